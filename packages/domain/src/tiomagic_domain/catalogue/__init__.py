@@ -1,0 +1,114 @@
+"""The models that tiomagic knows, one module a family.
+
+A module of this package that has a tuple ``MODELS`` of cards adds them; so does an installed
+distribution with an entry point in the group ``tiomagic.models`` that names such a tuple.
+There is no list to edit.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from types import MappingProxyType
+
+from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.errors import UnknownModelError, ValidationError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.suggestions import did_you_mean, listed
+
+__all__ = ["ModelCard", "find_feature", "find_model", "models", "models_for"]
+
+ENTRY_POINTS = "tiomagic.models"
+
+
+@cache
+def models() -> Mapping[str, ModelCard]:
+    """Return every known model by name, sorted.
+
+    Raises:
+        ValueError: when two cards have one name.
+    """
+    found: dict[str, ModelCard] = {}
+    for card in _discover():
+        if card.name in found:
+            raise ValueError(f"two models are named {card.name!r}")
+        found[card.name] = card
+    return MappingProxyType(dict(sorted(found.items())))
+
+
+def _discover() -> Iterator[ModelCard]:
+    for module in pkgutil.iter_modules(__path__):
+        family = importlib.import_module(f"{__name__}.{module.name}")
+        yield from getattr(family, "MODELS", ())
+    for entry in entry_points(group=ENTRY_POINTS):
+        yield from entry.load()
+
+
+def find_feature(name: str) -> Feature:
+    """Return a feature by its name.
+
+    Raises:
+        ValidationError: when there is no such feature, with the nearest one.
+    """
+    try:
+        return Feature(name)
+    except ValueError:
+        known = [feature.value for feature in Feature]
+        hint = did_you_mean(name, known)
+        message = f"there is no feature {name!r}.{hint} Features: {listed(known)}"
+        raise ValidationError(message, code="unknown_feature") from None
+
+
+def models_for(feature: Feature, provider: str | None = None) -> list[str]:
+    """Return the names of the models that serve a feature, sorted.
+
+    Args:
+        feature: What they must be able to do.
+        provider: Who must be able to run them; None for anybody.
+    """
+    return [
+        card.name
+        for card in models().values()
+        if feature in card.features and (provider is None or provider in card.providers)
+    ]
+
+
+def find_model(
+    name: object, feature: Feature | None = None, provider: str | None = None
+) -> ModelCard:
+    """Return a model's card.
+
+    Args:
+        name: The model's name.
+        feature: What it must be able to do; None for anything.
+        provider: Who must be able to run it; None for anybody.
+
+    Raises:
+        UnknownModelError: when there is no such model, or it does not serve the feature.
+    """
+    card = models().get(name) if isinstance(name, str) else None
+    if card is None:
+        known = models_for(feature, provider) if feature else list(models())
+        hint = did_you_mean(name, models())
+        purpose = f" for {feature.label}" if feature else ""
+        raise UnknownModelError(
+            f"there is no model {name!r}.{hint} Models{purpose}: {listed(known)}",
+            details={"model": str(name), "known": known},
+        )
+    if feature is not None and feature not in card.features:
+        can = listed(served.label for served in card.features)
+        others = models_for(feature, provider)
+        raise UnknownModelError(
+            f"{name!r} cannot do {feature.label}; it can do {can}. "
+            f"Models for {feature.label}: {listed(others)}",
+            details={"model": name, "feature": feature.value, "known": others},
+        )
+    if provider is not None and provider not in card.providers:
+        raise UnknownModelError(
+            f"{name!r} does not run on {provider!r}; it runs on {listed(card.providers)}",
+            details={"model": name, "provider": provider, "known": sorted(card.providers)},
+        )
+    return card

@@ -1,0 +1,54 @@
+"""What tiomagic knows of a model without loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from tiomagic_domain.features import Feature
+from tiomagic_domain.schema import Schema
+
+BUILT_IN_PROVIDERS = frozenset({"local", "modal"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """One model: its names, its limits, and where its weights are."""
+
+    name: str
+    """The name in calls, lower case with dashes."""
+    title: str
+    family: str
+    description: str
+    """One sentence that helps to choose."""
+    homepage: str
+    licence: str
+    engine: str
+    """The engine that runs it: the name of a module of the local adapter."""
+    repository: str | None
+    """Repository on the Hugging Face hub; None when the weights come with the package."""
+    revision: str | None = None
+    """Commit of the repository; None when no commit is known to be good."""
+    features: Mapping[Feature, Schema]
+    fps: int
+    """Frames a second of the videos that it was trained on."""
+    pixels: int
+    """Width times height that it was trained on; sizes made from a picture have about as many."""
+    weights_gib: float
+    """All weights in GiB, in the types that they run in."""
+    largest_gib: float
+    """The largest single component in GiB: what model offload has to hold."""
+    gpu_memory_gib: float
+    """The smallest GPU that is known or computed to be enough, with offload; 0 for a CPU."""
+    prompt_tokens: int
+    """Longest prompt in tokens; what is longer is cut."""
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """Facts for the engine that are the model's own and no setting."""
+    providers: frozenset[str] = BUILT_IN_PROVIDERS
+    """Who can run it."""
+
+    def schema(self, feature: Feature) -> Schema:
+        """Return the parameters for a feature that the model serves."""
+        return self.features[feature]

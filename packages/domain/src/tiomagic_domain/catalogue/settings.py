@@ -1,0 +1,133 @@
+"""Builders of the settings that many models share, so that one name means one thing everywhere."""
+
+from __future__ import annotations
+
+from tiomagic_domain.parameters import UNSET, Kind, Parameter
+
+SEED = Parameter(
+    name="seed",
+    kind=Kind.INTEGER,
+    required=False,
+    minimum=0,
+    maximum=2**32 - 1,
+    description="The same seed and settings give the same video; drawn and recorded if left out.",
+)
+
+MEMORY = Parameter(
+    name="memory",
+    kind=Kind.STRING,
+    required=False,
+    default="auto",
+    choices=("auto", "resident", "model_offload", "group_offload"),
+    advanced=True,
+    description="Where the weights wait: all on the device, one component at a time, or in small "
+    "groups; auto takes the fastest that fits.",
+)
+
+
+def side(name: str, *, default: int | None, multiple_of: int, low: int, high: int) -> Parameter:
+    """Return ``width`` or ``height`` in pixels; without a default the picture decides."""
+    origin = "" if default else "; if left out, from the picture at the model's pixel budget"
+    return Parameter(
+        name=name,
+        kind=Kind.INTEGER,
+        required=False,
+        default=default or UNSET,
+        minimum=low,
+        maximum=high,
+        multiple_of=multiple_of,
+        unit="px",
+        description=f"{name.capitalize()} of the video{origin}.",
+    )
+
+
+def num_frames(
+    *, default: int, low: int, high: int, multiple_of: int, offset: int, source: str
+) -> Parameter:
+    """Return the length of the video in frames."""
+    return Parameter(
+        name="num_frames",
+        kind=Kind.INTEGER,
+        required=False,
+        default=default,
+        minimum=low,
+        maximum=high,
+        multiple_of=multiple_of,
+        offset=offset,
+        unit="frames",
+        source=source,
+        description=f"Length of the video; the model was trained on {default} frames.",
+    )
+
+
+def num_inference_steps(*, default: int, source: str) -> Parameter:
+    """Return the number of denoising steps."""
+    return Parameter(
+        name="num_inference_steps",
+        kind=Kind.INTEGER,
+        required=False,
+        default=default,
+        minimum=1,
+        maximum=100,
+        unit="steps",
+        source=source,
+        description="Denoising steps; the time grows with them.",
+    )
+
+
+def guidance_scale(*, default: float, source: str) -> Parameter:
+    """Return the strength of classifier-free guidance."""
+    return Parameter(
+        name="guidance_scale",
+        kind=Kind.NUMBER,
+        required=False,
+        default=default,
+        minimum=1.0,
+        maximum=20.0,
+        source=source,
+        description="How closely the video follows the prompt; 1 turns guidance off and halves "
+        "the time.",
+    )
+
+
+def negative_prompt(*, default: str, source: str) -> Parameter:
+    """Return the description of what the video must not show."""
+    return Parameter(
+        name="negative_prompt",
+        kind=Kind.STRING,
+        required=False,
+        default=default,
+        source=source,
+        description="What the video must not show; without effect at guidance_scale 1.",
+    )
+
+
+def flow_shift(*, default: float, source: str) -> Parameter:
+    """Return the shift of the noise schedule of a flow-matching model."""
+    return Parameter(
+        name="flow_shift",
+        kind=Kind.NUMBER,
+        required=False,
+        default=default,
+        minimum=0.1,
+        maximum=30.0,
+        source=source,
+        advanced=True,
+        description="How much of the time goes to the coarse structure; larger sizes want more.",
+    )
+
+
+def fps(*, default: int) -> Parameter:
+    """Return the frame rate of the file."""
+    return Parameter(
+        name="fps",
+        kind=Kind.INTEGER,
+        required=False,
+        default=default,
+        minimum=1,
+        maximum=60,
+        unit="frames/s",
+        source="the rate of the model's training videos",
+        advanced=True,
+        description="Frames a second of the file; another rate plays the motion slower or faster.",
+    )

@@ -1,0 +1,208 @@
+"""Wan 2.1 by Alibaba: text, pictures, in-betweens and poses, at 16 frames a second.
+
+Weights were counted from their shapes (bf16, the VAE and the CLIP encoder in fp32). The limits are
+the pipelines' own: they refuse sides that are no multiple of 16, and round a frame count that is
+not 4k+1 without saying so, which is why the schema is strict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from tiomagic_domain.catalogue import settings
+from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
+from tiomagic_domain.parameters import Kind, Parameter
+from tiomagic_domain.schema import ExactlyOne, MaxPixels, Schema
+
+SOURCE = "diffusers 0.42.1, documentation of the Wan pipelines"
+PIXELS_480P = 832 * 480
+PIXELS_720P = 1280 * 720
+FPS = 16
+
+# What the authors' own examples ask the model to stay away from.
+NEGATIVE_PROMPT = (
+    "Bright tones, overexposed, static, blurred details, subtitles, style, works, paintings, "
+    "images, static, overall gray, worst quality, low quality, JPEG compression residue, ugly, "
+    "incomplete, extra fingers, poorly drawn hands, poorly drawn faces, deformed, disfigured, "
+    "misshapen limbs, fused fingers, still picture, messy background, three legs, many people in "
+    "the background, walking backwards"
+)
+
+CONDITIONING_SCALE = Parameter(
+    name="conditioning_scale",
+    kind=Kind.NUMBER,
+    required=False,
+    default=1.0,
+    minimum=0.0,
+    maximum=2.0,
+    source="diffusers 0.42.1, WanVACEPipeline",
+    advanced=True,
+    description="How strongly pictures and skeletons bind the video.",
+)
+
+
+def wan_schema(
+    feature: Feature,
+    *,
+    size: tuple[int, int],
+    flow_shift: float,
+    guidance_scale: float = 5.0,
+    extra: tuple[Parameter, ...] = (),
+) -> Schema:
+    """Return the parameters of one feature of a Wan model.
+
+    Args:
+        feature: Decides the inputs, and whether the size has a default or follows the picture.
+        size: Width and height in pixels that the model was trained on.
+        flow_shift: Default shift of the noise schedule.
+        guidance_scale: Default strength of guidance.
+        extra: Parameters of this model alone.
+    """
+    width, height = size if feature is Feature.TEXT_TO_VIDEO else (None, None)
+    poses = POSE_SOURCES if feature is Feature.POSE_GUIDANCE else ()
+    shared = (
+        settings.negative_prompt(default=NEGATIVE_PROMPT, source="the authors' examples"),
+        settings.side("width", default=width, multiple_of=16, low=16, high=1280),
+        settings.side("height", default=height, multiple_of=16, low=16, high=1280),
+        settings.num_frames(default=81, low=5, high=161, multiple_of=4, offset=1, source=SOURCE),
+        settings.num_inference_steps(default=50, source=SOURCE),
+        settings.guidance_scale(default=guidance_scale, source=SOURCE),
+        settings.flow_shift(default=flow_shift, source=SOURCE),
+        settings.SEED,
+        settings.fps(default=FPS),
+        settings.MEMORY,
+    )
+    one_pose = (ExactlyOne(tuple(p.name for p in poses)),) if poses else ()
+    return Schema(
+        parameters=(*INPUTS[feature], *poses, *shared, *extra),
+        # Every model of the family may be asked for 720p; what it was trained on is the default.
+        rules=(*one_pose, MaxPixels(PIXELS_720P)),
+    )
+
+
+def wan_vace_features(
+    size: tuple[int, int], flow_shift: float
+) -> MappingProxyType[Feature, Schema]:
+    """Return the parameters of all four features of a VACE model."""
+    bound = (CONDITIONING_SCALE,)
+    return MappingProxyType(
+        {
+            feature: wan_schema(
+                feature,
+                size=size,
+                flow_shift=flow_shift,
+                # Words alone bind nothing to a picture.
+                extra=() if feature is Feature.TEXT_TO_VIDEO else bound,
+            )
+            for feature in Feature
+        }
+    )
+
+
+T2V_14B = ModelCard(
+    name="wan2.1-t2v-14b",
+    title="Wan 2.1 text to video 14B",
+    family="wan2.1",
+    description="The large text model: the best motion of the family from words alone.",
+    homepage="https://github.com/Wan-Video/Wan2.1",
+    licence="Apache-2.0",
+    engine="wan_t2v",
+    repository="Wan-AI/Wan2.1-T2V-14B-Diffusers",
+    features=MappingProxyType(
+        {Feature.TEXT_TO_VIDEO: wan_schema(Feature.TEXT_TO_VIDEO, size=(832, 480), flow_shift=3.0)}
+    ),
+    fps=FPS,
+    pixels=PIXELS_480P,
+    weights_gib=39.6,
+    largest_gib=26.6,
+    gpu_memory_gib=16,
+    prompt_tokens=512,
+)
+
+T2V_1_3B = replace(
+    T2V_14B,
+    name="wan2.1-t2v-1.3b",
+    title="Wan 2.1 text to video 1.3B",
+    description="The small text model: runs on a gaming GPU at 480p.",
+    repository="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+    weights_gib=15.7,
+    largest_gib=12.5,
+    gpu_memory_gib=8,
+)
+
+I2V_720P = replace(
+    T2V_14B,
+    name="wan2.1-i2v-14b-720p",
+    title="Wan 2.1 image to video 14B, 720p",
+    description="Brings one picture to life at 720p.",
+    engine="wan_i2v",
+    repository="Wan-AI/Wan2.1-I2V-14B-720P-Diffusers",
+    features=MappingProxyType(
+        {
+            Feature.IMAGE_TO_VIDEO: wan_schema(
+                Feature.IMAGE_TO_VIDEO, size=(1280, 720), flow_shift=5.0
+            )
+        }
+    ),
+    pixels=PIXELS_720P,
+    weights_gib=45.9,
+    largest_gib=30.5,
+)
+
+I2V_480P = replace(
+    I2V_720P,
+    name="wan2.1-i2v-14b-480p",
+    title="Wan 2.1 image to video 14B, 480p",
+    description="Brings one picture to life at 480p, in less than half the time of 720p.",
+    repository="Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
+    features=MappingProxyType(
+        {
+            Feature.IMAGE_TO_VIDEO: wan_schema(
+                Feature.IMAGE_TO_VIDEO, size=(832, 480), flow_shift=3.0
+            )
+        }
+    ),
+    pixels=PIXELS_480P,
+)
+
+FLF2V_720P = replace(
+    I2V_720P,
+    name="wan2.1-flf2v-14b-720p",
+    title="Wan 2.1 first and last frame to video 14B, 720p",
+    description="Draws the frames between two pictures.",
+    repository="Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers",
+    features=MappingProxyType(
+        {
+            Feature.INTERPOLATE: wan_schema(
+                Feature.INTERPOLATE, size=(1280, 720), flow_shift=16.0, guidance_scale=5.5
+            )
+        }
+    ),
+)
+
+VACE_14B = replace(
+    T2V_14B,
+    name="wan2.1-vace-14b",
+    title="Wan 2.1 VACE 14B",
+    description="One large model for all four features; the place to start on a big GPU.",
+    engine="wan_vace",
+    repository="Wan-AI/Wan2.1-VACE-14B-diffusers",
+    features=wan_vace_features(size=(832, 480), flow_shift=3.0),
+    weights_gib=45.3,
+    largest_gib=32.3,
+)
+
+VACE_1_3B = replace(
+    VACE_14B,
+    name="wan2.1-vace-1.3b",
+    title="Wan 2.1 VACE 1.3B",
+    description="One small model for all four features; fits a gaming GPU at 480p.",
+    repository="Wan-AI/Wan2.1-VACE-1.3B-diffusers",
+    weights_gib=17.0,
+    largest_gib=12.5,
+    gpu_memory_gib=8,
+)
+
+MODELS = (T2V_14B, T2V_1_3B, I2V_720P, I2V_480P, FLF2V_720P, VACE_14B, VACE_1_3B)

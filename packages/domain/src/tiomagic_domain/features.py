@@ -1,0 +1,118 @@
+"""The four features and the inputs that each requires."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from tiomagic_domain.media import Media
+from tiomagic_domain.parameters import Kind, Parameter
+
+
+class Feature(StrEnum):
+    """What a model can be asked for."""
+
+    TEXT_TO_VIDEO = "text_to_video"
+    IMAGE_TO_VIDEO = "image_to_video"
+    INTERPOLATE = "interpolate"
+    POSE_GUIDANCE = "pose_guidance"
+
+    @property
+    def label(self) -> str:
+        """The feature's name for people."""
+        return self.value.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextToVideoInputs:
+    """What text to video starts from."""
+
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageToVideoInputs:
+    """What image to video starts from; the image becomes frame 0."""
+
+    prompt: str
+    image: Media
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterpolateInputs:
+    """What interpolation goes between; both pictures are frames of the result."""
+
+    prompt: str
+    first_frame: Media
+    last_frame: Media
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseGuidanceInputs:
+    """What pose guidance follows: who (image) moves how (one of the two videos)."""
+
+    prompt: str
+    image: Media
+    guiding_video: Media | None = None
+    """A video of somebody moving; the poses are estimated from it."""
+    pose_video: Media | None = None
+    """A video of skeletons in OpenPose colours on black; used as it is."""
+
+
+PROMPT = Parameter(
+    name="prompt",
+    kind=Kind.STRING,
+    description="What the video shows, in words.",
+    pattern=r"\S",
+    pattern_hint="must say something: it is empty or blank",
+)
+IMAGE = Parameter(
+    name="image",
+    kind=Kind.IMAGE,
+    description="The picture to start from: a path, a URL, bytes or a PIL image.",
+)
+
+INPUTS: Mapping[Feature, tuple[Parameter, ...]] = MappingProxyType(
+    {
+        Feature.TEXT_TO_VIDEO: (PROMPT,),
+        Feature.IMAGE_TO_VIDEO: (PROMPT, IMAGE),
+        Feature.INTERPOLATE: (
+            PROMPT,
+            Parameter(
+                name="first_frame",
+                kind=Kind.IMAGE,
+                description="The picture that the video begins with.",
+            ),
+            Parameter(
+                name="last_frame",
+                kind=Kind.IMAGE,
+                description="The picture that the video ends with.",
+            ),
+        ),
+        Feature.POSE_GUIDANCE: (
+            PROMPT,
+            Parameter(name="image", kind=Kind.IMAGE, description="The character who is to move."),
+        ),
+    }
+)
+"""Required parameters of each feature, the same for every model."""
+
+POSE_SOURCES = (
+    Parameter(
+        name="guiding_video",
+        kind=Kind.VIDEO,
+        required=False,
+        description="A video of somebody moving, whose poses are followed. "
+        "Give this or pose_video, not both.",
+    ),
+    Parameter(
+        name="pose_video",
+        kind=Kind.VIDEO,
+        required=False,
+        description="A video of skeletons in OpenPose colours on black, used as it is. "
+        "Give this or guiding_video, not both.",
+    ),
+)
+"""The two ways to say how the character moves; exactly one must be given."""

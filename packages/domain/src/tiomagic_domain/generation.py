@@ -1,0 +1,265 @@
+"""The use cases: submit, check, wait, cancel, list, get and rerun.
+
+The rule that everything else follows from: a job is stored before its provider is called, its id
+is the idempotency key, and what is not known for certain is looked up, never sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.errors import (
+    APIError,
+    JobTimeoutError,
+    ProcessingError,
+    TioMagicError,
+    UnknownProviderError,
+)
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs import Job, JobQuery, JobStatus
+from tiomagic_domain.observation import JobObserver, ignore_trouble
+from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.media_reader import MediaReader
+from tiomagic_domain.ports.output_store import OutputStore
+from tiomagic_domain.ports.provider import Provider, Report
+from tiomagic_domain.preparation import Preparation
+from tiomagic_domain.progress import ProgressSink, ignore_progress
+from tiomagic_domain.reports import apply_report, ask_to_stop
+from tiomagic_domain.suggestions import did_you_mean, listed
+from tiomagic_domain.writing import JobWriter, ignore_change
+
+ANSWER_LOST = "answer_lost"
+"""Code of the error that says: the job may or may not have started."""
+
+
+class Generation:
+    """The use cases over a set of ports.
+
+    Args:
+        providers: Who can run jobs, by name. A mapping that builds them when asked is welcome.
+        repository: Where jobs are kept.
+        outputs: Where finished videos go.
+        media: Reads pictures and videos.
+        clock: The time.
+        on_change: Told every stored change of a job, except steps within a phase.
+        on_trouble: Told what went wrong without stopping a run.
+        preparation: Turns arguments into requests; made from the other parts when left out.
+    """
+
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, Provider],
+        repository: JobRepository,
+        outputs: OutputStore,
+        media: MediaReader,
+        clock: Clock,
+        on_change: Callable[[Job], None] = ignore_change,
+        on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
+        preparation: Preparation | None = None,
+    ) -> None:
+        self._providers = providers
+        self._repository = repository
+        self._outputs = outputs
+        self._clock = clock
+        self._writer = JobWriter(repository, clock, on_change)
+        self._on_trouble = on_trouble
+        self._preparation = preparation or Preparation(media, clock)
+
+    def submit(
+        self,
+        feature: Feature,
+        *,
+        provider: str,
+        model: str | None,
+        arguments: Mapping[str, object],
+        on_progress: ProgressSink = ignore_progress,
+    ) -> Job:
+        """Validate a call, store its job, and hand it to the provider.
+
+        Args:
+            feature: What is asked for.
+            provider: Who is to run it.
+            model: Which model; None for the provider's default.
+            arguments: Inputs and settings by name.
+            on_progress: Told each moment while a blocking provider works.
+
+        Returns:
+            The stored job: over, when the provider is a blocking one.
+
+        Raises:
+            ValidationError, UnknownModelError, UnknownProviderError: nothing was stored.
+            TioMagicError: the job could not be run; it is stored as failed, and the error's
+                details have its ``job_id``.
+        """
+        runner = self._provider(provider)
+        card = find_model(model or runner.capabilities().default_model, feature, provider)
+        request = self._preparation.prepare(feature, card, provider, arguments)
+        runner.check(request)
+        job = request.job
+        self._writer.add(job)
+        observer = JobObserver(
+            job.job_id,
+            writer=self._writer,
+            repository=self._repository,
+            clock=self._clock,
+            on_progress=on_progress,
+            on_trouble=self._on_trouble,
+        )
+        try:
+            report = runner.submit(request, observer)
+        except APIError as error:
+            if error.code != ANSWER_LOST:
+                self._fail(job.job_id, error)
+                raise
+            report = Report(status=JobStatus.QUEUED, message=error.message)
+        except Exception as error:
+            self._fail(job.job_id, error)
+            raise
+        return self._apply(job.job_id, report)
+
+    def get(self, job_id: str) -> Job:
+        """Return a job as it is stored.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+        """
+        return self._repository.get(job_id)
+
+    def list(self, query: JobQuery) -> list[Job]:
+        """Return stored jobs, newest first."""
+        return self._repository.list(query)
+
+    def check(self, job_id: str) -> Job:
+        """Ask the provider how a job is, bring its video home when it is done, and store the news.
+
+        When the provider cannot be reached the job stays as it is, with a message.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ProcessingError: when the video cannot be written; the next check tries again.
+        """
+        job = self._repository.get(job_id)
+        if job.status.is_terminal:
+            return job
+        try:
+            report = self._provider(job.provider).poll(job)
+        except APIError as error:
+            if not error.retryable:
+                raise
+            report = Report(status=job.status, message=error.message)
+        return self._apply(job_id, report)
+
+    def wait(
+        self,
+        job_id: str,
+        *,
+        timeout: float | None = None,
+        poll: float = 2.0,
+        on_progress: ProgressSink = ignore_progress,
+    ) -> Job:
+        """Check a job until it is over and return it, whatever its end.
+
+        Args:
+            job_id: Which job.
+            timeout: Seconds to wait at the most; None for no bound.
+            poll: Seconds between two checks.
+            on_progress: Told each moment that a check brings.
+
+        Raises:
+            JobTimeoutError: when the time is up. The job goes on.
+        """
+        start = self._clock.monotonic()
+        while True:
+            job = self.check(job_id)
+            if job.status.is_terminal:
+                return job
+            if job.progress is not None:
+                on_progress(job.progress)
+            left = None if timeout is None else timeout - (self._clock.monotonic() - start)
+            if left is not None and left <= 0:
+                raise JobTimeoutError(
+                    f"job {job_id} is still {job.status} after {timeout} s; it goes on, and "
+                    f"check_generation_status({job_id!r}) follows it",
+                    details={"job_id": job_id, "status": job.status.value},
+                )
+            self._clock.sleep(poll if left is None else min(poll, left))
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask for a job to stop and store the outcome. A finished job stays as it is.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            APIError: when the provider cannot be asked; the job stays ``canceling``, and the next
+                call asks again.
+        """
+        job = self._writer.change(job_id, lambda job, at: ask_to_stop(job, at=at))
+        if job.status.is_terminal:
+            return job
+        return self._apply(job_id, self._provider(job.provider).cancel(job))
+
+    def rerun(
+        self,
+        recipe: Mapping[str, Any],
+        *,
+        overrides: Mapping[str, object],
+        provider: str | None = None,
+        on_progress: ProgressSink = ignore_progress,
+    ) -> Job:
+        """Run a recipe again, with the same seed unless another is given.
+
+        Args:
+            recipe: ``feature``, ``model``, ``provider``, ``required_args`` and ``optional_args``;
+                what ``build_recipe`` gives, or the same fields of a stored job.
+            overrides: Arguments that replace those of the recipe.
+            provider: Who is to run it; None for the recipe's own.
+            on_progress: Told each moment while a blocking provider works.
+        """
+        arguments = {**recipe["required_args"], **recipe["optional_args"], **overrides}
+        return self.submit(
+            Feature(recipe["feature"]),
+            provider=provider or str(recipe["provider"]),
+            model=str(recipe["model"]),
+            arguments=arguments,
+            on_progress=on_progress,
+        )
+
+    def _provider(self, name: str) -> Provider:
+        if name not in self._providers:
+            hint = did_you_mean(name, self._providers)
+            raise UnknownProviderError(
+                f"there is no provider {name!r}.{hint} Providers: {listed(self._providers)}",
+                details={"provider": name, "known": sorted(self._providers)},
+            )
+        return self._providers[name]
+
+    def _apply(self, job_id: str, report: Report) -> Job:
+        """Store a provider's word, and the video that may come with it."""
+        if report.status is not JobStatus.COMPLETED:
+            return self._writer.change(job_id, lambda job, at: apply_report(job, report, at=at))
+        job = self._repository.get(job_id)
+        if job.status.is_terminal:
+            return job  # Another process has brought the video home.
+        if report.video is None:
+            raise ProcessingError(f"the provider says job {job_id} is done, but gave no video")
+        try:
+            path = self._outputs.save(job, report.video)
+        except ProcessingError as error:
+            kept = f"the video is finished but could not be saved: {error.message}"
+            self._writer.change(job_id, lambda job, at: job.note(at=at, message=kept))
+            error.details.setdefault("job_id", job_id)
+            raise
+        result = str(path)
+        return self._writer.change(
+            job_id, lambda job, at: apply_report(job, report, at=at, result_video=result)
+        )
+
+    def _fail(self, job_id: str, error: Exception) -> None:
+        message, code = f"{type(error).__name__}: {error}", "unexpected"
+        if isinstance(error, TioMagicError):
+            message, code = error.message, error.code
+            error.details.setdefault("job_id", job_id)
+        self._apply(job_id, Report(status=JobStatus.FAILED, error=message, error_code=code))

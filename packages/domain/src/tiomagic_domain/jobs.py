@@ -1,0 +1,194 @@
+"""The job: one request for a video, from the moment it is stored to its end.
+
+::
+
+    queued ──────► running ──────► completed
+      │  │            │  │            ▲
+      │  │            │  └──► failed ◄┼──┐
+      │  └► canceling ◄┘              │  │
+      │         └─────────────────────┴──┤
+      └──────────────► canceled ◄────────┘
+
+A remote job may be seen for the first time when it is already over, so ``queued`` reaches every
+end directly. A status without a way out is terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+from tiomagic_domain.errors import InvalidTransitionError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.progress import Progress
+
+
+class JobStatus(StrEnum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELING = "canceling"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """True when nothing follows."""
+        return not TRANSITIONS[self]
+
+
+TRANSITIONS: Final[Mapping[JobStatus, frozenset[JobStatus]]] = MappingProxyType(
+    {
+        JobStatus.QUEUED: frozenset(
+            {
+                JobStatus.RUNNING,
+                JobStatus.CANCELING,
+                JobStatus.COMPLETED,
+                JobStatus.FAILED,
+                JobStatus.CANCELED,
+            }
+        ),
+        JobStatus.RUNNING: frozenset(
+            {JobStatus.CANCELING, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED}
+        ),
+        # A stop that came too late: the video is there, or the run broke before it was heard.
+        JobStatus.CANCELING: frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED}),
+        JobStatus.COMPLETED: frozenset(),
+        JobStatus.FAILED: frozenset(),
+        JobStatus.CANCELED: frozenset(),
+    }
+)
+"""Every legal move. The only place that knows."""
+
+TERMINAL: Final = frozenset(status for status, following in TRANSITIONS.items() if not following)
+"""The statuses that nothing follows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One request for a video. A value: every change returns a new one."""
+
+    job_id: str
+    """A UUID; also the idempotency key for the provider."""
+    feature: Feature
+    model: str
+    provider: str
+    creation_time: datetime
+    """When the job was stored, with zone."""
+    last_updated: datetime
+    """When the job last changed, with zone."""
+    status: JobStatus = JobStatus.QUEUED
+    required_args: Mapping[str, Any] = field(default_factory=dict)
+    """The feature's inputs, plain data; media as references by hash."""
+    optional_args: Mapping[str, Any] = field(default_factory=dict)
+    """All settings of the run with the drawn seed, plain data."""
+    call_id: str | None = None
+    """The provider's name for the run; None until it has one."""
+    message: str = ""
+    """The last word on the job for a person."""
+    progress: Progress | None = None
+    """The last known moment; None before the first one."""
+    result_video: str | None = None
+    """Absolute path of the finished video on this machine; None until it is here."""
+    error: str | None = None
+    """Why the job failed; None otherwise."""
+    error_code: str | None = None
+    """The error's stable word; None when the job did not fail."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """How it ran: device, dtype, memory plan, seconds a phase, versions."""
+    version: int = 1
+    """Counts the stored states; the repository refuses to save over a newer one."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Inputs and settings together."""
+        return {**self.required_args, **self.optional_args}
+
+    def to(self, status: JobStatus, *, at: datetime, **changes: Any) -> Job:
+        """Return the job in another status.
+
+        Args:
+            status: Where to; must be reachable from here in one move.
+            at: The moment of the move, with zone.
+            **changes: Other fields that change with it.
+
+        Raises:
+            InvalidTransitionError: when the table has no such move.
+        """
+        if status not in TRANSITIONS[self.status]:
+            raise InvalidTransitionError(
+                f"job {self.job_id} is {self.status} and cannot become {status}",
+                details={"job_id": self.job_id, "from": self.status.value, "to": status.value},
+            )
+        return replace(self, status=status, last_updated=at, **changes)
+
+    def note(self, *, at: datetime, **changes: Any) -> Job:
+        """Return the job with new facts and the same status.
+
+        Raises:
+            InvalidTransitionError: when the job is over, or the status is among the changes.
+        """
+        if self.status.is_terminal or "status" in changes:
+            raise InvalidTransitionError(
+                f"job {self.job_id} is {self.status} and takes no more notes",
+                details={"job_id": self.job_id, "from": self.status.value},
+            )
+        return replace(self, last_updated=at, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the documented dict; plain ``json.dumps`` accepts it."""
+        return {
+            "job_id": self.job_id,
+            "feature": self.feature.value,
+            "model": self.model,
+            "provider": self.provider,
+            "status": self.status.value,
+            "generation": self.generation,
+            "progress": self.progress.to_dict() if self.progress else None,
+            "result_video": self.result_video,
+            "creation_time": self.creation_time.isoformat(),
+            "last_updated": self.last_updated.isoformat(),
+            "error": self.error,
+            "error_code": self.error_code,
+            "facts": dict(self.facts),
+            "version": self.version,
+        }
+
+    @property
+    def generation(self) -> dict[str, Any]:
+        """The part of the documented dict that describes the run."""
+        return {
+            "call_id": self.call_id,
+            "status": self.status.value,
+            "message": self.message,
+            "timestamp": self.last_updated.isoformat(),
+            "required_args": dict(self.required_args),
+            "optional_args": dict(self.optional_args),
+            "result_video": self.result_video,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQuery:
+    """Which jobs to list; what is None does not narrow. Newest first."""
+
+    status: frozenset[JobStatus] | None = None
+    feature: Feature | None = None
+    model: str | None = None
+    provider: str | None = None
+    text: str | None = None
+    """Must occur in the prompt; case does not matter for ASCII letters."""
+    since: datetime | None = None
+    """Created at this moment or later, with zone."""
+    until: datetime | None = None
+    """Created before this moment, with zone."""
+    limit: int | None = 50
+    """At most so many; None for all."""
+    after: str | None = None
+    """The id of the last job of the page before: list what is older than that."""

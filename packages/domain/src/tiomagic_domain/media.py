@@ -1,0 +1,86 @@
+"""Pictures and clips, as the domain sees them: what they are, not how they are decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class MediaKind(StrEnum):
+    """What an input is meant to be."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """A picture or a video that has been fetched, checked and kept under its hash."""
+
+    kind: MediaKind
+    sha256: str
+    """Hex digest of the file's bytes; also its name in the store of inputs."""
+    path: Path
+    """Where the bytes lie on this machine. Never leaves it: records carry the hash."""
+    media_type: str
+    """IANA media type, such as ``image/png``."""
+    width: int
+    """Pixels, after the EXIF orientation has been applied."""
+    height: int
+    """Pixels, after the EXIF orientation has been applied."""
+    frames: int = 1
+    """Number of frames; 1 for a picture."""
+    fps: float | None = None
+    """Frames a second; None for a picture."""
+    name: str | None = None
+    """The file's own name, for people; None for bytes."""
+
+    def read_bytes(self) -> bytes:
+        """Return the file's bytes."""
+        return self.path.read_bytes()
+
+    def to_reference(self) -> dict[str, object]:
+        """Return what a job or a recipe records: enough to find the bytes again, no path."""
+        return {
+            "kind": self.kind.value,
+            "sha256": self.sha256,
+            "media_type": self.media_type,
+            "width": self.width,
+            "height": self.height,
+            "frames": self.frames,
+            "fps": self.fps,
+            "name": self.name,
+        }
+
+
+class Frames(Protocol):
+    """Frames of a clip: uint8, (T, H, W, 3), 0-255, RGB. A numpy array is one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes: frames, height, width, channels."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """What an engine returns: frames and how fast they play."""
+
+    frames: Frames
+    """uint8, (T, H, W, 3), 0-255, RGB."""
+    fps: float
+    """Frames a second at which the model's motion looks right."""
+    facts: dict[str, object] = field(default_factory=dict)
+    """How it was made, for the record: device, dtype, memory plan, seconds a phase."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFile:
+    """A finished mp4 on this machine that waits to be put in its place."""
+
+    path: Path
+    """The file; the output store takes it over and removes it once the copy is safe."""
+    recipe: dict[str, object] = field(default_factory=dict)
+    """What it was made from; also inside the file's metadata, and written beside it."""

@@ -1,0 +1,316 @@
+"""One parameter of a model: what it is, what is legal, and where its default comes from."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Final
+
+from tiomagic_domain.errors import Problem
+from tiomagic_domain.suggestions import closest, shortened
+
+
+class Kind(StrEnum):
+    """The kind of value that a parameter takes."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    LIST = "list"
+    OBJECT = "object"
+    IMAGE = "image"
+    VIDEO = "video"
+
+    @property
+    def python_type(self) -> type:
+        """The class that the documented schema shows for this kind."""
+        return _PYTHON_TYPES[self]
+
+    @property
+    def is_media(self) -> bool:
+        """True for a picture or a video, which is given as a path, a URL, bytes or an object."""
+        return self in {Kind.IMAGE, Kind.VIDEO}
+
+
+_PYTHON_TYPES: Final[dict[Kind, type]] = {
+    Kind.STRING: str,
+    Kind.INTEGER: int,
+    Kind.NUMBER: float,
+    Kind.BOOLEAN: bool,
+    Kind.LIST: list,
+    Kind.OBJECT: dict,
+    Kind.IMAGE: str,
+    Kind.VIDEO: str,
+}
+
+
+class Unset(Enum):
+    """Says that nothing was given where None would be a value."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+
+
+class Rejected(Exception):  # noqa: N818 - carries a problem to the validator, never to a caller
+    """A value that a parameter refuses."""
+
+    def __init__(self, message: str, nearest: object = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.nearest = nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A named value with its limits.
+
+    A legal number is ``offset + k * multiple_of`` for a whole ``k``, between ``minimum`` and
+    ``maximum``, both included. A frame count of the form 4k+1 has ``multiple_of=4, offset=1``.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    required: bool = True
+    default: object = UNSET
+    """The value when nothing is given; UNSET when the model or the input decides."""
+    minimum: float | None = None
+    maximum: float | None = None
+    multiple_of: int | None = None
+    offset: int = 0
+    choices: tuple[object, ...] = ()
+    pattern: str | None = None
+    """A regular expression that a string must contain, in the common part of Python and ECMA."""
+    pattern_hint: str = "does not have the right form"
+    items: Kind | None = None
+    """The kind of each item of a list."""
+    unit: str | None = None
+    """Such as ``px``, ``frames``, ``s``; None for a bare number."""
+    source: str | None = None
+    """Where the default comes from: a model card, a paper, a measurement."""
+    advanced: bool = False
+    """True for a setting that most people leave alone."""
+
+    def __post_init__(self) -> None:
+        if self.offset and (self.minimum is None or self.maximum is None):
+            msg = f"{self.name}: an offset needs a minimum and a maximum"
+            raise ValueError(msg)  # JSON Schema can say it only as a list of values.
+
+    def check(self, value: object) -> object:
+        """Return the value in its plain form (an int for 81.0, a float for 5).
+
+        Raises:
+            Rejected: with what would be legal.
+        """
+        if self.kind.is_media:
+            return _check_media(self.kind, value)
+        checked = _CHECKS[self.kind](self, value)
+        if self.choices and checked not in self.choices:
+            options = ", ".join(repr(choice) for choice in self.choices)
+            nearest = closest(checked, (str(choice) for choice in self.choices))
+            raise Rejected(f"must be one of {options}, not {shortened(value)}", nearest)
+        return checked
+
+    def problem(self, value: object) -> Problem | None:
+        """Return what is wrong with a value, or None."""
+        try:
+            self.check(value)
+        except Rejected as rejected:
+            return Problem(
+                field=self.name,
+                message=rejected.message,
+                given=shortened(value),
+                nearest=rejected.nearest,
+            )
+        return None
+
+    def legal_values(self) -> list[int]:
+        """Return every legal value of a bounded parameter with steps, in order."""
+        if self.minimum is None or self.maximum is None or self.multiple_of is None:
+            msg = f"{self.name} has no list of legal values"
+            raise ValueError(msg)
+        return list(range(int(self.minimum), int(self.maximum) + 1, self.multiple_of))
+
+    def nearest(self, value: float) -> float:
+        """Return the legal number next to the given one; the lower of two that are equally far."""
+        if self.minimum is not None:
+            value = max(value, self.minimum)
+        if self.maximum is not None:
+            value = min(value, self.maximum)
+        if self.multiple_of is None:
+            return round(value) if self.kind is Kind.INTEGER else value
+        step, offset = self.multiple_of, self.offset
+        # The half goes down, so that 80 frames become 77 + 4 = 81 and never more than asked twice.
+        stepped = math.ceil((value - offset) / step - 0.5) * step + offset
+        if self.minimum is not None and stepped < self.minimum:
+            stepped += step
+        if self.maximum is not None and stepped > self.maximum:
+            stepped -= step
+        return stepped
+
+    def to_json_schema(self) -> dict[str, object]:
+        """Return the parameter as JSON Schema (draft 2020-12)."""
+        schema: dict[str, object] = dict(_JSON_TYPES[self.kind])
+        schema["description"] = self.description
+        if self.default is not UNSET:
+            schema["default"] = self.default
+        if self.offset:
+            schema["enum"] = self.legal_values()
+        elif self.choices:
+            schema["enum"] = list(self.choices)
+        elif self.multiple_of is not None:
+            schema["multipleOf"] = self.multiple_of
+        if self.minimum is not None:
+            schema["minimum"] = self.minimum
+        if self.maximum is not None:
+            schema["maximum"] = self.maximum
+        if self.pattern is not None:
+            schema["pattern"] = self.pattern
+        if self.items is not None:
+            schema["items"] = dict(_JSON_TYPES[self.items])
+        return schema
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the documented entry: ``type`` is the Python class itself."""
+        entry: dict[str, object] = {"type": self.kind.python_type, "description": self.description}
+        facts = {
+            "default": self.default,
+            "minimum": UNSET if self.minimum is None else self.minimum,
+            "maximum": UNSET if self.maximum is None else self.maximum,
+            "multiple_of": UNSET if self.multiple_of is None else self.multiple_of,
+            "offset": self.offset or UNSET,
+            "choices": list(self.choices) or UNSET,
+            "unit": self.unit or UNSET,
+            "source": self.source or UNSET,
+        }
+        entry.update({key: value for key, value in facts.items() if value is not UNSET})
+        return entry
+
+
+def _check_string(parameter: Parameter, value: object) -> str:
+    if not isinstance(value, str):
+        raise Rejected(f"must be text, not {_type_name(value)}")
+    if parameter.pattern is not None and re.search(parameter.pattern, value) is None:
+        raise Rejected(parameter.pattern_hint)
+    return str(value)
+
+
+def _check_boolean(_parameter: Parameter, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Rejected(f"must be True or False, not {shortened(value)}")
+    return value
+
+
+def _check_integer(parameter: Parameter, value: object) -> int:
+    number = _number(value, "a whole number")
+    if number != int(number):
+        nearest = parameter.nearest(number)
+        raise Rejected(f"must be a whole number, not {value!r}; nearest: {nearest}", nearest)
+    _check_range(parameter, number)
+    return int(number)
+
+
+def _check_number(parameter: Parameter, value: object) -> float:
+    number = _number(value, "a number")
+    _check_range(parameter, number)
+    return float(number)
+
+
+def _number(value: object, wanted: str) -> float:
+    if isinstance(value, str):
+        raise Rejected(f"must be {wanted}, not the text {shortened(value)}")
+    # bool is an int to Python, and never what somebody meant by a number of frames.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Rejected(f"must be {wanted}, not {_type_name(value)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Rejected(f"must be {wanted}, not {value!r}")
+    return value
+
+
+def _check_range(parameter: Parameter, number: float) -> None:
+    low, high, step = parameter.minimum, parameter.maximum, parameter.multiple_of
+    outside = (low is not None and number < low) or (high is not None and number > high)
+    uneven = step is not None and (number - parameter.offset) % step != 0
+    if not outside and not uneven:
+        return
+    nearest = parameter.nearest(number)
+    raise Rejected(
+        f"must be {describe_range(parameter)}, not {number}; nearest: {nearest}", nearest
+    )
+
+
+def describe_range(parameter: Parameter) -> str:
+    """Return the legal numbers in words, such as ``a multiple of 16 between 16 and 1280``."""
+    low, high, step = parameter.minimum, parameter.maximum, parameter.multiple_of
+    form = "a number"
+    if step is not None and parameter.offset:
+        form = f"of the form {step}k+{parameter.offset}"
+    elif step is not None:
+        form = f"a multiple of {step}"
+    if low is not None and high is not None:
+        return f"{form} between {low} and {high}"
+    if low is not None:
+        return f"{form} of at least {low}"
+    return f"{form} of at most {high}" if high is not None else form
+
+
+def _check_list(parameter: Parameter, value: object) -> list[object]:
+    if not isinstance(value, list | tuple):
+        raise Rejected(f"must be a list, not {_type_name(value)}")
+    if parameter.items is None:
+        return list(value)
+    item = Parameter(name="item", kind=parameter.items, description="")
+    try:
+        return [item.check(entry) for entry in value]
+    except Rejected as rejected:
+        raise Rejected(f"has an item that {rejected.message}") from rejected
+
+
+def _check_object(_parameter: Parameter, value: object) -> dict[str, object]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise Rejected(f"must be a dict with text keys, not {_type_name(value)}")
+    return dict(value)
+
+
+def _check_media(kind: Kind, value: object) -> object:
+    """Refuse what cannot be a source of media; what it holds is the media reader's business."""
+    if isinstance(value, str) and not value.strip():
+        raise Rejected(f"must be the path or URL of {_a(kind)}, not an empty text")
+    if value is None or isinstance(value, bool | int | float | list | tuple | set):
+        raise Rejected(f"must be the path, URL or bytes of {_a(kind)}, not {_type_name(value)}")
+    return value
+
+
+def _a(kind: Kind) -> str:
+    return "an image" if kind is Kind.IMAGE else "a video"
+
+
+def _type_name(value: object) -> str:
+    return "None" if value is None else f"{type(value).__name__} {shortened(value, 40)}"
+
+
+_CHECKS: Final = {
+    Kind.STRING: _check_string,
+    Kind.INTEGER: _check_integer,
+    Kind.NUMBER: _check_number,
+    Kind.BOOLEAN: _check_boolean,
+    Kind.LIST: _check_list,
+    Kind.OBJECT: _check_object,
+}
+
+_JSON_TYPES: Final[dict[Kind, dict[str, object]]] = {
+    Kind.STRING: {"type": "string"},
+    Kind.INTEGER: {"type": "integer"},
+    Kind.NUMBER: {"type": "number"},
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.LIST: {"type": "array"},
+    Kind.OBJECT: {"type": "object"},
+    # In JSON a picture is a path, a URL or a data URL.
+    Kind.IMAGE: {"type": "string", "pattern": r"\S", "x-tiomagic-media": "image"},
+    Kind.VIDEO: {"type": "string", "pattern": r"\S", "x-tiomagic-media": "video"},
+}

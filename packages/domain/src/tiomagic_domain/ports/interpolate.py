@@ -1,0 +1,27 @@
+"""Feature port: the frames between a first and a last one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from tiomagic_domain.features import InterpolateInputs
+from tiomagic_domain.media import Clip
+from tiomagic_domain.progress import CancelToken, ProgressSink
+
+
+class Interpolate(Protocol):
+    """A model engine whose video fills the time between two pictures."""
+
+    def interpolate(
+        self,
+        inputs: InterpolateInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip. Frame 0 is the first picture and frame T-1 the last one.
+
+        Arguments, result and errors are those of ``TextToVideo.text_to_video``.
+        """
+        ...

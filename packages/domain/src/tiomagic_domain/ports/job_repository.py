@@ -1,0 +1,47 @@
+"""Port: where jobs are kept."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tiomagic_domain.jobs import Job, JobQuery
+
+
+class JobRepository(Protocol):
+    """Keeps jobs. Safe to use from several threads and several processes."""
+
+    def add(self, job: Job) -> None:
+        """Store a new job durably.
+
+        Raises:
+            ProcessingError: when a job with this id is stored already, or the store cannot write.
+        """
+        ...
+
+    def get(self, job_id: str) -> Job:
+        """Return the newest stored state of a job.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+        """
+        ...
+
+    def save(self, job: Job) -> Job:
+        """Store a changed job durably, if nobody has saved it since ``job`` was read.
+
+        Returns:
+            The job as stored: the same with ``version`` one higher.
+
+        Raises:
+            StaleJobError: when the stored version is not ``job.version``; nothing is changed.
+            ResourceNotFoundError: when there is no such job.
+        """
+        ...
+
+    def list(self, query: JobQuery) -> list[Job]:
+        """Return the jobs that match, newest first (by creation time, then id).
+
+        Raises:
+            ResourceNotFoundError: when ``query.after`` names no job.
+        """
+        ...

@@ -1,0 +1,28 @@
+"""Port: where finished videos go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from tiomagic_domain.jobs import Job
+from tiomagic_domain.media import VideoFile
+
+
+class OutputStore(Protocol):
+    """Puts finished videos in their place, whole or not at all."""
+
+    def save(self, job: Job, video: VideoFile) -> Path:
+        """Put a video and its recipe in place under the job's name.
+
+        Saving the same job again replaces the files by the same name. The source file is removed
+        only when the copy is safe on the disk.
+
+        Returns:
+            The absolute path of the video.
+
+        Raises:
+            ProcessingError: when it cannot be written (disk full, folder not writable). The source
+                file is untouched and no partial file is left under the final name.
+        """
+        ...

@@ -1,0 +1,167 @@
+"""Port: what runs a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.features import (
+    Feature,
+    ImageToVideoInputs,
+    InterpolateInputs,
+    PoseGuidanceInputs,
+    TextToVideoInputs,
+)
+from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.media import Media, VideoFile
+from tiomagic_domain.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A validated job with its inputs at hand."""
+
+    job: Job
+    card: ModelCard
+    media: Mapping[str, Media] = field(default_factory=dict)
+    """The pictures and videos by parameter name."""
+
+    @property
+    def feature(self) -> Feature:
+        """What is asked for."""
+        return self.job.feature
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The optional arguments that are not media, with every default and the seed."""
+        return {k: v for k, v in self.job.optional_args.items() if k not in self.media}
+
+    @property
+    def inputs(
+        self,
+    ) -> TextToVideoInputs | ImageToVideoInputs | InterpolateInputs | PoseGuidanceInputs:
+        """The feature's inputs, typed."""
+        prompt = str(self.job.required_args["prompt"])
+        match self.feature:
+            case Feature.TEXT_TO_VIDEO:
+                return TextToVideoInputs(prompt=prompt)
+            case Feature.IMAGE_TO_VIDEO:
+                return ImageToVideoInputs(prompt=prompt, image=self.media["image"])
+            case Feature.INTERPOLATE:
+                return InterpolateInputs(
+                    prompt=prompt,
+                    first_frame=self.media["first_frame"],
+                    last_frame=self.media["last_frame"],
+                )
+            case Feature.POSE_GUIDANCE:
+                return PoseGuidanceInputs(
+                    prompt=prompt,
+                    image=self.media["image"],
+                    guiding_video=self.media.get("guiding_video"),
+                    pose_video=self.media.get("pose_video"),
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A provider's word on a job."""
+
+    status: JobStatus
+    call_id: str | None = None
+    """The provider's name for the run; None leaves what is known."""
+    message: str = ""
+    """For a person; empty leaves what is known."""
+    progress: Progress | None = None
+    """None leaves what is known."""
+    video: VideoFile | None = None
+    """The finished video; given when, and only when, the status is ``completed``."""
+    error: str | None = None
+    """Why it failed; given when the status is ``failed``."""
+    error_code: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Joined to what is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a provider is like, told without contacting it."""
+
+    default_model: str
+    """The model that runs when none is named."""
+    blocking: bool
+    """True when ``submit`` returns only when the job is over."""
+
+
+class Observer(Protocol):
+    """The caller's end of a running submission."""
+
+    def report(self, report: Report) -> None:
+        """Take a word on the job that is not the last one. Never raises for a lost write."""
+        ...
+
+    def raise_if_canceled(self) -> None:
+        """Return, or end the submission.
+
+        Raises:
+            GenerationCanceledError: when somebody asked for the job to stop.
+        """
+        ...
+
+
+class Provider(Protocol):
+    """Runs jobs: in this process, on this machine, or far away."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name in jobs and settings."""
+        ...
+
+    def capabilities(self) -> Capabilities:
+        """Return what the provider is like; loads nothing heavy and contacts nobody."""
+        ...
+
+    def check(self, request: Request) -> None:
+        """Look for reasons why the job cannot run, before it is stored and before it costs.
+
+        Raises:
+            ConfigurationError, AuthenticationError, ValidationError: with what would help.
+        """
+        ...
+
+    def submit(self, request: Request, observer: Observer) -> Report:
+        """Start a job, and for a blocking provider see it to its end.
+
+        ``request.job.job_id`` is the idempotency key: a second submission of the same id starts
+        nothing new.
+
+        Returns:
+            ``queued`` or ``running`` with a call id, or the end of the job.
+
+        Raises:
+            APIError: with the code ``answer_lost`` when the job may or may not have started; it is
+                looked up by ``poll`` later and never sent again.
+            TioMagicError: when it did not start, or failed on the way. The job is then stored as
+                failed and the error goes to the caller.
+        """
+        ...
+
+    def poll(self, job: Job) -> Report:
+        """Ask how a job is.
+
+        Raises:
+            APIError: with ``retryable`` when nobody could be asked; the job is left as it is.
+        """
+        ...
+
+    def cancel(self, job: Job) -> Report:
+        """Ask for exactly this job to stop.
+
+        Returns:
+            ``canceling`` when the stop was asked for, or the end of the job when it is known.
+
+        Raises:
+            APIError: with ``retryable`` when nobody could be asked.
+        """
+        ...

@@ -1,0 +1,61 @@
+"""The recipe of a video: everything that made it, and nothing private.
+
+A recipe is plain data. It is embedded in the mp4, written beside it, and enough to make the video
+again on another machine that has the inputs. It holds no token and no absolute path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tiomagic_domain import __version__
+from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.jobs import Job
+
+FORMAT = 1
+"""Version of the recipe's own shape."""
+
+
+def build_recipe(
+    job: Job, *, versions: Mapping[str, str], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the recipe of a job.
+
+    Args:
+        job: The job with its resolved arguments; media are references by hash.
+        versions: Versions of the libraries that made the frames, by distribution name.
+        facts: How it ran, such as device, dtype and weights.
+    """
+    return {
+        "tiomagic_recipe": FORMAT,
+        "job_id": job.job_id,
+        "created": job.creation_time.isoformat(),
+        "feature": job.feature.value,
+        "model": job.model,
+        "provider": job.provider,
+        "required_args": dict(job.required_args),
+        "optional_args": dict(job.optional_args),
+        "versions": {"tiomagic": __version__, **versions},
+        "facts": dict(facts),
+    }
+
+
+def read_recipe(data: object) -> dict[str, Any]:
+    """Check that plain data is a recipe that this version understands.
+
+    Raises:
+        ValidationError: when it is something else, or newer than this version.
+    """
+    if not isinstance(data, dict) or "tiomagic_recipe" not in data:
+        raise ValidationError("this is not a recipe of tiomagic", code="not_a_recipe")
+    if data["tiomagic_recipe"] != FORMAT:
+        given = data["tiomagic_recipe"]
+        raise ValidationError(
+            f"the recipe has format {given!r}, this version reads {FORMAT}; update tiomagic",
+            code="recipe_format",
+        )
+    missing = {"feature", "model", "required_args", "optional_args"} - set(data)
+    if missing:
+        raise ValidationError(f"the recipe lacks {sorted(missing)}", code="not_a_recipe")
+    return data

@@ -1,0 +1,49 @@
+"""What a provider's word does to a job. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from tiomagic_domain.jobs import TRANSITIONS, Job, JobStatus
+from tiomagic_domain.ports.provider import Report
+
+
+def apply_report(job: Job, report: Report, *, at: datetime, **changes: Any) -> Job | None:
+    """Return the job with a provider's word on it, or None when it says nothing new.
+
+    A job that is over stays as it is, whatever is said later. A status that would be a step back
+    (``running`` said of a job that is ``canceling``, ``queued`` of one that was preempted and
+    waits again) leaves the status alone and keeps the rest of the word.
+
+    Args:
+        job: The newest stored state.
+        report: The provider's word.
+        at: The moment, with zone.
+        **changes: Other fields that change with it.
+    """
+    if job.status.is_terminal:
+        return None
+    news = _news(job, report) | changes
+    if report.status in TRANSITIONS[job.status]:
+        return job.to(report.status, at=at, **news)
+    return job.note(at=at, **news) if news else None
+
+
+def ask_to_stop(job: Job, *, at: datetime) -> Job | None:
+    """Return the job as one that somebody wants to stop, or None when it is over or asked."""
+    if job.status.is_terminal or job.status is JobStatus.CANCELING:
+        return None
+    return job.to(JobStatus.CANCELING, at=at, message="asked to stop")
+
+
+def _news(job: Job, report: Report) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "call_id": report.call_id,
+        "message": report.message or None,
+        "progress": report.progress,
+        "error": report.error,
+        "error_code": report.error_code,
+        "facts": {**job.facts, **report.facts} if report.facts else None,
+    }
+    return {k: v for k, v in said.items() if v is not None and v != getattr(job, k)}

@@ -1,0 +1,205 @@
+"""All parameters of one model for one feature, and the check of a whole call.
+
+What JSON Schema cannot say, and :meth:`Schema.validate` still checks:
+
+- NaN and infinities (JSON has no such numbers, yet Python's ``json`` reads them);
+- :class:`MaxPixels`, a limit on a product of two parameters;
+- that a media input is a readable picture or video (the media reader looks);
+- Python-only sources of media (bytes, file objects, PIL images), which JSON has no form for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.parameters import UNSET, Parameter, Rejected
+from tiomagic_domain.suggestions import closest, listed, shortened
+
+
+class Rule(Protocol):
+    """A rule between several parameters."""
+
+    def problems(self, values: Mapping[str, object]) -> list[Problem]:
+        """Return what is wrong with values that are each legal on their own."""
+        ...
+
+    def to_json_schema(self) -> dict[str, object]:
+        """Return what JSON Schema can say of the rule; empty when it can say nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExactlyOne:
+    """Exactly one of these parameters must be given."""
+
+    names: tuple[str, ...]
+
+    def problems(self, values: Mapping[str, object]) -> list[Problem]:
+        """Return a problem when none or several are given."""
+        given = [name for name in self.names if name in values]
+        if len(given) == 1:
+            return []
+        state = "neither was given" if not given else f"{' and '.join(given)} were given"
+        message = f"give exactly one of them: {state}"
+        return [Problem(field=", ".join(self.names), message=message, given=shortened(given))]
+
+    def to_json_schema(self) -> dict[str, object]:
+        """Return the rule as ``oneOf``."""
+        return {"oneOf": [{"required": [name]} for name in self.names]}
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPixels:
+    """Width times height may not exceed what the model was made for."""
+
+    pixels: int
+    width: str = "width"
+    height: str = "height"
+
+    def problems(self, values: Mapping[str, object]) -> list[Problem]:
+        """Return a problem when both are given and too large together."""
+        width, height = values.get(self.width), values.get(self.height)
+        if not isinstance(width, int) or not isinstance(height, int):
+            return []
+        if width * height <= self.pixels:
+            return []
+        scale = math.sqrt(self.pixels / (width * height))
+        fitting = f"about {int(width * scale)}x{int(height * scale)}"
+        message = (
+            f"{width}x{height} is {width * height:,} pixels, more than the {self.pixels:,} "
+            f"that the model was made for; {fitting} fits"
+        )
+        field = f"{self.width}, {self.height}"
+        return [Problem(field=field, message=message, given=f"{width}x{height}", nearest=fitting)]
+
+    def to_json_schema(self) -> dict[str, object]:
+        """Return nothing: JSON Schema has no products."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """The parameters of a call, and the rules between them."""
+
+    parameters: tuple[Parameter, ...]
+    rules: tuple[Rule, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [parameter.name for parameter in self.parameters]
+        if len(set(names)) != len(names):
+            raise ValueError(f"a parameter is named twice: {names}")
+
+    def __contains__(self, name: object) -> bool:
+        return any(parameter.name == name for parameter in self.parameters)
+
+    def __getitem__(self, name: str) -> Parameter:
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        raise KeyError(name)
+
+    @property
+    def required(self) -> tuple[Parameter, ...]:
+        """Parameters without which there is no call."""
+        return tuple(parameter for parameter in self.parameters if parameter.required)
+
+    @property
+    def optional(self) -> tuple[Parameter, ...]:
+        """Parameters that may be left out."""
+        return tuple(parameter for parameter in self.parameters if not parameter.required)
+
+    @property
+    def media(self) -> tuple[Parameter, ...]:
+        """Parameters that are pictures or videos."""
+        return tuple(parameter for parameter in self.parameters if parameter.kind.is_media)
+
+    def validate(
+        self, arguments: Mapping[str, object], *, subject: str = "the arguments"
+    ) -> dict[str, object]:
+        """Check a whole call and return its values with the defaults filled in.
+
+        Args:
+            arguments: What the caller gave, by name.
+            subject: What is being checked, for the error's text.
+
+        Returns:
+            Plain values by name. A parameter without a default that was left out is absent.
+
+        Raises:
+            ValidationError: with every problem at once.
+        """
+        values: dict[str, object] = {}
+        problems = self._unknown(arguments)
+        for parameter in self.parameters:
+            if parameter.name not in arguments:
+                if parameter.required:
+                    problems.append(_missing(parameter))
+                elif parameter.default is not UNSET:
+                    values[parameter.name] = parameter.default
+                continue
+            given = arguments[parameter.name]
+            try:
+                values[parameter.name] = parameter.check(given)
+            except Rejected as rejected:
+                problems.append(_rejection(parameter, given, rejected))
+        # A rule between values is asked only of what the caller gave, right or wrong.
+        present = {name: values.get(name, arguments.get(name)) for name in {*values, *arguments}}
+        for rule in self.rules:
+            problems.extend(rule.problems(present))
+        if problems:
+            raise ValidationError.of(problems, subject=subject)
+        return values
+
+    def _unknown(self, arguments: Mapping[str, object]) -> list[Problem]:
+        known = [parameter.name for parameter in self.parameters]
+        problems = []
+        for name in arguments:
+            if name in self:
+                continue
+            nearest = closest(name, known)
+            hint = f"did you mean {nearest!r}?" if nearest else f"known: {listed(known)}"
+            message = f"there is no such parameter; {hint}"
+            given = shortened(arguments[name])
+            problems.append(Problem(field=name, message=message, given=given, nearest=nearest))
+        return problems
+
+    def to_json_schema(self, *, title: str | None = None) -> dict[str, object]:
+        """Return the schema for machines (JSON Schema, draft 2020-12)."""
+        schema: dict[str, object] = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "type": "object",
+            "properties": {p.name: p.to_json_schema() for p in self.parameters},
+            "required": [p.name for p in self.required],
+            "additionalProperties": False,
+        }
+        if title:
+            schema["title"] = title
+        said = [part for part in (rule.to_json_schema() for rule in self.rules) if part]
+        if said:
+            schema["allOf"] = said
+        return schema
+
+    def to_dict(self) -> dict[str, dict[str, dict[str, object]]]:
+        """Return the documented shape: ``{"required": {…}, "optional": {…}}``."""
+        return {
+            "required": {p.name: p.to_dict() for p in self.required},
+            "optional": {p.name: p.to_dict() for p in self.optional},
+        }
+
+
+def _missing(parameter: Parameter) -> Problem:
+    message = f"is required: {parameter.description}"
+    return Problem(field=parameter.name, message=message, given="nothing")
+
+
+def _rejection(parameter: Parameter, given: object, rejected: Rejected) -> Problem:
+    return Problem(
+        field=parameter.name,
+        message=rejected.message,
+        given=shortened(given),
+        nearest=rejected.nearest,
+    )

@@ -1,0 +1,1 @@
+"""Only type-checked: the shapes that users and adapter writers rely on."""
