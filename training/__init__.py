@@ -1,0 +1,1 @@
+"""How the shipped `doodle` model is made: its world, its training and its check."""
