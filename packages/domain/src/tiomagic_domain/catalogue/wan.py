@@ -3,6 +3,9 @@
 Weights were counted from their shapes (bf16, the VAE and the CLIP encoder in fp32). The limits are
 the pipelines' own: they refuse sides that are no multiple of 16, and round a frame count that is
 not 4k+1 without saying so, which is why the schema is strict.
+
+A revision is a commit that several independent projects pin; where none was found it is None, and
+the recipe records what the hub gave.
 """
 
 from __future__ import annotations
@@ -110,6 +113,7 @@ T2V_14B = ModelCard(
     licence="Apache-2.0",
     engine="wan_t2v",
     repository="Wan-AI/Wan2.1-T2V-14B-Diffusers",
+    revision="38ec498cb3208fb688890f8cc7e94ede2cbd7f68",
     features=MappingProxyType(
         {Feature.TEXT_TO_VIDEO: wan_schema(Feature.TEXT_TO_VIDEO, size=(832, 480), flow_shift=3.0)}
     ),
@@ -127,6 +131,7 @@ T2V_1_3B = replace(
     title="Wan 2.1 text to video 1.3B",
     description="The small text model: runs on a gaming GPU at 480p.",
     repository="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+    revision="0fad780a534b6463e45facd96134c9f345acfa5b",
     weights_gib=15.7,
     largest_gib=12.5,
     gpu_memory_gib=8,
@@ -139,6 +144,7 @@ I2V_720P = replace(
     description="Brings one picture to life at 720p.",
     engine="wan_i2v",
     repository="Wan-AI/Wan2.1-I2V-14B-720P-Diffusers",
+    revision=None,
     features=MappingProxyType(
         {
             Feature.IMAGE_TO_VIDEO: wan_schema(
@@ -157,6 +163,7 @@ I2V_480P = replace(
     title="Wan 2.1 image to video 14B, 480p",
     description="Brings one picture to life at 480p, in less than half the time of 720p.",
     repository="Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
+    revision="b184e23a8a16b20f108f727c902e769e873ffc73",
     features=MappingProxyType(
         {
             Feature.IMAGE_TO_VIDEO: wan_schema(
@@ -173,6 +180,7 @@ FLF2V_720P = replace(
     title="Wan 2.1 first and last frame to video 14B, 720p",
     description="Draws the frames between two pictures.",
     repository="Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers",
+    revision=None,
     features=MappingProxyType(
         {
             Feature.INTERPOLATE: wan_schema(
@@ -189,6 +197,7 @@ VACE_14B = replace(
     description="One large model for all four features; the place to start on a big GPU.",
     engine="wan_vace",
     repository="Wan-AI/Wan2.1-VACE-14B-diffusers",
+    revision="db79b90c60bbb45ceec9e41b9d5a4df934538ac4",
     features=wan_vace_features(size=(832, 480), flow_shift=3.0),
     weights_gib=45.3,
     largest_gib=32.3,
@@ -200,6 +209,7 @@ VACE_1_3B = replace(
     title="Wan 2.1 VACE 1.3B",
     description="One small model for all four features; fits a gaming GPU at 480p.",
     repository="Wan-AI/Wan2.1-VACE-1.3B-diffusers",
+    revision="ec4d2cb062b548996b179d493fdd05340de702a1",
     weights_gib=17.0,
     largest_gib=12.5,
     gpu_memory_gib=8,
