@@ -75,9 +75,9 @@ class StorageRpcs:
         path = self._files.shipped(request.sha256_hex)
         if request.data_blob_id:
             path.write_bytes(self._files.load(request.data_blob_id))
-        elif request.data or not path.exists():
+        elif request.WhichOneof("data_oneof"):  # Else it only asks.
             path.write_bytes(request.data)
-        return api_pb2.MountPutFileResponse(exists=True)
+        return api_pb2.MountPutFileResponse(exists=path.exists())
 
     # Blobs.
 

@@ -15,6 +15,7 @@ from modal._serialization import (
     pickle_exception,
     serialize_data_format,
 )
+from modal._utils.async_utils import synchronizer
 
 from .scheduler import Engine, Result, Scheduler
 from .state import Call, FunctionRecord
@@ -103,14 +104,24 @@ class ThreadRunner:
         try:
             instance = free.pop()
         except IndexError:
-            definition = record.definition
-            module = importlib.import_module(definition.module_name)
-            owner = getattr(module, definition.function_name.split(".", maxsplit=1)[0])
-            instance = owner(**record.parameters)
+            instance = self._new_instance(record)
         try:
-            return getattr(instance, call.input.method_name).local(*args, **kwargs)
+            method = instance._cls._method_partials[call.input.method_name].raw_f
+            return method(instance._cached_user_cls_instance(), *args, **kwargs)
         finally:
             free.append(instance)
+
+    @staticmethod
+    def _new_instance(record: FunctionRecord) -> Any:
+        """Make an object of the class and run its enter hooks.
+
+        Not by `method.local()`, which warns that volumes are not mounted here.
+        """
+        module = importlib.import_module(record.definition.module_name)
+        owner = getattr(module, record.definition.function_name.split(".", maxsplit=1)[0])
+        instance = synchronizer._translate_in(owner(**record.parameters))
+        instance._enter()
+        return instance
 
     @staticmethod
     def _engine_value(engine: Engine, call: Call, args: Any, kwargs: Any) -> object:
