@@ -1,0 +1,130 @@
+"""What the engines do with media: load them, crop them to a size, fit them to a length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.media import Media
+from tiomagic_local.media.clips import declared_rate, shown_frames, timeline
+from tiomagic_local.media.images import opened, to_rgb
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def load_image(media: Media) -> Image.Image:
+    """Return a picture in RGB as it is meant to be seen; of an animated one the first frame.
+
+    Raises:
+        ProcessingError: when the file is no longer what was read.
+    """
+    try:
+        with opened(media.path) as image:
+            return to_rgb(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ProcessingError(f"the stored picture {_named(media)} cannot be decoded") from error
+
+
+def load_video(
+    media: Media, *, count: int | None = None, size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """Return the frames of a video: uint8, (T, H, W, 3), 0-255, RGB.
+
+    Frames are converted one by one, so that no more than the result lies in memory.
+
+    Args:
+        media: A video or an animated picture.
+        count: Frames wanted, picked as ``resample`` does; None for all.
+        size: Width and height, reached as ``cover`` does; None for the video's own.
+
+    Raises:
+        ProcessingError: when the file is no longer what was read.
+    """
+    try:
+        shown = [(frame.start, frame.seconds) for frame in shown_frames(media.path)]
+        if not shown:
+            raise ProcessingError(f"the stored video {_named(media)} has no frames")
+        starts = [start for start, _ in shown]
+        picks = timeline(starts, shown[-1][1], declared_rate(media.path)).picks
+        if count is not None:
+            picks = tuple(picks[i] for i in even_indices(len(picks), count))
+        return _collect(media, picks, size)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ProcessingError(f"the stored video {_named(media)} cannot be decoded") from error
+
+
+def _collect(
+    media: Media, picks: tuple[int, ...], size: tuple[int, int] | None
+) -> NDArray[np.uint8]:
+    wanted: dict[int, list[int]] = {}
+    for place, index in enumerate(picks):
+        wanted.setdefault(index, []).append(place)
+    result: NDArray[np.uint8] | None = None
+    for index, frame in enumerate(shown_frames(media.path)):
+        if index not in wanted:
+            continue
+        pixels = frame.pixels()
+        if size is not None:
+            pixels = np.asarray(cover(Image.fromarray(pixels), *size))
+        if result is None:
+            result = np.empty((len(picks), *pixels.shape), dtype=np.uint8)
+        result[wanted[index]] = pixels
+    assert result is not None, "picks names at least one frame"
+    return result
+
+
+def cover(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Return a picture that fills a size exactly: scaled evenly, its overhang cut off evenly.
+
+    Args:
+        image: RGB.
+        width: Pixels of the result, at least 1.
+        height: Pixels of the result, at least 1.
+    """
+    if image.size == (width, height):
+        return image
+    wide, tall = image.size
+    scale = max(width / wide, height / tall)
+    crop_w, crop_h = width / scale, height / scale
+    left, top = (wide - crop_w) / 2, (tall - crop_h) / 2
+    # Rounding must not put the box a hair outside of the picture.
+    box = (max(left, 0.0), max(top, 0.0), min(left + crop_w, wide), min(top + crop_h, tall))
+    # Lanczos keeps the thin lines of drawings; cropping and scaling in one step keeps half pixels.
+    return image.resize((width, height), Image.Resampling.LANCZOS, box=box)
+
+
+def even_indices(length: int, count: int) -> list[int]:
+    """Return ``count`` indices spread evenly over ``length`` frames, the first and last kept.
+
+    Args:
+        length: Frames that there are, at least 1.
+        count: Frames that are wanted, at least 1; for 1 the first is taken.
+    """
+    if count == 1:
+        return [0]
+    # Rounds half up in whole numbers: the same on every machine.
+    gaps = count - 1
+    return [(2 * place * (length - 1) + gaps) // (2 * gaps) for place in range(count)]
+
+
+def resample(frames: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return ``count`` frames picked evenly in time, the first and the last kept.
+
+    Args:
+        frames: (T, H, W, 3), at least one frame; any dtype.
+        count: Frames wanted, at least 1; for 1 the first is taken.
+
+    Returns:
+        (count, H, W, 3); the same array when nothing is to be done.
+    """
+    if len(frames) == count:
+        return frames
+    return frames[even_indices(len(frames), count)]
+
+
+def _named(media: Media) -> str:
+    return repr(media.name) if media.name else f"{media.sha256[:12]}…"

@@ -1,0 +1,33 @@
+"""How large an input may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaLimits:
+    """Bounds on what one input may cost in time, memory and disk space.
+
+    The defaults let through what cameras, phones and editing programs make, and stop what is
+    made to hurt: none of them was tuned to a model.
+    """
+
+    bytes: int = 512 * 2**20
+    """Size of a file or a download. 512 MiB is two minutes of 4K from a phone."""
+    image_pixels: int = 100_000_000
+    """Width times height of a picture. The largest common camera makes 100 megapixels."""
+    video_pixels: int = 4096 * 4096
+    """Width times height of a frame of a video; 4K is 8.3 million."""
+    video_frames: int = 3600
+    """Frames of a video: two minutes at 30 a second. The longest model makes about 20 seconds."""
+    video_seconds: float = 120.0
+    """Playing time of a video, in seconds."""
+    connect_seconds: float = 10.0
+    """Longest wait for a server to take a connection, in seconds."""
+    read_seconds: float = 20.0
+    """Longest silence of a server in the middle of an answer, in seconds."""
+    download_seconds: float = 300.0
+    """Longest download from the first request to the last byte, redirects included, in seconds."""
+    redirects: int = 5
+    """Redirects that are followed."""

@@ -1,0 +1,198 @@
+"""The finished video: H.264 in an mp4 with the recipe inside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+from numpy.typing import NDArray
+
+from tiomagic_domain import recipe as recipes
+from tiomagic_domain.errors import (
+    GenerationError,
+    ProcessingError,
+    ResourceNotFoundError,
+    ValidationError,
+)
+from tiomagic_local.media.clips import opened_video
+
+RECIPE_KEYS = ("tiomagic", "comment")
+"""Metadata keys of the recipe. The first is ours; the second is the one that editing programs
+keep when they write the file anew."""
+
+_ENCODER = {"crf": "17", "preset": "medium"}
+
+_THREADS = 4
+"""The encoder's result depends on the number of threads; a fixed one makes it repeatable."""
+
+Frame = NDArray[Any]
+
+
+def to_uint8(frames: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return frames with 8 bits a channel.
+
+    Args:
+        frames: (…, H, W, 3); uint8, which is returned as it is, or float with 0.0-1.0, which is
+            rounded to the nearest of 256 levels and clipped.
+
+    Raises:
+        GenerationError: when a value is not a number or infinite: the model has broken down, and
+            a black video would hide it.
+    """
+    if frames.dtype == np.uint8:
+        return frames
+    if not np.issubdtype(frames.dtype, np.floating):
+        raise ProcessingError(f"frames must be uint8 or float, not {frames.dtype}")
+    result = np.empty(frames.shape, dtype=np.uint8)
+    # Frame by frame, so that no second float copy of the clip is made.
+    flat = frames if frames.ndim > 3 else frames[np.newaxis]
+    target = result if frames.ndim > 3 else result[np.newaxis]
+    for index, frame in enumerate(flat):
+        if not np.isfinite(frame).all():
+            raise GenerationError(
+                f"the model gave values that are not numbers in frame {index}",
+                details={"frame": index},
+                code="not_finite",
+            )
+        scaled = np.clip(frame, 0.0, 1.0).astype(np.float64, copy=False) * 255.0
+        target[index] = np.floor(scaled + 0.5)
+    return result
+
+
+def write_mp4(
+    path: Path,
+    frames: Iterable[Frame],
+    *,
+    fps: float | Fraction,
+    recipe: Mapping[str, Any],
+) -> None:
+    """Write a video, whole or not at all.
+
+    Args:
+        path: Where to; a file that is there is replaced.
+        frames: (T, H, W, 3) or one (H, W, 3) after the other; what ``to_uint8`` takes. Width and
+            height are even.
+        fps: Frames a second, more than 0.
+        recipe: Plain data, put into the file's metadata.
+
+    Raises:
+        GenerationError: when there is no frame, or a value is not a number.
+        ProcessingError: when the size is odd or changes, or the file cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        _encode(part, iter(frames), Fraction(fps).limit_denominator(100_000), recipe)
+        _settle(part, path)
+    except (OSError, av.FFmpegError) as error:
+        raise ProcessingError(f"the video cannot be written: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _settle(part: Path, path: Path) -> None:
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _encode(part: Path, frames: Iterator[Frame], fps: Fraction, recipe: Mapping[str, Any]) -> None:
+    first = next(frames, None)
+    if first is None:
+        raise GenerationError("the model gave no frames", code="no_frames")
+    height, width = _size(first)
+    # faststart puts the index first, so that a browser plays before it has everything.
+    options = {"movflags": "+faststart+use_metadata_tags", "fflags": "+bitexact"}
+    with av.open(str(part), "w", format="mp4", options=options) as container:
+        text = json.dumps(recipe, ensure_ascii=False, sort_keys=True, allow_nan=False)
+        for key in RECIPE_KEYS:
+            container.metadata[key] = text
+        stream = _add_stream(container, width, height, fps)
+        for index, frame in enumerate(chain([first], frames)):
+            if _size(frame) != (height, width):
+                raise ProcessingError(f"frame {index} is {frame.shape}, not {first.shape}")
+            container.mux(stream.encode(_to_yuv(_checked(frame, index), index, fps)))
+        container.mux(stream.encode(None))
+
+
+def _checked(frame: Frame, index: int) -> NDArray[np.uint8]:
+    try:
+        return to_uint8(frame)
+    except GenerationError as error:
+        raise GenerationError(
+            f"the model gave values that are not numbers in frame {index}",
+            details={"frame": index},
+            code=error.code,
+        ) from error
+
+
+def _size(frame: Frame) -> tuple[int, int]:
+    if frame.ndim != 3 or frame.shape[2] != 3:
+        raise ProcessingError(f"a frame must be (height, width, 3), not {frame.shape}")
+    height, width = frame.shape[:2]
+    if height % 2 or width % 2 or not height or not width:
+        raise ProcessingError(f"an mp4 needs an even width and height, not {width}x{height}")
+    return height, width
+
+
+def _add_stream(container: Any, width: int, height: int, fps: Fraction) -> Any:
+    stream = container.add_stream("libx264", rate=fps, options=_ENCODER)
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    stream.time_base = 1 / fps
+    context = stream.codec_context
+    context.time_base = 1 / fps
+    context.thread_count = _THREADS
+    context.color_primaries = ColorPrimaries.BT709
+    context.color_trc = ColorTrc.BT709
+    context.colorspace = 1  # AVCOL_SPC_BT709
+    context.color_range = ColorRange.MPEG
+    return stream
+
+
+def _to_yuv(pixels: NDArray[np.uint8], index: int, fps: Fraction) -> av.VideoFrame:
+    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+    frame = rgb.reformat(
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=Interpolation.BICUBIC
+        | Interpolation.ACCURATE_RND
+        | Interpolation.FULL_CHR_H_INP,
+    )
+    frame.pts, frame.time_base = index, 1 / fps
+    return frame
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """Return the recipe inside a video.
+
+    Raises:
+        ResourceNotFoundError: when there is no such file.
+        ValidationError: when it is not a video, or has no recipe that this version reads.
+    """
+    try:
+        with opened_video(path) as container:
+            metadata = dict(container.metadata)
+    except FileNotFoundError as error:
+        raise ResourceNotFoundError(f"there is no file {str(path)!r}") from error
+    except (OSError, av.FFmpegError) as error:
+        raise ValidationError(f"{path.name!r} is not a video", code="not_a_video") from error
+    for key in RECIPE_KEYS:
+        with contextlib.suppress(json.JSONDecodeError):
+            return recipes.read_recipe(json.loads(metadata.get(key, "")))
+    raise ValidationError(f"{path.name!r} has no recipe of tiomagic inside", code="no_recipe")
