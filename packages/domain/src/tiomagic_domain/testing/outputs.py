@@ -1,0 +1,91 @@
+"""An output store for tests, and the contract that every output store keeps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.jobs import Job
+from tiomagic_domain.media import VideoFile
+from tiomagic_domain.ports.output_store import OutputStore
+from tiomagic_domain.testing.repository import make_job
+
+
+class FakeOutputStore:
+    """Puts videos into a folder under the job's id, without care for power cuts.
+
+    Attributes:
+        saved: Where each job's video lies, by job id.
+        failure: When set, the next saves raise it and leave everything as it is.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.saved: dict[str, Path] = {}
+        self.failure: ProcessingError | None = None
+        self._folder = folder
+
+    def save(self, job: Job, video: VideoFile) -> Path:
+        """Move the video to its place and write the recipe beside it."""
+        if self.failure is not None:
+            raise self.failure
+        target = self._folder.absolute() / f"{job.job_id}.mp4"
+        try:
+            content = video.path.read_bytes()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            target.with_suffix(".json").write_text(json.dumps(video.recipe), encoding="utf-8")
+        except OSError as error:
+            raise ProcessingError(f"cannot save {target}: {error}") from error
+        video.path.unlink()
+        self.saved[job.job_id] = target
+        return target
+
+
+def make_video(folder: Path, content: bytes = b"frames", name: str = "spool.mp4") -> VideoFile:
+    """Return a file that stands for a finished video; its bytes are no real mp4."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_bytes(content)
+    return VideoFile(path=path, recipe={"tiomagic_recipe": 1, "prompt": "ein Füchslein"})
+
+
+class OutputStoreContract:
+    """What every output store does. Subclass it with a fixture ``store``."""
+
+    def test_the_video_and_its_recipe_are_in_place(
+        self, store: OutputStore, tmp_path: Path
+    ) -> None:
+        """The bytes lie at the returned path, the recipe beside them, the source is gone."""
+        video = make_video(tmp_path / "spool")
+        path = store.save(make_job(), video)
+        assert path.is_absolute()
+        assert path.suffix == ".mp4"
+        assert path.read_bytes() == b"frames"
+        assert json.loads(path.with_suffix(".json").read_text("utf-8")) == video.recipe
+        assert not video.path.exists()
+
+    def test_saving_again_replaces(self, store: OutputStore, tmp_path: Path) -> None:
+        """The same job saved twice has one video: the second."""
+        job = make_job()
+        first = store.save(job, make_video(tmp_path / "spool", b"first"))
+        second = store.save(job, make_video(tmp_path / "spool", b"second"))
+        assert first == second
+        assert second.read_bytes() == b"second"
+        assert len(list(second.parent.glob("*.mp4"))) == 1
+
+    def test_two_jobs_have_two_videos(self, store: OutputStore, tmp_path: Path) -> None:
+        """Jobs of the same moment and model do not overwrite each other."""
+        first = store.save(make_job(), make_video(tmp_path / "spool", b"first"))
+        second = store.save(make_job(), make_video(tmp_path / "spool", b"second"))
+        assert (first.read_bytes(), second.read_bytes()) == (b"first", b"second")
+
+    def test_a_source_that_is_gone_is_an_error(self, store: OutputStore, tmp_path: Path) -> None:
+        """Without a source nothing is put in place, and what was there stays."""
+        job = make_job()
+        path = store.save(job, make_video(tmp_path / "spool"))
+        with pytest.raises(ProcessingError):
+            store.save(job, VideoFile(path=tmp_path / "gone.mp4"))
+        assert path.read_bytes() == b"frames"
