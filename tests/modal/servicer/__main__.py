@@ -75,7 +75,7 @@ def main() -> None:
     given.state_dir.mkdir(parents=True, exist_ok=True)
     with FakeModal(port=given.port, state_dir=given.state_dir, **given.settings) as fake:
         server = control(fake, given.control_port)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         print(json.dumps(fake.environment), flush=True)
         ended.wait()
         server.shutdown()

@@ -122,13 +122,19 @@ class FakeModal(Serving):
         self.scheduler.held = False
         self._do(self.scheduler.kick)
 
-    def go_away(self) -> None:
-        """Cut all connections and refuse new ones. Containers live on, as they do at Modal."""
-        self._do(self._hang_up)
+    def go_away(self, *, containers: bool = False) -> None:
+        """Cut all connections of clients and refuse new ones; those of containers if asked.
+
+        An idle container that is cut off ends after a second, as its own client gives up.
+        """
+        self._do(self.front.close)
+        if containers:
+            self._do(self.back.close)
 
     def come_back(self) -> None:
         """Serve again, on the same ports."""
-        self._do(self._listen)
+        self._do(self.front.open)
+        self._do(self.back.open)
 
     def preempt(self, call_id: str) -> None:
         """Take the machine away; the input starts again from the beginning elsewhere."""
@@ -175,9 +181,11 @@ class FakeModal(Serving):
     def reset(self) -> None:
         """Start over between tests: no apps, calls, Dicts, files, faults, counts or containers.
 
-        Images, mounts, volumes and secrets keep their ids, which client objects hold on to.
+        Images, mounts, volumes and secrets keep their ids, which client objects hold on to; the
+        settings are those of the start again.
         """
         self.faults.clear()
+        vars(self.settings).update(vars(self._first_settings))
         self.scheduler.held = False
         self._do(self._forget)
         self.traffic.clear()

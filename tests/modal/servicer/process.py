@@ -9,8 +9,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
+import modal
+
 from .environs import end_leftovers
-from .serving import free_port
+from .serving import client_of, free_port
 
 
 class FakeModalProcess:
@@ -62,6 +64,9 @@ class FakeModalProcess:
             self._process.send_signal(how)
             self._process.wait(30)
             self._process = None
+
+    def client(self) -> modal.Client:
+        return client_of(self.environment["MODAL_SERVER_URL"])
 
     def state(self) -> dict[str, Any]:
         """Return `calls`, `tags`, `rpc_counts`, `containers_started` and more, as plain values."""

@@ -120,7 +120,7 @@ class Scheduler:
         final: bool = False,
     ) -> None:
         """Store a result, unless there is one, or the retry policy gives the input another try."""
-        if call.status == "done":
+        if call.status == "done" or call.call_id not in self.state.calls:
             return
         failed = result.status in {Result.GENERIC_STATUS_FAILURE, Result.GENERIC_STATUS_TIMEOUT}
         policy = self.state.functions[call.function_id].definition.retry_policy

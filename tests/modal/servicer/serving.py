@@ -7,6 +7,7 @@ import socket
 import tempfile
 import threading
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,14 +58,57 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def client_of(url: str) -> modal.Client:
+    """Make a client; it is a context manager, and every Modal call takes it as `client=`."""
+    return modal.Client(url, api_pb2.CLIENT_TYPE_CLIENT, (TOKEN_ID, TOKEN_SECRET))
+
+
+class _Door:
+    """One way in: a gRPC port and an HTTP port. Clients have one, containers another."""
+
+    def __init__(self, dispatcher: Dispatcher, files: Web, port: int = 0) -> None:
+        self._dispatcher = dispatcher
+        self._files = files
+        self.port = port or free_port()
+        self.web_port = free_port()
+        self._grpc: _GrpcServer | None = None
+        self._web: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def web_url(self) -> str:
+        return f"http://127.0.0.1:{self.web_port}"
+
+    async def open(self) -> None:
+        if self._grpc is not None:
+            return
+        self._grpc = _GrpcServer(self._dispatcher)
+        await self._grpc.start("127.0.0.1", self.port)
+        self._web = web.AppRunner(self._files.application(), shutdown_timeout=0.1)
+        await self._web.setup()
+        await web.TCPSite(self._web, "127.0.0.1", self.web_port).start()
+
+    async def close(self) -> None:
+        """Cut all connections and take no more."""
+        if self._grpc is None or self._web is None:
+            return
+        self._grpc.close()
+        self._grpc.cut()
+        await self._grpc.wait_closed()
+        await self._web.cleanup()
+        self._grpc = self._web = None
+
+
 class Serving:
     """Everything of `FakeModal` but what tests look at and do."""
 
     def __init__(self, *, port: int = 0, state_dir: Path | None = None, **settings: Any) -> None:
         """Prepare a server; `settings` are the fields of `Settings`."""
         self.settings = Settings(**settings)
-        self.port = port or free_port()
-        self.web_port = free_port()
+        self._first_settings = replace(self.settings)
         self._owned = None if state_dir else tempfile.mkdtemp(prefix="fake-modal-")
         self.root = Path(state_dir or self._owned or "")
         self.state = self._load()
@@ -87,8 +131,10 @@ class Serving:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._grpc: _GrpcServer | None = None
-        self._runner_web: web.AppRunner | None = None
+        self.front = _Door(self.dispatcher, self._web, port)
+        self.back = _Door(self.dispatcher, self._web)
+        """For containers: it stays open when clients are shut out."""
+        self.files.urls.update(client=self.front.web_url, container=self.back.web_url)
 
     # Starting and stopping.
 
@@ -123,8 +169,8 @@ class Serving:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self.scheduler.runner = runner = self._make_runner()
-        self.files.url = f"http://127.0.0.1:{self.web_port}"
-        await self._listen()
+        await self.front.open()
+        await self.back.open()
         chores = [asyncio.create_task(self._save_often())]
         if isinstance(runner, ContainerRunner):
             chores.append(asyncio.create_task(runner.watch()))
@@ -136,29 +182,14 @@ class Serving:
         await asyncio.gather(*chores, return_exceptions=True)
         self.scheduler.held = True
         runner.stop()
-        await self._hang_up()
+        await self.front.close()
+        await self.back.close()
         self._save()
 
     def _make_runner(self) -> Runner:
         if self.settings.executor == "container":
-            return ContainerRunner(self.scheduler, self.volume_store, self.root, self.url)
+            return ContainerRunner(self.scheduler, self.volume_store, self.root, self.back.url)
         return ThreadRunner(self.scheduler, store=self.files.store, load=self.files.load)
-
-    async def _listen(self) -> None:
-        self._grpc = _GrpcServer(self.dispatcher)
-        await self._grpc.start("127.0.0.1", self.port)
-        self._runner_web = web.AppRunner(self._web.application(), shutdown_timeout=0.1)
-        await self._runner_web.setup()
-        await web.TCPSite(self._runner_web, "127.0.0.1", self.web_port).start()
-
-    async def _hang_up(self) -> None:
-        if self._grpc is None or self._runner_web is None:
-            return
-        self._grpc.close()
-        self._grpc.cut()
-        await self._grpc.wait_closed()
-        await self._runner_web.cleanup()
-        self._grpc = self._runner_web = None
 
     # Keeping the state.
 
@@ -183,7 +214,8 @@ class Serving:
         seen = -1
         while True:
             await asyncio.sleep(0.1)
-            if (now := len(self.traffic.log)) != seen:
+            now = self.traffic.clients.total() + self.traffic.containers.total()
+            if now != seen:
                 seen = now
                 self._save()
 
@@ -191,7 +223,7 @@ class Serving:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self.front.url
 
     @property
     def environment(self) -> dict[str, str]:
@@ -204,6 +236,4 @@ class Serving:
         }
 
     def client(self) -> modal.Client:
-        """Make a client; it is a context manager, and every Modal call takes it as `client=`."""
-        credentials = (TOKEN_ID, TOKEN_SECRET)
-        return modal.Client(self.url, api_pb2.CLIENT_TYPE_CLIENT, credentials)
+        return client_of(self.url)

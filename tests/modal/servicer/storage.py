@@ -83,7 +83,7 @@ class StorageRpcs:
 
     async def BlobCreate(self, request: api_pb2.BlobCreateRequest, caller: Caller):
         blob_id = new_id("bl")
-        url = f"{self._files.url}/blobs/{blob_id}"
+        url = f"{self._files.url(caller.side)}/blobs/{blob_id}"
         return api_pb2.BlobCreateResponse(
             blob_ids=[blob_id], upload_urls=api_pb2.UploadUrlList(items=[url])
         )
@@ -91,7 +91,9 @@ class StorageRpcs:
     async def BlobGet(self, request: api_pb2.BlobGetRequest, caller: Caller):
         if not self._files.blob(request.blob_id).exists():
             raise not_found("Blob", request.blob_id)
-        return api_pb2.BlobGetResponse(download_url=f"{self._files.url}/blobs/{request.blob_id}")
+        return api_pb2.BlobGetResponse(
+            download_url=f"{self._files.url(caller.side)}/blobs/{request.blob_id}"
+        )
 
     # Dicts.
 
@@ -190,12 +192,13 @@ class StorageRpcs:
         except FileNotFoundError:
             raise not_found("File", request.path) from None
         length = min(request.len or size, size - request.start)
+        where = f"volumes/{request.volume_id}/{quote(request.path.lstrip('/'))}"
+        base = f"{self._files.url(caller.side)}/{where}"
         urls = []
         at, end = request.start, request.start + length
         while at < end:
             block_end = min(end, (at // BLOCK_SIZE + 1) * BLOCK_SIZE)
-            where = f"{request.volume_id}/{quote(request.path.lstrip('/'))}"
-            urls.append(f"{self._files.url}/volumes/{where}?start={at}&len={block_end - at}")
+            urls.append(f"{base}?start={at}&len={block_end - at}")
             at = block_end
         return api_pb2.VolumeGetFile2Response(
             get_urls=urls, size=size, start=request.start, len=length
@@ -250,7 +253,7 @@ class StorageRpcs:
             api_pb2.VolumePutFiles2Response.MissingBlock(
                 file_index=i,
                 block_index=j,
-                put_url=f"{self._files.url}/blocks/{block.contents_sha256.hex()}",
+                put_url=f"{self._files.url(caller.side)}/blocks/{block.contents_sha256.hex()}",
             )
             for i, file in enumerate(request.files)
             for j, block in enumerate(file.blocks)

@@ -20,9 +20,13 @@ class Files:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.url = ""
+        self.urls = {"client": "", "container": ""}
         for name in ("blobs", "blocks", "shipped"):
             (root / name).mkdir(parents=True, exist_ok=True)
+
+    def url(self, side: str) -> str:
+        """Where a client, or a container, finds the files."""
+        return self.urls[side]
 
     def blob(self, blob_id: str) -> Path:
         return self._root / "blobs" / Path(blob_id).name
