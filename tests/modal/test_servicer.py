@@ -391,6 +391,14 @@ class TestFaults:
         with pytest.raises(modal.exception.FunctionTimeoutError):
             get(call)
 
+    def test_the_startup_timeout_is_enforced(self, fake, sample):
+        """It comes from the decorator; `with_options(timeout=)` leaves it alone."""
+        [record] = fake.functions.values()
+        assert record.definition.startup_timeout_secs == 120
+        record.definition.startup_timeout_secs = 2
+        with pytest.raises(modal.exception.FunctionTimeoutError, match="startup"):
+            get(sample.with_options(timeout=600)(model="slow").echo.spawn(1))
+
     def test_a_preempted_call_starts_again_from_the_beginning(self, fake, sample):
         call = sample(model="m").wait.spawn(0.5)
         first = started(fake, call).task_id

@@ -34,7 +34,10 @@ class Container:
     cancels: list[str] = field(default_factory=list)
     """Input ids to hand out with the next heartbeat."""
     idle_since: float = field(default_factory=time.monotonic)
+    started_at: float = field(default_factory=time.monotonic)
+    startup_limit_s: int = 0
     greeted: bool = False
+    """It has asked for an input, so its imports and enter hooks are done."""
     leaving: bool = False
     """It is told to end at its next question."""
     preempted: bool = False
@@ -204,6 +207,7 @@ class ContainerRunner:
             function_id=record.function_id,
             process=process,
             log=log,
+            startup_limit_s=record.definition.startup_timeout_secs,
             idle_window_s=min(record.scaledown_window_s or settings.idle_s, settings.idle_s),
         )
         self.started.append(record.function_id)
@@ -224,6 +228,14 @@ class ContainerRunner:
 
     def _enforce_limits(self, container: Container) -> None:
         now = time.time()
+        limit_s = container.startup_limit_s
+        too_slow = limit_s and time.monotonic() - container.started_at > limit_s
+        if too_slow and not container.greeted and not container.reported:
+            # What the service answers is not known; the function's own timeout is the likeliest.
+            text = f"Container did not start within its startup timeout of {limit_s}s"
+            result = Result(status=Result.GENERIC_STATUS_TIMEOUT, exception=text)
+            self.fail_start(container, result)
+            self.kill(container.task_id)
         for call in list(container.running.values()):
             limit_s = call.timeout_s
             if limit_s and now - call.started_at > limit_s:

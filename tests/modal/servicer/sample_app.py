@@ -41,6 +41,8 @@ class Sample:
     def load(self):
         if self.model == "broken":
             raise SampleError("cannot load")
+        if self.model == "slow":
+            time.sleep(30)
         self.loaded_at = time.time()
         self.inputs = 0
 
