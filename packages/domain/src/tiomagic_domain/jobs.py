@@ -22,7 +22,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from tiomagic_domain.errors import InvalidTransitionError
+from tiomagic_domain.errors import InvalidTransitionError, Problem, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import Progress
 
@@ -192,3 +192,22 @@ class JobQuery:
     """At most so many; None for all."""
     after: str | None = None
     """The id of the last job of the page before: list what is older than that."""
+
+    def __post_init__(self) -> None:
+        """Refuse what databases would understand in different ways.
+
+        Raises:
+            ValidationError: for a negative limit, or a time without a zone.
+        """
+        problems = [
+            Problem(field=name, message="must have a time zone", given=repr(moment))
+            for name, moment in (("since", self.since), ("until", self.until))
+            if moment is not None and moment.utcoffset() is None
+        ]
+        if self.limit is not None and self.limit < 0:
+            wrong = "must be 0 or more, or None for all"
+            problems.append(
+                Problem(field="limit", message=wrong, given=repr(self.limit), nearest=0)
+            )
+        if problems:
+            raise ValidationError.of(problems, subject="a query of jobs")
