@@ -1,1 +1,41 @@
-"""."""
+"""Keeps jobs in SQLite or PostgreSQL, finished videos in a folder, and a log for people to read.
+
+SQLAlchemy is imported when a repository is opened, not before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tiomagic_storage.generation_log import GenerationLog
+from tiomagic_storage.outputs import FolderOutputStore
+
+if TYPE_CHECKING:
+    from tiomagic_storage.repository import SqlJobRepository
+
+__all__ = ["FolderOutputStore", "GenerationLog", "SqlJobRepository", "open_repository"]
+
+
+def open_repository(url: str) -> SqlJobRepository:
+    """Open the job repository at a database URL; create or update its tables when needed.
+
+    Args:
+        url: ``sqlite:///relative/jobs.db``, ``sqlite:////absolute/jobs.db`` or
+            ``postgresql://user:password@host/database``. Missing folders of a SQLite file are made.
+
+    Raises:
+        ConfigurationError: when there is no usable database at the URL. The message names the
+            place, without the password, and says what to do.
+        ProcessingError: when another process holds the database for too long.
+    """
+    from tiomagic_storage.repository import SqlJobRepository  # noqa: PLC0415  # Heavy.
+
+    return SqlJobRepository.open(url)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SqlJobRepository":
+        from tiomagic_storage.repository import SqlJobRepository  # noqa: PLC0415  # Heavy.
+
+        return SqlJobRepository
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

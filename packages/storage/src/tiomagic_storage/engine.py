@@ -1,0 +1,102 @@
+"""Makes SQLAlchemy engines that are set for keeping jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from tiomagic_domain.errors import ConfigurationError, MissingDependencyError
+from tiomagic_storage._errors import BUSY_TIMEOUT_S
+
+EXAMPLES = "sqlite:///.tiomagic/jobs.db or postgresql://user:password@host/database"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An engine and the name of its place for people."""
+
+    engine: Engine
+    place: str
+    """Path of the file, or the URL without its password."""
+
+
+def build_database(url: str) -> Database:
+    """Return an engine for a URL. Nothing is opened yet; missing folders are made.
+
+    Every statement is its own transaction: the repository writes with single statements, which
+    take the write lock at once and leave no transaction open behind an error.
+
+    Raises:
+        ConfigurationError: when the URL is of no use.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        # The URL itself stays out of the text: it may hold a password.
+        raise ConfigurationError(
+            f"the database URL is not one; it should look like {EXAMPLES}", code="database_url"
+        ) from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _sqlite(parsed)
+        case "postgresql" | "postgres":
+            return _postgresql(parsed)
+    raise ConfigurationError(
+        f"jobs cannot be kept in {parsed.get_backend_name()!r}; use {EXAMPLES}", code="database_url"
+    )
+
+
+def _sqlite(url: URL) -> Database:
+    name = url.database or ""
+    if name in {"", ":memory:"} or name.startswith("file:"):
+        raise ConfigurationError(
+            "jobs are kept in a file that several processes share; the database URL should look "
+            f"like {EXAMPLES}",
+            code="database_url",
+        )
+    # Absolute from the start: a later change of the working directory must not change the file.
+    path = Path(name).expanduser().absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder {path.parent} for the database cannot be made ({error.strerror}); set "
+            "TIOMAGIC_DATABASE_URL to another place",
+            details={"database": str(path)},
+            code="database_unwritable",
+        ) from error
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite", database=str(path)),
+        isolation_level="AUTOCOMMIT",
+        connect_args={"timeout": BUSY_TIMEOUT_S},
+    )
+    event.listen(engine, "connect", _make_durable)
+    return Database(engine, str(path))
+
+
+def _make_durable(connection: Any, _record: object) -> None:
+    # FULL, although NORMAL is enough to keep a WAL file whole: with NORMAL a power cut may take
+    # back the last commits, and a job that was sent to a rented GPU must not be forgotten. The
+    # price is one fsync a write.
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _postgresql(url: URL) -> Database:
+    place = url.render_as_string(hide_password=True)
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            isolation_level="AUTOCOMMIT",
+            # A server may have closed an idle connection; asking costs less than a failed write.
+            pool_pre_ping=True,
+        )
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"the database {place} needs the package psycopg: pip install 'psycopg[binary]>=3.3'",
+            details={"package": "psycopg"},
+        ) from error
+    return Database(engine, place)

@@ -1,0 +1,73 @@
+"""Finished videos in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from datetime import UTC
+from pathlib import Path
+
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.jobs import Job
+from tiomagic_domain.media import VideoFile
+from tiomagic_storage._files import remove_leftovers, replacing
+
+_COPY_BYTES = 1 << 20
+
+
+class FolderOutputStore:
+    """Puts each video and its recipe into one folder, whole or not at all.
+
+    The name is ``<model>-<feature>-<UTC time of creation>-<first 8 of the job id>``, so that it is
+    the same whenever, and by whichever process, the job is saved.
+
+    Args:
+        folder: Where to; made when the first video comes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(self, job: Job, video: VideoFile) -> Path:
+        """Put a video and its recipe in place under the job's name.
+
+        The video appears last: where there is a video, there is its recipe.
+
+        Returns:
+            The absolute path of the video.
+
+        Raises:
+            ProcessingError: when it cannot be written. The source is untouched, and no partial
+                file is left under the final name.
+        """
+        target = self._folder.absolute() / f"{_name(job)}.mp4"
+        recipe = json.dumps(video.recipe, indent=2, ensure_ascii=False) + "\n"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(target.parent)
+            with video.path.open("rb") as source, replacing(target) as copy:
+                shutil.copyfileobj(source, copy, _COPY_BYTES)
+                # A full disk may only be told now; the recipe comes after the last doubt.
+                copy.flush()
+                os.fsync(copy.fileno())
+                with replacing(target.with_suffix(".json")) as beside:
+                    beside.write(recipe.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            raise ProcessingError(
+                f"the video cannot be saved as {target}: {error.strerror or error}. It is kept at "
+                f"{video.path}; mend the cause and check the job again",
+                details={"path": str(target), "source": str(video.path)},
+                code="output_unwritable",
+            ) from error
+        with contextlib.suppress(OSError):  # A source that cannot be removed harms nobody.
+            video.path.unlink()
+        return target
+
+
+def _name(job: Job) -> str:
+    time = job.creation_time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    words = (job.model, job.feature.value, time, job.job_id[:8])
+    return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", word) for word in words)

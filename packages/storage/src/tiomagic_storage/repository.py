@@ -1,0 +1,150 @@
+"""The job repository over a SQL database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Self
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
+from tiomagic_domain.jobs import Job, JobQuery
+from tiomagic_storage._errors import translated
+from tiomagic_storage.engine import Database, build_database
+from tiomagic_storage.queries import select_jobs
+from tiomagic_storage.schema import ensure_current
+from tiomagic_storage.tables import from_row, jobs, to_row
+
+
+class SqlJobRepository:
+    """Keeps jobs in SQLite or PostgreSQL.
+
+    Safe to share between threads, and between processes that open it each for themselves; a forked
+    child may go on with its parent's. What has been added or saved is on the disk.
+
+    Args:
+        database: One whose tables are there; ``open`` sees to that.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._process = os.getpid()
+        self._inherited: list[object] = []
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the repository at a database URL; create or update its tables when needed.
+
+        Raises:
+            ConfigurationError: when there is no usable database at the URL.
+            ProcessingError: when another process holds the database for too long.
+        """
+        database = build_database(url)
+        try:
+            ensure_current(database)
+        except BaseException:
+            database.engine.dispose()
+            raise
+        return cls(database)
+
+    @property
+    def place(self) -> str:
+        """Path of the file, or the URL without its password."""
+        return self._database.place
+
+    def close(self) -> None:
+        """Close all connections. Harmless when repeated; a later use opens new ones."""
+        self._database.engine.dispose()
+
+    def add(self, job: Job) -> None:
+        """Store a new job durably.
+
+        Raises:
+            ProcessingError: when a job with this id is stored already, or the store cannot write.
+        """
+        row = to_row(job)
+        with self._connection() as connection:
+            try:
+                connection.execute(insert(jobs), row)
+            except IntegrityError as error:
+                raise ProcessingError(
+                    f"job {job.job_id!r} is stored already",
+                    details={"job_id": job.job_id},
+                    code="job_exists",
+                ) from error
+
+    def get(self, job_id: str) -> Job:
+        """Return the newest stored state of a job.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+        """
+        with self._connection() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).mappings().first()
+        if row is None:
+            raise self._not_found(job_id)
+        return from_row(row)
+
+    def save(self, job: Job) -> Job:
+        """Store a changed job durably, if nobody has saved it since ``job`` was read.
+
+        The version is compared and raised by one statement, so that no other writer fits between.
+
+        Raises:
+            StaleJobError: when the stored version is not ``job.version``; nothing is changed.
+            ResourceNotFoundError: when there is no such job.
+            ProcessingError: when the store cannot write.
+        """
+        saved = replace(job, version=job.version + 1)
+        unchanged = (jobs.c.job_id == job.job_id) & (jobs.c.version == job.version)
+        with self._connection() as connection:
+            written = connection.execute(update(jobs).where(unchanged).values(to_row(saved)))
+            if written.rowcount:
+                return saved
+            stored = connection.scalar(select(jobs.c.version).where(jobs.c.job_id == job.job_id))
+        if stored is None:
+            raise self._not_found(job.job_id)
+        raise StaleJobError(
+            f"job {job.job_id!r} has been changed since it was read",
+            details={"job_id": job.job_id, "version": job.version, "stored": stored},
+        )
+
+    def list(self, query: JobQuery) -> list[Job]:
+        """Return the jobs that match, newest first.
+
+        Raises:
+            ResourceNotFoundError: when ``query.after`` names no job.
+        """
+        with self._connection() as connection:
+            last = None if query.after is None else self._place_of(connection, query.after)
+            rows = connection.execute(select_jobs(query, last)).mappings().all()
+        return [from_row(row) for row in rows]
+
+    def _place_of(self, connection: Connection, job_id: str) -> tuple[str, str]:
+        time = connection.scalar(select(jobs.c.creation_time).where(jobs.c.job_id == job_id))
+        if time is None:
+            raise self._not_found(job_id)
+        return time, job_id
+
+    def _not_found(self, job_id: str) -> ResourceNotFoundError:
+        return ResourceNotFoundError(
+            f"there is no job {job_id!r} in {self.place}",
+            details={"job_id": job_id, "database": self.place},
+        )
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """Give a connection of this process, and let no vendor's exception out."""
+        engine = self._database.engine
+        if os.getpid() != self._process:
+            # Connections must not be used on both sides of a fork, nor closed on the child's: the
+            # pool is put aside unclosed and unused for as long as the repository lives.
+            self._inherited.append(engine.pool)
+            engine.dispose(close=False)
+            self._process = os.getpid()
+        with translated(self.place), engine.connect() as connection:
+            yield connection

@@ -1,0 +1,147 @@
+"""The tables, and the two functions between a job and its row.
+
+What is asked for in queries has a column of its own; open-ended data (arguments, facts) is JSON in
+text, which is the same in every database. Times are UTC in a text of fixed width: they sort as
+they passed, whatever zone they came in, and a person can read them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
+
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.progress import Progress
+
+VERSION_TABLE = "tiomagic_schema"
+"""Holds the revision of the schema, under a name that no other application's migrations use."""
+
+metadata = MetaData()
+
+# Ids and times are compared byte by byte, not by the rules of a language.
+_BYTEWISE = String().with_variant(String(collation="C"), "postgresql")
+
+# The order is that of use: SQLite reads a row from its start, and a search in the prompts never
+# touches the long columns behind.
+jobs = Table(
+    "tiomagic_jobs",
+    metadata,
+    Column("job_id", _BYTEWISE, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("feature", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("provider", String, nullable=False),
+    Column("creation_time", _BYTEWISE, nullable=False),
+    Column("last_updated", _BYTEWISE, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("required_args", Text, nullable=False),
+    Column("optional_args", Text, nullable=False),
+    Column("call_id", String),
+    Column("message", Text, nullable=False),
+    Column("progress", Text),
+    Column("result_video", Text),
+    Column("error", Text),
+    Column("error_code", String),
+    Column("facts", Text, nullable=False),
+    # One index a filter, each already in the order of the listing: the newest 50 of any filter
+    # are read from the index's end and nothing is sorted, however many jobs there are.
+    Index("tiomagic_jobs_by_time", "creation_time"),
+    Index("tiomagic_jobs_by_status", "status", "creation_time"),
+    Index("tiomagic_jobs_by_feature", "feature", "creation_time"),
+    Index("tiomagic_jobs_by_model", "model", "creation_time"),
+    Index("tiomagic_jobs_by_provider", "provider", "creation_time"),
+)
+
+
+def stored_time(moment: datetime) -> str:
+    """Return a moment as it is stored: UTC, always 32 characters, sorting in time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def stored_text(text: str) -> str:
+    """Return text that every database takes.
+
+    Messages may carry file names with bytes that are no characters, and PostgreSQL refuses NUL:
+    such parts are written as escapes, since a message with an escape is better than none.
+    """
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def to_row(job: Job) -> dict[str, Any]:
+    """Return the row of a job.
+
+    Raises:
+        ProcessingError: when its arguments or facts are not plain data.
+    """
+    return {
+        "job_id": job.job_id,
+        "version": job.version,
+        "status": job.status.value,
+        "feature": job.feature.value,
+        "model": job.model,
+        "provider": job.provider,
+        "creation_time": stored_time(job.creation_time),
+        "last_updated": stored_time(job.last_updated),
+        "prompt": stored_text(str(job.required_args.get("prompt", ""))),
+        "required_args": _dumped(job, job.required_args),
+        "optional_args": _dumped(job, job.optional_args),
+        "call_id": job.call_id,
+        "message": stored_text(job.message),
+        "progress": None if job.progress is None else _dumped(job, job.progress.to_dict()),
+        "result_video": job.result_video,
+        "error": None if job.error is None else stored_text(job.error),
+        "error_code": job.error_code,
+        "facts": _dumped(job, job.facts),
+    }
+
+
+def from_row(row: Mapping[Any, Any]) -> Job:
+    """Return the job of a row.
+
+    Raises:
+        ProcessingError: when the row holds what this version does not understand.
+    """
+    try:
+        progress = row["progress"]
+        return Job(
+            job_id=row["job_id"],
+            feature=Feature(row["feature"]),
+            model=row["model"],
+            provider=row["provider"],
+            creation_time=datetime.fromisoformat(row["creation_time"]),
+            last_updated=datetime.fromisoformat(row["last_updated"]),
+            status=JobStatus(row["status"]),
+            required_args=json.loads(row["required_args"]),
+            optional_args=json.loads(row["optional_args"]),
+            call_id=row["call_id"],
+            message=row["message"],
+            progress=None if progress is None else Progress.from_dict(json.loads(progress)),
+            result_video=row["result_video"],
+            error=row["error"],
+            error_code=row["error_code"],
+            facts=json.loads(row["facts"]),
+            version=row["version"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProcessingError(
+            f"the stored job {row['job_id']!r} cannot be read ({error}); it was changed by hand, "
+            "or written by a newer version of tiomagic",
+            details={"job_id": row["job_id"]},
+        ) from error
+
+
+def _dumped(job: Job, data: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(data))
+    except (TypeError, ValueError) as error:
+        raise ProcessingError(
+            f"job {job.job_id!r} holds what is not plain data: {error}",
+            details={"job_id": job.job_id},
+        ) from error

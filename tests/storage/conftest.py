@@ -1,0 +1,61 @@
+"""Databases and folders for the tests of storage."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.storage.postgresql import REQUIRED, find_binaries, fresh_database, running_server
+
+from tiomagic_storage import SqlJobRepository, open_repository
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """URL of a SQLite file that is not there yet."""
+    return f"sqlite:///{tmp_path}/state/jobs.db"
+
+
+@pytest.fixture
+def sqlite_repository(sqlite_url: str) -> Iterator[SqlJobRepository]:
+    """Give a repository over a fresh SQLite file."""
+    repository = open_repository(sqlite_url)
+    yield repository
+    repository.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """Give the URL of a real PostgreSQL on loopback."""
+    binaries = find_binaries()
+    if binaries is None:
+        if os.environ.get(REQUIRED) == "required" or os.environ.get("CI"):
+            pytest.fail("PostgreSQL is not installed, and this run must not go without it")
+        pytest.skip("PostgreSQL is not installed: install the package postgresql to run this")
+    with running_server(binaries) as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """URL of an empty PostgreSQL database."""
+    with fresh_database(postgresql_server) as url:
+        yield url
+
+
+@pytest.fixture
+def guarded_folder() -> Iterator[Path]:
+    """Give a folder whose permissions bind this process, even when it started as root."""
+    folder = Path(tempfile.mkdtemp(prefix="tiomagic-guarded-"))
+    uid = os.geteuid()
+    if uid == 0:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        folder.chmod(0o700)
+        os.seteuid(uid)
+        shutil.rmtree(folder)
