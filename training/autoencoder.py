@@ -1,5 +1,7 @@
 """The video autoencoder: how it is built, started and normalised."""
 
+import math
+
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
@@ -22,18 +24,45 @@ def build_vae(setup: Setup) -> AutoencoderKLWan:
 
 
 def _start_linear(vae: AutoencoderKLWan) -> None:
-    # Residual branches that begin at zero and orthogonal maps on the way through let
-    # the gradient see the pixels from the first step: 18 dB after 94 steps against
-    # 13 dB after 160 with the default start.
+    # Residual branches that begin at zero and orthogonal maps from block to block let
+    # the gradient see the pixels from the first step: 15.1 dB after 40 steps against
+    # 13.5 dB with orthogonal maps that are not centred.
     for name, module in vae.named_modules():
         if not isinstance(module, nn.Conv2d | nn.Conv3d):
             continue
-        if name.endswith("conv2") or ".attentions." in name and name.endswith("proj"):
+        nn.init.zeros_(module.bias)
+        if name.endswith("conv2") or (".attentions." in name and name.endswith("proj")):
             nn.init.zeros_(module.weight)
-            nn.init.zeros_(module.bias)
         elif not name.endswith(("conv1", "to_qkv")):
-            nn.init.orthogonal_(module.weight.view(module.weight.shape[0], -1))
-            nn.init.zeros_(module.bias)
+            _start_orthogonal(name, module)
+    # The last norm of each half would throw away how bright a pixel is; beside one
+    # large constant channel it is nearly linear in all others.
+    for last in (vae.encoder.mid_block.resnets[-1], vae.decoder.up_blocks[-1].resnets[-1]):
+        last.conv2.bias.data[0] = 4.0
+
+
+def _start_orthogonal(name: str, module: nn.Conv2d | nn.Conv3d) -> None:
+    """An orthogonal map of the pixels that belong together, a tenth of it around them."""
+    weight = module.weight.data
+    rows, columns = weight.shape[:2]
+    nn.init.orthogonal_(weight.view(rows, -1))
+    if weight[0, 0].numel() == 1:
+        return
+    weight *= 0.1
+    if "downsampler.resample" in name:
+        weight[:, :, :2, :2] += _orthogonal(rows, columns, 2, 2)
+    elif "downsampler.time_conv" in name:
+        weight[:, :, 1:, 0, 0] += _orthogonal(rows, columns, 2)
+    elif "upsampler.time_conv" in name:
+        weight[:, :, 2, 0, 0] += _orthogonal(rows, columns)
+    elif weight.ndim == 4:
+        weight[:, :, 1, 1] += _orthogonal(rows, columns)
+    else:
+        weight[:, :, 2, 1, 1] += _orthogonal(rows, columns)
+
+
+def _orthogonal(rows: int, *rest: int) -> torch.Tensor:
+    return nn.init.orthogonal_(torch.empty(rows, math.prod(rest))).view(rows, *rest)
 
 
 def channels_last(vae: AutoencoderKLWan) -> AutoencoderKLWan:

@@ -16,8 +16,8 @@ class Setup:
     z_dim: int = 8
     vae: dict = field(
         default_factory=lambda: {
-            "base_dim": 8,
-            "dim_mult": [1, 4, 4],
+            "base_dim": 16,
+            "dim_mult": [1, 2, 2],
             "num_res_blocks": 1,
             "temperal_downsample": [True, True],
             "is_residual": True,

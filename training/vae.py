@@ -10,8 +10,10 @@ import torch
 from diffusers import AutoencoderKLWan
 
 from training import autoencoder as ae
+from training import whole
 from training.config import SETUPS, Setup
 from training.log import LossLog
+from training.muon import Optimisers
 
 LATENT_NOISE = 0.05
 """Noise on the latents while training, so that small errors of the transformer decode well."""
@@ -27,7 +29,13 @@ def main() -> None:
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     vae = ae.channels_last(ae.build_vae(setup)).to(args.device)
-    optimiser = torch.optim.AdamW(vae.parameters(), lr=args.lr, weight_decay=0.0, betas=(0.9, 0.98))
+    whole.use_fast_norms(vae)
+    optimiser = Optimisers(
+        [p for p in vae.parameters() if p.ndim > 3 and p[0].numel() > 1],
+        [p for p in vae.parameters() if p.ndim <= 3 or p[0].numel() == 1],
+        muon_lr=args.lr,
+        adam_lr=args.adam_lr,
+    )
     state = {"step": 0, "elapsed": 0.0}
     checkpoint = args.work / "vae.pt"
     if checkpoint.exists():
@@ -45,9 +53,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--log", type=Path, default=Path("training/results/vae_loss.csv"))
     parser.add_argument("--minutes", type=float, default=40, help="training time; sets the schedule")
-    parser.add_argument("--batch", type=int, default=8, help="crops a step; whole clips: a quarter")
+    parser.add_argument("--batch", type=int, default=4, help="crops a step; whole clips: a quarter")
     parser.add_argument("--pool", type=int, default=3000, help="clips drawn beforehand")
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--lr", type=float, default=0.02, help="rate of Muon")
+    parser.add_argument("--adam-lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
@@ -56,7 +65,7 @@ def _arguments() -> argparse.Namespace:
 
 def _rate(part: float, step: int) -> float:
     """Share of the learning rate: short warm-up, cosine down to 2 %."""
-    return min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
+    return min(1.0, (step + 1) / 30) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
 
 
 def _pool(setup: Setup, count: int, seed: int, path: Path) -> np.ndarray:
@@ -88,7 +97,7 @@ def _batch(pool: np.ndarray, rng: np.random.Generator, batch: int, crop: int) ->
 
 def _train(
     vae: AutoencoderKLWan,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Optimisers,
     state: dict,
     setup: Setup,
     args: argparse.Namespace,
@@ -103,11 +112,9 @@ def _train(
         # Crops first, because they are cheap; whole frames for the last third.
         crop = setup.crop if part < 0.67 else setup.size
         batch = args.batch if crop < setup.size else args.batch // 4
-        for group in optimiser.param_groups:
-            group["lr"] = args.lr * _rate(part, state["step"])
         x = ae.to_tensor(_batch(pool, rng, batch, crop)).to(args.device)
         x = x.contiguous(memory_format=torch.channels_last_3d)
-        l1, l2, z = _step(vae, optimiser, x, args.device)
+        l1, l2, z = _step(vae, optimiser, x, args.device, _rate(part, state["step"]))
         state["step"] += 1
         state["elapsed"] += time.monotonic() - begun
         mean_l1, mean_l2 = mean_l1 + l1, mean_l2 + l2
@@ -122,23 +129,22 @@ def _train(
 
 
 def _step(
-    vae: AutoencoderKLWan, optimiser: torch.optim.Optimizer, x: torch.Tensor, device: str
+    vae: AutoencoderKLWan, optimiser: Optimisers, x: torch.Tensor, device: str, rate: float
 ) -> tuple[float, float, float]:
     with torch.autocast(device, torch.bfloat16):
-        z = vae.encode(x).latent_dist.mode()
-        y = vae.decode(z + LATENT_NOISE * torch.randn_like(z)).sample
+        z = whole.encode(vae, x)
+        y = whole.decode(vae, z + LATENT_NOISE * torch.randn_like(z))
     y, z = y.float(), z.float()
     l1, l2 = (y - x).abs().mean(), (y - x).square().mean()
     loss = l1 + 2 * l2 + SCALE_PENALTY * z.square().mean()
-    optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-    optimiser.step()
-    return float(l1), float(l2), float(z.std())
+    optimiser.step(rate)
+    return l1.item(), l2.item(), float(z.detach().std())
 
 
 def _save(
-    vae: AutoencoderKLWan, optimiser: torch.optim.Optimizer, state: dict, path: Path
+    vae: AutoencoderKLWan, optimiser: Optimisers, state: dict, path: Path
 ) -> None:
     partial = path.with_suffix(".part")
     torch.save({"vae": vae.state_dict(), "optimiser": optimiser.state_dict(), "state": state}, partial)

@@ -1,0 +1,67 @@
+"""Stage 4: put the averaged weights into a pipeline folder. `python -m training.ship --help`.
+
+The autoencoder stays fp32 on disk (the transformer reads positions off its faintest
+differences, and it is small); text encoder and transformer are stored as fp16.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanVACEPipeline
+
+from training import text
+from training.config import SETUPS, Setup
+from training.transformer import Model, load_frozen
+from training.world import prompts
+
+
+def build_pipeline(work: Path, name: str, setup: Setup) -> WanVACEPipeline:
+    """The pipeline of a checkpoint's averaged weights, fp32."""
+    tokenizer = text.build_tokenizer(setup)
+    empty = load_frozen(work, setup, "cpu").control("text_to_video")
+    model = Model(setup, len(tokenizer), empty)
+    saved = torch.load(work / f"{name}.pt", map_location="cpu", weights_only=True)
+    model.load_state_dict(saved["average"])
+    return WanVACEPipeline(
+        tokenizer=tokenizer,
+        text_encoder=model.text_encoder.eval(),
+        vae=AutoencoderKLWan.from_pretrained(work / "vae").eval(),
+        transformer=model.transformer.eval(),
+        scheduler=UniPCMultistepScheduler(
+            num_train_timesteps=1000,
+            prediction_type="flow_prediction",
+            use_flow_sigmas=True,
+            flow_shift=setup.flow_shift,
+        ),
+    )
+
+
+def write(pipeline: WanVACEPipeline, folder: Path) -> None:
+    """Write the folder anew, with the words it knows beside it."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    pipeline.text_encoder.half()
+    pipeline.transformer.half()
+    pipeline.save_pretrained(folder)
+    words = {"version": 1, "words": prompts.vocabulary()}
+    (folder / "vocabulary.json").write_text(json.dumps(words, indent=0) + "\n")
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"{folder}: {size / 2**20:.1f} MiB")
+
+
+def main() -> None:
+    """Read a checkpoint, write a folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--setup", choices=SETUPS, default="small")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--name", default="model")
+    parser.add_argument("--to", type=Path, required=True)
+    args = parser.parse_args()
+    write(build_pipeline(args.work, args.name, SETUPS[args.setup]), args.to)
+
+
+if __name__ == "__main__":
+    main()

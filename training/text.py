@@ -1,0 +1,67 @@
+"""The words' side: a tokenizer of whole words and a small UMT5 encoder."""
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+
+from training.config import Setup
+from training.world import prompts
+
+PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
+
+
+def build_tokenizer(setup: Setup) -> PreTrainedTokenizerFast:
+    """Build the tokenizer in memory: lower case, one token a word, `</s>` at the end."""
+    words = [PAD, END, UNKNOWN, *prompts.vocabulary()]
+    tokenizer = Tokenizer(
+        models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=UNKNOWN)
+    )
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {END}", special_tokens=[(END, words.index(END))]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        unk_token=UNKNOWN,
+        model_max_length=setup.text_tokens,
+    )
+
+
+def build_text_encoder(setup: Setup, vocabulary: int) -> UMT5EncoderModel:
+    """Build an untrained encoder."""
+    config = UMT5Config(
+        vocab_size=vocabulary,
+        d_model=setup.text_dim,
+        d_kv=32,
+        d_ff=2 * setup.text_dim,
+        num_layers=setup.text_layers,
+        num_heads=setup.text_dim // 32,
+        dropout_rate=0.0,
+        pad_token_id=0,
+        eos_token_id=1,
+        decoder_start_token_id=0,
+        tie_word_embeddings=False,
+    )
+    return UMT5EncoderModel(config).eval()
+
+
+def tokenize(tokenizer: PreTrainedTokenizerFast, texts: list[str], setup: Setup) -> torch.Tensor:
+    """Token ids (B, tokens), padded to the length that inference uses."""
+    batch = tokenizer(
+        texts,
+        padding="max_length",
+        max_length=setup.text_tokens,
+        truncation=True,
+        return_tensors="pt",
+    )
+    return batch.input_ids
+
+
+def embed(encoder: UMT5EncoderModel, ids: torch.Tensor) -> torch.Tensor:
+    """Embeddings (B, tokens, text_dim) with zeros on the padding, as the pipeline makes them."""
+    mask = ids.ne(0)
+    states = encoder(ids, mask.long()).last_hidden_state
+    return states * mask[..., None].to(states.dtype)

@@ -1,0 +1,196 @@
+"""Stage 3: train text encoder and transformer together by flow matching.
+
+`python -m training.transformer --help`
+"""
+
+import argparse
+import copy
+import math
+import time
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLWan
+from torch import nn
+
+from training import network, text, whole
+from training import autoencoder as ae
+from training.batches import Batches
+from training.conditions import Conditions
+from training.config import SETUPS, Setup
+from training.log import LossLog
+from training.muon import Optimisers
+
+
+class Model(nn.Module):
+    """Text encoder and transformer as one thing to train, average and save."""
+
+    def __init__(self, setup: Setup, vocabulary: int, empty_control: torch.Tensor) -> None:
+        super().__init__()
+        self.text_encoder = text.build_text_encoder(setup, vocabulary)
+        self.transformer = network.build_transformer(setup, empty_control)
+
+    def forward(
+        self, x: torch.Tensor, timestep: torch.Tensor, ids: torch.Tensor, control: torch.Tensor
+    ) -> torch.Tensor:
+        """Predict the velocity from data to noise."""
+        return self.transformer(
+            hidden_states=x,
+            timestep=timestep,
+            encoder_hidden_states=text.embed(self.text_encoder, ids),
+            control_hidden_states=control,
+            return_dict=False,
+        )[0]
+
+
+def draw_sigmas(count: int, shift: float, generator: torch.Generator) -> torch.Tensor:
+    """Noise levels in 0..1: half uniform, half around the middle, then shifted as sampled."""
+    uniform = torch.rand(count, generator=generator)
+    middle = torch.sigmoid(torch.randn(count, generator=generator))
+    u = torch.where(torch.rand(count, generator=generator) < 0.5, uniform, middle)
+    return shift * u / (1 + (shift - 1) * u)
+
+
+def load_frozen(work: Path, setup: Setup, device: str) -> Conditions:
+    """The trained autoencoder, ready to build conditions with."""
+    vae = AutoencoderKLWan.from_pretrained(work / "vae").eval().requires_grad_(False)
+    vae = ae.channels_last(vae).to(device)
+    whole.use_fast_norms(vae)
+    return Conditions(vae, setup, device)
+
+
+class Trainer:
+    """One run: model, average, optimisers, log and checkpoint."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args, self.setup = args, SETUPS[args.setup]
+        torch.manual_seed(args.seed)
+        torch.set_num_threads(args.threads)
+        self.conditions = load_frozen(args.work, self.setup, args.device)
+        self.tokenizer = text.build_tokenizer(self.setup)
+        empty = self.conditions.control("text_to_video")
+        self.model = Model(self.setup, len(self.tokenizer), empty).to(args.device)
+        network.keep_input_precise(self.model.transformer)
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        matrices, others = network.split_parameters(self.model)
+        self.optimisers = Optimisers(matrices, others, muon_lr=args.lr, adam_lr=args.adam_lr)
+        self.state = {"step": 0, "elapsed": 0.0}
+        self.checkpoint = args.work / f"{args.name}.pt"
+        if self.checkpoint.exists():
+            self._resume()
+        seed = args.seed + self.state["step"]
+        self.generator = torch.Generator().manual_seed(seed)
+        self.batches = Batches(args.work / "cache", self.conditions, seed, args.limit)
+        self.log = LossLog(args.log, ("step", "minutes", "clips", "loss", "words", "pose"))
+
+    def _resume(self) -> None:
+        saved = torch.load(self.checkpoint, map_location=self.args.device, weights_only=True)
+        self.model.load_state_dict(saved["model"])
+        self.average.load_state_dict(saved["average"])
+        self.optimisers.load_state_dict(saved["optimisers"])
+        self.state = saved["state"]
+
+    def save(self) -> None:
+        """Write the checkpoint and the averaged weights alone."""
+        partial = self.checkpoint.with_suffix(".part")
+        torch.save(
+            {
+                "model": self.model.state_dict(),
+                "average": self.average.state_dict(),
+                "optimisers": self.optimisers.state_dict(),
+                "state": self.state,
+            },
+            partial,
+        )
+        partial.rename(self.checkpoint)
+
+    def run(self) -> None:
+        """Train until the time is up."""
+        budget, sums, saved_at = self.args.minutes * 60, {}, time.monotonic()
+        while self.state["elapsed"] < budget:
+            begun = time.monotonic()
+            rate = self._rate(self.state["elapsed"] / budget)
+            for name, value in self._step(rate).items():
+                total, count = sums.get(name, (0.0, 0))
+                sums[name] = (total + value, count + 1)
+            self.state["step"] += 1
+            self.state["elapsed"] += time.monotonic() - begun
+            if self.state["step"] % self.args.every == 0:
+                means = {name: total / count for name, (total, count) in sums.items()}
+                minutes = self.state["elapsed"] / 60
+                self.log.add(
+                    step=self.state["step"], minutes=minutes, clips=len(self.batches), **means
+                )
+                sums = {}
+                self.batches.refresh()
+            if time.monotonic() - saved_at > 180:
+                self.save()
+                saved_at = time.monotonic()
+        self.save()
+
+    def _rate(self, part: float) -> float:
+        """Warm up, hold, then fall linearly over the last half."""
+        return min(1.0, (self.state["step"] + 1) / 50, max(0.02, 2 * (1 - part)))
+
+    def _step(self, rate: float) -> dict[str, float]:
+        target, control, words = self.batches.draw(self.args.batch)
+        pose = target.shape[2] > self.setup.latent_frames
+        sigma = draw_sigmas(len(target), self.setup.flow_shift, self.generator)
+        noise = torch.randn(target.shape, generator=self.generator)
+        s = sigma.view(-1, 1, 1, 1, 1)
+        ids = text.tokenize(self.tokenizer, words, self.setup)
+        to = self.args.device
+        with torch.autocast(to, torch.bfloat16):
+            velocity = self.model(
+                ((1 - s) * target + s * noise).to(to), (1000 * sigma).to(to), ids.to(to),
+                control.to(to),
+            )
+        errors = (velocity.float() - (noise - target).to(to)).square().mean((1, 2, 3, 4))
+        loss = errors.mean()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimisers.step(rate)
+        self._move_average()
+        if pose:
+            return {"loss": loss.item(), "pose": loss.item()}
+        count = round(len(target) * 0.6)
+        return {"loss": loss.item(), "words": errors[:count].mean().item()}
+
+    @torch.no_grad()
+    def _move_average(self) -> None:
+        keep = min(self.args.average, (1 + self.state["step"]) / (10 + self.state["step"]))
+        averages, values = list(self.average.parameters()), list(self.model.parameters())
+        torch._foreach_lerp_(averages, values, 1 - keep)
+
+
+def main() -> None:
+    """Train, or go on training."""
+    trainer = Trainer(_arguments())
+    count = sum(math.prod(p.shape) for p in trainer.model.parameters())
+    print(f"{count / 1e6:.2f} M parameters, {len(trainer.batches)} clips")
+    trainer.run()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--setup", choices=SETUPS, default="small")
+    parser.add_argument("--work", type=Path, required=True, help="folder of `vae` and `cache`")
+    parser.add_argument("--name", default="model", help="name of the checkpoint")
+    parser.add_argument(
+        "--log", type=Path, default=Path("training/results/transformer_loss.csv")
+    )
+    parser.add_argument("--minutes", type=float, default=70, help="training time")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--limit", type=int, default=0, help="use only so many clips: overfit")
+    parser.add_argument("--every", type=int, default=50, help="steps between log lines")
+    parser.add_argument("--lr", type=float, default=0.01, help="rate of Muon")
+    parser.add_argument("--adam-lr", type=float, default=2e-3)
+    parser.add_argument("--average", type=float, default=0.998, help="decay of the average")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
