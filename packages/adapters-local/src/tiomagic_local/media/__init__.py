@@ -12,3 +12,8 @@
 
 Importing this package loads neither Pillow nor PyAV nor numpy.
 """
+
+from tiomagic_local.media.limits import MediaLimits
+from tiomagic_local.media.reader import LocalMediaReader
+
+__all__ = ["LocalMediaReader", "MediaLimits"]

@@ -9,8 +9,9 @@ from PIL import Image
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.media import Media
-from tiomagic_local.media.clips import declared_rate, shown_frames, timeline
-from tiomagic_local.media.images import opened, to_rgb
+from tiomagic_local.media.clips import CLIP_ERRORS, declared_rate, playing
+from tiomagic_local.media.images import DECODE_ERRORS, opened, to_rgb
+from tiomagic_local.media.timing import timeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ def load_image(media: Media) -> Image.Image:
     try:
         with opened(media.path) as image:
             return to_rgb(image)
-    except (OSError, ValueError, SyntaxError) as error:
+    except DECODE_ERRORS as error:
         raise ProcessingError(f"the stored picture {_named(media)} cannot be decoded") from error
 
 
@@ -45,7 +46,8 @@ def load_video(
         ProcessingError: when the file is no longer what was read.
     """
     try:
-        shown = [(frame.start, frame.seconds) for frame in shown_frames(media.path)]
+        with playing(media.path) as frames:
+            shown = [(frame.start, frame.seconds) for frame in frames]
         if not shown:
             raise ProcessingError(f"the stored video {_named(media)} has no frames")
         starts = [start for start, _ in shown]
@@ -53,7 +55,7 @@ def load_video(
         if count is not None:
             picks = tuple(picks[i] for i in even_indices(len(picks), count))
         return _collect(media, picks, size)
-    except (OSError, ValueError, SyntaxError) as error:
+    except CLIP_ERRORS as error:
         raise ProcessingError(f"the stored video {_named(media)} cannot be decoded") from error
 
 
@@ -64,15 +66,16 @@ def _collect(
     for place, index in enumerate(picks):
         wanted.setdefault(index, []).append(place)
     result: NDArray[np.uint8] | None = None
-    for index, frame in enumerate(shown_frames(media.path)):
-        if index not in wanted:
-            continue
-        pixels = frame.pixels()
-        if size is not None:
-            pixels = np.asarray(cover(Image.fromarray(pixels), *size))
-        if result is None:
-            result = np.empty((len(picks), *pixels.shape), dtype=np.uint8)
-        result[wanted[index]] = pixels
+    with playing(media.path) as frames:
+        for index, frame in enumerate(frames):
+            if index not in wanted:
+                continue
+            pixels = frame.pixels()
+            if size is not None:
+                pixels = np.asarray(cover(Image.fromarray(pixels), *size))
+            if result is None:
+                result = np.empty((len(picks), *pixels.shape), dtype=np.uint8)
+            result[wanted[index]] = pixels
     assert result is not None, "picks names at least one frame"
     return result
 

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
+import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -52,20 +55,43 @@ FORMATS = tuple(name for name in _WANTED if name in Image.OPEN)
 BACKGROUND = (255, 255, 255)
 """RGB, 0-255: what is put under transparent parts."""
 
+DECODE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow's decoders raise on damaged files. Long, because each decoder has its own habits."""
+
+_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+_PREMULTIPLIED = ("RGBa", "La", "PA")
+
 _SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+_ONE_AT_A_TIME = threading.RLock()
 
 
 @contextlib.contextmanager
 def opened(source: Path | BinaryIO) -> Iterator[Image.Image]:
     """Open a picture without decoding it: only the header is read.
 
-    Pillow's own limit on pixels is a warning about a global; the limits here are checked from the
-    header by the caller, so the warning is not for anybody.
+    Pillow's warnings are for its own caller, not for ours: a size above its soft limit is judged
+    by ``MediaLimits``, and above twice that it raises. Warnings are silenced for the whole
+    process while a picture is open, so there is one open picture at a time.
 
     Raises:
-        OSError: when it is not a picture of one of the formats.
+        DECODE_ERRORS: when it is not a picture of one of the formats.
     """
-    with warnings.catch_warnings():
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Image.open(source, formats=FORMATS) as image:
             yield image
@@ -76,8 +102,13 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     The EXIF orientation is applied, colours are brought to sRGB, 16 bits become 8, and
     transparent parts become white.
+
+    Raises:
+        ValueError: for floating point pixels: nobody says which number is white.
     """
     image.load()
+    if image.mode == "F":
+        raise ValueError("nobody says which number is white in a picture of floating point numbers")
     upright = ImageOps.exif_transpose(image)
     return _flatten(_to_srgb(_to_eight_bits(upright)))
 
@@ -112,3 +143,23 @@ def _flatten(image: Image.Image) -> Image.Image:
     seen = image.convert("RGBA")
     ground = Image.new("RGBA", seen.size, (*BACKGROUND, 255))
     return Image.alpha_composite(ground, seen).convert("RGB")
+
+
+def to_png(image: Image.Image) -> bytes:
+    """Return a picture that exists only in memory as the bytes of a PNG, without loss.
+
+    What a PNG cannot hold (CMYK, LAB and the like) becomes RGB.
+
+    Raises:
+        DECODE_ERRORS: when a lazily opened picture cannot be decoded after all.
+    """
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode not in _PNG_MODES:
+            upright = upright.convert("RGBA") if upright.mode in _PREMULTIPLIED else to_rgb(upright)
+        buffer = io.BytesIO()
+        # Level 1: these files are read back far more often than their size matters.
+        upright.save(buffer, format="PNG", compress_level=1)
+        return buffer.getvalue()

@@ -15,12 +15,16 @@ class MediaLimits:
 
     bytes: int = 512 * 2**20
     """Size of a file or a download. 512 MiB is two minutes of 4K from a phone."""
-    image_pixels: int = 100_000_000
-    """Width times height of a picture. The largest common camera makes 100 megapixels."""
+    image_pixels: int = 128 * 2**20
+    """Width times height of a picture. The largest common camera makes 102 megapixels. Pillow's
+    own ceiling of 178 million stays, whatever is set here."""
     video_pixels: int = 4096 * 4096
     """Width times height of a frame of a video; 4K is 8.3 million."""
     video_frames: int = 3600
     """Frames of a video: two minutes at 30 a second. The longest model makes about 20 seconds."""
+    video_total_pixels: int = 4_000_000_000
+    """Pixels in all frames of a video: a minute of 1080p at 30 a second. Decoded at once they would
+    take 12 GB, but ``load_video`` holds only those frames that are asked for."""
     video_seconds: float = 120.0
     """Playing time of a video, in seconds."""
     connect_seconds: float = 10.0

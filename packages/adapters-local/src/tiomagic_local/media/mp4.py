@@ -24,7 +24,7 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
     ValidationError,
 )
-from tiomagic_local.media.clips import opened_video
+from tiomagic_local.media.videos import opened_video
 
 RECIPE_KEYS = ("tiomagic", "comment")
 """Metadata keys of the recipe. The first is ours; the second is the one that editing programs

@@ -1,0 +1,268 @@
+"""Looks into a file: is it what it is meant to be, is it whole, and is it within the limits.
+
+Content decides, never a name. The size is checked from the header, before anything is decoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import NoReturn
+
+from PIL import Image
+
+from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.media import MediaKind
+from tiomagic_local.media.clips import CLIP_ERRORS, playing
+from tiomagic_local.media.images import DECODE_ERRORS, FORMATS, opened
+from tiomagic_local.media.limits import MediaLimits
+from tiomagic_local.media.sniffing import describe
+from tiomagic_local.media.timing import timeline
+from tiomagic_local.media.videos import DamagedError, Header, read_header
+
+_ORIENTATION = 0x0112
+"""The EXIF tag; 5 to 8 mean that the picture lies on its side."""
+
+_PICTURES = {
+    "PNG": ("png", "image/png"),
+    "JPEG": ("jpg", "image/jpeg"),
+    "MPO": ("jpg", "image/jpeg"),
+    "WEBP": ("webp", "image/webp"),
+    "GIF": ("gif", "image/gif"),
+    "BMP": ("bmp", "image/bmp"),
+    "TIFF": ("tif", "image/tiff"),
+    "AVIF": ("avif", "image/avif"),
+}
+_VIDEOS = {
+    "mov": ("mp4", "video/mp4"),
+    "matroska": ("mkv", "video/x-matroska"),
+    "avi": ("avi", "video/x-msvideo"),
+    "mpeg": ("mpg", "video/mpeg"),
+    "mpegts": ("ts", "video/mp2t"),
+    "flv": ("flv", "video/x-flv"),
+    "ogg": ("ogv", "video/ogg"),
+    "asf": ("wmv", "video/x-ms-asf"),
+}
+_READ = ", ".join(name for name in FORMATS if name != "MPO")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a file turned out to be."""
+
+    extension: str
+    """Without the dot; follows the content."""
+    media_type: str
+    """IANA media type."""
+    width: int
+    """Pixels, upright."""
+    height: int
+    """Pixels, upright."""
+    frames: int = 1
+    """Frames when played at ``fps``; 1 for a picture."""
+    fps: float | None = None
+    """Frames a second; None for a picture."""
+
+
+def inspect(path: Path, kind: MediaKind, limits: MediaLimits) -> Facts:
+    """Return what a file is, having decoded all of it.
+
+    Raises:
+        ValidationError: when it is something else, damaged, or beyond the limits.
+    """
+    if kind is MediaKind.IMAGE:
+        return _inspect_picture(path, limits)
+    return _inspect_video(path, limits)
+
+
+def _inspect_picture(path: Path, limits: MediaLimits) -> Facts:
+    try:
+        with opened(path) as image:
+            _check_pixels(image.size, limits.image_pixels, "picture")
+            width, height = _decoded_size(image)
+            extension, media_type = _PICTURES[image.format or ""]
+    except ValidationError:
+        raise
+    except Image.DecompressionBombError as error:
+        _refuse(
+            f"this picture claims to have more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; "
+            f"at most {limits.image_pixels:,} are read",
+            "too_large",
+            error,
+        )
+    except DECODE_ERRORS as error:
+        _refuse(f"{_found(path)}; {_READ} pictures are read", "not_an_image", error)
+    return Facts(extension=extension, media_type=media_type, width=width, height=height)
+
+
+def _decoded_size(image: Image.Image) -> tuple[int, int]:
+    try:
+        image.load()
+        turned = image.getexif().get(_ORIENTATION, 1) in range(5, 9)
+    except DECODE_ERRORS as error:
+        _refuse(f"this {_name(image)} picture is damaged or cut off", "damaged", error)
+    if image.mode == "F":
+        raise ValidationError(
+            "this picture has floating point pixels, and nothing says which number is white; "
+            "save it with 8 or 16 bits",
+            code="not_an_image",
+        )
+    width, height = image.size
+    return (height, width) if turned else (width, height)
+
+
+def _name(image: Image.Image) -> str:
+    return "JPEG" if image.format == "MPO" else str(image.format)
+
+
+def _found(path: Path) -> str:
+    try:
+        header = read_header(path)
+    except CLIP_ERRORS:
+        return f"this is {_not_the(describe(path), 'picture')}"
+    return f"this is {'a sound' if header.width is None else 'a video'}, not a picture"
+
+
+def _not_the(found: str, wanted: str) -> str:
+    # "a damaged PNG picture, not a picture" would be nonsense.
+    return found if wanted in found else f"{found}, not a {wanted}"
+
+
+def _inspect_video(path: Path, limits: MediaLimits) -> Facts:
+    extension, media_type, rate = _animation_type(path, limits) or _video_header(path, limits)
+    played = _play(path, limits)
+    if not played.starts:
+        raise ValidationError("this video has no frames", code="no_frames")
+    times = timeline(played.starts, played.last_seconds, rate)
+    # A grid may have more frames than the source.
+    end = played.starts[-1] + played.last_seconds
+    _check_length(len(times.picks), end, played.width * played.height, limits)
+    return Facts(
+        extension=extension,
+        media_type=media_type,
+        width=played.width,
+        height=played.height,
+        frames=len(times.picks),
+        fps=float(times.fps),
+    )
+
+
+@dataclass(slots=True)
+class _Played:
+    width: int = 0
+    height: int = 0
+    starts: list[float] = field(default_factory=list)
+    last_seconds: float = 0.0
+
+
+def _play(path: Path, limits: MediaLimits) -> _Played:
+    played = _Played()
+    try:
+        with playing(path) as frames:
+            for frame in frames:
+                if not played.starts:
+                    played.height, played.width = frame.pixels().shape[:2]
+                played.starts.append(frame.start)
+                played.last_seconds = frame.seconds
+                pixels = played.width * played.height
+                _check_length(len(played.starts), frame.start, pixels, limits)
+    except ValidationError:
+        raise
+    except DamagedError as error:
+        _refuse(f"this video cannot be used: {error}", "damaged", error)
+    except CLIP_ERRORS as error:
+        _refuse(f"this video is damaged after {len(played.starts)} frames", "damaged", error)
+    return played
+
+
+_Kind = tuple[str, str, Fraction | None]
+"""Extension, media type, and the frame rate that the header declares."""
+
+
+def _animation_type(path: Path, limits: MediaLimits) -> _Kind | None:
+    # None when it is no picture at all.
+    try:
+        with opened(path) as image:
+            if getattr(image, "n_frames", 1) < 2:
+                raise ValidationError(
+                    f"this is a {_name(image)} picture that does not move; a video is needed",
+                    code="not_a_video",
+                )
+            _check_pixels(image.size, limits.video_pixels, "animation")
+            return (*_PICTURES[image.format or ""], None)
+    except ValidationError:
+        raise
+    except Image.DecompressionBombError as error:
+        _refuse("this is a picture with far too many pixels; a video is needed", "too_large", error)
+    except DECODE_ERRORS:
+        return None
+
+
+def _video_header(path: Path, limits: MediaLimits) -> _Kind:
+    try:
+        header = read_header(path)
+    except CLIP_ERRORS as error:
+        _refuse(
+            f"this is {_not_the(describe(path), 'video')}; mp4, mov, mkv, webm and avi are read, "
+            "and animated GIF and WebP",
+            "not_a_video",
+            error,
+        )
+    if header.width is None or header.height is None:
+        raise ValidationError(
+            "this is a sound without pictures; a video is needed", code="no_video"
+        )
+    _check_pixels((header.width, header.height), limits.video_pixels, "video")
+    if header.seconds is not None and header.seconds > limits.video_seconds + 1:
+        raise _too_long(header.seconds, limits)
+    return (*_video_type(header, path), header.rate)
+
+
+def _video_type(header: Header, path: Path) -> tuple[str, str]:
+    first = header.container.split(",")[0]
+    if first == "mov" and header.brand.startswith("qt"):
+        return "mov", "video/quicktime"
+    if first == "matroska":
+        with path.open("rb") as file:
+            if b"webm" in file.read(64):
+                return "webm", "video/webm"
+    return _VIDEOS[first]
+
+
+def _check_pixels(size: tuple[int, int], limit: int, what: str) -> None:
+    width, height = size
+    if width * height > limit:
+        raise ValidationError(
+            f"this {what} is {width}x{height}, that is {width * height:,} pixels; "
+            f"at most {limit:,} are read",
+            code="too_large",
+        )
+
+
+def _check_length(frames: int, seconds: float, pixels: int, limits: MediaLimits) -> None:
+    if seconds > limits.video_seconds:
+        raise _too_long(seconds, limits)
+    if frames > limits.video_frames:
+        raise ValidationError(
+            f"this video has more than {limits.video_frames} frames; cut it shorter",
+            code="too_long",
+        )
+    if frames * pixels > limits.video_total_pixels:
+        raise ValidationError(
+            f"this video has more than {limits.video_total_pixels:,} pixels in all its frames; "
+            "cut it shorter or make it smaller",
+            code="too_large",
+        )
+
+
+def _too_long(seconds: float, limits: MediaLimits) -> ValidationError:
+    return ValidationError(
+        f"this video plays {seconds:.1f} seconds or more; at most {limits.video_seconds:g} are "
+        "read: cut it shorter",
+        code="too_long",
+    )
+
+
+def _refuse(message: str, code: str, cause: Exception) -> NoReturn:
+    raise ValidationError(message, code=code) from cause
