@@ -1,4 +1,62 @@
 """For tests of adapters, ours and other people's: fakes that work, and a contract a port.
 
-Nothing in the product imports this package. The contracts need pytest.
+Nothing in the product imports this package, and it needs pytest.
+
+==============================  ===========================  =======================================
+port                            fake                         contract
+==============================  ===========================  =======================================
+``Clock``                       ``FakeClock``                ``ClockContract``
+``JobRepository``               ``MemoryJobRepository``      ``JobRepositoryContract``
+``MediaReader``                 ``FakeMediaReader``          ``MediaReaderContract``
+``OutputStore``                 ``FakeOutputStore``          ``OutputStoreContract``
+``Provider``                    ``FakeProvider``             ``ProviderContract``
+the four feature ports          ``FakeEngine``               ``TextToVideoContract`` and so on
+==============================  ===========================  =======================================
+
+A contract is a class of tests with abstract fixtures. Subclass it in a test module and give it the
+fixtures that it names::
+
+    class TestMyClock(ClockContract):
+        @pytest.fixture
+        def clock(self) -> MyClock:
+            return MyClock()
 """
+
+import pytest
+
+# Contracts fail with the values in question, as tests of one's own do.
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{module}" for module in ("contracts", "outputs", "repository"))
+)
+
+from tiomagic_domain.testing.clock import FakeClock  # noqa: E402
+from tiomagic_domain.testing.engine import FakeEngine, noise  # noqa: E402
+from tiomagic_domain.testing.media import FakeMediaReader  # noqa: E402
+from tiomagic_domain.testing.outputs import (  # noqa: E402
+    FakeOutputStore,
+    OutputStoreContract,
+    make_video,
+)
+from tiomagic_domain.testing.provider import FakeProvider, FakeRun  # noqa: E402
+from tiomagic_domain.testing.repository import (  # noqa: E402
+    NOON,
+    JobRepositoryContract,
+    MemoryJobRepository,
+    make_job,
+)
+
+__all__ = [
+    "NOON",
+    "FakeClock",
+    "FakeEngine",
+    "FakeMediaReader",
+    "FakeOutputStore",
+    "FakeProvider",
+    "FakeRun",
+    "JobRepositoryContract",
+    "MemoryJobRepository",
+    "OutputStoreContract",
+    "make_job",
+    "make_video",
+    "noise",
+]
