@@ -1,0 +1,72 @@
+"""The engines: one module each, found by the name on a model's card.
+
+An engine module has a class ``ENGINE``. Another distribution adds one by an entry point of the
+group ``tiomagic.engines``, named as the card says and pointing at the class::
+
+    class MyEngine:
+        pipeline = "WanPipeline"            # the class in diffusers that holds the weights
+        fp32 = ("vae",)                     # components that stay in fp32 whatever the rest is
+
+        def __init__(self, pipeline, card): ...
+        def text_to_video(self, inputs, settings, progress, cancel): ...
+
+An engine has a method for each feature of the cards that name it, as the feature ports of
+``tiomagic_domain.ports`` describe. It neither loads weights nor picks a device.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar, Protocol, cast
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.errors import ConfigurationError
+
+ENTRY_POINTS = "tiomagic.engines"
+
+
+class Engine(Protocol):
+    """What the class of an engine has beside the methods of its features."""
+
+    pipeline: ClassVar[str]
+    """The name of the pipeline class in diffusers."""
+    fp32: ClassVar[tuple[str, ...]]
+    """Components that stay in fp32 whatever the rest runs in."""
+
+    def __init__(self, pipeline: Any, card: ModelCard) -> None: ...
+
+
+def has_engine(name: str) -> bool:
+    """Say whether there is an engine of this name, without importing it."""
+    return _built_in(name) or _added(name) is not None
+
+
+def find_engine(name: str) -> type[Engine]:
+    """Return the class of an engine.
+
+    Raises:
+        ConfigurationError: when there is none of this name.
+    """
+    if _built_in(name):
+        return cast("type[Engine]", importlib.import_module(f"{__name__}.{name}").ENGINE)
+    entry = _added(name)
+    if entry is None:
+        raise ConfigurationError(
+            f"there is no engine {name!r}: update tiomagic, or install what brings it",
+            details={"engine": name},
+        )
+    return cast("type[Engine]", entry.load())
+
+
+def _built_in(name: str) -> bool:
+    # A leading underscore marks what engines share.
+    if not name.isidentifier() or name.startswith("_"):
+        return False
+    return importlib.util.find_spec(f"{__name__}.{name}") is not None
+
+
+def _added(name: str) -> EntryPoint | None:
+    found = entry_points(group=ENTRY_POINTS, name=name)
+    return next(iter(found), None)

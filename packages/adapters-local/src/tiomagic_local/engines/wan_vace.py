@@ -1,0 +1,169 @@
+"""Wan VACE: one model for all four features.
+
+What it is to keep and what it is to make is told by a video and a mask of the same length: where
+the mask is black the video is kept, where it is white it is made anew.
+
+==================  ============================================  ==============================
+feature             video                                         mask
+==================  ============================================  ==============================
+text to video       none                                          none
+image to video      the picture, then grey                        black, then white
+interpolate         the first picture, grey, the last picture     black, white, black
+pose guidance       the skeletons                                 none: all of it is made
+==================  ============================================  ==============================
+
+The pipeline takes a video of another size or length as it is and works on something else than was
+meant, so both are exact here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tiomagic_domain.features import (
+    ImageToVideoInputs,
+    InterpolateInputs,
+    PoseGuidanceInputs,
+    TextToVideoInputs,
+)
+from tiomagic_domain.media import Clip
+from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_local.engines._wan import WanEngine
+from tiomagic_local.media.frames import cover, load_image, load_video
+
+GREY = (128, 128, 128)
+"""What stands where there is no frame yet: the middle of the range, as in training."""
+KEEP, MAKE = 0, 255
+"""Values of the mask."""
+WHITE = (255, 255, 255)
+
+LEGIBLE_SIDE = 384
+"""Least shorter side, in pixels, of the frames in which poses are looked for."""
+
+
+class WanVace(WanEngine):
+    """Runs ``WanVACEPipeline``."""
+
+    pipeline = "WanVACEPipeline"
+
+    def text_to_video(
+        self,
+        inputs: TextToVideoInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port ``TextToVideo`` says."""
+        return self._generate(inputs.prompt, settings, progress, cancel, {})
+
+    def image_to_video(
+        self,
+        inputs: ImageToVideoInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port ``ImageToVideo`` says."""
+        known = {0: self._picture(inputs.image, settings)}
+        conditions = _bound(settings) | known_frames(known, settings)
+        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
+
+    def interpolate(
+        self,
+        inputs: InterpolateInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port ``Interpolate`` says."""
+        known = {
+            0: self._picture(inputs.first_frame, settings),
+            int(settings["num_frames"]) - 1: self._picture(inputs.last_frame, settings),
+        }
+        conditions = _bound(settings) | known_frames(known, settings)
+        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
+
+    def pose_guidance(
+        self,
+        inputs: PoseGuidanceInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port ``PoseGuidance`` says."""
+        progress(Progress(phase=Phase.PREPARING))
+        size = (int(settings["width"]), int(settings["height"]))
+        conditions = _bound(settings) | {
+            "video": _skeletons(inputs, settings, progress, cancel),
+            "reference_images": [on_white(load_image(inputs.image), *size)],
+        }
+        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
+
+
+def known_frames(known: Mapping[int, Image.Image], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the video and the mask that keep some frames and leave the others to the model.
+
+    Args:
+        known: Frames by index, each of the video's size.
+        settings: With ``width``, ``height`` and ``num_frames``.
+    """
+    size = (int(settings["width"]), int(settings["height"]))
+    grey = Image.new("RGB", size, GREY)
+    keep, make = Image.new("L", size, KEEP), Image.new("L", size, MAKE)
+    indices = range(int(settings["num_frames"]))
+    return {
+        "video": [known.get(index, grey) for index in indices],
+        "mask": [keep if index in known else make for index in indices],
+    }
+
+
+def on_white(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Return the whole picture in the middle of a white one of exactly this size.
+
+    A character that is cut off cannot be copied, so here nothing is cropped. The pipeline would do
+    the same, but makes large pictures small without a filter.
+    """
+    scale = min(width / image.width, height / image.height)
+    fitted = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    canvas = Image.new("RGB", (width, height), WHITE)
+    corner = ((width - fitted[0]) // 2, (height - fitted[1]) // 2)
+    canvas.paste(image.resize(fitted, Image.Resampling.LANCZOS), corner)
+    return canvas
+
+
+def _bound(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {"conditioning_scale": float(settings["conditioning_scale"])}
+
+
+def _skeletons(
+    inputs: PoseGuidanceInputs,
+    settings: Mapping[str, Any],
+    progress: ProgressSink,
+    cancel: CancelToken,
+) -> list[Image.Image]:
+    count = int(settings["num_frames"])
+    size = (int(settings["width"]), int(settings["height"]))
+    if inputs.pose_video is not None:
+        return _pictures(load_video(inputs.pose_video, count=count, size=size))
+    assert inputs.guiding_video is not None, "the schema wants exactly one of the two"
+    from tiomagic_local.media.pose import estimate_skeletons
+
+    # Only the frames and the part of them that are used are looked at, but large enough to see a
+    # hand, however small the video will be.
+    scale = max(1, math.ceil(LEGIBLE_SIDE / min(size)))
+    large = (size[0] * scale, size[1] * scale)
+    frames = load_video(inputs.guiding_video, count=count, size=large)
+    skeletons = estimate_skeletons(frames, progress=progress, cancel=cancel, models=None)
+    return [cover(picture, *size) for picture in _pictures(skeletons)]
+
+
+def _pictures(frames: Any) -> list[Image.Image]:
+    return [Image.fromarray(np.asarray(frame)) for frame in frames]
+
+
+ENGINE = WanVace

@@ -1,0 +1,131 @@
+"""Weights from the Hugging Face hub, and what the hub's errors mean for a user.
+
+=================================================  =========================  ====================
+the hub's client raises                            becomes                    what helps
+=================================================  =========================  ====================
+GatedRepoError                                     AuthenticationError        accept the licence
+RepositoryNotFoundError, HTTP 401 and 403          AuthenticationError        a token
+RevisionNotFoundError, DisabledRepoError           ConfigurationError         weights by hand
+LocalEntryNotFoundError, OfflineModeIsEnabled      APIError, retryable        network, or by hand
+HTTP 429                                           RateLimitError             later
+other HTTP errors, broken connections              APIError, retryable        later
+no space left                                      ConfigurationError         another disk
+anything else of the client                        APIError                   its own words
+=================================================  =========================  ====================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+from tiomagic_domain.errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    RateLimitError,
+    TioMagicError,
+)
+from tiomagic_domain.progress import Phase, Progress, ProgressSink
+
+FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+"""What is downloaded: configuration, weights without code inside, and tokenizers."""
+
+
+def download(
+    repository: str, revision: str | None, *, model: str, token: str | None, progress: ProgressSink
+) -> Path:
+    """Return the folder of a repository's files, downloaded where they are not here yet.
+
+    Args:
+        repository: Such as ``Wan-AI/Wan2.1-T2V-14B-Diffusers``.
+        revision: A commit; None for the newest.
+        model: The model's name, for errors.
+        token: For repositories that want one; None for the one that the hub's tools have stored.
+        progress: Told once that the download begins.
+
+    Raises:
+        AuthenticationError, APIError, ConfigurationError: as the table above says.
+    """
+    from huggingface_hub import snapshot_download
+
+    progress(Progress(phase=Phase.DOWNLOADING))
+    with translated(repository, model=model):
+        return Path(
+            snapshot_download(
+                repository, revision=revision, token=token, allow_patterns=list(FILES)
+            )
+        )
+
+
+@contextlib.contextmanager
+def translated(repository: str, *, model: str) -> Iterator[None]:
+    """Turn what the hub's client raises into errors that say what to do."""
+    import httpx
+    from huggingface_hub import errors as hub
+
+    try:
+        yield
+    except TioMagicError:
+        raise
+    except (OSError, hub.RevisionResolutionError, hub.EntryNotFoundError, httpx.HTTPError) as error:
+        raise _meaning(error, repository, model) from error
+    except ValueError as error:
+        raise ConfigurationError(f"{repository!r} cannot be asked for: {error}") from error
+
+
+def _meaning(error: Exception, repository: str, model: str) -> TioMagicError:
+    return _refusal(error, repository, model) or _trouble(error, model)
+
+
+def _refusal(error: Exception, repository: str, model: str) -> TioMagicError | None:
+    """Return what it means when the hub has answered and does not give the files."""
+    from huggingface_hub import errors as hub
+
+    details = {"repository": repository, "model": model}
+    page = f"https://huggingface.co/{repository}"
+    if isinstance(error, hub.GatedRepoError):
+        message = (
+            f"{repository!r} is gated: accept its licence at {page} and give a token (HF_TOKEN)"
+        )
+        return AuthenticationError(message, details=details)
+    status = _status(error)
+    if isinstance(error, hub.RepositoryNotFoundError) or status in {401, 403}:
+        message = (
+            f"the hub does not show {repository!r}: a token (HF_TOKEN) that may see it is needed"
+        )
+        return AuthenticationError(message, details=details)
+    if isinstance(error, hub.RevisionNotFoundError | hub.DisabledRepoError):
+        message = f"the hub no longer has these weights of {repository!r}: {_by_hand(model)}"
+        return ConfigurationError(message, details=details)
+    if status == 429:
+        return RateLimitError("the hub asks to come back later", details=details)
+    return None
+
+
+def _trouble(error: Exception, model: str) -> TioMagicError:
+    """Return what it means when the hub was not reached, or the disk did not take the files."""
+    details = {"model": model}
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        message = f"the disk is full: the weights of {model!r} do not fit; HF_HOME names another"
+        return ConfigurationError(message, details=details)
+    if isinstance(error, PermissionError):
+        message = f"the weights cannot be stored: {error}; HF_HOME names another place"
+        return ConfigurationError(message, details=details)
+    message = (
+        f"the weights of {model!r} are not here and the hub cannot be reached "
+        f"({type(error).__name__}). Try again with a network, or {_by_hand(model)}"
+    )
+    return APIError(message, details=details | {"cause": str(error)[:300]}, retryable=True)
+
+
+def _by_hand(model: str) -> str:
+    return f"put the files into <weights_dir>/{model} or give their folder as model_path"
+
+
+def _status(error: Exception) -> int | None:
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    return status if isinstance(status, int) else None

@@ -1,0 +1,89 @@
+"""From a folder of weights to a pipeline that is ready on its device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
+from tiomagic_local.memory import Plan
+from tiomagic_local.quiet import quiet
+from tiomagic_local.weights import Weights
+
+
+def load_pipeline(
+    weights: Weights,
+    *,
+    pipeline: str,
+    fp32: tuple[str, ...],
+    dtype: torch.dtype,
+    device: torch.device,
+    plan: Plan,
+) -> Any:
+    """Load a pipeline and put it where the plan wants it.
+
+    Args:
+        weights: Checked to be for this pipeline.
+        pipeline: Name of the class in diffusers.
+        fp32: Components that stay in fp32.
+        dtype: Type of all others.
+        device: Where it is to run.
+        plan: Where its weights wait.
+
+    Raises:
+        ConfigurationError: when the files are damaged or incomplete.
+    """
+    import diffusers
+
+    types = {"default": dtype} | dict.fromkeys(fp32, torch.float32)
+    with quiet():
+        try:
+            loaded = getattr(diffusers, pipeline).from_pretrained(
+                weights.folder,
+                dtype=types,
+                use_safetensors=True,
+                local_files_only=True,
+                # Code from a repository is never run.
+                trust_remote_code=False,
+            )
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+            raise _damaged(error, weights) from error
+        except Exception as error:
+            # The safetensors reader has an exception of its own that inherits from nothing else.
+            if type(error).__module__.partition(".")[0].startswith("safetensors"):
+                raise _damaged(error, weights) from error
+            raise
+        _place(loaded, plan, device, fp32)
+    loaded.set_progress_bar_config(disable=True)
+    return loaded
+
+
+def _damaged(error: Exception, weights: Weights) -> TioMagicError:
+    text = str(error).strip().splitlines()
+    first = text[0] if text else type(error).__name__
+    return ConfigurationError(
+        f"the weights in {str(weights.folder)!r} cannot be loaded: {first}. Files are missing, "
+        "damaged, or in another format than safetensors",
+        details={"cause": str(error)[:500]},
+    )
+
+
+def _place(pipeline: Any, plan: Plan, device: torch.device, fp32: tuple[str, ...]) -> None:
+    match plan:
+        case Plan.RESIDENT:
+            pipeline.to(device)
+        case Plan.MODEL_OFFLOAD:
+            # Nothing may lie on the device beforehand: it would stay there.
+            pipeline.enable_model_cpu_offload(device=device)
+        case Plan.GROUP_OFFLOAD:
+            # The VAE stays: it is small, and its caches do not go together with these hooks.
+            pipeline.enable_group_offload(
+                onload_device=device,
+                offload_device=torch.device("cpu"),
+                offload_type="leaf_level",
+                use_stream=device.type == "cuda",
+                exclude_modules=[*fp32],
+            )
+            for name in fp32:
+                getattr(pipeline, name).to(device)

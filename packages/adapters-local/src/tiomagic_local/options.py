@@ -1,0 +1,20 @@
+"""What the user may say about running models here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalOptions:
+    """Where weights come from and what they run on."""
+
+    model_path: Path | None = None
+    """A folder with the weights of whatever model is asked for; None for the usual places."""
+    weights_dir: Path | None = None
+    """A folder with one folder a model, named as the model; None when there is none."""
+    hf_token: str | None = field(default=None, repr=False)
+    """Token for the Hugging Face hub; None for what the hub's own tools have stored."""
+    device: str | None = None
+    """Such as ``cuda``, ``cuda:1``, ``mps``, ``cpu``; None for the best that is there."""

@@ -1,0 +1,165 @@
+"""The provider ``local``: runs models in this process, on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError
+from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
+from tiomagic_domain.progress import Progress
+from tiomagic_local.engines import has_engine
+from tiomagic_local.extras import missing
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.processes import Worker
+from tiomagic_local.spool import Spool
+from tiomagic_local.weights import local_folder
+
+__all__ = ["LocalOptions", "LocalProvider"]
+
+DEFAULT_MODEL = "doodle"
+
+ENGINE_MODULES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy")
+POSE_MODULES = ("onnxruntime", "rtmlib")
+
+START_S = 60.0
+"""Seconds that a job may be stored without a process that runs it: a submission stores the job
+first and names its process a moment later."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class LocalProvider:
+    """Runs jobs in the calling process and returns when they are over.
+
+    Args:
+        options: Where weights come from and what they run on.
+        spool: Folder where finished videos wait until they are saved.
+        now: Gives the present moment, with zone.
+    """
+
+    def __init__(
+        self, options: LocalOptions, spool: Path, *, now: Callable[[], datetime] = _utc_now
+    ) -> None:
+        from tiomagic_local.runtime import Runtime
+
+        self._options = options
+        self._spool = Spool(spool)
+        self._now = now
+        self._runtime = Runtime(options)
+
+    @property
+    def name(self) -> str:
+        """The provider's name in jobs and settings."""
+        return "local"
+
+    def capabilities(self) -> Capabilities:
+        """Return what the provider is like; loads nothing heavy."""
+        return Capabilities(default_model=DEFAULT_MODEL, blocking=True)
+
+    def unload(self) -> None:
+        """Free the model that is kept loaded."""
+        self._runtime.unload()
+
+    def check(self, request: Request) -> None:
+        """Look for reasons why the job cannot run; loads no torch.
+
+        Raises:
+            MissingDependencyError: with the command that installs what is missing.
+            ConfigurationError: when there is no such engine, or a folder of weights is not there.
+        """
+        _require("engines", ENGINE_MODULES)
+        if "guiding_video" in request.media:
+            _require("pose", POSE_MODULES)
+        if not has_engine(request.card.engine):
+            raise ConfigurationError(
+                f"{request.card.name!r} needs the engine {request.card.engine!r}, which is not "
+                "here: update tiomagic, or install what brings it",
+                details={"engine": request.card.engine},
+            )
+        local_folder(request.card, self._options)
+
+    def submit(self, request: Request, observer: Observer) -> Report:
+        """Run a job to its end, or return at once when it was run or runs elsewhere.
+
+        Raises:
+            TioMagicError: when it failed.
+            KeyboardInterrupt: when a person stopped it; the job is reported as canceled before.
+        """
+        job_id = request.job.job_id
+        self._spool.sweep()
+        with self._spool.claimed(job_id, Worker.current()) as holder:
+            video = self._spool.finished(job_id)
+            if video is not None:
+                return Report(status=JobStatus.COMPLETED, message="completed", video=video)
+            running = Report(status=JobStatus.RUNNING, call_id=holder.call_id, message="running")
+            if holder != Worker.current():
+                return running
+            observer.report(running)
+            return self._run(request, observer)
+
+    def poll(self, job: Job) -> Report:
+        """Say how a job is, from what this machine shows of it."""
+        video = self._spool.finished(job.job_id)
+        if video is not None:
+            return Report(status=JobStatus.COMPLETED, message="completed", video=video)
+        worker = self._worker(job)
+        if worker is None:
+            return self._without_worker(job)
+        if not worker.is_here:
+            message = f"runs on the machine {worker.host!r}; ask there"
+            return Report(status=job.status, message=message)
+        if worker.is_alive():
+            return Report(status=JobStatus.RUNNING, call_id=worker.call_id)
+        return _lost(f"the process {worker.pid} that ran the job has died without finishing it")
+
+    def cancel(self, job: Job) -> Report:
+        """Ask for a job to stop. The process that runs it reads the call in the database."""
+        report = self.poll(job)
+        if report.status is JobStatus.COMPLETED:
+            return report
+        if report.status is JobStatus.FAILED:
+            message = "canceled; the process that ran it was gone already"
+            return Report(status=JobStatus.CANCELED, message=message)
+        return Report(status=JobStatus.CANCELING, message="stops after the step it is at")
+
+    def _run(self, request: Request, observer: Observer) -> Report:
+        from tiomagic_local.run import run_request
+
+        def tell(progress: Progress) -> None:
+            observer.report(Report(status=JobStatus.RUNNING, progress=progress))
+
+        target = self._spool.path(request.job.job_id)
+        try:
+            return run_request(
+                request, runtime=self._runtime, target=target, progress=tell, cancel=observer
+            )
+        except GenerationCanceledError as error:
+            return Report(status=JobStatus.CANCELED, message=error.message)
+        except KeyboardInterrupt:
+            observer.report(Report(status=JobStatus.CANCELED, message="stopped by Ctrl-C"))
+            raise
+
+    def _worker(self, job: Job) -> Worker | None:
+        named = Worker.from_call_id(job.call_id) if job.call_id else None
+        return named or self._spool.worker(job.job_id)
+
+    def _without_worker(self, job: Job) -> Report:
+        if (self._now() - job.creation_time).total_seconds() < START_S:
+            return Report(status=job.status, message="is about to start")
+        return _lost("the process that was to run the job has died before it began")
+
+
+def _lost(message: str) -> Report:
+    return Report(status=JobStatus.FAILED, error=message, error_code="worker_lost")
+
+
+def _require(extra: str, modules: tuple[str, ...]) -> None:
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise missing(extra, module=module)

@@ -1,0 +1,142 @@
+"""From a request to an mp4: the one function that runs a model, here and in a rented container."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tiomagic_domain.features import (
+    ImageToVideoInputs,
+    InterpolateInputs,
+    PoseGuidanceInputs,
+    TextToVideoInputs,
+)
+from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.media import Clip, VideoFile
+from tiomagic_domain.ports.provider import Report, Request
+from tiomagic_domain.progress import (
+    CancelToken,
+    NeverCanceled,
+    Phase,
+    Progress,
+    ProgressSink,
+    ignore_progress,
+)
+from tiomagic_domain.recipe import build_recipe
+from tiomagic_local.runtime import Runtime
+
+__all__ = ["Runtime", "Stopwatch", "run_request"]
+
+LIBRARIES = ("torch", "diffusers", "transformers", "av")
+"""Whose versions decide what the frames look like."""
+
+
+class Stopwatch:
+    """Measures how long each phase takes, and passes the moments on.
+
+    Args:
+        progress: Told every moment.
+        now: Gives seconds that never go back.
+    """
+
+    def __init__(self, progress: ProgressSink, now: Callable[[], float] = time.monotonic) -> None:
+        self._progress = progress
+        self._now = now
+        self._phase: Phase | None = None
+        self._since = 0.0
+        self._seconds: dict[str, float] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        """Take one moment."""
+        self._turn_to(progress.phase)
+        self._progress(progress)
+
+    def stop(self) -> dict[str, float]:
+        """Return the seconds of each phase."""
+        self._turn_to(None)
+        return {phase: round(seconds, 3) for phase, seconds in self._seconds.items()}
+
+    def _turn_to(self, phase: Phase | None) -> None:
+        if phase is self._phase:
+            return
+        now = self._now()
+        if self._phase is not None:
+            spent = self._seconds.get(self._phase.value, 0.0)
+            self._seconds[self._phase.value] = spent + now - self._since
+        self._phase, self._since = phase, now
+
+
+def run_request(
+    request: Request,
+    *,
+    runtime: Runtime,
+    target: Path,
+    progress: ProgressSink = ignore_progress,
+    cancel: CancelToken | None = None,
+) -> Report:
+    """Make the video of a request and write it.
+
+    Args:
+        request: A validated job with its inputs at hand.
+        runtime: Gives the model.
+        target: Where the mp4 goes; it is there whole or not at all.
+        progress: Told each phase and step.
+        cancel: Asked at each moment; None for a run that nobody stops.
+
+    Returns:
+        ``completed`` with the file, its recipe, and how it ran.
+
+    Raises:
+        GenerationCanceledError: when ``cancel`` was set; nothing is written.
+        GenerationError: when the model could not make the video.
+        ConfigurationError, AuthenticationError, APIError: when the model cannot be loaded.
+        ProcessingError: when the file cannot be written.
+    """
+    from tiomagic_local.media.mp4 import write_mp4
+    from tiomagic_local.quiet import quiet
+
+    watch = Stopwatch(progress)
+    token = cancel or NeverCanceled()
+    with runtime.use(request.card, request.settings, watch, token) as loaded, quiet():
+        watch(Progress(phase=Phase.PREPARING))
+        clip = _generate(loaded.engine, request, watch, token)
+    watch(Progress(phase=Phase.WRITING))
+    token.raise_if_canceled()
+    frames, height, width, _ = clip.frames.shape
+    facts = {**loaded.facts, **clip.facts, "frames": frames, "width": width, "height": height}
+    facts["fps"] = clip.fps
+    recipe = build_recipe(request.job, versions=_versions(), facts=facts)
+    write_mp4(target, clip.frames, fps=clip.fps, recipe=recipe)  # type: ignore[arg-type]
+    # Known only now, so the file itself does not have it.
+    facts |= {"seconds": watch.stop(), "versions": recipe["versions"]}
+    video = VideoFile(path=target, recipe=recipe)
+    return Report(status=JobStatus.COMPLETED, message="completed", video=video, facts=facts)
+
+
+def _generate(engine: Any, request: Request, progress: ProgressSink, cancel: CancelToken) -> Clip:
+    inputs, settings = request.inputs, request.settings
+    clip: Clip
+    match inputs:
+        case TextToVideoInputs():
+            clip = engine.text_to_video(inputs, settings, progress, cancel)
+        case ImageToVideoInputs():
+            clip = engine.image_to_video(inputs, settings, progress, cancel)
+        case InterpolateInputs():
+            clip = engine.interpolate(inputs, settings, progress, cancel)
+        case PoseGuidanceInputs():
+            clip = engine.pose_guidance(inputs, settings, progress, cancel)
+    return clip
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            # An engine of somebody else may do without one of these.
+            continue
+    return found

@@ -1,0 +1,175 @@
+"""The one pipeline that this process keeps loaded."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_local.engines import find_engine
+from tiomagic_local.memory import Choice, Demand, choose
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.weights import Weights, find_weights, local_folder
+
+if TYPE_CHECKING:
+    import torch
+
+LISTEN_S = 0.2
+"""Seconds between two looks for a call to stop, while another generation is waited for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A model that is ready to run."""
+
+    engine: Any
+    """Has a method for each feature of its cards."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Device, types, memory plan and weights, for the record."""
+
+
+class Runtime:
+    """Loads models, keeps the last one, and lets one generation run at a time.
+
+    Thread-safe. Two runtimes in one process do not know of each other's memory.
+
+    Args:
+        options: Where weights come from and what they run on.
+    """
+
+    def __init__(self, options: LocalOptions | None = None) -> None:
+        self._options = options or LocalOptions()
+        self._lock = threading.Lock()
+        self._key: tuple[object, ...] | None = None
+        self._loaded: Loaded | None = None
+        self._pipeline: Any = None
+        self._device: torch.device | None = None
+
+    @property
+    def options(self) -> LocalOptions:
+        """Where weights come from and what they run on."""
+        return self._options
+
+    @contextlib.contextmanager
+    def use(
+        self,
+        card: ModelCard,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Iterator[Loaded]:
+        """Give a model for one generation, loaded if it is not the one that is kept.
+
+        Args:
+            card: The model.
+            settings: Of the generation; size, length and ``memory`` decide the plan.
+            progress: Told when something is waited for, downloaded or loaded.
+            cancel: Asked while another generation is waited for, and before loading.
+
+        Raises:
+            ConfigurationError, AuthenticationError, APIError: when it cannot be loaded.
+        """
+        self._take_turn(progress, cancel)
+        try:
+            cancel.raise_if_canceled()
+            yield self._load(card, settings, progress)
+        finally:
+            self._lock.release()
+
+    def unload(self) -> None:
+        """Free the kept model; waits for a generation that is running."""
+        with self._lock:
+            self._drop()
+
+    def _take_turn(self, progress: ProgressSink, cancel: CancelToken) -> None:
+        if self._lock.acquire(blocking=False):
+            return
+        progress(Progress(phase=Phase.WAITING))
+        while not self._lock.acquire(timeout=LISTEN_S):
+            cancel.raise_if_canceled()
+
+    def _load(self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink) -> Loaded:
+        if self._loaded is None:
+            # The libraries alone take seconds.
+            progress(Progress(phase=Phase.LOADING))
+        from tiomagic_local.devices import choose_device
+
+        device = choose_device(self._options.device)
+        choice = self._choose(card, settings, device)
+        source = local_folder(card, self._options)
+        key = (card.name, card.revision, source, str(device), choice.plan)
+        if self._loaded is None or key != self._key:
+            self._drop()
+            self._fill(card, device, choice, progress)
+            self._key = key
+        assert self._loaded is not None
+        return self._loaded
+
+    def _fill(
+        self, card: ModelCard, device: torch.device, choice: Choice, progress: ProgressSink
+    ) -> None:
+        from tiomagic_local.devices import choose_dtype
+        from tiomagic_local.loading import load_pipeline
+
+        engine = find_engine(card.engine)
+        weights = find_weights(card, self._options, pipeline=engine.pipeline, progress=progress)
+        progress(Progress(phase=Phase.LOADING))
+        dtype = choose_dtype(card, device)
+        self._device = device
+        self._pipeline = load_pipeline(
+            weights,
+            pipeline=engine.pipeline,
+            fp32=engine.fp32,
+            dtype=dtype,
+            device=device,
+            plan=choice.plan,
+        )
+        facts = _facts(device, dtype, choice, weights)
+        self._loaded = Loaded(engine=engine(self._pipeline, card), facts=facts)
+
+    def _choose(self, card: ModelCard, settings: Mapping[str, Any], device: torch.device) -> Choice:
+        from tiomagic_local.devices import free_memory_gib
+
+        demand = Demand(
+            weights_gib=card.weights_gib,
+            largest_gib=card.largest_gib,
+            pixels=int(settings["width"]) * int(settings["height"]),
+            frames=int(settings["num_frames"]),
+        )
+        free = free_memory_gib(device)
+        kept = self._key is not None and self._key[0] == card.name
+        if kept and free is not None and self._resident():
+            # The kept weights lie in the memory that they would otherwise be counted against.
+            free += card.weights_gib
+        wanted = str(settings.get("memory", "auto"))
+        return choose(demand, device=str(device), free_gib=free, wanted=wanted)
+
+    def _resident(self) -> bool:
+        return self._loaded is not None and self._loaded.facts["memory"]["plan"] == "resident"
+
+    def _drop(self) -> None:
+        """Forget the kept model and give its memory back."""
+        if self._pipeline is None:
+            return
+        from tiomagic_local.devices import release_memory
+
+        self._key = self._loaded = self._pipeline = None
+        assert self._device is not None, "a pipeline is loaded on a device"
+        release_memory(self._device)
+
+
+def _facts(
+    device: torch.device, dtype: torch.dtype, choice: Choice, weights: Weights
+) -> dict[str, Any]:
+    from tiomagic_local.devices import describe
+
+    return {
+        "device": describe(device),
+        "dtype": str(dtype).removeprefix("torch."),
+        "memory": choice.to_dict(),
+        "weights": weights.facts(),
+    }

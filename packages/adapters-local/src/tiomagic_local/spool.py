@@ -1,0 +1,114 @@
+"""The folder where finished videos wait until they are saved, and who is making which.
+
+============================  =====================================================================
+``<job id>.mp4``              finished; nobody has taken it yet
+``<job id>.run``              the call id of the process that makes it
+``.<job id>.mp4.*.part``      half written
+============================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.media import VideoFile
+from tiomagic_local.processes import Worker
+
+
+class Spool:
+    """Keeps the spool folder.
+
+    Args:
+        folder: Made when it is first written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, job_id: str) -> Path:
+        """Return where the finished video of a job lies or will lie."""
+        return self._folder / f"{job_id}.mp4"
+
+    def finished(self, job_id: str) -> VideoFile | None:
+        """Return the finished video of a job with its recipe, or None."""
+        path = self.path(job_id)
+        if not path.is_file():
+            return None
+        from tiomagic_local.media.mp4 import read_recipe
+
+        return VideoFile(path=path, recipe=read_recipe(path))
+
+    def worker(self, job_id: str) -> Worker | None:
+        """Return the process that has taken a job on, dead or alive, or None."""
+        try:
+            return Worker.from_call_id(self._claim(job_id).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    @contextlib.contextmanager
+    def claimed(self, job_id: str, worker: Worker) -> Iterator[Worker]:
+        """Take a job on for the time of the block.
+
+        Gives the process that has the job: ``worker``, or another one that lives and was first.
+
+        Raises:
+            ProcessingError: when the folder cannot be written.
+        """
+        holder = self._take(job_id, worker)
+        try:
+            yield holder
+        finally:
+            if holder == worker:
+                self._claim(job_id).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what dead processes have left half done. Finished videos stay."""
+        for claim in self._folder.glob("*.run"):
+            job_id = claim.stem
+            if not self._is_held(job_id):
+                for part in self._folder.glob(f".{job_id}.mp4.*.part"):
+                    part.unlink(missing_ok=True)
+                claim.unlink(missing_ok=True)
+
+    def _take(self, job_id: str, worker: Worker) -> Worker:
+        claim = self._claim(job_id)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            while True:
+                with contextlib.suppress(FileExistsError):
+                    _create(claim, worker.call_id)
+                    return worker
+                holder = self.worker(job_id)
+                if holder is not None and (not holder.is_here or holder.is_alive()):
+                    return holder
+                claim.unlink(missing_ok=True)
+        except OSError as error:
+            raise ProcessingError(
+                f"the folder {str(self._folder)!r} for videos in the making cannot be written: "
+                f"{error}"
+            ) from error
+
+    def _is_held(self, job_id: str) -> bool:
+        worker = self.worker(job_id)
+        return worker is not None and (not worker.is_here or worker.is_alive())
+
+    def _claim(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.run"
+
+
+def _create(path: Path, text: str) -> None:
+    """Write a file that was not there, whole at the moment when it appears.
+
+    Raises:
+        FileExistsError: when it is there.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft.write_text(text, encoding="utf-8")
+    try:
+        os.link(draft, path)
+    finally:
+        draft.unlink()

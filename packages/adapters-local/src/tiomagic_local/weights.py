@@ -1,0 +1,165 @@
+"""Where a model's weights are: given by hand, brought by the package, or on the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.progress import ProgressSink
+from tiomagic_local.options import LocalOptions
+
+PACKAGED = Path(__file__).parent / "weights"
+"""Weights that come with this package, one folder a model."""
+
+INDEX = "model_index.json"
+"""The file that every pipeline has at its root."""
+
+
+class Origin(StrEnum):
+    """Who gave the weights."""
+
+    MODEL_PATH = "model_path"
+    WEIGHTS_DIR = "weights_dir"
+    PACKAGE = "package"
+    HUB = "hub"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Weights on this machine."""
+
+    folder: Path
+    origin: Origin
+    revision: str
+    """The hub's commit, or ``sha256:`` and a digest of the folder's configuration."""
+    repository: str | None = None
+    """The hub's repository; None for a folder that was given."""
+
+    def facts(self) -> dict[str, str | None]:
+        """Return what a job's record says of them; no path, since records travel."""
+        return {
+            "origin": self.origin.value,
+            "repository": self.repository,
+            "revision": self.revision,
+        }
+
+
+def local_folder(card: ModelCard, options: LocalOptions) -> tuple[Path, Origin] | None:
+    """Return the folder that the weights are taken from, or None for the hub. Reads no weights.
+
+    Raises:
+        ConfigurationError: when a folder was given that is not there, or the package lacks the
+            weights that it should bring.
+    """
+    if options.model_path is not None:
+        return _existing(options.model_path, "model_path"), Origin.MODEL_PATH
+    if options.weights_dir is not None:
+        folder = _existing(options.weights_dir, "weights_dir") / card.name
+        if folder.is_dir():
+            return folder, Origin.WEIGHTS_DIR
+    if card.repository is not None:
+        return None
+    packaged = PACKAGED / card.name
+    if not packaged.is_dir():
+        raise ConfigurationError(
+            f"the weights of {card.name!r} should come with tiomagic and are not there: install "
+            "tiomagic-adapters-local again, or give their folder as model_path",
+            details={"model": card.name},
+        )
+    return packaged, Origin.PACKAGE
+
+
+def find_weights(
+    card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
+) -> Weights:
+    """Return a model's weights, downloaded when they are not here.
+
+    Args:
+        card: The model.
+        options: Where to look.
+        pipeline: The pipeline class that they must be for.
+        progress: Told while something is downloaded.
+
+    Raises:
+        ConfigurationError: when they are not there, or are weights of something else.
+        AuthenticationError, APIError: when the hub does not give them.
+    """
+    given = local_folder(card, options)
+    if given is not None:
+        folder, origin = given
+        check_index(folder, pipeline)
+        return Weights(folder=folder, origin=origin, revision=digest(folder))
+    from tiomagic_local.hub import download
+
+    assert card.repository is not None, "local_folder returns a folder otherwise"
+    folder = download(
+        card.repository, card.revision, model=card.name, token=options.hf_token, progress=progress
+    )
+    check_index(folder, pipeline)
+    # The cache keeps a snapshot in a folder that is named as its commit.
+    return Weights(
+        folder=folder, origin=Origin.HUB, revision=folder.name, repository=card.repository
+    )
+
+
+def check_index(folder: Path, pipeline: str) -> None:
+    """Look whether a folder holds weights for a pipeline.
+
+    Raises:
+        ConfigurationError: when it does not; the message says what was found.
+    """
+    found = _read_index(folder).get("_class_name")
+    if found != pipeline:
+        raise ConfigurationError(
+            f"the weights in {str(folder)!r} are for {found!r}, and this model needs weights for "
+            f"{pipeline!r}",
+            details={"found": found, "needed": pipeline},
+        )
+
+
+def digest(folder: Path) -> str:
+    """Return a digest of the configuration and of the names and sizes of all files.
+
+    The contents of gigabytes of weights are not read for it.
+    """
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            continue
+        total.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        if path.suffix == ".json":
+            total.update(path.read_bytes())
+    return f"sha256:{total.hexdigest()[:16]}"
+
+
+def _existing(folder: Path, name: str) -> Path:
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise ConfigurationError(
+            f"{name} {str(folder)!r} {what}", details={"setting": name, "value": str(folder)}
+        )
+    return folder
+
+
+def _read_index(folder: Path) -> Mapping[str, Any]:
+    path = folder / INDEX
+    if not path.is_file():
+        found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+        raise ConfigurationError(
+            f"{str(folder)!r} holds no pipeline: it has no {INDEX}. Found: {found}",
+            details={"folder": str(folder)},
+        )
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigurationError(f"{str(path)!r} is no JSON: {error}") from error
+    if not isinstance(index, dict):
+        raise ConfigurationError(f"{str(path)!r} does not describe a pipeline")
+    return index
