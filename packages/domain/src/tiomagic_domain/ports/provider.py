@@ -148,7 +148,11 @@ class Provider(Protocol):
         ...
 
     def poll(self, job: Job) -> Report:
-        """Ask how a job is.
+        """Ask how a job is; it is found by its id when its call id is not known.
+
+        A job whose run is not there, and cannot be on its way any more, has ``failed`` with the
+        error code ``lost``. The end is told as often as it is asked for, with the video until the
+        output store has taken it.
 
         Raises:
             APIError: with ``retryable`` when nobody could be asked; the job is left as it is.

@@ -9,7 +9,8 @@ port                            fake                         contract
 ``JobRepository``               ``MemoryJobRepository``      ``JobRepositoryContract``
 ``MediaReader``                 ``FakeMediaReader``          ``MediaReaderContract``
 ``OutputStore``                 ``FakeOutputStore``          ``OutputStoreContract``
-``Provider``                    ``FakeProvider``             ``ProviderContract``
+``Provider``                    ``FakeProvider``             ``BlockingProviderContract`` or
+                                                             ``RemoteProviderContract``
 the four feature ports          ``FakeEngine``               ``TextToVideoContract`` and so on
 ==============================  ===========================  =======================================
 
@@ -30,6 +31,20 @@ pytest.register_assert_rewrite(
 )
 
 from tiomagic_domain.testing.clock import FakeClock  # noqa: E402
+from tiomagic_domain.testing.contracts.clock import ClockContract  # noqa: E402
+from tiomagic_domain.testing.contracts.features import (  # noqa: E402
+    CancelAt,
+    ImageToVideoContract,
+    InterpolateContract,
+    PoseGuidanceContract,
+    TextToVideoContract,
+)
+from tiomagic_domain.testing.contracts.media_reader import MediaReaderContract  # noqa: E402
+from tiomagic_domain.testing.contracts.provider import (  # noqa: E402
+    BlockingProviderContract,
+    RecordingObserver,
+    RemoteProviderContract,
+)
 from tiomagic_domain.testing.engine import FakeEngine, noise  # noqa: E402
 from tiomagic_domain.testing.media import FakeMediaReader  # noqa: E402
 from tiomagic_domain.testing.outputs import (  # noqa: E402
@@ -47,15 +62,25 @@ from tiomagic_domain.testing.repository import (  # noqa: E402
 
 __all__ = [
     "NOON",
+    "BlockingProviderContract",
+    "CancelAt",
+    "ClockContract",
     "FakeClock",
     "FakeEngine",
     "FakeMediaReader",
     "FakeOutputStore",
     "FakeProvider",
     "FakeRun",
+    "ImageToVideoContract",
+    "InterpolateContract",
     "JobRepositoryContract",
+    "MediaReaderContract",
     "MemoryJobRepository",
     "OutputStoreContract",
+    "PoseGuidanceContract",
+    "RecordingObserver",
+    "RemoteProviderContract",
+    "TextToVideoContract",
     "make_job",
     "make_video",
     "noise",

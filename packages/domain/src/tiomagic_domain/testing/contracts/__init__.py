@@ -1,0 +1,1 @@
+"""What every adapter of a port keeps, as classes of tests with abstract fixtures."""
