@@ -1,0 +1,48 @@
+"""The Modal app and what belongs to it. Imported on both sides, and the same on both.
+
+Every object is named and unconditional: a container that builds other objects than the deployment
+did does not start.
+"""
+
+from __future__ import annotations
+
+import modal
+from tiomagic_modal.names import (
+    APP,
+    BOARD,
+    HUGGING_FACE_SECRET,
+    OUTPUTS_DIR,
+    OUTPUTS_VARIABLE,
+    OUTPUTS_VOLUME,
+    WEIGHTS_DIR,
+    WEIGHTS_VOLUME,
+)
+from tiomagic_modal.pins import PINS, PYTHON
+from tiomagic_modal.source import SHIPPED, is_left_out, local_tags
+
+image = (
+    modal.Image.debian_slim(python_version=PYTHON)
+    # What the wheels of OpenCV look for; the pose estimator needs it.
+    .apt_install("libgl1", "libglib2.0-0")
+    .uv_pip_install(*PINS)
+    .env(
+        {
+            "HF_HOME": f"{WEIGHTS_DIR}/huggingface",
+            "HF_XET_HIGH_PERFORMANCE": "1",
+            # Long videos fragment the memory of the GPU; this keeps the pieces usable.
+            "PYTORCH_ALLOC_CONF": "expandable_segments:True",
+            OUTPUTS_VARIABLE: OUTPUTS_DIR,
+        }
+    )
+    # Last: files that are added at the start of a container need no new image.
+    .add_local_python_source(*SHIPPED, ignore=is_left_out)
+)
+
+outputs = modal.Volume.from_name(OUTPUTS_VOLUME, create_if_missing=True)
+weights = modal.Volume.from_name(WEIGHTS_VOLUME, create_if_missing=True)
+hugging_face = modal.Secret.from_name(HUGGING_FACE_SECRET)
+board = modal.Dict.from_name(BOARD, create_if_missing=True)
+"""Not made by a deployment: whoever looks first makes it."""
+
+# In the container the tags are of no use, and hashing the source would only cost time.
+app = modal.App(APP, tags=local_tags() if modal.is_local() else {}, include_source=False)

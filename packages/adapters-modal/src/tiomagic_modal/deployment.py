@@ -1,0 +1,195 @@
+"""Brings the deployed app up to date: forward, never back, and once however many ask.
+
+::
+
+    not there                      deploy
+    same version, same source      leave it
+    same version, other source     deploy: somebody works on tiomagic itself
+    older version                  deploy; running jobs finish on the old code
+    newer version                  leave it and use it, with a warning: the wire format is the same
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tiomagic_domain.errors import DeploymentError, ResourceNotFoundError, TioMagicError
+from tiomagic_modal.connection import Connection, require_modal
+from tiomagic_modal.errors import translated
+from tiomagic_modal.names import APP, HUGGING_FACE_SECRET, TAG_SOURCE, TAG_VERSION
+from tiomagic_modal.source import local_tags, version_key
+
+if TYPE_CHECKING:
+    import modal
+
+log = logging.getLogger("tiomagic.modal")
+
+DEPLOY_DEADLINE_S = 1800.0
+"""The first deployment builds an image of several gigabytes, which takes minutes."""
+
+
+class Standing(StrEnum):
+    """How the deployed app compares with what is installed here."""
+
+    MISSING = "missing"
+    CURRENT = "current"
+    OLDER = "older"
+    CHANGED = "changed"
+    NEWER = "newer"
+
+    @property
+    def needs_deployment(self) -> bool:
+        """True when deploying brings the app forward."""
+        return self in {Standing.MISSING, Standing.OLDER, Standing.CHANGED}
+
+
+def compare(remote: Mapping[str, str] | None, local: Mapping[str, str]) -> Standing:
+    """Return how a deployment's tags compare with ours.
+
+    Args:
+        remote: Tags of the deployed app; None when there is none.
+        local: Tags that a deployment from here would have.
+    """
+    if remote is None:
+        return Standing.MISSING
+    theirs, ours = remote.get(TAG_VERSION, ""), local[TAG_VERSION]
+    if theirs != ours:
+        older = version_key(theirs) < version_key(ours)
+        return Standing.OLDER if older else Standing.NEWER
+    same = remote.get(TAG_SOURCE) == local[TAG_SOURCE]
+    return Standing.CURRENT if same else Standing.CHANGED
+
+
+class Deployment:
+    """The app in one workspace and environment."""
+
+    def __init__(self, connection: Connection, environment: str | None = None) -> None:
+        self._connection = connection
+        self._environment = environment
+
+    def tags(self) -> dict[str, str] | None:
+        """Return the tags of the deployed app; None when it is not there."""
+        modal, client = require_modal(), self._connection.client()
+
+        async def look() -> dict[str, str]:
+            found = await modal.App.lookup.aio(
+                APP, client=client, environment_name=self._environment
+            )
+            return dict(await found.get_tags.aio(client=client))
+
+        try:
+            with translated("look for the app on Modal"):
+                return self._connection.ask(look)
+        except ResourceNotFoundError:
+            return None
+
+    def standing(self) -> Standing:
+        """Return how the deployed app compares with what is installed here."""
+        return compare(self.tags(), local_tags())
+
+    def ensure(self) -> Standing:
+        """Deploy if that brings the app forward; return what was found.
+
+        Raises:
+            DeploymentError: when it could not be deployed, with Modal's reason.
+        """
+        standing = self.standing()
+        if standing.needs_deployment:
+            with _only_one():
+                standing = self.standing()  # Another process may have deployed meanwhile.
+                if standing.needs_deployment:
+                    self.deploy()
+        if standing is Standing.NEWER:
+            warnings.warn(
+                "a newer version of tiomagic is deployed on Modal and is used as it is; update "
+                "this one when you can",
+                UserWarning,
+                stacklevel=2,
+            )
+        return standing
+
+    def deploy(self) -> None:
+        """Deploy what is installed here. Containers at work finish what they hold.
+
+        Raises:
+            DeploymentError: with Modal's reason.
+        """
+        client = self._connection.client()
+        app = _worker_app()
+        log.info("deploying %s: the first time takes some minutes", APP)
+
+        async def deploy() -> None:
+            await self._make_secret(client)
+            await app.deploy.aio(
+                client=client,
+                environment_name=self._environment,
+                tag=local_tags()[TAG_VERSION],
+                strategy="rolling",
+            )
+
+        try:
+            with translated("deploy to Modal"):
+                self._connection.ask(deploy, deadline_s=DEPLOY_DEADLINE_S)
+        except TioMagicError as error:
+            if error.retryable or not isinstance(error, ResourceNotFoundError):
+                raise
+            raise DeploymentError(error.message, details=error.details) from error
+
+    def stop(self) -> bool:
+        """Stop the app and every container of it; False when there was none.
+
+        Jobs that run are lost. Volumes stay, with the weights and the finished videos.
+        """
+        modal, client = require_modal(), self._connection.client()
+
+        async def stop() -> None:
+            found = await modal.App.lookup.aio(
+                APP, client=client, environment_name=self._environment
+            )
+            await found.stop.aio(client=client)
+
+        try:
+            with translated("stop the app on Modal"):
+                self._connection.ask(stop)
+        except ResourceNotFoundError:
+            return False
+        return True
+
+    async def _make_secret(self, client: modal.Client) -> None:
+        """Make the secret that the worker names, without a token, unless the user has made it."""
+        await require_modal().Secret.objects.create.aio(
+            HUGGING_FACE_SECRET,
+            {"TIOMAGIC_SECRET_MADE_BY": "tiomagic"},
+            allow_existing=True,
+            environment_name=self._environment,
+            client=client,
+        )
+
+
+def _worker_app() -> modal.App:
+    app: modal.App = importlib.import_module("tiomagic_modal.worker").app
+    return app
+
+
+@contextmanager
+def _only_one() -> Iterator[None]:
+    """Hold a lock that all processes of this user share; it goes with the process."""
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    path = Path(tempfile.gettempdir()) / f"tiomagic-modal-{user}.lock"
+    with path.open("a+b") as lock:
+        try:
+            import fcntl  # noqa: PLC0415  Not there on Windows.
+        except ImportError:
+            yield  # Windows: two deployments of the same are one on Modal's side.
+            return
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,145 @@
+"""Modal's GPUs: their names, how much they hold, and which one a model gets when none is named.
+
+Memory as the vendors sell it and prices in US dollars an hour as Modal listed them in 2026: rough
+on purpose, for advice and for the default, never for a bill.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.suggestions import closest, did_you_mean, listed
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One kind of GPU."""
+
+    name: str
+    memory_gb: int
+    dollars_an_hour: float
+
+
+GPUS = {
+    gpu.name: gpu
+    for gpu in (
+        Gpu("T4", 16, 0.59),
+        Gpu("L4", 24, 0.80),
+        Gpu("A10", 24, 1.10),
+        Gpu("A10G", 24, 1.10),
+        Gpu("L40S", 48, 1.95),
+        Gpu("A100", 40, 2.10),
+        Gpu("A100-40GB", 40, 2.10),
+        Gpu("A100-80GB", 80, 2.50),
+        Gpu("RTX-PRO-6000", 96, 3.03),
+        Gpu("H100", 80, 3.95),
+        Gpu("H100!", 80, 3.95),
+        Gpu("H200", 141, 4.54),
+        Gpu("B200", 180, 6.25),
+        Gpu("B200+", 180, 6.25),
+    )
+}
+"""Modal's list, by name. ``H100!`` is never silently an H200, ``B200+`` may be something newer."""
+
+LADDER = ("L4", "L40S", "H100", "H200", "B200")
+"""Defaults and advice, smallest first: at each size the one that makes a video for the least money.
+
+An A100 costs two thirds of an H100 an hour, and takes more than twice as long in bf16. A T4 has no
+bf16 at all.
+"""
+
+HEADROOM_GIB = 8
+"""Room beside the weights for what flows through them at 480p and 720p."""
+USABLE = 0.93
+"""Part of the advertised memory that is there, in GiB for GB and after CUDA's own share."""
+MAX_COUNT = 8
+_FORM = re.compile(r"(?P<name>[A-Z0-9][A-Z0-9.\-]*[!+]?)(?::(?P<count>[0-9]+))?")
+
+
+def check_gpu(text: str) -> str:
+    """Return the name of a GPU in Modal's spelling.
+
+    A name that is well formed but not on the list is passed on with a warning: Modal adds kinds.
+
+    Args:
+        text: Such as ``h100``, ``A100-80GB`` or ``L40S:2``.
+
+    Raises:
+        ConfigurationError: when it is not the name of a GPU, with the nearest one.
+    """
+    given = text.strip().upper()
+    match = _FORM.fullmatch(given)
+    name = match["name"] if match else given
+    if match is None or not 1 <= int(match["count"] or 1) <= MAX_COUNT:
+        raise _unknown(text, name)
+    if name not in GPUS:
+        warnings.warn(
+            f"gpu={text!r} is not on tiomagic's list of Modal GPUs and is passed on as it is."
+            f"{did_you_mean(name, GPUS)}",
+            UserWarning,
+            stacklevel=2,
+        )
+    return given
+
+
+def _unknown(text: str, name: str) -> ConfigurationError:
+    nearest = closest(name, GPUS)
+    hint = f" Did you mean {nearest!r}?" if nearest else ""
+    return ConfigurationError(
+        f"Modal has no GPU {text!r}.{hint} GPUs: {listed(GPUS)}, "
+        f"with :2 to :{MAX_COUNT} for several",
+        details={"gpu": text, "nearest": nearest, "known": sorted(GPUS)},
+        code="unknown_gpu",
+    )
+
+
+def memory_gib(gpu: str) -> float | None:
+    """Return what one GPU of a kind can really hold, in GiB; None for a kind that is not known."""
+    kind = GPUS.get(gpu.split(":", maxsplit=1)[0])
+    return kind.memory_gb * USABLE if kind else None
+
+
+def default_gpu(card: ModelCard) -> str | None:
+    """Return the GPU that a model gets when none is named; None for a CPU.
+
+    The smallest of the ladder that holds all weights at once: moving weights in and out of a rented
+    GPU costs more seconds than a larger one costs money.
+    """
+    if card.gpu_memory_gib <= 0:
+        return None
+    return _fitting(card.weights_gib + HEADROOM_GIB) or LADDER[-1]
+
+
+def choose_gpu(card: ModelCard, wanted: str | None) -> str | None:
+    """Return the GPU that a model runs on: the one that was asked for, or its default.
+
+    Raises:
+        ConfigurationError: when the name is wrong, or the model is known not to fit.
+    """
+    if wanted is None:
+        return default_gpu(card)
+    gpu = check_gpu(wanted)
+    has = memory_gib(gpu)
+    if has is not None and has < card.gpu_memory_gib:
+        better = default_gpu(card)
+        raise ConfigurationError(
+            f"{card.name} needs at least {card.gpu_memory_gib:g} GiB of GPU memory and a {gpu} has "
+            f"{has:.0f}; use gpu={better!r}, or leave gpu out",
+            details={"gpu": gpu, "model": card.name, "suggestion": better},
+            code="gpu_too_small",
+        )
+    return gpu
+
+
+def larger_gpu(gpu: str | None) -> str | None:
+    """Return the next GPU of the ladder that holds more; None when there is none."""
+    has = memory_gib(gpu) if gpu else 0.0
+    return _fitting((has or 0.0) + 1) if has is not None else None
+
+
+def _fitting(needed_gib: float) -> str | None:
+    return next((name for name in LADDER if (memory_gib(name) or 0) >= needed_gib), None)

@@ -1,0 +1,306 @@
+"""The port: runs jobs on Modal.
+
+A job is handed over once, marked on the board before it is. Whether the answer came or not, the
+worker's first act is to write which call runs the job, so a job is found again by its own id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tiomagic_domain.errors import (
+    APIError,
+    ProcessingError,
+    RateLimitError,
+    ResourceNotFoundError,
+)
+from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.media import VideoFile
+from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
+from tiomagic_domain.progress import Phase, Progress
+from tiomagic_modal.connection import DEADLINE_S, Connection, require_modal
+from tiomagic_modal.deployment import Deployment
+from tiomagic_modal.endings import CANCELED, ending, failed
+from tiomagic_modal.errors import translated
+from tiomagic_modal.gpus import choose_gpu
+from tiomagic_modal.names import APP, claim_key, moment_key, sent_key, stop_key
+from tiomagic_modal.options import ModalOptions
+from tiomagic_modal.remote import Remote, Variant, memory_mib
+from tiomagic_modal.wire import Plain, check_protocol, encode_request
+
+log = logging.getLogger("tiomagic.modal")
+
+NAME = "modal"
+DEFAULT_MODEL = "wan2.1-vace-14b"
+ANSWER_LOST = "answer_lost"
+LOST_AFTER = timedelta(minutes=15)
+"""How long a job whose submission went unanswered is looked for before it is withdrawn."""
+
+
+def utc_now() -> datetime:
+    """Return the time, with zone."""
+    return datetime.now(tz=UTC)
+
+
+class ModalProvider:
+    """Runs jobs in containers on Modal.
+
+    Args:
+        options: What the caller said.
+        spool: Folder for finished videos until they are put in their place.
+        deadline_s: Seconds within which Modal must answer.
+        lost_after: See `LOST_AFTER`.
+        now: The time.
+    """
+
+    def __init__(
+        self,
+        options: ModalOptions,
+        spool: Path,
+        *,
+        deadline_s: float = DEADLINE_S,
+        lost_after: timedelta = LOST_AFTER,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._options = options
+        self._spool = spool
+        self._lost_after = lost_after
+        self._now = now
+        self._connection = Connection(options, deadline_s)
+        self._deployment = Deployment(self._connection, options.environment)
+        self._remote = Remote(self._connection, options.environment)
+        self._deploying = threading.Lock()
+        self._deployed = False
+
+    @property
+    def name(self) -> str:
+        """The provider's name in jobs and settings."""
+        return NAME
+
+    def capabilities(self) -> Capabilities:
+        """Return what the provider is like."""
+        return Capabilities(default_model=DEFAULT_MODEL, blocking=False)
+
+    def check(self, request: Request) -> None:
+        """Look at the numbers, the GPU and whether there is a token. Contacts nobody.
+
+        Raises:
+            ConfigurationError, AuthenticationError: with what would help.
+        """
+        self._options.check()
+        choose_gpu(request.card, self._options.gpu)
+        self._connection.client()
+
+    def submit(self, request: Request, observer: Observer) -> Report:
+        """Hand a job to Modal, after deploying the app if it has to be.
+
+        Raises:
+            APIError: with the code ``answer_lost`` when the job may or may not have started.
+            TioMagicError: when it did not start.
+        """
+        job = request.job
+        variant = self._variant(request)
+        facts = {"gpu": variant.gpu, "timeout_s": variant.timeout_s, "modal_app": APP}
+        if not self._deployed:
+            observer.report(Report(status=JobStatus.QUEUED, message="looking at the app on Modal"))
+        self._ensure_deployed()
+        observer.raise_if_canceled()
+        if not self._remote.write(sent_key(job.job_id), True, keep=True):
+            return Report(
+                status=JobStatus.QUEUED,
+                call_id=job.call_id or self._remote.read(claim_key(job.job_id)),
+                message="submitted before; not sent again",
+            )
+        payload = {**encode_request(request), "gpu": variant.gpu}
+        call_id = self._spawn(variant, payload, job.job_id)
+        return Report(
+            status=JobStatus.QUEUED,
+            call_id=call_id,
+            message=f"waiting for a container on Modal ({variant.gpu or 'CPU'})",
+            progress=Progress(phase=Phase.WAITING),
+            facts=facts,
+        )
+
+    def _variant(self, request: Request) -> Variant:
+        return Variant(
+            model=request.card.name,
+            gpu=choose_gpu(request.card, self._options.gpu),
+            timeout_s=self._options.timeout_s,
+            scaledown_window_s=self._options.scaledown_window_s,
+            memory_mib=memory_mib(request.card),
+        )
+
+    def _ensure_deployed(self) -> None:
+        with self._deploying:
+            if not self._deployed:
+                self._deployment.ensure()
+                self._deployed = True
+
+    def _spawn(self, variant: Variant, payload: Plain, job_id: str) -> str:
+        try:
+            try:
+                return self._ask_for_spawn(variant, payload)
+            except ResourceNotFoundError:
+                # The app was stopped after we looked. Not found means not started.
+                self._deployed = False
+                self._remote.forget()
+                self._ensure_deployed()
+                return self._ask_for_spawn(variant, payload)
+        except RateLimitError:
+            raise
+        except APIError as error:
+            raise APIError(
+                f"the answer to the submission was lost ({error.message}); job {job_id} may or may "
+                "not have started, and is looked up, never sent again",
+                details={"job_id": job_id},
+                code=ANSWER_LOST,
+                retryable=True,
+            ) from error
+
+    def _ask_for_spawn(self, variant: Variant, payload: Plain) -> str:
+        with translated("start the job"):
+            return self._remote.spawn(variant, payload)
+
+    def poll(self, job: Job) -> Report:
+        """Ask how a job is, and fetch its video when it is done.
+
+        Raises:
+            APIError: with ``retryable`` when nobody could be asked.
+            ResourceNotFoundError: when Modal does not know the call: another workspace's token?
+        """
+        # First what is small: when Modal cannot be reached, this says so soon.
+        moment = self._remote.read(moment_key(job.job_id))
+        call_id = job.call_id or self._call_of(job, moment)
+        if call_id is None:
+            return self._look_for(job)
+        return self._ask_for_result(job, call_id, moment)
+
+    def _call_of(self, job: Job, moment: object) -> str | None:
+        if isinstance(moment, Mapping) and "call_id" in moment:
+            return str(moment["call_id"])
+        claimed = self._remote.read(claim_key(job.job_id))
+        return None if claimed is None else str(claimed)
+
+    def _ask_for_result(self, job: Job, call_id: str, moment: object) -> Report:
+        try:
+            result = self._remote.result(call_id)
+        except TimeoutError:
+            return _under_way(call_id, moment)
+        except Exception as error:  # noqa: BLE001  Whatever the worker raised, it ends here.
+            return self._told_by(error, job)
+        return self._bring_home(job, result)
+
+    def _told_by(self, error: Exception, job: Job) -> Report:
+        modal = require_modal()
+        gone = (modal.exception.NotFoundError, modal.exception.OutputExpiredError)
+        if isinstance(error, gone):
+            stored = self._remote.stored(job.job_id)
+            if stored is not None:
+                return self._bring_home(job, stored)
+        asked = job.status is JobStatus.CANCELING
+        if not asked and isinstance(error, (modal.exception.RemoteError, *gone)):
+            # Another process may have canceled it after this job was read.
+            asked = bool(self._remote.read(stop_key(job.job_id)))
+        return ending(error, job, asked_to_stop=asked)
+
+    def _look_for(self, job: Job) -> Report:
+        """Tell of a job that no call is known to run."""
+        withdrawn = bool(self._remote.read(stop_key(job.job_id)))
+        if withdrawn and job.status is JobStatus.CANCELING:
+            return CANCELED
+        if self._now() - job.creation_time < self._lost_after:
+            return Report(
+                status=JobStatus.QUEUED,
+                message="Modal's answer to the submission was lost; no container has the job yet",
+            )
+        stored = self._remote.stored(job.job_id)
+        if stored is not None:
+            return self._bring_home(job, stored)
+        # From now on no container will start it. One that has started is found by its claim.
+        self._remote.write(stop_key(job.job_id), True)
+        call_id = self._remote.read(claim_key(job.job_id))
+        if call_id is not None:
+            return Report(status=JobStatus.QUEUED, call_id=str(call_id))
+        minutes = self._lost_after.total_seconds() / 60
+        return failed(
+            f"Modal did not answer the submission, and no container took the job up within "
+            f"{minutes:g} minutes; it has been withdrawn and will not run. Submit it again",
+            "lost",
+        )
+
+    def cancel(self, job: Job) -> Report:
+        """Ask for exactly this job to stop, and tell what became of it.
+
+        Raises:
+            APIError: with ``retryable`` when nobody could be asked.
+        """
+        # Written first: a container that starts later, or starts again, finds it; and whoever
+        # polls learns that the end was our wish.
+        self._remote.write(stop_key(job.job_id), True)
+        call_id = job.call_id or self._call_of(job, None)
+        if call_id is None:
+            return Report(
+                status=JobStatus.CANCELED, message="withdrawn before a container had taken it up"
+            )
+        try:
+            with translated("cancel the job"):
+                self._remote.cancel(call_id)
+        except ResourceNotFoundError:
+            return CANCELED
+        report = self._ask_for_result(job, call_id, None)
+        if report.status in {JobStatus.QUEUED, JobStatus.RUNNING}:
+            return Report(status=JobStatus.CANCELING, message="the container is told to stop")
+        return CANCELED if report.error_code == "remote" else report
+
+    def _bring_home(self, job: Job, result: Plain) -> Report:
+        """Put a finished video into the spool, whole or not at all."""
+        check_protocol(result)
+        data = result["video"]
+        if hashlib.sha256(data).hexdigest() != result["sha256"]:
+            raise APIError(
+                f"the video of job {job.job_id} arrived damaged; the next check fetches it again",
+                code="damaged",
+                retryable=True,
+            )
+        return Report(
+            status=JobStatus.COMPLETED,
+            message="completed",
+            video=VideoFile(path=self._keep(job.job_id, data), recipe=_recipe(result)),
+            facts=result.get("facts", {}),
+        )
+
+    def _keep(self, job_id: str, data: bytes) -> Path:
+        target = self._spool / f"modal-{job_id}.mp4"
+        # Named by thread as well: two checks of one job may run at one time.
+        partial = target.with_name(f".{target.name}.{threading.get_ident()}.partial")
+        try:
+            self._spool.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(data)
+            partial.replace(target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise ProcessingError(
+                f"the video of job {job_id} is finished but could not be written to "
+                f"{self._spool}: {error.strerror}; the next check fetches it again"
+            ) from error
+        return target
+
+
+def _under_way(call_id: str, moment: object) -> Report:
+    if not isinstance(moment, Mapping) or moment.get("call_id") != call_id:
+        return Report(status=JobStatus.QUEUED, call_id=call_id)
+    progress = Progress.from_dict(moment)
+    return Report(
+        status=JobStatus.RUNNING, call_id=call_id, progress=progress, message=str(progress)
+    )
+
+
+def _recipe(result: Plain) -> dict[str, Any]:
+    recipe = result.get("recipe")
+    return dict(recipe) if isinstance(recipe, Mapping) else {}
