@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -96,7 +97,9 @@ def write_mp4(
     except (OSError, av.FFmpegError) as error:
         raise ProcessingError(f"the video cannot be written: {error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        # What went wrong above matters more than a temporary file that cannot be removed.
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _settle(part: Path, path: Path) -> None:
@@ -117,7 +120,15 @@ def _encode(part: Path, frames: Iterator[Frame], fps: Fraction, recipe: Mapping[
         raise GenerationError("the model gave no frames", code="no_frames")
     height, width = _size(first)
     # faststart puts the index first, so that a browser plays before it has everything.
-    options = {"movflags": "+faststart+use_metadata_tags", "fflags": "+bitexact"}
+    # A clock in which a frame is a whole number of ticks keeps every duration exact; the default
+    # for the whole film is milliseconds.
+    clock = str(fps.numerator * math.ceil(10_000 / fps.numerator))
+    options = {
+        "movflags": "+faststart+use_metadata_tags",
+        "fflags": "+bitexact",
+        "movie_timescale": clock,
+        "video_track_timescale": clock,
+    }
     with av.open(str(part), "w", format="mp4", options=options) as container:
         text = json.dumps(recipe, ensure_ascii=False, sort_keys=True, allow_nan=False)
         for key in RECIPE_KEYS:

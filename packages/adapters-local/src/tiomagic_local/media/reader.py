@@ -95,7 +95,7 @@ class LocalMediaReader:
         return _media(kind, sha256, path, facts, name if isinstance(name, str) else None)
 
     def _download(self, address: str) -> Iterator[bytes]:
-        from tiomagic_local.media.download import Downloader  # noqa: PLC0415  # Heavy.
+        from tiomagic_local.media.download import Downloader  # Heavy.
 
         downloader = Downloader(
             self._limits,
@@ -106,7 +106,7 @@ class LocalMediaReader:
 
 
 def _inspect(path: Path, kind: MediaKind, limits: MediaLimits) -> Facts:
-    from tiomagic_local.media.inspection import inspect  # noqa: PLC0415  # Heavy.
+    from tiomagic_local.media.inspection import inspect  # Heavy.
 
     return inspect(path, kind, limits)
 

@@ -230,7 +230,7 @@ def _is_pil_image(source: object) -> bool:
 
 
 def _png(image: Any) -> bytes:
-    from tiomagic_local.media.images import DECODE_ERRORS, to_png  # noqa: PLC0415  # Heavy.
+    from tiomagic_local.media.images import DECODE_ERRORS, to_png  # Heavy.
 
     try:
         return to_png(image)

@@ -1,0 +1,125 @@
+"""Loading, cropping and fitting of frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+from tests.local.media.conftest import as_media
+from tests.local.media.files import animation, grey_steps, moving_square, png, write_video
+
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.media import MediaKind
+from tiomagic_local.media.frames import cover, load_image, load_video, resample
+
+sides = st.integers(8, 200)
+
+
+@settings(max_examples=60, deadline=None)
+@given(wide=sides, tall=sides, width=sides, height=sides)
+def test_cover_gives_exactly_the_wanted_size(wide, tall, width, height):
+    """Whatever the aspect, the result has the size that was asked for, and no edge is black."""
+    result = cover(Image.new("RGB", (wide, tall), "white"), width, height)
+    assert result.size == (width, height)
+    assert result.getextrema() == ((255, 255),) * 3
+
+
+@settings(max_examples=40, deadline=None)
+@given(wide=st.integers(80, 400), tall=st.integers(80, 400), width=sides, height=sides)
+def test_cover_never_stretches(wide, tall, width, height):
+    """A disc in the middle stays a disc, in the middle."""
+    picture = Image.new("RGB", (wide, tall))
+    radius = min(wide, tall) / 5
+    box = (wide / 2 - radius, tall / 2 - radius, wide / 2 + radius, tall / 2 + radius)
+    ImageDraw.Draw(picture).ellipse(box, fill="white")
+    light = np.asarray(cover(picture, width, height).convert("L"), dtype=float) / 255
+    scale = max(width / wide, height / tall)
+    # The disc may be cut by the frame only when it is larger than the frame.
+    if 2 * radius * scale + 2 > min(width, height):
+        return
+    across, down = light.sum(axis=0).max(), light.sum(axis=1).max()
+    assert across == pytest.approx(down, abs=1.5)
+    assert across == pytest.approx(2 * radius * scale, abs=2.5)
+    centre = (light.sum(axis=0) @ np.arange(width)) / light.sum()
+    assert centre == pytest.approx((width - 1) / 2, abs=1.0 + scale)
+
+
+def test_cover_leaves_a_fitting_picture_alone():
+    """A picture of the right size is not filtered once more."""
+    picture = Image.fromarray(moving_square(1)[0])
+    assert cover(picture, 64, 48) is picture
+
+
+@given(length=st.integers(1, 300), count=st.integers(2, 300))
+def test_resample_keeps_first_and_last_and_is_even(length, count):
+    """The ends stay, the order stays, and no gap is larger than another by more than one."""
+    picked = resample(np.arange(length), count)
+    assert len(picked) == count
+    assert picked[0] == 0
+    assert picked[-1] == length - 1
+    gaps = np.diff(picked)
+    assert gaps.min() >= 0
+    assert gaps.max() - gaps.min() <= 1
+
+
+def test_resample_to_one_frame_takes_the_first():
+    """One frame cannot be both ends."""
+    assert resample(np.arange(9), 1).tolist() == [0]
+
+
+def test_resample_copies_nothing_when_the_length_is_right():
+    """A clip of gigabytes is not copied for nothing."""
+    frames = np.zeros((5, 2, 2, 3))
+    assert resample(frames, 5) is frames
+
+
+def test_load_video_gives_all_frames_in_order(tmp_path: Path):
+    """Each frame of a video arrives once, in its place, as RGB."""
+    path = write_video(tmp_path / "a.mp4", grey_steps(20))
+    frames = load_video(as_media(path))
+    assert frames.shape == (20, 16, 16, 3)
+    assert frames.dtype == np.uint8
+    assert np.abs(frames.mean(axis=(1, 2, 3)) - (20 + 8 * np.arange(20))).max() < 3
+
+
+def test_load_video_picks_and_crops_while_it_reads(tmp_path: Path):
+    """Count and size give what resample and cover would give, without the whole clip."""
+    path = write_video(tmp_path / "a.mp4", moving_square(20))
+    media = as_media(path)
+    whole = resample(load_video(media), 7)
+    expected = np.stack([np.asarray(cover(Image.fromarray(f), 32, 32)) for f in whole])
+    assert np.array_equal(load_video(media, count=7, size=(32, 32)), expected)
+
+
+def test_load_video_can_give_more_frames_than_there_are(tmp_path: Path):
+    """A short video is made longer by repeating frames evenly."""
+    path = write_video(tmp_path / "a.mp4", grey_steps(3))
+    levels = load_video(as_media(path), count=6).mean(axis=(1, 2, 3))
+    assert np.abs(levels - [20, 20, 28, 28, 36, 36]).max() < 3
+
+
+def test_frames_of_an_animation_stay_as_long_as_they_should(tmp_path: Path):
+    """A GIF frame that stays twice as long is there twice."""
+    path = animation(tmp_path / "a.gif", [0, 100, 200], [100, 200, 100])
+    assert load_video(as_media(path)).mean(axis=(1, 2, 3)).round().tolist() == [0, 100, 100, 200]
+
+
+def test_a_picture_that_is_gone_is_an_error(tmp_path: Path):
+    """A file that was damaged after it had been read is named."""
+    broken = tmp_path / "a.png"
+    broken.write_bytes(png()[:40])
+    with pytest.raises(ProcessingError, match="cannot be decoded"):
+        load_image(as_media(broken, MediaKind.IMAGE))
+
+
+@pytest.mark.parametrize("content", [b"nothing", b""])
+def test_a_video_that_is_gone_is_an_error(tmp_path: Path, content):
+    """The same for videos."""
+    broken = tmp_path / "a.mp4"
+    broken.write_bytes(content)
+    with pytest.raises(ProcessingError, match="cannot be decoded"):
+        load_video(as_media(broken))
