@@ -1,1 +1,56 @@
-"""."""
+"""One Python interface to many video generation models.
+
+::
+
+    from tiomagic import tm
+
+    tm.configure(provider="local")
+    job = tm.text_to_video(prompt="a fox runs through snow")
+    print(job.result_video)
+
+Importing this package reads no file, opens no connection and loads nothing heavy: ``tm`` looks at
+its settings when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tiomagic import errors as errors
+    from tiomagic.client import TioMagic as TioMagic
+    from tiomagic.handle import JobHandle as JobHandle
+    from tiomagic.settings import Settings as Settings
+
+    tm: TioMagic
+    """The shared instance, with the settings of this process."""
+
+__all__ = ["JobHandle", "Settings", "TioMagic", "__version__", "errors", "tm"]
+__version__ = "2.0.0"
+
+_CLASSES = {
+    "TioMagic": "tiomagic.client",
+    "JobHandle": "tiomagic.handle",
+    "Settings": "tiomagic.settings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Not a plain import: whoever only wants the version or an error pays for nothing else.
+    from importlib import import_module  # noqa: PLC0415
+
+    found: Any
+    if name == "tm":
+        found = import_module("tiomagic.client").TioMagic()
+    elif name == "errors":
+        found = import_module("tiomagic.errors")
+    elif name in _CLASSES:
+        found = getattr(import_module(_CLASSES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Two threads may both get here: the first one's instance is everybody's.
+    return globals().setdefault(name, found)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,93 @@
+"""Shows on stderr how far a job is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+from tiomagic_domain.progress import Phase, Progress, ProgressSink, ignore_progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+ProgressChoice: TypeAlias = bool | ProgressSink | None
+"""None for a bar on a terminal and nothing elsewhere, True for a bar or plain lines, False for
+nothing, or a callable that takes each moment; an exception of it ends the run."""
+
+
+def is_animated() -> bool:
+    """Return whether stderr is a terminal that a bar can move on."""
+    dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("CI"))
+    return sys.stderr is not None and sys.stderr.isatty() and not dumb
+
+
+@contextmanager
+def shown(choice: ProgressChoice, title: str) -> Iterator[ProgressSink]:
+    """Give the sink that shows moments as somebody chose.
+
+    Args:
+        choice: See :data:`ProgressChoice`.
+        title: What is running.
+    """
+    if callable(choice):
+        yield choice
+    elif choice is not False and is_animated():
+        with _bar(title) as bar:
+            yield bar
+    elif choice:
+        yield Lines(title)
+    else:
+        yield ignore_progress
+
+
+class Lines:
+    """One line a phase, and one each quarter of a long one: what a log file can hold."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._last: tuple[Phase, int] | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Write a line when there is something new."""
+        mark = (progress.phase, int(4 * (progress.fraction or 0)))
+        if mark != self._last:
+            self._last = mark
+            sys.stderr.write(f"{self._title}: {progress}\n")
+            sys.stderr.flush()
+
+
+class Bar:
+    """A bar for the phase that runs."""
+
+    def __init__(self, display: RichProgress, title: str) -> None:
+        self._display = display
+        self._title = title
+        self._phase: Phase | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Move the bar, or begin the next one."""
+        if progress.phase is not self._phase or self._task is None:
+            if self._task is not None:
+                self._display.remove_task(self._task)
+            self._phase = progress.phase
+            self._task = self._display.add_task(f"{self._title}: {progress.phase}", total=None)
+        self._display.update(self._task, completed=progress.step, total=progress.steps or None)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[ProgressSink]:
+    from rich import progress as rich  # noqa: PLC0415  # Heavy.
+    from rich.console import Console  # noqa: PLC0415  # Heavy.
+
+    columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn())
+    # rich leaves the colours away under NO_COLOR by itself.
+    console = Console(stderr=True)
+    with rich.Progress(
+        *columns, rich.TimeElapsedColumn(), console=console, transient=True
+    ) as display:
+        yield Bar(display, title)

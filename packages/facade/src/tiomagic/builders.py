@@ -1,0 +1,119 @@
+"""How each part is built. Heavy imports are inside, so that a part costs only whoever uses it."""
+
+# ruff: noqa: PLC0415 - see above.
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tiomagic.deferred import AbsentMediaReader, DeferredRepository
+from tiomagic.installing import missing
+
+if TYPE_CHECKING:
+    from tiomagic.clock import SystemClock
+    from tiomagic_domain.ports import JobRepository, MediaReader, OutputStore, Provider
+    from tiomagic_storage import GenerationLog, SqlJobRepository
+
+INPUTS = "inputs"
+"""Folder of the state folder: pictures and videos that were given, by their hash."""
+SPOOL = "spool"
+"""Folder of the state folder: videos that are not in their place yet."""
+
+
+def build_clock() -> SystemClock:
+    """Return the clock of this machine."""
+    from tiomagic.clock import SystemClock
+
+    return SystemClock()
+
+
+def build_repository(url: str) -> Iterator[DeferredRepository]:
+    """Give the job repository at a URL and close it in the end."""
+
+    def open_it() -> SqlJobRepository:
+        from tiomagic_storage import open_repository
+
+        return open_repository(url)
+
+    repository = DeferredRepository(open_it)
+    yield repository
+    repository.close()
+
+
+def build_outputs(folder: Path) -> OutputStore:
+    """Return the folder of finished videos."""
+    from tiomagic_storage import FolderOutputStore
+
+    return FolderOutputStore(folder)
+
+
+def build_generation_log(path: Path, repository: JobRepository) -> GenerationLog:
+    """Return the log of the newest jobs for people and old scripts."""
+    from tiomagic_storage import GenerationLog
+
+    return GenerationLog(path, repository)
+
+
+def build_media(state_dir: Path, *, allow_private: bool) -> MediaReader:
+    """Return the reader of pictures and videos, or one that says what it lacks."""
+    try:
+        from tiomagic_local.media import LocalMediaReader
+    except ImportError as error:
+        return AbsentMediaReader(missing("media", error))
+    return LocalMediaReader(state_dir / INPUTS, allow_private_addresses=allow_private)
+
+
+def build_local(
+    *,
+    model_path: Path | None,
+    weights_dir: Path | None,
+    hf_token: str | None,
+    device: str | None,
+    state_dir: Path,
+) -> Provider:
+    """Return the provider that runs models in this process.
+
+    Raises:
+        MissingDependencyError: when its packages are not installed.
+    """
+    try:
+        from tiomagic_local.provider import LocalOptions, LocalProvider
+    except ImportError as error:
+        raise missing("local", error) from error
+    options = LocalOptions(
+        model_path=model_path, weights_dir=weights_dir, hf_token=hf_token, device=device
+    )
+    return LocalProvider(options, state_dir / SPOOL)
+
+
+def build_modal(
+    *,
+    gpu: str | None,
+    timeout_s: int,
+    scaledown_window_s: int,
+    token_id: str | None,
+    token_secret: str | None,
+    environment: str | None,
+    state_dir: Path,
+) -> Provider:
+    """Return the provider that runs models on Modal's GPUs.
+
+    Raises:
+        MissingDependencyError: when its packages are not installed.
+    """
+    try:
+        from tiomagic_modal.options import ModalOptions
+        from tiomagic_modal.provider import ModalProvider
+    except ImportError as error:
+        raise missing("modal", error) from error
+    options = ModalOptions(
+        gpu=gpu,
+        timeout_s=timeout_s,
+        scaledown_window_s=scaledown_window_s,
+        token_id=token_id,
+        token_secret=token_secret,
+        environment=environment,
+    )
+    return ModalProvider(options, state_dir / SPOOL)

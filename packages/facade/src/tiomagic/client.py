@@ -1,0 +1,274 @@
+"""``tm``: every feature of tiomagic as one method.
+
+Loads nothing heavy; each method imports what it needs.
+"""
+
+# ruff: noqa: PLC0415 - `from tiomagic import tm` must cost next to nothing.
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from tiomagic.inquiries import Inquiries
+
+if TYPE_CHECKING:
+    from tiomagic.bars import ProgressChoice
+    from tiomagic.handle import JobHandle
+    from tiomagic.session import Session
+    from tiomagic.settings import Settings
+
+
+class TioMagic(Inquiries):
+    """One set of settings, and everything that can be done with it.
+
+    ``from tiomagic import tm`` gives the shared instance. One's own has its own settings, database
+    and parts::
+
+        mine = TioMagic(working_dir="/srv/videos", database_url="postgresql://…", provider="modal")
+
+    Every part can be swapped for another that keeps the same port, for good or for a block::
+
+        from tiomagic_domain.testing import FakeClock, FakeProvider
+
+        tm = TioMagic(provider="local", overrides={"providers": {"local": FakeProvider(folder)}})
+        with tm.override(clock=FakeClock()):
+            ...
+
+    Args:
+        working_dir: Folder of ``generation_log.json``, ``output_videos``, ``.tiomagic`` and
+            ``.env``; None for the process's working directory at the first use.
+        overrides: Parts by name: ``clock``, ``repository``, ``outputs``, ``media``,
+            ``generation_log``, and ``providers``, a mapping of names to providers.
+        **settings: See :mod:`tiomagic.settings`; they come before the environment and ``.env``.
+
+    Raises:
+        ValidationError, UnknownProviderError: when a setting or a part is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        working_dir: str | Path | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        self._working_dir = None if working_dir is None else Path(working_dir)
+        self._given = settings
+        self._overrides = dict(overrides or {})
+        self._made: Session | None = None
+        self._making = threading.Lock()
+        if settings or overrides:
+            _ = self._session  # What is refused should be refused here.
+
+    def configure(
+        self,
+        *,
+        provider: str | None = None,
+        api_key: str | None = None,
+        model_path: str | Path | None = None,
+        gpu: str | None = None,
+        timeout: int | str | None = None,
+        scaledown_window: int | str | None = None,
+        **more: Any,
+    ) -> None:
+        """Change settings. What is left out stays as it was.
+
+        Args:
+            provider: Who runs generations; one of ``get_providers()``.
+            api_key: Key of a hosted service.
+            model_path: Folder with the weights of whatever model is asked for.
+            gpu: Modal's name of a GPU, such as ``H100``.
+            timeout: Seconds that one generation may take on Modal.
+            scaledown_window: Seconds that an idle container on Modal is kept.
+            **more: The other settings of :mod:`tiomagic.settings`, such as ``weights_dir``,
+                ``device``, ``hf_token``, ``output_dir``, ``database_url``.
+
+        Raises:
+            UnknownProviderError: when there is no such provider; nothing has changed.
+            ValidationError: when another value is refused; nothing has changed.
+        """
+        named = {
+            "provider": provider,
+            "api_key": api_key,
+            "model_path": model_path,
+            "gpu": gpu,
+            "timeout": timeout,
+            "scaledown_window": scaledown_window,
+        }
+        self._session.configure({**named, **more})
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that hold now."""
+        return self._session.settings
+
+    def text_to_video(
+        self,
+        model: str | None = None,
+        required_args: Mapping[str, Any] | None = None,
+        *,
+        wait: bool | None = None,
+        progress: ProgressChoice = None,
+        **optional: Any,
+    ) -> JobHandle:
+        """Make a video from words.
+
+        Args:
+            model: Name of the model; None for the provider's default.
+            required_args: ``prompt``, as tiomagic 1.0.0 took it; plain keywords do as well.
+            wait: True to return when the job is over. None for the provider's way: ``local``
+                returns when the video is there, a remote provider at once.
+            progress: Whether stderr shows how far it is: None for a bar on a terminal, True for a
+                bar or plain lines, False for nothing, or a callable that takes each moment.
+            **optional: Any parameter of ``get_schema``; None counts as left out.
+
+        Raises:
+            ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
+                something. Nothing was stored.
+            ValidationError, UnknownModelError: with every problem at once. Nothing was stored.
+            TioMagicError: when the job failed; it is stored, and ``details`` has its ``job_id``.
+        """
+        return self._generate(
+            "text_to_video", model, required_args, optional, wait=wait, progress=progress
+        )
+
+    def image_to_video(
+        self,
+        model: str | None = None,
+        required_args: Mapping[str, Any] | None = None,
+        *,
+        wait: bool | None = None,
+        progress: ProgressChoice = None,
+        **optional: Any,
+    ) -> JobHandle:
+        """Make a video that begins with a picture: ``prompt`` and ``image``.
+
+        Pictures are a path, an http(s) or data URL, bytes, a binary file or a PIL image. For the
+        rest see :meth:`text_to_video`.
+        """
+        return self._generate(
+            "image_to_video", model, required_args, optional, wait=wait, progress=progress
+        )
+
+    def interpolate(
+        self,
+        model: str | None = None,
+        required_args: Mapping[str, Any] | None = None,
+        *,
+        wait: bool | None = None,
+        progress: ProgressChoice = None,
+        **optional: Any,
+    ) -> JobHandle:
+        """Make the video between two pictures: ``prompt``, ``first_frame`` and ``last_frame``.
+
+        For the rest see :meth:`text_to_video`.
+        """
+        return self._generate(
+            "interpolate", model, required_args, optional, wait=wait, progress=progress
+        )
+
+    def pose_guidance(
+        self,
+        model: str | None = None,
+        required_args: Mapping[str, Any] | None = None,
+        *,
+        wait: bool | None = None,
+        progress: ProgressChoice = None,
+        **optional: Any,
+    ) -> JobHandle:
+        """Make a character move like somebody else: ``prompt``, ``image`` and one of two videos.
+
+        ``guiding_video`` shows somebody moving, ``pose_video`` the skeletons already. For the rest
+        see :meth:`text_to_video`.
+        """
+        return self._generate(
+            "pose_guidance", model, required_args, optional, wait=wait, progress=progress
+        )
+
+    def rerun(
+        self,
+        source: str | Path,
+        *,
+        provider: str | None = None,
+        wait: bool | None = None,
+        progress: ProgressChoice = None,
+        **overrides: Any,
+    ) -> JobHandle:
+        """Make a video again, with the same seed unless another is given.
+
+        Args:
+            source: A job's id, a video of tiomagic, or the JSON file beside one.
+            provider: Who is to run it; None for the configured provider, else the recipe's own.
+            wait: See :meth:`text_to_video`.
+            progress: See :meth:`text_to_video`.
+            **overrides: Arguments that replace the recipe's, such as ``seed=7``; None takes one
+                away.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job or file, or an input is gone.
+            ValidationError: when the file has no recipe, or an argument is refused.
+        """
+        from tiomagic import recipes
+        from tiomagic.running import rerun
+
+        recipe = (
+            recipes.of_file(source)
+            if recipes.is_file_name(source)
+            else recipes.of_job(self._session.generation.get(str(source)))
+        )
+        name = provider or self.settings.provider or recipe.get("provider")
+        return rerun(self._session, recipe, name, overrides, wait=wait, progress=progress)
+
+    def unload(self) -> None:
+        """Free the memory of models that are kept loaded. The next generation loads again."""
+        from tiomagic.running import unload
+
+        unload(self._session)
+
+    @contextmanager
+    def override(self, **parts: Any) -> Iterator[Self]:
+        """Replace parts within a ``with`` block; see the class for their names.
+
+        Raises:
+            ValidationError: when there is no part of that name.
+        """
+        with self._session.override(parts):
+            yield self
+
+    def close(self) -> None:
+        """Close the database and whatever else is open. A later call opens it again."""
+        if self._made is not None:
+            self._made.close()
+
+    def __repr__(self) -> str:
+        """Return the settings, without a secret."""
+        return f"<TioMagic {self._made.settings}>" if self._made else "<TioMagic, not used yet>"
+
+    @property
+    def _session(self) -> Session:
+        with self._making:
+            if self._made is None:
+                from tiomagic.session import Session
+
+                self._made = Session(self._working_dir, self._given, self._overrides)
+            return self._made
+
+    def _generate(
+        self,
+        feature: str,
+        model: str | None,
+        required_args: Mapping[str, Any] | None,
+        optional: Mapping[str, Any],
+        *,
+        wait: bool | None,
+        progress: ProgressChoice,
+    ) -> JobHandle:
+        from tiomagic.arguments import merged
+        from tiomagic.running import run
+
+        arguments = merged(required_args, optional)
+        return run(self._session, feature, model, arguments, wait=wait, progress=progress)

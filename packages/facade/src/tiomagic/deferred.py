@@ -1,0 +1,77 @@
+"""Parts that cost something, built when they are first used and not when they are put together.
+
+A call that is refused (an unknown model, an illegal number) must leave no file behind and load no
+database library, although the use cases are built with a repository.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tiomagic_domain.errors import TioMagicError
+    from tiomagic_domain.jobs import Job, JobQuery
+    from tiomagic_domain.media import Media, MediaKind
+    from tiomagic_storage import SqlJobRepository
+
+
+class DeferredRepository:
+    """The port ``JobRepository``, opened when the first job is asked for. Thread-safe.
+
+    Args:
+        open_repository: Opens it; called again after a failure.
+    """
+
+    def __init__(self, open_repository: Callable[[], SqlJobRepository]) -> None:
+        self._open = open_repository
+        self._opened: SqlJobRepository | None = None
+        self._lock = threading.Lock()
+
+    def add(self, job: Job) -> None:
+        """Store a new job durably; see the port."""
+        self._repository().add(job)
+
+    def get(self, job_id: str) -> Job:
+        """Return the newest stored state of a job; see the port."""
+        return self._repository().get(job_id)
+
+    def save(self, job: Job) -> Job:
+        """Store a changed job durably; see the port."""
+        return self._repository().save(job)
+
+    def list(self, query: JobQuery) -> list[Job]:
+        """Return the jobs that match, newest first; see the port."""
+        return self._repository().list(query)
+
+    def close(self) -> None:
+        """Close what was opened. Harmless when repeated; a later use opens it again."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
+
+    def _repository(self) -> SqlJobRepository:
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened
+
+
+class AbsentMediaReader:
+    """The port ``MediaReader`` where the package that reads media is not installed.
+
+    Text to video does not need it, so that its absence is told when a picture comes.
+    """
+
+    def __init__(self, error: TioMagicError) -> None:
+        self._error = error
+
+    def read(self, source: object, kind: MediaKind) -> Media:  # noqa: ARG002 - the port's arguments
+        """Say what is missing."""
+        raise self._error
+
+    def find(self, reference: Mapping[str, Any]) -> Media:  # noqa: ARG002 - the port's arguments
+        """Say what is missing."""
+        raise self._error

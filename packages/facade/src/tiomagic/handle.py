@@ -1,0 +1,161 @@
+"""The job handle: what a call returns, and how to follow it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tiomagic.following import wait_for
+from tiomagic_domain.errors import JobExecutionError
+from tiomagic_domain.jobs import Job, JobStatus
+
+if TYPE_CHECKING:
+    from tiomagic.bars import ProgressChoice
+    from tiomagic.session import Session
+    from tiomagic_domain.progress import Progress
+
+
+class JobHandle:
+    """One job as it was when it was last looked at; ``refresh`` looks again."""
+
+    def __init__(self, job: Job, session: Session) -> None:
+        self._job = job
+        self._session = session
+
+    @property
+    def job_id(self) -> str:
+        """The job's id, a UUID."""
+        return self._job.job_id
+
+    @property
+    def feature(self) -> str:
+        """Such as ``text_to_video``."""
+        return self._job.feature.value
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._job.model
+
+    @property
+    def provider(self) -> str:
+        """Who runs it."""
+        return self._job.provider
+
+    @property
+    def status(self) -> str:
+        """One of ``queued running canceling completed failed canceled``."""
+        return self._job.status.value
+
+    @property
+    def progress(self) -> Progress | None:
+        """The last known moment: ``phase``, ``step`` of ``steps``; None before the first."""
+        return self._job.progress
+
+    @property
+    def result_video(self) -> str | None:
+        """Absolute path of the video; None until it is on this machine."""
+        return self._job.result_video
+
+    @property
+    def error(self) -> str | None:
+        """Why the job failed; None otherwise."""
+        return self._job.error
+
+    @property
+    def creation_time(self) -> str:
+        """When the job was stored, ISO 8601 with zone."""
+        return self._job.creation_time.isoformat()
+
+    @property
+    def last_updated(self) -> str:
+        """When the job last changed, ISO 8601 with zone."""
+        return self._job.last_updated.isoformat()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How it ran: device, dtype, memory plan, seconds a phase."""
+        return dict(self._job.facts)
+
+    @property
+    def generation(self) -> dict[str, Any] | None:
+        """The run: ``call_id status message timestamp required_args optional_args result_video``.
+
+        None as long as the job is only stored and no provider has answered.
+        """
+        # The first version is the one that is stored before the provider is called.
+        return None if self._job.version == 1 else self._job.generation
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the job as plain data that ``json.dumps`` accepts."""
+        return {**self._job.to_dict(), "generation": self.generation}
+
+    def refresh(self) -> JobHandle:
+        """Ask the provider how the job is, fetch a finished video, and return this handle.
+
+        Raises:
+            ProcessingError: when the video cannot be written; the next refresh tries again.
+        """
+        self._job = self._session.generation.check(self.job_id)
+        return self
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        poll: float = 2.0,
+        progress: ProgressChoice = None,
+    ) -> JobHandle:
+        """Wait until the job is over, whatever its end, and return this handle.
+
+        Ctrl-C ends the wait and not the job.
+
+        Args:
+            timeout: Seconds to wait at the most; None for no bound.
+            poll: Seconds between two looks.
+            progress: A bar: True, False, None for one on a terminal, or a callable that takes each
+                moment.
+
+        Raises:
+            JobTimeoutError: when the time is up. The job goes on.
+        """
+        self._job = wait_for(
+            self._session, self._job, timeout=timeout, poll=poll, progress=progress
+        )
+        return self
+
+    def result(self, timeout: float | None = None, *, poll: float = 2.0) -> Path:
+        """Wait and return the path of the video.
+
+        Raises:
+            JobExecutionError: when the job ended without one.
+            JobTimeoutError: when the time is up. The job goes on.
+        """
+        self.wait(timeout, poll=poll)
+        return Path(finished(self._job).result_video or "")
+
+    def cancel(self) -> JobHandle:
+        """Ask for the job to stop, store the outcome, and return this handle."""
+        self._job = self._session.generation.cancel(self.job_id)
+        return self
+
+    def __repr__(self) -> str:
+        """Return one line with what matters."""
+        what = f"{self.feature} with {self.model} on {self.provider}: {self.status}"
+        tail = self.result_video or self.error or self.progress
+        return f"<JobHandle {self.job_id} {what}{f', {tail}' if tail else ''}>"
+
+
+def finished(job: Job) -> Job:
+    """Return a job that has its video.
+
+    Raises:
+        JobExecutionError: when it ended without one.
+    """
+    if job.status is JobStatus.COMPLETED:
+        return job
+    reason = f": {job.error}" if job.error else ""
+    raise JobExecutionError(
+        f"job {job.job_id} ended without a video, {job.status}{reason}",
+        details={"job_id": job.job_id, "status": job.status.value, "code": job.error_code},
+    )

@@ -1,0 +1,103 @@
+"""Submitting jobs, and seeing them to their end when that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from tiomagic.bars import ProgressChoice, shown
+from tiomagic.following import wait_for
+from tiomagic.handle import JobHandle, finished
+from tiomagic_domain.errors import ConfigurationError, ValidationError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs import Job
+from tiomagic_domain.progress import ProgressSink
+
+if TYPE_CHECKING:
+    from tiomagic.session import Session
+
+
+def run(
+    session: Session,
+    feature: str,
+    model: str | None,
+    arguments: Mapping[str, object],
+    *,
+    wait: bool | None,
+    progress: ProgressChoice,
+) -> JobHandle:
+    """Submit a job; see :meth:`tiomagic.TioMagic.text_to_video`."""
+    provider = session.configured_provider()
+
+    def submit(sink: ProgressSink) -> Job:
+        return session.generation.submit(
+            Feature(feature),
+            provider=provider,
+            model=model,
+            arguments=arguments,
+            on_progress=sink,
+        )
+
+    return _see_through(session, provider, submit, wait=wait, progress=progress)
+
+
+def rerun(
+    session: Session,
+    recipe: Mapping[str, Any],
+    provider: str | None,
+    overrides: Mapping[str, object],
+    *,
+    wait: bool | None,
+    progress: ProgressChoice,
+) -> JobHandle:
+    """Submit the job of a recipe again; see :meth:`tiomagic.TioMagic.rerun`."""
+    name = provider or session.configured_provider()
+
+    def submit(sink: ProgressSink) -> Job:
+        return session.generation.rerun(
+            recipe, overrides=overrides, provider=name, on_progress=sink
+        )
+
+    return _see_through(session, name, submit, wait=wait, progress=progress)
+
+
+def _see_through(
+    session: Session,
+    provider: str,
+    submit: Callable[[ProgressSink], Job],
+    *,
+    wait: bool | None,
+    progress: ProgressChoice,
+) -> JobHandle:
+    """Submit, and wait when that is asked for; a job that fails meanwhile is an error."""
+    if wait is False and session.provider(provider).capabilities().blocking:
+        raise ValidationError(
+            f"{provider!r} runs in this process and cannot return before the video is there; "
+            "leave wait out, or run it in a thread or process of your own",
+            code="blocking_provider",
+        )
+    with shown(progress, provider) as sink:
+        job = submit(sink)
+    if wait:
+        job = finished(wait_for(session, job, progress=progress))
+    return JobHandle(job, session)
+
+
+@runtime_checkable
+class Unloads(Protocol):
+    """A provider that keeps models in memory."""
+
+    def unload(self) -> None:
+        """Free the memory."""
+        ...
+
+
+def unload(session: Session) -> None:
+    """Free the memory of every provider that keeps models; builds none that is not installed."""
+    for name in session.provider_names():
+        try:
+            provider = session.provider(name)
+        except ConfigurationError:
+            continue  # What cannot be built has loaded nothing.
+        if isinstance(provider, Unloads):
+            provider.unload()
