@@ -1,0 +1,114 @@
+"""What other processes do in the tests of storage. Started with ``spawn``, as a user's would be."""
+
+import itertools
+import multiprocessing
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+from tiomagic_domain.errors import StaleJobError
+from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.testing.outputs import make_video
+from tiomagic_domain.testing.repository import NOON, make_job
+from tiomagic_storage import FolderOutputStore, GenerationLog, open_repository
+
+SPAWN = multiprocessing.get_context("spawn")
+VIDEO_BYTES = 3_000_000
+
+
+def run_together(work: Callable[..., None], count: int, *arguments: Any) -> None:
+    """Run ``work(barrier, number, *arguments)`` in so many processes; all must end well."""
+    barrier = SPAWN.Barrier(count)
+    processes = [
+        SPAWN.Process(target=work, args=(barrier, number, *arguments)) for number in range(count)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * count
+
+
+def open_and_add(barrier: Barrier, number: int, urls: list[str]) -> None:
+    """Open fresh databases, each at the same moment as everybody else, and use them."""
+    for url in urls:
+        barrier.wait(60)
+        repository = open_repository(url)
+        repository.add(make_job(job_id=f"opened-by-{number}"))
+        repository.close()
+
+
+def submit_and_update(barrier: Barrier, number: int, url: str, jobs: int, shared: int) -> None:
+    """See jobs through their lives, and count up one job that everybody else counts up too."""
+    repository = open_repository(url)
+    barrier.wait(60)
+    for index in range(jobs):
+        job = make_job(job_id=f"{number}-{index:04}")
+        repository.add(job)
+        running = repository.save(job.to(JobStatus.RUNNING, at=NOON, call_id=f"call-{number}"))
+        repository.save(running.to(JobStatus.COMPLETED, at=NOON, result_video=f"/{number}.mp4"))
+        if index < shared:
+            count_up(repository, "shared")
+    repository.close()
+
+
+def count_up(repository: JobRepository, job_id: str) -> None:
+    """Add one to a job's count, as often as others come between."""
+    while True:
+        job = repository.get(job_id)
+        try:
+            repository.save(job.note(at=NOON, facts={"count": job.facts["count"] + 1}))
+        except StaleJobError:
+            continue
+        return
+
+
+def add_and_log(barrier: Barrier, number: int, url: str, log: Path, jobs: int) -> None:
+    """Store jobs and mirror each at once."""
+    repository = open_repository(url)
+    mirror = GenerationLog(log, repository)
+    barrier.wait(60)
+    for index in range(jobs):
+        repository.add(make_job(job_id=f"{number}-{index}"))
+        mirror.refresh()
+    repository.close()
+
+
+def write_until_killed(tell: Connection, url: str) -> None:
+    """Store jobs and their changes for ever; tell each id when both are said to be on the disk."""
+    repository = open_repository(url)
+    while True:
+        job = make_job(prompt="x" * 3000)
+        repository.add(job)
+        repository.save(job.to(JobStatus.RUNNING, at=NOON))
+        tell.send(job.job_id)
+
+
+def save_until_killed(tell: Connection, folder: Path) -> None:
+    """Replace one job's video for ever, by videos that each have one byte all over."""
+    store = FolderOutputStore(folder / "videos")
+    job = make_job(job_id="00000000-1111")
+    for number in itertools.count():
+        content = bytes([number % 256]) * VIDEO_BYTES
+        path = store.save(job, make_video(folder / "spool", content))
+        tell.send(str(path))
+
+
+def kill_after(messages: int, work: Callable[..., None], *arguments: Any) -> list[str]:
+    """Kill -9 a process right after so many messages; return all that it had told."""
+    hear, tell = SPAWN.Pipe(duplex=False)
+    process = SPAWN.Process(target=work, args=(tell, *arguments))
+    process.start()
+    tell.close()
+    told = [hear.recv() for _ in range(messages)]
+    process.kill()
+    process.join()
+    try:
+        while True:
+            told.append(hear.recv())
+    except EOFError:
+        hear.close()
+        return told
