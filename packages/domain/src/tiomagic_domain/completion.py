@@ -51,10 +51,12 @@ def _size(
     if picture is None or (width is not None and height is not None):
         return {}
     aspect = picture.width / picture.height
+    # Beside a side that somebody chose, the other may need more than the model's usual budget.
+    limit = schema.max_pixels
     if width is not None:
-        return {"height": other_side(width, 1 / aspect, schema["height"])}
+        return {"height": other_side(width, 1 / aspect, schema["height"], pixels=limit)}
     if height is not None:
-        return {"width": other_side(height, aspect, schema["width"])}
+        return {"width": other_side(height, aspect, schema["width"], pixels=limit)}
     wide, tall = fit_size(
         aspect, pixels=card.pixels, width=schema["width"], height=schema["height"]
     )

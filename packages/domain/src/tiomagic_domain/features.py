@@ -61,11 +61,15 @@ class PoseGuidanceInputs:
     """A video of skeletons in OpenPose colours on black; used as it is."""
 
 
+# Python and ECMA differ in what `\s` is, and neither counts the marks that have no width.
+VISIBLE = r"[^\s\x1c-\x1f\x85\u200b-\u200f\u2028\u2029\u2060\ufeff]"
+"""A regular expression for one character that can be seen."""
+
 PROMPT = Parameter(
     name="prompt",
     kind=Kind.STRING,
     description="What the video shows, in words.",
-    pattern=r"\S",
+    pattern=VISIBLE,
     pattern_hint="must say something: it is empty or blank",
 )
 IMAGE = Parameter(

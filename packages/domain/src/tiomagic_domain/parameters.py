@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
@@ -100,6 +101,10 @@ class Parameter:
         if self.offset and (self.minimum is None or self.maximum is None):
             msg = f"{self.name}: an offset needs a minimum and a maximum"
             raise ValueError(msg)  # JSON Schema can say it only as a list of values.
+        bounded = self.minimum is not None and self.maximum is not None
+        if bounded and self.multiple_of is not None and not self.legal_values():
+            msg = f"{self.name}: no value is legal"
+            raise ValueError(msg)
 
     def check(self, value: object) -> object:
         """Return the value in its plain form (an int for 81.0, a float for 5).
@@ -112,7 +117,7 @@ class Parameter:
         checked = _CHECKS[self.kind](self, value)
         if self.choices and checked not in self.choices:
             options = ", ".join(repr(choice) for choice in self.choices)
-            nearest = closest(checked, (str(choice) for choice in self.choices))
+            nearest = _nearest_choice(self.choices, checked)
             raise Rejected(f"must be one of {options}, not {shortened(value)}", nearest)
         return checked
 
@@ -134,7 +139,8 @@ class Parameter:
         if self.minimum is None or self.maximum is None or self.multiple_of is None:
             msg = f"{self.name} has no list of legal values"
             raise ValueError(msg)
-        return list(range(int(self.minimum), int(self.maximum) + 1, self.multiple_of))
+        first = math.ceil((self.minimum - self.offset) / self.multiple_of) * self.multiple_of
+        return list(range(first + self.offset, math.floor(self.maximum) + 1, self.multiple_of))
 
     def nearest(self, value: float) -> float:
         """Return the legal number next to the given one; the lower of two that are equally far."""
@@ -143,9 +149,9 @@ class Parameter:
         if self.maximum is not None:
             value = min(value, self.maximum)
         if self.multiple_of is None:
-            return round(value) if self.kind is Kind.INTEGER else value
+            return math.ceil(value - 0.5) if self.kind is Kind.INTEGER else value
         step, offset = self.multiple_of, self.offset
-        # The half goes down, so that 80 frames become 77 + 4 = 81 and never more than asked twice.
+        # The half goes down: of two lengths or sizes, the one that costs less.
         stepped = math.ceil((value - offset) / step - 0.5) * step + offset
         if self.minimum is not None and stepped < self.minimum:
             stepped += step
@@ -210,7 +216,7 @@ def _check_integer(parameter: Parameter, value: object) -> int:
     number = _number(value, "a whole number")
     if number != int(number):
         nearest = parameter.nearest(number)
-        raise Rejected(f"must be a whole number, not {value!r}; nearest: {nearest}", nearest)
+        raise Rejected(f"must be a whole number, not {number}; nearest: {nearest}", nearest)
     _check_range(parameter, number)
     return int(number)
 
@@ -218,7 +224,10 @@ def _check_integer(parameter: Parameter, value: object) -> int:
 def _check_number(parameter: Parameter, value: object) -> float:
     number = _number(value, "a number")
     _check_range(parameter, number)
-    return float(number)
+    try:
+        return float(number)
+    except OverflowError:  # Only without a maximum: no float is as large as this whole number.
+        raise Rejected(f"must be a number that a float can hold, not {shortened(number)}") from None
 
 
 def _number(value: object, wanted: str) -> float:
@@ -240,7 +249,7 @@ def _check_range(parameter: Parameter, number: float) -> None:
         return
     nearest = parameter.nearest(number)
     raise Rejected(
-        f"must be {describe_range(parameter)}, not {number}; nearest: {nearest}", nearest
+        f"must be {describe_range(parameter)}, not {shortened(number)}; nearest: {nearest}", nearest
     )
 
 
@@ -257,6 +266,13 @@ def describe_range(parameter: Parameter) -> str:
     if low is not None:
         return f"{form} of at least {low}"
     return f"{form} of at most {high}" if high is not None else form
+
+
+def _nearest_choice(choices: tuple[object, ...], value: object) -> object:
+    if isinstance(value, int | float):
+        numbers = [choice for choice in choices if isinstance(choice, int | float)]
+        return min(numbers, key=lambda choice: abs(choice - value), default=None)
+    return closest(value, (str(choice) for choice in choices))
 
 
 def _check_list(parameter: Parameter, value: object) -> list[object]:
@@ -283,6 +299,8 @@ def _check_media(kind: Kind, value: object) -> object:
         raise Rejected(f"must be the path or URL of {_a(kind)}, not an empty text")
     if value is None or isinstance(value, bool | int | float | list | tuple | set):
         raise Rejected(f"must be the path, URL or bytes of {_a(kind)}, not {_type_name(value)}")
+    if isinstance(value, Mapping) and not isinstance(value.get("sha256"), str):
+        raise Rejected(f"must be {_a(kind)}; this dict is no reference to one: it has no sha256")
     return value
 
 

@@ -5,7 +5,9 @@ What JSON Schema cannot say, and :meth:`Schema.validate` still checks:
 - NaN and infinities (JSON has no such numbers, yet Python's ``json`` reads them);
 - :class:`MaxPixels`, a limit on a product of two parameters;
 - that a media input is a readable picture or video (the media reader looks);
-- Python-only sources of media (bytes, file objects, PIL images), which JSON has no form for.
+- Python-only sources of media (bytes, file objects, PIL images), which JSON has no form for;
+- references to media by hash (dicts that a recipe holds), which only a rerun has a use for;
+- Python-only forms of plain values (a tuple for a list).
 """
 
 from __future__ import annotations
@@ -24,7 +26,12 @@ class Rule(Protocol):
     """A rule between several parameters."""
 
     def problems(self, values: Mapping[str, object]) -> list[Problem]:
-        """Return what is wrong with values that are each legal on their own."""
+        """Return what is wrong with the values together.
+
+        Args:
+            values: What was given or has a default; UNSET stands for a value that is illegal
+                already, so that nobody is told twice.
+        """
         ...
 
     def to_json_schema(self) -> dict[str, object]:
@@ -59,6 +66,8 @@ class MaxPixels:
     pixels: int
     width: str = "width"
     height: str = "height"
+    multiple_of: int = 16
+    """Step of the legal sides, for the size that is proposed instead."""
 
     def problems(self, values: Mapping[str, object]) -> list[Problem]:
         """Return a problem when both are given and too large together."""
@@ -67,14 +76,17 @@ class MaxPixels:
             return []
         if width * height <= self.pixels:
             return []
-        scale = math.sqrt(self.pixels / (width * height))
-        fitting = f"about {int(width * scale)}x{int(height * scale)}"
+        wide, tall = self._scaled(width, height), self._scaled(height, width)
         message = (
             f"{width}x{height} is {width * height:,} pixels, more than the {self.pixels:,} "
-            f"that the model was made for; {fitting} fits"
+            f"that the model was made for; {wide}x{tall} fits"
         )
-        field = f"{self.width}, {self.height}"
-        return [Problem(field=field, message=message, given=f"{width}x{height}", nearest=fitting)]
+        field, nearest = f"{self.width}, {self.height}", {self.width: wide, self.height: tall}
+        return [Problem(field=field, message=message, given=f"{width}x{height}", nearest=nearest)]
+
+    def _scaled(self, side: int, other: int) -> int:
+        """Return a side of the size of the same shape that fits."""
+        return math.isqrt(self.pixels * side // other) // self.multiple_of * self.multiple_of
 
     def to_json_schema(self) -> dict[str, object]:
         """Return nothing: JSON Schema has no products."""
@@ -117,6 +129,12 @@ class Schema:
         """Parameters that are pictures or videos."""
         return tuple(parameter for parameter in self.parameters if parameter.kind.is_media)
 
+    @property
+    def max_pixels(self) -> float:
+        """The largest width times height that the rules allow; infinity without such a rule."""
+        limits = [rule.pixels for rule in self.rules if isinstance(rule, MaxPixels)]
+        return min(limits, default=math.inf)
+
     def validate(
         self, arguments: Mapping[str, object], *, subject: str = "the arguments"
     ) -> dict[str, object]:
@@ -146,8 +164,7 @@ class Schema:
                 values[parameter.name] = parameter.check(given)
             except Rejected as rejected:
                 problems.append(_rejection(parameter, given, rejected))
-        # A rule between values is asked only of what the caller gave, right or wrong.
-        present = {name: values.get(name, arguments.get(name)) for name in {*values, *arguments}}
+        present = {name: values.get(name, UNSET) for name in (*values, *arguments)}
         for rule in self.rules:
             problems.extend(rule.problems(present))
         if problems:
@@ -164,7 +181,7 @@ class Schema:
             hint = f"did you mean {nearest!r}?" if nearest else f"known: {listed(known)}"
             message = f"there is no such parameter; {hint}"
             given = shortened(arguments[name])
-            problems.append(Problem(field=name, message=message, given=given, nearest=nearest))
+            problems.append(Problem(field=str(name), message=message, given=given, nearest=nearest))
         return problems
 
     def to_json_schema(self, *, title: str | None = None) -> dict[str, object]:

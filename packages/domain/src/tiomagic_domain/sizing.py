@@ -20,36 +20,39 @@ def fit_size(aspect: float, *, pixels: int, width: Parameter, height: Parameter)
         Width and height in pixels. Of the sizes whose aspect is as good (within 1 %) as the best
         one's, the largest.
     """
-    step = height.multiple_of or 1
-    ideal = math.sqrt(pixels / aspect)
-    sizes = []
-    # Eight steps around the ideal height hold a size whose aspect is off by less than one step.
-    for offset in range(-8, 9):
-        tall = int(height.nearest(ideal + offset * step))
-        wide = int(width.nearest(tall * aspect))
-        if wide * tall <= pixels:
-            sizes.append((wide, tall))
+    sizes = [(int(width.nearest(tall * aspect)), tall) for tall in height.legal_values()]
+    sizes = [size for size in sizes if size[0] * size[1] <= pixels]
     if not sizes:
-        # An extreme aspect: the long side is at its limit, the short side takes what is left.
-        return _extreme(aspect, pixels=pixels, width=width, height=height)
+        # The budget is hardly more than the smallest size: the aspect has to give way.
+        return _smallest(aspect, pixels=pixels, width=width, height=height)
     errors = {size: abs(math.log(size[0] / size[1] / aspect)) for size in sizes}
     tolerance = min(errors.values()) + 0.01
     return max((size for size in sizes if errors[size] <= tolerance), key=lambda s: s[0] * s[1])
 
 
-def _extreme(aspect: float, *, pixels: int, width: Parameter, height: Parameter) -> tuple[int, int]:
-    smallest_w, smallest_h = int(width.nearest(0)), int(height.nearest(0))
+def _smallest(
+    aspect: float, *, pixels: int, width: Parameter, height: Parameter
+) -> tuple[int, int]:
+    wide, tall = width.legal_values()[0], height.legal_values()[0]
     if aspect >= 1:
-        return int(width.nearest(pixels / smallest_h)), smallest_h
-    return smallest_w, int(height.nearest(pixels / smallest_w))
+        return _largest(width, pixels // tall), tall
+    return wide, _largest(height, pixels // wide)
 
 
-def other_side(given: int, aspect: float, parameter: Parameter) -> int:
+def _largest(parameter: Parameter, limit: float) -> int:
+    """Return the largest legal value up to a limit; the smallest of all when none is."""
+    values = parameter.legal_values()
+    return max((value for value in values if value <= limit), default=values[0])
+
+
+def other_side(given: int, aspect: float, parameter: Parameter, *, pixels: float) -> int:
     """Return the legal side that goes with a given one.
 
     Args:
         given: The side that the caller gave, in pixels.
         aspect: The wanted side over the given one.
         parameter: The parameter with the legal values of the wanted side.
+        pixels: The largest width times height.
     """
-    return int(parameter.nearest(given * aspect))
+    wanted = int(parameter.nearest(given * aspect))
+    return min(wanted, _largest(parameter, pixels / given))

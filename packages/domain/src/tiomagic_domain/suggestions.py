@@ -31,6 +31,16 @@ def listed(names: Iterable[str]) -> str:
 
 
 def shortened(value: object, limit: int = 80) -> str:
-    """Return ``repr`` of a value, cut so that an error message stays readable."""
-    text = repr(value)
+    """Return ``repr`` of a value, cut so that an error message stays readable.
+
+    Bytes are told by their number: they are a picture, and their ``repr`` is four times as long.
+    """
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"{len(value):,} bytes"
+    if isinstance(value, str) and len(value) > limit:
+        value = value[:limit]
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out a whole number of more than 4,300 digits.
+        return f"{type(value).__name__} that is too long to be shown"
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
