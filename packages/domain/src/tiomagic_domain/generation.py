@@ -7,11 +7,13 @@ is the idempotency key, and what is not known for certain is looked up, never se
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.catalogue import find_feature, find_model
 from tiomagic_domain.errors import (
     APIError,
+    GenerationCanceledError,
     JobTimeoutError,
     ProcessingError,
     TioMagicError,
@@ -24,7 +26,7 @@ from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
-from tiomagic_domain.ports.provider import Provider, Report
+from tiomagic_domain.ports.provider import Provider, Report, Request
 from tiomagic_domain.preparation import Preparation
 from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.reports import apply_report, ask_to_stop
@@ -109,17 +111,28 @@ class Generation:
             on_progress=on_progress,
             on_trouble=self._on_trouble,
         )
+        return self._start(runner, request, observer)
+
+    def _start(self, runner: Provider, request: Request, observer: JobObserver) -> Job:
+        job_id = request.job.job_id
         try:
             report = runner.submit(request, observer)
+        except GenerationCanceledError as error:
+            report = Report(status=JobStatus.CANCELED, message=error.message)
         except APIError as error:
             if error.code != ANSWER_LOST:
-                self._fail(job.job_id, error)
+                self._fail(job_id, error)
                 raise
             report = Report(status=JobStatus.QUEUED, message=error.message)
-        except Exception as error:
-            self._fail(job.job_id, error)
+        except KeyboardInterrupt:
+            # A run in this process ends with it; one far away may have started and is looked up.
+            if runner.capabilities().blocking:
+                self._apply(job_id, Report(status=JobStatus.CANCELED, message="interrupted"))
             raise
-        return self._apply(job.job_id, report)
+        except Exception as error:
+            self._fail(job_id, error)
+            raise
+        return self._stop_if_unwanted(runner, self._apply(job_id, report), report)
 
     def get(self, job_id: str) -> Job:
         """Return a job as it is stored.
@@ -214,16 +227,16 @@ class Generation:
         Args:
             recipe: ``feature``, ``model``, ``provider``, ``required_args`` and ``optional_args``;
                 what ``build_recipe`` gives, or the same fields of a stored job.
-            overrides: Arguments that replace those of the recipe.
+            overrides: Arguments that replace those of the recipe; None takes one away.
             provider: Who is to run it; None for the recipe's own.
             on_progress: Told each moment while a blocking provider works.
         """
         arguments = {**recipe["required_args"], **recipe["optional_args"], **overrides}
         return self.submit(
-            Feature(recipe["feature"]),
+            find_feature(str(recipe["feature"])),
             provider=provider or str(recipe["provider"]),
             model=str(recipe["model"]),
-            arguments=arguments,
+            arguments={name: value for name, value in arguments.items() if value is not None},
             on_progress=on_progress,
         )
 
@@ -241,15 +254,20 @@ class Generation:
         if report.status is not JobStatus.COMPLETED:
             return self._writer.change(job_id, lambda job, at: apply_report(job, report, at=at))
         job = self._repository.get(job_id)
-        if job.status.is_terminal:
-            return job  # Another process has brought the video home.
         if report.video is None:
             raise ProcessingError(f"the provider says job {job_id} is done, but gave no video")
+        if job.status.is_terminal:
+            # Another process has brought the video home: this copy of it is not needed.
+            report.video.path.unlink(missing_ok=True)
+            return job
         try:
             path = self._outputs.save(job, report.video)
         except ProcessingError as error:
-            kept = f"the video is finished but could not be saved: {error.message}"
-            self._writer.change(job_id, lambda job, at: job.note(at=at, message=kept))
+            message = f"the video is finished but could not be saved: {error.message}"
+            kept = Report(status=job.status, message=message)
+            job = self._writer.change(job_id, lambda job, at: apply_report(job, kept, at=at))
+            if job.status is JobStatus.COMPLETED:
+                return job  # Another process was faster, and took the file with it.
             error.details.setdefault("job_id", job_id)
             raise
         result = str(path)
@@ -262,4 +280,19 @@ class Generation:
         if isinstance(error, TioMagicError):
             message, code = error.message, error.code
             error.details.setdefault("job_id", job_id)
-        self._apply(job_id, Report(status=JobStatus.FAILED, error=message, error_code=code))
+        try:
+            self._apply(job_id, Report(status=JobStatus.FAILED, error=message, error_code=code))
+        except ProcessingError as trouble:
+            # The caller has to hear why the job failed, and not that this could not be stored.
+            self._on_trouble(trouble)
+
+    def _stop_if_unwanted(self, runner: Provider, job: Job, report: Report) -> Job:
+        """Stop a run that somebody canceled while its submission was under way."""
+        wanted = job.status in {JobStatus.QUEUED, JobStatus.RUNNING}
+        if wanted or report.status.is_terminal:
+            return job
+        try:
+            return self._apply(job.job_id, runner.cancel(replace(job, call_id=report.call_id)))
+        except APIError as error:
+            self._on_trouble(error)
+            return job

@@ -12,9 +12,19 @@ from typing import Any
 from tiomagic_domain import __version__
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.jobs import Job
+from tiomagic_domain.suggestions import listed
 
 FORMAT = 1
 """Version of the recipe's own shape."""
+
+FIELDS = {
+    "feature": str,
+    "model": str,
+    "provider": str,
+    "required_args": dict,
+    "optional_args": dict,
+}
+"""What a rerun needs."""
 
 
 def build_recipe(
@@ -55,7 +65,7 @@ def read_recipe(data: object) -> dict[str, Any]:
             f"the recipe has format {given!r}, this version reads {FORMAT}; update tiomagic",
             code="recipe_format",
         )
-    missing = {"feature", "model", "required_args", "optional_args"} - set(data)
+    missing = [name for name, kind in FIELDS.items() if not isinstance(data.get(name), kind)]
     if missing:
-        raise ValidationError(f"the recipe lacks {sorted(missing)}", code="not_a_recipe")
+        raise ValidationError(f"the recipe lacks a usable {listed(missing)}", code="not_a_recipe")
     return data
