@@ -14,6 +14,9 @@ WORDS_ONLY_SHARE = 0.6
 """Share of text_to_video among the other samples."""
 EMPTY_SHARE = 0.1
 """Share of prompts left empty, which guidance needs."""
+UNKNOWN_SHARE = 0.05
+"""Share of prompts with a word that is not in the vocabulary, so that one does no harm."""
+UNKNOWN_WORD = "xyzzy"
 
 
 class Batches:
@@ -81,4 +84,9 @@ class Batches:
         if self._rng.uniform() < EMPTY_SHARE:
             return ""
         options = self._notes[index]["words"]
-        return options[int(self._rng.integers(len(options)))]
+        words = options[int(self._rng.integers(len(options)))]
+        if self._rng.uniform() < UNKNOWN_SHARE:
+            parts = words.split()
+            parts.insert(int(self._rng.integers(len(parts) + 1)), UNKNOWN_WORD)
+            words = " ".join(parts)
+        return words

@@ -51,8 +51,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--setup", choices=SETUPS, default="small")
     parser.add_argument("--work", type=Path, required=True, help="folder of the trained `vae`")
-    parser.add_argument("--clips", type=int, default=12_000)
-    parser.add_argument("--shard", type=int, default=500)
+    parser.add_argument("--clips", type=int, default=4_000)
+    parser.add_argument("--shard", type=int, default=250)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
@@ -76,11 +76,11 @@ def _write_shard(
     for first in range(0, count, 8):
         part = drawn[first : first + 8]
         clips = np.stack([render.render_clip(s, setup.size, setup.frames) for s, _ in part])
-        targets.append(conditions.encode(ae.to_tensor(clips)))
+        targets.append(conditions.encode(ae.to_tensor(clips), fast=True))
         own = [_own_video(clip, *item, setup) for clip, item in zip(clips, part, strict=True)]
-        owns.append(conditions.encode(torch.cat(own)))
+        owns.append(conditions.encode(torch.cat(own), fast=True))
         pictures = np.stack([render.render_reference(s, setup.size) for s, _ in part])
-        references.append(conditions.encode(ae.to_tensor(pictures[:, None])))
+        references.append(conditions.encode(ae.to_tensor(pictures[:, None]), fast=True))
     for name, parts in (("target", targets), ("own", owns), ("reference", references)):
         np.save(folder / f"{shard:04d}.{name}.npy", torch.cat(parts).half().numpy())
     notes = [

@@ -36,11 +36,15 @@ class Conditions:
         self.masks = {task: self._mask(task) for task in TASKS}
 
     @torch.no_grad()
-    def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalised latents (B, z, t, h, w) on the CPU of videos (B, 3, T, H, W) in -1..1."""
+    def encode(self, x: torch.Tensor, *, fast: bool = False) -> torch.Tensor:
+        """Normalised latents (B, z, t, h, w) on the CPU of videos (B, 3, T, H, W) in -1..1.
+
+        `fast` computes in bf16: good enough for targets, not for comparing borders.
+        """
         x = x.to(self._device)
-        z = whole.encode(self._vae, x.contiguous(memory_format=torch.channels_last_3d))
-        return ((z - self._mean) / self._std).cpu()
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=fast):
+            z = whole.encode(self._vae, x.contiguous(memory_format=torch.channels_last_3d))
+        return ((z.float() - self._mean) / self._std).cpu()
 
     def inactive(self, task: str, clips: torch.Tensor) -> torch.Tensor:
         """Latents of clips of which only the kept frames are left."""

@@ -27,8 +27,8 @@ class Setup:
     patch: int = 4
     heads: int = 8
     head_dim: int = 32
-    ffn_dim: int = 768
-    layers: int = 6
+    ffn_dim: int = 640
+    layers: int = 5
     vace_layers: tuple[int, ...] = (0, 2)
     text_dim: int = 192
     text_layers: int = 2
