@@ -1,0 +1,299 @@
+"""A whole call: everything wrong with it at once, and the same law in JSON Schema."""
+
+import math
+
+import jsonschema
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tiomagic_domain.catalogue import models
+from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.parameters import UNSET, Kind, Parameter
+from tiomagic_domain.schema import ExactlyOne, MaxPixels, Schema
+
+CASES = [(card, feature) for card in models().values() for feature in card.features]
+CARD = models()["wan2.1-vace-14b"]
+
+
+def name_of(case):
+    return f"{case[0].name}-{case[1].value}"
+
+
+def schema_of(feature):
+    return CARD.schema(feature)
+
+
+def problems_of(schema, arguments):
+    with pytest.raises(ValidationError) as caught:
+        schema.validate(arguments)
+    return {problem.field: problem for problem in caught.value.problems}
+
+
+def test_every_problem_is_told_at_once():
+    """Six mistakes of six kinds are six problems of one error, each with its field and value."""
+    problems = problems_of(
+        schema_of("text_to_video"),
+        {
+            "num_frames": 80,
+            "height": 500,
+            "guidance_scale": "high",
+            "num_steps": 20,
+            "seed": True,
+        },
+    )
+    assert set(problems) == {
+        "prompt",
+        "num_frames",
+        "height",
+        "guidance_scale",
+        "num_steps",
+        "seed",
+    }
+    assert problems["num_frames"].nearest == 81
+    assert problems["height"].nearest == 496
+    assert problems["num_steps"].nearest == "num_inference_steps"
+    assert problems["prompt"].given == "nothing"
+    assert problems["seed"].given == "True"
+
+
+def test_the_error_is_readable():
+    """One line a problem, with what was checked at the top; a single problem is one sentence."""
+    schema = schema_of("text_to_video")
+    with pytest.raises(ValidationError) as caught:
+        schema.validate({"num_frames": 80, "colour": 1}, subject="this call")
+    lines = caught.value.message.splitlines()
+    assert lines[0] == "3 problems with this call:"
+    assert all(line.startswith("  - ") for line in lines[1:])
+    with pytest.raises(ValidationError) as caught:
+        schema.validate({"prompt": " "}, subject="this call")
+    assert caught.value.message == "prompt: must say something: it is empty or blank (this call)"
+
+
+@pytest.mark.parametrize(
+    "blank", ["", " ", "\t\r\n", "\u3000", "\u00a0\u2003", "\x1c\x85", "\ufeff\u200b"]
+)
+def test_a_prompt_says_something(blank):
+    """White space of any script, and marks without width, are no prompt."""
+    assert set(problems_of(schema_of("text_to_video"), {"prompt": blank})) == {"prompt"}
+
+
+def test_defaults_are_filled_in_and_open_things_stay_open():
+    """Every setting with a default comes back; what the picture or a draw decides is absent."""
+    values = schema_of("image_to_video").validate({"prompt": "a fox", "image": "fox.png"})
+    assert (values["num_frames"], values["memory"], values["fps"]) == (81, "auto", 16)
+    assert {"seed", "width", "height"}.isdisjoint(values)
+
+
+def test_an_unknown_name_without_a_resemblance_lists_the_known_ones():
+    """When nothing resembles the name, all names are told."""
+    problem = problems_of(schema_of("text_to_video"), {"prompt": "a", "zzzzzz": 1})["zzzzzz"]
+    assert "'num_frames'" in problem.message
+    assert problem.nearest is None
+
+
+@pytest.mark.parametrize(
+    ("sources", "words"),
+    [
+        ({}, "neither was given"),
+        ({"guiding_video": "a.mp4", "pose_video": "b.mp4"}, "guiding_video and pose_video were"),
+    ],
+)
+def test_exactly_one_way_to_say_how_to_move(sources, words):
+    """Both ways and neither way are problems of the two fields together."""
+    arguments = {"prompt": "a", "image": "a.png", **sources}
+    problem = problems_of(schema_of("pose_guidance"), arguments)["guiding_video, pose_video"]
+    assert words in problem.message
+
+
+def test_one_way_to_move_is_enough():
+    """Each of the two alone is legal."""
+    for name in ("guiding_video", "pose_video"):
+        schema_of("pose_guidance").validate({"prompt": "a", "image": "a.png", name: "m.mp4"})
+
+
+@given(st.integers(1, 80), st.integers(1, 80))
+def test_a_size_that_is_too_large_proposes_one_that_fits(wide, tall):
+    """The proposed size is legal, within the limit, of about the shape, and nearly as large."""
+    schema = schema_of("text_to_video")
+    arguments = {"prompt": "a", "width": wide * 16, "height": tall * 16}
+    if wide * tall * 256 <= 1280 * 720:
+        schema.validate(arguments)
+        return
+    proposed = problems_of(schema, arguments)["width, height"].nearest
+    schema.validate({"prompt": "a", **proposed})
+    assert proposed["width"] * proposed["height"] > 0.9 * 1280 * 720
+    assert math.isclose(proposed["width"] / proposed["height"], wide / tall, rel_tol=0.05)
+
+
+@pytest.mark.parametrize(
+    "height", [10**5000, True, 5000, math.nan, "tall"], ids=["huge", "bool", "large", "nan", "text"]
+)
+def test_an_illegal_side_is_complained_of_once(height):
+    """A side that is illegal by itself is not part of a second complaint about the size."""
+    assert set(problems_of(schema_of("text_to_video"), {"prompt": "a", "height": height})) == {
+        "height"
+    }
+
+
+def test_a_schema_knows_its_parts():
+    """Required, optional and media parameters are told apart; a name stands once."""
+    schema = schema_of("pose_guidance")
+    assert [p.name for p in schema.required] == ["prompt", "image"]
+    assert [p.name for p in schema.media] == ["image", "guiding_video", "pose_video"]
+    assert "seed" in schema
+    assert schema["seed"].name == "seed"
+    with pytest.raises(KeyError):
+        schema["sead"]
+    twice = Parameter(name="x", kind=Kind.STRING, description="")
+    with pytest.raises(ValueError, match="named twice"):
+        Schema(parameters=(twice, twice))
+    assert Schema(parameters=(twice,)).max_pixels == math.inf
+    assert schema.max_pixels == 1280 * 720
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_the_documented_shape(case):
+    """``to_dict`` has the two documented parts, and each entry its class and description."""
+    card, feature = case
+    told = card.schema(feature).to_dict()
+    assert set(told) == {"required", "optional"}
+    for entry in (*told["required"].values(), *told["optional"].values()):
+        assert entry["type"] in {str, int, float, bool, list, dict}
+        assert entry["description"]
+
+
+# ── The same law twice ──────────────────────────────────────────────────────────────────────────
+#
+# Left out, as the docstring of tiomagic_domain.schema lists: numbers that JSON does not have,
+# sizes beyond MaxPixels (asserted below), Python's own sources of media, tuples.
+
+JUNK = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([10**400, -(10**400), 1e308, -1e308, 81.0, 80.5, 0, -1, 16.0, 2**32])
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+    | st.sampled_from(["", " ", "\u3000", "\u200b", "\x1c", "\x85", "81", "auto", "AUTO"])
+    | st.lists(st.integers(), max_size=2)
+)
+
+
+def legal(parameter):
+    """Return a strategy for values that a parameter should take."""
+    match parameter.kind:
+        case Kind.INTEGER if parameter.multiple_of:
+            whole = st.sampled_from(parameter.legal_values())
+            return whole | whole.map(float)
+        case Kind.INTEGER:
+            whole = st.integers(int(parameter.minimum), int(parameter.maximum))
+            return whole | whole.map(float)
+        case Kind.NUMBER:
+            low, high = parameter.minimum, parameter.maximum
+            return st.floats(low, high) | st.integers(math.ceil(low), math.floor(high))
+        case Kind.STRING if parameter.choices:
+            return st.sampled_from(parameter.choices)
+        case Kind.BOOLEAN:
+            return st.booleans()
+        case _:
+            return st.text(min_size=1).filter(lambda text: text.strip())
+
+
+def nearly_legal(parameter):
+    """Return a strategy for values just beside the legal ones."""
+    if parameter.minimum is None or parameter.maximum is None:
+        return JUNK
+    edges = [parameter.minimum, parameter.maximum]
+    beside = [edge + step for edge in edges for step in (-1, -0.5, 0, 0.5, 1)]
+    return JUNK | st.sampled_from(beside)
+
+
+@st.composite
+def calls(draw, schema):
+    """Draw a call: mostly legal values, some missing, some beside the mark, some unknown."""
+    arguments = {}
+    tame = draw(st.booleans())
+    for parameter in schema.parameters:
+        given_at_all = draw(st.sampled_from([True, True, True, parameter.required]))
+        if not given_at_all:
+            continue
+        wild = not tame and draw(st.integers(0, 5)) == 0
+        arguments[parameter.name] = draw(nearly_legal(parameter) if wild else legal(parameter))
+    if not tame:
+        for name in draw(st.lists(st.sampled_from([*schema_names(schema), "extra"]), max_size=2)):
+            if name in arguments:
+                del arguments[name]
+            else:
+                arguments[name] = draw(JUNK)
+    elif "pose_video" in schema and draw(st.booleans()):
+        arguments.pop(draw(st.sampled_from(["pose_video", "guiding_video"])), None)
+    return arguments
+
+
+def schema_names(schema):
+    return [parameter.name for parameter in schema.parameters]
+
+
+def outcome(schema, arguments):
+    """Return whether ``validate`` takes a call, but for the rule that JSON cannot say."""
+    try:
+        schema.validate(arguments)
+    except ValidationError as error:
+        return {problem.field for problem in error.problems} == {"width, height"}
+    return True
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_json_schema_is_the_same_law(case):
+    """What ``validate`` takes the exported schema takes, and the reverse, for every card."""
+    card, feature = case
+    schema = card.schema(feature)
+    exported = schema.to_json_schema(title=name_of(case))
+    jsonschema.Draft202012Validator.check_schema(exported)
+    validator = jsonschema.Draft202012Validator(exported)
+
+    @settings(max_examples=40)
+    @given(calls(schema))
+    @example({})
+    def same(arguments):
+        assert outcome(schema, arguments) == validator.is_valid(arguments), arguments
+
+    same()
+
+
+@given(st.data())
+def test_the_generator_of_calls_is_worth_its_while(data):
+    """Drawn values that are meant to be legal are: the property above sees both sides."""
+    schema = schema_of(data.draw(st.sampled_from(["image_to_video", "interpolate"])))
+    arguments = {p.name: data.draw(legal(p)) for p in schema.parameters}
+    arguments["prompt"] = "a fox"
+    assert outcome(schema, arguments)
+
+
+def test_rules_that_json_cannot_say_are_left_out():
+    """A schema whose only rule has no form in JSON has no empty clause."""
+    parameter = Parameter(name="x", kind=Kind.STRING, description="", required=False)
+    exported = Schema(parameters=(parameter,), rules=(MaxPixels(1),)).to_json_schema()
+    assert "allOf" not in exported
+    assert "title" not in exported
+    two = Schema(parameters=(parameter,), rules=(ExactlyOne(("x", "y")),)).to_json_schema()
+    assert two["allOf"] == [{"oneOf": [{"required": ["x"]}, {"required": ["y"]}]}]
+
+
+@pytest.mark.parametrize("kind", [Kind.LIST, Kind.OBJECT, Kind.BOOLEAN])
+def test_other_kinds_are_the_same_law_too(kind):
+    """Kinds that no card uses yet obey both laws alike."""
+    parameter = Parameter(name="x", kind=kind, description="", items=None)
+    schema = Schema(parameters=(parameter,))
+    validator = jsonschema.Draft202012Validator(schema.to_json_schema())
+    for value in (None, True, 1, 1.5, "a", [], [1], {}, {"a": 1}):
+        assert outcome(schema, {"x": value}) == validator.is_valid({"x": value}), value
+
+
+def test_items_and_patterns_are_exported():
+    """A typed list and a pattern are said in JSON Schema."""
+    schema = Parameter(
+        name="x", kind=Kind.LIST, description="d", items=Kind.NUMBER, default=UNSET
+    ).to_json_schema()
+    assert schema == {"type": "array", "description": "d", "items": {"type": "number"}}
