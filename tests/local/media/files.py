@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -86,17 +87,18 @@ def write_video(
     """
     with av.open(str(path), "w", format=container) as output:
         stream: Any = output.add_stream(codec, rate=fps if times is None else 1000)
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt, stream.width, stream.height = "yuv420p", 16, 16
         for index, pixels in enumerate(frames):
             if index == 0:
                 stream.height, stream.width = pixels.shape[:2]
                 if rotation:
                     stream.set_display_rotation(rotation)
                 if aspect:
-                    stream.codec_context.sample_aspect_ratio = "{}/{}".format(*aspect)
+                    stream.codec_context.sample_aspect_ratio = Fraction(*aspect)
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts = index if times is None else times[index]
             output.mux(stream.encode(frame))
+        output.start_encoding()  # Writes the header also when there was no frame.
         output.mux(stream.encode(None))
     return path
 

@@ -240,7 +240,7 @@ def test_something_that_is_no_video_has_no_recipe(tmp_path: Path):
     """A picture is named as what it is not."""
     path = tmp_path / "a.png"
     path.write_bytes(png())
-    with pytest.raises(ValidationError, match="'a.png' is not a video"):
+    with pytest.raises(ValidationError, match="is not a video"):
         read_recipe(path)
 
 

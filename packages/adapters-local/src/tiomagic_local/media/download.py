@@ -74,7 +74,7 @@ class Downloader:
             )
             with (
                 httpcore.ConnectionPool(
-                    ssl_context=_ssl_context(), network_backend=backend
+                    ssl_context=_ssl_context(url), network_backend=backend
                 ) as pool,
                 pool.stream(
                     "GET", str(url), headers=_HEADERS, extensions={"timeout": self._timeouts()}
@@ -147,6 +147,8 @@ def parse(address: str) -> httpx.URL:
         raise _cannot(f"addresses start with http:// or https://, not {url.scheme}://")
     if not url.host:
         raise _cannot("the address has no host")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise _cannot(f"this is not an address that can be fetched: there is no port {url.port}")
     if url.userinfo:
         raise _cannot("addresses with a name or a password inside are not fetched")
     return url.copy_with(fragment=None)
@@ -172,7 +174,10 @@ def _cannot(message: str, code: str = "cannot_fetch") -> ValidationError:
     return ValidationError(message, code=code)
 
 
-def _ssl_context() -> ssl.SSLContext:
+def _ssl_context(url: httpx.URL) -> ssl.SSLContext | None:
+    # Reading all certificates takes longer than a small download, so only where they are needed.
+    if url.scheme == "http":
+        return None
     return ssl.create_default_context(cafile=certifi.where())
 
 

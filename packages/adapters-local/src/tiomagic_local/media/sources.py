@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.media import MediaKind
@@ -88,8 +88,14 @@ def _text(text: str, limits: MediaLimits, download: Download) -> Source:
             "for a file on this machine give its path",
             code="cannot_fetch",
         )
-    name = PurePosixPath(unquote_to_bytes(urlsplit(given).path).decode("utf-8", "replace")).name
-    return Source(chunks=download(given), name=name[:120] or None)
+    return Source(chunks=download(given), name=_name_in(given))
+
+
+def _name_in(address: str) -> str | None:
+    # Without a parser of addresses: whether the address is right is the download's business.
+    path = re.split(r"[?#]", address.split("://", 1)[1], maxsplit=1)[0].partition("/")[2]
+    name = unquote_to_bytes(path.rpartition("/")[2]).decode("utf-8", "replace")
+    return PurePosixPath(name).name[:120] or None
 
 
 def _data_url(url: str, limits: MediaLimits) -> Source:

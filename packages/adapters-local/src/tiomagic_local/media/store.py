@@ -60,7 +60,7 @@ class InputStore:
         size = 0
         with _writing(self._folder):
             file = part.open("xb")
-        with file:
+        try:
             # Errors of the source are not errors of this folder: only the write is translated.
             for chunk in chunks:
                 digest.update(chunk)
@@ -70,6 +70,10 @@ class InputStore:
             with _writing(self._folder):
                 file.flush()
                 os.fsync(file.fileno())
+        finally:
+            # Closing writes what is left, and fails once more on a full disk.
+            with _writing(self._folder):
+                file.close()
         return Arrived(path=part, sha256=digest.hexdigest(), size=size)
 
     def keep(self, arrived: Arrived, extension: str) -> Path:

@@ -67,12 +67,15 @@ def timeline(
     intervals = np.diff(np.asarray(starts, dtype=np.float64))
     mean = float(intervals.mean())
     slack = (_JITTER if declared else _ROUNDING) * mean
-    # The last frame may stay a step longer in a video: containers are careless about its end.
+    # Containers of videos are careless about the end of the last frame: it may be a step long, or
+    # no time at all.
     last_is_level = last_seconds - mean <= (mean if declared else slack)
     if np.all(np.abs(intervals - mean) <= slack) and last_is_level:
         agreed = declared is not None and abs(float(declared) * mean - 1) < 0.01
         rate = declared if agreed and declared is not None else _rate(1 / mean)
         return Timeline(picks=tuple(range(count)), fps=rate)
+    if declared:
+        last_seconds = max(last_seconds, float(intervals[intervals > 0].min()))
     return _grid(starts, last_seconds or mean, intervals)
 
 

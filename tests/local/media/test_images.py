@@ -1,0 +1,234 @@
+"""How each kind of picture becomes RGB, and that nothing of Pillow's leaks out."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+from tests.local.media.conftest import as_media
+
+from tiomagic_domain.errors import TioMagicError, ValidationError
+from tiomagic_domain.media import MediaKind
+from tiomagic_local.media.frames import load_image
+from tiomagic_local.media.images import FORMATS, to_rgb
+
+IMAGE = MediaKind.IMAGE
+
+
+def encoded(image: Image.Image, format: str, **kwargs) -> bytes:
+    """Return a picture's bytes in a format."""
+    buffer = io.BytesIO()
+    image.save(buffer, format=format, **kwargs)
+    return buffer.getvalue()
+
+
+def corners() -> Image.Image:
+    """Return 24x16 with a red upper left and a blue lower right quarter."""
+    picture = Image.new("RGB", (24, 16), "white")
+    picture.paste("red", (0, 0, 12, 8))
+    picture.paste("blue", (12, 8, 24, 16))
+    return picture
+
+
+@pytest.mark.parametrize("format", sorted(set(FORMATS) - {"MPO"}))
+def test_every_format_is_read(reader, format):
+    """What the messages promise is read, with its colours."""
+    media = reader.read(encoded(corners(), format), IMAGE)
+    picture = load_image(media)
+    assert (media.width, media.height) == picture.size == (24, 16)
+    if format != "GIF":
+        assert np.abs(np.subtract(picture.getpixel((3, 3)), (255, 0, 0))).max() < 20
+    assert np.abs(np.subtract(picture.getpixel((20, 12)), (0, 0, 255))).max() < 20
+
+
+def test_a_camera_with_two_pictures_is_read(reader):
+    """Phones write MPO under the name of JPEG."""
+    data = encoded(corners(), "MPO", save_all=True, append_images=[corners()])
+    media = reader.read(data, IMAGE)
+    assert (media.media_type, media.path.suffix) == ("image/jpeg", ".jpg")
+
+
+def test_a_format_that_is_not_listed_is_refused(reader):
+    """Pillow could read PPM; nobody needs it."""
+    with pytest.raises(ValidationError, match="PNG, JPEG"):
+        reader.read(encoded(corners(), "PPM"), IMAGE)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_the_orientation_is_honoured(reader, format, orientation):
+    """The size in the record is that of the picture as it is seen, and so is the picture."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(corners(), format, exif=exif)
+    media = reader.read(data, IMAGE)
+    picture = load_image(media)
+    assert picture.size == (media.width, media.height)
+    assert picture.size == ((24, 16) if orientation < 5 else (16, 24))
+    right, below = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
+    x = picture.width - 3 if right else 2
+    y = picture.height - 3 if below else 2
+    red, green, blue = picture.getpixel((x, y))
+    assert red > 200
+    assert max(green, blue) < 80
+
+
+def test_the_orientation_of_an_opened_picture_is_honoured(reader):
+    """A PIL image that was opened from a phone's file lies on its side in memory."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(io.BytesIO(encoded(corners(), "JPEG", exif=exif))) as opened:
+        media = reader.read(opened, IMAGE)
+    assert (media.width, media.height) == load_image(media).size == (16, 24)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_parts_become_white(reader, mode):
+    """Whatever colour hides behind them."""
+    picture = Image.new("RGBA", (4, 1), (200, 0, 0, 255))
+    picture.putpixel((1, 0), (200, 0, 0, 0))
+    picture.putpixel((2, 0), (0, 0, 0, 0))
+    if mode == "P":
+        picture = picture.quantize(8)
+    seen = load_image(reader.read(encoded(picture.convert(mode), "PNG"), IMAGE))
+    assert seen.mode == "RGB"
+    assert seen.getpixel((1, 0)) == seen.getpixel((2, 0)) == (255, 255, 255)
+    assert seen.getpixel((0, 0)) != (255, 255, 255)
+
+
+def test_half_transparent_parts_are_mixed_with_white(reader):
+    """Half of black over white is grey."""
+    data = encoded(Image.new("RGBA", (2, 2), (0, 0, 0, 128)), "PNG")
+    assert load_image(reader.read(data, IMAGE)).getpixel((0, 0)) == (127, 127, 127)
+
+
+def test_a_transparent_colour_counts(reader):
+    """Old PNGs name one colour that is not there."""
+    data = encoded(Image.new("RGB", (2, 2), (9, 9, 9)), "PNG", transparency=(9, 9, 9))
+    assert load_image(reader.read(data, IMAGE)).getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_sixteen_bits_are_scaled(reader, format):
+    """65535 is white and 32896 is the middle; nothing is cut off at 255."""
+    levels = np.array([[0, 257, 32896, 65535]], dtype=np.uint16)
+    media = reader.read(encoded(Image.fromarray(levels), format), IMAGE)
+    assert np.asarray(load_image(media))[0, :, 0].tolist() == [0, 1, 128, 255]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "CMYK", "I;16", "YCbCr", "HSV", "LAB", "RGBa", "PA"])
+def test_every_mode_of_pil_is_taken(reader, mode):
+    """Grey is grey in every mode that a PIL image can have."""
+    grey = Image.new("RGB", (6, 4), (128, 128, 128))
+    if mode == "I;16":
+        picture = Image.fromarray(np.full((4, 6), 128 * 257, dtype=np.uint16))
+    elif mode == "LAB":
+        profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        picture = ImageCms.profileToProfile(grey, *profiles, outputMode="LAB")
+    elif mode in ("RGBa", "PA"):
+        picture = (
+            grey.convert("RGBA").convert("RGBa")
+            if mode == "RGBa"
+            else grey.quantize(2).convert("PA")
+        )
+    elif mode == "1":
+        picture = Image.new("1", (6, 4), 1)
+    else:
+        picture = grey.convert(mode)
+    seen = load_image(reader.read(picture, IMAGE))
+    assert seen.mode == "RGB"
+    wanted = 255 if mode == "1" else 128
+    assert np.abs(np.asarray(seen).astype(int) - wanted).max() <= 3
+
+
+def test_cmyk_files_are_taken(reader):
+    """A JPEG from a print shop."""
+    data = encoded(Image.new("RGB", (8, 8), (255, 0, 0)).convert("CMYK"), "JPEG", quality=95)
+    red, green, blue = load_image(reader.read(data, IMAGE)).getpixel((4, 4))
+    assert red > 240
+    assert max(green, blue) < 15
+
+
+def test_floating_point_pixels_are_refused(reader):
+    """Nobody says which number is white."""
+    picture = Image.fromarray(np.full((4, 4), 0.5, dtype=np.float32))
+    for source in (picture, encoded(picture, "TIFF")):
+        with pytest.raises(ValidationError, match="white"):
+            reader.read(source, IMAGE)
+    with pytest.raises(ValueError, match="white"):
+        to_rgb(picture)
+
+
+def test_a_colour_profile_is_applied(reader):
+    """A picture whose profile has swapped primaries is seen as its profile says."""
+    # The one profile at hand that is not sRGB: linear light would need a file; XYZ and LAB have
+    # other pixels. So sRGB itself: it must change nothing, while a broken one must not break.
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for profile in (srgb, b"broken"):
+        for mode in ("RGB", "RGBA"):
+            picture = corners().convert(mode)
+            seen = load_image(reader.read(encoded(picture, "PNG", icc_profile=profile), IMAGE))
+            assert np.abs(np.asarray(seen).astype(int) - np.asarray(corners())).max() <= 1
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("part", [0.3, 0.6])
+def test_a_picture_that_is_cut_off_is_refused(reader, format, part):
+    """Half a picture is not quietly half grey."""
+    noise = Image.effect_noise((64, 64), 90).convert("RGB")
+    data = encoded(noise, format)
+    with pytest.raises(ValidationError, match="damaged"):
+        reader.read(data[: int(len(data) * part)], IMAGE)
+
+
+@settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    format=st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]),
+    kind=st.sampled_from(MediaKind),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=8),
+    cut=st.floats(0.1, 1),
+)
+def test_no_damage_raises_anything_but_our_errors(reader, format, kind, changes, cut):
+    """Whatever bytes are changed: a picture or a ValidationError, no warning, nothing else."""
+    if format not in FORMATS:
+        return
+    data = bytearray(encoded(corners(), format))
+    data = data[: max(1, int(len(data) * cut))]
+    for place, value in changes:
+        data[int(place * (len(data) - 1))] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            media = reader.read(bytes(data), kind)
+            if kind is IMAGE:
+                assert load_image(media).size == (media.width, media.height)
+        except TioMagicError as error:
+            assert isinstance(error, ValidationError)  # noqa: PT017
+
+
+def test_many_threads_leave_the_warnings_alone(reader):
+    """Silencing Pillow's warnings is undone, also when pictures are read side by side."""
+    before = list(warnings.filters)
+    data = encoded(corners(), "PNG")
+    threads = [threading.Thread(target=reader.read, args=(data, IMAGE)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(warnings.filters) == before
+
+
+def test_a_picture_that_is_gone_is_told_by_its_hash(tmp_path):
+    """Bytes have no name; the beginning of the hash stands for it."""
+    path = tmp_path / "x"
+    path.write_bytes(b"x")
+    with pytest.raises(TioMagicError, match="000000000000…"):
+        load_image(as_media(path, IMAGE))
