@@ -212,14 +212,9 @@ class TioMagic(Inquiries):
             ResourceNotFoundError: when there is no such job or file, or an input is gone.
             ValidationError: when the file has no recipe, or an argument is refused.
         """
-        from tiomagic import recipes
         from tiomagic.running import rerun
 
-        recipe = (
-            recipes.of_file(source)
-            if recipes.is_file_name(source)
-            else recipes.of_job(self._session.generation.get(str(source)))
-        )
+        recipe = self.get_recipe(source)
         name = provider or self.settings.provider or recipe.get("provider")
         return rerun(self._session, recipe, name, overrides, wait=wait, progress=progress)
 

@@ -28,6 +28,9 @@ class Inquiries(ABC):
     def inspect(self, path: str | Path) -> dict[str, Any]:
         """Return the recipe of a video: what made it, with the seed.
 
+        Args:
+            path: A video of tiomagic, or the JSON file beside one.
+
         Raises:
             ResourceNotFoundError: when there is no such file.
             ValidationError: when it has no recipe.
@@ -35,6 +38,22 @@ class Inquiries(ABC):
         from tiomagic import recipes
 
         return recipes.of_file(path)
+
+    def get_recipe(self, source: str | Path) -> dict[str, Any]:
+        """Return what is needed to make a video again.
+
+        Args:
+            source: A job's id, a video of tiomagic, or the JSON file beside one.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job or file.
+            ValidationError: when the file has no recipe.
+        """
+        from tiomagic import recipes
+
+        if recipes.is_file_name(source):
+            return recipes.of_file(source)
+        return recipes.of_job(self._session.generation.get(str(source)))
 
     def check_generation_status(
         self,

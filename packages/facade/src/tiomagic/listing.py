@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tiomagic_domain.catalogue import find_feature, find_model, models, models_for
+from tiomagic_domain.catalogue import ModelCard, find_feature, find_model, models, models_for
 from tiomagic_domain.features import Feature
 
 if TYPE_CHECKING:
@@ -24,6 +24,17 @@ def schema(feature: str, model: str) -> Schema:
     """Return a model's parameters for a feature."""
     served = find_feature(feature)
     return find_model(model, served).schema(served)
+
+
+def cards(feature: str | None = None, provider: str | None = None) -> list[ModelCard]:
+    """Return the cards of the models that can do a feature on a provider, sorted by name."""
+    served = None if feature is None else find_feature(feature)
+    return [
+        card
+        for card in models().values()
+        if (served is None or served in card.features)
+        and (provider is None or provider in card.providers)
+    ]
 
 
 def tree(session: Session) -> Tree:

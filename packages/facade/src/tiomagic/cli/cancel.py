@@ -1,0 +1,14 @@
+"""``tiomagic cancel``."""
+
+from __future__ import annotations
+
+from tiomagic.cli import options as o
+from tiomagic.cli.making import connect
+from tiomagic.cli.output import reporting
+
+
+def cancel(job_id: o.JobId, *, as_json: o.Json = False, debug: o.Debug = False) -> None:
+    """Ask for a job to stop. What is over stays as it is."""
+    with reporting(as_json=as_json, debug=debug) as output:
+        job = connect(output).cancel_job(job_id)
+        output.data(job.to_dict(), job.status)

@@ -1,0 +1,79 @@
+"""Wires the command line together. ``tiomagic --help`` loads only what is here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from tiomagic import __version__
+from tiomagic.cli.cancel import cancel
+from tiomagic.cli.exits import HELP
+from tiomagic.cli.image_to_video import image_to_video
+from tiomagic.cli.inspect import inspect
+from tiomagic.cli.interpolate import interpolate
+from tiomagic.cli.jobs import jobs
+from tiomagic.cli.models import models
+from tiomagic.cli.pose_guidance import pose_guidance
+from tiomagic.cli.rerun import rerun
+from tiomagic.cli.schema import schema
+from tiomagic.cli.status import status
+from tiomagic.cli.text_to_video import text_to_video
+
+COMMANDS = (
+    text_to_video,
+    image_to_video,
+    interpolate,
+    pose_guidance,
+    rerun,
+    models,
+    schema,
+    jobs,
+    status,
+    cancel,
+    inspect,
+)
+
+# Plain help and plain errors: rich would cost more than all the rest, and it renders only data.
+app = typer.Typer(
+    name="tiomagic",
+    epilog=HELP,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in COMMANDS:
+    app.command(command.__name__.replace("_", "-"))(command)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's way to call it
+    if wanted:
+        sys.stdout.write(f"tiomagic {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def tiomagic(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Make videos with many models through one interface."""
+
+
+def run() -> None:
+    """Run the command line; the entry point of the program."""
+    try:
+        app()
+    except BrokenPipeError:
+        # The reader has seen enough, as `head` does. Python would complain again when it closes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+if __name__ == "__main__":
+    run()

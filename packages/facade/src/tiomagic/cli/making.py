@@ -1,0 +1,146 @@
+"""What the commands that make a video share: settings, arguments, the run, the file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import typer
+
+from tiomagic.cli.exits import Exit
+from tiomagic.cli.output import Output, reporting
+
+if TYPE_CHECKING:
+    from tiomagic import JobHandle, TioMagic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a command runs, as opposed to what it makes."""
+
+    provider: str | None
+    model_path: str | None
+    output: str | None
+    wait: bool
+    timeout: float | None
+    quiet: bool
+    as_json: bool
+    debug: bool
+
+
+def connect(
+    output: Output, *, provider: str | None = None, model_path: str | None = None
+) -> TioMagic:
+    """Return ``tm`` with the settings of a command line, and logging set up for it."""
+    from tiomagic import TioMagic  # noqa: PLC0415  # Not for --help.
+    from tiomagic.cli.logs import configure_logging  # noqa: PLC0415  # The same.
+
+    tm = TioMagic()
+    tm.configure(provider=provider, model_path=model_path)
+    configure_logging("debug" if output.debug else tm.settings.log_level)
+    return tm
+
+
+def make(
+    feature: str,
+    model: str | None,
+    options: Mapping[str, str | None],
+    assignments: list[str] | None,
+    manner: Manner,
+) -> None:
+    """Run one of the four features and show where the video is."""
+    with reporting(as_json=manner.as_json, debug=manner.debug) as output:
+        from tiomagic.cli.values import arguments_of  # noqa: PLC0415  # Not for --help.
+        from tiomagic.listing import schema  # noqa: PLC0415  # The same.
+
+        tm = connect(output, provider=manner.provider, model_path=manner.model_path)
+        if tm.settings.provider is None:
+            tm.configure(provider="local")
+        name = model or tm.get_default_model()
+        arguments = arguments_of(schema(feature, name), options, assignments or [])
+        target = check_target(manner.output)
+        call = getattr(tm, feature)
+        job: JobHandle = call(
+            name, wait=None if manner.wait else False, progress=progress_of(manner), **arguments
+        )
+        settle(output, job, manner, target)
+
+
+def progress_of(manner: Manner) -> bool:
+    """Return whether progress is shown: a bar on a terminal, plain lines elsewhere."""
+    return not (manner.quiet or manner.as_json)
+
+
+def settle(output: Output, job: JobHandle, manner: Manner, target: Path | None) -> None:
+    """Wait for a job as far as it is wanted, put its video in place, and show it."""
+    if not manner.wait:
+        output.data(job.to_dict(), job.job_id)
+        return
+    output.say(f"job {job.job_id}")
+    job.wait(manner.timeout, progress=progress_of(manner))
+    finish(output, job, target)
+
+
+def finish(output: Output, job: JobHandle, target: Path | None = None) -> None:
+    """Show the end of a job.
+
+    Raises:
+        typer.Exit: when it is canceled.
+        JobExecutionError: when it failed.
+    """
+    if job.status == "canceled":
+        output.data(job.to_dict(), "")
+        output.say(f"job {job.job_id} was canceled")
+        raise typer.Exit(Exit.CANCELED)
+    video = job.result()
+    if target is not None:
+        video = copy_to(video, target)
+    output.data({**job.to_dict(), "output": str(video)}, str(video))
+
+
+def check_target(path: str | None) -> Path | None:
+    """Return where the video is to be put, looked at before anything runs.
+
+    Raises:
+        ValidationError: when nothing can be written there.
+    """
+    from tiomagic_domain.errors import Problem, ValidationError  # noqa: PLC0415  # Not for --help.
+
+    if path is None:
+        return None
+    target = Path(path).expanduser().absolute()
+    folder = target if target.is_dir() else target.parent
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        message = f"cannot be written: {folder} is no folder that you may write in"
+        problem = Problem(field="--output", message=message, given=repr(path))
+        raise ValidationError.of([problem], subject="the command line")
+    return target
+
+
+def copy_to(video: Path, target: Path) -> Path:
+    """Copy a video, whole or not at all, and return where it is; the job keeps its own.
+
+    Raises:
+        ProcessingError: when it cannot be written.
+    """
+    from tiomagic_domain.errors import ProcessingError  # noqa: PLC0415  # Not for --help.
+
+    final = target / video.name if target.is_dir() else target
+    part = final.with_name(f".{final.name}.{uuid4().hex[:8]}")
+    try:
+        shutil.copyfile(video, part)
+        part.replace(final)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise ProcessingError(
+            f"the video is at {video}, but cannot be copied to {final}: {error.strerror}",
+            details={"video": str(video), "path": str(final)},
+        ) from error
+    return final

@@ -1,0 +1,56 @@
+"""``tiomagic models``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tiomagic.cli import options as o
+from tiomagic.cli.output import reporting
+
+
+def models(
+    feature: Annotated[str | None, typer.Option(help="Only models that can do this.")] = None,
+    provider: Annotated[str | None, typer.Option("--provider", "-p", help="Only on this.")] = None,
+    *,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """List the models and what each can do."""
+    with reporting(as_json=as_json, debug=debug) as output:
+        from tiomagic import tm  # noqa: PLC0415  # Not for --help.
+        from tiomagic.listing import cards  # noqa: PLC0415  # The same.
+        from tiomagic_domain.features import Feature  # noqa: PLC0415  # The same.
+
+        if provider is not None:
+            tm.get_models(Feature.TEXT_TO_VIDEO, provider)  # Refuses an unknown provider.
+        found = cards(feature and feature.replace("-", "_"), provider)
+        rows = [
+            (
+                card.name,
+                *("x" if served in card.features else None for served in Feature),
+                f"{card.weights_gib:g} GiB",
+                f"{card.gpu_memory_gib:g} GiB" if card.gpu_memory_gib else "none needed",
+                card.licence,
+            )
+            for card in found
+        ]
+        plain = [
+            {
+                "name": card.name,
+                "title": card.title,
+                "description": card.description,
+                "features": sorted(card.features),
+                "providers": sorted(card.providers),
+                "licence": card.licence,
+                "homepage": card.homepage,
+                "repository": card.repository,
+                "fps": card.fps,
+                "weights_gib": card.weights_gib,
+                "gpu_memory_gib": card.gpu_memory_gib,
+            }
+            for card in found
+        ]
+        labels = [served.label for served in Feature]
+        output.table(plain, ["model", *labels, "weights", "smallest GPU", "licence"], rows)

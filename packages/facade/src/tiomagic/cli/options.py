@@ -1,0 +1,66 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Show the result, and errors, as JSON.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and every event.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Model = Annotated[
+    str | None, typer.Option("--model", "-m", help="Name of the model; see: tiomagic models.")
+]
+Provider = Annotated[
+    str | None,
+    typer.Option("--provider", "-p", help="Who runs it; TIOMAGIC_PROVIDER, or local."),
+]
+Wait = Annotated[
+    bool,
+    typer.Option(help="Wait for the video; with --no-wait the job's id is the result."),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Wait at most so long for a remote job; it goes on."),
+]
+OutputFile = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="PATH", help="Also put the video here."),
+]
+ModelPath = Annotated[
+    str | None,
+    typer.Option(metavar="FOLDER", help="Folder with the weights; TIOMAGIC_MODEL_PATH."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Any parameter of the model; see: tiomagic schema."
+    ),
+]
+# Numbers are read as text: the model's schema checks them, all together and with the nearest
+# legal value, as it does in Python.
+Seed = Annotated[str | None, typer.Option(metavar="INTEGER", help="Drawn if left out.")]
+Width = Annotated[str | None, typer.Option(metavar="PIXELS", help="Width of the video.")]
+Height = Annotated[str | None, typer.Option(metavar="PIXELS", help="Height of the video.")]
+NumFrames = Annotated[str | None, typer.Option(metavar="INTEGER", help="Length in frames.")]
+Steps = Annotated[str | None, typer.Option(metavar="INTEGER", help="Denoising steps.")]
+GuidanceScale = Annotated[
+    str | None, typer.Option(metavar="NUMBER", help="How closely to follow the prompt.")
+]
+NegativePrompt = Annotated[str | None, typer.Option(metavar="TEXT", help="What not to show.")]
+Prompt = Annotated[str, typer.Argument(help="What the video shows, in words.")]
+Source = Annotated[str, typer.Option(metavar="FILE|URL", help="A picture.")]
+Moving = Annotated[
+    str | None,
+    typer.Option(metavar="FILE|URL", help="A video of somebody moving; this or --pose-video."),
+]
+Skeletons = Annotated[
+    str | None,
+    typer.Option(metavar="FILE|URL", help="A video of skeletons; this or --guiding-video."),
+]
+JobId = Annotated[str, typer.Argument(help="The job's id.")]
+Status = Annotated[
+    list[str] | None,
+    typer.Option(help="queued, running, canceling, completed, failed or canceled; repeatable."),
+]

@@ -1,0 +1,113 @@
+"""The one way out: data on stdout, everything else on stderr, both as JSON when asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tiomagic.cli.exits import Exit, exit_of
+
+if TYPE_CHECKING:
+    from tiomagic_domain.errors import TioMagicError
+
+
+class Output:
+    """Shows what a command found.
+
+    Args:
+        as_json: True for JSON.
+        debug: True for tracebacks and every event.
+    """
+
+    def __init__(self, *, as_json: bool, debug: bool) -> None:
+        self.as_json = as_json
+        self.debug = debug
+
+    def data(self, plain: Any, text: str) -> None:
+        """Show the result.
+
+        Args:
+            plain: The result as plain data, for JSON.
+            text: The same for people and pipes.
+        """
+        shown = json.dumps(plain, indent=2, ensure_ascii=False) if self.as_json else text
+        sys.stdout.write(f"{shown}\n" if shown else "")
+
+    def table(self, plain: Any, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Show rows: a table that fits the terminal, aligned columns elsewhere.
+
+        Args:
+            plain: The rows as plain data, for JSON.
+            columns: Headings.
+            rows: Cells; what is None stays empty.
+        """
+        cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+        if self.as_json or not sys.stdout.isatty():
+            self.data(plain, _aligned([list(columns), *cells]))
+            return
+        from rich.console import Console  # noqa: PLC0415  # Heavy.
+        from rich.table import Table  # noqa: PLC0415  # Heavy.
+        from rich.text import Text  # noqa: PLC0415  # Heavy.
+
+        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        for row in cells:
+            table.add_row(*(Text(cell) for cell in row))
+        Console().print(table)
+
+    def say(self, message: str) -> None:
+        """Tell a person something that is no data; silent with JSON."""
+        if not self.as_json:
+            sys.stderr.write(f"{message}\n")
+
+    def fail(self, error: TioMagicError) -> None:
+        """Tell what went wrong."""
+        if self.as_json:
+            sys.stderr.write(f"{json.dumps(error.to_dict(), ensure_ascii=False, default=str)}\n")
+            return
+        sys.stderr.write(f"error: {error.message}\n")
+        job_id = error.details.get("job_id")
+        if job_id is not None and str(job_id) not in error.message:
+            sys.stderr.write(f"the job is {job_id}; see: tiomagic status {job_id}\n")
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+@contextmanager
+def reporting(*, as_json: bool, debug: bool) -> Iterator[Output]:
+    """Give the output of a command, and turn errors into messages and exit codes.
+
+    Raises:
+        typer.Exit: when the command failed.
+    """
+    from tiomagic_domain.errors import TioMagicError  # noqa: PLC0415  # Not for --help.
+
+    output = Output(as_json=as_json, debug=debug)
+    try:
+        yield output
+    except TioMagicError as error:
+        if debug:
+            _show_traceback()
+        output.fail(error)
+        raise typer.Exit(exit_of(error)) from error
+    except KeyboardInterrupt as interrupt:
+        for note in getattr(interrupt, "__notes__", ["interrupted"]):
+            output.say(note)
+        raise typer.Exit(Exit.INTERRUPTED) from interrupt
+
+
+def _show_traceback() -> None:
+    import traceback  # noqa: PLC0415  # Only when something went wrong.
+
+    traceback.print_exc(file=sys.stderr)

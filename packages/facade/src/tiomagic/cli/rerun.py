@@ -1,0 +1,51 @@
+"""``tiomagic rerun``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tiomagic.cli import options as o
+from tiomagic.cli.making import Manner, check_target, connect, progress_of, settle
+from tiomagic.cli.output import reporting
+
+
+def rerun(  # noqa: PLR0913 - one argument an option
+    source: Annotated[str, typer.Argument(help="A job's id, a video, or the JSON beside one.")],
+    *,
+    provider: o.Provider = None,
+    seed: o.Seed = None,
+    assignments: o.Set = None,
+    output: o.OutputFile = None,
+    model_path: o.ModelPath = None,
+    wait: o.Wait = True,
+    timeout: o.Timeout = None,
+    quiet: o.Quiet = False,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Make a video again, with the same seed unless another is given."""
+    manner = Manner(
+        provider=provider,
+        model_path=model_path,
+        output=output,
+        wait=wait,
+        timeout=timeout,
+        quiet=quiet,
+        as_json=as_json,
+        debug=debug,
+    )
+    with reporting(as_json=as_json, debug=debug) as out:
+        from tiomagic import listing  # noqa: PLC0415  # Not for --help.
+        from tiomagic.cli.values import arguments_of  # noqa: PLC0415  # The same.
+
+        tm = connect(out, provider=provider, model_path=model_path)
+        recipe = tm.get_recipe(source)
+        found = listing.schema(str(recipe["feature"]), str(recipe["model"]))
+        changes = arguments_of(found, {"seed": seed}, assignments or [])
+        target = check_target(output)
+        job = tm.rerun(
+            source, wait=None if wait else False, progress=progress_of(manner), **changes
+        )
+        settle(out, job, manner, target)

@@ -1,0 +1,58 @@
+"""``tiomagic schema``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tiomagic.cli import options as o
+from tiomagic.cli.output import reporting
+
+if TYPE_CHECKING:
+    from tiomagic_domain.parameters import Parameter
+
+
+def schema(
+    model: Annotated[str, typer.Argument(help="The model's name; see: tiomagic models.")],
+    feature: Annotated[str, typer.Argument(help="Such as text-to-video.")],
+    *,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Show the parameters of a model for a feature; --json gives JSON Schema."""
+    with reporting(as_json=as_json, debug=debug) as output:
+        from tiomagic import listing, tm  # noqa: PLC0415  # Not for --help.
+
+        name = feature.replace("-", "_")
+        found = listing.schema(name, model)
+        rows = [
+            (
+                parameter.name,
+                parameter.kind.value,
+                "required" if parameter.required else _default(parameter),
+                _limits(parameter),
+                parameter.description,
+            )
+            for parameter in (*found.required, *found.optional)
+        ]
+        columns = ["parameter", "kind", "default", "legal", "description"]
+        output.table(tm.get_json_schema(name, model), columns, rows)
+
+
+def _default(parameter: Parameter) -> str | None:
+    from tiomagic_domain.parameters import UNSET  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.suggestions import shortened  # noqa: PLC0415  # The same.
+
+    return None if parameter.default is UNSET else shortened(parameter.default, 40)
+
+
+def _limits(parameter: Parameter) -> str | None:
+    from tiomagic_domain.parameters import Kind, describe_range  # noqa: PLC0415  # The same.
+
+    if parameter.choices:
+        return ", ".join(str(choice) for choice in parameter.choices)
+    if parameter.kind not in {Kind.INTEGER, Kind.NUMBER}:
+        return None
+    unit = f" {parameter.unit}" if parameter.unit else ""
+    return f"{describe_range(parameter)}{unit}"
