@@ -8,17 +8,20 @@ import zlib
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RECIPE: dict[str, Any] = {
     "tiomagic_recipe": 1,
     "feature": "text_to_video",
     "model": "wan2.1-t2v-1.3b",
+    "provider": "local",
     "required_args": {"prompt": "a cat"},
     "optional_args": {"seed": 7},
 }

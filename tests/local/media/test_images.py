@@ -21,10 +21,10 @@ from tiomagic_local.media.images import FORMATS, to_rgb
 IMAGE = MediaKind.IMAGE
 
 
-def encoded(image: Image.Image, format: str, **kwargs) -> bytes:
+def encoded(image: Image.Image, form: str, **kwargs) -> bytes:
     """Return a picture's bytes in a format."""
     buffer = io.BytesIO()
-    image.save(buffer, format=format, **kwargs)
+    image.save(buffer, format=form, **kwargs)
     return buffer.getvalue()
 
 
@@ -36,13 +36,13 @@ def corners() -> Image.Image:
     return picture
 
 
-@pytest.mark.parametrize("format", sorted(set(FORMATS) - {"MPO"}))
-def test_every_format_is_read(reader, format):
+@pytest.mark.parametrize("form", sorted(set(FORMATS) - {"MPO"}))
+def test_every_format_is_read(reader, form):
     """What the messages promise is read, with its colours."""
-    media = reader.read(encoded(corners(), format), IMAGE)
+    media = reader.read(encoded(corners(), form), IMAGE)
     picture = load_image(media)
     assert (media.width, media.height) == picture.size == (24, 16)
-    if format != "GIF":
+    if form != "GIF":
         assert np.abs(np.subtract(picture.getpixel((3, 3)), (255, 0, 0))).max() < 20
     assert np.abs(np.subtract(picture.getpixel((20, 12)), (0, 0, 255))).max() < 20
 
@@ -61,12 +61,12 @@ def test_a_format_that_is_not_listed_is_refused(reader):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_the_orientation_is_honoured(reader, format, orientation):
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_the_orientation_is_honoured(reader, form, orientation):
     """The size in the record is that of the picture as it is seen, and so is the picture."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encoded(corners(), format, exif=exif)
+    data = encoded(corners(), form, exif=exif)
     media = reader.read(data, IMAGE)
     picture = load_image(media)
     assert picture.size == (media.width, media.height)
@@ -114,11 +114,11 @@ def test_a_transparent_colour_counts(reader):
     assert load_image(reader.read(data, IMAGE)).getpixel((0, 0)) == (255, 255, 255)
 
 
-@pytest.mark.parametrize("format", ["PNG", "TIFF"])
-def test_sixteen_bits_are_scaled(reader, format):
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_sixteen_bits_are_scaled(reader, form):
     """65535 is white and 32896 is the middle; nothing is cut off at 255."""
     levels = np.array([[0, 257, 32896, 65535]], dtype=np.uint16)
-    media = reader.read(encoded(Image.fromarray(levels), format), IMAGE)
+    media = reader.read(encoded(Image.fromarray(levels), form), IMAGE)
     assert np.asarray(load_image(media))[0, :, 0].tolist() == [0, 1, 128, 255]
 
 
@@ -177,12 +177,12 @@ def test_a_colour_profile_is_applied(reader):
             assert np.abs(np.asarray(seen).astype(int) - np.asarray(corners())).max() <= 1
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 @pytest.mark.parametrize("part", [0.3, 0.6])
-def test_a_picture_that_is_cut_off_is_refused(reader, format, part):
+def test_a_picture_that_is_cut_off_is_refused(reader, form, part):
     """Half a picture is not quietly half grey."""
     noise = Image.effect_noise((64, 64), 90).convert("RGB")
-    data = encoded(noise, format)
+    data = encoded(noise, form)
     with pytest.raises(ValidationError, match="damaged"):
         reader.read(data[: int(len(data) * part)], IMAGE)
 
@@ -191,16 +191,16 @@ def test_a_picture_that_is_cut_off_is_refused(reader, format, part):
     max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    format=st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]),
+    form=st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]),
     kind=st.sampled_from(MediaKind),
     changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=8),
     cut=st.floats(0.1, 1),
 )
-def test_no_damage_raises_anything_but_our_errors(reader, format, kind, changes, cut):
+def test_no_damage_raises_anything_but_our_errors(reader, form, kind, changes, cut):
     """Whatever bytes are changed: a picture or a ValidationError, no warning, nothing else."""
-    if format not in FORMATS:
+    if form not in FORMATS:
         return
-    data = bytearray(encoded(corners(), format))
+    data = bytearray(encoded(corners(), form))
     data = data[: max(1, int(len(data) * cut))]
     for place, value in changes:
         data[int(place * (len(data) - 1))] = value

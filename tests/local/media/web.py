@@ -77,7 +77,7 @@ def running_web() -> Iterator[Web]:
                 # The client has gone, as it should.
                 self.close_connection = True
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             """Write nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

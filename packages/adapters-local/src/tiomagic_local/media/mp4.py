@@ -34,9 +34,9 @@ keep when they write the file anew."""
 _ENCODER = {"crf": "17", "preset": "medium"}
 """Measured on 81 frames of 832x480, drawn shapes with outlines moving over a grainy background
 (PSNR over RGB / SSIM of luma / size): CRF 12: 38.7 dB / 0.991 / 3.8 MB, 15: 38.0 / 0.985 / 1.8,
-17: 37.7 / 0.979 / 1.1, 20: 37.3 / 0.970 / 0.42, 23: 36.7 / 0.967 / 0.24. Halved colour resolution and
-grain hold even CRF 12 under 39 dB; from 17 to 20 the grain goes, which is where a person sees it.
-The preset slow gives 0.01 dB more for three times the time; tune=animation 0.2 dB more and less
+17: 37.7 / 0.979 / 1.1, 20: 37.3 / 0.970 / 0.42, 23: 36.7 / 0.967 / 0.24. Halved colour and grain
+hold even CRF 12 under 39 dB; from 17 to 20 the grain goes, which is where a person sees it. The
+preset slow gives 0.01 dB more for three times the time; tune=animation gives 0.2 dB more and less
 SSIM (0.972), because it smooths what the model drew."""
 
 _THREADS = 4
