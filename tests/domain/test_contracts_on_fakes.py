@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.features import (
     ImageToVideoInputs,
     InterpolateInputs,
@@ -16,6 +17,7 @@ from tiomagic_domain.features import (
 from tiomagic_domain.jobs import JobStatus
 from tiomagic_domain.media import MediaKind
 from tiomagic_domain.ports import Request
+from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_domain.testing import (
     BlockingProviderContract,
     ClockContract,
@@ -157,3 +159,13 @@ def test_a_fake_run_can_be_brought_to_an_end(tmp_path, new_request):
     provider.submit(request, None)
     provider.finish(request.job.job_id, JobStatus.FAILED)
     assert provider.poll(request.job).status is JobStatus.FAILED
+
+
+def test_a_fake_engine_can_fail():
+    """Tests decide that a model cannot make the video; what was asked for is kept."""
+    engine = FakeEngine()
+    engine.failure = GenerationError("no memory")
+    inputs = TextToVideoInputs(prompt="a fox")
+    with pytest.raises(GenerationError, match="no memory"):
+        engine.text_to_video(inputs, {"num_inference_steps": 1}, ignore_progress, NeverCanceled())
+    assert engine.asked == [("text_to_video", inputs)]

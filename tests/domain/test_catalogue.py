@@ -1,0 +1,159 @@
+"""The catalogue: every promised model is there, and every card is sound."""
+
+import importlib
+import sys
+from dataclasses import replace
+
+import pytest
+
+from tiomagic_domain import catalogue
+from tiomagic_domain.catalogue import find_feature, find_model, models, models_for
+from tiomagic_domain.errors import UnknownModelError, ValidationError
+from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.parameters import UNSET, Kind
+
+PROMISED = {
+    "text_to_video": {"wan2.1-t2v-14b", "wan2.1-t2v-1.3b", "wan2.1-vace-14b", "wan2.1-vace-1.3b"},
+    "image_to_video": {
+        "wan2.1-i2v-14b-720p",
+        "wan2.1-i2v-14b-480p",
+        "wan2.1-vace-14b",
+        "wan2.1-vace-1.3b",
+    },
+    "interpolate": {"wan2.1-flf2v-14b-720p", "wan2.1-vace-14b", "wan2.1-vace-1.3b"},
+    "pose_guidance": {"wan2.1-vace-14b", "wan2.1-vace-1.3b"},
+}
+"""The Wan family; other families come with their own issues."""
+
+SAMPLES = {Kind.STRING: "a fox", Kind.IMAGE: "fox.png", Kind.VIDEO: "walk.mp4"}
+CASES = [
+    pytest.param(card, feature, id=f"{card.name}-{feature}")
+    for card in models().values()
+    for feature in card.features
+]
+
+
+@pytest.mark.parametrize("provider", ["local", "modal"])
+@pytest.mark.parametrize("feature", PROMISED)
+def test_promised_models_resolve(feature, provider):
+    """Each name that scripts may use is found for its feature on both providers."""
+    names = models_for(Feature(feature), provider)
+    assert names == sorted(names)
+    assert PROMISED[feature] <= set(names)
+    for name in PROMISED[feature]:
+        assert find_model(name, Feature(feature), provider).name == name
+
+
+@pytest.mark.parametrize(("card", "feature"), CASES)
+def test_the_defaults_are_legal(card, feature):
+    """A call with the required inputs alone is valid, and each default is its own plain form."""
+    schema = card.schema(feature)
+    arguments = {p.name: SAMPLES[p.kind] for p in schema.required}
+    if feature is Feature.POSE_GUIDANCE:
+        arguments["pose_video"] = "bones.mp4"
+    values = schema.validate(arguments)
+    for parameter in schema.parameters:
+        if parameter.default is not UNSET:
+            assert parameter.check(parameter.default) == parameter.default
+            assert values[parameter.name] == parameter.default
+
+
+@pytest.mark.parametrize(("card", "feature"), CASES)
+def test_every_generation_has_a_seed_and_the_inputs_of_its_feature(card, feature):
+    """All models start from the same inputs, can be made again, and say where defaults are from."""
+    schema = card.schema(feature)
+    assert {p.name for p in schema.required} == {p.name for p in INPUTS[feature]}
+    assert "seed" in schema
+    for name in ("num_frames", "num_inference_steps", "guidance_scale"):
+        if name in schema:
+            assert schema[name].source
+
+
+@pytest.mark.parametrize("card", models().values(), ids=lambda card: card.name)
+def test_a_card_is_sound(card):
+    """The facts of a card are of sensible size and consistent with each other."""
+    assert card.name == card.name.lower().strip()
+    assert card.features
+    assert card.homepage.startswith("https://")
+    assert card.licence
+    assert 0 <= card.largest_gib <= card.weights_gib
+    assert card.pixels > 0
+    assert card.fps > 0
+    assert card.revision is None or len(card.revision) == 40
+
+
+def test_names_are_found_and_features_too():
+    """A feature is found by its name, and a slip is answered with the name that was meant."""
+    assert find_feature("interpolate") is Feature.INTERPOLATE
+    assert Feature.POSE_GUIDANCE.label == "pose guidance"
+    with pytest.raises(ValidationError, match="Did you mean 'text_to_video'"):
+        find_feature("text2video")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (("wan2.1-vace-14",), "Did you mean 'wan2.1-vace-14b'"),
+        (("wan2.1-vace-14", Feature.INTERPOLATE), "Models for interpolate"),
+        ((None,), "there is no model None"),
+        (("wan2.1-t2v-14b", Feature.INTERPOLATE), "cannot do interpolate"),
+        (("wan2.1-t2v-14b", None, "luma"), "does not run on 'luma'"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_told_the_ones_that_do(call, words):
+    """Wrong name, wrong feature and wrong provider each have their own answer."""
+    with pytest.raises(UnknownModelError, match=words) as caught:
+        find_model(*call)
+    assert "known" in caught.value.details
+
+
+@pytest.fixture
+def fresh_catalogue():
+    """Forget the models before and after, since they are found once a process."""
+    models.cache_clear()
+    yield
+    models.cache_clear()
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch, fresh_catalogue):
+    """Install a distribution with an entry point, as a package of somebody else would be."""
+
+    def install(name):
+        package = tmp_path / "other_people.py"
+        package.write_text(
+            "from dataclasses import replace\n"
+            "from tiomagic_domain.catalogue.wan import T2V_14B\n"
+            f"MODELS = (replace(T2V_14B, name={name!r}),)\n"
+        )
+        info = tmp_path / "other_people-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-people\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[tiomagic.models]\nother = other_people:MODELS\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        importlib.invalidate_caches()
+
+    yield install
+    sys.modules.pop("other_people", None)
+
+
+def test_other_packages_add_models(installed):
+    """A distribution with an entry point adds its models; nothing of ours names it."""
+    installed("their-model")
+    assert "their-model" in models()
+    assert "their-model" in models_for(Feature.TEXT_TO_VIDEO)
+    assert list(models()) == sorted(models())
+
+
+def test_a_name_belongs_to_one_model(installed):
+    """Two models of one name are an error and not a matter of luck."""
+    installed("wan2.1-t2v-14b")
+    with pytest.raises(ValueError, match=r"two models are named 'wan2\.1-t2v-14b'"):
+        models()
+
+
+def test_cards_are_values():
+    """A card cannot be changed, and a changed copy is another card."""
+    card = models()["wan2.1-t2v-14b"]
+    assert replace(card, title="x") != card
+    assert set(catalogue.models()) == set(models())

@@ -1,0 +1,341 @@
+"""Small parts: progress, reports, the observer, the writer, recipes, media, preparation."""
+
+import itertools
+import json
+
+import pytest
+
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.errors import (
+    GenerationCanceledError,
+    ProcessingError,
+    StaleJobError,
+    ValidationError,
+)
+from tiomagic_domain.features import (
+    Feature,
+    ImageToVideoInputs,
+    InterpolateInputs,
+    PoseGuidanceInputs,
+    TextToVideoInputs,
+)
+from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.media import MediaKind
+from tiomagic_domain.observation import JobObserver, ignore_trouble
+from tiomagic_domain.ports import Report
+from tiomagic_domain.preparation import Preparation
+from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
+from tiomagic_domain.recipe import build_recipe, read_recipe
+from tiomagic_domain.reports import apply_report, ask_to_stop
+from tiomagic_domain.testing import NOON, FakeClock, FakeMediaReader, MemoryJobRepository, make_job
+from tiomagic_domain.writing import JobWriter
+
+VACE = find_model("wan2.1-vace-14b")
+
+
+# ── Progress ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_moment_survives_plain_data():
+    """A moment comes back from its dict, and a dict without steps is a moment without steps."""
+    moment = Progress(phase=Phase.DENOISING, step=3, steps=30)
+    assert Progress.from_dict(json.loads(json.dumps(moment.to_dict()))) == moment
+    assert Progress.from_dict({"phase": "loading", "step": None, "steps": "x"}) == Progress(
+        phase=Phase.LOADING
+    )
+    with pytest.raises(ValueError, match="dreaming"):
+        Progress.from_dict({"phase": "dreaming"})
+
+
+def test_a_moment_is_told():
+    """Steps are told where there are any, and the fraction where it is known."""
+    assert str(Progress(phase=Phase.DENOISING, step=3, steps=30)) == "denoising 3/30"
+    assert Progress(phase=Phase.DENOISING, step=3, steps=30).fraction == 0.1
+    assert str(Progress(phase=Phase.LOADING)) == "loading"
+    assert Progress(phase=Phase.LOADING).fraction is None
+
+
+def test_the_idle_ends_of_the_wires_do_nothing():
+    """Defaults for those who do not care take anything."""
+    assert NeverCanceled().raise_if_canceled() is None
+    assert ignore_progress(Progress(phase=Phase.LOADING)) is None
+    assert ignore_trouble(ProcessingError("x")) is None
+
+
+# ── Reports ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def in_status(word, **fields):
+    return make_job(status=JobStatus(word), **fields)
+
+
+@pytest.mark.parametrize("end", ["completed", "failed", "canceled"])
+@pytest.mark.parametrize("said", list(JobStatus))
+def test_a_job_that_is_over_hears_nothing(end, said):
+    """Whatever is said later, the end stays the end."""
+    assert apply_report(in_status(end), Report(status=said, message="news"), at=NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ("running", "queued"),
+        ("canceling", "running"),
+        ("canceling", "queued"),
+        ("queued", "queued"),
+    ],
+)
+def test_a_step_back_keeps_the_status_and_the_rest(now, said):
+    """A word that would move a job back leaves its status and keeps what else it says."""
+    job = apply_report(in_status(now), Report(status=JobStatus(said), message="news"), at=NOON)
+    assert (job.status, job.message) == (now, "news")
+
+
+def test_no_news_is_no_change():
+    """A word that says what is known changes nothing, and is not written."""
+    job = in_status("running", call_id="c", message="busy", facts={"gpu": "L4"})
+    same = Report(status=JobStatus.RUNNING, call_id="c", message="busy", facts={"gpu": "L4"})
+    assert apply_report(job, same, at=NOON) is None
+
+
+def test_facts_are_joined():
+    """What is known of a run grows; what is said anew replaces."""
+    job = in_status("running", facts={"gpu": "L4", "dtype": "bf16"})
+    news = Report(status=JobStatus.RUNNING, facts={"gpu": "H100"})
+    assert apply_report(job, news, at=NOON).facts == {"gpu": "H100", "dtype": "bf16"}
+
+
+def test_a_stop_is_asked_for_once():
+    """A job that goes on becomes canceling; one that is over or asked stays."""
+    assert ask_to_stop(in_status("queued"), at=NOON).status == "canceling"
+    assert ask_to_stop(in_status("canceling"), at=NOON) is None
+    assert ask_to_stop(in_status("failed"), at=NOON) is None
+
+
+# ── The observer ────────────────────────────────────────────────────────────────────────────────
+
+
+class Watch:
+    """A stored running job, an observer of it, and what it told."""
+
+    def __init__(self):
+        self.repository, self.clock = MemoryJobRepository(), FakeClock()
+        self.told, self.troubles, self.changes = [], [], []
+        self.job = make_job(status=JobStatus.RUNNING)
+        self.repository.add(self.job)
+        self.observer = JobObserver(
+            self.job.job_id,
+            writer=JobWriter(self.repository, self.clock, self.changes.append),
+            repository=self.repository,
+            clock=self.clock,
+            on_progress=self.told.append,
+            on_trouble=self.troubles.append,
+        )
+
+    def step(self, step, phase=Phase.DENOISING):
+        progress = Progress(phase=phase, step=step, steps=99)
+        self.observer.report(Report(status=JobStatus.RUNNING, progress=progress))
+
+    @property
+    def stored(self):
+        return self.repository.get(self.job.job_id)
+
+
+@pytest.fixture
+def watch():
+    return Watch()
+
+
+def test_steps_are_stored_once_a_second_and_all_are_told(watch):
+    """Fifty steps in five seconds are fifty moments for the caller and six writes."""
+    for step in range(50):
+        watch.step(step)
+        watch.clock.advance(0.1)
+    assert [moment.step for moment in watch.told] == list(range(50))
+    assert watch.stored.version - 1 in {5, 6}  # Ten times 0.1 is a little less than 1.
+
+
+def test_a_new_phase_is_stored_at_once_and_told_as_a_change(watch):
+    """A person sees each phase, however short; steps within one are quiet."""
+    for phase in (Phase.LOADING, Phase.ENCODING, Phase.DENOISING):
+        watch.step(0, phase)
+        watch.step(1, phase)
+    watch.clock.advance(1)
+    watch.step(2)
+    assert [job.progress.phase for job in watch.changes] == ["loading", "encoding", "denoising"]
+    assert watch.stored.progress.step == 2
+
+
+def test_a_word_without_progress_is_stored(watch):
+    """A message is stored at once, also in the middle of a phase."""
+    watch.step(0)
+    watch.observer.report(Report(status=JobStatus.RUNNING, message="preempted"))
+    assert watch.stored.message == "preempted"
+    assert watch.stored.progress.step == 0
+
+
+def test_a_moment_that_cannot_be_stored_costs_the_run_nothing(watch):
+    """Trouble with the disk is told, and the run goes on."""
+
+    def refuse(*_):
+        raise ProcessingError("disk full")
+
+    watch.repository.save = refuse
+    watch.step(0)
+    watch.repository.get = refuse
+    watch.observer.raise_if_canceled()
+    assert [error.message for error in watch.troubles] == ["disk full"] * 2
+
+
+@pytest.mark.parametrize("word", ["canceling", "canceled"])
+def test_the_call_to_stop_is_heard_within_half_a_second(watch, word):
+    """A look costs a read, so it is taken twice a second, and then the run ends."""
+    watch.observer.raise_if_canceled()
+    watch.repository.save(watch.job.to(JobStatus(word), at=NOON))
+    watch.clock.advance(0.25)
+    watch.observer.raise_if_canceled()
+    watch.clock.advance(0.25)
+    with pytest.raises(GenerationCanceledError):
+        watch.observer.raise_if_canceled()
+
+
+# ── The writer ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_writer_that_is_overtaken_tries_again():
+    """A change is made to the newest state, and nobody's change is lost."""
+    repository, seen = MemoryJobRepository(), []
+    writer = JobWriter(repository, FakeClock())
+    job = make_job(facts={"count": 0})
+    writer.add(job)
+
+    def count_up(job, at):
+        seen.append(job.version)
+        if len(seen) < 3:  # Somebody else is faster, twice.
+            repository.save(repository.get(job.job_id).note(at=at, message=f"other {len(seen)}"))
+        return job.note(at=at, facts={"count": job.facts["count"] + 1})
+
+    saved = writer.change(job.job_id, count_up)
+    assert (seen, saved.version, saved.facts, saved.message) == (
+        [1, 2, 3],
+        4,
+        {"count": 1},
+        "other 2",
+    )
+    with pytest.raises(StaleJobError):
+        repository.save(job)
+
+
+# ── Recipes ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_recipe_survives_plain_data_and_tells_nothing_private():
+    """A recipe comes back from JSON, with the versions, and without a path of this machine."""
+    job = make_job(result_video="/home/somebody/video.mp4")
+    recipe = build_recipe(job, versions={"torch": "2.13"}, facts={"device": "cpu"})
+    text = json.dumps(recipe)
+    assert read_recipe(json.loads(text)) == recipe
+    assert set(recipe["versions"]) == {"tiomagic", "torch"}
+    assert "/home" not in text
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (None, "not_a_recipe"),
+        ([], "not_a_recipe"),
+        ({}, "not_a_recipe"),
+        ({"tiomagic_recipe": 2}, "recipe_format"),
+        ({"tiomagic_recipe": "1"}, "recipe_format"),
+        ({"tiomagic_recipe": 1}, "not_a_recipe"),
+        ({"tiomagic_recipe": 1, "feature": "interpolate", "model": "m"}, "not_a_recipe"),
+    ],
+)
+def test_what_is_no_recipe_is_refused(data, code):
+    """Something else, a newer format and a recipe with holes are told apart."""
+    with pytest.raises(ValidationError) as caught:
+        read_recipe(data)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("name", ["feature", "model", "provider", "required_args"])
+def test_a_hole_in_a_recipe_is_named(name):
+    """What a rerun needs and does not find is named, also when it is of the wrong kind."""
+    recipe = build_recipe(make_job(), versions={}, facts={})
+    with pytest.raises(ValidationError, match=name):
+        read_recipe({**recipe, name: 7})
+
+
+# ── Preparation ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def media(tmp_path):
+    reader = FakeMediaReader(tmp_path)
+    reader.add("fox.png", width=800, height=600)
+    reader.add("owl.png")
+    reader.add("walk.mp4", MediaKind.VIDEO)
+    return reader
+
+
+@pytest.fixture
+def preparation(media):
+    ids = (f"id-{number}" for number in itertools.count())
+    return Preparation(media, FakeClock(), job_ids=lambda: next(ids), seeds=lambda: 42)
+
+
+@pytest.mark.parametrize(
+    ("feature", "arguments", "inputs"),
+    [
+        (Feature.TEXT_TO_VIDEO, {}, TextToVideoInputs),
+        (Feature.IMAGE_TO_VIDEO, {"image": "fox.png"}, ImageToVideoInputs),
+        (
+            Feature.INTERPOLATE,
+            {"first_frame": "fox.png", "last_frame": "owl.png"},
+            InterpolateInputs,
+        ),
+        (Feature.POSE_GUIDANCE, {"image": "fox.png", "pose_video": "walk.mp4"}, PoseGuidanceInputs),
+    ],
+)
+def test_a_request_has_typed_inputs_and_a_plain_record(
+    preparation, media, feature, arguments, inputs
+):
+    """The engine gets files, the record gets hashes, and a stored job gives the same request."""
+    request = preparation.prepare(feature, VACE, "local", {"prompt": "a fox", **arguments})
+    assert type(request.inputs) is inputs
+    assert request.inputs.prompt == "a fox"
+    assert set(request.media) == set(arguments)
+    assert request.settings["seed"] == 42
+    assert set(request.settings).isdisjoint({"prompt", *arguments})
+    assert request.job.job_id == "id-0"
+    json.dumps(request.job.to_dict())
+    restored = preparation.restore(request.job, VACE)
+    assert restored == request
+
+
+def test_every_broken_input_is_named(preparation):
+    """Two pictures that cannot be read are two problems of one error."""
+    arguments = {"prompt": "a", "first_frame": "gone.png", "last_frame": "walk.mp4"}
+    with pytest.raises(ValidationError) as caught:
+        preparation.prepare(Feature.INTERPOLATE, VACE, "local", arguments)
+    assert [problem.field for problem in caught.value.problems] == ["first_frame", "last_frame"]
+
+
+def test_ids_and_seeds_are_drawn(media):
+    """Two calls have two ids and, left open, two seeds of 32 bits."""
+    preparation = Preparation(media, FakeClock())
+    first, second = (
+        preparation.prepare(Feature.TEXT_TO_VIDEO, VACE, "local", {"prompt": "a"}).job
+        for _ in range(2)
+    )
+    assert first.job_id != second.job_id
+    assert first.optional_args["seed"] != second.optional_args["seed"]
+    assert 0 <= first.optional_args["seed"] < 2**32
+
+
+def test_a_clip_of_a_named_file_is_recorded_by_hash_and_name(media):
+    """A record finds the bytes again and shows a name, never a folder."""
+    reference = media.add("/home/somebody/fox.png").to_reference()
+    assert reference["name"] == "fox.png"
+    assert "/home" not in json.dumps(reference)
+    assert media.find(reference).read_bytes()
