@@ -70,7 +70,14 @@ def translated(repository: str, *, model: str) -> Iterator[None]:
         yield
     except TioMagicError:
         raise
-    except (OSError, hub.RevisionResolutionError, hub.EntryNotFoundError, httpx.HTTPError) as error:
+    except (
+        OSError,
+        hub.RevisionResolutionError,
+        hub.EntryNotFoundError,
+        hub.CachedRepoTreeNotFoundError,
+        hub.XetDownloadError,
+        httpx.HTTPError,
+    ) as error:
         raise _meaning(error, repository, model) from error
     except ValueError as error:
         raise ConfigurationError(f"{repository!r} cannot be asked for: {error}") from error

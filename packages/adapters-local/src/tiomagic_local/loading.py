@@ -54,7 +54,7 @@ def load_pipeline(
             if type(error).__module__.partition(".")[0].startswith("safetensors"):
                 raise _damaged(error, weights) from error
             raise
-        _place(loaded, plan, device, fp32)
+        _place(loaded, plan, device)
     loaded.set_progress_bar_config(disable=True)
     return loaded
 
@@ -69,7 +69,7 @@ def _damaged(error: Exception, weights: Weights) -> TioMagicError:
     )
 
 
-def _place(pipeline: Any, plan: Plan, device: torch.device, fp32: tuple[str, ...]) -> None:
+def _place(pipeline: Any, plan: Plan, device: torch.device) -> None:
     match plan:
         case Plan.RESIDENT:
             pipeline.to(device)
@@ -83,7 +83,6 @@ def _place(pipeline: Any, plan: Plan, device: torch.device, fp32: tuple[str, ...
                 offload_device=torch.device("cpu"),
                 offload_type="leaf_level",
                 use_stream=device.type == "cuda",
-                exclude_modules=[*fp32],
+                exclude_modules=["vae"],
             )
-            for name in fp32:
-                getattr(pipeline, name).to(device)
+            pipeline.vae.to(device)

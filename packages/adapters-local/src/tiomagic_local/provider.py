@@ -7,8 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError
 from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
 from tiomagic_domain.progress import Progress
 from tiomagic_local.engines import has_engine
@@ -20,10 +22,12 @@ from tiomagic_local.weights import local_folder
 
 __all__ = ["LocalOptions", "LocalProvider"]
 
-DEFAULT_MODEL = "doodle"
+DEFAULT_MODELS = ("doodle", "wan2.1-vace-1.3b")
+"""The model that runs when none is named: the first of these that the catalogue has. ``doodle``
+comes with this package and runs on any computer; the other one is the smallest that can do all."""
 
 ENGINE_MODULES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy")
-POSE_MODULES = ("onnxruntime", "rtmlib")
+POSE_MODULES = ("onnxruntime", "huggingface_hub")
 
 START_S = 60.0
 """Seconds that a job may be stored without a process that runs it: a submission stores the job
@@ -60,7 +64,8 @@ class LocalProvider:
 
     def capabilities(self) -> Capabilities:
         """Return what the provider is like; loads nothing heavy."""
-        return Capabilities(default_model=DEFAULT_MODEL, blocking=True)
+        default = next(name for name in DEFAULT_MODELS if name in models())
+        return Capabilities(default_model=default, blocking=True)
 
     def unload(self) -> None:
         """Free the model that is kept loaded."""
@@ -89,25 +94,24 @@ class LocalProvider:
 
         Raises:
             TioMagicError: when it failed.
-            KeyboardInterrupt: when a person stopped it; the job is reported as canceled before.
         """
         job_id = request.job.job_id
         self._spool.sweep()
-        with self._spool.claimed(job_id, Worker.current()) as holder:
+        worker = Worker.current()
+        with self._spool.claimed(job_id, worker) as holder:
+            if holder is not None:
+                return _running(holder)
             video = self._spool.finished(job_id)
             if video is not None:
-                return Report(status=JobStatus.COMPLETED, message="completed", video=video)
-            running = Report(status=JobStatus.RUNNING, call_id=holder.call_id, message="running")
-            if holder != Worker.current():
-                return running
-            observer.report(running)
+                return _completed(video)
+            observer.report(_running(worker))
             return self._run(request, observer)
 
     def poll(self, job: Job) -> Report:
         """Say how a job is, from what this machine shows of it."""
         video = self._spool.finished(job.job_id)
         if video is not None:
-            return Report(status=JobStatus.COMPLETED, message="completed", video=video)
+            return _completed(video)
         worker = self._worker(job)
         if worker is None:
             return self._without_worker(job)
@@ -141,9 +145,6 @@ class LocalProvider:
             )
         except GenerationCanceledError as error:
             return Report(status=JobStatus.CANCELED, message=error.message)
-        except KeyboardInterrupt:
-            observer.report(Report(status=JobStatus.CANCELED, message="stopped by Ctrl-C"))
-            raise
 
     def _worker(self, job: Job) -> Worker | None:
         named = Worker.from_call_id(job.call_id) if job.call_id else None
@@ -153,6 +154,17 @@ class LocalProvider:
         if (self._now() - job.creation_time).total_seconds() < START_S:
             return Report(status=job.status, message="is about to start")
         return _lost("the process that was to run the job has died before it began")
+
+
+def _running(worker: Worker) -> Report:
+    return Report(status=JobStatus.RUNNING, call_id=worker.call_id, message="running")
+
+
+def _completed(video: VideoFile) -> Report:
+    """Return the end of a job whose file was found: what the file says is all that is known."""
+    facts = video.recipe.get("facts")
+    known = facts if isinstance(facts, dict) else {}
+    return Report(status=JobStatus.COMPLETED, message="completed", video=video, facts=known)
 
 
 def _lost(message: str) -> Report:

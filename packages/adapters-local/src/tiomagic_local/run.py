@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ def run_request(
     # Known only now, so the file itself does not have it.
     facts |= {"seconds": watch.stop(), "versions": recipe["versions"]}
     video = VideoFile(path=target, recipe=recipe)
-    return Report(status=JobStatus.COMPLETED, message="completed", video=video, facts=facts)
+    return Report(status=JobStatus.COMPLETED, message=_message(facts), video=video, facts=facts)
 
 
 def _generate(engine: Any, request: Request, progress: ProgressSink, cancel: CancelToken) -> Clip:
@@ -129,6 +129,14 @@ def _generate(engine: Any, request: Request, progress: ProgressSink, cancel: Can
         case PoseGuidanceInputs():
             clip = engine.pose_guidance(inputs, settings, progress, cancel)
     return clip
+
+
+def _message(facts: Mapping[str, Any]) -> str:
+    """Return the last word on the job; it says when the prompt was cut, which no model does."""
+    given, read = facts.get("prompt_tokens", 0), facts.get("prompt_tokens_read", 0)
+    if given <= read:
+        return "completed"
+    return f"completed; the prompt has {given} tokens, of which the model reads {read}"
 
 
 def _versions() -> dict[str, str]:

@@ -9,14 +9,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines import find_engine
-from tiomagic_local.memory import Choice, Demand, choose
+from tiomagic_local.memory import Choice, Demand, Plan, choose
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.weights import Weights, find_weights, local_folder
 
 if TYPE_CHECKING:
     import torch
+
+OUT_OF_MEMORY = "out_of_memory"
+"""Code of the error of an engine whose device was too small."""
 
 LISTEN_S = 0.2
 """Seconds between two looks for a call to stop, while another generation is waited for."""
@@ -77,6 +81,11 @@ class Runtime:
         try:
             cancel.raise_if_canceled()
             yield self._load(card, settings, progress)
+        except GenerationError as error:
+            if error.code == OUT_OF_MEMORY:
+                # The next try starts with an empty device.
+                self._drop()
+            raise
         finally:
             self._lock.release()
 
@@ -99,10 +108,12 @@ class Runtime:
         from tiomagic_local.devices import choose_device
 
         device = choose_device(self._options.device)
+        model = (card.name, card.revision, local_folder(card, self._options), str(device))
+        if self._key is not None and self._key[:-1] != model:
+            self._drop()
         choice = self._choose(card, settings, device)
-        source = local_folder(card, self._options)
-        key = (card.name, card.revision, source, str(device), choice.plan)
-        if self._loaded is None or key != self._key:
+        key = (*model, choice.plan)
+        if self._loaded is None or self._key != key:
             self._drop()
             self._fill(card, device, choice, progress)
             self._key = key
@@ -141,15 +152,11 @@ class Runtime:
             frames=int(settings["num_frames"]),
         )
         free = free_memory_gib(device)
-        kept = self._key is not None and self._key[0] == card.name
-        if kept and free is not None and self._resident():
-            # The kept weights lie in the memory that they would otherwise be counted against.
+        if free is not None and self._key is not None and self._key[-1] is Plan.RESIDENT:
+            # This model's own weights lie in the memory that they would be counted against.
             free += card.weights_gib
         wanted = str(settings.get("memory", "auto"))
         return choose(demand, device=str(device), free_gib=free, wanted=wanted)
-
-    def _resident(self) -> bool:
-        return self._loaded is not None and self._loaded.facts["memory"]["plan"] == "resident"
 
     def _drop(self) -> None:
         """Forget the kept model and give its memory back."""

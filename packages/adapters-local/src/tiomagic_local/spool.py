@@ -11,12 +11,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.media import VideoFile
 from tiomagic_local.processes import Worker
+
+DRAFT_S = 60.0
+"""Seconds after which a half-written file whose job nobody has taken on is left over for sure: a
+claim itself is half written before it is there."""
 
 
 class Spool:
@@ -50,10 +56,10 @@ class Spool:
             return None
 
     @contextlib.contextmanager
-    def claimed(self, job_id: str, worker: Worker) -> Iterator[Worker]:
+    def claimed(self, job_id: str, worker: Worker) -> Iterator[Worker | None]:
         """Take a job on for the time of the block.
 
-        Gives the process that has the job: ``worker``, or another one that lives and was first.
+        Gives None when the job is ours now, else the living process that has it.
 
         Raises:
             ProcessingError: when the folder cannot be written.
@@ -62,26 +68,27 @@ class Spool:
         try:
             yield holder
         finally:
-            if holder == worker:
+            if holder is None:
                 self._claim(job_id).unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove what dead processes have left half done. Finished videos stay."""
         for claim in self._folder.glob("*.run"):
-            job_id = claim.stem
-            if not self._is_held(job_id):
-                for part in self._folder.glob(f".{job_id}.mp4.*.part"):
-                    part.unlink(missing_ok=True)
+            if not self._is_held(claim.stem):
                 claim.unlink(missing_ok=True)
+        for part in self._folder.glob(".*.part"):
+            job_id = part.name.removeprefix(".").partition(".")[0]
+            if not self._is_held(job_id) and _age(part) > DRAFT_S:
+                part.unlink(missing_ok=True)
 
-    def _take(self, job_id: str, worker: Worker) -> Worker:
+    def _take(self, job_id: str, worker: Worker) -> Worker | None:
         claim = self._claim(job_id)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             while True:
                 with contextlib.suppress(FileExistsError):
                     _create(claim, worker.call_id)
-                    return worker
+                    return None
                 holder = self.worker(job_id)
                 if holder is not None and (not holder.is_here or holder.is_alive()):
                     return holder
@@ -100,13 +107,19 @@ class Spool:
         return self._folder / f"{job_id}.run"
 
 
+def _age(path: Path) -> float:
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime
+    return 0.0
+
+
 def _create(path: Path, text: str) -> None:
     """Write a file that was not there, whole at the moment when it appears.
 
     Raises:
         FileExistsError: when it is there.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     draft.write_text(text, encoding="utf-8")
     try:
         os.link(draft, path)

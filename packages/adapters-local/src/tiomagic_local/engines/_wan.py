@@ -60,6 +60,7 @@ class WanEngine:
         cancel.raise_if_canceled()
         steps, frames = int(settings["num_inference_steps"]), int(settings["num_frames"])
         self._pipeline.scheduler = self._scheduler(float(settings["flow_shift"]))
+        limit = self._card.prompt_tokens
         chunks = (frames - 1) // TEMPORAL_RATIO + 1
         watch = Watch(self._pipeline, steps=steps, chunks=chunks, progress=progress, cancel=cancel)
         with watch:
@@ -71,7 +72,7 @@ class WanEngine:
                 num_frames=frames,
                 num_inference_steps=steps,
                 guidance_scale=settings["guidance_scale"],
-                max_sequence_length=self._card.prompt_tokens,
+                max_sequence_length=limit,
                 # Drawn on the CPU, so that a seed means the same noise on every device.
                 generator=torch.Generator("cpu").manual_seed(int(settings["seed"])),
                 callback_on_step_end=watch.on_step_end,
@@ -82,7 +83,12 @@ class WanEngine:
         wanted = (frames, settings["height"], settings["width"], 3)
         if pixels.shape != wanted:
             raise GenerationError(f"the model gave frames of {pixels.shape} instead of {wanted}")
-        return Clip(frames=pixels, fps=float(settings["fps"]))
+        tokens = len(self._pipeline.tokenizer(prompt).input_ids)
+        facts: dict[str, object] = {
+            "prompt_tokens": tokens,
+            "prompt_tokens_read": min(tokens, limit),
+        }
+        return Clip(frames=pixels, fps=float(settings["fps"]), facts=facts)
 
     def _scheduler(self, flow_shift: float) -> Any:
         # Only UniPC obeys flow_shift, whatever scheduler the repository ships. A new one for each
@@ -98,8 +104,10 @@ class WanEngine:
         try:
             return self._pipeline(**arguments)
         except BaseException as error:
-            # A stopped run leaves components on the device and state in the hooks.
+            # A stopped run leaves components on the device, state in the hooks, and the frames that
+            # the VAE has in its hands.
             self._pipeline.maybe_free_model_hooks()
+            self._pipeline.vae.clear_cache()
             if isinstance(error, TioMagicError) or not isinstance(error, Exception):
                 raise
             raise _translated(error) from error

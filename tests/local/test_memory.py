@@ -1,0 +1,66 @@
+"""The memory plan: the fastest that fits, by numbers alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from tiomagic_local.memory import Choice, Demand, Plan, choose
+
+LARGE = Demand(weights_gib=39.6, largest_gib=26.6, pixels=832 * 480, frames=81)
+SMALL = Demand(weights_gib=15.7, largest_gib=12.5, pixels=832 * 480, frames=81)
+
+
+@pytest.mark.parametrize(
+    ("demand", "free_gib", "expected"),
+    [
+        (LARGE, 79, Plan.RESIDENT),
+        (LARGE, 47, Plan.RESIDENT),
+        (LARGE, 40, Plan.MODEL_OFFLOAD),
+        (LARGE, 32, Plan.MODEL_OFFLOAD),
+        (LARGE, 24, Plan.GROUP_OFFLOAD),
+        (LARGE, 0, Plan.GROUP_OFFLOAD),
+        (SMALL, 24, Plan.RESIDENT),
+        (SMALL, 18, Plan.MODEL_OFFLOAD),
+        (SMALL, 11, Plan.GROUP_OFFLOAD),
+        (SMALL, None, Plan.MODEL_OFFLOAD),
+    ],
+)
+def test_the_fastest_plan_that_fits(demand: Demand, free_gib: float | None, expected: Plan) -> None:
+    """All weights on the device if there is room, else one component, else a few layers."""
+    assert choose(demand, device="cuda", free_gib=free_gib).plan is expected
+
+
+def test_a_larger_video_needs_more() -> None:
+    """The size and the length of the video count, and not only the weights."""
+    huge = Demand(weights_gib=15.7, largest_gib=12.5, pixels=1280 * 720, frames=161)
+    assert choose(huge, device="cuda:1", free_gib=24).plan is Plan.GROUP_OFFLOAD
+    assert huge.activations_gib > SMALL.activations_gib
+
+
+@pytest.mark.parametrize("plan", list(Plan))
+def test_the_user_has_the_last_word(plan: Plan) -> None:
+    """A plan that is asked for is taken on a GPU, whatever the numbers say."""
+    asked = choose(LARGE, device="cuda", free_gib=79, wanted=plan.value)
+    assert asked == Choice(plan=plan, reason="asked for")
+    assert choose(LARGE, device="mps", free_gib=None, wanted=plan.value).plan is plan
+
+
+@pytest.mark.parametrize("wanted", ["auto", *Plan])
+def test_a_cpu_keeps_everything(wanted: str) -> None:
+    """There is nowhere to move weights to; the record says so when something else was asked for."""
+    choice = choose(LARGE, device="cpu", free_gib=None, wanted=wanted)
+    assert choice.plan is Plan.RESIDENT
+    assert ("no meaning" in choice.reason) == (wanted in {"model_offload", "group_offload"})
+
+
+def test_shared_memory_is_no_place_to_offload_to() -> None:
+    """On MPS the weights lie in the same memory wherever they are."""
+    assert choose(LARGE, device="mps", free_gib=None).plan is Plan.RESIDENT
+
+
+def test_the_choice_tells_its_numbers() -> None:
+    """The job's record has the plan and what it was weighed by."""
+    told = choose(LARGE, device="cuda", free_gib=32).to_dict()
+    assert told["plan"] == "model_offload"
+    assert "32.0 GiB are free" in told["reason"]
+    assert "44.5 GiB" in told["reason"]

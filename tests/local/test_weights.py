@@ -1,0 +1,305 @@
+"""Weights: where they are taken from, and what is said when they are not there."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
+from tiomagic_domain.progress import Phase, Progress, ignore_progress
+from tiomagic_local import hub, weights
+from tiomagic_local.loading import load_pipeline
+from tiomagic_local.memory import Plan
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.weights import Origin, Weights, digest, find_weights, local_folder
+
+T2V = find_model("wan2.1-t2v-1.3b")
+PIPELINE = "WanPipeline"
+
+
+def find(options: LocalOptions) -> Weights:
+    return find_weights(T2V, options, pipeline=PIPELINE, progress=ignore_progress)
+
+
+class TestOrigins:
+    def test_a_folder_that_was_given_comes_first(self, weights_dir: Path) -> None:
+        """``model_path`` is taken for whatever model is asked for."""
+        folder = weights_dir / T2V.name
+        found = find(LocalOptions(model_path=folder, weights_dir=Path("/nowhere")))
+        assert (found.folder, found.origin) == (folder, Origin.MODEL_PATH)
+
+    def test_then_the_folder_of_weights(self, weights_dir: Path) -> None:
+        """``weights_dir`` holds one folder a model, and its content is in the record."""
+        found = find(LocalOptions(weights_dir=weights_dir))
+        assert (found.folder, found.origin) == (weights_dir / T2V.name, Origin.WEIGHTS_DIR)
+        assert found.revision == digest(found.folder)
+        assert str(weights_dir) not in json.dumps(found.facts())
+
+    def test_then_the_hub(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What no folder has is fetched at the card's revision, and the commit is recorded."""
+        asked: list[Any] = []
+        commit = tmp_path / "0fad780a"
+        commit.mkdir()
+        (commit / "model_index.json").write_text('{"_class_name": "WanPipeline"}')
+
+        def download(repository: str, revision: str | None, **rest: Any) -> Path:
+            asked.append((repository, revision, rest["token"]))
+            return commit
+
+        monkeypatch.setattr(hub, "download", download)
+        found = find(LocalOptions(weights_dir=tmp_path, hf_token="secret"))
+        assert asked == [(T2V.repository, T2V.revision, "secret")]
+        assert (found.origin, found.revision) == (Origin.HUB, "0fad780a")
+        assert found.facts()["repository"] == T2V.repository
+
+    def test_weights_may_come_with_the_package(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A card without a repository has its weights in the package, or says that they lack."""
+        card = replace(T2V, name="brought", repository=None)
+        monkeypatch.setattr(weights, "PACKAGED", tmp_path)
+        with pytest.raises(ConfigurationError, match="should come with tiomagic"):
+            local_folder(card, LocalOptions())
+        (tmp_path / "brought").mkdir()
+        assert local_folder(card, LocalOptions()) == (tmp_path / "brought", Origin.PACKAGE)
+
+    def test_a_token_is_not_shown(self) -> None:
+        """Printing the options shows no secret."""
+        assert "secret" not in repr(LocalOptions(hf_token="secret"))
+
+
+class TestTroubleWithFolders:
+    @pytest.mark.parametrize("name", ["model_path", "weights_dir"])
+    def test_a_folder_that_is_not_there(self, tmp_path: Path, name: str) -> None:
+        """The error names the setting and the path."""
+        missing, file = tmp_path / "gone", tmp_path / "file"
+        file.touch()
+        with pytest.raises(ConfigurationError, match=rf"{name} '.*gone' does not exist"):
+            find(LocalOptions(**{name: missing}))
+        with pytest.raises(ConfigurationError, match=rf"{name} '.*file' is not a folder"):
+            find(LocalOptions(**{name: file}))
+
+    def test_a_folder_without_a_pipeline(self, tmp_path: Path) -> None:
+        """The error tells what was found instead."""
+        (tmp_path / "model.ckpt").touch()
+        with pytest.raises(ConfigurationError, match=r"no model_index\.json.*model\.ckpt"):
+            find(LocalOptions(model_path=tmp_path))
+
+    def test_weights_of_something_else(self, weights_dir: Path) -> None:
+        """The error names both pipelines."""
+        other = LocalOptions(model_path=weights_dir / "wan2.1-vace-1.3b")
+        with pytest.raises(ConfigurationError, match=r"'WanVACEPipeline'.*'WanPipeline'"):
+            find(other)
+
+    @pytest.mark.parametrize("text", ["{", "[]", ""])
+    def test_an_index_that_is_none(self, tmp_path: Path, text: str) -> None:
+        """A damaged index is an error that names the file."""
+        (tmp_path / "model_index.json").write_text(text)
+        with pytest.raises(ConfigurationError, match="model_index"):
+            find(LocalOptions(model_path=tmp_path))
+
+    @pytest.mark.parametrize("harm", ["missing", "cut", "pickle"])
+    def test_damaged_weights(self, weights_dir: Path, tmp_path: Path, harm: str) -> None:
+        """Missing, cut and pickled weights do not load, and the error says which folder."""
+        folder = tmp_path / "weights"
+        shutil.copytree(weights_dir / T2V.name, folder)
+        file = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+        if harm == "cut":
+            file.write_bytes(file.read_bytes()[:1000])
+        elif harm == "pickle":
+            file.rename(file.with_name("diffusion_pytorch_model.bin"))
+        else:
+            file.unlink()
+        with pytest.raises(ConfigurationError, match="cannot be loaded") as caught:
+            load(find(LocalOptions(model_path=folder)))
+        assert str(folder) in caught.value.message
+
+    def test_the_digest_follows_the_configuration(self, weights_dir: Path, tmp_path: Path) -> None:
+        """Another configuration is another revision; the same folder elsewhere is the same."""
+        copy = tmp_path / "copy"
+        shutil.copytree(weights_dir / T2V.name, copy)
+        before = digest(copy)
+        assert before == digest(weights_dir / T2V.name)
+        (copy / "scheduler" / "scheduler_config.json").write_text("{}")
+        assert digest(copy) != before
+
+
+def load(found: Weights, plan: Plan = Plan.RESIDENT) -> Any:
+    import torch
+
+    return load_pipeline(
+        found,
+        pipeline=PIPELINE,
+        fp32=("vae",),
+        dtype=torch.bfloat16,
+        device=torch.device("cpu"),
+        plan=plan,
+    )
+
+
+class TestLoading:
+    def test_the_types_are_as_the_engine_wants(self, options: LocalOptions) -> None:
+        """What the engine names stays in fp32, the rest runs in the device's type."""
+        import torch
+
+        pipeline = load(find(options))
+        assert pipeline.vae.dtype is torch.float32
+        assert pipeline.text_encoder.dtype is torch.bfloat16
+        assert pipeline.transformer.patch_embedding.weight.dtype is torch.bfloat16
+
+    def test_group_offload_leaves_the_vae_alone(self, options: LocalOptions) -> None:
+        """Layers come and go, except those of the VAE."""
+        pipeline = load(find(options), Plan.GROUP_OFFLOAD)
+        hooked = {
+            name
+            for name in ("vae", "transformer", "text_encoder")
+            if any(
+                hasattr(module, "_diffusers_hook") for module in getattr(pipeline, name).modules()
+            )
+        }
+        assert hooked == {"transformer", "text_encoder"}
+
+    def test_loading_is_silent(
+        self, options: LocalOptions, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """No progress bar and no advice reaches the terminal."""
+        load(find(options))
+        assert capfd.readouterr() == ("", "")
+
+
+class TestHub:
+    @pytest.mark.parametrize(
+        ("name", "status", "expected", "words"),
+        [
+            ("GatedRepoError", 403, "AuthenticationError", "accept its licence"),
+            ("RepositoryNotFoundError", 404, "AuthenticationError", "HF_TOKEN"),
+            ("RevisionNotFoundError", 404, "ConfigurationError", "model_path"),
+            ("DisabledRepoError", 403, "AuthenticationError", "HF_TOKEN"),
+            ("HfHubHTTPError", 401, "AuthenticationError", "HF_TOKEN"),
+            ("HfHubHTTPError", 429, "RateLimitError", "later"),
+            ("HfHubHTTPError", 500, "APIError", "model_path"),
+            ("RemoteEntryNotFoundError", 404, "APIError", "model_path"),
+            ("BadRequestError", 400, "APIError", "model_path"),
+        ],
+    )
+    def test_answers_of_the_hub(self, name: str, status: int, expected: str, words: str) -> None:
+        """Each refusal becomes an error that says what helps."""
+        import httpx
+        from huggingface_hub import errors
+
+        request = httpx.Request("GET", "https://hub.test/")
+        response = httpx.Response(status, request=request)
+        error = meaning(getattr(errors, name)("no", response=response))
+        assert type(error).__name__ == expected
+        assert words in error.message
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "LocalEntryNotFoundError",
+            "OfflineModeIsEnabled",
+            "RevisionResolutionError",
+            "FileMetadataError",
+        ],
+    )
+    def test_no_hub(self, name: str) -> None:
+        """Without a network the error says how to give the weights by hand, and can be retried."""
+        from huggingface_hub import errors
+
+        error = meaning(getattr(errors, name)("no network"))
+        assert type(error).__name__ == "APIError"
+        assert error.retryable
+        assert f"<weights_dir>/{T2V.name}" in error.message
+
+    def test_a_broken_connection(self) -> None:
+        """What the transport raises by itself is understood as well."""
+        import httpx
+
+        assert meaning(httpx.ConnectError("refused")).retryable
+        assert meaning(ConnectionResetError("reset")).retryable
+
+    def test_a_full_disk(self) -> None:
+        """A full disk is no network trouble."""
+        error = meaning(OSError(errno.ENOSPC, "No space left on device"))
+        assert isinstance(error, ConfigurationError)
+        assert "disk is full" in error.message
+        assert isinstance(meaning(PermissionError("read only")), ConfigurationError)
+
+    def test_a_name_that_is_none(self) -> None:
+        """A repository that cannot exist is a wrong setting."""
+        from huggingface_hub import errors
+
+        assert isinstance(meaning(errors.HFValidationError("bad")), ConfigurationError)
+
+    def test_errors_of_the_client_are_all_understood(self) -> None:
+        """Every error that a download may raise is translated; a new one must be looked at."""
+        from huggingface_hub import errors
+
+        # What belongs to other uses of the client: inference, login, buckets, jobs, its own files.
+        unrelated = ("Inference", "Safetensors", "NotASafetensors", "TextGeneration", "Overloaded")
+        unrelated += ("Generation", "IncompleteGeneration", "Unknown", "DDUF", "OAuth", "OIDC")
+        unrelated += ("DeviceCode", "CLI", "Confirmation", "Sandbox", "StrictDataclass", "DryRun")
+        unrelated += ("LocalToken", "FileDuplication", "CacheNotFound", "CorruptedCache")
+        checked = 0
+        for name, kind in vars(errors).items():
+            if not isinstance(kind, type) or kind.__module__ != errors.__name__:
+                continue
+            if not issubclass(kind, Exception) or name.startswith(unrelated):
+                continue
+            assert isinstance(meaning(kind.__new__(kind)), TioMagicError), name
+            checked += 1
+        assert checked > 15
+
+    def test_our_own_errors_pass(self) -> None:
+        """What is an error of ours already is not translated again."""
+        original = ConfigurationError("as it is")
+        assert meaning(original) is original
+
+    def test_only_known_files_are_fetched(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No pickle and no code is downloaded; the revision and the token are passed on."""
+        import huggingface_hub
+
+        asked: dict[str, Any] = {}
+        told: list[Progress] = []
+
+        def snapshot_download(repository: str, **rest: Any) -> str:
+            asked.update(rest, repository=repository)
+            return "/cache/abc"
+
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+        folder = hub.download("a/b", "abc", model="m", token="t", progress=told.append)
+        assert folder == Path("/cache/abc")
+        assert (asked["repository"], asked["revision"], asked["token"]) == ("a/b", "abc", "t")
+        assert asked["allow_patterns"] == ["*.json", "*.safetensors", "*.txt", "*.model"]
+        assert [moment.phase for moment in told] == [Phase.DOWNLOADING]
+
+    def test_nothing_listens(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With the real client, a hub that does not answer is an error that can be retried."""
+        from huggingface_hub import constants, snapshot_download
+
+        def nowhere(*given: Any, **rest: Any) -> str:
+            folder = snapshot_download(
+                *given, **rest, endpoint="http://127.0.0.1:9", cache_dir=tmp_path
+            )
+            return str(folder)
+
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.snapshot_download", nowhere)
+        with pytest.raises(TioMagicError) as caught:
+            hub.download("a/b", "abc", model="m", token=None, progress=ignore_progress)
+        assert caught.value.code == "api_error"
+        assert caught.value.retryable
+
+
+def meaning(error: Exception) -> TioMagicError:
+    """Return what an error becomes."""
+    with pytest.raises(TioMagicError) as caught, hub.translated("a/b", model=T2V.name):
+        raise error
+    return caught.value
