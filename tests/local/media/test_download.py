@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from tests.local.media.files import png
@@ -323,11 +327,54 @@ def test_addresses_of_the_wrong_form_are_refused(fetch, address, words):
     assert "secret" not in error.message
 
 
-def test_encrypted_connections_check_the_certificate(fetch, web):
-    """A server that speaks no TLS, or another's, is not believed."""
+def test_an_empty_answer_is_an_error(fetch, web, inputs):
+    """A file without bytes."""
+    assert refused(fetch, web.add("/a.png", b"")).code == "empty"
+    assert list(inputs.iterdir()) == []
+
+
+def test_a_server_without_encryption_is_not_https(fetch, web):
+    """Https to a server that speaks none fails, and does not fall back."""
     web.add("/a.png", png())
     error = refused(fetch, web.url("/a.png").replace("http", "https"))
     assert "cannot be fetched" in error.message
+
+
+@pytest.fixture
+def certificate(tmp_path) -> Path:
+    """Give a key and a certificate for pictures.example, made on the spot."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("openssl is not installed")
+    path = tmp_path / "pictures.pem"
+    made = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=pictures.example"
+    names_option = ["-addext", "subjectAltName=DNS:pictures.example"]
+    files = ["-keyout", str(path), "-out", str(tmp_path / "cert.pem")]
+    subprocess.run([program, *made.split(), *names_option, *files], check=True, capture_output=True)
+    with path.open("ab") as file:
+        file.write((tmp_path / "cert.pem").read_bytes())
+    return path
+
+
+def test_the_certificate_is_that_of_the_name(inputs, web, certificate, monkeypatch):
+    """The connection goes to an address, the certificate is checked for the name.
+
+    Trusted, it serves its own name and no other; not trusted, it serves nobody.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    web.encrypt(context)
+    web.add("/a.png", png())
+    reader = LocalMediaReader(
+        inputs, allow_private_addresses=True, resolver=lambda host, port: ["127.0.0.1"]
+    )
+    good = web.url("/a.png", "pictures.example").replace("http:", "https:")
+    with pytest.raises(ValidationError, match="certificate verify failed"):
+        reader.read(good, MediaKind.IMAGE)
+    monkeypatch.setattr(download.certifi, "where", lambda: str(certificate))
+    assert reader.read(good, MediaKind.IMAGE).width == 32
+    with pytest.raises(ValidationError, match="certificate verify failed"):
+        reader.read(good.replace("pictures", "other"), MediaKind.IMAGE)
 
 
 def test_the_total_time_counts_over_redirects(fetch, web):

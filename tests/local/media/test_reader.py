@@ -236,6 +236,30 @@ def test_a_pipe_is_refused(reader, tmp_path):
     assert "not a regular file" in refused(reader, tmp_path / "pipe.png").message
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")
+def test_a_link_to_itself_is_refused(reader, tmp_path):
+    """The operating system's reason is passed on."""
+    (tmp_path / "a.png").symlink_to(tmp_path / "a.png")
+    assert "cannot be read: Too many levels" in refused(reader, tmp_path / "a.png").message
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
+def test_a_file_of_somebody_else_is_refused(reader, picture):
+    """Permission is the trouble, not the format."""
+    picture.chmod(0)
+    assert "Permission denied" in refused(reader, picture).message
+
+
+def test_a_file_that_breaks_while_it_is_read_is_refused(reader):
+    """A file object on a share that goes away."""
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError("the share is gone")
+
+    assert "the share is gone" in refused(reader, Broken()).message
+
+
 @pytest.mark.parametrize("text", ["", "  ", "a\0b.png", "x" * 5000])
 def test_a_string_that_is_no_path_is_refused(reader, text):
     """A picture in base64, given as it is, is met with the right spelling."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,11 +20,18 @@ class Web:
         stop: Set when the test is over; endless answers watch it.
     """
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, server: ThreadingHTTPServer) -> None:
+        self._server = server
+        self.port = server.server_port
         self.answers: dict[str, Answer] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.stop = threading.Event()
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on."""
+        self._server.socket = context.wrap_socket(
+            self._server.socket, server_side=True, do_handshake_on_connect=False
+        )
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
         """Return the address of a path."""
@@ -68,6 +76,10 @@ class Web:
 def running_web() -> Iterator[Web]:
     """Run the server in threads for as long as the block lasts."""
 
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *args: object) -> None:
+            """Write nothing: clients that go away in the middle are what is tested."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             web.requests.append((self.path, dict(self.headers)))
@@ -80,9 +92,9 @@ def running_web() -> Iterator[Web]:
         def log_message(self, *args: object) -> None:
             """Write nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    web = Web(server.server_port)
+    web = Web(server)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import io
 import os
 import re
@@ -22,6 +23,9 @@ from tiomagic_local.media.limits import MediaLimits
 
 _CHUNK = 1 << 20
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
+
+_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL)
+"""Errors of the operating system that mean: there can be no such file."""
 
 _KINDS = {MediaKind.IMAGE: "a picture", MediaKind.VIDEO: "a video"}
 
@@ -162,7 +166,7 @@ def _not_readable(path: Path, error: OSError) -> ValidationError:
 
 
 def _not_there(path: Path, error: Exception) -> ValidationError:
-    if isinstance(error, PermissionError):
+    if isinstance(error, OSError) and error.errno not in _NOWHERE:
         return _not_readable(path, error)
     if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return ValidationError(
