@@ -1,0 +1,126 @@
+"""A working directory of its own for each test, and ``tm`` with fakes behind it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.facade import plugin
+from tiomagic import TioMagic
+from tiomagic.settings import OPTIONS
+from tiomagic_domain.testing import FakeClock, FakeMediaReader, FakeProvider
+
+MODEL = "wan2.1-t2v-1.3b"
+VACE = "wan2.1-vace-14b"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and no setting in the environment."""
+    for option in OPTIONS.values():
+        monkeypatch.delenv(option.variable, raising=False)
+    for variable in ("CI", "NO_COLOR", "TERM"):
+        monkeypatch.delenv(variable, raising=False)
+    working = tmp_path / "work"
+    working.mkdir()
+    monkeypatch.chdir(working)
+    return working
+
+
+@dataclass
+class Stage:
+    """``tm`` and the fakes behind it."""
+
+    tm: TioMagic
+    local: FakeProvider
+    modal: FakeProvider
+    media: FakeMediaReader
+    clock: FakeClock
+    made: list[TioMagic] = field(default_factory=list)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """``tm`` over fake providers, with the real database, output folder and log."""
+    spool = tmp_path / "spool"
+    local = FakeProvider(spool, name="local", blocking=True, default_model=MODEL)
+    modal = FakeProvider(spool, name="modal", default_model=VACE)
+    media = FakeMediaReader(tmp_path / "media")
+    clock = FakeClock()
+    parts: dict[str, Any] = {
+        "providers": {"local": local, "modal": modal},
+        "media": media,
+        "clock": clock,
+    }
+    tm = TioMagic(overrides=parts)
+    yield Stage(tm=tm, local=local, modal=modal, media=media, clock=clock)
+    tm.close()
+
+
+@pytest.fixture
+def plugin_path(tmp_path: Path) -> Path:
+    """A folder that looks like an installed distribution with the provider ``fake``."""
+    site = tmp_path / "site"
+    info = site / "tiomagic_fake-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiomagic-fake\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[tiomagic.providers]\nfake = tiomagic_fake:build\n"
+        "[tiomagic.models]\nfake = tiomagic_fake:MODELS\n"
+    )
+    source = Path(plugin.__file__).read_text(encoding="utf-8")
+    (site / "tiomagic_fake.py").write_text(source, encoding="utf-8")
+    return site
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """Return the environment without settings of tiomagic."""
+    ours = {option.variable for option in OPTIONS.values()}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    return {**kept, **more}
+
+
+@pytest.fixture
+def python(folder: Path) -> Run:
+    """Run code in a fresh interpreter in the working directory."""
+
+    def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=folder,
+            env=clean_environment(**environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture
+def cli(folder: Path, plugin_path: Path) -> Run:
+    """Run the command line as a process of its own, with the provider ``fake`` installed."""
+
+    def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "tiomagic.cli.main", *words],
+            cwd=folder,
+            env=clean_environment(PYTHONPATH=str(plugin_path), **environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    return run

@@ -1,0 +1,114 @@
+"""What importing costs: proven by names, not by a clock."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.facade.conftest import Run
+
+HEAVY = (
+    "torch",
+    "diffusers",
+    "transformers",
+    "modal",
+    "sqlalchemy",
+    "alembic",
+    "PIL",
+    "av",
+    "numpy",
+    "httpx",
+    "gradio",
+    "pydantic",
+)
+"""What no look at models or refused call may load."""
+OURS = ("dependency_injector", "structlog", "typer", "rich", "dotenv", "tiomagic_storage")
+"""What importing may not load either."""
+
+LOADED = "import sys, json; print(json.dumps(sorted(m for m in {names!r} if m in sys.modules)))"
+
+
+def loaded_after(python: Run, code: str, names: tuple[str, ...]) -> list[str]:
+    done = python(f"{code}\n{LOADED.format(names=names)}")
+    assert done.returncode == 0, done.stderr
+    loaded: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return loaded
+
+
+@pytest.mark.parametrize("name", ["tm", "TioMagic", "errors", "__version__"])
+def test_the_import_loads_nothing_heavy_and_writes_nothing(
+    python: Run, folder: Path, name: str
+) -> None:
+    """Each public name can be imported for next to nothing."""
+    assert loaded_after(python, f"from tiomagic import {name}", HEAVY + OURS) == []
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "tm.get_models('text_to_video', 'local')",
+        "tm.get_schema('text_to_video', 'wan2.1-t2v-14b')",
+        "tm.list_implementations()",
+    ],
+)
+def test_questions_load_nothing_heavy_and_write_nothing(
+    python: Run, folder: Path, call: str
+) -> None:
+    """Looking at models loads no engine, no database and no container."""
+    code = f"from tiomagic import tm\n{call}"
+    assert loaded_after(python, code, (*HEAVY, "dependency_injector", "structlog")) == []
+    assert list(folder.iterdir()) == []
+
+
+def test_a_refused_call_loads_no_engine_and_writes_nothing(python: Run, folder: Path) -> None:
+    """A validation error costs neither torch nor a database file."""
+    code = (
+        "from tiomagic import tm, errors\n"
+        "tm.configure(provider='local')\n"
+        "try: tm.text_to_video('wan2.1-t2v-14b', {'prompt': 'x'}, num_frames=80)\n"
+        "except errors.ValidationError as error: assert error.problems[0].nearest == 81\n"
+        "else: raise SystemExit('not refused')"
+    )
+    heavy = tuple(name for name in HEAVY if name != "pydantic")  # dependency-injector's own.
+    assert loaded_after(python, code, heavy) == []
+    assert list(folder.iterdir()) == []
+
+
+def test_a_refused_call_on_modal_loads_no_modal(python: Run, folder: Path) -> None:
+    """The same for the provider whose client is large."""
+    code = (
+        "from tiomagic import tm, errors\n"
+        "tm.configure(provider='modal')\n"
+        "try: tm.text_to_video('wan2.1-t2v-14b', {'prompt': ' '})\n"
+        "except errors.ValidationError: pass\n"
+        "else: raise SystemExit('not refused')"
+    )
+    assert loaded_after(python, code, ("torch", "modal", "sqlalchemy")) == []
+    assert list(folder.iterdir()) == []
+
+
+def test_help_loads_only_the_command_line(python: Run, folder: Path) -> None:
+    """``--help`` loads no domain, no container and no rich, and writes nothing."""
+    code = (
+        "import sys\nfrom tiomagic.cli.main import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass"
+    )
+    names = (*HEAVY, "dependency_injector", "structlog", "rich", "tiomagic_domain.catalogue")
+    assert loaded_after(python, code, names) == []
+    assert list(folder.iterdir()) == []
+
+
+def test_an_unknown_name_is_an_attribute_error(python: Run) -> None:
+    """A misspelt name fails as in any module, and ``dir`` shows the right ones."""
+    code = (
+        "import tiomagic\nassert 'tm' in dir(tiomagic)\n"
+        "assert tiomagic.tm is tiomagic.tm\n"
+        "assert tiomagic.errors.TioMagicError\n"
+        "try: tiomagic.tmm\nexcept AttributeError as error: assert 'tmm' in str(error)\n"
+        "else: raise SystemExit('found')"
+    )
+    done = python(code)
+    assert done.returncode == 0, done.stderr
