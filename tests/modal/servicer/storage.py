@@ -49,7 +49,8 @@ class StorageRpcs:
         secret_id = named_id("st", name) if name else new_id("st")
         kind = request.object_creation_type
         _check_free("Secret", name, kind, exists=secret_id in self._state.secrets)
-        if kind in CREATE:
+        kept = kind == api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
+        if kind in CREATE and not (kept and secret_id in self._state.secrets):
             self._state.secrets[secret_id] = dict(request.env_dict)
             self._state.secret_names[secret_id] = name
         missing = set(request.required_keys) - self._state.secrets[secret_id].keys()

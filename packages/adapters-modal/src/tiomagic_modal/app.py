@@ -22,8 +22,6 @@ from tiomagic_modal.source import SHIPPED, is_left_out, local_tags
 
 image = (
     modal.Image.debian_slim(python_version=PYTHON)
-    # What the wheels of OpenCV look for; the pose estimator needs it.
-    .apt_install("libgl1", "libglib2.0-0")
     .uv_pip_install(*PINS)
     .env(
         {

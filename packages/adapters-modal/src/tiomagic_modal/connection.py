@@ -14,8 +14,8 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tiomagic_domain.errors import APIError, MissingDependencyError
-from tiomagic_modal.errors import translated
+from tiomagic_domain.errors import APIError, AuthenticationError, MissingDependencyError
+from tiomagic_modal.errors import HOW_TO_SIGN_IN, translated
 from tiomagic_modal.options import ModalOptions
 
 if TYPE_CHECKING:
@@ -56,26 +56,44 @@ class Connection:
     def __init__(self, options: ModalOptions, deadline_s: float = DEADLINE_S) -> None:
         self._options = options
         self.deadline_s = deadline_s
+        self._connecting = threading.Lock()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: modal.Client | None = None
 
+    def check_token(self) -> None:
+        """Look whether there is a token; contacts nobody.
+
+        Raises:
+            AuthenticationError: when there is none, with how to get one.
+        """
+        config = require_modal().config.config
+        ours = self._options.token_id and self._options.token_secret
+        theirs = config.get("token_id") and config.get("token_secret")
+        if not (ours or theirs or config.get("oauth_refresh_token")):
+            raise AuthenticationError(f"there is no Modal token. {HOW_TO_SIGN_IN}", code="no_token")
+
     def client(self) -> modal.Client:
-        """Return the client; contacts nobody.
+        """Return the client, connected.
 
         Raises:
             AuthenticationError: when there is no token.
+            APIError: with the code ``unreachable``, retryable, when nobody answers.
         """
-        modal = require_modal()
-        with self._lock:
+        with self._connecting:
             if self._client is None or self._client.is_closed():
-                token_id, token_secret = self._options.token_id, self._options.token_secret
                 with translated("connect to Modal"):
-                    if token_id and token_secret:
-                        self._client = modal.Client.from_credentials(token_id, token_secret)
-                    else:
-                        self._client = modal.Client.from_env()
+                    self._client = self.ask(self._connect)
             return self._client
+
+    async def _connect(self) -> modal.Client:
+        kind = require_modal().Client
+        token_id, token_secret = self._options.token_id, self._options.token_secret
+        if token_id and token_secret:
+            client: modal.Client = await kind.from_credentials.aio(token_id, token_secret)
+        else:
+            client = await kind.from_env.aio()
+        return client
 
     def ask(self, request: Callable[[], Awaitable[T]], *, deadline_s: float | None = None) -> T:
         """Return the answer to a request.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,6 +42,9 @@ DEFAULT_MODEL = "wan2.1-vace-14b"
 ANSWER_LOST = "answer_lost"
 LOST_AFTER = timedelta(minutes=15)
 """How long a job whose submission went unanswered is looked for before it is withdrawn."""
+
+REMEMBERED = 1000
+"""How many of the newest calls are remembered in this process."""
 
 
 def utc_now() -> datetime:
@@ -77,6 +81,7 @@ class ModalProvider:
         self._remote = Remote(self._connection, options.environment)
         self._deploying = threading.Lock()
         self._deployed = False
+        self._call_ids: OrderedDict[str, str] = OrderedDict()
 
     @property
     def name(self) -> str:
@@ -95,7 +100,7 @@ class ModalProvider:
         """
         self._options.check()
         choose_gpu(request.card, self._options.gpu)
-        self._connection.client()
+        self._connection.check_token()
 
     def submit(self, request: Request, observer: Observer) -> Report:
         """Hand a job to Modal, after deploying the app if it has to be.
@@ -114,11 +119,12 @@ class ModalProvider:
         if not self._remote.write(sent_key(job.job_id), True, keep=True):
             return Report(
                 status=JobStatus.QUEUED,
-                call_id=job.call_id or self._remote.read(claim_key(job.job_id)),
+                call_id=self._call_ids.get(job.job_id) or self._remote.read(claim_key(job.job_id)),
                 message="submitted before; not sent again",
             )
         payload = {**encode_request(request), "gpu": variant.gpu}
         call_id = self._spawn(variant, payload, job.job_id)
+        self._remember(job.job_id, call_id)
         return Report(
             status=JobStatus.QUEUED,
             call_id=call_id,
@@ -126,6 +132,12 @@ class ModalProvider:
             progress=Progress(phase=Phase.WAITING),
             facts=facts,
         )
+
+    def _remember(self, job_id: str, call_id: str) -> None:
+        """Note a call that no container has claimed yet; the newest only, to stay small."""
+        self._call_ids[job_id] = call_id
+        while len(self._call_ids) > REMEMBERED:
+            self._call_ids.popitem(last=False)
 
     def _variant(self, request: Request) -> Variant:
         return Variant(

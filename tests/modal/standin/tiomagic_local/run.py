@@ -1,0 +1,39 @@
+"""What `run_request` promises, without a model."""
+
+import builtins
+import json
+import time
+
+from tiomagic_domain import errors
+from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.media import VideoFile
+from tiomagic_domain.ports.provider import Report
+from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.recipe import build_recipe
+
+
+def orders(prompt):
+    try:
+        return json.loads(prompt)
+    except ValueError:
+        return {}
+
+
+def run_request(request, *, runtime, target, progress, cancel=None):
+    told = orders(request.job.required_args["prompt"])
+    runtime.runs += 1
+    print(f"job {request.job.job_id}, run {runtime.runs}")  # For `tiomagic modal logs`.
+    steps = told.get("steps", 2)
+    for step in range(steps):
+        progress(Progress(phase=Phase.DENOISING, step=step, steps=steps))
+        time.sleep(told.get("pause_s", 0.01))
+    if "error" in told:
+        kind = getattr(errors, told["error"], None) or getattr(builtins, told["error"])
+        raise kind(told.get("text", "it broke"))
+    media = b"".join(item.read_bytes() for item in request.media.values())
+    filling = b"\0" * told.get("size", 0)
+    target.write_bytes(f"video of {request.job.job_id} ".encode() + media + filling)
+    facts = {"device": "stand-in", "seconds": {"loading": 1.5, "denoising": 2.0}}
+    recipe = build_recipe(request.job, versions={}, facts=facts)
+    video = VideoFile(path=target, recipe=recipe)
+    return Report(status=JobStatus.COMPLETED, message="completed", video=video, facts=facts)

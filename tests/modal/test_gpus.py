@@ -1,0 +1,67 @@
+"""Modal's GPUs: names, defaults per model, advice."""
+
+import pytest
+
+from tiomagic_domain.catalogue import find_model, models
+from tiomagic_domain.errors import ConfigurationError
+from tiomagic_modal.gpus import GPUS, LADDER, check_gpu, choose_gpu, default_gpu, larger_gpu
+
+VACE = find_model("wan2.1-vace-14b")
+SMALL = find_model("wan2.1-vace-1.3b")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("h100", "H100"), (" A100-80GB ", "A100-80GB"), ("l40s:2", "L40S:2"), ("H100!", "H100!")],
+)
+def test_a_name_comes_out_in_modals_spelling(given, expected):
+    assert check_gpu(given) == expected
+
+
+@pytest.mark.parametrize("given", ["H100:0", "H100:9", "H 100", "", "H100,A100", "H100:two"])
+def test_what_is_no_name_is_refused_with_the_list(given):
+    with pytest.raises(ConfigurationError, match="RTX-PRO-6000") as caught:
+        check_gpu(given)
+    assert caught.value.code == "unknown_gpu"
+
+
+def test_an_almost_right_name_gets_a_hint():
+    with pytest.raises(ConfigurationError, match="Did you mean 'A100-80GB'"):
+        check_gpu("A100_80GB")
+
+
+def test_an_unknown_but_well_formed_name_is_passed_on_with_a_warning():
+    with pytest.warns(UserWarning, match="Did you mean 'H100'"):
+        assert check_gpu("H300") == "H300"
+
+
+def test_each_model_gets_a_gpu_that_holds_it():
+    """The default holds all weights at once, for every card of the catalogue."""
+    for card in models().values():
+        gpu = default_gpu(card)
+        if card.gpu_memory_gib <= 0:
+            assert gpu is None
+        else:
+            assert gpu in LADDER
+            assert GPUS[gpu].memory_gb > card.weights_gib or gpu == LADDER[-1]
+
+
+def test_the_defaults_of_the_wan_family():
+    assert default_gpu(VACE) == "H100"
+    assert default_gpu(SMALL) == "L40S"
+
+
+def test_a_gpu_that_is_known_to_be_too_small_is_refused_before_it_is_rented():
+    with pytest.raises(ConfigurationError, match="needs at least 16 GiB") as caught:
+        choose_gpu(VACE, "T4")
+    assert caught.value.details["suggestion"] == "H100"
+    assert choose_gpu(VACE, "l4") == "L4"
+    assert choose_gpu(VACE, None) == "H100"
+
+
+def test_the_next_larger_one_is_named():
+    assert larger_gpu("L4") == "L40S"
+    assert larger_gpu("H100") == "H200"
+    assert larger_gpu("H100:2") == "H200"
+    assert larger_gpu("B200") is None
+    assert larger_gpu("H300") is None
