@@ -1,0 +1,143 @@
+"""Finished videos: whole under their names, or an error and the source untouched."""
+
+import json
+import os
+import subprocess
+from datetime import timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.testing.outputs import OutputStoreContract, make_video
+from tiomagic_domain.testing.repository import NOON, make_job
+from tiomagic_storage import FolderOutputStore
+from tiomagic_storage._files import PART, try_lock
+
+
+class TestFolderOutputStore(OutputStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> FolderOutputStore:
+        return FolderOutputStore(tmp_path / "made" / "on" / "demand")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def assert_nothing_happened(caught, folder: Path, video) -> None:
+    """The error names both paths; there is nothing in the folder, and the source is whole."""
+    assert str(folder) in caught.value.message
+    assert str(video.path) in caught.value.message
+    assert names(folder) == []
+    assert video.path.stat().st_size > 0
+
+
+def test_the_name_says_what_made_it(tmp_path):
+    """Model, feature, UTC time of creation and the start of the id, whatever the zone."""
+    job = make_job(
+        job_id="0123456789",
+        model="lab/owl v2",
+        creation_time=NOON.astimezone(timezone(timedelta(hours=9))),
+    )
+    path = FolderOutputStore(tmp_path).save(job, make_video(tmp_path / "spool"))
+    assert path.name == "lab_owl_v2-text_to_video-20261122T120000Z-01234567.mp4"
+    assert names(tmp_path) == [path.with_suffix(".json").name, path.name, "spool"]
+
+
+def test_a_relative_folder_gives_an_absolute_path(tmp_path, monkeypatch):
+    """The path that a job records holds in every working directory."""
+    monkeypatch.chdir(tmp_path)
+    path = FolderOutputStore(Path("videos")).save(make_job(), make_video(tmp_path / "spool"))
+    assert path.parent == tmp_path / "videos"
+
+
+def test_a_disk_that_fills_up_is_an_error(tmp_path, file_size_limit):
+    """Space that ends in the middle of the copy leaves nothing behind, and later it works."""
+    video = make_video(tmp_path / "spool", b"x" * 3_000_000)
+    store, job = FolderOutputStore(tmp_path / "videos"), make_job()
+    with file_size_limit(1_000_000), pytest.raises(ProcessingError) as caught:
+        store.save(job, video)
+    assert_nothing_happened(caught, tmp_path / "videos", video)
+    assert store.save(job, video).stat().st_size == 3_000_000
+
+
+def test_a_full_file_system_is_an_error(tmp_path):
+    """The same on a real file system without space, which only root can make here."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("may not mount a file system; test_a_disk_that_fills_up_is_an_error stands in")
+    try:
+        video = make_video(tmp_path / "spool", b"x" * 3_000_000)
+        with pytest.raises(ProcessingError, match="No space left") as caught:
+            FolderOutputStore(small).save(make_job(), video)
+        assert_nothing_happened(caught, small, video)
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_a_read_only_folder_is_an_error(guarded_folder):
+    """A folder that one may not write in keeps the source where it is."""
+    video = make_video(guarded_folder / "spool")
+    videos = guarded_folder / "videos"
+    videos.mkdir(mode=0o500)
+    with pytest.raises(ProcessingError, match="Permission denied") as caught:
+        FolderOutputStore(videos).save(make_job(), video)
+    assert_nothing_happened(caught, videos, video)
+
+
+def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path):
+    """A folder that cannot be made is an error with its path."""
+    (tmp_path / "videos").write_text("a file")
+    video = make_video(tmp_path / "spool")
+    with pytest.raises(ProcessingError, match="videos"):
+        FolderOutputStore(tmp_path / "videos").save(make_job(), video)
+    assert video.path.exists()
+
+
+def test_a_recipe_that_cannot_be_placed_keeps_the_video_back(tmp_path):
+    """A video never appears without its recipe."""
+    job, store = make_job(), FolderOutputStore(tmp_path / "videos")
+    path = store.save(job, make_video(tmp_path / "spool"))
+    path.unlink()
+    path.with_suffix(".json").unlink()
+    path.with_suffix(".json").mkdir()
+    with pytest.raises(ProcessingError):
+        store.save(job, make_video(tmp_path / "spool"))
+    assert names(tmp_path / "videos") == [path.with_suffix(".json").name]
+
+
+def test_a_source_that_cannot_be_removed_is_no_error(guarded_folder):
+    """The video is safe, and that is what counts."""
+    video = make_video(guarded_folder / "spool")
+    video.path.parent.chmod(0o500)
+    path = FolderOutputStore(guarded_folder / "videos").save(make_job(), video)
+    assert path.read_bytes() == video.path.read_bytes()
+    video.path.parent.chmod(0o700)
+
+
+def test_leftovers_of_dead_writers_are_removed(tmp_path):
+    """Old and unlocked temporary files go; young ones, locked ones and other people's stay."""
+    old, young, busy, foreign = (
+        tmp_path / name for name in (f".a{PART}", f".b{PART}", f".c{PART}", ".d.part")
+    )
+    for path in (old, young, busy, foreign):
+        path.write_bytes(b"half")
+    for path in (old, busy, foreign):
+        os.utime(path, (0, 0))
+    with busy.open("rb") as file:
+        assert try_lock(file.fileno())
+        target = FolderOutputStore(tmp_path).save(make_job(), make_video(tmp_path / "spool"))
+    expected = [young, busy, foreign, target, target.with_suffix(".json"), tmp_path / "spool"]
+    assert names(tmp_path) == sorted(path.name for path in expected)
+
+
+def test_the_recipe_keeps_its_letters(tmp_path):
+    """A recipe is for people too: UTF-8, and odd characters are no error."""
+    video = make_video(tmp_path / "spool")
+    video.recipe["prompt"] = "Füchslein \ud800"
+    path = FolderOutputStore(tmp_path).save(make_job(), video).with_suffix(".json")
+    assert "Füchslein" in path.read_text("utf-8")
+    assert json.loads(path.read_text("utf-8"))["prompt"] == "Füchslein \ud800"
