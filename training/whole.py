@@ -48,14 +48,14 @@ def decode(vae: AutoencoderKLWan, z: torch.Tensor) -> torch.Tensor:
 
 def _down(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     x = layer(x)
-    if layer.mode != "downsample3d":
+    if layer.mode != "downsample3d" or x.shape[2] == 1:
         return x
     # The first frame stays alone; each later one sees its two predecessors.
     return torch.cat([x[:, :, :1], layer.time_conv(x)], dim=2)
 
 
 def _up(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    if layer.mode == "upsample3d":
+    if layer.mode == "upsample3d" and x.shape[2] > 1:
         later = layer.time_conv(x[:, :, 1:])
         b, _, t, h, w = later.shape
         later = later.reshape(b, 2, -1, t, h, w)

@@ -1,0 +1,43 @@
+"""Clips through `tm`, the whole path that a user takes: arguments, engine, mp4 and back."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tiomagic import TioMagic
+from tiomagic_local.media.mp4 import write_mp4
+from tiomagic_local.media.videos import video_frames
+
+
+class ThroughTm:
+    """Makes clips with `doodle` in a folder of its own."""
+
+    def __init__(self, folder: Path, *, fps: int = 16, **settings: object) -> None:
+        self._folder, self._fps = folder, fps
+        self._tm = TioMagic(working_dir=folder, provider="local", **settings)
+        self.handles: list = []
+
+    def __call__(
+        self, task: str, prompt: str, seed: int, *, pictures: list[np.ndarray] | None = None,
+        skeleton: np.ndarray | None = None, **settings: object,
+    ) -> np.ndarray:
+        """One clip as its mp4 shows it: uint8 (T, H, W, 3)."""
+        arguments = dict(zip(_PICTURES[task], map(Image.fromarray, pictures or []), strict=True))
+        if skeleton is not None:
+            path = self._folder / f"skeleton-{seed}.mp4"
+            write_mp4(path, skeleton, fps=self._fps, recipe={})
+            arguments["pose_video"] = path
+        handle = getattr(self._tm, task)(
+            "doodle", prompt=prompt, seed=seed, progress=False, **arguments, **settings
+        )
+        self.handles.append(handle)
+        return np.stack([shown.pixels() for shown in video_frames(Path(handle.result_video))])
+
+
+_PICTURES = {
+    "text_to_video": (),
+    "image_to_video": ("image",),
+    "interpolate": ("first_frame", "last_frame"),
+    "pose_guidance": ("image",),
+}
