@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.facade import plugin
+
 from tiomagic import TioMagic
 from tiomagic.settings import OPTIONS
 from tiomagic_domain.testing import FakeClock, FakeMediaReader, FakeProvider

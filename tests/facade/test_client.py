@@ -1,15 +1,13 @@
 """``tm``: calls, errors and old scripts, over fake providers and a real database."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.facade.conftest import MODEL, VACE, Stage
+
 from tiomagic import TioMagic
 from tiomagic.errors import (
     APIError,

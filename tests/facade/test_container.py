@@ -1,14 +1,12 @@
 """The wiring: every part can be built, swapped, and is kept as long as it should be."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.facade.conftest import Run, Stage
+
 from tiomagic import TioMagic
 from tiomagic.clock import SystemClock
 from tiomagic.container import build_container

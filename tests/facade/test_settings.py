@@ -1,7 +1,5 @@
 """Where settings come from, and what they refuse."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

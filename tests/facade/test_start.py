@@ -1,12 +1,9 @@
 """What importing costs: proven by names, not by a clock."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
 import pytest
-
 from tests.facade.conftest import Run
 
 HEAVY = (

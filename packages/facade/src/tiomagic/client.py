@@ -215,7 +215,7 @@ class TioMagic(Inquiries):
         from tiomagic.running import rerun
 
         recipe = self.get_recipe(source)
-        name = provider or self.settings.provider or recipe.get("provider")
+        name = provider or self.settings.provider or str(recipe["provider"])
         return rerun(self._session, recipe, name, overrides, wait=wait, progress=progress)
 
     def unload(self) -> None:

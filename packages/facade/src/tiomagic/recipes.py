@@ -45,9 +45,6 @@ def of_file(path: str | Path) -> dict[str, Any]:
     data = _read_json(path) if path.suffix.lower() == ".json" else _read_video(path)
     recipe = read_recipe(data)
     find_feature(str(recipe["feature"]))
-    for name in ("required_args", "optional_args"):
-        if not isinstance(recipe[name], dict):
-            raise ValidationError(f"{path}: {name} of the recipe is no dict", code="not_a_recipe")
     return recipe
 
 

@@ -44,21 +44,20 @@ def run(
 def rerun(
     session: Session,
     recipe: Mapping[str, Any],
-    provider: str | None,
+    provider: str,
     overrides: Mapping[str, object],
     *,
     wait: bool | None,
     progress: ProgressChoice,
 ) -> JobHandle:
     """Submit the job of a recipe again; see :meth:`tiomagic.TioMagic.rerun`."""
-    name = provider or session.configured_provider()
 
     def submit(sink: ProgressSink) -> Job:
         return session.generation.rerun(
-            recipe, overrides=overrides, provider=name, on_progress=sink
+            recipe, overrides=overrides, provider=provider, on_progress=sink
         )
 
-    return _see_through(session, name, submit, wait=wait, progress=progress)
+    return _see_through(session, provider, submit, wait=wait, progress=progress)
 
 
 def _see_through(
