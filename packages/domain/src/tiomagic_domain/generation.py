@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tiomagic_domain.catalogue import find_feature, find_model
+from tiomagic_domain.catalogue import ModelCard, find_feature, find_model
 from tiomagic_domain.errors import (
     APIError,
     GenerationCanceledError,
@@ -48,10 +48,11 @@ class Generation:
         clock: The time.
         on_change: Told every stored change of a job, except steps within a phase.
         on_trouble: Told what went wrong without stopping a run.
+        catalogue: The models that can be asked for; every known one when left out.
         preparation: Turns arguments into requests; made from the other parts when left out.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by keyword only, one for each part
         self,
         *,
         providers: Mapping[str, Provider],
@@ -61,6 +62,7 @@ class Generation:
         clock: Clock,
         on_change: Callable[[Job], None] = ignore_change,
         on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
+        catalogue: Mapping[str, ModelCard] | None = None,
         preparation: Preparation | None = None,
     ) -> None:
         self._providers = providers
@@ -69,6 +71,7 @@ class Generation:
         self._clock = clock
         self._writer = JobWriter(repository, clock, on_change)
         self._on_trouble = on_trouble
+        self._catalogue = catalogue
         self._preparation = preparation or Preparation(media, clock)
 
     def submit(
@@ -98,7 +101,8 @@ class Generation:
                 details have its ``job_id``.
         """
         runner = self._provider(provider)
-        card = find_model(model or runner.capabilities().default_model, feature, provider)
+        name = model or runner.capabilities().default_model
+        card = find_model(name, feature, provider, catalogue=self._catalogue)
         request = self._preparation.prepare(feature, card, provider, arguments)
         runner.check(request)
         job = request.job

@@ -62,22 +62,33 @@ def find_feature(name: str) -> Feature:
         raise ValidationError(message, code="unknown_feature") from None
 
 
-def models_for(feature: Feature, provider: str | None = None) -> list[str]:
+def models_for(
+    feature: Feature,
+    provider: str | None = None,
+    *,
+    catalogue: Mapping[str, ModelCard] | None = None,
+) -> list[str]:
     """Return the names of the models that serve a feature, sorted.
 
     Args:
         feature: What they must be able to do.
         provider: Who must be able to run them; None for anybody.
+        catalogue: The models to choose from; None for every known one.
     """
+    known = models() if catalogue is None else catalogue
     return [
         card.name
-        for card in models().values()
+        for card in known.values()
         if feature in card.features and (provider is None or provider in card.providers)
     ]
 
 
 def find_model(
-    name: object, feature: Feature | None = None, provider: str | None = None
+    name: object,
+    feature: Feature | None = None,
+    provider: str | None = None,
+    *,
+    catalogue: Mapping[str, ModelCard] | None = None,
 ) -> ModelCard:
     """Return a model's card.
 
@@ -85,14 +96,17 @@ def find_model(
         name: The model's name.
         feature: What it must be able to do; None for anything.
         provider: Who must be able to run it; None for anybody.
+        catalogue: The models to choose from; None for every known one.
 
     Raises:
         UnknownModelError: when there is no such model, or it does not serve the feature.
     """
-    card = models().get(name) if isinstance(name, str) else None
+    catalogue = models() if catalogue is None else catalogue
+    card = catalogue.get(name) if isinstance(name, str) else None
     if card is None:
-        known = models_for(feature, provider) if feature else list(models())
-        hint = did_you_mean(name, models())
+        fitting = models_for(feature, provider, catalogue=catalogue) if feature else []
+        known = fitting if feature else list(catalogue)
+        hint = did_you_mean(name, catalogue)
         purpose = f" for {feature.label}" if feature else ""
         raise UnknownModelError(
             f"there is no model {name!r}.{hint} Models{purpose}: {listed(known)}",
@@ -100,7 +114,7 @@ def find_model(
         )
     if feature is not None and feature not in card.features:
         can = listed(served.label for served in card.features)
-        others = models_for(feature, provider)
+        others = models_for(feature, provider, catalogue=catalogue)
         raise UnknownModelError(
             f"{name!r} cannot do {feature.label}; it can do {can}. "
             f"Models for {feature.label}: {listed(others)}",

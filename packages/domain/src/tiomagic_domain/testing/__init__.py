@@ -9,7 +9,8 @@ port                            fake                         contract
 ``JobRepository``               ``MemoryJobRepository``      ``JobRepositoryContract``
 ``MediaReader``                 ``FakeMediaReader``          ``MediaReaderContract``
 ``OutputStore``                 ``FakeOutputStore``          ``OutputStoreContract``
-``Provider``                    ``FakeProvider``             ``BlockingProviderContract`` or
+``Provider``                    ``FakeProvider``             ``BlockingProviderContract``,
+                                                             ``QueueingProviderContract`` or
                                                              ``RemoteProviderContract``
 the four feature ports          ``FakeEngine``               ``TextToVideoContract`` and so on
 ==============================  ===========================  =======================================
@@ -42,6 +43,7 @@ from tiomagic_domain.testing.contracts.features import (  # noqa: E402
 from tiomagic_domain.testing.contracts.media_reader import MediaReaderContract  # noqa: E402
 from tiomagic_domain.testing.contracts.provider import (  # noqa: E402
     BlockingProviderContract,
+    QueueingProviderContract,
     RecordingObserver,
     RemoteProviderContract,
 )
@@ -78,6 +80,7 @@ __all__ = [
     "MemoryJobRepository",
     "OutputStoreContract",
     "PoseGuidanceContract",
+    "QueueingProviderContract",
     "RecordingObserver",
     "RemoteProviderContract",
     "TextToVideoContract",

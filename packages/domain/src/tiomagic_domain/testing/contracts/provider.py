@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from tiomagic_domain.catalogue import models
+from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.errors import APIError, GenerationCanceledError
 from tiomagic_domain.jobs import Job, JobStatus
 from tiomagic_domain.ports.provider import Provider, Report, Request
@@ -43,7 +43,7 @@ class RecordingObserver:
 
 
 class ProviderContract:
-    """What every provider does; subclass one of the two below.
+    """What every provider does; subclass one of those below.
 
     Fixtures to give: ``provider``, fresh, and ``new_request``, which returns a small request of a
     job of its own each time it is called. Where runs can be counted, override ``count_runs``.
@@ -54,11 +54,18 @@ class ProviderContract:
         """Return how many runs were started so far; a provider that cannot tell says 1."""
         return lambda: 1
 
-    def test_its_default_model_exists(self, provider: Provider) -> None:
-        """The model that runs when none is named is in the catalogue, and the name is one word."""
+    @pytest.fixture
+    def catalogue(self) -> Mapping[str, ModelCard]:
+        """Return the models that the provider is asked for; every known one."""
+        return models()
+
+    def test_its_default_model_exists(
+        self, provider: Provider, catalogue: Mapping[str, ModelCard]
+    ) -> None:
+        """The model that runs when none is named is in the catalogue, and it runs there."""
         assert provider.name
         assert provider.name == provider.name.strip()
-        assert provider.capabilities().default_model in models()
+        assert provider.capabilities().default_model in catalogue
 
     def test_a_run_ends_with_a_video(
         self, provider: Provider, new_request: Callable[[], Request]
@@ -147,11 +154,11 @@ class BlockingProviderContract(ProviderContract):
         assert next_report.status is JobStatus.COMPLETED
 
 
-class RemoteProviderContract(ProviderContract):
-    """What every provider does whose runs go on elsewhere.
+class QueueingProviderContract(ProviderContract):
+    """What every provider does whose ``submit`` returns at once.
 
-    Further fixtures: ``long_request``, which returns a request whose run does not end by itself
-    within the test, and ``cut_off``, which returns a context in which the service is out of reach.
+    A further fixture: ``long_request``, which returns a request whose run does not end by itself
+    within the test.
     """
 
     def test_it_says_that_it_does_not_block(self, provider: Provider) -> None:
@@ -203,6 +210,13 @@ class RemoteProviderContract(ProviderContract):
         settle(provider, updated(first, provider.cancel(first)))
         _, end = settle(provider, second)
         assert end.status is JobStatus.COMPLETED
+
+
+class RemoteProviderContract(QueueingProviderContract):
+    """What every provider does whose runs go on behind a network.
+
+    A further fixture: ``cut_off``, which returns a context in which the service is out of reach.
+    """
 
     def test_no_network_is_no_news(
         self,
