@@ -18,9 +18,9 @@ PROCESSES, JOBS, SHARED = 8, 200, 25
 
 def test_a_fresh_database_is_opened_by_many_at_once(tmp_path):
     """Processes that meet no database yet make one together, and none of them fails."""
-    urls = [f"sqlite:///{tmp_path}/{number}/jobs.db" for number in range(20)]
-    workers.run_together(workers.open_and_add, 6, urls)
-    assert [opened_by(url) for url in urls] == [6] * 20
+    urls = [f"sqlite:///{tmp_path}/{number}/jobs.db" for number in range(10)]
+    workers.run_together(workers.open_and_add, 5, urls)
+    assert [opened_by(url) for url in urls] == [5] * 10
 
 
 def test_a_fresh_postgresql_is_opened_by_many_at_once(postgresql_url):

@@ -17,13 +17,16 @@ from tiomagic_storage import FolderOutputStore, GenerationLog, open_repository
 
 SPAWN = multiprocessing.get_context("spawn")
 VIDEO_BYTES = 3_000_000
+ALL_HERE_S = 200
+"""Bound on starting: imports of several processes at once take long on a busy machine."""
 
 
 def run_together(work: Callable[..., None], count: int, *arguments: Any) -> None:
     """Run ``work(barrier, number, *arguments)`` in so many processes; all must end well."""
     barrier = SPAWN.Barrier(count)
     processes = [
-        SPAWN.Process(target=work, args=(barrier, number, *arguments)) for number in range(count)
+        SPAWN.Process(target=work, args=(barrier, number, *arguments), daemon=True)
+        for number in range(count)
     ]
     for process in processes:
         process.start()
@@ -35,7 +38,7 @@ def run_together(work: Callable[..., None], count: int, *arguments: Any) -> None
 def open_and_add(barrier: Barrier, number: int, urls: list[str]) -> None:
     """Open fresh databases, each at the same moment as everybody else, and use them."""
     for url in urls:
-        barrier.wait(60)
+        barrier.wait(ALL_HERE_S)
         repository = open_repository(url)
         repository.add(make_job(job_id=f"opened-by-{number}"))
         repository.close()
@@ -44,7 +47,7 @@ def open_and_add(barrier: Barrier, number: int, urls: list[str]) -> None:
 def submit_and_update(barrier: Barrier, number: int, url: str, jobs: int, shared: int) -> None:
     """See jobs through their lives, and count up one job that everybody else counts up too."""
     repository = open_repository(url)
-    barrier.wait(60)
+    barrier.wait(ALL_HERE_S)
     for index in range(jobs):
         job = make_job(job_id=f"{number}-{index:04}")
         repository.add(job)
@@ -70,7 +73,7 @@ def add_and_log(barrier: Barrier, number: int, url: str, log: Path, jobs: int) -
     """Store jobs and mirror each at once."""
     repository = open_repository(url)
     mirror = GenerationLog(log, repository)
-    barrier.wait(60)
+    barrier.wait(ALL_HERE_S)
     for index in range(jobs):
         repository.add(make_job(job_id=f"{number}-{index}"))
         mirror.refresh()
@@ -100,7 +103,7 @@ def save_until_killed(tell: Connection, folder: Path) -> None:
 def kill_after(messages: int, work: Callable[..., None], *arguments: Any) -> list[str]:
     """Kill -9 a process right after so many messages; return all that it had told."""
     hear, tell = SPAWN.Pipe(duplex=False)
-    process = SPAWN.Process(target=work, args=(tell, *arguments))
+    process = SPAWN.Process(target=work, args=(tell, *arguments), daemon=True)
     process.start()
     tell.close()
     told = [hear.recv() for _ in range(messages)]
