@@ -1,6 +1,7 @@
 """What another distribution may bring: a provider and a model. Also copied as ``tiomagic_fake``.
 
-The variable ``FAKE`` says how it behaves: ``fails``, ``unauthorized``, ``remote``, ``slow``.
+The variable ``FAKE`` says how it behaves: ``fails``, ``leaks``,
+``unauthorized``, ``stopped``, ``slow``, ``remote``, ``endless``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tiomagic_domain.catalogue.wan import MODELS as WAN
-from tiomagic_domain.errors import AuthenticationError, GenerationError
+from tiomagic_domain.errors import AuthenticationError, GenerationCanceledError, GenerationError
 from tiomagic_domain.jobs import JobStatus
 from tiomagic_domain.testing import FakeProvider
 
@@ -40,6 +41,8 @@ def build(settings: Settings) -> FakeProvider:
         provider.failure = GenerationError(f"refused: token {settings.hf_token}")
     if manner == "unauthorized":
         provider.rejection = AuthenticationError("the token was refused")
+    if manner == "stopped":
+        provider.failure = GenerationCanceledError("stopped")
     if manner == "slow":
         provider.during = lambda step: time.sleep(0 if step == 0 else 60)
     if manner == "endless":

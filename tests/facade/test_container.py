@@ -42,7 +42,7 @@ def test_every_part_can_be_built(folder: Path) -> None:
     assert [backends[name].name for name in ("local", "modal")] == ["local", "modal"]
     assert sorted(backends) == sorted(["local", "modal"])
     assert len(backends) == 2
-    assert backends["local"] is container.local()
+    assert backends["local"].provider is container.local()
     container.shutdown_resources()
     assert list(folder.iterdir()) == []
 
@@ -52,21 +52,25 @@ def test_settings_reach_the_providers(folder: Path) -> None:
     tm = TioMagic(
         weights_dir="w", device="cpu", hf_token="t", gpu="H100", timeout=60, scaledown_window=70
     )
-    options: Any = tm._session.provider("local")._options  # type: ignore[attr-defined]
+    options: Any = tm._session.provider("local").provider._options  # type: ignore[attr-defined]
     assert (options.weights_dir, options.device, options.hf_token) == (folder / "w", "cpu", "t")
-    options = tm._session.provider("modal")._options  # type: ignore[attr-defined]
+    options = tm._session.provider("modal").provider._options  # type: ignore[attr-defined]
     assert (options.gpu, options.timeout_s, options.scaledown_window_s) == ("H100", 60, 70)
 
 
 def test_a_loaded_model_survives_other_settings() -> None:
     """Only the parts whose settings changed are built anew."""
     tm = TioMagic(provider="local")
-    local, modal = tm._session.provider("local"), tm._session.provider("modal")
+
+    def built(name: str) -> object:
+        return tm._session.provider(name).provider
+
+    local, modal = built("local"), built("modal")
     tm.configure(provider="modal", gpu="H100")
-    assert tm._session.provider("local") is local
-    assert tm._session.provider("modal") is not modal
+    assert built("local") is local
+    assert built("modal") is not modal
     tm.configure(device="cpu")
-    assert tm._session.provider("local") is not local
+    assert built("local") is not local
     generation = tm._session.generation
     tm.configure(output_dir="elsewhere")
     assert tm._session.generation is not generation
@@ -139,10 +143,10 @@ def test_another_distribution_adds_a_provider(python: Run, plugin_path: Path) ->
         "tm.configure(provider='fake', gpu='H100')\n"
         "job = tm.text_to_video(prompt='a fox')\n"
         "assert (job.status, job.model) == ('completed', 'fake-wan2.1-t2v-1.3b'), job\n"
-        "first = tm._session.provider('fake')\n"
-        "assert tm._session.provider('fake') is first\n"
+        "first = tm._session.provider('fake').provider\n"
+        "assert tm._session.provider('fake').provider is first\n"
         "tm.configure(gpu='A100')\n"
-        "assert tm._session.provider('fake') is not first\n"
+        "assert tm._session.provider('fake').provider is not first\n"
     )
     done = python(code, PYTHONPATH=str(plugin_path))
     assert done.returncode == 0, done.stderr

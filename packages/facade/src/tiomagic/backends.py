@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
+from tiomagic.discretion import DiscreetProvider
+
 if TYPE_CHECKING:
     from tiomagic.settings import Settings
     from tiomagic_domain.ports import Provider
@@ -52,7 +54,10 @@ class Backends(Mapping[str, "Provider"]):
         self._others: dict[str, Provider] = {}
         self._lock = threading.Lock()
 
-    def __getitem__(self, name: str) -> Provider:
+    def __getitem__(self, name: str) -> DiscreetProvider:
+        return DiscreetProvider(self._built(name), lambda: self._settings().secrets)
+
+    def _built(self, name: str) -> Provider:
         if name in self._builders:
             return self._builders[name]()
         if name not in self._names:

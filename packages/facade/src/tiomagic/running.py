@@ -95,7 +95,7 @@ def unload(session: Session) -> None:
     """Free the memory of every provider that keeps models; builds none that is not installed."""
     for name in session.provider_names():
         try:
-            provider = session.provider(name)
+            provider = session.provider(name).provider
         except ConfigurationError:
             continue  # What cannot be built has loaded nothing.
         if isinstance(provider, Unloads):

@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tiomagic.backends import provider_names
+from tiomagic.backends import Backends, provider_names
 from tiomagic.settings import Settings, check_configured, read_dotenv, resolve
 from tiomagic_domain.errors import ConfigurationError, UnknownProviderError, ValidationError
 from tiomagic_domain.suggestions import did_you_mean, listed
 
 if TYPE_CHECKING:
     from tiomagic.container import Container
+    from tiomagic.discretion import DiscreetProvider
     from tiomagic_domain.generation import Generation
-    from tiomagic_domain.ports import Provider
 
 PARTS: Final = ("clock", "repository", "outputs", "media", "generation_log", "providers")
 """What may be overridden."""
@@ -120,7 +120,7 @@ class Session:
             generation: Generation = self.container.generation()
             return generation
 
-    def provider(self, name: str) -> Provider:
+    def provider(self, name: str) -> DiscreetProvider:
         """Return a provider.
 
         Raises:
@@ -129,7 +129,7 @@ class Session:
         """
         self.check_provider(name)
         with self._lock:
-            backends: Mapping[str, Provider] = self.container.backends()
+            backends: Backends = self.container.backends()
             return backends[name]
 
     @property

@@ -1,0 +1,383 @@
+"""The command line, as processes of their own."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.facade.conftest import Run, clean_environment
+
+T2V = ("text-to-video", "a fox", "--provider", "fake")
+VACE = "fake-wan2.1-vace-14b"
+
+
+def png(folder: Path) -> str:
+    """Return the path of a real picture."""
+    from PIL import Image
+
+    Image.new("RGB", (64, 48), "red").save(folder / "fox.png")
+    return str(folder / "fox.png")
+
+
+def test_the_path_of_the_video_is_the_data(cli: Run) -> None:
+    """Stdout has one line, a path that exists; the rest is on stderr."""
+    done = cli(*T2V, "--seed", "5", "--steps", "2", "--set", "flow_shift=4")
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert Path(line).is_file()
+    assert "denoising 3/3" in done.stderr
+    settings = json.loads(Path(line).with_suffix(".json").read_text())["optional_args"]
+    assert (settings["seed"], settings["num_inference_steps"]) == (5, 2)
+    assert settings["flow_shift"] == 4.0
+
+
+def test_json_is_one_document(cli: Run) -> None:
+    """With ``--json`` stdout is a document and stderr is empty."""
+    done = cli(*T2V, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["status"] == "completed"
+
+
+def test_quiet_shows_no_progress(cli: Run) -> None:
+    """``--quiet`` leaves the job's id and nothing that moves."""
+    done = cli(*T2V, "-q")
+    assert done.returncode == 0
+    assert "denoising" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "inputs"),
+    [
+        ("image-to-video", ["--image"]),
+        ("interpolate", ["--first-frame", "--last-frame"]),
+        ("pose-guidance", ["--image", "--pose-video"]),
+    ],
+)
+def test_pictures_are_given_as_files(
+    cli: Run, folder: Path, command: str, inputs: list[str]
+) -> None:
+    """The other three features take their pictures and videos by option."""
+    picture, video = png(folder), str(folder / "poses.mp4")
+    make_real_video(Path(video))
+    words = [w for name in inputs for w in (name, video if "video" in name else picture)]
+    done = cli(command, "a fox", "-p", "fake", "-m", VACE, *words)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_file()
+
+
+def make_real_video(path: Path) -> None:
+    """Write five black frames."""
+    import numpy as np
+
+    from tiomagic_local.media.mp4 import write_mp4
+
+    write_mp4(path, np.zeros((5, 32, 32, 3), np.uint8), fps=8, recipe={})
+
+
+def test_the_output_option_copies_the_video(cli: Run, folder: Path) -> None:
+    """``-o`` names a file or a folder; the job keeps its own."""
+    done = cli(*T2V, "-o", "fox.mp4")
+    assert done.stdout.strip() == str(folder / "fox.mp4")
+    assert (folder / "fox.mp4").is_file()
+    (folder / "videos").mkdir()
+    done = cli(*T2V, "-o", "videos")
+    assert Path(done.stdout.strip()).parent == folder / "videos"
+    assert len(list((folder / "output_videos").glob("*.mp4"))) == 2
+    assert list(folder.glob(".fox*")) == []
+
+
+def test_an_output_that_cannot_be_written_is_found_before(cli: Run, folder: Path) -> None:
+    """Nothing runs when the place for the video is none."""
+    done = cli(*T2V, "-o", "nowhere/fox.mp4")
+    assert done.returncode == 3
+    assert "--output" in done.stderr
+    assert not (folder / ".tiomagic").exists()
+
+
+def test_all_problems_are_listed_with_the_nearest_value(cli: Run, folder: Path) -> None:
+    """One line a problem, exit code 3, no traceback, and no file."""
+    wrong = ["--num-frames", "80", "--height", "500", "--seed", "nan", "--set", "stepps=5"]
+    done = cli(*T2V, *wrong)
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[0].startswith("error: 4 problems with text_to_video")
+    assert "num_frames: must be of the form 4k+1 between 5 and 161, not 80; nearest: 81" in (
+        done.stderr
+    )
+    assert "nearest: 496" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["nonsense"], 2, "No such command"),
+        (["text-to-video"], 2, "prompt"),
+        ([*T2V, "--timeout", "soon"], 2, "timeout"),
+        ([*T2V, "--num-frames", "-5"], 3, "nearest: 5"),
+        ([*T2V, "--num-frames", "many"], 3, "not the text 'many'"),
+        ([*T2V, "--set", "seed"], 3, "must be NAME=VALUE"),
+        ([*T2V, "--seed", "1", "--set", "seed=2"], 3, "given twice"),
+        ([*T2V, "-m", "fake-wan"], 3, "there is no model"),
+        (["text-to-video", "a fox", "-p", "fak"], 3, "Did you mean 'fake'"),
+        (["text-to-video", "  ", "-p", "fake"], 3, "prompt"),
+        ([*T2V, "--no-wait"], 3, "runs in this process"),
+        (["image-to-video", "a", "-p", "fake", "-m", VACE, "--image", "no.png"], 3, "no.png"),
+        (["status", "nothing"], 3, "there is no job 'nothing'"),
+        (["cancel", "nothing"], 3, "there is no job 'nothing'"),
+        (["jobs", "--status", "done"], 3, "status: must be one of"),
+        (["schema", "wan2.1-t2v-14b", "poses"], 3, "there is no feature"),
+        (["models", "--provider", "lokal"], 3, "Did you mean 'local'"),
+        (["inspect", "nothing.mp4"], 3, "there is no file"),
+        (["rerun", "nothing"], 3, "there is no job"),
+    ],
+)
+def test_each_mistake_has_its_code_and_its_message(
+    cli: Run, words: list[str], code: int, says: str
+) -> None:
+    """A person sees what is wrong, a script sees which kind."""
+    done = cli(*words)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("manner", "code", "says"),
+    [("fails", 5, "the fake broke"), ("unauthorized", 4, "the token was refused")],
+)
+def test_failures_have_their_codes(cli: Run, manner: str, code: int, says: str) -> None:
+    """A job that failed and a token that was refused are told apart."""
+    done = cli(*T2V, FAKE=manner)
+    assert done.returncode == code
+    assert f"error: {says}" in done.stderr
+    as_json = cli(*T2V, "--json", FAKE=manner)
+    assert as_json.returncode == code
+    assert json.loads(as_json.stderr)["message"] == says
+    debug = cli(*T2V, "--debug", FAKE=manner)
+    assert "Traceback" in debug.stderr
+
+
+def test_a_failed_job_says_where_to_look(cli: Run) -> None:
+    """The next step is in the message: the job's id and the command that shows it."""
+    done = cli(*T2V, "-q", FAKE="fails")
+    (error, step) = done.stderr.splitlines()
+    assert error == "error: the fake broke"
+    shown = cli(*step.removeprefix("the job is ").partition("tiomagic ")[2].split())
+    assert shown.returncode == 0
+    assert "failed" in shown.stdout
+
+
+def test_a_remote_job_is_waited_for(cli: Run) -> None:
+    """By default the command returns with the video of a remote job too."""
+    done = cli(*T2V, FAKE="remote")
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_file()
+
+
+def test_no_wait_gives_the_id_and_timeout_ends_the_wait(cli: Run) -> None:
+    """``--no-wait`` prints what ``status`` takes; ``--timeout`` has the code of timeout(1)."""
+    job_id = cli(*T2V, "--no-wait", FAKE="remote").stdout.strip()
+    jobs = json.loads(cli("jobs", "--json").stdout)
+    assert [(job["job_id"], job["status"]) for job in jobs] == [(job_id, "queued")]
+    done = cli(*T2V, "--timeout", "0", FAKE="endless")
+    assert (done.returncode, done.stdout) == (124, "")
+    assert "it goes on" in done.stderr
+
+
+def test_ctrl_c_in_a_local_run_cancels_it(folder: Path, plugin_path: Path, cli: Run) -> None:
+    """Exit code 130, and the job is stored as canceled."""
+    interrupted(folder, plugin_path, "slow")
+    (job,) = json.loads(cli("jobs", "--json").stdout)
+    assert job["status"] == "canceled"
+
+
+def test_ctrl_c_in_a_wait_leaves_the_job(folder: Path, plugin_path: Path, cli: Run) -> None:
+    """Exit code 130, the job goes on, and its id is on stderr."""
+    said = interrupted(folder, plugin_path, "endless")
+    (job,) = json.loads(cli("jobs", "--json").stdout)
+    assert job["status"] == "running"
+    assert f"job {job['job_id']} goes on" in said
+
+
+def interrupted(folder: Path, plugin_path: Path, manner: str) -> str:
+    """Run until the first sign of progress, press Ctrl-C, and return what was said."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tiomagic.cli.main", *T2V],
+        cwd=folder,
+        env=clean_environment(PYTHONPATH=str(plugin_path), FAKE=manner),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background of a shell would hand down that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    with process:
+        assert process.stderr is not None
+        said = ""
+        for line in process.stderr:
+            said += line
+            if "denoising" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        said += process.stderr.read()
+        assert process.wait(60) == 130, said
+    assert "Traceback" not in said
+    return said
+
+
+def test_cancel_says_the_outcome(cli: Run) -> None:
+    """The status after asking is the data."""
+    job_id = cli(*T2V, "--no-wait", FAKE="remote").stdout.strip()
+    done = cli("cancel", job_id)
+    # The run lived in the process that is gone, and the provider says so.
+    assert (done.returncode, done.stdout) == (0, "failed\n")
+
+
+def test_status_wait_ends_as_the_job_did(cli: Run) -> None:
+    """Without ``--wait`` a look is a success; with it the code is the job's."""
+    job_id = cli(*T2V, "--no-wait", FAKE="remote").stdout.strip()
+    done = cli("status", job_id)
+    assert done.returncode == 0
+    assert "knows no run" in done.stdout
+    assert cli("status", job_id, "--wait").returncode == 5
+
+
+def test_a_canceled_job_has_its_own_code(cli: Run) -> None:
+    """6 for a run that somebody stopped."""
+    done = cli(*T2V, FAKE="stopped")
+    assert (done.returncode, done.stdout) == (6, "")
+    assert "was canceled" in done.stderr
+
+
+def test_a_video_can_be_inspected_and_made_again(cli: Run) -> None:
+    """``inspect`` shows the seed, ``rerun`` takes another one."""
+    video = cli(*T2V, "--seed", "5").stdout.strip()
+    beside = str(Path(video).with_suffix(".json"))
+    assert "seed             5" in cli("inspect", beside).stdout
+    assert json.loads(cli("inspect", beside, "--json").stdout)["optional_args"]["seed"] == 5
+    again = cli("rerun", beside, "--seed", "7").stdout.strip()
+    assert again != video
+    recipe = json.loads(Path(again).with_suffix(".json").read_text())
+    assert recipe["optional_args"]["seed"] == 7
+
+
+def test_tables_are_plain_in_a_pipe(cli: Run) -> None:
+    """Columns are aligned with blanks, so that ``grep`` and ``awk`` see whole names."""
+    models = cli("models", "--feature", "text-to-video", "--provider", "local").stdout.splitlines()
+    assert models[0].split()[:4] == ["model", "text", "to", "video"]
+    assert any(line.startswith("wan2.1-t2v-14b ") for line in models)
+    assert not any(line.startswith("fake-") for line in models)
+    schema = cli("schema", "wan2.1-t2v-14b", "text-to-video").stdout
+    assert "of the form 4k+1 between 5 and 161 frames" in schema
+    assert "required" in schema
+    assert "auto, resident" in schema
+
+
+def test_json_of_models_and_schemas_is_for_machines(cli: Run) -> None:
+    """The cards' facts, and JSON Schema."""
+    (card,) = [
+        card
+        for card in json.loads(cli("models", "--json").stdout)
+        if card["name"] == "wan2.1-t2v-14b"
+    ]
+    assert card["features"] == ["text_to_video"]
+    schema = json.loads(cli("schema", "wan2.1-t2v-14b", "text-to-video", "--json").stdout)
+    assert schema["required"] == ["prompt"]
+
+
+def test_jobs_are_a_table_and_can_be_filtered(cli: Run) -> None:
+    """The newest first, with the beginning of the prompt."""
+    cli(*T2V)
+    cli("text-to-video", "a bear", "-p", "fake")
+    lines = cli("jobs").stdout.splitlines()
+    assert lines[0].startswith("job ")
+    assert lines[1].endswith("a bear")
+    assert len(cli("jobs", "--text", "FOX", "--limit", "5").stdout.splitlines()) == 2
+
+
+def test_on_a_terminal_a_table_fits(folder: Path, plugin_path: Path) -> None:
+    """With a person in front the table is rich's, as wide as the terminal."""
+    looks, writes = pty.openpty()
+    environment = clean_environment(PYTHONPATH=str(plugin_path), COLUMNS="100", TERM="xterm")
+    with os.fdopen(writes, "w") as stream:
+        subprocess.run(
+            [sys.executable, "-m", "tiomagic.cli.main", "models"],
+            cwd=folder,
+            env=environment,
+            stdout=stream,
+            check=True,
+        )
+    drawn = os.read(looks, 1 << 16).decode()
+    os.close(looks)
+    assert "wan2.1-t2v-14b" in drawn
+    assert all(len(line) < 200 for line in drawn.splitlines())
+
+
+def test_help_has_the_exit_codes_and_writes_nothing(cli: Run, folder: Path) -> None:
+    """Every command explains itself, and looking at it leaves no file."""
+    done = cli("--help")
+    assert done.returncode == 0
+    for word in ("124 timeout", "130 Ctrl-C", "pose-guidance", "4 authentication"):
+        assert word in done.stdout
+    assert "--pose-video" in cli("pose-guidance", "--help").stdout
+    assert cli("--version").stdout.startswith("tiomagic 2.")
+    assert list(folder.iterdir()) == []
+
+
+def test_events_are_json_lines_when_they_are_wanted(cli: Run) -> None:
+    """``TIOMAGIC_LOG_LEVEL`` brings the events to stderr, one document a line."""
+    done = cli(*T2V, "-q", "--json", TIOMAGIC_LOG_LEVEL="info")
+    told = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert told == ["job.submitted", "job.started", "job.completed"]
+    assert json.loads(done.stdout)["status"] == "completed"
+
+
+def test_a_corrupt_database_is_one_message(cli: Run, folder: Path) -> None:
+    """The path and the way out, and no traceback."""
+    (folder / ".tiomagic").mkdir()
+    (folder / ".tiomagic" / "jobs.db").write_bytes(b"no database" * 1000)
+    done = cli("jobs")
+    assert done.returncode == 3
+    assert "jobs.db" in done.stderr
+    assert "TIOMAGIC_DATABASE_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_state_folder_that_cannot_be_made_is_one_message(cli: Run, folder: Path) -> None:
+    """As in a read-only working directory: named, with the setting that helps."""
+    (folder / ".tiomagic").write_text("a file in its place")
+    done = cli(*T2V)
+    assert done.returncode == 3
+    assert str(folder / ".tiomagic") in done.stderr
+    assert "TIOMAGIC_DATABASE_URL" in done.stderr
+
+
+def test_a_reader_that_stops_early_is_no_error(folder: Path, plugin_path: Path) -> None:
+    """``tiomagic models | head -n 1`` ends without a traceback."""
+    words = f"{sys.executable} -m tiomagic.cli.main models --json | head -c 1"
+    done = subprocess.run(
+        ["bash", "-c", words],
+        cwd=folder,
+        env=clean_environment(PYTHONPATH=str(plugin_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("[", "")
+
+
+def test_a_marker_token_appears_nowhere(cli: Run, folder: Path) -> None:
+    """A token that a failing provider repeats reaches no record, log, message or file."""
+    secret = "hf_MARKERTOKEN"
+    done = cli(*T2V, "--debug", FAKE="leaks", HF_TOKEN=secret, TIOMAGIC_LOG_LEVEL="debug")
+    assert done.returncode == 5
+    assert secret not in done.stdout + done.stderr
+    assert secret not in cli("jobs", "--json").stdout
+    for path in folder.rglob("*"):
+        assert path.is_dir() or secret.encode() not in path.read_bytes(), path
