@@ -2,7 +2,7 @@
 
     uv run examples/first_video.py "a red circle moves to the right" [picture.png]
 
-The model is built on the spot with random weights (``tiny_vace.py``), so the video is coloured noise;
+The model is built on the spot with random weights (``tiny_vace.py``), so it paints coloured noise;
 everything around it is what a large model runs through.
 """
 
