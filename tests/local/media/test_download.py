@@ -155,6 +155,13 @@ def test_silence_ends_at_the_read_time(fetch, web):
     assert (error.code, "does not answer" in error.message) == ("too_slow", True)
 
 
+@pytest.mark.timeout(30)
+def test_silence_ends_at_the_total_time_as_well(fetch, web):
+    """A single wait is never longer than what is left of the whole."""
+    address = web.endless("/a.png", b"", 60, head=True)
+    assert refused(fetch, address, read_seconds=600, download_seconds=0.3).code == "too_slow"
+
+
 def test_a_name_that_is_never_resolved_ends_as_well(inputs):
     """The operating system may wait for minutes for a name server; we do not."""
     release = threading.Event()

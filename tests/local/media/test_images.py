@@ -117,7 +117,7 @@ def test_a_transparent_colour_counts(reader):
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
 def test_sixteen_bits_are_scaled(reader, form):
     """65535 is white and 32896 is the middle; nothing is cut off at 255."""
-    levels = np.array([[0, 257, 32896, 65535]], dtype=np.uint16)
+    levels = np.array([[0, 255, 32896, 65535]], dtype=np.uint16)
     media = reader.read(encoded(Image.fromarray(levels), form), IMAGE)
     assert np.asarray(load_image(media))[0, :, 0].tolist() == [0, 1, 128, 255]
 
