@@ -193,7 +193,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=50, help="steps between log lines")
     parser.add_argument("--lr", type=float, default=0.02, help="rate of Muon")
     parser.add_argument("--adam-lr", type=float, default=2e-3)
-    parser.add_argument("--average", type=float, default=0.998, help="decay of the average")
+    parser.add_argument("--average", type=float, default=0.99, help="decay of the average")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")

@@ -63,13 +63,14 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _rate(part: float, step: int) -> float:
+def rate_at(part: float, step: int) -> float:
     """Share of the learning rate: short warm-up, cosine down to 2 %."""
     return min(1.0, (step + 1) / 30) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
 
 
-def _pool(setup: Setup, count: int, seed: int, path: Path) -> np.ndarray:
+def training_pool(setup: Setup, count: int, seed: int, work: Path) -> np.ndarray:
     """Clips for training, drawn once and mapped from disk afterwards."""
+    path = work / f"vae_pool_{setup.size}.npy"
     shape = (count, setup.frames, setup.size, setup.size, 3)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +84,7 @@ def _pool(setup: Setup, count: int, seed: int, path: Path) -> np.ndarray:
     return np.load(path, mmap_mode="r")
 
 
-def _batch(pool: np.ndarray, rng: np.random.Generator, batch: int, crop: int) -> np.ndarray:
+def draw_batch(pool: np.ndarray, rng: np.random.Generator, batch: int, crop: int) -> np.ndarray:
     """Whole clips, or crops of nine frames: the shortest that use every kind of cache."""
     size, length = pool.shape[2], pool.shape[1] if crop == pool.shape[2] else 9
     clips = []
@@ -105,7 +106,7 @@ def _train(
     checkpoint: Path,
 ) -> None:
     log = LossLog(args.log, ("step", "minutes", "crop", "l1", "psnr", "latent_std", "held_out_psnr"))
-    pool = _pool(setup, args.pool, args.seed, args.work / f"vae_pool_{setup.size}.npy")
+    pool = training_pool(setup, args.pool, args.seed, args.work)
     rng = np.random.default_rng(args.seed + 1 + state["step"])
     budget, mean_l1, mean_l2 = args.minutes * 60, 0.0, 0.0
     while state["elapsed"] < budget:
@@ -113,9 +114,9 @@ def _train(
         # Crops first, because they are cheap; whole frames for the last third.
         crop = setup.crop if part < 0.67 else setup.size
         batch = args.batch if crop < setup.size else args.batch // 6
-        x = ae.to_tensor(_batch(pool, rng, batch, crop)).to(args.device)
+        x = ae.to_tensor(draw_batch(pool, rng, batch, crop)).to(args.device)
         x = x.contiguous(memory_format=torch.channels_last_3d)
-        l1, l2, z = _step(vae, optimiser, x, args.device, _rate(part, state["step"]))
+        l1, l2, z = _step(vae, optimiser, x, args.device, rate_at(part, state["step"]))
         state["step"] += 1
         state["elapsed"] += time.monotonic() - begun
         mean_l1, mean_l2 = mean_l1 + l1, mean_l2 + l2
