@@ -31,7 +31,7 @@ def test_an_almost_right_name_gets_a_hint():
 
 
 def test_an_unknown_but_well_formed_name_is_passed_on_with_a_warning():
-    with pytest.warns(UserWarning, match="Did you mean 'H100'"):
+    with pytest.warns(UserWarning, match="Did you mean 'H200'"):
         assert check_gpu("H300") == "H300"
 
 
