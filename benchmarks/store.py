@@ -1,5 +1,8 @@
 """Measures the job store on SQLite: adding to few and to many jobs, and listing the newest of many.
 
+The load of the machine and the priority of the run are part of the result: beside other work the
+times are those of waiting for a core.
+
 ``uv run python benchmarks/store.py`` prints a table and writes ``benchmarks/results/store.json``.
 """
 
@@ -81,6 +84,7 @@ def main() -> None:
         "versions": describe_versions(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "load_average_1min_at_end": round(os.getloadavg()[0], 2),
+        "niceness": os.nice(0),
         "unit": "ms",
         "add": adding,
         "add_flatness_100000_over_100": round(
