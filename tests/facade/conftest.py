@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -12,9 +13,12 @@ from typing import Any
 
 import pytest
 from tests.facade import plugin
+from typer.testing import CliRunner
 
 from tiomagic import TioMagic
+from tiomagic.cli.main import app
 from tiomagic.settings import OPTIONS
+from tiomagic_domain.catalogue import models
 from tiomagic_domain.testing import FakeClock, FakeMediaReader, FakeProvider
 
 MODEL = "wan2.1-t2v-1.3b"
@@ -124,3 +128,26 @@ def cli(folder: Path, plugin_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def shell(folder: Path, plugin_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Run the command line in this process: the same as ``cli``, ten times as fast."""
+    monkeypatch.syspath_prepend(str(plugin_path))
+    models.cache_clear()
+    logger = logging.getLogger("tiomagic")
+    before = (list(logger.handlers), logger.level, logger.propagate)
+
+    def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            done = CliRunner().invoke(app, list(words), prog_name="tiomagic")
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
+
+    yield run
+    logger.handlers[:], logger.level, logger.propagate = before
+    models.cache_clear()
+    sys.modules.pop("tiomagic_fake", None)

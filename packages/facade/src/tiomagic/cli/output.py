@@ -54,7 +54,10 @@ class Output:
         from rich.table import Table  # noqa: PLC0415  # Heavy.
         from rich.text import Text  # noqa: PLC0415  # Heavy.
 
-        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for index, column in enumerate(columns):
+            # The first column names the row: it is what people copy, and is never cut.
+            table.add_column(column, no_wrap=index == 0, overflow="fold")
         for row in cells:
             table.add_row(*(Text(cell) for cell in row))
         Console().print(table)
