@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.local.materials import SMALL
 
 from tiomagic_domain.errors import (
     ConfigurationError,
@@ -19,11 +20,15 @@ from tiomagic_domain.errors import (
     ProcessingError,
 )
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.generation import Generation
+from tiomagic_domain.jobs import JobQuery, JobStatus
 from tiomagic_domain.ports.provider import Report, Request
-from tiomagic_domain.progress import Phase
+from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.recipe import read_recipe
 from tiomagic_domain.testing.contracts.provider import BlockingProviderContract, RecordingObserver
+from tiomagic_domain.testing.media import FakeMediaReader
+from tiomagic_domain.testing.outputs import FakeOutputStore
+from tiomagic_domain.testing.repository import MemoryJobRepository
 from tiomagic_local import provider as module
 from tiomagic_local.media import mp4
 from tiomagic_local.options import LocalOptions
@@ -217,6 +222,35 @@ class TestRunning:
         provider = LocalProvider(options, tmp_path / "file" / "spool")
         with pytest.raises(ProcessingError, match="cannot be written"):
             provider.submit(studio.request(), RecordingObserver())
+
+
+class TestCtrlC:
+    def test_the_job_is_canceled_and_the_next_one_runs(
+        self, provider: LocalProvider, studio: Studio, spool: Path, tmp_path: Path, clock: Any
+    ) -> None:
+        """Ctrl-C ends the run at its step: canceled in the record, nothing left, usable again."""
+        repository = MemoryJobRepository()
+        generation = Generation(
+            providers={"local": provider},
+            repository=repository,
+            outputs=FakeOutputStore(tmp_path / "videos"),
+            media=FakeMediaReader(tmp_path / "media"),
+            clock=clock,
+        )
+
+        def press(progress: Progress) -> None:
+            if progress.step == 1:
+                raise KeyboardInterrupt
+
+        call = {"provider": "local", "model": "wan2.1-t2v-1.3b"}
+        words = {"prompt": "a fox", **SMALL}
+        with pytest.raises(KeyboardInterrupt):
+            generation.submit(Feature.TEXT_TO_VIDEO, **call, arguments=words, on_progress=press)
+        (job,) = repository.list(JobQuery())
+        assert job.status is JobStatus.CANCELED
+        assert list(spool.iterdir()) == []
+        after = generation.submit(Feature.TEXT_TO_VIDEO, **call, arguments=words)
+        assert after.status is JobStatus.COMPLETED
 
 
 class TestLaterWords:

@@ -294,6 +294,36 @@ class TestHub:
         assert asked["allow_patterns"] == ["*.json", "*.safetensors", "*.txt", "*.model"]
         assert [moment.phase for moment in told] == [Phase.DOWNLOADING]
 
+    def test_a_download_is_told_in_mib(
+        self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """The hub's bars count for the job's progress, and are not seen themselves."""
+        import huggingface_hub
+
+        told: list[tuple[int, int]] = []
+
+        def snapshot_download(repository: str, *, tqdm_class: Any, **rest: Any) -> str:
+            files = tqdm_class(range(3), desc="Fetching 3 files", total=3)
+            size = tqdm_class(desc="Reconstructing (incomplete total...)", total=0, unit="B")
+            size.total += 3 * 2**20
+            size.refresh()
+            for _part in range(6):
+                size.update(2**19)
+            size.set_description("Reconstruction complete")
+            assert list(files) == [0, 1, 2]
+            return "/cache/abc"
+
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+        hub.download(
+            "a/b",
+            None,
+            model="m",
+            token=None,
+            progress=lambda moment: told.append((moment.step, moment.steps)),
+        )
+        assert told == [(0, 0), (1, 3), (2, 3), (3, 3)]
+        assert capfd.readouterr() == ("", "")
+
     def test_nothing_listens(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """With the real client, a hub that does not answer is an error that can be retried."""
         from huggingface_hub import constants, snapshot_download

@@ -20,6 +20,7 @@ import contextlib
 import errno
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tiomagic_domain.errors import (
     APIError,
@@ -29,6 +30,8 @@ from tiomagic_domain.errors import (
     TioMagicError,
 )
 from tiomagic_domain.progress import Phase, Progress, ProgressSink
+
+MIB = 2**20
 
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 """What is downloaded: configuration, weights without code inside, and tokenizers."""
@@ -44,7 +47,7 @@ def download(
         revision: A commit; None for the newest.
         model: The model's name, for errors.
         token: For repositories that want one; None for the one that the hub's tools have stored.
-        progress: Told once that the download begins.
+        progress: Told how many MiB are there, of how many.
 
     Raises:
         AuthenticationError, APIError, ConfigurationError: as the table above says.
@@ -53,11 +56,36 @@ def download(
 
     progress(Progress(phase=Phase.DOWNLOADING))
     with translated(repository, model=model):
-        return Path(
-            snapshot_download(
-                repository, revision=revision, token=token, allow_patterns=list(FILES)
-            )
+        folder = snapshot_download(
+            repository,
+            revision=revision,
+            token=token,
+            allow_patterns=list(FILES),
+            tqdm_class=_counter(progress),
         )
+        return Path(folder)
+
+
+def _counter(progress: ProgressSink) -> Any:
+    """Return a progress bar for the hub's client that shows nothing and counts for us."""
+    from tqdm.std import tqdm
+
+    class Counter(tqdm):  # type: ignore[misc]
+        def __init__(self, *given: Any, **rest: Any) -> None:
+            # Of its bars, one for the files and two for bytes, this one grows as files do.
+            self._counts = str(rest.get("desc", "")).startswith("Reconstructing")
+            self._told = 0
+            super().__init__(*given, **rest | {"disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            self.n += n or 0
+            done = int(self.n) // MIB
+            if self._counts and done > self._told:
+                self._told = done
+                steps = max(done, int(self.total or 0) // MIB)
+                progress(Progress(phase=Phase.DOWNLOADING, step=done, steps=steps))
+
+    return Counter
 
 
 @contextlib.contextmanager

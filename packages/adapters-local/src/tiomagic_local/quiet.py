@@ -7,7 +7,6 @@ switches are global to the process, so they are turned for the time of our own c
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +21,6 @@ def quiet() -> Iterator[None]:
 
         for library in (transformers_log, diffusers_log):
             stack.enter_context(_silenced(library))
-        stack.enter_context(_known_warnings())
         yield
 
 
@@ -55,9 +53,3 @@ def _hub_bars() -> Iterator[None]:
         yield
     finally:
         enable_progress_bars()
-
-
-@contextlib.contextmanager
-def _known_warnings() -> Iterator[None]:
-    with warnings.catch_warnings():
-        yield
