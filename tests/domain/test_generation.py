@@ -21,6 +21,7 @@ from tiomagic_domain.jobs import JobQuery, JobStatus
 from tiomagic_domain.media import MediaKind
 from tiomagic_domain.recipe import build_recipe
 from tiomagic_domain.testing import make_job
+from tiomagic_domain.testing.outputs import make_video
 
 TEXT = Feature.TEXT_TO_VIDEO
 
@@ -253,6 +254,18 @@ def test_a_blocking_video_that_cannot_be_saved_can_be_fetched_again(house):
     job = house.generation.check(caught.value.details["job_id"])
     assert job.status == "completed"
     assert len(house.blocking.runs) == 1
+
+
+def test_a_video_that_was_saved_before_its_process_died_counts(house, tmp_path):
+    """Dead between saving and telling: the next look finds the video, and asks no provider."""
+    job = submit(house)
+    video = make_video(tmp_path / "spool")
+    video.recipe["facts"] = {"device": "cpu"}
+    path = house.outputs.save(job, video)
+    done = house.generation.check(job.job_id)
+    assert (done.status, done.result_video) == ("completed", str(path))
+    assert done.facts == {"device": "cpu"}
+    assert house.remote.polled == []
 
 
 def test_done_without_a_video_is_a_broken_provider(house):

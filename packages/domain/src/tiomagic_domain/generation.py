@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, find_feature, find_model
@@ -162,6 +163,13 @@ class Generation:
         job = self._repository.get(job_id)
         if job.status.is_terminal:
             return job
+        saved = self._outputs.find(job)
+        if saved is not None:
+            # Whoever put it there died before it could tell.
+            facts = saved.recipe.get("facts")
+            known = facts if isinstance(facts, dict) else {}
+            report = Report(status=JobStatus.COMPLETED, message="completed", facts=known)
+            return self._complete(job_id, report, saved.path)
         try:
             report = self._provider(job.provider).poll(job)
         except APIError as error:
@@ -274,9 +282,11 @@ class Generation:
                 return job  # Another process was faster, and took the file with it.
             error.details.setdefault("job_id", job_id)
             raise
-        result = str(path)
+        return self._complete(job_id, report, path)
+
+    def _complete(self, job_id: str, report: Report, path: Path) -> Job:
         return self._writer.change(
-            job_id, lambda job, at: apply_report(job, report, at=at, result_video=result)
+            job_id, lambda job, at: apply_report(job, report, at=at, result_video=str(path))
         )
 
     def _fail(self, job_id: str, error: Exception) -> None:

@@ -43,7 +43,7 @@ class FolderOutputStore:
             ProcessingError: when it cannot be written. The source is untouched, and no partial
                 file is left under the final name.
         """
-        target = self._folder.absolute() / f"{_name(job)}.mp4"
+        target = self._place(job)
         recipe = json.dumps(video.recipe, indent=2, ensure_ascii=False) + "\n"
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +65,23 @@ class FolderOutputStore:
         with contextlib.suppress(OSError):  # A source that cannot be removed harms nobody.
             video.path.unlink()
         return target
+
+    def find(self, job: Job) -> VideoFile | None:
+        """Return the video that is in place for a job, with the recipe beside it, or None.
+
+        A recipe that somebody has removed or damaged is an empty one: the video counts.
+        """
+        target = self._place(job)
+        if not target.is_file():
+            return None
+        try:
+            recipe = json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            recipe = {}
+        return VideoFile(path=target, recipe=recipe if isinstance(recipe, dict) else {})
+
+    def _place(self, job: Job) -> Path:
+        return self._folder.absolute() / f"{_name(job)}.mp4"
 
 
 def _name(job: Job) -> str:

@@ -26,3 +26,11 @@ class OutputStore(Protocol):
                 file is untouched and no partial file is left under the final name.
         """
         ...
+
+    def find(self, job: Job) -> VideoFile | None:
+        """Return the video that is in place for a job, with its recipe, or None.
+
+        A process may die between the saving of a video and the storing of its job; whoever looks
+        at the job next finds the video here.
+        """
+        ...

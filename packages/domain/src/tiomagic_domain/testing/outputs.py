@@ -43,6 +43,14 @@ class FakeOutputStore:
         self.saved[job.job_id] = target
         return target
 
+    def find(self, job: Job) -> VideoFile | None:
+        """Return the job's video and recipe, if they are there."""
+        target = self.saved.get(job.job_id)
+        if target is None or not target.exists():
+            return None
+        recipe = json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))
+        return VideoFile(path=target, recipe=recipe)
+
 
 def make_video(folder: Path, content: bytes = b"frames", name: str = "spool.mp4") -> VideoFile:
     """Return a file that stands for a finished video; its bytes are no real mp4."""
@@ -75,6 +83,14 @@ class OutputStoreContract:
         assert first == second
         assert second.read_bytes() == b"second"
         assert len(list(second.parent.glob("*.mp4"))) == 1
+
+    def test_a_saved_video_is_found_again(self, store: OutputStore, tmp_path: Path) -> None:
+        """What was saved for a job is found by the job alone; another job finds nothing."""
+        job, video = make_job(), make_video(tmp_path / "spool")
+        assert store.find(job) is None
+        path = store.save(job, video)
+        assert store.find(job) == VideoFile(path=path, recipe=video.recipe)
+        assert store.find(make_job()) is None
 
     def test_two_jobs_have_two_videos(self, store: OutputStore, tmp_path: Path) -> None:
         """Jobs of the same moment and model do not overwrite each other."""
