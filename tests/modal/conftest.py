@@ -71,6 +71,7 @@ def workspace():
 @pytest.fixture
 def fake(workspace, monkeypatch):
     """The server, emptied, as the one that this process talks to."""
+    workspace.come_back()  # A test that failed may have left it away.
     workspace.reset()
     for secret_id in workspace.state.secrets:
         workspace.state.secrets[secret_id] = {}
