@@ -91,6 +91,22 @@ def test_a_step_back_keeps_the_status_and_the_rest(now, said):
     assert (job.status, job.message) == (now, "news")
 
 
+@pytest.mark.parametrize(
+    ("now", "code", "end"),
+    [
+        ("canceling", "lost", "canceled"),
+        ("canceling", "worker_lost", "canceled"),
+        ("canceling", "out_of_memory", "failed"),
+        ("running", "worker_lost", "failed"),
+    ],
+)
+def test_a_run_that_was_to_stop_and_is_gone_is_canceled(now, code, end):
+    """A lost run is a failure, unless somebody had asked for it to stop."""
+    gone = Report(status=JobStatus.FAILED, error="no such run", error_code=code)
+    job = apply_report(in_status(now), gone, at=NOON)
+    assert (job.status, job.error is None) == (end, end == "canceled")
+
+
 def test_no_news_is_no_change():
     """A word that says what is known changes nothing, and is not written."""
     job = in_status("running", call_id="c", message="busy", facts={"gpu": "L4"})

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from tiomagic_domain.jobs import TRANSITIONS, Job, JobStatus
-from tiomagic_domain.ports.provider import Report
+from tiomagic_domain.ports.provider import RUN_GONE, Report
 
 
 def apply_report(job: Job, report: Report, *, at: datetime, **changes: Any) -> Job | None:
@@ -24,6 +24,10 @@ def apply_report(job: Job, report: Report, *, at: datetime, **changes: Any) -> J
     """
     if job.status.is_terminal:
         return None
+    if job.status is JobStatus.CANCELING and report.error_code in RUN_GONE:
+        # It was to stop, and it does not run: that is what was asked for, whoever ended it.
+        message = "canceled; the run was gone already"
+        report = Report(status=JobStatus.CANCELED, message=message, facts=report.facts)
     news = _news(job, report) | changes
     if report.status in TRANSITIONS[job.status]:
         return job.to(report.status, at=at, **news)

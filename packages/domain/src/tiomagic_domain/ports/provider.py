@@ -64,6 +64,10 @@ class Request:
                 )
 
 
+RUN_GONE = frozenset({"lost", "worker_lost"})
+"""Error codes of a job whose run is not there, and has made no video."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A provider's word on a job."""
