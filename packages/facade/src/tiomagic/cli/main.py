@@ -15,6 +15,7 @@ from tiomagic.cli.image_to_video import image_to_video
 from tiomagic.cli.inspect import inspect
 from tiomagic.cli.interpolate import interpolate
 from tiomagic.cli.jobs import jobs
+from tiomagic.cli.modal import modal
 from tiomagic.cli.models import models
 from tiomagic.cli.pose_guidance import pose_guidance
 from tiomagic.cli.rerun import rerun
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command(command.__name__.replace("_", "-"))(command)
+app.add_typer(modal)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's way to call it
