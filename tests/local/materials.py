@@ -55,16 +55,20 @@ class Studio:
     def video(self, frames: int = 9, size: tuple[int, int] = (64, 48)) -> Media:
         """Return a video whose frames differ from each other."""
         pictures = [disc(size, (20 * index + 40, 0, 0)) for index in range(frames)]
+        return self.film(np.stack([np.asarray(picture) for picture in pictures]))
+
+    def film(self, frames: Any) -> Media:
+        """Return frames, uint8 (T, H, W, 3), as a kept video."""
         path = self._folder / f"{uuid.uuid4()}.mp4"
-        write_mp4(path, np.stack([np.asarray(p) for p in pictures]), fps=8, recipe={})
+        write_mp4(path, frames, fps=8, recipe={})
         return Media(
             kind=MediaKind.VIDEO,
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             path=path,
             media_type="video/mp4",
-            width=size[0],
-            height=size[1],
-            frames=frames,
+            width=frames.shape[2],
+            height=frames.shape[1],
+            frames=len(frames),
             fps=8.0,
         )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from tests.local.materials import Recorder, Studio, disc, settings_of
+from tests.local.media import graphs
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.features import Feature
@@ -15,6 +17,7 @@ from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.engines import find_engine
 from tiomagic_local.engines.wan_vace import GREY, on_white
 from tiomagic_local.media.frames import cover, load_image, load_video
+from tiomagic_local.media.pose_models import DETECTOR_FILE, FOLDER_VARIABLE, POSE_FILE
 from tiomagic_local.runtime import Runtime
 
 VACE = "wan2.1-vace-1.3b"
@@ -79,6 +82,34 @@ class TestVace:
         assert "mask" not in given
         (character,) = given["reference_images"]
         assert (pixels(character) == pixels(on_white(load_image(inputs.image), 48, 32))).all()
+
+    def test_a_video_of_somebody_becomes_skeletons(
+        self,
+        shared_runtime: Runtime,
+        studio: Studio,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Poses are estimated on large frames and arrive in the size and length of the video."""
+        graphs.detector(tmp_path / DETECTOR_FILE)
+        graphs.estimator(tmp_path / POSE_FILE)
+        monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+        # The small networks find a person where it is green, and every joint where it is brightest.
+        frames = np.zeros((9, 128, 128, 3), np.uint8)
+        frames[:, :64, :64, 1] = 255
+        frames[:, 13:19, 29:35] = 255
+        media = {"image": studio.picture(), "guiding_video": studio.film(frames)}
+        inputs = studio.request(VACE, Feature.POSE_GUIDANCE, media=media).inputs
+        given = call(shared_runtime, VACE, Feature.POSE_GUIDANCE, inputs)
+        assert len(given["video"]) == 5
+        assert {frame.size for frame in given["video"]} == {(32, 32)}
+        for frame in given["video"]:
+            # All joints in one place leave a dot that is faint once it is small.
+            row, column = np.unravel_index(pixels(frame).max(axis=2).argmax(), (32, 32))
+            assert pixels(frame).any()
+            assert 2 <= row <= 6
+            assert 6 <= column <= 10
+        assert "mask" not in given
 
     def test_the_tensors_are_those_that_were_meant(
         self, shared_runtime: Runtime, studio: Studio
