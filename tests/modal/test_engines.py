@@ -7,11 +7,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from tests.local.media import graphs
+from tests.local.media.test_pose import frame_with
 from tests.local.tiny_pipelines import BUILDERS
 from tests.modal.conftest import PATIENCE_S, SMALL, VACE_MODEL, picture, point_to
 
 from tiomagic import TioMagic
 from tiomagic_local.media.mp4 import read_recipe, write_mp4
+from tiomagic_local.media.pose_models import DETECTOR_FILE, POSE_FILE
 
 pytestmark = pytest.mark.slow
 RED, BLUE = picture((200, 30, 30)), picture((30, 30, 200))
@@ -27,6 +30,7 @@ def engines(workspace, tmp_path_factory):
     settings.container_env = {
         "PYTHONPATH": os.pathsep.join(sys.path),
         "TIOMAGIC_WEIGHTS_DIR": str(weights),
+        "TIOMAGIC_POSE_MODELS": str(pose_models(tmp_path_factory.mktemp("pose"))),
         "OMP_NUM_THREADS": "2",
     }
     settings.idle_s = 300.0
@@ -35,6 +39,13 @@ def engines(workspace, tmp_path_factory):
         yield workspace
     workspace.reset()
     settings.container_env = before
+
+
+def pose_models(folder):
+    """Build two small networks that see a figure where a picture has its marks."""
+    graphs.detector(folder / DETECTOR_FILE)
+    graphs.estimator(folder / POSE_FILE)
+    return folder
 
 
 @pytest.fixture
@@ -93,6 +104,15 @@ def test_pose_guidance(tm, engines, tmp_path):
     write_mp4(tmp_path / "poses.mp4", poses, fps=16, recipe={})
     given = {"prompt": "a fox", "image": RED}
     job = tm.pose_guidance(VACE_MODEL, given, pose_video=str(tmp_path / "poses.mp4"), **SMALL)
+    check(job, engines)
+
+
+def test_pose_guidance_by_a_video_of_somebody(tm, engines, tmp_path):
+    """The poses are estimated in the container."""
+    moving = np.stack([frame_with((step % 2, 0)) for step in range(5)])
+    write_mp4(tmp_path / "moving.mp4", moving, fps=16, recipe={})
+    given = {"prompt": "a fox", "image": RED}
+    job = tm.pose_guidance(VACE_MODEL, given, guiding_video=str(tmp_path / "moving.mp4"), **SMALL)
     check(job, engines)
 
 

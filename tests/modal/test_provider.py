@@ -34,6 +34,15 @@ class TestSubmit:
     def test_without_a_gpu_the_model_gets_its_own(self, fake, provider, new_request):
         assert fake.calls[submit(provider, new_request()).call_id].gpu == "L40S"
 
+    def test_a_model_that_needs_no_gpu_rents_none(self, fake, provider, new_request):
+        """A first job for less than a cent."""
+        request = new_request()
+        card = replace(request.card, gpu_memory_gib=0, weights_gib=0.1, largest_gib=0.1)
+        job = submit(provider, replace(request, card=card))
+        assert fake.calls[job.call_id].gpu is None
+        resources = fake.functions[fake.calls[job.call_id].function_id].definition.resources
+        assert (resources.milli_cpu, resources.memory_mb) == (4000, 8192)
+
     def test_a_warm_submission_costs_two_rpcs_and_a_poll_two(self, fake, provider, new_request):
         fake.hold()
         submit(provider, new_request())
