@@ -10,6 +10,7 @@ from tiomagic_domain.errors import (
     APIError,
     AuthenticationError,
     ConfigurationError,
+    DeploymentError,
     RateLimitError,
     ResourceNotFoundError,
 )
@@ -33,6 +34,20 @@ class TestSubmit:
 
     def test_without_a_gpu_the_model_gets_its_own(self, fake, provider, new_request):
         assert fake.calls[submit(provider, new_request()).call_id].gpu == "L40S"
+
+    def test_the_first_submission_says_that_it_sets_up_the_app(self, provider, new_request):
+        """Which takes minutes on the real service; the second has nothing to say."""
+        said = RecordingObserver()
+        provider.submit(new_request(), said)
+        assert ["setting up" in report.message for report in said.reports] == [True]
+        provider.submit(new_request(), said)
+        assert len(said.reports) == 1
+
+    def test_an_image_that_cannot_be_built_is_a_deployment_error(self, fake, provider, new_request):
+        fake.faults.fail("ImageGetOrCreate", "NOT_FOUND", "no such base image", times=None)
+        with pytest.raises(DeploymentError, match="no such base image"):
+            submit(provider, new_request())
+        assert not fake.calls
 
     def test_a_model_that_needs_no_gpu_rents_none(self, fake, provider, new_request):
         """A first job for less than a cent."""

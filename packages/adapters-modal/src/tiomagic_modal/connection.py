@@ -1,7 +1,7 @@
 """The wire to Modal: one client, and an answer within a bound or an error that says so.
 
 Modal's own client repeats a request for about a minute before it admits that nobody answers. Here
-every request has a deadline. Requests run in a loop of the connection's own, so that they work the
+every request has a deadline. Requests run in a loop of their own, so that they work the
 same from plain code, from a notebook and from a server that has a loop already, and so that one
 that comes too late can be called off.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -56,10 +57,6 @@ class Connection:
     def __init__(self, options: ModalOptions, deadline_s: float = DEADLINE_S) -> None:
         self._options = options
         self.deadline_s = deadline_s
-        self._connecting = threading.Lock()
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._client: modal.Client | None = None
 
     def check_token(self) -> None:
         """Look whether there is a token; contacts nobody.
@@ -74,17 +71,21 @@ class Connection:
             raise AuthenticationError(f"there is no Modal token. {HOW_TO_SIGN_IN}", code="no_token")
 
     def client(self) -> modal.Client:
-        """Return the client, connected.
+        """Return the client, connected. Connections with the same token share one.
 
         Raises:
             AuthenticationError: when there is no token.
             APIError: with the code ``unreachable``, retryable, when nobody answers.
         """
-        with self._connecting:
-            if self._client is None or self._client.is_closed():
+        url = str(require_modal().config.config["server_url"])
+        # Modal's clients do not survive a fork.
+        key = (os.getpid(), url, self._options.token_id, self._options.token_secret)
+        with _CONNECTING:
+            client = _CLIENTS.get(key)
+            if client is None or client.is_closed():
                 with translated("connect to Modal"):
-                    self._client = self.ask(self._connect)
-            return self._client
+                    client = _CLIENTS[key] = self.ask(self._connect)
+            return client
 
     async def _connect(self) -> modal.Client:
         kind = require_modal().Client
@@ -108,21 +109,37 @@ class Connection:
             APIError: with the code ``unreachable``, retryable, when none came.
         """
         bound = self.deadline_s if deadline_s is None else deadline_s
-        future = asyncio.run_coroutine_threadsafe(_bounded(request, bound), self._own_loop())
+        future = asyncio.run_coroutine_threadsafe(_bounded(request, bound), _LOOP.get())
         try:
             return future.result()
         except BaseException:
             future.cancel()  # Ctrl-C: nobody waits for the answer any more.
             raise
 
-    def _own_loop(self) -> asyncio.AbstractEventLoop:
+
+class _Loop:
+    """The loop in which all connections of a process ask, in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = os.getpid()
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        """Return the loop, which runs; a forked child gets one of its own."""
         with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+            if self._loop is None or self._process != os.getpid():
+                self._loop, self._process = asyncio.new_event_loop(), os.getpid()
                 threading.Thread(
                     target=self._loop.run_forever, name="tiomagic-modal", daemon=True
                 ).start()
             return self._loop
+
+
+_LOOP = _Loop()
+_CONNECTING = threading.Lock()
+_CLIENTS: dict[tuple[int, str, str | None, str | None], modal.Client] = {}
+"""By process, server and token. Modal closes them when the process ends."""
 
 
 async def _bounded(request: Callable[[], Awaitable[T]], bound: float) -> T:

@@ -16,13 +16,20 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tiomagic_domain.errors import DeploymentError, ResourceNotFoundError, TioMagicError
+from tiomagic_domain.errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    DeploymentError,
+    ResourceNotFoundError,
+    TioMagicError,
+)
 from tiomagic_modal.connection import Connection, require_modal
 from tiomagic_modal.errors import translated
 from tiomagic_modal.names import APP, HUGGING_FACE_SECRET, TAG_SOURCE, TAG_VERSION
@@ -35,6 +42,10 @@ log = logging.getLogger("tiomagic.modal")
 
 DEPLOY_DEADLINE_S = 1800.0
 """The first deployment builds an image of several gigabytes, which takes minutes."""
+
+
+def nothing_to_say() -> None:
+    """Say nothing."""
 
 
 class Standing(StrEnum):
@@ -96,8 +107,11 @@ class Deployment:
         """Return how the deployed app compares with what is installed here."""
         return compare(self.tags(), local_tags())
 
-    def ensure(self) -> Standing:
+    def ensure(self, before_deploying: Callable[[], None] = nothing_to_say) -> Standing:
         """Deploy if that brings the app forward; return what was found.
+
+        Args:
+            before_deploying: Called when it is about to take minutes.
 
         Raises:
             DeploymentError: when it could not be deployed, with Modal's reason.
@@ -107,6 +121,7 @@ class Deployment:
             with _only_one():
                 standing = self.standing()  # Another process may have deployed meanwhile.
                 if standing.needs_deployment:
+                    before_deploying()
                     self.deploy()
         if standing is Standing.NEWER:
             warnings.warn(
@@ -139,10 +154,10 @@ class Deployment:
         try:
             with translated("deploy to Modal"):
                 self._connection.ask(deploy, deadline_s=DEPLOY_DEADLINE_S)
+        except (AuthenticationError, ConfigurationError, APIError):
+            raise
         except TioMagicError as error:
-            if error.retryable or not isinstance(error, ResourceNotFoundError):
-                raise
-            raise DeploymentError(error.message, details=error.details) from error
+            raise DeploymentError(error.message, details=error.details, code=error.code) from error
 
     def stop(self) -> bool:
         """Stop the app and every container of it; False when there was none.

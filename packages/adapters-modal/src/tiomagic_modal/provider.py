@@ -26,7 +26,7 @@ from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_modal.connection import DEADLINE_S, Connection, require_modal
-from tiomagic_modal.deployment import Deployment
+from tiomagic_modal.deployment import Deployment, nothing_to_say
 from tiomagic_modal.endings import CANCELED, ending, failed
 from tiomagic_modal.errors import translated
 from tiomagic_modal.gpus import choose_gpu
@@ -43,6 +43,10 @@ ANSWER_LOST = "answer_lost"
 LOST_AFTER = timedelta(minutes=15)
 """How long a job whose submission went unanswered is looked for before it is withdrawn."""
 
+SETTING_UP = Report(
+    status=JobStatus.QUEUED,
+    message="setting up the app on Modal; to build its image takes some minutes the first time",
+)
 REMEMBERED = 1000
 """How many of the newest calls are remembered in this process."""
 
@@ -112,9 +116,7 @@ class ModalProvider:
         job = request.job
         variant = self._variant(request)
         facts = {"gpu": variant.gpu, "timeout_s": variant.timeout_s, "modal_app": APP}
-        if not self._deployed:
-            observer.report(Report(status=JobStatus.QUEUED, message="looking at the app on Modal"))
-        self._ensure_deployed()
+        self._ensure_deployed(lambda: observer.report(SETTING_UP))
         observer.raise_if_canceled()
         if not self._remote.write(sent_key(job.job_id), True, keep=True):
             return Report(
@@ -148,10 +150,10 @@ class ModalProvider:
             memory_mib=memory_mib(request.card),
         )
 
-    def _ensure_deployed(self) -> None:
+    def _ensure_deployed(self, before_deploying: Callable[[], None] = nothing_to_say) -> None:
         with self._deploying:
             if not self._deployed:
-                self._deployment.ensure()
+                self._deployment.ensure(before_deploying)
                 self._deployed = True
 
     def _spawn(self, variant: Variant, payload: Plain, job_id: str) -> str:
