@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tiomagic_domain.errors import APIError, AuthenticationError, MissingDependencyError
 from tiomagic_modal.errors import HOW_TO_SIGN_IN, translated
+from tiomagic_modal.names import INSTALL
 from tiomagic_modal.options import ModalOptions
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def require_modal() -> Any:
         return importlib.import_module("modal")
     except ImportError as error:
         raise MissingDependencyError(
-            "the provider 'modal' needs Modal's client; from the repository: "
-            "pip install './packages/facade[modal]'",
-            details={"package": "modal"},
+            "the provider 'modal' needs Modal's client, which is not installed: in a copy of "
+            f"tiomagic's repository run: {INSTALL}",
+            details={"module": "modal", "command": INSTALL},
         ) from error
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tiomagic_domain import __version__
 from tiomagic_domain.errors import MissingDependencyError
-from tiomagic_modal.names import TAG_SOURCE, TAG_VERSION
+from tiomagic_modal.names import INSTALL, TAG_SOURCE, TAG_VERSION
 from tiomagic_modal.pins import PINS, PYTHON
 
 SHIPPED = ("tiomagic_domain", "tiomagic_local", "tiomagic_modal")
@@ -35,9 +35,9 @@ def package_folder(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
         raise MissingDependencyError(
-            f"the package {name} is needed to set up the Modal side and is not installed; from the "
-            "repository: pip install './packages/facade[modal]'",
-            details={"package": name},
+            f"{name} is shipped to Modal and is not installed: in a copy of tiomagic's repository "
+            f"run: {INSTALL}",
+            details={"module": name, "command": INSTALL},
         )
     return Path(spec.origin).parent
 
