@@ -9,7 +9,7 @@ from torch import nn
 
 
 @torch.no_grad()
-def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
+def orthogonalise(matrices: torch.Tensor, steps: int = 4) -> torch.Tensor:
     """Nearest orthogonal matrices of a batch (B, m, n), roughly: singular values 0.7-1.2."""
     # Coefficients of the quintic Newton-Schulz iteration by Keller Jordan et al., 2024.
     a, b, c = 3.4445, -4.7750, 2.0315

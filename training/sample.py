@@ -25,7 +25,7 @@ class Sampler:
     @classmethod
     def from_folder(cls, folder: Path, setup: Setup, device: str = "cpu") -> "Sampler":
         """Load a pipeline folder; fp16 on disk becomes fp32 in use."""
-        pipeline = WanVACEPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+        pipeline = WanVACEPipeline.from_pretrained(folder, dtype=torch.float32)
         return cls(pipeline.to(device), setup)
 
     def set_shift(self, shift: float) -> None:

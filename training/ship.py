@@ -46,10 +46,19 @@ def write(pipeline: WanVACEPipeline, folder: Path) -> None:
     pipeline.text_encoder.half()
     pipeline.transformer.half()
     pipeline.save_pretrained(folder)
+    _forget_paths(folder)
     words = {"version": 1, "words": prompts.vocabulary()}
     (folder / "vocabulary.json").write_text(json.dumps(words, indent=0) + "\n")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{folder}: {size / 2**20:.1f} MiB")
+
+
+def _forget_paths(folder: Path) -> None:
+    """Take out of the configurations where the parts were loaded from."""
+    for path in folder.rglob("*.json"):
+        content = json.loads(path.read_text())
+        if isinstance(content, dict) and content.pop("_name_or_path", None) is not None:
+            path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def main() -> None:

@@ -1,0 +1,88 @@
+"""Doodle: the tiny model that comes with tiomagic, trained from scratch on drawn animation.
+
+It has the architecture of Wan VACE and is run by the same engine, on a CPU, in seconds. It knows
+one plain world of coloured shapes and stick figures, and the few words for it that are listed here.
+"""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+from tiomagic_domain.catalogue import settings
+from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.wan import CONDITIONING_SCALE
+from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
+from tiomagic_domain.schema import ExactlyOne, MaxPixels, Schema
+
+SOURCE = "docs/doodle.md, measured"
+SIDE = 64
+FRAMES = 17
+FPS = 16
+PROMPT_TOKENS = 32
+
+VOCABULARY = frozenset(
+    """
+    a an and animation background ball bigger black blue bounces bouncing box brown cartoon circle
+    cyan dances dancing does down falls figure gets gray green grey growing grows hand in is jumping
+    jumps left mint move moves moving night not of on orange person pink purple red right rises
+    rotates shrinking shrinks simple sky slides smaller spinning spins square star stays stick still
+    the to triangle turquoise up video violet walking walks waves waving white with yellow
+    """.split()
+)
+"""Every word that the model was trained on."""
+
+
+def unknown_words(prompt: str) -> list[str]:
+    """Return the words of a prompt that the model does not know, each once, in their order."""
+    words = re.findall(r"\w+", prompt.lower())
+    return [word for word in dict.fromkeys(words) if word not in VOCABULARY]
+
+
+def _schema(feature: Feature) -> Schema:
+    size = SIDE if feature is Feature.TEXT_TO_VIDEO else None
+    poses = POSE_SOURCES if feature is Feature.POSE_GUIDANCE else ()
+    bound = () if feature is Feature.TEXT_TO_VIDEO else (CONDITIONING_SCALE,)
+    shared = (
+        settings.negative_prompt(default="", source=SOURCE),
+        # Other sizes run, but the picture falls apart: one size is all that it was trained on.
+        settings.side("width", default=size, multiple_of=16, low=SIDE, high=SIDE),
+        settings.side("height", default=size, multiple_of=16, low=SIDE, high=SIDE),
+        settings.num_frames(
+            default=FRAMES, low=FRAMES, high=FRAMES, multiple_of=4, offset=1, source=SOURCE
+        ),
+        settings.num_inference_steps(default=20, source=SOURCE),
+        settings.guidance_scale(default=2.0, source=SOURCE),
+        settings.flow_shift(default=3.0, source=SOURCE),
+        settings.SEED,
+        settings.fps(default=FPS),
+        settings.MEMORY,
+    )
+    one_pose = (ExactlyOne(tuple(p.name for p in poses)),) if poses else ()
+    return Schema(
+        parameters=(*INPUTS[feature], *poses, *shared, *bound),
+        rules=(*one_pose, MaxPixels(SIDE * SIDE)),
+    )
+
+
+DOODLE = ModelCard(
+    name="doodle",
+    title="Doodle",
+    family="doodle",
+    description="Comes with tiomagic: coloured shapes and stick figures, on any machine in seconds.",
+    homepage="https://github.com/tiomagic/tiomagic/blob/main/docs/doodle.md",
+    licence="MIT",
+    engine="wan_vace",
+    repository=None,
+    features=MappingProxyType({feature: _schema(feature) for feature in Feature}),
+    fps=FPS,
+    pixels=SIDE * SIDE,
+    weights_gib=0.035,
+    largest_gib=0.03,
+    gpu_memory_gib=0,
+    prompt_tokens=PROMPT_TOKENS,
+    # It is small, and reads positions off differences that bf16 would round away.
+    options=MappingProxyType({"dtype": "float32", "vocabulary": VOCABULARY}),
+)
+
+MODELS = (DOODLE,)

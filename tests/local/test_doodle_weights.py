@@ -1,0 +1,73 @@
+"""The shipped folder is whole, small, safe to load, and knows the words that its card lists."""
+
+import json
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch  # noqa: E402
+from diffusers import WanVACEPipeline  # noqa: E402
+
+from tiomagic_domain.catalogue import doodle, find_model  # noqa: E402
+from tiomagic_domain.features import Feature  # noqa: E402
+from tiomagic_local.weights import PACKAGED  # noqa: E402
+from training.config import SMALL  # noqa: E402
+from training.world import prompts  # noqa: E402
+
+FOLDER = PACKAGED / "doodle"
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return WanVACEPipeline.from_pretrained(
+        FOLDER, dtype=torch.float32, local_files_only=True, use_safetensors=True
+    )
+
+
+def test_the_folder_has_no_pickles_and_at_most_25_megabytes():
+    files = [path for path in FOLDER.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".json", ".safetensors"}
+    assert sum(path.stat().st_size for path in files) <= 25_000_000
+
+
+def test_everything_is_fp32_in_use(pipeline):
+    for name in ("vae", "text_encoder", "transformer"):
+        assert {p.dtype for p in getattr(pipeline, name).parameters()} == {torch.float32}
+
+
+def test_the_autoencoder_knows_its_own_latents(pipeline):
+    std = pipeline.vae.config.latents_std
+    assert len(std) == SMALL.z_dim
+    assert all(value != 1.0 for value in std)
+
+
+def test_card_tokenizer_and_training_know_the_same_words(pipeline):
+    words = {word for word in prompts.vocabulary() if word.isalpha()}
+    assert words == doodle.VOCABULARY
+    assert words <= set(pipeline.tokenizer.get_vocab())
+    listed = json.loads((FOLDER / "vocabulary.json").read_text())
+    assert words <= set(listed["words"])
+
+
+def test_card_and_training_agree_on_sizes():
+    card = find_model("doodle")
+    schema = card.schema(Feature.TEXT_TO_VIDEO)
+    defaults = {parameter.name: parameter.default for parameter in schema.parameters}
+    assert defaults["width"] == defaults["height"] == SMALL.size
+    assert defaults["num_frames"] == SMALL.frames
+    assert card.fps == SMALL.fps
+    assert card.prompt_tokens == SMALL.text_tokens
+
+
+@pytest.mark.parametrize(
+    ("prompt", "unknown"),
+    [
+        ("a red circle moves left on a white background", []),
+        ("A Red CIRCLE, moves left.", []),
+        ("a red dragon eats a red dragon", ["dragon", "eats"]),
+        ("", []),
+    ],
+)
+def test_unknown_words_are_named_once_in_their_order(prompt, unknown):
+    assert doodle.unknown_words(prompt) == unknown
