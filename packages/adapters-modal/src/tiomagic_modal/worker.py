@@ -63,6 +63,8 @@ def only_worker_errors() -> Iterator[None]:
     # The weights are fetched when a container starts, which the caller's timeout must not cut.
     startup_timeout=DOWNLOAD_TIMEOUT_S,
     scaledown_window=900,
+    # No memory snapshot, not even of the imports: diffusers asks for a GPU while it is imported
+    # (utils/torch_utils.py, 0.42.1), and CUDA that was asked without one stays blind after it.
 )
 class VideoWorker:
     """Runs jobs of one model. GPU, timeout and window come with the call."""
