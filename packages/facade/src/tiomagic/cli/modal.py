@@ -53,7 +53,9 @@ def stop(*, as_json: o.Json = False, debug: o.Debug = False) -> None:
     """Stop the app and all its containers. Running jobs are lost; the next job deploys again."""
     with reporting(as_json=as_json, debug=debug) as output:
         stopped = _administration(output).stop()
-        text = "stopped; no container is left, only the Volumes" if stopped else "nothing was deployed"
+        text = (
+            "stopped; no container is left, only the Volumes" if stopped else "nothing was deployed"
+        )
         output.data({"stopped": stopped}, text)
 
 
