@@ -69,9 +69,7 @@ def channels_last(vae: AutoencoderKLWan) -> AutoencoderKLWan:
     """Lay out the weights the way the CPU's convolutions like best."""
     for module in vae.modules():
         if isinstance(module, nn.Conv3d):
-            module.weight.data = module.weight.data.contiguous(
-                memory_format=torch.channels_last_3d
-            )
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last_3d)
         elif isinstance(module, nn.Conv2d):
             module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
     return vae
@@ -96,9 +94,7 @@ def draw_training_clip(rng: np.random.Generator, setup: Setup) -> np.ndarray:
     """
     kind = rng.uniform()
     figure = rng.uniform() < 0.35
-    scene = scenes.draw_scene(
-        rng, figure=figure or kind > 0.88, free_colours=rng.uniform() < 0.25
-    )
+    scene = scenes.draw_scene(rng, figure=figure or kind > 0.88, free_colours=rng.uniform() < 0.25)
     if kind > 0.88:
         return render.render_skeleton(scene, setup.size, setup.frames)
     clip = render.render_clip(scene, setup.size, setup.frames)

@@ -1,6 +1,7 @@
 """Cached latents as training batches."""
 
 import json
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ class Batches:
             if len(self._indices.get(task, ())):
                 parts.append(self._of_task(task, self._indices[task], count))
         targets, controls, prompts = zip(*parts, strict=True)
-        return torch.cat(targets), torch.cat(controls), sum(prompts, [])
+        return torch.cat(targets), torch.cat(controls), list(chain.from_iterable(prompts))
 
     def _of_task(
         self, task: str, indices: np.ndarray, size: int

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKLWan
 from PIL import Image
 
 from training import measure, vae
@@ -40,7 +41,11 @@ def _direction(scene: scenes.Scene) -> str:
     return scene.motion.removeprefix("walk_")
 
 
-def check_text(make: Make, setup: Setup, count: int) -> tuple[dict, list[np.ndarray]]:
+def check_text(
+    make: Make,
+    setup: Setup,  # noqa: ARG001 - all checks are called in one way
+    count: int,
+) -> tuple[dict, list[np.ndarray]]:
     """Colour, direction and shape of clips made from words alone; one in five is a figure."""
     rng, clips, rows = np.random.default_rng(SEED), [], []
     for index in range(count):
@@ -121,9 +126,7 @@ def check_pose(make: Make, setup: Setup, count: int) -> tuple[dict, list[np.ndar
         skeleton = render.render_skeleton(scene, setup.size, setup.frames)
         reference = render.render_reference(scene, setup.size)
         words = prompts.describe(scene, rng, complete=True)
-        clip = make(
-            "pose_guidance", words, SEED + index, pictures=[reference], skeleton=skeleton
-        )
+        clip = make("pose_guidance", words, SEED + index, pictures=[reference], skeleton=skeleton)
         clips.append(clip)
         wanted = render.render_clip(scene, setup.size, setup.frames)
         seen = measure.object_colour(clip)
@@ -165,7 +168,9 @@ def _machine() -> str:
     if info.exists():
         named = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         model = named[0].partition(":")[2].strip() if named else model
-    return f"{os.cpu_count()} x {model}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    return (
+        f"{os.cpu_count()} x {model}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    )
 
 
 def run(make: Make, setup: Setup, count: int, sheets: Path | None) -> dict:
@@ -184,12 +189,60 @@ def run(make: Make, setup: Setup, count: int, sheets: Path | None) -> dict:
     return result
 
 
+def _of_folder(args: argparse.Namespace, setup: Setup) -> tuple[Make, dict]:
+    """Clips from the pipeline alone, with any settings."""
+    sampler = Sampler.from_folder(args.folder, setup, args.device)
+    if args.shift:
+        sampler.set_shift(args.shift)
+
+    def make(
+        task: str,
+        prompt: str,
+        seed: int,
+        pictures: list | None = None,
+        skeleton: np.ndarray | None = None,
+    ) -> np.ndarray:
+        inputs = sampler.inputs(task, pictures or [], skeleton)
+        return sampler(prompt, seed, steps=args.steps, guidance=args.guidance, **inputs)
+
+    shift = sampler.pipeline.scheduler.config.flow_shift
+    facts = {"path": "pipeline", "steps": args.steps, "guidance": args.guidance}
+    return make, facts | {"flow_shift": shift}
+
+
+def _of_tm(args: argparse.Namespace) -> tuple[Make, dict]:
+    """Clips through `tm` with the catalogue's defaults, read back from the mp4."""
+    from training.through_tm import ThroughTm
+
+    args.through_tm.mkdir(parents=True, exist_ok=True)
+    make = ThroughTm(args.through_tm, device=args.device)
+    return make, {"path": "tm, mp4 included", **make.defaults()}
+
+
 def main() -> None:
-    """Measure a pipeline folder."""
+    """Measure a pipeline folder, alone or through `tm`."""
+    args = _arguments()
+    torch.set_num_threads(args.threads)
+    setup = SETUPS[args.setup]
+    make, facts = _of_tm(args) if args.through_tm else _of_folder(args, setup)
+    autoencoder = AutoencoderKLWan.from_pretrained(args.folder / "vae").to(args.device)
+    quality = vae.held_out_psnr(autoencoder, setup, args.count // 2, args.device)
+    result = {"machine": _machine(), **facts, "vae_psnr": quality}
+    print(result, flush=True)
+    result |= run(make, setup, args.count, args.sheets)
+    if args.to:
+        args.to.parent.mkdir(parents=True, exist_ok=True)
+        args.to.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="pipeline folder")
     parser.add_argument("--setup", choices=SETUPS, default="small")
     parser.add_argument("--count", type=int, default=100, help="text prompts; others get half")
+    parser.add_argument(
+        "--through-tm", type=Path, metavar="FOLDER", help="measure the installed model instead"
+    )
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--guidance", type=float, default=GUIDANCE)
     parser.add_argument("--shift", type=float, help="another flow shift than the folder's")
@@ -197,32 +250,7 @@ def main() -> None:
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    setup = SETUPS[args.setup]
-    sampler = Sampler.from_folder(args.folder, setup, args.device)
-    if args.shift:
-        sampler.set_shift(args.shift)
-
-    def make(
-        task: str, prompt: str, seed: int, pictures: list | None = None,
-        skeleton: np.ndarray | None = None,
-    ) -> np.ndarray:
-        inputs = sampler.inputs(task, pictures or [], skeleton)
-        return sampler(prompt, seed, steps=args.steps, guidance=args.guidance, **inputs)
-
-    result = {
-        "machine": _machine(),
-        "steps": args.steps,
-        "guidance": args.guidance,
-        "flow_shift": sampler.pipeline.scheduler.config.flow_shift,
-        "vae_psnr": vae.held_out_psnr(sampler.pipeline.vae, setup, 60, args.device),
-    }
-    print(result, flush=True)
-    result |= run(make, setup, args.count, args.sheets)
-    if args.to:
-        args.to.parent.mkdir(parents=True, exist_ok=True)
-        args.to.write_text(json.dumps(result, indent=1) + "\n")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """What the transformer is told beside the words, as `WanVACEPipeline` builds it.
 
-    task            inactive half            reactive half        mask    frame in front
-    text_to_video   zeros                    zeros                ones    -
-    image_to_video  first frame, zeros       zero, grey           folded  -
-    interpolate     first, zeros, last       zero, grey, zero     folded  -
-    pose_guidance   zeros                    skeleton             ones    reference, mask zero
+task            inactive half            reactive half        mask    frame in front
+text_to_video   zeros                    zeros                ones    -
+image_to_video  first frame, zeros       zero, grey           folded  -
+interpolate     first, zeros, last       zero, grey, zero     folded  -
+pose_guidance   zeros                    skeleton             ones    reference, mask zero
 """
 
 from types import SimpleNamespace

@@ -94,7 +94,9 @@ def _normalised(mask: np.ndarray) -> np.ndarray | None:
     x = np.round(xs.mean() + grid * scale).astype(int)
     inside = np.ix_((y >= 0) & (y < mask.shape[0]), (x >= 0) & (x < mask.shape[1]))
     result = np.zeros((_GRID, _GRID), dtype=bool)
-    result[inside] = mask[np.ix_(y[(y >= 0) & (y < mask.shape[0])], x[(x >= 0) & (x < mask.shape[1])])]
+    result[inside] = mask[
+        np.ix_(y[(y >= 0) & (y < mask.shape[0])], x[(x >= 0) & (x < mask.shape[1])])
+    ]
     return result
 
 

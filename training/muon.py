@@ -30,7 +30,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # noqa: ARG002 - as torch wants it
         """Move every parameter by one step."""
         for group in self.param_groups:
             shapes: dict[tuple[int, int], list[nn.Parameter]] = {}
@@ -56,7 +56,11 @@ class Optimisers:
     """Muon and AdamW behind one face, with one rate schedule."""
 
     def __init__(
-        self, matrices: list[nn.Parameter], others: list[nn.Parameter], *, muon_lr: float,
+        self,
+        matrices: list[nn.Parameter],
+        others: list[nn.Parameter],
+        *,
+        muon_lr: float,
         adam_lr: float,
     ) -> None:
         self._all = [

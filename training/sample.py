@@ -54,7 +54,12 @@ class Sampler:
 
     @torch.no_grad()
     def __call__(
-        self, prompt: str, seed: int, *, steps: int = STEPS, guidance: float = GUIDANCE,
+        self,
+        prompt: str,
+        seed: int,
+        *,
+        steps: int = STEPS,
+        guidance: float = GUIDANCE,
         **inputs: object,
     ) -> np.ndarray:
         """One clip: uint8 (T, H, W, 3)."""

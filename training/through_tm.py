@@ -6,6 +6,8 @@ import numpy as np
 from PIL import Image
 
 from tiomagic import TioMagic
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.features import Feature
 from tiomagic_local.media.mp4 import write_mp4
 from tiomagic_local.media.videos import video_frames
 
@@ -18,9 +20,22 @@ class ThroughTm:
         self._tm = TioMagic(working_dir=folder, provider="local", **settings)
         self.handles: list = []
 
+    @staticmethod
+    def defaults() -> dict[str, object]:
+        """Settings of the catalogue that decide about quality and time."""
+        schema = find_model("doodle").schema(Feature.TEXT_TO_VIDEO)
+        names = ("num_inference_steps", "guidance_scale", "flow_shift")
+        return {p.name: p.default for p in schema.parameters if p.name in names}
+
     def __call__(
-        self, task: str, prompt: str, seed: int, *, pictures: list[np.ndarray] | None = None,
-        skeleton: np.ndarray | None = None, **settings: object,
+        self,
+        task: str,
+        prompt: str,
+        seed: int,
+        *,
+        pictures: list[np.ndarray] | None = None,
+        skeleton: np.ndarray | None = None,
+        **settings: object,
     ) -> np.ndarray:
         """One clip as its mp4 shows it: uint8 (T, H, W, 3)."""
         arguments = dict(zip(_PICTURES[task], map(Image.fromarray, pictures or []), strict=True))

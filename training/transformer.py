@@ -15,8 +15,8 @@ from diffusers import AutoencoderKLWan
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from training import network, text, whole
 from training import autoencoder as ae
+from training import network, text, whole
 from training.batches import Batches
 from training.conditions import Conditions
 from training.config import SETUPS, Setup
@@ -149,7 +149,9 @@ class Trainer:
         to = self.args.device
         with torch.autocast(to, torch.bfloat16), _attention(to):
             velocity = self.model(
-                ((1 - s) * target + s * noise).to(to), (1000 * sigma).to(to), ids.to(to),
+                ((1 - s) * target + s * noise).to(to),
+                (1000 * sigma).to(to),
+                ids.to(to),
                 control.to(to),
             )
             errors = (velocity.float() - (noise - target).to(to)).square().mean((1, 2, 3, 4))
@@ -184,9 +186,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--setup", choices=SETUPS, default="small")
     parser.add_argument("--work", type=Path, required=True, help="folder of `vae` and `cache`")
     parser.add_argument("--name", default="model", help="name of the checkpoint")
-    parser.add_argument(
-        "--log", type=Path, default=Path("training/results/transformer_loss.csv")
-    )
+    parser.add_argument("--log", type=Path, default=Path("training/results/transformer_loss.csv"))
     parser.add_argument("--minutes", type=float, default=70, help="training time")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--limit", type=int, default=0, help="use only so many clips: overfit")

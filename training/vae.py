@@ -52,7 +52,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--setup", choices=SETUPS, default="small")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--log", type=Path, default=Path("training/results/vae_loss.csv"))
-    parser.add_argument("--minutes", type=float, default=40, help="training time; sets the schedule")
+    parser.add_argument(
+        "--minutes", type=float, default=40, help="training time; sets the schedule"
+    )
     parser.add_argument("--batch", type=int, default=6, help="crops a step; whole clips: a sixth")
     parser.add_argument("--pool", type=int, default=3000, help="clips drawn beforehand")
     parser.add_argument("--lr", type=float, default=0.02, help="rate of Muon")
@@ -105,7 +107,9 @@ def _train(
     args: argparse.Namespace,
     checkpoint: Path,
 ) -> None:
-    log = LossLog(args.log, ("step", "minutes", "crop", "l1", "psnr", "latent_std", "held_out_psnr"))
+    log = LossLog(
+        args.log, ("step", "minutes", "crop", "l1", "psnr", "latent_std", "held_out_psnr")
+    )
     pool = training_pool(setup, args.pool, args.seed, args.work)
     rng = np.random.default_rng(args.seed + 1 + state["step"])
     budget, mean_l1, mean_l2 = args.minutes * 60, 0.0, 0.0
@@ -145,11 +149,11 @@ def _step(
     return l1.item(), l2.item(), float(z.detach().std())
 
 
-def _save(
-    vae: AutoencoderKLWan, optimiser: Optimisers, state: dict, path: Path
-) -> None:
+def _save(vae: AutoencoderKLWan, optimiser: Optimisers, state: dict, path: Path) -> None:
     partial = path.with_suffix(".part")
-    torch.save({"vae": vae.state_dict(), "optimiser": optimiser.state_dict(), "state": state}, partial)
+    torch.save(
+        {"vae": vae.state_dict(), "optimiser": optimiser.state_dict(), "state": state}, partial
+    )
     partial.rename(path)
 
 

@@ -9,7 +9,6 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from diffusers import UniPCMultistepScheduler, WanVACEPipeline  # noqa: E402
-
 from training import autoencoder as ae  # noqa: E402
 from training import conditions, config, sample, text, transformer, whole  # noqa: E402
 from training.world import render, scenes  # noqa: E402

@@ -6,14 +6,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-import torch  # noqa: E402
-from diffusers import WanVACEPipeline  # noqa: E402
+import torch
+from diffusers import WanVACEPipeline
+from training.config import SMALL
+from training.world import prompts
 
-from tiomagic_domain.catalogue import doodle, find_model  # noqa: E402
-from tiomagic_domain.features import Feature  # noqa: E402
-from tiomagic_local.weights import PACKAGED  # noqa: E402
-from training.config import SMALL  # noqa: E402
-from training.world import prompts  # noqa: E402
+from tiomagic_domain.catalogue import doodle, find_model
+from tiomagic_domain.features import Feature
+from tiomagic_local.weights import PACKAGED
 
 FOLDER = PACKAGED / "doodle"
 

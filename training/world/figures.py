@@ -46,7 +46,7 @@ def joints(limbs: dict[str, tuple[float, float]]) -> np.ndarray:
     body = {"nose": nose, "neck": neck}
     # Seen from the front the figure's right is on the picture's left.
     for name, side in (("r", -1), ("l", 1)):
-        shoulder, hip = neck + [side * 0.08, 0.02], np.array([side * 0.05, 0.0])
+        shoulder, hip = neck + np.array([side * 0.08, 0.02]), np.array([side * 0.05, 0.0])
         elbow, wrist = _limb(shoulder, limbs[f"{name}_arm"], (_UPPER_ARM, _LOWER_ARM), side)
         knee, ankle = _limb(hip, limbs[f"{name}_leg"], (_UPPER_LEG, _LOWER_LEG), side)
         body |= {

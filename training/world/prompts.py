@@ -30,7 +30,16 @@ MOTION_WORDS: dict[str, tuple[str, ...]] = {
     "dance": ("dances", "dancing"),
 }
 
-FILLERS = ("", "", "", "", "animation of ", "a simple animation of ", "a cartoon of ", "a video of ")
+FILLERS = (
+    "",
+    "",
+    "",
+    "",
+    "animation of ",
+    "a simple animation of ",
+    "a cartoon of ",
+    "a video of ",
+)
 BACKGROUND_PHRASES = ("on a {} background", "on a {} background", "on {}", "with a {} background")
 _GLUE = "the an in and is of a . ,"
 

@@ -33,7 +33,12 @@ def to_pixels(picture: Image.Image) -> np.ndarray:
 
 
 def draw_shape(
-    draw: ImageDraw.ImageDraw, size: int, shape: str, centre: tuple, radius: float, angle: float,
+    draw: ImageDraw.ImageDraw,
+    size: int,
+    shape: str,
+    centre: tuple,
+    radius: float,
+    angle: float,
     rgb: tuple,
 ) -> None:
     """Draw a filled shape; centre and radius are fractions of the frame's side."""

@@ -28,7 +28,7 @@ VOCABULARY = frozenset(
     jumps left mint move moves moving night not of on orange person pink purple red right rises
     rotates shrinking shrinks simple sky slides smaller spinning spins square star stays stick still
     the to triangle turquoise up video violet walking walks waves waving white with yellow
-    """.split()
+    """.split()  # noqa: SIM905 - a text is easier to read than a list
 )
 """Every word that the model was trained on."""
 
@@ -69,7 +69,7 @@ DOODLE = ModelCard(
     name="doodle",
     title="Doodle",
     family="doodle",
-    description="Comes with tiomagic: coloured shapes and stick figures, on any machine in seconds.",
+    description="Comes with tiomagic: shapes and stick figures, on any machine in seconds.",
     homepage="https://github.com/tiomagic/tiomagic/blob/main/docs/doodle.md",
     licence="MIT",
     engine="wan_vace",
