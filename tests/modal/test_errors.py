@@ -1,6 +1,7 @@
 """Every exception of Modal's has its own handling."""
 
 import inspect
+from dataclasses import replace
 
 import pytest
 
@@ -113,6 +114,11 @@ class TestEndings:
             report = ending(error, job, asked_to_stop=False)
             assert report.error_code == "out_of_memory"
             assert "gpu='H200'" in report.error
+
+    def test_memory_of_an_unknown_gpu_names_none(self, job):
+        """The answer that had the GPU was lost: better no name than a smaller one."""
+        report = ending(make("RemoteError", "OOM"), replace(job, facts={}), asked_to_stop=False)
+        assert "tm.configure(gpu=…)" in report.error
 
     def test_our_own_cancel_is_told_from_a_crash(self, job):
         """Modal tells both by a text that nobody promises."""

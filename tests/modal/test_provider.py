@@ -18,6 +18,7 @@ from tiomagic_domain.jobs import JobStatus
 from tiomagic_domain.testing import RecordingObserver
 from tiomagic_modal.names import APP, BOARD, OUTPUTS_VOLUME, claim_key
 from tiomagic_modal.options import ModalOptions
+from tiomagic_modal.provider import _under_way
 
 
 class TestSubmit:
@@ -167,6 +168,16 @@ class TestLostAnswers:
         assert report.status is JobStatus.QUEUED
         assert len(fake.calls) == 1
 
+    def test_a_mark_that_was_written_twice_is_still_the_first(self, fake, provider, new_request):
+        """Modal's client repeats a write whose answer was lost; the job is sent nevertheless."""
+        finish(provider, submit(provider, new_request()))
+        fake.dispatcher.remembers_repeats = False
+        fake.faults.drop_answer("DictUpdate")
+        request = new_request()
+        job = submit(provider, request)
+        assert job.call_id
+        assert finish(provider, job).status is JobStatus.COMPLETED
+
     def test_until_it_is_found_it_is_queued(self, fake, provider, new_request):
         fake.hold()
         request = new_request()
@@ -241,6 +252,13 @@ class TestSecondStarts:
         assert seen.status is JobStatus.RUNNING
         assert (seen.progress.phase, seen.progress.steps) == ("denoising", 25)
         assert finish(provider, job).status is JobStatus.COMPLETED
+
+    def test_a_phase_of_a_newer_worker_is_shown_by_its_name(self):
+        """Older callers use newer workers."""
+        moment = {"call_id": "fc-1", "phase": "sharpening", "step": 1, "steps": 2}
+        seen = _under_way("fc-1", moment)
+        assert (seen.status, seen.message) == (JobStatus.RUNNING, "sharpening")
+        assert seen.progress is None
 
     def test_progress_costs_at_most_a_put_a_second(self, fake, provider, new_request):
         """Beside the claim and the first moment."""

@@ -87,10 +87,11 @@ def _worker_ending(error: WorkerError, job: Job) -> Report:
 
 
 def _with_larger_gpu(message: str, job: Job) -> str:
-    better = larger_gpu(str(job.facts.get("gpu") or ""))
-    way_out = (
-        f"a larger GPU would do: tm.configure(gpu={better!r})"
-        if better
-        else "no larger GPU is known: ask for fewer frames or a smaller size"
-    )
+    if "gpu" not in job.facts:
+        # The answer to the submission was lost, and with it what was asked for.
+        way_out = "a larger GPU may do: tm.configure(gpu=…)"
+    elif better := larger_gpu(str(job.facts["gpu"] or "")):
+        way_out = f"a larger GPU would do: tm.configure(gpu={better!r})"
+    else:
+        way_out = "no larger GPU is known: ask for fewer frames or a smaller size"
     return f"the memory was not enough; {way_out} ({message})"

@@ -7,8 +7,8 @@ worker's first act is to write which call runs the job, so a job is found again 
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -34,8 +34,6 @@ from tiomagic_modal.names import APP, claim_key, moment_key, sent_key, stop_key
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.remote import Remote, Variant, memory_mib
 from tiomagic_modal.wire import Plain, check_protocol, encode_request
-
-log = logging.getLogger("tiomagic.modal")
 
 NAME = "modal"
 DEFAULT_MODEL = "wan2.1-vace-14b"
@@ -118,7 +116,7 @@ class ModalProvider:
         facts = {"gpu": variant.gpu, "timeout_s": variant.timeout_s, "modal_app": APP}
         self._ensure_deployed(lambda: observer.report(SETTING_UP))
         observer.raise_if_canceled()
-        if not self._remote.write(sent_key(job.job_id), True, keep=True):
+        if not self._mark_as_sent(job.job_id):
             return Report(
                 status=JobStatus.QUEUED,
                 call_id=self._call_ids.get(job.job_id) or self._remote.read(claim_key(job.job_id)),
@@ -134,6 +132,14 @@ class ModalProvider:
             progress=Progress(phase=Phase.WAITING),
             facts=facts,
         )
+
+    def _mark_as_sent(self, job_id: str) -> bool:
+        """Return True when this submission is the first of the job."""
+        mark = uuid.uuid4().hex
+        if self._remote.write(sent_key(job_id), mark, keep=True):
+            return True
+        # Modal's client repeats a write whose answer was lost, and then finds its own mark.
+        return bool(self._remote.read(sent_key(job_id)) == mark)
 
     def _remember(self, job_id: str, call_id: str) -> None:
         """Note a call that no container has claimed yet; the newest only, to stay small."""
@@ -309,7 +315,11 @@ class ModalProvider:
 def _under_way(call_id: str, moment: object) -> Report:
     if not isinstance(moment, Mapping) or moment.get("call_id") != call_id:
         return Report(status=JobStatus.QUEUED, call_id=call_id)
-    progress = Progress.from_dict(moment)
+    try:
+        progress = Progress.from_dict(moment)
+    except (KeyError, ValueError):
+        # A newer worker has a phase that this version does not know.
+        return Report(status=JobStatus.RUNNING, call_id=call_id, message=str(moment.get("phase")))
     return Report(
         status=JobStatus.RUNNING, call_id=call_id, progress=progress, message=str(progress)
     )
