@@ -116,6 +116,23 @@ def test_pose_guidance_by_a_video_of_somebody(tm, engines, tmp_path):
     check(job, engines)
 
 
+def test_the_first_job_of_a_new_user_needs_no_gpu_and_no_download(engines, tmp_path):
+    """`doodle` travels with the source and runs on the processor."""
+    given = engines.environment
+    tm = TioMagic(
+        working_dir=tmp_path,
+        provider="modal",
+        modal_token_id=given["MODAL_TOKEN_ID"],
+        modal_token_secret=given["MODAL_TOKEN_SECRET"],
+    )
+    job = tm.text_to_video("doodle", {"prompt": "a red circle moves left"})
+    job.wait(timeout=4 * PATIENCE_S, poll=0.1, progress=False)
+    tm.close()
+    assert job.status == "completed", job.error
+    assert engines.calls[job.generation["call_id"]].gpu is None
+    assert read_recipe(Path(job.result_video))["facts"]["weights"]["origin"] == "package"
+
+
 def test_a_run_of_a_real_engine_is_canceled_in_the_middle(tm, engines):
     """And the container goes on to serve the next job."""
     long = {**SMALL, "width": 128, "height": 128, "num_frames": 81, "num_inference_steps": 100}
