@@ -178,7 +178,7 @@ def run(make: Make, setup: Setup, count: int, sheets: Path | None) -> dict:
     result: dict = {}
     for name, check in CHECKS.items():
         begun = time.monotonic()
-        result[name], clips = check(make, setup, count if name == "text_to_video" else count // 2)
+        result[name], clips = check(make, setup, count if name == "text_to_video" else count // 4)
         result[name]["seconds_per_clip"] = (time.monotonic() - begun) / len(clips)
         figures = {k: round(v, 3) for k, v in result[name].items() if k != "clips"}
         print(name, figures, flush=True)
@@ -226,7 +226,7 @@ def main() -> None:
     setup = SETUPS[args.setup]
     make, facts = _of_tm(args) if args.through_tm else _of_folder(args, setup)
     autoencoder = AutoencoderKLWan.from_pretrained(args.folder / "vae").to(args.device)
-    quality = vae.held_out_psnr(autoencoder, setup, args.count // 2, args.device)
+    quality = vae.held_out_psnr(autoencoder, setup, args.count // 4, args.device)
     result = {"machine": _machine(), **facts, "vae_psnr": quality}
     print(result, flush=True)
     result |= run(make, setup, args.count, args.sheets)
@@ -239,7 +239,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="pipeline folder")
     parser.add_argument("--setup", choices=SETUPS, default="small")
-    parser.add_argument("--count", type=int, default=100, help="text prompts; others get half")
+    parser.add_argument("--count", type=int, default=100, help="text prompts; others get a quarter")
     parser.add_argument(
         "--through-tm", type=Path, metavar="FOLDER", help="measure the installed model instead"
     )

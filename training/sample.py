@@ -11,8 +11,8 @@ from training.autoencoder import GREY
 from training.conditions import KEPT_FRAMES
 from training.config import Setup
 
-STEPS = 20
-GUIDANCE = 2.0
+STEPS = 12
+GUIDANCE = 2.5
 
 
 class Sampler:

@@ -51,8 +51,8 @@ def _schema(feature: Feature) -> Schema:
         settings.num_frames(
             default=FRAMES, low=FRAMES, high=FRAMES, multiple_of=4, offset=1, source=SOURCE
         ),
-        settings.num_inference_steps(default=20, source=SOURCE),
-        settings.guidance_scale(default=2.0, source=SOURCE),
+        settings.num_inference_steps(default=12, source=SOURCE),
+        settings.guidance_scale(default=2.5, source=SOURCE),
         settings.flow_shift(default=3.0, source=SOURCE),
         settings.SEED,
         settings.fps(default=FPS),
