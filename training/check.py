@@ -10,7 +10,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -173,20 +173,19 @@ def _machine() -> str:
     )
 
 
-def run(make: Make, setup: Setup, count: int, sheets: Path | None) -> dict:
+def run(make: Make, setup: Setup, count: int, sheets: Path | None) -> Iterator[tuple[str, dict]]:
     """All four checks; contact sheets of the first clips go into `sheets`."""
-    result: dict = {}
     for name, check in CHECKS.items():
         begun = time.monotonic()
-        result[name], clips = check(make, setup, count if name == "text_to_video" else count // 4)
-        result[name]["seconds_per_clip"] = (time.monotonic() - begun) / len(clips)
-        figures = {k: round(v, 3) for k, v in result[name].items() if k != "clips"}
+        result, clips = check(make, setup, count if name == "text_to_video" else count // 4)
+        result["seconds_per_clip"] = (time.monotonic() - begun) / len(clips)
+        figures = {k: round(v, 3) for k, v in result.items() if k != "clips"}
         print(name, figures, flush=True)
         if sheets:
             sheets.mkdir(parents=True, exist_ok=True)
             sheet = render.contact_sheet(np.stack(clips[:10]))
             Image.fromarray(sheet).save(sheets / f"{name}.png")
-    return result
+        yield name, result
 
 
 def _of_folder(args: argparse.Namespace, setup: Setup) -> tuple[Make, dict]:
@@ -229,10 +228,11 @@ def main() -> None:
     quality = vae.held_out_psnr(autoencoder, setup, args.count // 4, args.device)
     result = {"machine": _machine(), **facts, "vae_psnr": quality}
     print(result, flush=True)
-    result |= run(make, setup, args.count, args.sheets)
-    if args.to:
-        args.to.parent.mkdir(parents=True, exist_ok=True)
-        args.to.write_text(json.dumps(result, indent=1) + "\n")
+    for name, figures in run(make, setup, args.count, args.sheets):
+        result[name] = figures
+        if args.to:
+            args.to.parent.mkdir(parents=True, exist_ok=True)
+            args.to.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def _arguments() -> argparse.Namespace:
