@@ -344,6 +344,14 @@ def test_events_are_json_lines_when_they_are_wanted(shell: Run) -> None:
     assert json.loads(done.stdout)["status"] == "completed"
 
 
+def test_a_second_call_tells_its_events_once(shell: Run) -> None:
+    """Two commands in one process: the second one's events come once, to its own stderr."""
+    first = shell(*T2V, "-q", "--json", TIOMAGIC_LOG_LEVEL="info").stderr.splitlines()
+    second = shell(*T2V, "-q", "--json", TIOMAGIC_LOG_LEVEL="info").stderr.splitlines()
+    told = [json.loads(line)["event"] for line in second]
+    assert told == [json.loads(line)["event"] for line in first]
+
+
 def test_a_corrupt_database_is_one_message(shell: Run, folder: Path) -> None:
     """The path and the way out, and no traceback."""
     (folder / ".tiomagic").mkdir()

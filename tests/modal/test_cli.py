@@ -1,6 +1,7 @@
 """``tiomagic modal``: what a person sees, and what happens on the server."""
 
 import json
+import logging
 
 import pytest
 from tests.modal.conftest import SMALL, TEXT_MODEL
@@ -17,10 +18,14 @@ def run(fake, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TIOMAGIC_PROVIDER", "modal")
 
+    logger = logging.getLogger("tiomagic")
+    before = (list(logger.handlers), logger.level, logger.propagate)
+
     def run(*words):
         return CliRunner().invoke(app, list(words), prog_name="tiomagic", catch_exceptions=False)
 
-    return run
+    yield run
+    logger.handlers[:], logger.level, logger.propagate = before
 
 
 def plain(result):

@@ -7,9 +7,14 @@ import sys
 
 import structlog
 
+HANDLER = "tiomagic.cli"
+"""Name of the command line's own handler, among those that others may add."""
+
 
 def configure_logging(level: str) -> None:
     """Show events on stderr: for people on a terminal, as JSON lines elsewhere.
+
+    Configuring again replaces what was configured before.
 
     Args:
         level: The least level, such as ``warning``.
@@ -26,7 +31,10 @@ def configure_logging(level: str) -> None:
         )
     )
     handler.addFilter(_is_not_told_otherwise)
+    handler.set_name(HANDLER)
     logger = logging.getLogger("tiomagic")
+    for earlier in [known for known in logger.handlers if known.get_name() == HANDLER]:
+        logger.removeHandler(earlier)
     logger.setLevel(level.upper())
     logger.addHandler(handler)
     logger.propagate = False
