@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,13 +45,14 @@ class CancelAt:
             raise GenerationCanceledError("canceled by the test")
 
 
-class EngineContract:
+class EngineContract(ABC):
     """What the four feature ports have in common; subclass one of the classes below.
 
     Each wants the fixtures ``engine``, ``inputs`` (of the feature) and ``settings``: every setting
     of the model's schema, as small as it can be, with a seed and at least 2 steps.
     """
 
+    @abstractmethod
     def make(
         self,
         engine: Any,
@@ -60,7 +62,6 @@ class EngineContract:
         cancel: CancelToken | None = None,
     ) -> Clip:
         """Call the method of the port."""
-        raise NotImplementedError
 
     def test_the_frames_are_as_asked(
         self, engine: object, inputs: object, settings: Mapping[str, Any]
