@@ -7,14 +7,18 @@ together: the migrated schema is the one of ``tables.py``.
 
 from __future__ import annotations
 
+import random
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy.exc import OperationalError
 
 from tiomagic_domain.errors import ConfigurationError
-from tiomagic_storage._errors import translated
+from tiomagic_storage._errors import BUSY_TIMEOUT_S, translated
 from tiomagic_storage.engine import Database
 from tiomagic_storage.tables import VERSION_TABLE, metadata
 
@@ -36,8 +40,7 @@ def ensure_current(database: Database) -> None:
     """
     with translated(database.place, opening=True), database.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
-            # Readers and the one writer do not wait for each other. Kept in the file.
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
         if _revision(connection) == HEAD:
             return
         with _alone(connection):
@@ -74,6 +77,25 @@ def upgrade(connection: Connection, place: str, migrations: Path = MIGRATIONS) -
             code="database_newer",
         )
     command.upgrade(config, "head")
+
+
+def _use_wal(connection: Connection) -> None:
+    """Let readers and the one writer not wait for each other. Kept in the file.
+
+    Two processes that switch a fresh file at the same moment block one another, and SQLite then
+    answers "busy" to one of them at once, whatever its timeout: that one asks again.
+    """
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        except OperationalError as error:
+            code = getattr(error.orig, "sqlite_errorcode", None) or 0
+            if code & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - apart, not secret
+        else:
+            return
 
 
 def _revision(connection: Connection) -> str | None:
