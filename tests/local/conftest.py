@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 from tests.local.materials import Studio
-from tests.local.tiny_pipelines import BUILDERS
+from tests.tiny import save
 
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime import Runtime
+
+MODELS = (
+    "wan2.1-t2v-1.3b",
+    "wan2.1-i2v-14b-480p",
+    "wan2.1-flf2v-14b-720p",
+    "wan2.1-vace-1.3b",
+)
 
 
 class RealClock:
@@ -32,19 +39,8 @@ class RealClock:
 
 @pytest.fixture(scope="session")
 def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with tiny weights for a model of each engine."""
-    import torch
-
-    from tiomagic_local.quiet import quiet
-
-    # More threads gain nothing on models this small, and test runs that share a machine would wait
-    # for each other's threads.
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("weights")
-    with quiet():
-        for name, build in BUILDERS.items():
-            build(folder / name)
-    return folder
+    """A folder with tiny weights for a model of each engine of Wan 2.1."""
+    return save(tmp_path_factory.mktemp("weights"), MODELS)
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tests.local.media import graphs
 from tests.local.media.test_pose import frame_with
-from tests.local.tiny_pipelines import BUILDERS
 from tests.modal.conftest import PATIENCE_S, SMALL, VACE_MODEL, picture, point_to
+from tests.tiny import TINY
 
 from tiomagic import TioMagic
 from tiomagic_local.media.mp4 import read_recipe, write_mp4
@@ -24,7 +24,7 @@ RED, BLUE = picture((200, 30, 30)), picture((30, 30, 200))
 def engines(workspace, tmp_path_factory):
     """The server, whose containers have the real engines. One container serves the module."""
     weights = tmp_path_factory.mktemp("weights")
-    BUILDERS[VACE_MODEL](weights / VACE_MODEL)
+    TINY[VACE_MODEL](weights / VACE_MODEL)
     workspace.reset()
     settings, before = workspace.settings, workspace.settings.container_env
     settings.container_env = {

@@ -1,4 +1,4 @@
-"""Builds tiny pipelines of random weights and saves them as the hub would hold them."""
+"""Tiny pipelines of the Wan 2.1 family."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from examples.tiny_vace import (
     shared_parts,
 )
 
-__all__ = ["BUILDERS", "build_flf2v", "build_i2v", "build_t2v", "build_vace"]
+__all__ = ["TINY", "build_flf2v", "build_i2v", "build_t2v", "build_vace"]
 
 CLIP_WIDTH = 16
 CLIP_TOKENS = 17
@@ -74,10 +74,12 @@ def _image_pipeline(folder: Path, *, seed: int, shift: float, **extra: Any) -> P
     return folder
 
 
-BUILDERS = {
+TINY = {
+    "wan2.1-t2v-14b": build_t2v,
     "wan2.1-t2v-1.3b": build_t2v,
+    "wan2.1-i2v-14b-720p": build_i2v,
     "wan2.1-i2v-14b-480p": build_i2v,
     "wan2.1-flf2v-14b-720p": build_flf2v,
+    "wan2.1-vace-14b": build_vace,
     "wan2.1-vace-1.3b": build_vace,
 }
-"""A builder for a model of each engine."""
