@@ -38,7 +38,14 @@ FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 
 
 def download(
-    repository: str, revision: str | None, *, model: str, token: str | None, progress: ProgressSink
+    repository: str,
+    revision: str | None,
+    *,
+    model: str,
+    token: str | None,
+    progress: ProgressSink,
+    only: str = "",
+    without: tuple[str, ...] = (),
 ) -> Path:
     """Return the folder of a repository's files, downloaded where they are not here yet.
 
@@ -48,6 +55,8 @@ def download(
         model: The model's name, for errors.
         token: For repositories that want one; None for the one that the hub's tools have stored.
         progress: Told how many MiB are there, of how many.
+        only: The one folder of the repository that is wanted; empty for all of it.
+        without: Folders of the repository that are left out.
 
     Raises:
         AuthenticationError, APIError, ConfigurationError: as the table above says.
@@ -60,7 +69,8 @@ def download(
             repository,
             revision=revision,
             token=token,
-            allow_patterns=list(FILES),
+            allow_patterns=[f"{only}/{pattern}" if only else pattern for pattern in FILES],
+            ignore_patterns=[f"{folder}/*" for folder in without],
             tqdm_class=_counter(progress),
         )
         return Path(folder)

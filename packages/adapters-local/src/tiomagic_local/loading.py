@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_local.memory import Plan
 from tiomagic_local.quiet import quiet
-from tiomagic_local.weights import Weights
+from tiomagic_local.weights import PartWeights, Weights
 
 
 def load_pipeline(
@@ -39,6 +40,10 @@ def load_pipeline(
     types = {"default": dtype} | dict.fromkeys(fp32, torch.float32)
     with quiet():
         try:
+            parts = {
+                found.part.name: _load_part(found, types.get(found.part.name, dtype))
+                for found in weights.parts
+            }
             loaded = getattr(diffusers, pipeline).from_pretrained(
                 weights.folder,
                 dtype=types,
@@ -46,6 +51,7 @@ def load_pipeline(
                 local_files_only=True,
                 # Code from a repository is never run.
                 trust_remote_code=False,
+                **parts,
             )
         except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
             raise _damaged(error, weights) from error
@@ -57,6 +63,14 @@ def load_pipeline(
         _place(loaded, plan, device)
     loaded.set_progress_bar_config(disable=True)
     return loaded
+
+
+def _load_part(found: PartWeights, dtype: torch.dtype) -> Any:
+    kind = getattr(importlib.import_module(found.part.library), found.part.kind)
+    # What prepares the inputs has no weights, and so no type.
+    has_weights = issubclass(kind, torch.nn.Module)
+    given = {"dtype": dtype, "use_safetensors": True} if has_weights else {}
+    return kind.from_pretrained(found.folder, local_files_only=True, **given)
 
 
 def _damaged(error: Exception, weights: Weights) -> TioMagicError:

@@ -7,10 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue import ModelCard, Part
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ProgressSink
 from tiomagic_local.options import LocalOptions
@@ -32,6 +33,20 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartWeights:
+    """A component from a repository of its own, on this machine."""
+
+    part: Part
+    folder: Path
+    revision: str
+    """The hub's commit."""
+
+    def facts(self) -> dict[str, str]:
+        """Return what a job's record says of it."""
+        return {"repository": self.part.repository, "revision": self.revision}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
     """Weights on this machine."""
 
@@ -41,14 +56,19 @@ class Weights:
     """The hub's commit, or ``sha256:`` and a digest of the folder's configuration."""
     repository: str | None = None
     """The hub's repository; None for a folder that was given."""
+    parts: tuple[PartWeights, ...] = ()
+    """Components that take the place of those in the folder. A folder that was given has all."""
 
-    def facts(self) -> dict[str, str | None]:
+    def facts(self) -> dict[str, object]:
         """Return what a job's record says of them; no path, since records travel."""
-        return {
+        facts: dict[str, object] = {
             "origin": self.origin.value,
             "repository": self.repository,
             "revision": self.revision,
         }
+        if self.parts:
+            facts["parts"] = {found.part.name: found.facts() for found in self.parts}
+        return facts
 
 
 def local_folder(card: ModelCard, options: LocalOptions) -> tuple[Path, Origin] | None:
@@ -96,16 +116,33 @@ def find_weights(
         folder, origin = given
         check_index(folder, pipeline)
         return Weights(folder=folder, origin=origin, revision=digest(folder))
+    return _from_hub(card, options, pipeline=pipeline, progress=progress)
+
+
+def _from_hub(
+    card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
+) -> Weights:
     from tiomagic_local.hub import download
 
     assert card.repository is not None, "local_folder returns a folder otherwise"
-    folder = download(
-        card.repository, card.revision, model=card.name, token=options.hf_token, progress=progress
-    )
-    check_index(folder, pipeline)
-    # The cache keeps a snapshot in a folder that is named as its commit.
+    get = partial(download, model=card.name, token=options.hf_token, progress=progress)
+    replaced = tuple(part.name for part in card.parts)
+    folder = get(card.repository, card.revision, without=replaced)
+    if not card.parts:
+        # With other parts in it, the pipeline is another than the repository was made for.
+        check_index(folder, pipeline)
+    parts = []
+    for part in card.parts:
+        snapshot = get(part.repository, part.revision, only=part.folder)
+        # The cache keeps a snapshot in a folder that is named as its commit.
+        found = PartWeights(part=part, folder=snapshot / part.folder, revision=snapshot.name)
+        parts.append(found)
     return Weights(
-        folder=folder, origin=Origin.HUB, revision=folder.name, repository=card.repository
+        folder=folder,
+        origin=Origin.HUB,
+        revision=folder.name,
+        repository=card.repository,
+        parts=tuple(parts),
     )
 
 

@@ -14,12 +14,12 @@ from functools import cache
 from importlib.metadata import entry_points
 from types import MappingProxyType
 
-from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.card import ModelCard, Part
 from tiomagic_domain.errors import UnknownModelError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.suggestions import did_you_mean, listed
 
-__all__ = ["ModelCard", "find_feature", "find_model", "models", "models_for"]
+__all__ = ["ModelCard", "Part", "find_feature", "find_model", "models", "models_for"]
 
 ENTRY_POINTS = "tiomagic.models"
 

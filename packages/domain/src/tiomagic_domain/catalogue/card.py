@@ -14,6 +14,24 @@ BUILT_IN_PROVIDERS = frozenset({"local", "modal"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A component of a pipeline that is kept in a repository of its own."""
+
+    name: str
+    """The component's name in the pipeline."""
+    library: str
+    """The module that has its class: ``diffusers`` or ``transformers``."""
+    kind: str
+    """The name of its class."""
+    repository: str
+    """Repository on the Hugging Face hub."""
+    revision: str | None = None
+    """Commit of the repository; None when no commit is known to be good."""
+    folder: str = ""
+    """Its folder in the repository; empty for the root."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """One model: its names, its limits, and where its weights are."""
 
@@ -31,6 +49,8 @@ class ModelCard:
     """Repository on the Hugging Face hub; None when the weights come with the package."""
     revision: str | None = None
     """Commit of the repository; None when no commit is known to be good."""
+    parts: tuple[Part, ...] = ()
+    """Components that come from other repositories, in place of those that this one has."""
     features: Mapping[Feature, Schema]
     fps: int
     """Frames a second of the videos that it was trained on."""
