@@ -53,6 +53,15 @@ def test_prores_keeps_colours_and_rate(film, tmp_path):
     assert psnr(read_film(path).frames, film.frames) > 33
 
 
+@pytest.mark.parametrize("colour", [(220, 30, 40), (20, 200, 60), (30, 60, 220), (255, 255, 255)])
+def test_prores_has_the_right_colours(colour, tmp_path):
+    """Flat colours come back to within two levels: the matrix that is written is the one named."""
+    frames = np.broadcast_to(np.array(colour, np.uint8), (2, 720, 64, 3))
+    film = Film(frames=np.ascontiguousarray(frames), fps=Fraction(16))
+    again = read_film(export(film, tmp_path / "flat.mov")).frames
+    assert np.abs(again.astype(int) - frames).max() <= 2
+
+
 @pytest.mark.parametrize("ending", ["gif", "webp"])
 @pytest.mark.parametrize("fps", [Fraction(16), Fraction(24), Fraction(30000, 1001)])
 def test_an_animated_picture_plays_as_long_as_the_video(ending, fps, tmp_path):
