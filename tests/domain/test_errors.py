@@ -27,6 +27,7 @@ TREE = {
     "ProcessingError": ("TioMagicError", Exception),
     "InvalidTransitionError": ("TioMagicError", Exception),
     "StaleJobError": ("TioMagicError", Exception),
+    "LeaseLostError": ("TioMagicError", Exception),
 }
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from tiomagic_domain.errors import InvalidTransitionError, ValidationError
 from tiomagic_domain.jobs import TERMINAL, Job, JobQuery, JobStatus
+from tiomagic_domain.ports import Report
 from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.reports import apply_report
 from tiomagic_domain.testing.repository import NOON, make_job
 
 LATER = NOON + timedelta(minutes=5)
@@ -20,6 +22,7 @@ LEGAL = {
     ("queued", "completed"),
     ("queued", "failed"),
     ("queued", "canceled"),
+    ("running", "queued"),
     ("running", "canceling"),
     ("running", "completed"),
     ("running", "failed"),
@@ -32,12 +35,12 @@ WORDS = ("queued", "running", "canceling", "completed", "failed", "canceled")
 
 
 def job_in(word: str) -> Job:
-    return make_job(status=JobStatus(word))
+    return make_job(status=JobStatus(word), retry=1)
 
 
 @pytest.mark.parametrize(("start", "end"), list(itertools.product(WORDS, WORDS)))
 def test_a_job_moves_where_it_may_and_nowhere_else(start, end):
-    """Of the 36 pairs, the twelve of the list are moves; the others leave the job as it is."""
+    """Of the 36 pairs, the thirteen of the list are moves; the others leave the job as it is."""
     job = job_in(start)
     if (start, end) in LEGAL:
         moved = job.to(JobStatus(end), at=LATER, message="moved")
@@ -65,22 +68,83 @@ def test_the_ends_are_ends():
     ]
 
 
+def test_a_job_remembers_when_it_ran():
+    """The start and the end of a run are kept; a job that nobody saw running has no start."""
+    job = make_job()
+    assert (job.started_at, job.ended_at) == (None, None)
+    running = job.to(JobStatus.RUNNING, at=NOON)
+    assert (running.started_at, running.ended_at) == (NOON, None)
+    canceling = running.to(JobStatus.CANCELING, at=LATER)
+    assert (canceling.started_at, canceling.ended_at) == (NOON, None)
+    canceled = canceling.to(JobStatus.CANCELED, at=LATER)
+    assert (canceled.started_at, canceled.ended_at) == (NOON, LATER)
+    assert job.to(JobStatus.COMPLETED, at=LATER).started_at is None
+
+
+def test_a_lost_run_starts_over():
+    """Another attempt is counted, uses up a retry, and remembers nothing of the lost run."""
+    progress = Progress(phase=Phase.DENOISING, step=2, steps=3)
+    job = make_job(retry=1, queue="q").to(JobStatus.RUNNING, at=NOON, call_id="c")
+    again = job.noted(at=NOON, progress=progress).again(at=LATER, message="once more")
+    assert (again.status, again.attempt, again.retry, again.queue) == ("queued", 2, 0, "q")
+    assert (again.call_id, again.progress, again.started_at) == (None, None, None)
+    assert (again.message, again.last_updated) == ("once more", LATER)
+
+
+def test_a_job_runs_again_only_as_often_as_it_may():
+    """When its retries are used up, a job does not start over, whichever door is tried."""
+    running = make_job(retry=0, status=JobStatus.RUNNING)
+    with pytest.raises(InvalidTransitionError, match="may not be run again"):
+        running.again(at=LATER)
+    with pytest.raises(InvalidTransitionError, match="may not be run again"):
+        running.to(JobStatus.QUEUED, at=LATER)
+
+
+def test_a_provider_cannot_start_a_run_over():
+    """A remote job that was preempted stays running, and what was said of it is kept."""
+    running = make_job(retry=3, status=JobStatus.RUNNING, call_id="c")
+    said = Report(status=JobStatus.QUEUED, message="preempted, waits again")
+    after = apply_report(running, said, at=LATER)
+    assert (after.status, after.message) == ("running", "preempted, waits again")
+    assert (after.attempt, after.retry, after.call_id) == (1, 3, "c")
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_labels_are_taken_in_every_status(word):
+    """The user's words are the user's: they change on a finished job too, one at a time."""
+    job = job_in(word)
+    tagged = job.labelled(at=LATER, tags=[" red ", "big one", "red"])
+    assert (tagged.tags, tagged.note) == (("red", "big one"), "")
+    noted = tagged.labelled(at=LATER, note="keep")
+    assert (noted.tags, noted.note) == (("red", "big one"), "keep")
+    assert noted.labelled(at=LATER, tags=()).tags == ()
+    assert (noted.status, noted.last_updated) == (word, LATER)
+
+
+@pytest.mark.parametrize("tag", ["", "  ", "two\nlines", "x" * 101, "\0"])
+def test_a_tag_that_nobody_could_type_is_refused(tag):
+    """The error names the field, and the job is as it was."""
+    with pytest.raises(ValidationError) as caught:
+        make_job().labelled(at=LATER, tags=["good", tag])
+    assert [problem.field for problem in caught.value.problems] == ["tags"]
+
+
 @pytest.mark.parametrize("word", WORDS)
 def test_notes_are_taken_until_the_end(word):
     """A note changes a job that goes on, and never one that is over."""
     job = job_in(word)
     if word in {"completed", "failed", "canceled"}:
         with pytest.raises(InvalidTransitionError):
-            job.note(at=LATER, message="too late")
+            job.noted(at=LATER, message="too late")
     else:
-        noted = job.note(at=LATER, message="step 3")
+        noted = job.noted(at=LATER, message="step 3")
         assert (noted.status, noted.message, noted.last_updated) == (word, "step 3", LATER)
 
 
 def test_a_note_is_no_back_door():
     """The status cannot be changed by a note."""
     with pytest.raises(InvalidTransitionError):
-        job_in("queued").note(at=LATER, status=JobStatus.COMPLETED)
+        job_in("queued").noted(at=LATER, status=JobStatus.COMPLETED)
 
 
 def test_the_dict_is_the_documented_one():
@@ -93,6 +157,11 @@ def test_the_dict_is_the_documented_one():
     assert set(told["generation"]) == set(within.split())
     assert datetime.fromisoformat(told["creation_time"]) == NOON
     assert datetime.fromisoformat(told["creation_time"]).utcoffset() is not None
+    assert (told["tags"], told["note"], told["attempt"], told["retry"]) == ([], "", 1, 0)
+    assert (told["queue"], told["started_at"], told["ended_at"]) == (None, None, None)
+    ended = job.to(JobStatus.RUNNING, at=NOON).to(JobStatus.FAILED, at=LATER).to_dict()
+    assert ended["started_at"] == NOON.isoformat()
+    assert ended["ended_at"] == LATER.isoformat()
     assert told["progress"] == {"phase": "loading", "step": 0, "steps": 0}
 
 

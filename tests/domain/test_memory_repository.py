@@ -2,14 +2,25 @@
 
 import pytest
 
+from tiomagic_domain.testing import (
+    JobRepositoryContract,
+    LeasesContract,
+    MemoryJobRepository,
+    MemoryLeases,
+)
 from tiomagic_domain.testing.outputs import FakeOutputStore, OutputStoreContract
-from tiomagic_domain.testing.repository import JobRepositoryContract, MemoryJobRepository
 
 
 class TestMemoryJobRepository(JobRepositoryContract):
     @pytest.fixture
     def repository(self) -> MemoryJobRepository:
         return MemoryJobRepository()
+
+
+class TestMemoryLeases(LeasesContract):
+    @pytest.fixture
+    def leases(self) -> MemoryLeases:
+        return MemoryLeases()
 
 
 class TestFakeOutputStore(OutputStoreContract):

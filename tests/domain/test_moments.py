@@ -228,8 +228,8 @@ def test_a_writer_that_is_overtaken_tries_again():
     def count_up(job, at):
         seen.append(job.version)
         if len(seen) < 3:  # Somebody else is faster, twice.
-            repository.save(repository.get(job.job_id).note(at=at, message=f"other {len(seen)}"))
-        return job.note(at=at, facts={"count": job.facts["count"] + 1})
+            repository.save(repository.get(job.job_id).noted(at=at, message=f"other {len(seen)}"))
+        return job.noted(at=at, facts={"count": job.facts["count"] + 1})
 
     saved = writer.change(job.job_id, count_up)
     assert (seen, saved.version, saved.facts, saved.message) == (

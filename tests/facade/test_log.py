@@ -75,7 +75,7 @@ def test_each_status_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     journal = Journal(log)  # type: ignore[arg-type]  # Only ``refresh`` is used.
     job = make_job()
     running = job.to(JobStatus.RUNNING, at=NOON, call_id="c1", version=2)
-    loading = running.note(at=NOON, progress=Progress(phase=Phase.LOADING))
+    loading = running.noted(at=NOON, progress=Progress(phase=Phase.LOADING))
     stopping = loading.to(JobStatus.CANCELING, at=NOON)
     stopped = stopping.to(JobStatus.CANCELED, at=NOON)
     seen_late = make_job(version=3)

@@ -28,7 +28,7 @@ from tiomagic_storage import open_repository
 # The machine's own word on what is legal. It must not come from the product.
 FOLLOWING = {
     "queued": {"running", "canceling", "completed", "failed", "canceled"},
-    "running": {"canceling", "completed", "failed", "canceled"},
+    "running": {"queued", "canceling", "completed", "failed", "canceled"},
     "canceling": {"completed", "failed", "canceled"},
     "completed": set(),
     "failed": set(),
@@ -91,6 +91,7 @@ class JobLives(RuleBasedStateMachine):
             model=model,
             prompt=prompt,
             creation_time=created,
+            retry=1000,
         )
         self.sqlite.add(job)
         self.memory.add(job)
@@ -119,7 +120,7 @@ class JobLives(RuleBasedStateMachine):
     @rule(target=handles, handle=handles, message=st.text(max_size=5))
     def note(self, handle, message):
         try:
-            noted = handle.note(at=NOON, message=message.replace("\0", ""))
+            noted = handle.noted(at=NOON, message=message.replace("\0", ""))
         except InvalidTransitionError:
             assert not FOLLOWING[handle.status.value]
             return handle

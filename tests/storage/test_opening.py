@@ -65,7 +65,7 @@ def test_a_relative_url_survives_a_change_of_folder(tmp_path, monkeypatch):
 
 def test_the_file_is_in_wal_mode_and_synced(sqlite_repository):
     """Readers do not wait for the writer, and a commit is on the disk."""
-    with sqlite_repository._connection() as connection:
+    with sqlite_repository._database.connection() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000

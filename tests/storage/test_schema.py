@@ -20,9 +20,9 @@ NEXT = '''
 """A revision of a later version."""
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision, down_revision = "0003", "0002"
 def upgrade():
-    op.add_column("tiomagic_jobs", sa.Column("note", sa.Text))
+    op.add_column("tiomagic_jobs", sa.Column("extra", sa.Text))
 '''
 BROKEN = NEXT + '    raise OSError("the lights went out")\n'
 
@@ -40,7 +40,7 @@ def later_migrations(tmp_path: Path) -> Path:
     """The migrations of a version after this one."""
     folder = tmp_path / "migrations"
     shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "v0002_note.py").write_text(NEXT)
+    (folder / "versions" / "v0003_extra.py").write_text(NEXT)
     return folder
 
 
@@ -100,7 +100,7 @@ def test_a_newer_database_is_refused(sqlite_url, later_migrations):
     migrate(repository._database, later_migrations)
     assert repository.get("kept").job_id == "kept"
     repository.close()
-    with pytest.raises(ConfigurationError, match=r"'0002'.*newer version") as caught:
+    with pytest.raises(ConfigurationError, match=r"'0003'.*newer version") as caught:
         open_repository(sqlite_url)
     assert caught.value.code == "database_newer"
 
@@ -109,7 +109,7 @@ def test_a_migration_happens_whole_or_not_at_all(database, later_migrations):
     """A migration that breaks in the middle leaves the schema as it was."""
     schema.ensure_current(database)
     before = described(database)
-    (later_migrations / "versions" / "v0002_note.py").write_text(BROKEN)
+    (later_migrations / "versions" / "v0003_extra.py").write_text(BROKEN)
     with pytest.raises(OSError, match="the lights went out"):
         migrate(database, later_migrations)
     assert described(database) == before
@@ -128,7 +128,7 @@ def test_tables_of_somebody_else_are_refused(database):
 def test_a_row_from_another_time_is_an_error(sqlite_repository):
     """A status word that this version does not know is an error that names the job."""
     sqlite_repository.add(make_job(job_id="odd"))
-    with sqlite_repository._connection() as connection:
+    with sqlite_repository._database.connection() as connection:
         connection.execute(jobs.update().values(status="pondering"))
     with pytest.raises(ProcessingError, match=r"'odd'.*pondering"):
         sqlite_repository.get("odd")

@@ -63,7 +63,7 @@ def count_up(repository: JobRepository, job_id: str) -> None:
     while True:
         job = repository.get(job_id)
         try:
-            repository.save(job.note(at=NOON, facts={"count": job.facts["count"] + 1}))
+            repository.save(job.noted(at=NOON, facts={"count": job.facts["count"] + 1}))
         except StaleJobError:
             continue
         return

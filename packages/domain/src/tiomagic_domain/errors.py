@@ -19,7 +19,8 @@
     │   └── JobTimeoutError (TimeoutError)      … or did not end in the time it was given
     ├── ProcessingError                         a file could not be read or written
     ├── InvalidTransitionError                  a bug: a job was moved where it cannot go
-    └── StaleJobError                           somebody else has changed the job since it was read
+    ├── StaleJobError                           somebody else has changed the job since it was read
+    └── LeaseLostError                          somebody else has taken what this process held
 """
 
 from __future__ import annotations
@@ -222,3 +223,9 @@ class StaleJobError(TioMagicError):
 
     def __init__(self, message: str, *, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message, details=details, retryable=True)
+
+
+class LeaseLostError(TioMagicError):
+    """What this process held is not its own any more: others thought it dead. Stop using it."""
+
+    code = "lease_lost"

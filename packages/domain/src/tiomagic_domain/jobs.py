@@ -2,6 +2,8 @@
 
 ::
 
+      ┌─────────────┐ its worker was lost, and it may run again
+      ▼             │
     queued ──────► running ──────► completed
       │  │            │  │            ▲
       │  │            │  └──► failed ◄┼──┐
@@ -15,7 +17,7 @@ end directly. A status without a way out is terminal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +27,7 @@ from typing import Any, Final
 from tiomagic_domain.errors import InvalidTransitionError, Problem, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import Progress
+from tiomagic_domain.suggestions import shortened
 
 
 class JobStatus(StrEnum):
@@ -55,7 +58,14 @@ TRANSITIONS: Final[Mapping[JobStatus, frozenset[JobStatus]]] = MappingProxyType(
             }
         ),
         JobStatus.RUNNING: frozenset(
-            {JobStatus.CANCELING, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED}
+            {
+                # Only ``Job.again`` takes this one: a provider's word never does.
+                JobStatus.QUEUED,
+                JobStatus.CANCELING,
+                JobStatus.COMPLETED,
+                JobStatus.FAILED,
+                JobStatus.CANCELED,
+            }
         ),
         # A stop that came too late: the video is there, or the run broke before it was heard.
         JobStatus.CANCELING: frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED}),
@@ -68,6 +78,27 @@ TRANSITIONS: Final[Mapping[JobStatus, frozenset[JobStatus]]] = MappingProxyType(
 
 TERMINAL: Final = frozenset(status for status, following in TRANSITIONS.items() if not following)
 """The statuses that nothing follows."""
+
+
+MAX_TAG = 100
+"""Characters of a tag at the most."""
+
+
+def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return tags without the space around them, each once, in the order given.
+
+    Raises:
+        ValidationError: when one is empty, too long, or has a character that is not printed.
+    """
+    cleaned = tuple(dict.fromkeys(tag.strip() for tag in tags))
+    wrong = [tag for tag in cleaned if not (0 < len(tag) <= MAX_TAG and tag.isprintable())]
+    if wrong:
+        message = f"must be 1 to {MAX_TAG} characters on one line"
+        raise ValidationError.of(
+            [Problem(field="tags", message=message, given=shortened(tag)) for tag in wrong],
+            subject="the tags of a job",
+        )
+    return cleaned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +133,21 @@ class Job:
     """The error's stable word; None when the job did not fail."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """How it ran: device, dtype, memory plan, seconds a phase, versions."""
+    queue: str | None = None
+    """The queue that a background job waits in for a worker; None for a job that its caller runs
+    or a remote provider has."""
+    retry: int = 0
+    """How often it may still be run again after its worker was lost."""
+    attempt: int = 1
+    """Which run this is, counted from 1."""
+    tags: tuple[str, ...] = ()
+    """The user's own words to find it by, each once."""
+    note: str = ""
+    """The user's own remark."""
+    started_at: datetime | None = None
+    """When this attempt began to run, with zone; None before, and when nobody saw it run."""
+    ended_at: datetime | None = None
+    """When it was over, with zone; None until then."""
     version: int = 1
     """Counts the stored states; the repository refuses to save over a newer one."""
 
@@ -119,27 +165,82 @@ class Job:
             **changes: Other fields that change with it.
 
         Raises:
-            InvalidTransitionError: when the table has no such move.
+            InvalidTransitionError: when the table has no such move, or a job is to be run again
+                that may not.
         """
         if status not in TRANSITIONS[self.status]:
-            raise InvalidTransitionError(
-                f"job {self.job_id} is {self.status} and cannot become {status}",
-                details={"job_id": self.job_id, "from": self.status.value, "to": status.value},
-            )
-        return replace(self, status=status, last_updated=at, **changes)
+            raise self._cannot(f"cannot become {status}", status)
+        return replace(self, status=status, last_updated=at, **(self._marks(status, at) | changes))
 
-    def note(self, *, at: datetime, **changes: Any) -> Job:
+    def again(self, *, at: datetime, **changes: Any) -> Job:
+        """Return the running job as one that waits for its next attempt: its worker was lost.
+
+        Args:
+            at: The moment, with zone.
+            **changes: Other fields that change with it.
+
+        Raises:
+            InvalidTransitionError: when the job does not run, or ``retry`` is used up.
+        """
+        return self.to(JobStatus.QUEUED, at=at, **changes)
+
+    def noted(self, *, at: datetime, **changes: Any) -> Job:
         """Return the job with new facts and the same status.
 
         Raises:
             InvalidTransitionError: when the job is over, or the status is among the changes.
         """
         if self.status.is_terminal or "status" in changes:
-            raise InvalidTransitionError(
-                f"job {self.job_id} is {self.status} and takes no more notes",
-                details={"job_id": self.job_id, "from": self.status.value},
-            )
+            raise self._cannot("takes no more news")
         return replace(self, last_updated=at, **changes)
+
+    def labelled(
+        self, *, at: datetime, tags: Iterable[str] | None = None, note: str | None = None
+    ) -> Job:
+        """Return the job with the user's own words on it; also one that is over.
+
+        Args:
+            at: The moment, with zone.
+            tags: All tags from now on; space around them goes, and each is kept once. None leaves
+                them as they are.
+            note: The remark from now on. None leaves it as it is.
+
+        Raises:
+            ValidationError: when a tag is empty, longer than 100 characters, or has a line break
+                or another character in it that is not printed.
+        """
+        return replace(
+            self,
+            last_updated=at,
+            tags=self.tags if tags is None else checked_tags(tags),
+            note=self.note if note is None else note,
+        )
+
+    def _marks(self, status: JobStatus, at: datetime) -> dict[str, Any]:
+        """Return what changes by itself on the way to a status."""
+        if status.is_terminal:
+            return {"ended_at": at}
+        if status is JobStatus.RUNNING:
+            return {"started_at": at}
+        if status is JobStatus.CANCELING:
+            return {}
+        if self.retry < 1:
+            raise self._cannot("may not be run again", status)
+        return {
+            "retry": self.retry - 1,
+            "attempt": self.attempt + 1,
+            "call_id": None,
+            "progress": None,
+            "started_at": None,
+        }
+
+    def _cannot(self, what: str, to: JobStatus | None = None) -> InvalidTransitionError:
+        details = {"job_id": self.job_id, "from": self.status.value}
+        if to is not None:
+            details["to"] = to.value
+        return InvalidTransitionError(
+            f"job {self.job_id} is {self.status} and {what}", details=details
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented dict; plain ``json.dumps`` accepts it."""
@@ -157,6 +258,13 @@ class Job:
             "error": self.error,
             "error_code": self.error_code,
             "facts": dict(self.facts),
+            "queue": self.queue,
+            "retry": self.retry,
+            "attempt": self.attempt,
+            "tags": list(self.tags),
+            "note": self.note,
+            "started_at": self.started_at.isoformat() if self.started_at else None,
+            "ended_at": self.ended_at.isoformat() if self.ended_at else None,
             "version": self.version,
         }
 
@@ -176,14 +284,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobQuery:
-    """Which jobs to list; what is None does not narrow. Newest first."""
+    """Which jobs to list; what is None does not narrow. Newest first unless told otherwise."""
 
     status: frozenset[JobStatus] | None = None
     feature: Feature | None = None
     model: str | None = None
     provider: str | None = None
     text: str | None = None
-    """Must occur in the prompt; case does not matter for ASCII letters."""
+    """Words that must all occur somewhere in the prompt, in any order, as parts of words too; case
+    does not matter for ASCII letters."""
+    tag: str | None = None
+    """Must be among the tags, exactly."""
+    queue: str | None = None
+    """The queue that the job was put into."""
     since: datetime | None = None
     """Created at this moment or later, with zone."""
     until: datetime | None = None
@@ -191,7 +304,14 @@ class JobQuery:
     limit: int | None = 50
     """At most so many; None for all."""
     after: str | None = None
-    """The id of the last job of the page before: list what is older than that."""
+    """The id of the last job of the page before: list what follows it."""
+    oldest_first: bool = False
+    """List in the order of submission instead, by creation time and then id."""
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The words of ``text``, each once."""
+        return tuple(dict.fromkeys((self.text or "").split()))
 
     def __post_init__(self) -> None:
         """Refuse what databases would understand in different ways.

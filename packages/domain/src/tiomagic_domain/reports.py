@@ -29,9 +29,10 @@ def apply_report(job: Job, report: Report, *, at: datetime, **changes: Any) -> J
         message = "canceled; the run was gone already"
         report = Report(status=JobStatus.CANCELED, message=message, facts=report.facts)
     news = _news(job, report) | changes
-    if report.status in TRANSITIONS[job.status]:
+    # That a run starts over is for whoever knows that its worker was lost, never for a provider.
+    if report.status in TRANSITIONS[job.status] - {JobStatus.QUEUED}:
         return job.to(report.status, at=at, **news)
-    return job.note(at=at, **news) if news else None
+    return job.noted(at=at, **news) if news else None
 
 
 def ask_to_stop(job: Job, *, at: datetime) -> Job | None:

@@ -45,6 +45,14 @@ class DeferredRepository:
         """Return the jobs that match, newest first; see the port."""
         return self._repository().list(query)
 
+    def count(self, query: JobQuery) -> int:
+        """Return how many jobs match; see the port."""
+        return self._repository().count(query)
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job; see the port."""
+        self._repository().delete(job_id)
+
     def close(self) -> None:
         """Close what was opened. Harmless when repeated; a later use opens it again."""
         with self._lock:

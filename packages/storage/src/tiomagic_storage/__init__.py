@@ -11,13 +11,22 @@ from tiomagic_storage.generation_log import GenerationLog
 from tiomagic_storage.outputs import FolderOutputStore
 
 if TYPE_CHECKING:
+    from tiomagic_storage.leases import SqlLeases
     from tiomagic_storage.repository import SqlJobRepository
 
-__all__ = ["FolderOutputStore", "GenerationLog", "SqlJobRepository", "open_repository"]
+__all__ = [
+    "FolderOutputStore",
+    "GenerationLog",
+    "SqlJobRepository",
+    "SqlLeases",
+    "open_repository",
+]
 
 
 def open_repository(url: str) -> SqlJobRepository:
     """Open the job repository at a database URL; create or update its tables when needed.
+
+    Its property ``leases`` keeps leases (the port ``Leases``) in the same database.
 
     Args:
         url: ``sqlite:///relative/jobs.db``, ``sqlite:////absolute/jobs.db`` or
@@ -38,4 +47,8 @@ def __getattr__(name: str) -> Any:
         from tiomagic_storage.repository import SqlJobRepository  # noqa: PLC0415  # Heavy.
 
         return SqlJobRepository
+    if name == "SqlLeases":
+        from tiomagic_storage.leases import SqlLeases  # noqa: PLC0415  # Heavy.
+
+        return SqlLeases
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from tiomagic_domain.errors import ConfigurationError, MissingDependencyError
-from tiomagic_storage._errors import BUSY_TIMEOUT_S
+from tiomagic_storage._errors import BUSY_TIMEOUT_S, translated
 
 EXAMPLES = "sqlite:///.tiomagic/jobs.db or postgresql://user:password@host/database"
 
 
-@dataclass(frozen=True, slots=True)
 class Database:
-    """An engine and the name of its place for people."""
+    """Connections to one database. Safe to share between threads, and to go on with after a fork.
 
-    engine: Engine
-    place: str
-    """Path of the file, or the URL without its password."""
+    Args:
+        engine: Where connections come from.
+        place: Path of the file, or the URL without its password; for people.
+    """
+
+    def __init__(self, engine: Engine, place: str) -> None:
+        self.engine = engine
+        self.place = place
+        self._process = os.getpid()
+        self._inherited: list[object] = []
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Give a connection of this process, and let no vendor's exception out."""
+        if os.getpid() != self._process:
+            # Connections must not be used on both sides of a fork, nor closed on the child's: the
+            # pool is put aside unclosed and unused for as long as the database is in use.
+            self._inherited.append(self.engine.pool)
+            self.engine.dispose(close=False)
+            self._process = os.getpid()
+        with translated(self.place), self.engine.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections. Harmless when repeated; a later use opens new ones."""
+        self.engine.dispose()
 
 
 def build_database(url: str) -> Database:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Self
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.jobs import Job, JobQuery
-from tiomagic_storage._errors import translated
 from tiomagic_storage.engine import Database, build_database
-from tiomagic_storage.queries import select_jobs
+from tiomagic_storage.leases import SqlLeases
+from tiomagic_storage.queries import count_jobs, select_jobs
 from tiomagic_storage.schema import ensure_current
 from tiomagic_storage.tables import from_row, jobs, to_row
 
@@ -32,8 +29,6 @@ class SqlJobRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._process = os.getpid()
-        self._inherited: list[object] = []
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -47,7 +42,7 @@ class SqlJobRepository:
         try:
             ensure_current(database)
         except BaseException:
-            database.engine.dispose()
+            database.close()
             raise
         return cls(database)
 
@@ -56,9 +51,14 @@ class SqlJobRepository:
         """Path of the file, or the URL without its password."""
         return self._database.place
 
+    @property
+    def leases(self) -> SqlLeases:
+        """The leases of those who use this database, over the same connections."""
+        return SqlLeases(self._database)
+
     def close(self) -> None:
         """Close all connections. Harmless when repeated; a later use opens new ones."""
-        self._database.engine.dispose()
+        self._database.close()
 
     def add(self, job: Job) -> None:
         """Store a new job durably.
@@ -67,7 +67,7 @@ class SqlJobRepository:
             ProcessingError: when a job with this id is stored already, or the store cannot write.
         """
         row = to_row(job)
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             try:
                 connection.execute(insert(jobs), row)
             except IntegrityError as error:
@@ -83,7 +83,7 @@ class SqlJobRepository:
         Raises:
             ResourceNotFoundError: when there is no such job.
         """
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             row = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).mappings().first()
         if row is None:
             raise self._not_found(job_id)
@@ -101,7 +101,7 @@ class SqlJobRepository:
         """
         saved = replace(job, version=job.version + 1)
         unchanged = (jobs.c.job_id == job.job_id) & (jobs.c.version == job.version)
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             written = connection.execute(update(jobs).where(unchanged).values(to_row(saved)))
             if written.rowcount:
                 return saved
@@ -114,15 +114,31 @@ class SqlJobRepository:
         )
 
     def list(self, query: JobQuery) -> list[Job]:
-        """Return the jobs that match, newest first.
+        """Return the jobs that match, newest first or oldest first.
 
         Raises:
             ResourceNotFoundError: when ``query.after`` names no job.
         """
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             last = None if query.after is None else self._place_of(connection, query.after)
             rows = connection.execute(select_jobs(query, last)).mappings().all()
         return [from_row(row) for row in rows]
+
+    def count(self, query: JobQuery) -> int:
+        """Return how many jobs match; ``limit`` and ``after`` are not looked at."""
+        with self._database.connection() as connection:
+            return int(connection.execute(count_jobs(query)).scalar_one())
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job, whatever its status, durably.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ProcessingError: when the store cannot write.
+        """
+        with self._database.connection() as connection:
+            if not connection.execute(delete(jobs).where(jobs.c.job_id == job_id)).rowcount:
+                raise self._not_found(job_id)
 
     def _place_of(self, connection: Connection, job_id: str) -> tuple[str, str]:
         time = connection.scalar(select(jobs.c.creation_time).where(jobs.c.job_id == job_id))
@@ -135,16 +151,3 @@ class SqlJobRepository:
             f"there is no job {job_id!r} in {self.place}",
             details={"job_id": job_id, "database": self.place},
         )
-
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        """Give a connection of this process, and let no vendor's exception out."""
-        engine = self._database.engine
-        if os.getpid() != self._process:
-            # Connections must not be used on both sides of a fork, nor closed on the child's: the
-            # pool is put aside unclosed and unused for as long as the repository lives.
-            self._inherited.append(engine.pool)
-            engine.dispose(close=False)
-            self._process = os.getpid()
-        with translated(self.place), engine.connect() as connection:
-            yield connection

@@ -18,11 +18,12 @@ from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
 from tiomagic_domain.errors import ConfigurationError
+from tiomagic_storage import searching
 from tiomagic_storage._errors import BUSY_TIMEOUT_S, translated
 from tiomagic_storage.engine import Database
 from tiomagic_storage.tables import VERSION_TABLE, metadata
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision. A test compares it with the files of ``migrations/versions``."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -108,6 +109,7 @@ def _revision(connection: Connection) -> str | None:
 
 def _create(connection: Connection) -> None:
     metadata.create_all(connection, checkfirst=False)
+    searching.create(connection)
     # The table is Alembic's own, written here as Alembic writes it.
     connection.execute(
         text(

@@ -1,4 +1,4 @@
-"""The tables, and the two functions between a job and its row.
+"""The tables, and the functions between a job or a lease and its row.
 
 What is asked for in queries has a column of its own; open-ended data (arguments, facts) is JSON in
 text, which is the same in every database. Times are UTC in a text of fixed width: they sort as
@@ -50,6 +50,14 @@ jobs = Table(
     Column("error", Text),
     Column("error_code", String),
     Column("facts", Text, nullable=False),
+    # Behind what 0001 had, as an upgraded database has them. The defaults are those of old jobs.
+    Column("queue", String),
+    Column("retry", Integer, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("tags", Text, nullable=False, server_default="[]"),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("started_at", _BYTEWISE),
+    Column("ended_at", _BYTEWISE),
     # One index a filter, each already in the order of the listing: the newest 50 of any filter
     # are read from the index's end and nothing is sorted, however many jobs there are.
     Index("tiomagic_jobs_by_time", "creation_time"),
@@ -57,6 +65,29 @@ jobs = Table(
     Index("tiomagic_jobs_by_feature", "feature", "creation_time"),
     Index("tiomagic_jobs_by_model", "model", "creation_time"),
     Index("tiomagic_jobs_by_provider", "provider", "creation_time"),
+    # A worker asks for the oldest of one status in its queue.
+    Index("tiomagic_jobs_by_queue", "queue", "status", "creation_time"),
+)
+
+# The tags once more, one a row and in the order of the listing. The database itself keeps them as
+# the column says (see ``searching.py``), so that a job is still written by a single statement.
+tags = Table(
+    "tiomagic_tags",
+    metadata,
+    Column("tag", _BYTEWISE, primary_key=True),
+    Column("creation_time", _BYTEWISE, primary_key=True),
+    Column("job_id", _BYTEWISE, primary_key=True),
+    Index("tiomagic_tags_by_job", "job_id"),
+)
+
+leases = Table(
+    "tiomagic_leases",
+    metadata,
+    Column("name", _BYTEWISE, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("beat", Integer, nullable=False),
+    Column("mark", String, nullable=False),
+    Column("renewed_at", _BYTEWISE, nullable=False),
 )
 
 
@@ -99,6 +130,13 @@ def to_row(job: Job) -> dict[str, Any]:
         "error": None if job.error is None else stored_text(job.error),
         "error_code": job.error_code,
         "facts": _dumped(job, job.facts),
+        "queue": job.queue,
+        "retry": job.retry,
+        "attempt": job.attempt,
+        "tags": json.dumps([stored_text(tag) for tag in job.tags]),
+        "note": stored_text(job.note),
+        "started_at": _stored_time(job.started_at),
+        "ended_at": _stored_time(job.ended_at),
     }
 
 
@@ -127,6 +165,13 @@ def from_row(row: Mapping[Any, Any]) -> Job:
             error=row["error"],
             error_code=row["error_code"],
             facts=json.loads(row["facts"]),
+            queue=row["queue"],
+            retry=row["retry"],
+            attempt=row["attempt"],
+            tags=tuple(json.loads(row["tags"])),
+            note=row["note"],
+            started_at=_time(row["started_at"]),
+            ended_at=_time(row["ended_at"]),
             version=row["version"],
         )
     except (ValueError, KeyError, TypeError) as error:
@@ -135,6 +180,14 @@ def from_row(row: Mapping[Any, Any]) -> Job:
             "or written by a newer version of tiomagic",
             details={"job_id": row["job_id"]},
         ) from error
+
+
+def _stored_time(moment: datetime | None) -> str | None:
+    return None if moment is None else stored_time(moment)
+
+
+def _time(stored: str | None) -> datetime | None:
+    return None if stored is None else datetime.fromisoformat(stored)
 
 
 def _dumped(job: Job, data: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.image_to_video import ImageToVideo
 from tiomagic_domain.ports.interpolate import Interpolate
 from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.leases import Lease, Leases
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.pose_guidance import PoseGuidance
@@ -16,6 +17,8 @@ __all__ = [
     "ImageToVideo",
     "Interpolate",
     "JobRepository",
+    "Lease",
+    "Leases",
     "MediaReader",
     "Observer",
     "OutputStore",

@@ -39,9 +39,21 @@ class JobRepository(Protocol):
         ...
 
     def list(self, query: JobQuery) -> list[Job]:
-        """Return the jobs that match, newest first (by creation time, then id).
+        """Return the jobs that match, newest first (by creation time, then id) or oldest first.
 
         Raises:
             ResourceNotFoundError: when ``query.after`` names no job.
+        """
+        ...
+
+    def count(self, query: JobQuery) -> int:
+        """Return how many jobs match; ``limit`` and ``after`` of the query are not looked at."""
+        ...
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job, whatever its status, durably. Its video is not touched.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
         """
         ...

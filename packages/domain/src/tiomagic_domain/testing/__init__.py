@@ -7,6 +7,7 @@ port                            fake                         contract
 ==============================  ===========================  =======================================
 ``Clock``                       ``FakeClock``                ``ClockContract``
 ``JobRepository``               ``MemoryJobRepository``      ``JobRepositoryContract``
+``Leases``                      ``MemoryLeases``             ``LeasesContract``
 ``MediaReader``                 ``FakeMediaReader``          ``MediaReaderContract``
 ``OutputStore``                 ``FakeOutputStore``          ``OutputStoreContract``
 ``Provider``                    ``FakeProvider``             ``BlockingProviderContract``,
@@ -27,9 +28,7 @@ fixtures that it names::
 import pytest
 
 # Contracts fail with the values in question, as tests of one's own do.
-pytest.register_assert_rewrite(
-    *(f"{__name__}.{module}" for module in ("contracts", "outputs", "repository"))
-)
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("contracts", "outputs")))
 
 from tiomagic_domain.testing.clock import FakeClock  # noqa: E402
 from tiomagic_domain.testing.contracts.clock import ClockContract  # noqa: E402
@@ -40,6 +39,10 @@ from tiomagic_domain.testing.contracts.features import (  # noqa: E402
     PoseGuidanceContract,
     TextToVideoContract,
 )
+from tiomagic_domain.testing.contracts.job_repository import (  # noqa: E402
+    JobRepositoryContract,
+)
+from tiomagic_domain.testing.contracts.leases import LeasesContract  # noqa: E402
 from tiomagic_domain.testing.contracts.media_reader import MediaReaderContract  # noqa: E402
 from tiomagic_domain.testing.contracts.provider import (  # noqa: E402
     BlockingProviderContract,
@@ -48,6 +51,7 @@ from tiomagic_domain.testing.contracts.provider import (  # noqa: E402
     RemoteProviderContract,
 )
 from tiomagic_domain.testing.engine import FakeEngine, noise  # noqa: E402
+from tiomagic_domain.testing.leases import MemoryLeases  # noqa: E402
 from tiomagic_domain.testing.media import FakeMediaReader  # noqa: E402
 from tiomagic_domain.testing.outputs import (  # noqa: E402
     FakeOutputStore,
@@ -57,7 +61,6 @@ from tiomagic_domain.testing.outputs import (  # noqa: E402
 from tiomagic_domain.testing.provider import FakeProvider, FakeRun  # noqa: E402
 from tiomagic_domain.testing.repository import (  # noqa: E402
     NOON,
-    JobRepositoryContract,
     MemoryJobRepository,
     make_job,
 )
@@ -76,8 +79,10 @@ __all__ = [
     "ImageToVideoContract",
     "InterpolateContract",
     "JobRepositoryContract",
+    "LeasesContract",
     "MediaReaderContract",
     "MemoryJobRepository",
+    "MemoryLeases",
     "OutputStoreContract",
     "PoseGuidanceContract",
     "QueueingProviderContract",

@@ -1,0 +1,65 @@
+"""Leases in memory."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import datetime
+
+from tiomagic_domain.errors import LeaseLostError
+from tiomagic_domain.ports.leases import Lease
+
+
+class MemoryLeases:
+    """Keeps leases in a dict. Thread-safe, and gone with the process.
+
+    Attributes:
+        leases: The stored leases by name, for tests to look at.
+    """
+
+    def __init__(self) -> None:
+        self.leases: dict[str, Lease] = {}
+        self._lock = threading.Lock()
+
+    def find(self, name: str) -> Lease | None:
+        """Return the lease of this name; None when nobody holds it."""
+        with self._lock:
+            return self.leases.get(name)
+
+    def all(self) -> list[Lease]:
+        """Return all leases by name."""
+        with self._lock:
+            return [self.leases[name] for name in sorted(self.leases)]
+
+    def take(
+        self, name: str, owner: str, *, mark: str, at: datetime, instead_of: Lease | None = None
+    ) -> Lease | None:
+        """Take what nobody holds, or what was judged to be held by the dead."""
+        with self._lock:
+            held = self.leases.get(name)
+            if held is not None and held != instead_of:
+                return None
+            beat = 1 if held is None else held.beat + 1
+            taken = Lease(name=name, owner=owner, beat=beat, mark=mark, renewed_at=at)
+            self.leases[name] = taken
+            return taken
+
+    def renew(self, lease: Lease, *, mark: str, at: datetime) -> Lease:
+        """Say that the owner is alive."""
+        with self._lock:
+            held = self._own(lease)
+            if held is None:
+                raise LeaseLostError(f"{lease.name!r} is no longer held by {lease.owner!r}")
+            self.leases[lease.name] = replace(held, beat=held.beat + 1, mark=mark, renewed_at=at)
+            return self.leases[lease.name]
+
+    def release(self, lease: Lease) -> None:
+        """Give up what is held."""
+        with self._lock:
+            if self._own(lease) is not None:
+                del self.leases[lease.name]
+
+    def _own(self, lease: Lease) -> Lease | None:
+        held = self.leases.get(lease.name)
+        ours = held is not None and held.owner == lease.owner and held.beat >= lease.beat
+        return held if ours else None
