@@ -21,7 +21,7 @@ from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_prog
 from tiomagic_local import loading
 from tiomagic_local.devices import choose_device, choose_dtype, describe
 from tiomagic_local.engines import find_engine, has_engine
-from tiomagic_local.engines._wan import _translated, to_pixels
+from tiomagic_local.engines._pipeline import to_pixels, translated
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime import Runtime
 
@@ -256,7 +256,7 @@ class TestTroubleOfModels:
     )
     def test_out_of_memory_says_what_to_change(self, text: str) -> None:
         """Every device has its own words for it; ours say what helps."""
-        error = _translated(RuntimeError(text))
+        error = translated(RuntimeError(text))
         assert error.code == "out_of_memory"
         assert "memory='group_offload'" in error.message
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 OUT_OF_MEMORY = "out_of_memory"
 """Code of the error of an engine whose device was too small."""
 
+LONG = 121
+"""Frames that a model is counted with whose length is not among its settings."""
+
 LISTEN_S = 0.2
 """Seconds between two looks for a call to stop, while another generation is waited for."""
 
@@ -145,11 +148,13 @@ class Runtime:
     def _choose(self, card: ModelCard, settings: Mapping[str, Any], device: torch.device) -> Choice:
         from tiomagic_local.devices import free_memory_gib
 
+        # Not every model lets its size or its length be chosen.
+        sized = "width" in settings and "height" in settings
         demand = Demand(
             weights_gib=card.weights_gib,
             largest_gib=card.largest_gib,
-            pixels=int(settings["width"]) * int(settings["height"]),
-            frames=int(settings["num_frames"]),
+            pixels=int(settings["width"]) * int(settings["height"]) if sized else card.pixels,
+            frames=int(settings.get("num_frames", LONG)),
         )
         free = free_memory_gib(device)
         if free is not None and self._key is not None and self._key[-1] is Plan.RESIDENT:

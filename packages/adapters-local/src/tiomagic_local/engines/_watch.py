@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,39 +16,48 @@ class Watch:
     """Hooks on the parts of a pipeline for the time of one call.
 
     The pipelines call back after each denoising step and say nothing of the rest, so the text
-    encoder, the two halves of the VAE and the transformer are watched by hooks that run before
+    encoders, the two halves of the VAE and the transformers are watched by hooks that run before
     their forward pass. All hooks are gone when the block ends.
 
     Args:
-        pipeline: With ``text_encoder``, ``transformer`` and ``vae``.
-        steps: Denoising steps of the call.
-        chunks: Times that the VAE's decoder will be called.
+        pipeline: With ``transformer`` and ``vae``.
+        steps: Denoising steps of the call, or of each section of it.
+        chunks: Times that the VAE's decoder will be called; 0 when nobody can tell.
+        sections: Parts of the video that are made one after the other, each with all steps.
         progress: Told each moment.
         cancel: Asked at each moment.
+        calls_back: False for a pipeline without a callback: then each step of its scheduler is
+            one of the call.
     """
 
     def __init__(
-        self, pipeline: Any, *, steps: int, chunks: int, progress: ProgressSink, cancel: CancelToken
+        self,
+        pipeline: Any,
+        *,
+        steps: int,
+        progress: ProgressSink,
+        cancel: CancelToken,
+        chunks: int = 0,
+        sections: int = 1,
+        calls_back: bool = True,
     ) -> None:
         self._pipeline = pipeline
-        self._steps = steps
+        self._steps = steps * sections
+        self._done = 0
         self._chunks = chunks
         self._decoded = 0
         self._denoising = False
         self._progress = progress
         self._cancel = cancel
+        self._calls_back = calls_back
         self._handles: list[Any] = []
 
     def __enter__(self) -> Self:
-        parts: list[tuple[Any, Callable[[], None]]] = [
-            (self._pipeline.text_encoder, self._before_encoding),
-            (self._pipeline.vae.encoder, self._before_preparing),
-            (self._pipeline.transformer, self._before_denoising),
-            (self._pipeline.vae.decoder, self._before_decoding),
-        ]
-        for module, action in parts:
+        for module, action in self._parts():
             handle = module.register_forward_pre_hook(_as_hook(action))
             self._handles.append(handle)
+        if not self._calls_back:
+            self._follow(self._pipeline.scheduler)
         return self
 
     def __exit__(
@@ -60,22 +69,51 @@ class Watch:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        if not self._calls_back:
+            del self._pipeline.scheduler.step
 
     def on_step_end(
-        self, _pipeline: Any, index: int, _timestep: Any, tensors: dict[str, Any]
+        self, _pipeline: Any, _index: int, _timestep: Any, tensors: dict[str, Any]
     ) -> dict[str, Any]:
         """Take the pipeline's word after a denoising step; raises to stop it."""
-        self._tell(Phase.DENOISING, index + 1, self._steps)
-        if not bool(torch.isfinite(tensors["latents"]).all()):
-            raise GenerationError(
-                f"the model broke down at step {index + 1} of {self._steps}: its values are no "
-                "numbers any more. The likely causes are weights in a type that overflows "
-                "(fp16), damaged weights, or an extreme guidance_scale or flow_shift",
-                details={"step": index + 1},
-                code="not_finite",
-            )
+        self._step(tensors["latents"])
         # The pipeline takes the tensors back from here: None would crash it.
         return tensors
+
+    def _parts(self) -> Iterator[tuple[Any, Callable[[], None]]]:
+        # Some pipelines have several encoders and transformers, and a list of their names nowhere.
+        for name, part in self._pipeline.components.items():
+            if not isinstance(part, torch.nn.Module):
+                continue
+            if name.startswith("text_encoder"):
+                yield part, self._before_encoding
+            elif name.startswith("transformer"):
+                yield part, self._before_denoising
+        yield self._pipeline.vae.encoder, self._before_preparing
+        yield self._pipeline.vae.decoder, self._before_decoding
+
+    def _follow(self, scheduler: Any) -> None:
+        original = scheduler.step
+
+        def step(*given: Any, **rest: Any) -> Any:
+            result = original(*given, **rest)
+            self._step(result[0])
+            return result
+
+        scheduler.step = step
+
+    def _step(self, latents: torch.Tensor) -> None:
+        # Counted here: where a video is made in sections, the pipeline starts again at each.
+        self._done += 1
+        self._tell(Phase.DENOISING, self._done, self._steps)
+        if not bool(torch.isfinite(latents).all()):
+            raise GenerationError(
+                f"the model broke down at step {self._done} of {self._steps}: its values are no "
+                "numbers any more. The likely causes are weights in a type that overflows "
+                "(fp16), damaged weights, or an extreme guidance_scale or flow_shift",
+                details={"step": self._done},
+                code="not_finite",
+            )
 
     def _before_encoding(self) -> None:
         self._tell(Phase.ENCODING)

@@ -69,8 +69,7 @@ class WanVace(WanEngine):
         cancel: CancelToken,
     ) -> Clip:
         """Make a clip, as the port ``ImageToVideo`` says."""
-        known = {0: self._picture(inputs.image, settings)}
-        conditions = _bound(settings) | known_frames(known, settings)
+        conditions = known_frames({0: self._picture(inputs.image, settings)}, settings)
         return self._generate(inputs.prompt, settings, progress, cancel, conditions)
 
     def interpolate(
@@ -85,7 +84,7 @@ class WanVace(WanEngine):
             0: self._picture(inputs.first_frame, settings),
             int(settings["num_frames"]) - 1: self._picture(inputs.last_frame, settings),
         }
-        conditions = _bound(settings) | known_frames(known, settings)
+        conditions = known_frames(known, settings)
         return self._generate(inputs.prompt, settings, progress, cancel, conditions)
 
     def pose_guidance(
@@ -98,7 +97,7 @@ class WanVace(WanEngine):
         """Make a clip, as the port ``PoseGuidance`` says."""
         progress(Progress(phase=Phase.PREPARING))
         size = (int(settings["width"]), int(settings["height"]))
-        conditions = _bound(settings) | {
+        conditions = {
             "video": _skeletons(inputs, settings, progress, cancel),
             "reference_images": [on_white(load_image(inputs.image), *size)],
         }
@@ -134,10 +133,6 @@ def on_white(image: Image.Image, width: int, height: int) -> Image.Image:
     corner = ((width - fitted[0]) // 2, (height - fitted[1]) // 2)
     canvas.paste(image.resize(fitted, Image.Resampling.LANCZOS), corner)
     return canvas
-
-
-def _bound(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {"conditioning_scale": float(settings["conditioning_scale"])}
 
 
 def _skeletons(

@@ -1,0 +1,212 @@
+"""What the engines over a diffusers pipeline share: one call, from settings to frames.
+
+A family's engine says what its pipeline is called with and nothing of what every call needs::
+
+    class MyEngine(PipelineEngine):
+        pipeline = "MyPipeline"
+
+        def text_to_video(self, inputs, settings, progress, cancel):
+            return self._generate(inputs.prompt, settings, progress, cancel, {})
+
+What a pipeline does in its own way is said by the class attributes and by the methods in this
+order, each with a default that fits most pipelines:
+
+==================  ===============================================================================
+method              answers
+==================  ===============================================================================
+``_scheduler``      which scheduler the call uses
+``_watch``          what is watched while it runs: steps, sections, components
+``_arguments``      what the pipeline is called with; by default every setting by its own name
+``_clip``           what its output is as a clip; ``_frames`` and ``_length`` are the parts of it
+``_facts``          what the record says of the prompt; ``_tokenizer`` reads it
+``_clean``          what a run that was stopped leaves behind in the pipeline
+==================  ===============================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.errors import GenerationError, TioMagicError
+from tiomagic_domain.media import Clip, Media
+from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_local.engines._watch import Watch
+from tiomagic_local.media.frames import cover, load_image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+
+class PipelineEngine:
+    """Calls a diffusers pipeline.
+
+    Args:
+        pipeline: Loaded and placed.
+        card: The model.
+    """
+
+    pipeline: ClassVar[str]
+    """The name of the pipeline class in diffusers."""
+    fp32: ClassVar[tuple[str, ...]] = ()
+    """Components that stay in fp32 whatever the rest runs in."""
+    calls_back: ClassVar[bool] = True
+    """False for a pipeline that does not say when a step is over; then its scheduler tells it."""
+    limit_argument: ClassVar[str | None] = "max_sequence_length"
+    """What the pipeline calls the longest prompt in tokens; None when it takes no such argument."""
+    ours: ClassVar[frozenset[str]] = frozenset({"seed", "fps", "memory"})
+    """Settings that are not handed to the pipeline by their names."""
+
+    def __init__(self, pipeline: Any, card: ModelCard) -> None:
+        self._pipeline = pipeline
+        self._card = card
+
+    def _generate(
+        self,
+        prompt: str,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+        conditions: Mapping[str, Any],
+    ) -> Clip:
+        """Call the pipeline.
+
+        Args:
+            prompt: What the video shows.
+            settings: Those of the model's schema.
+            progress: Told each moment.
+            cancel: Asked at each moment.
+            conditions: Further arguments of the pipeline; they win over those of the settings.
+        """
+        cancel.raise_if_canceled()
+        self._pipeline.scheduler = self._scheduler(settings)
+        watch = self._watch(settings, progress, cancel)
+        arguments = {**self._arguments(prompt, settings), **conditions}
+        if self.calls_back:
+            arguments["callback_on_step_end"] = watch.on_step_end
+        with watch:
+            output = self._call(**arguments)
+        return self._clip(output, prompt, settings)
+
+    def _scheduler(self, settings: Mapping[str, Any]) -> Any:
+        """Return the scheduler of one call: the repository's own.
+
+        A new one for each call, so that nothing of a stopped run is left in it.
+        """
+        del settings
+        shipped = self._pipeline.scheduler
+        return type(shipped).from_config(shipped.config)
+
+    def _watch(
+        self, settings: Mapping[str, Any], progress: ProgressSink, cancel: CancelToken
+    ) -> Watch:
+        """Return what watches one call."""
+        return Watch(
+            self._pipeline,
+            steps=int(settings["num_inference_steps"]),
+            progress=progress,
+            cancel=cancel,
+            calls_back=self.calls_back,
+        )
+
+    def _arguments(self, prompt: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the pipeline is called with, beside the conditions of the feature."""
+        arguments = {name: value for name, value in settings.items() if name not in self.ours}
+        if self.limit_argument is not None:
+            arguments[self.limit_argument] = self._card.prompt_tokens
+        # Drawn on the CPU, so that a seed means the same noise on every device.
+        generator = torch.Generator("cpu").manual_seed(int(settings["seed"]))
+        return {**arguments, "prompt": prompt, "generator": generator, "output_type": "pt"}
+
+    def _clip(self, output: Any, prompt: str, settings: Mapping[str, Any]) -> Clip:
+        """Return what the pipeline gave as a clip of the size and length that were asked for."""
+        pixels = to_pixels(self._frames(output, settings))
+        wanted = (self._length(settings), settings["height"], settings["width"], 3)
+        if pixels.shape != wanted:
+            raise GenerationError(f"the model gave frames of {pixels.shape} instead of {wanted}")
+        return Clip(frames=pixels, fps=float(settings["fps"]), facts=self._facts(prompt))
+
+    def _frames(self, output: Any, settings: Mapping[str, Any]) -> torch.Tensor:
+        """Return the frames of the output: (T, 3, H, W), 0.0-1.0."""
+        del settings
+        frames: torch.Tensor = output.frames[0]
+        return frames
+
+    def _length(self, settings: Mapping[str, Any]) -> int:
+        """Return how many frames there have to be."""
+        return int(settings["num_frames"])
+
+    def _facts(self, prompt: str) -> dict[str, object]:
+        """Return what the record says of the prompt."""
+        tokens, limit = len(self._tokenizer()(prompt).input_ids), self._card.prompt_tokens
+        return {"prompt_tokens": tokens, "prompt_tokens_read": min(tokens, limit)}
+
+    def _tokenizer(self) -> Any:
+        """Return the tokenizer whose limit the card names."""
+        return self._pipeline.tokenizer
+
+    def _clean(self) -> None:
+        """Take away what a stopped run leaves: components on the device, state in the hooks."""
+        self._pipeline.maybe_free_model_hooks()
+
+    def _call(self, **arguments: Any) -> Any:
+        try:
+            return self._pipeline(**arguments)
+        except BaseException as error:
+            self._clean()
+            if isinstance(error, TioMagicError) or not isinstance(error, Exception):
+                raise
+            raise translated(error) from error
+
+    def _picture(self, media: Media, settings: Mapping[str, Any]) -> Image.Image:
+        """Return a picture in exactly the size of the video, cropped and never stretched."""
+        return cover(load_image(media), int(settings["width"]), int(settings["height"]))
+
+
+def to_pixels(frames: torch.Tensor) -> NDArray[np.uint8]:
+    """Return frames as pixels, each rounded and moved to the CPU once.
+
+    Args:
+        frames: (T, 3, H, W), float, 0.0-1.0, on any device.
+
+    Returns:
+        uint8, (T, H, W, 3), 0-255.
+
+    Raises:
+        GenerationError: when a value is not a number.
+    """
+    count, _, height, width = frames.shape
+    pixels = np.empty((count, height, width, 3), dtype=np.uint8)
+    for index, frame in enumerate(frames):
+        if not bool(torch.isfinite(frame).all()):
+            raise GenerationError(
+                f"frame {index} has values that are no numbers. The likely causes are a VAE in a "
+                "type that overflows (fp16), or damaged weights",
+                details={"frame": index},
+                code="not_finite",
+            )
+        rounded = frame.float().mul(255).add_(0.5).clamp_(0, 255).to(torch.uint8)
+        pixels[index] = rounded.permute(1, 2, 0).cpu().numpy()
+    return pixels
+
+
+def translated(error: Exception) -> GenerationError:
+    """Return what an exception of a pipeline means, and what would help."""
+    text = str(error)
+    short = isinstance(error, torch.OutOfMemoryError) or "out of memory" in text.lower()
+    if short or "can't allocate memory" in text:
+        return GenerationError(
+            "the memory was not enough for this video. Ask for fewer frames or a smaller size, "
+            "or keep the weights off the device with memory='model_offload' or "
+            "memory='group_offload', or take a smaller model",
+            details={"cause": text[:500]},
+            code="out_of_memory",
+        )
+    return GenerationError(
+        f"the model stopped: {type(error).__name__}: {text}", details={"cause": text[:500]}
+    )
