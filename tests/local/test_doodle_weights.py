@@ -70,4 +70,4 @@ def test_card_and_training_agree_on_sizes():
     ],
 )
 def test_unknown_words_are_named_once_in_their_order(prompt, unknown):
-    assert doodle.unknown_words(prompt) == unknown
+    assert doodle.DOODLE.unknown_words(prompt) == unknown

@@ -105,6 +105,7 @@ class Preparation:
         self, feature: Feature, card: ModelCard, provider: str, values: Mapping[str, Any]
     ) -> Job:
         required = {p.name for p in card.schema(feature).required}
+        unknown = card.unknown_words(str(values.get("prompt", "")))
         now = self._clock.now()
         return Job(
             job_id=self._job_ids(),
@@ -115,4 +116,5 @@ class Preparation:
             last_updated=now,
             required_args={k: v for k, v in values.items() if k in required},
             optional_args={k: v for k, v in values.items() if k not in required},
+            facts={"unknown_words": unknown} if unknown else {},
         )

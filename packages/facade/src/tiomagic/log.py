@@ -10,6 +10,7 @@ that an application may render them with ``structlog.stdlib.ProcessorFormatter``
 event                  level    with
 ====================== ======== ============================================================
 ``job.submitted``      info     ``job_id feature model provider``
+``job.not_understood`` warning  ``job_id model words``: the model has never seen these words
 ``job.started``        info     ``job_id call_id``
 ``job.progressed``     debug    ``job_id phase``
 ``job.stop_requested`` info     ``job_id``
@@ -124,3 +125,8 @@ class Journal:
             say = self._logger.error
             data |= {"error": job.error, "error_code": job.error_code}
         say(EVENTS[job.status], **data)
+        words = job.facts.get("unknown_words")
+        if words and job.version == 1:
+            self._logger.warning(
+                "job.not_understood", job_id=job.job_id, model=job.model, words=words
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -64,6 +65,8 @@ class ModelCard:
     """The smallest GPU that is known or computed to be enough, with offload; 0 for a CPU."""
     prompt_tokens: int
     """Longest prompt in tokens; what is longer is cut."""
+    vocabulary: frozenset[str] = frozenset()
+    """Every word that it knows, lower case; empty for a model that was trained on open language."""
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Facts for the engine that are the model's own and no setting."""
     providers: frozenset[str] = BUILT_IN_PROVIDERS
@@ -72,3 +75,10 @@ class ModelCard:
     def schema(self, feature: Feature) -> Schema:
         """Return the parameters for a feature that the model serves."""
         return self.features[feature]
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        """Return the words of a prompt that the model does not know, each once, in their order."""
+        if not self.vocabulary:
+            return []
+        words = re.findall(r"\w+", prompt.lower())
+        return [word for word in dict.fromkeys(words) if word not in self.vocabulary]

@@ -6,13 +6,14 @@ one plain world of coloured shapes and stick figures, and the few words for it t
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.wan import CONDITIONING_SCALE
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
+from tiomagic_domain.parameters import Parameter
 from tiomagic_domain.schema import ExactlyOne, MaxPixels, Schema
 
 SOURCE = "docs/doodle.md, measured"
@@ -33,10 +34,20 @@ VOCABULARY = frozenset(
 """Every word that the model was trained on."""
 
 
-def unknown_words(prompt: str) -> list[str]:
-    """Return the words of a prompt that the model does not know, each once, in their order."""
-    words = re.findall(r"\w+", prompt.lower())
-    return [word for word in dict.fromkeys(words) if word not in VOCABULARY]
+def _sizes(side: int | None) -> tuple[Parameter, ...]:
+    return (
+        settings.side("width", default=side, multiple_of=16, low=SIDE, high=SIDE),
+        settings.side("height", default=side, multiple_of=16, low=SIDE, high=SIDE),
+        settings.num_frames(
+            default=FRAMES, low=FRAMES, high=FRAMES, multiple_of=4, offset=1, source=SOURCE
+        ),
+    )
+
+
+def _only(parameter: Parameter) -> Parameter:
+    """Say why there is but one legal value: the pipeline would take others."""
+    why = f"Nothing but {parameter.minimum}: at other values the picture falls apart."
+    return replace(parameter, description=f"{parameter.description} {why}")
 
 
 def _schema(feature: Feature) -> Schema:
@@ -45,12 +56,7 @@ def _schema(feature: Feature) -> Schema:
     bound = () if feature is Feature.TEXT_TO_VIDEO else (CONDITIONING_SCALE,)
     shared = (
         settings.negative_prompt(default="", source=SOURCE),
-        # Other sizes run, but the picture falls apart: one size is all that it was trained on.
-        settings.side("width", default=size, multiple_of=16, low=SIDE, high=SIDE),
-        settings.side("height", default=size, multiple_of=16, low=SIDE, high=SIDE),
-        settings.num_frames(
-            default=FRAMES, low=FRAMES, high=FRAMES, multiple_of=4, offset=1, source=SOURCE
-        ),
+        *map(_only, _sizes(size)),
         settings.num_inference_steps(default=12, source=SOURCE),
         settings.guidance_scale(default=2.5, source=SOURCE),
         settings.flow_shift(default=3.0, source=SOURCE),
@@ -82,7 +88,8 @@ DOODLE = ModelCard(
     gpu_memory_gib=0,
     prompt_tokens=PROMPT_TOKENS,
     # It is small, and reads positions off differences that bf16 would round away.
-    options=MappingProxyType({"dtype": "float32", "vocabulary": VOCABULARY}),
+    options=MappingProxyType({"dtype": "float32"}),
+    vocabulary=VOCABULARY,
 )
 
 MODELS = (DOODLE,)
