@@ -9,10 +9,12 @@ import torch
 
 from training.conditions import Conditions
 
-POSE_SHARE = 0.22
+POSE_SHARE = 0.3
 """Share of batches that are pose_guidance; they have one latent frame more."""
-WORDS_ONLY_SHARE = 0.6
+WORDS_ONLY_SHARE = 0.5
 """Share of text_to_video among the other samples."""
+IMAGE_SHARE = 0.3
+"""Share of image_to_video among them; the rest is interpolate."""
 EMPTY_SHARE = 0.1
 """Share of prompts left empty, which guidance needs."""
 UNKNOWN_SHARE = 0.05
@@ -58,9 +60,9 @@ class Batches:
         if self._rng.uniform() < POSE_SHARE and len(self._indices.get("pose_guidance", ())):
             return self._of_task("pose_guidance", self._indices["pose_guidance"], size)
         words = round(size * WORDS_ONLY_SHARE)
-        half = (size - words) // 2
+        images = round(size * IMAGE_SHARE)
         parts = [self._of_task("text_to_video", self._named, words)]
-        for task, count in (("image_to_video", half), ("interpolate", size - words - half)):
+        for task, count in (("image_to_video", images), ("interpolate", size - words - images)):
             if len(self._indices.get(task, ())):
                 parts.append(self._of_task(task, self._indices[task], count))
         targets, controls, prompts = zip(*parts, strict=True)

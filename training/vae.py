@@ -3,6 +3,7 @@
 import argparse
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -70,9 +71,14 @@ def rate_at(part: float, step: int) -> float:
     return min(1.0, (step + 1) / 30) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
 
 
-def training_pool(setup: Setup, count: int, seed: int, work: Path) -> np.ndarray:
+def training_pool(
+    path: Path,
+    setup: Setup,
+    count: int,
+    seed: int,
+    draw: Callable[[np.random.Generator, Setup], np.ndarray] = ae.draw_training_clip,
+) -> np.ndarray:
     """Clips for training, drawn once and mapped from disk afterwards."""
-    path = work / f"vae_pool_{setup.size}.npy"
     shape = (count, setup.frames, setup.size, setup.size, 3)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +86,7 @@ def training_pool(setup: Setup, count: int, seed: int, work: Path) -> np.ndarray
         pool = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
         rng = np.random.default_rng(seed)
         for index in range(count):
-            pool[index] = ae.draw_training_clip(rng, setup)
+            pool[index] = draw(rng, setup)
         pool.flush()
         partial.rename(path)
     return np.load(path, mmap_mode="r")
@@ -110,7 +116,8 @@ def _train(
     log = LossLog(
         args.log, ("step", "minutes", "crop", "l1", "psnr", "latent_std", "held_out_psnr")
     )
-    pool = training_pool(setup, args.pool, args.seed, args.work)
+    path = args.work / f"vae_pool_{setup.size}.npy"
+    pool = training_pool(path, setup, args.pool, args.seed)
     rng = np.random.default_rng(args.seed + 1 + state["step"])
     budget, mean_l1, mean_l2 = args.minutes * 60, 0.0, 0.0
     while state["elapsed"] < budget:
