@@ -1,0 +1,80 @@
+"""FramePack: a video in sections, each predicted from what is known of its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.features import ImageToVideoInputs, InterpolateInputs
+from tiomagic_domain.media import Clip
+from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_local.engines._pipeline import PipelineEngine
+from tiomagic_local.engines._watch import Watch
+
+SECTION = 36
+"""Frames of the video in each section; one more stands before the first."""
+COUNTED = 33
+"""Frames that the pipeline counts for a section when it decides how many to make."""
+
+
+class FramePack(PipelineEngine):
+    """Runs ``HunyuanVideoFramepackPipeline``."""
+
+    pipeline = "HunyuanVideoFramepackPipeline"
+    # In fp16 the VAE may overflow, in bf16 it shows bands.
+    fp32 = ("vae",)
+
+    def __init__(self, pipeline: Any, card: ModelCard) -> None:
+        super().__init__(pipeline, card)
+        # Each section is decoded with its neighbour: 73 frames at once, too many in one piece.
+        pipeline.vae.enable_tiling()
+
+    def image_to_video(
+        self,
+        inputs: ImageToVideoInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port ``ImageToVideo`` says."""
+        conditions = {"image": self._picture(inputs.image, settings)}
+        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
+
+    def interpolate(
+        self,
+        inputs: InterpolateInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port ``Interpolate`` says."""
+        conditions = {
+            "image": self._picture(inputs.first_frame, settings),
+            "last_image": self._picture(inputs.last_frame, settings),
+        }
+        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
+
+    def _arguments(self, prompt: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        # The number that the pipeline is given is not the number of frames that it makes.
+        counted = {"num_frames": COUNTED * sections(settings)}
+        return super()._arguments(prompt, settings) | counted
+
+    def _watch(
+        self, settings: Mapping[str, Any], progress: ProgressSink, cancel: CancelToken
+    ) -> Watch:
+        return Watch(
+            self._pipeline,
+            steps=int(settings["num_inference_steps"]),
+            sections=sections(settings),
+            progress=progress,
+            cancel=cancel,
+        )
+
+
+def sections(settings: Mapping[str, Any]) -> int:
+    """Return how many sections a video of this length has."""
+    return (int(settings["num_frames"]) - 1) // SECTION
+
+
+ENGINE = FramePack
