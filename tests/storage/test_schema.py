@@ -1,6 +1,9 @@
 """The schema: one truth in two forms, and databases of other versions."""
 
+import re
 import shutil
+import sqlite3
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
+from tests.storage.postgresql import fresh_database
 
 from tiomagic_domain.errors import ConfigurationError, ProcessingError
-from tiomagic_domain.testing.repository import make_job
+from tiomagic_domain.jobs import JobQuery, JobStatus
+from tiomagic_domain.testing.repository import NOON, make_job
 from tiomagic_storage import open_repository, schema
 from tiomagic_storage.engine import build_database
 from tiomagic_storage.tables import VERSION_TABLE, jobs, metadata
@@ -32,7 +37,22 @@ def database(request):
     """An empty database that is not opened yet."""
     database = build_database(request.getfixturevalue(request.param))
     yield database
-    database.engine.dispose()
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def two_databases(request, tmp_path):
+    """Two empty databases of one kind that are not opened yet."""
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            urls = [f"sqlite:///{tmp_path}/{number}.db" for number in range(2)]
+        else:
+            server = request.getfixturevalue("postgresql_server")
+            urls = [stack.enter_context(fresh_database(server)) for _ in range(2)]
+        databases = [build_database(url) for url in urls]
+        yield databases
+        for database in databases:
+            database.close()
 
 
 @pytest.fixture
@@ -47,6 +67,29 @@ def later_migrations(tmp_path: Path) -> Path:
 def migrate(database, migrations=schema.MIGRATIONS):
     with database.engine.connect() as connection, schema._alone(connection):
         schema.upgrade(connection, database.place, migrations)
+
+
+OTHER_PARTS = {
+    "sqlite": (
+        "SELECT name, sql FROM sqlite_master"
+        " WHERE type = 'trigger' OR name LIKE 'tiomagic_prompts%' ORDER BY name"
+    ),
+    "postgresql": (
+        "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+        " UNION ALL SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE proname LIKE 'tio%'"
+        " UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE indexname LIKE '%_prompt'"
+        " ORDER BY 1"
+    ),
+}
+"""What SQLAlchemy does not know of: how to list it, by dialect."""
+
+
+def other_parts(database):
+    """Return triggers, functions and search indexes by name."""
+    statement = text(OTHER_PARTS[database.engine.dialect.name])
+    with database.engine.connect() as connection:
+        rows = connection.execute(statement).all()
+    return {name: " ".join((sql or "").split()) for name, sql in rows}
 
 
 def described(database):
@@ -69,18 +112,86 @@ def test_the_newest_revision_is_the_one_in_the_code():
     assert ScriptDirectory.from_config(config).get_heads() == [schema.HEAD]
 
 
-def test_the_migrations_lead_to_the_tables(database):
+def of_ours(item, name, kind, reflected, compared):
+    """Leave out what only the database itself knows of."""
+    return not (name or "").startswith(("tiomagic_prompts", "tiomagic_jobs_by_prompt"))
+
+
+def test_the_migrations_lead_to_the_tables(two_databases):
     """A database that went through every migration is the one that a fresh one is."""
-    migrate(database)
-    with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    migrated, fresh = two_databases
+    migrate(migrated)
+    with migrated.engine.connect() as connection:
+        options = {"version_table": VERSION_TABLE, "include_object": of_ours}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
-    migrated = described(database)
+    schema.ensure_current(fresh)
+    assert described(fresh) == described(migrated)
+    assert other_parts(fresh) == other_parts(migrated)
+    assert "tiomagic_tags_changed" in other_parts(fresh)
+    assert {"tiomagic_jobs_by_prompt", "tiomagic_prompts_text"} & set(other_parts(fresh))
+
+
+RELEASED = Path(__file__).parent / "released"
+
+
+def test_every_schema_but_the_newest_is_kept():
+    """Who adds a revision leaves a database of the one before for the upgrade to be tried on."""
+    config = Config()
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
+    revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    assert {path.stem for path in RELEASED.glob("*.sql")} == revisions - {schema.HEAD}
+
+
+def restore(database, dump: Path) -> None:
+    """Fill an empty database with what a released version left."""
+    if database.engine.dialect.name == "sqlite":
+        with closing(sqlite3.connect(database.place)) as connection:
+            connection.executescript(dump.read_text())
+        return
+    # The dump is SQLite's: the tables come from the migrations of that time, the rows from it.
+    with database.engine.connect() as connection, schema._alone(connection):
+        schema.upgrade(connection, database.place, revision=dump.stem)
+    rows = re.findall(
+        r'^INSERT INTO "tiomagic_jobs" .*?\);$', dump.read_text(), re.MULTILINE | re.DOTALL
+    )
     with database.engine.connect() as connection:
-        for name in migrated:
-            connection.execute(text(f"DROP TABLE {name}"))
-    schema.ensure_current(database)
-    assert described(database) == migrated
+        for row in rows:
+            # Through the driver alone: a % or : in a row is no placeholder.
+            connection.connection.cursor().execute(row)
+        assert schema._revision(connection) == dump.stem
+
+
+@pytest.mark.parametrize("dump", sorted(RELEASED.glob("*.sql")), ids=lambda dump: dump.stem)
+def test_a_database_of_a_released_version_is_opened(database, dump):
+    """Jobs of an older version are all there, are found like new ones, and live on."""
+    restore(database, dump)
+    repository = open_repository(database.engine.url.render_as_string(hide_password=False))
+    found = {job.job_id[-1]: job for job in repository.list(JobQuery())}
+    assert {key: job.status.value for key, job in found.items()} == {
+        "1": "completed",
+        "2": "queued",
+        "3": "failed",
+        "4": "running",
+    }
+    done, running = found["1"], found["4"]
+    assert (done.result_video, done.version) == ("/videos/doodle-text_to_video.mp4", 3)
+    assert (done.facts["seconds"], done.progress.step) == ({"loading": 1.25}, 3)
+    assert (done.tags, done.note, done.queue, done.retry, done.attempt) == ((), "", None, 0, 1)
+    assert (done.started_at, done.ended_at) == (None, None)
+    assert running.call_id == "local:studio:42:2000"
+    texts = {"FOX": "14", "owl": "34", "fox owl": "4", "🦊": "2", "läuft 100%": "2", "zebra": ""}
+    for words, ids in texts.items():
+        listed = repository.list(JobQuery(text=words))
+        assert sorted(job.job_id[-1] for job in listed) == list(ids)
+    repository.save(done.labelled(at=NOON, tags=["old"]))
+    repository.save(running.to(JobStatus.FAILED, at=NOON, error_code="worker_lost"))
+    repository.add(make_job(job_id="new", prompt="another fox"))
+    assert [job.job_id[-1] for job in repository.list(JobQuery(tag="old"))] == ["1"]
+    repository.delete(found["3"].job_id)
+    assert [job.job_id[-1] for job in repository.list(JobQuery(text="owl"))] == ["4"]
+    assert repository.leases.take("slot", "ann", mark="boot 1.0", at=NOON) is not None
+    repository.close()
 
 
 def test_a_database_that_is_behind_is_moved(database):

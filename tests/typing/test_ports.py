@@ -22,6 +22,7 @@ from tiomagic_domain.testing import (
     FakeOutputStore,
     FakeProvider,
     MemoryJobRepository,
+    MemoryLeases,
     RecordingObserver,
     noise,
 )
@@ -42,6 +43,7 @@ def fakes(folder: Path) -> None:
     _outputs: ports.OutputStore = FakeOutputStore(folder)
     _provider: ports.Provider = FakeProvider(folder)
     _repository: ports.JobRepository = MemoryJobRepository()
+    _leases: ports.Leases = MemoryLeases()
     _observer: ports.Observer = RecordingObserver()
     _text: ports.TextToVideo = FakeEngine()
     _image: ports.ImageToVideo = FakeEngine()
@@ -56,7 +58,9 @@ def adapters(folder: Path, local: LocalOptions, modal: ModalOptions) -> None:
     _clock: ports.Clock = SystemClock()
     _media: ports.MediaReader = LocalMediaReader(folder)
     _outputs: ports.OutputStore = FolderOutputStore(folder)
-    _repository: ports.JobRepository = open_repository("sqlite:///jobs.db")
+    repository = open_repository("sqlite:///jobs.db")
+    _repository: ports.JobRepository = repository
+    _leases: ports.Leases = repository.leases
     _local: ports.Provider = LocalProvider(local, folder)
     _modal: ports.Provider = ModalProvider(modal, folder)
 

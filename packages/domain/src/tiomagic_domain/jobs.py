@@ -26,8 +26,8 @@ from typing import Any, Final
 
 from tiomagic_domain.errors import InvalidTransitionError, Problem, ValidationError
 from tiomagic_domain.features import Feature
+from tiomagic_domain.labels import checked_tags
 from tiomagic_domain.progress import Progress
-from tiomagic_domain.suggestions import shortened
 
 
 class JobStatus(StrEnum):
@@ -78,27 +78,6 @@ TRANSITIONS: Final[Mapping[JobStatus, frozenset[JobStatus]]] = MappingProxyType(
 
 TERMINAL: Final = frozenset(status for status, following in TRANSITIONS.items() if not following)
 """The statuses that nothing follows."""
-
-
-MAX_TAG = 100
-"""Characters of a tag at the most."""
-
-
-def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return tags without the space around them, each once, in the order given.
-
-    Raises:
-        ValidationError: when one is empty, too long, or has a character that is not printed.
-    """
-    cleaned = tuple(dict.fromkeys(tag.strip() for tag in tags))
-    wrong = [tag for tag in cleaned if not (0 < len(tag) <= MAX_TAG and tag.isprintable())]
-    if wrong:
-        message = f"must be 1 to {MAX_TAG} characters on one line"
-        raise ValidationError.of(
-            [Problem(field="tags", message=message, given=shortened(tag)) for tag in wrong],
-            subject="the tags of a job",
-        )
-    return cleaned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ from sqlalchemy.exc import ArgumentError
 
 from tiomagic_domain.errors import ConfigurationError, MissingDependencyError
 from tiomagic_storage._errors import BUSY_TIMEOUT_S, translated
+
+OLDEST_SQLITE = (3, 35, 0)
+"""The first one that both searches by trigrams and returns what it updated."""
 
 EXAMPLES = "sqlite:///.tiomagic/jobs.db or postgresql://user:password@host/database"
 
@@ -93,6 +97,14 @@ def _sqlite(url: URL) -> Database:
             details={"database": str(path)},
             code="database_unwritable",
         ) from error
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise ConfigurationError(
+            f"this Python has SQLite {sqlite3.sqlite_version}, and jobs are kept with {oldest} or "
+            "newer: use a newer Python, or PostgreSQL",
+            details={"found": sqlite3.sqlite_version, "oldest": oldest},
+            code="database_version",
+        )
     engine = create_engine(
         url.set(drivername="sqlite+pysqlite", database=str(path)),
         isolation_level="AUTOCOMMIT",

@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, Table, func, select, tuple_, union_all
+from sqlalchemy import ColumnElement, FromClause, Select, func, select, tuple_, union_all
 
 from tiomagic_domain.jobs import JobQuery
 from tiomagic_storage.tables import jobs, stored_text, stored_time, tags
 
 
-def select_jobs(query: JobQuery, last: tuple[str, str] | None) -> Select[Any]:
+def select_jobs(
+    query: JobQuery, last: tuple[str, str] | None, among: Select[Any] | None = None
+) -> Select[Any]:
     """Return the statement that lists jobs.
 
     Args:
         query: What is asked for; ``after`` is not looked at.
         last: Stored creation time and id of the job that the page starts behind.
+        among: Gives the rows of the few jobs that can match; None for all jobs.
     """
-    ordered = _ordered_by(query)
+    source = _rows(among)
+    placed = _placed(query, source)
     listing = (
-        select(jobs)
-        .select_from(_source(query))
-        .where(*_conditions(query), *_behind(query, ordered, last))
-        .order_by(*_order(query, ordered))
+        select(source)
+        .select_from(_joined(query, source))
+        .where(*_conditions(query, source), *_behind(query, placed, last))
+        .order_by(*_order(query, placed))
         .limit(query.limit)
     )
     if query.status is None:
         return listing
     words = sorted(status.value for status in query.status)
-    if len(words) < 2 or query.tag is not None:
-        return listing.where(jobs.c.status.in_(words))
+    if len(words) < 2 or placed is not jobs:
+        return listing.where(source.c.status.in_(words))
     # `status IN (…)` would collect every match and sort it. One ordered read a status, joined and
     # cut again, takes the first ones from the end of each index.
     parts = [select(listing.where(jobs.c.status == word).subquery()) for word in words]
@@ -37,52 +41,59 @@ def select_jobs(query: JobQuery, last: tuple[str, str] | None) -> Select[Any]:
     return select(joined).order_by(*_order(query, joined)).limit(query.limit)
 
 
-def count_jobs(query: JobQuery) -> Select[Any]:
+def count_jobs(query: JobQuery, among: Select[Any] | None = None) -> Select[Any]:
     """Return the statement that counts jobs; ``limit`` and ``after`` are not looked at."""
-    counting = select(func.count()).select_from(_source(query)).where(*_conditions(query))
+    source = _rows(among)
+    counting = (
+        select(func.count()).select_from(_joined(query, source)).where(*_conditions(query, source))
+    )
     if query.status is None:
         return counting
-    return counting.where(jobs.c.status.in_(sorted(status.value for status in query.status)))
+    return counting.where(source.c.status.in_(sorted(status.value for status in query.status)))
 
 
-def _source(query: JobQuery) -> FromClause:
-    return jobs if query.tag is None else tags.join(jobs, jobs.c.job_id == tags.c.job_id)
+def _rows(among: Select[Any] | None) -> FromClause:
+    # Materialized, or SQLite would rather walk the index of another condition and ask of each job
+    # whether it is among the few.
+    return jobs if among is None else among.cte("few").prefix_with("MATERIALIZED")
 
 
-def _ordered_by(query: JobQuery) -> Table:
+def _joined(query: JobQuery, source: FromClause) -> FromClause:
+    return source if query.tag is None else tags.join(source, source.c.job_id == tags.c.job_id)
+
+
+def _placed(query: JobQuery, source: FromClause) -> FromClause:
     """Return the table whose index has the jobs in order: with a tag, that of the tags."""
-    return jobs if query.tag is None else tags
+    return source if query.tag is None else tags
 
 
-def _order(query: JobQuery, source: FromClause) -> list[ColumnElement[Any]]:
-    place = [source.c.creation_time, source.c.job_id]
+def _order(query: JobQuery, placed: FromClause) -> list[ColumnElement[Any]]:
+    place = [placed.c.creation_time, placed.c.job_id]
     return [column.asc() if query.oldest_first else column.desc() for column in place]
 
 
 def _behind(
-    query: JobQuery, source: FromClause, last: tuple[str, str] | None
+    query: JobQuery, placed: FromClause, last: tuple[str, str] | None
 ) -> list[ColumnElement[bool]]:
     if last is None:
         return []
-    place = tuple_(source.c.creation_time, source.c.job_id)
+    place = tuple_(placed.c.creation_time, placed.c.job_id)
     return [place > last if query.oldest_first else place < last]
 
 
-def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if query.feature is not None:
-        found.append(jobs.c.feature == query.feature.value)
-    if query.model is not None:
-        found.append(jobs.c.model == query.model)
-    if query.provider is not None:
-        found.append(jobs.c.provider == query.provider)
-    if query.queue is not None:
-        found.append(jobs.c.queue == query.queue)
-    if query.tag is not None:
-        found.append(tags.c.tag == stored_text(query.tag))
-    found += [jobs.c.prompt.icontains(stored_text(term), autoescape=True) for term in query.terms]
+def _conditions(query: JobQuery, source: FromClause) -> list[ColumnElement[bool]]:
+    row = source.c
+    equal = {
+        row.feature: None if query.feature is None else query.feature.value,
+        row.model: query.model,
+        row.provider: query.provider,
+        row.queue: query.queue,
+        tags.c.tag: None if query.tag is None else stored_text(query.tag),
+    }
+    found = [column == value for column, value in equal.items() if value is not None]
+    found += [row.prompt.icontains(stored_text(term), autoescape=True) for term in query.terms]
     if query.since is not None:
-        found.append(jobs.c.creation_time >= stored_time(query.since))
+        found.append(row.creation_time >= stored_time(query.since))
     if query.until is not None:
-        found.append(jobs.c.creation_time < stored_time(query.until))
+        found.append(row.creation_time < stored_time(query.until))
     return found

@@ -14,6 +14,7 @@ from tiomagic_storage.engine import Database, build_database
 from tiomagic_storage.leases import SqlLeases
 from tiomagic_storage.queries import count_jobs, select_jobs
 from tiomagic_storage.schema import ensure_current
+from tiomagic_storage.searching import few_candidates
 from tiomagic_storage.tables import from_row, jobs, to_row
 
 
@@ -121,13 +122,15 @@ class SqlJobRepository:
         """
         with self._database.connection() as connection:
             last = None if query.after is None else self._place_of(connection, query.after)
-            rows = connection.execute(select_jobs(query, last)).mappings().all()
+            few = few_candidates(connection, query)
+            rows = connection.execute(select_jobs(query, last, few)).mappings().all()
         return [from_row(row) for row in rows]
 
     def count(self, query: JobQuery) -> int:
         """Return how many jobs match; ``limit`` and ``after`` are not looked at."""
         with self._database.connection() as connection:
-            return int(connection.execute(count_jobs(query)).scalar_one())
+            few = few_candidates(connection, query)
+            return int(connection.execute(count_jobs(query, few)).scalar_one())
 
     def delete(self, job_id: str) -> None:
         """Forget a job, whatever its status, durably.

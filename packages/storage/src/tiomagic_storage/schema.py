@@ -53,8 +53,16 @@ def ensure_current(database: Database) -> None:
                 upgrade(connection, database.place)
 
 
-def upgrade(connection: Connection, place: str, migrations: Path = MIGRATIONS) -> None:
+def upgrade(
+    connection: Connection, place: str, migrations: Path = MIGRATIONS, revision: str = "head"
+) -> None:
     """Run the migrations that a database lacks, in the transaction that is open.
+
+    Args:
+        connection: To the database.
+        place: The database's name for people.
+        migrations: Folder of the migrations.
+        revision: How far to go.
 
     Raises:
         ConfigurationError: when the database has a revision that is not among the migrations.
@@ -77,7 +85,7 @@ def upgrade(connection: Connection, place: str, migrations: Path = MIGRATIONS) -
             details={"database": place, "found": found, "known": HEAD},
             code="database_newer",
         )
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _use_wal(connection: Connection) -> None:

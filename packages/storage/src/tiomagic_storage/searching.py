@@ -1,16 +1,41 @@
-"""What the database keeps by itself, so that jobs are found fast: statements by dialect.
+"""How jobs are found by their tags and by the words of their prompts, fast.
 
-SQLAlchemy's tables cannot say these. A fresh database runs them after its tables are made; an
-upgraded one has them from its migrations, and a test holds the two together.
+==============  =====================================  =======================================
+                SQLite                                 PostgreSQL
+==============  =====================================  =======================================
+tags            the table ``tiomagic_tags``, kept by   the same
+                triggers
+prompts         an FTS5 index of three characters in   a trigram index (``pg_trgm``), or none
+                a row, kept by triggers                where the extension cannot be had
+==============  =====================================  =======================================
+
+An index gives candidates; the prompt itself decides. Words of one or two characters, and words that
+are in very many prompts, are looked for from the newest job on, where they are soon met.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import ColumnElement, Select, column, func, literal_column, select, table
+
+from tiomagic_storage.tables import jobs, stored_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from tiomagic_domain.jobs import JobQuery
+
+FEW: Final = 1000
+"""Candidates that are read one by one and sorted. At 100,000 jobs, finding the newest 50 of more
+than these takes less when all jobs are looked at in order: 50 are met within the newest 5,000."""
+
+_GRAM: Final = 3
+"""Characters in a row that the index knows."""
+
+_MOST_GRAMS: Final = 12
+"""Of a long text so many are looked up; the prompt decides on the rest."""
 
 _SQLITE: Final = (
     """CREATE TRIGGER tiomagic_tags_added AFTER INSERT ON tiomagic_jobs
@@ -27,6 +52,31 @@ _SQLITE: Final = (
     """CREATE TRIGGER tiomagic_tags_deleted AFTER DELETE ON tiomagic_jobs
     WHEN old.tags <> '[]' BEGIN
         DELETE FROM tiomagic_tags WHERE job_id = old.job_id;
+    END""",
+    # Rowids of a table without an integer key change when somebody runs VACUUM: the jobs get
+    # numbers that stay. The index keeps no copy of the prompts, only which job has which three
+    # characters in a row, in any case.
+    """CREATE TABLE tiomagic_prompts (
+        number INTEGER PRIMARY KEY, job_id VARCHAR NOT NULL UNIQUE
+    )""",
+    """CREATE VIRTUAL TABLE tiomagic_prompts_text
+    USING fts5(prompt, content='', detail='none', tokenize='trigram')""",
+    """CREATE TRIGGER tiomagic_prompts_added AFTER INSERT ON tiomagic_jobs BEGIN
+        INSERT INTO tiomagic_prompts (job_id) VALUES (new.job_id);
+        INSERT INTO tiomagic_prompts_text (rowid, prompt)
+        SELECT number, new.prompt FROM tiomagic_prompts WHERE job_id = new.job_id;
+    END""",
+    """CREATE TRIGGER tiomagic_prompts_changed AFTER UPDATE OF prompt ON tiomagic_jobs
+    WHEN new.prompt <> old.prompt BEGIN
+        INSERT INTO tiomagic_prompts_text (tiomagic_prompts_text, rowid, prompt)
+        SELECT 'delete', number, old.prompt FROM tiomagic_prompts WHERE job_id = old.job_id;
+        INSERT INTO tiomagic_prompts_text (rowid, prompt)
+        SELECT number, new.prompt FROM tiomagic_prompts WHERE job_id = old.job_id;
+    END""",
+    """CREATE TRIGGER tiomagic_prompts_deleted AFTER DELETE ON tiomagic_jobs BEGIN
+        INSERT INTO tiomagic_prompts_text (tiomagic_prompts_text, rowid, prompt)
+        SELECT 'delete', number, old.prompt FROM tiomagic_prompts WHERE job_id = old.job_id;
+        DELETE FROM tiomagic_prompts WHERE job_id = old.job_id;
     END""",
 )
 
@@ -49,9 +99,55 @@ _POSTGRESQL: Final = (
     FOR EACH ROW WHEN (new.tags <> old.tags) EXECUTE FUNCTION tiomagic_keep_tags()""",
     """CREATE TRIGGER tiomagic_tags_deleted AFTER DELETE ON tiomagic_jobs
     FOR EACH ROW WHEN (old.tags <> '[]') EXECUTE FUNCTION tiomagic_keep_tags()""",
+    # The extension comes with PostgreSQL, but who may not create it searches without an index.
+    """DO $$ BEGIN
+        CREATE EXTENSION IF NOT EXISTS pg_trgm;
+        CREATE INDEX tiomagic_jobs_by_prompt ON tiomagic_jobs
+        USING gin (lower(prompt) gin_trgm_ops);
+    EXCEPTION
+        WHEN insufficient_privilege OR feature_not_supported OR undefined_file OR undefined_object
+        THEN NULL;
+    END $$""",
 )
 
 STATEMENTS: Final[Mapping[str, tuple[str, ...]]] = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}
+
+
+_prompts = table("tiomagic_prompts", column("number"), column("job_id"))
+_text = table("tiomagic_prompts_text", column("rowid"))
+
+
+def few_candidates(connection: Connection, query: JobQuery) -> Select[Any] | None:
+    """Return the statement for the jobs that the index proposes, when they are few.
+
+    Returns:
+        Whole rows of jobs, unordered; None when they are to be found by looking at prompts in
+        order, or when the database plans that by itself.
+    """
+    if connection.dialect.name != "sqlite" or not (wanted := _expression(query.terms)):
+        return None
+    matching = select(_text.c.rowid).where(_matches(wanted))
+    some = matching.limit(FEW + 1).subquery()
+    if connection.execute(select(func.count()).select_from(some)).scalar_one() > FEW:
+        return None
+    proposed = select(_prompts.c.job_id).where(_prompts.c.number.in_(matching))
+    return select(jobs).where(jobs.c.job_id.in_(proposed))
+
+
+def _matches(wanted: str) -> ColumnElement[bool]:
+    return literal_column("tiomagic_prompts_text").op("MATCH", is_comparison=True)(wanted)
+
+
+def _expression(terms: tuple[str, ...]) -> str:
+    """Return what FTS5 is asked for: pieces of three characters that cover the longer words."""
+    grams = dict.fromkeys(
+        word[place : place + _GRAM]
+        for word in map(stored_text, terms)
+        for place in {*range(0, len(word) - _GRAM + 1, _GRAM), len(word) - _GRAM}
+        if place >= 0
+    )
+    quoted = [gram.replace('"', '""') for gram in list(grams)[:_MOST_GRAMS]]
+    return " AND ".join(f'"{gram}"' for gram in quoted)
 
 
 def create(connection: Connection) -> None:

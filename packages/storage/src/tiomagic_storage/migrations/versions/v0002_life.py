@@ -24,6 +24,35 @@ _SQLITE = (
     WHEN old.tags <> '[]' BEGIN
         DELETE FROM tiomagic_tags WHERE job_id = old.job_id;
     END""",
+    # Rowids of a table without an integer key change when somebody runs VACUUM: the jobs get
+    # numbers that stay. The index keeps no copy of the prompts, only which job has which three
+    # characters in a row, in any case.
+    """CREATE TABLE tiomagic_prompts (
+        number INTEGER PRIMARY KEY, job_id VARCHAR NOT NULL UNIQUE
+    )""",
+    """CREATE VIRTUAL TABLE tiomagic_prompts_text
+    USING fts5(prompt, content='', detail='none', tokenize='trigram')""",
+    """CREATE TRIGGER tiomagic_prompts_added AFTER INSERT ON tiomagic_jobs BEGIN
+        INSERT INTO tiomagic_prompts (job_id) VALUES (new.job_id);
+        INSERT INTO tiomagic_prompts_text (rowid, prompt)
+        SELECT number, new.prompt FROM tiomagic_prompts WHERE job_id = new.job_id;
+    END""",
+    """CREATE TRIGGER tiomagic_prompts_changed AFTER UPDATE OF prompt ON tiomagic_jobs
+    WHEN new.prompt <> old.prompt BEGIN
+        INSERT INTO tiomagic_prompts_text (tiomagic_prompts_text, rowid, prompt)
+        SELECT 'delete', number, old.prompt FROM tiomagic_prompts WHERE job_id = old.job_id;
+        INSERT INTO tiomagic_prompts_text (rowid, prompt)
+        SELECT number, new.prompt FROM tiomagic_prompts WHERE job_id = old.job_id;
+    END""",
+    """CREATE TRIGGER tiomagic_prompts_deleted AFTER DELETE ON tiomagic_jobs BEGIN
+        INSERT INTO tiomagic_prompts_text (tiomagic_prompts_text, rowid, prompt)
+        SELECT 'delete', number, old.prompt FROM tiomagic_prompts WHERE job_id = old.job_id;
+        DELETE FROM tiomagic_prompts WHERE job_id = old.job_id;
+    END""",
+    # The jobs that are there already.
+    """INSERT INTO tiomagic_prompts (job_id) SELECT job_id FROM tiomagic_jobs""",
+    """INSERT INTO tiomagic_prompts_text (rowid, prompt)
+    SELECT number, prompt FROM tiomagic_prompts JOIN tiomagic_jobs USING (job_id)""",
 )
 _POSTGRESQL = (
     """CREATE FUNCTION tiomagic_keep_tags() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -44,11 +73,20 @@ _POSTGRESQL = (
     FOR EACH ROW WHEN (new.tags <> old.tags) EXECUTE FUNCTION tiomagic_keep_tags()""",
     """CREATE TRIGGER tiomagic_tags_deleted AFTER DELETE ON tiomagic_jobs
     FOR EACH ROW WHEN (old.tags <> '[]') EXECUTE FUNCTION tiomagic_keep_tags()""",
+    # The extension comes with PostgreSQL, but who may not create it searches without an index.
+    """DO $$ BEGIN
+        CREATE EXTENSION IF NOT EXISTS pg_trgm;
+        CREATE INDEX tiomagic_jobs_by_prompt ON tiomagic_jobs
+        USING gin (lower(prompt) gin_trgm_ops);
+    EXCEPTION
+        WHEN insufficient_privilege OR feature_not_supported OR undefined_file OR undefined_object
+        THEN NULL;
+    END $$""",
 )
 
 
 def upgrade() -> None:
-    """Add what jobs learned, the tables beside them, and what keeps the tags."""
+    """Add what jobs learned, the tables beside them, and what keeps tags and prompts."""
     bytewise = sa.String().with_variant(sa.String(collation="C"), "postgresql")
     for column in (
         sa.Column("queue", sa.String),
