@@ -1,0 +1,42 @@
+"""Looking at a database changes nothing and tells the truth, on both kinds."""
+
+from pathlib import Path
+
+import pytest
+
+from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.testing.repository import make_job
+from tiomagic_storage import open_repository
+from tiomagic_storage.health import look_at
+from tiomagic_storage.schema import HEAD
+
+
+def test_a_file_that_is_not_there_stays_away(tmp_path: Path):
+    """Neither the file nor its folder is made."""
+    health = look_at(f"sqlite:///{tmp_path}/state/jobs.db")
+    assert (health.exists, health.revision) == (False, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite_url", "postgresql_url"])
+def test_jobs_are_counted(kind: str, request: pytest.FixtureRequest):
+    """A database in use is sound, of the newest schema, and says how many jobs it has."""
+    url = request.getfixturevalue(kind)
+    repository = open_repository(url)
+    repository.add(make_job())
+    health = look_at(url)
+    repository.close()
+    assert (health.exists, health.revision, health.jobs, health.damage) == (True, HEAD, 1, None)
+
+
+def test_an_empty_server_has_no_schema_and_gets_none(postgresql_url: str):
+    """Tables are made by using a database, not by looking at it."""
+    assert look_at(postgresql_url).revision is None
+    assert look_at(postgresql_url).revision is None
+
+
+def test_a_server_that_is_not_there_is_named():
+    """The address is in the error, the password is not."""
+    with pytest.raises(ConfigurationError, match=r"127\.0\.0\.1") as caught:
+        look_at("postgresql://user:hidden@127.0.0.1:1/jobs")
+    assert "hidden" not in str(caught.value)
