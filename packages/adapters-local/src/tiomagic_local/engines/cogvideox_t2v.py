@@ -1,0 +1,30 @@
+"""CogVideoX's text models: a video from words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tiomagic_domain.features import TextToVideoInputs
+from tiomagic_domain.media import Clip
+from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_local.engines._cogvideox import CogVideoXEngine
+
+
+class CogVideoXTextToVideo(CogVideoXEngine):
+    """Runs ``CogVideoXPipeline``."""
+
+    pipeline = "CogVideoXPipeline"
+
+    def text_to_video(
+        self,
+        inputs: TextToVideoInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port ``TextToVideo`` says."""
+        return self._generate(inputs.prompt, settings, progress, cancel, {})
+
+
+ENGINE = CogVideoXTextToVideo
