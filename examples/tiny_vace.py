@@ -28,7 +28,7 @@ TRANSFORMER: dict[str, Any] = {
     "num_layers": 2,
     "cross_attn_norm": True,
     "qk_norm": "rms_norm_across_heads",
-    "rope_max_seq_len": 64,
+    "rope_max_seq_len": 1024,  # As in the large models: patches of one side, or latent frames.
 }
 """Sizes of the transformer that all tiny Wan models share."""
 

@@ -15,6 +15,19 @@ TEMPORAL_RATIO = 4
 """Frames in one latent frame, after the first one."""
 
 
+class FromTheFirstStep(UniPCMultistepScheduler):  # type: ignore[misc]  # diffusers has no types.
+    """UniPC that counts its steps from 0.
+
+    The original looks up where to begin by the first timestep, rounded to a whole number. Many
+    steps or a large shift give the first two the same one, and it begins at the second.
+    """
+
+    def set_timesteps(self, *args: Any, **kwargs: Any) -> None:
+        """Set the timesteps of a call and begin at the first."""
+        super().set_timesteps(*args, **kwargs)
+        self.set_begin_index(0)
+
+
 class WanEngine(PipelineEngine):
     """Calls a pipeline of the Wan family."""
 
@@ -25,7 +38,7 @@ class WanEngine(PipelineEngine):
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         # Only UniPC obeys flow_shift, whatever scheduler the repository ships. A new one for each
         # call, so that nothing of a stopped run is left in it.
-        return UniPCMultistepScheduler.from_config(
+        return FromTheFirstStep.from_config(
             self._pipeline.scheduler.config,
             prediction_type="flow_prediction",
             use_flow_sigmas=True,
