@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import shutil
 import socket
 import ssl
@@ -10,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from tests.local.media.web import Web, running_web
 
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.media import MediaKind
-from tiomagic_local.media import LocalMediaReader, MediaLimits, download
+from tiomagic_local.media import LocalMediaReader, MediaLimits, download, network
 
 LOOPBACK = {"pictures.example": ["127.0.0.1"]}
 
@@ -49,7 +51,7 @@ def fetch(inputs):
         reader = LocalMediaReader(
             inputs,
             allow_private_addresses=private,
-            limits=MediaLimits(**limits),
+            limits=MediaLimits(**{"pause_seconds": 0.001} | limits),
             resolver=names(table or {}),
         )
         return reader.read(address, MediaKind.IMAGE)
@@ -198,14 +200,15 @@ def test_an_answer_that_is_no_http_is_an_error(fetch):
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def greet() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(1000)
-                connection.sendall(b"220 mail.example ESMTP\r\n")
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(b"220 mail.example ESMTP\r\n")
 
         thread = threading.Thread(target=greet)
         thread.start()
-        error = refused(fetch, f"http://127.0.0.1:{server.getsockname()[1]}/")
+        error = refused(fetch, f"http://127.0.0.1:{server.getsockname()[1]}/", attempts=2)
         thread.join()
     assert "cannot be fetched" in error.message
 
@@ -266,7 +269,7 @@ def test_a_redirect_to_a_private_address_is_refused(inputs, web, monkeypatch):
     def outside_only(address: str) -> bool:
         return asked[-1] == "outside.example"
 
-    monkeypatch.setattr(download, "is_public", outside_only)
+    monkeypatch.setattr(network, "is_public", outside_only)
     web.redirect("/a.png", f"http://inside.example:{web.port}/secret.png")
     web.add("/secret.png", png())
     reader = LocalMediaReader(inputs, resolver=resolve)
@@ -397,3 +400,78 @@ def test_the_total_time_counts_over_redirects(fetch, web):
     web.answers["/a.png"] = slow
     error = refused(fetch, web.url("/a.png"), download_seconds=0.5, redirects=1000)
     assert error.code == "too_slow"
+
+
+def in_turn(web: Web, path: str, *answers: Callable[[], None]) -> str:
+    """Answer a path with each answer once, and with the last one from then on."""
+    left = list(answers)
+
+    def answer(handler) -> None:
+        (left.pop(0) if len(left) > 1 else left[0])()
+        web.answers[path](handler)
+        web.answers[path] = answer
+
+    web.answers[path] = answer
+    return web.url(path)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_in_trouble_is_asked_again(fetch, web, caplog, status):
+    """Trouble that passes is no error; each further attempt is in the log, without the query."""
+    caplog.set_level("DEBUG", logger="tiomagic.local")
+    path = "/a.png?signature=hush"
+    trouble = partial(web.add, path, b"", status)
+    address = in_turn(web, path, trouble, trouble, partial(web.add, path, png()))
+    assert fetch(address).width == 32
+    assert len(web.requests) == 3
+    told = [record.getMessage() for record in caplog.records if record.name == "tiomagic.local"]
+    assert [line.split(" for ")[0] for line in told] == ["attempt 1", "attempt 2"]
+    assert "hush" not in "".join(told)
+
+
+@pytest.mark.parametrize("status", [403, 404, 204])
+def test_an_answer_that_is_final_is_not_asked_for_again(fetch, web, status):
+    """What is not given out is not asked for a second time."""
+    refused(fetch, web.add("/a.png", b"", status))
+    assert len(web.requests) == 1
+
+
+def test_trouble_that_stays_is_an_error(fetch, web):
+    """After so many attempts it ends."""
+    error = refused(fetch, web.add("/a.png", b"", 503), attempts=3)
+    assert (error.code, len(web.requests)) == ("unavailable", 3)
+
+
+def test_no_attempt_begins_beyond_the_total_time(fetch, web):
+    """A pause that would outlast the download is not begun."""
+    error = refused(fetch, web.add("/a.png", b"", 503), pause_seconds=1e9, download_seconds=5)
+    assert (error.code, len(web.requests)) == ("unavailable", 1)
+
+
+def test_a_download_that_broke_off_goes_on(fetch, web, inputs):
+    """Wherever the connection breaks, the file that is kept is the whole one."""
+    whole = png(64, 64)
+
+    def broken(size: int) -> Callable[[], None]:
+        return partial(web.add, "/a.png", whole[:size], Content_Length=str(len(whole)))
+
+    address = in_turn(
+        web, "/a.png", broken(10), broken(40), broken(20), partial(web.add, "/a.png", whole)
+    )
+    assert fetch(address).sha256 == hashlib.sha256(whole).hexdigest()
+    assert len(web.requests) == 4
+    assert [path.read_bytes() for path in inputs.rglob("*.png")] == [whole]
+
+
+@pytest.mark.parametrize("second", [png(8, 8), png()[:5]])
+def test_two_files_are_never_joined(fetch, web, inputs, second):
+    """When the file is another one at the second attempt, nothing is kept."""
+    first = png()
+    address = in_turn(
+        web,
+        "/a.png",
+        partial(web.add, "/a.png", first[:40], Content_Length=str(len(first))),
+        partial(web.add, "/a.png", second),
+    )
+    assert refused(fetch, address).code == "changed"
+    assert list(inputs.rglob("*.png")) == []

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_modal.connection import Connection, require_modal
 from tiomagic_modal.errors import translated
 from tiomagic_modal.names import APP, BOARD, OUTPUTS_VOLUME, RESULT_FILE, VIDEO_FILE, WORKER
+from tiomagic_modal.retrying import retrying
 from tiomagic_modal.wire import Plain
 
 if TYPE_CHECKING:
     import modal
+
+T = TypeVar("T")
 
 TRANSFER_DEADLINE_S = 900.0
 """For what carries media: 100 MB at 1 Mbit/s."""
@@ -85,8 +89,14 @@ class Remote:
         Raises:
             TimeoutError: the builtin one, when the call is waiting or running.
         """
-        call = self.call(call_id)
-        return self._connection.ask(lambda: call.get.aio(timeout=0), deadline_s=TRANSFER_DEADLINE_S)
+
+        def ask() -> Any:
+            call = self.call(call_id)
+            return self._connection.ask(
+                lambda: call.get.aio(timeout=0), deadline_s=TRANSFER_DEADLINE_S
+            )
+
+        return self._patiently("ask for the result", ask)
 
     def cancel(self, call_id: str) -> None:
         """Ask for a call to stop. One that is over stays as it is."""
@@ -100,9 +110,13 @@ class Remote:
 
     def read(self, key: str) -> Any:
         """Return what the board has under a key; None when there is nothing."""
-        board = self._get_board()
-        with translated("read a job's progress on Modal"):
-            return self._connection.ask(lambda: board.get.aio(key, None))
+
+        def ask() -> Any:
+            board = self._get_board()
+            with translated("read a job's progress on Modal"):
+                return self._connection.ask(lambda: board.get.aio(key, None))
+
+        return self._patiently("read a job's progress", ask)
 
     def write(self, key: str, value: object, *, keep: bool = False) -> bool:
         """Pin something on the board.
@@ -130,16 +144,26 @@ class Remote:
         return None if video is None else {**json.loads(described), "video": video}
 
     def _file(self, name: str) -> bytes | None:
-        volume = self._get_outputs()
+        def ask() -> bytes | None:
+            volume = self._get_outputs()
 
-        async def read() -> bytes:
-            return b"".join([block async for block in volume.read_file.aio(name)])
+            async def read() -> bytes:
+                return b"".join([block async for block in volume.read_file.aio(name)])
 
-        with translated("read a finished video on Modal"):
-            try:
-                return self._connection.ask(read, deadline_s=TRANSFER_DEADLINE_S)
-            except FileNotFoundError:  # Of Modal's making; also an OSError, so caught first.
-                return None
+            with translated("read a finished video on Modal"):
+                try:
+                    return self._connection.ask(read, deadline_s=TRANSFER_DEADLINE_S)
+                except FileNotFoundError:  # Of Modal's making; also an OSError, so caught first.
+                    return None
+
+        return self._patiently("read a finished video", ask)
+
+    def _patiently(self, what: str, ask: Callable[[], T]) -> T:
+        """Return the answer to a question that changes nothing, asked again after a hiccup.
+
+        Trouble that comes at once is asked again for as long as a silence is waited for.
+        """
+        return retrying(what, within_s=self._connection.deadline_s)(ask)
 
     def _method(self, variant: Variant) -> Any:
         modal, client = require_modal(), self._connection.client()

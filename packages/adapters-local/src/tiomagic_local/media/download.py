@@ -1,17 +1,17 @@
 """Fetches a file from an address that a user gave, within bounds.
 
-Names are resolved, checked and connected to in one place, so that a name cannot be checked as one
-address and connected to as another. Every wait on the network ends at the one deadline, whatever
-the server does. Proxies, certificates, cookies and passwords of the environment are not used: a
-proxy would resolve the name itself, and the check of the address would be worth nothing.
+Every wait on the network ends at the one deadline, whatever the server does; a connection that
+breaks and a server that has trouble are met by another attempt within it. Proxies, certificates,
+cookies and passwords of the environment are not used: a proxy would resolve the name itself, and
+the check of the address would be worth nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import certifi
 import httpcore
@@ -19,12 +19,16 @@ import httpx
 
 from tiomagic_domain import __version__
 from tiomagic_domain.errors import ValidationError
-from tiomagic_local.media.addresses import Resolver, is_public, resolve_in_time
+from tiomagic_local.media.addresses import Resolver
 from tiomagic_local.media.limits import MediaLimits
+from tiomagic_local.media.network import Network, cannot
+from tiomagic_local.retrying import retrying
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
 _CLOSED = frozenset({401, 402, 403, 407, 451})
+_TROUBLED = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""What a server says that may answer otherwise in a moment."""
 
 _HEADERS = [
     ("User-Agent", f"tiomagic/{__version__}"),
@@ -59,17 +63,27 @@ class Downloader:
         """
         deadline = time.monotonic() + self._limits.download_seconds
         url = parse(address)
+        given = _Given(shown(url))
+        attempts = retrying(
+            shown(url),
+            _may_pass,
+            within_s=self._limits.download_seconds,
+            attempts=self._limits.attempts,
+            pause_s=self._limits.pause_seconds,
+        )
         try:
-            yield from self._follow(url, deadline)
+            for attempt in attempts:
+                with attempt:
+                    yield from given.rest(self._follow(url, deadline))
         except httpcore.TimeoutException as error:
             raise self._too_slow(url, deadline) from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             reason = str(error) or type(error).__name__
-            raise _cannot(f"{shown(url)} cannot be fetched: {reason}") from error
+            raise cannot(f"{shown(url)} cannot be fetched: {reason}") from error
 
     def _follow(self, url: httpx.URL, deadline: float) -> Iterator[bytes]:
         for _ in range(self._limits.redirects + 1):
-            backend = _Backend(
+            backend = Network(
                 self._resolver, deadline, self._limits, public=not self._allow_private
             )
             with (
@@ -89,7 +103,7 @@ class Downloader:
                 self._check(url, response.status, headers)
                 yield from self._bounded(url, response.iter_stream())
                 return
-        raise _cannot(
+        raise cannot(
             f"{shown(url)} is the end of {self._limits.redirects} redirects "
             "and only one more; give the address where the file lies"
         )
@@ -100,14 +114,18 @@ class Downloader:
 
     def _check(self, url: httpx.URL, status: int, headers: dict[str, str]) -> None:
         if status in _GONE:
-            raise _cannot(f"there is nothing at {shown(url)} (the server says {status})")
+            raise cannot(f"there is nothing at {shown(url)} (the server says {status})")
         if status in _CLOSED:
-            raise _cannot(f"the server does not give out {shown(url)} (it says {status})")
+            raise cannot(f"the server does not give out {shown(url)} (it says {status})")
+        if status in _TROUBLED:
+            raise cannot(
+                f"the server cannot give {shown(url)} now (it says {status})", "unavailable"
+            )
         if status != 200:
-            raise _cannot(f"the server cannot give {shown(url)} now (it says {status})")
+            raise cannot(f"the server cannot give {shown(url)} now (it says {status})")
         encoding = headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
-            raise _cannot(
+            raise cannot(
                 f"the server sends {shown(url)} compressed ({encoding}) without being asked"
             )
         length = headers.get("content-length", "")
@@ -123,14 +141,64 @@ class Downloader:
             yield chunk
 
     def _too_large(self, url: httpx.URL) -> ValidationError:
-        return _cannot(f"{shown(url)} is larger than {self._limits.bytes:,} bytes", "too_large")
+        return cannot(f"{shown(url)} is larger than {self._limits.bytes:,} bytes", "too_large")
 
     def _too_slow(self, url: httpx.URL, deadline: float) -> ValidationError:
         if time.monotonic() >= deadline:
             bound = f"did not arrive within {self._limits.download_seconds:g} seconds"
         else:
             bound = f"does not answer (waited {self._limits.read_seconds:g} seconds)"
-        return _cannot(f"{shown(url)} {bound}", "too_slow")
+        return cannot(f"{shown(url)} {bound}", "too_slow")
+
+
+class _Given:
+    """What has been handed out of a file, so that a later attempt goes on where one broke off.
+
+    The file is fetched from its start again, and its beginning is compared: that needs nothing of
+    the server, and two files are never joined into one.
+
+    Args:
+        name: The address for people.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._size = 0
+        self._digest = hashlib.sha256()
+
+    def rest(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Give what was not given before.
+
+        Args:
+            chunks: The file from its start.
+
+        Raises:
+            ValidationError: when it does not begin as it did before.
+        """
+        known, again = self._size, hashlib.sha256()
+        for chunk in chunks:
+            old, new = chunk[:known], chunk[known:]
+            again.update(old)
+            known -= len(old)
+            if new:
+                if again.digest() != self._digest.digest():
+                    raise self._changed()
+                again.update(new)
+                self._digest.update(new)
+                self._size += len(new)
+                yield new
+        if known or again.digest() != self._digest.digest():
+            raise self._changed()
+
+    def _changed(self) -> ValidationError:
+        return cannot(f"{self._name} changed while it was fetched; try again", "changed")
+
+
+def _may_pass(error: BaseException) -> bool:
+    # A silence is not among these: it has been waited for long enough.
+    if isinstance(error, httpcore.NetworkError | httpcore.ProtocolError):
+        return not isinstance(error.__cause__, ssl.SSLCertVerificationError)
+    return isinstance(error, ValidationError) and error.code == "unavailable"
 
 
 def parse(address: str) -> httpx.URL:
@@ -142,15 +210,15 @@ def parse(address: str) -> httpx.URL:
     try:
         url = httpx.URL(address.strip())
     except httpx.InvalidURL as error:
-        raise _cannot(f"this is not an address that can be fetched: {error}") from error
+        raise cannot(f"this is not an address that can be fetched: {error}") from error
     if url.scheme not in ("http", "https"):
-        raise _cannot(f"addresses start with http:// or https://, not {url.scheme}://")
+        raise cannot(f"addresses start with http:// or https://, not {url.scheme}://")
     if not url.host:
-        raise _cannot("the address has no host")
+        raise cannot("the address has no host")
     if url.port is not None and not 0 < url.port < 65536:
-        raise _cannot(f"this is not an address that can be fetched: there is no port {url.port}")
+        raise cannot(f"this is not an address that can be fetched: there is no port {url.port}")
     if url.userinfo:
-        raise _cannot("addresses with a name or a password inside are not fetched")
+        raise cannot("addresses with a name or a password inside are not fetched")
     return url.copy_with(fragment=None)
 
 
@@ -163,15 +231,11 @@ def _next(url: httpx.URL, location: str) -> httpx.URL:
     try:
         target = str(url.join(location))
     except httpx.InvalidURL as error:
-        raise _cannot(f"{shown(url)} redirects to something that is not an address") from error
+        raise cannot(f"{shown(url)} redirects to something that is not an address") from error
     try:
         return parse(target)
     except ValidationError as error:
-        raise _cannot(f"{shown(url)} redirects, and {error.message}") from error
-
-
-def _cannot(message: str, code: str = "cannot_fetch") -> ValidationError:
-    return ValidationError(message, code=code)
+        raise cannot(f"{shown(url)} redirects, and {error.message}") from error
 
 
 def _ssl_context(url: httpx.URL) -> ssl.SSLContext | None:
@@ -179,91 +243,3 @@ def _ssl_context(url: httpx.URL) -> ssl.SSLContext | None:
     if url.scheme == "http":
         return None
     return ssl.create_default_context(cafile=certifi.where())
-
-
-class _Backend(httpcore.NetworkBackend):
-    """Resolves, checks and connects in one place; every wait ends at the deadline."""
-
-    def __init__(
-        self, resolver: Resolver, deadline: float, limits: MediaLimits, *, public: bool
-    ) -> None:
-        self._resolver = resolver
-        self._deadline = deadline
-        self._limits = limits
-        self._public = public
-        self._plain = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in self._addresses(host, port):
-            try:
-                stream = self._plain.connect_tcp(
-                    address, port, _within(self._deadline, timeout), local_address, socket_options
-                )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-            else:
-                return _Stream(stream, self._deadline)
-        raise failure
-
-    def _addresses(self, host: str, port: int) -> list[str]:
-        try:
-            seconds = _within(self._deadline, self._limits.connect_seconds)
-            found = resolve_in_time(self._resolver, host, port, seconds)
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout(str(error)) from error
-        except OSError as error:
-            raise _cannot(f"there is no host named {host!r}") from error
-        # One address that is not public is enough: such names exist to get past this check.
-        if self._public and not all(is_public(address) for address in found):
-            raise _cannot(
-                f"{host!r} is an address of this machine or of a private network; such addresses "
-                "are fetched only when the setting allow_private_addresses is on",
-                "private_address",
-            )
-        return found
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection on which every wait ends at the deadline."""
-
-    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
-        self._stream = stream
-        self._deadline = deadline
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _within(self._deadline, timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _within(self._deadline, timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        secured = self._stream.start_tls(
-            ssl_context, server_hostname, _within(self._deadline, timeout)
-        )
-        return _Stream(secured, self._deadline)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-def _within(deadline: float, timeout: float | None) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise httpcore.ReadTimeout("the time for the download is over")
-    return left if timeout is None else min(timeout, left)

@@ -33,5 +33,9 @@ class MediaLimits:
     """Longest silence of a server in the middle of an answer, in seconds."""
     download_seconds: float = 300.0
     """Longest download from the first request to the last byte, redirects included, in seconds."""
+    attempts: int = 4
+    """How often a download is begun when the connection breaks or the server has trouble."""
+    pause_seconds: float = 0.5
+    """The longest pause before the second attempt, in seconds; it doubles from one to the next."""
     redirects: int = 5
     """Redirects that are followed."""

@@ -15,9 +15,14 @@ from pathlib import Path
 
 from tiomagic_domain.errors import APIError, ConfigurationError, ProcessingError
 from tiomagic_local.extras import missing
+from tiomagic_local.retrying import retrying
 
 FOLDER_VARIABLE = "TIOMAGIC_POSE_MODELS"
 """Environment variable with a folder that holds both files under their names."""
+
+FETCH_AGAIN_S = 60.0
+"""Seconds after which a failed download is not begun again. Each attempt takes up where the last
+one stopped."""
 
 REPOSITORY = "yzd-v/DWPose"
 REVISION = "1a7144101628d69ee7a3768d1ee3a094070dc388"
@@ -76,8 +81,9 @@ def _fetched(name: str) -> Path:
         from huggingface_hub import hf_hub_download  # Heavy, and an extra.
     except ImportError as error:
         raise missing("pose", module="huggingface_hub") from error
+    fetched = retrying(f"the pose model {name}", _may_pass, within_s=FETCH_AGAIN_S)
     try:
-        path = Path(hf_hub_download(REPOSITORY, name, revision=REVISION))
+        path = Path(fetched(hf_hub_download, REPOSITORY, name, revision=REVISION))
     except (OSError, ValueError, RuntimeError) as error:
         # The hub's own errors are among these: HTTP errors and offline mode are OSErrors.
         raise APIError(
@@ -88,6 +94,13 @@ def _fetched(name: str) -> Path:
         ) from error
     check_digest(path, DIGESTS[name])
     return path
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Return True for a network in trouble; offline by choice is offline."""
+    from huggingface_hub import constants
+
+    return isinstance(error, OSError) and not constants.HF_HUB_OFFLINE
 
 
 def check_digest(path: Path, expected: str) -> None:

@@ -1,0 +1,59 @@
+"""Asks again for what can be had twice: files. Nothing that starts work comes through here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState, Retrying
+
+log = logging.getLogger("tiomagic.local")
+
+ATTEMPTS = 4
+"""With pauses of up to half a second, one and two: a fault that lasts longer is no hiccup."""
+
+PAUSE_S = 0.5
+"""The longest first pause. Each later one may be twice as long, and each is drawn anew, so that
+those who failed together do not come back together."""
+
+
+def retrying(
+    what: str,
+    passing: Callable[[BaseException], bool],
+    *,
+    within_s: float,
+    attempts: int = ATTEMPTS,
+    pause_s: float = PAUSE_S,
+) -> Retrying:
+    """Return what calls a function until it succeeds; the last error comes out as it is.
+
+    Args:
+        what: What is asked for, for the log; no secret.
+        passing: Tells whether an error may pass by itself.
+        within_s: Seconds after which no further attempt begins.
+        attempts: How many there are at the most.
+        pause_s: See `PAUSE_S`.
+    """
+    import tenacity
+
+    def tell(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.debug(
+            "attempt %d for %s failed (%s); again in %.2f s",
+            state.attempt_number,
+            what,
+            type(error).__name__,
+            state.upcoming_sleep,
+        )
+
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(passing),
+        wait=tenacity.wait_random_exponential(multiplier=pause_s),
+        stop=tenacity.stop_any(
+            tenacity.stop_after_attempt(attempts), tenacity.stop_before_delay(within_s)
+        ),
+        before_sleep=tell,
+        reraise=True,
+    )

@@ -1,0 +1,57 @@
+"""Asks Modal again for what can be asked twice: how a job is, and its video. Never a submission."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tiomagic_domain.errors import APIError
+from tiomagic_modal.errors import translate
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState, Retrying
+
+log = logging.getLogger("tiomagic.modal")
+
+PAUSE_S = 0.25
+"""The longest first pause; Modal's client has made some short ones itself by then. Each later pause
+may be twice as long, and each is drawn anew, so that those who failed together do not come back
+together."""
+
+
+def retrying(what: str, *, within_s: float) -> Retrying:
+    """Return what calls a function until it succeeds; the last error comes out as it is.
+
+    Tried again is what may pass by itself: Modal's own faults and limits, and a broken connection.
+
+    Args:
+        what: What is asked for, for the log.
+        within_s: Seconds after which no further attempt begins.
+    """
+    import tenacity  # noqa: PLC0415  Only where something is asked for.
+
+    def tell(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.debug(
+            "attempt %d to %s failed (%s); again in %.2f s",
+            state.attempt_number,
+            what,
+            type(error).__name__,
+            state.upcoming_sleep,
+        )
+
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_may_pass),
+        wait=tenacity.wait_random_exponential(multiplier=PAUSE_S),
+        stop=tenacity.stop_before_delay(within_s),
+        before_sleep=tell,
+        reraise=True,
+    )
+
+
+def _may_pass(error: BaseException) -> bool:
+    # The builtin TimeoutError is an answer: the call is still waiting or running.
+    if not isinstance(error, Exception) or isinstance(error, TimeoutError):
+        return False
+    ours = error if isinstance(error, APIError) else translate(error, "ask")
+    return isinstance(ours, APIError) and ours.retryable
