@@ -64,9 +64,18 @@ QUERIES = {
     "provider": JobQuery(provider="modal"),
     "model and status (8 %)": JobQuery(model=MODELS[1], status=frozenset({JobStatus.FAILED})),
     "time range": JobQuery(since=START + timedelta(days=1), until=START + timedelta(days=2)),
+    "tag (50 %)": JobQuery(tag="study"),
+    "tag (0.1 %)": JobQuery(tag="keep"),
+    "tag and status (0.1 %)": JobQuery(tag="study", status=frozenset({JobStatus.RUNNING})),
     "text (in 1 of 2)": JobQuery(text="Fox"),
+    "text (in 1 of 100)": JobQuery(text="lantern"),
+    "text (in 1 of 1000)": JobQuery(text="balloon OWL"),
+    "text (in none)": JobQuery(text="zebra"),
+    "text (1 of 1000) and status": JobQuery(
+        text="balloon", status=frozenset({JobStatus.COMPLETED, JobStatus.FAILED})
+    ),
     "page 1000, by model": JobQuery(model=MODELS[0], after="middle"),
-    "text (in none): looks at all": JobQuery(text="zebra"),
+    "short text (in none): looks at all": JobQuery(text="zq"),
 }
 
 
@@ -147,6 +156,10 @@ def sample_job(number: int, size: int = 0) -> Job:
     draw = random.Random(number)
     created = START + timedelta(seconds=30 * number)
     status = draw.choices(list(STATUSES), list(STATUSES.values()))[0]
+    prompt = " ".join(draw.choices(WORDS, k=10))
+    chance = draw.random()
+    rare = " a lantern" if chance < 0.01 else " a balloon" if chance > 0.999 else ""
+    labels = [("study",) if number % 2 else (), ("keep",) if number % 1000 == 1 else ()]
     middle = size == STORED[-1] and number == size // 2
     return Job(
         job_id="middle" if middle else str(uuid.UUID(int=draw.getrandbits(128), version=4)),
@@ -156,7 +169,8 @@ def sample_job(number: int, size: int = 0) -> Job:
         status=JobStatus(status),
         creation_time=created,
         last_updated=created,
-        required_args={"prompt": " ".join(draw.choices(WORDS, k=10))},
+        required_args={"prompt": prompt + rare},
+        tags=sum(labels, ()),
         optional_args={
             "negative_prompt": " ".join(draw.choices(WORDS, k=40)),
             "seed": draw.getrandbits(32),

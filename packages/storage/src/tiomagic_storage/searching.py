@@ -15,7 +15,7 @@ are in very many prompts, are looked for from the newest job on, where they are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ColumnElement, Select, column, func, literal_column, select, table
@@ -124,14 +124,25 @@ def few_candidates(connection: Connection, query: JobQuery) -> Select[Any] | Non
         Whole rows of jobs, unordered; None when they are to be found by looking at prompts in
         order, or when the database plans that by itself.
     """
-    if connection.dialect.name != "sqlite" or not (wanted := _expression(query.terms)):
+    if connection.dialect.name != "sqlite":
         return None
-    matching = select(_text.c.rowid).where(_matches(wanted))
-    some = matching.limit(FEW + 1).subquery()
-    if connection.execute(select(func.count()).select_from(some)).scalar_one() > FEW:
-        return None
-    proposed = select(_prompts.c.job_id).where(_prompts.c.number.in_(matching))
-    return select(jobs).where(jobs.c.job_id.in_(proposed))
+    for entries, wanted in _proposals(query):
+        some = entries.limit(FEW + 1).subquery()
+        if connection.execute(select(func.count()).select_from(some)).scalar_one() <= FEW:
+            return select(jobs).where(wanted)
+    return None
+
+
+def _proposals(query: JobQuery) -> Iterator[tuple[Select[Any], ColumnElement[bool]]]:
+    """Give what an index has for a query, and the condition that its jobs meet."""
+    if grams := _expression(query.terms):
+        matching = select(_text.c.rowid).where(_matches(grams))
+        proposed = select(_prompts.c.job_id).where(_prompts.c.number.in_(matching))
+        yield matching, jobs.c.job_id.in_(proposed)
+    if query.tag is not None and query.status is not None:
+        # A tag may be on half of all jobs, and few jobs are queued or running.
+        wanted = jobs.c.status.in_(sorted(status.value for status in query.status))
+        yield select(jobs.c.status).where(wanted), wanted
 
 
 def _matches(wanted: str) -> ColumnElement[bool]:
