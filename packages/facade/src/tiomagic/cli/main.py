@@ -10,6 +10,7 @@ import typer
 
 from tiomagic import __version__
 from tiomagic.cli.cancel import cancel
+from tiomagic.cli.demo import demo
 from tiomagic.cli.exits import HELP
 from tiomagic.cli.image_to_video import image_to_video
 from tiomagic.cli.inspect import inspect
@@ -24,6 +25,7 @@ from tiomagic.cli.status import status
 from tiomagic.cli.text_to_video import text_to_video
 
 COMMANDS = (
+    demo,
     text_to_video,
     image_to_video,
     interpolate,

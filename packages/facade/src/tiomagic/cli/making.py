@@ -104,8 +104,12 @@ def finish(output: Output, job: JobHandle, target: Path | None = None) -> None:
     output.data({**job.to_dict(), "output": str(video)}, str(video))
 
 
-def check_target(path: str | None) -> Path | None:
+def check_target(path: str | None, *, field: str = "--output") -> Path | None:
     """Return where the video is to be put, looked at before anything runs.
+
+    Args:
+        path: A file or a folder.
+        field: What the command line calls it.
 
     Raises:
         ValidationError: when nothing can be written there.
@@ -118,7 +122,7 @@ def check_target(path: str | None) -> Path | None:
     folder = target if target.is_dir() else target.parent
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         message = f"cannot be written: {folder} is no folder that you may write in"
-        problem = Problem(field="--output", message=message, given=repr(path))
+        problem = Problem(field=field, message=message, given=repr(path))
         raise ValidationError.of([problem], subject="the command line")
     return target
 

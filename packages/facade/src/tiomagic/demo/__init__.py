@@ -1,0 +1,107 @@
+"""One clip of each feature, made with the model that comes along: what ``tiomagic demo`` shows.
+
+Everything that it needs is in the package: no download, no account, no GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from tiomagic.bars import ProgressChoice
+    from tiomagic.client import TioMagic
+
+MODEL: Final = "doodle"
+INPUTS: Final = Path(__file__).parent / "inputs"
+"""Pictures and a skeleton video, drawn by ``training/showcase.py``."""
+SHEET: Final = "contact_sheet.png"
+SHOWN_FRAMES: Final = 5
+"""Frames of each clip on the contact sheet."""
+CELL_WIDTH: Final = 128
+"""Pixels of a frame on the contact sheet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A call of one feature."""
+
+    feature: str
+    prompt: str
+    seed: int
+    inputs: Mapping[str, str]
+    """File names in :data:`INPUTS` by parameter."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """All arguments of the call."""
+        paths = {name: str(INPUTS / file) for name, file in self.inputs.items()}
+        return {"prompt": self.prompt, "seed": self.seed, **paths}
+
+
+EXAMPLES: Final = (
+    Example(
+        feature="text_to_video",
+        prompt="a red circle moves right on a white background",
+        seed=1,
+        inputs={},
+    ),
+    Example(
+        feature="image_to_video",
+        prompt="a blue square moves up on a white background",
+        seed=1,
+        inputs={"image": "square.png"},
+    ),
+    Example(
+        feature="interpolate",
+        prompt="a purple star moves right on a mint background",
+        seed=1,
+        inputs={"first_frame": "star_left.png", "last_frame": "star_right.png"},
+    ),
+    Example(
+        feature="pose_guidance",
+        prompt="an orange person dances on a sky background",
+        seed=1,
+        inputs={"image": "person.png", "pose_video": "skeletons.mp4"},
+    ),
+)
+
+
+def make(tm: TioMagic, *, progress: ProgressChoice = False) -> Iterator[tuple[Example, Path]]:
+    """Make the clips one after the other and give each example with its video.
+
+    Args:
+        tm: Makes them; a provider is configured.
+        progress: See :meth:`tiomagic.TioMagic.text_to_video`.
+
+    Raises:
+        TioMagicError: when a clip cannot be made.
+    """
+    for example in EXAMPLES:
+        call = getattr(tm, example.feature)
+        job = call(MODEL, wait=True, progress=progress, **example.arguments)
+        yield example, job.result()
+
+
+def draw_sheet(clips: Iterable[tuple[Example, Path]], target: Path) -> Path:
+    """Write a picture with a row of frames for each clip.
+
+    Args:
+        clips: Examples with their videos.
+        target: A PNG file.
+    """
+    from tiomagic_local.media.frames import even_indices  # noqa: PLC0415  # Needs numpy.
+    from tiomagic_local.results.film import read_film  # noqa: PLC0415  # Needs PyAV.
+    from tiomagic_local.results.sheet import Cell, grid  # noqa: PLC0415  # Needs Pillow.
+
+    rows = []
+    for example, path in clips:
+        film = read_film(path)
+        shown = even_indices(len(film.frames), SHOWN_FRAMES)
+        cells = [Cell(image=film.image(index)) for index in shown]
+        cells[0] = Cell(image=cells[0].image, label=example.feature)
+        rows.append(cells)
+    grid(rows, width=CELL_WIDTH, title=f"tiomagic demo: {MODEL}").save(target, format="PNG")
+    return target

@@ -1,0 +1,68 @@
+"""``tiomagic demo``: its inputs are in the package, its sheet shows every clip."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tests.facade.conftest import Run
+
+from tiomagic import TioMagic
+from tiomagic.demo import CELL_WIDTH, EXAMPLES, MODEL, SHOWN_FRAMES, draw_sheet, make
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.features import Feature
+from tiomagic_domain.testing import FakeClock, FakeProvider
+from tiomagic_local.media.mp4 import write_mp4
+
+
+def test_there_is_one_example_a_feature_in_words_that_the_model_knows() -> None:
+    """All four features, each legal as it stands, with inputs that are there."""
+    card = find_model(MODEL)
+    assert [example.feature for example in EXAMPLES] == [feature.value for feature in Feature]
+    for example in EXAMPLES:
+        schema = card.schema(Feature(example.feature))
+        values = schema.validate(example.arguments, subject=example.feature)
+        assert card.unknown_words(example.prompt) == []
+        assert all(
+            Path(str(values[parameter.name])).is_file()
+            for parameter in schema.media
+            if parameter.name in values
+        )
+
+
+def test_the_clips_come_in_order(tmp_path: Path) -> None:
+    """Each example is a job of its own, and done when it is given, on a remote provider too."""
+    remote = FakeProvider(tmp_path / "spool", name="modal")
+    tm = TioMagic(
+        provider="modal", overrides={"providers": {"modal": remote}, "clock": FakeClock()}
+    )
+    made = list(make(tm))
+    assert [example for example, _ in made] == list(EXAMPLES)
+    assert all(video.is_file() for _, video in made)
+    jobs = tm.list_jobs()
+    tm.close()
+    assert {(job.feature, job.model) for job in jobs} == {(f.value, MODEL) for f in Feature}
+
+
+def test_the_sheet_has_a_row_a_clip(tmp_path: Path) -> None:
+    """Frames of all clips, left to right as they play: the last cell is the last frame."""
+    clips = []
+    for shade, example in enumerate(EXAMPLES):
+        frames = np.full((9, 64, 64, 3), 40 * shade, np.uint8)
+        frames[-1] = 250
+        path = tmp_path / f"{example.feature}.mp4"
+        write_mp4(path, frames, fps=16, recipe={})
+        clips.append((example, path))
+    with Image.open(draw_sheet(clips, tmp_path / "sheet.png")) as sheet:
+        assert sheet.width > SHOWN_FRAMES * CELL_WIDTH
+        assert sheet.height > len(EXAMPLES) * CELL_WIDTH
+        row = [sheet.getpixel((x, 90)) for x in (60, sheet.width - 60)]
+    assert row[0] != row[1]
+
+
+def test_a_folder_that_cannot_be_made_is_found_before(shell: Run, folder: Path) -> None:
+    """Nothing runs when the clips would have nowhere to go."""
+    (folder / "file").write_text("in the way")
+    done = shell("demo", str(folder / "file" / "clips"))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "FOLDER" in done.stderr
+    assert not (folder / "output_videos").exists()
