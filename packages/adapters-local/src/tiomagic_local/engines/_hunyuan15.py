@@ -1,0 +1,43 @@
+"""What the engines of HunyuanVideo 1.5 share: guidance as a part of the pipeline, no callback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from diffusers import ClassifierFreeGuidance
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.media import Clip
+from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_local.engines._pipeline import PipelineEngine
+
+
+class Hunyuan15Engine(PipelineEngine):
+    """Calls a pipeline of HunyuanVideo 1.5."""
+
+    calls_back = False
+    # The pipeline knows how much of a prompt it reads.
+    limit_argument = None
+    ours = PipelineEngine.ours | {"guidance_scale", "flow_shift"}
+
+    def __init__(self, pipeline: Any, card: ModelCard) -> None:
+        super().__init__(pipeline, card)
+        # Its decoder makes maps of 1,024 channels, too many for a whole frame at once.
+        pipeline.vae.enable_tiling()
+
+    def _generate(
+        self,
+        prompt: str,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+        conditions: Mapping[str, Any],
+    ) -> Clip:
+        # A new one for each call: it remembers the step that it was at.
+        self._pipeline.guider = ClassifierFreeGuidance(guidance_scale=settings["guidance_scale"])
+        return super()._generate(prompt, settings, progress, cancel, conditions)
+
+    def _scheduler(self, settings: Mapping[str, Any]) -> Any:
+        shipped = self._pipeline.scheduler
+        return type(shipped).from_config(shipped.config, shift=float(settings["flow_shift"]))

@@ -1,0 +1,79 @@
+"""HunyuanVideo 1.5 by Tencent: 8.3B for words and for pictures, at 480p and 24 frames a second.
+
+Guidance is not an argument of these pipelines but a part of them, which the engine sets up for each
+call. For a picture the pipeline would choose the size by itself, from a list and by the picture's
+shape; here it makes the size that it is asked for.
+
+No commit of these repositories is known to be good: the recipe records what the hub gave.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from tiomagic_domain.catalogue import settings
+from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.schema import MaxPixels, Schema
+
+SOURCE = "diffusers 0.42.1, HunyuanVideo15Pipeline"
+CONVERSION = "diffusers, conversion of HunyuanVideo 1.5, 480p"
+PIXELS = 640 * 640
+"""What the 480p weights were trained on, in any shape."""
+FPS = 24
+
+
+def _schema(feature: Feature) -> Schema:
+    width, height = (848, 480) if feature is Feature.TEXT_TO_VIDEO else (None, None)
+    return Schema(
+        parameters=(
+            *INPUTS[feature],
+            settings.negative_prompt(default="", source=SOURCE),
+            settings.side("width", default=width, multiple_of=16, low=32, high=1280),
+            settings.side("height", default=height, multiple_of=16, low=32, high=1280),
+            settings.num_frames(
+                default=121, low=5, high=241, multiple_of=4, offset=1, source=SOURCE
+            ),
+            settings.num_inference_steps(default=50, source=SOURCE),
+            settings.guidance_scale(default=6.0, source=CONVERSION),
+            settings.flow_shift(default=5.0, source=CONVERSION),
+            settings.SEED,
+            settings.fps(default=FPS),
+            settings.MEMORY,
+        ),
+        rules=(MaxPixels(848 * 480),),
+    )
+
+
+TEXT = ModelCard(
+    name="hunyuanvideo-1.5",
+    title="HunyuanVideo 1.5, text to video, 480p",
+    family="hunyuanvideo-1.5",
+    description="Video from words at 480p, with writing in it where the prompt quotes it.",
+    homepage="https://github.com/Tencent-Hunyuan/HunyuanVideo-1.5",
+    licence="Tencent Hunyuan Community (not for use in the EU, the UK and South Korea)",
+    engine="hunyuan15_t2v",
+    repository="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v",
+    features=MappingProxyType({Feature.TEXT_TO_VIDEO: _schema(Feature.TEXT_TO_VIDEO)}),
+    fps=FPS,
+    pixels=PIXELS,
+    # The transformer 15.5, Qwen2.5-VL's language half 13.2, ByT5 0.4, the VAE 2.4.
+    weights_gib=31.5,
+    largest_gib=15.5,
+    gpu_memory_gib=16,
+    prompt_tokens=1000,
+)
+
+IMAGE = replace(
+    TEXT,
+    name="hunyuanvideo-1.5-image-to-video",
+    title="HunyuanVideo 1.5, image to video, 480p",
+    description="Brings one picture to life at 480p.",
+    engine="hunyuan15_i2v",
+    repository="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_i2v",
+    features=MappingProxyType({Feature.IMAGE_TO_VIDEO: _schema(Feature.IMAGE_TO_VIDEO)}),
+    weights_gib=32.3,
+)
+
+MODELS = (TEXT, IMAGE)
