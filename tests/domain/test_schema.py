@@ -192,12 +192,23 @@ def legal(parameter):
         case Kind.NUMBER:
             low, high = parameter.minimum, parameter.maximum
             return st.floats(low, high) | st.integers(math.ceil(low), math.floor(high))
-        case Kind.STRING if parameter.choices:
-            return st.sampled_from(parameter.choices)
         case Kind.BOOLEAN:
             return st.booleans()
+        case Kind.LIST if parameter.fields:
+            required = {f.name: legal(f) for f in parameter.fields if f.required}
+            others = {f.name: legal(f) for f in parameter.fields if not f.required}
+            return st.lists(st.fixed_dictionaries(required, optional=others), max_size=2)
         case _:
-            return st.text(min_size=1).filter(lambda text: text.strip())
+            return legal_text(parameter)
+
+
+def legal_text(parameter):
+    """Return a strategy for texts that a parameter should take."""
+    if parameter.choices:
+        return st.sampled_from(parameter.choices)
+    if parameter.pattern:
+        return st.from_regex(parameter.pattern)
+    return st.text(min_size=1).filter(lambda text: text.strip())
 
 
 def nearly_legal(parameter):

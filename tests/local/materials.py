@@ -17,6 +17,7 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.jobs import Job
 from tiomagic_domain.media import Media, MediaKind
+from tiomagic_domain.parameters import UNSET
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.media.mp4 import write_mp4
@@ -116,7 +117,8 @@ class Studio:
 def settings_of(model: str, feature: Feature, **changes: Any) -> dict[str, Any]:
     """Return every setting of a model for the smallest call."""
     schema = find_model(model, feature).schema(feature)
-    defaults = {p.name: p.default for p in schema.optional if not p.kind.is_media}
+    settled = [p for p in schema.optional if p.default is not UNSET]
+    defaults = {p.name: p.default for p in settled}
     return {**defaults, **SMALL, **changes}
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.modal.conftest import TEXT_MODEL, finish, poll_until, submit
+from tests.modal.conftest import SMALL, TEXT_MODEL, finish, poll_until, submit
 
 from tiomagic_domain.errors import (
     APIError,
@@ -13,7 +13,9 @@ from tiomagic_domain.errors import (
     DeploymentError,
     RateLimitError,
     ResourceNotFoundError,
+    ValidationError,
 )
+from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs import JobStatus
 from tiomagic_domain.testing import RecordingObserver
 from tiomagic_modal.names import APP, BOARD, OUTPUTS_VOLUME, claim_key
@@ -119,6 +121,20 @@ class TestSubmit:
             fake.come_back()
         assert (caught.value.code, caught.value.retryable) == ("unreachable", True)
         assert not fake.calls
+
+
+class TestWhatTravels:
+    def test_a_file_of_weights_stays_at_home(self, fake, provider, request_for):
+        """A LoRA of this machine is refused with the way out, and nothing is sent."""
+        on_hub = {"source": "owner/name", "scale": 1.0, "component": "transformer"}
+        here = {**on_hub, "source": "/home/me/style.safetensors"}
+        settings = {"prompt": "a fox", **SMALL}
+        provider.check(request_for(Feature.TEXT_TO_VIDEO, TEXT_MODEL, **settings, loras=[on_hub]))
+        mixed = request_for(Feature.TEXT_TO_VIDEO, TEXT_MODEL, **settings, loras=[on_hub, here])
+        with pytest.raises(ValidationError, match=r"style\.safetensors .* Hugging Face") as caught:
+            provider.check(mixed)
+        assert "/home/me" not in caught.value.message
+        assert not fake.rpc_counts
 
 
 class TestTokens:

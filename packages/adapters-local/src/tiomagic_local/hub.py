@@ -36,6 +36,8 @@ MIB = 2**20
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 """What is downloaded: configuration, weights without code inside, and tokenizers."""
 
+FILE_BY_HAND = "give a file of this machine"
+
 
 def download(
     repository: str,
@@ -76,6 +78,47 @@ def download(
         return Path(folder)
 
 
+def files_of(repository: str, revision: str | None, *, token: str | None) -> list[str]:
+    """Return the names of a repository's files; only the hub can tell.
+
+    Raises:
+        AuthenticationError, APIError, ConfigurationError: as the table above says.
+    """
+    from huggingface_hub import HfApi
+
+    with translated(repository, model=repository, by_hand=FILE_BY_HAND):
+        return HfApi(token=token).list_repo_files(repository, revision=revision)
+
+
+def download_file(
+    repository: str, revision: str | None, name: str, *, token: str | None, progress: ProgressSink
+) -> tuple[Path, str]:
+    """Return one file of a repository, downloaded if it is not here yet, and its commit.
+
+    Raises:
+        AuthenticationError, APIError, ConfigurationError: as the table above says.
+    """
+    from huggingface_hub import snapshot_download
+
+    progress(Progress(phase=Phase.DOWNLOADING))
+    with translated(repository, model=f"{repository}:{name}", by_hand=FILE_BY_HAND):
+        # A snapshot of one file: the commit is the name of its folder, with and without a network.
+        folder = snapshot_download(
+            repository,
+            revision=revision,
+            token=token,
+            allow_patterns=[name],
+            tqdm_class=_counter(progress),
+        )
+    path = Path(folder) / name
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{repository!r} has no file {name!r}",
+            details={"repository": repository, "file": name},
+        )
+    return path, path.parents[len(Path(name).parts) - 1].name
+
+
 def _counter(progress: ProgressSink) -> Any:
     """Return a progress bar for the hub's client that shows nothing and counts for us."""
     from tqdm.std import tqdm
@@ -99,8 +142,14 @@ def _counter(progress: ProgressSink) -> Any:
 
 
 @contextlib.contextmanager
-def translated(repository: str, *, model: str) -> Iterator[None]:
-    """Turn what the hub's client raises into errors that say what to do."""
+def translated(repository: str, *, model: str, by_hand: str = "") -> Iterator[None]:
+    """Turn what the hub's client raises into errors that say what to do.
+
+    Args:
+        repository: What is asked for.
+        model: What it is for.
+        by_hand: How to do without the hub; empty for the folders of a model.
+    """
     import httpx
     from huggingface_hub import errors as hub
 
@@ -116,16 +165,16 @@ def translated(repository: str, *, model: str) -> Iterator[None]:
         hub.XetDownloadError,
         httpx.HTTPError,
     ) as error:
-        raise _meaning(error, repository, model) from error
+        raise _meaning(error, repository, model, by_hand or _by_hand(model)) from error
     except ValueError as error:
         raise ConfigurationError(f"{repository!r} cannot be asked for: {error}") from error
 
 
-def _meaning(error: Exception, repository: str, model: str) -> TioMagicError:
-    return _refusal(error, repository, model) or _trouble(error, model)
+def _meaning(error: Exception, repository: str, model: str, by_hand: str) -> TioMagicError:
+    return _refusal(error, repository, model, by_hand) or _trouble(error, model, by_hand)
 
 
-def _refusal(error: Exception, repository: str, model: str) -> TioMagicError | None:
+def _refusal(error: Exception, repository: str, model: str, by_hand: str) -> TioMagicError | None:
     """Return what it means when the hub has answered and does not give the files."""
     from huggingface_hub import errors as hub
 
@@ -143,14 +192,14 @@ def _refusal(error: Exception, repository: str, model: str) -> TioMagicError | N
         )
         return AuthenticationError(message, details=details)
     if isinstance(error, hub.RevisionNotFoundError | hub.DisabledRepoError):
-        message = f"the hub no longer has these weights of {repository!r}: {_by_hand(model)}"
+        message = f"the hub no longer has these weights of {repository!r}: {by_hand}"
         return ConfigurationError(message, details=details)
     if status == 429:
         return RateLimitError("the hub asks to come back later", details=details)
     return None
 
 
-def _trouble(error: Exception, model: str) -> TioMagicError:
+def _trouble(error: Exception, model: str, by_hand: str) -> TioMagicError:
     """Return what it means when the hub was not reached, or the disk did not take the files."""
     details = {"model": model}
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
@@ -161,7 +210,7 @@ def _trouble(error: Exception, model: str) -> TioMagicError:
         return ConfigurationError(message, details=details)
     message = (
         f"the weights of {model!r} are not here and the hub cannot be reached "
-        f"({type(error).__name__}). Try again with a network, or {_by_hand(model)}"
+        f"({type(error).__name__}). Try again with a network, or {by_hand}"
     )
     return APIError(message, details=details | {"cause": str(error)[:300]}, retryable=True)
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError
 from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.loras import Lora
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
 from tiomagic_domain.progress import Progress
 from tiomagic_local.engines import has_engine
 from tiomagic_local.extras import missing
+from tiomagic_local.loras import check_loras
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.processes import Worker
 from tiomagic_local.spool import Spool
@@ -77,6 +79,7 @@ class LocalProvider:
         Raises:
             MissingDependencyError: with the command that installs what is missing.
             ConfigurationError: when there is no such engine, or a folder of weights is not there.
+            ValidationError: when a LoRA file is not there, or is none.
         """
         _require("engines", ENGINE_MODULES)
         if "guiding_video" in request.media:
@@ -88,6 +91,7 @@ class LocalProvider:
                 details={"engine": request.card.engine},
             )
         local_folder(request.card, self._options)
+        check_loras(Lora.from_arguments(request.settings.get("loras", ())), self._options)
 
     def submit(self, request: Request, observer: Observer) -> Report:
         """Run a job to its end, or return at once when it was run or runs elsewhere.

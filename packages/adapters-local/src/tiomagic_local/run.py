@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tiomagic_domain.features import (
     PoseGuidanceInputs,
     TextToVideoInputs,
 )
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs import Job, JobStatus
 from tiomagic_domain.media import Clip, VideoFile
 from tiomagic_domain.ports.provider import Report, Request
 from tiomagic_domain.progress import (
@@ -108,7 +109,9 @@ def run_request(
     frames, height, width, _ = clip.frames.shape
     facts = {**loaded.facts, **clip.facts, "frames": frames, "width": width, "height": height}
     facts["fps"] = clip.fps
-    recipe = build_recipe(request.job, versions=_versions(), facts=facts)
+    if loaded.loras:
+        facts["loras"] = list(loaded.loras)
+    recipe = build_recipe(_pinned(request.job, loaded.loras), versions=_versions(), facts=facts)
     write_mp4(target, clip.frames, fps=clip.fps, recipe=recipe)  # type: ignore[arg-type]
     # Known only now, so the file itself does not have it.
     facts |= {"seconds": watch.stop(), "versions": recipe["versions"]}
@@ -129,6 +132,14 @@ def _generate(engine: Any, request: Request, progress: ProgressSink, cancel: Can
         case PoseGuidanceInputs():
             clip = engine.pose_guidance(inputs, settings, progress, cancel)
     return clip
+
+
+def _pinned(job: Job, loras: Sequence[Mapping[str, Any]]) -> Job:
+    """Return a job as its recipe tells it: LoRA files by content, and without their folders."""
+    if not loras:
+        return job
+    named = [{k: v for k, v in entry.items() if k != "layers"} for entry in loras]
+    return replace(job, optional_args={**job.optional_args, "loras": named})
 
 
 def _message(facts: Mapping[str, Any]) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.errors import GenerationError
+from tiomagic_domain.loras import Lora
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines import find_engine
+from tiomagic_local.loras import find_loras
 from tiomagic_local.memory import Choice, Demand, Plan, choose
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.weights import Weights, find_weights, local_folder
@@ -37,6 +39,8 @@ class Loaded:
     """Has a method for each feature of its cards."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Device, types, memory plan and weights, for the record."""
+    loras: Sequence[Mapping[str, Any]] = ()
+    """Those of the call, as a recipe names them, each with the number of layers it changes."""
 
 
 class Runtime:
@@ -54,6 +58,7 @@ class Runtime:
         self._key: tuple[object, ...] | None = None
         self._loaded: Loaded | None = None
         self._pipeline: Any = None
+        self._adapters: Any = None
         self._device: torch.device | None = None
 
     @property
@@ -73,17 +78,24 @@ class Runtime:
 
         Args:
             card: The model.
-            settings: Of the generation; size, length and ``memory`` decide the plan.
+            settings: Of the generation; size, length and ``memory`` decide the plan, and its
+                ``loras`` are on the model for the time of the block.
             progress: Told when something is waited for, downloaded or loaded.
             cancel: Asked while another generation is waited for, and before loading.
 
         Raises:
             ConfigurationError, AuthenticationError, APIError: when it cannot be loaded.
+            ValidationError: when a LoRA is not there, or does not fit the model.
         """
         self._take_turn(progress, cancel)
         try:
             cancel.raise_if_canceled()
-            yield self._load(card, settings, progress)
+            # Before the weights: one that is not there costs no loading.
+            wanted = Lora.from_arguments(settings.get("loras", ()))
+            found = find_loras(wanted, self._options, progress=progress)
+            loaded = self._load(card, settings, progress)
+            with self._adapters.worn(found) as loras:
+                yield replace(loaded, loras=loras)
         except GenerationError as error:
             if error.code == OUT_OF_MEMORY:
                 # The next try starts with an empty device.
@@ -126,10 +138,12 @@ class Runtime:
     def _fill(
         self, card: ModelCard, device: torch.device, choice: Choice, progress: ProgressSink
     ) -> None:
+        from tiomagic_local.adapting import Adapters
         from tiomagic_local.devices import choose_dtype
         from tiomagic_local.loading import load_pipeline
 
         engine = find_engine(card.engine)
+        loras = find_loras(card.loras, self._options, progress=progress)
         weights = find_weights(card, self._options, pipeline=engine.pipeline, progress=progress)
         progress(Progress(phase=Phase.LOADING))
         dtype = choose_dtype(card, device)
@@ -142,7 +156,10 @@ class Runtime:
             device=device,
             plan=choice.plan,
         )
+        self._adapters = Adapters(self._pipeline)
         facts = _facts(device, dtype, choice, weights)
+        if loras:
+            facts["weights"]["loras"] = self._adapters.keep(loras)
         self._loaded = Loaded(engine=engine(self._pipeline, card), facts=facts)
 
     def _choose(self, card: ModelCard, settings: Mapping[str, Any], device: torch.device) -> Choice:
@@ -169,7 +186,7 @@ class Runtime:
             return
         from tiomagic_local.devices import release_memory
 
-        self._key = self._loaded = self._pipeline = None
+        self._key = self._loaded = self._pipeline = self._adapters = None
         assert self._device is not None, "a pipeline is loaded on a device"
         release_memory(self._device)
 

@@ -33,6 +33,7 @@ from tiomagic_modal.gpus import choose_gpu
 from tiomagic_modal.names import APP, claim_key, moment_key, sent_key, stop_key
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.remote import Remote, Variant, memory_mib
+from tiomagic_modal.travel import check_travel
 from tiomagic_modal.wire import Plain, check_protocol, encode_request
 
 NAME = "modal"
@@ -99,7 +100,9 @@ class ModalProvider:
 
         Raises:
             ConfigurationError, AuthenticationError: with what would help.
+            ValidationError: when an input does not travel.
         """
+        check_travel(request)
         self._options.check()
         choose_gpu(request.card, self._options.gpu)
         self._connection.check_token()

@@ -174,13 +174,15 @@ def _options() -> "LocalOptions":
 def _fetch_weights(model: str) -> str:
     """Have a model's weights on the Volume and return where they came from."""
     from tiomagic_local.engines import find_engine  # noqa: PLC0415  Only in a container.
+    from tiomagic_local.loras import find_loras  # noqa: PLC0415  Only in a container.
     from tiomagic_local.weights import Origin, find_weights  # noqa: PLC0415  Only in a container.
 
     card = find_model(model)
     found = find_weights(
         card, _options(), pipeline=find_engine(card.engine).pipeline, progress=ignore_progress
     )
-    if found.origin is Origin.HUB:
+    loras = find_loras(card.loras, _options(), progress=ignore_progress)
+    if found.origin is Origin.HUB or loras:
         weights.commit()  # So that the next container finds them.
     return f"{found.repository or found.origin.value}@{found.revision}"
 

@@ -90,6 +90,8 @@ class Parameter:
     pattern_hint: str = "does not have the right form"
     items: Kind | None = None
     """The kind of each item of a list."""
+    fields: tuple[Parameter, ...] = ()
+    """What an object, or each object of a list, is made of; empty for any object."""
     unit: str | None = None
     """Such as ``px``, ``frames``, ``s``; None for a bare number."""
     source: str | None = None
@@ -178,7 +180,9 @@ class Parameter:
         if self.pattern is not None:
             schema["pattern"] = self.pattern
         if self.items is not None:
-            schema["items"] = dict(_JSON_TYPES[self.items])
+            schema["items"] = {**_JSON_TYPES[self.items], **_fields_schema(self.fields)}
+        elif self.fields:
+            schema.update(_fields_schema(self.fields))
         return schema
 
     def to_dict(self) -> dict[str, object]:
@@ -193,6 +197,7 @@ class Parameter:
             "choices": list(self.choices) or UNSET,
             "unit": self.unit or UNSET,
             "source": self.source or UNSET,
+            "fields": {field.name: field.to_dict() for field in self.fields} or UNSET,
         }
         entry.update({key: value for key, value in facts.items() if value is not UNSET})
         return entry
@@ -280,17 +285,46 @@ def _check_list(parameter: Parameter, value: object) -> list[object]:
         raise Rejected(f"must be a list, not {_type_name(value)}")
     if parameter.items is None:
         return list(value)
-    item = Parameter(name="item", kind=parameter.items, description="")
+    item = Parameter(name="item", kind=parameter.items, description="", fields=parameter.fields)
     try:
         return [item.check(entry) for entry in value]
     except Rejected as rejected:
         raise Rejected(f"has an item that {rejected.message}") from rejected
 
 
-def _check_object(_parameter: Parameter, value: object) -> dict[str, object]:
+def _check_object(parameter: Parameter, value: object) -> dict[str, object]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise Rejected(f"must be a dict with text keys, not {_type_name(value)}")
-    return dict(value)
+    if not parameter.fields:
+        return dict(value)
+    known = {field.name: field for field in parameter.fields}
+    for name in value:
+        if name not in known:
+            raise Rejected(f"has no field {name!r}; fields: {', '.join(known)}")
+    return {name: _check_field(field, value) for name, field in known.items() if _has(field, value)}
+
+
+def _has(field: Parameter, given: Mapping[str, object]) -> bool:
+    return field.required or field.name in given or field.default is not UNSET
+
+
+def _check_field(field: Parameter, given: Mapping[str, object]) -> object:
+    if field.name not in given and field.required:
+        raise Rejected(f"has no {field.name!r}: {field.description}")
+    try:
+        return field.check(given[field.name]) if field.name in given else field.default
+    except Rejected as rejected:
+        raise Rejected(f"has a field {field.name!r} that {rejected.message}") from rejected
+
+
+def _fields_schema(fields: tuple[Parameter, ...]) -> dict[str, object]:
+    if not fields:
+        return {}
+    return {
+        "properties": {field.name: field.to_json_schema() for field in fields},
+        "required": [field.name for field in fields if field.required],
+        "additionalProperties": False,
+    }
 
 
 def _check_media(kind: Kind, value: object) -> object:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tiomagic_domain.features import Feature
+from tiomagic_domain.loras import Lora
 from tiomagic_domain.schema import Schema
 
 BUILT_IN_PROVIDERS = frozenset({"local", "modal"})
@@ -52,6 +53,8 @@ class ModelCard:
     """Commit of the repository; None when no commit is known to be good."""
     parts: tuple[Part, ...] = ()
     """Components that come from other repositories, in place of those that this one has."""
+    loras: tuple[Lora, ...] = ()
+    """LoRAs that make the model what it is, each from a repository of its own."""
     features: Mapping[Feature, Schema]
     fps: int
     """Frames a second of the videos that it was trained on."""

@@ -63,6 +63,7 @@ def _schema(feature: Feature) -> Schema:
         settings.SEED,
         settings.fps(default=FPS),
         settings.MEMORY,
+        settings.LORAS,
     )
     one_pose = (ExactlyOne(tuple(p.name for p in poses)),) if poses else ()
     return Schema(

@@ -24,6 +24,65 @@ MEMORY = Parameter(
     "groups; auto takes the fastest that fits.",
 )
 
+LORAS = Parameter(
+    name="loras",
+    kind=Kind.LIST,
+    required=False,
+    items=Kind.OBJECT,
+    fields=(
+        Parameter(
+            name="source",
+            kind=Kind.STRING,
+            pattern=r"\S",
+            pattern_hint="must be a .safetensors file or a repository, not an empty text",
+            description="A .safetensors file, or a repository on the Hugging Face hub "
+            "(owner/name).",
+        ),
+        Parameter(
+            name="weight_name",
+            kind=Kind.STRING,
+            required=False,
+            pattern=r"\.safetensors(?!\n)$",
+            pattern_hint="must be the name of a .safetensors file",
+            description="The file in the repository; not needed where it has one such file only.",
+        ),
+        Parameter(
+            name="scale",
+            kind=Kind.NUMBER,
+            required=False,
+            default=1.0,
+            minimum=-4.0,
+            maximum=4.0,
+            description="How strongly it is applied; 1 is as it was trained.",
+        ),
+        Parameter(
+            name="component",
+            kind=Kind.STRING,
+            required=False,
+            default="transformer",
+            choices=("transformer", "transformer_2"),
+            description="The part of the model that it belongs to; transformer_2 is the second "
+            "expert of a model that has two.",
+        ),
+        Parameter(
+            name="revision",
+            kind=Kind.STRING,
+            required=False,
+            description="Commit of the repository; the newest if left out.",
+        ),
+        Parameter(
+            name="sha256",
+            kind=Kind.STRING,
+            required=False,
+            pattern=r"^[0-9a-f]{64}(?!\n)$",
+            pattern_hint="must be 64 hexadecimal digits",
+            description="Digest that the file has to have; a recipe names it.",
+        ),
+    ),
+    advanced=True,
+    description="LoRA files that are added to the weights for this video, one after the other.",
+)
+
 
 def side(name: str, *, default: int | None, multiple_of: int, low: int, high: int) -> Parameter:
     """Return ``width`` or ``height`` in pixels; without a default the picture decides."""

@@ -1,0 +1,159 @@
+"""Where the LoRA files of a call are: on this machine, or on the hub. Loads no torch.
+
+A source that ends in ``.safetensors`` is a file: the path as it is given, else a file of that name
+in ``<weights_dir>/loras``, which is how the recipe of somebody else finds it. Any other source is a
+repository of the hub. Pickled files are never read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.loras import SUFFIX, Lora
+from tiomagic_domain.progress import ProgressSink
+from tiomagic_local.options import LocalOptions
+
+FOLDER = "loras"
+"""The folder of LoRA files in the folder of weights."""
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+HEADER_LIMIT = 100_000_000
+"""Bytes; the format's own limit of a header."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundLora:
+    """A LoRA whose file is here."""
+
+    lora: Lora
+    path: Path
+    pinned: Lora
+    """As the recipe names it."""
+
+
+def check_loras(loras: Iterable[Lora], options: LocalOptions) -> None:
+    """Look whether the files are there and hold LoRAs. Asks nobody.
+
+    Raises:
+        ValidationError: with every problem.
+    """
+    problems = []
+    for lora in loras:
+        try:
+            if lora.is_file:
+                check_header(_file(lora, options))
+            elif not REPOSITORY.fullmatch(lora.source):
+                raise _Unfit(
+                    f"{lora.source!r} is neither a {SUFFIX} file nor a repository (owner/name)"
+                )
+        except _Unfit as unfit:
+            problems.append(_problem(lora, str(unfit)))
+    if problems:
+        raise ValidationError.of(problems, subject="the LoRAs")
+
+
+def find_loras(
+    loras: Iterable[Lora], options: LocalOptions, *, progress: ProgressSink
+) -> list[FoundLora]:
+    """Return the files of LoRAs, downloaded where they are not here yet.
+
+    Args:
+        loras: Those of a card or of a call.
+        options: Where files and the hub's token are.
+        progress: Told while something is downloaded.
+
+    Raises:
+        ValidationError: when a file is not there, is another than the recipe's, or is no LoRA.
+        AuthenticationError, APIError, ConfigurationError: when the hub does not give it.
+    """
+    return [_find(lora, options, progress) for lora in loras]
+
+
+def _find(lora: Lora, options: LocalOptions, progress: ProgressSink) -> FoundLora:
+    try:
+        if lora.is_file:
+            path, revision = _file(lora, options), None
+        else:
+            path, revision = _download(lora, options, progress)
+        check_header(path)
+        # A commit says what a file of the hub is, and gigabytes need not be read for it.
+        sha256 = _sha256(path) if lora.is_file or lora.sha256 else None
+        if lora.sha256 is not None and lora.sha256 != sha256:
+            raise _Unfit(f"is another file than the one that was meant: its sha256 is {sha256}")
+    except _Unfit as unfit:
+        problem = _problem(lora, str(unfit))
+        raise ValidationError.of([problem], subject="the LoRAs") from None
+    return FoundLora(lora=lora, path=path, pinned=lora.pinned(sha256=sha256, revision=revision))
+
+
+class _Unfit(Exception):  # noqa: N818 - becomes a problem of a field, and is never seen
+    """Says what is wrong with a LoRA."""
+
+
+def _problem(lora: Lora, message: str) -> Problem:
+    return Problem(field="loras", message=f"{lora.label}: {message}", given=repr(lora.label))
+
+
+def _file(lora: Lora, options: LocalOptions) -> Path:
+    given = Path(lora.source).expanduser()
+    places = [given]
+    if options.weights_dir is not None:
+        places.append(options.weights_dir / FOLDER / given.name)
+    for place in places:
+        if place.is_file():
+            return place
+    looked = " and ".join(repr(str(place)) for place in places)
+    raise _Unfit(f"there is no such file; looked for {looked}")
+
+
+def _download(lora: Lora, options: LocalOptions, progress: ProgressSink) -> tuple[Path, str]:
+    from tiomagic_local.hub import download_file, files_of
+
+    name = lora.weight_name
+    if name is None:
+        found = files_of(lora.source, lora.revision, token=options.hf_token)
+        fitting = [file for file in found if file.endswith(SUFFIX)]
+        if len(fitting) != 1:
+            listed = ", ".join(fitting[:10]) or "none"
+            raise _Unfit(f"weight_name has to say which file is meant; {SUFFIX} files: {listed}")
+        name = fitting[0]
+    return download_file(
+        lora.source, lora.revision, name, token=options.hf_token, progress=progress
+    )
+
+
+def check_header(path: Path) -> None:
+    """Look whether a file is in the safetensors format and has LoRA tensors.
+
+    Raises:
+        _Unfit: with what is wrong.
+    """
+    names = [name for name in _header(path) if name != "__metadata__"]
+    if not any("lora" in name.lower() for name in names):
+        example = f" such as {names[0]!r}" if names else ""
+        raise _Unfit(f"holds no LoRA: none of its {len(names)} tensors{example} belongs to one")
+
+
+def _header(path: Path) -> dict[str, object]:
+    damaged = f"{path.name!r} is no {SUFFIX} file, or is damaged"
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if not 2 <= size <= min(HEADER_LIMIT, path.stat().st_size):
+            raise _Unfit(damaged)
+        try:
+            header = json.loads(file.read(size))
+        except ValueError as error:
+            raise _Unfit(damaged) from error
+    if not isinstance(header, dict):
+        raise _Unfit(damaged)
+    return header
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
