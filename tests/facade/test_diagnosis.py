@@ -94,6 +94,17 @@ def test_a_device_that_is_not_there_names_one_that_is(found):
     assert "database" in parts
 
 
+def test_the_command_shows_a_table_or_json_and_ends_with_3_on_a_problem(shell, folder):
+    """A script sees at the exit code whether videos can be made here."""
+    done = shell("doctor", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {finding["part"] for finding in json.loads(done.stdout)} >= {"python", "database"}
+    (folder / "output_videos").write_text("in the way")
+    done = shell("doctor")
+    assert done.returncode == 3
+    assert "cannot be written" in done.stdout
+
+
 @pytest.fixture
 def sqlite_file(tmp_path: Path) -> Path:
     """A database with two jobs, closed."""

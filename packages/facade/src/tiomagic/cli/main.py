@@ -11,6 +11,7 @@ import typer
 from tiomagic import __version__
 from tiomagic.cli.cancel import cancel
 from tiomagic.cli.demo import demo
+from tiomagic.cli.doctor import doctor
 from tiomagic.cli.exits import HELP
 from tiomagic.cli.image_to_video import image_to_video
 from tiomagic.cli.inspect import inspect
@@ -37,6 +38,7 @@ COMMANDS = (
     status,
     cancel,
     inspect,
+    doctor,
 )
 
 # Plain help and plain errors: rich would cost more than all the rest, and it renders only data.
