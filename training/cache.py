@@ -22,14 +22,16 @@ from training.config import SETUPS, Setup
 from training.world import prompts, render, scenes
 
 FIGURES = 0.35
-FREE_COLOURS = 0.15
+"""Share of clips with a stick figure."""
+FREE_COLOURS = 0.5
+"""Share of clips whose colours have no name: for these only a picture can carry them."""
 WORDINGS = 3
 """Prompts kept for each clip; more clips are worth more than more wordings."""
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Draw and encode `--clips` clips; goes on where an earlier run stopped."""
-    args = _arguments()
+    args = _arguments(argv)
     setup = SETUPS[args.setup]
     torch.set_num_threads(args.threads)
     vae = AutoencoderKLWan.from_pretrained(args.work / "vae").eval()
@@ -47,7 +49,7 @@ def main() -> None:
         print(f"shard {shard + 1}/{len(shards)}, {time.monotonic() - begun:.0f} s", flush=True)
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--setup", choices=SETUPS, default="small")
     parser.add_argument("--work", type=Path, required=True, help="folder of the trained `vae`")
@@ -56,7 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def _draw(rng: np.random.Generator) -> tuple[scenes.Scene, str]:

@@ -11,9 +11,10 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKLWan
+from diffusers import AutoencoderKLWan, WanVACETransformer3DModel
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from transformers import UMT5EncoderModel
 
 from training import autoencoder as ae
 from training import network, text, whole
@@ -82,6 +83,14 @@ def load_frozen(work: Path, setup: Setup, device: str) -> Conditions:
     return Conditions(vae, setup, device)
 
 
+def load_shipped(model: Model, folder: Path) -> None:
+    """Give a model the weights of a pipeline folder, such as the one in the package."""
+    parts = {"text_encoder": UMT5EncoderModel, "transformer": WanVACETransformer3DModel}
+    for name, kind in parts.items():
+        shipped = kind.from_pretrained(folder, subfolder=name, dtype=torch.float32)
+        getattr(model, name).load_state_dict(shipped.state_dict())
+
+
 class Trainer:
     """One run: model, average, optimisers, log and checkpoint."""
 
@@ -94,6 +103,8 @@ class Trainer:
         empty = self.conditions.control("text_to_video")
         self.model = Model(self.setup, len(self.tokenizer), empty).to(args.device)
         network.keep_input_precise(self.model.transformer)
+        if args.init_from is not None:
+            load_shipped(self.model, args.init_from)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         matrices, others = network.split_parameters(self.model)
         self.optimisers = Optimisers(matrices, others, muon_lr=args.lr, adam_lr=args.adam_lr)
@@ -192,19 +203,25 @@ class Trainer:
         torch._foreach_lerp_(averages, values, 1 - keep)
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Train, or go on training."""
-    trainer = Trainer(_arguments())
+    trainer = Trainer(_arguments(argv))
     count = sum(math.prod(p.shape) for p in trainer.model.parameters())
     print(f"{count / 1e6:.2f} M parameters, {len(trainer.batches)} clips")
     trainer.run()
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--setup", choices=SETUPS, default="small")
     parser.add_argument("--work", type=Path, required=True, help="folder of `vae` and `cache`")
     parser.add_argument("--name", default="model", help="name of the checkpoint")
+    parser.add_argument(
+        "--init-from",
+        type=Path,
+        metavar="FOLDER",
+        help="pipeline folder to begin with where there is no checkpoint; its `vae` must be WORK's",
+    )
     parser.add_argument("--log", type=Path, default=Path("training/results/transformer_loss.csv"))
     parser.add_argument("--minutes", type=float, default=70, help="training time")
     parser.add_argument("--batch", type=int, default=32)
@@ -219,7 +236,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

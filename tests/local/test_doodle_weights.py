@@ -31,6 +31,12 @@ def test_the_folder_has_no_pickles_and_at_most_25_megabytes():
     assert sum(path.stat().st_size for path in files) <= 25_000_000
 
 
+def test_the_wheel_of_the_package_has_at_most_30_megabytes():
+    """A wheel is a zip of the package's files, so that it is no larger than they are."""
+    files = [path for path in PACKAGED.parent.rglob("*") if "__pycache__" not in path.parts]
+    assert sum(path.stat().st_size for path in files if path.is_file()) <= 30_000_000
+
+
 def test_everything_is_fp32_in_use(pipeline):
     for name in ("vae", "text_encoder", "transformer"):
         assert {p.dtype for p in getattr(pipeline, name).parameters()} == {torch.float32}
