@@ -1,0 +1,28 @@
+"""What the engines of the LTX family share: a model that knows how fast its frames play."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_local.engines._pipeline import PipelineEngine
+from tiomagic_local.engines._watch import Watch
+
+
+class LTXEngine(PipelineEngine):
+    """Calls a pipeline of the LTX family.
+
+    The pipelines compare types here and there and break where the VAE has another than the rest.
+    """
+
+    def _arguments(self, prompt: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        # The positions of the frames are in seconds: at another rate the motion is another.
+        return {**super()._arguments(prompt, settings), "frame_rate": float(settings["fps"])}
+
+    def _watch(
+        self, settings: Mapping[str, Any], progress: ProgressSink, cancel: CancelToken
+    ) -> Watch:
+        # The VAE decodes all frames at once.
+        steps = int(settings["num_inference_steps"])
+        return Watch(self._pipeline, steps=steps, chunks=1, progress=progress, cancel=cancel)
