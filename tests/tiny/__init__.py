@@ -26,7 +26,8 @@ Builder = Callable[[Path], object]
 def _discover() -> dict[str, Builder]:
     found: dict[str, Builder] = {}
     for module in pkgutil.iter_modules(__path__):
-        family: dict[str, Builder] = importlib.import_module(f"{__name__}.{module.name}").TINY
+        # A module may also have nothing but parts that others share.
+        family = getattr(importlib.import_module(f"{__name__}.{module.name}"), "TINY", {})
         twice = found.keys() & family.keys()
         assert not twice, f"{module.name} builds what another module builds: {twice}"
         found |= family
@@ -40,7 +41,8 @@ TINY = _discover()
 def save(folder: Path, names: Iterable[str]) -> Path:
     """Save the tiny pipelines of some models, each in a folder of its name, and return ``folder``.
 
-    The folder is one for ``TIOMAGIC_WEIGHTS_DIR`` then.
+    The folder is one for ``TIOMAGIC_WEIGHTS_DIR`` then. What is there already stays, and models of
+    one builder are built once.
     """
     import torch
 
@@ -51,5 +53,9 @@ def save(folder: Path, names: Iterable[str]) -> Path:
     torch.set_num_threads(1)
     with quiet():
         for name in names:
-            TINY[name](folder / name)
+            first = next(other for other in TINY if TINY[other] is TINY[name])
+            if not (folder / first).exists():
+                TINY[first](folder / first)
+            if not (folder / name).exists():
+                (folder / name).symlink_to(folder / first, target_is_directory=True)
     return folder

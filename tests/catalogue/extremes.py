@@ -1,0 +1,93 @@
+"""The smallest and the largest legal call of a model, made from nothing but its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.parameters import UNSET, Kind, Parameter
+from tiomagic_domain.schema import ExactlyOne, Schema
+
+COSTLY = ("width", "height", "num_frames", "num_inference_steps")
+"""What a call is long for. The largest of one is tried with the smallest of the others: all of them
+at once takes a day on a tiny model too, and even the two sides together some twenty seconds."""
+
+SAMPLES: Mapping[Kind, object] = {
+    Kind.STRING: "a fox",
+    Kind.IMAGE: "fox.png",
+    Kind.VIDEO: "walk.mp4",
+}
+
+CASES = [(card, feature) for card in models().values() for feature in card.features]
+"""Every model with every feature that it serves."""
+
+
+def name_of(value: object) -> str:
+    """Return the name of a part of a case, for the test's id."""
+    return value.name if isinstance(value, ModelCard) else str(value)
+
+
+def inputs_of(schema: Schema) -> dict[str, object]:
+    """Return the least that a call must have.
+
+    That is the required arguments, and one of those that exclude each other.
+    """
+    needed = {parameter.name for parameter in schema.required}
+    # Skeletons come last, and need no network that finds them.
+    needed |= {rule.names[-1] for rule in schema.rules if isinstance(rule, ExactlyOne)}
+    return {p.name: SAMPLES[p.kind] for p in schema.parameters if p.name in needed}
+
+
+def is_number(parameter: Parameter) -> bool:
+    """Say whether a parameter is a number with limits."""
+    return parameter.kind in {Kind.INTEGER, Kind.NUMBER} and parameter.minimum is not None
+
+
+def ends(parameter: Parameter) -> tuple[Any, Any]:
+    """Return the smallest and the largest legal value of a number."""
+    assert parameter.minimum is not None
+    assert parameter.maximum is not None, f"{parameter.name} has no largest value"
+    if parameter.multiple_of is not None:
+        values = parameter.legal_values()
+        return values[0], values[-1]
+    if parameter.kind is Kind.INTEGER:
+        return int(parameter.minimum), int(parameter.maximum)
+    return float(parameter.minimum), float(parameter.maximum)
+
+
+def calls(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give the settings of each extreme call, with a name."""
+    yield "smallest", smallest(schema)
+    for name in COSTLY:
+        # A number that is fixed is at its largest in every call.
+        if name in schema and len(set(ends(schema[name]))) == 2:
+            yield f"largest {name}", largest(schema, name)
+
+
+def smallest(schema: Schema) -> dict[str, Any]:
+    """Return the settings of the smallest legal call: every number at its lower end."""
+    return _settings(schema, {p.name: ends(p)[0] for p in schema.optional if is_number(p)}, 0)
+
+
+def largest(schema: Schema, *names: str) -> dict[str, Any]:
+    """Return a legal call whose numbers are at their upper ends.
+
+    Args:
+        schema: Of the model.
+        names: Those of the costly numbers that are; the others are as small as can be.
+    """
+    numbers = {}
+    for parameter in filter(is_number, schema.optional):
+        low, high = ends(parameter)
+        small = parameter.name in COSTLY and parameter.name not in names
+        numbers[parameter.name] = low if small else high
+    return _settings(schema, numbers, -1)
+
+
+def _settings(schema: Schema, numbers: Mapping[str, Any], choice: int) -> dict[str, Any]:
+    plain = [p for p in schema.optional if not p.kind.is_media]
+    settings = {p.name: p.default for p in plain if p.default is not UNSET}
+    settings |= {p.name: p.choices[choice] for p in plain if p.choices and p.name not in numbers}
+    settings |= {p.name: bool(choice) for p in plain if p.kind is Kind.BOOLEAN}
+    return settings | dict(numbers)

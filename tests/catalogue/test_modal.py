@@ -1,0 +1,52 @@
+"""Every model on Modal: what travels there, and what the container's own code makes of it."""
+
+import pickle
+
+import pytest
+from tests.catalogue.extremes import CASES, name_of, smallest
+from tests.catalogue.stage import request_for
+
+from tiomagic_domain.progress import ignore_progress
+from tiomagic_local.media.mp4 import read_recipe
+from tiomagic_modal.gpus import default_gpu, memory_gib
+from tiomagic_modal.travel import check_travel
+from tiomagic_modal.wire import decode_request, encode_request
+from tiomagic_modal.worker import _generate
+
+ON_MODAL = [case for case in CASES if "modal" in case[0].providers]
+
+
+@pytest.mark.parametrize(("card", "feature"), ON_MODAL, ids=name_of)
+def test_it_travels(card, feature, wardrobe, studio, tmp_path):
+    """The request arrives as it was sent, and the container makes its video from it.
+
+    The rest of the way, with a server and a container, is in ``tests/modal``: it is the same for
+    every model.
+    """
+    request = request_for(card, feature, smallest(card.schema(feature)), studio)
+    check_travel(request)
+
+    def keep(name, data):
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    arrived = decode_request(pickle.loads(pickle.dumps(encode_request(request))), keep)
+    assert (arrived.card, arrived.settings) == (card, request.settings)
+    wardrobe.provide(card)
+    video = tmp_path / "video.mp4"
+    report = _generate(arrived, wardrobe.runtime, video, ignore_progress)
+    asked = request.settings
+    for name in ("width", "height", "fps"):
+        assert report.facts[name] == asked[name]
+    assert report.facts["frames"] == asked["num_frames"]
+    assert read_recipe(video)["model"] == card.name
+
+
+@pytest.mark.parametrize("card", {card.name: card for card, _ in ON_MODAL}.values(), ids=name_of)
+def test_it_gets_a_gpu_that_holds_it(card):
+    """The GPU that a model gets when none is named is as large as its card asks for."""
+    gpu = default_gpu(card)
+    if card.gpu_memory_gib == 0:
+        assert gpu is None
+    else:
+        assert memory_gib(gpu) >= card.gpu_memory_gib

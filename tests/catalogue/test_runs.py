@@ -1,0 +1,45 @@
+"""Every model, on a tiny pipeline: what its schema takes is what it makes, at both ends."""
+
+import pytest
+from tests.catalogue import extremes
+from tests.catalogue.extremes import CASES, name_of
+from tests.catalogue.stage import request_for
+from tests.tiny import TINY
+
+from tiomagic_domain.catalogue import models
+
+
+def test_every_model_has_a_tiny_pipeline_and_every_tiny_pipeline_a_model():
+    """A model without one would be a model that nobody has run."""
+    assert set(models()) == set(TINY)
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """Calls that were made.
+
+    Models whose cards differ in words and defaults alone, over the same weights, make the same call
+    at an end of their limits: it is made once.
+    """
+    return set()
+
+
+@pytest.mark.parametrize(("card", "feature"), CASES, ids=name_of)
+def test_it_makes_what_was_asked(card, feature, wardrobe, studio, seen):
+    """The smallest call, the widest and the tallest, the longest and the one with most steps run.
+
+    Each gives exactly the frames, the size and the rate that were asked for, and no library warns
+    of anything that it did instead.
+    """
+    for name, settings in extremes.calls(card.schema(feature)):
+        request = request_for(card, feature, settings, studio)
+        facts = (card.engine, card.prompt_tokens, repr(card.options), feature)
+        call = (*facts, TINY.get(card.name), repr(sorted(request.settings.items())))
+        if call in seen:
+            continue
+        clip, warnings = wardrobe.run(request)
+        asked = request.settings
+        assert clip.frames.shape == (asked["num_frames"], asked["height"], asked["width"], 3), name
+        assert clip.fps == asked["fps"], name
+        assert warnings == [], name
+        seen.add(call)
