@@ -68,7 +68,6 @@ def test_the_file_is_in_wal_mode_and_synced(sqlite_repository):
     with sqlite_repository._database.connection() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
 
 
 def test_a_forked_child_goes_on(tmp_path):

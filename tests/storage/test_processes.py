@@ -13,7 +13,7 @@ from tiomagic_domain.testing.outputs import make_video
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import FolderOutputStore, open_repository
 
-PROCESSES, JOBS, SHARED = 8, 200, 25
+PROCESSES, JOBS, SHARED, QUEUED = 8, 16, 4, 48
 
 
 def test_a_fresh_database_is_opened_by_many_at_once(tmp_path):
@@ -37,18 +37,31 @@ def opened_by(url: str) -> int:
 
 
 @pytest.mark.slow
-def test_eight_processes_lose_no_update(sqlite_url):
-    """Eight processes submit and update 200 jobs each at once; all of it is there in the end."""
-    repository = open_repository(sqlite_url)
-    repository.add(make_job(job_id="shared", facts={"count": 0}))
-    workers.run_together(workers.submit_and_update, PROCESSES, sqlite_url, JOBS, SHARED)
-    shared = repository.get("shared")
-    assert (shared.facts["count"], shared.version) == (PROCESSES * SHARED, PROCESSES * SHARED + 1)
+@pytest.mark.timeout(900)  # Eight interpreters start and import on what may be a busy machine.
+@pytest.mark.parametrize("database", ["sqlite_url", "postgresql_url"])
+def test_many_processes_lose_no_update(database, request):
+    """Processes write at once: all of it is there, each queued job was run by one."""
+    url = request.getfixturevalue(database)
+    repository = open_repository(url)
+    for name in ("shared", "held"):
+        repository.add(make_job(job_id=name, facts={"count": 0}))
+    for number in range(QUEUED):
+        repository.add(
+            make_job(job_id=f"queued-{number}", queue=workers.QUEUE, facts={"run_by": []})
+        )
+    workers.run_together(workers.submit_and_update, PROCESSES, url, JOBS, SHARED)
+    for name in ("shared", "held"):
+        job = repository.get(name)
+        assert (job.facts["count"], job.version) == (PROCESSES * SHARED, PROCESSES * SHARED + 1)
+    assert repository.leases.all() == []
     done = repository.list(JobQuery(status=frozenset({JobStatus.COMPLETED}), limit=None))
     assert {job.job_id for job in done} == {
-        f"{number}-{index:04}" for number in range(PROCESSES) for index in range(JOBS)
+        *(f"{number}-{index:04}" for number in range(PROCESSES) for index in range(JOBS)),
+        *(f"queued-{number}" for number in range(QUEUED)),
     }
-    assert {job.version for job in done} == {3}
+    claimed = [job for job in done if job.queue is not None]
+    assert [len(job.facts["run_by"]) for job in claimed] == [1] * QUEUED
+    assert {job.version for job in done} == {3, 4}
     repository.close()
 
 

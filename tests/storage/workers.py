@@ -2,6 +2,7 @@
 
 import itertools
 import multiprocessing
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
@@ -9,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from tiomagic_domain.errors import StaleJobError
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs import JobQuery, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.testing.outputs import make_video
 from tiomagic_domain.testing.repository import NOON, make_job
-from tiomagic_storage import FolderOutputStore, GenerationLog, open_repository
+from tiomagic_storage import FolderOutputStore, GenerationLog, SqlJobRepository, open_repository
 
 SPAWN = multiprocessing.get_context("spawn")
 VIDEO_BYTES = 3_000_000
+QUEUE = "local:studio:auto"
+WAITING = JobQuery(queue=QUEUE, status=frozenset({JobStatus.QUEUED}), oldest_first=True, limit=1)
 ALL_HERE_S = 200
 """Bound on starting: imports of several processes at once take long on a busy machine."""
 
@@ -45,7 +48,11 @@ def open_and_add(barrier: Barrier, number: int, urls: list[str]) -> None:
 
 
 def submit_and_update(barrier: Barrier, number: int, url: str, jobs: int, shared: int) -> None:
-    """See jobs through their lives, and count up one job that everybody else counts up too."""
+    """See jobs through their lives, and do what everybody else does to the same rows.
+
+    One job is counted up by all; the jobs of one queue are each run by whoever claims them; and
+    one lease is held in turn.
+    """
     repository = open_repository(url)
     barrier.wait(ALL_HERE_S)
     for index in range(jobs):
@@ -55,7 +62,34 @@ def submit_and_update(barrier: Barrier, number: int, url: str, jobs: int, shared
         repository.save(running.to(JobStatus.COMPLETED, at=NOON, result_video=f"/{number}.mp4"))
         if index < shared:
             count_up(repository, "shared")
+            hold(repository, number)
+        claim(repository, number)
     repository.close()
+
+
+def claim(repository: JobRepository, number: int) -> None:
+    """Run the oldest job of the queue, unless none is left."""
+    while waiting := repository.list(WAITING):
+        try:
+            running = repository.save(
+                waiting[0].to(JobStatus.RUNNING, at=NOON, call_id=str(number))
+            )
+        except StaleJobError:
+            continue  # Somebody else was faster: look again.
+        ran = running.noted(at=NOON, facts={"run_by": [*running.facts["run_by"], number]})
+        repository.save(repository.save(ran).to(JobStatus.COMPLETED, at=NOON))
+        return
+
+
+def hold(repository: SqlJobRepository, number: int) -> None:
+    """Hold the lease once, and write meanwhile what nobody else may write: a stale save ends it."""
+    owner = f"process {number}"
+    while not (lease := repository.leases.take("slot", owner, mark="boot 1.0", at=NOON)):
+        time.sleep(0.01)
+    job = repository.get("held")
+    lease = repository.leases.renew(lease, mark="boot 2.0", at=NOON)
+    repository.save(job.noted(at=NOON, facts={"count": job.facts["count"] + 1}))
+    repository.leases.release(lease)
 
 
 def count_up(repository: JobRepository, job_id: str) -> None:

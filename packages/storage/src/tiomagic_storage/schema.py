@@ -7,19 +7,15 @@ together: the migrated schema is the one of ``tables.py``.
 
 from __future__ import annotations
 
-import random
-import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, func, inspect, select, text
-from sqlalchemy.exc import OperationalError
 
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_storage import searching
-from tiomagic_storage._errors import BUSY_TIMEOUT_S, translated
+from tiomagic_storage._errors import translated
 from tiomagic_storage.engine import Database
 from tiomagic_storage.tables import VERSION_TABLE, metadata
 
@@ -92,19 +88,9 @@ def _use_wal(connection: Connection) -> None:
     """Let readers and the one writer not wait for each other. Kept in the file.
 
     Two processes that switch a fresh file at the same moment block one another, and SQLite then
-    answers "busy" to one of them at once, whatever its timeout: that one asks again.
+    answers "busy" to one of them at once, whatever its timeout: the engine asks again.
     """
-    until = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-        except OperationalError as error:
-            code = getattr(error.orig, "sqlite_errorcode", None) or 0
-            if code & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-            time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - apart, not secret
-        else:
-            return
+    connection.exec_driver_sql("PRAGMA journal_mode = WAL")
 
 
 def _revision(connection: Connection) -> str | None:
