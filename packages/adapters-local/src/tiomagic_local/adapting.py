@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file
 
-from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
 from tiomagic_domain.loras import Lora
 from tiomagic_local.loras import FoundLora
 from tiomagic_local.quiet import quiet
@@ -48,10 +48,17 @@ class Adapters:
             For the record, each as a recipe names it and with the number of layers it changes.
 
         Raises:
-            ValidationError: when one is for another architecture, or fits no layer.
+            ConfigurationError: when one is for another architecture, or fits no layer.
         """
-        with quiet(), _several_are_meant():
-            return [self._put_on(item, f"{MODEL}_{index}") for index, item in enumerate(found)]
+        try:
+            with quiet(), _several_are_meant():
+                return [self._put_on(item, f"{MODEL}_{index}") for index, item in enumerate(found)]
+        except ValidationError as error:
+            raise ConfigurationError(
+                "the model is made by a LoRA that could not be put on its weights, and does not "
+                f"run without it: {error.message}",
+                details=error.details,
+            ) from error
 
     @contextlib.contextmanager
     def worn(self, found: Sequence[FoundLora]) -> Iterator[list[dict[str, Any]]]:

@@ -2,7 +2,8 @@
 
 A source that ends in ``.safetensors`` is a file: the path as it is given, else a file of that name
 in ``<weights_dir>/loras``, which is how the recipe of somebody else finds it. Any other source is a
-repository of the hub. Pickled files are never read.
+repository of the hub; one that belongs to a model may also lie in the folder ``loras`` of weights
+that were given by hand. Pickled files are never read.
 """
 
 from __future__ import annotations
@@ -58,7 +59,11 @@ def check_loras(loras: Iterable[Lora], options: LocalOptions) -> None:
 
 
 def find_loras(
-    loras: Iterable[Lora], options: LocalOptions, *, progress: ProgressSink
+    loras: Iterable[Lora],
+    options: LocalOptions,
+    *,
+    progress: ProgressSink,
+    model: Path | None = None,
 ) -> list[FoundLora]:
     """Return the files of LoRAs, downloaded where they are not here yet.
 
@@ -66,23 +71,31 @@ def find_loras(
         loras: Those of a card or of a call.
         options: Where files and the hub's token are.
         progress: Told while something is downloaded.
+        model: The folder of a model that was given by hand, for the LoRAs that belong to it: what
+            its own folder ``loras`` has is taken from there.
 
     Raises:
         ValidationError: when a file is not there, is another than the recipe's, or is no LoRA.
         AuthenticationError, APIError, ConfigurationError: when the hub does not give it.
     """
-    return [_find(lora, options, progress) for lora in loras]
+    return [_find(lora, options, progress, model) for lora in loras]
 
 
-def _find(lora: Lora, options: LocalOptions, progress: ProgressSink) -> FoundLora:
+def _find(
+    lora: Lora, options: LocalOptions, progress: ProgressSink, model: Path | None
+) -> FoundLora:
+    brought = _brought(lora, model)
+    revision = None
     try:
-        if lora.is_file:
-            path, revision = _file(lora, options), None
+        if brought is not None:
+            path = brought
+        elif lora.is_file:
+            path = _file(lora, options)
         else:
             path, revision = _download(lora, options, progress)
         check_header(path)
         # A commit says what a file of the hub is, and gigabytes need not be read for it.
-        sha256 = _sha256(path) if lora.is_file or lora.sha256 else None
+        sha256 = _sha256(path) if revision is None or lora.sha256 else None
         if lora.sha256 is not None and lora.sha256 != sha256:
             raise _Unfit(f"is another file than the one that was meant: its sha256 is {sha256}")
     except _Unfit as unfit:
@@ -97,6 +110,13 @@ class _Unfit(Exception):  # noqa: N818 - becomes a problem of a field, and is ne
 
 def _problem(lora: Lora, message: str) -> Problem:
     return Problem(field="loras", message=f"{lora.label}: {message}", given=repr(lora.label))
+
+
+def _brought(lora: Lora, model: Path | None) -> Path | None:
+    if model is None or lora.weight_name is None:
+        return None
+    path = model / FOLDER / Path(lora.weight_name).name
+    return path if path.is_file() else None
 
 
 def _file(lora: Lora, options: LocalOptions) -> Path:

@@ -143,8 +143,9 @@ class Runtime:
         from tiomagic_local.loading import load_pipeline
 
         engine = find_engine(card.engine)
-        loras = find_loras(card.loras, self._options, progress=progress)
         weights = find_weights(card, self._options, pipeline=engine.pipeline, progress=progress)
+        # A model that is made by its LoRAs is not loaded without them.
+        loras = find_loras(card.loras, self._options, progress=progress, model=weights.by_hand)
         progress(Progress(phase=Phase.LOADING))
         dtype = choose_dtype(card, device)
         self._device = device

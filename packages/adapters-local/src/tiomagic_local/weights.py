@@ -59,6 +59,11 @@ class Weights:
     parts: tuple[PartWeights, ...] = ()
     """Components that take the place of those in the folder. A folder that was given has all."""
 
+    @property
+    def by_hand(self) -> Path | None:
+        """The folder, when it was given; None for one of the hub's cache."""
+        return None if self.origin is Origin.HUB else self.folder
+
     def facts(self) -> dict[str, object]:
         """Return what a job's record says of them; no path, since records travel."""
         facts: dict[str, object] = {

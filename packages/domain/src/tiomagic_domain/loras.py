@@ -44,7 +44,7 @@ class Lora:
         name = Path(self.source).name if self.is_file else self.source
         return f"{name}:{self.weight_name}" if self.weight_name else name
 
-    def pinned(self, *, sha256: str, revision: str | None) -> Self:
+    def pinned(self, *, sha256: str | None, revision: str | None) -> Self:
         """Return it as a recipe names it: its folder forgotten, its content said."""
         name = Path(self.source).name if self.is_file else self.source
         return replace(self, source=name, sha256=sha256, revision=revision)

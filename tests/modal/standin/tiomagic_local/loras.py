@@ -1,2 +1,2 @@
-def find_loras(loras, options, *, progress):
+def find_loras(loras, options, *, progress, model=None):
     return list(loras)

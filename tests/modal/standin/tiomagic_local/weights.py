@@ -12,6 +12,7 @@ class Weights:
     origin: Origin = Origin.HUB
     repository: str = "somebody/something"
     revision: str = "main"
+    by_hand: object = None
 
 
 def find_weights(card, options, *, pipeline, progress):

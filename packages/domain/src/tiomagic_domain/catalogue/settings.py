@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tiomagic_domain.features import VISIBLE
 from tiomagic_domain.parameters import UNSET, Kind, Parameter
 
 SEED = Parameter(
@@ -33,7 +34,7 @@ LORAS = Parameter(
         Parameter(
             name="source",
             kind=Kind.STRING,
-            pattern=r"\S",
+            pattern=VISIBLE,
             pattern_hint="must be a .safetensors file or a repository, not an empty text",
             description="A .safetensors file, or a repository on the Hugging Face hub "
             "(owner/name).",

@@ -1,0 +1,155 @@
+"""Pusa: Wan's text model with a LoRA, and a noise level for each frame of its own.
+
+A latent frame has a multiplier m: 1 for a frame that is made from nothing, less for one that is
+known. At the noise level s of a step it is at s*m, so that one with m = 0 is clean all the time::
+
+    start     (1 - s*m) * known + s*m * noise
+    the model is told, frame by frame, the moment 1000 * s*m
+    a step    x + (next s - s) * m * what the model says
+
+``WanPipeline`` does all the rest: it is given the start, a scheduler that steps so, and a hook on
+the transformer that writes the moments, which the transformer takes for every token.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+
+from tiomagic_domain.features import ImageToVideoInputs, TextToVideoInputs
+from tiomagic_domain.media import Clip
+from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
+
+
+class FrameEuler(FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]
+    """Euler's steps along a flow, each latent frame at a noise level of its own."""
+
+    multipliers: torch.Tensor
+    """Part of the step's noise that each latent frame has: (T,), 0.0-1.0."""
+
+    def set_timesteps(self, num_inference_steps: int, device: Any = None, **_rest: Any) -> None:
+        """Set even steps from pure noise to none, before the shift."""
+        super().set_timesteps(
+            sigmas=np.linspace(1.0, 0.0, num_inference_steps + 1)[:-1], device=device
+        )
+
+    def step(
+        self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, **_rest: Any
+    ) -> tuple[torch.Tensor]:
+        """Take one step.
+
+        Args:
+            model_output: What the model says: (B, C, T, H, W).
+            timestep: The moment of a frame with the multiplier 1.
+            sample: The latents: (B, C, T, H, W).
+        """
+        if self.step_index is None:
+            self._init_step_index(timestep)
+        now, then = self.sigmas[self.step_index], self.sigmas[self.step_index + 1]
+        self._step_index += 1
+        m = self.multipliers.to(sample.device)[:, None, None]
+        moved = sample.float() + (then - now).to(sample.device) * m * model_output.float()
+        return (moved.to(sample.dtype),)
+
+
+class Pusa(WanEngine):
+    """Runs ``WanPipeline`` with the weights of Pusa."""
+
+    pipeline = "WanPipeline"
+    ours = WanEngine.ours | {"noise_multiplier"}
+
+    def text_to_video(
+        self,
+        inputs: TextToVideoInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port ``TextToVideo`` says."""
+        return self._generate(inputs.prompt, settings, progress, cancel, {})
+
+    def image_to_video(
+        self,
+        inputs: ImageToVideoInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port ``ImageToVideo`` says."""
+        cancel.raise_if_canceled()
+        progress(Progress(phase=Phase.PREPARING))
+        known = self._latent(self._picture(inputs.image, settings))
+        conditions = {"latents": _start(known, settings)}
+        with frame_times(self._pipeline.transformer, multipliers(settings)):
+            return self._generate(inputs.prompt, settings, progress, cancel, conditions)
+
+    def _scheduler(self, settings: Mapping[str, Any]) -> Any:
+        scheduler = FrameEuler(shift=float(settings["flow_shift"]))
+        scheduler.multipliers = multipliers(settings)
+        return scheduler
+
+    def _latent(self, picture: Any) -> torch.Tensor:
+        """Return a picture as one normalised latent frame: (1, C, 1, h, w), float32, on the CPU."""
+        vae = self._pipeline.vae
+        pixels = self._pipeline.video_processor.preprocess(picture)[:, :, None]
+        try:
+            with torch.no_grad():
+                device = self._pipeline._execution_device  # noqa: SLF001 - known to no one else
+                encoded = vae.encode(pixels.to(device, vae.dtype)).latent_dist.mode().float().cpu()
+        except BaseException:
+            self._clean()
+            raise
+        shape = (1, -1, 1, 1, 1)
+        mean = torch.tensor(vae.config.latents_mean).view(shape)
+        deviation = torch.tensor(vae.config.latents_std).view(shape)
+        normalised: torch.Tensor = (encoded - mean) / deviation
+        return normalised
+
+
+def multipliers(settings: Mapping[str, Any]) -> torch.Tensor:
+    """Return the multiplier of each latent frame: the picture's own is the first; (T,)."""
+    count = (int(settings["num_frames"]) - 1) // TEMPORAL_RATIO + 1
+    first = float(settings.get("noise_multiplier", 1.0))
+    return torch.tensor([first] + [1.0] * (count - 1))
+
+
+def _start(known: torch.Tensor, settings: Mapping[str, Any]) -> torch.Tensor:
+    """Return the latents before the first step, which is at pure noise: (1, C, T, h, w)."""
+    m = multipliers(settings)
+    generator = torch.Generator("cpu").manual_seed(int(settings["seed"]))
+    shape = (1, known.shape[1], len(m), *known.shape[3:])
+    latents = torch.randn(shape, generator=generator)
+    latents[:, :, :1] = (1 - m[0]) * known + m[0] * latents[:, :, :1]
+    return latents
+
+
+@contextlib.contextmanager
+def frame_times(transformer: Any, m: torch.Tensor) -> Iterator[None]:
+    """Tell a transformer the moment of each frame instead of one for all.
+
+    Args:
+        transformer: Wan's; it takes one moment a token as well.
+        m: The multiplier of each latent frame: (T,).
+    """
+
+    def hook(_module: Any, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        _, high, wide = transformer.config.patch_size
+        *_, height, width = named["hidden_states"].shape
+        times = named["timestep"][:, None] * m.to(named["timestep"].device)
+        tokens = times.repeat_interleave((height // high) * (width // wide), dim=1)
+        return given, {**named, "timestep": tokens}
+
+    handle = transformer.register_forward_pre_hook(hook, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+ENGINE = Pusa

@@ -1,0 +1,230 @@
+"""Models that are made by a LoRA: FusionX, and Pusa with a noise level a frame."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.local.materials import Recorder, Studio, settings_of
+from tests.tiny import save
+from tests.tiny.loras import save_lora
+
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.progress import NeverCanceled, ignore_progress
+from tiomagic_local.engines import find_engine
+from tiomagic_local.engines.pusa import FrameEuler, Pusa, frame_times
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.runtime import Runtime
+
+FUSIONX = {
+    "wan2.1-14b-t2v-fusionx": Feature.TEXT_TO_VIDEO,
+    "wan2.1-vace-14b-i2v-fusionx": Feature.IMAGE_TO_VIDEO,
+    "wan2.1-vace-14b-phantom-fusionx": Feature.TEXT_TO_VIDEO,
+}
+PUSA = "pusa-v1"
+
+
+@pytest.fixture(scope="session")
+def made_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny weights of the models that are made by a LoRA."""
+    return save(tmp_path_factory.mktemp("made"), (*FUSIONX, PUSA))
+
+
+@pytest.fixture(scope="session")
+def runtime(made_dir: Path) -> Runtime:
+    """A runtime over these weights."""
+    return Runtime(LocalOptions(weights_dir=made_dir, device="cpu"))
+
+
+def make(
+    runtime: Runtime, studio: Studio, model: str, feature: Feature, **changes: Any
+) -> tuple[Any, dict[str, Any]]:
+    """Run the smallest call and return its frames and the facts of its weights."""
+    request = studio.request(model, feature, **changes)
+    token = NeverCanceled()
+    with runtime.use(request.card, request.settings, ignore_progress, token) as loaded:
+        call = getattr(loaded.engine, feature.value)
+        clip = call(request.inputs, request.settings, ignore_progress, token)
+        return np.asarray(clip.frames), dict(loaded.facts["weights"])
+
+
+def pusa_with_a_trained_vae() -> Pusa:
+    """Return the engine over a random transformer and the VAE that comes with the package."""
+    from diffusers import WanPipeline, WanTransformer3DModel
+    from examples.tiny_vace import TRANSFORMER
+
+    from tiomagic_local.quiet import quiet
+    from tiomagic_local.weights import PACKAGED
+
+    folder = PACKAGED / "doodle"
+    with quiet():
+        shipped = WanPipeline.from_pretrained(folder, transformer=None)
+    channels = shipped.vae.config.z_dim
+    sizes = {**TRANSFORMER, "text_dim": shipped.text_encoder.config.d_model}
+    torch.manual_seed(0)
+    transformer = WanTransformer3DModel(**{**sizes, "out_channels": channels}, in_channels=channels)
+    parts = {**shipped.components, "transformer": transformer.eval(), "transformer_2": None}
+    pipeline = WanPipeline(**parts)
+    pipeline.set_progress_bar_config(disable=True)
+    return Pusa(pipeline, find_model(PUSA))
+
+
+def psnr(frame: Any, expected: Any) -> float:
+    """Return how near two pictures are, in dB."""
+    error = float(np.square(frame.astype(float) - expected).mean())
+    return float(10 * np.log10(255**2 / max(error, 1e-12)))
+
+
+class TestFusionX:
+    @pytest.mark.parametrize("model", FUSIONX)
+    def test_the_recipe_is_its_own(self, model: str) -> None:
+        """Few steps, no guidance, a small shift: with the base model's the picture burns."""
+        schema = find_model(model).schema(FUSIONX[model])
+        names = ("num_inference_steps", "guidance_scale", "flow_shift")
+        assert [schema[name].default for name in names] == [8, 1.0, 2.0]
+
+    @pytest.mark.parametrize("model", FUSIONX)
+    def test_the_lora_is_on(self, runtime: Runtime, studio: Studio, model: str) -> None:
+        """The record names it with its layers, and one of a call goes again."""
+        feature = FUSIONX[model]
+        first, facts = make(runtime, studio, model, feature)
+        (lora,) = facts["loras"]
+        assert lora["source"] == "vrgamedevgirl84/Wan14BT2VFusioniX"
+        assert lora["layers"] == 10
+        folder = studio._folder
+        own = save_lora(folder / "own.safetensors", {"transformer.blocks.0.attn1.to_q": 24})
+        entry = {"source": str(own), "scale": 1.0, "component": "transformer"}
+        both, _ = make(runtime, studio, model, feature, loras=[entry])
+        again, _ = make(runtime, studio, model, feature)
+        assert (both != first).any()
+        assert (again == first).all()
+
+    def test_it_is_not_the_base_model(
+        self, runtime: Runtime, studio: Studio, made_dir: Path, tmp_path: Path
+    ) -> None:
+        """The same weights without the LoRA give another video."""
+        model = "wan2.1-vace-14b-phantom-fusionx"
+        shutil.copytree(made_dir / model, tmp_path / "wan2.1-vace-14b")
+        base = Runtime(LocalOptions(weights_dir=tmp_path, device="cpu"))
+        with_it, _ = make(runtime, studio, model, Feature.TEXT_TO_VIDEO)
+        changes = {"guidance_scale": 1.0, "flow_shift": 2.0}
+        without, _ = make(base, studio, "wan2.1-vace-14b", Feature.TEXT_TO_VIDEO, **changes)
+        assert (with_it != without).any()
+
+    def test_it_does_not_run_without(self, studio: Studio, made_dir: Path, tmp_path: Path) -> None:
+        """When nothing of the LoRA fits, the model refuses, and refuses again."""
+        model = "wan2.1-14b-t2v-fusionx"
+        folder = shutil.copytree(made_dir / model, tmp_path / model)
+        (file,) = (folder / "loras").iterdir()
+        save_lora(file, {"transformer.joint_blocks.0.q": 24})
+        runtime = Runtime(LocalOptions(weights_dir=tmp_path, device="cpu"))
+        for _attempt in range(2):
+            with pytest.raises(ConfigurationError, match="does not run without it"):
+                make(runtime, studio, model, Feature.TEXT_TO_VIDEO)
+
+
+class TestPusa:
+    def test_the_names_of_its_tensors_are_understood(
+        self, runtime: Runtime, studio: Studio
+    ) -> None:
+        """Its file has the names of a bare network, and every layer of it is put on."""
+        _, facts = make(runtime, studio, PUSA, Feature.TEXT_TO_VIDEO)
+        (lora,) = facts["loras"]
+        assert (lora["layers"], lora["scale"]) == (10, 1.4)
+
+    def test_one_moment_for_all_frames_is_wan(self, runtime: Runtime, studio: Studio) -> None:
+        """With every frame at one noise level the loop is WanPipeline with Euler's steps."""
+        from diffusers import FlowMatchEulerDiscreteScheduler
+
+        class Even(FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]
+            """diffusers' own steps, on the same schedule."""
+
+            def set_timesteps(self, steps: int, device: Any = None, **_rest: Any) -> None:
+                super().set_timesteps(sigmas=np.linspace(1, 0, steps + 1)[:-1], device=device)
+
+        settings = settings_of(PUSA, Feature.TEXT_TO_VIDEO, num_inference_steps=4)
+        card = find_model(PUSA)
+        outputs = []
+        with runtime.use(card, settings, ignore_progress, NeverCanceled()) as loaded:
+            pipeline = loaded.engine._pipeline
+            for ours in (True, False):
+                scheduler: Any = (FrameEuler if ours else Even)(shift=5.0)
+                m = torch.ones(2)
+                scheduler.multipliers = m
+                pipeline.scheduler = scheduler
+                call = {
+                    "prompt": "a fox runs",
+                    "width": 32,
+                    "height": 32,
+                    "num_frames": 5,
+                    "num_inference_steps": 4,
+                    "generator": torch.Generator().manual_seed(3),
+                    "output_type": "latent",
+                }
+                if ours:
+                    with frame_times(pipeline.transformer, m):
+                        outputs.append(pipeline(**call).frames)
+                else:
+                    outputs.append(pipeline(**call).frames)
+        assert float((outputs[0] - outputs[1]).abs().max()) < 1e-4
+
+    def test_a_picture_without_noise_comes_back(self, studio: Studio) -> None:
+        """At multiplier 0 the first frame is the picture as the VAE knows it, to 40 dB.
+
+        With a trained VAE, doodle's, so that the picture is more than an even grey; at multiplier 1
+        nothing of it is left.
+        """
+        engine = pusa_with_a_trained_vae()
+        inputs: Any = studio.request(PUSA, Feature.IMAGE_TO_VIDEO).inputs
+        changes = {"width": 64, "height": 64}
+        frames = {}
+        for multiplier in (0.0, 1.0):
+            settings = settings_of(
+                PUSA, Feature.IMAGE_TO_VIDEO, noise_multiplier=multiplier, **changes
+            )
+            clip = engine.image_to_video(inputs, settings, ignore_progress, NeverCanceled())
+            frames[multiplier] = np.asarray(clip.frames)[0].astype(float)
+        vae = engine._pipeline.vae
+        picture = engine._picture(inputs.image, settings)
+        mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1)
+        deviation = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1)
+        with torch.no_grad():
+            decoded = vae.decode(engine._latent(picture) * deviation + mean).sample[0, :, 0]
+        as_known = (decoded.clamp(-1, 1).permute(1, 2, 0).numpy() + 1) * 127.5
+        assert psnr(frames[0.0], as_known) >= 40
+        assert psnr(frames[0.0], np.asarray(picture)) >= 20
+        assert psnr(frames[1.0], as_known) < 15
+
+    def test_frames_are_told_their_own_moments(self, runtime: Runtime, studio: Studio) -> None:
+        """The picture's tokens are at a fifth of the noise of the others, and so it starts."""
+        settings = settings_of(PUSA, Feature.IMAGE_TO_VIDEO)
+        inputs: Any = studio.request(PUSA, Feature.IMAGE_TO_VIDEO).inputs
+        seen: list[torch.Tensor] = []
+        card = find_model(PUSA)
+        with runtime.use(card, settings, ignore_progress, NeverCanceled()) as loaded:
+            recorder = Recorder(loaded.engine._pipeline)
+            engine: Any = find_engine(card.engine)(recorder, card)
+            embedder = recorder.transformer.condition_embedder
+
+            def look(_module: Any, given: Any) -> None:
+                seen.append(given[0])
+
+            handle = embedder.register_forward_pre_hook(look)
+            engine.image_to_video(inputs, settings, ignore_progress, NeverCanceled())
+            handle.remove()
+            known = loaded.engine._latent(loaded.engine._picture(inputs.image, settings))
+        per_frame = seen[0].reshape(2, -1)
+        assert float(per_frame[1].min()) == pytest.approx(1000)
+        assert float(per_frame[0].max()) == pytest.approx(200)
+        (call,) = recorder.calls
+        draw = torch.Generator().manual_seed(7)
+        noise = torch.randn(call["latents"].shape, generator=draw)
+        assert torch.allclose(call["latents"][:, :, 1:], noise[:, :, 1:])
+        expected = 0.8 * known + 0.2 * noise[:, :, :1]
+        assert torch.allclose(call["latents"][:, :, :1], expected, atol=1e-6)
