@@ -11,6 +11,7 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._pipeline import PipelineEngine
+from tiomagic_local.quiet import quiet
 
 
 class Hunyuan15Engine(PipelineEngine):
@@ -34,8 +35,11 @@ class Hunyuan15Engine(PipelineEngine):
         cancel: CancelToken,
         conditions: Mapping[str, Any],
     ) -> Clip:
-        # A new one for each call: it remembers the step that it was at.
-        self._pipeline.guider = ClassifierFreeGuidance(guidance_scale=settings["guidance_scale"])
+        # A new one for each call: it remembers the step that it was at. And each warns of being new
+        # to diffusers.
+        with quiet():
+            guider = ClassifierFreeGuidance(guidance_scale=float(settings["guidance_scale"]))
+        self._pipeline.guider = guider
         return super()._generate(prompt, settings, progress, cancel, conditions)
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:

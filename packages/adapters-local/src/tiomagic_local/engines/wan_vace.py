@@ -34,7 +34,7 @@ from tiomagic_domain.features import (
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines._wan import WanEngine
-from tiomagic_local.media.frames import cover, load_image, load_video
+from tiomagic_local.media.frames import contain, cover, load_image, load_video
 
 GREY = (128, 128, 128)
 """What stands where there is no frame yet: the middle of the range, as in training."""
@@ -127,12 +127,7 @@ def on_white(image: Image.Image, width: int, height: int) -> Image.Image:
     A character that is cut off cannot be copied, so here nothing is cropped. The pipeline would do
     the same, but makes large pictures small without a filter.
     """
-    scale = min(width / image.width, height / image.height)
-    fitted = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    canvas = Image.new("RGB", (width, height), WHITE)
-    corner = ((width - fitted[0]) // 2, (height - fitted[1]) // 2)
-    canvas.paste(image.resize(fitted, Image.Resampling.LANCZOS), corner)
-    return canvas
+    return contain(image, width, height, WHITE)
 
 
 def _skeletons(

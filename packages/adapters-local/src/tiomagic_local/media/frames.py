@@ -100,6 +100,25 @@ def cover(image: Image.Image, width: int, height: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.LANCZOS, box=box)
 
 
+def contain(
+    image: Image.Image, width: int, height: int, ground: tuple[int, int, int]
+) -> Image.Image:
+    """Return the whole picture, scaled evenly, in the middle of a plain one of exactly this size.
+
+    Args:
+        image: RGB.
+        width: Pixels of the result, at least 1.
+        height: Pixels of the result, at least 1.
+        ground: What is around it, RGB.
+    """
+    scale = min(width / image.width, height / image.height)
+    fitted = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    canvas = Image.new("RGB", (width, height), ground)
+    corner = ((width - fitted[0]) // 2, (height - fitted[1]) // 2)
+    canvas.paste(image.resize(fitted, Image.Resampling.LANCZOS), corner)
+    return canvas
+
+
 def even_indices(length: int, count: int) -> list[int]:
     """Return ``count`` indices spread evenly over ``length`` frames, the first and last kept.
 

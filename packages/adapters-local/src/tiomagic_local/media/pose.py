@@ -7,6 +7,7 @@ nobody is black; nothing is carried over from its neighbours.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +15,13 @@ import numpy as np
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.media.pose_models import PoseModels, find_pose_models
-from tiomagic_local.media.pose_networks import Detector, Estimator, area, overlap
+from tiomagic_local.media.pose_networks import Detector, Estimator, Pose, area, overlap
 from tiomagic_local.media.skeletons import draw_skeleton
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PoseModels", "estimate_skeletons", "find_pose_models"]
+__all__ = ["PoseModels", "estimate_skeletons", "find_pose_models", "follow_poses"]
 
 _SAME_PERSON = 0.1
 """Least overlap with the last frame's box; people move less than their own width between two."""
@@ -54,18 +55,34 @@ def estimate_skeletons(
         MissingDependencyError: when the extra ``pose`` is not installed.
         ConfigurationError: when the networks are not there or of another kind.
     """
-    found = models or find_pose_models()
-    detect, estimate = Detector(found.detector), Estimator(found.pose)
     height, width = frames.shape[1:3]
     skeletons = np.zeros_like(frames)
+    poses = follow_poses(frames, progress=progress, cancel=cancel, models=models)
+    for index, pose in enumerate(poses):
+        if pose is not None:
+            skeletons[index] = draw_skeleton(pose, width, height, hands=hands, face=face)
+    return skeletons
+
+
+def follow_poses(
+    frames: NDArray[np.uint8],
+    *,
+    progress: ProgressSink,
+    cancel: CancelToken,
+    models: PoseModels | None,
+) -> Iterator[Pose | None]:
+    """Give the pose of the followed person in each frame, None where nobody is seen.
+
+    Takes and raises what ``estimate_skeletons`` does; that nobody was found is said at the end.
+    """
+    found = models or find_pose_models()
+    detect, estimate = Detector(found.detector), Estimator(found.pose)
     last: NDArray[np.float32] | None = None
     for index, frame in enumerate(frames):
         cancel.raise_if_canceled()
         box = _followed(detect(frame), last)
-        if box is not None:
-            pose = estimate(frame, box)
-            skeletons[index] = draw_skeleton(pose, width, height, hands=hands, face=face)
-            last = box
+        yield estimate(frame, box) if box is not None else None
+        last = last if box is None else box
         progress(Progress(phase=Phase.PREPARING, step=index + 1, steps=len(frames)))
     if last is None:
         raise GenerationError(
@@ -73,7 +90,6 @@ def estimate_skeletons(
             "give a video that shows a person, or the skeletons themselves as pose_video",
             code="nobody_found",
         )
-    return skeletons
 
 
 def _followed(

@@ -88,6 +88,7 @@ def _schema(feature: Feature) -> Schema:
             TRUE_CFG_SCALE,
             settings.SEED,
             settings.fps(default=FPS),
+            settings.LORAS,
             settings.MEMORY,
         ),
         rules=(MaxPixels(1280 * 720),),

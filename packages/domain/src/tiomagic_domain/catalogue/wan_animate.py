@@ -1,0 +1,74 @@
+"""Wan 2.2 Animate by Alibaba: a character that moves, and looks, as somebody in a video does.
+
+It reads two things from the guiding video: the skeleton, and the face. Both are found here, by the
+same estimator as for VACE; the authors' own preparation uses another one and draws a little
+differently. Skeletons alone (``pose_video``) show no face: then the model gets what it was trained
+to take for none, and the expression is its own.
+
+It works in segments of 77 frames, each continued from the last frame of the one before. Other
+lengths end within a segment, which costs as much as all of it.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from tiomagic_domain.catalogue import settings
+from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.wan import NEGATIVE_PROMPT, PIXELS_720P
+from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
+from tiomagic_domain.schema import ExactlyOne, MaxPixels, Schema
+
+SOURCE = "diffusers 0.42.1, WanAnimatePipeline"
+CONFIGURATION = "Wan 2.2, wan/configs/wan_animate_14B.py"
+SEGMENT = 77
+FPS = 30
+
+SCHEMA = Schema(
+    parameters=(
+        *INPUTS[Feature.POSE_GUIDANCE],
+        *POSE_SOURCES,
+        settings.negative_prompt(default=NEGATIVE_PROMPT, source="the authors' examples"),
+        settings.side("width", default=None, multiple_of=16, low=16, high=1280),
+        settings.side("height", default=None, multiple_of=16, low=16, high=1280),
+        settings.num_frames(
+            default=SEGMENT,
+            low=5,
+            # Four segments, each but the first with one frame of the one before.
+            high=4 * (SEGMENT - 1) + 1,
+            multiple_of=4,
+            offset=1,
+            source=SOURCE,
+        ),
+        settings.num_inference_steps(default=20, source=SOURCE),
+        settings.guidance_scale(default=1.0, source=SOURCE),
+        settings.flow_shift(default=5.0, source=CONFIGURATION),
+        settings.SEED,
+        settings.fps(default=FPS),
+        settings.LORAS,
+        settings.MEMORY,
+    ),
+    rules=(ExactlyOne(tuple(p.name for p in POSE_SOURCES)), MaxPixels(PIXELS_720P)),
+)
+
+ANIMATE = ModelCard(
+    name="wan2.2-animate-14b",
+    title="Wan 2.2 Animate 14B",
+    family="wan2.2",
+    description="A character that copies somebody's movements and, from a guiding video, the face.",
+    homepage="https://github.com/Wan-Video/Wan2.2",
+    licence="Apache-2.0",
+    engine="wan_animate",
+    repository="Wan-AI/Wan2.2-Animate-14B-Diffusers",
+    # No commit is known to be good: the recipe records what the hub gave.
+    revision=None,
+    features=MappingProxyType({Feature.POSE_GUIDANCE: SCHEMA}),
+    fps=FPS,
+    pixels=PIXELS_720P,
+    weights_gib=46.4,
+    largest_gib=32.2,
+    gpu_memory_gib=24,
+    prompt_tokens=512,
+)
+
+MODELS = (ANIMATE,)

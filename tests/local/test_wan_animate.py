@@ -1,0 +1,170 @@
+"""Wan Animate: skeletons and faces in the right places, segments that nobody notices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.local.materials import Recorder, Studio, engine_of, settings_of
+from tests.local.media import graphs
+from tests.tiny import save
+
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.features import Feature
+from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
+from tiomagic_domain.testing.contracts.features import PoseGuidanceContract, bytes_of
+from tiomagic_local.engines.wan_animate import BLACK, WanAnimate
+from tiomagic_local.media.faces import crop_faces
+from tiomagic_local.media.frames import contain, load_image, load_video
+from tiomagic_local.media.pose_models import DETECTOR_FILE, FOLDER_VARIABLE, POSE_FILE
+from tiomagic_local.media.pose_networks import Pose
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.runtime import Runtime
+
+MODEL, FEATURE = "wan2.2-animate-14b", Feature.POSE_GUIDANCE
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+    """A runtime with the tiny model."""
+    return Runtime(
+        LocalOptions(weights_dir=save(tmp_path_factory.mktemp("weights"), [MODEL]), device="cpu")
+    )
+
+
+@pytest.fixture
+def engine(runtime: Runtime) -> Any:
+    """The loaded engine."""
+    return engine_of(runtime, MODEL, FEATURE)
+
+
+class TestPoses(PoseGuidanceContract):
+    @pytest.fixture
+    def inputs(self, studio: Studio) -> Any:
+        return studio.request(MODEL, FEATURE).inputs
+
+    @pytest.fixture
+    def settings(self) -> dict[str, Any]:
+        return settings_of(MODEL, FEATURE)
+
+
+def given_to(engine: Any, inputs: Any, **changes: Any) -> dict[str, Any]:
+    """Return the arguments that the pipeline gets."""
+    recorder = Recorder(engine._pipeline)
+    settings = settings_of(MODEL, FEATURE, **changes)
+    WanAnimate(recorder, find_model(MODEL)).pose_guidance(
+        inputs, settings, ignore_progress, NeverCanceled()
+    )
+    (arguments,) = recorder.calls
+    return dict(arguments)
+
+
+def test_skeletons_alone_have_no_face(engine: Any, studio: Studio) -> None:
+    """They are used as they are, the character is whole, and the face is what means none."""
+    inputs: Any = studio.request(MODEL, FEATURE).inputs
+    given = given_to(engine, inputs, width=48)
+    expected = load_video(inputs.pose_video, count=5, size=(48, 32))
+    assert (np.stack([np.asarray(frame) for frame in given["pose_video"]]) == expected).all()
+    character = contain(load_image(inputs.image), 48, 32, BLACK)
+    assert (np.asarray(given["image"]) == np.asarray(character)).all()
+    faces = np.stack([np.asarray(face) for face in given["face_video"]])
+    assert faces.shape == (5, 16, 16, 3)
+    assert not faces.any()
+
+
+def test_a_video_of_somebody_gives_skeletons_and_faces(
+    engine: Any, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are found in the same frames; the face is cut out where its points are."""
+    graphs.detector(tmp_path / DETECTOR_FILE)
+    graphs.estimator(tmp_path / POSE_FILE)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    # The small networks find a person where it is green, and every joint where it is brightest.
+    frames = np.zeros((9, 128, 128, 3), np.uint8)
+    frames[:, :64, :64, 1] = 255
+    frames[:, 13:19, 29:35] = 255
+    media = {"image": studio.picture(), "guiding_video": studio.film(frames)}
+    inputs = studio.request(MODEL, FEATURE, media=media).inputs
+    given = given_to(engine, inputs)
+    assert len(given["pose_video"]) == len(given["face_video"]) == 5
+    assert {frame.size for frame in given["pose_video"]} == {(32, 32)}
+    assert all(np.asarray(frame).any() for frame in given["pose_video"])
+    for face in given["face_video"]:
+        # All points lie in the white spot, so the cut is white, whatever its size.
+        assert np.asarray(face).min() > 128
+
+
+def test_the_face_changes_the_video(engine: Any, studio: Studio) -> None:
+    """The face reaches the model: another one makes another video."""
+    inputs: Any = studio.request(MODEL, FEATURE).inputs
+    arguments = given_to(engine, inputs)
+    arguments |= {"generator": arguments["generator"].manual_seed(1)}
+    del arguments["callback_on_step_end"]
+    plain = engine._pipeline(**arguments).frames
+    arguments["generator"].manual_seed(1)
+    arguments["face_video"] = [Image.new("RGB", (16, 16), "orange")] * 5
+    assert (engine._pipeline(**arguments).frames != plain).any()
+
+
+@pytest.mark.parametrize(("frames", "segments"), [(77, 1), (81, 2), (153, 2)])
+def test_every_length_comes_out_as_asked(
+    engine: Any, studio: Studio, frames: int, segments: int
+) -> None:
+    """Also where it ends within a segment; steps are counted over all of them."""
+    told: list[Progress] = []
+    inputs: Any = studio.request(MODEL, FEATURE).inputs
+    settings = settings_of(MODEL, FEATURE, num_frames=frames, width=16, height=16)
+    clip = engine.pose_guidance(inputs, settings, told.append, NeverCanceled())
+    assert clip.frames.shape == (frames, 16, 16, 3)
+    steps = [moment.step for moment in told if moment.phase is Phase.DENOISING]
+    assert steps == list(range(2 * segments + 1))
+    assert {m.steps for m in told if m.phase is Phase.DENOISING} == {2 * segments}
+
+
+def test_guidance_is_for_the_prompt_and_the_face(engine: Any, studio: Studio) -> None:
+    """At 1, the default, there is none; above, the negative prompt acts."""
+    inputs: Any = studio.request(MODEL, FEATURE).inputs
+
+    def make(**changes: Any) -> bytes:
+        settings = settings_of(MODEL, FEATURE, **changes)
+        clip = engine.pose_guidance(inputs, settings, ignore_progress, NeverCanceled())
+        return bytes_of(clip).tobytes()
+
+    assert make() == make(negative_prompt="blur")
+    assert make() != make(guidance_scale=5.0)
+
+
+class TestFaces:
+    def pose(self, *, seen: int = 68, left: float = 10, top: float = 10, side: float = 20) -> Pose:
+        """Return a pose whose face fills a square, of which so many points are seen."""
+        points = np.zeros((133, 2), np.float32)
+        points[23:91] = (left + side / 2, top + side / 2)
+        points[23], points[24] = (left, top), (left + side, top + side)
+        scores = np.zeros(133, np.float32)
+        scores[23 : 23 + seen] = 1
+        return Pose(points=points, scores=scores)
+
+    def test_the_cut_is_square_and_has_a_forehead(self) -> None:
+        """It is 1.3 times as large as the face, a little higher, and not stretched."""
+        frame = np.zeros((1, 64, 64, 3), np.uint8)
+        # The cut spans 26 pixels around (20, 18): its corners are at (7, 5) and (33, 31).
+        frame[0, 5:31, 7:33] = 255
+        (face,) = crop_faces(frame, [self.pose()], 26)
+        assert face.size == (26, 26)
+        assert np.asarray(face).min() == 255
+
+    def test_what_is_outside_of_the_frame_is_black(self) -> None:
+        """A face at the edge keeps its place in the cut."""
+        frame = np.full((1, 64, 64, 3), 255, np.uint8)
+        (face,) = crop_faces(frame, [self.pose(left=-10, top=20)], 26)
+        assert not np.asarray(face)[:, :10].any()
+        assert np.asarray(face)[:, 16:].all()
+
+    def test_no_face_is_black(self) -> None:
+        """Nobody there, and a head from behind, both give what the model takes for no face."""
+        frames = np.full((2, 64, 64, 3), 255, np.uint8)
+        faces = crop_faces(frames, [None, self.pose(seen=5)], 16)
+        assert not any(np.asarray(face).any() for face in faces)
