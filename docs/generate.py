@@ -1,0 +1,145 @@
+"""Writes the reference pages of the models from the catalogue: ``uv run python -m docs.generate``.
+
+It writes ``docs/models`` (a page a model, and an index that says which test reaches what) and the
+list of models in the README. With ``--check`` it writes nothing and fails when something is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from docs import model_page
+
+from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.features import Feature
+
+ROOT = Path(__file__).parents[1]
+PAGES = Path("docs/models")
+INDEX = PAGES / "README.md"
+README = Path("README.md")
+COMMAND = "uv run python -m docs.generate"
+
+BEGIN, END = "<!-- models: made by docs/generate.py -->\n", "<!-- /models -->\n"
+"""Between these lines of the README stands what is made here."""
+
+TESTS = {
+    "local": "tests/catalogue/test_runs.py::test_it_makes_what_was_asked",
+    "modal": "tests/catalogue/test_modal.py::test_it_travels",
+}
+"""What runs every model with every feature on a tiny pipeline, by provider."""
+
+INTRODUCTION = f"""\
+# Models
+
+Every model that tiomagic knows. These pages are made from the catalogue (`{COMMAND}`),
+which is also what a call is checked against, so they cannot say something else than the program
+does.
+
+Weights and GPU memory are in GiB: the weights as counted from their shapes in the types that they
+run in, the GPU as the smallest that is known or computed to be enough, with parts of the model
+waiting in main memory.
+
+"""
+
+REACHED = """\
+
+## Which test reaches what
+
+Each cell names the test that runs this model with this feature on a small pipeline of random
+weights that has every part of the real one: at both ends of every limit for `local`, and through
+the code of the rented container for `modal`.
+`tests/catalogue/test_tm.py` then takes a model of each kind of pipeline the whole way through `tm`.
+
+"""
+
+
+def cards() -> list[ModelCard]:
+    """Return the models of this repository, sorted; what is installed beside it has other pages."""
+    return [card for card in models().values() if set(card.providers) & set(TESTS)]
+
+
+def pages() -> dict[Path, str]:
+    """Return every file that is made here, with its text; paths are relative to the repository."""
+    made = {PAGES / f"{card.name}.md": model_page.page(card) for card in cards()}
+    made[INDEX] = INTRODUCTION + "\n".join([*overview(), REACHED.rstrip("\n"), "", *reached(), ""])
+    made[README] = readme((ROOT / README).read_text(encoding="utf-8"))
+    return made
+
+
+def overview() -> Iterator[str]:
+    """Give the lines of the table of all models."""
+    labels = [feature.label for feature in Feature]
+    yield from model_page.head("model", *labels, "frames/s", "weights", "GPU", "licence")
+    for card in cards():
+        does = ["●" if feature in card.features else "" for feature in Feature]
+        gpu = f"{card.gpu_memory_gib:g}" if card.gpu_memory_gib else "none"
+        facts = (str(card.fps), f"{card.weights_gib:g}", gpu, card.licence)
+        yield model_page.row(f"[`{card.name}`]({card.name}.md)", *does, *facts)
+
+
+def reached() -> Iterator[str]:
+    """Give the lines of the table of models, features and providers, with a test in each cell."""
+    yield from model_page.head("model", "feature", *TESTS)
+    for card in cards():
+        for feature in card.features:
+            case = f"[{card.name}-{feature}]"
+            cells = [
+                f"`{t}{case}`" if p in card.providers else "not there" for p, t in TESTS.items()
+            ]
+            yield model_page.row(f"`{card.name}`", feature.label, *cells)
+
+
+def readme(text: str) -> str:
+    """Return the README with its list of models made anew."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    lines = list(model_page.head("feature", "models"))
+    for feature in Feature:
+        serving = [card.name for card in cards() if feature in card.features]
+        names = [f"[`{name}`]({PAGES / name}.md)" for name in serving]
+        lines.append(model_page.row(feature.label, " ".join(names)))
+    return before + BEGIN + "\n".join(["", *lines, "", ""]) + END + after
+
+
+def stale() -> list[str]:
+    """Return what is not as it would be made now: wrong, missing, or of a model that is gone."""
+    made = pages()
+    wrong = [path for path, text in made.items() if _read(ROOT / path) != text]
+    left = [path.relative_to(ROOT) for path in (ROOT / PAGES).glob("*.md")]
+    return sorted(str(path) for path in {*wrong, *(path for path in left if path not in made)})
+
+
+def write() -> None:
+    """Write what is stale, and take away the pages of models that are gone."""
+    made = pages()
+    (ROOT / PAGES).mkdir(exist_ok=True)
+    for name in stale():
+        path = Path(name)
+        if path in made:
+            (ROOT / path).write_text(made[path], encoding="utf-8")
+        else:
+            (ROOT / path).unlink()
+
+
+def main() -> int:
+    """Write, or check; return the exit code."""
+    parser = argparse.ArgumentParser(description="Write the reference pages from the catalogue.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when stale")
+    if not parser.parse_args().check:
+        write()
+        return 0
+    wrong = stale()
+    if wrong:
+        print(f"not as the catalogue says: {', '.join(wrong)}\nmake them anew: {COMMAND}")
+    return 1 if wrong else 0
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

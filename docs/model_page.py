@@ -1,0 +1,139 @@
+"""The reference page of one model, from its card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.features import Feature
+from tiomagic_domain.parameters import UNSET, Kind, Parameter, describe_range
+from tiomagic_domain.schema import ExactlyOne, MaxPixels, Rule, Schema
+
+EXAMPLES = {
+    "prompt": '"a fox runs through snow"',
+    "image": '"fox.png"',
+    "first_frame": '"first.png"',
+    "last_frame": '"last.png"',
+    "pose_video": '"skeletons.mp4"',
+}
+"""What a call could be given."""
+
+
+def page(card: ModelCard) -> str:
+    """Return the whole page, in Markdown."""
+    lines = [
+        "<!-- Made by docs/generate.py from the catalogue. -->",
+        "",
+        f"# {card.title}",
+        "",
+        f"`{card.name}` · {card.description}",
+        "",
+        *_facts(card),
+    ]
+    for feature, schema in card.features.items():
+        lines += ["", f"## {feature.label.capitalize()}", "", *_example(card, feature, schema)]
+        lines += ["", *_settings(schema), *_rules(schema)]
+    return "\n".join([*lines, ""])
+
+
+def head(*names: str) -> Iterator[str]:
+    """Give the first two lines of a table."""
+    yield row(*names)
+    yield row(*("---" for _ in names))
+
+
+def row(*cells: str) -> str:
+    """Return one line of a table."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _facts(card: ModelCard) -> Iterator[str]:
+    yield from head("fact", "")
+    home = card.homepage
+    where = home if home.startswith("https://") else f"[{home}](../../{home})"
+    yield row("homepage", where)
+    yield row("licence", card.licence)
+    for name, text in _weights(card):
+        yield row(name, text)
+    yield row("all weights", f"{card.weights_gib:g} GiB; largest part {card.largest_gib:g} GiB")
+    gpu = f"{card.gpu_memory_gib:g} GiB, with offload" if card.gpu_memory_gib else "none is needed"
+    yield row("smallest GPU", gpu)
+    yield row("trained at", f"{card.fps} frames/s, {card.pixels:,} pixels a frame")
+    yield row("longest prompt", f"{card.prompt_tokens} tokens; what is longer is cut, and reported")
+    if card.vocabulary:
+        yield row("words it knows", " ".join(sorted(card.vocabulary)))
+    yield row("runs on", ", ".join(f"`{name}`" for name in sorted(card.providers)))
+    yield row("engine", f"`{card.engine}`")
+
+
+def _weights(card: ModelCard) -> Iterator[tuple[str, str]]:
+    if card.repository is None:
+        yield "weights", "come with tiomagic"
+    else:
+        yield "weights", _repository(card.repository, card.revision)
+    for part in card.parts:
+        yield f"weights, {part.name}", _repository(part.repository, part.revision)
+    for lora in card.loras:
+        yield "LoRA", f"`{lora.weight_name}` of {_repository(lora.source, lora.revision)}"
+
+
+def _repository(name: str, revision: str | None) -> str:
+    at = f"at `{revision[:12]}`" if revision else "at its newest revision, which the recipe records"
+    return f"[`{name}`](https://huggingface.co/{name}) {at}"
+
+
+def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]:
+    needed = [parameter.name for parameter in schema.required]
+    needed += [rule.names[-1] for rule in schema.rules if isinstance(rule, ExactlyOne)]
+    given = ", ".join(f"{name}={EXAMPLES[name]}" for name in needed)
+    yield "```python"
+    yield f'tm.{feature}(model="{card.name}", {given})'
+    yield "```"
+
+
+def _settings(schema: Schema) -> Iterator[str]:
+    yield from head("parameter", "type", "default", "legal", "what it is", "source of the default")
+    for parameter in (*schema.required, *schema.optional):
+        name = f"`{parameter.name}`" + (" (required)" if parameter.required else "")
+        yield row(
+            name,
+            _type(parameter),
+            "" if parameter.default is UNSET else f"`{parameter.default!r}`",
+            _legal(parameter),
+            parameter.description,
+            parameter.source or "",
+        )
+
+
+def _type(parameter: Parameter) -> str:
+    kind = parameter.kind
+    return kind.value if kind.is_media else kind.python_type.__name__
+
+
+def _legal(parameter: Parameter) -> str:
+    if parameter.choices:
+        return ", ".join(f"`{choice!r}`" for choice in parameter.choices)
+    if parameter.kind not in {Kind.INTEGER, Kind.NUMBER}:
+        return ""
+    unit = f" {parameter.unit}" if parameter.unit else ""
+    if parameter.minimum is not None and parameter.minimum == parameter.maximum:
+        return f"{parameter.minimum:g}{unit} and nothing else"
+    return describe_range(parameter) + unit
+
+
+def _rules(schema: Schema) -> Iterator[str]:
+    if schema.rules:
+        yield ""
+    for rule in schema.rules:
+        yield f"- {_rule(rule)}"
+
+
+def _rule(rule: Rule) -> str:
+    match rule:
+        case ExactlyOne(names=names):
+            return f"Exactly one of {' and '.join(f'`{name}`' for name in names)} is given."
+        case MaxPixels(pixels=pixels):
+            return f"`width` times `height` is at most {pixels:,}."
+        case _:
+            # A rule of somebody else says in its docstring what holds.
+            return (type(rule).__doc__ or type(rule).__name__).splitlines()[0]
