@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from tiomagic_domain.features import (
     ImageToVideoInputs,
@@ -33,6 +33,22 @@ __all__ = ["Runtime", "Stopwatch", "run_request"]
 
 LIBRARIES = ("torch", "diffusers", "transformers", "av")
 """Whose versions decide what the frames look like."""
+
+SHOWN = 200
+"""Characters of the unread part of a prompt that a message shows; the record has all of it."""
+
+
+@runtime_checkable
+class ReadsPrompts(Protocol):
+    """An engine that knows before a run how much of a prompt its model reads."""
+
+    def prompt_facts(self, prompt: str) -> Mapping[str, object]:
+        """Return ``prompt_tokens``, ``prompt_tokens_read`` and, if it is cut, ``prompt_cut``."""
+        ...
+
+
+def ignore_note(text: str) -> None:
+    """Take a word and forget it."""
 
 
 class Stopwatch:
@@ -77,6 +93,7 @@ def run_request(
     target: Path,
     progress: ProgressSink = ignore_progress,
     cancel: CancelToken | None = None,
+    note: Callable[[str], None] = ignore_note,
 ) -> Report:
     """Make the video of a request and write it.
 
@@ -86,6 +103,7 @@ def run_request(
         target: Where the mp4 goes; it is there whole or not at all.
         progress: Told each phase and step.
         cancel: Asked at each moment; None for a run that nobody stops.
+        note: Told what a person should know before the time is spent, in words.
 
     Returns:
         ``completed`` with the file, its recipe, and how it ran.
@@ -103,16 +121,24 @@ def run_request(
     token = cancel or NeverCanceled()
     with runtime.use(request.card, request.settings, watch, token) as loaded, quiet():
         watch(Progress(phase=Phase.PREPARING))
+        if isinstance(loaded.engine, ReadsPrompts):
+            cut = _cut(loaded.engine.prompt_facts(request.inputs.prompt))
+            if cut:
+                note(cut)
         clip = _generate(loaded.engine, request, watch, token)
     watch(Progress(phase=Phase.WRITING))
     token.raise_if_canceled()
     frames, height, width, _ = clip.frames.shape
     facts = {**loaded.facts, **clip.facts, "frames": frames, "width": width, "height": height}
     facts["fps"] = clip.fps
+    if clip.audio is not None:
+        facts["audio_rate"], facts["audio_channels"] = clip.audio_rate, clip.audio.shape[1]
     if loaded.loras:
         facts["loras"] = list(loaded.loras)
     recipe = build_recipe(_pinned(request.job, loaded.loras), versions=_versions(), facts=facts)
-    write_mp4(target, clip.frames, fps=clip.fps, recipe=recipe)  # type: ignore[arg-type]
+    pixels: Any = clip.frames
+    sound: Any = clip.audio
+    write_mp4(target, pixels, fps=clip.fps, recipe=recipe, audio=sound, audio_rate=clip.audio_rate)
     # Known only now, so the file itself does not have it.
     facts |= {"seconds": watch.stop(), "versions": recipe["versions"]}
     video = VideoFile(path=target, recipe=recipe)
@@ -144,10 +170,19 @@ def _pinned(job: Job, loras: Sequence[Mapping[str, Any]]) -> Job:
 
 def _message(facts: Mapping[str, Any]) -> str:
     """Return the last word on the job; it says when the prompt was cut, which no model does."""
+    cut = _cut(facts)
+    return f"completed; {cut}" if cut else "completed"
+
+
+def _cut(facts: Mapping[str, Any]) -> str:
+    """Return what is to be said of a prompt that is too long; empty for one that is not."""
     given, read = facts.get("prompt_tokens", 0), facts.get("prompt_tokens_read", 0)
     if given <= read:
-        return "completed"
-    return f"completed; the prompt has {given} tokens, of which the model reads {read}"
+        return ""
+    text = str(facts.get("prompt_cut", ""))
+    shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    part = f"; it does not read: {shown!r}" if shown else ""
+    return f"the prompt has {given} tokens, of which the model reads {read}{part}"
 
 
 def _versions() -> dict[str, str]:

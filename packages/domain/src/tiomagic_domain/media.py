@@ -64,9 +64,22 @@ class Frames(Protocol):
         ...
 
 
+class Samples(Protocol):
+    """Sound: float32, (samples, channels), -1.0 to 1.0. A numpy array is one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes: samples, channels."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """What an engine returns: frames and how fast they play."""
+    """What an engine returns: frames, how fast they play, and the sound of a model that has one.
+
+    Raises:
+        ValueError: when the sound has no rate or the rate no sound, or it is of another form.
+    """
 
     frames: Frames
     """uint8, (T, H, W, 3), 0-255, RGB."""
@@ -74,6 +87,21 @@ class Clip:
     """Frames a second at which the model's motion looks right."""
     facts: dict[str, object] = field(default_factory=dict)
     """How it was made, for the record: device, dtype, memory plan, seconds a phase."""
+    audio: Samples | None = None
+    """float32, (samples, channels), -1.0 to 1.0, one or two channels; None for a silent model."""
+    audio_rate: int | None = None
+    """Samples a second; None without sound."""
+
+    def __post_init__(self) -> None:
+        if (self.audio is None) != (self.audio_rate is None):
+            raise ValueError("sound needs its rate, and a rate needs sound")
+        if self.audio is None or self.audio_rate is None:
+            return
+        shape = tuple(self.audio.shape)
+        if len(shape) != 2 or shape[1] not in {1, 2} or not shape[0]:
+            raise ValueError(f"sound must be (samples, 1 or 2 channels), not {shape}")
+        if self.audio_rate <= 0:
+            raise ValueError(f"the rate of the sound must be more than 0, not {self.audio_rate}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

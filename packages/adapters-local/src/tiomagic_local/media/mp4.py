@@ -1,4 +1,4 @@
-"""The finished video: H.264 in an mp4 with the recipe inside."""
+"""The finished video: H.264 in an mp4, with its sound where there is one, and the recipe inside."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
     ValidationError,
 )
+from tiomagic_local.media.sound import SoundTrack
 from tiomagic_local.media.videos import opened_video
 
 RECIPE_KEYS = ("tiomagic", "comment")
@@ -82,6 +83,8 @@ def write_mp4(
     *,
     fps: float | Fraction,
     recipe: Mapping[str, Any],
+    audio: NDArray[Any] | None = None,
+    audio_rate: int | None = None,
 ) -> None:
     """Write a video, whole or not at all.
 
@@ -91,6 +94,9 @@ def write_mp4(
             height are even.
         fps: Frames a second, more than 0.
         recipe: Plain data, put into the file's metadata.
+        audio: float, (samples, 1 or 2 channels), -1.0 to 1.0; None for a silent video. It is made
+            exactly as long as the frames: the end is cut off, or silence is added.
+        audio_rate: Samples of the audio a second; needed with audio.
 
     Raises:
         GenerationError: when there is no frame, or a value is not a number.
@@ -98,7 +104,9 @@ def write_mp4(
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        _encode(part, iter(frames), Fraction(fps).limit_denominator(100_000), recipe)
+        rate = Fraction(fps).limit_denominator(100_000)
+        sound = None if audio is None or audio_rate is None else (audio, audio_rate)
+        _encode(part, iter(frames), rate, recipe, sound)
         _settle(part, path)
     except (OSError, av.FFmpegError) as error:
         raise ProcessingError(f"the video cannot be written: {error}") from error
@@ -120,31 +128,43 @@ def _settle(part: Path, path: Path) -> None:
             os.close(folder)
 
 
-def _encode(part: Path, frames: Iterator[Frame], fps: Fraction, recipe: Mapping[str, Any]) -> None:
+def _encode(
+    part: Path,
+    frames: Iterator[Frame],
+    fps: Fraction,
+    recipe: Mapping[str, Any],
+    sound: tuple[NDArray[Any], int] | None,
+) -> None:
     first = next(frames, None)
     if first is None:
         raise GenerationError("the model gave no frames", code="no_frames")
     height, width = _size(first)
-    # faststart puts the index first, so that a browser plays before it has everything.
-    # A clock in which a frame is a whole number of ticks keeps every duration exact; the default
-    # for the whole film is milliseconds.
-    clock = str(fps.numerator * math.ceil(10_000 / fps.numerator))
-    options = {
-        "movflags": "+faststart+use_metadata_tags",
-        "fflags": "+bitexact",
-        "movie_timescale": clock,
-        "video_track_timescale": clock,
-    }
-    with av.open(str(part), "w", format="mp4", options=options) as container:
+    with av.open(str(part), "w", format="mp4", options=_options(fps)) as container:
         text = json.dumps(recipe, ensure_ascii=False, sort_keys=True, allow_nan=False)
         for key in RECIPE_KEYS:
             container.metadata[key] = text
         stream = _add_stream(container, width, height, fps)
+        beside = None if sound is None else SoundTrack(container, *sound)
         for index, frame in enumerate(chain([first], frames)):
             if _size(frame) != (height, width):
                 raise ProcessingError(f"frame {index} is {frame.shape}, not {first.shape}")
             container.mux(stream.encode(_to_yuv(_checked(frame, index), index, fps)))
         container.mux(stream.encode(None))
+        if beside is not None:
+            beside.write(seconds=(index + 1) / fps)
+
+
+def _options(fps: Fraction) -> dict[str, str]:
+    # A clock in which a frame is a whole number of ticks keeps every duration exact; the default
+    # for the whole film is milliseconds.
+    clock = str(fps.numerator * math.ceil(10_000 / fps.numerator))
+    return {
+        # faststart puts the index first, so that a browser plays before it has everything.
+        "movflags": "+faststart+use_metadata_tags",
+        "fflags": "+bitexact",
+        "movie_timescale": clock,
+        "video_track_timescale": clock,
+    }
 
 
 def _checked(frame: Frame, index: int) -> NDArray[np.uint8]:

@@ -73,6 +73,22 @@ class EngineContract(ABC):
         assert bytes_of(clip).format == "B"
         assert clip.fps > 0
 
+    def test_the_sound_is_as_long_as_the_video(
+        self, engine: object, inputs: object, settings: Mapping[str, Any]
+    ) -> None:
+        """Sound, of a model that has any, is float32 within -1 and 1 and ends with the frames."""
+        clip = self.make(engine, inputs, settings)
+        if clip.audio is None:
+            return
+        assert clip.audio_rate is not None
+        heard: Any = clip.audio
+        samples = memoryview(heard)
+        assert samples.format == "f"
+        assert all(-1 <= value <= 1 for value in samples.cast("B").cast("f"))
+        seconds = clip.frames.shape[0] / clip.fps
+        # Models make sound in pieces of some hundredths of a second.
+        assert abs(clip.audio.shape[0] / clip.audio_rate - seconds) < 0.1
+
     def test_each_step_is_told(
         self, engine: object, inputs: object, settings: Mapping[str, Any]
     ) -> None:
