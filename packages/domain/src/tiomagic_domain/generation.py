@@ -15,7 +15,6 @@ from tiomagic_domain.catalogue import ModelCard, find_feature, find_model
 from tiomagic_domain.errors import (
     APIError,
     GenerationCanceledError,
-    JobTimeoutError,
     ProcessingError,
     TioMagicError,
     UnknownProviderError,
@@ -32,6 +31,7 @@ from tiomagic_domain.preparation import Preparation
 from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.reports import apply_report, ask_to_stop
 from tiomagic_domain.suggestions import did_you_mean, listed
+from tiomagic_domain.waiting import Patience
 from tiomagic_domain.writing import JobWriter, ignore_change
 
 ANSWER_LOST = "answer_lost"
@@ -196,22 +196,16 @@ class Generation:
 
         Raises:
             JobTimeoutError: when the time is up. The job goes on.
+            ValidationError: when ``timeout`` or ``poll`` is below 0.
         """
-        start = self._clock.monotonic()
+        patience = Patience(self._clock.monotonic, timeout=timeout, poll=poll)
         while True:
             job = self.check(job_id)
             if job.status.is_terminal:
                 return job
             if job.progress is not None:
                 on_progress(job.progress)
-            left = None if timeout is None else timeout - (self._clock.monotonic() - start)
-            if left is not None and left <= 0:
-                raise JobTimeoutError(
-                    f"job {job_id} is still {job.status} after {timeout} s; it goes on, and "
-                    f"check_generation_status({job_id!r}) follows it",
-                    details={"job_id": job_id, "status": job.status.value},
-                )
-            self._clock.sleep(poll if left is None else min(poll, left))
+            self._clock.sleep(patience.pause(job))
 
     def cancel(self, job_id: str) -> Job:
         """Ask for a job to stop and store the outcome. A finished job stays as it is.
