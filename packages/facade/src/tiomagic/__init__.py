@@ -19,17 +19,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tiomagic import errors as errors
     from tiomagic.client import TioMagic as TioMagic
+    from tiomagic.events import JobEvent as JobEvent
     from tiomagic.handle import JobHandle as JobHandle
     from tiomagic.settings import Settings as Settings
 
     tm: TioMagic
     """The shared instance, with the settings of this process."""
 
-__all__ = ["JobHandle", "Settings", "TioMagic", "__version__", "errors", "tm"]
+__all__ = ["JobEvent", "JobHandle", "Settings", "TioMagic", "__version__", "errors", "tm"]
 __version__ = "2.0.0"
 
 _CLASSES = {
     "TioMagic": "tiomagic.client",
+    "JobEvent": "tiomagic.events",
     "JobHandle": "tiomagic.handle",
     "Settings": "tiomagic.settings",
 }

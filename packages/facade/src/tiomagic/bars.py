@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 ProgressChoice: TypeAlias = bool | ProgressSink | None
-"""None for a bar on a terminal and nothing elsewhere, True for a bar or plain lines, False for
-nothing, or a callable that takes each moment; an exception of it ends the run."""
+"""What stderr shows: None for a bar on a terminal only, True for a bar or plain lines, False for
+nothing. A callable shows nothing and is told each moment, as ``on_progress`` is."""
 
 
 def is_animated() -> bool:
@@ -26,13 +26,30 @@ def is_animated() -> bool:
 
 
 @contextmanager
-def shown(choice: ProgressChoice, title: str) -> Iterator[ProgressSink]:
-    """Give the sink that shows moments as somebody chose.
+def shown(
+    choice: ProgressChoice, title: str, on_progress: ProgressSink | None = None
+) -> Iterator[ProgressSink]:
+    """Give the sink that shows moments as somebody chose, and passes them on.
 
     Args:
         choice: See :data:`ProgressChoice`.
         title: What is running.
+        on_progress: Takes each moment too; an exception of it ends the run or the wait.
     """
+    with _display(choice, title) as display:
+        yield display if on_progress is None else _both(display, on_progress)
+
+
+def _both(first: ProgressSink, second: ProgressSink) -> ProgressSink:
+    def take(progress: Progress) -> None:
+        first(progress)
+        second(progress)
+
+    return take
+
+
+@contextmanager
+def _display(choice: ProgressChoice, title: str) -> Iterator[ProgressSink]:
     if callable(choice):
         yield choice
     elif choice is not False and is_animated():

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tiomagic.inquiries import Inquiries
+from tiomagic.run_options import RunOptions
 
 if TYPE_CHECKING:
     from tiomagic.bars import ProgressChoice
     from tiomagic.handle import JobHandle
     from tiomagic.session import Session
     from tiomagic.settings import Settings
+    from tiomagic_domain.progress import ProgressSink
 
 
 class TioMagic(Inquiries):
@@ -113,6 +115,7 @@ class TioMagic(Inquiries):
         *,
         wait: bool | None = None,
         progress: ProgressChoice = None,
+        on_progress: ProgressSink | None = None,
         **optional: Any,
     ) -> JobHandle:
         """Make a video from words.
@@ -123,7 +126,10 @@ class TioMagic(Inquiries):
             wait: True to return when the job is over. None for the provider's way: ``local``
                 returns when the video is there, a remote provider at once.
             progress: Whether stderr shows how far it is: None for a bar on a terminal, True for a
-                bar or plain lines, False for nothing, or a callable that takes each moment.
+                bar or plain lines, False for nothing. A callable shows nothing and is told as
+                ``on_progress``.
+            on_progress: Takes each moment of a run that is waited for, whatever is shown; what it
+                raises ends a run in this process.
             **optional: Any parameter of ``get_schema``; None counts as left out.
 
         Raises:
@@ -132,9 +138,8 @@ class TioMagic(Inquiries):
             ValidationError, UnknownModelError: with every problem at once. Nothing was stored.
             TioMagicError: when the job failed; it is stored, and ``details`` has its ``job_id``.
         """
-        return self._generate(
-            "text_to_video", model, required_args, optional, wait=wait, progress=progress
-        )
+        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress)
+        return self._generate("text_to_video", model, required_args, optional, options)
 
     def image_to_video(
         self,
@@ -143,6 +148,7 @@ class TioMagic(Inquiries):
         *,
         wait: bool | None = None,
         progress: ProgressChoice = None,
+        on_progress: ProgressSink | None = None,
         **optional: Any,
     ) -> JobHandle:
         """Make a video that begins with a picture: ``prompt`` and ``image``.
@@ -150,9 +156,8 @@ class TioMagic(Inquiries):
         Pictures are a path, an http(s) or data URL, bytes, a binary file or a PIL image. For the
         rest see :meth:`text_to_video`.
         """
-        return self._generate(
-            "image_to_video", model, required_args, optional, wait=wait, progress=progress
-        )
+        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress)
+        return self._generate("image_to_video", model, required_args, optional, options)
 
     def interpolate(
         self,
@@ -161,15 +166,15 @@ class TioMagic(Inquiries):
         *,
         wait: bool | None = None,
         progress: ProgressChoice = None,
+        on_progress: ProgressSink | None = None,
         **optional: Any,
     ) -> JobHandle:
         """Make the video between two pictures: ``prompt``, ``first_frame`` and ``last_frame``.
 
         For the rest see :meth:`text_to_video`.
         """
-        return self._generate(
-            "interpolate", model, required_args, optional, wait=wait, progress=progress
-        )
+        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress)
+        return self._generate("interpolate", model, required_args, optional, options)
 
     def pose_guidance(
         self,
@@ -178,6 +183,7 @@ class TioMagic(Inquiries):
         *,
         wait: bool | None = None,
         progress: ProgressChoice = None,
+        on_progress: ProgressSink | None = None,
         **optional: Any,
     ) -> JobHandle:
         """Make a character move like somebody else: ``prompt``, ``image`` and one of two videos.
@@ -185,9 +191,8 @@ class TioMagic(Inquiries):
         ``guiding_video`` shows somebody moving, ``pose_video`` the skeletons already. For the rest
         see :meth:`text_to_video`.
         """
-        return self._generate(
-            "pose_guidance", model, required_args, optional, wait=wait, progress=progress
-        )
+        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress)
+        return self._generate("pose_guidance", model, required_args, optional, options)
 
     def rerun(
         self,
@@ -196,6 +201,7 @@ class TioMagic(Inquiries):
         provider: str | None = None,
         wait: bool | None = None,
         progress: ProgressChoice = None,
+        on_progress: ProgressSink | None = None,
         **overrides: Any,
     ) -> JobHandle:
         """Make a video again, with the same seed unless another is given.
@@ -205,6 +211,7 @@ class TioMagic(Inquiries):
             provider: Who is to run it; None for the configured provider, else the recipe's own.
             wait: See :meth:`text_to_video`.
             progress: See :meth:`text_to_video`.
+            on_progress: See :meth:`text_to_video`.
             **overrides: Arguments that replace the recipe's, such as ``seed=7``; None takes one
                 away.
 
@@ -216,7 +223,8 @@ class TioMagic(Inquiries):
 
         recipe = self.get_recipe(source)
         name = provider or self.settings.provider or str(recipe["provider"])
-        return rerun(self._session, recipe, name, overrides, wait=wait, progress=progress)
+        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress)
+        return rerun(self._session, recipe, name, overrides, options)
 
     def unload(self) -> None:
         """Free the memory of models that are kept loaded. The next generation loads again."""
@@ -258,12 +266,9 @@ class TioMagic(Inquiries):
         model: str | None,
         required_args: Mapping[str, Any] | None,
         optional: Mapping[str, Any],
-        *,
-        wait: bool | None,
-        progress: ProgressChoice,
+        options: RunOptions,
     ) -> JobHandle:
         from tiomagic.arguments import merged
         from tiomagic.running import run
 
-        arguments = merged(required_args, optional)
-        return run(self._session, feature, model, arguments, wait=wait, progress=progress)
+        return run(self._session, feature, model, merged(required_args, optional), options)

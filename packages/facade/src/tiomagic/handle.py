@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tiomagic.following import wait_for
+from tiomagic.events import POLL_S, JobEvent, events, events_async
+from tiomagic.following import wait_async, wait_for
 from tiomagic_domain.errors import JobExecutionError
 from tiomagic_domain.jobs import Job, JobStatus
 
 if TYPE_CHECKING:
     from tiomagic.bars import ProgressChoice
     from tiomagic.session import Session
-    from tiomagic_domain.progress import Progress
+    from tiomagic_domain.progress import Progress, ProgressSink
 
 
 class JobHandle:
@@ -103,8 +105,10 @@ class JobHandle:
         self,
         timeout: float | None = None,
         *,
-        poll: float = 2.0,
+        poll: float = POLL_S,
         progress: ProgressChoice = None,
+        on_progress: ProgressSink | None = None,
+        cancel_on_timeout: bool = False,
     ) -> JobHandle:
         """Wait until the job is over, whatever its end, and return this handle.
 
@@ -113,18 +117,77 @@ class JobHandle:
         Args:
             timeout: Seconds to wait at the most; None for no bound.
             poll: Seconds between two looks.
-            progress: A bar: True, False, None for one on a terminal, or a callable that takes each
-                moment.
+            progress: What stderr shows: a bar with True, nothing with False, None for a bar on a
+                terminal only. A callable shows nothing and is told as ``on_progress``.
+            on_progress: Takes each moment that a look brings, whatever is shown; what it raises
+                ends the wait and not the job.
+            cancel_on_timeout: True to ask the job to stop when the time is up.
 
         Raises:
-            JobTimeoutError: when the time is up. The job goes on.
+            JobTimeoutError: when the time is up. The job goes on unless it was to be canceled.
+            ValidationError: when ``timeout`` or ``poll`` is below 0.
         """
         self._job = wait_for(
-            self._session, self._job, timeout=timeout, poll=poll, progress=progress
+            self._session,
+            self._job,
+            timeout=timeout,
+            poll=poll,
+            progress=progress,
+            on_progress=on_progress,
+            cancel_on_timeout=cancel_on_timeout,
         )
         return self
 
-    def result(self, timeout: float | None = None, *, poll: float = 2.0) -> Path:
+    async def wait_async(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - as the methods that block
+        *,
+        poll: float = POLL_S,
+        on_progress: ProgressSink | None = None,
+        cancel_on_timeout: bool = False,
+    ) -> JobHandle:
+        """Wait as :meth:`wait` does, without blocking the event loop.
+
+        No thread is held between two looks, so that a service can wait for thousands of jobs.
+        When the awaiting task is cancelled the job goes on, and is followed by whoever asks next.
+        """
+        self._job = await wait_async(
+            self._session,
+            self._job,
+            timeout=timeout,
+            poll=poll,
+            on_progress=on_progress,
+            cancel_on_timeout=cancel_on_timeout,
+        )
+        return self
+
+    def events(self, timeout: float | None = None, *, poll: float = POLL_S) -> Iterator[JobEvent]:
+        """Give what happens to the job: the state it is in, each change, and its end.
+
+        ::
+
+            for event in job.events():
+                print(event)  # running: denoising 3/30, 41 s left
+
+        Leaving the loop leaves the job alone. This handle stays as it is; ``event.job`` is newer.
+
+        Args:
+            timeout: Seconds to follow it at the most; None for no bound.
+            poll: Seconds between two looks; what happens between two is told as one event.
+
+        Raises:
+            JobTimeoutError: when the time is up. The job goes on.
+            ValidationError: when ``timeout`` or ``poll`` is below 0.
+        """
+        return events(self._session, self.job_id, timeout=timeout, poll=poll)
+
+    def events_async(
+        self, timeout: float | None = None, *, poll: float = POLL_S
+    ) -> AsyncIterator[JobEvent]:
+        """Give the same as :meth:`events` to ``async for``, without blocking the event loop."""
+        return events_async(self._session, self.job_id, timeout=timeout, poll=poll)
+
+    def result(self, timeout: float | None = None, *, poll: float = POLL_S) -> Path:
         """Wait and return the path of the video.
 
         Raises:

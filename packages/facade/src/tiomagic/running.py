@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from tiomagic.bars import ProgressChoice, shown
+from tiomagic.bars import shown
 from tiomagic.following import wait_for
 from tiomagic.handle import JobHandle, finished
+from tiomagic.run_options import RunOptions
 from tiomagic_domain.errors import ConfigurationError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs import Job
@@ -22,9 +23,7 @@ def run(
     feature: str,
     model: str | None,
     arguments: Mapping[str, object],
-    *,
-    wait: bool | None,
-    progress: ProgressChoice,
+    options: RunOptions,
 ) -> JobHandle:
     """Submit a job; see :meth:`tiomagic.TioMagic.text_to_video`."""
     provider = session.configured_provider()
@@ -38,7 +37,7 @@ def run(
             on_progress=sink,
         )
 
-    return _see_through(session, provider, submit, wait=wait, progress=progress)
+    return _see_through(session, provider, submit, options)
 
 
 def rerun(
@@ -46,9 +45,7 @@ def rerun(
     recipe: Mapping[str, Any],
     provider: str,
     overrides: Mapping[str, object],
-    *,
-    wait: bool | None,
-    progress: ProgressChoice,
+    options: RunOptions,
 ) -> JobHandle:
     """Submit the job of a recipe again; see :meth:`tiomagic.TioMagic.rerun`."""
 
@@ -57,28 +54,27 @@ def rerun(
             recipe, overrides=overrides, provider=provider, on_progress=sink
         )
 
-    return _see_through(session, provider, submit, wait=wait, progress=progress)
+    return _see_through(session, provider, submit, options)
 
 
 def _see_through(
     session: Session,
     provider: str,
     submit: Callable[[ProgressSink], Job],
-    *,
-    wait: bool | None,
-    progress: ProgressChoice,
+    options: RunOptions,
 ) -> JobHandle:
     """Submit, and wait when that is asked for; a job that fails meanwhile is an error."""
-    if wait is False and session.provider(provider).capabilities().blocking:
+    if options.wait is False and session.provider(provider).capabilities().blocking:
         raise ValidationError(
             f"{provider!r} runs in this process and cannot return before the video is there; "
             "leave wait out, or run it in a thread or process of your own",
             code="blocking_provider",
         )
-    with shown(progress, provider) as sink:
+    progress, on_progress = options.progress, options.on_progress
+    with shown(progress, provider, on_progress) as sink:
         job = submit(sink)
-    if wait:
-        job = finished(wait_for(session, job, progress=progress))
+    if options.wait:
+        job = finished(wait_for(session, job, progress=progress, on_progress=on_progress))
     return JobHandle(job, session)
 
 

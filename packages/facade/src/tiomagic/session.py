@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tiomagic.container import Container
     from tiomagic.discretion import DiscreetProvider
     from tiomagic_domain.generation import Generation
+    from tiomagic_domain.ports import Clock
 
 PARTS: Final = ("clock", "repository", "outputs", "media", "generation_log", "providers")
 """What may be overridden."""
@@ -119,6 +120,13 @@ class Session:
         with self._lock:
             generation: Generation = self.container.generation()
             return generation
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        with self._lock:
+            clock: Clock = self.container.clock()
+            return clock
 
     def provider(self, name: str) -> DiscreetProvider:
         """Return a provider.

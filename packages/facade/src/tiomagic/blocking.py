@@ -1,0 +1,26 @@
+"""Running what blocks beside an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Blocking(Protocol):
+    """Runs a function that blocks somewhere else than on the loop."""
+
+    async def __call__(self, function: Callable[[], T], /) -> T:
+        """Return what the function returns, or raise what it raises.
+
+        When the waiting task is cancelled, a function that has begun goes on to its end.
+        """
+        ...
+
+
+async def in_thread(function: Callable[[], T], /) -> T:
+    """Run a function in a thread of the loop's own pool."""
+    import asyncio  # noqa: PLC0415  # Only for who has a loop.
+
+    return await asyncio.to_thread(function)
