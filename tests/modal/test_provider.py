@@ -136,6 +136,14 @@ class TestWhatTravels:
         assert "/home/me" not in caught.value.message
         assert not fake.rpc_counts
 
+    def test_python_objects_stay_at_home(self, fake, provider, request_for):
+        """An argument that is an object of this process is refused with the reason."""
+        settings = {"prompt": "a fox", **SMALL, "attention_kwargs": {"scale": 0.5}}
+        request = request_for(Feature.TEXT_TO_VIDEO, TEXT_MODEL, **settings)
+        with pytest.raises(ValidationError, match="attention_kwargs: is a Python object of this"):
+            provider.check(request)
+        assert not fake.rpc_counts
+
 
 class TestTokens:
     def test_no_token_says_how_to_get_one(self, fake, new_provider, new_request, monkeypatch):

@@ -142,10 +142,18 @@ class LocalProvider:
         def tell(progress: Progress) -> None:
             observer.report(Report(status=JobStatus.RUNNING, progress=progress))
 
+        def note(text: str) -> None:
+            observer.report(Report(status=JobStatus.RUNNING, message=text))
+
         target = self._spool.path(request.job.job_id)
         try:
             return run_request(
-                request, runtime=self._runtime, target=target, progress=tell, cancel=observer
+                request,
+                runtime=self._runtime,
+                target=target,
+                progress=tell,
+                cancel=observer,
+                note=note,
             )
         except GenerationCanceledError as error:
             return Report(status=JobStatus.CANCELED, message=error.message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.loras import Lora
+from tiomagic_domain.objects import describe
 from tiomagic_domain.ports.provider import Request
 
 
@@ -26,6 +27,15 @@ def check_travel(request: Request) -> None:
         )
         for lora in Lora.from_arguments(request.settings.get("loras", ()))
         if lora.is_file
+    ]
+    problems += [
+        Problem(
+            field=name,
+            message="is a Python object of this process, and only plain data travels to Modal: "
+            "leave it out, or run the job on 'local'",
+            given=str(describe(value)),
+        )
+        for name, value in request.objects.items()
     ]
     if problems:
         raise ValidationError.of(problems, subject="what Modal can take")

@@ -13,6 +13,7 @@ from tiomagic_domain.errors import Problem, ResourceNotFoundError, ValidationErr
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs import Job
 from tiomagic_domain.media import Media, MediaKind
+from tiomagic_domain.objects import describe, object_problem
 from tiomagic_domain.parameters import Kind
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.media_reader import MediaReader
@@ -60,16 +61,24 @@ class Preparation:
         values = schema.validate(arguments, subject=subject)
         media = self._read(schema, values, subject)
         settled = complete(card, feature, values, media, self._seeds)
+        objects = {name: values[name] for name in schema.objects if name in values}
         plain = {**settled, **{name: item.to_reference() for name, item in media.items()}}
-        return Request(job=self._job(feature, card, provider, plain), card=card, media=media)
+        plain |= {name: describe(value) for name, value in objects.items()}
+        job = self._job(feature, card, provider, plain)
+        return Request(job=job, card=card, media=media, objects=objects)
 
     def restore(self, job: Job, card: ModelCard) -> Request:
         """Return the request of a stored job, its media found by their hashes.
 
         Raises:
             ResourceNotFoundError: when the bytes of an input are gone.
+            ValidationError: when an argument was an object of the process that submitted it.
         """
         schema = card.schema(job.feature)
+        lost = [name for name in schema.objects if name in job.arguments]
+        problems = [object_problem(name, job.arguments[name]) for name in lost]
+        if problems:
+            raise ValidationError.of([p for p in problems if p], subject=f"job {job.job_id}")
         media = {
             p.name: self._media.find(job.arguments[p.name])
             for p in schema.media

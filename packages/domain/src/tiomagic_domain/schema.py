@@ -6,6 +6,7 @@ What JSON Schema cannot say, and :meth:`Schema.validate` still checks:
 - :class:`MaxPixels`, a limit on a product of two parameters;
 - that a media input is a readable picture or video (the media reader looks);
 - Python-only sources of media (bytes, file objects, PIL images), which JSON has no form for;
+- arguments that are Python objects (:attr:`Schema.objects`), which JSON has no form for;
 - references to media by hash (dicts that a recipe holds), which only a rerun has a use for;
 - Python-only forms of plain values (a tuple for a list).
 """
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.objects import object_problem
 from tiomagic_domain.parameters import UNSET, Parameter, Rejected
 from tiomagic_domain.suggestions import closest, listed, shortened
 
@@ -99,9 +101,11 @@ class Schema:
 
     parameters: tuple[Parameter, ...]
     rules: tuple[Rule, ...] = ()
+    objects: tuple[str, ...] = ()
+    """Arguments of the pipeline itself that are taken as they are, as Python objects."""
 
     def __post_init__(self) -> None:
-        names = [parameter.name for parameter in self.parameters]
+        names = [*(parameter.name for parameter in self.parameters), *self.objects]
         if len(set(names)) != len(names):
             raise ValueError(f"a parameter is named twice: {names}")
 
@@ -164,6 +168,11 @@ class Schema:
                 values[parameter.name] = parameter.check(given)
             except Rejected as rejected:
                 problems.append(_rejection(parameter, given, rejected))
+        for name in self.objects:
+            if name in arguments:
+                values[name] = arguments[name]
+                problem = object_problem(name, arguments[name])
+                problems += [] if problem is None else [problem]
         present = {name: values.get(name, UNSET) for name in (*values, *arguments)}
         for rule in self.rules:
             problems.extend(rule.problems(present))
@@ -172,10 +181,10 @@ class Schema:
         return values
 
     def _unknown(self, arguments: Mapping[str, object]) -> list[Problem]:
-        known = [parameter.name for parameter in self.parameters]
+        known = [*(parameter.name for parameter in self.parameters), *self.objects]
         problems = []
         for name in arguments:
-            if name in self:
+            if name in known:
                 continue
             nearest = closest(name, known)
             hint = f"did you mean {nearest!r}?" if nearest else f"known: {listed(known)}"

@@ -25,7 +25,7 @@ method              answers
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -88,7 +88,8 @@ class PipelineEngine:
         watch = self._watch(settings, progress, cancel)
         arguments = {**self._arguments(prompt, settings), **conditions}
         if self.calls_back:
-            arguments["callback_on_step_end"] = watch.on_step_end
+            theirs = arguments.get("callback_on_step_end")
+            arguments["callback_on_step_end"] = one_after_the_other(watch.on_step_end, theirs)
         with watch:
             output = self._call(**arguments)
         return self._clip(output, prompt, settings)
@@ -121,7 +122,12 @@ class PipelineEngine:
             arguments[self.limit_argument] = self._card.prompt_tokens
         # Drawn on the CPU, so that a seed means the same noise on every device.
         generator = torch.Generator("cpu").manual_seed(int(settings["seed"]))
-        return {**arguments, "prompt": prompt, "generator": generator, "output_type": "pt"}
+        arguments |= {"prompt": prompt, "generator": generator, "output_type": "pt"}
+        # A pipeline takes words or what an encoder made of them, never both.
+        for name in ("prompt", "negative_prompt"):
+            if f"{name}_embeds" in arguments:
+                arguments[name] = None
+        return arguments
 
     def _clip(self, output: Any, prompt: str, settings: Mapping[str, Any]) -> Clip:
         """Return what the pipeline gave as a clip of the size and length that were asked for."""
@@ -141,10 +147,21 @@ class PipelineEngine:
         """Return how many frames there have to be."""
         return int(settings["num_frames"])
 
+    def prompt_facts(self, prompt: str) -> dict[str, object]:
+        """Return how many tokens a prompt has and how many are read, and the text that is not."""
+        return self._facts(prompt)
+
     def _facts(self, prompt: str) -> dict[str, object]:
         """Return what the record says of the prompt."""
-        tokens, limit = len(self._tokenizer()(prompt).input_ids), self._card.prompt_tokens
-        return {"prompt_tokens": tokens, "prompt_tokens_read": min(tokens, limit)}
+        tokenizer, limit = self._tokenizer(), self._card.prompt_tokens
+        tokens = len(tokenizer(prompt).input_ids)
+        facts: dict[str, object] = {
+            "prompt_tokens": tokens,
+            "prompt_tokens_read": min(tokens, limit),
+        }
+        if tokens > limit:
+            facts["prompt_cut"] = cut_text(tokenizer, prompt, limit)
+        return facts
 
     def _tokenizer(self) -> Any:
         """Return the tokenizer whose limit the card names."""
@@ -166,6 +183,42 @@ class PipelineEngine:
     def _picture(self, media: Media, settings: Mapping[str, Any]) -> Image.Image:
         """Return a picture in exactly the size of the video, cropped and never stretched."""
         return cover(load_image(media), int(settings["width"]), int(settings["height"]))
+
+
+def one_after_the_other(
+    ours: Callable[..., dict[str, Any]], theirs: Callable[..., Any] | None
+) -> Callable[..., dict[str, Any]]:
+    """Return a callback that calls ours and then the caller's, whose changes are passed on."""
+    if theirs is None:
+        return ours
+
+    def on_step_end(
+        pipeline: Any, index: int, timestep: Any, tensors: dict[str, Any]
+    ) -> dict[str, Any]:
+        tensors = ours(pipeline, index, timestep, tensors)
+        changed: dict[str, Any] | None = theirs(pipeline, index, timestep, tensors)
+        return tensors if changed is None else changed
+
+    return on_step_end
+
+
+def cut_text(tokenizer: Any, prompt: str, limit: int) -> str:
+    """Return the end of a prompt that a model does not read.
+
+    Args:
+        tokenizer: The model's own.
+        prompt: With more tokens than the limit.
+        limit: In tokens, with those that mark the ends.
+    """
+    # Only the fast ones know where in the text a token stands.
+    places = {"return_offsets_mapping": True} if tokenizer.is_fast else {}
+    words = tokenizer(prompt, add_special_tokens=False, **places)
+    marks = len(tokenizer(prompt).input_ids) - len(words.input_ids)
+    first = max(limit - marks, 0)
+    if tokenizer.is_fast:
+        return prompt[words.offset_mapping[first][0] :].strip()
+    text: str = tokenizer.decode(words.input_ids[first:])
+    return text.strip()
 
 
 def to_pixels(frames: torch.Tensor) -> NDArray[np.uint8]:

@@ -69,6 +69,7 @@ def _schema(feature: Feature) -> Schema:
     return Schema(
         parameters=(*INPUTS[feature], *poses, *shared, *bound),
         rules=(*one_pose, MaxPixels(SIDE * SIDE)),
+        objects=settings.OBJECTS,
     )
 
 

@@ -44,7 +44,10 @@ def _schema(feature: Feature, *extra: Parameter) -> Schema:
         replace(p, default=DEFAULTS[p.name], source=SOURCE) if p.name in DEFAULTS else p
         for p in base.parameters
     )
-    return replace(base, parameters=parameters)
+    # Around a picture the latents are the engine's own business.
+    taken = {"latents"} if extra else set()
+    objects = tuple(name for name in base.objects if name not in taken)
+    return replace(base, parameters=parameters, objects=objects)
 
 
 PUSA = replace(

@@ -84,6 +84,15 @@ LORAS = Parameter(
     description="LoRA files that are added to the weights for this video, one after the other.",
 )
 
+OBJECTS = (
+    "latents",
+    "prompt_embeds",
+    "negative_prompt_embeds",
+    "attention_kwargs",
+    "callback_on_step_end",
+)
+"""Arguments of most pipelines of diffusers that exist as Python objects alone."""
+
 
 def side(name: str, *, default: int | None, multiple_of: int, low: int, high: int) -> Parameter:
     """Return ``width`` or ``height`` in pixels; without a default the picture decides."""

@@ -83,6 +83,7 @@ def wan_schema(
         parameters=(*INPUTS[feature], *poses, *shared, *extra),
         # Every model of the family may be asked for 720p; what it was trained on is the default.
         rules=(*one_pose, MaxPixels(PIXELS_720P)),
+        objects=settings.OBJECTS,
     )
 
 

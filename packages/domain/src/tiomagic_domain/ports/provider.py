@@ -27,6 +27,8 @@ class Request:
     card: ModelCard
     media: Mapping[str, Media] = field(default_factory=dict)
     """The pictures and videos by parameter name."""
+    objects: Mapping[str, object] = field(default_factory=dict)
+    """Arguments that are objects of this process; the job has a description of each."""
 
     @property
     def feature(self) -> Feature:
@@ -36,7 +38,8 @@ class Request:
     @property
     def settings(self) -> dict[str, Any]:
         """The optional arguments that are not media, with every default and the seed."""
-        return {k: v for k, v in self.job.optional_args.items() if k not in self.media}
+        plain = {k: v for k, v in self.job.optional_args.items() if k not in self.media}
+        return {**plain, **self.objects}
 
     @property
     def inputs(

@@ -1,0 +1,47 @@
+"""Arguments that are objects of the caller's process: tensors, functions, and the like.
+
+A pipeline's own expert arguments have no form outside of Python. They reach an engine that runs in
+the same process, and the record has what they were like: type, shape, number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from tiomagic_domain.errors import Problem
+from tiomagic_domain.suggestions import shortened
+
+TYPE = "python"
+"""Key of the description that has the type."""
+
+
+def describe(value: object) -> dict[str, Any]:
+    """Return what the record says of an object: its type, and how large it is."""
+    kind = type(value)
+    library = kind.__module__.partition(".")[0]
+    name = kind.__qualname__ if library == "builtins" else f"{library}.{kind.__qualname__}"
+    description: dict[str, Any] = {TYPE: name}
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        description["shape"] = [int(size) for size in shape]
+        description["dtype"] = str(getattr(value, "dtype", ""))
+    elif isinstance(value, Mapping):
+        description["keys"] = sorted(str(key) for key in value)
+    elif isinstance(value, Collection):
+        description["length"] = len(value)
+    return description
+
+
+def object_problem(name: str, value: object) -> Problem | None:
+    """Return why a value cannot be such an argument, or None."""
+    if isinstance(value, Mapping) and isinstance(value.get(TYPE), str):
+        message = (
+            f"was an object of type {value[TYPE]} in the process that made the first video, and a "
+            "record does not hold it: give it again"
+        )
+    elif value is None or isinstance(value, str | bytes | bool | int | float):
+        message = f"must be a Python object such as a tensor, not {type(value).__name__}"
+    else:
+        return None
+    return Problem(field=name, message=message, given=shortened(value))
