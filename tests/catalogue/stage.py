@@ -54,6 +54,17 @@ class Wardrobe:
             )
         save(self.folder, [card.name])
 
+    def call(self, request: Request) -> tuple[object, ...]:
+        """Return what decides the frames of a request, to be compared with that of another.
+
+        Models whose cards differ in words and defaults alone, over the same weights, make the same
+        call at an end of their limits: once is enough.
+        """
+        card = request.card
+        facts = (card.engine, card.prompt_tokens, repr(card.options), card.parts, card.loras)
+        settings = repr(sorted(request.settings.items()))
+        return (*facts, TINY.get(card.name), request.feature, settings)
+
     def run(self, request: Request) -> tuple[Clip, list[str]]:
         """Return the clip of a request, and what the libraries warned of."""
         self.provide(request.card)

@@ -16,11 +16,7 @@ def test_every_model_has_a_tiny_pipeline_and_every_tiny_pipeline_a_model():
 
 @pytest.fixture(scope="module")
 def seen():
-    """Calls that were made.
-
-    Models whose cards differ in words and defaults alone, over the same weights, make the same call
-    at an end of their limits: it is made once.
-    """
+    """Calls that were made: see ``Wardrobe.call``."""
     return set()
 
 
@@ -33,8 +29,7 @@ def test_it_makes_what_was_asked(card, feature, wardrobe, studio, seen):
     """
     for name, settings in extremes.calls(card.schema(feature)):
         request = request_for(card, feature, settings, studio)
-        facts = (card.engine, card.prompt_tokens, repr(card.options), feature)
-        call = (*facts, TINY.get(card.name), repr(sorted(request.settings.items())))
+        call = wardrobe.call(request)
         if call in seen:
             continue
         clip, warnings = wardrobe.run(request)
