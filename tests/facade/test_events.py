@@ -84,11 +84,11 @@ def test_events_tell_each_change_once(stage: Stage, job: JobHandle) -> None:
     assert [str(event) for event in told] == ["queued", "running: denoising 1/3", "completed"]
 
 
-def test_an_event_has_the_time_that_is_left() -> None:
+def test_an_event_has_the_time_that_is_left(job: JobHandle) -> None:
     """The line for a person ends with it."""
     event = JobEvent(
-        status="running", phase="denoising", step=3, steps=30, eta_s=40.6, message="", job=None
-    )  # type: ignore[arg-type]  # Not looked at here.
+        status="running", phase="denoising", step=3, steps=30, eta_s=40.6, message="", job=job
+    )
     assert str(event) == "running: denoising 3/30, 41 s left"
 
 

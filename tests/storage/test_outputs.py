@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 from datetime import timedelta, timezone
 from pathlib import Path
 
@@ -141,3 +142,25 @@ def test_the_recipe_keeps_its_letters(tmp_path):
     path = FolderOutputStore(tmp_path).save(make_job(), video).with_suffix(".json")
     assert "Füchslein" in path.read_text("utf-8")
     assert json.loads(path.read_text("utf-8"))["prompt"] == "Füchslein \ud800"
+
+
+def test_a_video_of_another_folder_is_removed_by_its_own_name_only(tmp_path: Path) -> None:
+    """The folder may have been another one then; what has another name is somebody else's."""
+    job = make_job()
+    old, new = FolderOutputStore(tmp_path / "old"), FolderOutputStore(tmp_path / "new")
+    path = old.save(job, make_video(tmp_path / "spool"))
+    foreign = tmp_path / "holiday.mp4"
+    foreign.write_bytes(b"mine")
+    assert new.remove(replace(job, result_video=str(foreign))) == []
+    assert foreign.exists()
+    assert new.remove(replace(job, result_video=str(path))) == [path, path.with_suffix(".json")]
+
+
+def test_a_file_that_cannot_be_deleted_is_told(tmp_path: Path) -> None:
+    """The error names the file."""
+    job, store = make_job(), FolderOutputStore(tmp_path / "videos")
+    path = store.save(job, make_video(tmp_path / "spool"))
+    path.unlink()
+    path.mkdir()  # What no permission of a superuser gets around.
+    with pytest.raises(ProcessingError, match=path.name):
+        store.remove(job)

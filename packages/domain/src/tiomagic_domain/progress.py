@@ -57,7 +57,7 @@ class Progress:
 class ProgressSink(Protocol):
     """Takes the moments of a running job. Cheap to call, and never raises."""
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: Progress, /) -> None:
         """Take one moment."""
         ...
 

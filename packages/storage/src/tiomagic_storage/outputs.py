@@ -80,8 +80,41 @@ class FolderOutputStore:
             recipe = {}
         return VideoFile(path=target, recipe=recipe if isinstance(recipe, dict) else {})
 
+    def remove(self, job: Job) -> list[Path]:
+        """Delete a job's video and the recipe beside it; harmless when they are gone.
+
+        They lie in the folder, or where the job says that they are when the folder was another one
+        then. A file that does not have the job's own name is somebody else's and stays.
+
+        Raises:
+            ProcessingError: when a file cannot be deleted.
+        """
+        place = self._place(job)
+        told = Path(job.result_video) if job.result_video else place
+        videos = dict.fromkeys([place, told] if told.name == place.name else [place])
+        # The video first: where there is a video, there is its recipe.
+        return [
+            path
+            for video in videos
+            for path in (video, video.with_suffix(".json"))
+            if _removed(path)
+        ]
+
     def _place(self, job: Job) -> Path:
         return self._folder.absolute() / f"{_name(job)}.mp4"
+
+
+def _removed(path: Path) -> bool:
+    """Delete a file; return False when it is not there."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise ProcessingError(
+            f"{path} cannot be deleted: {error.strerror or error}", details={"path": str(path)}
+        ) from error
+    return True
 
 
 def _name(job: Job) -> str:

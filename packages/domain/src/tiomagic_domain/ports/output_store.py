@@ -34,3 +34,14 @@ class OutputStore(Protocol):
         at the job next finds the video here.
         """
         ...
+
+    def remove(self, job: Job) -> list[Path]:
+        """Delete a job's video and its recipe; harmless when they are gone.
+
+        Returns:
+            The absolute paths of the files that were deleted.
+
+        Raises:
+            ProcessingError: when a file cannot be deleted; the others may be gone.
+        """
+        ...

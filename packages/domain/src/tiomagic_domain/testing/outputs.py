@@ -51,6 +51,16 @@ class FakeOutputStore:
         recipe = json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))
         return VideoFile(path=target, recipe=recipe)
 
+    def remove(self, job: Job) -> list[Path]:
+        """Delete the job's video and recipe, if they are there."""
+        target = self.saved.pop(job.job_id, None)
+        if target is None:
+            return []
+        found = [path for path in (target, target.with_suffix(".json")) if path.exists()]
+        for path in found:
+            path.unlink()
+        return found
+
 
 def make_video(folder: Path, content: bytes = b"frames", name: str = "spool.mp4") -> VideoFile:
     """Return a file that stands for a finished video; its bytes are no real mp4."""
@@ -91,6 +101,17 @@ class OutputStoreContract:
         path = store.save(job, video)
         assert store.find(job) == VideoFile(path=path, recipe=video.recipe)
         assert store.find(make_job()) is None
+
+    def test_a_removed_video_is_gone_and_no_other(self, store: OutputStore, tmp_path: Path) -> None:
+        """The video and its recipe are deleted, once; another job keeps its own."""
+        job, other = make_job(), make_job()
+        path = store.save(job, make_video(tmp_path / "spool"))
+        kept = store.save(other, make_video(tmp_path / "spool"))
+        assert set(store.remove(job)) == {path, path.with_suffix(".json")}
+        assert store.find(job) is None
+        assert not path.with_suffix(".json").exists()
+        assert store.remove(job) == []
+        assert store.find(other) == VideoFile(path=kept, recipe=make_video(tmp_path).recipe)
 
     def test_two_jobs_have_two_videos(self, store: OutputStore, tmp_path: Path) -> None:
         """Jobs of the same moment and model do not overwrite each other."""

@@ -1,0 +1,131 @@
+"""The use cases on stored jobs."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tiomagic_domain.archive import PAGE, Archive
+from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
+from tiomagic_domain.jobs import Job, JobQuery, JobStatus
+from tiomagic_domain.testing import FakeClock, FakeOutputStore, MemoryJobRepository, make_job
+from tiomagic_domain.testing.outputs import make_video
+
+
+class Room:
+    """An archive and what it stands on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.repository = MemoryJobRepository()
+        self.outputs = FakeOutputStore(folder)
+        self.clock = FakeClock()
+        self.told: list[Job] = []
+        self.archive = Archive(
+            repository=self.repository,
+            outputs=self.outputs,
+            clock=self.clock,
+            on_change=self.told.append,
+        )
+
+    def store(self, **fields) -> Job:
+        job = make_job(**fields)
+        self.repository.add(job)
+        return job
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    return Room(tmp_path / "videos")
+
+
+def test_tags_join_what_is_there(room: Room) -> None:
+    """Tags are added and taken away by name, each once; the note is as it was."""
+    job = room.store(tags=("old",), note="mine", status=JobStatus.COMPLETED)
+    room.clock.advance(60)
+    labelled = room.archive.label(job.job_id, add=["fox", " old ", "snow"], remove=["nothing"])
+    assert labelled.tags == ("old", "fox", "snow")
+    assert (labelled.note, labelled.status) == ("mine", JobStatus.COMPLETED)
+    assert labelled.last_updated == room.clock.now()
+    assert room.archive.label(job.job_id, remove=["old ", "snow"]).tags == ("fox",)
+    assert room.archive.label(job.job_id, note="").note == ""
+    assert [told.tags for told in room.told] == [("old", "fox", "snow"), ("fox",), ("fox",)]
+
+
+def test_words_that_are_there_already_change_nothing(room: Room) -> None:
+    """No version is used up, and nobody is told."""
+    job = room.store(tags=("fox",), note="mine")
+    room.clock.advance(60)
+    same = room.archive.label(job.job_id, add=["fox"], remove=["cat"], note="mine")
+    assert same == job
+    assert room.told == []
+
+
+def test_a_tag_that_is_refused_changes_nothing(room: Room) -> None:
+    """An empty tag is named, and the others are not stored either."""
+    job = room.store()
+    with pytest.raises(ValidationError, match="tags"):
+        room.archive.label(job.job_id, add=["fine", " "])
+    assert room.repository.get(job.job_id).tags == ()
+    with pytest.raises(ResourceNotFoundError):
+        room.archive.label("nothing", add=["fine"])
+
+
+def test_tags_of_many_writers_are_all_kept(room: Room) -> None:
+    """Each of several threads finds its own tag afterwards."""
+    job = room.store()
+    gate = threading.Barrier(6)
+
+    def write(number: int) -> None:
+        gate.wait(60)
+        room.archive.label(job.job_id, add=[f"tag {number}"])
+
+    threads = [threading.Thread(target=write, args=[number]) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert set(room.repository.get(job.job_id).tags) == {f"tag {number}" for number in range(6)}
+
+
+def test_every_job_is_given_once_whatever_the_page(room: Room) -> None:
+    """All that match come in order, over the borders of pages, and never more than asked for."""
+    first = make_job()
+    jobs = [
+        replace(make_job(), creation_time=first.creation_time + timedelta(seconds=second))
+        for second in range(PAGE + 3)
+    ]
+    for job in jobs:
+        room.repository.add(job)
+    newest = [job.job_id for job in reversed(jobs)]
+    everything = JobQuery(limit=None)
+    assert [job.job_id for job in room.archive.each(everything)] == newest
+    some = JobQuery(limit=PAGE + 1, oldest_first=True)
+    assert [job.job_id for job in room.archive.each(some)] == newest[:1:-1][: PAGE + 1]
+    assert list(room.archive.each(JobQuery(limit=0))) == []
+
+
+@pytest.mark.parametrize("status", [status for status in JobStatus if not status.is_terminal])
+def test_a_job_that_is_not_over_is_not_deleted(room: Room, status: JobStatus) -> None:
+    """The error says what to do, and the job is there."""
+    job = room.store(status=status)
+    with pytest.raises(ValidationError, match="cancel it first") as caught:
+        room.archive.delete(job.job_id, files=True)
+    assert caught.value.code == "job_not_over"
+    assert room.repository.get(job.job_id) == job
+
+
+def test_a_deleted_job_takes_its_files_when_told(room: Room, tmp_path: Path) -> None:
+    """Without ``files`` the video stays; with it the video and its recipe are gone."""
+    for files in (False, True):
+        job = room.store(status=JobStatus.COMPLETED)
+        path = room.outputs.save(job, make_video(tmp_path / "spool"))
+        deleted = room.archive.delete(job.job_id, files=files)
+        assert path.exists() is not files
+        assert deleted == ([path, path.with_suffix(".json")] if files else [])
+        with pytest.raises(ResourceNotFoundError):
+            room.repository.get(job.job_id)
+        assert room.told[-1] == job
