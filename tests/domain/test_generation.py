@@ -20,6 +20,7 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs import JobQuery, JobStatus
 from tiomagic_domain.media import MediaKind
 from tiomagic_domain.recipe import build_recipe
+from tiomagic_domain.settling import hash_of
 from tiomagic_domain.testing import make_job
 from tiomagic_domain.testing.outputs import make_video
 
@@ -264,7 +265,7 @@ def test_a_video_that_was_saved_before_its_process_died_counts(house, tmp_path):
     path = house.outputs.save(job, video)
     done = house.generation.check(job.job_id)
     assert (done.status, done.result_video) == ("completed", str(path))
-    assert done.facts == {"device": "cpu"}
+    assert done.facts == {"device": "cpu", "sha256": hash_of(path)}
     assert house.remote.polled == []
 
 

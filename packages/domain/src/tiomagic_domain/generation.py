@@ -6,22 +6,21 @@ is the idempotency key, and what is not known for certain is looked up, never se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, find_feature, find_model
 from tiomagic_domain.errors import (
     APIError,
-    GenerationCanceledError,
-    ProcessingError,
+    ConfigurationError,
     TioMagicError,
     UnknownProviderError,
 )
+from tiomagic_domain.execution import Execution
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import Job, JobQuery, JobStatus
-from tiomagic_domain.observation import JobObserver, ignore_trouble
+from tiomagic_domain.jobs import TERMINAL, Job, JobQuery, JobStatus
+from tiomagic_domain.observation import JobObserver, ignore_trouble, nobody_asks
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.media_reader import MediaReader
@@ -29,13 +28,13 @@ from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Provider, Report, Request
 from tiomagic_domain.preparation import Preparation
 from tiomagic_domain.progress import ProgressSink, ignore_progress
-from tiomagic_domain.reports import apply_report, ask_to_stop
+from tiomagic_domain.reports import ask_to_stop
+from tiomagic_domain.settling import Settler
 from tiomagic_domain.suggestions import did_you_mean, listed
 from tiomagic_domain.waiting import Patience
+from tiomagic_domain.working import Background, Supervisor
+from tiomagic_domain.working.supervisor import is_lost
 from tiomagic_domain.writing import JobWriter, ignore_change
-
-ANSWER_LOST = "answer_lost"
-"""Code of the error that says: the job may or may not have started."""
 
 
 class Generation:
@@ -51,6 +50,7 @@ class Generation:
         on_trouble: Told what went wrong without stopping a run.
         catalogue: The models that can be asked for; every known one when left out.
         preparation: Turns arguments into requests; made from the other parts when left out.
+        background: What jobs need to run without their caller; None where none does.
     """
 
     def __init__(  # noqa: PLR0913 - by keyword only, one for each part
@@ -65,13 +65,17 @@ class Generation:
         on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
         catalogue: Mapping[str, ModelCard] | None = None,
         preparation: Preparation | None = None,
+        background: Background | None = None,
     ) -> None:
         self._providers = providers
         self._repository = repository
-        self._outputs = outputs
         self._clock = clock
         self._writer = JobWriter(repository, clock, on_change)
         self._on_trouble = on_trouble
+        self._background = background
+        self._supervisor = Supervisor(background, self._writer) if background else None
+        self._settler = Settler(repository, outputs, self._writer, on_trouble)
+        self._execution = Execution(self._settler, on_trouble, self._supervisor)
         self._catalogue = catalogue
         self._preparation = preparation or Preparation(media, clock)
 
@@ -83,6 +87,8 @@ class Generation:
         model: str | None,
         arguments: Mapping[str, object],
         on_progress: ProgressSink = ignore_progress,
+        detach: bool = False,
+        retry: int = 0,
     ) -> Job:
         """Validate a call, store its job, and hand it to the provider.
 
@@ -92,9 +98,11 @@ class Generation:
             model: Which model; None for the provider's default.
             arguments: Inputs and settings by name.
             on_progress: Told each moment while a blocking provider works.
+            detach: Leave the run of a blocking provider to a worker process, and return at once.
+            retry: How often a job that a worker runs may run again when its worker is lost.
 
         Returns:
-            The stored job: over, when the provider is a blocking one.
+            The stored job: over, when the provider is a blocking one and ``detach`` is False.
 
         Raises:
             ValidationError, UnknownModelError, UnknownProviderError: nothing was stored.
@@ -106,38 +114,76 @@ class Generation:
         card = find_model(name, feature, provider, catalogue=self._catalogue)
         request = self._preparation.prepare(feature, card, provider, arguments)
         runner.check(request)
-        job = request.job
-        self._writer.add(job)
+        if detach and runner.capabilities().blocking:
+            return self._queued(request, retry)
+        self._writer.add(request.job)
+        return self._start(runner, request, on_progress=on_progress)
+
+    def perform(self, job: Job, *, told_to_end: Callable[[], bool] = nobody_asks) -> Job:
+        """Run a stored job that this process has taken from its queue, to its end.
+
+        Args:
+            job: Stored as running, with this process as its call id.
+            told_to_end: Says whether this process is to end before the job is over.
+
+        Raises:
+            TioMagicError: when it failed; it is stored so.
+        """
+        try:
+            runner = self._provider(job.provider)
+            card = find_model(job.model, job.feature, job.provider, catalogue=self._catalogue)
+            request = self._preparation.restore(job, card)
+        except TioMagicError as error:
+            self._settler.fail(job.job_id, error)
+            raise
+        return self._start(runner, request, told_to_end=told_to_end)
+
+    def abandon(self, job: Job, *, told_to_end: bool) -> Job:
+        """Store the end of a job whose process is about to end in the middle of it.
+
+        Args:
+            job: As it was when the process took it.
+            told_to_end: True when the process was to end, False when the job was to stop.
+        """
+        return self._execution.abandon(job, told_to_end=told_to_end)
+
+    def _start(
+        self,
+        runner: Provider,
+        request: Request,
+        *,
+        on_progress: ProgressSink = ignore_progress,
+        told_to_end: Callable[[], bool] = nobody_asks,
+    ) -> Job:
         observer = JobObserver(
-            job.job_id,
+            request.job.job_id,
             writer=self._writer,
             repository=self._repository,
             clock=self._clock,
             on_progress=on_progress,
             on_trouble=self._on_trouble,
+            told_to_end=told_to_end,
         )
-        return self._start(runner, request, observer)
+        return self._execution.start(runner, request, observer, told_to_end)
 
-    def _start(self, runner: Provider, request: Request, observer: JobObserver) -> Job:
-        job_id = request.job.job_id
+    def _queued(self, request: Request, retry: int) -> Job:
+        """Store a job for a worker, and see that there is one."""
+        if self._background is None or self._supervisor is None:
+            raise ConfigurationError(
+                "these parts cannot run a job without its caller: they lack leases",
+                code="no_background",
+            )
+        # What a worker could not find is better told now.
+        self._preparation.restore(request.job, request.card)
+        queue = self._background.queue(request.job.provider)
+        job = replace(request.job, queue=queue, retry=retry, message="waits for a worker")
+        self._writer.add(job)
         try:
-            report = runner.submit(request, observer)
-        except GenerationCanceledError as error:
-            report = Report(status=JobStatus.CANCELED, message=error.message)
-        except APIError as error:
-            if error.code != ANSWER_LOST:
-                self._fail(job_id, error)
-                raise
-            report = Report(status=JobStatus.QUEUED, message=error.message)
-        except KeyboardInterrupt:
-            # A run in this process ends with it; one far away may have started and is looked up.
-            if runner.capabilities().blocking:
-                self._apply(job_id, Report(status=JobStatus.CANCELED, message="interrupted"))
+            self._supervisor.serve(queue)
+        except ConfigurationError as error:
+            self._settler.fail(job.job_id, error)
             raise
-        except Exception as error:
-            self._fail(job_id, error)
-            raise
-        return self._stop_if_unwanted(runner, self._apply(job_id, report), report)
+        return job
 
     def get(self, job_id: str) -> Job:
         """Return a job as it is stored.
@@ -163,20 +209,44 @@ class Generation:
         job = self._repository.get(job_id)
         if job.status.is_terminal:
             return job
-        saved = self._outputs.find(job)
+        saved = self._settler.saved(job)
         if saved is not None:
-            # Whoever put it there died before it could tell.
-            facts = saved.recipe.get("facts")
-            known = facts if isinstance(facts, dict) else {}
-            report = Report(status=JobStatus.COMPLETED, message="completed", facts=known)
-            return self._complete(job_id, report, saved.path)
+            return saved
+        if self._supervisor is not None:
+            self._supervisor.look_after(job)
+        if job.queue is not None and job.status is JobStatus.QUEUED:
+            return job  # No provider knows it yet.
         try:
             report = self._provider(job.provider).poll(job)
         except APIError as error:
             if not error.retryable:
                 raise
             report = Report(status=job.status, message=error.message)
-        return self._apply(job_id, report)
+        if self._supervisor is not None and is_lost(job, report):
+            return self._supervisor.settle_lost(job, report)
+        return self._settler.apply(job_id, report)
+
+    def recover(self) -> Sequence[Job]:
+        """Look at every job that is not over, as after a crash or a restart of the machine.
+
+        Jobs of dead workers fail or run again, jobs far away are followed, videos that are done
+        are brought home, and queues with jobs in them get a worker.
+
+        Returns:
+            The jobs that have changed by it, oldest first. What went wrong with one of them is told
+            to ``on_trouble``, and the next one is looked at.
+        """
+        query = JobQuery(status=frozenset(JobStatus) - TERMINAL, limit=None, oldest_first=True)
+        changed = []
+        for before in self._repository.list(query):
+            try:
+                after = self.check(before.job_id)
+            except TioMagicError as error:
+                self._on_trouble(error)
+                continue
+            if after.version != before.version:
+                changed.append(after)
+        return changed
 
     def wait(
         self,
@@ -218,7 +288,9 @@ class Generation:
         job = self._writer.change(job_id, lambda job, at: ask_to_stop(job, at=at))
         if job.status.is_terminal:
             return job
-        return self._apply(job_id, self._provider(job.provider).cancel(job))
+        if self._supervisor is not None:
+            self._supervisor.look_after(job)
+        return self._settler.apply(job_id, self._provider(job.provider).cancel(job))
 
     def rerun(
         self,
@@ -227,6 +299,8 @@ class Generation:
         overrides: Mapping[str, object],
         provider: str | None = None,
         on_progress: ProgressSink = ignore_progress,
+        detach: bool = False,
+        retry: int = 0,
     ) -> Job:
         """Run a recipe again, with the same seed unless another is given.
 
@@ -236,6 +310,8 @@ class Generation:
             overrides: Arguments that replace those of the recipe; None takes one away.
             provider: Who is to run it; None for the recipe's own.
             on_progress: Told each moment while a blocking provider works.
+            detach: As for ``submit``.
+            retry: As for ``submit``.
         """
         arguments = {**recipe["required_args"], **recipe["optional_args"], **overrides}
         return self.submit(
@@ -244,6 +320,8 @@ class Generation:
             model=str(recipe["model"]),
             arguments={name: value for name, value in arguments.items() if value is not None},
             on_progress=on_progress,
+            detach=detach,
+            retry=retry,
         )
 
     def _provider(self, name: str) -> Provider:
@@ -254,53 +332,3 @@ class Generation:
                 details={"provider": name, "known": sorted(self._providers)},
             )
         return self._providers[name]
-
-    def _apply(self, job_id: str, report: Report) -> Job:
-        """Store a provider's word, and the video that may come with it."""
-        if report.status is not JobStatus.COMPLETED:
-            return self._writer.change(job_id, lambda job, at: apply_report(job, report, at=at))
-        job = self._repository.get(job_id)
-        if report.video is None:
-            raise ProcessingError(f"the provider says job {job_id} is done, but gave no video")
-        if job.status.is_terminal:
-            # Another process has brought the video home: this copy of it is not needed.
-            report.video.path.unlink(missing_ok=True)
-            return job
-        try:
-            path = self._outputs.save(job, report.video)
-        except ProcessingError as error:
-            message = f"the video is finished but could not be saved: {error.message}"
-            kept = Report(status=job.status, message=message)
-            job = self._writer.change(job_id, lambda job, at: apply_report(job, kept, at=at))
-            if job.status is JobStatus.COMPLETED:
-                return job  # Another process was faster, and took the file with it.
-            error.details.setdefault("job_id", job_id)
-            raise
-        return self._complete(job_id, report, path)
-
-    def _complete(self, job_id: str, report: Report, path: Path) -> Job:
-        return self._writer.change(
-            job_id, lambda job, at: apply_report(job, report, at=at, result_video=str(path))
-        )
-
-    def _fail(self, job_id: str, error: Exception) -> None:
-        message, code = f"{type(error).__name__}: {error}", "unexpected"
-        if isinstance(error, TioMagicError):
-            message, code = error.message, error.code
-            error.details.setdefault("job_id", job_id)
-        try:
-            self._apply(job_id, Report(status=JobStatus.FAILED, error=message, error_code=code))
-        except ProcessingError as trouble:
-            # The caller has to hear why the job failed, and not that this could not be stored.
-            self._on_trouble(trouble)
-
-    def _stop_if_unwanted(self, runner: Provider, job: Job, report: Report) -> Job:
-        """Stop a run that somebody canceled while its submission was under way."""
-        wanted = job.status in {JobStatus.QUEUED, JobStatus.RUNNING}
-        if wanted or report.status.is_terminal:
-            return job
-        try:
-            return self._apply(job.job_id, runner.cancel(replace(job, call_id=report.call_id)))
-        except APIError as error:
-            self._on_trouble(error)
-            return job

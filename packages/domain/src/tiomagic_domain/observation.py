@@ -24,6 +24,11 @@ def ignore_trouble(error: TioMagicError) -> None:
     """Take an error and do nothing."""
 
 
+def nobody_asks() -> bool:
+    """Return False: this process may go on."""
+    return False
+
+
 class JobObserver:
     """Stores what a running provider says of a job.
 
@@ -34,6 +39,7 @@ class JobObserver:
         clock: For the intervals.
         on_progress: Told every moment, stored or not.
         on_trouble: Told when a moment could not be stored; the run goes on.
+        told_to_end: Says whether this process is to end, which ends the run as well.
     """
 
     def __init__(
@@ -45,7 +51,9 @@ class JobObserver:
         clock: Clock,
         on_progress: ProgressSink = ignore_progress,
         on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
+        told_to_end: Callable[[], bool] = nobody_asks,
     ) -> None:
+        self._told_to_end = told_to_end
         self._job_id = job_id
         self._writer = writer
         self._repository = repository
@@ -78,7 +86,9 @@ class JobObserver:
             self._on_trouble(error)
 
     def raise_if_canceled(self) -> None:
-        """Return, or end the run when the stored job says ``canceling``."""
+        """Return, or end the run: the stored job says ``canceling``, or the process is to end."""
+        if self._told_to_end():
+            raise self._stopped("stops: its process was told to end")
         now = self._clock.monotonic()
         if now - self._looked_at < CANCEL_INTERVAL_S:
             return
@@ -89,6 +99,9 @@ class JobObserver:
             self._on_trouble(error)
             return
         if status in {JobStatus.CANCELING, JobStatus.CANCELED}:
-            raise GenerationCanceledError(
-                f"job {self._job_id} was canceled", details={"job_id": self._job_id}
-            )
+            raise self._stopped("was canceled")
+
+    def _stopped(self, why: str) -> GenerationCanceledError:
+        return GenerationCanceledError(
+            f"job {self._job_id} {why}", details={"job_id": self._job_id}
+        )

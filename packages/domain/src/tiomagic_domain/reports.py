@@ -8,6 +8,9 @@ from typing import Any
 from tiomagic_domain.jobs import TRANSITIONS, Job, JobStatus
 from tiomagic_domain.ports.provider import RUN_GONE, Report
 
+SECONDS_USED = "seconds_used"
+"""The fact of a canceled job that says how long it had run."""
+
 
 def apply_report(job: Job, report: Report, *, at: datetime, **changes: Any) -> Job | None:
     """Return the job with a provider's word on it, or None when it says nothing new.
@@ -29,6 +32,9 @@ def apply_report(job: Job, report: Report, *, at: datetime, **changes: Any) -> J
         message = "canceled; the run was gone already"
         report = Report(status=JobStatus.CANCELED, message=message, facts=report.facts)
     news = _news(job, report) | changes
+    if report.status is JobStatus.CANCELED and job.started_at is not None:
+        used = max((at - job.started_at).total_seconds(), 0.0)
+        news["facts"] = {**job.facts, **report.facts, SECONDS_USED: round(used, 3)}
     # That a run starts over is for whoever knows that its worker was lost, never for a provider.
     if report.status in TRANSITIONS[job.status] - {JobStatus.QUEUED}:
         return job.to(report.status, at=at, **news)
@@ -36,9 +42,15 @@ def apply_report(job: Job, report: Report, *, at: datetime, **changes: Any) -> J
 
 
 def ask_to_stop(job: Job, *, at: datetime) -> Job | None:
-    """Return the job as one that somebody wants to stop, or None when it is over or asked."""
+    """Return the job as one that somebody wants to stop, or None when it is over or asked.
+
+    One that waits for a worker is canceled at once: whichever is stored first, this or a worker's
+    taking it, the other one has to look again.
+    """
     if job.status.is_terminal or job.status is JobStatus.CANCELING:
         return None
+    if job.queue is not None and job.status is JobStatus.QUEUED:
+        return job.to(JobStatus.CANCELED, at=at, message="canceled before it began")
     return job.to(JobStatus.CANCELING, at=at, message="asked to stop")
 
 

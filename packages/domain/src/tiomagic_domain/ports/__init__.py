@@ -4,10 +4,12 @@ from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.image_to_video import ImageToVideo
 from tiomagic_domain.ports.interpolate import Interpolate
 from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.launcher import Launcher
 from tiomagic_domain.ports.leases import Lease, Leases
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.pose_guidance import PoseGuidance
+from tiomagic_domain.ports.processes import Processes
 from tiomagic_domain.ports.provider import Capabilities, Observer, Provider, Report, Request
 from tiomagic_domain.ports.text_to_video import TextToVideo
 
@@ -17,12 +19,14 @@ __all__ = [
     "ImageToVideo",
     "Interpolate",
     "JobRepository",
+    "Launcher",
     "Lease",
     "Leases",
     "MediaReader",
     "Observer",
     "OutputStore",
     "PoseGuidance",
+    "Processes",
     "Provider",
     "Report",
     "Request",

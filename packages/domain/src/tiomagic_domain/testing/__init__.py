@@ -7,9 +7,11 @@ port                            fake                         contract
 ==============================  ===========================  =======================================
 ``Clock``                       ``FakeClock``                ``ClockContract``
 ``JobRepository``               ``MemoryJobRepository``      ``JobRepositoryContract``
+``Launcher``                    ``FakeLauncher``
 ``Leases``                      ``MemoryLeases``             ``LeasesContract``
 ``MediaReader``                 ``FakeMediaReader``          ``MediaReaderContract``
 ``OutputStore``                 ``FakeOutputStore``          ``OutputStoreContract``
+``Processes``                   ``FakeProcesses``
 ``Provider``                    ``FakeProvider``             ``BlockingProviderContract``,
                                                              ``QueueingProviderContract`` or
                                                              ``RemoteProviderContract``
@@ -64,6 +66,7 @@ from tiomagic_domain.testing.repository import (  # noqa: E402
     MemoryJobRepository,
     make_job,
 )
+from tiomagic_domain.testing.working import FakeLauncher, FakeProcesses  # noqa: E402
 
 __all__ = [
     "NOON",
@@ -72,8 +75,10 @@ __all__ = [
     "ClockContract",
     "FakeClock",
     "FakeEngine",
+    "FakeLauncher",
     "FakeMediaReader",
     "FakeOutputStore",
+    "FakeProcesses",
     "FakeProvider",
     "FakeRun",
     "ImageToVideoContract",

@@ -1,0 +1,110 @@
+"""Handing a stored job to its provider, and storing how that went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from tiomagic_domain.errors import APIError, GenerationCanceledError, TioMagicError
+from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.observation import JobObserver
+from tiomagic_domain.ports.provider import Provider, Report, Request
+from tiomagic_domain.settling import Settler
+from tiomagic_domain.working.supervisor import Supervisor
+
+ANSWER_LOST = "answer_lost"
+"""Code of the error that says: the job may or may not have started."""
+
+WORKER_LOST = "worker_lost"
+"""Code of the error of a job whose process ended in the middle of it."""
+
+TOLD_TO_END = Report(
+    status=JobStatus.FAILED,
+    error="the worker that ran the job was told to end",
+    error_code=WORKER_LOST,
+)
+
+
+class Execution:
+    """Runs stored jobs.
+
+    Args:
+        settler: Stores what providers say.
+        on_trouble: Told what went wrong without stopping a run.
+        supervisor: Decides whether a job whose worker ends may run again; None where no job runs
+            without its caller.
+    """
+
+    def __init__(
+        self,
+        settler: Settler,
+        on_trouble: Callable[[TioMagicError], None],
+        supervisor: Supervisor | None,
+    ) -> None:
+        self._settler = settler
+        self._on_trouble = on_trouble
+        self._supervisor = supervisor
+
+    def start(
+        self,
+        runner: Provider,
+        request: Request,
+        observer: JobObserver,
+        told_to_end: Callable[[], bool],
+    ) -> Job:
+        """Submit a job that is stored; a blocking provider sees it to its end.
+
+        Raises:
+            TioMagicError: when it could not be run; it is stored as failed.
+        """
+        job_id = request.job.job_id
+        try:
+            report = runner.submit(request, observer)
+        except GenerationCanceledError as error:
+            report = Report(status=JobStatus.CANCELED, message=error.message)
+        except APIError as error:
+            if error.code != ANSWER_LOST:
+                self._settler.fail(job_id, error)
+                raise
+            report = Report(status=JobStatus.QUEUED, message=error.message)
+        except KeyboardInterrupt:
+            # A run in this process ends with it; one far away may have started and is looked up.
+            if runner.capabilities().blocking:
+                interrupted = Report(status=JobStatus.CANCELED, message="interrupted")
+                self._settler.apply(job_id, interrupted)
+            raise
+        except Exception as error:
+            self._settler.fail(job_id, error)
+            raise
+        if report.status is JobStatus.CANCELED and told_to_end():
+            return self.abandon(request.job, told_to_end=True)
+        return self._stop_if_unwanted(runner, self._settler.apply(job_id, report), report)
+
+    def abandon(self, job: Job, *, told_to_end: bool) -> Job:
+        """Store the end of a job whose process is about to end, or has just stopped it.
+
+        Args:
+            job: As it was when the process took it.
+            told_to_end: True when it is the process that was to end; a job that nobody wanted to
+                stop then runs again if it may.
+        """
+        if told_to_end and self._supervisor is not None:
+            return self._supervisor.settle_lost(job, TOLD_TO_END)
+        message = "canceled; the run did not answer and was ended with its process"
+        return self._settler.apply(job.job_id, Report(status=JobStatus.CANCELED, message=message))
+
+    def fail(self, job_id: str, error: Exception) -> None:
+        """Store why a job could not even be started."""
+        self._settler.fail(job_id, error)
+
+    def _stop_if_unwanted(self, runner: Provider, job: Job, report: Report) -> Job:
+        """Stop a run that somebody canceled while its submission was under way."""
+        wanted = job.status in {JobStatus.QUEUED, JobStatus.RUNNING}
+        if wanted or report.status.is_terminal:
+            return job
+        try:
+            stopped = runner.cancel(replace(job, call_id=report.call_id))
+            return self._settler.apply(job.job_id, stopped)
+        except APIError as error:
+            self._on_trouble(error)
+            return job

@@ -1,0 +1,81 @@
+"""Processes and a launcher for tests: they live and die as they are told."""
+
+from __future__ import annotations
+
+from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.testing.clock import FakeClock
+
+
+class FakeProcesses:
+    """The processes of a machine named ``here``, as one of them sees them.
+
+    Args:
+        clock: Its monotonic seconds are the machine's.
+        name: The process that looks.
+        alive: The living ones; share the set among those who look.
+
+    Attributes:
+        alive: See above; take one away and it is dead.
+        ended: Those that were killed, in order.
+        boot: Change it and the machine was started anew.
+    """
+
+    def __init__(
+        self, clock: FakeClock, name: str = "caller", alive: set[str] | None = None
+    ) -> None:
+        self.alive = set() if alive is None else alive
+        self.ended: list[str] = []
+        self.boot = "boot-1"
+        self._clock = clock
+        self._me = f"local:here:{name}"
+        self.alive.add(self._me)
+
+    @property
+    def host(self) -> str:
+        """The name of this machine."""
+        return "here"
+
+    def current(self) -> str:
+        """Return the call id of this process."""
+        return self._me
+
+    def mark(self) -> str:
+        """Return the boot id and the clock's monotonic seconds."""
+        return f"{self.boot} {self._clock.monotonic():.3f}"
+
+    def is_here(self, call_id: str) -> bool:
+        """Return whether a process is named as one of this machine."""
+        return call_id.startswith("local:here:")
+
+    def is_alive(self, call_id: str) -> bool:
+        """Return whether nobody has killed it."""
+        return call_id in self.alive
+
+    def end(self, call_id: str) -> bool:
+        """Kill a process."""
+        self.ended.append(call_id)
+        self.alive.discard(call_id)
+        return True
+
+
+class FakeLauncher:
+    """Remembers which queues it was to start workers for.
+
+    Attributes:
+        launched: The queues, in order.
+        refused: While True, nothing can be started.
+    """
+
+    def __init__(self) -> None:
+        self.launched: list[str] = []
+        self.refused = False
+
+    def launch(self, queue: str) -> None:
+        """Note the queue.
+
+        Raises:
+            ConfigurationError: while it refuses.
+        """
+        if self.refused:
+            raise ConfigurationError("no worker can be started")
+        self.launched.append(queue)

@@ -1,0 +1,15 @@
+"""Jobs that run without their caller: queues, the worker that serves one, and who looks after it.
+
+::
+
+    submit(detach=True) ── job, queued ──► queue ◄── Worker: takes a device, then job after job
+            │                                           │ renews its leases while it lives
+            └── Supervisor: is there a living worker? ──┘
+                 none → launches one; dead or silent → ends it, and its job fails or runs again
+"""
+
+from tiomagic_domain.working.background import Background, queue_name
+from tiomagic_domain.working.supervisor import Supervisor
+from tiomagic_domain.working.worker import Limits, Worker
+
+__all__ = ["Background", "Limits", "Supervisor", "Worker", "queue_name"]

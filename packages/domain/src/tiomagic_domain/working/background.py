@@ -1,0 +1,107 @@
+"""What workers and those who look after them share: names, leases, and who counts as dead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.ports.launcher import Launcher
+from tiomagic_domain.ports.leases import Lease, Leases
+from tiomagic_domain.ports.processes import Processes
+
+STALE_S = 60.0
+"""Seconds of silence after which a worker counts as dead. It renews its leases every few seconds;
+a database that others hold for long, or a machine that swaps, delays a renewal and kills nobody."""
+
+WORKER = "worker:"
+"""Begins the names of the leases of workers. Theirs are the only processes that may be ended."""
+
+
+def queue_name(provider: str, host: str, device: str | None) -> str:
+    """Return the queue of a provider's jobs on a machine.
+
+    Args:
+        provider: Who runs them.
+        host: The machine.
+        device: The device that was asked for; None for any.
+    """
+    return f"{provider}:{host}:{device or 'auto'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """The parts that a job needs to run without its caller."""
+
+    leases: Leases
+    processes: Processes
+    launcher: Launcher
+    clock: Clock
+    device: str | None = None
+    """The device of new jobs; None for any."""
+    stale_s: float = STALE_S
+
+    def queue(self, provider: str) -> str:
+        """Return the queue that a new job of a provider waits in."""
+        return queue_name(provider, self.processes.host, self.device)
+
+    def is_local(self, queue: str) -> bool:
+        """Return whether a queue is served by workers of this machine."""
+        return queue.partition(":")[2].rpartition(":")[0] == self.processes.host
+
+    def take(self, name: str) -> Lease | None:
+        """Take a lease that is free or held by the dead; None when the living have it."""
+        held = self.leases.find(name)
+        if held is not None and not self.bury(held):
+            return None
+        return self._take(name, None)
+
+    def renew(self, lease: Lease) -> Lease:
+        """Say that this process lives.
+
+        Raises:
+            LeaseLostError: when others thought it dead.
+        """
+        return self.leases.renew(lease, mark=self.processes.mark(), at=self.clock.now())
+
+    def bury(self, lease: Lease) -> bool:
+        """Free a lease whose holder is dead or, being a worker, silent for too long.
+
+        A silent worker is ended, and only after its lease was taken exactly as it was judged: one
+        that comes back to life before that has renewed it, and lives.
+
+        Returns:
+            False when the holder lives.
+        """
+        owner = lease.owner
+        if not self.processes.is_here(owner):
+            return False
+        alive = self.processes.is_alive(owner)
+        if alive and not (lease.name.startswith(WORKER) and self._is_silent(lease)):
+            return False
+        mine = self._take(lease.name, lease)
+        if mine is None:
+            return False
+        if not alive or self.processes.end(owner):
+            self.leases.release(mine)
+            return True
+        return False
+
+    def workers(self, queue: str) -> list[Lease]:
+        """Return the leases of those who serve a queue or are about to, dead or alive."""
+        name = WORKER + queue
+        found = self.leases.all()
+        return [x for x in found if x.name == name or x.name.startswith(f"{name}@")]
+
+    def _take(self, name: str, instead_of: Lease | None) -> Lease | None:
+        return self.leases.take(
+            name,
+            self.processes.current(),
+            mark=self.processes.mark(),
+            at=self.clock.now(),
+            instead_of=instead_of,
+        )
+
+    def _is_silent(self, lease: Lease) -> bool:
+        boot, _, then = lease.mark.rpartition(" ")
+        this_boot, _, now = self.processes.mark().rpartition(" ")
+        return boot != this_boot or float(now) - float(then) > self.stale_s

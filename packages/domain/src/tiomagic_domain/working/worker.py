@@ -1,0 +1,242 @@
+"""Serves a queue: takes a device, runs job after job on it, and goes away when none comes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tiomagic_domain.errors import (
+    ConfigurationError,
+    LeaseLostError,
+    ProcessingError,
+    ResourceNotFoundError,
+    StaleJobError,
+    TioMagicError,
+)
+from tiomagic_domain.jobs import Job, JobQuery, JobStatus
+from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.leases import Lease
+from tiomagic_domain.working.background import WORKER, Background
+
+MINE = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
+"""Statuses of a job that its worker has not brought to an end."""
+
+
+class Performs(Protocol):
+    """Runs jobs; ``Generation`` does."""
+
+    def perform(self, job: Job, *, told_to_end: Callable[[], bool]) -> Job:
+        """Run a job that this process has taken, to its end."""
+        ...
+
+    def abandon(self, job: Job, *, told_to_end: bool) -> Job:
+        """Store the end of a job whose process is about to be ended in the middle of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How patient a worker is, in seconds."""
+
+    idle_s: float = 300.0
+    """Without a job it goes away after so long."""
+    poll_s: float = 0.5
+    """Between two looks for a job."""
+    cancel_bound_s: float = 20.0
+    """A run that was to stop and has not answered for so long is ended with its process: loading
+    and decoding cannot be interrupted otherwise."""
+
+
+class Worker:
+    """Serves one queue with one device: ``run`` in a thread, ``tick`` every few seconds in another.
+
+    Args:
+        queue: Which queue.
+        background: The parts that workers share.
+        repository: Where jobs are kept.
+        generation: Runs a job.
+        slots: Gives the devices that it may take, by the names of their leases; asked once, when
+            there is work.
+        leave: Ends this process at once, whatever its other threads do; does not return.
+        limits: How patient it is.
+        on_trouble: Told what went wrong without stopping it.
+    """
+
+    def __init__(
+        self,
+        queue: str,
+        *,
+        background: Background,
+        repository: JobRepository,
+        generation: Performs,
+        slots: Callable[[], Sequence[str]],
+        leave: Callable[[], None],
+        on_trouble: Callable[[TioMagicError], None],
+        limits: Limits | None = None,
+    ) -> None:
+        self._queue = queue
+        self._background = background
+        self._repository = repository
+        self._generation = generation
+        self._find_slots = slots
+        self._leave = leave
+        self._on_trouble = on_trouble
+        self._limits = limits or Limits()
+        self._clock = background.clock
+        self._slots: tuple[str, ...] = ()
+        self._held: dict[str, Lease] = {}
+        self._lock = threading.RLock()
+        self._ending = threading.Event()
+        self._current: Job | None = None
+        self._asked_at: float | None = None
+
+    @property
+    def slot(self) -> str | None:
+        """The device that it holds, by the name of its lease; None while it has none."""
+        return next((name for name in self._held if not name.startswith(WORKER)), None)
+
+    def end(self) -> None:
+        """Ask it to end soon: the job in hand is given back or fails. Safe in a signal handler."""
+        self._ending.set()
+
+    def run(self) -> None:
+        """Serve until there is nothing to do, or it is told to end.
+
+        After the leases are given back it looks once more: whoever stored a job before that has
+        seen a living worker, and has started none.
+        """
+        try:
+            while not self._ending.is_set() and self._waiting():
+                if not self._enter():
+                    return  # Another one stands at the door and will take what is there.
+                if self.slot is not None:
+                    self._serve()
+                self._release(*self._held)
+        finally:
+            self._release(*self._held)
+
+    def tick(self) -> None:
+        """Say that this process lives, and end it when a run does not stop though it was asked."""
+        try:
+            with self._lock:
+                for name, lease in list(self._held.items()):
+                    self._held[name] = self._background.renew(lease)
+            self._watch()
+        except LeaseLostError:
+            # Others thought this process dead and have dealt with its job: it must not touch it.
+            self._leave()
+        except ProcessingError as error:
+            self._on_trouble(error)
+
+    def _enter(self) -> bool:
+        """Wait at the door for a free device; False when another worker waits there already."""
+        door = WORKER + self._queue
+        if not self._take(door):
+            return False
+        self._slots = self._slots or tuple(self._find_slots())
+        while not self._ending.is_set() and self._waiting():
+            for slot in self._slots:
+                if self._take(slot):
+                    if self._take(f"{door}@{slot}"):
+                        self._release(door)
+                        return True
+                    self._release(slot)
+            self._clock.sleep(self._limits.poll_s)
+        return True
+
+    def _serve(self) -> None:
+        since = self._clock.monotonic()
+        while not self._ending.is_set():
+            job = self._claim()
+            if job is not None:
+                self._call_for_help()
+                self._perform(job)
+                since = self._clock.monotonic()
+            elif self._clock.monotonic() - since >= self._limits.idle_s:
+                return
+            else:
+                self._clock.sleep(self._limits.poll_s)
+
+    def _perform(self, job: Job) -> None:
+        self._current = job
+        try:
+            self._generation.perform(job, told_to_end=self._ending.is_set)
+        except TioMagicError as error:
+            self._on_trouble(error)
+        except Exception as error:  # noqa: BLE001 - a plug-in's engine may raise anything.
+            self._on_trouble(TioMagicError(f"{type(error).__name__}: {error}", code="unexpected"))
+        finally:
+            self._current = None
+        stored = self._repository.get(job.job_id)
+        if stored.status in MINE and stored.call_id == job.call_id:
+            # Its end could not be stored. A process that is gone is how others find that out.
+            self.end()
+
+    def _claim(self) -> Job | None:
+        while waiting := self._waiting():
+            job = waiting[0]
+            taken = job.to(
+                JobStatus.RUNNING,
+                at=self._clock.now(),
+                call_id=self._background.processes.current(),
+                message="taken by a worker",
+            )
+            try:
+                return self._repository.save(taken)
+            except (StaleJobError, ResourceNotFoundError):
+                continue  # Another worker has it, or it was canceled or deleted: the next one.
+        return None
+
+    def _waiting(self) -> list[Job]:
+        """Return the job whose turn it is, if there is one."""
+        query = JobQuery(
+            status=frozenset({JobStatus.QUEUED}), queue=self._queue, oldest_first=True, limit=1
+        )
+        return self._repository.list(query)
+
+    def _call_for_help(self) -> None:
+        """Start another worker when more jobs wait and another device is free."""
+        busy = {lease.name for lease in self._background.leases.all()}
+        if busy.issuperset(self._slots) or not self._waiting():
+            return
+        self._launch()
+
+    def _launch(self) -> None:
+        try:
+            self._background.launcher.launch(self._queue)
+        except ConfigurationError as error:
+            self._on_trouble(error)
+
+    def _watch(self) -> None:
+        job = self._current
+        if job is None or not (self._ending.is_set() or self._is_unwanted(job)):
+            self._asked_at = None
+            return
+        now = self._clock.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+        elif now - self._asked_at >= self._limits.cancel_bound_s:
+            self._generation.abandon(job, told_to_end=self._ending.is_set())
+            self._release(*self._held)
+            if self._waiting():
+                self._launch()
+            self._leave()
+
+    def _is_unwanted(self, job: Job) -> bool:
+        return self._repository.get(job.job_id).status is JobStatus.CANCELING
+
+    def _take(self, name: str) -> bool:
+        with self._lock:
+            lease = self._background.take(name)
+            if lease is not None:
+                self._held[name] = lease
+            return lease is not None
+
+    def _release(self, *names: str) -> None:
+        with self._lock:
+            for name in names:
+                lease = self._held.pop(name, None)
+                if lease is not None:
+                    self._background.leases.release(lease)

@@ -1,0 +1,485 @@
+"""The life of jobs that run without their caller: workers, leases, loss, recovery; no process."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from tiomagic_domain.errors import (
+    ConfigurationError,
+    GenerationError,
+    ProcessingError,
+    ResourceNotFoundError,
+)
+from tiomagic_domain.features import Feature
+from tiomagic_domain.generation import Generation
+from tiomagic_domain.jobs import JobQuery, JobStatus
+from tiomagic_domain.ports.provider import Report
+from tiomagic_domain.settling import hash_of
+from tiomagic_domain.testing import (
+    FakeClock,
+    FakeLauncher,
+    FakeMediaReader,
+    FakeOutputStore,
+    FakeProcesses,
+    FakeProvider,
+    MemoryJobRepository,
+    MemoryLeases,
+)
+from tiomagic_domain.working import Background, Limits, Worker
+
+QUEUE = "local:here:auto"
+CPU = "local:here:cpu"
+MODEL = "wan2.1-t2v-1.3b"
+
+
+class LocalFake(FakeProvider):
+    """A blocking provider whose runs are gone with their worker."""
+
+    def __init__(self, spool, processes):
+        super().__init__(spool, name="local", blocking=True, default_model=MODEL)
+        self.processes = processes
+
+    def _start(self, job):
+        run, is_new = super()._start(job)
+        run.call_id = job.call_id
+        return run, is_new
+
+    def poll(self, job):
+        if job.call_id in self.processes.alive:
+            return Report(status=JobStatus.RUNNING)
+        return Report(status=JobStatus.FAILED, error="it died", error_code="worker_lost")
+
+    def cancel(self, job):
+        report = self.poll(job)
+        if report.status is JobStatus.FAILED:
+            return Report(status=JobStatus.CANCELED, message="it was gone")
+        return Report(status=JobStatus.CANCELING)
+
+
+class Left(BaseException):
+    """The process has ended."""
+
+
+@dataclass
+class Place:
+    """A machine: one store, several processes that see it."""
+
+    folder: object
+    clock: FakeClock = field(default_factory=FakeClock)
+    launcher: FakeLauncher = field(default_factory=FakeLauncher)
+    repository: MemoryJobRepository = field(default_factory=MemoryJobRepository)
+    leases: MemoryLeases = field(default_factory=MemoryLeases)
+    alive: set = field(default_factory=set)
+    troubles: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.processes = FakeProcesses(self.clock, alive=self.alive)
+        self.provider = LocalFake(self.folder / "spool", self.processes)
+        self.outputs = FakeOutputStore(self.folder / "videos")
+        self.media = FakeMediaReader(self.folder / "inputs")
+        self.caller = self.generation(self.background("caller"))
+
+    def background(self, name):
+        processes = FakeProcesses(self.clock, name, self.alive)
+        return Background(
+            leases=self.leases, processes=processes, launcher=self.launcher, clock=self.clock
+        )
+
+    def generation(self, background):
+        return Generation(
+            providers={"local": self.provider},
+            repository=self.repository,
+            outputs=self.outputs,
+            media=self.media,
+            clock=self.clock,
+            on_trouble=self.troubles.append,
+            background=background,
+        )
+
+    def worker(self, name="worker", *, slots=(CPU,), idle_s=10, cancel_bound_s=20):
+        background = self.background(name)
+
+        def leave():
+            raise Left
+
+        return Worker(
+            QUEUE,
+            background=background,
+            repository=self.repository,
+            generation=self.generation(background),
+            slots=lambda: slots,
+            leave=leave,
+            on_trouble=self.troubles.append,
+            limits=Limits(idle_s=idle_s, poll_s=1, cancel_bound_s=cancel_bound_s),
+        )
+
+    def submit(self, prompt="a fox", **options):
+        self.clock.advance(0.01)  # The order of submission is that of the times.
+        return self.caller.submit(
+            Feature.TEXT_TO_VIDEO,
+            provider="local",
+            model=None,
+            arguments={"prompt": prompt},
+            detach=True,
+            **options,
+        )
+
+    def taken(self, job, by="worker"):
+        """Store a job as one that a worker has in hand, with the worker's lease."""
+        background = self.background(by)
+        call_id = background.processes.current()
+        stored = self.repository.get(job.job_id)
+        running = stored.to(JobStatus.RUNNING, at=self.clock.now(), call_id=call_id)
+        background.take(f"worker:{QUEUE}@{CPU}")
+        background.take(CPU)
+        return self.repository.save(running)
+
+    def kill(self, by="worker"):
+        self.alive.discard(f"local:here:{by}")
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def test_a_detached_job_is_queued_and_a_worker_is_called(place):
+    """Nothing runs in the caller; the job says where it waits."""
+    job = place.submit(retry=2)
+    assert (job.status, job.queue, job.retry) == ("queued", QUEUE, 2)
+    assert place.launcher.launched == [QUEUE]
+    assert place.provider.submitted == []
+
+
+def test_without_its_parts_no_job_is_detached(place):
+    """Said before anything is stored."""
+    place.caller = place.generation(None)
+    with pytest.raises(ConfigurationError, match="without its caller"):
+        place.submit()
+    assert place.repository.count(JobQuery()) == 0
+
+
+def test_a_job_that_no_worker_can_be_started_for_fails(place):
+    """It does not wait for ever."""
+    place.launcher.refused = True
+    with pytest.raises(ConfigurationError) as caught:
+        place.submit()
+    assert place.repository.get(caught.value.details["job_id"]).status == "failed"
+
+
+def test_a_worker_runs_jobs_in_order_and_goes_away(place):
+    """The oldest first; then it waits its idle time and gives everything back."""
+    jobs = []
+    for name in "abc":
+        jobs.append(place.submit(name))
+        place.clock.advance(1)
+    began = place.clock.monotonic()
+    place.worker().run()
+    assert [r.job.job_id for r in place.provider.submitted] == [j.job_id for j in jobs]
+    for job in jobs:
+        done = place.repository.get(job.job_id)
+        assert done.status == "completed"
+        assert done.facts["sha256"] == hash_of(place.outputs.find(done).path)
+    assert place.leases.all() == []
+    assert place.clock.monotonic() - began >= 10
+
+
+def test_a_living_worker_is_not_called_twice(place):
+    """Whoever submits sees its lease."""
+    place.taken(place.submit())
+    place.submit()
+    assert place.launcher.launched == [QUEUE]
+
+
+def test_a_job_that_comes_when_the_worker_leaves_is_not_left(place):
+    """Stored between the last look and the end of the lease: the worker looks once more."""
+    worker = place.worker()
+    place.submit("first")
+    release, late = place.leases.release, []
+
+    def release_late(lease):
+        if not late:
+            late.append(place.submit("late"))
+        release(lease)
+
+    place.leases.release = release_late
+    worker.run()
+    assert len(place.provider.submitted) == 2
+
+
+def test_of_two_workers_one_stands_at_the_door(place):
+    """A third one goes away at once."""
+    place.submit()
+    place.background("other").take(f"worker:{QUEUE}")
+    place.worker().run()
+    assert place.provider.submitted == []
+
+
+def test_a_busy_device_is_waited_for(place):
+    """Another process runs on it: the worker takes it when it is free."""
+    other = place.background("other")
+    held = other.take(CPU)
+    place.submit()
+    worker = place.worker()
+    sleep = place.clock.sleep
+
+    def sleep_and_free(seconds):
+        sleep(seconds)
+        other.leases.release(held)
+
+    place.clock.sleep = sleep_and_free
+    worker.run()
+    assert len(place.provider.submitted) == 1
+
+
+def test_a_device_of_the_dead_is_free(place):
+    """Its process was killed with the lease in its hand."""
+    place.taken(place.submit())
+    place.kill()
+    place.submit("second")
+    place.worker("next").run()
+    assert [r.job.arguments["prompt"] for r in place.provider.submitted] == ["second"]
+
+
+def test_two_devices_run_two(place):
+    """With more jobs waiting and a device free, a worker calls for another one."""
+    place.submit("a")
+    place.submit("b")
+    slots = ("local:here:cuda:0", "local:here:cuda:1")
+    first, second = place.worker("w1", slots=slots), place.worker("w2", slots=slots)
+    seen = []
+
+    def during(step):
+        if not seen:
+            seen.append(first.slot)
+            assert place.launcher.launched[-1] == QUEUE
+            second.run()
+            seen.append(second.slot)
+
+    launched = len(place.launcher.launched)
+    slots_of_second = []
+    serve = second._serve
+    second._serve = lambda: (slots_of_second.append(second.slot), serve())
+    place.provider.during = during
+    first.run()
+    assert len(place.launcher.launched) == launched + 1
+    assert (seen[0], slots_of_second) == (slots[0], [slots[1]])
+
+
+def test_a_failed_job_does_not_stop_the_worker(place):
+    """The next one runs."""
+    place.submit("a")
+    place.submit("b")
+    place.provider.failure = GenerationError("too large", code="out_of_memory")
+    place.worker().run()
+    assert len(place.provider.submitted) == 2
+    assert [error.code for error in place.troubles] == ["out_of_memory"] * 2
+
+
+def test_a_worker_whose_job_cannot_be_stored_goes_away(place):
+    """Its death is how others learn of it."""
+    place.submit("a")
+    place.submit("b")
+    save = place.repository.save
+
+    def save_beginnings(job):
+        if job.status is not JobStatus.RUNNING or job.progress is not None:
+            raise ProcessingError("the disk is full")
+        return save(job)
+
+    place.repository.save = save_beginnings
+    place.worker().run()
+    assert len(place.provider.submitted) == 1
+
+
+def test_a_queued_job_is_canceled_at_once(place):
+    """No worker starts it afterwards."""
+    job = place.submit()
+    assert place.caller.cancel(job.job_id).status == "canceled"
+    place.worker().run()
+    assert place.provider.submitted == []
+
+
+def test_a_running_job_is_canceled_at_its_next_step(place):
+    """The caller hears ``canceling``; the worker confirms, with the seconds used."""
+    job = place.submit()
+
+    def during(step):
+        place.clock.advance(2)
+        if step == 1:
+            assert place.caller.cancel(job.job_id).status == "canceling"
+
+    place.provider.during = during
+    place.worker().run()
+    done = place.repository.get(job.job_id)
+    assert (done.status, done.facts["seconds_used"]) == ("canceled", 4.0)
+
+
+def test_a_finished_job_is_not_canceled(place):
+    """It stays as it is."""
+    job = place.submit()
+    place.worker().run()
+    before = place.repository.get(job.job_id)
+    assert place.caller.cancel(job.job_id) == before
+
+
+def test_a_run_that_does_not_hear_is_ended_with_its_process(place):
+    """In loading or decoding nobody asks: after the bound the job is canceled, the process gone."""
+    job = place.submit()
+    place.submit("next")
+    worker = place.worker(cancel_bound_s=20)
+
+    def during(step):
+        place.caller.cancel(job.job_id)
+        worker.tick()
+        place.clock.advance(19)
+        worker.tick()
+        place.clock.advance(2)
+        launched = len(place.launcher.launched)
+        with pytest.raises(Left):
+            worker.tick()
+        assert place.leases.all() == []
+        assert len(place.launcher.launched) == launched + 1
+        raise Left
+
+    place.provider.during = during
+    with pytest.raises(Left):
+        worker.run()
+    done = place.repository.get(job.job_id)
+    assert (done.status, done.facts["seconds_used"]) == ("canceled", 21.0)
+
+
+@pytest.mark.parametrize(("retry", "status"), [(0, "failed"), (1, "queued")])
+def test_a_worker_that_is_told_to_end_gives_its_job_back(place, retry, status):
+    """With a retry left the job waits again, else it says what happened."""
+    job = place.submit(retry=retry)
+    worker = place.worker()
+    place.provider.during = lambda step: worker.end() if step == 1 else None
+    worker.run()
+    stored = place.repository.get(job.job_id)
+    assert stored.status == status
+    assert stored.error_code == ("worker_lost" if status == "failed" else None)
+
+
+@pytest.mark.parametrize(("retry", "status"), [(0, "failed"), (1, "queued")])
+def test_a_job_of_a_dead_worker_is_found_out(place, retry, status):
+    """By whoever asks; with a retry left another worker is called."""
+    job = place.submit(retry=retry)
+    place.taken(job)
+    place.kill()
+    launched = len(place.launcher.launched)
+    (found,) = place.caller.recover()
+    assert found.status == status
+    assert found.attempt == 1 + retry
+    assert len(place.launcher.launched) == launched + retry
+    if retry:
+        place.provider.runs.clear()
+        place.worker("next").run()
+        assert place.repository.get(job.job_id).status == "completed"
+
+
+def test_a_silent_worker_is_ended(place):
+    """Stopped for longer than the bound: it must not wake up beside its successor."""
+    job = place.submit()
+    running = place.taken(job)
+    place.clock.advance(59)
+    assert place.caller.check(job.job_id).status == "running"
+    place.clock.advance(2)
+    assert place.caller.check(job.job_id).error_code == "worker_lost"
+    assert place.processes.alive.isdisjoint({running.call_id})
+
+
+def test_a_clock_that_jumps_kills_nobody(place):
+    """Only the machine's own seconds count."""
+    job = place.submit()
+    place.taken(job)
+    place.clock.set(place.clock.now().replace(year=2031))
+    assert place.caller.check(job.job_id).status == "running"
+
+
+def test_a_restart_of_the_machine_is_noticed(place):
+    """The process of that number may be another one; its boot is not ours."""
+    job = place.submit()
+    place.taken(job)
+    for caller in (place.background("caller"),):
+        caller.processes.boot = "boot-2"
+        assert place.generation(caller).check(job.job_id).error_code == "worker_lost"
+
+
+def test_a_worker_that_comes_back_just_in_time_lives(place):
+    """It has renewed its lease after it was judged: the verdict no longer holds."""
+    background = place.background("worker")
+    lease = background.take(f"worker:{QUEUE}")
+    place.clock.advance(100)
+    background.renew(lease)
+    assert not place.background("caller").bury(lease)
+    assert "local:here:worker" in place.alive
+
+
+def test_a_worker_that_was_thought_dead_leaves(place):
+    """Its job is somebody else's by now."""
+    place.submit()
+    worker = place.worker()
+
+    def during(step):
+        place.leases.leases.clear()
+        worker.tick()
+
+    place.provider.during = during
+    with pytest.raises(Left):
+        worker.run()
+
+
+def test_a_worker_of_another_machine_is_left_alone(place):
+    """Nobody here can say whether it lives."""
+    background = place.background("caller")
+    there = place.leases.take(
+        f"worker:{QUEUE}", "local:there:1:2", mark="boot-0 0", at=place.clock.now()
+    )
+    assert not background.bury(there)
+
+
+def test_an_older_verdict_does_not_touch_a_new_attempt(place):
+    """Two find the same worker dead; the slower one finds the job with its next worker."""
+    job = place.submit(retry=1)
+    judged = place.taken(job)
+    lost = Report(status=JobStatus.FAILED, error="it died", error_code="worker_lost")
+    supervisor = place.caller._supervisor
+    assert supervisor.settle_lost(judged, lost).status == "queued"
+    place.taken(job, by="next")
+    assert supervisor.settle_lost(judged, lost).status == "running"
+
+
+def test_recovery_goes_on_after_a_failure(place):
+    """One job that cannot be looked at keeps no other one from it."""
+    jobs = [place.submit("a"), place.submit("b")]
+    for job in jobs:
+        place.taken(job)
+    place.kill()
+    find = place.outputs.find
+
+    def find_or_not(job):
+        if job.job_id == jobs[0].job_id:
+            raise ProcessingError("the folder cannot be read")
+        return find(job)
+
+    place.outputs.find = find_or_not
+    assert [job.job_id for job in place.caller.recover()] == [jobs[1].job_id]
+    assert [error.code for error in place.troubles] == ["processing"]
+
+
+def test_a_deleted_job_is_not_run(place):
+    """A worker that had just read of it takes the next one."""
+    job, second = place.submit("a"), place.submit("b")
+    save = place.repository.save
+
+    def save_late(changed):
+        if changed.job_id == job.job_id:
+            place.repository.save = save
+            place.repository.delete(job.job_id)
+            raise ResourceNotFoundError("it is gone")
+        return save(changed)
+
+    place.repository.save = save_late
+    place.worker().run()
+    assert [r.job.job_id for r in place.provider.submitted] == [second.job_id]
