@@ -15,7 +15,7 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.progress import Phase, Progress, ignore_progress
 from tiomagic_local import hub, weights
-from tiomagic_local.loading import load_pipeline
+from tiomagic_local.loading import load_pipeline, load_transformer
 from tiomagic_local.memory import Plan
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.weights import Origin, Weights, digest, find_weights, local_folder
@@ -87,6 +87,65 @@ class TestOrigins:
     def test_a_token_is_not_shown(self) -> None:
         """Printing the options shows no secret."""
         assert "secret" not in repr(LocalOptions(hf_token="secret"))
+
+
+class TestOneFile:
+    """``model_path`` may be one file with the transformer; the rest comes from elsewhere."""
+
+    def test_it_takes_the_transformers_place(self, weights_dir: Path, tmp_path: Path) -> None:
+        """The file's weights run, with the record of the file and of the rest, and no path."""
+        import torch
+        from safetensors.torch import load_file, save_file
+
+        inside = weights_dir / T2V.name / "transformer" / "diffusion_pytorch_model.safetensors"
+        tensors = {name: tensor * 2 for name, tensor in load_file(inside).items()}
+        file = tmp_path / "mine.safetensors"
+        save_file(tensors, file)
+        found = find(LocalOptions(model_path=file, weights_dir=weights_dir))
+        assert (found.origin, found.transformer) == (Origin.WEIGHTS_DIR, file)
+        facts: Any = found.facts()
+        assert facts["transformer"]["file"] == "mine.safetensors"
+        assert str(tmp_path) not in json.dumps(facts)
+        ours, theirs = load(found), load(find(LocalOptions(weights_dir=weights_dir)))
+        key = "blocks.0.attn1.to_q.weight"
+        mine, other = (p.transformer.state_dict()[key] for p in (ours, theirs))
+        assert torch.equal(mine, other * 2)
+        assert mine.dtype is torch.bfloat16
+
+    @pytest.mark.parametrize("size", [3, 24])
+    def test_one_for_another_model(self, weights_dir: Path, tmp_path: Path, size: int) -> None:
+        """Other sizes, and a transformer that is not whole, are errors that name the file."""
+        import torch
+        from safetensors.torch import save_file
+
+        file = tmp_path / "foreign.safetensors"
+        save_file({"blocks.0.attn1.to_q.weight": torch.zeros(size, size)}, file)
+        found = find(LocalOptions(model_path=file, weights_dir=weights_dir))
+        with pytest.raises(ConfigurationError, match=r"foreign\.safetensors' cannot be loaded"):
+            load(found)
+
+    @pytest.mark.parametrize(
+        ("index", "words"),
+        [
+            ({"transformer": ["diffusers", "CogVideoXTransformer3DModel"]}, "reads from a folder"),
+            (
+                {
+                    "transformer": ["diffusers", "WanTransformer3DModel"],
+                    "transformer_2": ["diffusers", "WanTransformer3DModel"],
+                },
+                "has two of them",
+            ),
+        ],
+    )
+    def test_a_model_that_one_file_does_not_hold(
+        self, tmp_path: Path, index: dict[str, Any], words: str
+    ) -> None:
+        """What diffusers does not read from one file, and a model of two experts, want a folder."""
+        import torch
+
+        (tmp_path / "model_index.json").write_text(json.dumps(index))
+        with pytest.raises(ConfigurationError, match=words):
+            load_transformer(tmp_path / "x.safetensors", tmp_path, torch.float32)
 
 
 class TestTroubleWithFolders:

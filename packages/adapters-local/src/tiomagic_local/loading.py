@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,6 +46,8 @@ def load_pipeline(
                 found.part.name: _load_part(found, types.get(found.part.name, dtype))
                 for found in weights.parts
             }
+            if weights.transformer is not None:
+                parts["transformer"] = load_transformer(weights.transformer, weights.folder, dtype)
             loaded = getattr(diffusers, pipeline).from_pretrained(
                 weights.folder,
                 dtype=types,
@@ -73,11 +77,48 @@ def _load_part(found: PartWeights, dtype: torch.dtype) -> Any:
     return kind.from_pretrained(found.folder, local_files_only=True, **given)
 
 
+def load_transformer(file: Path, folder: Path, dtype: torch.dtype) -> Any:
+    """Load a transformer from one file, in the authors' naming or in that of diffusers.
+
+    Args:
+        file: In safetensors.
+        folder: Of the pipeline that it is for; says what the file does not: class and sizes.
+        dtype: Type of its weights.
+
+    Raises:
+        ConfigurationError: when such a transformer is not read from one file.
+        OSError, ValueError, RuntimeError, KeyError, TypeError: when the file does not fit.
+    """
+    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    library, name = index["transformer"]
+    kind = getattr(importlib.import_module(library), name)
+    experts = (index.get("transformer_2") or (None,))[0] is not None
+    read = getattr(kind, "from_single_file", None)
+    if read is None or experts:
+        why = "has two of them" if experts else f"is a {name}, which diffusers reads from a folder"
+        raise ConfigurationError(
+            f"model_path {str(file)!r} is one file with a transformer, and this model {why}: give "
+            "the folder of a whole pipeline",
+            details={"transformer": name},
+        )
+    loaded = read(
+        str(file), config=str(folder), subfolder="transformer", dtype=dtype, local_files_only=True
+    )
+    # What a file lacks, diffusers leaves without values, and says nothing.
+    lacking = [name for name, tensor in loaded.named_parameters() if tensor.is_meta]
+    if lacking:
+        raise ValueError(f"it lacks {len(lacking)} tensors, such as {lacking[0]!r}")
+    return loaded
+
+
 def _damaged(error: Exception, weights: Weights) -> TioMagicError:
     text = str(error).strip().splitlines()
     first = text[0] if text else type(error).__name__
+    # With a file in its place the transformer is the likely cause, and the words of the error say
+    # what of it does not fit.
+    place = weights.transformer or weights.folder
     return ConfigurationError(
-        f"the weights in {str(weights.folder)!r} cannot be loaded: {first}. Files are missing, "
+        f"the weights in {str(place)!r} cannot be loaded: {first}. Files are missing, "
         "damaged, or in another format than safetensors",
         details={"cause": str(error)[:500]},
     )

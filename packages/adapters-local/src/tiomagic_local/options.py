@@ -11,7 +11,8 @@ class LocalOptions:
     """Where weights come from and what they run on."""
 
     model_path: Path | None = None
-    """A folder with the weights of whatever model is asked for; None for the usual places."""
+    """A folder with the weights of whatever model is asked for, or one ``.safetensors`` file with
+    its transformer, while the rest comes from the usual places; None for nothing but those."""
     weights_dir: Path | None = None
     """A folder with one folder a model, named as the model; None when there is none."""
     hf_token: str | None = field(default=None, repr=False)

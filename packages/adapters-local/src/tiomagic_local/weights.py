@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,9 @@ PACKAGED = Path(__file__).parent / "weights"
 
 INDEX = "model_index.json"
 """The file that every pipeline has at its root."""
+
+START = 2**20
+"""Bytes of a single file that are read to tell it from others."""
 
 
 class Origin(StrEnum):
@@ -58,6 +61,8 @@ class Weights:
     """The hub's repository; None for a folder that was given."""
     parts: tuple[PartWeights, ...] = ()
     """Components that take the place of those in the folder. A folder that was given has all."""
+    transformer: Path | None = None
+    """A file that takes the place of the folder's transformer; the rest stays."""
 
     @property
     def by_hand(self) -> Path | None:
@@ -71,6 +76,9 @@ class Weights:
             "repository": self.repository,
             "revision": self.revision,
         }
+        if self.transformer is not None:
+            file = {"file": self.transformer.name, "revision": digest_file(self.transformer)}
+            facts["transformer"] = file
         if self.parts:
             facts["parts"] = {found.part.name: found.facts() for found in self.parts}
         return facts
@@ -79,11 +87,13 @@ class Weights:
 def local_folder(card: ModelCard, options: LocalOptions) -> tuple[Path, Origin] | None:
     """Return the folder that the weights are taken from, or None for the hub. Reads no weights.
 
+    When ``model_path`` is a file, it is the transformer alone, and the folder is one of the rest.
+
     Raises:
         ConfigurationError: when a folder was given that is not there, or the package lacks the
             weights that it should bring.
     """
-    if options.model_path is not None:
+    if options.model_path is not None and _single(options) is None:
         return _existing(options.model_path, "model_path"), Origin.MODEL_PATH
     if options.weights_dir is not None:
         folder = _existing(options.weights_dir, "weights_dir") / card.name
@@ -117,11 +127,20 @@ def find_weights(
         AuthenticationError, APIError: when the hub does not give them.
     """
     given = local_folder(card, options)
-    if given is not None:
+    if given is None:
+        found = _from_hub(card, options, pipeline=pipeline, progress=progress)
+    else:
         folder, origin = given
         check_index(folder, pipeline)
-        return Weights(folder=folder, origin=origin, revision=digest(folder))
-    return _from_hub(card, options, pipeline=pipeline, progress=progress)
+        found = Weights(folder=folder, origin=origin, revision=digest(folder))
+    return replace(found, transformer=_single(options))
+
+
+def _single(options: LocalOptions) -> Path | None:
+    """Return the file that was given as ``model_path``, or None when that is something else."""
+    path = options.model_path
+    is_one = path is not None and path.suffix == ".safetensors" and path.is_file()
+    return path if is_one else None
 
 
 def _from_hub(
@@ -178,6 +197,14 @@ def digest(folder: Path) -> str:
         total.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
         if path.suffix == ".json":
             total.update(path.read_bytes())
+    return f"sha256:{total.hexdigest()[:16]}"
+
+
+def digest_file(path: Path) -> str:
+    """Return a digest of a file's size and of its start, which names all of its tensors."""
+    with path.open("rb") as file:
+        total = hashlib.sha256(file.read(START))
+    total.update(str(path.stat().st_size).encode())
     return f"sha256:{total.hexdigest()[:16]}"
 
 

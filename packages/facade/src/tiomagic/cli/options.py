@@ -30,7 +30,11 @@ OutputFile = Annotated[
 ]
 ModelPath = Annotated[
     str | None,
-    typer.Option(metavar="FOLDER", help="Folder with the weights; TIOMAGIC_MODEL_PATH."),
+    typer.Option(
+        metavar="PATH",
+        help="Folder with the weights, or a .safetensors file with the transformer; "
+        "TIOMAGIC_MODEL_PATH.",
+    ),
 ]
 Set = Annotated[
     list[str] | None,
