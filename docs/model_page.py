@@ -122,10 +122,13 @@ def _legal(parameter: Parameter) -> str:
 
 
 def _rules(schema: Schema) -> Iterator[str]:
-    if schema.rules:
+    if schema.rules or schema.objects:
         yield ""
     for rule in schema.rules:
         yield f"- {_rule(rule)}"
+    if schema.objects:
+        names = ", ".join(f"`{name}`" for name in schema.objects)
+        yield f"- The pipeline's own arguments as Python objects, on `local` alone: {names}."
 
 
 def _rule(rule: Rule) -> str:

@@ -41,6 +41,8 @@ def test_a_page_says_every_parameter_with_its_default_limits_and_source():
             assert f"| `{parameter.name}`" in page
             assert parameter.description in page
             assert (parameter.source or "") in page
+        for name in card.schema(feature).objects:
+            assert f"`{name}`" in page
 
 
 def test_the_check_names_what_is_stale_and_the_command_that_helps(tmp_path, monkeypatch, capsys):
