@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.local.materials import settings_of
+from tests.tiny import TINY
+from tests.tiny import save as save_tiny
+from tests.tiny.loras import save_lora
 
+from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Report
-from tiomagic_domain.progress import ignore_progress
+from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local import hub
 from tiomagic_local.loras import check_loras, find_loras
 from tiomagic_local.media.mp4 import read_recipe
@@ -78,9 +83,6 @@ class Maker:
 
     def frames(self, model: str = T2V, **changes: Any) -> Any:
         """Return the frames of the smallest call: uint8, (T, H, W, 3)."""
-        from tiomagic_domain.catalogue import find_model
-        from tiomagic_domain.progress import NeverCanceled
-
         request = self._studio.request(model, Feature.TEXT_TO_VIDEO, **changes)
         with self.runtime.use(
             find_model(model), request.settings, ignore_progress, NeverCanceled()
@@ -184,6 +186,40 @@ class TestOneVideo:
                 options,
                 progress=ignore_progress,
             )
+
+
+FAMILIES = {
+    find_model(name).engine: name
+    for name in TINY
+    if all("loras" in schema for schema in find_model(name).features.values())
+}
+"""A model of each engine that takes LoRAs."""
+
+
+@pytest.mark.parametrize("name", FAMILIES.values())
+def test_every_family_takes_them(name: str, tmp_path: Path) -> None:
+    """A LoRA on a layer of any model that offers them is put on, counted, and taken off."""
+    import torch
+
+    card = find_model(name)
+    runtime = Runtime(LocalOptions(weights_dir=save_tiny(tmp_path, [name]), device="cpu"))
+    settings = settings_of(name, next(iter(card.features)))
+    with runtime.use(card, settings, ignore_progress, NeverCanceled()) as loaded:
+        transformer = loaded.engine._pipeline.transformer
+        parts = [type(part).__name__ for part in transformer.modules()]
+        layer, width = next(
+            (key.replace(".base_layer", ""), part.in_features)
+            for key, part in transformer.named_modules()
+            if isinstance(part, torch.nn.Linear)
+            and part.in_features == part.out_features
+            and "to_q" in key
+        )
+    file = save_lora(tmp_path / "style.safetensors", {f"transformer.{layer}": width})
+    given = {**settings, "loras": [entry(file)]}
+    with runtime.use(card, given, ignore_progress, NeverCanceled()) as loaded:
+        (fact,) = loaded.loras
+        assert fact["layers"] == 1
+    assert [type(part).__name__ for part in transformer.modules()] == parts
 
 
 class TestRefused:

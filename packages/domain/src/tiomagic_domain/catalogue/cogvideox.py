@@ -106,9 +106,11 @@ def _schema(
             _dynamic_cfg(default=dynamic_cfg),
             settings.SEED,
             settings.fps(default=fps),
+            settings.LORAS,
             settings.MEMORY,
         ),
         rules=(MaxPixels(pixels),),
+        objects=settings.OBJECTS,
     )
 
 

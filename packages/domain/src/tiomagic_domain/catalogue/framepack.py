@@ -92,6 +92,13 @@ def _schema(feature: Feature) -> Schema:
             settings.MEMORY,
         ),
         rules=(MaxPixels(1280 * 720),),
+        # Each section starts from noise of its own, so there are no latents to give.
+        objects=(
+            *(name for name in settings.OBJECTS if name != "latents"),
+            *settings.MASKS,
+            "pooled_prompt_embeds",
+            "negative_pooled_prompt_embeds",
+        ),
     )
 
 

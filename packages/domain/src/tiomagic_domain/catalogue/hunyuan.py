@@ -23,6 +23,17 @@ PIXELS = 640 * 640
 """What the 480p weights were trained on, in any shape."""
 FPS = 24
 
+OBJECTS = (
+    "latents",
+    "attention_kwargs",
+    *(
+        f"{sign}prompt_embeds{part}"
+        for sign in ("", "negative_")
+        for part in ("", "_mask", "_2", "_mask_2")
+    ),
+)
+"""Arguments of its pipelines that exist as Python objects alone: two encoders, and no callback."""
+
 
 def _schema(feature: Feature) -> Schema:
     width, height = (848, 480) if feature is Feature.TEXT_TO_VIDEO else (None, None)
@@ -43,6 +54,7 @@ def _schema(feature: Feature) -> Schema:
             settings.MEMORY,
         ),
         rules=(MaxPixels(848 * 480),),
+        objects=OBJECTS,
     )
 
 

@@ -132,9 +132,11 @@ def _first(feature: Feature) -> Schema:
             GUIDANCE_RESCALE,
             settings.SEED,
             fps(default=FIRST_FPS, source=PIPELINE),
+            settings.LORAS,
             settings.MEMORY,
         ),
         rules=(MaxPixels(MAX_PIXELS, multiple_of=32),),
+        objects=(*settings.OBJECTS, *settings.MASKS),
     )
 
 
@@ -159,9 +161,11 @@ def _distilled(feature: Feature) -> Schema:
             *pictures,
             settings.SEED,
             fps(default=DISTILLED_FPS, source=AUTHORS),
+            settings.LORAS,
             settings.MEMORY,
         ),
         rules=(MaxPixels(MAX_PIXELS, multiple_of=32),),
+        objects=(*settings.OBJECTS, *settings.MASKS),
     )
 
 

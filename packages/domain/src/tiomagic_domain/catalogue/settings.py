@@ -92,6 +92,8 @@ OBJECTS = (
     "callback_on_step_end",
 )
 """Arguments of most pipelines of diffusers that exist as Python objects alone."""
+MASKS = ("prompt_attention_mask", "negative_prompt_attention_mask")
+"""What goes with the embeddings of a prompt where the transformer has to know their length."""
 
 
 def side(name: str, *, default: int | None, multiple_of: int, low: int, high: int) -> Parameter:

@@ -47,6 +47,7 @@ def _schema(feature: Feature) -> Schema:
             settings.MEMORY,
         ),
         rules=(MaxPixels(PIXELS),),
+        objects=settings.OBJECTS,
     )
 
 

@@ -64,6 +64,7 @@ def _a14b(feature: Feature, *, flow_shift: float, scales: tuple[float, float], f
             settings.MEMORY,
         ),
         rules=(MaxPixels(PIXELS_720P),),
+        objects=settings.OBJECTS,
     )
 
 
@@ -88,6 +89,7 @@ def _5b(feature: Feature) -> Schema:
             settings.MEMORY,
         ),
         rules=(MaxPixels(PIXELS_5B, multiple_of=32),),
+        objects=settings.OBJECTS,
     )
 
 

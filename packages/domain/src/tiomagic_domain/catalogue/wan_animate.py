@@ -49,6 +49,7 @@ SCHEMA = Schema(
         settings.MEMORY,
     ),
     rules=(ExactlyOne(tuple(p.name for p in POSE_SOURCES)), MaxPixels(PIXELS_720P)),
+    objects=settings.OBJECTS,
 )
 
 ANIMATE = ModelCard(
