@@ -1,4 +1,4 @@
-"""FusionX: Wan 2.1 with a LoRA on it that needs an eighth of the work.
+"""FusionX: Wan 2.1 with a LoRA on it that needs a twelfth of the work.
 
 The LoRA was mixed from several distilled ones: it wants few steps and no guidance, and with the
 settings of the base model the picture burns. It is a part of these models: they do not run without

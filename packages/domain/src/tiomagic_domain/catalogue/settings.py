@@ -81,7 +81,8 @@ LORAS = Parameter(
         ),
     ),
     advanced=True,
-    description="LoRA files that are added to the weights for this video, one after the other.",
+    description="LoRAs that change the weights for this video alone, each a dict: `source`, and as "
+    "needed `weight_name`, `scale`, `component`, `revision`, `sha256` (docs/weights.md).",
 )
 
 OBJECTS = (
