@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, TypedDict
 
 from tiomagic_domain.catalogue import find_feature
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.jobs import JobQuery, JobStatus
-from tiomagic_domain.suggestions import closest, shortened
+from tiomagic_domain.suggestions import closest, did_you_mean, listed, shortened
 
 
 def merged(required_args: object, plain: Mapping[str, object]) -> dict[str, object]:
@@ -47,33 +47,58 @@ def merged(required_args: object, plain: Mapping[str, object]) -> dict[str, obje
     return {**first, **second}
 
 
-def job_query(
-    *,
-    status: str | Iterable[str] | None,
-    feature: str | None,
-    since: datetime | str | None,
-    until: datetime | str | None,
-    **plain: Any,
-) -> JobQuery:
+class JobFilters(TypedDict, total=False):
+    """Which jobs; what is None or left out does not narrow."""
+
+    status: str | Iterable[str] | None
+    """A status, or several."""
+    feature: str | None
+    """A feature's name."""
+    model: str | None
+    """A model's name."""
+    provider: str | None
+    """A provider's name."""
+    text: str | None
+    """Words that must all occur in the prompt, in any order and case, as parts of words too."""
+    tag: str | None
+    """Must be among the job's tags, exactly."""
+    since: datetime | str | None
+    """Created then or later: a datetime or ISO 8601; local time if it has no zone."""
+    until: datetime | str | None
+    """Created before."""
+    limit: int | None
+    """At most so many; None for all."""
+    after: str | None
+    """The id of the last job of the page before."""
+
+
+FILTERS: Final = tuple(JobFilters.__annotations__)
+
+
+def job_query(filters: JobFilters, *, limit: int | None) -> JobQuery:
     """Return the query that a person means.
 
     Args:
-        status: A status or several.
-        feature: A feature's name.
-        since: A moment, or its ISO 8601 text; local time when it has no zone.
-        until: The same.
-        **plain: Fields of the query that are taken as they are.
+        filters: What narrows.
+        limit: How many unless the filters say otherwise.
 
     Raises:
+        TypeError: when there is no such filter.
         ValidationError: when there is no such status or feature, or a time is none.
     """
+    given: dict[str, Any] = {"limit": limit, **filters}
+    unknown = sorted(given.keys() - FILTERS)
+    if unknown:
+        hint = did_you_mean(unknown[0], FILTERS)
+        raise TypeError(f"there is no filter {unknown[0]!r}.{hint} Filters: {listed(FILTERS)}")
+    status, feature = given.pop("status", None), given.pop("feature", None)
     words = [status] if isinstance(status, str) else status
     return JobQuery(
         status=None if words is None else frozenset(_status(word) for word in words),
         feature=None if feature is None else find_feature(feature),
-        since=_moment("since", since),
-        until=_moment("until", until),
-        **plain,
+        since=_moment("since", given.pop("since", None)),
+        until=_moment("until", given.pop("until", None)),
+        **given,
     )
 
 

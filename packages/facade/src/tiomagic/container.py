@@ -4,7 +4,7 @@
 
     config ──► clock · repository · outputs · media · generation_log
        │          └──────┬─────┴────────┴────────────┘
-       └──► local · modal ──► backends ──► generation
+       └──► local · modal ──► backends ──► generation · archive
 
 ``build_container`` returns one with its settings and overrides in place. Nothing is built before it
 is asked for.
@@ -20,6 +20,7 @@ from dependency_injector import containers, providers
 from tiomagic import builders
 from tiomagic.backends import Backends, provider_names
 from tiomagic.log import Journal
+from tiomagic_domain.archive import Archive
 from tiomagic_domain.generation import Generation
 
 if TYPE_CHECKING:
@@ -71,6 +72,13 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         on_change=journal.provided.job_changed,
         on_trouble=journal.provided.trouble,
+    )
+    archive = providers.ThreadSafeSingleton(
+        Archive,
+        repository=repository,
+        outputs=outputs,
+        clock=clock,
+        on_change=journal.provided.job_kept,
     )
 
 

@@ -75,6 +75,16 @@ class JobHandle:
         return self._job.last_updated.isoformat()
 
     @property
+    def tags(self) -> list[str]:
+        """The user's own words to find the job by."""
+        return list(self._job.tags)
+
+    @property
+    def note(self) -> str:
+        """The user's own remark; empty when there is none."""
+        return self._job.note
+
+    @property
     def facts(self) -> dict[str, Any]:
         """How it ran: device, dtype, memory plan, seconds a phase."""
         return dict(self._job.facts)
@@ -200,6 +210,25 @@ class JobHandle:
     def cancel(self) -> JobHandle:
         """Ask for the job to stop, store the outcome, and return this handle."""
         self._job = self._session.generation.cancel(self.job_id)
+        return self
+
+    def tag(self, *tags: str) -> JobHandle:
+        """Add tags to find the job by, whatever its status, and return this handle.
+
+        Raises:
+            ValidationError: when one is empty, longer than 100 characters, or not on one line.
+        """
+        self._job = self._session.archive.label(self.job_id, add=tags)
+        return self
+
+    def untag(self, *tags: str) -> JobHandle:
+        """Take tags away, and return this handle; one that the job lacks is no error."""
+        self._job = self._session.archive.label(self.job_id, remove=tags)
+        return self
+
+    def set_note(self, note: str) -> JobHandle:
+        """Replace the job's note, whatever its status, and return this handle; "" removes it."""
+        self._job = self._session.archive.label(self.job_id, note=note)
         return self
 
     def __repr__(self) -> str:

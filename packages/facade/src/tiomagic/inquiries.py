@@ -7,18 +7,16 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, Unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-
+    from tiomagic.arguments import JobFilters
     from tiomagic.handle import JobHandle
     from tiomagic.session import Session
 
 
 class Inquiries(ABC):
-    """What can be asked of a set of settings. Nothing here starts a generation."""
+    """What can be asked of a set of settings, and done with its jobs. Starts no generation."""
 
     @property
     @abstractmethod
@@ -93,31 +91,12 @@ class Inquiries(ABC):
 
         return JobHandle(self._session.generation.get(job_id), self._session)
 
-    def list_jobs(  # noqa: PLR0913 - one keyword a filter
-        self,
-        *,
-        status: str | Iterable[str] | None = None,
-        feature: str | None = None,
-        model: str | None = None,
-        provider: str | None = None,
-        text: str | None = None,
-        since: datetime | str | None = None,
-        until: datetime | str | None = None,
-        limit: int | None = 50,
-        after: str | None = None,
-    ) -> list[JobHandle]:
-        """Return stored jobs, newest first. What is None does not narrow.
+    def list_jobs(self, **filters: Unpack[JobFilters]) -> list[JobHandle]:
+        """Return stored jobs, newest first.
 
         Args:
-            status: A status, or several.
-            feature: A feature's name.
-            model: A model's name.
-            provider: A provider's name.
-            text: Must occur in the prompt, in any case.
-            since: Created then or later: a datetime or ISO 8601; local time if it has no zone.
-            until: Created before.
-            limit: At most so many; None for all.
-            after: The id of the last job of the page before.
+            **filters: Which jobs; see :class:`tiomagic.arguments.JobFilters`. ``limit`` is 50
+                unless told otherwise.
 
         Raises:
             ValidationError: when a filter is refused.
@@ -126,18 +105,51 @@ class Inquiries(ABC):
         from tiomagic.arguments import job_query
         from tiomagic.handle import JobHandle
 
-        query = job_query(
-            status=status,
-            feature=feature,
-            since=since,
-            until=until,
-            model=model,
-            provider=provider,
-            text=text,
-            limit=limit,
-            after=after,
-        )
+        query = job_query(filters, limit=50)
         return [JobHandle(job, self._session) for job in self._session.generation.list(query)]
+
+    def export_jobs(
+        self,
+        path: str | Path | TextIO,
+        format: str | None = None,  # noqa: A002 - what everybody calls it
+        **filters: Unpack[JobFilters],
+    ) -> int:
+        """Write stored jobs for another program, and return how many they are.
+
+        JSON is an array of the jobs' dicts, one a line. CSV has one row a job under a header, in
+        UTF-8, with the columns of :data:`tiomagic.exporting.COLUMNS`, always the same; lists and
+        dicts are JSON within their cell. Any number of jobs is written in little memory.
+
+        Args:
+            path: The file, replaced when the new one is whole; or an open text file.
+            format: ``json`` or ``csv``; None for what the file's name ends in.
+            **filters: Which jobs, as for :meth:`list_jobs`; all when there is no ``limit``.
+
+        Raises:
+            ValidationError: when a filter or the format is refused.
+            ProcessingError: when the file cannot be written; what was there is as it was.
+        """
+        from tiomagic.arguments import job_query
+        from tiomagic.exporting import export
+
+        return export(self._session, path, format, job_query(filters, limit=None))
+
+    def delete_job(self, job_id: str, files: bool = False) -> list[Path]:  # noqa: FBT001, FBT002
+        """Forget a job that is over.
+
+        Args:
+            job_id: Which job.
+            files: True to delete its video and the recipe beside it too.
+
+        Returns:
+            The files that were deleted.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ValidationError: when the job is not over: cancel it first, or wait for its end.
+            ProcessingError: when a file cannot be deleted; the job is still there.
+        """
+        return self._session.archive.delete(job_id, files=files)
 
     def get_providers(self) -> list[str]:
         """Return a fresh list of the providers that can be configured."""

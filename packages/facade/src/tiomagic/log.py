@@ -13,6 +13,7 @@ event                  level    with
 ``job.not_understood`` warning  ``job_id model words``: the model has never seen these words
 ``job.started``        info     ``job_id call_id``
 ``job.progressed``     debug    ``job_id phase``
+``job.kept``           debug    ``job_id``: its tags or note have changed, or it is deleted
 ``job.stop_requested`` info     ``job_id``
 ``job.completed``      info     all of the above, ``seconds``, ``result_video``
 ``job.canceled``       info     the same, without a video
@@ -89,14 +90,22 @@ class Journal:
         elif job.progress is not None:
             phase = job.progress.phase.value
             self._logger.debug("job.progressed", job_id=job.job_id, phase=phase)
-        try:
-            self._generation_log.refresh()
-        except TioMagicError as error:
-            self.trouble(error)
+        self._refresh()
+
+    def job_kept(self, job: Job) -> None:
+        """Take a job whose words have changed, or that is deleted: no news of its run."""
+        self._logger.debug("job.kept", job_id=job.job_id)
+        self._refresh()
 
     def trouble(self, error: TioMagicError) -> None:
         """Take what went wrong without stopping anything."""
         self._logger.warning("run.troubled", error=error.message, code=error.code)
+
+    def _refresh(self) -> None:
+        try:
+            self._generation_log.refresh()
+        except TioMagicError as error:
+            self.trouble(error)
 
     def _is_news(self, job: Job) -> bool:
         """Return whether the status is another one than last time."""

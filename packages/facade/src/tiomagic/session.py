@@ -21,6 +21,7 @@ from tiomagic_domain.suggestions import did_you_mean, listed
 if TYPE_CHECKING:
     from tiomagic.container import Container
     from tiomagic.discretion import DiscreetProvider
+    from tiomagic_domain.archive import Archive
     from tiomagic_domain.generation import Generation
     from tiomagic_domain.ports import Clock
 
@@ -120,6 +121,13 @@ class Session:
         with self._lock:
             generation: Generation = self.container.generation()
             return generation
+
+    @property
+    def archive(self) -> Archive:
+        """The use cases on stored jobs."""
+        with self._lock:
+            archive: Archive = self.container.archive()
+            return archive
 
     @property
     def clock(self) -> Clock:

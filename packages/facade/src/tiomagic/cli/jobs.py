@@ -6,22 +6,22 @@ from typing import Annotated
 
 import typer
 
+from tiomagic.cli import filters as f
 from tiomagic.cli import options as o
 from tiomagic.cli.making import connect
 from tiomagic.cli.output import reporting
 
-Zone = "2026-11-22 or 2026-11-22T12:00Z; local time without a zone"
-
 
 def jobs(  # noqa: PLR0913 - one argument an option
     status: o.Status = None,
-    feature: Annotated[str | None, typer.Option(help="Such as text-to-video.")] = None,
+    feature: f.Feature = None,
     model: o.Model = None,
-    provider: Annotated[str | None, typer.Option("--provider", "-p", help="Who ran it.")] = None,
+    provider: f.Provider = None,
     *,
-    text: Annotated[str | None, typer.Option(help="Must occur in the prompt.")] = None,
-    since: Annotated[str | None, typer.Option(help=f"Created then or later: {Zone}.")] = None,
-    until: Annotated[str | None, typer.Option(help="Created before.")] = None,
+    text: f.Text = None,
+    tag: f.Tag = None,
+    since: f.Since = None,
+    until: f.Until = None,
     limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
     after: Annotated[
         str | None, typer.Option(metavar="JOB_ID", help="List what is older than this job.")
@@ -30,18 +30,19 @@ def jobs(  # noqa: PLR0913 - one argument an option
     debug: o.Debug = False,
 ) -> None:
     """List the stored jobs, newest first."""
+    narrowed = f.filters_of(
+        status=status,
+        feature=feature,
+        model=model,
+        provider=provider,
+        text=text,
+        tag=tag,
+        since=since,
+        until=until,
+    )
+    narrowed |= {"limit": limit, "after": after}
     with reporting(as_json=as_json, debug=debug) as output:
-        found = connect(output).list_jobs(
-            status=status or None,
-            feature=feature and feature.replace("-", "_"),
-            model=model,
-            provider=provider,
-            text=text,
-            since=since,
-            until=until,
-            limit=limit,
-            after=after,
-        )
+        found = connect(output).list_jobs(**narrowed)
         rows = [
             (
                 job.job_id,
@@ -49,9 +50,10 @@ def jobs(  # noqa: PLR0913 - one argument an option
                 job.creation_time[:19].replace("T", " "),
                 job.feature,
                 job.model,
+                ", ".join(job.tags),
                 (job.generation or {}).get("required_args", {}).get("prompt", "")[:60],
             )
             for job in found
         ]
-        columns = ["job", "status", "created (UTC)", "feature", "model", "prompt"]
+        columns = ["job", "status", "created (UTC)", "feature", "model", "tags", "prompt"]
         output.table([job.to_dict() for job in found], columns, rows)

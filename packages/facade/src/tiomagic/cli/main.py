@@ -10,19 +10,23 @@ import typer
 
 from tiomagic import __version__
 from tiomagic.cli.cancel import cancel
+from tiomagic.cli.delete import delete
 from tiomagic.cli.demo import demo
 from tiomagic.cli.doctor import doctor
 from tiomagic.cli.exits import HELP
+from tiomagic.cli.export import export
 from tiomagic.cli.image_to_video import image_to_video
 from tiomagic.cli.inspect import inspect
 from tiomagic.cli.interpolate import interpolate
 from tiomagic.cli.jobs import jobs
 from tiomagic.cli.modal import modal
 from tiomagic.cli.models import models
+from tiomagic.cli.note import note
 from tiomagic.cli.pose_guidance import pose_guidance
 from tiomagic.cli.rerun import rerun
 from tiomagic.cli.schema import schema
 from tiomagic.cli.status import status
+from tiomagic.cli.tag import tag
 from tiomagic.cli.text_to_video import text_to_video
 
 COMMANDS = (
@@ -37,6 +41,10 @@ COMMANDS = (
     jobs,
     status,
     cancel,
+    tag,
+    note,
+    delete,
+    export,
     inspect,
     doctor,
 )
