@@ -16,17 +16,27 @@ from tiomagic_domain.parameters import UNSET, Kind
 ROOT = Path(__file__).parents[2]
 
 PROMISED = {
-    "text_to_video": {"wan2.1-t2v-14b", "wan2.1-t2v-1.3b", "wan2.1-vace-14b", "wan2.1-vace-1.3b"},
-    "image_to_video": {
-        "wan2.1-i2v-14b-720p",
-        "wan2.1-i2v-14b-480p",
+    "text_to_video": {
+        "cogvideox-5b",
+        "pusa-v1",
+        "wan2.1-14b-t2v-fusionx",
+        "wan2.1-t2v-14b",
         "wan2.1-vace-14b",
-        "wan2.1-vace-1.3b",
+        "wan2.1-vace-14b-phantom-fusionx",
     },
-    "interpolate": {"wan2.1-flf2v-14b-720p", "wan2.1-vace-14b", "wan2.1-vace-1.3b"},
-    "pose_guidance": {"wan2.1-vace-14b", "wan2.1-vace-1.3b"},
+    "image_to_video": {
+        "cogvideox-5b-image-to-video",
+        "framepack-i2v-hy",
+        "ltx-video",
+        "pusa-v1",
+        "wan2.1-i2v-14b-720p",
+        "wan2.1-vace-14b",
+        "wan2.1-vace-14b-i2v-fusionx",
+    },
+    "interpolate": {"framepack-i2v-hy", "wan2.1-flf2v-14b-720p", "wan2.1-vace-14b"},
+    "pose_guidance": {"wan2.1-vace-14b"},
 }
-"""The Wan family; other families come with their own issues."""
+"""What scripts that were written for 1.0.0 name."""
 
 SAMPLES = {Kind.STRING: "a fox", Kind.IMAGE: "fox.png", Kind.VIDEO: "walk.mp4"}
 CASES = [
