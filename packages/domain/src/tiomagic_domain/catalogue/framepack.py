@@ -3,7 +3,8 @@
 It predicts a video in sections of 36 frames, the last one first, so that the memory does not grow
 with the length. A video is therefore 36k+1 frames long: the schema offers these lengths alone,
 because the pipeline rounds any other up, and cutting would lose the end of the video, which is
-where an interpolation has to arrive.
+where an interpolation has to arrive. The last picture itself is what would come next: the model
+draws up to it.
 
 Only the transformer is FramePack's own. It stands in HunyuanVideo's pipeline beside an image
 encoder from a third repository. The transformer that HunyuanVideo brings (24 GiB) is not fetched.

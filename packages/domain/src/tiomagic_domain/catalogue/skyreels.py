@@ -2,7 +2,8 @@
 
 These are the models of diffusion forcing, which know the noise of each frame by itself: a picture
 is a frame without noise. All frames are made together here, within the 97 that the models were
-trained on. They have the architecture of Wan 2.1 and its limits.
+trained on. They have the architecture of Wan 2.1 and its limits. Between two pictures the last one
+is what would come next: the model draws up to it.
 
 Noise on the given pictures (``addnoise_condition``) would be drawn without the seed, and is off.
 No commit of these repositories is known to be good: the recipe records what the hub gave.
