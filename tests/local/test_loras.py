@@ -145,6 +145,7 @@ class TestOneVideo:
             ("diffusion_model.", "self_attn.q", "lora_down", "lora_up"),
             ("", "attn1.to_q", "lora_A", "lora_B"),
             ("", "self_attn.q", "lora_A.default", "lora_B.default"),
+            ("base_model.model.", "attn1.to_q", "lora_A", "lora_B"),
         ],
     )
     def test_all_ways_to_name_tensors_mean_the_same(

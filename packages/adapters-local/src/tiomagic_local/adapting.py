@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 MODEL, CALL = "model", "call"
 """First parts of the names of adapters: those that stay with a model, and those of one call."""
-PREFIXES = ("transformer.", "transformer_2.", "diffusion_model.", "lora_unet_", "base_model.")
+PREFIXES = ("transformer.", "diffusion_model.", "lora_unet_")
 """How the names of tensors begin that diffusers knows what to do with."""
+WRAPPED = "base_model.model."
+"""How they begin in a file that peft has saved."""
 SECOND = "transformer_2"
 
 
@@ -121,12 +123,14 @@ class Adapters:
 def named(tensors: dict[str, torch.Tensor], part: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Return tensors with names that diffusers knows what to do with.
 
-    Files that were saved from a bare network have no prefix, and sometimes the name of a default
-    adapter inside; diffusers would pass them over in silence.
+    Files that were saved from a bare network have no prefix or that of peft, and sometimes the name
+    of a default adapter inside; diffusers would pass them over in silence.
     """
     if any(key.startswith(PREFIXES) for key in tensors):
         return tensors
-    plain = {key.replace(".default.", "."): value for key, value in tensors.items()}
+    plain = {
+        key.removeprefix(WRAPPED).replace(".default.", "."): value for key, value in tensors.items()
+    }
     ours = {name for name, _ in part.named_modules()}
     is_ours = any(key.partition(".lora_")[0] in ours for key in plain)
     prefix = "transformer." if is_ours else "diffusion_model."
