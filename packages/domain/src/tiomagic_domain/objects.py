@@ -37,8 +37,8 @@ def object_problem(name: str, value: object) -> Problem | None:
     """Return why a value cannot be such an argument, or None."""
     if isinstance(value, Mapping) and isinstance(value.get(TYPE), str):
         message = (
-            f"was an object of type {value[TYPE]} in the process that made the first video, and a "
-            "record does not hold it: give it again"
+            f"was an object of type {value[TYPE]} in another process, which a record does not "
+            "hold: give it again, to a run in this process"
         )
     elif value is None or isinstance(value, str | bytes | bool | int | float):
         message = f"must be a Python object such as a tensor, not {type(value).__name__}"
