@@ -36,6 +36,9 @@ MIB = 2**20
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 """What is downloaded: configuration, weights without code inside, and tokenizers."""
 
+FOLDERS = {"*.safetensors": "*/*.safetensors"}
+"""What is downloaded of a pipeline in place of a pattern above: only what lies in a folder."""
+
 FILE_BY_HAND = "give a file of this machine"
 
 
@@ -48,6 +51,7 @@ def download(
     progress: ProgressSink,
     only: str = "",
     without: tuple[str, ...] = (),
+    pipeline: bool = False,
 ) -> Path:
     """Return the folder of a repository's files, downloaded where they are not here yet.
 
@@ -59,19 +63,22 @@ def download(
         progress: Told how many MiB are there, of how many.
         only: The one folder of the repository that is wanted; empty for all of it.
         without: Folders of the repository that are left out.
+        pipeline: True for the repository of a pipeline, whose components have a folder each:
+            weights at its root are other forms of the same model, and often hundreds of gigabytes.
 
     Raises:
         AuthenticationError, APIError, ConfigurationError: as the table above says.
     """
     from huggingface_hub import snapshot_download
 
+    wanted = [FOLDERS.get(name, name) if pipeline else name for name in FILES]
     progress(Progress(phase=Phase.DOWNLOADING))
     with translated(repository, model=model):
         folder = snapshot_download(
             repository,
             revision=revision,
             token=token,
-            allow_patterns=[f"{only}/{pattern}" if only else pattern for pattern in FILES],
+            allow_patterns=[f"{only}/{pattern}" if only else pattern for pattern in wanted],
             ignore_patterns=[f"{folder}/*" for folder in without],
             tqdm_class=_counter(progress),
         )

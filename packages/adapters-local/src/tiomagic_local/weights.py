@@ -151,7 +151,7 @@ def _from_hub(
     assert card.repository is not None, "local_folder returns a folder otherwise"
     get = partial(download, model=card.name, token=options.hf_token, progress=progress)
     replaced = tuple(part.name for part in card.parts)
-    folder = get(card.repository, card.revision, without=replaced)
+    folder = get(card.repository, card.revision, without=replaced, pipeline=True)
     if not card.parts:
         # With other parts in it, the pipeline is another than the repository was made for.
         check_index(folder, pipeline)
