@@ -1,0 +1,143 @@
+"""LTX-2: video and sound in one go, from words, from a picture, or between two.
+
+The repository names the pipeline for words. The one that takes pictures at frames of their own is
+set up beside it on the same components, and makes videos from words as well.
+
+That pipeline counts places in latent frames: its ``-1`` for the last one is the beginning of the
+last eight frames. The model itself places a picture at a frame, so the last picture goes seven
+eighths into the last latent frame, which is exactly the last frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.errors import GenerationError
+from tiomagic_domain.features import ImageToVideoInputs, InterpolateInputs, TextToVideoInputs
+from tiomagic_domain.media import Clip
+from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_local.engines._ltx import LTXEngine
+from tiomagic_local.engines._sibling import sibling
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+TEMPORAL_RATIO = 8
+"""Frames in one latent frame, after the first one."""
+
+
+class LTX2(LTXEngine):
+    """Runs ``LTX2ConditionPipeline`` on the weights of ``LTX2Pipeline``."""
+
+    pipeline = "LTX2Pipeline"
+
+    def __init__(self, pipeline: Any, card: ModelCard) -> None:
+        super().__init__(sibling(pipeline, "LTX2ConditionPipeline"), card)
+        self._placed = pipeline
+        # As the documentation runs it.
+        pipeline.vae.enable_tiling()
+
+    def text_to_video(
+        self,
+        inputs: TextToVideoInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port ``TextToVideo`` says."""
+        return self._generate(inputs.prompt, settings, progress, cancel, {})
+
+    def image_to_video(
+        self,
+        inputs: ImageToVideoInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port ``ImageToVideo`` says."""
+        first = LTX2VideoCondition(frames=self._picture(inputs.image, settings), index=0)
+        conditions = {"conditions": [first]}
+        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
+
+    def interpolate(
+        self,
+        inputs: InterpolateInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port ``Interpolate`` says."""
+        last = int(settings["num_frames"]) - 1
+        known = {0: inputs.first_frame, place_of(last): inputs.last_frame}
+        conditions = [
+            LTX2VideoCondition(frames=self._picture(media, settings), index=index)
+            for index, media in known.items()
+        ]
+        return self._generate(inputs.prompt, settings, progress, cancel, {"conditions": conditions})
+
+    def _arguments(self, prompt: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        arguments = super()._arguments(prompt, settings)
+        return {
+            **arguments,
+            # A guidance of its own has only the prompt; what is left out is copied by the pipeline,
+            # and its own defaults are those of a later version.
+            "audio_modality_scale": arguments["modality_scale"],
+            "audio_guidance_rescale": arguments["guidance_rescale"],
+            # These weights have no attention that it could perturb: it would cost a pass of the
+            # transformer in each step and change nothing.
+            "stg_scale": 0.0,
+            "audio_stg_scale": 0.0,
+            "use_cross_timestep": self._card.options["use_cross_timestep"],
+        }
+
+    def _call(self, **arguments: Any) -> Any:
+        try:
+            return super()._call(**arguments)
+        finally:
+            # Only the pipeline that was placed can put its components back.
+            self._placed.maybe_free_model_hooks()
+
+    def _clip(self, output: Any, prompt: str, settings: Mapping[str, Any]) -> Clip:
+        clip = super()._clip(output, prompt, settings)
+        rate = int(self._pipeline.vocoder.config.output_sampling_rate)
+        return replace(clip, audio=to_samples(output.audio[0]), audio_rate=rate)
+
+
+def place_of(frame: int) -> float:
+    """Return where a frame lies, counted in latent frames: 0 is 0, and 1 is the first of eight.
+
+    Args:
+        frame: Index of the frame in the video.
+    """
+    return 0 if frame == 0 else (frame - 1) / TEMPORAL_RATIO + 1
+
+
+def to_samples(sound: torch.Tensor) -> NDArray[np.float32]:
+    """Return sound as samples on the CPU.
+
+    Args:
+        sound: (channels, samples), float, about -1.0 to 1.0, on any device.
+
+    Returns:
+        float32, (samples, channels), -1.0 to 1.0.
+
+    Raises:
+        GenerationError: when a value is not a number.
+    """
+    if not bool(torch.isfinite(sound).all()):
+        raise GenerationError(
+            "the sound has values that are no numbers. The likely cause are damaged weights",
+            code="not_finite",
+        )
+    samples: NDArray[np.float32] = sound.float().clamp(-1, 1).T.contiguous().cpu().numpy()
+    return samples
+
+
+ENGINE = LTX2

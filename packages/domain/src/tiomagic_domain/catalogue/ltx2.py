@@ -1,0 +1,119 @@
+"""LTX-2 by Lightricks: one transformer makes the picture and the sound that belongs to it.
+
+Weights were counted from their shapes (bf16), the text encoder from the published configuration of
+Gemma 3 12B. The limits are the pipeline's own: sides that are no multiple of 32 are refused, a
+frame count that is not 8k+1 is cut without a word, a side of 32 breaks in the decoder, and a
+schedule of one step is no number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from tiomagic_domain.catalogue import ltx, settings
+from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.parameters import Parameter
+from tiomagic_domain.schema import MaxPixels, Schema
+
+PIPELINE = "diffusers 0.42.1, LTX2ConditionPipeline"
+AUTHORS = "github.com/Lightricks/LTX-2, ltx-pipelines"
+
+FPS = 24
+SIZE = (768, 512)
+MAX_SIZE = (1536, 1024)
+"""What the authors' pipeline of two stages ends with."""
+
+# What the pipeline's own example asks the model to stay away from.
+NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted, static"
+
+GUIDANCE = (
+    replace(
+        settings.guidance_scale(default=3.0, source=PIPELINE),
+        description="How closely the picture follows the prompt; with audio_guidance_scale at 1 "
+        "too, 1 turns guidance off and saves a third of the time.",
+    ),
+    ltx.number(
+        "audio_guidance_scale",
+        default=7.0,
+        low=1.0,
+        high=20.0,
+        source=PIPELINE,
+        description="How closely the sound follows the prompt.",
+    ),
+    ltx.number(
+        "modality_scale",
+        default=3.0,
+        low=1.0,
+        high=20.0,
+        source=PIPELINE,
+        description="How closely picture and sound belong together; 1 turns it off and saves a "
+        "third of the time.",
+    ),
+    replace(ltx.GUIDANCE_RESCALE, default=0.7, source=PIPELINE),
+)
+
+
+def _sides(feature: Feature) -> tuple[Parameter, ...]:
+    words = feature is Feature.TEXT_TO_VIDEO
+    return tuple(
+        settings.side(
+            name, default=side if words else None, multiple_of=32, low=64, high=MAX_SIZE[0]
+        )
+        for name, side in zip(("width", "height"), SIZE, strict=True)
+    )
+
+
+def _schema(feature: Feature) -> Schema:
+    frames = settings.num_frames(
+        default=121, low=9, high=481, multiple_of=8, offset=1, source=PIPELINE
+    )
+    return Schema(
+        parameters=(
+            *INPUTS[feature],
+            settings.negative_prompt(default=NEGATIVE_PROMPT, source=PIPELINE),
+            *_sides(feature),
+            replace(
+                frames,
+                description=f"{frames.description} Its sense of time ends at 20 seconds.",
+            ),
+            ltx.steps(default=40, source=AUTHORS),
+            *GUIDANCE,
+            settings.SEED,
+            ltx.fps(default=FPS, source=PIPELINE),
+            settings.LORAS,
+            settings.MEMORY,
+        ),
+        rules=(MaxPixels(MAX_SIZE[0] * MAX_SIZE[1], multiple_of=32),),
+        objects=(*settings.OBJECTS, *settings.MASKS),
+    )
+
+
+LTX_2 = ModelCard(
+    name="ltx-2",
+    title="LTX-2, 19B",
+    family="ltx-2",
+    description="Video with sound: five seconds from words, from a picture, or between two.",
+    homepage="https://huggingface.co/Lightricks/LTX-2",
+    licence="LTX-2 Community License Agreement",
+    engine="ltx2",
+    repository="Lightricks/LTX-2",
+    revision="47da56e2ad66ce4125a9922b4a8826bf407f9d0a",
+    features=MappingProxyType(
+        {
+            feature: _schema(feature)
+            for feature in (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
+        }
+    ),
+    fps=FPS,
+    pixels=SIZE[0] * SIZE[1],
+    weights_gib=63.1,
+    largest_gib=35.2,
+    gpu_memory_gib=24,
+    prompt_tokens=1024,
+    # Later versions of the pipeline look at the other modality's time, which 2.0 did not learn.
+    options=MappingProxyType({"use_cross_timestep": False}),
+)
+
+MODELS = (LTX_2,)
