@@ -155,7 +155,8 @@ def test_all_problems_come_at_once(stage: Stage, folder: Path) -> None:
         (lambda tm: tm.list_jobs(limit=-1), ValidationError),
         (lambda tm: tm.text_to_video(MODEL, ["x"]), ValidationError),
         (lambda tm: tm.text_to_video(MODEL, {"prompt": "a"}, prompt="b"), ValidationError),
-        (lambda tm: tm.text_to_video(MODEL, prompt="a", wait=False), ValidationError),
+        (lambda tm: tm.text_to_video(MODEL, prompt="a", retry=1), ValidationError),
+        (lambda tm: tm.text_to_video(MODEL, prompt="a", wait=False, retry=-1), ValidationError),
     ],
 )
 def test_each_wrong_call_has_its_error(stage: Stage, call: Any, error: type[Exception]) -> None:

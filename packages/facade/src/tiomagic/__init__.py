@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tiomagic import errors as errors
+    from tiomagic.asynchronous import AsyncTioMagic as AsyncTioMagic
     from tiomagic.client import TioMagic as TioMagic
     from tiomagic.events import JobEvent as JobEvent
     from tiomagic.handle import JobHandle as JobHandle
@@ -26,10 +27,20 @@ if TYPE_CHECKING:
     tm: TioMagic
     """The shared instance, with the settings of this process."""
 
-__all__ = ["JobEvent", "JobHandle", "Settings", "TioMagic", "__version__", "errors", "tm"]
+__all__ = [
+    "AsyncTioMagic",
+    "JobEvent",
+    "JobHandle",
+    "Settings",
+    "TioMagic",
+    "__version__",
+    "errors",
+    "tm",
+]
 __version__ = "2.0.0"
 
 _CLASSES = {
+    "AsyncTioMagic": "tiomagic.asynchronous",
     "TioMagic": "tiomagic.client",
     "JobEvent": "tiomagic.events",
     "JobHandle": "tiomagic.handle",

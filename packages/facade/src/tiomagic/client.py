@@ -117,6 +117,7 @@ class TioMagic(Inquiries):
         wait: bool | None = None,
         progress: ProgressChoice = None,
         on_progress: ProgressSink | None = None,
+        retry: int = 0,
         **optional: Any,
     ) -> JobHandle:
         """Make a video from words.
@@ -124,13 +125,16 @@ class TioMagic(Inquiries):
         Args:
             model: Name of the model; None for the provider's default.
             required_args: ``prompt``, as tiomagic 1.0.0 took it; plain keywords do as well.
-            wait: True to return when the job is over. None for the provider's way: ``local``
-                returns when the video is there, a remote provider at once.
+            wait: True to return when the job is over, False to return at once: a ``local`` job
+                then runs in a worker process that outlives this one. None for the provider's way:
+                ``local`` returns when the video is there, a remote provider at once.
             progress: Whether stderr shows how far it is: None for a bar on a terminal, True for a
                 bar or plain lines, False for nothing. A callable shows nothing and is told as
                 ``on_progress``.
             on_progress: Takes each moment of a run that is waited for, whatever is shown; what it
                 raises ends a run in this process.
+            retry: With ``wait=False``, how often a ``local`` job may run again when its worker was
+                killed or the machine went down; else it is ``failed`` with ``worker_lost``.
             **optional: Any parameter of ``get_schema``; None counts as left out.
 
         Raises:
@@ -139,7 +143,7 @@ class TioMagic(Inquiries):
             ValidationError, UnknownModelError: with every problem at once. Nothing was stored.
             TioMagicError: when the job failed; it is stored, and ``details`` has its ``job_id``.
         """
-        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress)
+        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress, retry=retry)
         return self._generate("text_to_video", model, required_args, optional, options)
 
     def image_to_video(
@@ -150,6 +154,7 @@ class TioMagic(Inquiries):
         wait: bool | None = None,
         progress: ProgressChoice = None,
         on_progress: ProgressSink | None = None,
+        retry: int = 0,
         **optional: Any,
     ) -> JobHandle:
         """Make a video that begins with a picture: ``prompt`` and ``image``.
@@ -157,7 +162,7 @@ class TioMagic(Inquiries):
         Pictures are a path, an http(s) or data URL, bytes, a binary file or a PIL image. For the
         rest see :meth:`text_to_video`.
         """
-        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress)
+        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress, retry=retry)
         return self._generate("image_to_video", model, required_args, optional, options)
 
     def interpolate(
@@ -168,13 +173,14 @@ class TioMagic(Inquiries):
         wait: bool | None = None,
         progress: ProgressChoice = None,
         on_progress: ProgressSink | None = None,
+        retry: int = 0,
         **optional: Any,
     ) -> JobHandle:
         """Make the video between two pictures: ``prompt``, ``first_frame`` and ``last_frame``.
 
         For the rest see :meth:`text_to_video`.
         """
-        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress)
+        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress, retry=retry)
         return self._generate("interpolate", model, required_args, optional, options)
 
     def pose_guidance(
@@ -185,6 +191,7 @@ class TioMagic(Inquiries):
         wait: bool | None = None,
         progress: ProgressChoice = None,
         on_progress: ProgressSink | None = None,
+        retry: int = 0,
         **optional: Any,
     ) -> JobHandle:
         """Make a character move like somebody else: ``prompt``, ``image`` and one of two videos.
@@ -192,7 +199,7 @@ class TioMagic(Inquiries):
         ``guiding_video`` shows somebody moving, ``pose_video`` the skeletons already. For the rest
         see :meth:`text_to_video`.
         """
-        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress)
+        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress, retry=retry)
         return self._generate("pose_guidance", model, required_args, optional, options)
 
     def rerun(
@@ -203,6 +210,7 @@ class TioMagic(Inquiries):
         wait: bool | None = None,
         progress: ProgressChoice = None,
         on_progress: ProgressSink | None = None,
+        retry: int = 0,
         **overrides: Any,
     ) -> JobHandle:
         """Make a video again, with the same seed unless another is given.
@@ -213,6 +221,7 @@ class TioMagic(Inquiries):
             wait: See :meth:`text_to_video`.
             progress: See :meth:`text_to_video`.
             on_progress: See :meth:`text_to_video`.
+            retry: See :meth:`text_to_video`.
             **overrides: Arguments that replace the recipe's, such as ``seed=7``; None takes one
                 away.
 
@@ -224,7 +233,7 @@ class TioMagic(Inquiries):
 
         recipe = self.get_recipe(source)
         name = provider or self.settings.provider or str(recipe["provider"])
-        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress)
+        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress, retry=retry)
         return rerun(self._session, recipe, name, overrides, options)
 
     def unload(self) -> None:

@@ -81,6 +81,19 @@ class Inquiries(ABC):
         """
         return self.get_job(job_id).cancel()
 
+    def recover(self) -> list[JobHandle]:
+        """Look at every job that is not over, as after a crash or a restart of the machine.
+
+        Jobs of lost workers fail or run again, remote ones are followed, videos that are done are
+        fetched, and queues with jobs in them get a worker.
+
+        Returns:
+            The jobs that have changed by it, oldest first. Trouble with one is logged.
+        """
+        from tiomagic.handle import JobHandle
+
+        return [JobHandle(job, self._session) for job in self._session.generation.recover()]
+
     def get_job(self, job_id: str) -> JobHandle:
         """Return a job as it is stored, without asking its provider.
 

@@ -17,3 +17,4 @@ class RunOptions:
     wait: bool | None = None
     progress: ProgressChoice = None
     on_progress: ProgressSink | None = None
+    retry: int = 0

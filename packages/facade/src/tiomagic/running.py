@@ -9,7 +9,7 @@ from tiomagic.bars import shown
 from tiomagic.following import wait_for
 from tiomagic.handle import JobHandle, finished
 from tiomagic.run_options import RunOptions
-from tiomagic_domain.errors import ConfigurationError, ValidationError
+from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs import Job
 from tiomagic_domain.progress import ProgressSink
@@ -35,6 +35,8 @@ def run(
             model=model,
             arguments=arguments,
             on_progress=sink,
+            detach=options.wait is False,
+            retry=options.retry,
         )
 
     return _see_through(session, provider, submit, options)
@@ -51,7 +53,12 @@ def rerun(
 
     def submit(sink: ProgressSink) -> Job:
         return session.generation.rerun(
-            recipe, overrides=overrides, provider=provider, on_progress=sink
+            recipe,
+            overrides=overrides,
+            provider=provider,
+            on_progress=sink,
+            detach=options.wait is False,
+            retry=options.retry,
         )
 
     return _see_through(session, provider, submit, options)
@@ -64,18 +71,25 @@ def _see_through(
     options: RunOptions,
 ) -> JobHandle:
     """Submit, and wait when that is asked for; a job that fails meanwhile is an error."""
-    if options.wait is False and session.provider(provider).capabilities().blocking:
-        raise ValidationError(
-            f"{provider!r} runs in this process and cannot return before the video is there; "
-            "leave wait out, or run it in a thread or process of your own",
-            code="blocking_provider",
-        )
+    _check_retry(options)
     progress, on_progress = options.progress, options.on_progress
     with shown(progress, provider, on_progress) as sink:
         job = submit(sink)
     if options.wait:
         job = finished(wait_for(session, job, progress=progress, on_progress=on_progress))
     return JobHandle(job, session)
+
+
+def _check_retry(options: RunOptions) -> None:
+    retry: object = options.retry
+    if isinstance(retry, bool) or not isinstance(retry, int) or retry < 0:
+        wrong = "must be a whole number of 0 or more"
+    elif retry and options.wait is not False:
+        wrong = "needs wait=False: it is for a run that outlives its caller"
+    else:
+        return
+    problem = Problem(field="retry", message=wrong, given=repr(retry), nearest=0)
+    raise ValidationError.of([problem], subject="the call")
 
 
 @runtime_checkable

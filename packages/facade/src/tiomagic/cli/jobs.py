@@ -26,6 +26,13 @@ def jobs(  # noqa: PLR0913 - one argument an option
     after: Annotated[
         str | None, typer.Option(metavar="JOB_ID", help="List what is older than this job.")
     ] = None,
+    recover: Annotated[
+        bool,
+        typer.Option(
+            "--recover",
+            help="Look after every job that is not over, as after a crash, and list what changed.",
+        ),
+    ] = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
@@ -42,7 +49,8 @@ def jobs(  # noqa: PLR0913 - one argument an option
     )
     narrowed |= {"limit": limit, "after": after}
     with reporting(as_json=as_json, debug=debug) as output:
-        found = connect(output).list_jobs(**narrowed)
+        tm = connect(output)
+        found = tm.recover() if recover else tm.list_jobs(**narrowed)
         rows = [
             (
                 job.job_id,

@@ -28,6 +28,7 @@ class Manner:
     model_path: str | None
     output: str | None
     wait: bool
+    retry: int
     timeout: float | None
     quiet: bool
     as_json: bool
@@ -67,7 +68,11 @@ def make(
         target = check_target(manner.output)
         call = getattr(tm, feature)
         job: JobHandle = call(
-            name, wait=None if manner.wait else False, progress=progress_of(manner), **arguments
+            name,
+            wait=None if manner.wait else False,
+            progress=progress_of(manner),
+            retry=manner.retry,
+            **arguments,
         )
         settle(output, job, manner, target)
 

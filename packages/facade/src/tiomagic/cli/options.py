@@ -18,7 +18,16 @@ Provider = Annotated[
 ]
 Wait = Annotated[
     bool,
-    typer.Option(help="Wait for the video; with --no-wait the job's id is the result."),
+    typer.Option(
+        "--wait/--no-wait",
+        " /--detach",
+        help="Wait for the video; with --detach (or --no-wait) the job's id is the result, and a "
+        "worker in the background makes the video.",
+    ),
+]
+Retry = Annotated[
+    int,
+    typer.Option(metavar="TIMES", help="With --detach: run again so often if its worker is lost."),
 ]
 Timeout = Annotated[
     float | None,

@@ -20,6 +20,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
     output: o.OutputFile = None,
     model_path: o.ModelPath = None,
     wait: o.Wait = True,
+    retry: o.Retry = 0,
     timeout: o.Timeout = None,
     quiet: o.Quiet = False,
     as_json: o.Json = False,
@@ -31,6 +32,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
         model_path=model_path,
         output=output,
         wait=wait,
+        retry=retry,
         timeout=timeout,
         quiet=quiet,
         as_json=as_json,
@@ -46,6 +48,10 @@ def rerun(  # noqa: PLR0913 - one argument an option
         changes = arguments_of(found, {"seed": seed}, assignments or [])
         target = check_target(output)
         job = tm.rerun(
-            source, wait=None if wait else False, progress=progress_of(manner), **changes
+            source,
+            wait=None if wait else False,
+            progress=progress_of(manner),
+            retry=retry,
+            **changes,
         )
         settle(out, job, manner, target)
