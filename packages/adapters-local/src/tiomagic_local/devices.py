@@ -38,6 +38,22 @@ def choose_device(wanted: str | None) -> torch.device:
     return device
 
 
+def device_names(wanted: str | None) -> list[str]:
+    """Return the devices that a worker may choose from, by names that tell each from the others.
+
+    Args:
+        wanted: The device that was asked for; None for all GPUs, or what is there without one.
+    """
+    import torch
+
+    if wanted == "cuda":
+        return ["cuda:0"]
+    if wanted is not None:
+        return [wanted]
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return [f"cuda:{index}" for index in range(count)] or [_best()]
+
+
 def _best() -> str:
     import torch
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 SCHEME = "local"
@@ -12,6 +15,12 @@ SCHEME = "local"
 TOLERANCE_S = 5.0
 """Seconds by which two readings of a start time may differ: the system's clock is corrected now
 and then, and no number is given to a new process that soon after the old one began."""
+
+END_S = 0.02
+"""Seconds between two looks at a process that was killed."""
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+"""Where Linux tells one run of the machine from another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +77,65 @@ class Worker:
         except psutil.AccessDenied:
             # It is there and belongs to somebody else.
             return True
+
+
+class SystemProcesses:
+    """The port ``Processes`` over the operating system. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._me: tuple[int, str] | None = None
+
+    @property
+    def host(self) -> str:
+        """The name of this machine."""
+        return platform.node()
+
+    def current(self) -> str:
+        """Return the call id of this process."""
+        if self._me is None or self._me[0] != os.getpid():
+            self._me = (os.getpid(), Worker.current().call_id)
+        return self._me[1]
+
+    def mark(self) -> str:
+        """Return ``<boot id> <seconds of the machine's monotonic clock>`` of this moment."""
+        return f"{_boot_id()} {time.monotonic():.3f}"
+
+    def is_here(self, call_id: str) -> bool:
+        """Return whether a process belongs to this machine."""
+        worker = Worker.from_call_id(call_id)
+        return worker is not None and worker.is_here
+
+    def is_alive(self, call_id: str) -> bool:
+        """Return whether a process of this machine still runs, be it stopped by a signal."""
+        worker = Worker.from_call_id(call_id)
+        return worker is not None and worker.is_alive()
+
+    def end(self, call_id: str) -> bool:
+        """Kill a process of this machine and wait until it is gone; see the port."""
+        import psutil
+
+        worker = Worker.from_call_id(call_id)
+        if worker is None or not worker.is_here:
+            return False
+        try:
+            # It is looked at again: its number may have gone to another one meanwhile.
+            while worker.is_alive():
+                psutil.Process(worker.pid).kill()
+                time.sleep(END_S)
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.AccessDenied:
+            return False
+        return True
+
+
+@functools.cache
+def _boot_id() -> str:
+    """Return what tells this run of the machine from the one before."""
+    try:
+        return BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        import psutil
+
+        # Not exact where the date is corrected; then a worker that lives is told by its number.
+        return f"{psutil.boot_time():.0f}"

@@ -124,6 +124,7 @@ class LocalProvider:
             return Report(status=job.status, message=message)
         if worker.is_alive():
             return Report(status=JobStatus.RUNNING, call_id=worker.call_id)
+        self._spool.sweep()
         return _lost(f"the process {worker.pid} that ran the job has died without finishing it")
 
     def cancel(self, job: Job) -> Report:

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError
 from tiomagic_domain.media import VideoFile
 from tiomagic_local.processes import Worker
 
@@ -46,7 +46,10 @@ class Spool:
             return None
         from tiomagic_local.media.mp4 import read_recipe
 
-        return VideoFile(path=path, recipe=read_recipe(path))
+        try:
+            return VideoFile(path=path, recipe=read_recipe(path))
+        except ResourceNotFoundError:
+            return None  # Its worker has taken it home between the two looks.
 
     def worker(self, job_id: str) -> Worker | None:
         """Return the process that has taken a job on, dead or alive, or None."""

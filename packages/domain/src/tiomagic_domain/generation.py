@@ -14,6 +14,7 @@ from tiomagic_domain.catalogue import ModelCard, find_feature, find_model
 from tiomagic_domain.errors import (
     APIError,
     ConfigurationError,
+    ProcessingError,
     TioMagicError,
     UnknownProviderError,
 )
@@ -129,6 +130,9 @@ class Generation:
         Raises:
             TioMagicError: when it failed; it is stored so.
         """
+        done = self._settler.saved(job)
+        if done is not None:
+            return done  # Its video is in place: only the record of that was lost.
         try:
             runner = self._provider(job.provider)
             card = find_model(job.model, job.feature, job.provider, catalogue=self._catalogue)
@@ -212,8 +216,7 @@ class Generation:
         saved = self._settler.saved(job)
         if saved is not None:
             return saved
-        if self._supervisor is not None:
-            self._supervisor.look_after(job)
+        self._look_after(job)
         if job.queue is not None and job.status is JobStatus.QUEUED:
             return job  # No provider knows it yet.
         try:
@@ -223,7 +226,8 @@ class Generation:
                 raise
             report = Report(status=job.status, message=error.message)
         if self._supervisor is not None and is_lost(job, report):
-            return self._supervisor.settle_lost(job, report)
+            # The last thing that a worker did may have been to bring the video home.
+            return self._settler.saved(job) or self._supervisor.settle_lost(job, report)
         return self._settler.apply(job_id, report)
 
     def recover(self) -> Sequence[Job]:
@@ -288,8 +292,7 @@ class Generation:
         job = self._writer.change(job_id, lambda job, at: ask_to_stop(job, at=at))
         if job.status.is_terminal:
             return job
-        if self._supervisor is not None:
-            self._supervisor.look_after(job)
+        self._look_after(job)
         return self._settler.apply(job_id, self._provider(job.provider).cancel(job))
 
     def rerun(
@@ -323,6 +326,15 @@ class Generation:
             detach=detach,
             retry=retry,
         )
+
+    def _look_after(self, job: Job) -> None:
+        if self._supervisor is None:
+            return
+        try:
+            self._supervisor.look_after(job)
+        except (ProcessingError, ConfigurationError) as error:
+            # A full disk, or no worker now: the next look tries again, and this one has its answer.
+            self._on_trouble(error)
 
     def _provider(self, name: str) -> Provider:
         if name not in self._providers:

@@ -72,6 +72,9 @@ class Settler:
         try:
             path = self._outputs.save(job, report.video)
         except ProcessingError as error:
+            home = self.saved(job)
+            if home is not None:
+                return home  # Another process was faster, and took the file with it.
             message = f"the video is finished but could not be saved: {error.message}"
             kept = Report(status=job.status, message=message)
             job = self._writer.change(job_id, lambda job, at: apply_report(job, kept, at=at))

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,16 @@ from tiomagic.installing import missing
 
 if TYPE_CHECKING:
     from tiomagic.clock import SystemClock
-    from tiomagic_domain.ports import JobRepository, MediaReader, OutputStore, Provider
+    from tiomagic.settings import Settings
+    from tiomagic_domain.ports import (
+        Clock,
+        JobRepository,
+        Launcher,
+        MediaReader,
+        OutputStore,
+        Provider,
+    )
+    from tiomagic_domain.working import Background
     from tiomagic_storage import GenerationLog, SqlJobRepository
 
 INPUTS = "inputs"
@@ -86,6 +95,32 @@ def build_local(
         model_path=model_path, weights_dir=weights_dir, hf_token=hf_token, device=device
     )
     return LocalProvider(options, state_dir / SPOOL)
+
+
+def build_background(
+    repository: JobRepository, clock: Clock, launcher: Launcher, settings: Callable[[], Settings]
+) -> Background | None:
+    """Return what jobs need to run without their caller; None where they cannot.
+
+    They need the local adapter, and a repository that keeps leases as well.
+    """
+    leases = getattr(repository, "leases", None)
+    try:
+        from tiomagic_local.processes import SystemProcesses
+    except ImportError:
+        return None
+    if leases is None:
+        return None
+    from tiomagic_domain.working import Background
+
+    return Background(
+        leases=leases,
+        processes=SystemProcesses(),
+        launcher=launcher,
+        clock=clock,
+        device=lambda: settings().device,
+        stale_s=settings().worker_stale_s,
+    )
 
 
 def build_modal(

@@ -19,6 +19,7 @@ from dependency_injector import containers, providers
 
 from tiomagic import builders
 from tiomagic.backends import Backends, provider_names
+from tiomagic.launching import ProcessLauncher
 from tiomagic.log import Journal
 from tiomagic_domain.archive import Archive
 from tiomagic_domain.generation import Generation
@@ -62,6 +63,8 @@ class Container(containers.DeclarativeContainer):
     )
     # Replaced in each container: it needs the container's own providers, not their results.
     backends = providers.Dependency(instance_of=Backends)
+    # Replaced likewise.
+    background: providers.Provider[Any] = providers.Object(None)
     journal = providers.ThreadSafeSingleton(Journal, generation_log=generation_log)
     generation = providers.ThreadSafeSingleton(
         Generation,
@@ -72,6 +75,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         on_change=journal.provided.job_changed,
         on_trouble=journal.provided.trouble,
+        background=background,
     )
     archive = providers.ThreadSafeSingleton(
         Archive,
@@ -100,6 +104,16 @@ def build_container(settings: Callable[[], Settings], overrides: Mapping[str, An
     makers |= {name: providers.Object(provider) for name, provider in replaced.items()}
     backends = Backends(makers, provider_names(replaced), settings)
     container.backends.override(providers.Object(backends))
+    launcher = ProcessLauncher(settings, foreign=sorted(set(overrides) - {"clock"}))
+    container.background.override(
+        providers.ThreadSafeSingleton(
+            builders.build_background,
+            container.repository,
+            container.clock,
+            launcher,
+            providers.Object(settings),
+        )
+    )
     return container
 
 

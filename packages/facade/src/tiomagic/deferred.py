@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tiomagic_domain.errors import TioMagicError
     from tiomagic_domain.jobs import Job, JobQuery
     from tiomagic_domain.media import Media, MediaKind
+    from tiomagic_domain.ports import Lease, Leases
     from tiomagic_storage import SqlJobRepository
 
 
@@ -28,6 +31,11 @@ class DeferredRepository:
         self._open = open_repository
         self._opened: SqlJobRepository | None = None
         self._lock = threading.Lock()
+
+    @property
+    def leases(self) -> DeferredLeases:
+        """The leases beside the jobs."""
+        return DeferredLeases(lambda: self._repository().leases)
 
     def add(self, job: Job) -> None:
         """Store a new job durably; see the port."""
@@ -65,6 +73,39 @@ class DeferredRepository:
             if self._opened is None:
                 self._opened = self._open()
             return self._opened
+
+
+class DeferredLeases:
+    """The port ``Leases``, opened when the first lease is asked for. Thread-safe.
+
+    Args:
+        leases: Gives the opened ones.
+    """
+
+    def __init__(self, leases: Callable[[], Leases]) -> None:
+        self._leases = leases
+
+    def find(self, name: str) -> Lease | None:
+        """Return the lease of this name; see the port."""
+        return self._leases().find(name)
+
+    def all(self) -> list[Lease]:
+        """Return all leases; see the port."""
+        return self._leases().all()
+
+    def take(
+        self, name: str, owner: str, *, mark: str, at: datetime, instead_of: Lease | None = None
+    ) -> Lease | None:
+        """Take a lease; see the port."""
+        return self._leases().take(name, owner, mark=mark, at=at, instead_of=instead_of)
+
+    def renew(self, lease: Lease, *, mark: str, at: datetime) -> Lease:
+        """Say that the owner is alive; see the port."""
+        return self._leases().renew(lease, mark=mark, at=at)
+
+    def release(self, lease: Lease) -> None:
+        """Give up what is held; see the port."""
+        self._leases().release(lease)
 
 
 class AbsentMediaReader:

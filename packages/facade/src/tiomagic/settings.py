@@ -15,6 +15,9 @@ setting                variable                            default
 ``state_dir``          ``TIOMAGIC_STATE_DIR``              ``.tiomagic``
 ``hf_token``           ``HF_TOKEN``                        what the hub's own tools have stored
 ``device``             ``TIOMAGIC_DEVICE``                 the best that is there
+``worker_idle_s``      ``TIOMAGIC_WORKER_IDLE_S``          300 s; see :mod:`tiomagic.worker`
+``worker_stale_s``     ``TIOMAGIC_WORKER_STALE_S``         60 s
+``worker_cancel_s``    ``TIOMAGIC_WORKER_CANCEL_S``        20 s
 ``allow_private_media``  ``TIOMAGIC_ALLOW_PRIVATE_MEDIA``  false
 ``log_level``          ``TIOMAGIC_LOG_LEVEL``              ``warning``; the command line's
 ``modal_token_id``     ``MODAL_TOKEN_ID``                  what Modal's own tools have stored
@@ -42,6 +45,12 @@ TIMEOUT_S: Final = 1800
 """Default of ``timeout``, in seconds; the one of tiomagic 1.0.0."""
 SCALEDOWN_WINDOW_S: Final = 900
 """Default of ``scaledown_window``, in seconds; the one of tiomagic 1.0.0."""
+WORKER_IDLE_S: Final = 300
+"""Default of ``worker_idle_s``: loading a large model again takes a good part of that."""
+WORKER_STALE_S: Final = 60
+"""Default of ``worker_stale_s``: see ``tiomagic_domain.working.background.STALE_S``."""
+WORKER_CANCEL_S: Final = 20
+"""Default of ``worker_cancel_s``: longer than most steps, which answer at their end."""
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 
@@ -71,6 +80,12 @@ class Settings:
     """Seconds that an idle rented container is kept."""
     hf_token: str | None = field(default=None, repr=False)
     device: str | None = None
+    worker_idle_s: int = WORKER_IDLE_S
+    """Seconds that a background worker without a job stays, with its model loaded."""
+    worker_stale_s: int = WORKER_STALE_S
+    """Seconds of silence after which a background worker counts as dead and is ended."""
+    worker_cancel_s: int = WORKER_CANCEL_S
+    """Seconds that a background run may take to hear that it is to stop, before it is ended."""
     allow_private_media: bool = False
     """True to fetch pictures and videos from loopback and private addresses."""
     log_level: str = "warning"
@@ -164,6 +179,9 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "state_dir": Option("TIOMAGIC_STATE_DIR", _path),
         "hf_token": Option("HF_TOKEN", _text, secret=True),
         "device": Option("TIOMAGIC_DEVICE", _text),
+        "worker_idle_s": Option("TIOMAGIC_WORKER_IDLE_S", _seconds),
+        "worker_stale_s": Option("TIOMAGIC_WORKER_STALE_S", _seconds),
+        "worker_cancel_s": Option("TIOMAGIC_WORKER_CANCEL_S", _seconds),
         "allow_private_media": Option("TIOMAGIC_ALLOW_PRIVATE_MEDIA", _flag),
         "log_level": Option("TIOMAGIC_LOG_LEVEL", _level),
         "modal_token_id": Option("MODAL_TOKEN_ID", _text, secret=True),

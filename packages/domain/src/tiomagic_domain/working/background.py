@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tiomagic_domain.ports.clock import Clock
@@ -36,13 +37,13 @@ class Background:
     processes: Processes
     launcher: Launcher
     clock: Clock
-    device: str | None = None
-    """The device of new jobs; None for any."""
+    device: Callable[[], str | None] = lambda: None
+    """Gives the device of new jobs; None for any."""
     stale_s: float = STALE_S
 
     def queue(self, provider: str) -> str:
         """Return the queue that a new job of a provider waits in."""
-        return queue_name(provider, self.processes.host, self.device)
+        return queue_name(provider, self.processes.host, self.device())
 
     def is_local(self, queue: str) -> bool:
         """Return whether a queue is served by workers of this machine."""

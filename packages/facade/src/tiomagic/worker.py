@@ -1,0 +1,180 @@
+"""The background worker: ``python -m tiomagic.worker``, started by whoever submits a job.
+
+Its settings come as JSON on the standard input. It serves one queue (see
+:mod:`tiomagic_domain.working`), prints each run to ``<state_dir>/logs/<job id>.log`` and the rest
+to ``<state_dir>/workers/``, and goes away after ``worker_idle_s`` without a job. SIGTERM ends it
+after the step that it is at.
+"""
+
+# ruff: noqa: PLC0415 - what is heavy is imported after the fork.
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tiomagic.session import Session
+    from tiomagic_domain.generation import Generation
+    from tiomagic_domain.jobs import Job
+    from tiomagic_domain.working import Worker
+
+BEATS = 10
+"""Renewals of its leases that a worker may miss before it counts as dead."""
+
+LONGEST_BEAT_S = 5.0
+"""Seconds between two renewals at the most: so long an unwanted run goes unheard, too."""
+
+LEFT = 70
+"""Exit status of a worker that ended in the middle of a run."""
+
+
+def main() -> None:
+    """Read the settings, let go of the starter, and serve."""
+    handed = json.load(sys.stdin)
+    _let_go()
+    serve(handed["queue"], Path(handed["working_dir"]), handed["settings"])
+
+
+def serve(queue: str, working_dir: Path, settings: dict[str, Any]) -> None:
+    """Serve a queue until there is nothing to do.
+
+    Args:
+        queue: Which one.
+        working_dir: As in :class:`tiomagic.TioMagic`.
+        settings: All of them, as in ``configure``.
+    """
+    from tiomagic.session import Session
+    from tiomagic_domain.working import Limits, Worker
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    session = Session(working_dir, settings, {})
+    held = session.settings
+    background = session.container.background()
+    worker = Worker(
+        queue,
+        background=background,
+        repository=session.container.repository(),
+        generation=Logged(session, queue, slot=lambda: worker.slot),
+        slots=lambda: slots(queue),
+        leave=lambda: os._exit(LEFT),
+        on_trouble=session.container.journal().trouble,
+        limits=Limits(idle_s=held.worker_idle_s, cancel_bound_s=held.worker_cancel_s),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.end())
+    beat = min(held.worker_stale_s / BEATS, LONGEST_BEAT_S)
+    done = threading.Event()
+    heart = threading.Thread(target=_beat, args=(worker, beat, done), daemon=True)
+    heart.start()
+    try:
+        worker.run()
+    finally:
+        done.set()
+        heart.join()
+        session.close()
+
+
+def slots(queue: str) -> list[str]:
+    """Return the devices of a queue by the names of their leases."""
+    provider, _, rest = queue.partition(":")
+    host, _, device = rest.partition(":")
+    if provider != "local":
+        return [f"{provider}:{host}:{device}"]  # What it runs on is its own business.
+    from tiomagic_local.devices import device_names
+
+    wanted = None if device == "auto" else device
+    return [f"{provider}:{host}:{name}" for name in device_names(wanted)]
+
+
+class Logged:
+    """Runs jobs on the worker's device, with all that is printed meanwhile in the job's own log.
+
+    Args:
+        session: Gives the use cases.
+        queue: The worker's queue.
+        slot: Gives the name of the worker's device lease.
+    """
+
+    def __init__(self, session: Session, queue: str, slot: Callable[[], str | None]) -> None:
+        self._session = session
+        self._queue = queue
+        self._slot = slot
+
+    def perform(self, job: Job, *, told_to_end: Callable[[], bool]) -> Job:
+        """Run a job; see :class:`tiomagic_domain.working.worker.Performs`."""
+        from tiomagic.launching import job_log
+
+        self._settle_on_device()
+        with _printed_to(job_log(self._session.settings.state_dir, job.job_id)):
+            return self._generation.perform(job, told_to_end=told_to_end)
+
+    def abandon(self, job: Job, *, told_to_end: bool) -> Job:
+        """Store the end of a job; see :class:`tiomagic_domain.working.worker.Performs`."""
+        return self._generation.abandon(job, told_to_end=told_to_end)
+
+    @property
+    def _generation(self) -> Generation:
+        return self._session.generation
+
+    def _settle_on_device(self) -> None:
+        slot = self._slot()
+        if slot is not None and slot.startswith("local:"):
+            device = slot.split(":", 2)[2]
+            if self._session.settings.device != device:
+                self._session.configure({"device": device})
+
+
+def _beat(worker: Worker, seconds: float, done: threading.Event) -> None:
+    while not done.wait(seconds):
+        try:
+            worker.tick()
+        except Exception:
+            # A silent worker would be ended with its job; a beat that failed may work next time.
+            logging.getLogger("tiomagic").exception("a renewal of the leases failed")
+
+
+def _let_go() -> None:
+    """Become a process that nobody waits for."""
+    if hasattr(os, "fork") and os.fork():
+        os._exit(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+@contextlib.contextmanager
+def _printed_to(path: Path) -> Iterator[None]:
+    """Send what this process prints, libraries and all, to the end of a file for a while.
+
+    Without space for a log the run goes on and prints to the worker's.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        logging.getLogger("tiomagic").warning("no log of its own for a job: %s", error)
+        yield
+        return
+    kept = [os.dup(1), os.dup(2)]
+    try:
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        yield
+    finally:
+        for number, descriptor in enumerate(kept, 1):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.close(log)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Jobs that outlive whoever submitted them: real processes, the shipped model, one database."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import psutil
+import pytest
+
+pytest.importorskip("torch")
+
+pytestmark = pytest.mark.slow
+
+SUBMIT = """
+import sys
+from tiomagic.session import Session
+from tiomagic_domain.features import Feature
+session = Session(None, {"provider": "local"}, {})
+for steps in map(int, sys.argv[2:]):
+    job = session.generation.submit(
+        Feature.TEXT_TO_VIDEO,
+        provider="local",
+        model="doodle",
+        arguments={"prompt": "a red circle moves right", "num_inference_steps": steps},
+        detach=True,
+        retry=int(sys.argv[1]),
+    )
+    print(job.job_id)
+session.close()
+"""
+
+LOOK = """
+import json, sys, time
+from tiomagic.session import Session
+session = Session(None, {"provider": "local"}, {})
+deadline = time.monotonic() + 240
+wanted, ids = set(sys.argv[1].split(",")), sys.argv[2:]
+jobs = []
+for job_id in ids:
+    while (job := session.generation.check(job_id)).status not in wanted:
+        assert time.monotonic() < deadline, job
+        assert not job.status.is_terminal, job
+        time.sleep(0.1)
+    jobs.append(job.to_dict())
+print(json.dumps(jobs))
+session.close()
+"""
+
+CANCEL = """
+import sys
+from tiomagic.session import Session
+session = Session(None, {"provider": "local"}, {})
+print(session.generation.cancel(sys.argv[1]).status)
+session.close()
+"""
+
+
+class Machine:
+    """A working directory, and processes that come and go in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, code: str, *words: str) -> str:
+        """Run code to its end; all that it started has let go of its output by then."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("TIOMAGIC_")}
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            cwd=self.folder,
+            env={**kept, "OMP_NUM_THREADS": "1", "TIOMAGIC_WORKER_IDLE_S": "3"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=280,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def submit(self, *steps: int, retry: int = 0) -> list[str]:
+        """Submit jobs of so many steps from a process that then ends."""
+        return self.run(SUBMIT, str(retry), *map(str, steps)).split()
+
+    def look(self, status: str, *job_ids: str) -> list[dict[str, Any]]:
+        """Return jobs as soon as they have one of the statuses."""
+        found: list[dict[str, Any]] = json.loads(self.run(LOOK, status, *job_ids))
+        return found
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the workers of this folder."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if "tiomagic.worker" in process.cmdline() and process.cwd() == str(self.folder):
+                    found.append(process)
+            except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
+                continue
+        return found
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """A machine whose workers are gone after the test."""
+    machine = Machine(tmp_path)
+    yield machine
+    for process in machine.workers():
+        process.kill()
+
+
+def test_a_job_outlives_its_caller(machine: Machine) -> None:
+    """Another process watches it to its end; one worker makes both, loads once, and goes away."""
+    ids = machine.submit(2, 2)
+    jobs = machine.look("completed", *ids)
+    for job in jobs:
+        with av.open(job["result_video"]) as container:
+            assert sum(1 for _ in container.decode(video=0)) > 1
+    assert jobs[0]["started_at"] < jobs[1]["started_at"]
+    (call_id,) = {job["generation"]["call_id"] for job in jobs}
+    assert call_id.startswith("local:")
+    assert "loading" in jobs[0]["facts"]["seconds"]
+    assert "loading" not in jobs[1]["facts"]["seconds"]
+    for job_id in ids:
+        assert (machine.folder / ".tiomagic" / "logs" / f"{job_id}.log").exists()
+    deadline = time.monotonic() + 120
+    while machine.workers():
+        assert time.monotonic() < deadline, "an idle worker stays"
+        time.sleep(0.1)
+
+
+def test_a_job_is_canceled_wherever_it_is(machine: Machine) -> None:
+    """One that waits at once, one that runs at its next step; both say so in another process."""
+    running, waiting = machine.submit(100, 2)
+    machine.look("running", running)
+    assert machine.run(CANCEL, waiting).strip() == "canceled"
+    assert machine.run(CANCEL, running).strip() in {"canceling", "canceled"}
+    (job,) = machine.look("canceled", running)
+    assert job["facts"]["seconds_used"] > 0
+    assert machine.run(CANCEL, running).strip() == "canceled"
+    assert not list(machine.folder.rglob("*.mp4"))
+
+
+def test_a_killed_worker_is_noticed_and_its_job_runs_again(machine: Machine) -> None:
+    """Kill -9 in the middle: who looks next finds it out, and with a retry it is made after all."""
+    (job_id,) = machine.submit(40, retry=1)
+    (job,) = machine.look("running", job_id)
+    os.kill(int(job["generation"]["call_id"].split(":")[2]), signal.SIGKILL)
+    (done,) = machine.look("completed", job_id)
+    assert (done["attempt"], done["retry"]) == (2, 0)
+
+
+def test_a_worker_that_is_told_to_end_says_so(machine: Machine) -> None:
+    """SIGTERM: the job fails as what it is, and nothing half-written stays."""
+    (job_id,) = machine.submit(100)
+    (job,) = machine.look("running", job_id)
+    os.kill(int(job["generation"]["call_id"].split(":")[2]), signal.SIGTERM)
+    (job,) = machine.look("failed", job_id)
+    assert job["error_code"] == "worker_lost"
+    assert not list(machine.folder.rglob("*.run"))
+    assert not list(machine.folder.rglob("*.part"))
