@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tiomagic.differences import Difference, differences
 from tiomagic.events import POLL_S, JobEvent, events, events_async
 from tiomagic.following import wait_async, wait_for
+from tiomagic.recipes import of_job
 from tiomagic_domain.errors import JobExecutionError
 from tiomagic_domain.jobs import Job, JobStatus
 
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
 class JobHandle:
     """One job as it was when it was last looked at; ``refresh`` looks again."""
 
-    def __init__(self, job: Job, session: Session) -> None:
+    def __init__(self, job: Job, session: Session, recipe: Mapping[str, Any] | None = None) -> None:
         self._job = job
         self._session = session
+        self._recipe = recipe
 
     @property
     def job_id(self) -> str:
@@ -88,6 +91,18 @@ class JobHandle:
     def facts(self) -> dict[str, Any]:
         """How it ran: device, dtype, memory plan, seconds a phase."""
         return dict(self._job.facts)
+
+    @property
+    def differences(self) -> list[Difference]:
+        """What of this run is not as in the run that it repeats, for the handle of a ``rerun``.
+
+        The provider, tiomagic's and the libraries' versions, device, dtype, memory plan and weights
+        (with their revision), by name; ``str`` gives a line for a person. Empty until the video is
+        there, and when nothing differs. The arguments that were replaced are not in it.
+        """
+        if self._recipe is None or self._job.status is not JobStatus.COMPLETED:
+            return []
+        return differences(self._recipe, of_job(self._job))
 
     @property
     def generation(self) -> dict[str, Any] | None:

@@ -21,13 +21,14 @@ def is_file_name(source: str | Path) -> bool:
 
 
 def of_job(job: Job) -> dict[str, Any]:
-    """Return what of a stored job is enough to run it again."""
+    """Return what of a stored job is enough to run it again, and how it ran."""
     return {
         "feature": job.feature.value,
         "model": job.model,
         "provider": job.provider,
         "required_args": dict(job.required_args),
         "optional_args": dict(job.optional_args),
+        "facts": dict(job.facts),
     }
 
 

@@ -61,7 +61,7 @@ def rerun(
             retry=options.retry,
         )
 
-    return _see_through(session, provider, submit, options)
+    return _see_through(session, provider, submit, options, recipe)
 
 
 def _see_through(
@@ -69,6 +69,7 @@ def _see_through(
     provider: str,
     submit: Callable[[ProgressSink], Job],
     options: RunOptions,
+    recipe: Mapping[str, Any] | None = None,
 ) -> JobHandle:
     """Submit, and wait when that is asked for; a job that fails meanwhile is an error."""
     _check_retry(options)
@@ -77,7 +78,7 @@ def _see_through(
         job = submit(sink)
     if options.wait:
         job = finished(wait_for(session, job, progress=progress, on_progress=on_progress))
-    return JobHandle(job, session)
+    return JobHandle(job, session, recipe)
 
 
 def _check_retry(options: RunOptions) -> None:

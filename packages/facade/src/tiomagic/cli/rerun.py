@@ -55,3 +55,5 @@ def rerun(  # noqa: PLR0913 - one argument an option
             **changes,
         )
         settle(out, job, manner, target)
+        for difference in job.differences:
+            out.say(f"not as before: {difference}")

@@ -1,0 +1,69 @@
+"""What differs between the run that a recipe tells of and the run that made its video again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+FACTS: Final = ("device", "dtype", "memory", "weights")
+"""The facts that decide how a seed becomes frames; a dict's entries are compared one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that was not the same."""
+
+    name: str
+    """Such as ``device``, ``weights.revision``, ``versions.torch`` or ``provider``."""
+    before: object
+    """What the recipe says; None when it does not say."""
+    after: object
+    """What the new run says; None when it does not say."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the difference as plain data."""
+        return {"name": self.name, "before": self.before, "after": self.after}
+
+    def __str__(self) -> str:
+        """Return one line, such as ``versions.torch: 2.8.0 before, 2.9.1 now``."""
+        before, after = (_told(side) for side in (self.before, self.after))
+        return f"{self.name}: {before} before, {after} now"
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
+    """Return what differs in how two recipes were run, by name; their arguments are not looked at.
+
+    Args:
+        before: A recipe, or the same fields of a stored job.
+        after: Another.
+    """
+    first, second = dict(_run(before)), dict(_run(after))
+    return [
+        Difference(name=name, before=first.get(name), after=second.get(name))
+        for name in sorted(first.keys() | second.keys())
+        if first.get(name) != second.get(name)
+    ]
+
+
+def _run(recipe: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """Give what of a recipe tells how it was run, by name."""
+    facts, versions = recipe.get("facts"), recipe.get("versions")
+    facts = facts if isinstance(facts, dict) else {}
+    yield "provider", recipe.get("provider")
+    # A stored job has its versions among its facts.
+    yield from _flat("versions", versions or facts.get("versions"))
+    for name in FACTS:
+        yield from _flat(name, facts.get(name))
+
+
+def _flat(name: str, value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _flat(f"{name}.{key}", part)
+    elif value is not None:
+        yield name, value
+
+
+def _told(value: object) -> object:
+    return "not told" if value is None else value
