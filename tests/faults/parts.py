@@ -1,0 +1,219 @@
+"""The real parts of a job's life, over an engine that draws a tiny clip in less than a second."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.generation import Generation
+from tiomagic_domain.jobs import TERMINAL, JobQuery, JobStatus
+from tiomagic_domain.media import VideoFile
+from tiomagic_domain.ports import Capabilities, Observer, Report, Request
+from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.recipe import build_recipe
+from tiomagic_domain.testing import FakeMediaReader
+from tiomagic_domain.working import Background, Limits, Worker
+from tiomagic_local.media.mp4 import write_mp4
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.processes import SystemProcesses
+from tiomagic_local.provider import LocalProvider
+from tiomagic_storage import FolderOutputStore
+from tiomagic_storage.repository import SqlJobRepository
+
+STALE_S = 2.0
+"""Silence after which a worker counts as dead: short, so that a campaign sees it often."""
+BEAT_S = 0.2
+STEPS = 6
+STEP_S = 0.04
+FRAMES = 5
+OPEN = frozenset(JobStatus) - TERMINAL
+
+
+class JumpingClock:
+    """A machine whose date somebody moves: the file ``jump`` has the seconds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._jump = folder / "jump"
+
+    def now(self) -> datetime:
+        """Return the moment that the wrong date shows."""
+        try:
+            seconds = float(self._jump.read_text() or 0)
+        except OSError:
+            seconds = 0.0
+        return datetime.now(UTC) + timedelta(seconds=seconds)
+
+    def monotonic(self) -> float:
+        """Return the machine's own seconds."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(max(seconds, 0.0))
+
+
+class QuickProvider(LocalProvider):
+    """The local provider with its spool and claims, and a drawing instead of a model."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(LocalOptions(), folder / "spool")
+        self._folder = folder
+
+    def capabilities(self) -> Capabilities:
+        """Return what the local provider says, without the catalogue."""
+        return Capabilities(default_model="doodle", blocking=True)
+
+    def check(self, request: Request) -> None:
+        """Everything can run."""
+
+    def _run(self, request: Request, observer: Observer) -> Report:
+        def tell(phase: Phase, step: int | None = None) -> None:
+            steps = None if step is None else STEPS
+            moment = Progress(phase=phase, step=step, steps=steps)
+            observer.report(Report(status=JobStatus.RUNNING, progress=moment))
+
+        tell(Phase.LOADING)
+        time.sleep(STEP_S)
+        for step in range(1, STEPS + 1):
+            observer.raise_if_canceled()
+            time.sleep(STEP_S)
+            tell(Phase.DENOISING, step)
+        job = request.job
+        recipe = build_recipe(job, versions={}, facts={})
+        target = self._spool.path(job.job_id)
+        shade = int(job.job_id[:2], 16)
+        write_mp4(target, np.full((FRAMES, 32, 32, 3), shade, np.uint8), fps=8, recipe=recipe)
+        _append(self._folder / "completions", job.job_id)
+        return Report(
+            status=JobStatus.COMPLETED,
+            message="completed",
+            video=VideoFile(path=target, recipe=recipe),
+        )
+
+
+def _append(path: Path, line: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(descriptor, f"{line}\n".encode())
+    os.close(descriptor)
+
+
+class Nursery:
+    """The port ``Launcher``: asks the campaign's first process, which has no connections, to fork.
+
+    Args:
+        pipe: Where it reads.
+    """
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+
+    def launch(self, queue: str) -> None:
+        """Ask for a worker."""
+        os.write(self._pipe, f"{queue}\n".encode())
+
+
+class House:
+    """What one process of the campaign has.
+
+    Args:
+        folder: Database, videos and spool.
+        pipe: See ``Nursery``.
+    """
+
+    def __init__(self, folder: Path, pipe: int) -> None:
+        self.repository = SqlJobRepository.open(f"sqlite:///{folder / 'jobs.db'}")
+        self.clock = JumpingClock(folder)
+        self.background = Background(
+            leases=self.repository.leases,
+            processes=SystemProcesses(),
+            launcher=Nursery(pipe),
+            clock=self.clock,
+            device=lambda: "cpu",
+            stale_s=STALE_S,
+        )
+        self.troubles: list[TioMagicError] = []
+        self.generation = Generation(
+            providers={"local": QuickProvider(folder)},
+            repository=self.repository,
+            outputs=FolderOutputStore(folder / "videos"),
+            media=FakeMediaReader(folder / "inputs"),
+            clock=self.clock,
+            on_trouble=self.troubles.append,
+            background=self.background,
+        )
+
+    def open_jobs(self) -> int:
+        """Return how many jobs are not over."""
+        return self.repository.count(JobQuery(status=OPEN))
+
+
+def submit_and_wait(folder: Path, pipe: int, number: int, retry: int, **_more: Any) -> None:
+    """Be a caller: submit one job to the background and follow it to its end."""
+    house = House(folder, pipe)
+    job = house.generation.submit(
+        Feature.TEXT_TO_VIDEO,
+        provider="local",
+        model="doodle",
+        arguments={"prompt": f"a red circle moves right {number}"},
+        detach=True,
+        retry=retry,
+    )
+    house.generation.wait(job.job_id, poll=0.1, timeout=60)
+
+
+def cancel_all(folder: Path, pipe: int) -> None:
+    """Be somebody who wants every job to stop."""
+    house = House(folder, pipe)
+    for job in house.repository.list(JobQuery(status=OPEN)):
+        house.generation.cancel(job.job_id)
+
+
+def recover_all(folder: Path, pipe: int, bound_s: float = 90.0) -> None:
+    """Be the next use: recover until every job is over.
+
+    Raises:
+        TimeoutError: when one is not.
+    """
+    house = House(folder, pipe)
+    deadline = time.monotonic() + bound_s
+    while house.open_jobs():
+        if time.monotonic() > deadline:
+            raise TimeoutError([str(error) for error in house.troubles])
+        house.generation.recover()
+        time.sleep(0.05)
+
+
+def work(folder: Path, pipe: int, queue: str, on_worker: Callable[[Worker], None]) -> None:
+    """Be a worker, as ``tiomagic.worker`` is one."""
+    house = House(folder, pipe)
+    worker = Worker(
+        queue,
+        background=house.background,
+        repository=house.repository,
+        generation=house.generation,
+        slots=lambda: [queue],
+        leave=lambda: os._exit(70),
+        on_trouble=house.troubles.append,
+        limits=Limits(idle_s=0.5, poll_s=0.05, cancel_bound_s=5.0),
+    )
+    on_worker(worker)
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(BEAT_S):
+            worker.tick()
+
+    threading.Thread(target=beat, daemon=True).start()
+    try:
+        worker.run()
+    finally:
+        done.set()
