@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tiomagic.differences import Difference, differences
 from tiomagic.events import POLL_S, JobEvent, events, events_async
 from tiomagic.following import wait_async, wait_for
+from tiomagic.launching import read_log
 from tiomagic.recipes import of_job
 from tiomagic_domain.errors import JobExecutionError
 from tiomagic_domain.jobs import Job, JobStatus
@@ -226,6 +227,15 @@ class JobHandle:
         """Ask for the job to stop, store the outcome, and return this handle."""
         self._job = self._session.generation.cancel(self.job_id)
         return self
+
+    def logs(self) -> str:
+        """Return what the run has printed so far, when a background worker of this machine has it.
+
+        Raises:
+            ResourceNotFoundError: when there is no such log: the job runs elsewhere or in its
+                caller's process, or has not begun.
+        """
+        return read_log(self._session.settings.state_dir, self.job_id)
 
     def tag(self, *tags: str) -> JobHandle:
         """Add tags to find the job by, whatever its status, and return this handle.

@@ -11,7 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.errors import (
+    ConfigurationError,
+    ProcessingError,
+    ResourceNotFoundError,
+)
 
 if TYPE_CHECKING:
     from tiomagic.settings import Settings
@@ -25,6 +29,24 @@ LOGS = "logs"
 def job_log(state_dir: Path, job_id: str) -> Path:
     """Return where the output of a job that runs in a worker is kept."""
     return state_dir / LOGS / f"{job_id}.log"
+
+
+def read_log(state_dir: Path, job_id: str) -> str:
+    """Return what a job has printed; see :meth:`tiomagic.JobHandle.logs`."""
+    path = job_log(state_dir, job_id)
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError as error:
+        raise ResourceNotFoundError(
+            f"job {job_id} has no log on this machine: only a run in a background worker keeps "
+            "one, from its beginning",
+            details={"path": str(path)},
+        ) from error
+    except OSError as error:
+        raise ProcessingError(
+            f"the log {path} cannot be read: {error.strerror or error}",
+            details={"path": str(path)},
+        ) from error
 
 
 class ProcessLauncher:

@@ -19,6 +19,7 @@ from tiomagic.cli.image_to_video import image_to_video
 from tiomagic.cli.inspect import inspect
 from tiomagic.cli.interpolate import interpolate
 from tiomagic.cli.jobs import jobs
+from tiomagic.cli.log import logs
 from tiomagic.cli.modal import modal
 from tiomagic.cli.models import models
 from tiomagic.cli.note import note
@@ -41,6 +42,7 @@ COMMANDS = (
     jobs,
     status,
     cancel,
+    logs,
     tag,
     note,
     delete,

@@ -1,0 +1,14 @@
+"""``tiomagic logs``."""
+
+from __future__ import annotations
+
+from tiomagic.cli import options as o
+from tiomagic.cli.making import connect
+from tiomagic.cli.output import reporting
+
+
+def logs(job_id: o.JobId, *, as_json: o.Json = False, debug: o.Debug = False) -> None:
+    """Show what the run of a job has printed, when a background worker had it."""
+    with reporting(as_json=as_json, debug=debug) as output:
+        printed = connect(output).get_job(job_id).logs()
+        output.data({"job_id": job_id, "log": printed}, printed.rstrip("\n"))
