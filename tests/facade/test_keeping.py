@@ -159,3 +159,12 @@ def test_deleting_a_running_job_says_what_to_do(shell: Run) -> None:
     assert done.returncode == 3
     assert "cancel it first, or wait for its end" in done.stderr
     assert MODEL in shell("jobs", FAKE="remote").stdout
+
+
+def test_canceling_what_is_over_says_so(shell: Run) -> None:
+    """The status is the result, and stderr says that nothing has changed."""
+    shell("text-to-video", "a fox", "-p", "fake", "-q")
+    job_id = shell("jobs").stdout.splitlines()[1].split()[0]
+    done = shell("cancel", job_id)
+    assert (done.returncode, done.stdout) == (0, "completed\n")
+    assert done.stderr == f"job {job_id} was over already; nothing has changed\n"

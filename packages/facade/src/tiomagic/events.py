@@ -42,7 +42,7 @@ class JobEvent:
     @property
     def finished(self) -> bool:
         """True when nothing follows."""
-        return self.status in {"completed", "failed", "canceled"}
+        return self.job.is_over
 
     def __str__(self) -> str:
         """Return one line, such as ``running: denoising 3/30, 41 s left``."""

@@ -54,6 +54,11 @@ class JobHandle:
         return self._job.status.value
 
     @property
+    def is_over(self) -> bool:
+        """True when the status is one that nothing follows."""
+        return self._job.status.is_terminal
+
+    @property
     def progress(self) -> Progress | None:
         """The last known moment: ``phase``, ``step`` of ``steps``; None before the first."""
         return self._job.progress

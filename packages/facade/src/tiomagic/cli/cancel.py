@@ -10,5 +10,8 @@ from tiomagic.cli.output import reporting
 def cancel(job_id: o.JobId, *, as_json: o.Json = False, debug: o.Debug = False) -> None:
     """Ask for a job to stop. What is over stays as it is."""
     with reporting(as_json=as_json, debug=debug) as output:
-        job = connect(output).cancel_job(job_id)
-        output.data(job.to_dict(), job.status)
+        job = connect(output).get_job(job_id)
+        was_over = job.is_over
+        output.data(job.cancel().to_dict(), job.status)
+        if was_over:
+            output.say(f"job {job_id} was over already; nothing has changed")
