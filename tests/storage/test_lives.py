@@ -1,0 +1,410 @@
+"""Lives of jobs over both stores and both kinds of provider, with trouble at every turn.
+
+Two houses do the same: one over SQLite, one over the memory fake. What must come of it is worked
+out by the machine itself (`lives.py`), which knows nothing of the product's tables.
+"""
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
+from tests.storage.lives import FOLLOWING, Cloud, House, Known, PowerCut, expected, told
+
+from tiomagic_domain.errors import (
+    APIError,
+    GenerationError,
+    ProcessingError,
+    ResourceNotFoundError,
+    StaleJobError,
+)
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs import JobQuery, JobStatus
+from tiomagic_domain.progress import Phase as Moment
+from tiomagic_domain.progress import Progress
+from tiomagic_domain.reports import ask_to_stop
+from tiomagic_domain.testing import MemoryJobRepository, make_job
+from tiomagic_domain.testing.outputs import make_video
+from tiomagic_storage import open_repository
+
+QUEUE = "local:studio:auto"
+SCRIPTS = (
+    ("running", "completed"),
+    ("running", "queued", "running", "completed"),  # Preempted in between.
+    ("completed",),
+    ("running", "running"),
+)
+TROUBLES = st.sampled_from(["none", "none", "unreachable", "full disk"])
+TAGS = st.lists(st.sampled_from(["red", "big one", "été"]), max_size=2, unique=True).map(tuple)
+
+
+class Lives(RuleBasedStateMachine):
+    jobs: Bundle[str] = Bundle("jobs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="tiomagic-lives-"))
+        self.sqlite = open_repository(f"sqlite:///{self.folder}/jobs.db")
+        stores = {"sqlite": self.sqlite, "memory": MemoryJobRepository()}
+        self.houses = [House(self.folder / name, store) for name, store in stores.items()]
+        self.known: dict[str, Known] = {}
+        self.gone: set[str] = set()
+
+    def teardown(self) -> None:
+        self.sqlite.close()
+        shutil.rmtree(self.folder)
+
+    def name(self) -> str:
+        return f"job-{len(self.known) + len(self.gone):03}"
+
+    def in_both(self, act, raises=None):
+        """Do the same in each house; both end in the same way."""
+        for house in self.houses:
+            if raises is None:
+                act(house)
+            else:
+                with pytest.raises(raises):
+                    act(house)
+
+    def change(self, name, change, raises=None):
+        """Store a change of the newest state, as a worker does."""
+        self.in_both(
+            lambda house: house.repository.save(change(house.repository.get(name), house)), raises
+        )
+
+    # Submitting
+
+    @initialize(target=jobs)
+    def begin(self):
+        """Give every run something to work on: hypothesis leaves whole rules out of a run."""
+        remote = [self.submit_remote(script, "none") for script in SCRIPTS[:2]]
+        return multiple(*remote, self.enqueue(1))
+
+    @rule(
+        target=jobs,
+        script=st.sampled_from(SCRIPTS),
+        trouble=st.sampled_from(["none", "loses_answers", "loses_requests", "unreachable"]),
+    )
+    def submit_remote(self, script, trouble):
+        name = self.name()
+        known = self.known[name] = Known("remote")
+        if trouble in {"none", "loses_answers"}:
+            known.cloud = Cloud(list(script))
+
+        def submit(house):
+            house.remote._script = tuple(JobStatus(word) for word in script)
+            if trouble != "none":
+                setattr(house.remote, trouble, True)
+            try:
+                self.call(house, "modal")
+            finally:
+                if trouble != "none":
+                    setattr(house.remote, trouble, False)
+
+        if trouble == "unreachable":
+            known.hears("failed", "unreachable")
+            self.in_both(submit, APIError)
+        else:
+            self.in_both(submit)
+        return name
+
+    @rule(
+        target=jobs,
+        step=st.integers(0, 3),
+        event=st.sampled_from(["nothing", "cancel", "label", "power cut", "failure"]),
+    )
+    def submit_local(self, step, event):
+        """Run a job here, with something happening at one of its steps."""
+        name = self.name()
+        known = self.known[name] = Known("local")
+
+        def submit(house):
+            house.local.during = lambda now: self.happen(house, name, event, now == step)
+            house.local.failure = GenerationError("it broke") if event == "failure" else None
+            self.call(house, "local")
+
+        self.in_both(submit, {"failure": GenerationError, "power cut": PowerCut}.get(event))
+        if event == "power cut":
+            self.in_both(lambda house: house.local.forget(name))
+            if step:
+                known.becomes("running")
+            return name
+        if event != "cancel" or step:
+            known.becomes("running")
+        known.tags = ("during",) if event == "label" else ()
+        if event == "cancel":
+            known.becomes("canceling")
+        ends = {"cancel": ("canceled", None), "failure": ("failed", "generation")}
+        known.becomes(*ends.get(event, ("completed", None)))
+        known.saved = known.status == "completed"
+        return name
+
+    def call(self, house, provider):
+        house.generation.submit(
+            Feature.TEXT_TO_VIDEO, provider=provider, model=None, arguments={"prompt": "a fox"}
+        )
+
+    def happen(self, house, name, event, is_now):
+        house.clock.advance(1)  # Or the run would not look whether somebody wants it to stop.
+        if not is_now:
+            return
+        if event == "power cut":
+            raise PowerCut
+        if event == "cancel":
+            house.generation.cancel(name)
+        if event == "label":
+            job = house.repository.get(name)
+            house.repository.save(job.labelled(at=house.clock.now(), tags=["during"]))
+
+    @rule(target=jobs, retry=st.integers(0, 2))
+    def enqueue(self, retry):
+        """Store a job that waits for a worker."""
+        name = self.name()
+        self.known[name] = Known("waiting", retry=retry)
+        self.in_both(
+            lambda house: house.repository.add(
+                make_job(
+                    job_id=house.new_id(),
+                    queue=QUEUE,
+                    retry=retry,
+                    creation_time=house.clock.now(),
+                )
+            )
+        )
+        return name
+
+    # Following
+
+    @rule(name=jobs, troubles=st.lists(TROUBLES, min_size=1, max_size=5))
+    def check(self, name, troubles):
+        for trouble in troubles:
+            self.check_once(name, trouble)
+
+    def check_once(self, name, trouble):
+        known = self.known.get(name)
+        if known is None:
+            self.in_both(lambda house: house.generation.check(name), ResourceNotFoundError)
+            return
+        if known.kind == "waiting":
+            return
+
+        def check(house):
+            house.remote.unreachable = house.local.unreachable = trouble == "unreachable"
+            house.outputs.failure = ProcessingError("full") if trouble == "full disk" else None
+            try:
+                house.generation.check(name)
+            finally:
+                house.remote.unreachable = house.local.unreachable = False
+                house.outputs.failure = None
+
+        fails = self.hear_of(known, trouble)
+        self.in_both(check, ProcessingError if fails else None)
+
+    def hear_of(self, known, trouble) -> bool:
+        """Work out what a check does; True when the video cannot be saved."""
+        if known.is_over or (trouble == "unreachable" and not known.saved):
+            return False
+        if known.saved:
+            known.becomes("completed")
+            return False
+        if known.cloud is None:
+            lost = known.status != "canceling"
+            known.hears(*(("failed", "lost") if lost else ("canceled",)))
+            return False
+        word = known.cloud.next_word()
+        if word == "completed":
+            if trouble == "full disk":
+                return True
+            known.saved = True
+        known.hears(word)
+        return False
+
+    @rule(name=jobs)
+    def fetch_and_die(self, name):
+        """Bring a finished video home, and die before the job's record says so."""
+        known = self.known.get(name)
+        if known is None or known.kind != "remote" or known.is_over or known.saved:
+            return
+        known.saved = True
+        self.in_both(
+            lambda house: house.outputs.save(
+                house.repository.get(name), make_video(house.outputs._folder / "spool")
+            )
+        )
+
+    @rule(name=jobs, reachable=st.booleans())
+    def cancel(self, name, reachable):
+        known = self.known.get(name)
+        if known is None or known.kind == "waiting":
+            return
+        was_over = known.is_over
+        if not was_over:
+            known.becomes("canceling")
+
+        def cancel(house):
+            house.remote.unreachable = house.local.unreachable = not reachable
+            try:
+                house.generation.cancel(name)
+            finally:
+                house.remote.unreachable = house.local.unreachable = False
+
+        self.in_both(cancel, None if reachable or was_over else APIError)
+        if was_over or not reachable:
+            return
+        if known.cloud is None:
+            known.becomes("canceled")
+        elif FOLLOWING[known.cloud.said]:
+            known.cloud.stopping = True
+        else:
+            known.saved = known.cloud.said == "completed"
+            known.becomes(known.cloud.said)
+
+    # Workers
+
+    @rule()
+    def claim(self):
+        """A worker takes the oldest job of the queue."""
+        waiting = JobQuery(
+            queue=QUEUE, status=frozenset({JobStatus.QUEUED}), oldest_first=True, limit=1
+        )
+        oldest = [
+            name
+            for name, known in sorted(self.known.items())
+            if known.kind == "waiting" and known.status == "queued"
+        ][:1]
+        for house in self.houses:
+            found = house.repository.list(waiting)
+            assert [job.job_id for job in found] == oldest
+            for job in found:
+                running = job.to(JobStatus.RUNNING, at=house.clock.now(), call_id="worker-1")
+                house.repository.save(running)
+        for name in oldest:
+            self.known[name].becomes("running")
+
+    @rule(name=jobs, event=st.sampled_from(["step", "end", "stop", "power cut"]))
+    def work(self, name, event):
+        """Something happens to a job that a worker has; a lost worker is found out at once."""
+        known = self.known.get(name)
+        if known is None or known.kind != "waiting" or known.status not in {"running", "canceling"}:
+            return
+        moment = Progress(phase=Moment.DENOISING, step=1, steps=3)
+        if event == "step":
+            self.change(name, lambda job, house: job.noted(at=house.clock.now(), progress=moment))
+        elif event == "stop" and known.status == "running":
+            self.change(name, lambda job, house: ask_to_stop(job, at=house.clock.now()))
+            known.becomes("canceling")
+        elif event == "end":
+            self.end(name, "completed", result_video="/videos/a.mp4")
+        elif event == "power cut" and known.status == "canceling":
+            self.end(name, "canceled")
+        elif event == "power cut" and known.retry:
+            self.change(name, lambda job, house: job.again(at=house.clock.now()))
+            known.becomes("queued")
+        elif event == "power cut":
+            self.end(name, "failed", error="its worker is gone", error_code="worker_lost")
+
+    def end(self, name, word, **changes):
+        self.change(
+            name, lambda job, house: job.to(JobStatus(word), at=house.clock.now(), **changes)
+        )
+        self.known[name].becomes(word, changes.get("error_code"))
+
+    # The user's own words, and other hands
+
+    @rule(name=jobs, tags=TAGS, note=st.sampled_from(["", "keep", "zwei\nZeilen"]))
+    def label(self, name, tags, note):
+        """Label a job; who had read it before and writes after is refused."""
+        known = self.known.get(name)
+        if known is None:
+            return
+        known.tags, known.note = tags, note
+        for house in self.houses:
+            stale = house.repository.get(name)
+            at = house.clock.now()
+            house.repository.save(stale.labelled(at=at, tags=tags, note=note))
+            with pytest.raises(StaleJobError):
+                house.repository.save(stale.labelled(at=at, note="too late"))
+
+    @rule(name=jobs)
+    def delete(self, name):
+        """Delete a job that is over; who writes to it afterwards finds nothing."""
+        known = self.known.get(name)
+        if known is None or not known.is_over:
+            return
+        del self.known[name]
+        self.gone.add(name)
+        for house in self.houses:
+            job = house.repository.get(name)
+            house.repository.delete(name)
+            with pytest.raises(ResourceNotFoundError):
+                house.repository.save(job.labelled(at=house.clock.now()))
+
+    @rule(
+        status=st.sampled_from(sorted(FOLLOWING)),
+        tag=st.none() | st.sampled_from(["red", "été"]),
+        seconds=st.floats(0, 1e5),
+    )
+    def look_for(self, status, tag, seconds):
+        """After a while, listing and counting say what the oracle says, in both stores."""
+        self.in_both(lambda house: house.clock.advance(seconds))
+        right = [
+            name
+            for name, known in sorted(self.known.items(), reverse=True)
+            if known.status == status and (tag is None or tag in known.tags)
+        ]
+        query = JobQuery(status=frozenset({JobStatus(status)}), tag=tag, text="FOX a", limit=None)
+        for house in self.houses:
+            assert sorted((j.job_id for j in house.repository.list(query)), reverse=True) == right
+            assert house.repository.count(query) == len(right)
+
+    @invariant()
+    def all_is_as_it_must_be(self):
+        """Both stores hold exactly what the oracle believes of every job, and hold it alike."""
+        alike = []
+        for house in self.houses:
+            stored = {job.job_id: job for job in house.repository.list(JobQuery(limit=None))}
+            assert {n: told(j) for n, j in stored.items()} == {
+                n: expected(k) for n, k in self.known.items()
+            }
+            alike.append([replace(job, result_video=None) for job in stored.values()])
+        assert alike[0] == alike[1]
+
+    @invariant()
+    def each_move_is_legal(self):
+        """No change that was told is a move that the oracle does not know."""
+        for house in self.houses:
+            last: dict[str, str] = {}
+            for job in house.changes:
+                before, after = last.get(job.job_id, "queued"), job.status.value
+                assert after == before or after in FOLLOWING[before]
+                last[job.job_id] = after
+
+    @invariant()
+    def no_job_is_sent_twice(self):
+        """Nothing is billed twice: each job reaches its provider once at the most."""
+        for house in self.houses:
+            sent = [
+                request.job.job_id for request in house.remote.submitted + house.local.submitted
+            ]
+            assert len(sent) == len(set(sent))
+
+
+TestLives = Lives.TestCase
+TestLives.settings = settings(
+    max_examples=20,
+    stateful_step_count=30,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow],
+)
