@@ -177,7 +177,7 @@ def run(make: Make, setup: Setup, count: int, sheets: Path | None) -> Iterator[t
     """All four checks; contact sheets of the first clips go into `sheets`."""
     for name, check in CHECKS.items():
         begun = time.monotonic()
-        result, clips = check(make, setup, count if name == "text_to_video" else count // 4)
+        result, clips = check(make, setup, count if name == "text_to_video" else round(count * 0.4))
         result["seconds_per_clip"] = (time.monotonic() - begun) / len(clips)
         figures = {k: round(v, 3) for k, v in result.items() if k != "clips"}
         print(name, figures, flush=True)
@@ -215,7 +215,7 @@ def _of_tm(args: argparse.Namespace) -> tuple[Make, dict]:
 
     args.through_tm.mkdir(parents=True, exist_ok=True)
     make = ThroughTm(args.through_tm, device=args.device)
-    return make, {"path": "tm, mp4 included", **make.defaults()}
+    return make, {"path": "tm, mp4 included", "settings": make.defaults()}
 
 
 def main() -> None:
@@ -239,7 +239,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="pipeline folder")
     parser.add_argument("--setup", choices=SETUPS, default="small")
-    parser.add_argument("--count", type=int, default=100, help="text prompts; others get a quarter")
+    parser.add_argument("--count", type=int, default=100, help="text prompts; others get 40 %%")
     parser.add_argument(
         "--through-tm", type=Path, metavar="FOLDER", help="measure the installed model instead"
     )

@@ -7,7 +7,6 @@ from PIL import Image
 
 from tiomagic import TioMagic
 from tiomagic_domain.catalogue import find_model
-from tiomagic_domain.features import Feature
 from tiomagic_local.media.mp4 import write_mp4
 from tiomagic_local.media.videos import video_frames
 
@@ -21,11 +20,14 @@ class ThroughTm:
         self.handles: list = []
 
     @staticmethod
-    def defaults() -> dict[str, object]:
-        """Settings of the catalogue that decide about quality and time."""
-        schema = find_model("doodle").schema(Feature.TEXT_TO_VIDEO)
+    def defaults() -> dict[str, dict[str, object]]:
+        """Settings of the catalogue that decide about quality and time, by feature."""
         names = ("num_inference_steps", "guidance_scale", "flow_shift")
-        return {p.name: p.default for p in schema.parameters if p.name in names}
+        features = find_model("doodle").features.items()
+        return {
+            feature.value: {p.name: p.default for p in schema.parameters if p.name in names}
+            for feature, schema in features
+        }
 
     def __call__(
         self,
