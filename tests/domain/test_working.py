@@ -11,7 +11,7 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
 )
 from tiomagic_domain.features import Feature
-from tiomagic_domain.generation import Generation
+from tiomagic_domain.generation import TIDIED, Generation
 from tiomagic_domain.jobs import JobQuery, JobStatus
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.settling import hash_of
@@ -483,3 +483,19 @@ def test_a_deleted_job_is_not_run(place):
     place.repository.save = save_late
     place.worker().run()
     assert [r.job.job_id for r in place.provider.submitted] == [second.job_id]
+
+
+def test_the_first_listing_finds_the_dead_and_looks_no_second_time(place):
+    """So many at the most, and nobody far away is asked: a listing stays cheap."""
+    jobs = [place.submit(str(number)) for number in range(TIDIED + 5)]
+    for job in jobs:
+        place.taken(job)
+    place.kill()
+    gets, get = [], place.repository.get
+    place.repository.get = lambda job_id: gets.append(job_id) or get(job_id)
+    failed = place.caller.list(JobQuery(status=frozenset({JobStatus.FAILED}), limit=None))
+    assert {job.job_id for job in failed} == {job.job_id for job in jobs[:TIDIED]}
+    assert len(gets) <= 4 * TIDIED
+    gets.clear()
+    place.caller.list(JobQuery())
+    assert gets == []

@@ -37,6 +37,9 @@ from tiomagic_domain.working import Background, Supervisor
 from tiomagic_domain.working.supervisor import is_lost
 from tiomagic_domain.writing import JobWriter, ignore_change
 
+TIDIED = 20
+"""Jobs that the first listing looks at before it lists, at the most: a few small queries each."""
+
 
 class Generation:
     """The use cases over a set of ports.
@@ -74,6 +77,7 @@ class Generation:
         self._writer = JobWriter(repository, clock, on_change)
         self._on_trouble = on_trouble
         self._background = background
+        self._is_tidy = False
         self._supervisor = Supervisor(background, self._writer) if background else None
         self._settler = Settler(repository, outputs, self._writer, on_trouble)
         self._execution = Execution(self._settler, on_trouble, self._supervisor)
@@ -198,7 +202,8 @@ class Generation:
         return self._repository.get(job_id)
 
     def list(self, query: JobQuery) -> list[Job]:
-        """Return stored jobs, newest first."""
+        """Return stored jobs, newest first; the first time, after a look for dead workers."""
+        self._tidy_once()
         return self._repository.list(query)
 
     def check(self, job_id: str) -> Job:
@@ -241,8 +246,11 @@ class Generation:
             to ``on_trouble``, and the next one is looked at.
         """
         query = JobQuery(status=frozenset(JobStatus) - TERMINAL, limit=None, oldest_first=True)
+        return self._checked(self._repository.list(query))
+
+    def _checked(self, jobs: Sequence[Job]) -> Sequence[Job]:
         changed = []
-        for before in self._repository.list(query):
+        for before in jobs:
             try:
                 after = self.check(before.job_id)
             except TioMagicError as error:
@@ -251,6 +259,15 @@ class Generation:
             if after.version != before.version:
                 changed.append(after)
         return changed
+
+    def _tidy_once(self) -> None:
+        """Recover the oldest background jobs, once, and ask nobody far away: it has to be cheap."""
+        if self._background is None or self._is_tidy:
+            return
+        self._is_tidy = True
+        statuses = frozenset(JobStatus) - TERMINAL
+        oldest = JobQuery(status=statuses, limit=TIDIED, oldest_first=True)
+        self._checked([job for job in self._repository.list(oldest) if job.queue is not None])
 
     def wait(
         self,
