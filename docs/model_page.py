@@ -85,9 +85,12 @@ def _repository(name: str, revision: str | None) -> str:
 def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]:
     needed = [parameter.name for parameter in schema.required]
     needed += [rule.names[-1] for rule in schema.rules if isinstance(rule, ExactlyOne)]
-    given = ", ".join(f"{name}={EXAMPLES[name]}" for name in needed)
+    # One argument a line: the formatter reads these pages too, and leaves this form alone.
     yield "```python"
-    yield f'tm.{feature}(model="{card.name}", {given})'
+    yield f"tm.{feature}("
+    yield f'    model="{card.name}",'
+    yield from (f"    {name}={EXAMPLES[name]}," for name in needed)
+    yield ")"
     yield "```"
 
 
