@@ -14,14 +14,14 @@ from PIL import Image
 from tiomagic import TioMagic
 from tiomagic.demo import INPUTS, make
 from tiomagic_local.media.mp4 import write_mp4
-from tiomagic_local.results.exports import export
-from tiomagic_local.results.film import read_film
+from tiomagic_local.results.film import Film, read_film
 from training.config import SMALL
 from training.world import render, scenes
 
 IMAGES = Path("docs/images")
-WIDTH = 192
-"""Pixels of a GIF's side, three times the clip's."""
+WIDTH = 160
+"""Pixels of a GIF's side."""
+COLOURS = 48
 
 
 def draw_inputs(folder: Path) -> None:
@@ -52,13 +52,25 @@ def _save(path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels).save(path, optimize=True)
 
 
+def _write_gif(film: Film, path: Path) -> Path:
+    """Write a film with few colours and no dithering: flat pictures pack three times as well."""
+    size = (WIDTH, WIDTH)
+    frames = [image.resize(size, Image.Resampling.BICUBIC) for image in film.images()]
+    together = Image.fromarray(np.concatenate([np.asarray(frame) for frame in frames]))
+    palette = together.quantize(COLOURS)
+    first, *others = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    duration = round(1000 / float(film.fps))
+    first.save(path, save_all=True, append_images=others, duration=duration, loop=0)
+    return path
+
+
 def write_gifs(folder: Path) -> None:
     """Run the demo with its fixed seeds and write one GIF a feature."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         tm = TioMagic(working_dir=work, provider="local")
         for example, clip in make(tm):
-            path = export(read_film(clip), folder / f"{example.feature}.gif", width=WIDTH)
+            path = _write_gif(read_film(clip), folder / f"{example.feature}.gif")
             print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
         tm.close()
 
