@@ -84,6 +84,13 @@ def test_a_budget_below_the_smallest_size_still_gives_a_legal_one(aspect, pixels
     assert wide * tall <= max(pixels * 64, 256 * 256)
 
 
+@pytest.mark.parametrize(("card", "feature"), SIZED)
+def test_the_budget_of_a_card_is_within_its_limit(card, feature):
+    """A square picture fills the budget to the last pixel, which no rule of the card refuses."""
+    limits = [rule.pixels for rule in card.schema(feature).rules if isinstance(rule, MaxPixels)]
+    assert all(card.pixels <= limit for limit in limits)
+
+
 @given(st.data())
 def test_what_is_completed_is_legal(data):
     """Whatever the picture and whichever side was given, every card's rules accept the size."""

@@ -282,7 +282,7 @@ class TestTroubleOfModels:
 class TestScheduler:
     def test_flow_shift_is_obeyed(self, shared_runtime: Runtime, studio: Studio) -> None:
         """The schedule follows the setting, whatever scheduler the weights ship."""
-        from diffusers import FlowMatchEulerDiscreteScheduler
+        from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 
         engine = use(shared_runtime)
         shipped = engine._pipeline.scheduler
@@ -295,8 +295,7 @@ class TestScheduler:
                 clip = engine.text_to_video(inputs, settings, ignore_progress, NeverCanceled())
                 frames.append(clip.frames)
                 shifts.append(engine._pipeline.scheduler.config.flow_shift)
-                name = type(engine._pipeline.scheduler).__name__
-                assert name == "UniPCMultistepScheduler"
+                assert isinstance(engine._pipeline.scheduler, UniPCMultistepScheduler)
                 assert engine._pipeline.scheduler.config.prediction_type == "flow_prediction"
         finally:
             engine._pipeline.scheduler = shipped

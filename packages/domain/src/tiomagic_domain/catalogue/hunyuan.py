@@ -53,7 +53,7 @@ def _schema(feature: Feature) -> Schema:
             settings.fps(default=FPS),
             settings.MEMORY,
         ),
-        rules=(MaxPixels(848 * 480),),
+        rules=(MaxPixels(PIXELS),),
         objects=OBJECTS,
     )
 
