@@ -179,6 +179,13 @@ def test_the_same_frames_give_the_same_file(tmp_path: Path):
     assert len(digests) == 1
 
 
+def test_the_part_of_the_encoder_that_does_not_repeat_is_off(tmp_path: Path):
+    """Seen in what the encoder says of itself in the file: one encoding in a hundred differed."""
+    path = tmp_path / "a.mp4"
+    write_mp4(path, moving_square(4), fps=8, recipe=RECIPE)
+    assert b" mbtree=0 " in path.read_bytes()
+
+
 def test_frames_are_taken_one_at_a_time(tmp_path: Path):
     """While the encoder works, no frame is asked for ahead of time."""
     alive: list[int] = []
