@@ -68,7 +68,9 @@ class FakeMediaReader:
             return self._keep(source, kind, self._size, None)
         media = self._named.get(str(source)) if isinstance(source, str | Path) else None
         if media is None:
-            raise ValidationError(f"{shortened(source)} is not there")
+            # A path is named to its end, however deep it lies.
+            name = repr(str(source)) if isinstance(source, str | Path) else shortened(source)
+            raise ValidationError(f"{name} is not there")
         if media.kind is not kind:
             raise ValidationError(f"{shortened(source)} is no {kind} but a {media.kind}")
         with self._lock:
