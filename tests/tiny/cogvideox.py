@@ -18,7 +18,7 @@ TRANSFORMER: dict[str, Any] = {
     "out_channels": LATENT_CHANNELS,
     "time_embed_dim": 8,
     "text_embed_dim": TEXT_DIM,
-    "num_layers": 1,
+    "num_layers": 2,
     # The text stands in one sequence with the video, at the length that it was trained with.
     "max_text_seq_length": 226,
     "use_rotary_positional_embeddings": True,

@@ -129,7 +129,8 @@ def run_request(
     watch(Progress(phase=Phase.WRITING))
     token.raise_if_canceled()
     frames, height, width, _ = clip.frames.shape
-    facts = {**loaded.facts, **clip.facts, "frames": frames, "width": width, "height": height}
+    facts = {**loaded.facts, **clip.facts, "acceleration": loaded.running.facts()}
+    facts |= {"frames": frames, "width": width, "height": height}
     facts["fps"] = clip.fps
     if clip.audio is not None:
         facts["audio_rate"], facts["audio_channels"] = clip.audio_rate, clip.audio.shape[1]

@@ -41,6 +41,8 @@ class Loaded:
     """Device, types, memory plan and weights, for the record."""
     loras: Sequence[Mapping[str, Any]] = ()
     """Those of the call, as a recipe names them, each with the number of layers it changes."""
+    running: Any = None
+    """What makes it fast; its ``facts()`` are complete when the run is over."""
 
 
 class Runtime:
@@ -59,6 +61,7 @@ class Runtime:
         self._loaded: Loaded | None = None
         self._pipeline: Any = None
         self._adapters: Any = None
+        self._accelerator: Any = None
         self._device: torch.device | None = None
 
     @property
@@ -94,8 +97,11 @@ class Runtime:
             wanted = Lora.from_arguments(settings.get("loras", ()))
             found = find_loras(wanted, self._options, progress=progress)
             loaded = self._load(card, settings, progress)
-            with self._adapters.worn(found) as loras:
-                yield replace(loaded, loras=loras)
+            with (
+                self._adapters.worn(found) as loras,
+                self._accelerator.on(settings, adapted=bool(found)) as running,
+            ):
+                yield replace(loaded, loras=loras, running=running)
         except GenerationError as error:
             if error.code == OUT_OF_MEMORY:
                 # The next try starts with an empty device.
@@ -141,6 +147,7 @@ class Runtime:
         from tiomagic_local.adapting import Adapters
         from tiomagic_local.devices import choose_dtype
         from tiomagic_local.loading import load_pipeline
+        from tiomagic_local.speed.applying import Accelerator
 
         engine = find_engine(card.engine)
         weights = find_weights(card, self._options, pipeline=engine.pipeline, progress=progress)
@@ -158,6 +165,9 @@ class Runtime:
             plan=choice.plan,
         )
         self._adapters = Adapters(self._pipeline)
+        self._accelerator = Accelerator(
+            self._pipeline, device=device, dtype=dtype, masked=getattr(engine, "masked", True)
+        )
         facts = _facts(device, dtype, choice, weights)
         if loras:
             facts["weights"]["loras"] = self._adapters.keep(loras)
@@ -187,7 +197,7 @@ class Runtime:
             return
         from tiomagic_local.devices import release_memory
 
-        self._key = self._loaded = self._pipeline = self._adapters = None
+        self._key = self._loaded = self._pipeline = self._adapters = self._accelerator = None
         assert self._device is not None, "a pipeline is loaded on a device"
         release_memory(self._device)
 

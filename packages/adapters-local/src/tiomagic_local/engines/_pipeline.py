@@ -59,7 +59,9 @@ class PipelineEngine:
     """False for a pipeline that does not say when a step is over; then its scheduler tells it."""
     limit_argument: ClassVar[str | None] = "max_sequence_length"
     """What the pipeline calls the longest prompt in tokens; None when it takes no such argument."""
-    ours: ClassVar[frozenset[str]] = frozenset({"seed", "fps", "memory", "loras"})
+    masked: ClassVar[bool] = True
+    """False where the transformer's attention has no mask, so that every kernel can run it."""
+    ours: ClassVar[frozenset[str]] = frozenset({"seed", "fps", "memory", "loras", "acceleration"})
     """Settings that are not handed to the pipeline by their names."""
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:

@@ -33,6 +33,7 @@ class WanEngine(PipelineEngine):
 
     # Decoding in bf16 shows bands; the VAE is small.
     fp32: ClassVar[tuple[str, ...]] = ("vae",)
+    masked = False
     ours = PipelineEngine.ours | {"flow_shift"}
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:

@@ -1,0 +1,12 @@
+"""What makes a run faster: chosen for a call, recorded, and gone after it.
+
+==============  =================================================================================
+module          what it does
+==============  =================================================================================
+``attention``   the best exact attention that works on the device
+``prompts``     remembers what the text encoders made of a prompt
+``compiling``   compiles the transformer's repeated blocks, for runs that are long enough
+``caching``     leaves out most of the transformer where little changes between two steps; inexact
+``applying``    puts these on a pipeline for the time of a call
+==============  =================================================================================
+"""

@@ -1,0 +1,101 @@
+"""Puts what a call asked for on its pipeline, and takes it off again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tiomagic_domain.acceleration import EXACT, Acceleration
+from tiomagic_local.speed.attention import NATIVE, attending, chosen, usable
+from tiomagic_local.speed.caching import Cached, first_block_cached
+from tiomagic_local.speed.compiling import compiled, pays
+from tiomagic_local.speed.prompts import PromptMemory
+from tiomagic_local.speed.work import work_of
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(slots=True)
+class Running:
+    """What runs for one call."""
+
+    wanted: Acceleration
+    attention: str = NATIVE
+    compiled: list[str] = field(default_factory=list)
+    cache: Cached | None = None
+    prompts: PromptMemory | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """Return what ran, for the record; complete when the run is over."""
+        facts: dict[str, Any] = {"attention": self.attention, "compiled": self.compiled}
+        if self.cache is not None:
+            facts["cache"] = self.cache.to_dict()
+        if self.prompts is not None:
+            facts["prompts_remembered"] = self.prompts.hits
+        return facts
+
+
+class Accelerator:
+    """What makes one loaded pipeline faster.
+
+    Args:
+        pipeline: Loaded and placed.
+        device: What it runs on.
+        dtype: Of its transformer.
+        masked: True when its attention has a mask.
+    """
+
+    def __init__(
+        self, pipeline: Any, *, device: torch.device, dtype: torch.dtype, masked: bool
+    ) -> None:
+        self._pipeline = pipeline
+        self._device = device
+        self._dtype = dtype
+        self._masked = masked
+        self._prompts = PromptMemory()
+
+    @contextlib.contextmanager
+    def on(self, settings: Mapping[str, Any], *, adapted: bool) -> Iterator[Running]:
+        """Have it on for the time of the block.
+
+        Args:
+            settings: Of the call; without ``acceleration`` it is exact.
+            adapted: True when the call has LoRAs of its own: unless it is asked for, nothing is
+                compiled for them, because the next call would have to compile again.
+
+        Yields:
+            What runs; its facts are complete when the block ends.
+        """
+        wanted = Acceleration.from_argument(settings.get("acceleration", EXACT))
+        running = Running(wanted)
+        with contextlib.ExitStack() as stack:
+            running.attention = self._attention(wanted)
+            stack.enter_context(attending(running.attention))
+            if wanted.remember_prompts:
+                running.prompts = self._prompts
+                stack.enter_context(self._prompts.used(self._pipeline))
+            if self._compiles(wanted, settings, adapted=adapted):
+                running.compiled = stack.enter_context(compiled(self._pipeline))
+            if wanted.cache_threshold:
+                steps = int(settings.get("num_inference_steps", 0))
+                cache = first_block_cached(self._pipeline, wanted.cache_threshold, steps)
+                running.cache = stack.enter_context(cache)
+            yield running
+
+    def _attention(self, wanted: Acceleration) -> str:
+        if wanted.attention == "auto":
+            return chosen(self._device, self._dtype, masked=self._masked)
+        return usable(wanted.attention, self._device, self._dtype, masked=self._masked)
+
+    def _compiles(
+        self, wanted: Acceleration, settings: Mapping[str, Any], *, adapted: bool
+    ) -> bool:
+        if wanted.compile != "auto":
+            return wanted.compile == "on"
+        if adapted or self._device.type != "cuda":
+            return False
+        work = work_of(self._pipeline, settings)
+        return pays(self._device, None if work is None else work.flop)

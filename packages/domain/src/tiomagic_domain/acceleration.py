@@ -1,0 +1,60 @@
+"""How much a run may change for the sake of speed: one word, or each means by itself.
+
+===========  ====================================================================================
+word         means
+===========  ====================================================================================
+``exact``    only what changes nothing beyond rounding: the best exact attention, compiled blocks
+             where a run is long enough to pay for them, prompts that are encoded once
+``fast``     that, and a cache that leaves out most of the model where little changes between two
+             steps: another video of the same kind
+===========  ====================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+EXACT, FAST = "exact", "fast"
+
+ATTENTION = ("auto", "native", "cudnn", "flash", "flash3")
+"""Exact ones only."""
+COMPILE = ("auto", "on", "off")
+
+FAST_THRESHOLD = 0.08
+"""Relative change of the first block between two steps below which the others are left out.
+
+diffusers' own default is 0.05; ``benchmarks/accelerations.py`` measures what each costs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceleration:
+    """What a run does to be fast. The defaults are those of ``exact``."""
+
+    attention: str = "auto"
+    """One of ``ATTENTION``; ``auto`` takes the best that works on the device."""
+    compile: str = "auto"
+    """One of ``COMPILE``; ``auto`` compiles for long runs on a GPU."""
+    cache_threshold: float = 0.0
+    """0 for no cache, else 0.01 to 1; more is faster and further from the exact video."""
+    remember_prompts: bool = True
+    """True to keep what the text encoders made of a prompt for the next run."""
+
+    @classmethod
+    def from_argument(cls, value: str | Mapping[str, Any]) -> Self:
+        """Return what a validated argument ``acceleration`` stands for."""
+        if isinstance(value, str):
+            return cls(**WORDS[value])
+        return cls(**value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return each means by its name."""
+        return asdict(self)
+
+
+WORDS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+    {EXACT: MappingProxyType({}), FAST: MappingProxyType({"cache_threshold": FAST_THRESHOLD})}
+)
+"""What each word sets beyond the defaults."""

@@ -1,0 +1,441 @@
+"""What makes a run faster is really on, does what it says, and is gone after the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pytest
+import torch
+from diffusers import WanTransformer3DModel
+from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
+from tests.tiny import save
+from torch.utils.flop_counter import FlopCounterMode
+
+from tiomagic_domain.errors import GenerationCanceledError, ValidationError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.progress import NeverCanceled, Progress, ignore_progress
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.runtime import Runtime
+from tiomagic_local.speed import attention, prompts
+from tiomagic_local.speed.caching import FEWEST_STEPS, first_block_cached
+from tiomagic_local.speed.compiling import LEAST_FLOP, compiled, pays
+from tiomagic_local.speed.work import work_of
+
+if TYPE_CHECKING:
+    from tests.local.materials import Studio
+
+CPU = torch.device("cpu")
+EAGER = {"attention": "native", "remember_prompts": False}
+"""Nothing but diffusers."""
+CACHED = {"cache_threshold": 0.9}
+FAMILIES = [
+    ("wan2.1-t2v-1.3b", Feature.TEXT_TO_VIDEO),
+    ("wan2.1-vace-1.3b", Feature.POSE_GUIDANCE),
+    ("cogvideox-2b", Feature.TEXT_TO_VIDEO),
+    ("ltx-video", Feature.TEXT_TO_VIDEO),
+]
+SIZES = {
+    "cogvideox-2b": {"width": 16, "height": 16, "num_frames": 9},
+    "ltx-video": {"num_frames": 9},
+}
+
+
+class Desk:
+    """Makes clips on one runtime."""
+
+    def __init__(self, runtime: Runtime, studio: Studio) -> None:
+        self.runtime, self.studio = runtime, studio
+        self.facts: dict[str, Any] = {}
+        self.pipeline: Any = None
+
+    def make(
+        self,
+        model: str = "wan2.1-t2v-1.3b",
+        feature: Feature = Feature.TEXT_TO_VIDEO,
+        *,
+        prompt: str = "a fox",
+        cancel: Any = None,
+        progress: Callable[[Progress], None] = ignore_progress,
+        **changes: Any,
+    ) -> np.ndarray:
+        """Return the frames of a small call."""
+        save(self.folder, [model])
+        changes = {"num_inference_steps": 2, **SIZES.get(model, {}), **changes}
+        acceleration = changes.pop("acceleration", None)
+        request = self.studio.request(model, feature, prompt=prompt, **changes)
+        settings = dict(request.settings)
+        if acceleration is not None:
+            settings["acceleration"] = acceleration
+        token = cancel or NeverCanceled()
+        with self.runtime.use(request.card, settings, ignore_progress, token) as loaded:
+            self.pipeline = loaded.engine._pipeline
+            run = getattr(loaded.engine, feature.value)
+            frames = np.asarray(run(request.inputs, settings, progress, token).frames)
+        self.facts = loaded.running.facts()
+        return frames
+
+    @property
+    def folder(self) -> Any:
+        """Where the tiny weights lie."""
+        return self.runtime.options.weights_dir
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+    """A runtime over a folder of tiny weights."""
+    folder = tmp_path_factory.mktemp("weights")
+    return Runtime(LocalOptions(weights_dir=folder, device="cpu"))
+
+
+@pytest.fixture
+def desk(weights: Runtime, studio: Studio) -> Desk:
+    """Makes clips."""
+    return Desk(weights, studio)
+
+
+class Calls:
+    """Counts the calls of a module while it is watched."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.count = 0
+        self._handle = module.register_forward_hook(self._add)
+
+    def _add(self, *_call: Any) -> None:
+        self.count += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._handle.remove()
+
+
+class StopsAt:
+    """Stops a run at a step."""
+
+    def __init__(self, step: int) -> None:
+        self._step, self._reached = step, False
+
+    def __call__(self, progress: Progress) -> None:
+        self._reached = self._reached or progress.step >= self._step
+
+    def is_canceled(self) -> bool:
+        """Return whether the step is there."""
+        return self._reached
+
+    def raise_if_canceled(self) -> None:
+        """Raise when the step is there."""
+        if self._reached:
+            raise GenerationCanceledError("stopped")
+
+
+@pytest.mark.parametrize(("model", "feature"), FAMILIES)
+class TestEveryFamily:
+    """The same for each way in which a pipeline encodes and attends."""
+
+    def test_exact_is_what_diffusers_does(self, desk, model, feature):
+        """On a CPU nothing differs, not even by rounding: with a prompt from memory as well."""
+        plain = desk.make(model, feature, acceleration=EAGER)
+        assert desk.facts == {"attention": "native", "compiled": []}
+        first = desk.make(model, feature)
+        again = desk.make(model, feature)
+        assert desk.facts["prompts_remembered"] >= 1
+        assert np.array_equal(plain, first)
+        assert np.array_equal(plain, again)
+
+    def test_the_cache_leaves_out_blocks_and_is_gone_afterwards(self, desk, model, feature):
+        """It skips, repeats to the last bit, and the next exact run knows nothing of it."""
+        exact = desk.make(model, feature, num_inference_steps=FEWEST_STEPS)
+        fast = desk.make(model, feature, num_inference_steps=FEWEST_STEPS, acceleration=CACHED)
+        done = desk.facts["cache"]
+        assert "refused" not in done, done
+        assert done["skipped"] > 0
+        assert done["computed"] > 0
+        again = desk.make(model, feature, num_inference_steps=FEWEST_STEPS, acceleration=CACHED)
+        assert desk.facts["cache"] == done
+        assert np.array_equal(fast, again)
+        assert not np.array_equal(fast, exact)
+        after = desk.make(model, feature, num_inference_steps=FEWEST_STEPS)
+        assert np.array_equal(after, exact)
+
+
+class TestPrompts:
+    """What the encoders gave is kept."""
+
+    def test_the_encoder_is_called_once_for_a_prompt(self, desk):
+        """Another seed needs no encoder; another prompt and another negative one do."""
+        desk.make(prompt="a fox that nobody has seen")
+        with Calls(desk.pipeline.text_encoder) as encoder:
+            desk.make(prompt="a fox that nobody has seen", seed=8)
+            assert encoder.count == 0
+            desk.make(prompt="another fox")
+            assert encoder.count > 0
+            before = encoder.count
+            desk.make(prompt="another fox", negative_prompt="a dog")
+            assert encoder.count > before
+
+    def test_a_pipeline_is_left_as_it_was(self, desk):
+        """Its own method is back, after a run that was stopped as well."""
+        desk.make()
+        assert "encode_prompt" not in vars(desk.pipeline)
+        stop = StopsAt(1)
+        with pytest.raises(GenerationCanceledError):
+            desk.make(progress=stop, cancel=stop)
+        assert "encode_prompt" not in vars(desk.pipeline)
+
+    def test_tensors_are_never_looked_up(self):
+        """A call with an object among its arguments goes to the pipeline."""
+        pipeline = Encodes()
+        with prompts.PromptMemory().used(pipeline):
+            given = torch.ones(1)
+            pipeline.encode_prompt("a fox", embeds=given)
+            pipeline.encode_prompt("a fox", embeds=given)
+        assert pipeline.calls == 2
+
+    def test_what_is_kept_cannot_be_written_into(self):
+        """A pipeline that changes what it was given changes its own copy."""
+        pipeline, memory = Encodes(), prompts.PromptMemory()
+        with memory.used(pipeline):
+            for _ in range(3):
+                encoded, mask = pipeline.encode_prompt("a fox")
+                assert (encoded.tolist(), mask) == ([1.0], None)
+                encoded.zero_()
+        assert pipeline.calls == 1
+
+    def test_the_oldest_are_forgotten(self, monkeypatch):
+        """By number, and by size."""
+        pipeline, memory = Encodes(), prompts.PromptMemory()
+        monkeypatch.setattr(prompts, "MOST_ENTRIES", 2)
+        with memory.used(pipeline):
+            for prompt in ("a", "b", "a", "c", "a"):
+                pipeline.encode_prompt(prompt)
+            assert pipeline.calls == 3  # "b" went, for it was used least lately.
+            monkeypatch.setattr(prompts, "MOST_BYTES", 4)
+            pipeline.encode_prompt("d")
+            pipeline.encode_prompt("a")
+        assert pipeline.calls == 5
+
+    def test_a_pipeline_without_the_method_runs(self):
+        """It is left alone."""
+        with prompts.PromptMemory().used(object()):
+            pass
+
+
+class Encodes:
+    """Has the method that pipelines have."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def encode_prompt(self, prompt: str, embeds: Any = None) -> tuple[torch.Tensor, None]:
+        """Return something for a prompt."""
+        self.calls += 1
+        return torch.ones(1), None
+
+
+class TestCache:
+    """Most of the transformer is left out."""
+
+    def test_a_threshold_that_nothing_meets_changes_nothing(self, desk):
+        """Every call computes, and the frames are the exact ones."""
+        exact = desk.make(num_inference_steps=FEWEST_STEPS)
+        found = desk.make(num_inference_steps=FEWEST_STEPS, acceleration={"cache_threshold": 1e-9})
+        assert desk.facts["cache"]["skipped"] == 0
+        assert desk.facts["cache"]["computed"] >= FEWEST_STEPS
+        assert np.array_equal(exact, found)
+
+    def test_the_blocks_are_really_not_called(self, desk):
+        """The last block runs as often as the record says."""
+        desk.make()
+        blocks = desk.pipeline.transformer.blocks
+        with Calls(blocks[-1].ffn) as last, Calls(blocks[0].ffn) as first:
+            desk.make(num_inference_steps=FEWEST_STEPS, acceleration=CACHED)
+        done = desk.facts["cache"]
+        assert first.count == done["computed"] + done["skipped"]
+        assert last.count == done["computed"]
+
+    def test_a_stopped_run_leaves_nothing(self, desk):
+        """The next run, cached or not, is the one it would have been."""
+        settings = {"num_inference_steps": FEWEST_STEPS}
+        exact = desk.make(**settings)
+        fast = desk.make(**settings, acceleration=CACHED)
+        stop = StopsAt(6)
+        with pytest.raises(GenerationCanceledError):
+            desk.make(**settings, acceleration=CACHED, progress=stop, cancel=stop)
+        assert np.array_equal(desk.make(**settings, acceleration=CACHED), fast)
+        assert np.array_equal(desk.make(**settings), exact)
+
+    def test_few_steps_are_not_cached(self, desk):
+        """The record says why."""
+        desk.make(num_inference_steps=FEWEST_STEPS - 1, acceleration=CACHED)
+        assert "steps" in desk.facts["cache"]["refused"]
+
+    def test_a_transformer_that_is_not_known_runs_without(self, desk):
+        """No hook stays on it, and the video is the exact one."""
+        model, feature = "wan2.2-animate-14b", Feature.POSE_GUIDANCE
+        exact = desk.make(model, feature, num_inference_steps=FEWEST_STEPS)
+        found = desk.make(model, feature, num_inference_steps=FEWEST_STEPS, acceleration=CACHED)
+        assert "cannot be cached" in desk.facts["cache"]["refused"]
+        assert np.array_equal(exact, found)
+        hooks = [
+            name
+            for module in desk.pipeline.transformer.modules()
+            for name in getattr(getattr(module, "_diffusers_hook", None), "hooks", {})
+        ]
+        assert not [name for name in hooks if name.startswith("fbc")]
+
+    def test_a_pipeline_without_caches_says_so(self):
+        """Nothing is turned on."""
+        with first_block_cached(NoCaches(), 0.1, 50) as state:
+            assert state.to_dict() == {"refused": "the transformer has no caches"}
+
+
+class Shapes:
+    """As much of a Wan pipeline as tells its shapes."""
+
+    vae_scale_factor_spatial, vae_scale_factor_temporal = 8, 4
+
+    def __init__(self, transformer: torch.nn.Module) -> None:
+        self.transformer = transformer
+
+
+class NoCaches:
+    """A pipeline whose transformer knows of none."""
+
+    components = {"transformer": torch.nn.Linear(1, 1), "vae": None}  # noqa: RUF012
+
+
+class TestAttention:
+    """The best exact one, chosen once."""
+
+    @pytest.mark.parametrize(
+        ("capability", "masked", "names"),
+        [
+            ((9, 0), False, ("_flash_3", "_native_cudnn", "flash", "native")),
+            ((9, 0), True, ("_native_cudnn", "native")),
+            ((8, 6), False, ("flash", "native")),
+            ((8, 0), True, ("native",)),
+            ((7, 5), False, ("native",)),
+        ],
+    )
+    def test_the_order_of_a_card(self, monkeypatch, capability, masked, names):
+        """What a card has no kernels for is not tried."""
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+        assert attention.candidates(torch.device("cuda"), masked=masked) == names
+
+    def test_the_first_that_works_is_taken(self):
+        """One that is not installed is passed over; the last one needs no trial."""
+        assert attention.candidates(CPU, masked=False) == ("native",)
+        find = attention.first_that_works
+        assert find(("_flash_3", "flash", "_native_math", "native"), CPU, torch.float32) == (
+            "_native_math"
+        )
+        assert find(("flash", "native"), CPU, torch.float32) == "native"
+
+    def test_one_that_is_wrong_is_not_taken(self, monkeypatch):
+        """What differs by more than rounding is no candidate."""
+        monkeypatch.setitem(
+            _AttentionBackendRegistry._backends,
+            AttentionBackendName._NATIVE_MATH,
+            lambda query, **_rest: query,
+        )
+        find = attention.first_that_works.__wrapped__
+        assert find(("_native_math", "native"), CPU, torch.float32) == "native"
+
+    def test_one_that_is_asked_for_is_used_and_put_back(self, desk, monkeypatch):
+        """Every product goes through it, and the next model of the process has its own."""
+        seen: list[str] = []
+        original = attention.attending
+
+        def watched(name: str) -> Any:
+            seen.append(name)
+            return original(name)
+
+        monkeypatch.setattr("tiomagic_local.speed.applying.attending", watched)
+        before = _AttentionBackendRegistry._active_backend
+        desk.make(acceleration={"attention": "native"})
+        assert (seen, desk.facts["attention"]) == (["native"], "native")
+        stop = StopsAt(1)
+        with pytest.raises(GenerationCanceledError), attention.attending("_native_math"):
+            desk.make(progress=stop, cancel=stop)
+        assert _AttentionBackendRegistry._active_backend == before
+
+    def test_one_that_does_not_work_is_refused_with_the_reason(self, desk):
+        """Before a step is made; the word that always works is named."""
+        with pytest.raises(ValidationError, match=r"acceleration: attention 'flash3'.*'auto'"):
+            desk.make(acceleration={"attention": "flash3"})
+        with pytest.raises(ValidationError, match="takes no mask"):
+            desk.make("ltx-video", acceleration={"attention": "flash"})
+
+    def test_the_variable_of_diffusers_wins(self, monkeypatch):
+        """Somebody who set it meant it."""
+        monkeypatch.setenv("DIFFUSERS_ATTN_BACKEND", "_native_math")
+        assert attention.chosen(CPU, torch.float32, masked=True) == "_native_math"
+
+
+class TestCompiling:
+    """Blocks are compiled where it pays."""
+
+    def test_compiled_blocks_run_and_are_gone_afterwards(self, desk):
+        """Traced by the compiler's front half: the code that inductor would make is not needed."""
+        exact = desk.make()
+        blocks = list(desk.pipeline.transformer.blocks)
+        with compiled(desk.pipeline, backend="eager") as names:
+            assert names == ["transformer"]
+            assert all(block._compiled_call_impl is not None for block in blocks)
+            frames = desk.make()
+        assert all(block._compiled_call_impl is None for block in blocks)
+        assert np.array_equal(exact, frames)
+
+    def test_only_long_runs_on_a_gpu_pay(self):
+        """The same call always decides in the same way."""
+        gpu = torch.device("cuda")
+        assert pays(gpu, LEAST_FLOP)
+        assert not pays(gpu, LEAST_FLOP / 2)
+        assert not pays(gpu, None)
+        assert not pays(CPU, 1e30)
+
+    def test_a_transformer_without_repeated_blocks_is_left_alone(self):
+        """There is nothing to compile."""
+        with compiled(NoCaches()) as names:
+            assert names == []
+
+
+class TestWork:
+    """The arithmetic of a run."""
+
+    def test_it_is_what_a_pass_does(self):
+        """Counted by torch on a Wan transformer with few words; the small parts are left out."""
+        model = WanTransformer3DModel(
+            num_attention_heads=4,
+            attention_head_dim=64,
+            ffn_dim=1024,
+            num_layers=2,
+            text_dim=16,
+            freq_dim=16,
+            in_channels=4,
+            out_channels=4,
+        )
+        pipeline = Shapes(model)
+        settings = {"width": 256, "height": 128, "num_frames": 17, "num_inference_steps": 3}
+        work = work_of(pipeline, {**settings, "guidance_scale": 5.0})
+        assert work is not None
+        assert (work.tokens, work.passes) == (5 * 8 * 16, 6)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            model(torch.zeros(1, 4, 5, 16, 32), torch.zeros(1), torch.zeros(1, 4, 16))
+        assert work.flop / work.passes == pytest.approx(counter.get_total_flops(), rel=0.1)
+
+    def test_nobody_can_tell_without_a_size(self, desk):
+        """A model that does not let its length be chosen."""
+        desk.make()
+        assert work_of(desk.pipeline, {"width": 64}) is None
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """No test may leave another backend behind."""
+    before = _AttentionBackendRegistry._active_backend
+    yield
+    assert _AttentionBackendRegistry._active_backend == before
