@@ -108,6 +108,25 @@ def test_every_job_is_given_once_whatever_the_page(room: Room) -> None:
     assert list(room.archive.each(JobQuery(limit=0))) == []
 
 
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_a_page_whose_end_is_deleted_stops_nothing(room: Room, *, oldest_first: bool) -> None:
+    """The jobs that are left come, each once, also those of the very moment of the deleted one."""
+    first = make_job()
+    jobs = [
+        replace(make_job(), creation_time=first.creation_time + timedelta(seconds=number // 3))
+        for number in range(PAGE + 9)
+    ]
+    for job in jobs:
+        room.repository.add(job)
+    jobs.sort(key=lambda job: (job.creation_time, job.job_id), reverse=not oldest_first)
+    given = []
+    for job in room.archive.each(JobQuery(limit=PAGE + 6, oldest_first=oldest_first)):
+        given.append(job)
+        if len(given) == PAGE:
+            room.repository.delete(job.job_id)
+    assert [job.job_id for job in given] == [job.job_id for job in jobs[: PAGE + 6]]
+
+
 @pytest.mark.parametrize("status", [status for status in JobStatus if not status.is_terminal])
 def test_a_job_that_is_not_over_is_not_deleted(room: Room, status: JobStatus) -> None:
     """The error says what to do, and the job is there."""

@@ -86,3 +86,13 @@ def test_a_shell_tells_them_on_stderr(shell: Run, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "not as before: dtype: bfloat16 before, not told now\n" in done.stderr
     assert Path(done.stdout.strip()).is_file()
+
+
+def test_json_has_them_as_data(shell: Run, folder: Path) -> None:
+    """One object on stdout with all that is not as before, and not a word beside it."""
+    recipe = {**RECIPE, "model": "fake-wan2.1-t2v-1.3b", "provider": "fake"}
+    (folder / "sent.json").write_text(json.dumps(recipe))
+    done = shell("rerun", "sent.json", "-p", "fake", "--json")
+    found = json.loads(done.stdout)["differences"]
+    assert {"name": "dtype", "before": "bfloat16", "after": None} in found
+    assert done.stderr == ""

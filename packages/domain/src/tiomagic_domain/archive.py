@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
-from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
 from tiomagic_domain.jobs import Job, JobQuery
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
@@ -78,20 +79,28 @@ class Archive:
     def each(self, query: JobQuery) -> Iterator[Job]:
         """Give every job that matches, in the query's order, without holding all of them.
 
-        Jobs that come meanwhile may be missing.
+        Jobs that come meanwhile may be missing, those that are deleted meanwhile stop nothing, and
+        none is given twice.
 
         Raises:
-            ResourceNotFoundError: when ``query.after`` names no job, or the job that was given
-                last is deleted meanwhile.
+            ResourceNotFoundError: when ``query.after`` names no job.
         """
-        left = query.limit
+        left, given = query.limit, None
         while left is None or left > 0:
             limit = PAGE if left is None else min(PAGE, left)
-            page = self._repository.list(replace(query, limit=limit))
-            yield from page
+            try:
+                page = self._repository.list(replace(query, limit=limit))
+            except ResourceNotFoundError:
+                if given is None:
+                    raise
+                query = _behind(given, query)  # The last job of the page before has been deleted.
+                continue
+            fresh = [job for job in page if given is None or _follows(job, given, query)]
+            yield from fresh
             if len(page) < limit:
                 return
-            left = None if left is None else left - limit
+            left = None if left is None else left - len(fresh)
+            given = fresh[-1] if fresh else given
             query = replace(query, after=page[-1].job_id)
 
     def delete(self, job_id: str, *, files: bool) -> list[Path]:
@@ -122,3 +131,16 @@ class Archive:
         self._repository.delete(job_id)
         self._on_change(job)
         return deleted
+
+
+def _behind(given: Job, query: JobQuery) -> JobQuery:
+    """Return a query that goes on at the moment of a job, with that moment's own jobs in it."""
+    if query.oldest_first:
+        return replace(query, after=None, since=given.creation_time)
+    just_after = given.creation_time + timedelta(microseconds=1)  # ``until`` itself is not in it.
+    return replace(query, after=None, until=just_after)
+
+
+def _follows(job: Job, given: Job, query: JobQuery) -> bool:
+    here, there = (given.creation_time, given.job_id), (job.creation_time, job.job_id)
+    return there > here if query.oldest_first else there < here

@@ -88,7 +88,7 @@ class TioMagic(Inquiries):
             timeout: Seconds that one generation may take on Modal.
             scaledown_window: Seconds that an idle container on Modal is kept.
             **more: The other settings of :mod:`tiomagic.settings`, such as ``weights_dir``,
-                ``device``, ``hf_token``, ``output_dir``, ``database_url``.
+                ``device``, ``hf_token``, ``output_dir``, ``database_url``, ``worker_idle_s``.
 
         Raises:
             UnknownProviderError: when there is no such provider; nothing has changed.

@@ -82,18 +82,30 @@ def progress_of(manner: Manner) -> bool:
     return not (manner.quiet or manner.as_json)
 
 
-def settle(output: Output, job: JobHandle, manner: Manner, target: Path | None) -> None:
-    """Wait for a job as far as it is wanted, put its video in place, and show it."""
+def settle(
+    output: Output, job: JobHandle, manner: Manner, target: Path | None, *, compared: bool = False
+) -> None:
+    """Wait for a job as far as it is wanted, put its video in place, and show it.
+
+    Args:
+        output: Where it is shown.
+        job: Which one.
+        manner: How the job is made.
+        target: Where a copy of the video belongs; None for nowhere.
+        compared: Tell what is not as it was in the recipe that is made again.
+    """
     if not manner.wait:
         output.data(job.to_dict(), job.job_id)
         return
     output.say(f"job {job.job_id}")
     job.wait(manner.timeout, progress=progress_of(manner))
-    finish(output, job, target)
+    finish(output, job, target, compared=compared)
 
 
-def finish(output: Output, job: JobHandle, target: Path | None = None) -> None:
-    """Show the end of a job.
+def finish(
+    output: Output, job: JobHandle, target: Path | None = None, *, compared: bool = False
+) -> None:
+    """Show the end of a job; see ``settle``.
 
     Raises:
         typer.Exit: when it is canceled.
@@ -106,7 +118,12 @@ def finish(output: Output, job: JobHandle, target: Path | None = None) -> None:
     video = job.result()
     if target is not None:
         video = copy_to(video, target)
-    output.data({**job.to_dict(), "output": str(video)}, str(video))
+    told = {**job.to_dict(), "output": str(video)}
+    if compared:
+        told["differences"] = [difference.to_dict() for difference in job.differences]
+    output.data(told, str(video))
+    for difference in job.differences if compared else ():
+        output.say(f"not as before: {difference}")
 
 
 def check_target(path: str | None, *, field: str = "--output") -> Path | None:

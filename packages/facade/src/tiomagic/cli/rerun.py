@@ -54,6 +54,4 @@ def rerun(  # noqa: PLR0913 - one argument an option
             retry=retry,
             **changes,
         )
-        settle(out, job, manner, target)
-        for difference in job.differences:
-            out.say(f"not as before: {difference}")
+        settle(out, job, manner, target, compared=True)
