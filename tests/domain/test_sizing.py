@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tiomagic_domain.catalogue import models
@@ -65,12 +65,13 @@ def test_a_fitted_size_is_legal_and_within_the_budget(aspect, pixels):
 
 
 @given(st.floats(1 / 3, 3), st.sampled_from([832 * 480, 1280 * 720]))
+@example(0.96, 832 * 480)  # A small size has almost this shape, and a large one only nearly.
 def test_a_usual_picture_loses_little(aspect, pixels):
     """Up to 3:1 the crop takes at most 2 % of a side, and most of the budget is used."""
     wide, tall = fit_size(aspect, pixels=pixels, width=WIDTH, height=HEIGHT)
     assert abs(math.log(wide / tall / aspect)) < 0.02
     side_limit = 1280 * 1280 / max(aspect, 1 / aspect)
-    assert wide * tall > 0.8 * min(pixels, side_limit)
+    assert wide * tall > 0.9 * min(pixels, side_limit)
 
 
 @given(st.floats(0.01, 100), st.integers(1, 4096))

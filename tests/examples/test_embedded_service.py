@@ -114,7 +114,8 @@ def start(tmp_path):
 
 def stop(process):
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)
+        # SIGINT would be lost on a process that was started in the background of a shell script.
+        process.send_signal(signal.SIGTERM)
         process.wait(60)
 
 

@@ -170,9 +170,10 @@ def _pinned(job: Job, loras: Sequence[Mapping[str, Any]]) -> Job:
 
 
 def _message(facts: Mapping[str, Any]) -> str:
-    """Return the last word on the job; it says when the prompt was cut, which no model does."""
-    cut = _cut(facts)
-    return f"completed; {cut}" if cut else "completed"
+    """Return the last word on the job: what it did otherwise than it was asked to."""
+    refused = facts["acceleration"].get("cache", {}).get("refused")
+    said = (_cut(facts), f"no blocks were left out: {refused}" if refused else "")
+    return "; ".join(["completed", *filter(None, said)])
 
 
 def _cut(facts: Mapping[str, Any]) -> str:

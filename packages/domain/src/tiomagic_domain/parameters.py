@@ -91,7 +91,8 @@ class Parameter:
     items: Kind | None = None
     """The kind of each item of a list."""
     fields: tuple[Parameter, ...] = ()
-    """What an object, or each object of a list, is made of; empty for any object."""
+    """What an object, or each object of a list, is made of; empty for any object. With words
+    (a string) it is what an object may say in the place of one."""
     unit: str | None = None
     """Such as ``px``, ``frames``, ``s``; None for a bare number."""
     source: str | None = None
@@ -116,12 +117,19 @@ class Parameter:
         """
         if self.kind.is_media:
             return _check_media(self.kind, value)
+        if self.has_words and isinstance(value, dict):
+            return _check_object(self, value)
         checked = _CHECKS[self.kind](self, value)
         if self.choices and checked not in self.choices:
             options = ", ".join(repr(choice) for choice in self.choices)
             nearest = _nearest_choice(self.choices, checked)
             raise Rejected(f"must be one of {options}, not {shortened(value)}", nearest)
         return checked
+
+    @property
+    def has_words(self) -> bool:
+        """True for a value that is one of some words, or an object in the place of one."""
+        return self.kind is Kind.STRING and bool(self.fields)
 
     def problem(self, value: object) -> Problem | None:
         """Return what is wrong with a value, or None."""
@@ -163,10 +171,19 @@ class Parameter:
 
     def to_json_schema(self) -> dict[str, object]:
         """Return the parameter as JSON Schema (draft 2020-12)."""
-        schema: dict[str, object] = dict(_JSON_TYPES[self.kind])
+        if self.has_words:
+            word = {"type": "string", "enum": list(self.choices)}
+            given = {**_JSON_TYPES[Kind.OBJECT], **_fields_schema(self.fields)}
+            schema: dict[str, object] = {"anyOf": [word, given]}
+        else:
+            schema = self._plain_json_schema()
         schema["description"] = self.description
         if self.default is not UNSET:
             schema["default"] = self.default
+        return schema
+
+    def _plain_json_schema(self) -> dict[str, object]:
+        schema: dict[str, object] = dict(_JSON_TYPES[self.kind])
         if self.offset:
             schema["enum"] = self.legal_values()
         elif self.choices:

@@ -17,8 +17,9 @@ def fit_size(aspect: float, *, pixels: int, width: Parameter, height: Parameter)
         height: The parameter with the legal heights.
 
     Returns:
-        Width and height in pixels. Of the sizes whose aspect is as good (within 1 %) as the best
-        one's, the largest.
+        Width and height in pixels. Of the sizes whose aspect is right within 1.25 %, or as good
+        (within 1 %) as the best one's, the largest. Measured for the sizes of Wan and pictures of
+        up to 3:1: at least 91 % of the budget; with the 1 % alone it were 64 % for some.
     """
     sizes = [(int(width.nearest(tall * aspect)), tall) for tall in height.legal_values()]
     sizes = [size for size in sizes if size[0] * size[1] <= pixels]
@@ -26,7 +27,7 @@ def fit_size(aspect: float, *, pixels: int, width: Parameter, height: Parameter)
         # The budget is hardly more than the smallest size: the aspect has to give way.
         return _smallest(aspect, pixels=pixels, width=width, height=height)
     errors = {size: abs(math.log(size[0] / size[1] / aspect)) for size in sizes}
-    tolerance = min(errors.values()) + 0.01
+    tolerance = max(min(errors.values()) + 0.01, 0.0125)
     return max((size for size in sizes if errors[size] <= tolerance), key=lambda s: s[0] * s[1])
 
 

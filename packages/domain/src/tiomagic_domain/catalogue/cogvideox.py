@@ -108,6 +108,7 @@ def _schema(
             settings.fps(default=fps),
             settings.LORAS,
             settings.MEMORY,
+            settings.ACCELERATION,
         ),
         rules=(MaxPixels(pixels),),
         objects=settings.OBJECTS,

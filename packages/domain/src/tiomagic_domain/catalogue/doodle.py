@@ -65,6 +65,7 @@ def _schema(feature: Feature) -> Schema:
         settings.SEED,
         settings.fps(default=FPS),
         settings.MEMORY,
+        settings.ACCELERATION,
         settings.LORAS,
     )
     one_pose = (ExactlyOne(tuple(p.name for p in poses)),) if poses else ()

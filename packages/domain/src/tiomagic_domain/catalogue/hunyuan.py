@@ -52,6 +52,7 @@ def _schema(feature: Feature) -> Schema:
             settings.SEED,
             settings.fps(default=FPS),
             settings.MEMORY,
+            settings.ACCELERATION,
         ),
         rules=(MaxPixels(PIXELS),),
         objects=OBJECTS,

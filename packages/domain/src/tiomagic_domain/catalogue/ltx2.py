@@ -84,6 +84,7 @@ def _schema(feature: Feature) -> Schema:
             ltx.fps(default=FPS, source=PIPELINE),
             settings.LORAS,
             settings.MEMORY,
+            settings.ACCELERATION,
         ),
         rules=(MaxPixels(MAX_SIZE[0] * MAX_SIZE[1], multiple_of=32),),
         objects=(*settings.OBJECTS, *settings.MASKS),

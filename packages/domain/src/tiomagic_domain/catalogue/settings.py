@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tiomagic_domain import acceleration
 from tiomagic_domain.features import VISIBLE
 from tiomagic_domain.parameters import UNSET, Kind, Parameter
 
@@ -23,6 +24,54 @@ MEMORY = Parameter(
     advanced=True,
     description="Where the weights wait: all on the device, one component at a time, or in small "
     "groups; auto takes the fastest that fits.",
+)
+
+ACCELERATION = Parameter(
+    name="acceleration",
+    kind=Kind.STRING,
+    required=False,
+    default=acceleration.EXACT,
+    choices=tuple(acceleration.WORDS),
+    fields=(
+        Parameter(
+            name="attention",
+            kind=Kind.STRING,
+            required=False,
+            default="auto",
+            choices=acceleration.ATTENTION,
+            description="The attention's kernel, all of them exact; auto takes the best that "
+            "works on the device.",
+        ),
+        Parameter(
+            name="compile",
+            kind=Kind.STRING,
+            required=False,
+            default="auto",
+            choices=acceleration.COMPILE,
+            description="Whether the transformer's blocks are compiled; auto does it for long "
+            "runs on a GPU.",
+        ),
+        Parameter(
+            name="cache_threshold",
+            kind=Kind.NUMBER,
+            required=False,
+            default=0.0,
+            minimum=0.0,
+            maximum=1.0,
+            description="Change of the first block between two steps below which the other "
+            "blocks are left out; 0 leaves out nothing.",
+        ),
+        Parameter(
+            name="remember_prompts",
+            kind=Kind.BOOLEAN,
+            required=False,
+            default=True,
+            description="Whether an encoded prompt is kept for the next run.",
+        ),
+    ),
+    advanced=True,
+    description="exact changes nothing beyond rounding; fast leaves out what changes little "
+    "between two steps, and gives another video of the same kind. An object sets each means.",
 )
 
 LORAS = Parameter(

@@ -46,6 +46,7 @@ def _schema(feature: Feature) -> Schema:
             settings.fps(default=FPS),
             settings.LORAS,
             settings.MEMORY,
+            settings.ACCELERATION,
         ),
         rules=(MaxPixels(PIXELS),),
         objects=settings.OBJECTS,

@@ -76,6 +76,7 @@ def wan_schema(
         settings.SEED,
         settings.fps(default=FPS),
         settings.MEMORY,
+        settings.ACCELERATION,
         settings.LORAS,
     )
     one_pose = (ExactlyOne(tuple(p.name for p in poses)),) if poses else ()

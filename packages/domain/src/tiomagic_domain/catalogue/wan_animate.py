@@ -47,6 +47,7 @@ SCHEMA = Schema(
         settings.fps(default=FPS),
         settings.LORAS,
         settings.MEMORY,
+        settings.ACCELERATION,
     ),
     rules=(ExactlyOne(tuple(p.name for p in POSE_SOURCES)), MaxPixels(PIXELS_720P)),
     objects=settings.OBJECTS,

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.errors import Problem, ValidationError
-from tiomagic_domain.parameters import Kind
+from tiomagic_domain.parameters import Kind, Parameter
 
 if TYPE_CHECKING:
     from tiomagic_domain.schema import Schema
@@ -43,9 +43,15 @@ def arguments_of(
     if problems:
         raise ValidationError.of(problems, subject="the command line")
     return {
-        name: parse(schema[name].kind, text) if name in schema else text
+        name: parse(_kind(schema[name], text), text) if name in schema else text
         for name, text in texts.items()
     }
+
+
+def _kind(parameter: Parameter, text: str) -> Kind:
+    """Return what a text is meant as: an object where one may stand for a word."""
+    is_object = parameter.has_words and text.lstrip().startswith("{")
+    return Kind.OBJECT if is_object else parameter.kind
 
 
 def parse(kind: Kind, text: str) -> object:

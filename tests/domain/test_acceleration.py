@@ -1,0 +1,80 @@
+"""The argument ``acceleration``: a word, or each means by itself."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from tiomagic_domain.acceleration import FAST_THRESHOLD, WORDS, Acceleration
+from tiomagic_domain.catalogue import models
+from tiomagic_domain.catalogue.settings import ACCELERATION
+from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.parameters import Rejected
+from tiomagic_domain.schema import Schema
+
+WHOLE = Acceleration().to_dict()
+
+
+def test_words_stand_for_means():
+    """Exact changes nothing; fast is exact and a cache."""
+    assert Acceleration.from_argument("exact") == Acceleration(cache_threshold=0.0)
+    assert Acceleration.from_argument("fast") == Acceleration(cache_threshold=FAST_THRESHOLD)
+
+
+def test_the_defaults_of_the_argument_are_those_of_exact():
+    """An object that says nothing is exact, and what it says is all that changes."""
+    assert ACCELERATION.check({}) == WHOLE
+    given_one = ACCELERATION.check({"cache_threshold": 0.2})
+    assert Acceleration.from_argument(given_one) == Acceleration(cache_threshold=0.2)
+    for word in WORDS:
+        assert ACCELERATION.check(word) == word
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("turbo", "must be one of 'exact', 'fast'"),
+        ("fats", "must be one of"),
+        (True, "must be text"),
+        ({"attention": "sage"}, "field 'attention' that must be one of"),
+        ({"cache_threshold": 2}, "field 'cache_threshold'"),
+        ({"speed": 1}, "has no field 'speed'; fields: attention"),
+    ],
+)
+def test_what_is_neither_is_refused(value, words):
+    """With what would be legal."""
+    with pytest.raises(Rejected) as caught:
+        ACCELERATION.check(value)
+    assert words in caught.value.message
+
+
+@given(
+    st.one_of(
+        st.sampled_from([*WORDS, "turbo", ""]),
+        st.dictionaries(
+            st.sampled_from([*WHOLE, "speed"]),
+            st.one_of(
+                st.sampled_from(["auto", "on", "flash", "sage"]), st.floats(-1, 2), st.booleans()
+            ),
+        ),
+        st.none(),
+        st.integers(),
+    )
+)
+def test_json_schema_says_the_same(value):
+    """What the check takes, the exported schema takes, and nothing else."""
+    schema = Schema(parameters=(ACCELERATION,))
+    exported = Draft202012Validator(schema.to_json_schema())
+    try:
+        schema.validate({"acceleration": value})
+    except ValidationError:
+        assert not exported.is_valid({"acceleration": value})
+    else:
+        assert exported.is_valid({"acceleration": value})
+
+
+def test_every_model_has_it():
+    """With exact as the default: nobody gets another video without asking for it."""
+    for card in models().values():
+        for feature in card.features:
+            assert card.schema(feature)["acceleration"].default == "exact"
