@@ -57,7 +57,7 @@ PINS = (
     "onnxruntime==1.32.0",
     "packaging==26.3",
     "peft==0.21.2",
-    "pillow==13.0.0",
+    "pillow==12.3.0",
     "protobuf==7.36.2",
     "psutil==7.2.2",
     "pydantic==2.14.3",
