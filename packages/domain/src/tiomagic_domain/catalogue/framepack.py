@@ -91,7 +91,7 @@ def _schema(feature: Feature) -> Schema:
             settings.fps(default=FPS),
             settings.LORAS,
             settings.MEMORY,
-            settings.ACCELERATION,
+            settings.EXACT_ACCELERATION,
         ),
         rules=(MaxPixels(1280 * 720),),
         # Each section starts from noise of its own, so there are no latents to give.

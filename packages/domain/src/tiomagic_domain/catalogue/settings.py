@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tiomagic_domain import acceleration
 from tiomagic_domain.features import VISIBLE
 from tiomagic_domain.parameters import UNSET, Kind, Parameter
@@ -73,6 +75,14 @@ ACCELERATION = Parameter(
     description="exact changes nothing beyond rounding; fast leaves out what changes little "
     "between two steps, and gives another video of the same kind. An object sets each means.",
 )
+
+EXACT_ACCELERATION = replace(
+    ACCELERATION,
+    choices=(acceleration.EXACT,),
+    fields=tuple(field for field in ACCELERATION.fields if field.name != "cache_threshold"),
+    description="exact changes nothing beyond rounding. An object sets each means.",
+)
+"""For a model whose blocks diffusers cannot cache."""
 
 LORAS = Parameter(
     name="loras",

@@ -47,7 +47,7 @@ SCHEMA = Schema(
         settings.fps(default=FPS),
         settings.LORAS,
         settings.MEMORY,
-        settings.ACCELERATION,
+        settings.EXACT_ACCELERATION,
     ),
     rules=(ExactlyOne(tuple(p.name for p in POSE_SOURCES)), MaxPixels(PIXELS_720P)),
     objects=settings.OBJECTS,
