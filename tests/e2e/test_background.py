@@ -55,6 +55,22 @@ print(json.dumps(jobs))
 session.close()
 """
 
+HERE = """
+import sys
+from tiomagic.session import Session
+from tiomagic_domain.features import Feature
+session = Session(None, {"provider": "local"}, {})
+job = session.generation.submit(
+    Feature.TEXT_TO_VIDEO,
+    provider="local",
+    model="doodle",
+    arguments={"prompt": "a blue circle moves left", "num_inference_steps": 2},
+    on_progress=lambda progress: print(progress, flush=True),
+)
+print(job.status, job.job_id)
+session.close()
+"""
+
 CANCEL = """
 import sys
 from tiomagic.session import Session
@@ -145,6 +161,19 @@ def test_a_job_is_canceled_wherever_it_is(machine: Machine) -> None:
     assert job["facts"]["seconds_used"] > 0
     assert machine.run(CANCEL, running).strip() == "canceled"
     assert not list(machine.folder.rglob("*.mp4"))
+
+
+def test_a_run_of_its_own_waits_for_the_worker(machine: Machine) -> None:
+    """It says whose turn it is; the worker ends what came first, and then makes room at once."""
+    (first,) = machine.submit(16)
+    machine.look("running", first)
+    words = machine.run(HERE).split("\n")
+    assert words[0] == "waiting"
+    status, second = words[-2].split()
+    assert status == "completed"
+    before, after = machine.look("completed", first, second)
+    assert before["ended_at"] < after["ended_at"]
+    assert before["generation"]["call_id"] != after["generation"]["call_id"]
 
 
 def test_a_killed_worker_is_noticed_and_its_job_runs_again(machine: Machine) -> None:

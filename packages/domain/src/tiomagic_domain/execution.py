@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from tiomagic_domain.errors import APIError, GenerationCanceledError, TioMagicError
@@ -23,6 +24,11 @@ TOLD_TO_END = Report(
     error="the worker that ran the job was told to end",
     error_code=WORKER_LOST,
 )
+
+
+def at_once(_job: Job, _observer: JobObserver) -> AbstractContextManager[None]:
+    """Wait for nobody."""
+    return nullcontext()
 
 
 class Execution:
@@ -51,15 +57,24 @@ class Execution:
         request: Request,
         observer: JobObserver,
         told_to_end: Callable[[], bool],
+        turn: Callable[[Job, JobObserver], AbstractContextManager[None]] = at_once,
     ) -> Job:
         """Submit a job that is stored; a blocking provider sees it to its end.
+
+        Args:
+            runner: Who runs it.
+            request: What to run.
+            observer: Stores its moments.
+            told_to_end: Says whether this process is to end before the job is over.
+            turn: Held while the provider is at it; may wait.
 
         Raises:
             TioMagicError: when it could not be run; it is stored as failed.
         """
         job_id = request.job.job_id
         try:
-            report = runner.submit(request, observer)
+            with turn(request.job, observer):
+                report = runner.submit(request, observer)
         except GenerationCanceledError as error:
             report = Report(status=JobStatus.CANCELED, message=error.message)
         except APIError as error:

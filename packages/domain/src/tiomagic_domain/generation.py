@@ -7,38 +7,30 @@ is the idempotency key, and what is not known for certain is looked up, never se
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, find_feature, find_model
-from tiomagic_domain.errors import (
-    APIError,
-    ConfigurationError,
-    ProcessingError,
-    TioMagicError,
-    UnknownProviderError,
-)
-from tiomagic_domain.execution import Execution
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
+from tiomagic_domain.execution import Execution, at_once
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import TERMINAL, Job, JobQuery, JobStatus
+from tiomagic_domain.following import TIDIED, Follower, find_provider
+from tiomagic_domain.jobs import Job, JobQuery
 from tiomagic_domain.observation import JobObserver, ignore_trouble, nobody_asks
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
-from tiomagic_domain.ports.provider import Provider, Report, Request
+from tiomagic_domain.ports.provider import Provider, Request
 from tiomagic_domain.preparation import Preparation
 from tiomagic_domain.progress import ProgressSink, ignore_progress
-from tiomagic_domain.reports import ask_to_stop
 from tiomagic_domain.settling import Settler
-from tiomagic_domain.suggestions import did_you_mean, listed
 from tiomagic_domain.waiting import Patience
-from tiomagic_domain.working import Background, Supervisor
-from tiomagic_domain.working.supervisor import is_lost
+from tiomagic_domain.working import Background, Supervisor, Turns
 from tiomagic_domain.writing import JobWriter, ignore_change
 
-TIDIED = 20
-"""Jobs that the first listing looks at before it lists, at the most: a few small queries each."""
+__all__ = ["TIDIED", "Generation"]
 
 
 class Generation:
@@ -77,9 +69,17 @@ class Generation:
         self._writer = JobWriter(repository, clock, on_change)
         self._on_trouble = on_trouble
         self._background = background
-        self._is_tidy = False
         self._supervisor = Supervisor(background, self._writer) if background else None
         self._settler = Settler(repository, outputs, self._writer, on_trouble)
+        self._follower = Follower(
+            providers=providers,
+            repository=repository,
+            writer=self._writer,
+            settler=self._settler,
+            on_trouble=on_trouble,
+            supervisor=self._supervisor,
+        )
+        self._turns = Turns(background, repository, on_trouble) if background else None
         self._execution = Execution(self._settler, on_trouble, self._supervisor)
         self._catalogue = catalogue
         self._preparation = preparation or Preparation(media, clock)
@@ -114,7 +114,7 @@ class Generation:
             TioMagicError: the job could not be run; it is stored as failed, and the error's
                 details have its ``job_id``.
         """
-        runner = self._provider(provider)
+        runner = find_provider(self._providers, provider)
         name = model or runner.capabilities().default_model
         card = find_model(name, feature, provider, catalogue=self._catalogue)
         request = self._preparation.prepare(feature, card, provider, arguments)
@@ -122,7 +122,8 @@ class Generation:
         if detach and runner.capabilities().blocking:
             return self._queued(request, retry)
         self._writer.add(request.job)
-        return self._start(runner, request, on_progress=on_progress)
+        turn = self._turns.taken if self._turns else at_once
+        return self._start(runner, request, on_progress=on_progress, turn=turn)
 
     def perform(self, job: Job, *, told_to_end: Callable[[], bool] = nobody_asks) -> Job:
         """Run a stored job that this process has taken from its queue, to its end.
@@ -138,7 +139,7 @@ class Generation:
         if done is not None:
             return done  # Its video is in place: only the record of that was lost.
         try:
-            runner = self._provider(job.provider)
+            runner = find_provider(self._providers, job.provider)
             card = find_model(job.model, job.feature, job.provider, catalogue=self._catalogue)
             request = self._preparation.restore(job, card)
         except TioMagicError as error:
@@ -162,6 +163,7 @@ class Generation:
         *,
         on_progress: ProgressSink = ignore_progress,
         told_to_end: Callable[[], bool] = nobody_asks,
+        turn: Callable[[Job, JobObserver], AbstractContextManager[None]] = at_once,
     ) -> Job:
         observer = JobObserver(
             request.job.job_id,
@@ -172,7 +174,7 @@ class Generation:
             on_trouble=self._on_trouble,
             told_to_end=told_to_end,
         )
-        return self._execution.start(runner, request, observer, told_to_end)
+        return self._execution.start(runner, request, observer, told_to_end, turn)
 
     def _queued(self, request: Request, retry: int) -> Job:
         """Store a job for a worker, and see that there is one."""
@@ -203,7 +205,7 @@ class Generation:
 
     def list(self, query: JobQuery) -> list[Job]:
         """Return stored jobs, newest first; the first time, after a look for dead workers."""
-        self._tidy_once()
+        self._follower.tidy_once()
         return self._repository.list(query)
 
     def check(self, job_id: str) -> Job:
@@ -215,25 +217,7 @@ class Generation:
             ResourceNotFoundError: when there is no such job.
             ProcessingError: when the video cannot be written; the next check tries again.
         """
-        job = self._repository.get(job_id)
-        if job.status.is_terminal:
-            return job
-        saved = self._settler.saved(job)
-        if saved is not None:
-            return saved
-        self._look_after(job)
-        if job.queue is not None and job.status is JobStatus.QUEUED:
-            return job  # No provider knows it yet.
-        try:
-            report = self._provider(job.provider).poll(job)
-        except APIError as error:
-            if not error.retryable:
-                raise
-            report = Report(status=job.status, message=error.message)
-        if self._supervisor is not None and is_lost(job, report):
-            # The last thing that a worker did may have been to bring the video home.
-            return self._settler.saved(job) or self._supervisor.settle_lost(job, report)
-        return self._settler.apply(job_id, report)
+        return self._follower.check(job_id)
 
     def recover(self) -> Sequence[Job]:
         """Look at every job that is not over, as after a crash or a restart of the machine.
@@ -245,29 +229,7 @@ class Generation:
             The jobs that have changed by it, oldest first. What went wrong with one of them is told
             to ``on_trouble``, and the next one is looked at.
         """
-        query = JobQuery(status=frozenset(JobStatus) - TERMINAL, limit=None, oldest_first=True)
-        return self._checked(self._repository.list(query))
-
-    def _checked(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        changed = []
-        for before in jobs:
-            try:
-                after = self.check(before.job_id)
-            except TioMagicError as error:
-                self._on_trouble(error)
-                continue
-            if after.version != before.version:
-                changed.append(after)
-        return changed
-
-    def _tidy_once(self) -> None:
-        """Recover the oldest background jobs, once, and ask nobody far away: it has to be cheap."""
-        if self._background is None or self._is_tidy:
-            return
-        self._is_tidy = True
-        statuses = frozenset(JobStatus) - TERMINAL
-        oldest = JobQuery(status=statuses, limit=TIDIED, oldest_first=True)
-        self._checked([job for job in self._repository.list(oldest) if job.queue is not None])
+        return self._follower.recover()
 
     def wait(
         self,
@@ -306,11 +268,7 @@ class Generation:
             APIError: when the provider cannot be asked; the job stays ``canceling``, and the next
                 call asks again.
         """
-        job = self._writer.change(job_id, lambda job, at: ask_to_stop(job, at=at))
-        if job.status.is_terminal:
-            return job
-        self._look_after(job)
-        return self._settler.apply(job_id, self._provider(job.provider).cancel(job))
+        return self._follower.cancel(job_id)
 
     def rerun(
         self,
@@ -343,21 +301,3 @@ class Generation:
             detach=detach,
             retry=retry,
         )
-
-    def _look_after(self, job: Job) -> None:
-        if self._supervisor is None:
-            return
-        try:
-            self._supervisor.look_after(job)
-        except (ProcessingError, ConfigurationError) as error:
-            # A full disk, or no worker now: the next look tries again, and this one has its answer.
-            self._on_trouble(error)
-
-    def _provider(self, name: str) -> Provider:
-        if name not in self._providers:
-            hint = did_you_mean(name, self._providers)
-            raise UnknownProviderError(
-                f"there is no provider {name!r}.{hint} Providers: {listed(self._providers)}",
-                details={"provider": name, "known": sorted(self._providers)},
-            )
-        return self._providers[name]

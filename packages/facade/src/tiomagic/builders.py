@@ -98,11 +98,24 @@ def build_local(
 
 
 def build_background(
-    repository: JobRepository, clock: Clock, launcher: Launcher, settings: Callable[[], Settings]
+    repository: JobRepository,
+    clock: Clock,
+    launcher: Launcher,
+    settings: Callable[[], Settings],
+    *,
+    shares_devices: bool,
 ) -> Background | None:
     """Return what jobs need to run without their caller; None where they cannot.
 
     They need the local adapter, and a repository that keeps leases as well.
+
+    Args:
+        repository: Where jobs, and perhaps leases, are kept.
+        clock: The time.
+        launcher: Starts workers.
+        settings: Gives the settings that hold.
+        shares_devices: True when the provider ``local`` is ours, whose runs in this process take
+            turns with workers on the devices of this machine.
     """
     leases = getattr(repository, "leases", None)
     try:
@@ -113,13 +126,23 @@ def build_background(
         return None
     from tiomagic_domain.working import Background
 
+    processes = SystemProcesses()
+
+    def slot(provider: str) -> str | None:
+        if provider != "local" or not shares_devices:
+            return None
+        from tiomagic_local.devices import device_names
+
+        return f"local:{processes.host}:{device_names(settings().device)[0]}"
+
     return Background(
         leases=leases,
-        processes=SystemProcesses(),
+        processes=processes,
         launcher=launcher,
         clock=clock,
         device=lambda: settings().device,
         stale_s=settings().worker_stale_s,
+        slot=slot,
     )
 
 

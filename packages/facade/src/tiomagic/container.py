@@ -112,6 +112,7 @@ def build_container(settings: Callable[[], Settings], overrides: Mapping[str, An
             container.clock,
             launcher,
             providers.Object(settings),
+            shares_devices="local" not in replaced,
         )
     )
     return container

@@ -6,10 +6,13 @@
             │                                           │ renews its leases while it lives
             └── Supervisor: is there a living worker? ──┘
                  none → launches one; dead or silent → ends it, and its job fails or runs again
+
+A run in its caller's own process takes its turn on the same devices: see ``turns``.
 """
 
 from tiomagic_domain.working.background import Background, queue_name
 from tiomagic_domain.working.supervisor import Supervisor
+from tiomagic_domain.working.turns import Turns
 from tiomagic_domain.working.worker import Limits, Worker
 
-__all__ = ["Background", "Limits", "Supervisor", "Worker", "queue_name"]
+__all__ = ["Background", "Limits", "Supervisor", "Turns", "Worker", "queue_name"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC
 
+from tiomagic_domain.jobs import Job
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.launcher import Launcher
 from tiomagic_domain.ports.leases import Lease, Leases
@@ -16,6 +18,34 @@ a database that others hold for long, or a machine that swaps, delays a renewal 
 
 WORKER = "worker:"
 """Begins the names of the leases of workers. Theirs are the only processes that may be ended."""
+
+
+TICKET = "turn:"
+"""Begins the names of the leases of those who wait for a device to run on in their own process."""
+
+Place = tuple[str, str]
+"""A job's place among all that wait for a device: the moment when it was stored, then its id."""
+
+
+def place_of(job: Job) -> Place:
+    """Return a job's place; of two, the lesser is the one that came first."""
+    return job.creation_time.astimezone(UTC).isoformat(timespec="microseconds"), job.job_id
+
+
+def ticket_name(slot: str, job: Job) -> str:
+    """Return the name of the lease with which a job waits for a device."""
+    return "@".join((TICKET + slot, *place_of(job)))
+
+
+def tickets(leases: Iterable[Lease], slot: str) -> list[tuple[Place, Lease]]:
+    """Return the tickets for a device among leases, the first first, dead holders' too."""
+    start = f"{TICKET}{slot}@"
+    found = []
+    for lease in leases:
+        if lease.name.startswith(start):
+            at, _, job_id = lease.name.removeprefix(start).partition("@")
+            found.append(((at, job_id), lease))
+    return sorted(found, key=lambda pair: pair[0])
 
 
 def queue_name(provider: str, host: str, device: str | None) -> str:
@@ -40,6 +70,9 @@ class Background:
     device: Callable[[], str | None] = lambda: None
     """Gives the device of new jobs; None for any."""
     stale_s: float = STALE_S
+    slot: Callable[[str], str | None] = lambda _provider: None
+    """Gives the device, by the name of its lease, that a provider uses when it runs in this
+    process; None when it uses none."""
 
     def queue(self, provider: str) -> str:
         """Return the queue that a new job of a provider waits in."""
@@ -54,6 +87,10 @@ class Background:
         held = self.leases.find(name)
         if held is not None and not self.bury(held):
             return None
+        return self.take_free(name)
+
+    def take_free(self, name: str) -> Lease | None:
+        """Take a lease that nobody holds; None when somebody does, be it this process."""
         return self._take(name, None)
 
     def renew(self, lease: Lease) -> Lease:
@@ -92,6 +129,26 @@ class Background:
         name = WORKER + queue
         found = self.leases.all()
         return [x for x in found if x.name == name or x.name.startswith(f"{name}@")]
+
+    def servers(self, leases: Iterable[Lease], slot: str) -> list[tuple[str, Lease]]:
+        """Return the queues that may use a device, each with the lease of one who serves it."""
+        provider, host, device = slot.split(":", 2)
+        found = []
+        for lease in leases:
+            queue = lease.name.removeprefix(WORKER).partition("@")[0]
+            start, _, wanted = queue.removeprefix(f"{provider}:{host}").partition(":")
+            # ``cuda`` is the first of them, ``auto`` any.
+            fits = wanted in {"auto", device, device.partition(":")[0]}
+            if lease.name.startswith(WORKER) and not start and fits:
+                found.append((queue, lease))
+        return found
+
+    def first_ticket(self, slot: str) -> Place | None:
+        """Return the place of the living one who has waited longest for a device, if any."""
+        for place, lease in tickets(self.leases.all(), slot):
+            if not self.bury(lease):
+                return place
+        return None
 
     def _take(self, name: str, instead_of: Lease | None) -> Lease | None:
         return self.leases.take(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from tiomagic_domain.errors import (
@@ -18,7 +19,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.jobs import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.leases import Lease
-from tiomagic_domain.working.background import WORKER, Background
+from tiomagic_domain.working.background import WORKER, Background, place_of
 
 MINE = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
 """Statuses of a job that its worker has not brought to an end."""
@@ -47,6 +48,14 @@ class Limits:
     cancel_bound_s: float = 20.0
     """A run that was to stop and has not answered for so long is ended with its process: loading
     and decoding cannot be interrupted otherwise."""
+
+
+class Ended(Enum):
+    """Why a worker stops to serve."""
+
+    IDLE = "no job came"
+    TOLD = "told to end"
+    FOR_ANOTHER = "makes room for a run in its caller's own process"
 
 
 class Worker:
@@ -111,8 +120,8 @@ class Worker:
             while not self._ending.is_set() and self._waiting():
                 if not self._enter():
                     return  # Another one stands at the door and will take what is there.
-                if self.slot is not None:
-                    self._serve()
+                if self.slot is not None and self._serve() is Ended.FOR_ANOTHER:
+                    self._make_room()
                 self._release(*self._held)
         finally:
             self._release(*self._held)
@@ -138,7 +147,7 @@ class Worker:
         self._slots = self._slots or tuple(self._find_slots())
         while not self._ending.is_set() and self._waiting():
             for slot in self._slots:
-                if self._take(slot):
+                if not self._is_after_another(slot) and self._take(slot):
                     if self._take(f"{door}@{slot}"):
                         self._release(door)
                         return True
@@ -146,18 +155,40 @@ class Worker:
             self._clock.sleep(self._limits.poll_s)
         return True
 
-    def _serve(self) -> None:
+    def _serve(self) -> Ended:
+        """Run job after job on the device that it holds."""
         since = self._clock.monotonic()
         while not self._ending.is_set():
+            if self.slot is not None and self._is_after_another(self.slot):
+                return Ended.FOR_ANOTHER
             job = self._claim()
             if job is not None:
                 self._call_for_help()
                 self._perform(job)
                 since = self._clock.monotonic()
             elif self._clock.monotonic() - since >= self._limits.idle_s:
-                return
+                return Ended.IDLE
             else:
                 self._clock.sleep(self._limits.poll_s)
+        return Ended.TOLD
+
+    def _is_after_another(self, slot: str) -> bool:
+        """Return whether a run in its caller's own process came before the jobs of the queue."""
+        place = self._background.first_ticket(slot)
+        if place is None:
+            return False
+        waiting = self._waiting()
+        return not waiting or place < place_of(waiting[0])
+
+    def _make_room(self) -> None:
+        """End this process for one that waits for its device: what is loaded goes with it.
+
+        The device's lease is not given back: the dead hold nothing, and have no memory in use.
+        """
+        self._release(*(name for name in self._held if name != self.slot))
+        if self._waiting():
+            self._launch()
+        self._leave()
 
     def _perform(self, job: Job) -> None:
         self._current = job

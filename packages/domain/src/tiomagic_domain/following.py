@@ -1,0 +1,156 @@
+"""How stored jobs are: asking whoever runs them, stopping them, and recovery after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from tiomagic_domain.errors import (
+    APIError,
+    ConfigurationError,
+    ProcessingError,
+    TioMagicError,
+    UnknownProviderError,
+)
+from tiomagic_domain.jobs import TERMINAL, Job, JobQuery, JobStatus
+from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.provider import Provider, Report
+from tiomagic_domain.reports import ask_to_stop
+from tiomagic_domain.settling import Settler
+from tiomagic_domain.suggestions import did_you_mean, listed
+from tiomagic_domain.working.supervisor import Supervisor, is_lost
+from tiomagic_domain.writing import JobWriter
+
+TIDIED = 20
+"""Jobs that the first listing looks at before it lists, at the most: a few small queries each."""
+
+
+class Follower:
+    """Looks after jobs that are stored.
+
+    Args:
+        providers: Who runs jobs, by name.
+        repository: Where jobs are kept.
+        writer: Stores changes.
+        settler: Stores what providers say.
+        on_trouble: Told what went wrong without stopping anything.
+        supervisor: Looks after the jobs of queues; None where no job runs without its caller.
+    """
+
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, Provider],
+        repository: JobRepository,
+        writer: JobWriter,
+        settler: Settler,
+        on_trouble: Callable[[TioMagicError], None],
+        supervisor: Supervisor | None,
+    ) -> None:
+        self._providers = providers
+        self._repository = repository
+        self._writer = writer
+        self._settler = settler
+        self._on_trouble = on_trouble
+        self._supervisor = supervisor
+        self._is_tidy = False
+
+    def check(self, job_id: str) -> Job:
+        """Ask the provider how a job is, bring its video home when it is done, and store the news.
+
+        When the provider cannot be reached the job stays as it is, with a message.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ProcessingError: when the video cannot be written; the next check tries again.
+        """
+        job = self._repository.get(job_id)
+        if job.status.is_terminal:
+            return job
+        saved = self._settler.saved(job)
+        if saved is not None:
+            return saved
+        self._look_after(job)
+        if job.queue is not None and job.status is JobStatus.QUEUED:
+            return job  # No provider knows it yet.
+        try:
+            report = find_provider(self._providers, job.provider).poll(job)
+        except APIError as error:
+            if not error.retryable:
+                raise
+            report = Report(status=job.status, message=error.message)
+        if self._supervisor is not None and is_lost(job, report):
+            # The last thing that a worker did may have been to bring the video home.
+            return self._settler.saved(job) or self._supervisor.settle_lost(job, report)
+        return self._settler.apply(job_id, report)
+
+    def recover(self) -> Sequence[Job]:
+        """Look at every job that is not over, as after a crash or a restart of the machine.
+
+        Jobs of dead workers fail or run again, jobs far away are followed, videos that are done
+        are brought home, and queues with jobs in them get a worker.
+
+        Returns:
+            The jobs that have changed by it, oldest first. What went wrong with one of them is told
+            to ``on_trouble``, and the next one is looked at.
+        """
+        query = JobQuery(status=frozenset(JobStatus) - TERMINAL, limit=None, oldest_first=True)
+        return self._checked(self._repository.list(query))
+
+    def _checked(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        changed = []
+        for before in jobs:
+            try:
+                after = self.check(before.job_id)
+            except TioMagicError as error:
+                self._on_trouble(error)
+                continue
+            if after.version != before.version:
+                changed.append(after)
+        return changed
+
+    def tidy_once(self) -> None:
+        """Recover the oldest background jobs, once, and ask nobody far away: it has to be cheap."""
+        if self._supervisor is None or self._is_tidy:
+            return
+        self._is_tidy = True
+        statuses = frozenset(JobStatus) - TERMINAL
+        oldest = JobQuery(status=statuses, limit=TIDIED, oldest_first=True)
+        self._checked([job for job in self._repository.list(oldest) if job.queue is not None])
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask for a job to stop and store the outcome. A finished job stays as it is.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            APIError: when the provider cannot be asked; the job stays ``canceling``, and the next
+                call asks again.
+        """
+        job = self._writer.change(job_id, lambda job, at: ask_to_stop(job, at=at))
+        if job.status.is_terminal:
+            return job
+        self._look_after(job)
+        return self._settler.apply(job_id, find_provider(self._providers, job.provider).cancel(job))
+
+    def _look_after(self, job: Job) -> None:
+        if self._supervisor is None:
+            return
+        try:
+            self._supervisor.look_after(job)
+        except (ProcessingError, ConfigurationError) as error:
+            # A full disk, or no worker now: the next look tries again, and this one has its answer.
+            self._on_trouble(error)
+
+
+def find_provider(providers: Mapping[str, Provider], name: str) -> Provider:
+    """Return a provider by its name.
+
+    Raises:
+        UnknownProviderError: when there is none of that name; the message lists them.
+    """
+    if name not in providers:
+        raise UnknownProviderError(
+            f"there is no provider {name!r}.{did_you_mean(name, providers)} "
+            f"Providers: {listed(providers)}",
+            details={"provider": name, "known": sorted(providers)},
+        )
+    return providers[name]
