@@ -1,0 +1,112 @@
+"""How far ``fast`` is from ``exact``, and what it leaves out, by the cache's threshold.
+
+The shipped model makes the same videos with each threshold; they are compared with the exact ones::
+
+    uv run python benchmarks/accelerations.py --steps 30
+
+Writes ``benchmarks/results/accelerations.json``. The threshold of ``fast`` is the largest whose
+videos keep 30 dB to the exact ones in the median. A tiny model is no large one: what the share of
+blocks is worth in seconds is a matter of ``benchmarks/gpu_pipelines.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+import report
+
+from tiomagic_domain.acceleration import Acceleration
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.features import Feature, TextToVideoInputs
+from tiomagic_domain.parameters import UNSET
+from tiomagic_domain.progress import NeverCanceled, ignore_progress
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.runtime import Runtime
+
+MODEL, FEATURE = "doodle", Feature.TEXT_TO_VIDEO
+PROMPTS = (
+    "a red circle moves right on a white background",
+    "a blue square bounces on a yellow background",
+    "a green triangle spins on a black background",
+    "an orange star grows on a blue background",
+    "a purple stick figure walks to the left",
+    "a pink stick figure waves",
+    "a yellow circle shrinks on a purple background",
+    "a black star moves up on a pink background",
+)
+THRESHOLDS = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3)
+
+
+class Studio:
+    """Makes videos with the shipped model."""
+
+    def __init__(self, steps: int) -> None:
+        self._card = find_model(MODEL, FEATURE)
+        optional = self._card.schema(FEATURE).optional
+        settled = [parameter for parameter in optional if parameter.default is not UNSET]
+        self._settings = {parameter.name: parameter.default for parameter in settled}
+        self._settings |= {"num_inference_steps": steps, "seed": 7}
+        self._runtime = Runtime(LocalOptions(device="cpu"))
+
+    def make(self, prompt: str, threshold: float) -> tuple[np.ndarray, dict[str, Any]]:
+        """Return the frames, uint8 (T, H, W, 3), with what was left out and the seconds it took."""
+        wanted = Acceleration(cache_threshold=threshold).to_dict()
+        settings = {**self._settings, "acceleration": wanted}
+        token = NeverCanceled()
+        with self._runtime.use(self._card, settings, ignore_progress, token) as loaded:
+            start = time.process_time()
+            inputs = TextToVideoInputs(prompt=prompt)
+            clip = loaded.engine.text_to_video(inputs, settings, ignore_progress, token)
+            seconds = time.process_time() - start
+        cache = loaded.running.facts().get("cache", {})
+        return np.asarray(clip.frames), {**cache, "cpu_s": seconds}
+
+
+def psnr(frames: np.ndarray, exact: np.ndarray) -> float:
+    """Return the peak signal-to-noise ratio in dB; infinite for equal frames."""
+    error = float(((frames.astype(float) - exact) ** 2).mean())
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+
+
+def measure(studio: Studio, threshold: float, exact: list[np.ndarray]) -> dict[str, Any]:
+    """Return what a threshold does to the videos of all prompts."""
+    found, distances = [], []
+    for prompt, reference in zip(PROMPTS, exact, strict=True):
+        frames, facts = studio.make(prompt, threshold)
+        found.append(facts)
+        distances.append(psnr(frames, reference))
+    calls = sum(one.get("computed", 0) + one.get("skipped", 0) for one in found)
+    return {
+        "threshold": threshold,
+        "left_out": sum(one.get("skipped", 0) for one in found) / calls if calls else 0.0,
+        "psnr_db_median": _rounded(statistics.median(distances)),
+        "psnr_db_least": _rounded(min(distances)),
+        "cpu_s_median": round(statistics.median(one["cpu_s"] for one in found), 2),
+    }
+
+
+def _rounded(decibels: float) -> float | None:
+    return None if math.isinf(decibels) else round(decibels, 1)
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=30)
+    given = parser.parse_args()
+    studio = Studio(given.steps)
+    exact = [studio.make(prompt, 0.0)[0] for prompt in PROMPTS]
+    rows = [measure(studio, threshold, exact) for threshold in THRESHOLDS]
+    for row in rows:
+        print(row)
+    result = {"what": __doc__, "model": MODEL, "steps": given.steps, "rows": rows}
+    print(report.write("accelerations", {**result, "prompts": PROMPTS}))
+
+
+if __name__ == "__main__":
+    main()
