@@ -52,7 +52,7 @@ def test_the_sheet_has_a_row_a_clip(tmp_path: Path) -> None:
         path = tmp_path / f"{example.feature}.mp4"
         write_mp4(path, frames, fps=16, recipe={})
         clips.append((example, path))
-    with Image.open(draw_sheet(clips, tmp_path / "sheet.png")) as sheet:
+    with Image.open(draw_sheet(TioMagic(), clips, tmp_path / "sheet.png")) as sheet:
         assert sheet.width > SHOWN_FRAMES * CELL_WIDTH
         assert sheet.height > len(EXAMPLES) * CELL_WIDTH
         row = [sheet.getpixel((x, 90)) for x in (60, sheet.width - 60)]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Launcher,
         MediaReader,
         OutputStore,
+        Pictures,
         Provider,
     )
     from tiomagic_domain.working import Background
@@ -72,6 +73,19 @@ def build_media(state_dir: Path, *, allow_private: bool) -> MediaReader:
     except ImportError as error:
         return AbsentMediaReader(missing("media", error))
     return LocalMediaReader(state_dir / INPUTS, allow_private_addresses=allow_private)
+
+
+def build_pictures() -> Pictures:
+    """Return what makes pictures of videos.
+
+    Raises:
+        MissingDependencyError: when its packages are not installed.
+    """
+    try:
+        from tiomagic_local.results.maker import PictureMaker
+    except ImportError as error:
+        raise missing("media", error) from error
+    return PictureMaker()
 
 
 def build_local(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tiomagic.inquiries import Inquiries
+from tiomagic.picturing import Picturing
 from tiomagic.run_options import RunOptions
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.progress import ProgressSink
 
 
-class TioMagic(Inquiries):
+class TioMagic(Inquiries, Picturing):
     """One set of settings, and everything that can be done with it.
 
     ``from tiomagic import tm`` gives the shared instance. One's own has its own settings, database
@@ -44,7 +45,7 @@ class TioMagic(Inquiries):
         working_dir: Folder of ``generation_log.json``, ``output_videos``, ``.tiomagic`` and
             ``.env``; None for the process's working directory at the first use.
         overrides: Parts by name: ``clock``, ``repository``, ``outputs``, ``media``,
-            ``generation_log``, and ``providers``, a mapping of names to providers.
+            ``pictures``, ``generation_log``, and ``providers``, a mapping of names to providers.
         **settings: See :mod:`tiomagic.settings`; they come before the environment and ``.env``.
 
     Raises:

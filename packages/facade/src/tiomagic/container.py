@@ -2,7 +2,7 @@
 
 ::
 
-    config ──► clock · repository · outputs · media · generation_log
+    config ──► clock · repository · outputs · media · generation_log     pictures
        │          └──────┬─────┴────────┴────────────┘
        └──► local · modal ──► backends ──► generation · archive
 
@@ -40,6 +40,7 @@ class Container(containers.DeclarativeContainer):
     media = providers.ThreadSafeSingleton(
         builders.build_media, config.state_dir, allow_private=config.allow_private_media
     )
+    pictures = providers.ThreadSafeSingleton(builders.build_pictures)
     generation_log = providers.ThreadSafeSingleton(
         builders.build_generation_log, config.log_path, repository
     )

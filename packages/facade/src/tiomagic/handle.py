@@ -11,6 +11,7 @@ from tiomagic.events import POLL_S, JobEvent, events, events_async
 from tiomagic.following import wait_async, wait_for
 from tiomagic.launching import read_log
 from tiomagic.recipes import of_job
+from tiomagic.showing import Shown
 from tiomagic_domain.errors import JobExecutionError
 from tiomagic_domain.jobs import Job, JobStatus
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.progress import Progress, ProgressSink
 
 
-class JobHandle:
+class JobHandle(Shown):
     """One job as it was when it was last looked at; ``refresh`` looks again."""
 
     def __init__(self, job: Job, session: Session, recipe: Mapping[str, Any] | None = None) -> None:

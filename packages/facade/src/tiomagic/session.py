@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from tiomagic.discretion import DiscreetProvider
     from tiomagic_domain.archive import Archive
     from tiomagic_domain.generation import Generation
-    from tiomagic_domain.ports import Clock
+    from tiomagic_domain.ports import Clock, Pictures
 
-PARTS: Final = ("clock", "repository", "outputs", "media", "generation_log", "providers")
+PARTS: Final = (
+    *("clock", "repository", "outputs", "media", "pictures", "generation_log", "providers"),
+)
 """What may be overridden."""
 
 
@@ -128,6 +130,17 @@ class Session:
         with self._lock:
             archive: Archive = self.container.archive()
             return archive
+
+    @property
+    def pictures(self) -> Pictures:
+        """What makes pictures of videos.
+
+        Raises:
+            MissingDependencyError: when its packages are not installed.
+        """
+        with self._lock:
+            pictures: Pictures = self.container.pictures()
+            return pictures
 
     @property
     def clock(self) -> Clock:

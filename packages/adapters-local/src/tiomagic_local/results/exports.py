@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import av
 import numpy as np
@@ -30,6 +30,9 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from tiomagic_domain.errors import ProcessingError, ValidationError
 from tiomagic_domain.suggestions import listed
 from tiomagic_local.results.film import Film
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 GIF_TICK: Final = Fraction(1, 100)
 """Seconds: GIF counts time in hundredths."""
@@ -67,11 +70,21 @@ def export(film: Film, target: Path, *, width: int | None = None, frame: int = -
     if not ending:
         write_frames(film, target)
         return target
+    if ending == ".png":
+        return save_picture(film.image(frame), target)
     with _whole(target) as part:
-        if ending == ".png":
-            film.image(frame).save(part, format="PNG")
-        else:
-            WRITERS[ending](film, part)
+        WRITERS[ending](film, part)
+    return target
+
+
+def save_picture(image: Image.Image, target: Path) -> Path:
+    """Write a picture as PNG, whole or not at all, and return the target.
+
+    Raises:
+        ProcessingError: when it cannot be written.
+    """
+    with _whole(target) as part:
+        image.save(part, format="PNG")
     return target
 
 

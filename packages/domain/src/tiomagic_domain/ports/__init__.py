@@ -8,6 +8,7 @@ from tiomagic_domain.ports.launcher import Launcher
 from tiomagic_domain.ports.leases import Lease, Leases
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
+from tiomagic_domain.ports.pictures import Labelled, Pictures
 from tiomagic_domain.ports.pose_guidance import PoseGuidance
 from tiomagic_domain.ports.processes import Processes
 from tiomagic_domain.ports.provider import Capabilities, Observer, Provider, Report, Request
@@ -19,12 +20,14 @@ __all__ = [
     "ImageToVideo",
     "Interpolate",
     "JobRepository",
+    "Labelled",
     "Launcher",
     "Lease",
     "Leases",
     "MediaReader",
     "Observer",
     "OutputStore",
+    "Pictures",
     "PoseGuidance",
     "Processes",
     "Provider",

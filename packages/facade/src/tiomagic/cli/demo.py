@@ -34,7 +34,7 @@ def demo(
         for example, video in make(tm, progress=not (quiet or as_json)):
             clips.append((example, copy_to(video, target / f"{example.feature}.mp4")))
             output.say(f'{example.feature}: "{example.prompt}"')
-        sheet = draw_sheet(clips, target / SHEET)
+        sheet = draw_sheet(tm, clips, target / SHEET)
         plain = {example.feature: str(path) for example, path in clips}
         paths = [*plain.values(), str(sheet)]
         output.data({**plain, "contact_sheet": str(sheet)}, "\n".join(paths))

@@ -77,3 +77,8 @@ Status = Annotated[
     list[str] | None,
     typer.Option(help="queued, running, canceling, completed, failed or canceled; repeatable."),
 ]
+Video = Annotated[str, typer.Argument(metavar="JOB", help="A job's id, or the path of an mp4.")]
+Target = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="PATH", help="The file; beside the video if left out."),
+]

@@ -85,23 +85,17 @@ def make(tm: TioMagic, *, progress: ProgressChoice = False) -> Iterator[tuple[Ex
         yield example, job.result()
 
 
-def draw_sheet(clips: Iterable[tuple[Example, Path]], target: Path) -> Path:
+def draw_sheet(tm: TioMagic, clips: Iterable[tuple[Example, Path]], target: Path) -> Path:
     """Write a picture with a row of frames for each clip.
 
     Args:
+        tm: Has the maker of pictures.
         clips: Examples with their videos.
         target: A PNG file.
     """
-    from tiomagic_local.media.frames import even_indices  # noqa: PLC0415  # Needs numpy.
-    from tiomagic_local.results.film import read_film  # noqa: PLC0415  # Needs PyAV.
-    from tiomagic_local.results.sheet import Cell, grid  # noqa: PLC0415  # Needs Pillow.
+    from tiomagic_domain.ports import Labelled  # noqa: PLC0415  # Not for the import.
 
-    rows = []
-    for example, path in clips:
-        film = read_film(path)
-        shown = even_indices(len(film.frames), SHOWN_FRAMES)
-        cells = [Cell(image=film.image(index)) for index in shown]
-        cells[0] = Cell(image=cells[0].image, label=example.feature)
-        rows.append(cells)
-    grid(rows, width=CELL_WIDTH, title=f"tiomagic demo: {MODEL}").save(target, format="PNG")
-    return target
+    rows = [[Labelled(video=path, label=example.feature)] for example, path in clips]
+    return tm._session.pictures.grid(  # noqa: SLF001 - the same package
+        rows, target, count=SHOWN_FRAMES, width=CELL_WIDTH, title=f"tiomagic demo: {MODEL}"
+    )

@@ -1,0 +1,104 @@
+"""Port: what can be made of finished videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """One cell of a grid of videos."""
+
+    video: Path | None
+    """None for a cell without a video; an empty frame takes its place."""
+    label: str = ""
+    """One line, cut when it is too long."""
+
+
+class Pictures(Protocol):
+    """Makes pictures of videos, and files for other programs. Every file is whole or not there.
+
+    All methods return their target, and raise ``ResourceNotFoundError`` when a video is gone,
+    ``ValidationError`` when it cannot be read or a number is out of range, and ``ProcessingError``
+    when the target cannot be written.
+    """
+
+    def contact_sheet(
+        self, video: Path, target: Path, *, count: int, columns: int, width: int, title: str
+    ) -> Path:
+        """Write a PNG of frames spread evenly over a video, each with its time.
+
+        Args:
+            video: The source.
+            target: The PNG.
+            count: Frames, at least 1; a shorter video gives all of its own.
+            columns: Frames in a row, at least 1.
+            width: Of each frame, in pixels, at least 1.
+            title: Stands above; "" for none.
+        """
+        ...
+
+    def poster(self, video: Path, target: Path) -> Path:
+        """Write the frame in the middle of a video as PNG."""
+        ...
+
+    def export(
+        self, video: Path, target: Path, *, width: int | None = None, frame: int = -1
+    ) -> Path:
+        """Write a video in the format that the target's ending names.
+
+        Args:
+            video: The source.
+            target: ``.gif``, ``.webp``, ``.png``, ``.mov`` (ProRes) or ``.mkv`` (FFV1).
+            width: Pixels, the shape is kept; None for the video's own.
+            frame: Which one a ``.png`` shows; negative counts from the end.
+        """
+        ...
+
+    def frames(self, video: Path, folder: Path, *, width: int | None = None) -> Path:
+        """Write all frames of a video as numbered PNG into a folder, which is empty or not there.
+
+        Args:
+            video: The source.
+            folder: Its name is the first part of each frame's.
+            width: Pixels, the shape is kept; None for the video's own.
+        """
+        ...
+
+    def grid(
+        self,
+        rows: Sequence[Sequence[Labelled]],
+        target: Path,
+        *,
+        count: int,
+        width: int,
+        title: str,
+    ) -> Path:
+        """Write a PNG that shows frames of several videos, each over its label.
+
+        Args:
+            rows: Rows of videos; at least one cell.
+            target: The PNG.
+            count: Frames of each video, at least 1.
+            width: Of each frame, in pixels, at least 1.
+            title: Stands above.
+        """
+        ...
+
+    def side_by_side(
+        self, rows: Sequence[Sequence[Labelled]], target: Path, *, width: int, title: str
+    ) -> Path:
+        """Write an mp4 in which several videos play at once, each over its label.
+
+        A shorter one stays on its last frame until the longest is over.
+
+        Args:
+            rows: Rows of videos; at least one has a video.
+            target: The mp4.
+            width: Of each video, in pixels, at least 1.
+            title: Stands above.
+        """
+        ...
