@@ -10,6 +10,7 @@ import typer
 
 from tiomagic import __version__
 from tiomagic.cli.cancel import cancel
+from tiomagic.cli.convert import convert
 from tiomagic.cli.delete import delete
 from tiomagic.cli.demo import demo
 from tiomagic.cli.doctor import doctor
@@ -26,6 +27,7 @@ from tiomagic.cli.note import note
 from tiomagic.cli.pose_guidance import pose_guidance
 from tiomagic.cli.rerun import rerun
 from tiomagic.cli.schema import schema
+from tiomagic.cli.sheet import sheet
 from tiomagic.cli.status import status
 from tiomagic.cli.tag import tag
 from tiomagic.cli.text_to_video import text_to_video
@@ -43,6 +45,8 @@ COMMANDS = (
     status,
     cancel,
     logs,
+    sheet,
+    convert,
     tag,
     note,
     delete,
