@@ -23,6 +23,7 @@ PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
         "local": "running models on this machine",
         "modal": "running models on Modal",
         "media": "reading pictures and videos",
+        "ui": "the web page",
     }
 )
 """What each part is for."""

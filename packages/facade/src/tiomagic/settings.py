@@ -23,6 +23,7 @@ setting                variable                            default
 ``modal_token_id``     ``MODAL_TOKEN_ID``                  what Modal's own tools have stored
 ``modal_token_secret``  ``MODAL_TOKEN_SECRET``             the same
 ``modal_environment``  ``MODAL_ENVIRONMENT``               the workspace's default
+``ui_auth``            ``TIOMAGIC_UI_AUTH``                none; ``user:password`` of the web page
 =====================  ==================================  ========================================
 
 Only these variables are taken from ``.env``, and none is put into the environment of the process.
@@ -92,11 +93,14 @@ class Settings:
     modal_token_id: str | None = field(default=None, repr=False)
     modal_token_secret: str | None = field(default=None, repr=False)
     modal_environment: str | None = None
+    ui_auth: str | None = field(default=None, repr=False)
+    """``user:password`` that the web page asks for; None where only this machine reaches it."""
 
     @property
     def secrets(self) -> frozenset[str]:
         """What must appear in no record, log or error."""
-        given = (self.api_key, self.hf_token, self.modal_token_id, self.modal_token_secret)
+        login = (self.ui_auth or "").partition(":")[2]
+        given = (self.api_key, self.hf_token, self.modal_token_id, self.modal_token_secret, login)
         password = re.search(r"://[^/@]*?:([^/]+)@", self.database_url)
         found = {secret for secret in given if secret}
         return frozenset(found | ({password[1]} if password else set()))
@@ -187,6 +191,7 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "modal_token_id": Option("MODAL_TOKEN_ID", _text, secret=True),
         "modal_token_secret": Option("MODAL_TOKEN_SECRET", _text, secret=True),
         "modal_environment": Option("MODAL_ENVIRONMENT", _text),
+        "ui_auth": Option("TIOMAGIC_UI_AUTH", _text, secret=True),
     }
 )
 """Every setting by its name."""

@@ -31,6 +31,7 @@ from tiomagic.cli.sheet import sheet
 from tiomagic.cli.status import status
 from tiomagic.cli.tag import tag
 from tiomagic.cli.text_to_video import text_to_video
+from tiomagic.cli.ui import ui
 
 COMMANDS = (
     demo,
@@ -53,6 +54,7 @@ COMMANDS = (
     export,
     inspect,
     doctor,
+    ui,
 )
 
 # Plain help and plain errors: rich would cost more than all the rest, and it renders only data.

@@ -1,0 +1,57 @@
+"""``tiomagic ui``."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from threading import Event
+from typing import Annotated
+
+import typer
+
+from tiomagic.cli import options as o
+from tiomagic.cli.making import connect
+from tiomagic.cli.output import reporting
+
+
+def ui(
+    *,
+    host: Annotated[
+        str,
+        typer.Option(help="Address to listen on. Any but a loopback one asks for a login."),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port to listen on; the first that is free from 7860 on, 0 for any."),
+    ] = None,
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="USER:PASSWORD",
+            help="Ask for this login. Others on this machine can read a command line: "
+            "TIOMAGIC_UI_AUTH is better.",
+        ),
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    debug: o.Debug = False,
+) -> None:
+    """Open a web page to make videos, and to find and compare those that are made.
+
+    Runs until Ctrl-C. Jobs go on without it, and the page finds them when it is started again.
+    """
+    with reporting(as_json=False, debug=debug) as output:
+        from tiomagic.ui.serve import Door, serve  # noqa: PLC0415  # Not for --help.
+
+        tm = connect(output)
+        session = tm._session  # noqa: SLF001 - the command line is part of the facade
+        door = Door(host=host, port=port, auth=auth or session.settings.ui_auth)
+        blocks, address = serve(session, door, open_browser=browser)
+        output.data(address, address)
+        sys.stdout.flush()
+        output.say("Ctrl-C ends the page; jobs go on.")
+        try:
+            with suppress(KeyboardInterrupt):
+                Event().wait()
+        finally:
+            blocks.close()
+            tm.close()

@@ -1,0 +1,195 @@
+"""What the page asks of tiomagic: forms, submitting, and jobs. Knows nothing of widgets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from tiomagic import listing, recipes
+from tiomagic.ui.form import Field, arguments_of, fields_of
+from tiomagic.ui.live import Live
+from tiomagic_domain.catalogue import models_for
+from tiomagic_domain.errors import (
+    ConfigurationError,
+    ResourceNotFoundError,
+    ValidationError,
+)
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs import Job, JobQuery
+
+if TYPE_CHECKING:
+    from tiomagic.session import Session
+
+FALLBACK: Final = "local"
+"""Who runs generations when no setting says so; the same as on the command line."""
+
+
+class Choice(TypedDict):
+    """What the form is for. Plain data: each page keeps its own."""
+
+    provider: str
+    feature: str
+    model: str
+    values: dict[str, Any]
+    """What the form holds at first in the place of the defaults."""
+    serial: int
+    """Another one each time the form is filled anew, so that nothing typed is kept over it."""
+
+
+class Desk:
+    """The use cases of the page, over one session. Thread-safe.
+
+    Args:
+        session: Settings and parts.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.live = Live(session)
+
+    def providers(self) -> list[str]:
+        """Return who can run a model, the configured one first."""
+        names = self.session.provider_names()
+        first = self.session.settings.provider or FALLBACK
+        return sorted(names, key=lambda name: (name != first, name))
+
+    def features(self, provider: str) -> list[Feature]:
+        """Return what a provider can do, in the order of the documentation."""
+        return [feature for feature in Feature if models_for(feature, provider)]
+
+    def models(self, provider: str, feature: str) -> list[tuple[str, str]]:
+        """Return title and name of each model that does a feature on a provider."""
+        return [(card.title, card.name) for card in listing.cards(feature, provider)]
+
+    def choose(self, provider: str, feature: str | None = None, model: str | None = None) -> Choice:
+        """Return a choice that is legal and as near as can be to what is wanted."""
+        features = [known.value for known in self.features(provider)]
+        feature = feature if feature in features else features[0]
+        names = [name for _, name in self.models(provider, feature)]
+        if model not in names:
+            default = self._default_model(provider)
+            model = default if default in names else names[0]
+        return Choice(provider=provider, feature=feature, model=model, values={}, serial=0)
+
+    def fields(self, choice: Choice) -> list[Field]:
+        """Return the form of a choice."""
+        schema = listing.schema(choice["feature"], choice["model"])
+        return fields_of(schema, choice["values"])
+
+    def submit(self, choice: Choice, entered: Mapping[str, Any]) -> Job:
+        """Start a job that needs no page.
+
+        Args:
+            choice: What the form is for.
+            entered: What was entered, by the names of ``form.entries_of``.
+
+        Raises:
+            ValidationError: with what is wrong at each field; nothing was stored.
+            TioMagicError: when the job cannot run.
+        """
+        arguments = arguments_of(self.fields(choice), entered)
+        job = self.session.generation.submit(
+            Feature(choice["feature"]),
+            provider=choice["provider"],
+            model=choice["model"],
+            arguments=arguments,
+            detach=True,
+        )
+        self.live.forget()
+        return job
+
+    def again(self, job_id: str) -> Job:
+        """Start a job once more with a seed that is drawn anew.
+
+        Raises:
+            TioMagicError: when it cannot run.
+        """
+        recipe = recipes.of_job(self.session.generation.get(job_id))
+        job = self.session.generation.rerun(recipe, overrides={"seed": None}, detach=True)
+        self.live.forget()
+        return job
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to stop.
+
+        Raises:
+            TioMagicError: when its provider cannot be asked.
+        """
+        self.live.forget()
+        return self.session.generation.cancel(job_id)
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job that is over, with its video.
+
+        Raises:
+            TioMagicError: when it is not over, or a file cannot be deleted.
+        """
+        self.session.archive.delete(job_id, files=True)
+
+    def find(self, job_id: str | None) -> Job | None:
+        """Return a job as it is stored; None when there is none, or it has been deleted."""
+        if job_id is None:
+            return None
+        try:
+            return self.session.generation.get(job_id)
+        except ResourceNotFoundError:
+            return None
+
+    def newest(self) -> Job | None:
+        """Return the job that was submitted last."""
+        return next(iter(self.session.generation.list(JobQuery(limit=1))), None)
+
+    def settings_of(self, job_id: str) -> Choice:
+        """Return a choice whose form holds the settings of a job.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ValidationError, UnknownModelError: when its model does not do that any more.
+        """
+        job = self.session.generation.get(job_id)
+        listing.schema(job.feature.value, job.model)
+        values = {name: self._entry(value) for name, value in job.arguments.items()}
+        return Choice(
+            provider=job.provider,
+            feature=job.feature.value,
+            model=job.model,
+            values=values,
+            serial=time.monotonic_ns(),
+        )
+
+    def _entry(self, value: Any) -> Any:
+        """Return what a form holds for a stored argument: a path for a picture or a video."""
+        if not isinstance(value, Mapping) or "sha256" not in value:
+            return value
+        try:
+            return str(self.session.container.media().find(value).path)
+        except ResourceNotFoundError:
+            return None  # It has been cleared away: the form asks for it again.
+
+    def _default_model(self, provider: str) -> str | None:
+        try:
+            return self.session.provider(provider).capabilities().default_model
+        except ConfigurationError:
+            return None  # Not installed: the form can be looked at, and submitting says what lacks.
+
+
+def by_field(
+    error: ValidationError, names: Sequence[str]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the problems at each field, and those that belong to none.
+
+    Args:
+        error: What the schema or a reader of media has found.
+        names: The form's fields.
+    """
+    placed: dict[str, list[str]] = {}
+    rest = [] if error.problems else [error.message]
+    for problem in error.problems:
+        fields = [field for field in problem.field.split(", ") if field in names]
+        message = f"{problem.message[:1].upper()}{problem.message[1:]}"
+        for field in fields:
+            placed.setdefault(field, []).append(message)
+        if not fields:
+            rest.append(f"{problem.field}: {problem.message}")
+    return placed, rest

@@ -1,0 +1,60 @@
+"""The jobs of the store: searched, filtered, and read in pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tiomagic.ui import markup
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs import JobQuery, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from tiomagic.session import Session
+
+PAGE: Final = 12
+"""Jobs that are added each time somebody asks for more."""
+ANY: Final = ""
+"""What a filter says when it does not narrow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which jobs the gallery shows."""
+
+    text: str = ""
+    """Words that must all occur in the prompt."""
+    status: str = ANY
+    feature: str = ANY
+    model: str = ANY
+
+    def query(self, limit: int) -> JobQuery:
+        """Return the query of the job store."""
+        return JobQuery(
+            text=self.text.strip() or None,
+            status=frozenset({JobStatus(self.status)}) if self.status else None,
+            feature=Feature(self.feature) if self.feature else None,
+            model=self.model or None,
+            limit=limit,
+        )
+
+
+def gallery(
+    session: Session, filters: Filters, *, limit: int, compared: Collection[str]
+) -> tuple[str, bool]:
+    """Return the newest jobs as HTML, and whether there are more.
+
+    Args:
+        session: Whose jobs.
+        filters: Which of them.
+        limit: At most so many.
+        compared: Ids of the jobs that are compared.
+    """
+    jobs = session.generation.list(filters.query(limit + 1))
+    if not jobs:
+        words = "No video matches." if filters != Filters() else "Nothing here yet."
+        return f'<p class="tm-empty">{words}</p>', False
+    cards = (markup.card(job, chosen=job.job_id in compared) for job in jobs[:limit])
+    return f'<ul class="tm-cards">{"".join(cards)}</ul>', len(jobs) > limit

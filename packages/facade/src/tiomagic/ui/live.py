@@ -1,0 +1,75 @@
+"""What runs now: each job that is not over, how far it is, and how long its phase will take."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tiomagic.events import Pace
+from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.jobs import TERMINAL, Job, JobQuery, JobStatus
+
+if TYPE_CHECKING:
+    from tiomagic.session import Session
+
+LOOK_S: Final = 1.0
+"""Seconds between two looks at a job, however many pages are open."""
+SHOWN: Final = 20
+"""Jobs that are followed at once; the oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A job that is not over, as of the last look."""
+
+    job: Job
+    eta_s: float | None
+    """Seconds that the rest of the phase takes; None while nobody can tell."""
+    trouble: str = ""
+    """Why the last look brought nothing new; empty when it did."""
+
+
+class Live:
+    """Looks at the jobs that are not over, for all pages together. Thread-safe.
+
+    Args:
+        session: Whose jobs.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._paces: dict[str, Pace] = {}
+        self._moments: list[Moment] = []
+        self._looked: float | None = None
+        self._lock = threading.Lock()
+
+    def moments(self) -> list[Moment]:
+        """Return the jobs that are not over, in the order of submission."""
+        with self._lock:
+            now = self._session.clock.monotonic()
+            if self._looked is None or now - self._looked >= LOOK_S:
+                self._moments = self._look()
+                self._looked = now
+            return self._moments
+
+    def forget(self) -> None:
+        """Look again at the next question: something was submitted or canceled."""
+        with self._lock:
+            self._looked = None
+
+    def _look(self) -> list[Moment]:
+        generation = self._session.generation
+        active = frozenset(JobStatus) - TERMINAL
+        jobs = generation.list(JobQuery(status=active, limit=SHOWN, oldest_first=True))
+        found = [self._moment(job) for job in jobs]
+        self._paces = {m.job.job_id: self._paces[m.job.job_id] for m in found}
+        return [moment for moment in found if not moment.job.status.is_terminal]
+
+    def _moment(self, job: Job) -> Moment:
+        pace = self._paces.setdefault(job.job_id, Pace(self._session.clock.monotonic))
+        try:
+            job = self._session.generation.check(job.job_id)
+        except TioMagicError as error:
+            return Moment(job=job, eta_s=None, trouble=error.message)
+        return Moment(job=job, eta_s=pace.eta_s(job.progress))

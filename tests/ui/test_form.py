@@ -1,0 +1,140 @@
+"""The form of every model, without a browser."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tiomagic.ui.form import Field, Widget, arguments_of, fields_of
+from tiomagic_domain.catalogue import models
+from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.parameters import Kind, Parameter
+from tiomagic_domain.schema import Schema
+
+PAIRS = [(feature, name) for name, card in models().items() for feature in card.features]
+
+
+def schema_of(feature: Feature, name: str) -> Schema:
+    return models()[name].schema(feature)
+
+
+def filled(fields: list[Field]) -> dict[str, object]:
+    """What somebody enters who leaves all settings alone."""
+    entered: dict[str, object] = {field.name: field.value for field in fields}
+    for field in fields:
+        if field.is_media and (field.required or field.name == "guiding_video"):
+            entered[field.name] = f"/uploads/{field.name}"
+    return {**entered, "prompt": "a fox"}
+
+
+@pytest.mark.parametrize(("feature", "name"), PAIRS)
+def test_a_form_can_be_filled_for_every_model(feature: Feature, name: str) -> None:
+    """Each form has an entry for each parameter, and as it comes it makes a legal call."""
+    schema = schema_of(feature, name)
+    fields = fields_of(schema)
+    assert {field.name for field in fields} == {p.name for p in schema.parameters}
+    given = arguments_of(fields, filled(fields))
+    assert set(given) <= {"prompt"} | {field.name for field in fields if field.is_media}
+    schema.validate(given)
+
+
+@pytest.mark.parametrize(("feature", "name"), PAIRS)
+def test_both_ends_of_each_slider_are_legal(feature: Feature, name: str) -> None:
+    """A slider meets legal values only, and can rest on its default."""
+    schema = schema_of(feature, name)
+    for field in fields_of(schema):
+        if field.widget is not Widget.SLIDER:
+            continue
+        assert field.low is not None
+        assert field.step is not None
+        for value in (field.low, field.high, field.low + field.step, field.default):
+            assert schema[field.name].problem(value) is None, field.name
+        rest = (field.default - field.low) / field.step
+        assert rest == pytest.approx(round(rest)), f"{field.name} cannot rest on its default"
+
+
+WALK = """
+import gradio as gr
+from tiomagic.ui.form import entries_of, fields_of
+from tiomagic.ui.maker import widgets
+from tiomagic_domain.catalogue import models
+
+made = 0
+for card in models().values():
+    for feature, schema in card.features.items():
+        fields = fields_of(schema)
+        with gr.Blocks(analytics_enabled=False):
+            form = widgets(fields, serial=0)
+        assert len(form.entries) == len(entries_of(fields)), (feature, card.name)
+        assert len(form.slots) == len(fields), (feature, card.name)
+        made += 1
+print(made)
+"""
+
+
+def test_the_widgets_of_every_form_can_be_made() -> None:
+    """Gradio takes every form, with what it holds.
+
+    In a process of its own, because Gradio leaves an event loop open.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", WALK], capture_output=True, text=True, check=False, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{len(PAIRS)}\n"
+
+
+def test_the_stored_settings_of_a_job_come_back() -> None:
+    """What the form is filled with replaces the defaults, and is sent."""
+    schema = schema_of(Feature.TEXT_TO_VIDEO, "doodle")
+    given = {"prompt": "a fox", "seed": 7, "num_inference_steps": 3, "acceleration": {}}
+    fields = fields_of(schema, {**given, "gone": 1})
+    assert arguments_of(fields, {field.name: field.value for field in fields}) == given
+
+
+def test_what_is_folded_away_comes_last() -> None:
+    """First what is required, then settings, then what only experts touch."""
+    fields = fields_of(schema_of(Feature.INTERPOLATE, "doodle"))
+    assert [field.name for field in fields[:3]] == ["prompt", "first_frame", "last_frame"]
+    expert = [field.expert for field in fields]
+    assert expert == sorted(expert)
+    names = {field.name for field in fields if field.expert}
+    assert {"memory", "loras", "width", "num_frames"} <= names
+
+
+def test_an_emptied_text_replaces_its_default() -> None:
+    """A model's own negative prompt can be taken away."""
+    text = Parameter(
+        name="negative_prompt", kind=Kind.STRING, description="x", required=False, default="ugly"
+    )
+    fields = fields_of(Schema(parameters=(text,)))
+    assert arguments_of(fields, {"negative_prompt": ""}) == {"negative_prompt": ""}
+    assert arguments_of(fields, {"negative_prompt": "ugly"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "file", "said"),
+    [
+        ("/etc/passwd", None, "begins with http"),
+        ("file:///etc/passwd", None, "begins with http"),
+        ("https://example.org/a.png", "/uploads/a.png", "given twice"),
+    ],
+)
+def test_an_address_is_no_path_of_the_server(url: str, file: str | None, said: str) -> None:
+    """Who looks at the page names files of the web, not of the machine that serves it."""
+    fields = fields_of(schema_of(Feature.IMAGE_TO_VIDEO, "doodle"))
+    with pytest.raises(ValidationError, match=said) as caught:
+        arguments_of(fields, {"prompt": "a fox", "image": file, "image_url": url})
+    assert caught.value.problems[0].field == "image"
+
+
+def test_a_list_is_typed_as_json() -> None:
+    """What is no JSON stays as it is, for the schema to refuse."""
+    fields = fields_of(schema_of(Feature.TEXT_TO_VIDEO, "doodle"))
+    assert arguments_of(fields, {"loras": '[{"source": "a/b"}]'}) == {"loras": [{"source": "a/b"}]}
+    assert arguments_of(fields, {"loras": "a/b"}) == {"loras": "a/b"}
+    assert arguments_of(fields, {"acceleration": '{"compile": "never"}'}) == {
+        "acceleration": {"compile": "never"}
+    }
+    assert arguments_of(fields, {"acceleration": "fast"}) == {"acceleration": "fast"}
