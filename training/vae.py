@@ -3,7 +3,6 @@
 import argparse
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -71,13 +70,7 @@ def rate_at(part: float, step: int) -> float:
     return min(1.0, (step + 1) / 30) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
 
 
-def training_pool(
-    path: Path,
-    setup: Setup,
-    count: int,
-    seed: int,
-    draw: Callable[[np.random.Generator, Setup], np.ndarray] = ae.draw_training_clip,
-) -> np.ndarray:
+def training_pool(path: Path, setup: Setup, count: int, seed: int) -> np.ndarray:
     """Clips for training, drawn once and mapped from disk afterwards."""
     shape = (count, setup.frames, setup.size, setup.size, 3)
     if not path.exists():
@@ -86,7 +79,7 @@ def training_pool(
         pool = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
         rng = np.random.default_rng(seed)
         for index in range(count):
-            pool[index] = draw(rng, setup)
+            pool[index] = ae.draw_training_clip(rng, setup)
         pool.flush()
         partial.rename(path)
     return np.load(path, mmap_mode="r")
