@@ -64,3 +64,12 @@ def test_the_choice_tells_its_numbers() -> None:
     assert told["plan"] == "model_offload"
     assert "32.0 GiB are free" in told["reason"]
     assert "44.5 GiB" in told["reason"]
+
+
+def test_an_estimate_leaves_something_to_try() -> None:
+    """After a plan that was too large comes the next smaller one; what was asked for stays."""
+    assert choose(LARGE, device="cuda", free_gib=79).smaller is Plan.MODEL_OFFLOAD
+    assert choose(LARGE, device="cuda", free_gib=None).smaller is Plan.GROUP_OFFLOAD
+    assert choose(LARGE, device="cuda", free_gib=0).smaller is None
+    assert choose(LARGE, device="cuda", free_gib=79, wanted="resident").smaller is None
+    assert choose(LARGE, device="cpu", free_gib=None).smaller is None

@@ -58,6 +58,9 @@ class Choice:
 
     plan: Plan
     reason: str
+    smaller: Plan | None = None
+    """What to try if the memory is not enough after all; None when the user or the device leaves
+    no choice."""
 
     def to_dict(self) -> dict[str, str]:
         """Return the choice for a job's record."""
@@ -81,7 +84,7 @@ def choose(demand: Demand, *, device: str, free_gib: float | None, wanted: str =
     if device.partition(":")[0] == "mps":
         return Choice(plan=Plan.RESIDENT, reason="the device shares its memory with the CPU")
     if free_gib is None:
-        return Choice(plan=Plan.MODEL_OFFLOAD, reason="the free memory is not known")
+        return _chosen(Plan.MODEL_OFFLOAD, "the free memory is not known")
     return _fitting(demand, free_gib)
 
 
@@ -90,9 +93,15 @@ def _fitting(demand: Demand, free_gib: float) -> Choice:
     all_gib, one_gib = demand.weights_gib + extra, demand.largest_gib + extra
     have = f"{free_gib:.1f} GiB are free"
     if all_gib <= free_gib:
-        return Choice(plan=Plan.RESIDENT, reason=f"all takes {all_gib:.1f} GiB, {have}")
+        return _chosen(Plan.RESIDENT, f"all takes {all_gib:.1f} GiB, {have}")
     if one_gib <= free_gib:
         reason = f"all takes {all_gib:.1f} GiB, the largest part {one_gib:.1f} GiB, {have}"
-        return Choice(plan=Plan.MODEL_OFFLOAD, reason=reason)
-    reason = f"the largest part takes {one_gib:.1f} GiB, {have}"
-    return Choice(plan=Plan.GROUP_OFFLOAD, reason=reason)
+        return _chosen(Plan.MODEL_OFFLOAD, reason)
+    return _chosen(Plan.GROUP_OFFLOAD, f"the largest part takes {one_gib:.1f} GiB, {have}")
+
+
+def _chosen(plan: Plan, reason: str) -> Choice:
+    """Return a choice that was made by an estimate, which may be wrong."""
+    order = list(Plan)
+    after = order[order.index(plan) + 1 :]
+    return Choice(plan=plan, reason=reason, smaller=after[0] if after else None)

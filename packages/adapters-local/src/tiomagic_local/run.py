@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.features import (
     ImageToVideoInputs,
     InterpolateInputs,
@@ -27,7 +28,8 @@ from tiomagic_domain.progress import (
     ignore_progress,
 )
 from tiomagic_domain.recipe import build_recipe
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.memory import Plan
+from tiomagic_local.runtime import OUT_OF_MEMORY, Loaded, Runtime
 
 __all__ = ["Runtime", "Stopwatch", "run_request"]
 
@@ -119,13 +121,8 @@ def run_request(
 
     watch = Stopwatch(progress)
     token = cancel or NeverCanceled()
-    with runtime.use(request.card, request.settings, watch, token) as loaded, quiet():
-        watch(Progress(phase=Phase.PREPARING))
-        if isinstance(loaded.engine, ReadsPrompts):
-            cut = _cut(loaded.engine.prompt_facts(request.inputs.prompt))
-            if cut:
-                note(cut)
-        clip = _generate(loaded.engine, request, watch, token)
+    with quiet():
+        loaded, clip = _make(request, runtime, watch, token, note)
     watch(Progress(phase=Phase.WRITING))
     token.raise_if_canceled()
     frames, height, width, _ = clip.frames.shape
@@ -144,6 +141,50 @@ def run_request(
     facts |= {"seconds": watch.stop(), "versions": recipe["versions"]}
     video = VideoFile(path=target, recipe=recipe)
     return Report(status=JobStatus.COMPLETED, message=_message(facts), video=video, facts=facts)
+
+
+def _make(
+    request: Request,
+    runtime: Runtime,
+    watch: ProgressSink,
+    token: CancelToken,
+    note: Callable[[str], None],
+) -> tuple[Loaded, Clip]:
+    """Make the clip; where the memory was estimated and is not enough, once more with less."""
+    settings = dict(request.settings)
+    smaller: Plan | None = None
+    try:
+        with runtime.use(request.card, settings, watch, token) as loaded:
+            smaller = loaded.smaller
+            return loaded, _told(loaded.engine, request, watch, token, note)
+    except GenerationError as error:
+        if error.code != OUT_OF_MEMORY or smaller is None:
+            raise
+        plan = loaded.facts["memory"]["plan"]
+        # It holds the pipeline, whose place the next one needs.
+        del loaded
+    note(f"the memory was not enough with {plan}; trying once more with {smaller}")
+    settings["memory"] = smaller.value
+    with runtime.use(request.card, settings, watch, token) as loaded:
+        clip = _told(loaded.engine, request, watch, token, note)
+    memory = {**loaded.facts["memory"], "reason": f"{plan} ran out of memory"}
+    return replace(loaded, facts={**loaded.facts, "memory": memory}), clip
+
+
+def _told(
+    engine: Any,
+    request: Request,
+    watch: ProgressSink,
+    token: CancelToken,
+    note: Callable[[str], None],
+) -> Clip:
+    """Make the clip, and say before what of the prompt is not read."""
+    watch(Progress(phase=Phase.PREPARING))
+    if isinstance(engine, ReadsPrompts):
+        cut = _cut(engine.prompt_facts(request.inputs.prompt))
+        if cut:
+            note(cut)
+    return _generate(engine, request, watch, token)
 
 
 def _generate(engine: Any, request: Request, progress: ProgressSink, cancel: CancelToken) -> Clip:

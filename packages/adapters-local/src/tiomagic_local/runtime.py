@@ -41,6 +41,8 @@ class Loaded:
     """Device, types, memory plan and weights, for the record."""
     loras: Sequence[Mapping[str, Any]] = ()
     """Those of the call, as a recipe names them, each with the number of layers it changes."""
+    smaller: Plan | None = None
+    """The memory plan to try if this one turns out to be too large; None for no other."""
     running: Any = None
     """What makes it fast; its ``facts()`` are complete when the run is over."""
 
@@ -171,7 +173,9 @@ class Runtime:
         facts = _facts(device, dtype, choice, weights)
         if loras:
             facts["weights"]["loras"] = self._adapters.keep(loras)
-        self._loaded = Loaded(engine=engine(self._pipeline, card), facts=facts)
+        self._loaded = Loaded(
+            engine=engine(self._pipeline, card), facts=facts, smaller=choice.smaller
+        )
 
     def _choose(self, card: ModelCard, settings: Mapping[str, Any], device: torch.device) -> Choice:
         from tiomagic_local.devices import free_memory_gib

@@ -1,0 +1,111 @@
+"""One run where the memory is not what was estimated: tried once more with less."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from tiomagic_domain.errors import GenerationError
+from tiomagic_domain.media import Clip
+from tiomagic_local.memory import Plan
+from tiomagic_local.run import run_request
+from tiomagic_local.runtime import OUT_OF_MEMORY, Loaded
+
+if TYPE_CHECKING:
+    from tests.local.materials import Studio
+
+
+class Engine:
+    """Makes grey frames when its plan is small enough."""
+
+    def __init__(self, *, fits: bool, code: str) -> None:
+        self._fits, self._code = fits, code
+
+    def text_to_video(self, *_call: Any) -> Clip:
+        """Make a clip, or be out of memory."""
+        if not self._fits:
+            raise GenerationError("too large", code=self._code)
+        return Clip(frames=np.full((5, 16, 16, 3), 128, dtype=np.uint8), fps=16.0)
+
+
+class Running:
+    """What a run was accelerated with."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+
+class SmallDevice:
+    """A runtime on a device that holds what ``fits`` names; no machine here has such a one.
+
+    Attributes:
+        asked: The memory setting of each use.
+    """
+
+    def __init__(self, *, fits: Plan, code: str = OUT_OF_MEMORY) -> None:
+        self._fits, self._code = fits, code
+        self.asked: list[str] = []
+        self._engines: list[weakref.ref[Engine]] = []
+
+    @contextmanager
+    def use(self, _card: Any, settings: Any, *_call: Any) -> Iterator[Loaded]:
+        """Give an engine with the plan that is asked for; the largest by itself."""
+        assert all(engine() is None for engine in self._engines), "the device is not empty"
+        order = list(Plan)
+        asked = str(settings["memory"])
+        self.asked.append(asked)
+        plan = Plan.RESIDENT if asked == "auto" else Plan(asked)
+        engine = Engine(fits=order.index(plan) >= order.index(self._fits), code=self._code)
+        self._engines.append(weakref.ref(engine))
+        smaller = Plan.MODEL_OFFLOAD if asked == "auto" else None
+        facts = {"memory": {"plan": plan.value, "reason": "asked for"}}
+        loaded = Loaded(engine=engine, facts=facts, smaller=smaller, running=Running())
+        del engine
+        yield loaded
+
+
+def run(runtime: SmallDevice, studio: Studio, folder: Path, **changes: Any) -> Any:
+    """Return the report of a run and the notes that were told."""
+    notes: list[str] = []
+    request = studio.request(**changes)
+    target = folder / "clip.mp4"
+    given: Any = runtime
+    return run_request(request, runtime=given, target=target, note=notes.append), notes
+
+
+def test_what_does_not_fit_is_tried_once_more_with_less(studio: Studio, tmp_path: Path) -> None:
+    """The user is told, the record has the plan and why, and the first pipeline is gone by then."""
+    device = SmallDevice(fits=Plan.MODEL_OFFLOAD)
+    report, notes = run(device, studio, tmp_path)
+    assert device.asked == ["auto", "model_offload"]
+    assert report.facts["memory"] == {
+        "plan": "model_offload",
+        "reason": "resident ran out of memory",
+    }
+    assert notes == ["the memory was not enough with resident; trying once more with model_offload"]
+
+
+def test_it_is_tried_once_only(studio: Studio, tmp_path: Path) -> None:
+    """The second error is the user's."""
+    device = SmallDevice(fits=Plan.GROUP_OFFLOAD)
+    with pytest.raises(GenerationError, match="too large"):
+        run(device, studio, tmp_path)
+    assert device.asked == ["auto", "model_offload"]
+
+
+@pytest.mark.parametrize(("code", "memory"), [(OUT_OF_MEMORY, "resident"), ("not_finite", "auto")])
+def test_nothing_else_is_tried_again(
+    studio: Studio, tmp_path: Path, code: str, memory: str
+) -> None:
+    """A plan that was asked for is the user's, and another error would come again."""
+    device = SmallDevice(fits=Plan.MODEL_OFFLOAD, code=code)
+    with pytest.raises(GenerationError):
+        run(device, studio, tmp_path, memory=memory)
+    assert device.asked == [memory]
