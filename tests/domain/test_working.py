@@ -345,6 +345,15 @@ def test_recovery_goes_on_after_a_failure(place):
     assert [error.code for error in place.troubles] == ["processing"]
 
 
+def test_what_is_half_written_goes_at_recovery(place):
+    """Also at the first listing of a process, and not at every one."""
+    place.caller.recover()
+    assert place.outputs.tidied == 1
+    place.caller.list(JobQuery())
+    place.caller.list(JobQuery())
+    assert place.outputs.tidied == 2
+
+
 def test_a_deleted_job_is_not_run(place):
     """A worker that had just read of it takes the next one."""
     job, second = place.submit("a"), place.submit("b")

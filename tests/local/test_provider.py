@@ -191,10 +191,18 @@ class TestRunning:
         assert observer.reports == []
         assert (spool / f"{request.job.job_id}.run").exists()
 
+    @pytest.mark.parametrize("submits", [True, False])
     def test_what_the_dead_left_is_swept(
-        self, provider: LocalProvider, studio: Studio, spool: Path, dead: Worker
+        self,
+        provider: LocalProvider,
+        options: LocalOptions,
+        studio: Studio,
+        spool: Path,
+        dead: Worker,
+        *,
+        submits: bool,
     ) -> None:
-        """Half-written files of dead processes go; those of living ones and videos stay."""
+        """By the first use or the next run; what the living write, and finished videos, stay."""
         import os
 
         spool.mkdir()
@@ -209,8 +217,11 @@ class TestRunning:
         for name, text in names.items():
             (spool / name).write_text(text)
             os.utime(spool / name, (1, 1))
-        with pytest.raises(GenerationError):
-            provider.submit(studio.request(height=40), RecordingObserver())
+        if submits:
+            with pytest.raises(GenerationError):
+                provider.submit(studio.request(height=40), RecordingObserver())
+        else:
+            LocalProvider(options, spool)
         left = {path.name for path in spool.iterdir()}
         assert left == {"alive.run", ".alive.mp4.1a2b.part", "far.run", "old.mp4"}
 

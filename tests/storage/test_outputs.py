@@ -135,6 +135,19 @@ def test_leftovers_of_dead_writers_are_removed(tmp_path):
     assert names(tmp_path) == sorted(path.name for path in expected)
 
 
+def test_recovery_removes_them_without_a_save(tmp_path: Path) -> None:
+    """What nobody writes any more is gone; what a living process writes stays, however old."""
+    old, busy = tmp_path / f".a{PART}", tmp_path / f".b{PART}"
+    for path in (old, busy):
+        path.write_bytes(b"half")
+        os.utime(path, (0, 0))
+    with busy.open("rb") as file:
+        assert try_lock(file.fileno())
+        FolderOutputStore(tmp_path).tidy()
+    assert names(tmp_path) == [busy.name]
+    FolderOutputStore(tmp_path / "not there").tidy()
+
+
 def test_the_recipe_keeps_its_letters(tmp_path):
     """A recipe is for people too: UTF-8, and odd characters are no error."""
     video = make_video(tmp_path / "spool")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -56,6 +57,8 @@ class LocalProvider:
 
         self._options = options
         self._spool = Spool(spool)
+        with contextlib.suppress(OSError):  # A folder that cannot be tidied now is no obstacle.
+            self._spool.sweep()
         self._now = now
         self._runtime = Runtime(options)
 

@@ -13,6 +13,7 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.jobs import TERMINAL, Job, JobQuery, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Provider, Report
 from tiomagic_domain.reports import ask_to_stop
 from tiomagic_domain.settling import Settler
@@ -30,6 +31,7 @@ class Follower:
     Args:
         providers: Who runs jobs, by name.
         repository: Where jobs are kept.
+        outputs: Where finished videos go.
         writer: Stores changes.
         settler: Stores what providers say.
         on_trouble: Told what went wrong without stopping anything.
@@ -41,6 +43,7 @@ class Follower:
         *,
         providers: Mapping[str, Provider],
         repository: JobRepository,
+        outputs: OutputStore,
         writer: JobWriter,
         settler: Settler,
         on_trouble: Callable[[TioMagicError], None],
@@ -48,6 +51,7 @@ class Follower:
     ) -> None:
         self._providers = providers
         self._repository = repository
+        self._outputs = outputs
         self._writer = writer
         self._settler = settler
         self._on_trouble = on_trouble
@@ -87,12 +91,14 @@ class Follower:
         """Look at every job that is not over, as after a crash or a restart of the machine.
 
         Jobs of dead workers fail or run again, jobs far away are followed, videos that are done
-        are brought home, and queues with jobs in them get a worker.
+        are brought home, queues with jobs in them get a worker, and what dead processes have left
+        half-written goes.
 
         Returns:
             The jobs that have changed by it, oldest first. What went wrong with one of them is told
             to ``on_trouble``, and the next one is looked at.
         """
+        self._outputs.tidy()
         query = JobQuery(status=frozenset(JobStatus) - TERMINAL, limit=None, oldest_first=True)
         return self._checked(self._repository.list(query))
 
@@ -113,6 +119,7 @@ class Follower:
         if self._supervisor is None or self._is_tidy:
             return
         self._is_tidy = True
+        self._outputs.tidy()
         statuses = frozenset(JobStatus) - TERMINAL
         oldest = JobQuery(status=statuses, limit=TIDIED, oldest_first=True)
         self._checked([job for job in self._repository.list(oldest) if job.queue is not None])

@@ -17,6 +17,7 @@ from tiomagic_domain.execution import Execution, at_once
 from tiomagic_domain.features import Feature
 from tiomagic_domain.following import TIDIED, Follower, find_provider
 from tiomagic_domain.jobs import Job, JobQuery
+from tiomagic_domain.labels import checked_tags
 from tiomagic_domain.observation import JobObserver, ignore_trouble, nobody_asks
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
@@ -74,6 +75,7 @@ class Generation:
         self._follower = Follower(
             providers=providers,
             repository=repository,
+            outputs=outputs,
             writer=self._writer,
             settler=self._settler,
             on_trouble=on_trouble,
@@ -94,6 +96,7 @@ class Generation:
         on_progress: ProgressSink = ignore_progress,
         detach: bool = False,
         retry: int = 0,
+        tags: Sequence[str] = (),
     ) -> Job:
         """Validate a call, store its job, and hand it to the provider.
 
@@ -105,6 +108,7 @@ class Generation:
             on_progress: Told each moment while a blocking provider works.
             detach: Leave the run of a blocking provider to a worker process, and return at once.
             retry: How often a job that a worker runs may run again when its worker is lost.
+            tags: The job is stored with them.
 
         Returns:
             The stored job: over, when the provider is a blocking one and ``detach`` is False.
@@ -115,15 +119,35 @@ class Generation:
                 details have its ``job_id``.
         """
         runner = find_provider(self._providers, provider)
-        name = model or runner.capabilities().default_model
-        card = find_model(name, feature, provider, catalogue=self._catalogue)
-        request = self._preparation.prepare(feature, card, provider, arguments)
-        runner.check(request)
+        request = self.plan(feature, provider=provider, model=model, arguments=arguments)
+        if tags:
+            request = replace(request, job=replace(request.job, tags=checked_tags(tags)))
         if detach and runner.capabilities().blocking:
             return self._queued(request, retry)
         self._writer.add(request.job)
         turn = self._turns.taken if self._turns else at_once
         return self._start(runner, request, on_progress=on_progress, turn=turn)
+
+    def plan(
+        self,
+        feature: Feature,
+        *,
+        provider: str,
+        model: str | None,
+        arguments: Mapping[str, object],
+    ) -> Request:
+        """Validate a call and return what would be run. Nothing is stored, nothing runs.
+
+        Raises:
+            ValidationError, UnknownModelError, UnknownProviderError: as ``submit``.
+            TioMagicError: when the provider could not run it, for whatever it can tell beforehand.
+        """
+        runner = find_provider(self._providers, provider)
+        name = model or runner.capabilities().default_model
+        card = find_model(name, feature, provider, catalogue=self._catalogue)
+        request = self._preparation.prepare(feature, card, provider, arguments)
+        runner.check(request)
+        return request
 
     def perform(self, job: Job, *, told_to_end: Callable[[], bool] = nobody_asks) -> Job:
         """Run a stored job that this process has taken from its queue, to its end.
@@ -223,7 +247,8 @@ class Generation:
         """Look at every job that is not over, as after a crash or a restart of the machine.
 
         Jobs of dead workers fail or run again, jobs far away are followed, videos that are done
-        are brought home, and queues with jobs in them get a worker.
+        are brought home, queues with jobs in them get a worker, and what dead processes have left
+        half-written goes.
 
         Returns:
             The jobs that have changed by it, oldest first. What went wrong with one of them is told

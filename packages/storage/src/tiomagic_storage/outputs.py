@@ -100,6 +100,14 @@ class FolderOutputStore:
             if _removed(path)
         ]
 
+    def tidy(self) -> None:
+        """Remove the temporary files of writers that are gone.
+
+        A living writer holds a lock on its file, and one that is younger than a minute is left
+        alone in any case.
+        """
+        remove_leftovers(self._folder.absolute())
+
     def _place(self, job: Job) -> Path:
         return self._folder.absolute() / f"{_name(job)}.mp4"
 

@@ -45,3 +45,11 @@ class OutputStore(Protocol):
             ProcessingError: when a file cannot be deleted; the others may be gone.
         """
         ...
+
+    def tidy(self) -> None:
+        """Remove what dead writers have left half-written, and nothing that the living write.
+
+        Called at recovery. Cheap, and harmless when there is nothing; what cannot be removed now
+        is left for the next time.
+        """
+        ...

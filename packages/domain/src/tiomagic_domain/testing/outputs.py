@@ -20,11 +20,13 @@ class FakeOutputStore:
     Attributes:
         saved: Where each job's video lies, by job id.
         failure: When set, the next saves raise it and leave everything as it is.
+        tidied: How often it was told to remove what is half-written, of which it has nothing.
     """
 
     def __init__(self, folder: Path) -> None:
         self.saved: dict[str, Path] = {}
         self.failure: ProcessingError | None = None
+        self.tidied = 0
         self._folder = folder
 
     def save(self, job: Job, video: VideoFile) -> Path:
@@ -60,6 +62,10 @@ class FakeOutputStore:
         for path in found:
             path.unlink()
         return found
+
+    def tidy(self) -> None:
+        """Count the call: nothing here is ever half-written."""
+        self.tidied += 1
 
 
 def make_video(folder: Path, content: bytes = b"frames", name: str = "spool.mp4") -> VideoFile:
@@ -112,6 +118,14 @@ class OutputStoreContract:
         assert not path.with_suffix(".json").exists()
         assert store.remove(job) == []
         assert store.find(other) == VideoFile(path=kept, recipe=make_video(tmp_path).recipe)
+
+    def test_tidying_touches_no_finished_video(self, store: OutputStore, tmp_path: Path) -> None:
+        """Before the first video, and with one in place, it is harmless."""
+        store.tidy()
+        path = store.save(make_job(), make_video(tmp_path / "spool"))
+        store.tidy()
+        assert path.read_bytes() == b"frames"
+        assert path.with_suffix(".json").exists()
 
     def test_two_jobs_have_two_videos(self, store: OutputStore, tmp_path: Path) -> None:
         """Jobs of the same moment and model do not overwrite each other."""
