@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -108,3 +108,35 @@ def _bar(title: str) -> Iterator[ProgressSink]:
         *columns, rich.TimeElapsedColumn(), console=console, transient=True
     ) as display:
         yield Bar(display, title)
+
+
+@contextmanager
+def counted(title: str, total: int, *, choice: bool | None) -> Iterator[Callable[[str], None]]:
+    """Give what counts the parts of something that are done, each with a word on it.
+
+    Args:
+        title: What is running.
+        total: How many parts.
+        choice: None for a bar on a terminal only, True for a bar or plain lines, False for nothing.
+    """
+    if choice is False or not (choice or is_animated()):
+        yield lambda _: None
+    elif is_animated():
+        from rich import progress as rich  # noqa: PLC0415  # Heavy.
+        from rich.console import Console  # noqa: PLC0415  # Heavy.
+
+        columns = (*rich.Progress.get_default_columns()[:2], rich.MofNCompleteColumn())
+        console = Console(stderr=True)
+        with rich.Progress(*columns, rich.TimeElapsedColumn(), console=console) as display:
+            task = display.add_task(title, total=total)
+            yield lambda _: display.advance(task)
+    else:
+        done = 0
+
+        def advance(word: str) -> None:
+            nonlocal done
+            done += 1
+            sys.stderr.write(f"{title}: {done}/{total} {word}\n")
+            sys.stderr.flush()
+
+        yield advance

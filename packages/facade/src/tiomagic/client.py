@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from tiomagic.comparing import Comparing
 from tiomagic.inquiries import Inquiries
 from tiomagic.picturing import Picturing
 from tiomagic.run_options import RunOptions
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.progress import ProgressSink
 
 
-class TioMagic(Inquiries, Picturing):
+class TioMagic(Inquiries, Picturing, Comparing):
     """One set of settings, and everything that can be done with it.
 
     ``from tiomagic import tm`` gives the shared instance. One's own has its own settings, database

@@ -11,6 +11,7 @@ port                            fake                         contract
 ``Leases``                      ``MemoryLeases``             ``LeasesContract``
 ``MediaReader``                 ``FakeMediaReader``          ``MediaReaderContract``
 ``OutputStore``                 ``FakeOutputStore``          ``OutputStoreContract``
+``Pictures``                    ``FakePictures``
 ``Processes``                   ``FakeProcesses``
 ``Provider``                    ``FakeProvider``             ``BlockingProviderContract``,
                                                              ``QueueingProviderContract`` or
@@ -60,6 +61,7 @@ from tiomagic_domain.testing.outputs import (  # noqa: E402
     OutputStoreContract,
     make_video,
 )
+from tiomagic_domain.testing.pictures import FakePictures  # noqa: E402
 from tiomagic_domain.testing.provider import FakeProvider, FakeRun  # noqa: E402
 from tiomagic_domain.testing.repository import (  # noqa: E402
     NOON,
@@ -78,6 +80,7 @@ __all__ = [
     "FakeLauncher",
     "FakeMediaReader",
     "FakeOutputStore",
+    "FakePictures",
     "FakeProcesses",
     "FakeProvider",
     "FakeRun",

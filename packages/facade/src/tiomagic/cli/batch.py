@@ -1,0 +1,132 @@
+"""``tiomagic batch`` and ``tiomagic compare``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tiomagic.cli import options as o
+from tiomagic.cli.exits import Exit
+from tiomagic.cli.making import connect
+from tiomagic.cli.output import Output, reporting
+
+if TYPE_CHECKING:
+    from tiomagic import TioMagic
+    from tiomagic.batching import Batch
+
+Concurrency = Annotated[
+    int | None,
+    typer.Option(metavar="JOBS", help="Under way at once on a remote provider; 4 if left out."),
+]
+
+
+def batch(
+    path: Annotated[
+        str, typer.Argument(metavar="FILE", help="JSON: a list, or an object a line; - for stdin.")
+    ],
+    *,
+    provider: o.Provider = None,
+    name: Annotated[str | None, typer.Option(help="Another name makes the videos anew.")] = None,
+    concurrency: Concurrency = None,
+    quiet: o.Quiet = False,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Make the videos of a file of requests; the same again goes on where it stopped.
+
+    Each is {"feature": "text_to_video", "prompt": "…"} with "model" and settings as you like.
+    Ends with 5 when one has failed; the others are made all the same.
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        requests = _requests(path)
+        tm = _connected(output, provider)
+        made = tm.batch(
+            requests, name=name, concurrency=concurrency, progress=not (quiet or as_json)
+        )
+        paths = [job.result_video or "" for job in made.jobs]
+        _show(output, made, "\n".join(paths))
+
+
+def compare(  # noqa: PLR0913 - one argument an option
+    feature: Annotated[str, typer.Argument(help="Such as text_to_video.")],
+    *,
+    prompts: Annotated[list[str], typer.Option("--prompt", metavar="TEXT", help="Repeatable.")],
+    models: Annotated[
+        list[str] | None, typer.Option("--model", "-m", metavar="NAME", help="Repeatable.")
+    ] = None,
+    seeds: Annotated[
+        list[int] | None, typer.Option("--seed", metavar="INTEGER", help="Repeatable.")
+    ] = None,
+    assignments: o.Set = None,
+    provider: o.Provider = None,
+    folder: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FOLDER", help="Gets the four files.")
+    ] = None,
+    concurrency: Concurrency = None,
+    quiet: o.Quiet = False,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Make a video for each model, prompt and seed, and show them side by side.
+
+    Ends with 5 when one has failed; the others are made all the same.
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        from tiomagic.cli.values import arguments_of  # noqa: PLC0415  # Not for --help.
+        from tiomagic.listing import schema  # noqa: PLC0415  # The same.
+
+        tm = _connected(output, provider)
+        named = feature.replace("-", "_")
+        known = schema(named, (models or [tm.get_default_model()])[0])
+        made = tm.compare(
+            named,
+            prompts=prompts,
+            models=models or None,
+            seeds=seeds or (0,),
+            folder=folder,
+            concurrency=concurrency,
+            progress=not (quiet or as_json),
+            **arguments_of(known, {}, assignments or []),
+        )
+        files = [made.video, made.sheet, made.csv, made.json]
+        _show(output, made, "\n".join(str(file) for file in files if file is not None))
+
+
+def _connected(output: Output, provider: str | None) -> TioMagic:
+    tm = connect(output, provider=provider)
+    if tm.settings.provider is None:
+        tm.configure(provider="local")
+    return tm
+
+
+def _show(output: Output, made: Batch, text: str) -> None:
+    """Show what was made, and end with the code of a failure if there is one."""
+    output.data({"name": made.name, "cells": [cell.to_dict() for cell in made.cells]}, text)
+    for cell in made.failures:
+        row = cell.to_dict()
+        output.say(f"failed: {row['model']}, {row['prompt']!r}, seed {row['seed']}: {cell.error}")
+    if made.failures:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _requests(path: str) -> list[Any]:
+    """Return the requests of a file.
+
+    Raises:
+        ResourceNotFoundError: when it cannot be read.
+        ValidationError: when it is neither a list nor objects by line.
+    """
+    import json  # noqa: PLC0415  # Not for --help.
+
+    from tiomagic.cli.texts import read_text  # noqa: PLC0415  # The same.
+    from tiomagic_domain.errors import ValidationError  # noqa: PLC0415  # The same.
+
+    text = read_text(path)
+    try:
+        if text.lstrip().startswith("["):
+            requests: list[Any] = json.loads(text)
+            return requests
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    except ValueError as error:
+        raise ValidationError(f"{path} is no JSON of requests: {error}", code="not_json") from error

@@ -1,0 +1,133 @@
+"""Many requests at once: what fails is told, what is done is not done again."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from tests.facade.conftest import MODEL, VACE, Run, Stage
+
+from tiomagic.errors import GenerationError, ValidationError
+from tiomagic_domain.testing import FakePictures
+
+FOX = {"feature": "text_to_video", "prompt": "a fox"}
+
+
+def test_a_batch_keeps_the_order_and_the_failures(stage: Stage) -> None:
+    """A refused request is a cell like the others, and the rest is made."""
+    stage.tm.configure(provider="modal")
+    made = stage.tm.batch([FOX, {**FOX, "num_frames": 80}, {**FOX, "model": MODEL}], concurrency=3)
+    assert [cell.error is None for cell in made.cells] == [True, False, True]
+    assert "num_frames" in str(made.cells[1].error)
+    assert made.cells[1].to_dict()["status"] == "refused"
+    assert [job.model for job in made.jobs] == [VACE, MODEL]
+    assert {f"batch:{made.name}"} <= set(made.jobs[0].tags)
+
+
+@pytest.mark.parametrize("provider", ["local", "modal"])
+def test_a_batch_goes_on_where_it_stopped(stage: Stage, provider: str) -> None:
+    """Done is done; what failed is tried again; the same request twice is made twice."""
+    stage.tm.configure(provider=provider)
+    fake = getattr(stage, provider)
+    requests = [FOX, FOX, {**FOX, "prompt": "a hare"}]
+    fake.failure = GenerationError("the fake broke")
+    assert len(stage.tm.batch(requests[:1], name="mine").failures) == 1
+    fake.failure = None
+    assert not stage.tm.batch(requests[:2], name="mine").failures
+    before = len(fake.submitted)
+    made = stage.tm.batch(requests, name="mine")
+    assert len(fake.submitted) == before + 1
+    assert [cell.found for cell in made.cells] == [True, True, False]
+    assert len({job.job_id for job in made.jobs}) == 3
+    stage.tm.batch(requests, name="another")
+    assert len(fake.submitted) == before + 4
+
+
+def test_a_running_job_is_followed_and_not_sent_again(stage: Stage) -> None:
+    """A batch whose caller died finds the job that it left with the provider."""
+    stage.tm.configure(provider="modal")
+    name = "mine"
+    made = stage.tm.batch([FOX], name=name)
+    tags = made.jobs[0].tags
+    stage.tm.delete_job(made.jobs[0].job_id)
+    left = stage.tm.text_to_video(prompt="a fox").tag(*tags)
+    sent = len(stage.modal.submitted)
+    again = stage.tm.batch([FOX], name=name)
+    assert [job.job_id for job in again.jobs] == [left.job_id]
+    assert len(stage.modal.submitted) == sent
+
+
+def test_no_more_than_so_many_are_under_way(stage: Stage) -> None:
+    """The bound holds at every moment that a job is handed over."""
+    stage.tm.configure(provider="modal")
+    under_way: list[int] = []
+    submit = stage.modal.submit
+
+    def counting(request, observer):  # type: ignore[no-untyped-def]
+        report = submit(request, observer)
+        open_jobs = stage.tm.list_jobs(status=["queued", "running"])
+        under_way.append(len(open_jobs))
+        return report
+
+    stage.modal.submit = counting  # type: ignore[method-assign]
+    stage.tm.batch([{**FOX, "seed": seed} for seed in range(6)], concurrency=2)
+    assert len(under_way) == 6
+    assert max(under_way) <= 2
+
+
+def test_what_has_no_lasting_form_is_refused(stage: Stage) -> None:
+    """An object that no later run could recognise, and requests that are none."""
+    stage.tm.configure(provider="modal")
+    for wrong in ({**FOX, "image": object()}, {"prompt": "a fox"}, "a fox"):
+        with pytest.raises(ValidationError, match=r"a batch"):
+            stage.tm.batch([wrong])  # type: ignore[list-item]
+    with pytest.raises(ValidationError, match="concurrency"):
+        stage.tm.batch([FOX], concurrency=0)
+    assert stage.modal.submitted == []
+
+
+def test_a_comparison_is_a_labelled_grid_with_its_table(stage: Stage, folder: Path) -> None:
+    """A row a model, a column a seed; a refusing model is an empty row and no end."""
+    pictures = FakePictures()
+    with stage.tm.override(
+        providers={"modal": stage.modal, "local": stage.local},
+        media=stage.media,
+        clock=stage.clock,
+        pictures=pictures,
+    ) as tm:
+        tm.configure(provider="modal")
+        made = tm.compare(
+            "text_to_video",
+            prompts=["a fox"],
+            models=[MODEL, "nothing"],
+            seeds=[1, 2],
+            folder="grid",
+        )
+    assert made.folder == folder / "grid"
+    assert made.sheet.is_file()
+    assert made.video is not None
+    labels = [[cell.label for cell in row] for row in pictures.rows]
+    assert labels[0] == [f"{MODEL} · seed 1", f"{MODEL} · seed 2"]
+    assert labels[1][0].startswith("failed: ")
+    assert [cell.video is None for row in pictures.rows for cell in row] == [0, 0, 1, 1]
+    with made.csv.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["seed"] for row in rows] == ["1", "2", "1", "2"]
+    assert rows[0]["seconds"] != ""
+    assert "nothing" in rows[2]["error"]
+    assert json.loads(made.json.read_text())[0]["prompt"] == "a fox"
+
+
+def test_the_command_line_takes_a_file_of_requests(shell: Run, folder: Path) -> None:
+    """One path a video on stdout; a failure among them is told and is the exit code."""
+    wrong = {**FOX, "num_frames": 80}
+    lines = [json.dumps(request) for request in (FOX, wrong, {**FOX, "seed": 2})]
+    (folder / "many.jsonl").write_text("\n".join(lines))
+    done = shell("batch", "many.jsonl", "--provider", "fake")
+    assert done.returncode == 5, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+    assert all(Path(line).is_file() for line in done.stdout.splitlines())
+    assert "3/3" in done.stderr
+    assert "num_frames" in done.stderr
+    (folder / "many.json").write_text("[")
+    assert shell("batch", "many.json", "--provider", "fake").returncode == 3
