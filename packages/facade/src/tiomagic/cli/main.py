@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tiomagic import __version__
+from tiomagic.cli.batch import batch, compare
 from tiomagic.cli.cancel import cancel
 from tiomagic.cli.convert import convert
 from tiomagic.cli.delete import delete
@@ -40,6 +41,8 @@ COMMANDS = (
     interpolate,
     pose_guidance,
     rerun,
+    batch,
+    compare,
     models,
     schema,
     jobs,
