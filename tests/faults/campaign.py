@@ -13,6 +13,7 @@ import os
 import random
 import select
 import signal
+import socket
 import sqlite3
 import sys
 import time
@@ -24,7 +25,11 @@ from typing import Any
 
 import av
 import psutil
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
 from tests.faults import parts
+from tests.faults.proxy import Proxy
 
 LOCK_S = 5.0
 
@@ -36,10 +41,16 @@ class Campaign:
         folder: Empty; on a small file system of its own for the fault ``full_disk``.
         seed: Decides faults and moments.
         lock_s: Seconds for which the database is held by somebody else.
+        server: URL of an empty PostgreSQL database on loopback, which all reach through a proxy;
+            None for a SQLite file in the folder.
     """
 
-    def __init__(self, folder: Path, seed: int, *, lock_s: float = LOCK_S) -> None:
+    def __init__(
+        self, folder: Path, seed: int, *, lock_s: float = LOCK_S, server: str | None = None
+    ) -> None:
         self.folder = folder
+        self.server = server
+        self.order = folder / "order"
         self.chance = random.Random(seed)
         self.lock_s = lock_s
         self.faults = Counter[str]()
@@ -48,6 +59,7 @@ class Campaign:
         self._workers: set[int] = set()
         self._callers: set[int] = set()
         self._number = 0
+        self._proxy = self._fork_proxy(server) if server else None
 
     def run(self, fault: str) -> None:
         """Run one job with one fault, then recover until nothing is open."""
@@ -58,7 +70,7 @@ class Campaign:
             "caller", parts.submit_and_wait, number=self._number, retry=retry, to=self._callers
         )
         self._pump(self.chance.uniform(0.0, 1.2))
-        FAULTS[fault](self, caller)
+        (SERVER_FAULTS if self.server else FAULTS)[fault](self, caller)
         self._finish(caller, 70)
         recoverer = self._fork("recoverer", parts.recover_all)
         self._finish(recoverer, 120)
@@ -71,11 +83,20 @@ class Campaign:
         """
         while self._workers:
             self._pump(0.1)
+        if self._proxy is not None:
+            os.kill(self._proxy, signal.SIGKILL)
+            os.waitpid(self._proxy, 0)
+        return self._judge(self._stored())
+
+    def _stored(self) -> list[dict[str, Any]]:
+        """Return the jobs as they are in the database, which must be sound."""
+        if self.server is not None:
+            with psycopg.connect(self.server, row_factory=dict_row) as connection:
+                return list(connection.execute("select * from tiomagic_jobs"))
         with contextlib.closing(sqlite3.connect(self.folder / "jobs.db")) as connection:
             assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
             connection.row_factory = sqlite3.Row
-            jobs = [dict(row) for row in connection.execute("select * from tiomagic_jobs")]
-        return self._judge(jobs)
+            return [dict(row) for row in connection.execute("select * from tiomagic_jobs")]
 
     def _judge(self, jobs: list[dict[str, Any]]) -> dict[str, Any]:
         completions = Counter((self.folder / "completions").read_text().split())
@@ -86,7 +107,9 @@ class Campaign:
             if job["status"] == "completed":
                 video = Path(job["result_video"])
                 digest = hashlib.sha256(video.read_bytes()).hexdigest()
-                assert digest == json.loads(job["facts"])["sha256"], job
+                facts = job["facts"]
+                known = json.loads(facts) if isinstance(facts, str) else facts
+                assert digest == known["sha256"], job
                 with av.open(str(video)) as container:
                     assert sum(1 for _ in container.decode(video=0)) == parts.FRAMES
             else:
@@ -141,6 +164,15 @@ class Campaign:
                 log.write(f"--- {name}\n{traceback.format_exc()}")
         finally:
             os._exit(status)
+
+    def _fork_proxy(self, server: str) -> int:
+        """Put a proxy before the server, tell all where it is, and return its process."""
+        port = int(str(conninfo_to_dict(server)["port"]))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            own = listener.getsockname()[1]
+            (self.folder / "url").write_text(server.replace(f":{port}/", f":{own}/"))
+            proxy = Proxy(listener, port, self.order)
+            return self._fork("proxy", lambda *_: proxy.serve())
 
     def _pump(self, seconds: float) -> None:
         """Wait, and fork a worker for each one that somebody asks for."""
@@ -232,11 +264,20 @@ def jump_clock(campaign: Campaign, caller: int) -> None:
 
 def lock_database(campaign: Campaign, caller: int) -> None:
     """Somebody holds the database in a transaction of their own."""
-    pid = campaign._fork("locker", _hold, seconds=campaign.lock_s)
+    hold = _hold if campaign.server is None else _hold_table
+    pid = campaign._fork("locker", hold, seconds=campaign.lock_s, server=campaign.server)
     campaign._finish(pid, 60)
 
 
-def _hold(folder: Path, _pipe: int, seconds: float) -> None:
+def _hold_table(_folder: Path, _pipe: int, seconds: float, server: str) -> None:
+    with psycopg.connect(server) as connection:
+        with contextlib.suppress(psycopg.errors.UndefinedTable):  # Before the first use.
+            connection.execute("lock table tiomagic_jobs in access exclusive mode")
+        time.sleep(seconds)
+        connection.rollback()
+
+
+def _hold(folder: Path, _pipe: int, seconds: float, **_more: object) -> None:
     with contextlib.closing(sqlite3.connect(folder / "jobs.db", timeout=30)) as connection:
         connection.execute("begin immediate")
         time.sleep(seconds)
@@ -259,6 +300,33 @@ def fill_disk(campaign: Campaign, caller: int) -> None:
             file.write(b"\0" * 4096)
     campaign.pause(campaign.chance.uniform(0.2, 1.0))
     filler.unlink()
+
+
+def cut_connections(campaign: Campaign, caller: int) -> None:
+    """The server is out of reach for a while, and every connection broken."""
+    campaign.order.write_text("cut")
+    campaign.pause(campaign.chance.uniform(0.05, 1.0))
+    campaign.order.unlink()
+
+
+def lose_answers(campaign: Campaign, caller: int) -> None:
+    """The server does what it is told, and nobody hears of it; then the connections break."""
+    campaign.order.write_text("mute")
+    campaign.pause(campaign.chance.uniform(0.02, 0.5))
+    campaign.order.unlink()
+    campaign.pause(0.05)
+
+
+def end_connections(campaign: Campaign, caller: int) -> None:
+    """The server ends every connection, as when it is told to restart."""
+    pid = campaign._fork("terminator", _terminate, server=campaign.server)
+    campaign._finish(pid, 60)
+
+
+def _terminate(_folder: Path, _pipe: int, server: str) -> None:
+    others = "datname = current_database() and pid <> pg_backend_pid()"
+    with psycopg.connect(server) as connection:
+        connection.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where {others}")
 
 
 def cancel(campaign: Campaign, caller: int) -> None:
@@ -287,3 +355,11 @@ FAULTS: dict[str, Callable[[Campaign, int], None]] = {
     "truncate_wal": truncate_wal,
 }
 """Every fault by its name. ``full_disk`` needs a small file system of its own."""
+
+SERVER_FAULTS: dict[str, Callable[[Campaign, int], None]] = {
+    "cut_connections": cut_connections,
+    "end_connections": end_connections,
+    "lose_answers": lose_answers,
+    **{name: FAULTS[name] for name in FAULTS if name not in {"full_disk", "truncate_wal"}},
+}
+"""Those of a campaign on a server."""

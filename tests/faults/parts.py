@@ -125,12 +125,14 @@ class House:
     """What one process of the campaign has.
 
     Args:
-        folder: Database, videos and spool.
+        folder: Database, videos and spool; the file ``url`` names a database that is elsewhere.
         pipe: See ``Nursery``.
     """
 
     def __init__(self, folder: Path, pipe: int) -> None:
-        self.repository = SqlJobRepository.open(f"sqlite:///{folder / 'jobs.db'}")
+        server = folder / "url"
+        url = server.read_text() if server.exists() else f"sqlite:///{folder / 'jobs.db'}"
+        self.repository = SqlJobRepository.open(url)
         self.clock = JumpingClock(folder)
         self.background = Background(
             leases=self.repository.leases,
@@ -167,7 +169,7 @@ def submit_and_wait(folder: Path, pipe: int, number: int, retry: int, **_more: A
         detach=True,
         retry=retry,
     )
-    house.generation.wait(job.job_id, poll=0.1, timeout=60)
+    house.generation.wait(job.job_id, poll=0.25, timeout=60)
 
 
 def cancel_all(folder: Path, pipe: int) -> None:
@@ -189,7 +191,7 @@ def recover_all(folder: Path, pipe: int, bound_s: float = 90.0) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError([str(error) for error in house.troubles])
         house.generation.recover()
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def work(folder: Path, pipe: int, queue: str, on_worker: Callable[[Worker], None]) -> None:

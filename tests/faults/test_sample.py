@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.storage.postgresql import REQUIRED, find_binaries
 
 ROOT = Path(__file__).parents[2]
+REQUIRED_HERE = os.environ.get(REQUIRED) == "required" or "CI" in os.environ
 
 SAMPLE = """
 import sys
@@ -22,15 +25,25 @@ assert counts["runs"] == len(FAULTS) - 1, counts
 assert sum(counts["jobs"].values()) <= counts["runs"], counts
 """
 
+SERVER_SAMPLE = """
+import sys
+from pathlib import Path
+from tests.faults.campaign import Campaign
+from tests.storage.postgresql import find_binaries, fresh_database, running_server
+with running_server(find_binaries()) as server, fresh_database(server) as url:
+    campaign = Campaign(Path(sys.argv[1]), seed=21, server=url)
+    for name in ("cut_connections", "end_connections", "lose_answers"):
+        campaign.run(name)
+    counts = campaign.end()
+assert sum(counts["jobs"].values()) <= counts["runs"] == 3, counts
+"""
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the campaign forks")
-def test_after_each_fault_the_truth_is_told(tmp_path: Path) -> None:
-    """One run a fault: every job ends truly, every video is whole, and none is made twice."""
-    folder = tmp_path / "place"
+
+def run(sample: str, folder: Path) -> None:
+    """Run a sample in a process of its own: a test runner has threads; those who fork must not."""
     folder.mkdir()
-    # In a process of its own: a test runner has threads, and those who fork must not.
     done = subprocess.run(
-        [sys.executable, "-c", SAMPLE, str(folder)],
+        [sys.executable, "-c", sample, str(folder)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -38,3 +51,15 @@ def test_after_each_fault_the_truth_is_told(tmp_path: Path) -> None:
         timeout=280,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the campaign forks")
+def test_after_each_fault_the_truth_is_told(tmp_path: Path) -> None:
+    """One run a fault: every job ends truly, every video is whole, and none is made twice."""
+    run(SAMPLE, tmp_path / "place")
+
+
+@pytest.mark.skipif(find_binaries() is None and not REQUIRED_HERE, reason="no PostgreSQL here")
+def test_a_server_that_drops_connections_loses_nothing(tmp_path: Path) -> None:
+    """Cut, ended, and without an answer: the same truth on PostgreSQL."""
+    run(SERVER_SAMPLE, tmp_path / "place")
