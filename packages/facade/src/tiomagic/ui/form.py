@@ -78,7 +78,7 @@ def fields_of(schema: Schema, values: Mapping[str, Any] | None = None) -> list[F
     """
     given = values or {}
     fields = [_field(parameter, given) for parameter in schema.parameters]
-    return sorted(fields, key=lambda field: (field.expert, not field.required, field.is_media))
+    return sorted(fields, key=lambda field: (field.expert, _place(field)))
 
 
 def entries_of(fields: list[Field]) -> list[str]:
@@ -112,6 +112,11 @@ def arguments_of(fields: list[Field], entered: Mapping[str, Any]) -> dict[str, A
     if problems:
         raise ValidationError.of(problems, subject="the form")
     return arguments
+
+
+def _place(field: Field) -> int:
+    """Return where a field comes: what is required, then what else shows what is wanted."""
+    return 0 if field.required and not field.is_media else 1 if field.is_media else 2
 
 
 def _value(field: Field, entered: Mapping[str, Any]) -> Any:

@@ -63,7 +63,8 @@ def shown_problems(messages: Sequence[str]) -> Any:
 def _entry(field: Field, serial: int) -> tuple[list[Any], Any]:
     kept = field.name in KEPT or field.is_media
     key = f"{field.name}-{serial}" if kept else None
-    common = {"label": field.label, "elem_id": f"field-{field.name}", "key": key}
+    common: dict[str, Any] = {"label": field.label, "elem_id": f"field-{field.name}", "key": key}
+    common |= {"interactive": True}  # Said, or Gradio guesses, and a part of it may stay locked.
     components = [_component(field, common)]
     if field.is_media:
         components.append(_url(field, serial))
@@ -73,10 +74,12 @@ def _entry(field: Field, serial: int) -> tuple[list[Any], Any]:
 def _url(field: Field, serial: int) -> Any:
     name = URL_OF.format(name=field.name)
     return gr.Textbox(
-        label=f"{field.label}: its web address, in the place of a file",
+        label=f"{field.label}, or its web address",
         placeholder="https://…",
+        info=field.help,
         elem_id=f"field-{name}",
         key=f"{name}-{serial}",
+        interactive=True,
     )
 
 

@@ -67,7 +67,7 @@ class Page:
                 with gr.Column(scale=5, min_width=320):
                     self._lay_out_chooser(first)
                     self._lay_out_form(blocks)
-                with gr.Column(scale=4, min_width=320):
+                with gr.Column(scale=4, min_width=320, elem_classes="tm-side"):
                     self._notice = gr.HTML(visible=False)
                     self._running = gr.HTML(js_on_load=PRESSES, elem_id="running")
                     self._stage = gr.HTML(js_on_load=PRESSES, elem_id="stage")
@@ -79,11 +79,14 @@ class Page:
 
     def _lay_out_chooser(self, first: Choice) -> None:
         desk = self._desk
-        self._provider = gr.Radio(desk.providers(), value=first["provider"], label="Provider")
+        self._provider = gr.Radio(
+            desk.providers(), value=first["provider"], label="Provider", interactive=True
+        )
         self._feature = gr.Radio(
             [(f.label.capitalize(), f.value) for f in desk.features(first["provider"])],
             value=first["feature"],
             label="Feature",
+            interactive=True,
         )
         self._model = gr.Dropdown(
             desk.models(first["provider"], first["feature"]),
@@ -91,6 +94,7 @@ class Page:
             label="Model",
             info=models()[first["model"]].description,
             filterable=False,
+            interactive=True,
         )
         chooser = [self._provider, self._feature, self._model]
         for part in chooser:

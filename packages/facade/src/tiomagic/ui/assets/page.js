@@ -69,6 +69,12 @@
     true,
   );
 
+  // Their label says less than they show: without it they are called what stands on them.
+  const named = ".upload-container[aria-label]";
+  new MutationObserver(() =>
+    document.querySelectorAll(named).forEach((box) => box.removeAttribute("aria-label")),
+  ).observe(document, { childList: true, subtree: true, attributeFilter: ["aria-label"] });
+
   const KEY = "tiomagic-theme";
   const paint = (theme) => document.body.classList.toggle("dark", theme === "dark");
   const remembered = localStorage.getItem(KEY);
