@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, func, select, tuple_, union_all
+from sqlalchemy import ColumnElement, FromClause, Select, exists, func, select, tuple_, union_all
 
 from tiomagic_domain.jobs import JobQuery
 from tiomagic_storage.tables import jobs, stored_text, stored_time, tags
@@ -24,7 +24,7 @@ def select_jobs(
     placed = _placed(query, source)
     listing = (
         select(source)
-        .select_from(_joined(query, source))
+        .select_from(_joined(placed, source))
         .where(*_conditions(query, source), *_behind(query, placed, last))
         .order_by(*_order(query, placed))
         .limit(query.limit)
@@ -44,9 +44,8 @@ def select_jobs(
 def count_jobs(query: JobQuery, among: Select[Any] | None = None) -> Select[Any]:
     """Return the statement that counts jobs; ``limit`` and ``after`` are not looked at."""
     source = _rows(among)
-    counting = (
-        select(func.count()).select_from(_joined(query, source)).where(*_conditions(query, source))
-    )
+    joined = _joined(_placed(query, source), source)
+    counting = select(func.count()).select_from(joined).where(*_conditions(query, source))
     if query.status is None:
         return counting
     return counting.where(source.c.status.in_(sorted(status.value for status in query.status)))
@@ -58,13 +57,19 @@ def _rows(among: Select[Any] | None) -> FromClause:
     return jobs if among is None else among.cte("few").prefix_with("MATERIALIZED")
 
 
-def _joined(query: JobQuery, source: FromClause) -> FromClause:
-    return source if query.tag is None else tags.join(source, source.c.job_id == tags.c.job_id)
+def _joined(placed: FromClause, source: FromClause) -> FromClause:
+    if placed is not tags:
+        return source
+    return tags.join(source, source.c.job_id == tags.c.job_id)
 
 
 def _placed(query: JobQuery, source: FromClause) -> FromClause:
-    """Return the table whose index has the jobs in order: with a tag, that of the tags."""
-    return source if query.tag is None else tags
+    """Return the table whose index has the jobs in order: with a tag, that of the tags.
+
+    A few jobs are sorted themselves: beside every entry of a common tag they would be looked at
+    again and again.
+    """
+    return tags if query.tag is not None and source is jobs else source
 
 
 def _order(query: JobQuery, placed: FromClause) -> list[ColumnElement[Any]]:
@@ -88,9 +93,12 @@ def _conditions(query: JobQuery, source: FromClause) -> list[ColumnElement[bool]
         row.model: query.model,
         row.provider: query.provider,
         row.queue: query.queue,
-        tags.c.tag: None if query.tag is None else stored_text(query.tag),
     }
     found = [column == value for column, value in equal.items() if value is not None]
+    if query.tag is not None:
+        tagged = tags.c.tag == stored_text(query.tag)
+        same = (tags.c.creation_time == row.creation_time) & (tags.c.job_id == row.job_id)
+        found.append(tagged if source is jobs else exists().where(tagged, same))
     found += [row.prompt.icontains(stored_text(term), autoescape=True) for term in query.terms]
     if query.since is not None:
         found.append(row.creation_time >= stored_time(query.since))
