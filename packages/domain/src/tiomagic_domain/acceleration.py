@@ -23,10 +23,12 @@ ATTENTION = ("auto", "native", "cudnn", "flash", "flash3")
 """Exact ones only."""
 COMPILE = ("auto", "on", "off")
 
-FAST_THRESHOLD = 0.08
+FAST_THRESHOLD = 0.06
 """Relative change of the first block between two steps below which the others are left out.
 
-diffusers' own default is 0.05; ``benchmarks/accelerations.py`` measures what each costs."""
+The largest of which the videos of the shipped model keep 30 dB to the exact ones in the median
+(``benchmarks/accelerations.py``: 30 steps, 8 prompts, 57 % of the calls left out, 32.3 dB).
+diffusers' own default is 0.05."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
