@@ -108,7 +108,7 @@ def test_a_comparison_is_a_labelled_grid_with_its_table(stage: Stage, folder: Pa
     assert made.video is not None
     labels = [[cell.label for cell in row] for row in pictures.rows]
     assert labels[0] == [f"{MODEL} · seed 1", f"{MODEL} · seed 2"]
-    assert labels[1][0].startswith("failed: ")
+    assert labels[1][0].startswith("nothing · seed 1 · failed: ")
     assert [cell.video is None for row in pictures.rows for cell in row] == [0, 0, 1, 1]
     with made.csv.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -265,7 +265,7 @@ def _labelled(cell: Cell, varied: Mapping[str, bool]) -> Labelled:
     row = cell.to_dict()
     words = [f"seed {row[name]}" if name == "seed" else str(row[name]) for name in _order(varied)]
     if cell.error:
-        words.insert(0, f"failed: {cell.error}")
+        words.append(f"failed: {cell.error}")
     video = None if cell.error or not row["video"] else Path(row["video"])
     return Labelled(video=video, label=" · ".join(words))
 

@@ -33,6 +33,7 @@ class Manner:
     quiet: bool
     as_json: bool
     debug: bool
+    dry_run: bool = False
 
 
 def connect(
@@ -57,15 +58,20 @@ def make(
 ) -> None:
     """Run one of the four features and show where the video is."""
     with reporting(as_json=manner.as_json, debug=manner.debug) as output:
-        from tiomagic.cli.values import arguments_of  # noqa: PLC0415  # Not for --help.
+        from tiomagic.cli.texts import prompt_of  # noqa: PLC0415  # Not for --help.
+        from tiomagic.cli.values import arguments_of  # noqa: PLC0415  # The same.
         from tiomagic.listing import schema  # noqa: PLC0415  # The same.
 
         tm = connect(output, provider=manner.provider, model_path=manner.model_path)
         if tm.settings.provider is None:
             tm.configure(provider="local")
         name = model or tm.get_default_model()
-        arguments = arguments_of(schema(feature, name), options, assignments or [])
+        texts = {**options, "prompt": prompt_of(options["prompt"] or "")}
+        arguments = arguments_of(schema(feature, name), texts, assignments or [])
         target = check_target(manner.output)
+        if manner.dry_run:
+            _show_plan(output, tm, feature, name, arguments)
+            return
         call = getattr(tm, feature)
         job: JobHandle = call(
             name,
@@ -75,6 +81,28 @@ def make(
             **arguments,
         )
         settle(output, job, manner, target)
+
+
+def _show_plan(
+    output: Output, tm: TioMagic, feature: str, model: str, arguments: Mapping[str, object]
+) -> None:
+    """Show what a call would make; nothing is stored and nothing runs."""
+    from tiomagic.planning import plan  # noqa: PLC0415  # Not for --help.
+
+    planned = plan(tm._session, feature, model, arguments)  # noqa: SLF001 - part of the facade
+    size = f"{planned['width']} x {planned['height']} pixels"
+    length = f"{planned['num_frames']} frames at {planned['fps']} a second"
+    weights = f"{planned['weights_gib']:g} GiB of weights"
+    facts = {
+        "what": f"{feature} with {planned['model']}",
+        "where": f"{planned['provider']}, {planned['gpu'] or 'on a machine of its choice'}",
+        "size": size if planned["width"] else None,
+        "length": f"{length}, {planned['seconds']:g} s" if planned["seconds"] else None,
+        "memory": f"{weights}, a GPU of {planned['gpu_memory_gib']:g} GiB or more"
+        if planned["gpu_memory_gib"]
+        else f"{weights}, no GPU needed",
+    }
+    output.data(planned, "\n".join(f"{key:9} {fact}" for key, fact in facts.items() if fact))
 
 
 def progress_of(manner: Manner) -> bool:

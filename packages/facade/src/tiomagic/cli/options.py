@@ -20,10 +20,14 @@ Wait = Annotated[
     bool,
     typer.Option(
         "--wait/--no-wait",
-        " /--detach",
+        "--watch/--detach",
         help="Wait for the video; with --detach (or --no-wait) the job's id is the result, and a "
         "worker in the background makes the video.",
     ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check everything and show what would be made; nothing runs."),
 ]
 Retry = Annotated[
     int,
@@ -62,7 +66,12 @@ GuidanceScale = Annotated[
     str | None, typer.Option(metavar="NUMBER", help="How closely to follow the prompt.")
 ]
 NegativePrompt = Annotated[str | None, typer.Option(metavar="TEXT", help="What not to show.")]
-Prompt = Annotated[str, typer.Argument(help="What the video shows, in words.")]
+Prompt = Annotated[
+    str,
+    typer.Argument(
+        help="What the video shows, in words; @FILE reads them from a file, - from stdin."
+    ),
+]
 Source = Annotated[str, typer.Option(metavar="FILE|URL", help="A picture.")]
 Moving = Annotated[
     str | None,

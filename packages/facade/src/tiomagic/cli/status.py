@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def status(
     job_id: o.JobId,
     *,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is over.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", "--watch", help="Wait until it is over.")] = False,
     timeout: o.Timeout = None,
     quiet: o.Quiet = False,
     as_json: o.Json = False,

@@ -1,0 +1,76 @@
+"""The command line before a run and after it: prompts from elsewhere, plans, opening."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from tests.facade.conftest import Run
+
+
+def planned(shell: Run, *words: str, **environment: str) -> dict[str, object]:
+    """Return the plan of a call that is to succeed."""
+    done = shell(*words, "--dry-run", "--json", **environment)
+    assert done.returncode == 0, done.stderr
+    plan: dict[str, object] = json.loads(done.stdout)
+    return plan
+
+
+def test_a_dry_run_shows_the_whole_and_runs_nothing(shell: Run, folder: Path) -> None:
+    """Size, frames, seconds, memory, provider and device; no job, no database."""
+    words = ("text-to-video", "a red circle", "-m", "doodle")
+    plan = planned(shell, *words, TIOMAGIC_DEVICE="cpu")
+    assert (plan["provider"], plan["gpu"], plan["model"]) == ("local", "cpu", "doodle")
+    assert (plan["width"], plan["height"], plan["num_frames"]) == (64, 64, 17)
+    assert plan["seconds"] == pytest.approx(17 / 16, abs=0.001)
+    assert "seed" not in plan["arguments"]  # type: ignore[operator]
+    said = shell(*words, "--dry-run", TIOMAGIC_DEVICE="cpu").stdout
+    assert "64 x 64 pixels" in said
+    assert "no GPU needed" in said
+    assert not (folder / ".tiomagic" / "jobs.db").exists()
+    assert not (folder / "output_videos").exists()
+
+
+def test_a_dry_run_refuses_as_the_run_would(shell: Run) -> None:
+    """Every problem with its nearest value and the same code."""
+    done = shell("text-to-video", "a fox", "-p", "fake", "--num-frames", "80", "--dry-run")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "nearest: 81" in done.stderr
+
+
+def test_a_prompt_comes_from_a_file(shell: Run, folder: Path) -> None:
+    """``@file`` is its words without the line end, ``@@`` an @, and a missing file is told."""
+    (folder / "words.txt").write_text("a fox\nin snow\n", encoding="utf-8")
+    for given, meant in (("@words.txt", "a fox\nin snow"), ("@@home", "@home")):
+        plan = planned(shell, "text-to-video", given, "-p", "fake")
+        assert plan["arguments"]["prompt"] == meant  # type: ignore[index]
+    done = shell("text-to-video", "@nowhere.txt", "-p", "fake")
+    assert done.returncode == 3
+    assert "nowhere.txt" in done.stderr
+
+
+def test_a_prompt_comes_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``-`` reads what is piped in."""
+    from tiomagic.cli.texts import prompt_of
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a fox in snow\n"))
+    assert prompt_of("-") == "a fox in snow"
+
+
+def test_open_starts_a_player(shell: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The video's path is the data; a machine without a player says so."""
+    video = shell("text-to-video", "a fox", "-p", "fake", "-q").stdout.strip()
+    job_id = json.loads(shell("jobs", "--json").stdout)[0]["job_id"]
+    started: list[str] = []
+
+    def launch(path: str) -> int:
+        started.append(path)
+        return 0
+
+    monkeypatch.setattr("typer.launch", launch)
+    done = shell("open", job_id)
+    assert (done.returncode, done.stdout, started) == (0, f"{video}\n", [video])
+    monkeypatch.setattr("typer.launch", lambda path: 1)
+    assert shell("open", job_id).returncode == 5
+    assert shell("open", "nothing").returncode == 3
