@@ -25,6 +25,7 @@ from tiomagic.cli.log import logs
 from tiomagic.cli.modal import modal
 from tiomagic.cli.models import models
 from tiomagic.cli.note import note
+from tiomagic.cli.open import open_
 from tiomagic.cli.pose_guidance import pose_guidance
 from tiomagic.cli.rerun import rerun
 from tiomagic.cli.schema import schema
@@ -49,6 +50,7 @@ COMMANDS = (
     status,
     cancel,
     logs,
+    open_,
     sheet,
     convert,
     tag,
@@ -69,7 +71,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in COMMANDS:
-    app.command(command.__name__.replace("_", "-"))(command)
+    app.command(command.__name__.strip("_").replace("_", "-"))(command)
 app.add_typer(modal)
 
 
