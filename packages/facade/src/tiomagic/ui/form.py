@@ -124,6 +124,8 @@ def _value(field: Field, entered: Mapping[str, Any]) -> Any:
     if isinstance(value, str) and not value.strip():
         # An emptied text replaces a default; where there is none it says nothing.
         return "" if field.default and field.widget is Widget.LINES else None
+    if field.widget is Widget.NUMBER and isinstance(value, str):
+        return _number(value)
     structured = field.widget is Widget.JSON or (
         field.widget is Widget.WORD_OR_JSON and isinstance(value, str) and value.startswith("{")
     )
@@ -131,6 +133,14 @@ def _value(field: Field, entered: Mapping[str, Any]) -> Any:
         with suppress(ValueError):  # What is no JSON stays text, and the schema says what is wrong.
             return json.loads(value)
     return value
+
+
+def _number(text: str) -> Any:
+    """Return the number that a text means, or the text, for the schema to refuse."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _wrong_url(field: Field, file: Any, url: str) -> Problem | None:

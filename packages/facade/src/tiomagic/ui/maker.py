@@ -90,7 +90,11 @@ def _component(field: Field, common: dict[str, Any]) -> Any:  # noqa: PLR0911 - 
             lines = 3 if field.required else 1
             return gr.Textbox(value or "", lines=lines, info=field.help, **common)
         case Widget.NUMBER:
-            return gr.Number(value, info=field.help, step=field.step or 1, **common)
+            # Not gr.Number: one that is empty and folded away says 0 after the form was changed.
+            shown = "" if value is None else str(value)
+            return gr.Textbox(
+                shown, info=field.help, placeholder="empty: decided for you", **common
+            )
         case Widget.SLIDER:
             # The number beside a slider may be typed: the ends are the schema's to tell, not here.
             return gr.Slider(

@@ -223,7 +223,7 @@ class Page:
         cards, more = gallery(self._desk.session, filters, limit=limit, compared=pair)
         return cards, gr.update(visible=more)
 
-    def _act(self, *narrow: Any, event: gr.EventData) -> dict[Any, Any]:
+    def _act(self, event: gr.EventData, *narrow: Any) -> dict[Any, Any]:
         """Do what a button of a job says."""
         pair = narrow[-1]
         updates: dict[Any, Any] = {self._notice: shown_problems([])}
