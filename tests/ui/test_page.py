@@ -206,7 +206,7 @@ def test_the_gallery_finds_compares_and_deletes(page: Page, home: Path) -> None:
     expect(card).to_have_count(1, timeout=PATIENCE_MS)
     see(card.get_by_text("Done", exact=True))
     card.get_by_role("button", name="Another seed").click()
-    stage = page.locator("#stage [data-stage]").filter(has_not_text="seed 1 ")
+    stage = page.locator("#stage [data-stage]").filter(has_not_text=re.compile(r"seed 1\b"))
     job_id = stage.filter(has_text=BALL).get_attribute("data-stage") or ""
     is_done(page, job_id)
 

@@ -191,7 +191,7 @@ class Page:
         """Show what the store holds: the newest job, what runs, and the gallery."""
         newest = self._desk.newest()
         shown = newest.job_id if newest else None
-        return self._tick(shown, {}, "", ANY, ANY, ANY, PAGE, [])
+        return (shown, *self._tick(shown, {}, "", ANY, ANY, ANY, PAGE, [])[1:])
 
     def _tick(self, shown: str | None, mark: dict[str, Any], *narrow: Any) -> tuple[Any, ...]:
         """Return what has changed; what is as it was is left alone, so that videos play on."""
@@ -207,7 +207,8 @@ class Page:
             return (gr.skip(),) * 6
         wall = self._fill_gallery(*narrow) if "active" in changed else (gr.skip(), gr.skip())
         return (
-            job.job_id if job else None,
+            # Never the job itself: a look that began before a button was pressed would undo it.
+            gr.skip(),
             seen["running"] if "running" in changed else gr.skip(),
             markup.stage(job) if "stage" in changed else gr.skip(),
             seen,
