@@ -292,10 +292,14 @@ class TestHub:
         assert f"<weights_dir>/{T2V.name}" in error.message
 
     def test_a_broken_connection(self) -> None:
-        """What the transport raises by itself is understood as well."""
-        import httpx
+        """What the transport raises by itself is understood as well: really, at a closed port."""
+        from huggingface_hub.utils import get_session
 
-        assert meaning(httpx.ConnectError("refused")).retryable
+        with pytest.raises(Exception, match="refused") as caught:
+            get_session().get("http://127.0.0.1:9/")
+        # One that no family of exceptions of the standard library has.
+        assert not isinstance(caught.value, OSError)
+        assert meaning(caught.value).retryable
         assert meaning(ConnectionResetError("reset")).retryable
 
     def test_a_full_disk(self) -> None:

@@ -157,7 +157,6 @@ def translated(repository: str, *, model: str, by_hand: str = "") -> Iterator[No
         model: What it is for.
         by_hand: How to do without the hub; empty for the folders of a model.
     """
-    import httpx
     from huggingface_hub import errors as hub
 
     try:
@@ -170,7 +169,8 @@ def translated(repository: str, *, model: str, by_hand: str = "") -> Iterator[No
         hub.EntryNotFoundError,
         hub.CachedRepoTreeNotFoundError,
         hub.XetDownloadError,
-        httpx.HTTPError,
+        # Of the transport that the hub's client uses, whichever its version has.
+        hub.HTTPError,  # type: ignore[attr-defined]
     ) as error:
         raise _meaning(error, repository, model, by_hand or _by_hand(model)) from error
     except ValueError as error:
