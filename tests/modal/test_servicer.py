@@ -19,14 +19,14 @@ import modal
 PATIENCE_S = 30
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server():
-    """One server for the module: handles such as the app's volume are tied to the first."""
+    """One server for the process: handles such as the app's volume are tied to the first."""
     with FakeModal() as fake:
         yield fake
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def client(server):
     with server.client() as client:
         yield client

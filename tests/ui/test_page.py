@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import urllib.error
@@ -58,7 +57,7 @@ def serving(folder: Path, *options: str) -> Iterator[str]:
         assert address.startswith("http://"), process.poll()
         yield address
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait(60)
         process.stdout.close()
     assert process.returncode == 0
@@ -157,7 +156,7 @@ FEATURES = {
 @pytest.mark.parametrize("feature", FEATURES)
 def test_a_form_becomes_a_video_that_plays(page: Page, feature: str) -> None:
     """Each feature: choose it, drop the files, press the button, and see the video play."""
-    page.get_by_label(feature).check()
+    page.get_by_role("radio", name=feature).check()
     for name, file in FEATURES[feature].items():
         page.locator(f"#field-{name} input[type=file]").set_input_files(INPUTS / file)
         see(page.locator(f"#field-{name}").locator("img, video").first)
@@ -171,7 +170,7 @@ def test_a_form_becomes_a_video_that_plays(page: Page, feature: str) -> None:
 
 def test_what_is_wrong_stands_at_its_field(page: Page) -> None:
     """Every problem at once, each where it can be mended; nothing is stored."""
-    page.get_by_label("Image to video").check()
+    page.get_by_role("radio", name="Image to video").check()
     page.locator("#field-image_url textarea, #field-image_url input").fill("/etc/passwd")
     see(page.locator("#field-image_url"))
     page.locator("#field-prompt textarea").fill(" ")
@@ -257,7 +256,7 @@ def test_the_page_fits_a_phone_and_axe_finds_nothing(
     """Nothing runs out of a narrow window, and no finding is serious, on any of the tabs."""
     window = {"width": 375, "height": 740}
     with opened(browser, address, viewport=window, color_scheme=scheme) as page:
-        page.get_by_label("Pose guidance").check()
+        page.get_by_role("radio", name="Pose guidance").check()
         see(page.locator("#field-pose_video"))
         page.get_by_role("button", name="Expert settings").click()
         page.evaluate(AXE.read_text("utf-8"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar, Unpack
@@ -16,10 +16,14 @@ from tiomagic.client import TioMagic
 
 if TYPE_CHECKING:
     from tiomagic.arguments import JobFilters
+    from tiomagic.batching import Batch, Comparison
     from tiomagic.events import JobEvent
     from tiomagic.handle import JobHandle
     from tiomagic.settings import Settings
     from tiomagic_domain.progress import ProgressSink
+
+    Source = JobHandle | str | Path
+    Place = str | Path | None
 
 T = TypeVar("T")
 
@@ -198,6 +202,30 @@ class AsyncTioMagic:
     async def delete_job(self, job_id: str, files: bool = False) -> list[Path]:  # noqa: FBT001, FBT002
         """Forget a job that is over; see :meth:`tiomagic.TioMagic.delete_job`."""
         return await self.call(self._tm.delete_job, job_id, files)
+
+    async def batch(self, requests: Sequence[Mapping[str, Any]], **options: Any) -> Batch:
+        """Run many requests; see :meth:`tiomagic.TioMagic.batch`."""
+        return await self._run(self._tm.batch, requests, **options)
+
+    async def compare(self, feature: str, **axes: Any) -> Comparison:
+        """Run a grid; see :meth:`tiomagic.TioMagic.compare`."""
+        return await self._run(self._tm.compare, feature, **axes)
+
+    async def contact_sheet(self, job: Source, path: Place = None, **options: Any) -> Path:
+        """Write a contact sheet; see :meth:`tiomagic.TioMagic.contact_sheet`."""
+        return await self.call(self._tm.contact_sheet, job, path, **options)
+
+    async def poster(self, job: Source, path: Place = None) -> Path:
+        """Write the middle frame; see :meth:`tiomagic.TioMagic.poster`."""
+        return await self.call(self._tm.poster, job, path)
+
+    async def last_frame(self, job: Source, path: Place = None) -> Path:
+        """Write the last frame; see :meth:`tiomagic.TioMagic.last_frame`."""
+        return await self.call(self._tm.last_frame, job, path)
+
+    async def convert(self, job: Source, to: str, path: Place = None, **options: Any) -> Path:
+        """Write it in another format; see :meth:`tiomagic.TioMagic.convert`."""
+        return await self.call(self._tm.convert, job, to, path, **options)
 
     async def inspect(self, path: str | Path) -> dict[str, Any]:
         """Return the recipe of a video; see :meth:`tiomagic.TioMagic.inspect`."""
