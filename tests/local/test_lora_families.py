@@ -29,6 +29,12 @@ CASES = {
     # Their pipelines for pictures share the transformer of the one that the LoRA is put on.
     "5B, a picture": ("wan2.2-ti2v-5b", Feature.IMAGE_TO_VIDEO, WAN_LAYER, "transformer"),
     "SkyReels": ("skyreels-v2-df-1.3b-540p", Feature.INTERPOLATE, WAN_LAYER, "transformer"),
+    "Kandinsky": (
+        "kandinsky5-lite",
+        Feature.TEXT_TO_VIDEO,
+        "visual_transformer_blocks.0.self_attention.to_query",
+        "transformer",
+    ),
     "Animate": ("wan2.2-animate-14b", Feature.POSE_GUIDANCE, WAN_LAYER, "transformer"),
 }
 LENGTHS = {"framepack-i2v-hy": {"num_frames": 37, "width": 16, "height": 16}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def load_pipeline(
     dtype: torch.dtype,
     device: torch.device,
     plan: Plan,
+    components: Callable[[Path], Mapping[str, Any]] | None = None,
 ) -> Any:
     """Load a pipeline and put it where the plan wants it.
 
@@ -33,6 +35,7 @@ def load_pipeline(
         dtype: Type of all others.
         device: Where it is to run.
         plan: Where its weights wait.
+        components: Takes the folder and loads what is not loaded as the folder says.
 
     Raises:
         ConfigurationError: when the files are damaged or incomplete.
@@ -48,6 +51,8 @@ def load_pipeline(
             }
             if weights.transformer is not None:
                 parts["transformer"] = load_transformer(weights.transformer, weights.folder, dtype)
+            if components is not None:
+                parts |= components(weights.folder)
             loaded = getattr(diffusers, pipeline).from_pretrained(
                 weights.folder,
                 dtype=types,

@@ -165,6 +165,7 @@ class Runtime:
             dtype=dtype,
             device=device,
             plan=choice.plan,
+            components=getattr(engine, "components", None),
         )
         self._adapters = Adapters(self._pipeline)
         self._accelerator = Accelerator(

@@ -11,7 +11,8 @@ group ``tiomagic.engines``, named as the card says and pointing at the class::
         def text_to_video(self, inputs, settings, progress, cancel): ...
 
 An engine has a method for each feature of the cards that name it, as the feature ports of
-``tiomagic_domain.ports`` describe. It neither loads weights nor picks a device.
+``tiomagic_domain.ports`` describe. It neither loads weights nor picks a device. A class may have a
+method ``components(folder)``, which returns by name what diffusers does not load as it should.
 """
 
 from __future__ import annotations
