@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature
 from tiomagic_domain.parameters import UNSET, Kind, Parameter, describe_range
-from tiomagic_domain.schema import ExactlyOne, MaxPixels, Rule, Schema
+from tiomagic_domain.schema import ExactlyOne, MaxPixels, Rule, Schema, WithinVideo
 
 EXAMPLES = {
     "prompt": '"a fox runs through snow"',
@@ -140,6 +140,8 @@ def _rule(rule: Rule) -> str:
             return f"Exactly one of {' and '.join(f'`{name}`' for name in names)} is given."
         case MaxPixels(pixels=pixels):
             return f"`width` times `height` is at most {pixels:,}."
+        case WithinVideo(position=position, frames=frames, ratio=ratio):
+            return f"`{position}` is at most (`{frames}` - 1) / {ratio}."
         case _:
             # A rule of somebody else says in its docstring what holds.
             return (type(rule).__doc__ or type(rule).__name__).splitlines()[0]

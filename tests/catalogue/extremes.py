@@ -7,7 +7,7 @@ from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.parameters import UNSET, Kind, Parameter
-from tiomagic_domain.schema import ExactlyOne, Schema
+from tiomagic_domain.schema import ExactlyOne, Schema, WithinVideo
 
 COSTLY = ("width", "height", "num_frames", "num_inference_steps")
 """What a call is long for. The largest of one is tried with the smallest of the others: all of them
@@ -90,4 +90,9 @@ def _settings(schema: Schema, numbers: Mapping[str, Any], choice: int) -> dict[s
     settings = {p.name: p.default for p in plain if p.default is not UNSET}
     settings |= {p.name: p.choices[choice] for p in plain if p.choices and p.name not in numbers}
     settings |= {p.name: bool(choice) for p in plain if p.kind is Kind.BOOLEAN}
-    return settings | dict(numbers)
+    settings |= dict(numbers)
+    for rule in schema.rules:
+        if isinstance(rule, WithinVideo):
+            last = rule.last(settings[rule.frames])
+            settings[rule.position] = min(settings[rule.position], last)
+    return settings

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,11 @@ from tests.tiny import save
 from tests.tiny.loras import save_lora
 
 from tiomagic_domain.catalogue import find_model
-from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.errors import ConfigurationError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.engines import find_engine
-from tiomagic_local.engines.pusa import FrameEuler, Pusa, frame_times
+from tiomagic_local.engines.pusa import FrameEuler, Pusa, frame_times, multipliers
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime import Runtime
 
@@ -73,6 +75,27 @@ def pusa_with_a_trained_vae() -> Pusa:
     pipeline = WanPipeline(**parts)
     pipeline.set_progress_bar_config(disable=True)
     return Pusa(pipeline, find_model(PUSA))
+
+
+@contextmanager
+def last_latents(engine: Pusa) -> Iterator[list[torch.Tensor]]:
+    """Keep what the VAE is given to decode, normalised as the transformer knows it."""
+    seen: list[torch.Tensor] = []
+    vae = engine._pipeline.vae
+    decode = vae.decode
+    shape = (1, -1, 1, 1, 1)
+    mean = torch.tensor(vae.config.latents_mean).view(shape)
+    deviation = torch.tensor(vae.config.latents_std).view(shape)
+
+    def look(latents: torch.Tensor, **named: Any) -> Any:
+        seen.append((latents - mean) / deviation)
+        return decode(latents, **named)
+
+    vae.decode = look
+    try:
+        yield seen
+    finally:
+        del vae.decode
 
 
 def psnr(frame: Any, expected: Any) -> float:
@@ -200,6 +223,77 @@ class TestPusa:
         assert psnr(frames[0.0], as_known) >= 40
         assert psnr(frames[0.0], np.asarray(picture)) >= 20
         assert psnr(frames[1.0], as_known) < 15
+
+    def test_a_picture_may_stand_anywhere(self, studio: Studio) -> None:
+        """At the last latent frame it is what the video ends with, at the first what it begins."""
+        engine = pusa_with_a_trained_vae()
+        inputs: Any = studio.request(PUSA, Feature.IMAGE_TO_VIDEO).inputs
+        expected = {}
+        for position in (0, 1, 2):
+            settings = settings_of(
+                PUSA,
+                Feature.IMAGE_TO_VIDEO,
+                num_frames=9,
+                noise_multiplier=0.0,
+                cond_position=position,
+            )
+            known = engine._latent(engine._picture(inputs.image, settings))
+            last = last_latents(engine)
+            with last as seen:
+                engine.image_to_video(inputs, settings, ignore_progress, NeverCanceled())
+            same = [bool(torch.allclose(seen[-1][:, :, t], known[:, :, 0])) for t in range(3)]
+            expected[position] = same
+        assert expected == {
+            0: [True, False, False],
+            1: [False, True, False],
+            2: [False, False, True],
+        }
+
+    def test_between_two_pictures_both_ends_are_held(self, studio: Studio) -> None:
+        """The first latent frame is the first picture and the last one the last, each as asked."""
+        engine = pusa_with_a_trained_vae()
+        inputs: Any = studio.request(PUSA, Feature.INTERPOLATE).inputs
+        settings = settings_of(
+            PUSA,
+            Feature.INTERPOLATE,
+            num_frames=9,
+            noise_multiplier=0.0,
+            last_noise_multiplier=0.0,
+        )
+        with last_latents(engine) as seen:
+            engine.interpolate(inputs, settings, ignore_progress, NeverCanceled())
+        ends = [
+            engine._picture(media, settings) for media in (inputs.first_frame, inputs.last_frame)
+        ]
+        first, last = (engine._latent(picture) for picture in ends)
+        assert not torch.allclose(first, last)
+        assert torch.allclose(seen[-1][:, :, :1], first)
+        assert torch.allclose(seen[-1][:, :, -1:], last)
+        noisy = multipliers({**settings, "noise_multiplier": 0.2, "last_noise_multiplier": 0.5})
+        assert noisy.tolist() == pytest.approx([0.2, 1.0, 0.5])
+
+    def test_the_strength_of_its_lora_is_a_setting(self, runtime: Runtime, studio: Studio) -> None:
+        """``lora_alpha`` is the scale of one call, and in its record; the next has its own."""
+        first, facts = make(runtime, studio, PUSA, Feature.TEXT_TO_VIDEO)
+        strong, told = make(runtime, studio, PUSA, Feature.TEXT_TO_VIDEO, lora_alpha=3.0)
+        off, _ = make(runtime, studio, PUSA, Feature.TEXT_TO_VIDEO, lora_alpha=0.0)
+        again, kept = make(runtime, studio, PUSA, Feature.TEXT_TO_VIDEO)
+        scales = [given["loras"][0]["scale"] for given in (facts, told, kept)]
+        assert scales == [1.4, 3.0, 1.4]
+        assert (strong != first).any()
+        assert (off != first).any()
+        assert (off != strong).any()
+        assert (again == first).all()
+
+    def test_a_place_beyond_the_end_is_refused(self) -> None:
+        """A picture cannot stand where a shorter video has no frame; the last one is offered."""
+        schema = find_model(PUSA).schema(Feature.IMAGE_TO_VIDEO)
+        given = {"prompt": "a", "image": "a.png", "num_frames": 9}
+        schema.validate({**given, "cond_position": 2})
+        with pytest.raises(ValidationError) as caught:
+            schema.validate({**given, "cond_position": 3})
+        (problem,) = caught.value.problems
+        assert (problem.field, problem.nearest) == ("cond_position", 2)
 
     def test_frames_are_told_their_own_moments(self, runtime: Runtime, studio: Studio) -> None:
         """The picture's tokens are at a fifth of the noise of the others, and so it starts."""

@@ -8,6 +8,7 @@ they were, bit for bit.
 from __future__ import annotations
 
 import contextlib
+import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,8 @@ class Adapters:
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline
         self._scales: dict[str, dict[str, float]] = {}
+        self._kept: dict[str, dict[str, float]] = {}
+        """Those that belong to the model."""
 
     def keep(self, found: Sequence[FoundLora]) -> list[dict[str, Any]]:
         """Put on the LoRAs that belong to the model, for as long as it is loaded.
@@ -54,22 +57,33 @@ class Adapters:
         """
         try:
             with quiet(), _several_are_meant():
-                return [self._put_on(item, f"{MODEL}_{index}") for index, item in enumerate(found)]
+                facts = [self._put_on(item, f"{MODEL}_{index}") for index, item in enumerate(found)]
         except ValidationError as error:
             raise ConfigurationError(
                 "the model is made by a LoRA that could not be put on its weights, and does not "
                 f"run without it: {error.message}",
                 details=error.details,
             ) from error
+        self._kept = copy.deepcopy(self._scales)
+        return facts
 
     @contextlib.contextmanager
-    def worn(self, found: Sequence[FoundLora]) -> Iterator[list[dict[str, Any]]]:
-        """Have the LoRAs of a call on for the time of the block; gives what `keep` returns."""
-        if not found:
+    def worn(
+        self, found: Sequence[FoundLora], *, strength: float | None = None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Have the LoRAs of a call on for the time of the block; gives what `keep` returns.
+
+        Args:
+            found: Those of the call.
+            strength: Scale of the model's own in this call; None for the one that they have.
+        """
+        if not found and strength is None:
             yield []
             return
         try:
             with quiet(), _several_are_meant():
+                if strength is not None:
+                    self._strengthen(strength)
                 facts = [self._put_on(item, f"{CALL}_{index}") for index, item in enumerate(found)]
             yield facts
         finally:
@@ -100,12 +114,15 @@ class Adapters:
         part.set_adapters(list(scales), list(scales.values()))
         return {**found.pinned.to_dict(), "layers": layers}
 
+    def _strengthen(self, strength: float) -> None:
+        """Give the model's own LoRAs another scale, until the call's are taken off."""
+        for component, scales in self._scales.items():
+            scales.update(dict.fromkeys(scales, strength))
+            getattr(self._pipeline, component).set_adapters(list(scales), list(scales.values()))
+
     def _take_off(self) -> None:
         """Take off what belongs to a call; what belongs to the model stays as it was."""
-        self._scales = {
-            component: {name: scale for name, scale in scales.items() if name.startswith(MODEL)}
-            for component, scales in self._scales.items()
-        }
+        self._scales = copy.deepcopy(self._kept)
         if not any(self._scales.values()):
             self._pipeline.unload_lora_weights()
             return

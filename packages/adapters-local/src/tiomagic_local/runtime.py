@@ -84,7 +84,8 @@ class Runtime:
         Args:
             card: The model.
             settings: Of the generation; size, length and ``memory`` decide the plan, and its
-                ``loras`` are on the model for the time of the block.
+                ``loras`` are on the model for the time of the block, and its ``lora_alpha`` is the
+                scale of the LoRAs that make the model.
             progress: Told when something is waited for, downloaded or loaded.
             cancel: Asked while another generation is waited for, and before loading.
 
@@ -99,11 +100,13 @@ class Runtime:
             wanted = Lora.from_arguments(settings.get("loras", ()))
             found = find_loras(wanted, self._options, progress=progress)
             loaded = self._load(card, settings, progress)
+            strength = settings.get("lora_alpha")
             with (
-                self._adapters.worn(found) as loras,
+                self._adapters.worn(found, strength=strength) as loras,
                 self._accelerator.on(settings, adapted=bool(found)) as running,
             ):
-                yield replace(loaded, loras=loras, running=running)
+                facts = _at_strength(loaded.facts, strength)
+                yield replace(loaded, facts=facts, loras=loras, running=running)
         except GenerationError as error:
             if error.code == OUT_OF_MEMORY:
                 # The next try starts with an empty device.
@@ -205,6 +208,15 @@ class Runtime:
         self._key = self._loaded = self._pipeline = self._adapters = self._accelerator = None
         assert self._device is not None, "a pipeline is loaded on a device"
         release_memory(self._device)
+
+
+def _at_strength(facts: Mapping[str, Any], strength: float | None) -> Mapping[str, Any]:
+    """Return the facts with the scale that the model's own LoRAs have in a call."""
+    if strength is None:
+        return facts
+    weights = facts["weights"]
+    loras = [{**lora, "scale": strength} for lora in weights.get("loras", ())]
+    return {**facts, "weights": {**weights, "loras": loras}}
 
 
 def _facts(

@@ -4,6 +4,7 @@ What JSON Schema cannot say, and :meth:`Schema.validate` still checks:
 
 - NaN and infinities (JSON has no such numbers, yet Python's ``json`` reads them);
 - :class:`MaxPixels`, a limit on a product of two parameters;
+- :class:`WithinVideo`, a limit that depends on another parameter;
 - that a media input is a readable picture or video (the media reader looks);
 - Python-only sources of media (bytes, file objects, PIL images), which JSON has no form for;
 - arguments that are Python objects (:attr:`Schema.objects`), which JSON has no form for;
@@ -92,6 +93,36 @@ class MaxPixels:
 
     def to_json_schema(self) -> dict[str, object]:
         """Return nothing: JSON Schema has no products."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class WithinVideo:
+    """A latent frame that is named by its number has to be one of the video's."""
+
+    position: str
+    frames: str = "num_frames"
+    ratio: int = 4
+    """Frames in one latent frame, after the first one."""
+
+    def last(self, frames: int) -> int:
+        """Return the number of the last latent frame, counted from 0."""
+        return (frames - 1) // self.ratio
+
+    def problems(self, values: Mapping[str, object]) -> list[Problem]:
+        """Return a problem when the video ends before the frame."""
+        position, frames = values.get(self.position), values.get(self.frames)
+        if not isinstance(position, int) or not isinstance(frames, int):
+            return []
+        last = self.last(frames)
+        if position <= last:
+            return []
+        message = f"the latent frames of a video of {frames} frames are 0 to {last}"
+        given = str(position)
+        return [Problem(field=self.position, message=message, given=given, nearest=last)]
+
+    def to_json_schema(self) -> dict[str, object]:
+        """Return nothing: JSON Schema does not compare two values."""
         return {}
 
 

@@ -14,15 +14,15 @@ the transformer that writes the moments, which the transformer takes for every t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
-from tiomagic_domain.features import ImageToVideoInputs, TextToVideoInputs
-from tiomagic_domain.media import Clip
+from tiomagic_domain.features import ImageToVideoInputs, InterpolateInputs, TextToVideoInputs
+from tiomagic_domain.media import Clip, Media
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
 
@@ -62,7 +62,13 @@ class Pusa(WanEngine):
     """Runs ``WanPipeline`` with the weights of Pusa."""
 
     pipeline = "WanPipeline"
-    ours = WanEngine.ours | {"noise_multiplier"}
+    ours = WanEngine.ours | {
+        "noise_multiplier",
+        "last_noise_multiplier",
+        "cond_position",
+        # The strength of the LoRA, which is on the weights already.
+        "lora_alpha",
+    }
 
     def text_to_video(
         self,
@@ -82,12 +88,34 @@ class Pusa(WanEngine):
         cancel: CancelToken,
     ) -> Clip:
         """Make a clip, as the port ``ImageToVideo`` says."""
+        return self._around([inputs.image], inputs.prompt, settings, progress, cancel)
+
+    def interpolate(
+        self,
+        inputs: InterpolateInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port ``Interpolate`` says."""
+        ends = [inputs.first_frame, inputs.last_frame]
+        return self._around(ends, inputs.prompt, settings, progress, cancel)
+
+    def _around(
+        self,
+        pictures: Sequence[Media],
+        prompt: str,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip around pictures, given in the order of their places."""
         cancel.raise_if_canceled()
         progress(Progress(phase=Phase.PREPARING))
-        known = self._latent(self._picture(inputs.image, settings))
+        known = [self._latent(self._picture(picture, settings)) for picture in pictures]
         conditions = {"latents": _start(known, settings)}
         with frame_times(self._pipeline.transformer, multipliers(settings)):
-            return self._generate(inputs.prompt, settings, progress, cancel, conditions)
+            return self._generate(prompt, settings, progress, cancel, conditions)
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         scheduler = FrameEuler(shift=float(settings["flow_shift"]))
@@ -112,20 +140,34 @@ class Pusa(WanEngine):
         return normalised
 
 
+def places(settings: Mapping[str, Any]) -> dict[int, float]:
+    """Return the multiplier of each latent frame that has a picture, by its number."""
+    if "noise_multiplier" not in settings:
+        return {}
+    known = {int(settings.get("cond_position", 0)): float(settings["noise_multiplier"])}
+    if "last_noise_multiplier" in settings:
+        known[_count(settings) - 1] = float(settings["last_noise_multiplier"])
+    return known
+
+
 def multipliers(settings: Mapping[str, Any]) -> torch.Tensor:
-    """Return the multiplier of each latent frame: the picture's own is the first; (T,)."""
-    count = (int(settings["num_frames"]) - 1) // TEMPORAL_RATIO + 1
-    first = float(settings.get("noise_multiplier", 1.0))
-    return torch.tensor([first] + [1.0] * (count - 1))
+    """Return the multiplier of each latent frame: (T,)."""
+    known = places(settings)
+    return torch.tensor([known.get(index, 1.0) for index in range(_count(settings))])
 
 
-def _start(known: torch.Tensor, settings: Mapping[str, Any]) -> torch.Tensor:
+def _count(settings: Mapping[str, Any]) -> int:
+    """Return how many latent frames there are."""
+    return (int(settings["num_frames"]) - 1) // TEMPORAL_RATIO + 1
+
+
+def _start(known: Sequence[torch.Tensor], settings: Mapping[str, Any]) -> torch.Tensor:
     """Return the latents before the first step, which is at pure noise: (1, C, T, h, w)."""
-    m = multipliers(settings)
     generator = torch.Generator("cpu").manual_seed(int(settings["seed"]))
-    shape = (1, known.shape[1], len(m), *known.shape[3:])
+    shape = (1, known[0].shape[1], _count(settings), *known[0].shape[3:])
     latents = torch.randn(shape, generator=generator)
-    latents[:, :, :1] = (1 - m[0]) * known + m[0] * latents[:, :, :1]
+    for latent, (place, m) in zip(known, places(settings).items(), strict=True):
+        latents[:, :, place : place + 1] = (1 - m) * latent + m * latents[:, :, place : place + 1]
     return latents
 
 

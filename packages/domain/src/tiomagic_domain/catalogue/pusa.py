@@ -1,9 +1,11 @@
 """Pusa: Wan 2.1 that knows a noise level for each frame of its own.
 
 A LoRA on Wan's text model. Trained so that every frame may be at another moment of its denoising,
-it makes a video around a picture that is held at little or no noise while all else is made.
+it makes a video around a picture that is held at little or no noise while all else is made, or
+between two of them.
 
-Defaults are those of the authors' scripts; they write 25 frames a second. The weights are a copy
+Defaults are those of the authors' scripts; they write 25 frames a second. A picture stands at a
+latent frame, of which each but the first is four frames of the video. The weights are a copy
 in safetensors: the authors' own file is pickled, and such files are never read.
 """
 
@@ -16,10 +18,11 @@ from tiomagic_domain.catalogue.wan import PIXELS_720P, T2V_14B, wan_schema
 from tiomagic_domain.features import Feature
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.parameters import Kind, Parameter
-from tiomagic_domain.schema import Schema
+from tiomagic_domain.schema import Schema, WithinVideo
 
 SOURCE = "the authors' scripts (github.com/Yaofang-Liu/Pusa-VidGen, PusaV1)"
 FPS = 25
+ALPHA = 1.4
 LORA_GIB = 4.6
 """Rank 512 on ten layers of each of the 40 blocks, in bf16: a file of 4.9 GB."""
 
@@ -35,19 +38,64 @@ NOISE_MULTIPLIER = Parameter(
     "it as it is, more lets it move, 1 forgets it.",
 )
 
+LAST_NOISE_MULTIPLIER = replace(
+    NOISE_MULTIPLIER,
+    name="last_noise_multiplier",
+    default=0.5,
+    source="the authors' README, start and end frames",
+    description="The same of the last frame.",
+)
+
+COND_POSITION = Parameter(
+    name="cond_position",
+    kind=Kind.INTEGER,
+    required=False,
+    default=0,
+    minimum=0,
+    maximum=40,
+    unit="latent frames",
+    source=SOURCE,
+    advanced=True,
+    description="Where in the video the picture stands: 0 is the beginning, (num_frames-1)/4 "
+    "the end.",
+)
+
+LORA_ALPHA = Parameter(
+    name="lora_alpha",
+    kind=Kind.NUMBER,
+    required=False,
+    default=ALPHA,
+    minimum=0.0,
+    maximum=4.0,
+    source=SOURCE,
+    advanced=True,
+    description="How strongly Pusa's LoRA is applied: more keeps closer to the picture and moves "
+    "less; the authors advise 1.3 to 1.5.",
+)
+
+PICTURES = {
+    Feature.TEXT_TO_VIDEO: (),
+    Feature.IMAGE_TO_VIDEO: (NOISE_MULTIPLIER, COND_POSITION),
+    Feature.INTERPOLATE: (NOISE_MULTIPLIER, LAST_NOISE_MULTIPLIER),
+}
+"""What each feature has for its pictures."""
+
 DEFAULTS = {"num_inference_steps": 30, "guidance_scale": 3.0, "flow_shift": 5.0, "fps": FPS}
 
 
-def _schema(feature: Feature, *extra: Parameter) -> Schema:
+def _schema(feature: Feature) -> Schema:
+    pictures = PICTURES[feature]
+    extra = (LORA_ALPHA, *pictures)
     base = wan_schema(feature, size=(1280, 720), flow_shift=5.0, extra=extra)
     parameters = tuple(
         replace(p, default=DEFAULTS[p.name], source=SOURCE) if p.name in DEFAULTS else p
         for p in base.parameters
     )
     # Around a picture the latents are the engine's own business.
-    taken = {"latents"} if extra else set()
+    taken = {"latents"} if pictures else set()
     objects = tuple(name for name in base.objects if name not in taken)
-    return replace(base, parameters=parameters, objects=objects)
+    rules = (WithinVideo(COND_POSITION.name),) if COND_POSITION in pictures else ()
+    return replace(base, parameters=parameters, objects=objects, rules=(*base.rules, *rules))
 
 
 PUSA = replace(
@@ -55,22 +103,17 @@ PUSA = replace(
     name="pusa-v1",
     title="Pusa V1 on Wan 2.1 14B",
     family="pusa",
-    description="Video from words, or from a picture that stays as it is or moves along.",
+    description="Video from words, or from pictures that stay as they are or move along.",
     homepage="https://github.com/Yaofang-Liu/Pusa-VidGen",
     engine="pusa",
     loras=(
         Lora(
             source="Kijai/WanVideo_comfy",
             weight_name="Pusa/Wan21_PusaV1_LoRA_14B_rank512_bf16.safetensors",
-            scale=1.4,
+            scale=ALPHA,
         ),
     ),
-    features=MappingProxyType(
-        {
-            Feature.TEXT_TO_VIDEO: _schema(Feature.TEXT_TO_VIDEO),
-            Feature.IMAGE_TO_VIDEO: _schema(Feature.IMAGE_TO_VIDEO, NOISE_MULTIPLIER),
-        }
-    ),
+    features=MappingProxyType({feature: _schema(feature) for feature in PICTURES}),
     fps=FPS,
     pixels=PIXELS_720P,
     weights_gib=T2V_14B.weights_gib + LORA_GIB,
