@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from contextlib import suppress
 from threading import Event
@@ -37,7 +38,8 @@ def ui(
 ) -> None:
     """Open a web page to make videos, and to find and compare those that are made.
 
-    Runs until Ctrl-C. Jobs go on without it, and the page finds them when it is started again.
+    Runs until Ctrl-C or SIGTERM. Jobs go on without it, and the page finds them when it is started
+    again.
     """
     with reporting(as_json=False, debug=debug) as output:
         from tiomagic.ui.serve import Door, serve  # noqa: PLC0415  # Not for --help.
@@ -50,8 +52,17 @@ def ui(
         sys.stdout.flush()
         output.say("Ctrl-C ends the page; jobs go on.")
         try:
-            with suppress(KeyboardInterrupt):
-                Event().wait()
+            _wait_for_the_end()
         finally:
             blocks.close()
             tm.close()
+
+
+def _wait_for_the_end() -> None:
+    """Wait for Ctrl-C, or for SIGTERM, which is how a service manager says the same."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with suppress(KeyboardInterrupt):
+            Event().wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)

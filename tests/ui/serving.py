@@ -1,0 +1,103 @@
+"""``tiomagic ui`` as a process of its own, as a person starts it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from tests.facade.conftest import clean_environment
+
+START_S = 240
+"""Bound for the page to come up: it imports for seconds on a machine of its own."""
+END_S = 120
+"""Bound for a process to end after it was told to."""
+ONE_WORKER = {"TIOMAGIC_WORKER_IDLE_S": "600", "OMP_NUM_THREADS": "1"}
+"""One worker makes all videos of a page: each would import torch and load the model again."""
+
+
+class Server:
+    """A page that is served.
+
+    Args:
+        folder: Its working directory.
+        options: Further words of the command line.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self._log = folder / "ui.log"
+        command = [sys.executable, "-m", "tiomagic.cli.main", "ui", "--no-browser", "--port", "0"]
+        # Into a file: a pipe that nobody reads would fill up and stop whoever writes to it.
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [*command, *options],
+                cwd=folder,
+                env=clean_environment(**ONE_WORKER),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> str:
+        """What it has printed, and what its jobs' worker has."""
+        files = [self._log, *sorted((self.folder / ".tiomagic").glob("workers/*.log"))]
+        return "\n".join(f"-- {file.name}\n{file.read_text('utf-8')}" for file in files)
+
+    @property
+    def address(self) -> str:
+        """Where it answers; waits until it does."""
+        deadline = time.monotonic() + START_S
+        while True:
+            ended = self.ended
+            lines = self._log.read_text("utf-8").splitlines(keepends=True)
+            found = [line.strip() for line in lines if line.startswith("http") and "\n" in line]
+            if found:
+                return found[0]
+            assert ended is None, f"the page ended with {ended}:\n{self.log}"
+            assert time.monotonic() < deadline, f"the page does not come up:\n{self.log}"
+            time.sleep(0.1)
+
+    @property
+    def ended(self) -> int | None:
+        """Its exit status; None while it runs."""
+        return self._process.poll()
+
+    def end(self) -> int:
+        """Stop it as a service manager does, and its jobs' worker, and return its exit status."""
+        self._process.terminate()
+        try:
+            return self._process.wait(END_S)
+        finally:
+            self._process.kill()
+            self._process.wait()
+            self._end_workers()
+
+    def _end_workers(self) -> None:
+        workers = []
+        for process in psutil.process_iter():
+            try:
+                if "tiomagic.worker" in process.cmdline() and process.cwd() == str(self.folder):
+                    process.terminate()
+                    workers.append(process)
+            except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
+                continue
+        for process in psutil.wait_procs(workers, END_S)[1]:
+            process.kill()
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[Server]:
+    """Serve the page of a folder; at its end the page must go when it is told to."""
+    server = Server(folder, *options)
+    try:
+        yield server
+    finally:
+        status = server.end()
+    assert status == 0, server.log

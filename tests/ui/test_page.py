@@ -1,0 +1,287 @@
+"""The page in a real browser, over the shipped model: what a person does, and what they see."""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+from tests.ui.serving import Server, serving
+from tests.ui.visiting import ABSENT, visit
+
+import tiomagic.demo
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import Visit
+
+INPUTS = Path(tiomagic.demo.__file__).with_name("inputs")
+AXE = Path(__file__).with_name("axe") / "axe.min.js"
+
+in_browser = pytest.mark.skipif(ABSENT, reason="there is no chromium; .ci/run installs it")
+pytestmark = pytest.mark.timeout(1800)
+
+FEATURES = {
+    "Text to video": {},
+    "Image to video": {"image": "square.png"},
+    "Interpolate": {"first_frame": "star_left.png", "last_frame": "star_right.png"},
+    "Pose guidance": {"image": "person.png", "pose_video": "skeletons.mp4"},
+}
+
+
+def entry(page: Page, name: str) -> Locator:
+    """What is typed into of a field."""
+    return page.locator(f"#field-{name}").locator("textarea, input:not([type=range])").first
+
+
+async def send(page: Page, prompt: str, *, steps: int = 2) -> None:
+    """Fill in what matters and press the button."""
+    await entry(page, "prompt").fill(prompt)
+    number = entry(page, "num_inference_steps")
+    await number.fill(str(steps))
+    await number.press("Tab")
+    await page.get_by_role("button", name="Make the video").click()
+
+
+async def staged(page: Page, about: str | re.Pattern[str]) -> str:
+    """Return the id of the job that is shown large, when it is the one that is meant."""
+    found = page.locator("#stage [data-stage]").filter(has_text=about)
+    return await found.get_attribute("data-stage") or ""
+
+
+async def done(page: Page, job_id: str) -> None:
+    """Wait until a job that is shown large has its video."""
+    await expect(
+        page.locator(f'#stage [data-stage="{job_id}"][data-status="completed"]')
+    ).to_be_visible()
+
+
+async def choose(page: Page, feature: str) -> None:
+    """Choose a feature, and wait for its form."""
+    await page.get_by_role("radio", name=feature).check()
+    for name in FEATURES[feature]:
+        await expect(page.locator(f"#field-{name}")).to_be_visible()
+
+
+async def open_tab(page: Page, name: str) -> None:
+    """Go to one of the page's tabs."""
+    await page.get_by_role("tab", name=name).click()
+
+
+@in_browser
+def test_forms_become_videos_that_are_found_compared_and_deleted(
+    visits: Visit, studio: Server
+) -> None:
+    """Each feature: choose it, drop the files, press the button, and see the video play.
+
+    Then the gallery: search, make again with another seed, compare in step, take over settings,
+    and delete.
+    """
+
+    async def scenario(page: Page) -> None:
+        for feature in FEATURES:
+            await make_and_watch(page, feature)
+        star, again = await find_and_make_again(page)
+        await compare_in_step(page)
+        await take_over_and_delete(page, studio, again)
+        await expect(page.locator(f'[data-card="{star}"]')).to_have_count(1)
+
+    visits(scenario)
+
+
+async def make_and_watch(page: Page, feature: str) -> None:
+    await choose(page, feature)
+    for name, file in FEATURES[feature].items():
+        await page.locator(f"#field-{name} input[type=file]").set_input_files(INPUTS / file)
+        await expect(page.locator(f"#field-{name}").locator("img, video").first).to_be_visible()
+    prompt = f"a green ball, {feature}"
+    await send(page, prompt)
+    await done(page, await staged(page, prompt))
+    await page.wait_for_function("document.querySelector('#stage video').currentTime > 0")
+    shape = await page.locator("#stage video").evaluate(
+        "v => [v.videoWidth, v.videoHeight, v.duration]"
+    )
+    assert shape == [64, 64, pytest.approx(17 / 16, abs=0.05)], feature
+
+
+async def find_and_make_again(page: Page) -> tuple[str, str]:
+    """Return the ids of the job that was found, and of the one with another seed."""
+    await open_tab(page, "Gallery")
+    await page.get_by_label("Search the prompts").fill("INTERPOLATE green")
+    card = page.locator(".tm-card")
+    await expect(card).to_have_count(1)
+    await expect(card.get_by_text("Done", exact=True)).to_be_visible()
+    first = await card.get_attribute("data-card") or ""
+    await card.get_by_role("button", name="Another seed").click()
+    stage = page.locator("#stage [data-stage]").filter(has_text="Interpolate")
+    await expect(stage).not_to_have_attribute("data-stage", first)
+    again = await stage.get_attribute("data-stage") or ""
+    await done(page, again)
+    return first, again
+
+
+async def compare_in_step(page: Page) -> None:
+    await open_tab(page, "Gallery")
+    card = page.locator(".tm-card")
+    await expect(card).to_have_count(2)
+    for index in range(2):
+        await card.get_by_role("button", name=re.compile("^Compare:")).first.click()
+        chosen = card.get_by_role("button", name=re.compile("^Compared:"))
+        await expect(chosen).to_have_count(index + 1)
+    await open_tab(page, "Compare")
+    await expect(page.locator("video.tm-twin")).to_have_count(2)
+    await expect(page.locator(".tm-table")).to_contain_text("seed")
+    await page.get_by_label("Position in both videos").fill("0.5")
+    await page.wait_for_function(
+        "[...document.querySelectorAll('video.tm-twin')].every("
+        "v => Math.abs(v.currentTime / v.duration - 0.5) < 0.1)"
+    )
+
+
+async def take_over_and_delete(page: Page, studio: Server, job_id: str) -> None:
+    await open_tab(page, "Gallery")
+    card = page.locator(f'[data-card="{job_id}"]')
+    await card.get_by_role("button", name="Use these settings").click()
+    await expect(entry(page, "prompt")).to_have_value("a green ball, Interpolate")
+    await expect(page.locator("#field-first_frame img")).to_be_visible()
+    await open_tab(page, "Gallery")
+    delete = card.get_by_role("button", name="Delete")
+    await delete.click()
+    await expect(delete).to_have_text("Delete for good?")
+    await delete.click()
+    await expect(card).to_have_count(0)
+    assert not list((studio.folder / "output_videos").glob(f"*{job_id[:8]}*"))
+
+
+@in_browser
+def test_problems_stand_at_their_fields_and_nothing_is_lost(visits: Visit) -> None:
+    """Every problem at once, where it can be mended; a keyboard is enough; a reload finds the job.
+
+    And so does a second tab, which stops it.
+    """
+
+    async def scenario(page: Page) -> None:
+        await be_told_what_is_wrong(page)
+        await page.reload()
+        await write_with_the_keyboard(page)
+        await reload_and_cancel_elsewhere(page)
+
+    visits(scenario)
+
+
+async def be_told_what_is_wrong(page: Page) -> None:
+    await choose(page, "Image to video")
+    await entry(page, "image_url").fill("/etc/passwd")
+    await entry(page, "prompt").fill(" ")
+    await page.get_by_role("button", name="Make the video").click()
+    await expect(page.locator("#problem-image")).to_contain_text("http://")
+    await entry(page, "image_url").fill("")
+    await entry(page, "seed").fill("-3")
+    await page.get_by_role("button", name="Make the video").click()
+    for name, said in (("prompt", "required"), ("image", "required"), ("seed", "between 0")):
+        await expect(page.locator(f"#problem-{name}")).to_contain_text(said)
+    await expect(page.locator("#running [data-running]")).to_have_count(0)
+
+
+async def write_with_the_keyboard(page: Page) -> None:
+    """Tab from the top to the prompt, write, and send with Shift and Enter."""
+    prompt = entry(page, "prompt")
+    await prompt.wait_for()
+    for _ in range(20):
+        await page.keyboard.press("Tab")
+        if await prompt.evaluate("e => e === document.activeElement"):
+            break
+    await page.keyboard.type("a star for the keyboard")
+    await page.keyboard.press("Shift+Enter")
+    await staged(page, "a star for the keyboard")
+
+
+async def reload_and_cancel_elsewhere(page: Page) -> None:
+    await send(page, "a yellow star spins", steps=100)
+    job_id = await staged(page, "a yellow star spins")
+    running = f'[data-running="{job_id}"]'
+    await page.reload()
+    await expect(page.locator(running).get_by_role("progressbar")).to_be_visible()
+    tab = await page.context.new_page()
+    await tab.goto(page.url)
+    await tab.locator(running).get_by_role("button", name="Cancel").click()
+    for one in (page, tab):
+        await expect(
+            one.locator(f'[data-stage="{job_id}"][data-status="canceled"]')
+        ).to_be_visible()
+        await expect(one.locator(running)).to_have_count(0)
+
+
+@in_browser
+def test_a_phone_logs_in_and_axe_finds_nothing(tmp_path: Path) -> None:
+    """Bound elsewhere, the page asks who is there; it fits a phone, and no finding is serious."""
+    with serving(tmp_path, "--host", "0.0.0.0", "--auth", "ada:lemon") as server:
+        assert status_of(f"{server.address}config") == 401
+
+        async def scenario(page: Page) -> None:
+            await log_in(page)
+            await choose(page, "Pose guidance")
+            await page.get_by_role("button", name="Expert settings").click()
+            await page.evaluate(AXE.read_text("utf-8"))
+            for scheme in ("light", "dark"):
+                await page.emulate_media(color_scheme=scheme)
+                for tab in ("Make", "Gallery", "Compare"):
+                    await open_tab(page, tab)
+                    await be_accessible(page, f"{tab}, {scheme}")
+
+        visit(server, scenario, tmp_path, viewport={"width": 375, "height": 740})
+
+
+async def log_in(page: Page) -> None:
+    for password in ("lime", "lemon"):
+        await page.get_by_label("username").fill("ada")
+        await page.get_by_label("password").fill(password)
+        await page.get_by_role("button", name="Login").click()
+        if password == "lime":
+            # A wrong answer empties both entries.
+            await expect(page.get_by_text("Incorrect Credentials")).to_be_visible()
+    await entry(page, "prompt").wait_for()
+
+
+async def be_accessible(page: Page, where: str) -> None:
+    """Nothing runs out of the window, and axe has no serious finding."""
+    # Axe would measure the colours of a fade.
+    await page.evaluate("Promise.all(document.getAnimations().map((a) => a.finished))")
+    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    grave = [
+        (finding["id"], [node["html"] for node in finding["nodes"]])
+        for finding in found["violations"]
+        if finding["impact"] in {"serious", "critical"}
+    ]
+    assert grave == [], where
+    width = await page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1], where
+
+
+def status_of(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=240) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def test_only_videos_and_inputs_are_given_away(studio: Server) -> None:
+    """The database, the settings and the rest of the machine are no one's to fetch."""
+    address = studio.address
+    status_of(address)
+    hidden = (
+        studio.folder / ".tiomagic" / "jobs.db",
+        studio.folder / "ui.log",
+        Path("/etc/passwd"),
+    )
+    for path in hidden:
+        assert status_of(f"{address}gradio_api/file={path}") in {403, 404}
+    (studio.folder / "output_videos").mkdir(exist_ok=True)
+    given = studio.folder / "output_videos" / "given.mp4"
+    given.write_bytes(b"video")
+    assert status_of(f"{address}gradio_api/file={given}") == 200
