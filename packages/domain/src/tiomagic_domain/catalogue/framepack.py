@@ -21,6 +21,7 @@ from tiomagic_domain.parameters import Kind, Parameter
 from tiomagic_domain.schema import MaxPixels, Schema
 
 SOURCE = "diffusers 0.42.1, HunyuanVideoFramepackPipeline"
+DEMO = "the authors' demo_gradio.py (github.com/lllyasviel/FramePack)"
 EXAMPLES = "diffusers 0.42.1, examples of HunyuanVideoFramepackPipeline"
 SECTION = 36
 """Frames in a section: nine latent frames of four frames each."""
@@ -31,10 +32,10 @@ EMBEDDED_GUIDANCE = Parameter(
     name="guidance_scale",
     kind=Kind.NUMBER,
     required=False,
-    default=9.0,
+    default=10.0,
     minimum=1.0,
     maximum=20.0,
-    source=EXAMPLES,
+    source=DEMO,
     description="How closely the video follows the prompt. It is an input of the model and costs "
     "no time.",
 )
@@ -83,7 +84,7 @@ def _schema(feature: Feature) -> Schema:
                 description=f"Length of the video, in sections of {SECTION} frames and one more; "
                 "the time grows with it and the memory does not.",
             ),
-            # For each section.
+            # For each section. The authors' 25 are steps of another sampler.
             settings.num_inference_steps(default=30, source=EXAMPLES),
             EMBEDDED_GUIDANCE,
             TRUE_CFG_SCALE,

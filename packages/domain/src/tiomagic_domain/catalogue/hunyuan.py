@@ -18,7 +18,7 @@ from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema import MaxPixels, Schema
 
 SOURCE = "diffusers 0.42.1, HunyuanVideo15Pipeline"
-CONVERSION = "diffusers, conversion of HunyuanVideo 1.5, 480p"
+README = "the authors' README (github.com/Tencent-Hunyuan/HunyuanVideo-1.5)"
 PIXELS = 640 * 640
 """What the 480p weights were trained on, in any shape."""
 FPS = 24
@@ -46,9 +46,9 @@ def _schema(feature: Feature) -> Schema:
             settings.num_frames(
                 default=121, low=5, high=241, multiple_of=4, offset=1, source=SOURCE
             ),
-            settings.num_inference_steps(default=50, source=SOURCE),
-            settings.guidance_scale(default=6.0, source=CONVERSION),
-            settings.flow_shift(default=5.0, source=CONVERSION),
+            settings.num_inference_steps(default=50, source=README),
+            settings.guidance_scale(default=6.0, source=README),
+            settings.flow_shift(default=5.0, source=README),
             settings.SEED,
             settings.fps(default=FPS),
             settings.MEMORY,

@@ -21,6 +21,7 @@ from tiomagic_domain.schema import MaxPixels, Schema
 
 PIPELINE = "diffusers 0.42.1, LTXPipeline"
 DOCS = "diffusers 0.42.1, documentation of LTX-Video"
+CONFIG = "github.com/Lightricks/LTX-Video, configs/ltxv-2b-0.9.yaml"
 AUTHORS = "github.com/Lightricks/LTX-Video, inference.py"
 
 MAX_PIXELS = 1280 * 704
@@ -127,8 +128,8 @@ def _first(feature: Feature) -> Schema:
             settings.num_frames(
                 default=161, low=9, high=MAX_FRAMES, multiple_of=8, offset=1, source=PIPELINE
             ),
-            steps(default=50, source=PIPELINE),
-            settings.guidance_scale(default=5.0, source=DOCS),
+            steps(default=40, source=CONFIG),
+            settings.guidance_scale(default=3.0, source=CONFIG),
             GUIDANCE_RESCALE,
             settings.SEED,
             fps(default=FIRST_FPS, source=PIPELINE),

@@ -1,9 +1,10 @@
 """SkyReels-V2 by Skywork: one set of weights for words, for a picture, and for two, at 24 frames/s.
 
 These are the models of diffusion forcing, which know the noise of each frame by itself: a picture
-is a frame without noise. All frames are made together here, within the 97 that the models were
-trained on. They have the architecture of Wan 2.1 and its limits. Between two pictures the last one
-is what would come next: the model draws up to it.
+is a frame without noise, so that the repositories for words or for pictures alone are not needed.
+All frames are made together here, within the 97 that the models were trained on. They have the
+architecture of Wan 2.1 and its limits. Between two pictures the last one is what would come next:
+the model draws up to it, and the video ends before it, as in the authors' own code.
 
 Noise on the given pictures (``addnoise_condition``) would be drawn without the seed, and is off.
 No commit of these repositories is known to be good: the recipe records what the hub gave.
@@ -20,8 +21,8 @@ from tiomagic_domain.catalogue.wan import NEGATIVE_PROMPT
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema import MaxPixels, Schema
 
-SOURCE = "diffusers 0.42.1, SkyReelsV2DiffusionForcingPipeline"
-EXAMPLES = "diffusers 0.42.1, examples of the SkyReels-V2 pipelines"
+SCRIPT = "the authors' generate_video_df.py (github.com/SkyworkAI/SkyReels-V2)"
+README = "the authors' README (github.com/SkyworkAI/SkyReels-V2)"
 PIXELS = 960 * 544
 FRAMES = 97
 FPS = 24
@@ -33,15 +34,18 @@ def _schema(feature: Feature) -> Schema:
     return Schema(
         parameters=(
             *INPUTS[feature],
-            settings.negative_prompt(default=NEGATIVE_PROMPT, source="the examples of Wan 2.1"),
+            settings.negative_prompt(
+                default=NEGATIVE_PROMPT,
+                source="the examples of Wan 2.1, whose words are theirs too",
+            ),
             settings.side("width", default=width, multiple_of=16, low=16, high=1280),
             settings.side("height", default=height, multiple_of=16, low=16, high=1280),
             settings.num_frames(
-                default=FRAMES, low=5, high=FRAMES, multiple_of=4, offset=1, source=SOURCE
+                default=FRAMES, low=5, high=FRAMES, multiple_of=4, offset=1, source=SCRIPT
             ),
-            settings.num_inference_steps(default=30, source=EXAMPLES),
-            settings.guidance_scale(default=6.0 if words else 5.0, source=EXAMPLES),
-            settings.flow_shift(default=8.0 if words else 5.0, source=EXAMPLES),
+            settings.num_inference_steps(default=30, source=SCRIPT),
+            settings.guidance_scale(default=6.0 if words else 5.0, source=README),
+            settings.flow_shift(default=8.0 if words else 5.0, source=README),
             settings.SEED,
             settings.fps(default=FPS),
             settings.LORAS,
@@ -59,7 +63,7 @@ DF_14B = ModelCard(
     family="skyreels-v2",
     description="Film-like shots at 24 frames a second from words, a picture, or two.",
     homepage="https://github.com/SkyworkAI/SkyReels-V2",
-    licence="Skywork",
+    licence="Skywork Community License",
     engine="skyreels_df",
     repository="Skywork/SkyReels-V2-DF-14B-540P-Diffusers",
     features=MappingProxyType(
