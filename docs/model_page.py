@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature
+from tiomagic_domain.loras import Lora
 from tiomagic_domain.parameters import UNSET, Kind, Parameter, describe_range
 from tiomagic_domain.schema import ExactlyOne, MaxPixels, Rule, Schema, WithinVideo
 
@@ -74,7 +75,16 @@ def _weights(card: ModelCard) -> Iterator[tuple[str, str]]:
     for part in card.parts:
         yield f"weights, {part.name}", _repository(part.repository, part.revision)
     for lora in card.loras:
-        yield "LoRA", f"`{lora.weight_name}` of {_repository(lora.source, lora.revision)}"
+        yield "LoRA", _lora(lora)
+    if card.turbo is not None:
+        wanted = ", ".join(f"`{name}={value!r}`" for name, value in card.turbo.settings.items())
+        yield "`turbo` sets", f"{wanted} ({card.turbo.source})"
+        for lora in card.turbo.loras:
+            yield f"`turbo`, LoRA of `{lora.component}`", _lora(lora)
+
+
+def _lora(lora: Lora) -> str:
+    return f"`{lora.weight_name}` of {_repository(lora.source, lora.revision)}"
 
 
 def _repository(name: str, revision: str | None) -> str:

@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 
 from tiomagic_domain.acceleration import FAST_THRESHOLD, WORDS, Acceleration
 from tiomagic_domain.catalogue import models
-from tiomagic_domain.catalogue.settings import ACCELERATION
+from tiomagic_domain.catalogue.settings import ACCELERATION, TURBO_ACCELERATION
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.parameters import Rejected
 from tiomagic_domain.schema import Schema
@@ -16,24 +16,28 @@ WHOLE = Acceleration().to_dict()
 
 
 def test_words_stand_for_means():
-    """Exact changes nothing; fast is exact and a cache."""
+    """Exact changes nothing; fast is exact and a cache; turbo is exact with few steps."""
     assert Acceleration.from_argument("exact") == Acceleration(cache_threshold=0.0)
     assert Acceleration.from_argument("fast") == Acceleration(cache_threshold=FAST_THRESHOLD)
+    assert Acceleration.from_argument("turbo") == Acceleration(few_steps=True)
 
 
 def test_the_defaults_of_the_argument_are_those_of_exact():
     """An object that says nothing is exact, and what it says is all that changes."""
-    assert ACCELERATION.check({}) == WHOLE
-    given_one = ACCELERATION.check({"cache_threshold": 0.2})
-    assert Acceleration.from_argument(given_one) == Acceleration(cache_threshold=0.2)
+    assert TURBO_ACCELERATION.check({}) == WHOLE
+    for parameter in (ACCELERATION, TURBO_ACCELERATION):
+        assert Acceleration.from_argument(parameter.check({})) == Acceleration()
+        given_one = parameter.check({"cache_threshold": 0.2})
+        assert Acceleration.from_argument(given_one) == Acceleration(cache_threshold=0.2)
     for word in WORDS:
-        assert ACCELERATION.check(word) == word
+        assert TURBO_ACCELERATION.check(word) == word
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("turbo", "must be one of 'exact', 'fast'"),
+        ("turbo", "must be one of 'exact', 'fast', not 'turbo'; turbo needs weights"),
+        ({"few_steps": True}, "has no field 'few_steps'"),
         ("fats", "must be one of"),
         (True, "must be text"),
         ({"attention": "sage"}, "field 'attention' that must be one of"),
@@ -63,7 +67,12 @@ def test_what_is_neither_is_refused(value, words):
 )
 def test_json_schema_says_the_same(value):
     """What the check takes, the exported schema takes, and nothing else."""
-    schema = Schema(parameters=(ACCELERATION,))
+    for parameter in (ACCELERATION, TURBO_ACCELERATION):
+        _says_the_same(parameter, value)
+
+
+def _says_the_same(parameter, value):
+    schema = Schema(parameters=(parameter,))
     exported = Draft202012Validator(schema.to_json_schema())
     try:
         schema.validate({"acceleration": value})

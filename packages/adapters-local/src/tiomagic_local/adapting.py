@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -24,13 +25,26 @@ from tiomagic_local.quiet import quiet
 if TYPE_CHECKING:
     import torch
 
-MODEL, CALL = "model", "call"
-"""First parts of the names of adapters: those that stay with a model, and those of one call."""
+MODEL, TURBO, CALL = "model", "turbo", "call"
+"""First parts of the names of adapters: those that stay with a model, those that a call has on for
+the sake of speed, and those that it names."""
+MODEL_FAILED = (
+    "the model is made by a LoRA that could not be put on its weights, and does not run without it"
+)
+FEW_STEPS_FAILED = "turbo is a LoRA on the model that could not be put on its weights"
 PREFIXES = ("transformer.", "diffusion_model.", "lora_unet_")
 """How the names of tensors begin that diffusers knows what to do with."""
 WRAPPED = "base_model.model."
 """How they begin in a file that peft has saved."""
 SECOND = "transformer_2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worn:
+    """What is on a pipeline for a call; each as a recipe names it, with its number of layers."""
+
+    call: Sequence[Mapping[str, Any]] = ()
+    few_steps: Sequence[Mapping[str, Any]] = ()
 
 
 class Adapters:
@@ -55,40 +69,51 @@ class Adapters:
         Raises:
             ConfigurationError: when one is for another architecture, or fits no layer.
         """
-        try:
-            with quiet(), _several_are_meant():
-                facts = [self._put_on(item, f"{MODEL}_{index}") for index, item in enumerate(found)]
-        except ValidationError as error:
-            raise ConfigurationError(
-                "the model is made by a LoRA that could not be put on its weights, and does not "
-                f"run without it: {error.message}",
-                details=error.details,
-            ) from error
+        facts = self._put_on_own(found, MODEL, MODEL_FAILED)
         self._kept = copy.deepcopy(self._scales)
         return facts
 
     @contextlib.contextmanager
     def worn(
-        self, found: Sequence[FoundLora], *, strength: float | None = None
-    ) -> Iterator[list[dict[str, Any]]]:
-        """Have the LoRAs of a call on for the time of the block; gives what `keep` returns.
+        self,
+        found: Sequence[FoundLora],
+        *,
+        few_steps: Sequence[FoundLora] = (),
+        strength: float | None = None,
+    ) -> Iterator[Worn]:
+        """Have the LoRAs of a call on for the time of the block.
 
         Args:
             found: Those of the call.
+            few_steps: Those that it has on for the sake of speed.
             strength: Scale of the model's own in this call; None for the one that they have.
+
+        Raises:
+            ValidationError: when one of the call's does not fit.
+            ConfigurationError: when one for few steps does not.
         """
-        if not found and strength is None:
-            yield []
+        if not found and not few_steps and strength is None:
+            yield Worn()
             return
         try:
             with quiet(), _several_are_meant():
                 if strength is not None:
                     self._strengthen(strength)
+            quick = self._put_on_own(few_steps, TURBO, FEW_STEPS_FAILED)
+            with quiet(), _several_are_meant():
                 facts = [self._put_on(item, f"{CALL}_{index}") for index, item in enumerate(found)]
-            yield facts
+            yield Worn(call=facts, few_steps=quick)
         finally:
             with quiet(), _several_are_meant():
                 self._take_off()
+
+    def _put_on_own(self, found: Sequence[FoundLora], kind: str, why: str) -> list[dict[str, Any]]:
+        """Put on LoRAs that no call has named, so that none can be blamed for them."""
+        try:
+            with quiet(), _several_are_meant():
+                return [self._put_on(item, f"{kind}_{index}") for index, item in enumerate(found)]
+        except ValidationError as error:
+            raise ConfigurationError(f"{why}: {error.message}", details=error.details) from error
 
     def _put_on(self, found: FoundLora, name: str) -> dict[str, Any]:
         lora = found.lora

@@ -13,7 +13,7 @@ from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines import find_engine
-from tiomagic_local.loras import find_loras
+from tiomagic_local.loras import FoundLora, find_loras
 from tiomagic_local.memory import Choice, Demand, Plan, choose
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.weights import Weights, find_weights, local_folder
@@ -99,14 +99,16 @@ class Runtime:
             # Before the weights: one that is not there costs no loading.
             wanted = Lora.from_arguments(settings.get("loras", ()))
             found = find_loras(wanted, self._options, progress=progress)
+            quick = self._few_steps(card, settings, progress)
             loaded = self._load(card, settings, progress)
             strength = settings.get("lora_alpha")
             with (
-                self._adapters.worn(found, strength=strength) as loras,
-                self._accelerator.on(settings, adapted=bool(found)) as running,
+                self._adapters.worn(found, few_steps=quick, strength=strength) as worn,
+                self._accelerator.on(settings, adapted=bool(found or quick)) as running,
             ):
+                running.few_steps = worn.few_steps
                 facts = _at_strength(loaded.facts, strength)
-                yield replace(loaded, facts=facts, loras=loras, running=running)
+                yield replace(loaded, facts=facts, loras=worn.call, running=running)
         except GenerationError as error:
             if error.code == OUT_OF_MEMORY:
                 # The next try starts with an empty device.
@@ -126,6 +128,17 @@ class Runtime:
         progress(Progress(phase=Phase.WAITING))
         while not self._lock.acquire(timeout=LISTEN_S):
             cancel.raise_if_canceled()
+
+    def _few_steps(
+        self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink
+    ) -> list[FoundLora]:
+        """Return the files of the few-step weights that a call wants."""
+        turbo = card.turbo_of(settings)
+        if turbo is None:
+            return []
+        place = local_folder(card, self._options)
+        folder = place[0] if place else None
+        return find_loras(turbo.loras, self._options, progress=progress, model=folder)
 
     def _load(self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink) -> Loaded:
         if self._loaded is None:

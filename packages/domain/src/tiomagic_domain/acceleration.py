@@ -7,6 +7,7 @@ word         means
              where a run is long enough to pay for them, prompts that are encoded once
 ``fast``     that, and a cache that leaves out most of the model where little changes between two
              steps: another video of the same kind
+``turbo``    a LoRA that makes do with a handful of steps, for models that have one: another video
 ===========  ====================================================================================
 """
 
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-EXACT, FAST = "exact", "fast"
+EXACT, FAST, TURBO = "exact", "fast", "turbo"
 
 ATTENTION = ("auto", "native", "cudnn", "flash", "flash3")
 """Exact ones only."""
@@ -43,6 +44,8 @@ class Acceleration:
     """0 for no cache, else 0.01 to 1; more is faster and further from the exact video."""
     remember_prompts: bool = True
     """True to keep what the text encoders made of a prompt for the next run."""
+    few_steps: bool = False
+    """True to put the model's few-step weights on it."""
 
     @classmethod
     def from_argument(cls, value: str | Mapping[str, Any]) -> Self:
@@ -57,6 +60,16 @@ class Acceleration:
 
 
 WORDS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
-    {EXACT: MappingProxyType({}), FAST: MappingProxyType({"cache_threshold": FAST_THRESHOLD})}
+    {
+        EXACT: MappingProxyType({}),
+        FAST: MappingProxyType({"cache_threshold": FAST_THRESHOLD}),
+        # So few steps differ so much from each other that a cache has nothing to leave out.
+        TURBO: MappingProxyType({"few_steps": True}),
+    }
 )
 """What each word sets beyond the defaults."""
+
+
+def wants_few_steps(value: object) -> bool:
+    """Return True for an argument ``acceleration``, checked or not, that asks for few steps."""
+    return value == TURBO or (isinstance(value, Mapping) and value.get("few_steps") is True)

@@ -27,6 +27,7 @@ from tiomagic_domain.ports.provider import Provider, Request
 from tiomagic_domain.preparation import Preparation
 from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.settling import Settler
+from tiomagic_domain.turbo import carried
 from tiomagic_domain.waiting import Patience
 from tiomagic_domain.working import Background, Supervisor, Turns
 from tiomagic_domain.writing import JobWriter, ignore_change
@@ -316,11 +317,14 @@ class Generation:
             detach: As for ``submit``.
             retry: As for ``submit``.
         """
-        arguments = {**recipe["required_args"], **recipe["optional_args"], **overrides}
+        feature, model = find_feature(str(recipe["feature"])), str(recipe["model"])
+        card = find_model(model, feature, catalogue=self._catalogue)
+        kept = {**recipe["required_args"], **recipe["optional_args"]}
+        arguments = carried(card.turbo, card.schema(feature), kept, overrides)
         return self.submit(
-            find_feature(str(recipe["feature"])),
+            feature,
             provider=provider or str(recipe["provider"]),
-            model=str(recipe["model"]),
+            model=model,
             arguments={name: value for name, value in arguments.items() if value is not None},
             on_progress=on_progress,
             detach=detach,

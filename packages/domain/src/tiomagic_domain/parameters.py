@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from tiomagic_domain.errors import Problem
@@ -85,6 +86,10 @@ class Parameter:
     multiple_of: int | None = None
     offset: int = 0
     choices: tuple[object, ...] = ()
+    elsewhere: Mapping[object, str] = field(
+        default_factory=lambda: MappingProxyType({}), hash=False
+    )
+    """Choices of the same parameter of other models, each with why it is none here."""
     pattern: str | None = None
     """A regular expression that a string must contain, in the common part of Python and ECMA."""
     pattern_hint: str = "does not have the right form"
@@ -123,7 +128,8 @@ class Parameter:
         if self.choices and checked not in self.choices:
             options = ", ".join(repr(choice) for choice in self.choices)
             nearest = _nearest_choice(self.choices, checked)
-            raise Rejected(f"must be one of {options}, not {shortened(value)}", nearest)
+            why = f"; {self.elsewhere[checked]}" if checked in self.elsewhere else ""
+            raise Rejected(f"must be one of {options}, not {shortened(value)}{why}", nearest)
         return checked
 
     @property

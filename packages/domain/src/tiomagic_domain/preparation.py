@@ -20,6 +20,7 @@ from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.schema import Schema
 from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.turbo import completed
 
 
 def new_job_id() -> str:
@@ -58,7 +59,7 @@ class Preparation:
         """
         schema = card.schema(feature)
         subject = f"{feature.value} with {card.name}"
-        values = schema.validate(arguments, subject=subject)
+        values = schema.validate(completed(card.turbo, arguments), subject=subject)
         media = self._read(schema, values, subject)
         settled = complete(card, feature, values, media, self._seeds)
         objects = {name: values[name] for name in schema.objects if name in values}

@@ -28,6 +28,15 @@ class FromTheFirstStep(UniPCMultistepScheduler):  # type: ignore[misc]  # diffus
         self.set_begin_index(0)
 
 
+def plain_steps(steps: int) -> dict[str, Any]:
+    """Return what makes UniPC's steps those of Euler: order 1, and none is corrected afterwards.
+
+    Its moments are the ones that few-step weights were distilled on. Those of diffusers' own Euler
+    are others: it spreads them evenly after the shift and not before.
+    """
+    return {"solver_order": 1, "disable_corrector": list(range(steps))}
+
+
 class WanEngine(PipelineEngine):
     """Calls a pipeline of the Wan family."""
 
@@ -39,11 +48,14 @@ class WanEngine(PipelineEngine):
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         # Only UniPC obeys flow_shift, whatever scheduler the repository ships. A new one for each
         # call, so that nothing of a stopped run is left in it.
+        turbo = self._card.turbo_of(settings)
+        plain = plain_steps(int(settings["num_inference_steps"])) if turbo and turbo.euler else {}
         return FromTheFirstStep.from_config(
             self._pipeline.scheduler.config,
             prediction_type="flow_prediction",
             use_flow_sigmas=True,
             flow_shift=float(settings["flow_shift"]),
+            **plain,
         )
 
     def _watch(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +27,16 @@ class Running:
     compiled: list[str] = field(default_factory=list)
     cache: Cached | None = None
     prompts: PromptMemory | None = None
+    few_steps: Sequence[Mapping[str, Any]] = ()
+    """The LoRAs that make do with few steps."""
 
     def facts(self) -> dict[str, Any]:
         """Return what ran, for the record; complete when the run is over."""
         facts: dict[str, Any] = {"attention": self.attention, "compiled": self.compiled}
         if self.cache is not None:
             facts["cache"] = self.cache.to_dict()
+        if self.few_steps:
+            facts["few_steps"] = list(self.few_steps)
         if self.prompts is not None:
             facts["prompts_remembered"] = self.prompts.hits
         return facts

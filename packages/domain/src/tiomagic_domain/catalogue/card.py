@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from tiomagic_domain.acceleration import wants_few_steps
 from tiomagic_domain.features import Feature
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.schema import Schema
+from tiomagic_domain.turbo import ARGUMENT, Turbo
 
 BUILT_IN_PROVIDERS = frozenset({"local", "modal"})
 
@@ -55,6 +57,8 @@ class ModelCard:
     """Components that come from other repositories, in place of those that this one has."""
     loras: tuple[Lora, ...] = ()
     """LoRAs that make the model what it is, each from a repository of its own."""
+    turbo: Turbo | None = None
+    """What a call can have put on it that wants few steps; None when nothing is known."""
     features: Mapping[Feature, Schema]
     fps: int
     """Frames a second of the videos that it was trained on."""
@@ -78,6 +82,10 @@ class ModelCard:
     def schema(self, feature: Feature) -> Schema:
         """Return the parameters for a feature that the model serves."""
         return self.features[feature]
+
+    def turbo_of(self, settings: Mapping[str, Any]) -> Turbo | None:
+        """Return the few-step weights that a call wants; None for a call that wants none."""
+        return self.turbo if wants_few_steps(settings.get(ARGUMENT)) else None
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Return the words of a prompt that the model does not know, each once, in their order."""

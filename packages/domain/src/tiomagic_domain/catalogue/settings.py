@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 
 from tiomagic_domain import acceleration
 from tiomagic_domain.features import VISIBLE
@@ -28,7 +29,7 @@ MEMORY = Parameter(
     "groups; auto takes the fastest that fits.",
 )
 
-ACCELERATION = Parameter(
+TURBO_ACCELERATION = Parameter(
     name="acceleration",
     kind=Kind.STRING,
     required=False,
@@ -70,8 +71,38 @@ ACCELERATION = Parameter(
             default=True,
             description="Whether an encoded prompt is kept for the next run.",
         ),
+        Parameter(
+            name="few_steps",
+            kind=Kind.BOOLEAN,
+            required=False,
+            default=False,
+            description="Whether a LoRA is put on the model that makes do with a few steps.",
+        ),
     ),
     advanced=True,
+    description="exact changes nothing beyond rounding; fast leaves out what changes little "
+    "between two steps, and gives another video of the same kind; turbo needs a few steps only, by "
+    "a LoRA that changes the video and the defaults of the settings. An object sets each means.",
+)
+"""For a model that has few-step weights."""
+
+FEW_STEP_MODELS = (
+    *("wan2.1-t2v-14b", "wan2.1-i2v-14b-480p", "wan2.1-i2v-14b-720p", "wan2.1-vace-14b"),
+    *("wan2.2-t2v-a14b", "wan2.2-i2v-a14b"),
+)
+"""Those that have; said to whoever asks another one."""
+
+ACCELERATION = replace(
+    TURBO_ACCELERATION,
+    choices=(acceleration.EXACT, acceleration.FAST),
+    fields=tuple(field for field in TURBO_ACCELERATION.fields if field.name != "few_steps"),
+    elsewhere=MappingProxyType(
+        {
+            acceleration.TURBO: "turbo needs weights for few steps, and this model has none. "
+            f"These have: {', '.join(FEW_STEP_MODELS)}. Models that are called distilled or "
+            "fusionx need few steps as they are"
+        }
+    ),
     description="exact changes nothing beyond rounding; fast leaves out what changes little "
     "between two steps, and gives another video of the same kind. An object sets each means.",
 )

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from tiomagic_domain.catalogue import settings
+from tiomagic_domain.catalogue import few_steps, settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.parameters import Kind, Parameter
@@ -218,4 +218,12 @@ VACE_1_3B = replace(
     gpu_memory_gib=8,
 )
 
-MODELS = (T2V_14B, T2V_1_3B, I2V_720P, I2V_480P, FLF2V_720P, VACE_14B, VACE_1_3B)
+MODELS = (
+    few_steps.with_turbo(T2V_14B, few_steps.T2V_14B),
+    T2V_1_3B,
+    few_steps.with_turbo(I2V_720P, few_steps.I2V_720P),
+    few_steps.with_turbo(I2V_480P, few_steps.I2V_480P),
+    FLF2V_720P,
+    few_steps.with_turbo(VACE_14B, few_steps.T2V_14B),
+    VACE_1_3B,
+)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from tiomagic_domain.catalogue import settings
+from tiomagic_domain.catalogue import few_steps, settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.wan import NEGATIVE_PROMPT, PIXELS_480P, PIXELS_720P
 from tiomagic_domain.features import INPUTS, Feature
@@ -155,4 +155,8 @@ TI2V_5B = replace(
     gpu_memory_gib=16,
 )
 
-MODELS = (T2V_A14B, I2V_A14B, TI2V_5B)
+MODELS = (
+    few_steps.with_turbo(T2V_A14B, few_steps.T2V_A14B),
+    few_steps.with_turbo(I2V_A14B, few_steps.I2V_A14B),
+    TI2V_5B,
+)
