@@ -45,6 +45,7 @@ def save(folder: Path, names: Iterable[str]) -> Path:
     one builder are built once.
     """
     import torch
+    from tests.tiny.loras import save_few_steps
 
     from tiomagic_local.quiet import quiet
 
@@ -58,4 +59,5 @@ def save(folder: Path, names: Iterable[str]) -> Path:
                 TINY[first](folder / first)
             if not (folder / name).exists():
                 (folder / name).symlink_to(folder / first, target_is_directory=True)
+            save_few_steps(folder / name, name)
     return folder

@@ -9,7 +9,7 @@ from pathlib import Path
 from examples.tiny_vace import TRANSFORMER, build_vace
 from tests.tiny.wan import build_t2v
 
-__all__ = ["TINY", "build_with_lora", "save_lora"]
+__all__ = ["TINY", "build_with_lora", "save_few_steps", "save_lora"]
 
 RANK = 2
 WIDTH = TRANSFORMER["num_attention_heads"] * TRANSFORMER["attention_head_dim"]
@@ -65,6 +65,27 @@ def build_with_lora(folder: Path, *, model: str) -> Path:
     place = folder / "loras" / Path(lora.weight_name).name
     save_lora(place, layers, down=down, up=up, strength=0.3)
     return folder
+
+
+FEW_STEPS = {f"diffusion_model.blocks.{n}.{name}": WIDTH for n in range(2) for name in ATTENTION}
+"""The layers of a tiny few-step LoRA, named as its authors do."""
+
+
+def save_few_steps(folder: Path, model: str, layers: Mapping[str, int] = FEW_STEPS) -> None:
+    """Put the LoRAs of ``turbo`` beside a model's tiny weights, where there are such and none yet.
+
+    Args:
+        folder: Of the model.
+        model: Its name.
+        layers: Width of each layer by its name.
+    """
+    from tiomagic_domain.catalogue import find_model
+
+    turbo = find_model(model).turbo
+    for lora in turbo.loras if turbo else ():
+        place = folder / "loras" / Path(str(lora.weight_name)).name
+        if not place.exists():
+            save_lora(place, layers, down="lora_down", up="lora_up", strength=0.3)
 
 
 TINY = {

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from examples.tiny_vace import TRANSFORMER
 from peft.tuners.tuners_utils import BaseTunerLayer
-from tests.tiny import save
-from tests.tiny.loras import ATTENTION, save_lora
+from tests.tiny import TINY, save
+from tests.tiny.loras import FEW_STEPS, WIDTH, save_few_steps
 
-from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
@@ -31,28 +29,14 @@ CASES = [
     (VACE, Feature.POSE_GUIDANCE),
     (TWO, Feature.IMAGE_TO_VIDEO),
 ]
-WIDTH = TRANSFORMER["num_attention_heads"] * TRANSFORMER["attention_head_dim"]
-LAYERS = {f"diffusion_model.blocks.{block}.{n}": WIDTH for block in range(2) for n in ATTENTION}
 MOMENTS = [1000.0, 937.5, 833.3, 625.0]
 """What the LoRAs were distilled on, by their authors' word."""
-
-
-def give(folder: Path, model: str, layers: dict[str, int] = LAYERS) -> None:
-    """Put a model's tiny weights into a folder, with its few-step LoRAs beside them."""
-    save(folder, [model])
-    turbo = find_model(model).turbo
-    assert turbo is not None
-    for lora in turbo.loras:
-        place = folder / model / "loras" / Path(str(lora.weight_name)).name
-        save_lora(place, layers, down="lora_down", up="lora_up", strength=0.3)
 
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
     """A runtime over tiny weights that have few-step LoRAs."""
-    folder = tmp_path_factory.mktemp("weights")
-    for model, _ in CASES:
-        give(folder, model)
+    folder = save(tmp_path_factory.mktemp("weights"), [model for model, _ in CASES])
     return Runtime(LocalOptions(weights_dir=folder, device="cpu"))
 
 
@@ -113,8 +97,8 @@ def test_the_lora_is_on_for_the_call_and_gone_after_it(
     assert "few_steps" not in bench.facts
     quick = bench.make(model, feature, **FOUR)
     loras = bench.facts["few_steps"]
-    assert [lora["layers"] for lora in loras] == [len(LAYERS)] * len(loras)
-    assert set(bench.tuned) == {len(LAYERS) * len(loras)}
+    assert [lora["layers"] for lora in loras] == [len(FEW_STEPS)] * len(loras)
+    assert set(bench.tuned) == {len(FEW_STEPS) * len(loras)}
     assert [lora["component"] for lora in loras] == ["transformer", "transformer_2"][: len(loras)]
     assert all(lora["sha256"] for lora in loras)
     bare = bench.make(model, feature, **{**FOUR, "acceleration": "exact"})
@@ -156,7 +140,8 @@ def test_the_steps_are_those_of_euler() -> None:
 
 def test_a_lora_that_fits_nothing_is_an_error(tmp_path: Path, studio: Studio) -> None:
     """It would be four steps without what makes do with them."""
-    give(tmp_path, T2V, {"diffusion_model.blocks.9.self_attn.q": WIDTH})
+    TINY[T2V](tmp_path / T2V)
+    save_few_steps(tmp_path / T2V, T2V, {"diffusion_model.blocks.9.self_attn.q": WIDTH})
     bench = Bench(Runtime(LocalOptions(weights_dir=tmp_path, device="cpu")), studio)
     before = bench.make(T2V, Feature.TEXT_TO_VIDEO)
     with pytest.raises(ConfigurationError, match=r"turbo is a LoRA .*T2V-14B-StepDistill"):
