@@ -12,11 +12,11 @@ from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.turbo import carried, completed
 
-MODEL = "wan2.1-t2v-14b"
+MODEL = "wan2.1-vace-14b"
 CARD = find_model(MODEL)
 SCHEMA = CARD.schema(Feature.TEXT_TO_VIDEO)
 NAMES = ("num_inference_steps", "guidance_scale", "flow_shift")
-TURBO, EXACT = (4, 1.0, 5.0), (50, 5.0, 3.0)
+TURBO, EXACT = (4, 1.0, 5.0), (50, 5.0, 16.0)
 
 
 def settled(**arguments: Any) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.parameters import Kind, Parameter
 from tiomagic_domain.schema import ExactlyOne, MaxPixels, Schema
 
-SOURCE = "diffusers 0.42.1, documentation of the Wan pipelines"
+SOURCE = "the authors' generate.py (github.com/Wan-Video/Wan2.1)"
+README = "the authors' README (github.com/Wan-Video/Wan2.1)"
 PIXELS_480P = 832 * 480
 PIXELS_720P = 1280 * 720
 FPS = 16
@@ -52,6 +53,8 @@ def wan_schema(
     size: tuple[int, int],
     flow_shift: float,
     guidance_scale: float = 5.0,
+    steps: int = 50,
+    source: str = SOURCE,
     extra: tuple[Parameter, ...] = (),
 ) -> Schema:
     """Return the parameters of one feature of a Wan model.
@@ -61,6 +64,8 @@ def wan_schema(
         size: Width and height in pixels that the model was trained on.
         flow_shift: Default shift of the noise schedule.
         guidance_scale: Default strength of guidance.
+        steps: Default number of denoising steps.
+        source: Who says so of the shift and the guidance.
         extra: Parameters of this model alone.
     """
     width, height = size if feature is Feature.TEXT_TO_VIDEO else (None, None)
@@ -70,9 +75,9 @@ def wan_schema(
         settings.side("width", default=width, multiple_of=16, low=16, high=1280),
         settings.side("height", default=height, multiple_of=16, low=16, high=1280),
         settings.num_frames(default=81, low=5, high=161, multiple_of=4, offset=1, source=SOURCE),
-        settings.num_inference_steps(default=50, source=SOURCE),
-        settings.guidance_scale(default=guidance_scale, source=SOURCE),
-        settings.flow_shift(default=flow_shift, source=SOURCE),
+        settings.num_inference_steps(default=steps, source=SOURCE),
+        settings.guidance_scale(default=guidance_scale, source=source),
+        settings.flow_shift(default=flow_shift, source=source),
         settings.SEED,
         settings.fps(default=FPS),
         settings.MEMORY,
@@ -118,7 +123,7 @@ T2V_14B = ModelCard(
     repository="Wan-AI/Wan2.1-T2V-14B-Diffusers",
     revision="38ec498cb3208fb688890f8cc7e94ede2cbd7f68",
     features=MappingProxyType(
-        {Feature.TEXT_TO_VIDEO: wan_schema(Feature.TEXT_TO_VIDEO, size=(832, 480), flow_shift=3.0)}
+        {Feature.TEXT_TO_VIDEO: wan_schema(Feature.TEXT_TO_VIDEO, size=(832, 480), flow_shift=5.0)}
     ),
     fps=FPS,
     pixels=PIXELS_480P,
@@ -135,6 +140,17 @@ T2V_1_3B = replace(
     description="The small text model: runs on a gaming GPU at 480p.",
     repository="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
     revision="0fad780a534b6463e45facd96134c9f345acfa5b",
+    features=MappingProxyType(
+        {
+            Feature.TEXT_TO_VIDEO: wan_schema(
+                Feature.TEXT_TO_VIDEO,
+                size=(832, 480),
+                flow_shift=8.0,
+                guidance_scale=6.0,
+                source=README,
+            )
+        }
+    ),
     weights_gib=15.7,
     largest_gib=12.5,
     gpu_memory_gib=8,
@@ -151,7 +167,7 @@ I2V_720P = replace(
     features=MappingProxyType(
         {
             Feature.IMAGE_TO_VIDEO: wan_schema(
-                Feature.IMAGE_TO_VIDEO, size=(1280, 720), flow_shift=5.0
+                Feature.IMAGE_TO_VIDEO, size=(1280, 720), flow_shift=5.0, steps=40
             )
         }
     ),
@@ -170,7 +186,7 @@ I2V_480P = replace(
     features=MappingProxyType(
         {
             Feature.IMAGE_TO_VIDEO: wan_schema(
-                Feature.IMAGE_TO_VIDEO, size=(832, 480), flow_shift=3.0
+                Feature.IMAGE_TO_VIDEO, size=(832, 480), flow_shift=3.0, steps=40
             )
         }
     ),
@@ -185,11 +201,7 @@ FLF2V_720P = replace(
     repository="Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers",
     revision=None,
     features=MappingProxyType(
-        {
-            Feature.INTERPOLATE: wan_schema(
-                Feature.INTERPOLATE, size=(1280, 720), flow_shift=16.0, guidance_scale=5.5
-            )
-        }
+        {Feature.INTERPOLATE: wan_schema(Feature.INTERPOLATE, size=(1280, 720), flow_shift=16.0)}
     ),
 )
 
@@ -201,7 +213,7 @@ VACE_14B = replace(
     engine="wan_vace",
     repository="Wan-AI/Wan2.1-VACE-14B-diffusers",
     revision="db79b90c60bbb45ceec9e41b9d5a4df934538ac4",
-    features=wan_vace_features(size=(832, 480), flow_shift=3.0),
+    features=wan_vace_features(size=(832, 480), flow_shift=16.0),
     weights_gib=45.3,
     largest_gib=32.3,
 )
