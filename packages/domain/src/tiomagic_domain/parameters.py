@@ -6,65 +6,23 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import Final
 
 from tiomagic_domain.errors import Problem
-from tiomagic_domain.suggestions import closest, shortened
+from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.values import (
+    JSON_TYPES,
+    UNSET,
+    Kind,
+    Rejected,
+    check_media,
+    finite,
+    nearest_choice,
+    type_name,
+)
 
-
-class Kind(StrEnum):
-    """The kind of value that a parameter takes."""
-
-    STRING = "string"
-    INTEGER = "integer"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    LIST = "list"
-    OBJECT = "object"
-    IMAGE = "image"
-    VIDEO = "video"
-
-    @property
-    def python_type(self) -> type:
-        """The class that the documented schema shows for this kind."""
-        return _PYTHON_TYPES[self]
-
-    @property
-    def is_media(self) -> bool:
-        """True for a picture or a video, which is given as a path, a URL, bytes or an object."""
-        return self in {Kind.IMAGE, Kind.VIDEO}
-
-
-_PYTHON_TYPES: Final[dict[Kind, type]] = {
-    Kind.STRING: str,
-    Kind.INTEGER: int,
-    Kind.NUMBER: float,
-    Kind.BOOLEAN: bool,
-    Kind.LIST: list,
-    Kind.OBJECT: dict,
-    Kind.IMAGE: str,
-    Kind.VIDEO: str,
-}
-
-
-class Unset(Enum):
-    """Says that nothing was given where None would be a value."""
-
-    UNSET = "unset"
-
-
-UNSET: Final = Unset.UNSET
-
-
-class Rejected(Exception):  # noqa: N818 - carries a problem to the validator, never to a caller
-    """A value that a parameter refuses."""
-
-    def __init__(self, message: str, nearest: object = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.nearest = nearest
+__all__ = ["UNSET", "Kind", "Parameter", "Rejected", "describe_range"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +79,13 @@ class Parameter:
             Rejected: with what would be legal.
         """
         if self.kind.is_media:
-            return _check_media(self.kind, value)
+            return check_media(self.kind, value)
         if self.has_words and isinstance(value, dict):
             return _check_object(self, value)
         checked = _CHECKS[self.kind](self, value)
         if self.choices and checked not in self.choices:
             options = ", ".join(repr(choice) for choice in self.choices)
-            nearest = _nearest_choice(self.choices, checked)
+            nearest = nearest_choice(self.choices, checked)
             why = f"; {self.elsewhere[checked]}" if checked in self.elsewhere else ""
             raise Rejected(f"must be one of {options}, not {shortened(value)}{why}", nearest)
         return checked
@@ -179,7 +137,7 @@ class Parameter:
         """Return the parameter as JSON Schema (draft 2020-12)."""
         if self.has_words:
             word = {"type": "string", "enum": list(self.choices)}
-            given = {**_JSON_TYPES[Kind.OBJECT], **_fields_schema(self.fields)}
+            given = {**JSON_TYPES[Kind.OBJECT], **_fields_schema(self.fields)}
             schema: dict[str, object] = {"anyOf": [word, given]}
         else:
             schema = self._plain_json_schema()
@@ -189,7 +147,7 @@ class Parameter:
         return schema
 
     def _plain_json_schema(self) -> dict[str, object]:
-        schema: dict[str, object] = dict(_JSON_TYPES[self.kind])
+        schema: dict[str, object] = dict(JSON_TYPES[self.kind])
         if self.offset:
             schema["enum"] = self.legal_values()
         elif self.choices:
@@ -203,7 +161,7 @@ class Parameter:
         if self.pattern is not None:
             schema["pattern"] = self.pattern
         if self.items is not None:
-            schema["items"] = {**_JSON_TYPES[self.items], **_fields_schema(self.fields)}
+            schema["items"] = {**JSON_TYPES[self.items], **_fields_schema(self.fields)}
         elif self.fields:
             schema.update(_fields_schema(self.fields))
         return schema
@@ -228,7 +186,7 @@ class Parameter:
 
 def _check_string(parameter: Parameter, value: object) -> str:
     if not isinstance(value, str):
-        raise Rejected(f"must be text, not {_type_name(value)}")
+        raise Rejected(f"must be text, not {type_name(value)}")
     if parameter.pattern is not None and re.search(parameter.pattern, value) is None:
         raise Rejected(parameter.pattern_hint)
     return str(value)
@@ -241,7 +199,7 @@ def _check_boolean(_parameter: Parameter, value: object) -> bool:
 
 
 def _check_integer(parameter: Parameter, value: object) -> int:
-    number = _number(value, "a whole number")
+    number = finite(value, "a whole number")
     if number != int(number):
         nearest = parameter.nearest(number)
         raise Rejected(f"must be a whole number, not {number}; nearest: {nearest}", nearest)
@@ -250,23 +208,12 @@ def _check_integer(parameter: Parameter, value: object) -> int:
 
 
 def _check_number(parameter: Parameter, value: object) -> float:
-    number = _number(value, "a number")
+    number = finite(value, "a number")
     _check_range(parameter, number)
     try:
         return float(number)
     except OverflowError:  # Only without a maximum: no float is as large as this whole number.
         raise Rejected(f"must be a number that a float can hold, not {shortened(number)}") from None
-
-
-def _number(value: object, wanted: str) -> float:
-    if isinstance(value, str):
-        raise Rejected(f"must be {wanted}, not the text {shortened(value)}")
-    # bool is an int to Python, and never what somebody meant by a number of frames.
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Rejected(f"must be {wanted}, not {_type_name(value)}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise Rejected(f"must be {wanted}, not {value!r}")
-    return value
 
 
 def _check_range(parameter: Parameter, number: float) -> None:
@@ -296,16 +243,9 @@ def describe_range(parameter: Parameter) -> str:
     return f"{form} of at most {high}" if high is not None else form
 
 
-def _nearest_choice(choices: tuple[object, ...], value: object) -> object:
-    if isinstance(value, int | float):
-        numbers = [choice for choice in choices if isinstance(choice, int | float)]
-        return min(numbers, key=lambda choice: abs(choice - value), default=None)
-    return closest(value, (str(choice) for choice in choices))
-
-
 def _check_list(parameter: Parameter, value: object) -> list[object]:
     if not isinstance(value, list | tuple):
-        raise Rejected(f"must be a list, not {_type_name(value)}")
+        raise Rejected(f"must be a list, not {type_name(value)}")
     if parameter.items is None:
         return list(value)
     item = Parameter(name="item", kind=parameter.items, description="", fields=parameter.fields)
@@ -317,7 +257,7 @@ def _check_list(parameter: Parameter, value: object) -> list[object]:
 
 def _check_object(parameter: Parameter, value: object) -> dict[str, object]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise Rejected(f"must be a dict with text keys, not {_type_name(value)}")
+        raise Rejected(f"must be a dict with text keys, not {type_name(value)}")
     if not parameter.fields:
         return dict(value)
     known = {field.name: field for field in parameter.fields}
@@ -350,25 +290,6 @@ def _fields_schema(fields: tuple[Parameter, ...]) -> dict[str, object]:
     }
 
 
-def _check_media(kind: Kind, value: object) -> object:
-    """Refuse what cannot be a source of media; what it holds is the media reader's business."""
-    if isinstance(value, str) and not value.strip():
-        raise Rejected(f"must be the path or URL of {_a(kind)}, not an empty text")
-    if value is None or isinstance(value, bool | int | float | list | tuple | set):
-        raise Rejected(f"must be the path, URL or bytes of {_a(kind)}, not {_type_name(value)}")
-    if isinstance(value, Mapping) and not isinstance(value.get("sha256"), str):
-        raise Rejected(f"must be {_a(kind)}; this dict is no reference to one: it has no sha256")
-    return value
-
-
-def _a(kind: Kind) -> str:
-    return "an image" if kind is Kind.IMAGE else "a video"
-
-
-def _type_name(value: object) -> str:
-    return "None" if value is None else f"{type(value).__name__} {shortened(value, 40)}"
-
-
 _CHECKS: Final = {
     Kind.STRING: _check_string,
     Kind.INTEGER: _check_integer,
@@ -376,16 +297,4 @@ _CHECKS: Final = {
     Kind.BOOLEAN: _check_boolean,
     Kind.LIST: _check_list,
     Kind.OBJECT: _check_object,
-}
-
-_JSON_TYPES: Final[dict[Kind, dict[str, object]]] = {
-    Kind.STRING: {"type": "string"},
-    Kind.INTEGER: {"type": "integer"},
-    Kind.NUMBER: {"type": "number"},
-    Kind.BOOLEAN: {"type": "boolean"},
-    Kind.LIST: {"type": "array"},
-    Kind.OBJECT: {"type": "object"},
-    # In JSON a picture is a path, a URL or a data URL.
-    Kind.IMAGE: {"type": "string", "pattern": r"\S", "x-tiomagic-media": "image"},
-    Kind.VIDEO: {"type": "string", "pattern": r"\S", "x-tiomagic-media": "video"},
 }
