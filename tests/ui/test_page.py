@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import urllib.error
 import urllib.request
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 from tests.ui.serving import Server, serving
 from tests.ui.visiting import ABSENT, visit
 
@@ -134,10 +135,45 @@ async def compare_in_step(page: Page) -> None:
     await open_tab(page, "Compare")
     await expect(page.locator("video.tm-twin")).to_have_count(2)
     await expect(page.locator(".tm-table")).to_contain_text("seed")
-    await page.get_by_label("Position in both videos").fill("0.5")
+    await hold_back(page, page.locator("video.tm-twin").first)
+    slider = page.get_by_label("Position in both videos")
+    await be_at(page, slider, 0.5)
+    await page.get_by_role("button", name="Play", exact=True).click()
     await page.wait_for_function(
-        "[...document.querySelectorAll('video.tm-twin')].every("
-        "v => Math.abs(v.currentTime / v.duration - 0.5) < 0.1)"
+        "() => { const at = Number(document.querySelector('[data-seek]').value);"
+        "return at > 0.6 || at < 0.5; }"
+    )
+    await page.get_by_role("button", name="Pause", exact=True).click()
+    await page.wait_for_function(
+        "() => [...document.querySelectorAll('video.tm-twin')].every(v => v.paused && !v.seeking"
+        " && Math.abs(v.currentTime / v.duration - v.closest('.tm-compare').dataset.part) < 0.01)"
+    )
+    await be_at(page, slider, 0.25)
+
+
+async def hold_back(page: Page, video: Locator) -> None:
+    """Let a video come only after its comparison was moved; it must take its place all the same."""
+    may_come = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await may_come.wait()
+        await route.fallback()
+
+    await page.route("**/*held-back*", late)
+    await video.evaluate("v => { v.src = v.src.replace('#', '?held-back#'); }")
+    await page.get_by_label("Position in both videos").fill("0.75")
+    may_come.set()
+    await be_at(page, page.get_by_label("Position in both videos"), 0.75, move=False)
+
+
+async def be_at(page: Page, slider: Locator, part: float, *, move: bool = True) -> None:
+    """Move both videos, and wait until they are there."""
+    if move:
+        await slider.fill(str(part))
+    await page.wait_for_function(
+        "part => [...document.querySelectorAll('video.tm-twin')].every("
+        "v => !v.seeking && Math.abs(v.currentTime / v.duration - part) < 0.01)",
+        arg=part,
     )
 
 

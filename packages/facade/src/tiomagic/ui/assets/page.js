@@ -32,42 +32,80 @@
     true,
   );
 
-  const twins = (element) => {
-    const box = element.closest(".tm-compare");
-    return { box, videos: box ? [...box.querySelectorAll("video")] : [] };
+  // Where a comparison stands is the part of its videos that has passed, as their lengths differ. It
+  // is kept at the comparison, for a video may know its length long after somebody moved the slider.
+  const boxOf = (element) => element.closest(".tm-compare");
+  const twins = (box) => [...box.querySelectorAll("video.tm-twin")];
+  const place = (video) => {
+    const { part } = boxOf(video).dataset;
+    if (part === undefined || !video.duration) return;
+    // A browser that is told of another place while it looks for one shows neither.
+    if (video.seeking) video.dataset.late = "yes";
+    else video.currentTime = part * video.duration;
   };
-  // Videos of different lengths are compared by their part that has passed.
-  const seek = (videos, part) =>
-    videos.forEach((video) => {
-      if (video.duration) video.currentTime = part * video.duration;
-    });
+  const move = (box, part) => {
+    box.dataset.part = part;
+    twins(box).forEach(place);
+  };
+  const onTwin = (name, act) =>
+    document.addEventListener(
+      name,
+      (event) => {
+        if (event.target.matches("video.tm-twin")) act(event.target, boxOf(event.target));
+      },
+      true,
+    );
   document.addEventListener("click", (event) => {
     const button = within(event, "[data-play]");
     if (!button) return;
-    const { videos } = twins(button);
-    const starts = videos.some((video) => video.paused);
+    const videos = twins(boxOf(button));
+    const starts = videos.every((video) => video.paused);
     videos.forEach((video) => (starts ? play(video) : video.pause()));
-    button.textContent = starts ? "Pause" : "Play";
   });
   document.addEventListener("input", (event) => {
     const slider = within(event, "[data-seek]");
-    if (slider) seek(twins(slider).videos, Number(slider.value));
+    if (!slider) return;
+    slider.dataset.held = "yes";
+    move(boxOf(slider), Number(slider.value));
   });
-  document.addEventListener(
-    "timeupdate",
-    (event) => {
-      if (!event.target.matches("video.tm-twin")) return;
-      const { box, videos } = twins(event.target);
-      const [leader, follower] = videos;
-      if (event.target !== leader || !leader.duration || !follower || !follower.duration) return;
-      const part = leader.currentTime / leader.duration;
-      const slider = box.querySelector("[data-seek]");
-      if (document.activeElement !== slider) slider.value = part;
-      // A tenth of a second is what an eye may notice.
-      if (Math.abs(follower.currentTime - part * follower.duration) > 0.1) seek([follower], part);
-    },
-    true,
-  );
+  document.addEventListener("change", (event) => {
+    const slider = within(event, "[data-seek]");
+    if (slider) delete slider.dataset.held;
+  });
+  onTwin("loadedmetadata", (video, box) => {
+    place(video);
+    const [leader, follower] = twins(box);
+    if (!follower || !leader.duration || !follower.duration) return;
+    // They end together; browsers refuse what is faster or slower than this.
+    const rate = follower.duration / leader.duration;
+    follower.playbackRate = Math.min(16, Math.max(0.0625, rate));
+  });
+  onTwin("seeked", (video) => {
+    if (!video.dataset.late) return;
+    delete video.dataset.late;
+    place(video);
+  });
+  onTwin("timeupdate", (video, box) => {
+    const [leader, follower] = twins(box);
+    // One that stands still, or looks for its place, is where it was told to be.
+    if (video !== leader || leader.paused || leader.seeking || !leader.duration) return;
+    const slider = box.querySelector("[data-seek]");
+    if (slider.dataset.held) return;
+    const part = leader.currentTime / leader.duration;
+    box.dataset.part = part;
+    slider.value = part;
+    // A tenth of a second is what an eye may notice.
+    const off = follower && Math.abs(follower.currentTime - part * follower.duration);
+    if (off > 0.1) place(follower);
+  });
+  const label = (video, box) => {
+    const plays = twins(box).some((twin) => !twin.paused);
+    box.querySelector("[data-play]").textContent = plays ? "Pause" : "Play";
+    // At rest both show the same moment to the frame.
+    if (!plays && box.dataset.part !== undefined) move(box, box.dataset.part);
+  };
+  onTwin("play", label);
+  onTwin("pause", label);
 
   // Their label says less than they show: without it they are called what stands on them.
   const named = ".upload-container[aria-label]";
