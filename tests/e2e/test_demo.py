@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 
 from PIL import Image
 
+from tiomagic.demo import EXAMPLES
 from tiomagic_domain.features import Feature
 from tiomagic_local.results.film import read_film
 
@@ -35,5 +36,7 @@ def test_one_command_makes_four_clips_and_a_sheet(tmp_path: Path) -> None:
     assert [clip.stem for clip in clips] == [feature.value for feature in Feature]
     assert {read_film(clip).frames.shape for clip in clips} == {(17, 64, 64, 3)}
     assert {clip.parent for clip in [*clips, sheet]} == {tmp_path / "shown"}
+    inputs = {path.name for path in (tmp_path / "shown" / "inputs").iterdir()}
+    assert {name for example in EXAMPLES for name in example.inputs.values()} <= inputs
     with Image.open(sheet) as picture:
         assert picture.format == "PNG"

@@ -1,30 +1,30 @@
 """The settings: what was configured, over the environment, over ``.env``, over the defaults.
 
-=====================  ==================================  ========================================
-setting                variable                            default
-=====================  ==================================  ========================================
-``provider``           ``TIOMAGIC_PROVIDER``               none: a generation asks for it
-``api_key``            ``TIOMAGIC_API_KEY``                none; for hosted services
-``model_path``         ``TIOMAGIC_MODEL_PATH``             none; weights of whatever model is asked
-``weights_dir``        ``TIOMAGIC_WEIGHTS_DIR``            none; one folder a model
-``gpu``                ``TIOMAGIC_GPU``                    the model's; Modal
-``timeout``            ``TIOMAGIC_TIMEOUT``                1800 s; Modal
-``scaledown_window``   ``TIOMAGIC_SCALEDOWN_WINDOW``       900 s; Modal
-``database_url``       ``TIOMAGIC_DATABASE_URL``           SQLite, ``<state_dir>/jobs.db``
-``output_dir``         ``TIOMAGIC_OUTPUT_DIR``             ``output_videos``
-``state_dir``          ``TIOMAGIC_STATE_DIR``              ``.tiomagic``
-``hf_token``           ``HF_TOKEN``                        what the hub's own tools have stored
-``device``             ``TIOMAGIC_DEVICE``                 the best that is there
-``worker_idle_s``      ``TIOMAGIC_WORKER_IDLE_S``          300 s; see :mod:`tiomagic.worker`
-``worker_stale_s``     ``TIOMAGIC_WORKER_STALE_S``         60 s
-``worker_cancel_s``    ``TIOMAGIC_WORKER_CANCEL_S``        20 s
+=======================  ================================  ========================================
+setting                  variable                          default
+=======================  ================================  ========================================
+``provider``             ``TIOMAGIC_PROVIDER``             none: a generation asks for it
+``api_key``              ``TIOMAGIC_API_KEY``              none; for hosted services
+``model_path``           ``TIOMAGIC_MODEL_PATH``           none; weights of whatever model is asked
+``weights_dir``          ``TIOMAGIC_WEIGHTS_DIR``          none; one folder a model
+``gpu``                  ``TIOMAGIC_GPU``                  the model's; Modal
+``timeout``              ``TIOMAGIC_TIMEOUT``              1800 s; Modal
+``scaledown_window``     ``TIOMAGIC_SCALEDOWN_WINDOW``     900 s; Modal
+``database_url``         ``TIOMAGIC_DATABASE_URL``         SQLite, ``<state_dir>/jobs.db``
+``output_dir``           ``TIOMAGIC_OUTPUT_DIR``           ``output_videos``
+``state_dir``            ``TIOMAGIC_STATE_DIR``            ``.tiomagic``
+``hf_token``             ``HF_TOKEN``                      what the hub's own tools have stored
+``device``               ``TIOMAGIC_DEVICE``               the best that is there
+``worker_idle_s``        ``TIOMAGIC_WORKER_IDLE_S``        300 s; see :mod:`tiomagic.worker`
+``worker_stale_s``       ``TIOMAGIC_WORKER_STALE_S``       60 s
+``worker_cancel_s``      ``TIOMAGIC_WORKER_CANCEL_S``      20 s
 ``allow_private_media``  ``TIOMAGIC_ALLOW_PRIVATE_MEDIA``  false
-``log_level``          ``TIOMAGIC_LOG_LEVEL``              ``warning``; the command line's
-``modal_token_id``     ``MODAL_TOKEN_ID``                  what Modal's own tools have stored
-``modal_token_secret``  ``MODAL_TOKEN_SECRET``             the same
-``modal_environment``  ``MODAL_ENVIRONMENT``               the workspace's default
-``ui_auth``            ``TIOMAGIC_UI_AUTH``                none; ``user:password`` of the web page
-=====================  ==================================  ========================================
+``log_level``            ``TIOMAGIC_LOG_LEVEL``            ``warning``; the command line's
+``modal_token_id``       ``MODAL_TOKEN_ID``                what Modal's own tools have stored
+``modal_token_secret``   ``MODAL_TOKEN_SECRET``            the same
+``modal_environment``    ``MODAL_ENVIRONMENT``             the workspace's default
+``ui_auth``              ``TIOMAGIC_UI_AUTH``              none; ``user:password`` of the web page
+=======================  ================================  ========================================
 
 Only these variables are taken from ``.env``, and none is put into the environment of the process.
 An empty variable counts as absent. Relative paths start from the working directory.

@@ -22,9 +22,12 @@ def demo(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Make one clip of each feature with doodle, and a contact sheet of all four."""
+    """Make one clip of each feature with doodle, and a contact sheet of all four.
+
+    The pictures that they start from are put beside them, in the folder inputs.
+    """
     with reporting(as_json=as_json, debug=debug) as output:
-        from tiomagic.demo import SHEET, draw_sheet, make  # noqa: PLC0415  # Not for --help.
+        from tiomagic.demo import INPUTS, SHEET, copy_inputs, draw_sheet, make  # noqa: PLC0415  # Not for --help.
 
         tm = connect(output, provider=provider)
         if tm.settings.provider is None:
@@ -34,6 +37,7 @@ def demo(
         for example, video in make(tm, progress=not (quiet or as_json)):
             clips.append((example, copy_to(video, target / f"{example.feature}.mp4")))
             output.say(f'{example.feature}: "{example.prompt}"')
+        copy_inputs(target / INPUTS.name)
         sheet = draw_sheet(tm, clips, target / SHEET)
         plain = {example.feature: str(path) for example, path in clips}
         paths = [*plain.values(), str(sheet)]

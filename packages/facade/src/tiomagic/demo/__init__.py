@@ -5,6 +5,7 @@ Everything that it needs is in the package: no download, no account, no GPU.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,23 @@ def make(tm: TioMagic, *, progress: ProgressChoice = False) -> Iterator[tuple[Ex
         call = getattr(tm, example.feature)
         job = call(MODEL, wait=True, progress=progress, **example.arguments)
         yield example, job.result()
+
+
+def copy_inputs(target: Path) -> None:
+    """Put the pictures and the skeletons of the examples into a folder, to try more with them.
+
+    Args:
+        target: A folder, made when it is not there.
+
+    Raises:
+        ProcessingError: when they cannot be written.
+    """
+    from tiomagic_domain.errors import ProcessingError  # noqa: PLC0415  # Not for the import.
+
+    try:
+        shutil.copytree(INPUTS, target, dirs_exist_ok=True)
+    except (OSError, shutil.Error) as error:
+        raise ProcessingError(f"the demo's pictures cannot be put in {target}: {error}") from error
 
 
 def draw_sheet(tm: TioMagic, clips: Iterable[tuple[Example, Path]], target: Path) -> Path:

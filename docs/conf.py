@@ -1,0 +1,51 @@
+"""How the documentation site is made: ``uv run sphinx-build -W docs docs/_site``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tiomagic import __version__
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+project = "tiomagic"
+version = release = __version__
+language = "en"
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["*.py", "_site", "_static"]
+myst_heading_anchors = 3
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+napoleon_numpy_docstring = False
+
+html_theme = "furo"
+html_title = "tiomagic"
+html_logo = "_static/logo.svg"
+html_favicon = "_static/logo.svg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+# The pages say what they are; nobody asks for the generator.
+html_show_sphinx = False
+html_show_copyright = False
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#b3261e", "color-brand-content": "#a3221b"},
+    "dark_css_variables": {"color-brand-primary": "#ff8a80", "color-brand-content": "#ff9e95"},
+}
+
+ALL_MODELS = "\n```{toctree}\n:hidden:\n:glob:\n*\n```\n"
+"""Puts the page of each model below their index, which is also read where nobody knows this."""
+
+
+def list_models(_: Sphinx, name: str, text: list[str]) -> None:
+    """Add what the site needs, and a reader of the file does not, to the index of the models."""
+    if name == "models/README":
+        text[0] += ALL_MODELS
+
+
+def setup(app: Sphinx) -> None:
+    """Join in when a page is read."""
+    app.connect("source-read", list_models)
