@@ -1,176 +1,66 @@
-"""Large models at their true shapes with random weights: plain diffusers, ``exact`` and ``fast``.
+"""Large models at their true shapes with random weights: plain diffusers and tiomagic's words.
 
-The time of a step does not depend on the weights' values, so none are downloaded: every model is
-built on the device from its configuration. Prompts come encoded. On one GPU::
+Prompts come encoded, and each model is built on the device from its configuration. On one GPU::
 
     uv run python benchmarks/gpu_pipelines.py --models wan2.1-t2v-1.3b wan2.1-t2v-14b --steps 50
 
-Anywhere, with tiny shapes, to see that it runs: ``--tiny --steps 12``.
+Anywhere, with tiny shapes, to see that it runs: ``--tiny --steps 3``.
 
-Writes ``benchmarks/results/gpu_pipelines.json``: seconds of denoising and decoding, the peak of the
-memory, and the arithmetic a second beside what the card reaches in one large matrix product. With
-random weights the cache of ``fast`` leaves out what these weights make of it and not what trained
-ones do; the share is written beside the seconds.
+Writes ``gpu_pipelines.json`` after each run, so that nothing is lost when the time is out. All
+steps of a run are alike, so a few are timed (``--steps``) and ``seconds_of_50_steps`` is fifty
+times the median of them; the first step, which warms up and compiles, is told beside it. Distances
+to plain diffusers are those of the latents after the same number of steps.
+
+==========  =====================================================================================
+mode        what runs
+==========  =====================================================================================
+``plain``   diffusers as its documentation shows it: bf16, the VAE in fp32 where it says so
+``exact``   the same with what ``acceleration="exact"`` brings to a run of 50 steps
+``fast``    that, and the cache with a threshold that leaves out all it can. What it leaves out of
+            random weights means nothing; what a step costs that is left out does
+``turbo``   a LoRA of rank 64 on each layer that those of LightX2V change, and no guidance
+==========  =====================================================================================
 """
 
 from __future__ import annotations
 
 import argparse
-import inspect
+import contextlib
+import gc
+import json
 import math
 import statistics
 import time
-from collections.abc import Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-import diffusers
+import gpu_probes
 import report
 import torch
+from gpu_models import MODELS, Model, build, inputs
+from torch._dynamo.utils import counters
 
-from tiomagic_local.engines._wan import FromTheFirstStep
+from tiomagic_domain.errors import GenerationError
+from tiomagic_local.memory import Demand
 from tiomagic_local.speed.applying import Accelerator
+from tiomagic_local.speed.caching import FEWEST_STEPS
 from tiomagic_local.speed.work import work_of
 
-MODES: Mapping[str, object] = {"plain": None, "exact": "exact", "fast": "fast"}
-TINY = {"num_layers": 2, "num_attention_heads": 2}
-TINY_VAE = {"base_dim": 8, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 1}
-
-
-@dataclass(frozen=True)
-class Model:
-    """A pipeline's classes, and what its configuration has beside their defaults."""
-
-    pipeline: str
-    transformer: str
-    vae: str
-    shape: Mapping[str, Any] = field(default_factory=dict)
-    vae_shape: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Of the pipeline itself."""
-    sizes: tuple[tuple[int, int, int], ...] = ((832, 480, 81), (1280, 720, 81))
-    """Width, height, frames."""
-    words: int = 512
-    """Tokens of an encoded prompt."""
-    masked: bool = False
-    fp32_vae: bool = True
-    tiny: Mapping[str, Any] = field(default_factory=lambda: TINY | {"ffn_dim": 64})
-    tiny_size: tuple[int, int, int] = (64, 32, 9)
-
-
-SMALL = {"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30}
-WIDE_VAE = {
-    "base_dim": 160,
-    "decoder_base_dim": 256,
-    "z_dim": 48,
-    "is_residual": True,
-    "in_channels": 12,
-    "out_channels": 12,
-    "patch_size": 2,
-    "scale_factor_spatial": 16,
-    "latents_mean": [0.0] * 48,
-    "latents_std": [1.0] * 48,
+MODES: Mapping[str, Mapping[str, object] | None] = {
+    "plain": None,
+    "exact": {"compile": "on"},
+    "fast": {"compile": "on", "cache_threshold": 1.0},
+    "turbo": {"compile": "off"},
 }
-T2V = ("WanPipeline", "WanTransformer3DModel", "AutoencoderKLWan")
-VACE = ("WanVACEPipeline", "WanVACETransformer3DModel", "AutoencoderKLWan")
-MODELS: Mapping[str, Model] = {
-    "wan2.1-t2v-1.3b": Model(*T2V, SMALL),
-    "wan2.1-t2v-14b": Model(*T2V),
-    "wan2.1-vace-14b": Model(*VACE, tiny=TINY | {"ffn_dim": 64, "vace_layers": [0]}),
-    "wan2.2-ti2v-5b": Model(
-        *T2V,
-        shape={
-            "num_attention_heads": 24,
-            "ffn_dim": 14336,
-            "num_layers": 30,
-            "in_channels": 48,
-            "out_channels": 48,
-        },
-        vae_shape=WIDE_VAE,
-        settings={"expand_timesteps": True},
-        sizes=((832, 480, 121), (1280, 704, 121)),
-    ),
-    "ltx-video": Model(
-        "LTXPipeline",
-        "LTXVideoTransformer3DModel",
-        "AutoencoderKLLTXVideo",
-        sizes=((704, 512, 161), (1280, 704, 161)),
-        words=256,
-        masked=True,
-        fp32_vae=False,
-        tiny=TINY | {"cross_attention_dim": 128},
-    ),
-    "cogvideox-5b": Model(
-        "CogVideoXPipeline",
-        "CogVideoXTransformer3DModel",
-        "AutoencoderKLCogVideoX",
-        shape={
-            "num_attention_heads": 48,
-            "num_layers": 42,
-            "use_rotary_positional_embeddings": True,
-        },
-        vae_shape={
-            "down_block_types": ("CogVideoXDownBlock3D",) * 4,
-            "up_block_types": ("CogVideoXUpBlock3D",) * 4,
-            "block_out_channels": (128, 256, 256, 512),
-            "latent_channels": 16,
-            "layers_per_block": 3,
-        },
-        sizes=((720, 480, 49),),
-        words=226,
-        fp32_vae=False,
-        tiny=TINY,
-    ),
-}
+FULL = 50
+"""Steps of the run that the budget speaks of."""
+TURBO_STEPS = 4
+LORA_LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "net.0.proj", "net.2"]
 
 
-def build(model: Model, device: torch.device, dtype: torch.dtype, *, tiny: bool) -> Any:
-    """Return the pipeline with random weights on the device, without encoders."""
-    shape = {**model.shape, **(model.tiny if tiny else {})}
-    vae_shape = dict(model.vae_shape)
-    if tiny and model.vae == "AutoencoderKLWan" and not vae_shape:
-        vae_shape = TINY_VAE
-    vae_type = torch.float32 if model.fp32_vae else dtype
-    transformer = _random(model.transformer, shape, device, dtype)
-    vae = _random(model.vae, vae_shape, device, vae_type)
-    kind = getattr(diffusers, model.pipeline)
-    given = {
-        "transformer": transformer,
-        "vae": vae,
-        "scheduler": _scheduler(model),
-        **model.settings,
-    }
-    named = inspect.signature(kind.__init__).parameters
-    missing = {n: None for n in ("tokenizer", "text_encoder", "transformer_2") if n in named}
-    pipeline = kind(**{**missing, **given})
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
-
-
-def _random(name: str, shape: Mapping[str, Any], device: torch.device, dtype: torch.dtype) -> Any:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        with device:
-            module = getattr(diffusers, name)(**shape).eval()
-    finally:
-        torch.set_default_dtype(before)
-    # What the library keeps in fp32 when it loads weights.
-    for part, child in module.named_modules():
-        if part.rpartition(".")[2] in (module._keep_in_fp32_modules or ()):  # noqa: SLF001
-            child.float()
-    return module
-
-
-def _scheduler(model: Model) -> Any:
-    if model.pipeline.startswith("Wan"):
-        return FromTheFirstStep(
-            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
-        )
-    if model.pipeline.startswith("CogVideoX"):
-        return diffusers.CogVideoXDDIMScheduler()
-    return diffusers.FlowMatchEulerDiscreteScheduler()
+class OutOfTimeError(Exception):
+    """The seconds of the benchmark are over."""
 
 
 class Run:
@@ -180,19 +70,23 @@ class Run:
         pipeline: Built.
         model: What it is.
         settings: Size, length, steps and guidance.
+        until: When to stop, as ``time.monotonic`` says it.
     """
 
-    def __init__(self, pipeline: Any, model: Model, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, pipeline: Any, model: Model, settings: Mapping[str, Any], until: float
+    ) -> None:
         self._pipeline, self._model, self._settings = pipeline, model, settings
+        self._until = until
         self._moments: list[float] = []
         self._device = next(pipeline.transformer.parameters()).device
+        self._peaks: list[float] = []
+        self.latents: torch.Tensor | None = None
 
     def __call__(self) -> dict[str, Any]:
-        """Return the seconds of each phase and the peak of the memory."""
-        cuda = self._device.type == "cuda"
-        if cuda:
-            torch.cuda.reset_peak_memory_stats()
-        self._moments = []
+        """Return the seconds of each phase and the peaks of the memory."""
+        before = self._allocated()
+        self._peak()
         # Where the first step begins is where the pipeline first calls its transformer.
         hook = self._pipeline.transformer.register_forward_pre_hook(self._begin)
         try:
@@ -200,27 +94,26 @@ class Run:
         finally:
             hook.remove()
         self._mark()
-        first, *steps, end = self._moments
-        each = [after - before for before, after in zip([first, *steps], steps, strict=False)]
+        denoising, decoding = self._peaks[-1], self._peak()
+        begin, *steps, end = self._moments
+        each = [after - first for first, after in zip([begin, *steps], steps, strict=False)]
+        later = each[1:] or each
         return {
-            "denoise_s": round(steps[-1] - first, 3),
-            "step_s_median": round(statistics.median(each), 4),
+            "steps": len(each),
+            "first_step_s": round(each[0], 3),
+            "step_s_median": round(statistics.median(later), 4),
+            "step_s_least": round(min(later), 4),
+            "step_s_most": round(max(later), 4),
             "decode_s": round(end - steps[-1], 3),
-            "peak_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2) if cuda else None,
+            "weights_gib": before,
+            "peak_denoising_gib": denoising,
+            "peak_decoding_gib": decoding,
         }
 
     def _arguments(self) -> dict[str, Any]:
-        dtype = next(self._pipeline.transformer.parameters()).dtype
-        width = getattr(self._pipeline.transformer.config, "text_dim", 4096)
         generator = torch.Generator("cpu").manual_seed(0)
-        words = torch.randn(1, self._model.words, width, generator=generator)
-        words = words.to(self._device, dtype)
-        arguments = {"prompt_embeds": words, "negative_prompt_embeds": words * 0.5}
-        if self._model.masked:
-            mask = torch.ones(1, self._model.words, device=self._device)
-            arguments |= {"prompt_attention_mask": mask, "negative_prompt_attention_mask": mask}
         return {
-            **arguments,
+            **inputs(self._pipeline, self._model, generator),
             **self._settings,
             "generator": generator,
             "output_type": "pt",
@@ -231,8 +124,13 @@ class Run:
         if not self._moments:
             self._mark()
 
-    def _end(self, _pipeline: Any, _index: int, _step: Any, tensors: dict[str, Any]) -> Any:
+    def _end(self, _pipeline: Any, index: int, _step: Any, tensors: dict[str, Any]) -> Any:
         self._mark()
+        if time.monotonic() > self._until:
+            raise OutOfTimeError
+        if index + 1 == self._settings["num_inference_steps"]:
+            self.latents = tensors["latents"].detach().float().cpu()
+            self._peaks.append(self._peak())
         return tensors
 
     def _mark(self) -> None:
@@ -240,81 +138,232 @@ class Run:
             torch.cuda.synchronize()
         self._moments.append(time.perf_counter())
 
+    def _allocated(self) -> float:
+        return _gib(torch.cuda.memory_allocated() if self._device.type == "cuda" else 0)
 
-def matrix_peak(device: torch.device, dtype: torch.dtype, side: int) -> float:
-    """Return the operations a second of a square matrix product, the best of ten."""
-    left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    best = math.inf
-    for _ in range(10):
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        start = time.perf_counter()
-        left @ right
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - start)
-    return 2 * side**3 / best
+    def _peak(self) -> float:
+        """Return the peak since the last call."""
+        if self._device.type != "cuda":
+            return 0.0
+        peak = torch.cuda.max_memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        return _gib(peak)
 
 
-def measure(
-    name: str, model: Model, size: tuple[int, int, int], given: argparse.Namespace, peak: float
-) -> dict[str, Any]:
-    """Return every mode of one model at one size."""
-    device, dtype = torch.device(given.device), getattr(torch, given.dtype)
-    pipeline = build(model, device, dtype, tiny=given.tiny)
-    width, height, frames = size
-    settings = {
-        "width": width,
-        "height": height,
-        "num_frames": frames,
-        "num_inference_steps": given.steps,
-        "guidance_scale": 5.0,
-    }
-    work = work_of(pipeline, settings)
-    accelerator = Accelerator(pipeline, device=device, dtype=dtype, masked=model.masked)
-    row: dict[str, Any] = {"model": name, "settings": settings, "modes": {}}
-    if work is not None:
-        row["work"] = {"tokens": work.tokens, "passes": work.passes, "flop": work.flop}
-    for mode, word in MODES.items():
-        wanted = {**settings, "acceleration": word}
-        on = nullcontext() if word is None else accelerator.on(wanted, adapted=False)
-        with on as running:
-            run = Run(pipeline, model, settings)
-            # The first run compiles and warms up; what it took is told beside the others.
-            rounds = [run() for _ in range(given.rounds + 1)]
-        best = min(rounds[1:], key=lambda one: one["denoise_s"])
-        found = {"first": rounds[0], "best": best, "rounds": rounds[1:]}
+class Bench:
+    """Measures one model at one size.
+
+    Args:
+        name: Of the model.
+        size: Width, height and frames.
+        given: The command line.
+        peak: Operations a second of a large matrix product.
+    """
+
+    def __init__(
+        self, name: str, size: tuple[int, int, int], given: argparse.Namespace, peak: float
+    ) -> None:
+        self._model, self._given, self._peak = MODELS[name], given, peak
+        self._device, self._dtype = torch.device(given.device), getattr(torch, given.dtype)
+        self._pipeline = build(self._model, self._device, self._dtype, tiny=given.tiny)
+        width, height, frames = size
+        self._settings = {
+            "width": width,
+            "height": height,
+            "num_frames": frames,
+            "num_inference_steps": given.steps,
+            "guidance_scale": 5.0,
+        }
+        self._plain: torch.Tensor | None = None
+        self.row: dict[str, Any] = {"model": name, "settings": self._settings, "modes": {}}
+        work = work_of(self._pipeline, {**self._settings, "num_inference_steps": FULL})
+        self._flop = None if work is None else work.flop / FULL
+        if work is not None:
+            self.row["work"] = {"tokens": work.tokens, "flop_a_step": work.flop / FULL}
+        weights = sum(
+            tensor.nbytes
+            for part in (self._pipeline.transformer, self._pipeline.vae)
+            for tensor in part.parameters()
+        )
+        demand = Demand(
+            weights_gib=_gib(weights), largest_gib=0.0, pixels=width * height, frames=frames
+        )
+        self.row["predicted_peak_gib"] = round(demand.weights_gib + demand.activations_gib, 2)
+
+    def warm_up(self) -> None:
+        """Decode once: the first convolutions of a process look for their kernels."""
+        self.row["first_decode_s"] = gpu_probes.decode_seconds(self._pipeline, self._settings)
+
+    def measure(self, mode: str, until: float) -> None:
+        """Add one mode to the row."""
+        settings = {**self._settings, "num_inference_steps": self._steps(mode)}
+        if mode == "turbo":
+            settings["guidance_scale"] = 1.0
+        accelerator = Accelerator(
+            self._pipeline, device=self._device, dtype=self._dtype, masked=self._model.masked
+        )
+        wanted = MODES[mode]
+        on = (
+            contextlib.nullcontext()
+            if wanted is None
+            else accelerator.on({**settings, "acceleration": wanted}, adapted=False)
+        )
+        counters.clear()
+        run = Run(self._pipeline, self._model, settings, until)
+        lora = _lora(self._pipeline.transformer, self._dtype) if mode == "turbo" else None
+        with lora or contextlib.nullcontext(), on as running:
+            found = run()
         if running is not None:
             found["ran"] = running.facts()
-        if work is not None:
-            rate = work.flop / best["denoise_s"]
-            found |= {"tflop_a_second": rate / 1e12, "share_of_peak": rate / peak}
-        row["modes"][mode] = found
-        print(name, size, mode, best, flush=True)
-    return row
+            # A graph that breaks, or that is made again for each block, is time lost in silence.
+            found["graphs"] = {
+                "made": counters["stats"]["unique_graphs"],
+                "breaks": sum(counters["graph_break"].values()),
+                "frames": dict(counters["frames"]),
+            }
+        self._derive(mode, found, run.latents)
+        self.row["modes"][mode] = found
+
+    def profile(self, mode: str) -> None:
+        """Add where the time of a step goes."""
+        settings = {**self._settings, "num_inference_steps": 1, "output_type": "latent"}
+        accelerator = Accelerator(
+            self._pipeline, device=self._device, dtype=self._dtype, masked=self._model.masked
+        )
+        wanted = MODES[mode]
+        on = (
+            contextlib.nullcontext()
+            if wanted is None
+            else accelerator.on({**settings, "acceleration": wanted}, adapted=False)
+        )
+        generator = torch.Generator("cpu").manual_seed(0)
+        arguments = {**inputs(self._pipeline, self._model, generator), **settings}
+        with on:
+            found = gpu_probes.profiled(lambda: self._pipeline(**arguments, generator=generator))
+        self.row.setdefault("profiles", {})[mode] = found
+
+    def decodings(self) -> None:
+        """Add what the ways to decode take."""
+        self.row["decodings"] = gpu_probes.decodings(self._pipeline, self._settings)
+
+    def _steps(self, mode: str) -> int:
+        if mode == "turbo":
+            return TURBO_STEPS
+        return max(self._given.steps, FEWEST_STEPS) if mode == "fast" else int(self._given.steps)
+
+    def _derive(self, mode: str, found: dict[str, Any], latents: torch.Tensor | None) -> None:
+        steps = TURBO_STEPS if mode == "turbo" else FULL
+        found[f"seconds_of_{steps}_steps"] = round(steps * found["step_s_median"], 2)
+        if self._flop is not None and mode in {"plain", "exact"}:
+            rate = self._flop / found["step_s_median"]
+            found |= {"tflop_a_second": rate / 1e12, "share_of_peak": rate / self._peak}
+        if mode == "plain":
+            self._plain = latents
+        elif mode == "exact" and self._plain is not None and latents is not None:
+            found["from_plain"] = _distance(latents, self._plain)
+
+
+@contextlib.contextmanager
+def _lora(transformer: Any, dtype: torch.dtype) -> Iterator[None]:
+    """Have a LoRA with random values on a transformer for the time of the block."""
+    from peft import LoraConfig
+
+    config = LoraConfig(r=64, target_modules=LORA_LAYERS, init_lora_weights=False)
+    transformer.add_adapter(config)
+    for name, tensor in transformer.named_parameters():
+        if "lora_" in name:
+            tensor.data = tensor.data.to(dtype) * 1e-3
+    try:
+        yield
+    finally:
+        transformer.unload_lora()
+
+
+def _distance(latents: torch.Tensor, reference: torch.Tensor) -> dict[str, float]:
+    """Return how far latents are from others."""
+    error = latents - reference
+    span = float(reference.max() - reference.min())
+    square = float((error**2).mean())
+    return {
+        "largest": float(error.abs().max()),
+        "relative": float(error.norm() / reference.norm()),
+        "psnr_db": math.inf if square == 0 else 10 * math.log10(span**2 / square),
+    }
+
+
+def _gib(size: int) -> float:
+    return round(size / 2**30, 2)
+
+
+def measure_all(given: argparse.Namespace, save: Any) -> None:
+    """Measure each model; what the time is too short for is recorded as left out."""
+    until = time.monotonic() + given.seconds
+    rows: list[dict[str, Any]] = []
+    for name in given.models:
+        model = MODELS[name]
+        for size in (model.tiny_size,) if given.tiny else model.sizes[: given.sizes]:
+            if time.monotonic() > until:
+                rows.append({"model": name, "left_out": "the time was over"})
+                save(rows=rows)
+                continue
+            bench = Bench(name, size, given, given.peak)
+            rows.append(bench.row)
+            _measure(bench, given, until, lambda: save(rows=rows))
+            del bench
+            gc.collect()
+            torch._dynamo.reset()  # noqa: SLF001 - its public name.
+            if given.device == "cuda":
+                torch.cuda.empty_cache()
+
+
+def _measure(bench: Bench, given: argparse.Namespace, until: float, save: Any) -> None:
+    bench.warm_up()
+    for mode in given.modes:
+        start = time.monotonic()
+        try:
+            bench.measure(mode, until)
+        # One mode that fails is a result too, and the others are still wanted.
+        except (OutOfTimeError, GenerationError, RuntimeError, ValueError) as error:
+            bench.row["modes"][mode] = {"failed": f"{type(error).__name__}: {error}"[:500]}
+        bench.row["modes"][mode]["took_s"] = round(time.monotonic() - start, 1)
+        print(bench.row["model"], mode, json.dumps(bench.row["modes"][mode]), flush=True)
+        save()
+        if given.profile and mode in {"plain", "exact"} and time.monotonic() < until:
+            bench.profile(mode)
+            save()
+    if given.decodings and time.monotonic() < until:
+        bench.decodings()
+        print(json.dumps(bench.row["decodings"]), flush=True)
+        save()
 
 
 def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=["plain", "exact", "fast"])
+    parser.add_argument("--steps", type=int, default=4, help="that are made and timed")
     parser.add_argument("--sizes", type=int, default=1, help="of each model's sizes, how many")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="after which it ends")
+    parser.add_argument("--profile", action="store_true", help="say where a step's time goes")
+    parser.add_argument("--decodings", action="store_true", help="compare ways to decode")
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", default="bfloat16" if torch.cuda.is_available() else "float32")
+    parser.add_argument("--name", help="of the result, without .json")
+    parser.add_argument("--out", type=Path, default=report.RESULTS)
     given = parser.parse_args()
-    device = torch.device(given.device)
-    peak = matrix_peak(device, getattr(torch, given.dtype), 512 if given.tiny else 8192)
-    rows = []
-    for name in given.models:
-        model = MODELS[name]
-        sizes = (model.tiny_size,) if given.tiny else model.sizes[: given.sizes]
-        rows += [measure(name, model, size, given, peak) for size in sizes]
-    name = "gpu_pipelines_tiny" if given.tiny else "gpu_pipelines"
-    result = {"what": __doc__, "matrix_peak_tflop_a_second": peak / 1e12, "rows": rows}
-    print(report.write(name, {**result, "tiny": given.tiny, "dtype": given.dtype}))
+    name = given.name or ("gpu_pipelines_tiny" if given.tiny else "gpu_pipelines")
+    device, dtype = torch.device(given.device), getattr(torch, given.dtype)
+    probes = gpu_probes.card(device, dtype, tiny=given.tiny)
+    print(json.dumps(probes), flush=True)
+    given.peak = probes["matrix_tflop_a_second"] * 1e12
+    shared = {"what": __doc__, "tiny": given.tiny, "dtype": given.dtype, "card": probes}
+
+    def save(**result: Any) -> None:
+        report.write(name, {**shared, **result}, folder=given.out)
+
+    measure_all(given, save)
 
 
 if __name__ == "__main__":

@@ -33,10 +33,10 @@ def machine() -> dict[str, Any]:
     return found
 
 
-def write(name: str, result: dict[str, Any]) -> Path:
+def write(name: str, result: dict[str, Any], *, folder: Path = RESULTS) -> Path:
     """Write a result beside the others, with the machine and the day; returns the file."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{name}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
     whole = {**result, "machine": machine(), "date": time.strftime("%Y-%m-%d", time.gmtime())}
     path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
     return path

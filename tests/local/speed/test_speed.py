@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,6 +12,8 @@ import torch
 from diffusers import WanTransformer3DModel
 from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
 from tests.tiny import save
+from torch._dynamo.testing import CompileCounter
+from torch._dynamo.utils import counters
 from torch.utils.flop_counter import FlopCounterMode
 
 from tiomagic_domain.errors import GenerationCanceledError, ValidationError
@@ -292,6 +295,25 @@ class TestCache:
             assert state.to_dict() == {"refused": "the transformer has no caches"}
 
 
+class Deep:
+    """A pipeline of one transformer."""
+
+    def __init__(self, transformer: torch.nn.Module) -> None:
+        self.components = {"transformer": transformer}
+
+
+def deep() -> WanTransformer3DModel:
+    """Return a transformer with more blocks than the compiler makes graphs of one function."""
+    small = {"num_attention_heads": 2, "attention_head_dim": 12, "ffn_dim": 16, "num_layers": 10}
+    widths = {"text_dim": 16, "freq_dim": 16, "in_channels": 4, "out_channels": 4}
+    return WanTransformer3DModel(**small, **widths).eval()
+
+
+def deep_inputs(step: int) -> tuple[torch.Tensor, ...]:
+    """Return what it takes."""
+    return torch.ones(1, 4, 2, 4, 4), torch.full((1,), float(step)), torch.ones(1, 4, 16)
+
+
 class Shapes:
     """As much of a Wan pipeline as tells its shapes."""
 
@@ -381,13 +403,49 @@ class TestCompiling:
     def test_compiled_blocks_run_and_are_gone_afterwards(self, desk):
         """Traced by the compiler's front half: the code that inductor would make is not needed."""
         exact = desk.make()
-        blocks = list(desk.pipeline.transformer.blocks)
-        with compiled(desk.pipeline, backend="eager") as names:
+        counter = CompileCounter()
+        with compiled(desk.pipeline, backend=counter) as names:
             assert names == ["transformer"]
-            assert all(block._compiled_call_impl is not None for block in blocks)
             frames = desk.make()
-        assert all(block._compiled_call_impl is None for block in blocks)
+        assert counter.frame_count > 0
         assert np.array_equal(exact, frames)
+        before = counter.frame_count
+        torch._dynamo.reset()
+        assert np.array_equal(exact, desk.make())
+        assert counter.frame_count == before
+
+    @pytest.mark.parametrize("cached", [False, True])
+    def test_all_blocks_share_one_graph(self, cached):
+        """With the hooks of a cache as well: else the compiler gives up at the ninth block."""
+        torch._dynamo.reset()
+        counter, model = CompileCounter(), deep()
+        cache = first_block_cached(Deep(model), 0.5, 50) if cached else contextlib.nullcontext()
+        counters.clear()
+        with compiled(Deep(model), backend=counter), cache as state, torch.no_grad():
+            for step in range(3):
+                with model.cache_context("cond"):
+                    model(*deep_inputs(step))
+        assert counter.frame_count == 1
+        assert not counters["graph_break"]
+        assert not cached or state.skipped == 2
+        assert "forward" not in vars(model.blocks[0]) or not cached
+
+    def test_another_attention_is_another_graph(self):
+        """A compiled block does not go on with the attention that it was compiled with."""
+        torch._dynamo.reset()
+        counter, model = CompileCounter(), deep()
+        for name in ("native", "_native_math"):
+            one = attention.attending(name), compiled(Deep(model), backend=counter)
+            with one[0], one[1], torch.no_grad():
+                model(*deep_inputs(0))
+        assert counter.frame_count == 2
+
+    def test_blocks_whose_layers_come_one_by_one_are_left_alone(self):
+        """Their hooks would cut the graph into crumbs."""
+        model = deep()
+        model.enable_group_offload(onload_device=CPU, offload_device=CPU, offload_type="leaf_level")
+        with compiled(Deep(model), backend=CompileCounter()) as names:
+            assert names == []
 
     def test_only_long_runs_on_a_gpu_pay(self):
         """The same call always decides in the same way."""

@@ -7,13 +7,15 @@ all its likes use it, which takes a tenth of what the whole transformer takes.
 from __future__ import annotations
 
 import contextlib
-import logging
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
-log = logging.getLogger("tiomagic.local")
+MOST_SHAPES = 64
+"""Graphs of one kind of block that a process keeps; torch's own limit of 8 is soon reached by a
+process that makes videos of several sizes, and what is beyond it runs uncompiled."""
 
 LEAST_FLOP = 3e16
 """From here on a run on a GPU pays for it: about a minute on a card that does 500 TFLOP/s, of which
@@ -34,11 +36,17 @@ def pays(device: torch.device, flop: float | None) -> bool:
 
 
 @contextlib.contextmanager
-def compiled(pipeline: Any, *, backend: str = "inductor") -> Iterator[list[str]]:
+def compiled(
+    pipeline: Any, *, backend: str | Callable[..., Any] = "inductor"
+) -> Iterator[list[str]]:
     """Have the repeated blocks compiled for the time of the block.
 
     What was compiled stays in the process: the next run of the same shapes does not wait. A graph
     that cannot be compiled runs as it is.
+
+    A block's own forward pass is what is compiled, so that the hooks of a cache, which come later,
+    lie around it. Compiled together with them, each block would be a graph of its own, and from the
+    ninth on the compiler would give up.
 
     Args:
         pipeline: Loaded.
@@ -47,17 +55,52 @@ def compiled(pipeline: Any, *, backend: str = "inductor") -> Iterator[list[str]]
     Yields:
         Names of the components that are compiled; fewer than all where one cannot be.
     """
-    parts = {
-        name: part
+    found = {
+        name: _repeated(part)
         for name, part in pipeline.components.items()
-        if name.startswith("transformer") and getattr(part, "_repeated_blocks", None)
+        if name.startswith("transformer") and isinstance(part, torch.nn.Module)
     }
+    before = {block: vars(block).get("forward") for blocks in found.values() for block in blocks}
     try:
-        with torch._dynamo.config.patch(suppress_errors=True):  # noqa: SLF001 - its public name.
-            for part in parts.values():
-                part.compile_repeated_blocks(backend=backend)
-            yield list(parts)
+        with _settings():
+            for block in before:
+                # Shapes as they are: code for any shape is slower, and whether it is made depends
+                # on what the process did before.
+                block.forward = torch.compile(block.forward, backend=backend, dynamic=False)
+            yield [name for name, blocks in found.items() if blocks]
     finally:
-        for part in parts.values():
-            for module in part.modules():
-                module._compiled_call_impl = None  # noqa: SLF001 - torch has no other way back.
+        for block, forward in before.items():
+            if forward is None:
+                vars(block).pop("forward", None)
+            else:
+                block.forward = forward
+
+
+def _settings() -> Any:
+    return torch._dynamo.config.patch(  # noqa: SLF001 - its public name.
+        suppress_errors=True, recompile_limit=MOST_SHAPES
+    )
+
+
+def _repeated(part: torch.nn.Module) -> list[torch.nn.Module]:
+    """Return the blocks of a transformer that there are several of, if they can be compiled.
+
+    Where weights wait elsewhere and come layer by layer, hooks in each layer cut the graph into
+    crumbs, and the time goes into the transport anyway.
+    """
+    # Not every model of the library says which they are; those that are never split are the same.
+    names = getattr(part, "_repeated_blocks", None) or getattr(part, "_no_split_modules", None)
+    if not names:
+        return []
+    kinds = Counter(type(module).__name__ for module in part.modules())
+    blocks = [
+        module
+        for module in part.modules()
+        if type(module).__name__ in names and kinds[type(module).__name__] > 1
+    ]
+    return [] if any(_moves(block) for block in blocks) else blocks
+
+
+def _moves(block: torch.nn.Module) -> bool:
+    registries = (getattr(module, "_diffusers_hook", None) for module in block.modules())
+    return any(registry is not None and registry.hooks for registry in registries)
