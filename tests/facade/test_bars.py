@@ -2,14 +2,17 @@
 
 import os
 import pty
+import re
 import sys
+import types
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from tests.facade.conftest import Stage
 
-from tiomagic.bars import is_animated, shown
+from tiomagic.bars import counted, is_animated, shown
+from tiomagic.notebook import is_notebook
 from tiomagic_domain.progress import Phase, Progress, ignore_progress
 
 MOMENTS = [
@@ -83,3 +86,82 @@ def test_a_callable_takes_each_moment(stage: Stage) -> None:
     seen: list[Progress] = []
     stage.tm.text_to_video(prompt="a fox", progress=seen.append)
     assert [moment.step for moment in seen] == [0, 1, 2, 3]
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """Make this process look like the kernel of a notebook, and give all that is shown."""
+    seen: list[dict[str, str]] = []
+
+    class Place:
+        def update(self, data: dict[str, str], *, raw: bool) -> None:
+            assert raw
+            seen.append(data)
+
+    def display(data: dict[str, str], *, raw: bool, display_id: bool) -> Place:
+        assert display_id
+        assert not seen, "one bar, which moves"
+        Place().update(data, raw=raw)
+        return Place()
+
+    ipython, shown_by = types.ModuleType("IPython"), types.ModuleType("IPython.display")
+    ipython.get_ipython = lambda: types.SimpleNamespace(kernel=object())
+    shown_by.display = display
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", shown_by)
+    return seen
+
+
+def test_a_notebook_gets_one_bar_that_moves(kernel: list[dict[str, str]]) -> None:
+    """It says the phase, moves with the steps, and stays full with the time."""
+    with shown(None, "a <fox>") as sink:
+        for moment in MOMENTS:
+            sink(moment)
+    assert [data["text/plain"] for data in kernel][:3] == [
+        "a <fox>: loading",
+        "a <fox>: denoising 0/8",
+        "a <fox>: denoising 1/8",
+    ]
+    assert 'value="0.500"' in kernel[5]["text/html"]
+    assert "value" not in kernel[0]["text/html"]
+    assert re.search(r"done in \d+ s", kernel[-1]["text/html"])
+    assert "&lt;fox&gt;" in kernel[-1]["text/html"]
+
+
+def test_a_notebook_gets_no_bar_when_nothing_ran(kernel: list[dict[str, str]]) -> None:
+    """A call that is refused, or that goes on elsewhere, leaves none."""
+    with shown(None, "fox"):
+        pass
+    assert kernel == []
+
+
+def test_a_bar_in_a_notebook_says_where_it_stopped(kernel: list[dict[str, str]]) -> None:
+    """An error leaves the bar where it was."""
+    with suppress(KeyboardInterrupt), shown(True, "fox") as sink:
+        sink(MOMENTS[4])
+        raise KeyboardInterrupt
+    assert "at: denoising 3/8" in kernel[-1]["text/plain"]
+    assert 'value="0.375"' in kernel[-1]["text/html"]
+
+
+def test_a_notebook_counts_the_videos_of_a_batch(kernel: list[dict[str, str]]) -> None:
+    """One bar for all of them, and none when it is not wanted."""
+    with counted("grid", 2, choice=False) as advance:
+        advance("fox")
+    assert kernel == []
+    with counted("grid", 2, choice=None) as advance:
+        advance("fox")
+        advance("owl")
+    assert [data["text/plain"] for data in kernel][:-1] == [
+        "grid: 0/2",
+        "grid: 1/2 fox",
+        "grid: 2/2 owl",
+    ]
+
+
+def test_plain_ipython_is_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell without a kernel behind it draws on its terminal."""
+    ipython = types.ModuleType("IPython")
+    ipython.get_ipython = types.SimpleNamespace
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    assert not is_notebook()

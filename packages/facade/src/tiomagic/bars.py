@@ -1,4 +1,4 @@
-"""Shows on stderr how far a job is."""
+"""Shows how far a job is: on stderr, or below the cell of a notebook."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
+from tiomagic.notebook import Meter, is_notebook
 from tiomagic_domain.progress import Phase, Progress, ProgressSink, ignore_progress
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 ProgressChoice: TypeAlias = bool | ProgressSink | None
-"""What stderr shows: None for a bar on a terminal only, True for a bar or plain lines, False for
-nothing. A callable shows nothing and is told each moment, as ``on_progress`` is."""
+"""What is shown: None for a bar on a terminal or in a notebook only, True for a bar or plain lines,
+False for nothing. A callable shows nothing and is told each moment, as ``on_progress`` is."""
 
 
 def is_animated() -> bool:
@@ -52,6 +53,9 @@ def _both(first: ProgressSink, second: ProgressSink) -> ProgressSink:
 def _display(choice: ProgressChoice, title: str) -> Iterator[ProgressSink]:
     if callable(choice):
         yield choice
+    elif choice is not False and is_notebook():
+        with Meter(title) as meter:
+            yield meter.tell
     elif choice is not False and is_animated():
         with _bar(title) as bar:
             yield bar
@@ -117,10 +121,22 @@ def counted(title: str, total: int, *, choice: bool | None) -> Iterator[Callable
     Args:
         title: What is running.
         total: How many parts.
-        choice: None for a bar on a terminal only, True for a bar or plain lines, False for nothing.
+        choice: None for a bar on a terminal or in a notebook only, True for a bar or plain lines,
+            False for nothing.
     """
-    if choice is False or not (choice or is_animated()):
+    if choice is False or not (choice or is_animated() or is_notebook()):
         yield lambda _: None
+    elif is_notebook():
+        with Meter(title) as meter:
+            meter.show(f"0/{total}", 0.0)
+            done = 0
+
+            def move(word: str) -> None:
+                nonlocal done
+                done += 1
+                meter.show(f"{done}/{total} {word}", done / total)
+
+            yield move
     elif is_animated():
         from rich import progress as rich  # noqa: PLC0415  # Heavy.
         from rich.console import Console  # noqa: PLC0415  # Heavy.

@@ -1,20 +1,92 @@
-"""A job as HTML for a notebook: one document without scripts, which also shows offline."""
+"""What a notebook shows of a job: its bar, and its player. Without scripts, so also offline."""
 
 from __future__ import annotations
 
 import base64
+import sys
+import time
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from tiomagic_domain.jobs import Job
+    from tiomagic_domain.progress import Progress
 
 INLINE_BYTES: Final = 8 * 2**20
 """A video up to this size is put into the notebook; a larger one is named, since every saved copy
 of the notebook would hold it."""
 VALUE_CHARACTERS: Final = 200
 """What a cell of the table shows of a value."""
+
+
+def is_notebook() -> bool:
+    """Return whether this process is the kernel of a notebook; plain IPython is a terminal."""
+    ipython = sys.modules.get("IPython")  # A kernel has it; nobody else pays for it.
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "kernel", None) is not None
+
+
+class Meter:
+    """A bar below the cell that runs, from the first moment on. It stays, with the time it took.
+
+    Args:
+        title: What is running.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._text = ""
+        self._fraction: float | None = None
+        self._began = time.monotonic()
+        self._display: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._display is None:
+            return  # Nothing ran: the call was refused, or goes on elsewhere.
+        took = f"{time.monotonic() - self._began:.0f} s"
+        if kind is None:
+            self.show(f"done in {took}", 1.0)
+        else:
+            self.show(f"stopped after {took}, at: {self._text}", self._fraction or 0.0)
+
+    def tell(self, progress: Progress) -> None:
+        """Show a moment of a run."""
+        self.show(str(progress), progress.fraction)
+
+    def show(self, text: str, fraction: float | None) -> None:
+        """Move the bar.
+
+        Args:
+            text: What happens.
+            fraction: 0.0 to 1.0; None moves it to and fro.
+        """
+        from IPython.display import display  # noqa: PLC0415  # A notebook has it.
+
+        self._text, self._fraction = text, fraction
+        told = f"{self._title}: {text}"
+        value = "" if fraction is None else f' value="{fraction:.3f}"'
+        shown = {
+            "text/html": f'<div style="font-family:sans-serif"><progress max="1"{value} '
+            f'aria-label="{escape(told, quote=True)}" style="width:16em;max-width:50%">'
+            f"</progress> {escape(told)}</div>",
+            "text/plain": told,
+        }
+        if self._display is None:
+            begin: Callable[..., Any] = display
+            self._display = begin(shown, raw=True, display_id=True)
+        else:
+            self._display.update(shown, raw=True)
 
 
 def card(job: Job) -> str:

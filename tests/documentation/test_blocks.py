@@ -1,0 +1,92 @@
+"""Every block of code in the README and on the site is run, as a reader would run it.
+
+``doodle`` makes the README's first video of each feature; later runs, and those of large models and
+of Modal, are played, after all that is checked before a run (``players.py``). ``tests/catalogue``
+runs every model, and ``tests/modal`` talks to a server.
+"""
+
+import pytest
+from docs import generate
+from tests.documentation.blocks import ROOT, blocks, pages
+from tests.documentation.conftest import Reader
+
+from tiomagic_domain.features import Feature
+
+# README.md and docs/jobs.md load torch, and the latter starts a worker: minutes on a busy machine.
+pytestmark = pytest.mark.timeout(600)
+
+LANGUAGES = {"python", "bash", "text", "", "{eval-rst}", "{toctree}"}
+LEFT_OUT = {
+    "docs/changelog.md": "includes CHANGELOG.md, which has no code",
+    "docs/contributing.md": "includes CONTRIBUTING.md, whose code tests/catalogue runs",
+}
+REAL = {"README.md": set(Feature), "docs/local.md": {Feature.TEXT_TO_VIDEO}}
+"""Pages whose first video of some features is made by ``doodle``."""
+FAR_AWAY = {"docs/cli.md"}
+"""Their detached jobs are played too: one page with a worker process, docs/jobs.md, is enough."""
+NOT_RUN = {
+    "installs a tool",
+    "opens the player of this machine",
+    "it serves until Ctrl-C; tests/ui visits it with a browser",
+    "a server and its client; tests/examples starts it and asks the same",
+    "installs packages; CI does it with uv sync",
+    "talks to Modal; tests/modal does, to a server of its own",
+    "this is how the tests are run",
+}
+"""All reasons for which a command of a page is not run."""
+
+
+@pytest.mark.parametrize("page", sorted(set(pages()) - LEFT_OUT.keys()))
+def test_what_a_page_says_works(page: str, reader: Reader) -> None:
+    """From top to bottom, with nothing that the page does not give."""
+    reader.prepare((ROOT / page).read_text(encoding="utf-8"))
+    reader.wanted |= REAL.get(page, set())
+    if page in FAR_AWAY:
+        reader.environment["TIOMAGIC_PROVIDER"] = "modal"
+    for block in blocks(page):
+        assert block.language in LANGUAGES, block.where
+        reader.type(block)
+    assert not reader.wanted
+
+
+@pytest.mark.parametrize("page", sorted(map(str, generate.pages().keys() - {generate.README})))
+def test_the_example_of_each_model_works(page: str, reader: Reader) -> None:
+    """A page of the reference gives calls alone: ``tm`` is there, with a provider."""
+    reader.prepare((ROOT / page).read_text(encoding="utf-8"))
+    exec("from tiomagic import tm; tm.configure(provider='local')", reader.names)
+    for block in blocks(page):
+        assert block.language == "python", block.where
+        reader.type(block)
+
+
+def test_what_is_not_run_has_a_reason_that_is_known() -> None:
+    """A new exception is a decision: it is written above as well; one that is gone is taken out."""
+    found = {block.reason for page in pages() for block in blocks(page) if block.mark}
+    assert found == NOT_RUN
+
+
+def test_a_mistake_on_a_page_is_found(reader: Reader, tmp_path, monkeypatch) -> None:
+    """A wrong option, a wrong name and a wrong argument each fail."""
+    monkeypatch.setattr("tests.documentation.blocks.ROOT", tmp_path)
+    wrong = {
+        "bash": ["uv run tiomagic text-to-video a --sed 1", "uv run tiomagic make", "tiomagick x"],
+        "python": ["from tiomagic import tm\ntm.text_to_vide('a')", "import tiomagic.nothing"],
+    }
+    for language, codes in wrong.items():
+        for code in codes:
+            (tmp_path / "page.md").write_text(f"# T\n\n```{language}\n{code}\n```\n")
+            with pytest.raises(
+                (AssertionError, AttributeError, ImportError, pytest.fail.Exception)
+            ):
+                reader.type(blocks("page.md")[0])
+    (tmp_path / "page.md").write_text("<!-- parsed: x -->\n\n```bash\ntiomagic ui --prot 1\n```\n")
+    with pytest.raises(Exception, match="prot"):
+        reader.type(blocks("page.md")[0])
+
+
+def test_the_pattern_reads_what_a_page_may_hold() -> None:
+    """Indented blocks too, and the reason that stands before one."""
+    found = blocks("docs/modal.md")
+    assert found[0].code.startswith("uv venv")
+    assert found[0].mark == "not run (whole)"
+    assert {block.language for block in found} == {"bash", "python"}
