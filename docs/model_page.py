@@ -10,6 +10,9 @@ from tiomagic_domain.loras import Lora
 from tiomagic_domain.parameters import UNSET, Kind, Parameter, describe_range
 from tiomagic_domain.schema import ExactlyOne, MaxPixels, Rule, Schema, WithinVideo
 
+COMMITS = "../weights.md#which-commit"
+"""Where it is said what happens to a repository without a known commit."""
+
 EXAMPLES = {
     "prompt": '"a fox runs through snow"',
     "image": '"fox.png"',
@@ -88,7 +91,7 @@ def _lora(lora: Lora) -> str:
 
 
 def _repository(name: str, revision: str | None) -> str:
-    at = f"at `{revision[:12]}`" if revision else "at its newest revision, which the recipe records"
+    at = f"at `{revision[:12]}`" if revision else f"at [the first commit that is used]({COMMITS})"
     return f"[`{name}`](https://huggingface.co/{name}) {at}"
 
 

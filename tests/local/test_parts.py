@@ -11,6 +11,7 @@ import pytest
 from tests.tiny.hunyuan import build_framepack
 
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.loading import load_pipeline
 from tiomagic_local.memory import Plan
@@ -52,8 +53,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def found(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
-    """The weights of the card, fetched from those repositories by the hub client's own filter."""
+def served(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fetch from those repositories, by the hub client's own filter."""
     import huggingface_hub
     from huggingface_hub.utils import filter_repo_objects
 
@@ -71,6 +72,11 @@ def found(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights
         return str(target)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+
+
+@pytest.fixture
+def found(served: None) -> Weights:
+    """The weights of the card."""
     return find_weights(CARD, LocalOptions(), pipeline=PIPELINE, progress=ignore_progress)
 
 
@@ -118,3 +124,13 @@ def test_they_become_one_pipeline(found: Weights, hub: Path) -> None:
     loaded = pipeline.transformer.proj_out.weight
     assert loaded.dtype is torch.bfloat16
     assert torch.equal(loaded, stored.to(torch.bfloat16))
+
+
+def test_one_file_is_no_part(served: None, tmp_path: Path) -> None:
+    """The class that counts is the part's, and not the one that the base has in its place."""
+    file = tmp_path / "mine.safetensors"
+    file.touch()
+    options = LocalOptions(model_path=file)
+    with pytest.raises(ConfigurationError, match="a HunyuanVideoFramepackTransformer3DModel"):
+        find_weights(CARD, options, pipeline=PIPELINE, progress=ignore_progress)
+    assert [path.name for path in tmp_path.rglob("*.*") if path != file] == ["model_index.json"]

@@ -15,8 +15,9 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.progress import Phase, Progress, ignore_progress
 from tiomagic_local import hub, weights
-from tiomagic_local.loading import load_pipeline, load_transformer
+from tiomagic_local.loading import load_pipeline
 from tiomagic_local.memory import Plan
+from tiomagic_local.one_file import reader
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.weights import Origin, Weights, digest, find_weights, local_folder
 
@@ -137,15 +138,10 @@ class TestOneFile:
             ),
         ],
     )
-    def test_a_model_that_one_file_does_not_hold(
-        self, tmp_path: Path, index: dict[str, Any], words: str
-    ) -> None:
+    def test_a_model_that_one_file_does_not_hold(self, index: dict[str, Any], words: str) -> None:
         """What diffusers does not read from one file, and a model of two experts, want a folder."""
-        import torch
-
-        (tmp_path / "model_index.json").write_text(json.dumps(index))
         with pytest.raises(ConfigurationError, match=words):
-            load_transformer(tmp_path / "x.safetensors", tmp_path, torch.float32)
+            reader(Path("x.safetensors"), index)
 
 
 class TestTroubleWithFolders:
@@ -398,6 +394,7 @@ class TestHub:
             return str(folder)
 
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(hub, "PAUSE_S", 0.001)
         monkeypatch.setattr("huggingface_hub.snapshot_download", nowhere)
         with pytest.raises(TioMagicError) as caught:
             hub.download("a/b", "abc", model="m", token=None, progress=ignore_progress)

@@ -1,43 +1,40 @@
-"""Weights from the Hugging Face hub, and what the hub's errors mean for a user.
+"""Weights from the Hugging Face hub.
 
-=================================================  =========================  ====================
-the hub's client raises                            becomes                    what helps
-=================================================  =========================  ====================
-GatedRepoError                                     AuthenticationError        accept the licence
-RepositoryNotFoundError, HTTP 401 and 403          AuthenticationError        a token
-RevisionNotFoundError, DisabledRepoError           ConfigurationError         weights by hand
-LocalEntryNotFoundError, OfflineModeIsEnabled      APIError, retryable        network, or by hand
-HTTP 429                                           RateLimitError             later
-other HTTP errors, broken connections              APIError, retryable        later
-no space left                                      ConfigurationError         another disk
-anything else of the client                        APIError                   its own words
-=================================================  =========================  ====================
+What may pass by itself (a broken connection, an overloaded hub) is asked for again before it
+becomes an error; a download goes on where it stopped. ``hub_errors`` says what becomes of the rest.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-from collections.abc import Iterator
+import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from tiomagic_domain.errors import (
-    APIError,
-    AuthenticationError,
-    ConfigurationError,
-    RateLimitError,
-    TioMagicError,
-)
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.progress import Phase, Progress, ProgressSink
+from tiomagic_local.held import held, hold
+from tiomagic_local.hub_errors import status_of, translated
+from tiomagic_local.retrying import retrying
+
+T = TypeVar("T")
 
 MIB = 2**20
+
+ATTEMPTS = 3
+"""Few: within each, the client asks again for lists and for what a download has left."""
+PAUSE_S = 1.0
+"""The longest first pause between two attempts; see `retrying`."""
+
+MAY_PASS = frozenset({408, 429})
+"""Answers below 500 that another attempt may not get."""
 
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 """What is downloaded: configuration, weights without code inside, and tokenizers."""
 
-FOLDERS = {"*.safetensors": "*/*.safetensors"}
-"""What is downloaded of a pipeline in place of a pattern above: only what lies in a folder."""
+PIPELINE_FILES = tuple(name.replace("*.safetensors", "*/*.safetensors") for name in FILES)
+"""The same of a pipeline, whose components have a folder each: weights at its root are other forms
+of the same model, and often hundreds of gigabytes."""
 
 FILE_BY_HAND = "give a file of this machine"
 
@@ -49,75 +46,98 @@ def download(
     model: str,
     token: str | None,
     progress: ProgressSink,
-    only: str = "",
+    names: tuple[str, ...] = FILES,
     without: tuple[str, ...] = (),
-    pipeline: bool = False,
 ) -> Path:
     """Return the folder of a repository's files, downloaded where they are not here yet.
 
     Args:
         repository: Such as ``Wan-AI/Wan2.1-T2V-14B-Diffusers``.
-        revision: A commit; None for the newest.
+        revision: A commit, a branch or a tag; None for the commit that was fetched first here, and
+            the newest at the first time.
         model: The model's name, for errors.
         token: For repositories that want one; None for the one that the hub's tools have stored.
         progress: Told how many MiB are there, of how many.
-        only: The one folder of the repository that is wanted; empty for all of it.
-        without: Folders of the repository that are left out.
-        pipeline: True for the repository of a pipeline, whose components have a folder each:
-            weights at its root are other forms of the same model, and often hundreds of gigabytes.
+        names: Patterns of the files that are wanted.
+        without: Patterns of files that are left out.
 
     Raises:
-        AuthenticationError, APIError, ConfigurationError: as the table above says.
+        AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
     """
     from huggingface_hub import snapshot_download
 
-    wanted = [FOLDERS.get(name, name) if pipeline else name for name in FILES]
-    progress(Progress(phase=Phase.DOWNLOADING))
-    with translated(repository, model=model):
+    def ask() -> Path:
         folder = snapshot_download(
             repository,
-            revision=revision,
+            revision=revision or held(repository),
             token=token,
-            allow_patterns=[f"{only}/{pattern}" if only else pattern for pattern in wanted],
-            ignore_patterns=[f"{folder}/*" for folder in without],
+            allow_patterns=list(names),
+            ignore_patterns=list(without),
             tqdm_class=_counter(progress),
         )
+        if revision is None:
+            # The cache keeps a snapshot in a folder that is named as its commit.
+            hold(repository, Path(folder).name)
         return Path(folder)
+
+    progress(Progress(phase=Phase.DOWNLOADING))
+    return _until_it_answers(ask, repository, model=model)
 
 
 def files_of(repository: str, revision: str | None, *, token: str | None) -> list[str]:
     """Return the names of a repository's files; only the hub can tell.
 
     Raises:
-        AuthenticationError, APIError, ConfigurationError: as the table above says.
+        AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
     """
     from huggingface_hub import HfApi
 
-    with translated(repository, model=repository, by_hand=FILE_BY_HAND):
+    def ask() -> list[str]:
         return HfApi(token=token).list_repo_files(repository, revision=revision)
+
+    return _until_it_answers(ask, repository, model=repository, by_hand=FILE_BY_HAND)
 
 
 def download_file(
-    repository: str, revision: str | None, name: str, *, token: str | None, progress: ProgressSink
+    repository: str,
+    revision: str | None,
+    name: str,
+    *,
+    token: str | None,
+    progress: ProgressSink,
+    stays: bool = False,
 ) -> tuple[Path, str]:
     """Return one file of a repository, downloaded if it is not here yet, and its commit.
 
+    Args:
+        repository: Such as ``owner/name``.
+        revision: A commit, a branch or a tag; None for the newest.
+        name: The file's path in the repository.
+        token: For repositories that want one.
+        progress: Told while it is downloaded.
+        stays: True where no revision means the commit that was fetched first here.
+
     Raises:
-        AuthenticationError, APIError, ConfigurationError: as the table above says.
+        AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
     """
     from huggingface_hub import snapshot_download
 
-    progress(Progress(phase=Phase.DOWNLOADING))
-    with translated(repository, model=f"{repository}:{name}", by_hand=FILE_BY_HAND):
+    def ask() -> Path:
         # A snapshot of one file: the commit is the name of its folder, with and without a network.
         folder = snapshot_download(
             repository,
-            revision=revision,
+            revision=revision or (held(repository) if stays else None),
             token=token,
             allow_patterns=[name],
             tqdm_class=_counter(progress),
         )
-    path = Path(folder) / name
+        if revision is None and stays:
+            hold(repository, Path(folder).name)
+        return Path(folder)
+
+    progress(Progress(phase=Phase.DOWNLOADING))
+    wanted = f"{repository}:{name}"
+    path = _until_it_answers(ask, repository, model=wanted, by_hand=FILE_BY_HAND) / name
     if not path.is_file():
         raise ConfigurationError(
             f"{repository!r} has no file {name!r}",
@@ -148,85 +168,25 @@ def _counter(progress: ProgressSink) -> Any:
     return Counter
 
 
-@contextlib.contextmanager
-def translated(repository: str, *, model: str, by_hand: str = "") -> Iterator[None]:
-    """Turn what the hub's client raises into errors that say what to do.
+def _until_it_answers(ask: Callable[[], T], repository: str, *, model: str, by_hand: str = "") -> T:
+    """Ask the hub, and again where its trouble may pass by itself."""
 
-    Args:
-        repository: What is asked for.
-        model: What it is for.
-        by_hand: How to do without the hub; empty for the folders of a model.
-    """
-    from huggingface_hub import errors as hub
+    def once() -> T:
+        with translated(repository, model=model, by_hand=by_hand):
+            return ask()
 
-    try:
-        yield
-    except TioMagicError:
-        raise
-    except (
-        OSError,
-        hub.RevisionResolutionError,
-        hub.EntryNotFoundError,
-        hub.CachedRepoTreeNotFoundError,
-        hub.XetDownloadError,
-        # Of the transport that the hub's client uses, whichever its version has.
-        hub.HTTPError,  # type: ignore[attr-defined]
-    ) as error:
-        raise _meaning(error, repository, model, by_hand or _by_hand(model)) from error
-    except ValueError as error:
-        raise ConfigurationError(f"{repository!r} cannot be asked for: {error}") from error
-
-
-def _meaning(error: Exception, repository: str, model: str, by_hand: str) -> TioMagicError:
-    return _refusal(error, repository, model, by_hand) or _trouble(error, model, by_hand)
-
-
-def _refusal(error: Exception, repository: str, model: str, by_hand: str) -> TioMagicError | None:
-    """Return what it means when the hub has answered and does not give the files."""
-    from huggingface_hub import errors as hub
-
-    details = {"repository": repository, "model": model}
-    page = f"https://huggingface.co/{repository}"
-    if isinstance(error, hub.GatedRepoError):
-        message = (
-            f"{repository!r} is gated: accept its licence at {page} and give a token (HF_TOKEN)"
-        )
-        return AuthenticationError(message, details=details)
-    status = _status(error)
-    if isinstance(error, hub.RepositoryNotFoundError) or status in {401, 403}:
-        message = (
-            f"the hub does not show {repository!r}: a token (HF_TOKEN) that may see it is needed"
-        )
-        return AuthenticationError(message, details=details)
-    if isinstance(error, hub.RevisionNotFoundError | hub.DisabledRepoError):
-        message = f"the hub no longer has these weights of {repository!r}: {by_hand}"
-        return ConfigurationError(message, details=details)
-    if status == 429:
-        return RateLimitError("the hub asks to come back later", details=details)
-    return None
-
-
-def _trouble(error: Exception, model: str, by_hand: str) -> TioMagicError:
-    """Return what it means when the hub was not reached, or the disk did not take the files."""
-    details = {"model": model}
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        message = f"the disk is full: the weights of {model!r} do not fit; HF_HOME names another"
-        return ConfigurationError(message, details=details)
-    if isinstance(error, PermissionError):
-        message = f"the weights cannot be stored: {error}; HF_HOME names another place"
-        return ConfigurationError(message, details=details)
-    message = (
-        f"the weights of {model!r} are not here and the hub cannot be reached "
-        f"({type(error).__name__}). Try again with a network, or {by_hand}"
+    # Not bounded in time: the one attempt of a large model may take hours before it breaks.
+    again = retrying(
+        f"{repository} of the hub", _may_pass, within_s=math.inf, attempts=ATTEMPTS, pause_s=PAUSE_S
     )
-    return APIError(message, details=details | {"cause": str(error)[:300]}, retryable=True)
+    return again(once)
 
 
-def _by_hand(model: str) -> str:
-    return f"put the files into <weights_dir>/{model} or give their folder as model_path"
+def _may_pass(error: BaseException) -> bool:
+    """Return True for a hub or a network in trouble; offline by choice is offline."""
+    from huggingface_hub import constants
 
-
-def _status(error: Exception) -> int | None:
-    response = getattr(error, "response", None)
-    status = getattr(response, "status_code", None)
-    return status if isinstance(status, int) else None
+    if constants.HF_HUB_OFFLINE or not isinstance(error, TioMagicError) or not error.retryable:
+        return False
+    status = status_of(error.__cause__)
+    return status is None or status >= 500 or status in MAY_PASS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_local.memory import Plan
+from tiomagic_local.one_file import TRANSFORMER, load_transformer, read_index, reader
 from tiomagic_local.quiet import quiet
 from tiomagic_local.weights import PartWeights, Weights
 
@@ -45,12 +45,13 @@ def load_pipeline(
     types = {"default": dtype} | dict.fromkeys(fp32, torch.float32)
     with quiet():
         try:
+            given = {} if weights.transformer is None else {TRANSFORMER: weights.transformer}
             parts = {
                 found.part.name: _load_part(found, types.get(found.part.name, dtype))
                 for found in weights.parts
+                if found.part.name not in given
             }
-            if weights.transformer is not None:
-                parts["transformer"] = load_transformer(weights.transformer, weights.folder, dtype)
+            parts |= {name: _from_one_file(file, weights, dtype) for name, file in given.items()}
             if components is not None:
                 parts |= components(weights.folder)
             loaded = getattr(diffusers, pipeline).from_pretrained(
@@ -82,38 +83,11 @@ def _load_part(found: PartWeights, dtype: torch.dtype) -> Any:
     return kind.from_pretrained(found.folder, local_files_only=True, **given)
 
 
-def load_transformer(file: Path, folder: Path, dtype: torch.dtype) -> Any:
-    """Load a transformer from one file, in the authors' naming or in that of diffusers.
-
-    Args:
-        file: In safetensors.
-        folder: Of the pipeline that it is for; says what the file does not: class and sizes.
-        dtype: Type of its weights.
-
-    Raises:
-        ConfigurationError: when such a transformer is not read from one file.
-        OSError, ValueError, RuntimeError, KeyError, TypeError: when the file does not fit.
-    """
-    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-    library, name = index["transformer"]
-    kind = getattr(importlib.import_module(library), name)
-    experts = (index.get("transformer_2") or (None,))[0] is not None
-    read = getattr(kind, "from_single_file", None)
-    if read is None or experts:
-        why = "has two of them" if experts else f"is a {name}, which diffusers reads from a folder"
-        raise ConfigurationError(
-            f"model_path {str(file)!r} is one file with a transformer, and this model {why}: give "
-            "the folder of a whole pipeline",
-            details={"transformer": name},
-        )
-    loaded = read(
-        str(file), config=str(folder), subfolder="transformer", dtype=dtype, local_files_only=True
-    )
-    # What a file lacks, diffusers leaves without values, and says nothing.
-    lacking = [name for name, tensor in loaded.named_parameters() if tensor.is_meta]
-    if lacking:
-        raise ValueError(f"it lacks {len(lacking)} tensors, such as {lacking[0]!r}")
-    return loaded
+def _from_one_file(file: Path, weights: Weights, dtype: torch.dtype) -> Any:
+    read = reader(file, read_index(weights.folder), [found.part for found in weights.parts])
+    folders = {found.part.name: found.folder for found in weights.parts}
+    configuration = folders.get(TRANSFORMER, weights.folder / TRANSFORMER)
+    return load_transformer(file, read, configuration, dtype)
 
 
 def _damaged(error: Exception, weights: Weights) -> TioMagicError:

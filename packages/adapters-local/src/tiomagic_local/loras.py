@@ -64,6 +64,7 @@ def find_loras(
     *,
     progress: ProgressSink,
     model: Path | None = None,
+    stays: bool = False,
 ) -> list[FoundLora]:
     """Return the files of LoRAs, downloaded where they are not here yet.
 
@@ -73,16 +74,18 @@ def find_loras(
         progress: Told while something is downloaded.
         model: The folder of a model that was given by hand, for the LoRAs that belong to it: what
             its own folder ``loras`` has is taken from there.
+        stays: True for LoRAs that belong to a model: without a revision they are those that were
+            fetched first here, and for those of a call the newest.
 
     Raises:
         ValidationError: when a file is not there, is another than the recipe's, or is no LoRA.
         AuthenticationError, APIError, ConfigurationError: when the hub does not give it.
     """
-    return [_find(lora, options, progress, model) for lora in loras]
+    return [_find(lora, options, progress, model, stays=stays) for lora in loras]
 
 
 def _find(
-    lora: Lora, options: LocalOptions, progress: ProgressSink, model: Path | None
+    lora: Lora, options: LocalOptions, progress: ProgressSink, model: Path | None, *, stays: bool
 ) -> FoundLora:
     brought = _brought(lora, model)
     revision = None
@@ -92,7 +95,7 @@ def _find(
         elif lora.is_file:
             path = _file(lora, options)
         else:
-            path, revision = _download(lora, options, progress)
+            path, revision = _download(lora, options, progress, stays=stays)
         check_header(path)
         # A commit says what a file of the hub is, and gigabytes need not be read for it.
         sha256 = _sha256(path) if revision is None or lora.sha256 else None
@@ -131,7 +134,9 @@ def _file(lora: Lora, options: LocalOptions) -> Path:
     raise _Unfit(f"there is no such file; looked for {looked}")
 
 
-def _download(lora: Lora, options: LocalOptions, progress: ProgressSink) -> tuple[Path, str]:
+def _download(
+    lora: Lora, options: LocalOptions, progress: ProgressSink, *, stays: bool
+) -> tuple[Path, str]:
     from tiomagic_local.hub import download_file, files_of
 
     name = lora.weight_name
@@ -143,7 +148,12 @@ def _download(lora: Lora, options: LocalOptions, progress: ProgressSink) -> tupl
             raise _Unfit(f"weight_name has to say which file is meant; {SUFFIX} files: {listed}")
         name = fitting[0]
     return download_file(
-        lora.source, lora.revision, name, token=options.hf_token, progress=progress
+        lora.source,
+        lora.revision,
+        name,
+        token=options.hf_token,
+        progress=progress,
+        stays=stays,
     )
 
 

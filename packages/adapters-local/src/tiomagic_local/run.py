@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -133,7 +133,7 @@ def run_request(
         facts["audio_rate"], facts["audio_channels"] = clip.audio_rate, clip.audio.shape[1]
     if loaded.loras:
         facts["loras"] = list(loaded.loras)
-    recipe = build_recipe(_pinned(request.job, loaded.loras), versions=_versions(), facts=facts)
+    recipe = build_recipe(_pinned(request.job, loaded), versions=_versions(), facts=facts)
     pixels: Any = clip.frames
     sound: Any = clip.audio
     write_mp4(target, pixels, fps=clip.fps, recipe=recipe, audio=sound, audio_rate=clip.audio_rate)
@@ -202,12 +202,17 @@ def _generate(engine: Any, request: Request, progress: ProgressSink, cancel: Can
     return clip
 
 
-def _pinned(job: Job, loras: Sequence[Mapping[str, Any]]) -> Job:
-    """Return a job as its recipe tells it: LoRA files by content, and without their folders."""
-    if not loras:
-        return job
-    named = [{k: v for k, v in entry.items() if k != "layers"} for entry in loras]
-    return replace(job, optional_args={**job.optional_args, "loras": named})
+def _pinned(job: Job, loaded: Loaded) -> Job:
+    """Return a job as its recipe tells it: by the weights that were used, whatever is newest then.
+
+    LoRA files are named by their content, and without their folders.
+    """
+    pinned: dict[str, Any] = {}
+    if loaded.loras:
+        pinned["loras"] = [{k: v for k, v in e.items() if k != "layers"} for e in loaded.loras]
+    if loaded.revisions:
+        pinned["revisions"] = dict(loaded.revisions)
+    return replace(job, optional_args={**job.optional_args, **pinned}) if pinned else job
 
 
 def _message(facts: Mapping[str, Any]) -> str:

@@ -39,6 +39,8 @@ class Loaded:
     """Has a method for each feature of its cards."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Device, types, memory plan and weights, for the record."""
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    """The hub's commits that it was made from, by repository."""
     loras: Sequence[Mapping[str, Any]] = ()
     """Those of the call, as a recipe names them, each with the number of layers it changes."""
     smaller: Plan | None = None
@@ -83,9 +85,9 @@ class Runtime:
 
         Args:
             card: The model.
-            settings: Of the generation; size, length and ``memory`` decide the plan, and its
-                ``loras`` are on the model for the time of the block, and its ``lora_alpha`` is the
-                scale of the LoRAs that make the model.
+            settings: Of the generation; size, length and ``memory`` decide the plan, ``revisions``
+                the commits of the weights. Its ``loras`` are on the model for the time of the
+                block, and its ``lora_alpha`` is the scale of the LoRAs that make the model.
             progress: Told when something is waited for, downloaded or loaded.
             cancel: Asked while another generation is waited for, and before loading.
 
@@ -96,6 +98,7 @@ class Runtime:
         self._take_turn(progress, cancel)
         try:
             cancel.raise_if_canceled()
+            card = card.at(settings.get("revisions", {}))
             # Before the weights: one that is not there costs no loading.
             wanted = Lora.from_arguments(settings.get("loras", ()))
             found = find_loras(wanted, self._options, progress=progress)
@@ -107,8 +110,13 @@ class Runtime:
                 self._accelerator.on(settings, adapted=bool(found or quick)) as running,
             ):
                 running.few_steps = worn.few_steps
-                facts = _at_strength(loaded.facts, strength)
-                yield replace(loaded, facts=facts, loras=worn.call, running=running)
+                yield replace(
+                    loaded,
+                    facts=_at_strength(loaded.facts, strength),
+                    revisions={**loaded.revisions, **_revisions(quick)},
+                    loras=worn.call,
+                    running=running,
+                )
         except GenerationError as error:
             if error.code == OUT_OF_MEMORY:
                 # The next try starts with an empty device.
@@ -138,7 +146,7 @@ class Runtime:
             return []
         place = local_folder(card, self._options)
         folder = place[0] if place else None
-        return find_loras(turbo.loras, self._options, progress=progress, model=folder)
+        return find_loras(turbo.loras, self._options, progress=progress, model=folder, stays=True)
 
     def _load(self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink) -> Loaded:
         if self._loaded is None:
@@ -147,7 +155,8 @@ class Runtime:
         from tiomagic_local.devices import choose_device
 
         device = choose_device(self._options.device)
-        model = (card.name, card.revision, local_folder(card, self._options), str(device))
+        commits = tuple(card.repositories.items())
+        model = (card.name, commits, local_folder(card, self._options), str(device))
         if self._key is not None and self._key[:-1] != model:
             self._drop()
         choice = self._choose(card, settings, device)
@@ -170,7 +179,9 @@ class Runtime:
         engine = find_engine(card.engine)
         weights = find_weights(card, self._options, pipeline=engine.pipeline, progress=progress)
         # A model that is made by its LoRAs is not loaded without them.
-        loras = find_loras(card.loras, self._options, progress=progress, model=weights.by_hand)
+        loras = find_loras(
+            card.loras, self._options, progress=progress, model=weights.by_hand, stays=True
+        )
         progress(Progress(phase=Phase.LOADING))
         dtype = choose_dtype(card, device)
         self._device = device
@@ -191,7 +202,10 @@ class Runtime:
         if loras:
             facts["weights"]["loras"] = self._adapters.keep(loras)
         self._loaded = Loaded(
-            engine=engine(self._pipeline, card), facts=facts, smaller=choice.smaller
+            engine=engine(self._pipeline, card),
+            facts=facts,
+            revisions={**weights.revisions, **_revisions(loras)},
+            smaller=choice.smaller,
         )
 
     def _choose(self, card: ModelCard, settings: Mapping[str, Any], device: torch.device) -> Choice:
@@ -221,6 +235,11 @@ class Runtime:
         self._key = self._loaded = self._pipeline = self._adapters = self._accelerator = None
         assert self._device is not None, "a pipeline is loaded on a device"
         release_memory(self._device)
+
+
+def _revisions(loras: Sequence[FoundLora]) -> dict[str, str]:
+    """Return the hub's commits of LoRAs, by repository."""
+    return {f.lora.source: f.pinned.revision for f in loras if f.pinned.revision is not None}
 
 
 def _at_strength(facts: Mapping[str, Any], strength: float | None) -> Mapping[str, Any]:

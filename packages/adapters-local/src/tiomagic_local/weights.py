@@ -14,13 +14,11 @@ from typing import Any
 from tiomagic_domain.catalogue import ModelCard, Part
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ProgressSink
+from tiomagic_local.one_file import INDEX, TRANSFORMER, read_index, reader
 from tiomagic_local.options import LocalOptions
 
 PACKAGED = Path(__file__).parent / "weights"
 """Weights that come with this package, one folder a model."""
-
-INDEX = "model_index.json"
-"""The file that every pipeline has at its root."""
 
 START = 2**20
 """Bytes of a single file that are read to tell it from others."""
@@ -62,12 +60,19 @@ class Weights:
     parts: tuple[PartWeights, ...] = ()
     """Components that take the place of those in the folder. A folder that was given has all."""
     transformer: Path | None = None
-    """A file that takes the place of the folder's transformer; the rest stays."""
+    """A file that takes the place of the transformer, of which the folder then may have the
+    configuration alone; the rest stays."""
 
     @property
     def by_hand(self) -> Path | None:
         """The folder, when it was given; None for one of the hub's cache."""
         return None if self.origin is Origin.HUB else self.folder
+
+    @property
+    def revisions(self) -> dict[str, str]:
+        """The hub's commits by repository; empty for a folder that was given."""
+        own = {self.repository: self.revision} if self.repository is not None else {}
+        return own | {found.part.repository: found.revision for found in self.parts}
 
     def facts(self) -> dict[str, object]:
         """Return what a job's record says of them; no path, since records travel."""
@@ -146,18 +151,26 @@ def _single(options: LocalOptions) -> Path | None:
 def _from_hub(
     card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
 ) -> Weights:
-    from tiomagic_local.hub import download
+    from tiomagic_local.hub import FILES, PIPELINE_FILES, download
 
     assert card.repository is not None, "local_folder returns a folder otherwise"
     get = partial(download, model=card.name, token=options.hf_token, progress=progress)
-    replaced = tuple(part.name for part in card.parts)
-    folder = get(card.repository, card.revision, without=replaced, pipeline=True)
+    without = [f"{part.name}/*" for part in card.parts]
+    file = _single(options)
+    if file is not None:
+        # Before gigabytes are fetched that would be of no use.
+        index = get(card.repository, card.revision, names=(INDEX,))
+        reader(file, read_index(index), card.parts)
+        # Of the transformer that the file stands for, the configuration is enough.
+        without.append(f"{TRANSFORMER}/*.safetensors")
+    folder = get(card.repository, card.revision, names=PIPELINE_FILES, without=tuple(without))
     if not card.parts:
         # With other parts in it, the pipeline is another than the repository was made for.
         check_index(folder, pipeline)
     parts = []
     for part in card.parts:
-        snapshot = get(part.repository, part.revision, only=part.folder)
+        names = tuple(f"{part.folder}/{name}" if part.folder else name for name in FILES)
+        snapshot = get(part.repository, part.revision, names=names)
         # The cache keeps a snapshot in a folder that is named as its commit.
         found = PartWeights(part=part, folder=snapshot / part.folder, revision=snapshot.name)
         parts.append(found)

@@ -181,7 +181,9 @@ def _fetch_weights(model: str) -> str:
     found = find_weights(
         card, _options(), pipeline=find_engine(card.engine).pipeline, progress=ignore_progress
     )
-    loras = find_loras(card.loras, _options(), progress=ignore_progress, model=found.by_hand)
+    loras = find_loras(
+        card.loras, _options(), progress=ignore_progress, model=found.by_hand, stays=True
+    )
     if found.origin is Origin.HUB or loras:
         weights.commit()  # So that the next container finds them.
     return f"{found.repository or found.origin.value}@{found.revision}"

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tiomagic_domain.errors import Problem, ValidationError
@@ -148,6 +148,11 @@ class Schema:
             if parameter.name == name:
                 return parameter
         raise KeyError(name)
+
+    def with_parameter(self, parameter: Parameter) -> Schema:
+        """Return the schema with one more parameter, in the place of one of its name."""
+        others = (known for known in self.parameters if known.name != parameter.name)
+        return replace(self, parameters=(*others, parameter))
 
     @property
     def required(self) -> tuple[Parameter, ...]:

@@ -1,2 +1,2 @@
-def find_loras(loras, options, *, progress, model=None):
+def find_loras(loras, options, *, progress, model=None, stays=False):
     return list(loras)

@@ -61,7 +61,9 @@ class PipelineEngine:
     """What the pipeline calls the longest prompt in tokens; None when it takes no such argument."""
     masked: ClassVar[bool] = True
     """False where the transformer's attention has no mask, so that every kernel can run it."""
-    ours: ClassVar[frozenset[str]] = frozenset({"seed", "fps", "memory", "loras", "acceleration"})
+    ours: ClassVar[frozenset[str]] = frozenset(
+        {"seed", "fps", "memory", "loras", "acceleration", "revisions"}
+    )
     """Settings that are not handed to the pipeline by their names."""
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:

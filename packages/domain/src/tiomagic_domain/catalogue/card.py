@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from tiomagic_domain.acceleration import wants_few_steps
+from tiomagic_domain.catalogue.commits import revisions
 from tiomagic_domain.features import Feature
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.schema import Schema
@@ -79,6 +80,42 @@ class ModelCard:
     providers: frozenset[str] = BUILT_IN_PROVIDERS
     """Who can run it."""
 
+    def __post_init__(self) -> None:
+        if not self.repositories:
+            return
+        # Every model of the hub has the word, and no card has to say so.
+        commits = revisions(self.repositories)
+        features = {
+            feature: schema.with_parameter(commits) for feature, schema in self.features.items()
+        }
+        object.__setattr__(self, "features", MappingProxyType(features))
+
+    @property
+    def repositories(self) -> Mapping[str, str | None]:
+        """Every repository of the hub that it may be made of, with its commit; None for none."""
+        own = {} if self.repository is None else {self.repository: self.revision}
+        parts = {part.repository: part.revision for part in self.parts}
+        quick = self.turbo.loras if self.turbo is not None else ()
+        loras = {lora.source: lora.revision for lora in (*self.loras, *quick) if not lora.is_file}
+        return MappingProxyType(own | parts | loras)
+
+    def at(self, commits: Mapping[str, str]) -> Self:
+        """Return the card with other commits of its repositories, by their names."""
+        if not commits:
+            return self
+        known = {**self.repositories, **commits}
+        at = [replace(part, revision=known[part.repository]) for part in self.parts]
+        turbo = self.turbo
+        if turbo is not None:
+            turbo = replace(turbo, loras=_at(turbo.loras, known))
+        return replace(
+            self,
+            revision=known.get(self.repository) if self.repository is not None else None,
+            parts=tuple(at),
+            loras=_at(self.loras, known),
+            turbo=turbo,
+        )
+
     def schema(self, feature: Feature) -> Schema:
         """Return the parameters for a feature that the model serves."""
         return self.features[feature]
@@ -93,3 +130,7 @@ class ModelCard:
             return []
         words = re.findall(r"\w+", prompt.lower())
         return [word for word in dict.fromkeys(words) if word not in self.vocabulary]
+
+
+def _at(loras: Iterable[Lora], known: Mapping[str, str | None]) -> tuple[Lora, ...]:
+    return tuple(replace(lora, revision=known.get(lora.source, lora.revision)) for lora in loras)

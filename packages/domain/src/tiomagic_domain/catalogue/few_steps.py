@@ -8,7 +8,7 @@ VACE is Wan's text model with blocks beside it, and takes that model's LoRA, as 
 nobody has distilled VACE itself. The 1.3B models are left out: the recipes for their LoRA agree
 neither on the steps (8 to 16) nor on its strength (0.4 to 1).
 
-No commit of the Wan 2.1 repositories is known to be good: the recipe records what the hub gave.
+No commit of the Wan 2.1 repositories is known to be good: the first that is used stays in use.
 """
 
 from __future__ import annotations

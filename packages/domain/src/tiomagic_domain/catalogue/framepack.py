@@ -8,6 +8,7 @@ draws up to it.
 
 Only the transformer is FramePack's own. It stands in HunyuanVideo's pipeline beside an image
 encoder from a third repository. The transformer that HunyuanVideo brings (24 GiB) is not fetched.
+A revision is a commit that several independent projects pin.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ SECTION = 36
 """Frames in a section: nine latent frames of four frames each."""
 DEFAULT_SECTIONS = 4
 FPS = 30
+VISION_REVISION = "45b801affc54ff2af4e5daf1b282e0921901db87"
 
 EMBEDDED_GUIDANCE = Parameter(
     name="guidance_scale",
@@ -114,19 +116,21 @@ FRAMEPACK = ModelCard(
     licence="Tencent Hunyuan Community (not for use in the EU, the UK and South Korea)",
     engine="framepack",
     repository="hunyuanvideo-community/HunyuanVideo",
-    # No commit of these three is known to be good: the recipe records what the hub gave.
+    revision="e8c2aaa66fe3742a32c11a6766aecbf07c56e773",
     parts=(
         Part(
             name="transformer",
             library="diffusers",
             kind="HunyuanVideoFramepackTransformer3DModel",
             repository="lllyasviel/FramePackI2V_HY",
+            revision="86cef4396041b6002c957852daac4c91aaa47c79",
         ),
         Part(
             name="image_encoder",
             library="transformers",
             kind="SiglipVisionModel",
             repository="lllyasviel/flux_redux_bfl",
+            revision=VISION_REVISION,
             folder="image_encoder",
         ),
         Part(
@@ -134,6 +138,7 @@ FRAMEPACK = ModelCard(
             library="transformers",
             kind="SiglipImageProcessor",
             repository="lllyasviel/flux_redux_bfl",
+            revision=VISION_REVISION,
             folder="feature_extractor",
         ),
     ),

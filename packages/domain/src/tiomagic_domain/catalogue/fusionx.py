@@ -5,7 +5,7 @@ settings of the base model the picture burns. It is a part of these models: they
 it. Its repository names no licence.
 
 8 steps, guidance 1 and a shift of 2 are what public recipes for these files agree on. No commit of
-the repository is known to be good, so the recipe records the one that the hub gave.
+the repository is known to be good: the first one that is used stays in use.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Guidance is not an argument of these pipelines but a part of them, which the eng
 call. For a picture the pipeline would choose the size by itself, from a list and by the picture's
 shape; here it makes the size that it is asked for.
 
-No commit of these repositories is known to be good: the recipe records what the hub gave.
+A revision is a commit that several independent projects pin.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ TEXT = ModelCard(
     licence="Tencent Hunyuan Community (not for use in the EU, the UK and South Korea)",
     engine="hunyuan15_t2v",
     repository="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v",
+    revision="286be7ce72277246578a3e3cc2487e95ddae5bcf",
     features=MappingProxyType({Feature.TEXT_TO_VIDEO: _schema(Feature.TEXT_TO_VIDEO)}),
     fps=FPS,
     pixels=PIXELS,
@@ -85,6 +86,7 @@ IMAGE = replace(
     description="Brings one picture to life at 480p.",
     engine="hunyuan15_i2v",
     repository="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_i2v",
+    revision="5a700ee883ff4c1b3d887ec4188755a7a5e2f698",
     features=MappingProxyType({Feature.IMAGE_TO_VIDEO: _schema(Feature.IMAGE_TO_VIDEO)}),
     weights_gib=32.3,
 )

@@ -4,8 +4,8 @@ The weights are those of the 5 s variant that was tuned on chosen videos (sft). 
 three sizes with it, 512x512 and 768x512 either way round, and at most five seconds.
 
 The repository is named in the documentation of diffusers; licence, sizes and defaults are those of
-github.com/kandinskylab/kandinsky-5. No commit of the repository is known to be good: the recipe
-records what the hub gave.
+github.com/kandinskylab/kandinsky-5. No commit of the repository is known to be good: the first
+one that is used stays in use.
 """
 
 from __future__ import annotations

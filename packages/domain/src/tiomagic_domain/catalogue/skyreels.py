@@ -7,7 +7,7 @@ architecture of Wan 2.1 and its limits. Between two pictures the last one is wha
 the model draws up to it, and the video ends before it, as in the authors' own code.
 
 Noise on the given pictures (``addnoise_condition``) would be drawn without the seed, and is off.
-No commit of these repositories is known to be good: the recipe records what the hub gave.
+No commit of these repositories is known to be good: the first one that is used stays in use.
 """
 
 from __future__ import annotations

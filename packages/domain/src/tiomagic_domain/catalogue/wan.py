@@ -5,7 +5,7 @@ the pipelines' own: they refuse sides that are no multiple of 16, and round a fr
 not 4k+1 without saying so, which is why the schema is strict.
 
 A revision is a commit that several independent projects pin; where none was found it is None, and
-the recipe records what the hub gave.
+the first one that is used stays in use.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ FLF2V_720P = replace(
     title="Wan 2.1 first and last frame to video 14B, 720p",
     description="Draws the frames between two pictures.",
     repository="Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers",
-    revision=None,
+    revision="17c30769b1e0b5dcaa1799b117bf20a9c31f59d7",
     features=MappingProxyType(
         {Feature.INTERPOLATE: wan_schema(Feature.INTERPOLATE, size=(1280, 720), flow_shift=16.0)}
     ),

@@ -7,7 +7,7 @@ The 5B model has another VAE, which makes 16 pixels into one in space, so that i
 multiples of 32 (the pipeline accepts multiples of 16 and rounds down), and 24 frames a second. It
 makes videos from words and from a picture; a last frame it would take and ignore.
 
-No commit of these repositories is known to be good: the recipe records what the hub gave.
+A revision is a commit that several independent projects pin.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ T2V_A14B = ModelCard(
     licence="Apache-2.0",
     engine="wan_t2v",
     repository="Wan-AI/Wan2.2-T2V-A14B-Diffusers",
+    revision="5be7df9619b54f4e2667b2755bc6a756675b5cd7",
     features=MappingProxyType(
         {
             Feature.TEXT_TO_VIDEO: _a14b(
@@ -130,6 +131,7 @@ I2V_A14B = replace(
     description="Two experts of 14B that bring a picture to life, or draw what lies between two.",
     engine="wan_i2v",
     repository="Wan-AI/Wan2.2-I2V-A14B-Diffusers",
+    revision="596658fd9ca6b7b71d5057529bbf319ecbc61d74",
     features=MappingProxyType(
         {
             feature: _a14b(feature, flow_shift=5.0, scales=(3.5, 3.5), file="wan_i2v_A14B.py")
@@ -145,6 +147,7 @@ TI2V_5B = replace(
     description="720p at 24 frames a second from words or a picture, on a gaming GPU.",
     engine="wan_ti2v",
     repository="Wan-AI/Wan2.2-TI2V-5B-Diffusers",
+    revision="b8fff7315c768468a5333511427288870b2e9635",
     features=MappingProxyType(
         {feature: _5b(feature) for feature in (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO)}
     ),

@@ -62,7 +62,7 @@ ANIMATE = ModelCard(
     licence="Apache-2.0",
     engine="wan_animate",
     repository="Wan-AI/Wan2.2-Animate-14B-Diffusers",
-    # No commit is known to be good: the recipe records what the hub gave.
+    # No commit is known to be good: the first one that is used stays in use.
     revision=None,
     features=MappingProxyType({Feature.POSE_GUIDANCE: SCHEMA}),
     fps=FPS,

@@ -1,0 +1,136 @@
+"""A hub on this machine: the hub's own client talks to it as it does to the real one.
+
+It keeps repositories with one or more commits, gives files of them, and can be told to be in
+trouble for some requests. What was asked of it is written down.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+
+class Hub:
+    """Repositories that are served at ``address``.
+
+    Args:
+        address: Such as ``http://127.0.0.1:4000``.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.asked: list[str] = []
+        """Method and path of every request, in order."""
+        self.trouble: list[int] = []
+        """Statuses that the next requests get in the place of an answer."""
+        self._commits: dict[str, dict[str, dict[str, bytes]]] = {}
+
+    def publish(self, repository: str, files: Path | dict[str, bytes]) -> str:
+        """Add a commit with these files, which is the newest then, and return its name."""
+        if isinstance(files, Path):
+            paths = [path for path in sorted(files.rglob("*")) if path.is_file()]
+            files = {path.relative_to(files).as_posix(): path.read_bytes() for path in paths}
+        known = self._commits.setdefault(repository, {})
+        commit = hashlib.sha1(f"{repository}{len(known)}".encode()).hexdigest()
+        known[commit] = files
+        return commit
+
+    def got(self, repository: str) -> set[str]:
+        """Return the files of a repository whose content was fetched."""
+        start = f"GET /{repository}/resolve/"
+        paths = [entry.removeprefix(start) for entry in self.asked if entry.startswith(start)]
+        return {path.partition("/")[2] for path in paths}
+
+    def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and content for a path."""
+        if self.trouble:
+            return self.trouble.pop(0), {}, b"{}"
+        for repository, commits in self._commits.items():
+            for start, give in (
+                (f"/api/models/{repository}/revision/", self._about),
+                (f"/api/models/{repository}/tree/", self._tree),
+                (f"/{repository}/resolve/", self._file),
+            ):
+                if path.startswith(start):
+                    revision, _, rest = path.removeprefix(start).partition("/")
+                    commit = list(commits)[-1] if revision == "main" else revision
+                    if commit in commits:
+                        return give(commit, commits[commit], rest)
+        return 404, {"X-Error-Code": "RevisionNotFound"}, b"{}"
+
+    def _about(
+        self, commit: str, files: dict[str, bytes], _rest: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        about = {"id": "a/b", "sha": commit, "siblings": [{"rfilename": name} for name in files]}
+        return 200, {}, json.dumps(about).encode()
+
+    def _tree(
+        self, _commit: str, files: dict[str, bytes], _rest: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        entries = [
+            {"type": "file", "path": name, "size": len(data), "oid": _etag(data)}
+            for name, data in files.items()
+        ]
+        return 200, {}, json.dumps(entries).encode()
+
+    def _file(
+        self, commit: str, files: dict[str, bytes], rest: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        if rest not in files:
+            return 404, {"X-Error-Code": "EntryNotFound"}, b""
+        data = files[rest]
+        return 200, {"X-Repo-Commit": commit, "ETag": f'"{_etag(data)}"'}, data
+
+
+def _etag(data: bytes) -> str:
+    return hashlib.sha1(data).hexdigest()
+
+
+@pytest.fixture
+def hub_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A hub without repositories, and a cache of its own without files."""
+    from huggingface_hub import constants
+
+    from tiomagic_local import hub as client
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            path = unquote(urlsplit(self.path).path)
+            hub.asked.append(f"{self.command} {path}")
+            status, headers, content = hub.answer(path)
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(content))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content)
+
+        do_HEAD = do_GET  # noqa: N815 - the name that the server looks for
+
+        def log_message(self, *_given: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    address = f"http://127.0.0.1:{server.server_port}"
+    hub = Hub(address)
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    template = address + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(client, "PAUSE_S", 0.001)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield hub
+    server.shutdown()
+    server.server_close()
+    thread.join()
