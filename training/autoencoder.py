@@ -104,9 +104,10 @@ def draw_training_clip(rng: np.random.Generator, setup: Setup) -> np.ndarray:
     return clip
 
 
-def to_tensor(clips: np.ndarray) -> torch.Tensor:
+def to_tensor(clips: np.ndarray | torch.Tensor) -> torch.Tensor:
     """Clips as uint8 (B, T, H, W, 3) to float (B, 3, T, H, W) in -1..1."""
-    tensor = torch.from_numpy(np.array(clips)).float() / 127.5 - 1
+    tensor = torch.as_tensor(np.array(clips) if isinstance(clips, np.ndarray) else clips)
+    tensor = tensor.float() / 127.5 - 1
     return tensor.permute(0, 4, 1, 2, 3)
 
 

@@ -7,6 +7,8 @@ arrays in half precision that the next stage maps into memory.
 
 import argparse
 import json
+import multiprocessing
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +19,7 @@ from diffusers import AutoencoderKLWan
 
 from training import autoencoder as ae
 from training import whole
+from training.batches import WORDINGS
 from training.conditions import TASKS, Conditions
 from training.config import SETUPS, Setup
 from training.world import prompts, render, scenes
@@ -25,28 +28,42 @@ FIGURES = 0.35
 """Share of clips with a stick figure."""
 FREE_COLOURS = 0.5
 """Share of clips whose colours have no name: for these only a picture can carry them."""
-WORDINGS = 3
-"""Prompts kept for each clip; more clips are worth more than more wordings."""
 
 
 def main(argv: list[str] | None = None) -> None:
     """Draw and encode `--clips` clips; goes on where an earlier run stopped."""
     args = _arguments(argv)
+    (args.work / "cache").mkdir(parents=True, exist_ok=True)
+    shards = range(args.clips // args.shard)
+    parts = [shards[first :: args.processes] for first in range(args.processes)]
+    if args.processes == 1:
+        _write_shards(args, shards)
+        return
+    # Drawing is what takes the time, on one core a process; a card encodes for all of them.
+    spawn = multiprocessing.get_context("spawn")
+    running = [spawn.Process(target=_write_shards, args=(args, part)) for part in parts]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    if any(process.exitcode for process in running):
+        sys.exit("a process failed; what is written stays, and the same command goes on")
+
+
+def _write_shards(args: argparse.Namespace, shards: range) -> None:
+    """Write what is not there yet."""
     setup = SETUPS[args.setup]
     torch.set_num_threads(args.threads)
     vae = AutoencoderKLWan.from_pretrained(args.work / "vae").eval()
     vae = ae.channels_last(vae).to(args.device).requires_grad_(False)
     whole.use_fast_norms(vae)
     conditions = Conditions(vae, setup, args.device)
-    folder = args.work / "cache"
-    folder.mkdir(parents=True, exist_ok=True)
-    shards = range(args.clips // args.shard)
     begun = time.monotonic()
     for shard in shards:
-        if (folder / f"{shard:04d}.json").exists():
+        if (args.work / "cache" / f"{shard:04d}.json").exists():
             continue
-        _write_shard(folder, shard, args.shard, conditions, setup, args.seed)
-        print(f"shard {shard + 1}/{len(shards)}, {time.monotonic() - begun:.0f} s", flush=True)
+        _write_shard(args, shard, conditions)
+        print(f"shard {shard} of {shards}, {time.monotonic() - begun:.0f} s", flush=True)
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -55,8 +72,13 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder of the trained `vae`")
     parser.add_argument("--clips", type=int, default=4_000)
     parser.add_argument("--shard", type=int, default=250)
+    parser.add_argument("--batch", type=int, default=8, help="clips that are encoded together")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument(
+        "--keep-clips", action="store_true", help="their pixels too, 0.2 MB each, for `made`"
+    )
     parser.add_argument("--device", default="cpu")
     return parser.parse_args(argv)
 
@@ -69,22 +91,24 @@ def _draw(rng: np.random.Generator) -> tuple[scenes.Scene, str]:
     return scene, str(rng.choice(TASKS, p=weights))
 
 
-def _write_shard(
-    folder: Path, shard: int, count: int, conditions: Conditions, setup: Setup, seed: int
-) -> None:
-    rng = np.random.default_rng((seed, shard))
-    drawn = [_draw(rng) for _ in range(count)]
-    targets, owns, references = [], [], []
-    for first in range(0, count, 8):
-        part = drawn[first : first + 8]
+def _write_shard(args: argparse.Namespace, shard: int, conditions: Conditions) -> None:
+    setup, rng = conditions.setup, np.random.default_rng((args.seed, shard))
+    drawn = [_draw(rng) for _ in range(args.shard)]
+    arrays: dict[str, list[np.ndarray]] = {"target": [], "own": [], "reference": []}
+    for first in range(0, args.shard, args.batch):
+        part = drawn[first : first + args.batch]
         clips = np.stack([render.render_clip(s, setup.size, setup.frames) for s, _ in part])
-        targets.append(conditions.encode(ae.to_tensor(clips), fast=True))
         own = [_own_video(clip, *item, setup) for clip, item in zip(clips, part, strict=True)]
-        owns.append(conditions.encode(torch.cat(own), fast=True))
         pictures = np.stack([render.render_reference(s, setup.size) for s, _ in part])
-        references.append(conditions.encode(ae.to_tensor(pictures[:, None]), fast=True))
-    for name, parts in (("target", targets), ("own", owns), ("reference", references)):
-        np.save(folder / f"{shard:04d}.{name}.npy", torch.cat(parts).half().numpy())
+        videos = {
+            "target": ae.to_tensor(clips),
+            "own": torch.cat(own),
+            "reference": ae.to_tensor(pictures[:, None]),
+        }
+        for name, video in videos.items():
+            arrays[name].append(conditions.encode(video, fast=True).half().numpy())
+        if args.keep_clips:
+            arrays.setdefault("clip", []).append(clips)
     notes = [
         {
             "task": task,
@@ -93,7 +117,13 @@ def _write_shard(
         }
         for scene, task in drawn
     ]
-    (folder / f"{shard:04d}.json").write_text(json.dumps(notes))
+    file = args.work / "cache" / f"{shard:04d}.json"
+    for name, parts in arrays.items():
+        np.save(file.with_suffix(f".{name}.npy"), np.concatenate(parts))
+    # Last, and at once: where there are notes, there is a whole shard.
+    partial = file.with_suffix(".part")
+    partial.write_text(json.dumps(notes))
+    partial.rename(file)
 
 
 def _own_video(clip: np.ndarray, scene: scenes.Scene, task: str, setup: Setup) -> torch.Tensor:

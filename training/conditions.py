@@ -23,10 +23,19 @@ KEPT_FRAMES = {"image_to_video": (0,), "interpolate": (0, -1)}
 
 
 class Conditions:
-    """Encodes clips and assembles control tensors for one frozen autoencoder."""
+    """Encodes clips and assembles control tensors for one frozen autoencoder.
 
-    def __init__(self, vae: AutoencoderKLWan, setup: Setup, device: str = "cpu") -> None:
-        self._vae, self._setup, self._device = vae, setup, device
+    Args:
+        vae: Frozen, on `device`.
+        setup: Sizes.
+        device: Where clips are encoded.
+        home: Where latents are kept and controls are put together.
+    """
+
+    def __init__(
+        self, vae: AutoencoderKLWan, setup: Setup, device: str = "cpu", home: str = "cpu"
+    ) -> None:
+        self._vae, self.setup, self._device, self.home = vae, setup, device, home
         shape = (1, -1, 1, 1, 1)
         self._mean = torch.tensor(vae.config.latents_mean, device=device).view(shape)
         self._std = torch.tensor(vae.config.latents_std, device=device).view(shape)
@@ -37,14 +46,14 @@ class Conditions:
 
     @torch.no_grad()
     def encode(self, x: torch.Tensor, *, fast: bool = False) -> torch.Tensor:
-        """Normalised latents (B, z, t, h, w) on the CPU of videos (B, 3, T, H, W) in -1..1.
+        """Normalised latents (B, z, t, h, w) at home of videos (B, 3, T, H, W) in -1..1.
 
         `fast` computes in bf16: good enough for targets, not for comparing borders.
         """
         x = x.to(self._device)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=fast):
             z = whole.encode(self._vae, x.contiguous(memory_format=torch.channels_last_3d))
-        return ((z.float() - self._mean) / self._std).cpu()
+        return ((z.float() - self._mean) / self._std).to(self.home)
 
     def inactive(self, task: str, clips: torch.Tensor) -> torch.Tensor:
         """Latents of clips of which only the kept frames are left."""
@@ -54,7 +63,7 @@ class Conditions:
         return self.encode(kept)
 
     def _reactive(self, task: str) -> torch.Tensor:
-        setup = self._setup
+        setup = self.setup
         x = torch.full((1, 3, setup.frames, setup.size, setup.size), GREY_VALUE)
         for index in KEPT_FRAMES[task]:
             x[:, :, index] = 0
@@ -62,7 +71,7 @@ class Conditions:
 
     def _mask(self, task: str) -> torch.Tensor:
         """The mask folded into channels by the pipeline's own function."""
-        setup = self._setup
+        setup = self.setup
         pipeline = SimpleNamespace(
             vae_scale_factor_temporal=4,
             vae_scale_factor_spatial=setup.vae["scale_factor_spatial"],
@@ -74,7 +83,7 @@ class Conditions:
         for index in KEPT_FRAMES.get(task, ()):
             mask[:, :, index] = 0
         references = [[torch.zeros(1)] if task == "pose_guidance" else []]
-        return WanVACEPipeline.prepare_masks(pipeline, mask, references)
+        return WanVACEPipeline.prepare_masks(pipeline, mask, references).to(self.home)
 
     def control(
         self, task: str, own: torch.Tensor | None = None, reference: torch.Tensor | None = None

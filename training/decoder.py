@@ -60,11 +60,13 @@ class Trainer:
             self._resume()
         seed = args.seed + self.state["step"]
         self.rng, self.generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-        names = ("made", "target", "clips")
-        self.pairs = {n: np.load(args.work / "made" / f"{n}.npy", mmap_mode="r") for n in names}
+        self.pairs = {
+            name: torch.from_numpy(np.load(args.work / "made" / f"{name}.npy", mmap_mode="c"))
+            for name in ("made", "target", "clips")
+        }
         shape = (1, -1, 1, 1, 1)
-        self.mean = torch.tensor(vae.config.latents_mean).view(shape)
-        self.std = torch.tensor(vae.config.latents_std).view(shape)
+        self.mean = torch.tensor(vae.config.latents_mean, device=args.device).view(shape)
+        self.std = torch.tensor(vae.config.latents_std, device=args.device).view(shape)
         columns = ("step", "minutes", "loss", "l1", "psnr", "object", "colour")
         self.log = LossLog(args.log, columns)
 
@@ -99,7 +101,7 @@ class Trainer:
             self.state["step"] += 1
             self.state["elapsed"] += time.monotonic() - begun
             if self.state["step"] % 50 == 0:
-                means = {name: total / count for name, total in sums.items()}
+                means = {name: float(total) / count for name, total in sums.items()}
                 means["psnr"] = 10 * math.log10(4 / means.pop("l2"))
                 minutes = self.state["elapsed"] / 60
                 self.log.add(step=self.state["step"], minutes=minutes, **means)
@@ -110,17 +112,21 @@ class Trainer:
 
     def _draw(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Latents (B, z, t, h, w) and the clips (B, 3, T, H, W) that they should show."""
-        chosen = self.rng.integers(0, len(self.pairs["clips"]), size=self.args.batch)
-        made = torch.from_numpy(self.pairs["made"][chosen].astype(np.float32))
-        true = torch.from_numpy(self.pairs["target"][chosen].astype(np.float32))
-        level = self.args.noise * torch.rand(len(made), 1, 1, 1, 1, generator=self.generator)
-        true = true + level * torch.randn(true.shape, generator=self.generator)
-        use = torch.from_numpy(self.rng.uniform(size=len(made)) < MADE_SHARE)
-        z = torch.where(use.view(-1, 1, 1, 1, 1), made, true) * self.std + self.mean
-        clips = ae.to_tensor(self.pairs["clips"][chosen])
-        return z.to(self.args.device), clips.to(self.args.device)
+        chosen = torch.from_numpy(
+            self.rng.integers(0, len(self.pairs["clips"]), size=self.args.batch)
+        )
+        made, true, clips = (
+            self.pairs[name][chosen].to(self.args.device) for name in ("made", "target", "clips")
+        )
+        count = (len(chosen), 1, 1, 1, 1)
+        level = self.args.noise * torch.rand(count, generator=self.generator)
+        noise = torch.randn(true.shape, generator=self.generator)
+        true = true.float() + (level * noise).to(true.device)
+        use = torch.rand(count, generator=self.generator).to(true.device) < MADE_SHARE
+        z = torch.where(use, made.float(), true) * self.std + self.mean
+        return z, ae.to_tensor(clips)
 
-    def _step(self, rate: float) -> dict[str, float]:
+    def _step(self, rate: float) -> dict[str, torch.Tensor]:
         z, x = self._draw()
         with torch.autocast(self.args.device, torch.bfloat16):
             y = whole.decode(self.vae, z.contiguous(memory_format=torch.channels_last_3d))
@@ -137,7 +143,7 @@ class Trainer:
             of_object = (inside * error.abs()).sum() / (3 * inside.sum())
             plain = {"l1": error.abs().mean(), "l2": error.square().mean()}
         values = plain | {"loss": loss, "object": of_object, "colour": colour}
-        return {name: value.item() for name, value in values.items()}
+        return {name: value.detach() for name, value in values.items()}
 
 
 def object_share(x: torch.Tensor) -> torch.Tensor:

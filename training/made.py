@@ -28,7 +28,7 @@ MOST_NOISE = (0.6, 0.97)
 """Noise that a clip begins with: at less nothing is left to make, at more it is another clip."""
 DROPPED = 0.1
 """Share of the clips that is left out because they became others than they should."""
-BATCH = 16
+LATENTS = ("target", "own", "reference")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -36,10 +36,10 @@ def main(argv: list[str] | None = None) -> None:
     args = _arguments(argv)
     torch.set_num_threads(args.threads)
     generator = torch.Generator().manual_seed(args.seed)
-    maker = _Maker(args.work, args.model, SETUPS[args.setup], generator)
+    maker = _Maker(args, generator)
     chosen = _choose(args.work / "cache", args.clips, np.random.default_rng(args.seed))
     latents, clips, begun = [], [], time.monotonic()
-    for part in _batches(chosen):
+    for part in _batches(chosen, args.batch):
         latents.append(maker(part))
         clips += [_truth(note, maker.setup) for note in part]
         print(f"{len(clips)}/{len(chosen)}, {time.monotonic() - begun:.0f} s", flush=True)
@@ -57,42 +57,50 @@ def main(argv: list[str] | None = None) -> None:
 class _Maker:
     """Covers targets with noise and lets the transformer take it off."""
 
-    def __init__(self, work: Path, model: Path, setup: Setup, generator: torch.Generator) -> None:
-        self.setup, self._generator = setup, generator
-        self._conditions = load_frozen(work, setup, "cpu")
-        self._tokenizer = text.build_tokenizer(setup)
+    def __init__(self, args: argparse.Namespace, generator: torch.Generator) -> None:
+        self.setup, self._generator, self._device = SETUPS[args.setup], generator, args.device
+        self._conditions = load_frozen(args.work, self.setup, args.device)
+        self._tokenizer = text.build_tokenizer(self.setup)
         empty = self._conditions.control("text_to_video")
-        self._model = Model(setup, len(self._tokenizer), empty).eval()
-        load_shipped(self._model, model)
+        self._model = Model(self.setup, len(self._tokenizer), empty).eval()
+        load_shipped(self._model, args.model)
+        self._model.to(args.device)
 
     @torch.no_grad()
     def __call__(self, notes: list[dict]) -> torch.Tensor:
         """Latents (B, z, t, h, w) of clips that all have one task."""
         task, words = notes[0]["task"], [note["words"][0] for note in notes]
-        target = torch.cat([note["target"] for note in notes])
-        own, reference = torch.cat([note["own"] for note in notes]), None
+        target, own = self._of(notes, "target"), self._of(notes, "own")
+        reference = None
         if task == "pose_guidance":
-            reference = torch.cat([note["reference"] for note in notes])
+            reference = self._of(notes, "reference")
             target = torch.cat([reference, target], dim=2)
         control = self._conditions.control(task, own, reference).repeat(2, 1, 1, 1, 1)
         ids = text.tokenize(self._tokenizer, [*words, *[""] * len(words)], self.setup)
+        ids = ids.to(self._device)
         guidance = IMAGE_GUIDANCE if task == "image_to_video" else GUIDANCE
         low, high = MOST_NOISE
         u = low + (high - low) * torch.rand(len(target), 1, generator=self._generator)
         noise = torch.randn(target.shape, generator=self._generator)
         sigmas = (u * torch.linspace(1, 0, STEPS + 1)).view(len(target), -1, 1, 1, 1, 1)
+        sigmas, noise = sigmas.to(self._device), noise.to(self._device)
         z = (1 - sigmas[:, 0]) * target + sigmas[:, 0] * noise
         for step in range(STEPS):
             s = sigmas[:, step]
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast(self._device, torch.bfloat16):
                 timestep = (1000 * s).flatten().repeat(2)
                 velocity = self._model(z.repeat(2, 1, 1, 1, 1), timestep, ids, control).float()
             worded, empty = velocity.chunk(2)
             z = z + (sigmas[:, step + 1] - s) * (empty + guidance * (worded - empty))
-        return z[:, :, -self.setup.latent_frames :]
+        return z[:, :, -self.setup.latent_frames :].cpu()
+
+    def _of(self, notes: list[dict], name: str) -> torch.Tensor:
+        return torch.cat([note[name] for note in notes]).to(self._device)
 
 
 def _truth(note: dict, setup: Setup) -> np.ndarray:
+    if "clip" in note["arrays"]:
+        return note["arrays"]["clip"][note["index"]]
     # JSON has no tuples, and a colour must be one.
     scene = {k: tuple(v) if isinstance(v, list) else v for k, v in note["scene"].items()}
     return render.render_clip(scenes.Scene(**scene), setup.size, setup.frames)
@@ -102,27 +110,26 @@ def _choose(folder: Path, count: int, rng: np.random.Generator) -> list[dict]:
     """Cached clips with their latents: most are what is hardest, thin and of no named colour."""
     notes = []
     for path in sorted(folder.glob("*.json")):
-        arrays = {
-            name: np.load(folder / f"{path.stem}.{name}.npy", mmap_mode="r")
-            for name in ("target", "own", "reference")
-        }
+        files = {name: path.with_suffix(f".{name}.npy") for name in (*LATENTS, "clip")}
+        arrays = {n: np.load(file, mmap_mode="r") for n, file in files.items() if file.exists()}
         for index, note in enumerate(json.loads(path.read_text())):
             notes.append(note | {"arrays": arrays, "index": index})
     weights = np.array([_weight(note) for note in notes])
     chosen = rng.choice(len(notes), size=count, replace=False, p=weights / weights.sum())
     result = sorted((notes[i] for i in chosen), key=lambda note: note["task"])
     for note in result:
-        for name, array in note["arrays"].items():
-            note[name] = torch.from_numpy(array[note["index"]][None].astype(np.float32))
+        for name in LATENTS:
+            array = note["arrays"][name][note["index"]]
+            note[name] = torch.from_numpy(array[None].astype(np.float32))
     return result
 
 
-def _batches(notes: list[dict]) -> Iterator[list[dict]]:
+def _batches(notes: list[dict], size: int) -> Iterator[list[dict]]:
     """Batches of one task each, in the order of the notes."""
     for _, group in groupby(notes, key=itemgetter("task")):
         part = list(group)
-        for first in range(0, len(part), BATCH):
-            yield part[first : first + BATCH]
+        for first in range(0, len(part), size):
+            yield part[first : first + size]
 
 
 def _weight(note: dict) -> float:
@@ -137,8 +144,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder of `vae` and `cache`")
     parser.add_argument("--model", type=Path, required=True, help="pipeline folder that makes them")
     parser.add_argument("--clips", type=int, default=1500)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
     return parser.parse_args(argv)
 
 

@@ -18,8 +18,8 @@ from training.transformer import Model, load_frozen
 from training.world import prompts
 
 
-def build_pipeline(work: Path, name: str, setup: Setup) -> WanVACEPipeline:
-    """The pipeline of a checkpoint's averaged weights, fp32."""
+def build_pipeline(work: Path, name: str, setup: Setup, vae: str = "vae") -> WanVACEPipeline:
+    """The pipeline of a checkpoint's averaged weights and of a folder's autoencoder, fp32."""
     tokenizer = text.build_tokenizer(setup)
     empty = load_frozen(work, setup, "cpu").control("text_to_video")
     model = Model(setup, len(tokenizer), empty)
@@ -28,7 +28,7 @@ def build_pipeline(work: Path, name: str, setup: Setup) -> WanVACEPipeline:
     return WanVACEPipeline(
         tokenizer=tokenizer,
         text_encoder=model.text_encoder.eval(),
-        vae=AutoencoderKLWan.from_pretrained(work / "vae").eval(),
+        vae=AutoencoderKLWan.from_pretrained(work / vae).eval(),
         transformer=model.transformer.eval(),
         scheduler=UniPCMultistepScheduler(
             num_train_timesteps=1000,
@@ -67,9 +67,10 @@ def main() -> None:
     parser.add_argument("--setup", choices=SETUPS, default="small")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--name", default="model")
+    parser.add_argument("--vae", default="vae", help="folder in WORK, `vae_on` after `decoder`")
     parser.add_argument("--to", type=Path, required=True)
     args = parser.parse_args()
-    write(build_pipeline(args.work, args.name, SETUPS[args.setup]), args.to)
+    write(build_pipeline(args.work, args.name, SETUPS[args.setup], args.vae), args.to)
 
 
 if __name__ == "__main__":

@@ -51,9 +51,10 @@ class Model(nn.Module):
 
 def draw_sigmas(count: int, shift: float, generator: torch.Generator) -> torch.Tensor:
     """Noise levels in 0..1: half uniform, half around the middle, then shifted as sampled."""
-    uniform = torch.rand(count, generator=generator)
-    middle = torch.sigmoid(torch.randn(count, generator=generator))
-    u = torch.where(torch.rand(count, generator=generator) < 0.5, uniform, middle)
+    how = {"generator": generator, "device": generator.device}
+    uniform = torch.rand(count, **how)
+    middle = torch.sigmoid(torch.randn(count, **how))
+    u = torch.where(torch.rand(count, **how) < 0.5, uniform, middle)
     return shift * u / (1 + (shift - 1) * u)
 
 
@@ -80,7 +81,7 @@ def load_frozen(work: Path, setup: Setup, device: str) -> Conditions:
     vae = AutoencoderKLWan.from_pretrained(work / "vae").eval().requires_grad_(False)
     vae = ae.channels_last(vae).to(device)
     whole.use_fast_norms(vae)
-    return Conditions(vae, setup, device)
+    return Conditions(vae, setup, device, home=device)
 
 
 def load_shipped(model: Model, folder: Path) -> None:
@@ -115,8 +116,10 @@ class Trainer:
         if args.compile:
             self.model.transformer.compile(dynamic=False)
         seed = args.seed + self.state["step"]
-        self.generator = torch.Generator().manual_seed(seed)
-        self.batches = Batches(args.work / "cache", self.conditions, seed, args.limit)
+        self.generator = torch.Generator(args.device).manual_seed(seed)
+        self.batches = Batches(
+            args.work / "cache", self.conditions, self.tokenizer, seed, args.limit
+        )
         self.log = LossLog(args.log, ("step", "minutes", "clips", "loss", "words", "pose"))
 
     def _resume(self) -> None:
@@ -150,15 +153,16 @@ class Trainer:
                 total, count = sums.get(name, (0.0, 0))
                 sums[name] = (total + value, count + 1)
             self.state["step"] += 1
-            self.state["elapsed"] += time.monotonic() - begun
             if self.state["step"] % self.args.every == 0:
-                means = {name: total / count for name, (total, count) in sums.items()}
+                # Read here only: a card would have to wait for itself at every step.
+                means = {name: float(total) / count for name, (total, count) in sums.items()}
                 minutes = self.state["elapsed"] / 60
                 self.log.add(
                     step=self.state["step"], minutes=minutes, clips=len(self.batches), **means
                 )
                 sums = {}
                 self.batches.refresh()
+            self.state["elapsed"] += time.monotonic() - begun
             if time.monotonic() - saved_at > 180:
                 self.save()
                 saved_at = time.monotonic()
@@ -168,33 +172,26 @@ class Trainer:
         """Warm up, hold, then fall linearly over the last 60 %."""
         return min(1.0, (self.state["step"] + 1) / 50, max(0.02, (1 - part) / 0.6))
 
-    def _step(self, rate: float) -> dict[str, float]:
-        target, control, words = self.batches.draw(self.args.batch)
+    def _step(self, rate: float) -> dict[str, torch.Tensor]:
+        target, control, ids = self.batches.draw(self.args.batch)
         pose = target.shape[2] > self.setup.latent_frames
         sigma = draw_sigmas(len(target), self.setup.flow_shift, self.generator)
-        noise = torch.randn(target.shape, generator=self.generator)
-        s = sigma.view(-1, 1, 1, 1, 1)
-        ids = text.tokenize(self.tokenizer, words, self.setup)
-        to = self.args.device
-        with torch.autocast(to, torch.bfloat16), _attention(to):
-            velocity = self.model(
-                ((1 - s) * target + s * noise).to(to),
-                (1000 * sigma).to(to),
-                ids.to(to),
-                control.to(to),
-            )
-            errors = (velocity.float() - (noise - target).to(to)).square().mean((1, 3, 4))
+        noise = torch.randn(target.shape, generator=self.generator, device=target.device)
+        s, on = sigma.view(-1, 1, 1, 1, 1), self.args.device
+        with torch.autocast(on, torch.bfloat16), _attention(on):
+            velocity = self.model((1 - s) * target + s * noise, 1000 * sigma, ids, control)
+            errors = (velocity.float() - (noise - target)).square().mean((1, 3, 4))
             # Inside, because the backward pass must use the attention of the forward pass.
-            (errors * frame_weights(errors.shape[1], pose=pose).to(to)).mean().backward()
+            (errors * frame_weights(errors.shape[1], pose=pose).to(on)).mean().backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimisers.step(rate)
         self._move_average()
         errors = errors.detach().mean(1)
-        loss = errors.mean().item()
+        loss = errors.mean()
         if pose:
             return {"loss": loss, "pose": loss}
         count = round(len(target) * WORDS_ONLY_SHARE)
-        return {"loss": loss, "words": errors[:count].mean().item()}
+        return {"loss": loss, "words": errors[:count].mean()}
 
     @torch.no_grad()
     def _move_average(self) -> None:
