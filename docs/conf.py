@@ -21,6 +21,7 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_numpy_docstring = False
 
+pygments_dark_style = "monokai"
 html_theme = "furo"
 html_title = "tiomagic"
 html_logo = "_static/logo.svg"

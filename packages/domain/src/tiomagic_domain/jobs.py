@@ -62,7 +62,7 @@ class Job:
     error_code: str | None = None
     """The error's stable word; None when the job did not fail."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """How it ran: device, dtype, memory plan, seconds a phase, versions."""
+    """How it ran, such as device, dtype, memory plan, seconds a phase, versions."""
     queue: str | None = None
     """The queue that a background job waits in for a worker; None for a job that its caller runs
     or a remote provider has."""
@@ -234,7 +234,7 @@ class JobQuery:
     limit: int | None = 50
     """At most so many; None for all."""
     after: str | None = None
-    """The id of the last job of the page before: list what follows it."""
+    """The id of the last job of the page before; what follows it is listed."""
     oldest_first: bool = False
     """List in the order of submission instead, by creation time and then id."""
 

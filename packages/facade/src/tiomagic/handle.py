@@ -61,7 +61,7 @@ class JobHandle(Shown):
 
     @property
     def progress(self) -> Progress | None:
-        """The last known moment: ``phase``, ``step`` of ``steps``; None before the first."""
+        """The last known moment, with ``phase``, ``step`` and ``steps``; None before the first."""
         return self._job.progress
 
     @property
@@ -96,7 +96,7 @@ class JobHandle(Shown):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """How it ran: device, dtype, memory plan, seconds a phase."""
+        """How it ran, such as device, dtype, memory plan, seconds a phase."""
         return dict(self._job.facts)
 
     @property
@@ -113,7 +113,7 @@ class JobHandle(Shown):
 
     @property
     def generation(self) -> dict[str, Any] | None:
-        """The run: ``call_id status message timestamp required_args optional_args result_video``.
+        """The run, ``call_id status message timestamp required_args optional_args result_video``.
 
         None as long as the job is only stored and no provider has answered.
         """

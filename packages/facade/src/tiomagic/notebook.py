@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 from types import TracebackType
@@ -116,7 +116,7 @@ def _player(job: Job) -> str:
     source = base64.b64encode(data).decode("ascii")
     about = escape(str(job.arguments.get("prompt", "")), quote=True)
     return (
-        '<video controls loop muted playsinline style="width:100%;min-width:256px" '
+        '<video controls loop muted playsinline style="max-width:100%;min-width:256px" '
         f'aria-label="{about}" src="data:video/mp4;base64,{source}"></video>'
     )
 
@@ -130,5 +130,7 @@ def _rows(job: Job) -> str:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, Mapping) and "sha256" in value:  # A picture or a video that was given.
+        value = f"{value.get('name') or value['sha256'][:12]}, {value['width']}x{value['height']}"
     text = str(value)
     return text if len(text) <= VALUE_CHARACTERS else f"{text[: VALUE_CHARACTERS - 1]}…"

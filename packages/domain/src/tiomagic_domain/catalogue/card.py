@@ -49,7 +49,7 @@ class ModelCard:
     homepage: str
     licence: str
     engine: str
-    """The engine that runs it: the name of a module of the local adapter."""
+    """The engine that runs it, the name of a module of the local adapter."""
     repository: str | None
     """Repository on the Hugging Face hub; None when the weights come with the package."""
     revision: str | None = None
@@ -68,7 +68,7 @@ class ModelCard:
     weights_gib: float
     """All weights in GiB, in the types that they run in."""
     largest_gib: float
-    """The largest single component in GiB: what model offload has to hold."""
+    """The largest single component in GiB, which is what model offload has to hold."""
     gpu_memory_gib: float
     """The smallest GPU that is known or computed to be enough, with offload; 0 for a CPU."""
     prompt_tokens: int
