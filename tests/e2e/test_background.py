@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import av
 import psutil
@@ -71,6 +72,31 @@ print(job.status, job.job_id)
 session.close()
 """
 
+BOTH = """
+import sys
+from tiomagic.session import Session
+from tiomagic_domain.features import Feature
+session = Session(None, {"provider": "local"}, {})
+def submit(**options):
+    return session.generation.submit(
+        Feature.TEXT_TO_VIDEO,
+        provider="local",
+        model="doodle",
+        arguments={"prompt": "a red circle moves right", "num_inference_steps": 12},
+        **options,
+    )
+print("detached", submit(detach=True).job_id, flush=True)
+submit(on_progress=lambda progress: print(progress, flush=True))
+"""
+
+JOBS = """
+import json
+from tiomagic import tm
+tm.configure(provider="local")
+tm.recover()
+print(json.dumps([job.to_dict() for job in tm.list_jobs()]))
+"""
+
 CANCEL = """
 import sys
 from tiomagic.session import Session
@@ -100,6 +126,15 @@ class Machine:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def on_a_terminal(self, code: str) -> tuple[int, TextIO]:
+        """Start code on a terminal of its own; return its process and what it prints there."""
+        pid, terminal = pty.fork()
+        if not pid:
+            os.chdir(self.folder)
+            os.environ["TIOMAGIC_WORKER_IDLE_S"] = "3"
+            os.execv(sys.executable, [sys.executable, "-c", code])
+        return pid, os.fdopen(terminal)
 
     def submit(self, *steps: int, retry: int = 0) -> list[str]:
         """Submit jobs of so many steps from a process that then ends."""
@@ -194,3 +229,18 @@ def test_a_worker_that_is_told_to_end_says_so(machine: Machine) -> None:
     assert job["error_code"] == "worker_lost"
     assert not list(machine.folder.rglob("*.run"))
     assert not list(machine.folder.rglob("*.part"))
+
+
+def test_a_closed_terminal_ends_the_run_on_it_and_no_other(machine: Machine) -> None:
+    """A run in the caller's own process is lost with it, truly; the detached one is made."""
+    pid, terminal = machine.on_a_terminal(BOTH)
+    with terminal:
+        detached = terminal.readline().split()[1]
+        while not terminal.readline().startswith("waiting"):
+            pass
+    assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGHUP
+    (done,) = machine.look("completed", detached)
+    assert Path(done["result_video"]).exists()
+    lost, found = json.loads(machine.run(JOBS))
+    assert found["job_id"] == detached
+    assert (lost["status"], lost["error_code"]) == ("failed", "worker_lost")

@@ -87,9 +87,11 @@ def stored(database: Path) -> int:
         return 0
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30) as connection:
         try:
-            return int(connection.execute("select count(*) from jobs").fetchone()[0])
-        except sqlite3.OperationalError:
+            found = connection.execute("select count(*) from tiomagic_jobs").fetchone()
+        except sqlite3.OperationalError as error:
+            assert "no such table" in str(error)  # noqa: PT017 - before the first use
             return 0
+        return int(found[0])
 
 
 def wait_for_job(pid: int, database: Path, known: int) -> None:

@@ -60,6 +60,14 @@ def test_generation_is_none_before_the_submission(stage: Stage) -> None:
     assert handle.to_dict()["generation"] is None
 
 
+def test_a_job_in_a_queue_has_been_handed_over(stage: Stage) -> None:
+    """Its run can be asked for at once, as that of a remote provider: old scripts do."""
+    handle = JobHandle(make_job(queue="local:here:auto", prompt="a fox"), stage.tm._session)
+    assert handle.generation is not None
+    assert handle.generation["status"] == "queued"
+    assert handle.generation["required_args"]["prompt"] == handle.prompt == "a fox"
+
+
 def test_waiting_follows_the_job_to_its_video(stage: Stage, job: JobHandle) -> None:
     """Each moment reaches the callable, and the video is there in the end."""
     seen: list[Progress] = []

@@ -1,7 +1,8 @@
 """``python -m tests.faults --runs 300 --seed 1``: the campaign, with its counts as JSON.
 
 Where a small file system can be mounted (root on Linux), the disk runs full as well. With
-``--server`` the database is a PostgreSQL on loopback, whose connections break.
+``--server`` the database is a PostgreSQL on loopback, whose connections break; with ``--modal`` the
+jobs run on Modal, whose server is on loopback and dies.
 """
 
 from __future__ import annotations
@@ -12,9 +13,14 @@ import platform
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.faults.campaign import FAULTS, SERVER_FAULTS, Campaign
+from tests.faults.breaking import FAULTS, SERVER_FAULTS
+from tests.faults.campaign import Campaign, Fault
+from tests.faults.remote import REMOTE_FAULTS, RemoteCampaign
+from tests.faults.remote_parts import workspace_in
 from tests.storage.postgresql import find_binaries, fresh_database, running_server
 
 RESULTS = Path(__file__).parent / "results"
@@ -22,7 +28,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def mounted(folder: Path) -> bool:
     """Return whether a small file system could be put at a folder."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)]
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
@@ -35,33 +41,34 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no run after so long")
-    parser.add_argument("--server", action="store_true", help="on PostgreSQL")
-    options = parser.parse_args()
-    if not options.server:
-        series(options, None)
-        return
-    binaries = find_binaries()
-    assert binaries is not None, "PostgreSQL is not installed"
-    with running_server(binaries) as server, fresh_database(server) as url:
-        series(options, url)
+    parser.add_argument("--only", action="append", help="a fault; all when left out")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--server", action="store_true", help="on PostgreSQL")
+    where.add_argument("--modal", action="store_true", help="on Modal")
+    series(parser.parse_args())
 
 
-def series(options: argparse.Namespace, server: str | None) -> None:
+def series(options: argparse.Namespace) -> None:
     """Run one series and write its counts."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-") as outer:
         folder = Path(outer) / "place"
         folder.mkdir()
         small = mounted(folder)
-        faults = SERVER_FAULTS if server else FAULTS
-        names = [name for name in faults if small or name != "full_disk"]
         try:
-            campaign = Campaign(folder, options.seed, server=server)
-            for _ in range(options.runs):
-                if time.monotonic() - began > options.seconds:
-                    break
-                campaign.run(campaign.chance.choice(names))
-            counts = campaign.end()
+            with prepared(options, folder) as (campaign, faults):
+                wanted = options.only or list(faults)
+                names = [name for name in wanted if small or name != "full_disk"]
+                left: list[str] = []
+                for _ in range(options.runs):
+                    at = time.monotonic()
+                    if at - began > options.seconds:
+                        break
+                    left = left or campaign.chance.sample(names, len(names))
+                    name = left.pop()
+                    campaign.run(name, faults[name])
+                    print(f"{name}: {time.monotonic() - at:.1f} s", flush=True)
+                counts = campaign.end()
         finally:
             log = Path(outer) / "children.log"
             if log.exists():
@@ -75,9 +82,27 @@ def series(options: argparse.Namespace, server: str | None) -> None:
     }
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(counts, indent=2) + "\n"
-    store = "postgresql-" if server else ""
-    (RESULTS / f"campaign-{store}{options.seed}.json").write_text(text, encoding="utf-8")
+    kind = "modal-" if options.modal else "postgresql-" if options.server else ""
+    (RESULTS / f"campaign-{kind}{options.seed}.json").write_text(text, encoding="utf-8")
     print(text)
+
+
+@contextmanager
+def prepared(
+    options: argparse.Namespace, folder: Path
+) -> Iterator[tuple[Campaign, Mapping[str, Fault]]]:
+    """Give a campaign of the kind that is asked for, with what can be broken in it."""
+    if options.modal:
+        state_dir = folder.parent / "modal"
+        with workspace_in(state_dir) as workspace:
+            yield RemoteCampaign(folder, options.seed, workspace, state_dir), REMOTE_FAULTS
+    elif options.server:
+        binaries = find_binaries()
+        assert binaries is not None, "PostgreSQL is not installed"
+        with running_server(binaries) as server, fresh_database(server) as url:
+            yield Campaign(folder, options.seed, server=url), SERVER_FAULTS
+    else:
+        yield Campaign(folder, options.seed), FAULTS
 
 
 if __name__ == "__main__":

@@ -8,16 +8,15 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.generation import Generation
-from tiomagic_domain.jobs import TERMINAL, JobQuery, JobStatus
+from tiomagic_domain.jobs import TERMINAL, Job, JobQuery, JobStatus
 from tiomagic_domain.media import VideoFile
-from tiomagic_domain.ports import Capabilities, Observer, Report, Request
+from tiomagic_domain.ports import Capabilities, Observer, Provider, Report, Request
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.recipe import build_recipe
 from tiomagic_domain.testing import FakeMediaReader
@@ -35,6 +34,8 @@ BEAT_S = 0.2
 STEPS = 6
 STEP_S = 0.04
 FRAMES = 5
+STORED = "stored"
+"""Name of the file that says that the newest job is in the database."""
 OPEN = frozenset(JobStatus) - TERMINAL
 
 
@@ -144,7 +145,7 @@ class House:
         )
         self.troubles: list[TioMagicError] = []
         self.generation = Generation(
-            providers={"local": QuickProvider(folder)},
+            providers=self.providers(folder),
             repository=self.repository,
             outputs=FolderOutputStore(folder / "videos"),
             media=FakeMediaReader(folder / "inputs"),
@@ -153,44 +154,57 @@ class House:
             background=self.background,
         )
 
+    def providers(self, folder: Path) -> dict[str, Provider]:
+        """Return who runs jobs."""
+        return {"local": QuickProvider(folder)}
+
+    def submit(self, number: int, retry: int) -> Job:
+        """Hand a job over and return at once."""
+        return self.generation.submit(
+            Feature.TEXT_TO_VIDEO,
+            provider="local",
+            model="doodle",
+            arguments={"prompt": f"a red circle moves right {number}"},
+            detach=True,
+            retry=retry,
+        )
+
     def open_jobs(self) -> int:
         """Return how many jobs are not over."""
         return self.repository.count(JobQuery(status=OPEN))
 
 
-def submit_and_wait(folder: Path, pipe: int, number: int, retry: int, **_more: Any) -> None:
-    """Be a caller: submit one job to the background and follow it to its end."""
-    house = House(folder, pipe)
-    job = house.generation.submit(
-        Feature.TEXT_TO_VIDEO,
-        provider="local",
-        model="doodle",
-        arguments={"prompt": f"a red circle moves right {number}"},
-        detach=True,
-        retry=retry,
-    )
-    house.generation.wait(job.job_id, poll=0.25, timeout=60)
+def submit_and_wait(
+    folder: Path, pipe: int, number: int, retry: int, house: type[House] = House
+) -> None:
+    """Be a caller: submit one job and follow it to its end."""
+    mine = house(folder, pipe)
+    job = mine.submit(number, retry)
+    (folder / STORED).touch()
+    mine.generation.wait(job.job_id, poll=0.25, timeout=60)
 
 
-def cancel_all(folder: Path, pipe: int) -> None:
+def cancel_all(folder: Path, pipe: int, house: type[House] = House) -> None:
     """Be somebody who wants every job to stop."""
-    house = House(folder, pipe)
-    for job in house.repository.list(JobQuery(status=OPEN)):
-        house.generation.cancel(job.job_id)
+    mine = house(folder, pipe)
+    for job in mine.repository.list(JobQuery(status=OPEN)):
+        mine.generation.cancel(job.job_id)
 
 
-def recover_all(folder: Path, pipe: int, bound_s: float = 90.0) -> None:
+def recover_all(
+    folder: Path, pipe: int, bound_s: float = 120.0, house: type[House] = House
+) -> None:
     """Be the next use: recover until every job is over.
 
     Raises:
         TimeoutError: when one is not.
     """
-    house = House(folder, pipe)
+    mine = house(folder, pipe)
     deadline = time.monotonic() + bound_s
-    while house.open_jobs():
+    while mine.open_jobs():
         if time.monotonic() > deadline:
-            raise TimeoutError([str(error) for error in house.troubles])
-        house.generation.recover()
+            raise TimeoutError([str(error) for error in mine.troubles[-5:]])
+        mine.generation.recover()
         time.sleep(0.1)
 
 

@@ -16,10 +16,11 @@ REQUIRED_HERE = os.environ.get(REQUIRED) == "required" or "CI" in os.environ
 SAMPLE = """
 import sys
 from pathlib import Path
-from tests.faults.campaign import FAULTS, Campaign
+from tests.faults.breaking import FAULTS
+from tests.faults.campaign import Campaign
 campaign = Campaign(Path(sys.argv[1]), seed=20, lock_s=1.0)
 for name in sorted(set(FAULTS) - {"full_disk"}):
-    campaign.run(name)
+    campaign.run(name, FAULTS[name])
 counts = campaign.end()
 assert counts["runs"] == len(FAULTS) - 1, counts
 assert sum(counts["jobs"].values()) <= counts["runs"], counts
@@ -28,12 +29,13 @@ assert sum(counts["jobs"].values()) <= counts["runs"], counts
 SERVER_SAMPLE = """
 import sys
 from pathlib import Path
+from tests.faults.breaking import SERVER_FAULTS
 from tests.faults.campaign import Campaign
 from tests.storage.postgresql import find_binaries, fresh_database, running_server
 with running_server(find_binaries()) as server, fresh_database(server) as url:
     campaign = Campaign(Path(sys.argv[1]), seed=21, server=url)
     for name in ("cut_connections", "end_connections", "lose_answers"):
-        campaign.run(name)
+        campaign.run(name, SERVER_FAULTS[name])
     counts = campaign.end()
 assert sum(counts["jobs"].values()) <= counts["runs"] == 3, counts
 """
@@ -63,3 +65,31 @@ def test_after_each_fault_the_truth_is_told(tmp_path: Path) -> None:
 def test_a_server_that_drops_connections_loses_nothing(tmp_path: Path) -> None:
     """Cut, ended, and without an answer: the same truth on PostgreSQL."""
     run(SERVER_SAMPLE, tmp_path / "place")
+
+
+REMOTE_SAMPLE = """
+import sys
+from pathlib import Path
+from tests.faults.remote import REMOTE_FAULTS, RemoteCampaign
+from tests.faults.remote_parts import RemoteHouse, workspace_in
+RemoteHouse.lost_after_s = 240.0  # None of these is lost, however slow the machine.
+state_dir = Path(sys.argv[1]).parent / "modal"
+with workspace_in(state_dir) as workspace:
+    campaign = RemoteCampaign(Path(sys.argv[1]), 22, workspace, state_dir)
+    for name, moment in (
+        ("kill_caller", "sending"),
+        ("kill_server", "sending"),
+        ("drop_connections", "fetching"),
+        ("stop_caller", "asking"),
+    ):
+        campaign.run(name, REMOTE_FAULTS[name], moment)
+    counts = campaign.end()
+assert counts["runs"] == sum(counts["jobs"].values()) == 4, counts
+assert counts["jobs"] == {"completed": 4}, counts
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the campaign forks")
+def test_a_job_on_modal_survives_its_caller_and_the_server(tmp_path: Path) -> None:
+    """Killed and cut in the middle of it: each job is sent once, made once, and comes home."""
+    run(REMOTE_SAMPLE, tmp_path / "place")

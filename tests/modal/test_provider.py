@@ -225,6 +225,9 @@ class TestLostAnswers:
         fake.wait_for(lambda: call.status == "done")
         assert call.outcome == "FAILURE"
         assert "run 1" not in fake.log(call.call_id)
+        # Had the container claimed it just before, the word would be the same: nobody canceled.
+        late = provider.poll(replace(request.job, call_id=call.call_id))
+        assert (late.status, late.error_code) == (JobStatus.FAILED, "lost")
 
     def test_a_submission_that_runs_twice_at_modal_generates_once(
         self, fake, provider, new_request

@@ -5,9 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tiomagic_domain.generation import Generation
-from tiomagic_domain.jobs import Job
+from tiomagic_domain.jobs import Job, JobStatus
 from tiomagic_domain.preparation import Preparation
-from tiomagic_domain.testing import FakeClock, FakeMediaReader, FakeOutputStore, FakeProvider
+from tiomagic_domain.testing import (
+    FakeClock,
+    FakeLauncher,
+    FakeMediaReader,
+    FakeOutputStore,
+    FakeProcesses,
+    FakeProvider,
+)
+from tiomagic_domain.testing.provider import FakeRun
+from tiomagic_domain.working import Background
 
 # The oracle's own word on what is legal. It must not come from the product.
 FOLLOWING = {
@@ -67,6 +76,11 @@ class Known:
         """True when nothing follows."""
         return not FOLLOWING[self.status]
 
+    @property
+    def has_worker(self) -> bool:
+        """True while a living worker runs it."""
+        return self.kind == "waiting" and self.cloud is not None and not self.is_over
+
     def becomes(self, status: str, code: str | None = None) -> None:
         """Move, as somebody's word was."""
         if status == self.status:
@@ -77,6 +91,15 @@ class Known:
         if status == "queued":
             self.ran, self.attempt, self.retry = False, self.attempt + 1, self.retry - 1
 
+    def is_missed(self) -> None:
+        """Its run is not there."""
+        if self.status == "canceling":
+            self.becomes("canceled")
+        elif self.kind == "waiting" and self.retry:
+            self.becomes("queued")
+        else:
+            self.becomes("failed", "lost")
+
     def hears(self, word: str, code: str | None = None) -> None:
         """Take a provider's word; one that is a step back says nothing."""
         if word in FOLLOWING[self.status] and word != "queued":
@@ -86,7 +109,7 @@ class Known:
 class House:
     """The use cases over one store; ids and times are the same in every house."""
 
-    def __init__(self, folder: Path, repository) -> None:
+    def __init__(self, folder: Path, repository, leases) -> None:
         self.repository = repository
         self.clock = FakeClock()
         self.outputs = FakeOutputStore(folder / "videos")
@@ -103,7 +126,19 @@ class House:
             media=media,
             clock=self.clock,
             on_change=self.changes.append,
+            background=Background(
+                leases=leases,
+                processes=FakeProcesses(self.clock),
+                launcher=FakeLauncher(),
+                clock=self.clock,
+            ),
             preparation=Preparation(media, self.clock, job_ids=self.new_id, seeds=lambda: 7),
+        )
+
+    def begin(self, job: Job) -> None:
+        """Let a worker run a job that it has taken, for as long as nothing happens."""
+        self.local.runs[job.job_id] = FakeRun(
+            job=job, call_id=str(job.call_id), script=[], status=JobStatus.RUNNING
         )
 
 

@@ -1,13 +1,14 @@
-"""Lives of jobs over both stores and both kinds of provider, with trouble at every turn.
+"""Lives of jobs over every store and both kinds of provider, with trouble at every turn.
 
-Two houses do the same: one over SQLite, one over the memory fake. What must come of it is worked
-out by the machine itself (`lives.py`), which knows nothing of the product's tables.
+Two houses do the same: one over SQLite or PostgreSQL, one over the memory fake. What must come of
+it is worked out by the machine itself (`lives.py`), which knows nothing of the product's tables.
 """
 
 import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -34,11 +35,11 @@ from tiomagic_domain.jobs import JobQuery, JobStatus
 from tiomagic_domain.progress import Phase as Moment
 from tiomagic_domain.progress import Progress
 from tiomagic_domain.reports import ask_to_stop
-from tiomagic_domain.testing import MemoryJobRepository, make_job
+from tiomagic_domain.testing import MemoryJobRepository, MemoryLeases, make_job
 from tiomagic_domain.testing.outputs import make_video
 from tiomagic_storage import open_repository
 
-QUEUE = "local:studio:auto"
+QUEUE = "local:here:auto"
 SCRIPTS = (
     ("running", "completed"),
     ("running", "queued", "running", "completed"),  # Preempted in between.
@@ -52,17 +53,24 @@ TAGS = st.lists(st.sampled_from(["red", "big one", "été"]), max_size=2, unique
 class Lives(RuleBasedStateMachine):
     jobs: Bundle[str] = Bundle("jobs")
 
+    server: ClassVar[str | None] = None
+    """URL of a PostgreSQL database for the store that is tried; a SQLite file without it."""
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="tiomagic-lives-"))
-        self.sqlite = open_repository(f"sqlite:///{self.folder}/jobs.db")
-        stores = {"sqlite": self.sqlite, "memory": MemoryJobRepository()}
-        self.houses = [House(self.folder / name, store) for name, store in stores.items()]
+        self.store = open_repository(self.server or f"sqlite:///{self.folder}/jobs.db")
+        for job in self.store.list(JobQuery(limit=None)):
+            self.store.delete(job.job_id)
+        self.houses = [
+            House(self.folder / "sql", self.store, self.store.leases),
+            House(self.folder / "memory", MemoryJobRepository(), MemoryLeases()),
+        ]
         self.known: dict[str, Known] = {}
         self.gone: set[str] = set()
 
     def teardown(self) -> None:
-        self.sqlite.close()
+        self.store.close()
         shutil.rmtree(self.folder)
 
     def name(self) -> str:
@@ -196,8 +204,6 @@ class Lives(RuleBasedStateMachine):
         if known is None:
             self.in_both(lambda house: house.generation.check(name), ResourceNotFoundError)
             return
-        if known.kind == "waiting":
-            return
 
         def check(house):
             house.remote.unreachable = house.local.unreachable = trouble == "unreachable"
@@ -215,12 +221,13 @@ class Lives(RuleBasedStateMachine):
         """Work out what a check does; True when the video cannot be saved."""
         if known.is_over or (trouble == "unreachable" and not known.saved):
             return False
+        if known.kind == "waiting" and known.status == "queued":
+            return False
         if known.saved:
             known.becomes("completed")
             return False
         if known.cloud is None:
-            lost = known.status != "canceling"
-            known.hears(*(("failed", "lost") if lost else ("canceled",)))
+            known.is_missed()
             return False
         word = known.cloud.next_word()
         if word == "completed":
@@ -229,6 +236,13 @@ class Lives(RuleBasedStateMachine):
             known.saved = True
         known.hears(word)
         return False
+
+    @rule()
+    def recover(self):
+        """Look after every job that is not over, as the next use does after a crash."""
+        for known in self.known.values():
+            self.hear_of(known, "none")
+        self.in_both(lambda house: house.generation.recover())
 
     @rule(name=jobs)
     def fetch_and_die(self, name):
@@ -246,11 +260,12 @@ class Lives(RuleBasedStateMachine):
     @rule(name=jobs, reachable=st.booleans())
     def cancel(self, name, reachable):
         known = self.known.get(name)
-        if known is None or known.kind == "waiting":
+        if known is None:
             return
-        was_over = known.is_over
-        if not was_over:
-            known.becomes("canceling")
+        # One that waits for a worker is canceled at once, and nobody is asked.
+        was_over = known.is_over or (known.kind == "waiting" and known.status == "queued")
+        if not known.is_over:
+            known.becomes("canceled" if was_over else "canceling")
 
         def cancel(house):
             house.remote.unreachable = house.local.unreachable = not reachable
@@ -288,16 +303,31 @@ class Lives(RuleBasedStateMachine):
             assert [job.job_id for job in found] == oldest
             for job in found:
                 running = job.to(JobStatus.RUNNING, at=house.clock.now(), call_id="worker-1")
-                house.repository.save(running)
+                house.begin(house.repository.save(running))
         for name in oldest:
             self.known[name].becomes("running")
+            self.known[name].cloud = Cloud([], said="running")
 
-    @rule(name=jobs, event=st.sampled_from(["step", "end", "stop", "power cut"]))
-    def work(self, name, event):
-        """Something happens to a job that a worker has; a lost worker is found out at once."""
-        known = self.known.get(name)
-        if known is None or known.kind != "waiting" or known.status not in {"running", "canceling"}:
+    @rule(
+        takes=st.booleans(),
+        event=st.sampled_from(["step", "end", "stop", "power cut", "power cut"]),
+        look=st.sampled_from(["none", "check", "recover"]),
+    )
+    def work(self, takes, event, look):
+        """Something happens to a job that a worker has; that it was lost, the next look finds."""
+        if takes:
+            self.claim()
+        name = next((name for name, known in self.known.items() if known.has_worker), None)
+        if name is None:
             return
+        self.happen_at_work(name, event)
+        if look == "check":
+            self.check_once(name, "none")
+        elif look == "recover":
+            self.recover()
+
+    def happen_at_work(self, name, event):
+        known = self.known[name]
         moment = Progress(phase=Moment.DENOISING, step=1, steps=3)
         if event == "step":
             self.change(name, lambda job, house: job.noted(at=house.clock.now(), progress=moment))
@@ -306,13 +336,9 @@ class Lives(RuleBasedStateMachine):
             known.becomes("canceling")
         elif event == "end":
             self.end(name, "completed", result_video="/videos/a.mp4")
-        elif event == "power cut" and known.status == "canceling":
-            self.end(name, "canceled")
-        elif event == "power cut" and known.retry:
-            self.change(name, lambda job, house: job.again(at=house.clock.now()))
-            known.becomes("queued")
         elif event == "power cut":
-            self.end(name, "failed", error="its worker is gone", error_code="worker_lost")
+            self.in_both(lambda house: house.local.forget(name))
+            known.cloud = None
 
     def end(self, name, word, **changes):
         self.change(
@@ -400,7 +426,20 @@ class Lives(RuleBasedStateMachine):
             assert len(sent) == len(set(sent))
 
 
+@pytest.fixture
+def on_postgresql(postgresql_url):
+    """Let the machine run on a PostgreSQL."""
+    LivesOnPostgreSQL.server = postgresql_url
+    yield
+    LivesOnPostgreSQL.server = None
+
+
+class LivesOnPostgreSQL(Lives):
+    """The same on the store of a team."""
+
+
 TestLives = Lives.TestCase
+TestLivesOnPostgreSQL = pytest.mark.usefixtures("on_postgresql")(LivesOnPostgreSQL.TestCase)
 TestLives.settings = settings(
     max_examples=20,
     stateful_step_count=30,
@@ -408,3 +447,4 @@ TestLives.settings = settings(
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
 )
+TestLivesOnPostgreSQL.settings = settings(TestLives.settings, max_examples=6)

@@ -24,12 +24,13 @@ def describe(call: Call) -> dict[str, Any]:
 
 
 def snapshot(fake: FakeModal) -> dict[str, Any]:
+    # Copies: the server goes on meanwhile.
     return {
-        "calls": {call_id: describe(call) for call_id, call in fake.calls.items()},
+        "calls": {call_id: describe(call) for call_id, call in list(fake.calls.items())},
         "tags": fake.tags,
-        "rpc_counts": fake.rpc_counts,
-        "container_rpc_counts": fake.container_rpc_counts,
-        "http_counts": fake.http_counts,
+        "rpc_counts": fake.rpc_counts.copy(),
+        "container_rpc_counts": fake.container_rpc_counts.copy(),
+        "http_counts": fake.http_counts.copy(),
         "containers_started": fake.containers_started,
         "containers": [container.task_id for container in fake.containers],
     }

@@ -100,6 +100,7 @@ class CallRpcs:
             app_id=record.app_id,
             input=item.input,
             invocation_type=request.function_call_invocation_type,
+            submission=caller.idempotency_key,
             gpu=record.gpu,
             timeout_s=record.timeout_s,
             scaledown_window_s=record.scaledown_window_s,

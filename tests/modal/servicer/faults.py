@@ -16,7 +16,8 @@ class Rule:
 
     rpc: str
     kind: str
-    """`fail` before doing it, `drop` the answer after doing it, `hang` after doing it, `delay`."""
+    """`fail` before doing it, `drop` the answer after doing it, `hang` after doing it, `delay`
+    before doing it, `late`: answer after a while."""
     status: Status = Status.UNAVAILABLE
     message: str = ""
     seconds: float = 0.0
@@ -83,6 +84,16 @@ class Faults:
     ) -> Rule:
         """Wait before doing it."""
         return self._add(Rule(rpc=rpc, kind="delay", seconds=seconds, times=times, side=side))
+
+    def late(
+        self, rpc: str, seconds: float, *, times: int | None = 1, side: str = "client"
+    ) -> Rule:
+        """Do it at once and answer after a while."""
+        return self._add(Rule(rpc=rpc, kind="late", seconds=seconds, times=times, side=side))
+
+    def slow_downloads(self, bytes_per_s: float) -> None:
+        """Let downloads take their time."""
+        self.download_bytes_per_s = bytes_per_s
 
     def clear(self) -> None:
         with self._lock:

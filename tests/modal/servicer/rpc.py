@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,11 +76,14 @@ class Dispatcher:
         faults: Faults,
         traffic: Traffic,
         credentials: tuple[str, str],
+        keep: Callable[[], None],
     ) -> None:
         self._areas = areas
         self._faults = faults
         self._traffic = traffic
         self._credentials = credentials
+        self._keep = keep
+        """Called before the answer to what may not be forgotten, whatever happens next."""
         self.remembers_repeats = True
         """Answer a repeated request from memory; off: do it again."""
         self._answers: OrderedDict[tuple[str, str], Message] = OrderedDict()
@@ -136,9 +139,9 @@ class Dispatcher:
         if self._faults.reject_tokens or given != self._credentials:
             raise GRPCError(Status.UNAUTHENTICATED, "Token rejected by the test server")
 
-    async def _before(self, rpc: str, caller: Caller) -> str | GRPCError | None:
-        """Apply what goes wrong before; return what goes wrong after."""
-        after: str | GRPCError | None = None
+    async def _before(self, rpc: str, caller: Caller) -> float | GRPCError | None:
+        """Apply what goes wrong before; return what goes wrong after, or for how long."""
+        after: float | GRPCError | None = None
         for rule in self._faults.take(rpc, caller.side):
             if rule.kind == "delay":
                 await asyncio.sleep(rule.seconds)
@@ -147,15 +150,15 @@ class Dispatcher:
             elif rule.kind == "drop":
                 after = GRPCError(rule.status, rule.message)
             else:
-                after = "hang"
+                after = rule.seconds if rule.kind == "late" else 3600.0
         return after
 
     @staticmethod
-    async def _lose(after: str | GRPCError | None) -> None:
+    async def _lose(after: float | GRPCError | None) -> None:
         if isinstance(after, GRPCError):
             raise after
         if after is not None:
-            await asyncio.sleep(3600)
+            await asyncio.sleep(after)
 
     async def _answer(self, rpc: str, method: Any, request: Message, caller: Caller) -> Message:
         key = (rpc, caller.idempotency_key)
@@ -163,6 +166,8 @@ class Dispatcher:
         if remembers and key in self._answers:
             return self._answers[key]
         reply = await method(request, caller)
+        if rpc in REPEATABLE:
+            self._keep()
         if remembers:
             self._answers[key] = reply
             while len(self._answers) > 2_000:

@@ -128,6 +128,7 @@ class Serving:
             faults=self.faults,
             traffic=self.traffic,
             credentials=(TOKEN_ID, TOKEN_SECRET),
+            keep=self._save,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

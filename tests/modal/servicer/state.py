@@ -98,6 +98,8 @@ class Call:
     app_id: str
     input: api_pb2.FunctionInput
     invocation_type: int
+    submission: str = ""
+    """The client's own key for the request; the same when it repeats one that went unanswered."""
     created_at: float = field(default_factory=time.time)
     status: str = "queued"
     """`queued`, `running` or `done`."""

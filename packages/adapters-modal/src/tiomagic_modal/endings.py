@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from tiomagic_domain.errors import (
     GenerationError,
     JobTimeoutError,
@@ -17,10 +19,27 @@ from tiomagic_modal.wire import DUPLICATE, WorkerError, is_out_of_memory
 
 CANCELED = Report(status=JobStatus.CANCELED, message="canceled")
 
+WITHDRAWN = "withdrawn"
+"""On the board in the place of a user's wish to stop: the job was given up as lost."""
+
 
 def failed(message: str, code: str) -> Report:
     """Return the report of a job that failed."""
     return Report(status=JobStatus.FAILED, error=message, error_code=code, message=message)
+
+
+def withdrawn(after: timedelta) -> Report:
+    """Return the report of a job that was looked for in vain.
+
+    Args:
+        after: For how long it was looked for.
+    """
+    minutes = after.total_seconds() / 60
+    return failed(
+        f"Modal did not answer the submission, and no container took the job up within "
+        f"{minutes:g} minutes; it has been withdrawn and will not run. Submit it again",
+        "lost",
+    )
 
 
 def ending(error: Exception, job: Job, *, asked_to_stop: bool) -> Report:

@@ -6,35 +6,32 @@ worker's first act is to write which call runs the job, so a job is found again 
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from tiomagic_domain.errors import (
     APIError,
-    ProcessingError,
     RateLimitError,
     ResourceNotFoundError,
 )
 from tiomagic_domain.jobs import Job, JobStatus
-from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_modal.connection import DEADLINE_S, Connection, require_modal
 from tiomagic_modal.deployment import Deployment, nothing_to_say
-from tiomagic_modal.endings import CANCELED, ending, failed
+from tiomagic_modal.endings import CANCELED, WITHDRAWN, ending, withdrawn
 from tiomagic_modal.errors import translated
 from tiomagic_modal.gpus import choose_gpu
 from tiomagic_modal.names import APP, claim_key, moment_key, sent_key, stop_key
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.remote import Remote, Variant, memory_mib
+from tiomagic_modal.spool import Spool
 from tiomagic_modal.travel import check_travel
-from tiomagic_modal.wire import Plain, check_protocol, encode_request
+from tiomagic_modal.wire import Plain, encode_request
 
 NAME = "modal"
 DEFAULT_MODEL = "wan2.1-vace-14b"
@@ -76,7 +73,7 @@ class ModalProvider:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._options = options
-        self._spool = spool
+        self._spool = Spool(spool)
         self._lost_after = lost_after
         self._now = now
         self._connection = Connection(options, deadline_s)
@@ -217,7 +214,7 @@ class ModalProvider:
             return _under_way(call_id, moment)
         except Exception as error:  # noqa: BLE001  Whatever the worker raised, it ends here.
             return self._told_by(error, job)
-        return self._bring_home(job, result)
+        return self._spool.bring_home(job, result)
 
     def _told_by(self, error: Exception, job: Job) -> Report:
         modal = require_modal()
@@ -225,17 +222,22 @@ class ModalProvider:
         if isinstance(error, gone):
             stored = self._remote.stored(job.job_id)
             if stored is not None:
-                return self._bring_home(job, stored)
+                return self._spool.bring_home(job, stored)
         asked = job.status is JobStatus.CANCELING
         if not asked and isinstance(error, (modal.exception.RemoteError, *gone)):
             # Another process may have canceled it after this job was read.
             asked = bool(self._remote.read(stop_key(job.job_id)))
-        return ending(error, job, asked_to_stop=asked)
+        report = ending(error, job, asked_to_stop=asked)
+        unasked = report == CANCELED and job.status is not JobStatus.CANCELING
+        if unasked and self._remote.read(stop_key(job.job_id)) == WITHDRAWN:
+            # A container had claimed it in the very moment in which it was withdrawn.
+            return withdrawn(self._lost_after)
+        return report
 
     def _look_for(self, job: Job) -> Report:
         """Tell of a job that no call is known to run."""
-        withdrawn = bool(self._remote.read(stop_key(job.job_id)))
-        if withdrawn and job.status is JobStatus.CANCELING:
+        is_unwanted = bool(self._remote.read(stop_key(job.job_id)))
+        if is_unwanted and job.status is JobStatus.CANCELING:
             return CANCELED
         if self._now() - job.creation_time < self._lost_after:
             return Report(
@@ -244,18 +246,13 @@ class ModalProvider:
             )
         stored = self._remote.stored(job.job_id)
         if stored is not None:
-            return self._bring_home(job, stored)
+            return self._spool.bring_home(job, stored)
         # From now on no container will start it. One that has started is found by its claim.
-        self._remote.write(stop_key(job.job_id), True)
+        self._remote.write(stop_key(job.job_id), WITHDRAWN)
         call_id = self._remote.read(claim_key(job.job_id))
         if call_id is not None:
             return Report(status=JobStatus.QUEUED, call_id=str(call_id))
-        minutes = self._lost_after.total_seconds() / 60
-        return failed(
-            f"Modal did not answer the submission, and no container took the job up within "
-            f"{minutes:g} minutes; it has been withdrawn and will not run. Submit it again",
-            "lost",
-        )
+        return withdrawn(self._lost_after)
 
     def cancel(self, job: Job) -> Report:
         """Ask for exactly this job to stop, and tell what became of it.
@@ -281,39 +278,6 @@ class ModalProvider:
             return Report(status=JobStatus.CANCELING, message="the container is told to stop")
         return CANCELED if report.error_code == "remote" else report
 
-    def _bring_home(self, job: Job, result: Plain) -> Report:
-        """Put a finished video into the spool, whole or not at all."""
-        check_protocol(result)
-        data = result["video"]
-        if hashlib.sha256(data).hexdigest() != result["sha256"]:
-            raise APIError(
-                f"the video of job {job.job_id} arrived damaged; the next check fetches it again",
-                code="damaged",
-                retryable=True,
-            )
-        return Report(
-            status=JobStatus.COMPLETED,
-            message="completed",
-            video=VideoFile(path=self._keep(job.job_id, data), recipe=_recipe(result)),
-            facts=result.get("facts", {}),
-        )
-
-    def _keep(self, job_id: str, data: bytes) -> Path:
-        target = self._spool / f"modal-{job_id}.mp4"
-        # Named by thread as well: two checks of one job may run at one time.
-        partial = target.with_name(f".{target.name}.{threading.get_ident()}.partial")
-        try:
-            self._spool.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(data)
-            partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise ProcessingError(
-                f"the video of job {job_id} is finished but could not be written to "
-                f"{self._spool}: {error.strerror}; the next check fetches it again"
-            ) from error
-        return target
-
 
 def _under_way(call_id: str, moment: object) -> Report:
     if not isinstance(moment, Mapping) or moment.get("call_id") != call_id:
@@ -326,8 +290,3 @@ def _under_way(call_id: str, moment: object) -> Report:
     return Report(
         status=JobStatus.RUNNING, call_id=call_id, progress=progress, message=str(progress)
     )
-
-
-def _recipe(result: Plain) -> dict[str, Any]:
-    recipe = result.get("recipe")
-    return dict(recipe) if isinstance(recipe, Mapping) else {}

@@ -57,7 +57,7 @@ def ask_to_stop(job: Job, *, at: datetime) -> Job | None:
 def _news(job: Job, report: Report) -> dict[str, Any]:
     said: dict[str, Any] = {
         "call_id": report.call_id,
-        "message": report.message or None,
+        "message": report.message or report.error,
         "progress": report.progress,
         "error": report.error,
         "error_code": report.error_code,

@@ -75,6 +75,11 @@ class JobHandle(Shown):
         return self._job.error
 
     @property
+    def prompt(self) -> str:
+        """The words that were asked for, whatever has become of the job."""
+        return str(self._job.required_args.get("prompt", ""))
+
+    @property
     def creation_time(self) -> str:
         """When the job was stored, ISO 8601 with zone."""
         return self._job.creation_time.isoformat()
@@ -115,10 +120,11 @@ class JobHandle(Shown):
     def generation(self) -> dict[str, Any] | None:
         """The run, ``call_id status message timestamp required_args optional_args result_video``.
 
-        None as long as the job is only stored and no provider has answered.
+        None as long as the job is only stored: no provider has answered, and it is in no queue.
         """
         # The first version is the one that is stored before the provider is called.
-        return None if self._job.version == 1 else self._job.generation
+        is_only_stored = self._job.version == 1 and self._job.queue is None
+        return None if is_only_stored else self._job.generation
 
     def to_dict(self) -> dict[str, Any]:
         """Return the job as plain data that ``json.dumps`` accepts."""

@@ -79,7 +79,7 @@ class Report:
     call_id: str | None = None
     """The provider's name for the run; None leaves what is known."""
     message: str = ""
-    """For a person; empty leaves what is known."""
+    """For a person; empty stands for the error, or leaves what is known."""
     progress: Progress | None = None
     """None leaves what is known."""
     video: VideoFile | None = None

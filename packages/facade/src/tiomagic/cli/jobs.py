@@ -59,7 +59,7 @@ def jobs(  # noqa: PLR0913 - one argument an option
                 job.feature,
                 job.model,
                 ", ".join(job.tags),
-                (job.generation or {}).get("required_args", {}).get("prompt", "")[:60],
+                " ".join(job.prompt.split())[:60],
             )
             for job in found
         ]

@@ -1,0 +1,69 @@
+"""Where finished videos are between Modal and their place in the output folder."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tiomagic_domain.errors import APIError, ProcessingError
+from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.media import VideoFile
+from tiomagic_domain.ports.provider import Report
+from tiomagic_modal.wire import Plain, check_protocol
+
+
+class Spool:
+    """A folder of finished videos.
+
+    Args:
+        folder: Made when there is the first.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def bring_home(self, job: Job, result: Plain) -> Report:
+        """Put a finished video into the folder, whole or not at all.
+
+        Raises:
+            APIError: retryable, when it arrived damaged.
+            ProcessingError: when it cannot be written.
+        """
+        check_protocol(result)
+        data = result["video"]
+        if hashlib.sha256(data).hexdigest() != result["sha256"]:
+            raise APIError(
+                f"the video of job {job.job_id} arrived damaged; the next check fetches it again",
+                code="damaged",
+                retryable=True,
+            )
+        return Report(
+            status=JobStatus.COMPLETED,
+            message="completed",
+            video=VideoFile(path=self._keep(job.job_id, data), recipe=_recipe(result)),
+            facts=result.get("facts", {}),
+        )
+
+    def _keep(self, job_id: str, data: bytes) -> Path:
+        target = self._folder / f"modal-{job_id}.mp4"
+        # Named by thread as well: two checks of one job may run at one time.
+        partial = target.with_name(f".{target.name}.{threading.get_ident()}.partial")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(data)
+            partial.replace(target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise ProcessingError(
+                f"the video of job {job_id} is finished but could not be written to "
+                f"{self._folder}: {error.strerror}; the next check fetches it again"
+            ) from error
+        return target
+
+
+def _recipe(result: Plain) -> dict[str, Any]:
+    recipe = result.get("recipe")
+    return dict(recipe) if isinstance(recipe, Mapping) else {}

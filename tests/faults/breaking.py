@@ -1,0 +1,163 @@
+"""What is broken: each fault is a function that is called while a caller waits for its job."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from tests.faults import parts
+
+if TYPE_CHECKING:
+    from tests.faults.campaign import Campaign, Fault
+
+
+def _send(campaign: Campaign, number: int) -> None:
+    for pid in campaign.workers():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def nothing(campaign: Campaign, caller: int) -> None:
+    """Break nothing: the campaign itself must be sound."""
+
+
+def kill_caller(campaign: Campaign, caller: int) -> None:
+    """Kill -9 of who waits."""
+    os.kill(caller, signal.SIGKILL)
+
+
+def kill_worker(campaign: Campaign, caller: int) -> None:
+    """Kill -9 of who works."""
+    _send(campaign, signal.SIGKILL)
+
+
+def kill_both(campaign: Campaign, caller: int) -> None:
+    """Power is gone."""
+    campaign.kill_all()
+
+
+def terminate_worker(campaign: Campaign, caller: int) -> None:
+    """SIGTERM, as a service manager sends it."""
+    _send(campaign, signal.SIGTERM)
+
+
+def stop_worker(campaign: Campaign, caller: int) -> None:
+    """SIGSTOP for longer than the lease; whoever wakes up afterwards may have been replaced."""
+    _send(campaign, signal.SIGSTOP)
+    campaign.pause(parts.STALE_S + 0.5)
+    _send(campaign, signal.SIGCONT)
+
+
+def jump_clock(campaign: Campaign, caller: int) -> None:
+    """Somebody corrects the date, by up to a year in either direction."""
+    seconds = campaign.chance.uniform(-3e7, 3e7)
+    (campaign.folder / "jump").write_text(str(seconds))
+
+
+def lock_database(campaign: Campaign, caller: int) -> None:
+    """Somebody holds the database in a transaction of their own."""
+    hold = _hold if campaign.server is None else _hold_table
+    pid = campaign.fork("locker", hold, seconds=campaign.lock_s, server=campaign.server)
+    campaign.finish(pid, 60)
+
+
+def _hold_table(_folder: Path, _pipe: int, seconds: float, server: str) -> None:
+    with psycopg.connect(server) as connection:
+        with contextlib.suppress(psycopg.errors.UndefinedTable):  # Before the first use.
+            connection.execute("lock table tiomagic_jobs in access exclusive mode")
+        time.sleep(seconds)
+        connection.rollback()
+
+
+def _hold(folder: Path, _pipe: int, seconds: float, **_more: object) -> None:
+    with contextlib.closing(sqlite3.connect(folder / "jobs.db", timeout=30)) as connection:
+        connection.execute("begin immediate")
+        time.sleep(seconds)
+        connection.rollback()
+
+
+def truncate_wal(campaign: Campaign, caller: int) -> None:
+    """Power is gone, and of the newest pages a part has not reached the disk."""
+    campaign.kill_all()
+    wal = campaign.folder / "jobs.db-wal"
+    with contextlib.suppress(FileNotFoundError):
+        os.truncate(wal, campaign.chance.randint(0, wal.stat().st_size))
+
+
+def fill_disk(campaign: Campaign, caller: int) -> None:
+    """No byte is free for a while."""
+    filler = campaign.folder / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 4096)
+    campaign.pause(campaign.chance.uniform(0.2, 1.0))
+    filler.unlink()
+
+
+def cut_connections(campaign: Campaign, caller: int) -> None:
+    """The server is out of reach for a while, and every connection broken."""
+    campaign.order.write_text("cut")
+    campaign.pause(campaign.chance.uniform(0.05, 1.0))
+    campaign.order.unlink()
+
+
+def lose_answers(campaign: Campaign, caller: int) -> None:
+    """The server does what it is told, and nobody hears of it; then the connections break."""
+    campaign.order.write_text("mute")
+    campaign.pause(campaign.chance.uniform(0.02, 0.5))
+    campaign.order.unlink()
+    campaign.pause(0.05)
+
+
+def end_connections(campaign: Campaign, caller: int) -> None:
+    """The server ends every connection, as when it is told to restart."""
+    pid = campaign.fork("terminator", _terminate, server=campaign.server)
+    campaign.finish(pid, 60)
+
+
+def _terminate(_folder: Path, _pipe: int, server: str) -> None:
+    others = "datname = current_database() and pid <> pg_backend_pid()"
+    with psycopg.connect(server) as connection:
+        connection.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where {others}")
+
+
+def cancel(campaign: Campaign, caller: int) -> None:
+    """Somebody wants the job to stop."""
+    campaign.fork_canceler()
+
+
+def cancel_and_kill(campaign: Campaign, caller: int) -> None:
+    """The same, and the worker dies before it can confirm."""
+    campaign.fork_canceler()
+    _send(campaign, signal.SIGKILL)
+
+
+FAULTS: dict[str, Fault] = {
+    "cancel": cancel,
+    "cancel_and_kill": cancel_and_kill,
+    "full_disk": fill_disk,
+    "jump_clock": jump_clock,
+    "kill_both": kill_both,
+    "kill_caller": kill_caller,
+    "kill_worker": kill_worker,
+    "lock_database": lock_database,
+    "nothing": nothing,
+    "stop_worker": stop_worker,
+    "terminate_worker": terminate_worker,
+    "truncate_wal": truncate_wal,
+}
+"""Every fault by its name. ``full_disk`` needs a small file system of its own."""
+
+SERVER_FAULTS: dict[str, Fault] = {
+    "cut_connections": cut_connections,
+    "end_connections": end_connections,
+    "lose_answers": lose_answers,
+    **{name: FAULTS[name] for name in FAULTS if name not in {"full_disk", "truncate_wal"}},
+}
+"""Those of a campaign on a server."""
