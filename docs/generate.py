@@ -1,7 +1,8 @@
 """Writes the reference pages of the models from the catalogue: ``uv run python -m docs.generate``.
 
-It writes ``docs/models`` (a page a model, and an index that says which test reaches what) and the
-list of models in the README. With ``--check`` it writes nothing and fails when something is stale.
+It writes ``docs/models`` (a page a model, and an index that says which test reaches what), the
+list of models in the README, and the page of the measurements from ``benchmarks/results``. With
+``--check`` it writes nothing and fails when something is stale.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs import model_page
+from docs import benchmark_page, model_page
 
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.features import Feature
@@ -19,6 +20,7 @@ from tiomagic_domain.features import Feature
 ROOT = Path(__file__).parents[1]
 PAGES = Path("docs/models")
 INDEX = PAGES / "README.md"
+MEASURED = Path("docs/benchmarks.md")
 README = Path("README.md")
 COMMAND = "uv run python -m docs.generate"
 
@@ -65,6 +67,7 @@ def pages() -> dict[Path, str]:
     """Return every file that is made here, with its text; paths are relative to the repository."""
     made = {PAGES / f"{card.name}.md": model_page.page(card) for card in cards()}
     made[INDEX] = INTRODUCTION + "\n".join([*overview(), REACHED.rstrip("\n"), "", *reached(), ""])
+    made[MEASURED] = benchmark_page.page(ROOT)
     made[README] = readme((ROOT / README).read_text(encoding="utf-8"))
     return made
 
@@ -133,7 +136,7 @@ def main() -> int:
         return 0
     wrong = stale()
     if wrong:
-        print(f"not as the catalogue says: {', '.join(wrong)}\nmake them anew: {COMMAND}")
+        print(f"not as their sources say: {', '.join(wrong)}\nmake them anew: {COMMAND}")
     return 1 if wrong else 0
 
 

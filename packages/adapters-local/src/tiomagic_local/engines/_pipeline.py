@@ -28,7 +28,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import torch
 
 from tiomagic_domain.catalogue import ModelCard
@@ -39,6 +38,7 @@ from tiomagic_local.engines._watch import Watch
 from tiomagic_local.media.frames import cover, load_image
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
@@ -226,7 +226,7 @@ def cut_text(tokenizer: Any, prompt: str, limit: int) -> str:
 
 
 def to_pixels(frames: torch.Tensor) -> NDArray[np.uint8]:
-    """Return frames as pixels, each rounded and moved to the CPU once.
+    """Return frames as pixels: rounded where they are, and moved to the CPU in one piece.
 
     Args:
         frames: (T, 3, H, W), float, 0.0-1.0, on any device.
@@ -238,18 +238,24 @@ def to_pixels(frames: torch.Tensor) -> NDArray[np.uint8]:
         GenerationError: when a value is not a number.
     """
     count, _, height, width = frames.shape
-    pixels = np.empty((count, height, width, 3), dtype=np.uint8)
+    pixels = torch.empty((count, height, width, 3), dtype=torch.uint8, device=frames.device)
+    finite = torch.empty(count, dtype=torch.bool, device=frames.device)
+    # Frame by frame, so that no second float copy of the clip is made; the device is asked nothing
+    # before the end, for each question would wait for it.
     for index, frame in enumerate(frames):
-        if not bool(torch.isfinite(frame).all()):
-            raise GenerationError(
-                f"frame {index} has values that are no numbers. The likely causes are a VAE in a "
-                "type that overflows (fp16), or damaged weights",
-                details={"frame": index},
-                code="not_finite",
-            )
-        rounded = frame.float().mul(255).add_(0.5).clamp_(0, 255).to(torch.uint8)
-        pixels[index] = rounded.permute(1, 2, 0).cpu().numpy()
-    return pixels
+        finite[index] = torch.isfinite(frame).all()
+        rounded = frame.float().mul(255).add_(0.5).clamp_(0, 255)
+        pixels[index] = rounded.to(torch.uint8).permute(1, 2, 0)
+    broken = finite.logical_not().nonzero()
+    if len(broken):
+        index = int(broken[0])
+        raise GenerationError(
+            f"frame {index} has values that are no numbers. The likely causes are a VAE in a "
+            "type that overflows (fp16), or damaged weights",
+            details={"frame": index},
+            code="not_finite",
+        )
+    return pixels.cpu().numpy()
 
 
 def translated(error: Exception) -> GenerationError:

@@ -1,0 +1,153 @@
+"""The page of the measurements, made from what ``benchmarks/results`` holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from docs.model_page import head, row
+
+RESULTS = Path("benchmarks/results")
+
+INTRODUCTION = """\
+# Measured
+
+What the benchmarks found, each with the machine it ran on. This page is made from the results that
+are kept with the source; nothing on it was typed by hand. A benchmark is one command, and its first
+lines say what it does.
+"""
+
+Result = Mapping[str, Any]
+
+
+def page(root: Path) -> str:
+    """Return the page.
+
+    Args:
+        root: Of the repository.
+    """
+    lines = [INTRODUCTION.rstrip("\n")]
+    for title, name, section in SECTIONS:
+        path = root / RESULTS / f"{name}.json"
+        if path.is_file():
+            result = json.loads(path.read_text(encoding="utf-8"))
+            lines += ["", f"## {title}", "", *section(result), "", _origin(name, result)]
+    return "\n".join([*lines, ""])
+
+
+def _gpu(result: Result) -> Iterator[str]:
+    card = result["card"]
+    yield "Models of the true shapes with random weights, for the time of a step does not depend on"
+    yield "them. A few steps are timed; a whole run is fifty times their median (`turbo`: four"
+    yield "times), and one decoding. `fast` leaves out all that its cache can leave out: a bound,"
+    yield "and no promise. A large matrix product in bf16 reaches"
+    yield f"{card['matrix_tflop_a_second']:.0f} TFLOP/s on this card: the peak of the denoising."
+    for found in result["rows"]:
+        if "settings" not in found:
+            yield ""
+            yield f"`{found['model']}`: {found['left_out']}."
+            continue
+        size = found["settings"]
+        yield ""
+        yield f"### {found['model']}, {size['width']}x{size['height']}, {size['num_frames']} frames"
+        yield ""
+        yield from _modes(found)
+
+
+def _modes(found: Result) -> Iterator[str]:
+    yield from head(
+        *("mode", "a step", "first step", "decoding", "whole run", "against plain"),
+        *("of the peak", "memory", "predicted"),
+    )
+    plain = found["modes"].get("plain", {})
+    for mode, one in found["modes"].items():
+        if "failed" in one:
+            yield row(f"`{mode}`", f"failed: {one['failed'][:80]}", *[""] * 7)
+            continue
+        whole = whole_run(one)
+        faster = f"{whole_run(plain) / whole:.2f} x" if "step_s_median" in plain else ""
+        peak = max(one["peak_denoising_gib"], one["peak_decoding_gib"])
+        share = one.get("share_of_peak")
+        yield row(
+            *(f"`{mode}`", f"{one['step_s_median']:.2f} s", f"{one['first_step_s']:.1f} s"),
+            *(f"{one['decode_s']:.1f} s", f"{whole:.0f} s", faster),
+            *(f"{share:.0%}" if share else "", f"{peak:.1f} GiB"),
+            f"{found['predicted_peak_gib']:.1f} GiB",
+        )
+
+
+def whole_run(one: Result) -> float:
+    """Return the seconds of a whole run: its steps, and one decoding."""
+    steps = next(value for name, value in one.items() if name.startswith("seconds_of_"))
+    return float(steps + one["decode_s"])
+
+
+def _accelerations(result: Result) -> Iterator[str]:
+    yield f"Eight videos of `{result['model']}` in {result['steps']} steps, against the exact ones."
+    yield ""
+    yield from head("threshold", "calls that ran one block only", "PSNR, median", "least")
+    for one in result["rows"]:
+        if one["threshold"]:
+            decibels = (f"{one['psnr_db_median']} dB", f"{one['psnr_db_least']} dB")
+            yield row(str(one["threshold"]), f"{one['left_out']:.0%}", *decibels)
+
+
+def _overhead(result: Result) -> Iterator[str]:
+    call = result["call"]
+    size = f"{call['num_frames']} frames of {call['width']}x{call['height']}"
+    yield f"A call of {result['what']}: {size}, {call['num_inference_steps']}"
+    yield "steps on a CPU. The budget is 2 %."
+    yield ""
+    yield from head("", "by hand", "tiomagic")
+    for kind, label in (("wall_s", "wall time"), ("cpu_s", "CPU time")):
+        sides = (result[kind][side] for side in ("by_hand", "tiomagic"))
+        cells = (f"{s['median']:.1f} s ({s['min']:.1f} to {s['max']:.1f})" for s in sides)
+        yield row(label, *cells)
+    if "peak_memory" in result:
+        peak = result["peak_memory"]
+        yield row("peak memory", *(f"{peak[side]:.0f} MiB" for side in ("by_hand", "tiomagic")))
+    outside = result["outside_the_pipeline_percent"]
+    same = "the same bit for bit" if result["same_frames_bit_for_bit"] else "not the same"
+    yield ""
+    yield f"Outside of the pipeline's own call: {outside:.2f} % of a run. The frames are {same}."
+
+
+def _startup(result: Result) -> Iterator[str]:
+    yield from head("", "median", "least to most", "over the bare interpreter", "budget")
+    for name, one in result["times"].items():
+        over = f"{one['over_bare_ms']:.0f} ms" if "over_bare_ms" in one else ""
+        budget = f"{one['budget_ms']} ms" if "budget_ms" in one else ""
+        spread = f"{one['least_ms']:.0f} to {one['most_ms']:.0f} ms"
+        yield row(name, f"{one['median_ms']:.0f} ms", spread, over, budget)
+
+
+def _store(result: Result) -> Iterator[str]:
+    yield from head("", "median", "95 of 100 within")
+    for count, one in result["add"].items():
+        label = f"store a job, with {int(count):,} stored"
+        yield row(label, f"{one['median']:.2f} ms", f"{one['p95']:.2f} ms")
+    for name, one in result["list_newest_50_of_100000"].items():
+        label = f"list 50 of 100,000: {name}"
+        yield row(label, f"{one['median']:.2f} ms", f"{one['p95']:.2f} ms")
+
+
+def _origin(name: str, result: Result) -> str:
+    machine = result["machine"]
+    chip = machine.get("gpu", {}).get("name") or machine.get("processor") or machine.get("cpu")
+    versions = {**machine, **result.get("versions", {})}
+    known = ("torch", "diffusers", "python", "sqlite")
+    told = ", ".join(f"{key} {versions[key]}" for key in known if key in versions)
+    load = machine.get("load_at_end", result.get("load_average_1min_at_end"))
+    busy = "" if load is None else f"; load {load:.1f} on {machine['cores']} cores at the end"
+    return f"*{chip}, {result['date'][:10]}: {told}{busy}.* `{RESULTS}/{name}.json`"
+
+
+SECTIONS: tuple[tuple[str, str, Callable[[Result], Iterator[str]]], ...] = (
+    ("Large models on a GPU", "gpu_pipelines", _gpu),
+    ("How far `fast` is from `exact`", "accelerations", _accelerations),
+    ("What tiomagic adds to a pipeline", "overhead", _overhead),
+    ("Start", "startup", _startup),
+    ("The store of jobs", "store", _store),
+)
