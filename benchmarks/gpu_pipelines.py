@@ -15,6 +15,7 @@ to plain diffusers are those of the latents after the same number of steps.
 mode        what runs
 ==========  =====================================================================================
 ``plain``   diffusers as its documentation shows it: bf16, the VAE in fp32 where it says so
+``flash2``  that with FlashAttention 2, which torch takes where it has no better one
 ``exact``   the same with what ``acceleration="exact"`` brings to a run of 50 steps
 ``fast``    that, and the cache with a threshold that leaves out all it can. What it leaves out of
             random weights means nothing; what a step costs that is left out does
@@ -43,12 +44,14 @@ from torch._dynamo.utils import counters
 
 from tiomagic_domain.errors import GenerationError
 from tiomagic_local.memory import Demand
-from tiomagic_local.speed.applying import Accelerator
+from tiomagic_local.speed.applying import Accelerator, Running
+from tiomagic_local.speed.attention import attending
 from tiomagic_local.speed.caching import FEWEST_STEPS
 from tiomagic_local.speed.work import work_of
 
-MODES: Mapping[str, Mapping[str, object] | None] = {
+MODES: Mapping[str, Mapping[str, object] | str | None] = {
     "plain": None,
+    "flash2": "_native_flash",
     "exact": {"compile": "on"},
     "fast": {"compile": "on", "cache_threshold": 1.0},
     "turbo": {"compile": "off"},
@@ -199,21 +202,13 @@ class Bench:
         settings = {**self._settings, "num_inference_steps": self._steps(mode)}
         if mode == "turbo":
             settings["guidance_scale"] = 1.0
-        accelerator = Accelerator(
-            self._pipeline, device=self._device, dtype=self._dtype, masked=self._model.masked
-        )
-        wanted = MODES[mode]
-        on = (
-            contextlib.nullcontext()
-            if wanted is None
-            else accelerator.on({**settings, "acceleration": wanted}, adapted=False)
-        )
+        on = self._on(mode, settings)
         counters.clear()
         run = Run(self._pipeline, self._model, settings, until)
         lora = _lora(self._pipeline.transformer, self._dtype) if mode == "turbo" else None
         with lora or contextlib.nullcontext(), on as running:
             found = run()
-        if running is not None:
+        if isinstance(running, Running):
             found["ran"] = running.facts()
             # A graph that breaks, or that is made again for each block, is time lost in silence.
             found["graphs"] = {
@@ -227,15 +222,7 @@ class Bench:
     def profile(self, mode: str) -> None:
         """Add where the time of a step goes."""
         settings = {**self._settings, "num_inference_steps": 1, "output_type": "latent"}
-        accelerator = Accelerator(
-            self._pipeline, device=self._device, dtype=self._dtype, masked=self._model.masked
-        )
-        wanted = MODES[mode]
-        on = (
-            contextlib.nullcontext()
-            if wanted is None
-            else accelerator.on({**settings, "acceleration": wanted}, adapted=False)
-        )
+        on = self._on(mode, settings)
         generator = torch.Generator("cpu").manual_seed(0)
         arguments = {**inputs(self._pipeline, self._model, generator), **settings}
         with on:
@@ -244,7 +231,28 @@ class Bench:
 
     def decodings(self) -> None:
         """Add what the ways to decode take."""
-        self.row["decodings"] = gpu_probes.decodings(self._pipeline, self._settings)
+        self.row["decodings"] = gpu_probes.decodings(
+            self._pipeline, self._settings, self._given.decodings
+        )
+
+    def peaks(self) -> None:
+        """Add what decoding needs beside the weights, at other sizes and lengths."""
+        self.row["decoding_peaks"] = [
+            gpu_probes.decoding_peak(self._pipeline, size)
+            for size in ((self._model.tiny_size,) if self._given.tiny else gpu_probes.SIZES)
+        ]
+
+    def _on(self, mode: str, settings: Mapping[str, Any]) -> Any:
+        """Return what a mode has on; the plain ones come first, for some of it stays."""
+        wanted = MODES[mode]
+        if wanted is None:
+            return contextlib.nullcontext()
+        if isinstance(wanted, str):
+            return attending(wanted)
+        accelerator = Accelerator(
+            self._pipeline, device=self._device, dtype=self._dtype, masked=self._model.masked
+        )
+        return accelerator.on({**settings, "acceleration": wanted}, adapted=False)
 
     def _steps(self, mode: str) -> int:
         if mode == "turbo":
@@ -254,7 +262,7 @@ class Bench:
     def _derive(self, mode: str, found: dict[str, Any], latents: torch.Tensor | None) -> None:
         steps = TURBO_STEPS if mode == "turbo" else FULL
         found[f"seconds_of_{steps}_steps"] = round(steps * found["step_s_median"], 2)
-        if self._flop is not None and mode in {"plain", "exact"}:
+        if self._flop is not None and mode in {"plain", "flash2", "exact"}:
             rate = self._flop / found["step_s_median"]
             found |= {"tflop_a_second": rate / 1e12, "share_of_peak": rate / self._peak}
         if mode == "plain":
@@ -331,6 +339,9 @@ def _measure(bench: Bench, given: argparse.Namespace, until: float, save: Any) -
         if given.profile and mode in {"plain", "exact"} and time.monotonic() < until:
             bench.profile(mode)
             save()
+    if given.peaks and time.monotonic() < until:
+        bench.peaks()
+        save()
     if given.decodings and time.monotonic() < until:
         bench.decodings()
         print(json.dumps(bench.row["decodings"]), flush=True)
@@ -346,7 +357,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, default=1, help="of each model's sizes, how many")
     parser.add_argument("--seconds", type=float, default=math.inf, help="after which it ends")
     parser.add_argument("--profile", action="store_true", help="say where a step's time goes")
-    parser.add_argument("--decodings", action="store_true", help="compare ways to decode")
+    ways = gpu_probes.WAYS
+    parser.add_argument("--decodings", nargs="*", choices=ways, help="compare ways to decode")
+    parser.add_argument("--peaks", action="store_true", help="of decoding at several sizes")
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", default="bfloat16" if torch.cuda.is_available() else "float32")

@@ -25,6 +25,8 @@ KINDS = {
 """Parts of a kernel's name, and what it does; the first fits. The rest are element by element."""
 ATTENTION = ("native", "_native_cudnn", "_native_flash", "_native_efficient")
 ROUNDS = 5
+SIZES = ((416, 240, 81), (832, 480, 41), (832, 480, 81), (1280, 720, 41))
+"""Width, height and frames of decodings whose memory is told."""
 
 
 def seconds(action: Callable[[], Any], rounds: int = ROUNDS) -> float:
@@ -115,12 +117,27 @@ def _latents(pipeline: Any, settings: Mapping[str, Any]) -> torch.Tensor:
     return torch.randn(shape, generator=generator).to(weight.device, weight.dtype)
 
 
-def decodings(pipeline: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the seconds of ways to decode, and how far each is from the plain one."""
+def decoding_peak(pipeline: Any, size: tuple[int, int, int]) -> dict[str, Any]:
+    """Return the GiB that decoding takes beside what lies on the device already."""
+    width, height, frames = size
+    settings = {"width": width, "height": height, "num_frames": frames}
+    found: dict[str, Any] = {**settings, "s": None, "gib": 0.0}
+    if not torch.cuda.is_available():
+        return {**found, "s": decode_seconds(pipeline, settings)}
+    _free()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    found["s"] = decode_seconds(pipeline, settings)
+    found["gib"] = round((torch.cuda.max_memory_allocated() - before) / 2**30, 2)
+    return found
+
+
+def decodings(pipeline: Any, settings: Mapping[str, Any], ways: list[str]) -> dict[str, Any]:
+    """Return the seconds of ways to decode, and how far each is from the first one."""
     latents, vae = _latents(pipeline, settings), pipeline.vae
     plain, found = None, {}
-    for name, way in WAYS.items():
-        with torch.no_grad(), way(vae):
+    for name in ways:
+        with torch.no_grad(), WAYS[name](vae):
             dtype = next(vae.parameters()).dtype
             first = _timed(lambda d=dtype: vae.decode(latents.to(d), return_dict=False)[0])
             _free()

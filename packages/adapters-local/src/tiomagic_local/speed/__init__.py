@@ -6,6 +6,7 @@ module          what it does
 ``attention``   the best exact attention that works on the device
 ``prompts``     remembers what the text encoders made of a prompt
 ``compiling``   compiles the transformer's repeated blocks, for runs that are long enough
+``layout``      lays the weights of a VAE as a GPU reads them
 ``caching``     leaves out most of the transformer where little changes between two steps; inexact
 ``applying``    puts these on a pipeline for the time of a call
 ==============  =================================================================================

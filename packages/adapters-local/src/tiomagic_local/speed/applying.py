@@ -11,6 +11,7 @@ from tiomagic_domain.acceleration import EXACT, Acceleration
 from tiomagic_local.speed.attention import NATIVE, attending, chosen, usable
 from tiomagic_local.speed.caching import Cached, first_block_cached
 from tiomagic_local.speed.compiling import compiled, pays
+from tiomagic_local.speed.layout import lay_out
 from tiomagic_local.speed.prompts import PromptMemory
 from tiomagic_local.speed.work import work_of
 
@@ -60,6 +61,10 @@ class Accelerator:
         self._dtype = dtype
         self._masked = masked
         self._prompts = PromptMemory()
+        # For good: what runs later must not depend on what ran before. On a CPU it would be
+        # another algorithm, whose numbers are not those of diffusers.
+        if device.type == "cuda":
+            lay_out(pipeline.vae)
 
     @contextlib.contextmanager
     def on(self, settings: Mapping[str, Any], *, adapted: bool) -> Iterator[Running]:
