@@ -25,7 +25,7 @@ KINDS = {
 """Parts of a kernel's name, and what it does; the first fits. The rest are element by element."""
 ATTENTION = ("native", "_native_cudnn", "_native_flash", "_native_efficient")
 ROUNDS = 5
-SIZES = ((416, 240, 81), (832, 480, 41), (832, 480, 81), (1280, 720, 41))
+SIZES = ((448, 256, 81), (832, 480, 41))
 """Width, height and frames of decodings whose memory is told."""
 
 
