@@ -51,8 +51,9 @@ REACHED = """\
 ## Which test reaches what
 
 Each cell names the test that runs this model with this feature on a small pipeline of random
-weights that has every part of the real one: at both ends of every limit for `local`, and through
-the code of the rented container for `modal`.
+weights that has every part of the real one: for `local` with the largest of each number beside the
+smallest of the others, for `modal` with the smallest of all, through the code of the rented
+container. A call that another model has made on the same small pipeline is not made twice.
 `tests/catalogue/test_tm.py` then takes a model of each kind of pipeline the whole way through `tm`.
 
 """

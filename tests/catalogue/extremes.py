@@ -9,9 +9,10 @@ from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.parameters import UNSET, Kind, Parameter
 from tiomagic_domain.schema import ExactlyOne, Schema, WithinVideo
 
-COSTLY = ("width", "height", "num_frames", "num_inference_steps")
+COSTLY = (("height",), ("width", "num_inference_steps"), ("num_frames",))
 """What a call is long for. The largest of one is tried with the smallest of the others: all of them
-at once takes a day on a tiny model too, and even the two sides together some twenty seconds."""
+at once takes a day on a tiny model too, and even the two sides together some twenty seconds. Many
+steps of one row of pixels take little more than of one pixel, and are tried with it."""
 
 SAMPLES: Mapping[Kind, object] = {
     Kind.STRING: "a fox",
@@ -59,10 +60,21 @@ def ends(parameter: Parameter) -> tuple[Any, Any]:
 def calls(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give the settings of each extreme call, with a name."""
     yield "smallest", smallest(schema)
-    for name in COSTLY:
+    yield from large_calls(schema)
+
+
+def large_calls(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give the settings of each call with something costly in it, with a name.
+
+    The first one has the last of all choices and every switch on, the others the first and none.
+    """
+    choice = -1
+    for together in COSTLY:
         # A number that is fixed is at its largest in every call.
-        if name in schema and len(set(ends(schema[name]))) == 2:
-            yield f"largest {name}", largest(schema, name)
+        names = [n for n in together if n in schema and len(set(ends(schema[n]))) == 2]
+        if names:
+            yield f"largest {' and '.join(names)}", largest(schema, *names, choice=choice)
+            choice = 0
 
 
 def smallest(schema: Schema) -> dict[str, Any]:
@@ -70,19 +82,21 @@ def smallest(schema: Schema) -> dict[str, Any]:
     return _settings(schema, {p.name: ends(p)[0] for p in schema.optional if is_number(p)}, 0)
 
 
-def largest(schema: Schema, *names: str) -> dict[str, Any]:
+def largest(schema: Schema, *names: str, choice: int = -1) -> dict[str, Any]:
     """Return a legal call whose numbers are at their upper ends.
 
     Args:
         schema: Of the model.
         names: Those of the costly numbers that are; the others are as small as can be.
+        choice: The place of the choice to take of each that has some; 0 leaves switches off.
     """
     numbers = {}
+    costly = {name for together in COSTLY for name in together}
     for parameter in filter(is_number, schema.optional):
         low, high = ends(parameter)
-        small = parameter.name in COSTLY and parameter.name not in names
+        small = parameter.name in costly and parameter.name not in names
         numbers[parameter.name] = low if small else high
-    return _settings(schema, numbers, -1)
+    return _settings(schema, numbers, choice)
 
 
 def _settings(schema: Schema, numbers: Mapping[str, Any], choice: int) -> dict[str, Any]:

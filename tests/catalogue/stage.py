@@ -54,14 +54,20 @@ class Wardrobe:
             )
         save(self.folder, [card.name])
 
-    def call(self, request: Request) -> tuple[object, ...]:
+    def call(self, request: Request, *, size_alone: bool = False) -> tuple[object, ...]:
         """Return what decides the frames of a request, to be compared with that of another.
 
         Models whose cards differ in words and defaults alone, over the same weights, make the same
         call at an end of their limits: once is enough.
+
+        Args:
+            request: The call.
+            size_alone: True where the size and the length of the video are all that is asked for,
+                in which the LoRAs that make a model change nothing.
         """
         card = request.card
-        facts = (card.engine, card.prompt_tokens, repr(card.options), card.parts, card.loras)
+        loras = () if size_alone else card.loras
+        facts = (card.engine, card.prompt_tokens, repr(card.options), card.parts, loras)
         settings = repr(sorted(request.settings.items()))
         return (*facts, TINY.get(card.name), request.feature, settings)
 

@@ -26,8 +26,8 @@ def seen():
 def test_it_travels(card, feature, wardrobe, studio, seen, tmp_path):
     """The request arrives as it was sent, and the container makes its video from it.
 
-    The rest of the way, with a server and a container, is in ``tests/modal``: it is the same for
-    every model.
+    It is the smallest call of the model. The rest of the way, with a server and a container, is in
+    ``tests/modal``: it is the same for every model.
     """
     request = request_for(card, feature, smallest(card.schema(feature)), studio)
     check_travel(request)

@@ -16,7 +16,7 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import Phase, Progress
 
-STEPS = 3
+STEPS = 2
 
 
 def one_of_each() -> list[tuple[ModelCard, Feature]]:
@@ -76,9 +76,9 @@ class Stop:
 def test_a_pipeline(card, feature, tm, wardrobe, studio):
     """The mp4 has the rate of the model, and the size and the frames of the call.
 
-    Made again from the same seed it has the same frames to the last bit: by the pipeline that is
-    loaded, by one whose last run was stopped among the denoising steps or in the decoder, and by
-    one that was loaded anew.
+    Made again from the same seed it has the same frames to the last bit: by a pipeline whose last
+    run was stopped among the denoising steps, and by one that was loaded anew and stopped in the
+    decoder.
     """
     wardrobe.provide(card)
     schema = card.schema(feature)
@@ -106,9 +106,9 @@ def test_a_pipeline(card, feature, tm, wardrobe, studio):
         assert stream.average_rate == card.fps
     frames = frames_of(first)
     assert frames.shape == (settings["num_frames"], settings["height"], settings["width"], 3)
-    for phase in (Phase.DENOISING, Phase.DECODING):
-        make(Stop(tm, phase))
-        assert np.array_equal(frames_of(make()), frames), f"after a stop while {phase}"
+    make(Stop(tm, Phase.DENOISING))
+    assert np.array_equal(frames_of(make()), frames), "after a stop among the steps"
     tm.unload()
-    assert np.array_equal(frames_of(make()), frames), "loaded anew"
-    assert len(list(Path(first).parent.glob("*.mp4"))) == 4
+    make(Stop(tm, Phase.DECODING))
+    assert np.array_equal(frames_of(make()), frames), "loaded anew, after a stop in the decoder"
+    assert len(list(Path(first).parent.glob("*.mp4"))) == 3

@@ -13,7 +13,7 @@ from examples.tiny_vace import (
     shared_parts,
 )
 
-__all__ = ["TINY", "build_flf2v", "build_i2v", "build_t2v", "build_vace"]
+__all__ = ["TINY", "build_flf2v", "build_i2v", "build_t2v", "build_vace", "sight"]
 
 CLIP_WIDTH = 16
 CLIP_TOKENS = 17
@@ -41,10 +41,25 @@ def build_flf2v(folder: Path, *, seed: int = 0) -> Path:
     return _image_pipeline(folder, seed=seed, shift=16.0, pos_embed_seq_len=2 * CLIP_TOKENS)
 
 
+def sight() -> Any:
+    """Return the configuration of a tiny CLIP encoder of pictures."""
+    from transformers import CLIPVisionConfig
+
+    return CLIPVisionConfig(
+        hidden_size=CLIP_WIDTH,
+        projection_dim=CLIP_WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=32,
+        intermediate_size=16,
+        patch_size=8,
+    )
+
+
 def _image_pipeline(folder: Path, *, seed: int, shift: float, **extra: Any) -> Path:
     import torch
     from diffusers import WanImageToVideoPipeline, WanTransformer3DModel
-    from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModel
+    from transformers import CLIPImageProcessorPil, CLIPVisionModel
 
     torch.manual_seed(seed)
     transformer = WanTransformer3DModel(
@@ -54,20 +69,11 @@ def _image_pipeline(folder: Path, *, seed: int, shift: float, **extra: Any) -> P
         added_kv_proj_dim=TRANSFORMER["num_attention_heads"] * TRANSFORMER["attention_head_dim"],
         **extra,
     )
-    sight = CLIPVisionConfig(
-        hidden_size=CLIP_WIDTH,
-        projection_dim=CLIP_WIDTH,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        image_size=32,
-        intermediate_size=16,
-        patch_size=8,
-    )
     parts = shared_parts() | {"scheduler": scheduler(shift)}
     pipeline = WanImageToVideoPipeline(
         **parts,
         transformer=transformer.eval(),
-        image_encoder=CLIPVisionModel(sight).eval(),
+        image_encoder=CLIPVisionModel(sight()).eval(),
         image_processor=CLIPImageProcessorPil(crop_size=32, size=32),
     )
     pipeline.save_pretrained(folder)

@@ -1,7 +1,9 @@
-"""SkyReels-V2 by Skywork: one set of weights for words, for a picture, and for two, at 24 frames/s.
+"""SkyReels-V2 by Skywork: weights for words, for a picture, and some for both, at 24 frames/s.
 
-These are the models of diffusion forcing, which know the noise of each frame by itself: a picture
-is a frame without noise, so that the repositories for words or for pictures alone are not needed.
+The models of diffusion forcing (DF) know the noise of each frame by itself: a picture is a frame
+without noise, so that one set of weights makes videos from words, from a picture, and between two.
+Those for words or for pictures alone denoise all frames alike; in the authors' own comparison the
+one for pictures is a little better than these.
 All frames are made together here, within the 97 that the models were trained on. They have the
 architecture of Wan 2.1 and its limits. Between two pictures the last one is what would come next:
 the model draws up to it, and the video ends before it, as in the authors' own code.
@@ -22,13 +24,14 @@ from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema import MaxPixels, Schema
 
 SCRIPT = "the authors' generate_video_df.py (github.com/SkyworkAI/SkyReels-V2)"
+ALONE = "the authors' generate_video.py (github.com/SkyworkAI/SkyReels-V2)"
 README = "the authors' README (github.com/SkyworkAI/SkyReels-V2)"
 PIXELS = 960 * 544
 FRAMES = 97
 FPS = 24
 
 
-def _schema(feature: Feature) -> Schema:
+def _schema(feature: Feature, script: str = SCRIPT) -> Schema:
     words = feature is Feature.TEXT_TO_VIDEO
     width, height = (960, 544) if words else (None, None)
     return Schema(
@@ -41,9 +44,9 @@ def _schema(feature: Feature) -> Schema:
             settings.side("width", default=width, multiple_of=16, low=16, high=1280),
             settings.side("height", default=height, multiple_of=16, low=16, high=1280),
             settings.num_frames(
-                default=FRAMES, low=5, high=FRAMES, multiple_of=4, offset=1, source=SCRIPT
+                default=FRAMES, low=5, high=FRAMES, multiple_of=4, offset=1, source=script
             ),
-            settings.num_inference_steps(default=30, source=SCRIPT),
+            settings.num_inference_steps(default=30, source=script),
             settings.guidance_scale(default=6.0 if words else 5.0, source=README),
             settings.flow_shift(default=8.0 if words else 5.0, source=README),
             settings.SEED,
@@ -91,4 +94,28 @@ DF_1_3B = replace(
     gpu_memory_gib=8,
 )
 
-MODELS = (DF_14B, DF_1_3B)
+T2V_14B = replace(
+    DF_14B,
+    name="skyreels-v2-t2v-14b-540p",
+    title="SkyReels-V2 text to video 14B, 540p",
+    description="Film-like shots at 24 frames a second from words alone.",
+    engine="skyreels_t2v",
+    repository="Skywork/SkyReels-V2-T2V-14B-540P-Diffusers",
+    features=MappingProxyType({Feature.TEXT_TO_VIDEO: _schema(Feature.TEXT_TO_VIDEO, ALONE)}),
+)
+
+I2V_14B = replace(
+    DF_14B,
+    name="skyreels-v2-i2v-14b-540p",
+    title="SkyReels-V2 image to video 14B, 540p",
+    description="Brings one picture to life, film-like, at 24 frames a second.",
+    engine="skyreels_i2v",
+    repository="Skywork/SkyReels-V2-I2V-14B-540P-Diffusers",
+    features=MappingProxyType({Feature.IMAGE_TO_VIDEO: _schema(Feature.IMAGE_TO_VIDEO, ALONE)}),
+    # As Wan's model for pictures: the transformer 30.5, the text encoder 12.5, CLIP and the VAE in
+    # fp32.
+    weights_gib=45.9,
+    largest_gib=30.5,
+)
+
+MODELS = (DF_14B, DF_1_3B, T2V_14B, I2V_14B)
