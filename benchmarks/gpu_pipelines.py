@@ -191,7 +191,7 @@ class Bench:
         demand = Demand(
             weights_gib=_gib(weights), largest_gib=0.0, pixels=width * height, frames=frames
         )
-        self.row["predicted_peak_gib"] = round(demand.weights_gib + demand.activations_gib, 2)
+        self.row["predicted_peak_gib"] = round(demand.peak_gib, 2)
 
     def warm_up(self) -> None:
         """Decode once: the first convolutions of a process look for their kernels."""

@@ -49,7 +49,7 @@ def test_a_page_says_every_parameter_with_its_default_limits_and_source():
 def test_the_measurements_are_those_of_the_results(tmp_path):
     """A whole run is its steps and a decoding, and what failed or was left out is not hidden."""
     step = {"first_step_s": 30.0, "decode_s": 5.0, "peak_denoising_gib": 31.0}
-    step |= {"peak_decoding_gib": 33.25}
+    step |= {"peak_decoding_gib": 33.25, "weights_gib": 27.0}
     modes = {
         "plain": {**step, "step_s_median": 4.0, "seconds_of_50_steps": 200.0},
         "exact": {**step, "step_s_median": 2.0, "seconds_of_50_steps": 100.0, "share_of_peak": 0.7},
@@ -57,7 +57,7 @@ def test_the_measurements_are_those_of_the_results(tmp_path):
     }
     size = {"width": 832, "height": 480, "num_frames": 81}
     rows = [
-        {"model": "a", "settings": size, "predicted_peak_gib": 32.0, "modes": modes},
+        {"model": "wan2.1-t2v-14b", "settings": size, "modes": modes},
         {"model": "b", "left_out": "the time was over"},
     ]
     machine = {"gpu": {"name": "A card"}, "torch": "2.15", "cores": 2, "load_at_end": 1.0}
@@ -67,7 +67,7 @@ def test_the_measurements_are_those_of_the_results(tmp_path):
     whole = json.dumps({**result, "date": "2026-11-27"})
     (folder / "gpu_pipelines.json").write_text(whole)
     page = benchmark_page.page(tmp_path)
-    exact = "| `exact` | 2.00 s | 30.0 s | 5.0 s | 105 s | 1.95 x | 70% | 33.2 GiB | 32.0 GiB |"
+    exact = "| `exact` | 2.00 s | 30.0 s | 5.0 s | 105 s | 1.95 x | 70% | 33.2 GiB | 36.8 GiB |"
     failed, left_out = "| `turbo` | failed: RuntimeError: no |", "`b`: the time was over"
     for said in (exact, failed, left_out, "700 TFLOP/s", "A card"):
         assert said in page

@@ -17,10 +17,17 @@ from enum import StrEnum
 RESERVE_GIB = 1.0
 """Left for the driver's own buffers and for fragments."""
 
-GIB_A_MEGAPIXEL_FRAME = 0.12
-"""Activations per million pixels of the whole clip, in GiB. Computed from the shapes of a 14B
-model in bf16 (a dozen maps of tokens times 5120) and of the fp32 VAE; not measured. 81 frames of
-832x480 come to 3.9 GiB, of 1280x720 to 9.0 GiB."""
+DENOISING_GIB = 0.12
+"""Activations of a step per million pixels of the whole clip. Measured on an H100, 81 frames of
+832x480: 3.6 GiB for 14B in plain diffusers, 3.9 with a cache or a LoRA, 2.0 compiled; a model of
+1.3B takes 1.6."""
+
+DECODING_GIB = 21.0
+"""What the Wan VAE in fp32 holds per million pixels of a frame while it decodes four of them: by
+far the most of it all. Measured at 81 frames of 832x480, together with the next one: 8.8 GiB."""
+
+FRAMES_GIB = 0.012
+"""The decoded frames in fp32, per million pixels of the whole clip."""
 
 VAE_GIB = 0.5
 """The Wan VAE in fp32; it stays on the device in every plan."""
@@ -47,9 +54,25 @@ class Demand:
     frames: int
 
     @property
-    def activations_gib(self) -> float:
-        """An estimate of what is needed beside the weights."""
-        return RESERVE_GIB + GIB_A_MEGAPIXEL_FRAME * self.pixels * self.frames / 1e6
+    def denoising_gib(self) -> float:
+        """What the steps need beside the weights."""
+        return DENOISING_GIB * self.pixels * self.frames / 1e6
+
+    @property
+    def decoding_gib(self) -> float:
+        """What decoding needs beside the weights."""
+        return (DECODING_GIB + FRAMES_GIB * self.frames) * self.pixels / 1e6
+
+    @property
+    def peak_gib(self) -> float:
+        """What is needed where all weights lie on the device."""
+        return self.weights_gib + RESERVE_GIB + max(self.denoising_gib, self.decoding_gib)
+
+    @property
+    def peak_of_parts_gib(self) -> float:
+        """What is needed where one component at a time does: a step, or the VAE that decodes."""
+        step, decoding = self.largest_gib + self.denoising_gib, VAE_GIB + self.decoding_gib
+        return RESERVE_GIB + max(step, decoding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +112,7 @@ def choose(demand: Demand, *, device: str, free_gib: float | None, wanted: str =
 
 
 def _fitting(demand: Demand, free_gib: float) -> Choice:
-    extra = demand.activations_gib
-    all_gib, one_gib = demand.weights_gib + extra, demand.largest_gib + extra
+    all_gib, one_gib = demand.peak_gib, demand.peak_of_parts_gib
     have = f"{free_gib:.1f} GiB are free"
     if all_gib <= free_gib:
         return _chosen(Plan.RESIDENT, f"all takes {all_gib:.1f} GiB, {have}")
