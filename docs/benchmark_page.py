@@ -48,8 +48,8 @@ def _gpu(result: Result) -> Iterator[str]:
     card = result["card"]
     yield "Models of the true shapes with random weights, for the time of a step does not depend on"
     yield "them. A few steps are timed; a whole run is fifty times their median (`turbo`: four"
-    yield "times), and one decoding. Of `fast` a step that is left out is told. A large matrix"
-    yield f"product in bf16 reaches {card['matrix_tflop_a_second']:.0f} TFLOP/s on this card, the peak."
+    yield "times), and one decoding. Of `fast` a step that is left out is told. The peak is a large"
+    yield f"matrix product in bf16: {card['matrix_tflop_a_second']:.0f} TFLOP/s on this card."
     for found in result["rows"]:
         if "settings" not in found:
             yield ""
