@@ -47,6 +47,19 @@ def list_models(_: Sphinx, name: str, text: list[str]) -> None:
         text[0] += ALL_MODELS
 
 
+def reach_all(_: Sphinx, __: str, ___: str, context: dict[str, object], ____: object) -> None:
+    """Mend what a keyboard or a screen reader would miss: long lines, wide tables, captions."""
+    for part, found, mended in (
+        ("body", "<pre>", '<pre tabindex="0">'),
+        ("body", '<div class="table-wrapper', '<div tabindex="0" class="table-wrapper'),
+        ("furo_navigation_tree", 'role="heading"', 'role="heading" aria-level="2"'),
+    ):
+        text = context.get(part)
+        if isinstance(text, str):
+            context[part] = text.replace(found, mended)
+
+
 def setup(app: Sphinx) -> None:
-    """Join in when a page is read."""
+    """Join in when a page is read, and after the theme when one is written."""
     app.connect("source-read", list_models)
+    app.connect("html-page-context", reach_all, priority=900)
