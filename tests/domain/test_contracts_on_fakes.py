@@ -24,14 +24,17 @@ from tiomagic_domain.testing import (
     FakeClock,
     FakeEngine,
     FakeMediaReader,
+    FakePictures,
     FakeProvider,
     ImageToVideoContract,
     InterpolateContract,
     MediaReaderContract,
+    PicturesContract,
     PoseGuidanceContract,
     RemoteProviderContract,
     TextToVideoContract,
     make_job,
+    make_video,
 )
 
 
@@ -39,6 +42,16 @@ class TestFakeClock(ClockContract):
     @pytest.fixture
     def clock(self):
         return FakeClock()
+
+
+class TestFakePictures(PicturesContract):
+    @pytest.fixture
+    def pictures(self):
+        return FakePictures()
+
+    @pytest.fixture
+    def video(self, tmp_path):
+        return make_video(tmp_path / "spool").path
 
 
 class TestFakeMediaReader(MediaReaderContract):

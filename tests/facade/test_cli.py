@@ -320,19 +320,43 @@ def read_all(terminal: int) -> str:
         parts.append(part)
 
 
-def test_on_a_terminal_a_table_fits(folder: Path, plugin_path: Path) -> None:
-    """With a person in front the table is rich's, as wide as the terminal."""
+def on_terminal(folder: Path, plugin_path: Path, columns: int, *words: str) -> list[str]:
+    """Return the lines that a person sees in a terminal."""
     looks, writes = pty.openpty()
-    environment = clean_environment(PYTHONPATH=str(plugin_path), COLUMNS="100", TERM="xterm")
-    command = [sys.executable, "-m", "tiomagic.cli.main", "models"]
+    environment = clean_environment(PYTHONPATH=str(plugin_path), COLUMNS=str(columns), TERM="xterm")
+    command = [sys.executable, "-m", "tiomagic.cli.main", *words]
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=writes) as process:
         os.close(writes)
         drawn = read_all(looks)
     os.close(looks)
     assert process.returncode == 0
-    assert "wan2.1-t2v-14b" in drawn
     visible = re.sub(r"\x1b\[[0-9;]*m", "", drawn).splitlines()
-    assert max(len(line.rstrip()) for line in visible) <= 100
+    return [line.rstrip() for line in visible]
+
+
+def test_on_a_terminal_a_table_fits(folder: Path, plugin_path: Path) -> None:
+    """With a person in front the table is rich's, as wide as the terminal."""
+    lines = on_terminal(folder, plugin_path, 100, "models")
+    assert any("wan2.1-t2v-14b" in line for line in lines)
+    assert max(len(line) for line in lines) <= 100
+
+
+@pytest.mark.parametrize(
+    ("width", "shown", "left_out"), [(80, "status", "created"), (160, "created", "never")]
+)
+def test_a_job_is_one_line_in_any_terminal(
+    shell: Run, folder: Path, plugin_path: Path, width: int, shown: str, left_out: str
+) -> None:
+    """A narrow one does without columns; the id stays whole, and long words are cut."""
+    shell("text-to-video", "a fox " * 40, "-p", "fake", "-q")
+    (job,) = json.loads(shell("jobs", "--json").stdout)
+    head, row, *rest = on_terminal(folder, plugin_path, width, "jobs")
+    assert row.startswith(f"{job['job_id']}  completed")
+    assert "a fox" in row
+    assert shown in head
+    assert left_out not in head
+    assert len(row) <= width
+    assert not any(rest)
 
 
 def test_help_has_the_exit_codes_and_writes_nothing(cli: Run, folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
 from tiomagic_domain.ports import Labelled
 from tiomagic_local.media.frames import even_indices
 from tiomagic_local.media.mp4 import write_mp4
@@ -74,7 +74,10 @@ class PictureMaker:
         ]
         if not any(strip.film for row in strips for strip in row):
             raise ValidationError("there is no video to show side by side", code="no_video")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ProcessingError(f"{str(target)!r} cannot be written: {error}") from error
         frames = montage(strips, width=width, title=title)
         write_mp4(target, frames, fps=rate_of(strips), recipe={})
         return target

@@ -11,7 +11,7 @@ port                            fake                         contract
 ``Leases``                      ``MemoryLeases``             ``LeasesContract``
 ``MediaReader``                 ``FakeMediaReader``          ``MediaReaderContract``
 ``OutputStore``                 ``FakeOutputStore``          ``OutputStoreContract``
-``Pictures``                    ``FakePictures``
+``Pictures``                    ``FakePictures``             ``PicturesContract``
 ``Processes``                   ``FakeProcesses``
 ``Provider``                    ``FakeProvider``             ``BlockingProviderContract``,
                                                              ``QueueingProviderContract`` or
@@ -47,6 +47,7 @@ from tiomagic_domain.testing.contracts.job_repository import (  # noqa: E402
 )
 from tiomagic_domain.testing.contracts.leases import LeasesContract  # noqa: E402
 from tiomagic_domain.testing.contracts.media_reader import MediaReaderContract  # noqa: E402
+from tiomagic_domain.testing.contracts.pictures import PicturesContract  # noqa: E402
 from tiomagic_domain.testing.contracts.provider import (  # noqa: E402
     BlockingProviderContract,
     QueueingProviderContract,
@@ -92,6 +93,7 @@ __all__ = [
     "MemoryJobRepository",
     "MemoryLeases",
     "OutputStoreContract",
+    "PicturesContract",
     "PoseGuidanceContract",
     "QueueingProviderContract",
     "RecordingObserver",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tiomagic.cli import completing
 from tiomagic.cli import options as o
 from tiomagic.cli.exits import Exit
 from tiomagic.cli.making import connect
@@ -49,11 +50,16 @@ def batch(
 
 
 def compare(  # noqa: PLR0913 - one argument an option
-    feature: Annotated[str, typer.Argument(help="Such as text_to_video.")],
+    feature: Annotated[
+        str, typer.Argument(help="Such as text-to-video.", autocompletion=completing.features)
+    ],
     *,
     prompts: Annotated[list[str], typer.Option("--prompt", metavar="TEXT", help="Repeatable.")],
     models: Annotated[
-        list[str] | None, typer.Option("--model", "-m", metavar="NAME", help="Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--model", "-m", metavar="NAME", help="Repeatable.", autocompletion=completing.models
+        ),
     ] = None,
     seeds: Annotated[
         list[int] | None, typer.Option("--seed", metavar="INTEGER", help="Repeatable.")

@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tiomagic.cli import completing
+
 if TYPE_CHECKING:
     from tiomagic.arguments import JobFilters
 
 _ZONE = "2026-11-22 or 2026-11-22T12:00Z; local time without a zone"
 
-Feature = Annotated[str | None, typer.Option(help="Such as text-to-video.")]
-Provider = Annotated[str | None, typer.Option("--provider", "-p", help="Who ran it.")]
+Feature = Annotated[
+    str | None,
+    typer.Option(help="Such as text-to-video.", autocompletion=completing.features),
+]
+Provider = Annotated[
+    str | None,
+    typer.Option("--provider", "-p", help="Who ran it.", autocompletion=completing.providers),
+]
 Text = Annotated[
     str | None, typer.Option(help="Words that must all occur in the prompt, in any order.")
 ]

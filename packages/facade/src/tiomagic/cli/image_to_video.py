@@ -7,9 +7,10 @@ from tiomagic.cli.making import Manner, make
 
 
 def image_to_video(  # noqa: PLR0913 - one argument an option
-    prompt: o.Prompt,
-    image: o.Source,
+    prompt: o.Prompt = None,
+    image: o.Source = None,
     *,
+    source: o.From = None,
     model: o.Model = None,
     provider: o.Provider = None,
     seed: o.Seed = None,
@@ -54,4 +55,4 @@ def image_to_video(  # noqa: PLR0913 - one argument an option
         as_json=as_json,
         debug=debug,
     )
-    make("image_to_video", model, given, assignments, manner)
+    make("image_to_video", model, given, assignments, manner, source)

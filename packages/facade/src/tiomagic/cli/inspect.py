@@ -7,12 +7,19 @@ from typing import Annotated
 
 import typer
 
+from tiomagic.cli import completing
 from tiomagic.cli import options as o
 from tiomagic.cli.output import reporting
 
 
 def inspect(
-    path: Annotated[str, typer.Argument(help="A video of tiomagic, or the JSON file beside it.")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="A video of tiomagic, or the JSON file beside it.",
+            autocompletion=completing.videos,
+        ),
+    ],
     *,
     as_json: o.Json = False,
     debug: o.Debug = False,

@@ -7,10 +7,11 @@ from tiomagic.cli.making import Manner, make
 
 
 def interpolate(  # noqa: PLR0913 - one argument an option
-    prompt: o.Prompt,
-    first_frame: o.Source,
-    last_frame: o.Source,
+    prompt: o.Prompt = None,
+    first_frame: o.Source = None,
+    last_frame: o.Source = None,
     *,
+    source: o.From = None,
     model: o.Model = None,
     provider: o.Provider = None,
     seed: o.Seed = None,
@@ -56,4 +57,4 @@ def interpolate(  # noqa: PLR0913 - one argument an option
         as_json=as_json,
         debug=debug,
     )
-    make("interpolate", model, given, assignments, manner)
+    make("interpolate", model, given, assignments, manner, source)

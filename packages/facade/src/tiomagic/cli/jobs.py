@@ -64,4 +64,5 @@ def jobs(  # noqa: PLR0913 - one argument an option
             for job in found
         ]
         columns = ["job", "status", "created (UTC)", "feature", "model", "tags", "prompt"]
-        output.table([job.to_dict() for job in found], columns, rows)
+        spare = ["tags", "feature", "model", "created (UTC)"]
+        output.table([job.to_dict() for job in found], columns, rows, spare=spare)

@@ -15,6 +15,7 @@ from tiomagic.cli.convert import convert
 from tiomagic.cli.delete import delete
 from tiomagic.cli.demo import demo
 from tiomagic.cli.doctor import doctor
+from tiomagic.cli.examples import epilog
 from tiomagic.cli.exits import HELP
 from tiomagic.cli.export import export
 from tiomagic.cli.image_to_video import image_to_video
@@ -71,7 +72,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in COMMANDS:
-    app.command(command.__name__.strip("_").replace("_", "-"))(command)
+    name = command.__name__.strip("_").replace("_", "-")
+    app.command(name, epilog=epilog(name))(command)
 app.add_typer(modal)
 
 

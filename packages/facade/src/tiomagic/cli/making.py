@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import typer
@@ -55,19 +55,29 @@ def make(
     options: Mapping[str, str | None],
     assignments: list[str] | None,
     manner: Manner,
+    source: str | None = None,
 ) -> None:
-    """Run one of the four features and show where the video is."""
-    with reporting(as_json=manner.as_json, debug=manner.debug) as output:
-        from tiomagic.cli.texts import prompt_of  # noqa: PLC0415  # Not for --help.
-        from tiomagic.cli.values import arguments_of  # noqa: PLC0415  # The same.
-        from tiomagic.listing import schema  # noqa: PLC0415  # The same.
+    """Run one of the four features and show where the video is.
 
+    Args:
+        feature: Which one.
+        model: None for the recipe's, or the provider's default.
+        options: Texts by parameter name; None for what was left out.
+        assignments: The texts of ``--set``.
+        manner: How it runs.
+        source: A recipe to begin with.
+    """
+    with reporting(as_json=manner.as_json, debug=manner.debug) as output:
+        if options["prompt"] is None and source is None:
+            raise typer.BadParameter(
+                "give the prompt, or a recipe with --from", param_hint="PROMPT"
+            )
         tm = connect(output, provider=manner.provider, model_path=manner.model_path)
+        recipe = None if source is None else _recipe(tm, source, feature)
         if tm.settings.provider is None:
-            tm.configure(provider="local")
-        name = model or tm.get_default_model()
-        texts = {**options, "prompt": prompt_of(options["prompt"] or "")}
-        arguments = arguments_of(schema(feature, name), texts, assignments or [])
+            tm.configure(provider=str(recipe["provider"]) if recipe else "local")
+        name = model or (str(recipe["model"]) if recipe else tm.get_default_model())
+        arguments = _arguments(feature, name, options, assignments, recipe)
         target = check_target(manner.output)
         if manner.dry_run:
             _show_plan(output, tm, feature, name, arguments)
@@ -81,6 +91,47 @@ def make(
             **arguments,
         )
         settle(output, job, manner, target)
+
+
+def _recipe(tm: TioMagic, source: str, feature: str) -> dict[str, Any]:
+    """Return a recipe of a feature.
+
+    Raises:
+        ValidationError: when it is of another one.
+    """
+    from tiomagic_domain.errors import Problem, ValidationError  # noqa: PLC0415  # Not for --help.
+
+    recipe = tm.get_recipe(source)
+    if recipe["feature"] != feature:
+        other = str(recipe["feature"]).replace("_", "-")
+        message = f"is a recipe of another feature; use: tiomagic {other}"
+        problem = Problem(field="--from", message=message, given=repr(source))
+        raise ValidationError.of([problem], subject="the command line")
+    return recipe
+
+
+def _arguments(
+    feature: str,
+    model: str,
+    options: Mapping[str, str | None],
+    assignments: list[str] | None,
+    recipe: Mapping[str, Any] | None,
+) -> dict[str, object]:
+    """Return the arguments of a call: what was given, over what a recipe says."""
+    from tiomagic.cli.texts import prompt_of  # noqa: PLC0415  # Not for --help.
+    from tiomagic.cli.values import arguments_of  # noqa: PLC0415  # The same.
+    from tiomagic.listing import schema  # noqa: PLC0415  # The same.
+    from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # The same.
+    from tiomagic_domain.turbo import carried  # noqa: PLC0415  # The same.
+
+    known, prompt = schema(feature, model), options["prompt"]
+    texts = {**options, "prompt": None if prompt is None else prompt_of(prompt)}
+    given = arguments_of(known, texts, assignments or [])
+    if recipe is None:
+        return given
+    kept = {**recipe["required_args"], **recipe["optional_args"]}
+    arguments = carried(find_model(model).turbo, known, kept, given)
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _show_plan(

@@ -6,13 +6,20 @@ from typing import Annotated
 
 import typer
 
+from tiomagic.cli import completing
 from tiomagic.cli import options as o
 from tiomagic.cli.output import reporting
 
 
 def models(
-    feature: Annotated[str | None, typer.Option(help="Only models that can do this.")] = None,
-    provider: Annotated[str | None, typer.Option("--provider", "-p", help="Only on this.")] = None,
+    feature: Annotated[
+        str | None,
+        typer.Option(help="Only models that can do this.", autocompletion=completing.features),
+    ] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option("--provider", "-p", help="Only on this.", autocompletion=completing.providers),
+    ] = None,
     *,
     as_json: o.Json = False,
     debug: o.Debug = False,

@@ -6,15 +6,28 @@ from typing import Annotated
 
 import typer
 
+from tiomagic.cli import completing
+
 Json = Annotated[bool, typer.Option("--json", help="Show the result, and errors, as JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and every event.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Model = Annotated[
-    str | None, typer.Option("--model", "-m", help="Name of the model; see: tiomagic models.")
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Name of the model; see: tiomagic models.",
+        autocompletion=completing.models,
+    ),
 ]
 Provider = Annotated[
     str | None,
-    typer.Option("--provider", "-p", help="Who runs it; TIOMAGIC_PROVIDER, or local."),
+    typer.Option(
+        "--provider",
+        "-p",
+        help="Who runs it; TIOMAGIC_PROVIDER, or local.",
+        autocompletion=completing.providers,
+    ),
 ]
 Wait = Annotated[
     bool,
@@ -67,12 +80,23 @@ GuidanceScale = Annotated[
 ]
 NegativePrompt = Annotated[str | None, typer.Option(metavar="TEXT", help="What not to show.")]
 Prompt = Annotated[
-    str,
+    str | None,
     typer.Argument(
-        help="What the video shows, in words; @FILE reads them from a file, - from stdin."
+        help="What the video shows, in words; @FILE reads them from a file, - from stdin.",
+        show_default=False,
     ),
 ]
-Source = Annotated[str, typer.Option(metavar="FILE|URL", help="A picture.")]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="RECIPE",
+        help="Begin with the settings of a recipe: the JSON beside a video, an mp4, or a job's id. "
+        "What else is given replaces them.",
+        autocompletion=completing.videos,
+    ),
+]
+Source = Annotated[str | None, typer.Option(metavar="FILE|URL", help="A picture.")]
 Moving = Annotated[
     str | None,
     typer.Option(metavar="FILE|URL", help="A video of somebody moving; this or --pose-video."),
@@ -81,12 +105,24 @@ Skeletons = Annotated[
     str | None,
     typer.Option(metavar="FILE|URL", help="A video of skeletons; this or --guiding-video."),
 ]
-JobId = Annotated[str, typer.Argument(help="The job's id.")]
+JobId = Annotated[
+    str, typer.Argument(help="The job's id.", autocompletion=completing.jobs, show_default=False)
+]
 Status = Annotated[
     list[str] | None,
-    typer.Option(help="queued, running, canceling, completed, failed or canceled; repeatable."),
+    typer.Option(
+        help="queued, running, canceling, completed, failed or canceled; repeatable.",
+        autocompletion=completing.statuses,
+    ),
 ]
-Video = Annotated[str, typer.Argument(metavar="JOB", help="A job's id, or the path of an mp4.")]
+Video = Annotated[
+    str,
+    typer.Argument(
+        metavar="JOB",
+        help="A job's id, or the path of an mp4.",
+        autocompletion=completing.videos,
+    ),
+]
 Target = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="PATH", help="The file; beside the video if left out."),

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -14,6 +14,10 @@ from tiomagic.cli.exits import Exit, exit_of
 
 if TYPE_CHECKING:
     from tiomagic_domain.errors import TioMagicError
+
+
+LAST: Final = 16
+"""Characters that the last column of a table gets at least."""
 
 
 class Output:
@@ -38,13 +42,22 @@ class Output:
         shown = json.dumps(plain, indent=2, ensure_ascii=False) if self.as_json else text
         sys.stdout.write(f"{shown}\n" if shown else "")
 
-    def table(self, plain: Any, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    def table(
+        self,
+        plain: Any,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        spare: Sequence[str] = (),
+    ) -> None:
         """Show rows: a table that fits the terminal, aligned columns elsewhere.
 
         Args:
             plain: The rows as plain data, for JSON.
             columns: Headings.
             rows: Cells; what is None stays empty.
+            spare: Columns that a narrow terminal does without, the first of them first. Such a
+                table has one line a row, and the last column is cut; without them cells are folded.
         """
         cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
         if self.as_json or not sys.stdout.isatty():
@@ -54,13 +67,24 @@ class Output:
         from rich.table import Table  # noqa: PLC0415  # Heavy.
         from rich.text import Text  # noqa: PLC0415  # Heavy.
 
+        console = Console()
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for index, column in enumerate(columns):
+        widths = _widths([columns, *cells])
+        shown = _fitting(columns, widths, spare, console.width)
+        *rest, last = shown
+        room = console.width - sum(widths[index] + 2 for index in rest)
+        for index in rest:
             # The first column names the row: it is what people copy, and is never cut.
-            table.add_column(column, no_wrap=index == 0, overflow="fold")
+            whole = bool(spare) or index == 0
+            table.add_column(columns[index], no_wrap=whole, overflow="fold")
+        if spare:
+            width = min(widths[last], max(room, 1))
+            table.add_column(columns[last], no_wrap=True, overflow="ellipsis", width=width)
+        else:
+            table.add_column(columns[last], overflow="fold")
         for row in cells:
-            table.add_row(*(Text(cell) for cell in row))
-        Console().print(table)
+            table.add_row(*(Text(row[index]) for index in shown))
+        console.print(table)
 
     def say(self, message: str) -> None:
         """Tell a person something that is no data; silent with JSON."""
@@ -78,8 +102,23 @@ class Output:
             sys.stderr.write(f"the job is {job_id}; see: tiomagic status {job_id}\n")
 
 
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+
+
+def _fitting(
+    columns: Sequence[str], widths: Sequence[int], spare: Sequence[str], room: int
+) -> list[int]:
+    """Return the columns that are shown: all, but for spare ones that do not fit."""
+    shown = list(range(len(columns)))
+    for name in spare:
+        if sum(widths[index] + 2 for index in shown[:-1]) + LAST > room:
+            shown.remove(columns.index(name))
+    return shown
+
+
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    widths = _widths(rows)
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         for row in rows

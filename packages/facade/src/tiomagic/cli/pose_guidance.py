@@ -7,11 +7,12 @@ from tiomagic.cli.making import Manner, make
 
 
 def pose_guidance(  # noqa: PLR0913 - one argument an option
-    prompt: o.Prompt,
-    image: o.Source,
+    prompt: o.Prompt = None,
+    image: o.Source = None,
     guiding_video: o.Moving = None,
     pose_video: o.Skeletons = None,
     *,
+    source: o.From = None,
     model: o.Model = None,
     provider: o.Provider = None,
     seed: o.Seed = None,
@@ -58,4 +59,4 @@ def pose_guidance(  # noqa: PLR0913 - one argument an option
         as_json=as_json,
         debug=debug,
     )
-    make("pose_guidance", model, given, assignments, manner)
+    make("pose_guidance", model, given, assignments, manner, source)

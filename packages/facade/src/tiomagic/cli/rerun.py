@@ -6,13 +6,19 @@ from typing import Annotated
 
 import typer
 
+from tiomagic.cli import completing
 from tiomagic.cli import options as o
 from tiomagic.cli.making import Manner, check_target, connect, progress_of, settle
 from tiomagic.cli.output import reporting
 
 
 def rerun(  # noqa: PLR0913 - one argument an option
-    source: Annotated[str, typer.Argument(help="A job's id, a video, or the JSON beside one.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A job's id, a video, or the JSON beside one.", autocompletion=completing.videos
+        ),
+    ],
     *,
     provider: o.Provider = None,
     seed: o.Seed = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tiomagic.cli import completing
 from tiomagic.cli import options as o
 from tiomagic.cli.output import reporting
 
@@ -14,8 +15,15 @@ if TYPE_CHECKING:
 
 
 def schema(
-    model: Annotated[str, typer.Argument(help="The model's name; see: tiomagic models.")],
-    feature: Annotated[str, typer.Argument(help="Such as text-to-video.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="The model's name; see: tiomagic models.", autocompletion=completing.models
+        ),
+    ],
+    feature: Annotated[
+        str, typer.Argument(help="Such as text-to-video.", autocompletion=completing.features)
+    ],
     *,
     as_json: o.Json = False,
     debug: o.Debug = False,

@@ -7,8 +7,9 @@ from tiomagic.cli.making import Manner, make
 
 
 def text_to_video(  # noqa: PLR0913 - one argument an option
-    prompt: o.Prompt,
+    prompt: o.Prompt = None,
     *,
+    source: o.From = None,
     model: o.Model = None,
     provider: o.Provider = None,
     seed: o.Seed = None,
@@ -52,4 +53,4 @@ def text_to_video(  # noqa: PLR0913 - one argument an option
         as_json=as_json,
         debug=debug,
     )
-    make("text_to_video", model, given, assignments, manner)
+    make("text_to_video", model, given, assignments, manner, source)

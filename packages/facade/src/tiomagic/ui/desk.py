@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from tiomagic import listing, recipes
-from tiomagic.ui.form import Field, arguments_of, fields_of
+from tiomagic.builders import INPUTS
+from tiomagic.ui.form import Field, arguments_of, entries_of, fields_of
 from tiomagic.ui.live import Live
 from tiomagic_domain.catalogue import models_for
 from tiomagic_domain.errors import (
@@ -16,11 +20,15 @@ from tiomagic_domain.errors import (
     ValidationError,
 )
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import Job, JobQuery
+from tiomagic_domain.jobs import Job, JobQuery, JobStatus
 
 if TYPE_CHECKING:
     from tiomagic.session import Session
 
+UPLOADS: Final = "uploads"
+"""Folder of the state folder: what was dropped on the page."""
+ALIKE: Final = frozenset({"prompt", "negative_prompt", "seed"})
+"""What means the same for every model, as pictures and videos do."""
 FALLBACK: Final = "local"
 """Who runs generations when no setting says so; the same as on the command line."""
 
@@ -34,7 +42,7 @@ class Choice(TypedDict):
     values: dict[str, Any]
     """What the form holds at first in the place of the defaults."""
     serial: int
-    """Another one each time the form is filled anew, so that nothing typed is kept over it."""
+    """Another one each time, so that the form is made anew."""
 
 
 class Desk:
@@ -62,15 +70,46 @@ class Desk:
         """Return title and name of each model that does a feature on a provider."""
         return [(card.title, card.name) for card in listing.cards(feature, provider)]
 
-    def choose(self, provider: str, feature: str | None = None, model: str | None = None) -> Choice:
+    def choose(
+        self,
+        provider: str | None = None,
+        feature: str | None = None,
+        model: str | None = None,
+        values: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Choice:
         """Return a choice that is legal and as near as can be to what is wanted."""
+        providers = self.providers()
+        provider = provider if provider in providers else providers[0]
         features = [known.value for known in self.features(provider)]
         feature = feature if feature in features else features[0]
         names = [name for _, name in self.models(provider, feature)]
         if model not in names:
             default = self._default_model(provider)
             model = default if default in names else names[0]
-        return Choice(provider=provider, feature=feature, model=model, values={}, serial=0)
+        return Choice(
+            provider=provider,
+            feature=feature,
+            model=model,
+            values=dict(values),
+            serial=time.monotonic_ns(),
+        )
+
+    def resume(self, draft: str) -> Choice:
+        """Return the choice that a browser has kept; the first one when it has none of use.
+
+        Args:
+            draft: What ``assets/page.js`` keeps, as JSON: a choice, and what was entered by name.
+        """
+        choice, values = self._kept(draft)
+        provider, feature, model = map(choice.get, ("provider", "feature", "model"))
+        return self.choose(provider, feature, model, values)
+
+    def switch(self, provider: str, feature: str, model: str, draft: str) -> Choice:
+        """Return another choice, with those entries of the form before that mean the same in it."""
+        choice, values = self.choose(provider, feature, model), self._kept(draft)[1]
+        alike = [f for f in self.fields(choice) if f.is_media or f.name in ALIKE]
+        carried = {name: values[name] for name in entries_of(alike) if name in values}
+        return {**choice, "values": carried}
 
     def fields(self, choice: Choice) -> list[Field]:
         """Return the form of a choice."""
@@ -116,8 +155,10 @@ class Desk:
         Raises:
             TioMagicError: when its provider cannot be asked.
         """
-        self.live.forget()
-        return self.session.generation.cancel(job_id)
+        try:
+            return self.session.generation.cancel(job_id)
+        finally:
+            self.live.forget()
 
     def delete(self, job_id: str) -> None:
         """Delete a job that is over, with its video.
@@ -136,6 +177,11 @@ class Desk:
         except ResourceNotFoundError:
             return None
 
+    def done(self, job_ids: Sequence[str]) -> list[Job]:
+        """Return those jobs that have their video."""
+        jobs = [job for job in map(self.find, job_ids) if job is not None]
+        return [job for job in jobs if job.status is JobStatus.COMPLETED]
+
     def newest(self) -> Job | None:
         """Return the job that was submitted last."""
         return next(iter(self.session.generation.list(JobQuery(limit=1))), None)
@@ -150,13 +196,7 @@ class Desk:
         job = self.session.generation.get(job_id)
         listing.schema(job.feature.value, job.model)
         values = {name: self._entry(value) for name, value in job.arguments.items()}
-        return Choice(
-            provider=job.provider,
-            feature=job.feature.value,
-            model=job.model,
-            values=values,
-            serial=time.monotonic_ns(),
-        )
+        return self.choose(job.provider, job.feature.value, job.model, values)
 
     def _entry(self, value: Any) -> Any:
         """Return what a form holds for a stored argument: a path for a picture or a video."""
@@ -166,6 +206,24 @@ class Desk:
             return str(self.session.container.media().find(value).path)
         except ResourceNotFoundError:
             return None  # It has been cleared away: the form asks for it again.
+
+    def _kept(self, draft: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the choice and the entries of a draft."""
+        try:
+            kept = json.loads(draft or "{}")
+        except ValueError:
+            kept = {}  # Not ours: the form starts anew.
+        entered = {name: self._uploaded(value) for name, value in kept.get("values", {}).items()}
+        return kept.get("choice", {}), entered
+
+    def _uploaded(self, value: Any) -> Any:
+        """Return what a form holds for a kept entry: of files, only those that came in here."""
+        if not isinstance(value, Mapping) or "path" not in value:
+            return value
+        path = Path(str(value["path"])).resolve()
+        state = self.session.settings.state_dir.resolve()
+        ours = any(path.is_relative_to(state / folder) for folder in (UPLOADS, INPUTS))
+        return str(path) if ours and path.is_file() else None
 
     def _default_model(self, provider: str) -> str | None:
         try:

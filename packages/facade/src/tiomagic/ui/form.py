@@ -52,6 +52,8 @@ class Field:
     help: str
     value: Any = None
     """What it holds at first; a reference by hash for a picture or video of a stored job."""
+    url: str = ""
+    """What the entry for the address of a picture or video holds at first."""
     default: Any = None
     """What holds when nothing is entered; None when the model or the input decides."""
     low: float | None = None
@@ -169,6 +171,7 @@ def _field(parameter: Parameter, given: Mapping[str, Any]) -> Field:
         label=_label(parameter),
         help=_help(parameter, widget),
         value=value,
+        url=str(given.get(URL_OF.format(name=parameter.name)) or ""),
         default=default,
         low=low,
         high=high,

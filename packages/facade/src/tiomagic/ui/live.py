@@ -41,22 +41,30 @@ class Live:
         self._session = session
         self._paces: dict[str, Pace] = {}
         self._moments: list[Moment] = []
-        self._looked: float | None = None
+        self._looked = 0.0
+        self._stale = True
         self._lock = threading.Lock()
 
     def moments(self) -> list[Moment]:
-        """Return the jobs that are not over, in the order of submission."""
-        with self._lock:
-            now = self._session.clock.monotonic()
-            if self._looked is None or now - self._looked >= LOOK_S:
-                self._moments = self._look()
-                self._looked = now
-            return self._moments
+        """Return the jobs that are not over, in the order of submission.
+
+        One who asks while another one looks gets what was seen before: a provider that does not
+        answer keeps one page waiting and not all of them.
+        """
+        if self._lock.acquire(blocking=False):
+            try:
+                now = self._session.clock.monotonic()
+                if self._stale or now - self._looked >= LOOK_S:
+                    self._stale = False  # Before the look: who forgets during it wants another.
+                    self._moments = self._look()
+                    self._looked = now
+            finally:
+                self._lock.release()
+        return self._moments
 
     def forget(self) -> None:
         """Look again at the next question: something was submitted or canceled."""
-        with self._lock:
-            self._looked = None
+        self._stale = True
 
     def _look(self) -> list[Moment]:
         generation = self._session.generation

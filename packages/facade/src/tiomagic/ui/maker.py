@@ -5,15 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import gradio as gr
 
 from tiomagic.ui.form import URL_OF, Field, Widget
 from tiomagic.ui.markup import problem
-
-KEPT: Final = frozenset({"prompt", "negative_prompt", "seed"})
-"""What means the same for every model, and stays as it was typed when another is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +28,8 @@ def widgets(fields: Sequence[Field], serial: int) -> Widgets:
 
     Args:
         fields: What it asks for; expert settings are folded away.
-        serial: See ``desk.Choice``.
+        serial: Another one for each form. Without keys of their own, what has no value shows
+            the value of what stood there in the form before.
     """
     made: dict[str, list[Any]] = {}
     slots: dict[str, Any] = {}
@@ -61,9 +59,8 @@ def shown_problems(messages: Sequence[str]) -> Any:
 
 
 def _entry(field: Field, serial: int) -> tuple[list[Any], Any]:
-    kept = field.name in KEPT or field.is_media
-    key = f"{field.name}-{serial}" if kept else None
-    common: dict[str, Any] = {"label": field.label, "elem_id": f"field-{field.name}", "key": key}
+    common: dict[str, Any] = {"label": field.label, "elem_id": f"field-{field.name}"}
+    common |= {"key": f"{field.name}-{serial}"}
     common |= {"interactive": True}  # Said, or Gradio guesses, and a part of it may stay locked.
     components = [_component(field, common)]
     if field.is_media:
@@ -74,6 +71,7 @@ def _entry(field: Field, serial: int) -> tuple[list[Any], Any]:
 def _url(field: Field, serial: int) -> Any:
     name = URL_OF.format(name=field.name)
     return gr.Textbox(
+        field.url,
         label=f"{field.label}, or its web address",
         placeholder="https://…",
         info=field.help,

@@ -82,24 +82,33 @@ def facts(job: Job) -> str:
 
 
 def running(moments: Iterable[Moment]) -> str:
-    """Return the jobs that are not over, with their bars."""
-    return "".join(_bar(moment) for moment in moments)
+    """Return the jobs that are not over, with bars that stand still: see :func:`progress`."""
+    return "".join(_bar(moment.job) for moment in moments)
 
 
-def _bar(moment: Moment) -> str:
-    job, progress = moment.job, moment.job.progress
-    fraction = progress.fraction if progress else None
-    percent = None if fraction is None else round(100 * fraction)
-    known = "" if percent is None else f' aria-valuenow="{percent}"'
-    width = "" if percent is None else f' style="width:{percent}%"'
+def progress(moments: Iterable[Moment]) -> str:
+    """Return how far each job is, for ``assets/page.js`` to draw into the bars.
+
+    Apart from the bars, so that a button beside them is not taken away under somebody's finger.
+    """
+    now = {moment.job.job_id: [_percent(moment.job), _phase(moment)] for moment in moments}
+    return f'<i data-progress="{escape(json.dumps(now), quote=True)}"></i>'
+
+
+def _percent(job: Job) -> int | None:
+    fraction = job.progress.fraction if job.progress else None
+    return None if fraction is None else round(100 * fraction)
+
+
+def _bar(job: Job) -> str:
     about = escape(title(job), quote=True)
     stop = "" if job.status is JobStatus.CANCELING else button("cancel", "Cancel", job)
     return (
         f'<div class="tm-running" data-running="{job.job_id}">'
         f'<div class="tm-row"><strong>{escape(title(job))}</strong>{stop}</div>'
-        f'<div class="tm-bar{"" if width else " tm-unknown"}" role="progressbar" aria-valuemin="0" '
-        f'aria-valuemax="100"{known} aria-label="{about}"><span{width}></span></div>'
-        f'<p class="tm-facts">{escape(_phase(moment))}</p></div>'
+        f'<div class="tm-bar tm-unknown" role="progressbar" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-label="{about}"><span></span></div>'
+        f'<p class="tm-facts">{WORDS[job.status]}</p></div>'
     )
 
 
@@ -164,6 +173,12 @@ def card(job: Job, *, chosen: bool) -> str:
         f'{facts(job)}<p class="tm-facts">{escape(when)}</p>'
         f'<div class="tm-actions">{"".join(buttons)}</div></li>'
     )
+
+
+def form_mark(serial: int, choice: Iterable[str]) -> str:
+    """Return what tells ``assets/page.js`` which form is there, and for what."""
+    about = escape(" ".join(choice), quote=True)
+    return f'<i data-form="{serial}" data-choice="{about}"></i>'
 
 
 def problem(messages: Iterable[str]) -> str:

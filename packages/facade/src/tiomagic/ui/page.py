@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import gradio as gr
 
 from tiomagic.ui import compare, look, markup
 from tiomagic.ui.desk import Choice, Desk, by_field
-from tiomagic.ui.form import Field, entries_of
+from tiomagic.ui.form import entries_of
 from tiomagic.ui.gallery import ANY, PAGE, Filters, gallery
 from tiomagic.ui.maker import shown_problems, widgets
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import JobStatus
 
 if TYPE_CHECKING:
     from tiomagic.session import Session
@@ -30,10 +31,8 @@ element.addEventListener('click', (event) => {
 """Tells the page which button of a job was pressed."""
 QUIET: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
 """How every event is handled: no veil over what is there, and no address for programs."""
-TO_PROBLEM: Final = """() => setTimeout(() => {
-  const box = document.querySelector('.tm-problem');
-  if (box) box.scrollIntoView({block: 'center'});
-}, 100)"""
+AT_ONCE: Final[dict[str, Any]] = {**QUIET, "trigger_mode": "multiple"}
+"""The same for what a person presses: nothing is dropped while the press before is answered."""
 
 
 def build_page(session: Session) -> gr.Blocks:
@@ -55,8 +54,9 @@ class Page:
 
     def lay_out(self, blocks: gr.Blocks) -> None:
         """Make all parts within the current page, and connect them."""
-        first = self._desk.choose(self._desk.providers()[0])
+        first = self._desk.choose()
         self._choice = gr.State(first)
+        self._draft = gr.Textbox(visible=False)
         self._shown = gr.State(None)
         self._pair = gr.State([])
         self._limit = gr.State(PAGE)
@@ -66,10 +66,11 @@ class Page:
             with gr.Tab("Make", id="make"), gr.Row(equal_height=False):
                 with gr.Column(scale=5, min_width=320):
                     self._lay_out_chooser(first)
-                    self._lay_out_form(blocks)
+                    self._lay_out_form()
                 with gr.Column(scale=4, min_width=320, elem_classes="tm-side"):
                     self._notice = gr.HTML(visible=False)
                     self._running = gr.HTML(js_on_load=PRESSES, elem_id="running")
+                    self._progress = gr.HTML(elem_classes="tm-unseen")
                     self._stage = gr.HTML(js_on_load=PRESSES, elem_id="stage")
             with gr.Tab("Gallery", id="gallery") as gallery_tab:
                 self._lay_out_gallery()
@@ -98,58 +99,84 @@ class Page:
         )
         chooser = [self._provider, self._feature, self._model]
         for part in chooser:
-            part.input(self._choose, chooser, [*chooser, self._choice], **QUIET)
+            part.input(
+                self._choose,
+                [*chooser, self._draft, self._choice],
+                [*chooser, self._choice],
+                js="(...chosen) => tiomagic.choosing(chosen)",
+                **AT_ONCE,
+            )
 
-    def _choose(self, provider: str, feature: str, model: str) -> tuple[Any, ...]:
-        choice = self._desk.choose(provider, feature, model)
-        return (*self._chooser(choice), choice)
+    def _choose(
+        self, provider: str, feature: str, model: str, draft: str, before: Choice
+    ) -> dict[Any, Any]:
+        if [provider, feature, model] == _words(before):
+            return {self._choice: gr.skip()}  # A list that is left says so too, without a choice.
+        return self._chosen(self._desk.switch(provider, feature, model, draft))
 
-    def _chooser(self, choice: Choice) -> tuple[Any, Any, Any]:
-        """Return the updates of the three parts that show a choice."""
+    def _chosen(self, choice: Choice) -> dict[Any, Any]:
+        """Return the updates of the parts that show a choice, and the choice."""
         provider, feature, model = choice["provider"], choice["feature"], choice["model"]
         features = [(f.label.capitalize(), f.value) for f in self._desk.features(provider)]
-        return (
-            gr.update(value=provider),
-            gr.update(choices=features, value=feature),
-            gr.update(
+        return {
+            self._provider: gr.update(value=provider),
+            self._feature: gr.update(choices=features, value=feature),
+            self._model: gr.update(
                 choices=self._desk.models(provider, feature),
                 value=model,
                 info=models()[model].description,
             ),
-        )
+            self._choice: choice,
+        }
 
-    def _lay_out_form(self, blocks: gr.Blocks) -> None:
+    def _lay_out_form(self) -> None:
         def form(choice: Choice) -> None:
+            gr.HTML(markup.form_mark(choice["serial"], _words(choice)), elem_classes="tm-unseen")
             fields = self._desk.fields(choice)
             made = widgets(fields, choice["serial"])
             press = gr.Button("Make the video", variant="primary", elem_id="make")
 
-            def send(*entered: Any) -> list[Any]:
-                return self._send(
-                    choice, fields, dict(zip(entries_of(fields), entered, strict=True))
-                )
+            names = entries_of(fields)
 
-            parts = [*made.slots, self._notice, self._shown, self._running, self._stage]
+            def send(*given: Any) -> dict[Any, Any]:
+                state, entered = given[: len(self._state)], given[len(self._state) :]
+                slots = dict(zip((field.name for field in fields), made.slots, strict=True))
+                return self._send(choice, slots, dict(zip(names, entered, strict=True)), state)
+
+            parts = [*made.slots, self._notice, self._shown, self._mark, *self._seen.values()]
             for trigger in (press.click, made.entries[0].submit):
-                trigger(send, made.entries, parts, **QUIET).then(None, js=TO_PROBLEM)
+                trigger(None, js="() => tiomagic.sending(true)", **QUIET)
+                trigger(send, [*self._state, *made.entries], parts, **QUIET).then(
+                    None, js="() => tiomagic.sent()", **QUIET
+                )
+            about = json.dumps([{k: choice[k] for k in ("provider", "feature", "model")}, names])
+            keep = f"(...entered) => {{ tiomagic.keep(...{about}, entered); }}"
+            gr.on([entry.change for entry in made.entries], None, made.entries, js=keep, **QUIET)
 
-        triggers = [blocks.load, self._choice.change]
-        gr.render(inputs=[self._choice], triggers=triggers, show_progress="hidden")(form)
+        # Not as the page is loaded: what the browser has kept comes first.
+        with gr.Column(elem_id="form"):
+            gr.render(self._choice, [self._choice.change], show_progress="hidden")(form)
 
-    def _send(self, choice: Choice, fields: list[Field], entered: dict[str, Any]) -> list[Any]:
-        names = [field.name for field in fields]
+    def _send(
+        self,
+        choice: Choice,
+        slots: Mapping[str, Any],
+        entered: Mapping[str, Any],
+        state: Sequence[Any],
+    ) -> dict[Any, Any]:
+        placed: dict[str, list[str]] = {}
+        rest: list[str] = []
+        updates: dict[Any, Any] = {}
         try:
             job = self._desk.submit(choice, entered)
         except ValidationError as error:
-            placed, rest = by_field(error, names)
-            slots = [shown_problems(placed.get(name, [])) for name in names]
-            return [*slots, shown_problems(rest), gr.skip(), gr.skip(), gr.skip()]
+            placed, rest = by_field(error, list(slots))
         except TioMagicError as error:
-            slots = [shown_problems([]) for _ in names]
-            return [*slots, shown_problems([error.message]), gr.skip(), gr.skip(), gr.skip()]
-        slots = [shown_problems([]) for _ in names]
-        now = markup.running(self._desk.live.moments())
-        return [*slots, shown_problems([]), job.job_id, now, markup.stage(job)]
+            rest = [error.message]
+        else:
+            updates = {self._shown: job.job_id, **self._news(job.job_id, *state[1:])}
+        problems = {slot: shown_problems(placed.get(name, [])) for name, slot in slots.items()}
+        return {**updates, **problems, self._notice: shown_problems(rest)}
 
     def _lay_out_gallery(self) -> None:
         words = [(word, status.value) for status, word in markup.WORDS.items()]
@@ -166,108 +193,108 @@ class Page:
         self._more = gr.Button("Show more", visible=False)
 
     def _connect(self, blocks: gr.Blocks, gallery_tab: gr.Tab) -> None:
-        wall = [self._cards, self._more]
-        narrow = [*self._filters, self._limit, self._pair]
+        self._seen = {
+            "running": self._running,
+            "progress": self._progress,
+            "stage": self._stage,
+            "cards": self._cards,
+            "more": self._more,
+            "comparison": self._comparison,
+        }
+        self._state = [self._shown, self._mark, *self._filters, self._limit, self._pair]
+        seen = [self._mark, *self._seen.values()]
         for part in self._filters:
-            part.change(self._fill_gallery, narrow, wall, **QUIET)
-        gallery_tab.select(self._fill_gallery, narrow, wall, **QUIET)
+            part.change(self._news, self._state, seen, **QUIET)
+        gallery_tab.select(self._news, self._state, seen, **QUIET)
         self._more.click(lambda limit: limit + PAGE, self._limit, self._limit, **QUIET).then(
-            self._fill_gallery, narrow, wall, **QUIET
+            self._news, self._state, seen, **QUIET
         )
-        acted = [
-            *(self._choice, self._provider, self._feature, self._model, self._tabs),
-            *(self._shown, self._stage, self._running, self._pair, self._comparison),
-            *(self._notice, *wall),
-        ]
+        chosen = [self._choice, self._provider, self._feature, self._model]
+        acted = [*chosen, self._tabs, self._shown, self._pair, self._notice, *seen]
         for part in (self._running, self._stage, self._cards, self._comparison):
-            part.click(self._act, narrow, acted, **QUIET)
-        looked = [self._shown, self._running, self._stage, self._mark, *wall]
-        blocks.load(self._open, None, [*looked], **QUIET)
+            part.click(self._act, self._state, acted, **AT_ONCE)
+        opened = [*chosen, self._shown, *seen]
+        blocks.load(
+            self._open,
+            [self._draft, *self._state],
+            opened,
+            js="(_, ...state) => [tiomagic.kept(), ...state]",
+            **QUIET,
+        )
         gr.Timer(TICK_S).tick(
-            self._tick, [self._shown, self._mark, *narrow], looked, concurrency_limit=4, **QUIET
+            self._tick, self._state, [self._shown, *seen], concurrency_limit=4, **QUIET
         )
 
-    def _open(self) -> tuple[Any, ...]:
-        """Show what the store holds: the newest job, what runs, and the gallery."""
+    def _open(self, draft: str, _: Any, *state: Any) -> dict[Any, Any]:
+        """Show what the store holds, the newest job large, and the form as it was left."""
         newest = self._desk.newest()
         shown = newest.job_id if newest else None
-        return (shown, *self._tick(shown, {}, "", ANY, ANY, ANY, PAGE, [])[1:])
+        chosen = self._chosen(self._desk.resume(draft))
+        return {**chosen, self._shown: shown, **self._news(shown, *state)}
 
-    def _tick(self, shown: str | None, mark: dict[str, Any], *narrow: Any) -> tuple[Any, ...]:
-        """Return what has changed; what is as it was is left alone, so that videos play on."""
-        moments = self._desk.live.moments()
-        job = self._desk.find(shown)
-        seen = {
-            "running": markup.running(moments),
-            "stage": (job.job_id, job.status.value) if job else None,
-            "active": [(moment.job.job_id, moment.job.status.value) for moment in moments],
-        }
-        changed = {name for name, value in seen.items() if name not in mark or mark[name] != value}
-        if not changed:
-            return (gr.skip(),) * 6
-        wall = self._fill_gallery(*narrow) if "active" in changed else (gr.skip(), gr.skip())
-        return (
-            # Never the job itself: a look that began before a button was pressed would undo it.
-            gr.skip(),
-            seen["running"] if "running" in changed else gr.skip(),
-            markup.stage(job) if "stage" in changed else gr.skip(),
-            seen,
-            *wall,
-        )
+    def _tick(self, shown: str | None, mark: dict[str, Any], *narrow: Any) -> dict[Any, Any]:
+        """Look again."""
+        return self._news(shown, mark, *narrow) if mark else {self._mark: gr.skip()}
 
-    def _fill_gallery(self, *narrow: Any) -> tuple[Any, Any]:
-        text, status, feature, model, limit, pair = narrow
+    def _news(self, shown: str | None, mark: dict[str, Any], *narrow: Any) -> dict[Any, Any]:
+        """Return what has changed; what is as it was is left alone, so that videos play on.
+
+        The mark is what this page has been given, whoever gave it. So where two answers have
+        overtaken each other, the next look puts right what the older one has left.
+
+        Args:
+            shown: Id of the job that is shown large.
+            mark: What the page shows.
+            narrow: The filters of the gallery, how many jobs it shows, and what is compared.
+        """
+        *filters, limit, pair = narrow
         # A part of a tab that was never opened holds nothing.
-        filters = Filters(
-            text=text or "", status=status or ANY, feature=feature or ANY, model=model or ANY
-        )
-        cards, more = gallery(self._desk.session, filters, limit=limit, compared=pair)
-        return cards, gr.update(visible=more)
+        text, status, feature, model = (value or ANY for value in filters)
+        wanted = Filters(text=text, status=status, feature=feature, model=model)
+        moments = self._desk.live.moments()
+        cards, more = gallery(self._desk.session, wanted, limit=limit, compared=pair)
+        now = {
+            "running": markup.running(moments),
+            "progress": markup.progress(moments),
+            "stage": markup.stage(self._desk.find(shown)),
+            "cards": cards,
+            "more": gr.update(visible=more),
+            "comparison": compare.comparison(self._desk.done(pair)),
+        }
+        changed = {
+            self._seen[name]: value for name, value in now.items() if mark.get(name) != value
+        }
+        return {**changed, self._mark: now}
 
-    def _act(self, event: gr.EventData, *narrow: Any) -> dict[Any, Any]:
+    def _act(self, event: gr.EventData, *state: Any) -> dict[Any, Any]:
         """Do what a button of a job says."""
-        pair = narrow[-1]
+        shown, mark, *narrow, pair = state
         updates: dict[Any, Any] = {self._notice: shown_problems([])}
         try:
             updates |= self._acted(event.action, event.job, pair)
         except TioMagicError as error:
             gr.Warning(error.message)
-        narrow = (*narrow[:-1], updates.get(self._pair, pair))
-        updates[self._cards], updates[self._more] = self._fill_gallery(*narrow)
-        return updates
+        shown, pair = updates.get(self._shown, shown), updates.get(self._pair, pair)
+        return {**updates, **self._news(shown, mark, *narrow, pair)}
 
     def _acted(self, action: str, job_id: str, pair: list[str]) -> dict[Any, Any]:
+        make = gr.Tabs(selected="make")
         match action:
             case "show":
-                return self._showing(job_id)
+                return {self._shown: job_id, self._tabs: make}
             case "again":
-                return self._showing(self._desk.again(job_id).job_id)
+                return {self._shown: self._desk.again(job_id).job_id, self._tabs: make}
             case "use":
-                choice = self._desk.settings_of(job_id)
-                parts = (self._provider, self._feature, self._model)
-                chooser = dict(zip(parts, self._chooser(choice), strict=True))
-                return {**chooser, self._choice: choice, self._tabs: gr.Tabs(selected="make")}
+                return {**self._chosen(self._desk.settings_of(job_id)), self._tabs: make}
             case "compare":
-                return self._comparing(compare.chosen(pair, job_id))
+                pair = compare.chosen(pair, job_id)
+                return {self._pair: [job.job_id for job in self._desk.done(pair)]}
             case "cancel":
                 self._desk.cancel(job_id)
             case "delete":
                 self._desk.delete(job_id)
-                return self._comparing([other for other in pair if other != job_id])
-        return {self._running: markup.running(self._desk.live.moments())}
+        return {}
 
-    def _showing(self, job_id: str) -> dict[Any, Any]:
-        job = self._desk.find(job_id)
-        return {
-            self._shown: job_id,
-            self._stage: markup.stage(job),
-            self._tabs: gr.Tabs(selected="make"),
-        }
 
-    def _comparing(self, pair: list[str]) -> dict[Any, Any]:
-        jobs = [job for job in map(self._desk.find, pair) if job is not None]
-        done = [job for job in jobs if job.status is JobStatus.COMPLETED]
-        return {
-            self._pair: [job.job_id for job in done],
-            self._comparison: compare.comparison(done),
-        }
+def _words(choice: Choice) -> list[str]:
+    return [choice["provider"], choice["feature"], choice["model"]]

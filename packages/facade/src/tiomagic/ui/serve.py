@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from tiomagic.builders import INPUTS
 from tiomagic.installing import missing
+from tiomagic.ui.desk import UPLOADS
 from tiomagic_domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from tiomagic.session import Session
 
-UPLOADS = "uploads"
-"""Folder of the state folder: what was dropped on the page."""
 PORT = 7860
 """Where the page is looked for first."""
 PORTS = 100

@@ -1,5 +1,6 @@
-// What HTML alone cannot: videos that play while they are pointed at, two that stay in step, a
-// second press before something is deleted, and the switch between light and dark.
+// What HTML alone cannot: videos that play while they are pointed at, two that stay in step, bars
+// that move, a form that outlives a reload, a second press before something is deleted, and the
+// switch between light and dark.
 (() => {
   const within = (event, selector) =>
     event.target instanceof Element ? event.target.closest(selector) : null;
@@ -107,11 +108,70 @@
   onTwin("play", label);
   onTwin("pause", label);
 
+  // How far each job is comes apart from the bars, which stay: a button that is taken away every
+  // second can neither be pressed in peace nor reached with the keyboard.
+  const text = (element, says) => {
+    if (element.textContent !== says) element.textContent = says;
+  };
+  const draw = () => {
+    const source = document.querySelector("[data-progress]");
+    const now = source ? JSON.parse(source.dataset.progress) : {};
+    document.querySelectorAll("[data-running]").forEach((box) => {
+      const [percent, says] = now[box.dataset.running] || [];
+      if (says === undefined) return;
+      const bar = box.querySelector("[role=progressbar]");
+      const known = percent !== null;
+      bar.classList.toggle("tm-unknown", !known);
+      if (known) bar.setAttribute("aria-valuenow", percent);
+      else bar.removeAttribute("aria-valuenow");
+      bar.firstElementChild.style.width = known ? `${percent}%` : "";
+      text(box.querySelector(".tm-facts"), says);
+    });
+  };
+
   // Their label says less than they show: without it they are called what stands on them.
   const named = ".upload-container[aria-label]";
-  new MutationObserver(() =>
-    document.querySelectorAll(named).forEach((box) => box.removeAttribute("aria-label")),
-  ).observe(document, { childList: true, subtree: true, attributeFilter: ["aria-label"] });
+  const formOf = (form) => form.querySelector("[data-form]")?.dataset.form;
+  const open = (form) => {
+    if (form?.inert && formOf(form) && formOf(form) !== form.dataset.leaves) form.inert = false;
+  };
+  new MutationObserver(() => {
+    document.querySelectorAll(named).forEach((box) => box.removeAttribute("aria-label"));
+    draw();
+    open(document.querySelector("#form"));
+  }).observe(document, { childList: true, subtree: true, attributeFilter: ["aria-label"] });
+
+  // What was entered is kept by the browser: first what this tab has, then what any had last.
+  const DRAFT = "tiomagic-draft";
+  window.tiomagic = {
+    keep(choice, names, entered) {
+      const now = Object.fromEntries(names.map((name, at) => [name, entered[at]]));
+      // Pictures that the next model has no use for may be wanted by the one after it.
+      const values = { ...JSON.parse(this.kept() || "{}").values, ...now };
+      const draft = JSON.stringify({ choice, values });
+      sessionStorage.setItem(DRAFT, draft);
+      localStorage.setItem(DRAFT, draft);
+    },
+    // What is typed into a form that is about to be replaced would be gone: it is closed until then.
+    choosing(chosen) {
+      const [provider, feature, model, , before] = chosen;
+      const form = document.querySelector("#form");
+      const mark = form.querySelector("[data-form]");
+      if (mark && mark.dataset.choice !== [provider, feature, model].join(" ")) {
+        form.dataset.leaves = formOf(form);
+        form.inert = true;
+        setTimeout(() => (form.inert = false), 20000); // The server may be gone.
+      }
+      return [provider, feature, model, this.kept(), before];
+    },
+    kept: () => sessionStorage.getItem(DRAFT) || localStorage.getItem(DRAFT) || "",
+    sending: (busy) => document.querySelector("#make")?.setAttribute("aria-busy", busy),
+    sent() {
+      this.sending(false);
+      const show = () => document.querySelector(".tm-problem")?.scrollIntoView({ block: "center" });
+      setTimeout(show, 100);
+    },
+  };
 
   const KEY = "tiomagic-theme";
   const paint = (theme) => document.body.classList.toggle("dark", theme === "dark");

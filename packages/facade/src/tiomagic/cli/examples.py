@@ -1,0 +1,56 @@
+"""Examples for the help page of each command. A test parses each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "demo": ("demo", "demo clips/"),
+    "text-to-video": (
+        'text-to-video "a red circle moves to the right"',
+        "text-to-video @words.txt -m wan2.1-t2v-1.3b --seed 7 -o fox.mp4",
+        'text-to-video "a fox runs" -m wan2.1-t2v-14b -p modal --dry-run',
+        "text-to-video --from fox.mp4 --seed 8 --set flow_shift=4",
+    ),
+    "image-to-video": (
+        'image-to-video "a blue square moves up" --image square.png',
+        "image-to-video --from clip.json --image other.png --detach",
+    ),
+    "interpolate": (
+        'interpolate "a ball grows" --first-frame small.png --last-frame large.png',
+        "interpolate --from clip.mp4 --num-frames 17",
+    ),
+    "pose-guidance": (
+        'pose-guidance "a red person waves" --image person.png --pose-video skeletons.mp4',
+        'pose-guidance "a robot dances" --image robot.png --guiding-video me.mp4',
+    ),
+    "rerun": ("rerun clip.mp4 --seed 8", "rerun JOB --set num_inference_steps=20 --detach"),
+    "batch": ("batch requests.json", "batch - --name night --concurrency 8 < requests.jsonl"),
+    "compare": (
+        'compare text-to-video --prompt "a fox runs" --prompt "a fox sleeps" --seed 1 --seed 2',
+        'compare text-to-video --prompt "a fox runs" -m wan2.1-t2v-1.3b -m cogvideox-2b -o grid/',
+    ),
+    "models": ("models", "models --feature pose-guidance --json"),
+    "schema": ("schema wan2.1-vace-14b pose-guidance", "schema doodle text-to-video --json"),
+    "jobs": ("jobs", "jobs --status failed --since 2026-11-22", 'jobs --text "fox" --json'),
+    "status": ("status JOB", "status JOB --watch"),
+    "cancel": ("cancel JOB",),
+    "logs": ("logs JOB", "logs JOB --json"),
+    "open": ("open JOB",),
+    "sheet": ("sheet clip.mp4", "sheet JOB --frames 8 --columns 8 -o strip.png"),
+    "convert": ("convert JOB --to gif", "convert clip.mp4 --to prores -o clip.mov"),
+    "tag": ("tag JOB client-x approved", "tag JOB --remove approved"),
+    "note": ('note JOB "the tail flickers"', "note JOB"),
+    "delete": ("delete JOB", "delete JOB --files"),
+    "export": ("export jobs.csv", "export - --format json --status completed"),
+    "inspect": ("inspect clip.mp4", "inspect clip.json --json"),
+    "doctor": ("doctor", "doctor --json"),
+    "ui": ("ui", "ui --host 0.0.0.0 --no-browser"),
+}
+
+
+def epilog(name: str) -> str:
+    """Return the end of a command's help page."""
+    lines = "\n".join(f"  tiomagic {example}" for example in EXAMPLES[name])
+    return f"\b\nExamples:\n{lines}"
