@@ -100,7 +100,9 @@ def _modes(found: Result) -> Iterator[str]:
         if mode == "turbo" and models()[found["model"]].turbo is None:
             continue
         if "failed" in one:
-            yield row(f"`{mode}`", f"failed: {one['failed'][:80]}", *[""] * 7)
+            short = one["failed"].startswith("OutOfTime")
+            why = "the time was over" if short else f"failed: {one['failed'][:80]}"
+            yield row(f"`{mode}`", why, *[""] * 7)
             continue
         # What a cache leaves out of random weights says nothing of trained ones.
         runs = mode != "fast"
@@ -114,17 +116,19 @@ def _modes(found: Result) -> Iterator[str]:
             *(f"`{mode}`", f"{one['step_s_median']:.2f} s", f"{one['first_step_s']:.1f} s"),
             *(f"{one['decode_s']:.1f} s", whole, faster),
             *(f"{share:.0%}" if share else "", f"{peak:.1f} GiB"),
-            f"{_predicted(found['settings'], one):.1f} GiB",
+            f"{_predicted(found, one):.1f} GiB",
         )
 
 
-def _predicted(size: Result, one: Result) -> float:
+def _predicted(found: Result, one: Result) -> float:
     """Return the peak that the plan of the memory expects."""
+    size = found["settings"]
     demand = Demand(
         weights_gib=one["weights_gib"],
         largest_gib=0.0,
         pixels=size["width"] * size["height"],
         frames=size["num_frames"],
+        family=models()[found["model"]].family,
     )
     return demand.peak_gib
 

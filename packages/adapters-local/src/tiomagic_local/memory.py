@@ -26,6 +26,9 @@ DECODING_GIB = 21.0
 """What the Wan VAE in fp32 holds per million pixels of a frame while it decodes four of them: by
 far the most of it all. Measured at 81 frames of 832x480, together with the next one: 8.8 GiB."""
 
+OTHER_DECODING_GIB = {"cogvideox": 43.0}
+"""The same of families whose VAE holds more: 49 frames of 720x480 take 14.8 GiB of CogVideoX-5B."""
+
 FRAMES_GIB = 0.012
 """The decoded frames in fp32, per million pixels of the whole clip."""
 
@@ -52,6 +55,8 @@ class Demand:
     pixels: int
     """Width times height."""
     frames: int
+    family: str = ""
+    """The model's, for what its VAE needs."""
 
     @property
     def denoising_gib(self) -> float:
@@ -61,7 +66,8 @@ class Demand:
     @property
     def decoding_gib(self) -> float:
         """What decoding needs beside the weights."""
-        return (DECODING_GIB + FRAMES_GIB * self.frames) * self.pixels / 1e6
+        held = OTHER_DECODING_GIB.get(self.family, DECODING_GIB)
+        return (held + FRAMES_GIB * self.frames) * self.pixels / 1e6
 
     @property
     def peak_gib(self) -> float:

@@ -218,6 +218,7 @@ class Runtime:
             largest_gib=card.largest_gib,
             pixels=int(settings["width"]) * int(settings["height"]) if sized else card.pixels,
             frames=int(settings.get("num_frames", LONG)),
+            family=card.family,
         )
         free = free_memory_gib(device)
         if free is not None and self._key is not None and self._key[-1] is Plan.RESIDENT:
