@@ -18,7 +18,7 @@ import psutil
 import pytest
 from tests.e2e.processes import environment, python
 
-ROUNDS = 8
+ROUNDS = 5
 
 NURSERY = """
 import os, signal, sys
