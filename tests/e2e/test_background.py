@@ -19,7 +19,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SUBMIT = """
 import sys

@@ -113,6 +113,7 @@ def kill(pid: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # The set-up counts, which imports torch on what may be a busy machine.
 def test_a_killed_generation_leaves_the_truth(
     nursery: subprocess.Popen[str], tmp_path: Path, weights_dir: Path
 ) -> None:
