@@ -79,7 +79,7 @@ def test_the_widgets_of_every_form_can_be_made() -> None:
     In a process of its own, because Gradio leaves an event loop open.
     """
     done = subprocess.run(
-        [sys.executable, "-c", WALK], capture_output=True, text=True, check=False, timeout=200
+        [sys.executable, "-c", WALK], capture_output=True, text=True, check=False, timeout=280
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{len(PAIRS)}\n"
