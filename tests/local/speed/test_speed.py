@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pytest
 import torch
-from diffusers import WanTransformer3DModel
+from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
 from tests.tiny import save
 from torch._dynamo.testing import CompileCounter
@@ -24,6 +24,7 @@ from tiomagic_local.runtime import Runtime
 from tiomagic_local.speed import attention, prompts
 from tiomagic_local.speed.caching import FEWEST_STEPS, first_block_cached
 from tiomagic_local.speed.compiling import LEAST_FLOP, compiled, pays
+from tiomagic_local.speed.layout import lay_out
 from tiomagic_local.speed.work import work_of
 
 if TYPE_CHECKING:
@@ -293,6 +294,27 @@ class TestCache:
         """Nothing is turned on."""
         with first_block_cached(NoCaches(), 0.1, 50) as state:
             assert state.to_dict() == {"refused": "the transformer has no caches"}
+
+
+class TestLayout:
+    """The weights of a VAE, as a GPU reads them."""
+
+    def test_only_the_order_changes(self):
+        """Every convolution lies channels last, and what is decoded is the same up to rounding."""
+        torch.manual_seed(0)
+        vae = AutoencoderKLWan(base_dim=8, dim_mult=[1, 1, 1, 1], num_res_blocks=1).eval()
+        with torch.no_grad():
+            plain = vae.decode(torch.ones(1, 16, 2, 2, 2), return_dict=False)[0]
+            assert lay_out(vae)
+            laid = vae.decode(torch.ones(1, 16, 2, 2, 2), return_dict=False)[0]
+        weight = vae.decoder.conv_in.weight
+        assert weight.is_contiguous(memory_format=torch.channels_last_3d)
+        assert not weight.is_contiguous()
+        assert torch.allclose(plain, laid, atol=1e-5)
+
+    def test_one_that_was_not_measured_is_left_alone(self):
+        """It may be slower by it."""
+        assert not lay_out(torch.nn.Conv3d(2, 2, 3))
 
 
 class Deep:
