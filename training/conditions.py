@@ -16,6 +16,7 @@ from diffusers import AutoencoderKLWan, WanVACEPipeline
 from training import autoencoder as ae
 from training import whole
 from training.config import Setup
+from training.precision import bf16_pays
 
 TASKS = ("text_to_video", "image_to_video", "interpolate", "pose_guidance")
 GREY_VALUE = ae.GREY / 127.5 - 1
@@ -48,10 +49,11 @@ class Conditions:
     def encode(self, x: torch.Tensor, *, fast: bool = False) -> torch.Tensor:
         """Normalised latents (B, z, t, h, w) at home of videos (B, 3, T, H, W) in -1..1.
 
-        `fast` computes in bf16: good enough for targets, not for comparing borders.
+        `fast` computes in bf16 where that is fast: good enough for targets, not for comparing
+        borders.
         """
-        x = x.to(self._device)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=fast):
+        x, on = x.to(self._device), self._device
+        with torch.autocast(on, torch.bfloat16, enabled=fast and bf16_pays(on)):
             z = whole.encode(self._vae, x.contiguous(memory_format=torch.channels_last_3d))
         return ((z.float() - self._mean) / self._std).to(self.home)
 

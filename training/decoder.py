@@ -22,6 +22,7 @@ from training import whole
 from training.config import SETUPS
 from training.log import LossLog
 from training.muon import Optimisers
+from training.precision import bf16_pays
 
 DETAIL_WEIGHT = 2.0
 """How much more a pixel of full contrast weighs in the loss than one of a plain area."""
@@ -128,7 +129,8 @@ class Trainer:
 
     def _step(self, rate: float) -> dict[str, torch.Tensor]:
         z, x = self._draw()
-        with torch.autocast(self.args.device, torch.bfloat16):
+        on = self.args.device
+        with torch.autocast(on, torch.bfloat16, enabled=bf16_pays(on)):
             y = whole.decode(self.vae, z.contiguous(memory_format=torch.channels_last_3d))
         error, inside = y.float() - x, object_share(x)
         weight = 1 + DETAIL_WEIGHT * _detail(x) + OBJECT_WEIGHT * inside

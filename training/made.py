@@ -18,6 +18,7 @@ import torch
 
 from training import text
 from training.config import SETUPS, Setup
+from training.precision import bf16_pays
 from training.sample import GUIDANCE
 from training.transformer import Model, load_frozen, load_shipped
 from training.world import render, scenes
@@ -85,9 +86,10 @@ class _Maker:
         sigmas = (u * torch.linspace(1, 0, STEPS + 1)).view(len(target), -1, 1, 1, 1, 1)
         sigmas, noise = sigmas.to(self._device), noise.to(self._device)
         z = (1 - sigmas[:, 0]) * target + sigmas[:, 0] * noise
+        on = self._device
         for step in range(STEPS):
             s = sigmas[:, step]
-            with torch.autocast(self._device, torch.bfloat16):
+            with torch.autocast(on, torch.bfloat16, enabled=bf16_pays(on)):
                 timestep = (1000 * s).flatten().repeat(2)
                 velocity = self._model(z.repeat(2, 1, 1, 1, 1), timestep, ids, control).float()
             worded, empty = velocity.chunk(2)

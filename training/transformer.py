@@ -23,6 +23,7 @@ from training.conditions import Conditions
 from training.config import SETUPS, Setup
 from training.log import LossLog
 from training.muon import Optimisers
+from training.precision import bf16_pays
 
 FIRST_FRAME_WEIGHT = 2.0
 REFERENCE_WEIGHT = 0.3
@@ -178,7 +179,7 @@ class Trainer:
         sigma = draw_sigmas(len(target), self.setup.flow_shift, self.generator)
         noise = torch.randn(target.shape, generator=self.generator, device=target.device)
         s, on = sigma.view(-1, 1, 1, 1, 1), self.args.device
-        with torch.autocast(on, torch.bfloat16), _attention(on):
+        with torch.autocast(on, torch.bfloat16, enabled=bf16_pays(on)), _attention(on):
             velocity = self.model((1 - s) * target + s * noise, 1000 * sigma, ids, control)
             errors = (velocity.float() - (noise - target)).square().mean((1, 3, 4))
             # Inside, because the backward pass must use the attention of the forward pass.

@@ -14,6 +14,7 @@ from training import whole
 from training.config import SETUPS, Setup
 from training.log import LossLog
 from training.muon import Optimisers
+from training.precision import bf16_pays
 
 LATENT_NOISE = 0.05
 """Noise on the latents while training, so that small errors of the transformer decode well."""
@@ -137,7 +138,7 @@ def _train(
 def _step(
     vae: AutoencoderKLWan, optimiser: Optimisers, x: torch.Tensor, device: str, rate: float
 ) -> tuple[float, float, float]:
-    with torch.autocast(device, torch.bfloat16):
+    with torch.autocast(device, torch.bfloat16, enabled=bf16_pays(device)):
         z = whole.encode(vae, x)
         y = whole.decode(vae, z + LATENT_NOISE * torch.randn_like(z))
     y, z = y.float(), z.float()

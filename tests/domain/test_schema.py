@@ -195,12 +195,18 @@ def legal(parameter):
             return st.floats(low, high) | st.integers(math.ceil(low), math.floor(high))
         case Kind.BOOLEAN:
             return st.booleans()
-        case Kind.LIST if parameter.fields:
-            required = {f.name: legal(f) for f in parameter.fields if f.required}
-            others = {f.name: legal(f) for f in parameter.fields if not f.required}
-            return st.lists(st.fixed_dictionaries(required, optional=others), max_size=2)
+        case Kind.OBJECT | Kind.LIST if parameter.fields:
+            one = legal_object(parameter)
+            return one if parameter.kind is Kind.OBJECT else st.lists(one, max_size=2)
         case _:
             return legal_text(parameter)
+
+
+def legal_object(parameter):
+    """Return a strategy for objects with the fields of a parameter, some of the others left out."""
+    required = {f.name: legal(f) for f in parameter.fields if f.required}
+    others = {f.name: legal(f) for f in parameter.fields if not f.required}
+    return st.fixed_dictionaries(required, optional=others)
 
 
 def legal_text(parameter):

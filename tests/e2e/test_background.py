@@ -86,15 +86,28 @@ def submit(**options):
         **options,
     )
 print("detached", submit(detach=True).job_id, flush=True)
-submit(on_progress=lambda progress: print(progress, flush=True))
+said = []
+def tell(progress):
+    # Once: a word to a terminal that is closed is an error before it is a signal.
+    if not said and str(progress).startswith("waiting"):
+        said.append(progress)
+        print("waiting", flush=True)
+submit(on_progress=tell)
 """
 
 JOBS = """
-import json
+import json, time
 from tiomagic import tm
 tm.configure(provider="local")
-tm.recover()
-print(json.dumps([job.to_dict() for job in tm.list_jobs()]))
+deadline = time.monotonic() + 240
+while time.monotonic() < deadline:
+    # A process is lost when its heartbeat has been silent for a while, not at once.
+    tm.recover()
+    jobs = [job.to_dict() for job in tm.list_jobs()]
+    if all(job["status"] in ("completed", "failed", "canceled") for job in jobs):
+        break
+    time.sleep(1)
+print(json.dumps(jobs))
 """
 
 CANCEL = """
