@@ -28,7 +28,7 @@ FAST_THRESHOLD = 0.06
 """Relative change of the first block between two steps below which the others are left out.
 
 The largest of which the videos of the shipped model keep 30 dB to the exact ones in the median
-(``benchmarks/accelerations.py``: 30 steps, 8 prompts, 57 % of the calls left out, 32.3 dB).
+(``benchmarks/accelerations.py``: 30 steps, 8 prompts, 57 % of the calls left out, 33.7 dB).
 diffusers' own default is 0.05."""
 
 
