@@ -1,7 +1,7 @@
 """What another distribution may bring: a provider and a model. Also copied as ``tiomagic_fake``.
 
 The variable ``FAKE`` says how it behaves: ``fails``, ``leaks``,
-``unauthorized``, ``stopped``, ``slow``, ``remote``, ``endless``.
+``unauthorized``, ``stopped``, ``unhurried``, ``slow``, ``remote``, ``endless``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from tiomagic_domain.catalogue.wan import MODELS as WAN
 from tiomagic_domain.errors import AuthenticationError, GenerationCanceledError, GenerationError
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.testing import FakeProvider
+from tiomagic_local.processes import Worker
 
 if TYPE_CHECKING:
     from tiomagic import Settings
@@ -26,13 +28,34 @@ MODELS = tuple(
 )
 
 
+class OneProcess(FakeProvider):
+    """A fake whose runs are known to other processes by the process that makes them.
+
+    The fake alone keeps its runs in memory: a second process that asks in the middle of one would
+    hear that it is lost, and let the job run again.
+    """
+
+    def new_call_id(self) -> str:
+        """Return this process."""
+        return Worker.current().call_id
+
+    def poll(self, job: Job) -> Report:
+        """Say that a run goes on as long as its process lives."""
+        maker = Worker.from_call_id(job.call_id or "")
+        if job.job_id not in self.runs and maker is not None and maker.is_alive():
+            return Report(status=job.status, call_id=job.call_id)
+        return super().poll(job)
+
+
 def build(settings: Settings) -> FakeProvider:
     """Return the provider, as the entry point asks for it."""
     manner = os.environ.get("FAKE", "")
-    provider = FakeProvider(
+    blocking = manner not in {"remote", "endless"}
+    kind = OneProcess if blocking else FakeProvider
+    provider = kind(
         settings.state_dir / "spool",
         name="fake",
-        blocking=manner not in {"remote", "endless"},
+        blocking=blocking,
         default_model="fake-wan2.1-t2v-1.3b",
     )
     if manner == "fails":
@@ -43,6 +66,8 @@ def build(settings: Settings) -> FakeProvider:
         provider.rejection = AuthenticationError("the token was refused")
     if manner == "stopped":
         provider.failure = GenerationCanceledError("stopped")
+    if manner == "unhurried":
+        provider.during = lambda step: time.sleep(1)
     if manner == "slow":
         provider.during = lambda step: time.sleep(0 if step == 0 else 60)
     if manner == "endless":

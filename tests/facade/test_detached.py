@@ -9,7 +9,8 @@ from tests.facade.conftest import Run
 
 def test_a_detached_job_is_made_by_a_worker(cli: Run, folder: Path) -> None:
     """The id is all that is printed; another process waits for the video and reads the log."""
-    quick = {"TIOMAGIC_WORKER_IDLE_S": "1"}
+    # It takes long enough for the wait to find it running, and to leave it alone.
+    quick = {"TIOMAGIC_WORKER_IDLE_S": "1", "FAKE": "unhurried"}
     done = cli("text-to-video", "a fox", "-p", "fake", "--detach", "--retry", "1", **quick)
     assert done.returncode == 0, done.stderr
     job_id = done.stdout.strip()

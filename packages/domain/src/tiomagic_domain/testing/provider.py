@@ -157,6 +157,10 @@ class FakeProvider:
         """Bring a run to an end now, whatever its script says."""
         self.runs[job_id].status = status
 
+    def new_call_id(self) -> str:
+        """Return the name of a run that starts now."""
+        return f"call-{next(self._numbers)}"
+
     def _reach(self) -> None:
         if self.unreachable:
             raise APIError(f"{self._name} cannot be reached", code="unreachable", retryable=True)
@@ -165,8 +169,7 @@ class FakeProvider:
         with self._lock:
             if job.job_id in self.runs:
                 return self.runs[job.job_id], False
-            call_id = f"call-{next(self._numbers)}"
-            run = FakeRun(job=job, call_id=call_id, script=list(self._script))
+            run = FakeRun(job=job, call_id=self.new_call_id(), script=list(self._script))
             self.runs[job.job_id] = run
             return run, True
 
