@@ -130,7 +130,7 @@ def our_frames(weights_dir: Path, steps: int) -> Any:
 
 
 def measure(action: Callable[[], Path]) -> dict[str, float]:
-    """Return the seconds of one run: of wall and of CPU time, and those that are not the pipeline's.
+    """Return the seconds of one run: wall time, CPU time, and what of it is not the pipeline's.
 
     Two runs of the same work differ by more than the overhead on a machine that does other things
     as well. Within one run the clock sees it directly: whatever is not the pipeline's own call,

@@ -171,14 +171,14 @@ def _accelerations(result: Result) -> Iterator[str]:
 def _overhead(result: Result) -> Iterator[str]:
     call = result["call"]
     size = f"{call['num_frames']} frames of {call['width']}x{call['height']}"
+    tiny, times = result["tiny"], len(result["runs"]["tiomagic"])
     yield f"A call of {result['what']}: {size}, {call['num_inference_steps']}"
-    yield f"steps on one core, {len(result['runs']['tiomagic'])} times each in turn; and one of"
-    yield f"{result['tiny']['num_inference_steps']} steps. The budget is 2 % of the long run, and 5 %"
-    yield "of the memory."
+    yield f"steps on one core, {times} times each in turn; and one of {tiny['num_inference_steps']}"
+    yield "steps. The budget is 2 % of the long run, and 5 % of the memory."
     yield ""
     yield from head("", "by hand", "tiomagic")
     kinds = (("wall_s", "wall time"), ("cpu_s", "CPU time"), ("outside_s", "outside the pipeline"))
-    for run, title in ((result, ""), (result["tiny"], "short run, ")):
+    for run, title in ((result, ""), (tiny, "short run, ")):
         for kind, label in kinds:
             sides = (run[kind][side] for side in ("by_hand", "tiomagic"))
             cells = (f"{s['median']:.2f} s ({s['min']:.2f} to {s['max']:.2f})" for s in sides)
@@ -188,9 +188,9 @@ def _overhead(result: Result) -> Iterator[str]:
     more = result["overhead_outside_the_pipeline_percent"]
     same = "the same bit for bit" if result["same_frames_bit_for_bit"] else "not the same"
     yield ""
-    yield f"Both call the same pipeline, and the frames are {same}. What is outside of it is"
-    yield f"{more:.2f} % of a long run more than by hand; the rest of what the times differ by is the"
-    yield f"machine's own. Memory: {peak['overhead_percent']:+.1f} %."
+    yield f"Both call the same pipeline, and the frames are {same}. What is outside of it takes"
+    yield f"{more:.2f} % of a long run more than by hand; the rest of what the times differ by is"
+    yield f"the machine's own. Memory: {peak['overhead_percent']:+.1f} %."
 
 
 def _startup(result: Result) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.errors import ConfigurationError
+from tiomagic_local.importing import uncollected
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +23,8 @@ def choose_device(wanted: str | None) -> torch.device:
     Raises:
         ConfigurationError: when there is no such device.
     """
-    import torch
+    with uncollected():
+        import torch
 
     if wanted is None:
         return torch.device(_best())
@@ -44,7 +46,8 @@ def device_names(wanted: str | None) -> list[str]:
     Args:
         wanted: The device that was asked for; None for all GPUs, or what is there without one.
     """
-    import torch
+    with uncollected():
+        import torch
 
     if wanted == "cuda":
         return ["cuda:0"]

@@ -10,14 +10,17 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from tiomagic_local.importing import uncollected
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Silence diffusers, transformers and the hub's client while the block runs."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(_hub_bars())
-        import diffusers.utils.logging as diffusers_log
-        import transformers.utils.logging as transformers_log
+        with uncollected():
+            import diffusers.utils.logging as diffusers_log
+            import transformers.utils.logging as transformers_log
 
         for library in (transformers_log, diffusers_log):
             stack.enter_context(_silenced(library))

@@ -13,6 +13,7 @@ from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines import find_engine
+from tiomagic_local.importing import uncollected
 from tiomagic_local.loras import FoundLora, find_loras
 from tiomagic_local.memory import Choice, Demand, Plan, choose
 from tiomagic_local.options import LocalOptions
@@ -171,12 +172,17 @@ class Runtime:
     def _fill(
         self, card: ModelCard, device: torch.device, choice: Choice, progress: ProgressSink
     ) -> None:
-        from tiomagic_local.adapting import Adapters
-        from tiomagic_local.devices import choose_dtype
-        from tiomagic_local.loading import load_pipeline
-        from tiomagic_local.speed.applying import Accelerator
+        with uncollected():
+            import diffusers
 
-        engine = find_engine(card.engine)
+            from tiomagic_local.adapting import Adapters
+            from tiomagic_local.devices import choose_dtype
+            from tiomagic_local.loading import load_pipeline
+            from tiomagic_local.speed.applying import Accelerator
+
+            engine = find_engine(card.engine)
+            # It imports what it names when it is asked for it.
+            getattr(diffusers, engine.pipeline)
         weights = find_weights(card, self._options, pipeline=engine.pipeline, progress=progress)
         # A model that is made by its LoRAs is not loaded without them.
         loras = find_loras(

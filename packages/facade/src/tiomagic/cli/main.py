@@ -22,6 +22,7 @@ from tiomagic.cli.image_to_video import image_to_video
 from tiomagic.cli.inspect import inspect
 from tiomagic.cli.interpolate import interpolate
 from tiomagic.cli.jobs import jobs
+from tiomagic.cli.leaving import leave_at_once
 from tiomagic.cli.log import logs
 from tiomagic.cli.modal import modal
 from tiomagic.cli.models import models
@@ -97,7 +98,11 @@ def tiomagic(
 def run() -> None:
     """Run the command line; the entry point of the program."""
     try:
-        app()
+        try:
+            app()
+        except SystemExit as end:
+            leave_at_once(end.code)
+            raise
     except BrokenPipeError:
         # The reader has seen enough, as `head` does. Python would complain again when it closes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
