@@ -1,13 +1,17 @@
 """What helps at the command line: examples, completion in a shell, and recipes to begin with."""
 
 import json
+import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
-from tests.facade.conftest import Run
+from tests.facade.conftest import Run, clean_environment
 
+from tiomagic.cli.assigning import unsplit
 from tiomagic.cli.examples import EXAMPLES
 from tiomagic.cli.main import app
 
@@ -40,6 +44,8 @@ def test_the_examples_are_right(name: str) -> None:
         ("jobs --status cance", ["canceling", "canceled"]),
         ("jobs --feature inter", ["interpolate"]),
         ("text-to-video --provider mo", ["modal"]),
+        ("convert clip.mp4 --to f", ["frames", "ffv1"]),
+        ("export jobs --format c", ["csv"]),
         ("status ", []),
     ],
 )
@@ -60,6 +66,101 @@ def test_a_shell_completes_jobs_and_videos(shell: Run, folder: Path) -> None:
     assert done.stdout.split() == [job_id]
     done = shell(**BASH, COMP_WORDS="tiomagic sheet fo", COMP_CWORD="2")
     assert done.stdout.split() == ["fox.mp4"]
+
+
+MODEL = "--model wan2.1-vace-14b"
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("text-to-video --set me", ["memory=", "memory=auto", "memory=resident", ...]),
+        (f"text-to-video {MODEL} --set acceleration=", ["exact", "fast", "turbo"]),
+        (f"text-to-video {MODEL} --set acceleration=t", ["turbo"]),
+        (f"text-to-video {MODEL} --set=acceleration=t", ["turbo"]),
+        ("text-to-video --model=wan2.1-vace-14b --set acceleration=t", ["turbo"]),
+        ("text-to-video -m wan2.1-t2v-1.3b --set fps=20 --set nu", ["num_frames=", ...]),
+        ("text-to-video --set num_f", ["num_frames=", "num_frames=17"]),
+        ("text-to-video --set num-f", ["num-frames=", "num-frames=17"]),
+        ("text-to-video --set fps=20 --set fp", []),
+        ("text-to-video --steps 4 --set num_i", []),
+        ("text-to-video --set w", ["width=", "width=64"]),
+        ("image-to-video --set im", ["image="]),
+        (f"compare interpolate {MODEL} -m doodle --set la", ["last_frame="]),
+        ("text-to-video --model nothing --set ", []),
+        ("text-to-video --set nothing=", []),
+        ("rerun clip.mp4 --set acceleration=t", ["turbo"]),
+        ("rerun clip.mp4 --set=acceleration=t", ["turbo"]),
+        ("rerun clip.mp4 --set fps= --set accel", ["acceleration=", ...]),
+        ("text-to-video --from clip.json --set acceleration=t", ["turbo"]),
+        ("rerun nothing.mp4 --set ", []),
+        ("rerun 0123 --set ", []),
+    ],
+)
+def test_a_shell_completes_settings(
+    shell: Run, folder: Path, line: str, offered: list[str]
+) -> None:
+    """The parameters of the model that is meant, and their values; nothing is made."""
+    recipe = {"feature": "text_to_video", "model": "wan2.1-vace-14b", "provider": "local"}
+    recipe |= {"required_args": {"prompt": "a fox"}, "optional_args": {}}
+    (folder / "clip.json").write_text(json.dumps({"tiomagic_recipe": 1, **recipe}))
+    words = split_as_bash_does(f"tiomagic {line}")
+    environment = {**BASH, "COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
+    unsplit(environment)
+    found = shell(**environment).stdout.split()
+    if offered[-1:] == [...]:
+        assert found[: len(offered) - 1] == offered[:-1]
+    else:
+        assert found == offered
+    assert [path.name for path in folder.iterdir()] == ["clip.json"]
+
+
+def split_as_bash_does(line: str) -> list[str]:
+    """Return the words of a line as readline makes them: each = is one of its own."""
+    words = [word for word in re.split(r"(=)| ", line) if word is not None]
+    return words[:-1] if words[-2:] == ["=", ""] else words
+
+
+def test_bash_itself_completes_settings(folder: Path) -> None:
+    """The program that users have, called by the function that it makes for bash."""
+    program = Path(sys.executable).with_name("tiomagic")
+    lines = ["tiomagic text-to-video --set acceleration=f", "tiomagic text-to-video --model=dood"]
+    asked = [split_as_bash_does(line) for line in lines]
+    script = ['source <("$PROGRAM" --show-completion bash)']
+    for words in asked:
+        script.append(f"COMP_WORDS=({shlex.join(words)}) COMP_CWORD={len(words) - 1}")
+        script.append('_tiomagic_completion "$PROGRAM"; echo "${COMPREPLY[*]}"')
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(script)],
+        cwd=folder,
+        env=clean_environment(
+            PROGRAM=str(program), _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1"
+        ),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert (done.stdout.splitlines(), done.stderr) == (["fast", "doodle"], "")
+
+
+def test_other_shells_complete_whole_words(shell: Run) -> None:
+    """Shells such as zsh and fish take a word with its = as one."""
+    line = "tiomagic text-to-video --set acceleration=f"
+    zsh = shell(_TIOMAGIC_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS=line)
+    assert "acceleration=fast" in zsh.stdout
+    assert "exact" not in zsh.stdout
+    fish = {"_TYPER_COMPLETE_FISH_ACTION": "get-args", "_TYPER_COMPLETE_ARGS": line}
+    assert "acceleration=fast" in shell(_TIOMAGIC_COMPLETE="complete_fish", **fish).stdout
+
+
+def test_settings_are_completed_from_a_stored_job(shell: Run) -> None:
+    """``rerun JOB --set`` knows the model that made the job."""
+    shell(*T2V)
+    (job_id,) = [job["job_id"] for job in json.loads(shell("jobs", "--json").stdout)]
+    line = f"tiomagic rerun {job_id} --set flow_"
+    done = shell(_TIOMAGIC_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS=line)
+    assert "flow_shift=" in done.stdout
 
 
 def test_a_broken_store_completes_nothing(shell: Run, folder: Path) -> None:

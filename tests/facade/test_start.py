@@ -109,3 +109,25 @@ def test_an_unknown_name_is_an_attribute_error(python: Run) -> None:
     )
     done = python(code)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", ["text-to-video -m wan2.1-t2v-14b --set ", "convert a.mp4 --to "])
+def test_completion_loads_nothing_heavy_and_writes_nothing(
+    python: Run, folder: Path, line: str
+) -> None:
+    """A Tab is answered while somebody types: no engine, no database and no container."""
+    code = (
+        "import contextlib, io, os\n"
+        "from tiomagic.cli.main import app\n"
+        f"os.environ['_TYPER_COMPLETE_ARGS'] = 'tiomagic {line}'\n"
+        "os.environ['_TYPER_COMPLETE_FISH_ACTION'] = 'get-args'\n"
+        "os.environ['_TIOMAGIC_COMPLETE'] = 'complete_fish'\n"
+        "told = io.StringIO()\n"
+        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(told):\n"
+        "    app(prog_name='tiomagic')\n"
+        "assert 'num_frames=' in told.getvalue() or 'prores' in told.getvalue(), told.getvalue()"
+    )
+    # Typer itself reads the line with pydantic.
+    names = [name for name in HEAVY if name != "pydantic"]
+    assert loaded_after(python, code, (*names, "dependency_injector", "structlog")) == []
+    assert list(folder.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 SHOWN = 30
 """Jobs that are offered, the newest."""
@@ -35,6 +36,20 @@ def statuses(incomplete: str) -> list[str]:
     from tiomagic_domain.jobs import JobStatus  # noqa: PLC0415  # Not for --help.
 
     return [status.value for status in JobStatus if status.value.startswith(incomplete)]
+
+
+def formats(incomplete: str) -> list[str]:
+    """Return what a video can be converted to that begins so."""
+    from tiomagic.pictures import ENDINGS  # noqa: PLC0415  # Not for --help.
+
+    return [name for name in ENDINGS if name.startswith(incomplete)]
+
+
+def tables(incomplete: str) -> list[str]:
+    """Return what stored jobs can be exported as that begins so."""
+    from tiomagic.exporting import ExportFormat  # noqa: PLC0415  # Not for --help.
+
+    return [name for name in get_args(ExportFormat) if name.startswith(incomplete)]
 
 
 def jobs(incomplete: str) -> list[tuple[str, str]]:

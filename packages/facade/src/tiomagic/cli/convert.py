@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tiomagic.cli import completing
 from tiomagic.cli import options as o
 from tiomagic.cli.making import connect
 from tiomagic.cli.output import reporting
@@ -20,6 +21,7 @@ def convert(
             metavar="FORMAT",
             help="gif, webp, png (one frame), frames (a folder of PNG), prores (.mov for editors) "
             "or ffv1 (.mkv, lossless).",
+            autocompletion=completing.formats,
         ),
     ],
     target: o.Target = None,

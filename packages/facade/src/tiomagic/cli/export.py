@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tiomagic.cli import completing
 from tiomagic.cli import filters as f
 from tiomagic.cli import options as o
 from tiomagic.cli.making import connect
@@ -17,7 +18,12 @@ def export(  # noqa: PLR0913 - one argument an option
     path: Annotated[str, typer.Argument(help="The file, .json or .csv; - for stdout.")],
     *,
     form: Annotated[
-        str | None, typer.Option("--format", help="json or csv; what the file's name ends in.")
+        str | None,
+        typer.Option(
+            "--format",
+            help="json or csv; what the file's name ends in.",
+            autocompletion=completing.tables,
+        ),
     ] = None,
     status: o.Status = None,
     feature: f.Feature = None,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tiomagic import __version__
+from tiomagic.cli.assigning import unsplit
 from tiomagic.cli.batch import batch, compare
 from tiomagic.cli.cancel import cancel
 from tiomagic.cli.convert import convert
@@ -97,6 +98,7 @@ def tiomagic(
 
 def run() -> None:
     """Run the command line; the entry point of the program."""
+    unsplit(os.environ)
     try:
         try:
             app()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tiomagic.cli import completing
+from tiomagic.cli import assigning, completing
 
 Json = Annotated[bool, typer.Option("--json", help="Show the result, and errors, as JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and every event.")]
@@ -65,7 +65,10 @@ ModelPath = Annotated[
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="NAME=VALUE", help="Any parameter of the model; see: tiomagic schema."
+        "--set",
+        metavar="NAME=VALUE",
+        help="Any parameter of the model; see: tiomagic schema.",
+        autocompletion=assigning.assignments,
     ),
 ]
 # Numbers are read as text: the model's schema checks them, all together and with the nearest
