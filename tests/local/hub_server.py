@@ -29,6 +29,8 @@ class Hub:
         """Method and path of every request, in order."""
         self.trouble: list[int] = []
         """Statuses that the next requests get in the place of an answer."""
+        self.xet: dict[str, str] = {}
+        """Names of files that are also to be had by Xet, which is not here, with their hashes."""
         self._commits: dict[str, dict[str, dict[str, bytes]]] = {}
 
     def publish(self, repository: str, files: Path | dict[str, bytes]) -> str:
@@ -73,10 +75,14 @@ class Hub:
     def _tree(
         self, _commit: str, files: dict[str, bytes], _rest: str
     ) -> tuple[int, dict[str, str], bytes]:
-        entries = [
-            {"type": "file", "path": name, "size": len(data), "oid": _etag(data)}
-            for name, data in files.items()
-        ]
+        entries: list[dict[str, object]] = []
+        for name, data in files.items():
+            entry = {"type": "file", "path": name, "size": len(data), "oid": _oid(data)}
+            if _is_large(name):
+                entry["lfs"] = {"oid": _etag(name, data), "size": len(data), "pointerSize": 134}
+            if name in self.xet:
+                entry["xetHash"] = self.xet[name]
+            entries.append(entry)
         return 200, {}, json.dumps(entries).encode()
 
     def _file(
@@ -85,11 +91,19 @@ class Hub:
         if rest not in files:
             return 404, {"X-Error-Code": "EntryNotFound"}, b""
         data = files[rest]
-        return 200, {"X-Repo-Commit": commit, "ETag": f'"{_etag(data)}"'}, data
+        return 200, {"X-Repo-Commit": commit, "ETag": f'"{_etag(rest, data)}"'}, data
 
 
-def _etag(data: bytes) -> str:
+def _is_large(name: str) -> bool:
+    return name.endswith(".safetensors")
+
+
+def _oid(data: bytes) -> str:
     return hashlib.sha1(data).hexdigest()
+
+
+def _etag(name: str, data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest() if _is_large(name) else _oid(data)
 
 
 @pytest.fixture

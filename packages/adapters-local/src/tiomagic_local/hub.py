@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
-from tiomagic_domain.progress import Phase, Progress, ProgressSink
+from tiomagic_domain.progress import Phase, Progress, ProgressSink, ignore_progress
 from tiomagic_local.held import held, hold
 from tiomagic_local.hub_errors import status_of, translated
 from tiomagic_local.retrying import retrying
+from tiomagic_local.stored_once import take_from_others
 
 T = TypeVar("T")
 
@@ -35,6 +36,8 @@ FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 PIPELINE_FILES = tuple(name.replace("*.safetensors", "*/*.safetensors") for name in FILES)
 """The same of a pipeline, whose components have a folder each: weights at its root are other forms
 of the same model, and often hundreds of gigabytes."""
+
+WEIGHTS = "*.safetensors"
 
 FILE_BY_HAND = "give a file of this machine"
 
@@ -66,19 +69,27 @@ def download(
     """
     from huggingface_hub import snapshot_download
 
-    def ask() -> Path:
+    def get(revision: str | None, without: tuple[str, ...], told: ProgressSink) -> Path:
         folder = snapshot_download(
             repository,
-            revision=revision or held(repository),
+            revision=revision,
             token=token,
             allow_patterns=list(names),
             ignore_patterns=list(without),
-            tqdm_class=_counter(progress),
+            tqdm_class=_counter(told),
         )
-        if revision is None:
-            # The cache keeps a snapshot in a folder that is named as its commit.
-            hold(repository, Path(folder).name)
         return Path(folder)
+
+    def ask() -> Path:
+        # What is small comes first, and with it the list of all files. It is not counted: it would
+        # be done before what counts has begun.
+        folder = get(revision or held(repository), (*without, WEIGHTS), ignore_progress)
+        take_from_others(folder, names, without)
+        # The cache keeps a snapshot in a folder that is named as its commit.
+        folder = get(folder.name, without, progress)
+        if revision is None:
+            hold(repository, folder.name)
+        return folder
 
     progress(Progress(phase=Phase.DOWNLOADING))
     return _until_it_answers(ask, repository, model=model)
