@@ -21,6 +21,8 @@ def select_jobs(
         among: Gives the rows of the few jobs that can match; None for all jobs.
     """
     source = _rows(among)
+    if among is not None:
+        return _among_few(query, last, source)
     placed = _placed(query, source)
     listing = (
         select(source)
@@ -39,6 +41,15 @@ def select_jobs(
     parts = [select(listing.where(jobs.c.status == word).subquery()) for word in words]
     joined = union_all(*parts).subquery()
     return select(joined).order_by(*_order(query, joined)).limit(query.limit)
+
+
+def _among_few(query: JobQuery, last: tuple[str, str] | None, few: FromClause) -> Select[Any]:
+    """Return the statement that sorts what it takes to sort, and reads whole rows of one page."""
+    page = select(few.c.job_id).where(*_conditions(query, few), *_behind(query, few, last))
+    if query.status is not None:
+        page = page.where(few.c.status.in_(sorted(status.value for status in query.status)))
+    page = page.order_by(*_order(query, few)).limit(query.limit)
+    return select(jobs).where(jobs.c.job_id.in_(page)).order_by(*_order(query, jobs))
 
 
 def count_jobs(query: JobQuery, among: Select[Any] | None = None) -> Select[Any]:

@@ -113,6 +113,11 @@ _POSTGRESQL: Final = (
 STATEMENTS: Final[Mapping[str, tuple[str, ...]]] = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}
 
 
+_ASKED_FOR: Final = (
+    *("job_id", "status", "feature", "model", "provider", "creation_time", "prompt", "queue"),
+)
+"""The columns that conditions and order need."""
+
 _prompts = table("tiomagic_prompts", column("number"), column("job_id"))
 _text = table("tiomagic_prompts_text", column("rowid"))
 
@@ -121,15 +126,15 @@ def few_candidates(connection: Connection, query: JobQuery) -> Select[Any] | Non
     """Return the statement for the jobs that the index proposes, when they are few.
 
     Returns:
-        Whole rows of jobs, unordered; None when they are to be found by looking at prompts in
-        order, or when the database plans that by itself.
+        What of the jobs can be asked for, unordered and without the long columns; None when they
+        are to be found by looking at prompts in order, or when the database plans that by itself.
     """
     if connection.dialect.name != "sqlite":
         return None
     for entries, wanted in _proposals(query):
         some = entries.limit(FEW + 1).subquery()
         if connection.execute(select(func.count()).select_from(some)).scalar_one() <= FEW:
-            return select(jobs).where(wanted)
+            return select(*(jobs.c[name] for name in _ASKED_FOR)).where(wanted)
     return None
 
 
