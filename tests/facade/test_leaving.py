@@ -7,7 +7,8 @@ import pytest
 from tests.facade.conftest import Run
 
 CODE = """
-import atexit, sys, threading, time, types
+import atexit, sys, threading, types
+go = threading.Event()
 class Loaded:
     def __del__(self):
         sys.stdout.write("taken apart;")
@@ -18,9 +19,10 @@ from tiomagic.cli.leaving import leave_at_once
 sys.stdout.write("said;")
 leave_at_once({code})
 sys.stdout.write("back;")
+go.set()
 """
 HEAVY = 'sys.modules["torch"] = types.ModuleType("torch")'
-THREAD = "threading.Thread(target=lambda: (time.sleep(0.5), sys.stdout.write('finished;'))).start()"
+THREAD = "threading.Thread(target=lambda: (go.wait(), sys.stdout.write('finished;'))).start()"
 
 
 @pytest.mark.parametrize(("given", "status"), [("None", 0), ("0", 0), ("3", 3)])
