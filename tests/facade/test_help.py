@@ -28,7 +28,8 @@ def test_every_command_has_examples() -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_are_right(name: str) -> None:
     """Each is a command line that its command understands, and stands on its help page."""
-    command = PROGRAM.commands[name]
+    command = PROGRAM.get_command(typer.Context(PROGRAM), name)
+    assert command is not None
     for example in EXAMPLES[name]:
         first, *words = shlex.split(example.partition(" < ")[0])
         assert first == name

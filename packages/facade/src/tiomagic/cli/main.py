@@ -23,6 +23,7 @@ from tiomagic.cli.image_to_video import image_to_video
 from tiomagic.cli.inspect import inspect
 from tiomagic.cli.interpolate import interpolate
 from tiomagic.cli.jobs import jobs
+from tiomagic.cli.late import program
 from tiomagic.cli.leaving import leave_at_once
 from tiomagic.cli.log import logs
 from tiomagic.cli.modal import modal
@@ -65,17 +66,7 @@ COMMANDS = (
     ui,
 )
 
-# Plain help and plain errors: rich would cost more than all the rest, and it renders only data.
-app = typer.Typer(
-    name="tiomagic",
-    epilog=HELP,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-for command in COMMANDS:
-    name = command.__name__.strip("_").replace("_", "-")
-    app.command(name, epilog=epilog(name))(command)
+app = program(COMMANDS, under=epilog, name="tiomagic", epilog=HELP, no_args_is_help=True)
 app.add_typer(modal)
 
 

@@ -1,0 +1,65 @@
+"""Commands whose options are looked at when one of them runs.
+
+typer asks Python for the type of every option of every command before the first one starts: 60 ms
+of a second's tenth that ``tiomagic --help`` may take. Here it sees commands without options, which
+is all that a list of them needs, and the whole of one when that is called for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+Command = Callable[..., None]
+
+
+def program(
+    commands: Iterable[Command], *, under: Callable[[str], str], **named: Any
+) -> typer.Typer:
+    """Return an application of commands, each named as its function.
+
+    Args:
+        commands: Functions as typer takes them.
+        under: Gives what stands under a command's help page.
+        **named: As ``typer.Typer`` takes them.
+    """
+    whole = {command.__name__.strip("_").replace("_", "-"): command for command in commands}
+
+    class Late(TyperGroup):
+        """Gives a command with all of its options when it is asked for by name."""
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            if cmd_name not in whole:
+                return super().get_command(ctx, cmd_name)
+            alone = _application()
+            alone.command(cmd_name, epilog=under(cmd_name))(whole[cmd_name])
+            return typer.main.get_command(alone)
+
+        def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+            """List the commands, for which nobody has to know their options."""
+            room = formatter.width - 6 - max(map(len, self.commands))
+            rows = [(name, one.get_short_help_str(room)) for name, one in self.commands.items()]
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+    application = _application(cls=Late, add_completion=True, **named)
+    for name, command in whole.items():
+        application.command(name, help=command.__doc__)(_nothing)
+    return application
+
+
+def _application(*, add_completion: bool = False, **named: Any) -> typer.Typer:
+    # Plain help and plain errors: rich would cost more than all the rest, and it renders only data.
+    return typer.Typer(
+        add_completion=add_completion,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        **named,
+    )
+
+
+def _nothing() -> None:
+    """Stand for a command that has not been asked for."""
