@@ -26,6 +26,7 @@ def load_pipeline(
     device: torch.device,
     plan: Plan,
     components: Callable[[Path], Mapping[str, Any]] | None = None,
+    loaded: Mapping[str, torch.nn.Module] | None = None,
 ) -> Any:
     """Load a pipeline and put it where the plan wants it.
 
@@ -37,6 +38,7 @@ def load_pipeline(
         device: Where it is to run.
         plan: Where its weights wait.
         components: Takes the folder and loads what is not loaded as the folder says.
+        loaded: Components that are here already, in the place of those in the folder.
 
     Raises:
         ConfigurationError: when the files are damaged or incomplete.
@@ -47,15 +49,16 @@ def load_pipeline(
     with quiet(), _shards_in_parallel():
         try:
             given = {} if weights.transformer is None else {TRANSFORMER: weights.transformer}
-            parts = {
+            here = dict(loaded or {})
+            parts = here | {
                 found.part.name: _load_part(found, types.get(found.part.name, dtype))
                 for found in weights.parts
-                if found.part.name not in given
+                if found.part.name not in {*given, *here}
             }
             parts |= {name: _from_one_file(file, weights, dtype) for name, file in given.items()}
             if components is not None:
                 parts |= components(weights.folder)
-            loaded = getattr(diffusers, pipeline).from_pretrained(
+            made = getattr(diffusers, pipeline).from_pretrained(
                 weights.folder,
                 dtype=types,
                 use_safetensors=True,
@@ -72,9 +75,13 @@ def load_pipeline(
             if type(error).__module__.partition(".")[0].startswith("safetensors"):
                 raise _damaged(error, weights) from error
             raise
-        _place(loaded, plan, device)
-    loaded.set_progress_bar_config(disable=True)
-    return loaded
+        if plan is not Plan.RESIDENT:
+            # What waits elsewhere must not lie on the device beforehand: it would stay there.
+            for part in here.values():
+                part.to("cpu")
+        _place(made, plan, device)
+    made.set_progress_bar_config(disable=True)
+    return made
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from tiomagic_local.importing import uncollected
 from tiomagic_local.loras import FoundLora, find_loras
 from tiomagic_local.memory import Choice, Demand, Plan, choose
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.sharing import Identity, identities, lying_on
 from tiomagic_local.weights import Weights, find_weights, local_folder
 
 if TYPE_CHECKING:
@@ -50,6 +51,20 @@ class Loaded:
     """What makes it fast; its ``facts()`` are complete when the run is over."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a model is loaded from."""
+
+    engine: Any
+    """The class of its engine."""
+    weights: Weights
+    dtype: torch.dtype
+    identities: Mapping[str, Identity]
+    """Of its text encoders."""
+    kept: Mapping[str, torch.nn.Module]
+    """Those of the model before that are its own as well."""
+
+
 class Runtime:
     """Loads models, keeps the last one, and lets one generation run at a time.
 
@@ -64,6 +79,7 @@ class Runtime:
         self._lock = threading.Lock()
         self._key: tuple[object, ...] | None = None
         self._loaded: Loaded | None = None
+        self._identities: Mapping[str, Identity] = {}
         self._pipeline: Any = None
         self._adapters: Any = None
         self._accelerator: Any = None
@@ -158,38 +174,63 @@ class Runtime:
         device = choose_device(self._options.device)
         commits = tuple(card.repositories.items())
         model = (card.name, commits, local_folder(card, self._options), str(device))
-        if self._key is not None and self._key[:-1] != model:
-            self._drop()
-        choice = self._choose(card, settings, device)
+        same = self._loaded is not None and self._key is not None and self._key[:-1] == model
+        found = None if same else self._find(card, device, progress)
+        choice = self._choose(card, settings, device, found)
         key = (*model, choice.plan)
         if self._loaded is None or self._key != key:
-            self._drop()
-            self._fill(card, device, choice, progress)
+            # The same model where another plan fits.
+            found = found or self._find(card, device, progress)
+            self._fill(card, device, choice, found, progress)
             self._key = key
         assert self._loaded is not None
         return self._loaded
 
-    def _fill(
-        self, card: ModelCard, device: torch.device, choice: Choice, progress: ProgressSink
-    ) -> None:
-        with uncollected():
-            import diffusers
+    def _find(self, card: ModelCard, device: torch.device, progress: ProgressSink) -> Found:
+        """Drop the kept model, except what the next one has as well, and find the next one."""
+        from tiomagic_local.devices import choose_dtype, release_memory
 
-            from tiomagic_local.adapting import Adapters
-            from tiomagic_local.devices import choose_dtype
-            from tiomagic_local.loading import load_pipeline
-            from tiomagic_local.speed.applying import Accelerator
-
-            engine = find_engine(card.engine)
-            # It imports what it names when it is asked for it.
-            getattr(diffusers, engine.pipeline)
+        engine = _imported(card)
+        known, spare = self._identities, self._take_off()
+        self._drop()
         weights = find_weights(card, self._options, pipeline=engine.pipeline, progress=progress)
+        dtype = choose_dtype(card, device)
+        # An engine that loads components by itself may do anything with them.
+        own = hasattr(engine, "components")
+        ids = {} if own else identities(weights, fp32=engine.fp32, dtype=dtype)
+        kept = {name: part for name, part in spare.items() if ids.get(name) == known.get(name)}
+        if len(kept) < len(spare):
+            spare.clear()
+            release_memory(device)
+        return Found(engine=engine, weights=weights, dtype=dtype, identities=ids, kept=kept)
+
+    def _take_off(self) -> dict[str, torch.nn.Module]:
+        if self._pipeline is None or self._key is None or not self._identities:
+            return {}
+        from tiomagic_local.sharing import taken_off
+
+        plan = self._key[-1]
+        assert isinstance(plan, Plan), "the last of the key is the plan"
+        return taken_off(self._pipeline, plan)
+
+    def _fill(
+        self,
+        card: ModelCard,
+        device: torch.device,
+        choice: Choice,
+        found: Found,
+        progress: ProgressSink,
+    ) -> None:
+        from tiomagic_local.adapting import Adapters
+        from tiomagic_local.loading import load_pipeline
+        from tiomagic_local.speed.applying import Accelerator
+
+        engine, weights, dtype = found.engine, found.weights, found.dtype
         # A model that is made by its LoRAs is not loaded without them.
         loras = find_loras(
             card.loras, self._options, progress=progress, model=weights.by_hand, stays=True
         )
         progress(Progress(phase=Phase.LOADING))
-        dtype = choose_dtype(card, device)
         self._device = device
         self._pipeline = load_pipeline(
             weights,
@@ -199,7 +240,9 @@ class Runtime:
             device=device,
             plan=choice.plan,
             components=getattr(engine, "components", None),
+            loaded=found.kept,
         )
+        self._identities = found.identities
         self._adapters = Adapters(self._pipeline)
         self._accelerator = Accelerator(
             self._pipeline, device=device, dtype=dtype, masked=getattr(engine, "masked", True)
@@ -214,7 +257,13 @@ class Runtime:
             smaller=choice.smaller,
         )
 
-    def _choose(self, card: ModelCard, settings: Mapping[str, Any], device: torch.device) -> Choice:
+    def _choose(
+        self,
+        card: ModelCard,
+        settings: Mapping[str, Any],
+        device: torch.device,
+        found: Found | None,
+    ) -> Choice:
         from tiomagic_local.devices import free_memory_gib
 
         # Not every model lets its size or its length be chosen.
@@ -227,8 +276,10 @@ class Runtime:
             family=card.family,
         )
         free = free_memory_gib(device)
-        if free is not None and self._key is not None and self._key[-1] is Plan.RESIDENT:
-            # This model's own weights lie in the memory that they would be counted against.
+        # This model's own weights may lie in the memory that they would be counted against.
+        if free is not None and found is not None:
+            free += lying_on(found.kept, device)
+        elif free is not None and self._key is not None and self._key[-1] is Plan.RESIDENT:
             free += card.weights_gib
         wanted = str(settings.get("memory", "auto"))
         return choose(demand, device=str(device), free_gib=free, wanted=wanted)
@@ -240,8 +291,24 @@ class Runtime:
         from tiomagic_local.devices import release_memory
 
         self._key = self._loaded = self._pipeline = self._adapters = self._accelerator = None
+        self._identities = {}
         assert self._device is not None, "a pipeline is loaded on a device"
         release_memory(self._device)
+
+
+def _imported(card: ModelCard) -> Any:
+    """Return the class of a model's engine, with all that loading takes imported."""
+    with uncollected():
+        import diffusers
+
+        import tiomagic_local.adapting
+        import tiomagic_local.loading
+        import tiomagic_local.speed.applying  # noqa: F401 - all three for the time that it takes
+
+        engine = find_engine(card.engine)
+        # It imports what it names when it is asked for it.
+        getattr(diffusers, engine.pipeline)
+    return engine
 
 
 def _revisions(loras: Sequence[FoundLora]) -> dict[str, str]:
