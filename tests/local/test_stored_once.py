@@ -74,6 +74,19 @@ def test_the_same_file_comes_once(both: Hub, cache: Path) -> None:
     assert both.asked == []
 
 
+def test_what_is_here_writes_nothing(both: Hub, cache: Path) -> None:
+    """A cache that is all there may be one that nobody can write to."""
+    from huggingface_hub import file_download
+
+    get(SECOND)
+    places = [cache, *(path for path in cache.rglob("*") if path.is_dir())]
+    before = [place.stat().st_mtime_ns for place in places]
+    file_download._are_symlinks_supported_in_dir.clear()
+    get(SECOND)
+    assert [place.stat().st_mtime_ns for place in places] == before
+    assert set(places) == {cache, *(path for path in cache.rglob("*") if path.is_dir())}
+
+
 def test_what_is_not_downloaded_is_not_counted(both: Hub) -> None:
     """The size that is announced is that of what comes."""
     both.publish("some/third", files(bytes(3 * hub.MIB)))

@@ -42,13 +42,11 @@ def take_from_others(folder: Path, names: Sequence[str], without: Sequence[str])
         without: Patterns of files that are left out.
     """
     from huggingface_hub import constants
-    from huggingface_hub.file_download import are_symlinks_supported
 
     repository = folder.parents[1]
     cache = repository.parent
-    # Without symbolic links the client would copy what it finds, and not point at it.
     off = getattr(constants, "HF_HUB_DISABLE_SHARED_BLOBS", False)
-    if off or not COMMIT.fullmatch(folder.name) or not are_symlinks_supported(cache):
+    if off or not COMMIT.fullmatch(folder.name):
         return
     for name, blob in _large_files(repository, folder.name, names, without):
         own = repository / "blobs" / blob.sha256
@@ -85,8 +83,12 @@ def _large_files(
 
 def _taken(other: Path, blob: Blob, own: Path) -> bool:
     """Link another repository's file to a place where there is none, if it can be done."""
+    from huggingface_hub.file_download import are_symlinks_supported
+
     try:
-        if not _is(other, blob):
+        # Without symbolic links the client would copy what it finds, and not point at it. It tries
+        # by making one, so it is asked when something is to be written anyway.
+        if not are_symlinks_supported(own.parents[2]) or not _is(other, blob):
             return False
         own.parent.mkdir(parents=True, exist_ok=True)
         # What a repository that was deleted has left behind.
