@@ -6,6 +6,7 @@
 ``runtime``    the one pipeline that is kept loaded, and the turn of each generation
 ``engines``    one module an engine: the feature ports over a pipeline of diffusers
 ``weights``    where weights come from; ``hub`` fetches them, ``loading`` loads them
+``sharing``    what the next model takes over; ``stored_once`` does so for files of the hub's cache
 ``memory``     where weights wait while they are not needed; ``devices`` asks the machine
 ``spool``      finished videos until they are saved, and which of the ``processes`` makes which
 ``media``      inputs and the mp4
