@@ -198,7 +198,11 @@ class Runtime:
         # An engine that loads components by itself may do anything with them.
         own = hasattr(engine, "components")
         ids = {} if own else identities(weights, fp32=engine.fp32, dtype=dtype)
-        kept = {name: part for name, part in spare.items() if ids.get(name) == known.get(name)}
+        kept = {
+            name: part
+            for name, part in spare.items()
+            if name in ids and ids[name] == known.get(name)
+        }
         if len(kept) < len(spare):
             spare.clear()
             release_memory(device)
