@@ -60,6 +60,8 @@ def test_a_prompt_comes_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_open_starts_a_player(shell: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The video's path is the data; a machine without a player says so."""
+    nothing = shell("open")
+    assert (nothing.returncode, "no job with a video" in nothing.stderr) == (3, True)
     video = shell("text-to-video", "a fox", "-p", "fake", "-q").stdout.strip()
     job_id = json.loads(shell("jobs", "--json").stdout)[0]["job_id"]
     started: list[str] = []
@@ -71,6 +73,8 @@ def test_open_starts_a_player(shell: Run, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("typer.launch", launch)
     done = shell("open", job_id)
     assert (done.returncode, done.stdout, started) == (0, f"{video}\n", [video])
+    assert shell("open").stdout == f"{video}\n"
+    assert started == [video, video]
     monkeypatch.setattr("typer.launch", lambda path: 1)
     assert shell("open", job_id).returncode == 5
     assert shell("open", "nothing").returncode == 3

@@ -275,6 +275,8 @@ async def reload_and_cancel_elsewhere(page: Page) -> None:
     await send(page, "a yellow star spins", steps=100)
     job_id = await staged(page, "a yellow star spins")
     running = f'[data-running="{job_id}"]'
+    # However far down the form was, what becomes of it is in sight.
+    await expect(page.locator(running)).to_be_in_viewport()
     await page.reload()
     await expect(page.locator(running).get_by_role("progressbar")).to_be_visible()
     tab = await page.context.new_page()
@@ -297,6 +299,7 @@ def test_a_phone_logs_in_and_axe_finds_nothing(tmp_path: Path) -> None:
             await log_in(page)
             await choose(page, "Pose guidance")
             await page.get_by_role("button", name="Expert settings").click()
+            await expect(page.get_by_role("button", name="Make the video")).to_be_in_viewport()
             await page.evaluate(AXE.read_text("utf-8"))
             for scheme in ("light", "dark"):
                 await page.emulate_media(color_scheme=scheme)

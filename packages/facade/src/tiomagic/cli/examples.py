@@ -37,7 +37,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "status": ("status JOB", "status JOB --watch"),
     "cancel": ("cancel JOB",),
     "logs": ("logs JOB", "logs JOB --json"),
-    "open": ("open JOB",),
+    "open": ("open", "open JOB"),
     "sheet": ("sheet clip.mp4", "sheet JOB --frames 8 --columns 8 -o strip.png"),
     "convert": ("convert JOB --to gif", "convert clip.mp4 --to prores -o clip.mov"),
     "tag": ("tag JOB client-x approved", "tag JOB --remove approved"),

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
+from tiomagic.cli import completing
 from tiomagic.cli import options as o
 from tiomagic.cli.making import connect
 from tiomagic.cli.output import reporting
 
 
-def open_(job_id: o.JobId, *, as_json: o.Json = False, debug: o.Debug = False) -> None:
+def open_(
+    job_id: Annotated[
+        str | None,
+        typer.Argument(
+            help="The job's id; the newest job with a video if left out.",
+            autocompletion=completing.jobs,
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
     """Play the video of a job in the program that this machine has for it."""
     with reporting(as_json=as_json, debug=debug) as output:
-        import typer  # noqa: PLC0415  # Loaded already.
-
         from tiomagic.pictures import video_of  # noqa: PLC0415  # Not for --help.
-        from tiomagic_domain.errors import ProcessingError  # noqa: PLC0415  # The same.
+        from tiomagic_domain.errors import (  # noqa: PLC0415  # The same.
+            ProcessingError,
+            ResourceNotFoundError,
+        )
 
         tm = connect(output)
-        video = video_of(tm.get_job(job_id)._job)  # noqa: SLF001 - part of the facade
+        jobs = [tm.get_job(job_id)] if job_id else tm.list_jobs(status="completed", limit=1)
+        if not jobs:
+            raise ResourceNotFoundError("there is no job with a video in this folder yet")
+        video = video_of(jobs[0]._job)  # noqa: SLF001 - part of the facade
         # The path comes first: where nothing can play it, it can still be copied.
         output.data({"path": str(video)}, str(video))
         if typer.launch(str(video)) != 0:

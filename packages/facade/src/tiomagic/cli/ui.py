@@ -42,6 +42,8 @@ def ui(
     again.
     """
     with reporting(as_json=False, debug=debug) as output:
+        # What the page is made of takes seconds to load, and nobody likes a silent start.
+        output.say("The page is starting…")
         from tiomagic.ui.serve import Door, serve  # noqa: PLC0415  # Not for --help.
 
         tm = connect(output)

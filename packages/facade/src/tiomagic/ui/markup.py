@@ -70,7 +70,7 @@ def video(job: Job, *, kind: str = "", controls: bool = True) -> str:
 
 def badge(job: Job) -> str:
     """Return the job's status as a small mark."""
-    return f'<span class="tm-badge tm-{job.status.value}">{WORDS[job.status]}</span>'
+    return f'<span class="tm-badge tm-is-{job.status.value}">{WORDS[job.status]}</span>'
 
 
 def facts(job: Job) -> str:

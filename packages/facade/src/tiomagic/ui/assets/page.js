@@ -168,8 +168,14 @@
     sending: (busy) => document.querySelector("#make")?.setAttribute("aria-busy", busy),
     sent() {
       this.sending(false);
-      const show = () => document.querySelector(".tm-problem")?.scrollIntoView({ block: "center" });
-      setTimeout(show, 100);
+      setTimeout(() => {
+        const problem = document.querySelector(".tm-problem");
+        const side = document.querySelector(".tm-side").getBoundingClientRect();
+        const below = side.top >= document.querySelector("#form").getBoundingClientRect().bottom;
+        if (problem) problem.scrollIntoView({ block: "center" });
+        // Below a form, as on a phone, nobody would see that the video is being made.
+        else if (below) document.querySelector(".tm-side").scrollIntoView();
+      }, 100);
     },
   };
 
