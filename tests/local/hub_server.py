@@ -29,6 +29,8 @@ class Hub:
         """Method and path of every request, in order."""
         self.trouble: list[int] = []
         """Statuses that the next requests get in the place of an answer."""
+        self.agents: set[str] = set()
+        """What the requests said of the program that sent them."""
         self.xet: dict[str, str] = {}
         """Names of files that are also to be had by Xet, which is not here, with their hashes."""
         self._commits: dict[str, dict[str, dict[str, bytes]]] = {}
@@ -119,6 +121,7 @@ def hub_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         def do_GET(self) -> None:
             path = unquote(urlsplit(self.path).path)
             hub.asked.append(f"{self.command} {path}")
+            hub.agents.add(self.headers.get("User-Agent", ""))
             status, headers, content = hub.answer(path)
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(content))}.items():

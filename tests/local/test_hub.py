@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from tiomagic_local.memory import Plan
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.run import run_request
 from tiomagic_local.runtime import Runtime
+from tiomagic_local.telemetry import without_telemetry
 from tiomagic_local.weights import Weights, find_weights
 
 __all__ = ["hub_server"]
@@ -144,6 +146,52 @@ class TestTrouble:
         with pytest.raises(TioMagicError):
             hub.download("a/b", None, model="m", token=None, progress=ignore_progress)
         assert len(hub_server.asked) == 1
+
+
+class TestTelemetry:
+    @pytest.fixture(autouse=True)
+    def fresh(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """The client of a process that has asked for nothing yet, told nothing by a user."""
+        from huggingface_hub import constants
+        from huggingface_hub.utils import _detect_agent
+
+        monkeypatch.setattr(_detect_agent, "_registry", None)
+        monkeypatch.setattr(constants, "AGENT_HARNESSES_PATH", str(tmp_path / "harnesses.json"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", False)
+
+    def test_none_is_sent(self, hub_server: Hub, tiny: Path) -> None:
+        """The hub hears what is wanted, and neither what else is installed nor who calls."""
+        from huggingface_hub import constants
+
+        hub_server.publish("a/b", tiny)
+        hub.download("a/b", None, model="m", token=None, progress=ignore_progress)
+        hub.files_of("a/b", None, token=None)
+        hub.download_file("a/b", None, "model_index.json", token=None, progress=ignore_progress)
+        assert all("/a/b/" in request for request in hub_server.asked)
+        assert not any("torch/" in agent or "agent/" in agent for agent in hub_server.agents)
+        assert constants.HF_HUB_DISABLE_TELEMETRY is False
+
+    def test_the_last_one_turns_it_back(self) -> None:
+        """The switch is one for all threads, of which one may be done before another."""
+        from huggingface_hub import constants
+
+        first, second = ExitStack(), ExitStack()
+        for stack in (first, second):
+            stack.enter_context(without_telemetry())
+        first.close()
+        assert constants.HF_HUB_DISABLE_TELEMETRY is True
+        second.close()
+        assert constants.HF_HUB_DISABLE_TELEMETRY is False
+
+    @pytest.mark.parametrize("given", [True, False])
+    def test_it_is_as_it_was_afterwards(self, monkeypatch: pytest.MonkeyPatch, given: bool) -> None:
+        """Also when the request fails."""
+        from huggingface_hub import constants
+
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", given)
+        with pytest.raises(OSError, match="broken"), without_telemetry():
+            raise OSError("broken")
+        assert constants.HF_HUB_DISABLE_TELEMETRY is given
 
 
 class TestOneFile:

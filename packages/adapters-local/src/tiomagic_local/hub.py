@@ -17,6 +17,7 @@ from tiomagic_local.held import held, hold
 from tiomagic_local.hub_errors import status_of, translated
 from tiomagic_local.retrying import retrying
 from tiomagic_local.stored_once import take_from_others
+from tiomagic_local.telemetry import without_telemetry
 
 T = TypeVar("T")
 
@@ -183,7 +184,7 @@ def _until_it_answers(ask: Callable[[], T], repository: str, *, model: str, by_h
     """Ask the hub, and again where its trouble may pass by itself."""
 
     def once() -> T:
-        with translated(repository, model=model, by_hand=by_hand):
+        with without_telemetry(), translated(repository, model=model, by_hand=by_hand):
             return ask()
 
     # Not bounded in time: the one attempt of a large model may take hours before it breaks.

@@ -16,6 +16,7 @@ from pathlib import Path
 from tiomagic_domain.errors import APIError, ConfigurationError, ProcessingError
 from tiomagic_local.extras import missing
 from tiomagic_local.retrying import retrying
+from tiomagic_local.telemetry import without_telemetry
 
 FOLDER_VARIABLE = "TIOMAGIC_POSE_MODELS"
 """Environment variable with a folder that holds both files under their names."""
@@ -83,7 +84,8 @@ def _fetched(name: str) -> Path:
         raise missing("pose", module="huggingface_hub") from error
     fetched = retrying(f"the pose model {name}", _may_pass, within_s=FETCH_AGAIN_S)
     try:
-        path = Path(fetched(hf_hub_download, REPOSITORY, name, revision=REVISION))
+        with without_telemetry():
+            path = Path(fetched(hf_hub_download, REPOSITORY, name, revision=REVISION))
     except (OSError, ValueError, RuntimeError) as error:
         # The hub's own errors are among these: HTTP errors and offline mode are OSErrors.
         raise APIError(
