@@ -11,7 +11,7 @@ import pytest
 import typer
 from tests.facade.conftest import Run, clean_environment
 
-from tiomagic.cli.assigning import unsplit
+from tiomagic.cli.bash import unsplit
 from tiomagic.cli.examples import EXAMPLES
 from tiomagic.cli.main import app
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +46,10 @@ def load_pipeline(
     import diffusers
 
     types = {"default": dtype} | dict.fromkeys(fp32, torch.float32)
+    here = dict(loaded or {})
     with quiet(), _shards_in_parallel():
-        try:
-            given = {} if weights.transformer is None else {TRANSFORMER: weights.transformer}
-            here = dict(loaded or {})
-            parts = here | {
-                found.part.name: _load_part(found, types.get(found.part.name, dtype))
-                for found in weights.parts
-                if found.part.name not in {*given, *here}
-            }
-            parts |= {name: _from_one_file(file, weights, dtype) for name, file in given.items()}
+        with _damage_told(weights):
+            parts = here | _parts(weights, types, dtype, without=here)
             if components is not None:
                 parts |= components(weights.folder)
             made = getattr(diffusers, pipeline).from_pretrained(
@@ -68,13 +62,6 @@ def load_pipeline(
                 **_straight_to(device, plan),
                 **parts,
             )
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-            raise _damaged(error, weights) from error
-        except Exception as error:
-            # The safetensors reader has an exception of its own that inherits from nothing else.
-            if type(error).__module__.partition(".")[0].startswith("safetensors"):
-                raise _damaged(error, weights) from error
-            raise
         if plan is not Plan.RESIDENT:
             # What waits elsewhere must not lie on the device beforehand: it would stay there.
             for part in here.values():
@@ -99,6 +86,37 @@ def _shards_in_parallel() -> Iterator[None]:
         yield
     finally:
         modeling_utils.HF_ENABLE_PARALLEL_LOADING = before
+
+
+@contextlib.contextmanager
+def _damage_told(weights: Weights) -> Iterator[None]:
+    """Turn what the libraries say of damaged or missing files into an error of ours."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise _damaged(error, weights) from error
+    except Exception as error:
+        # The safetensors reader has an exception of its own that inherits from nothing else.
+        if type(error).__module__.partition(".")[0].startswith("safetensors"):
+            raise _damaged(error, weights) from error
+        raise
+
+
+def _parts(
+    weights: Weights,
+    types: Mapping[str, torch.dtype],
+    dtype: torch.dtype,
+    *,
+    without: Container[str],
+) -> dict[str, Any]:
+    """Load the components that do not come from the folder of the pipeline."""
+    given = {} if weights.transformer is None else {TRANSFORMER: weights.transformer}
+    parts = {
+        found.part.name: _load_part(found, types.get(found.part.name, dtype))
+        for found in weights.parts
+        if found.part.name not in given and found.part.name not in without
+    }
+    return parts | {name: _from_one_file(file, weights, dtype) for name, file in given.items()}
 
 
 def _load_part(found: PartWeights, dtype: torch.dtype) -> Any:

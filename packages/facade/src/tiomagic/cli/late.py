@@ -1,7 +1,7 @@
 """Commands whose options are looked at when one of them runs.
 
-typer asks Python for the type of every option of every command before the first one starts: 60 ms
-of a second's tenth that ``tiomagic --help`` may take. Here it sees commands without options, which
+typer asks Python for the type of every option of every command before the first one starts: a third
+of the time that ``tiomagic --help`` took. Here it sees commands without options, which
 is all that a list of them needs, and the whole of one when that is called for.
 """
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tiomagic import __version__
-from tiomagic.cli.assigning import unsplit
+from tiomagic.cli.bash import unsplit
 from tiomagic.cli.batch import batch, compare
 from tiomagic.cli.cancel import cancel
 from tiomagic.cli.convert import convert
