@@ -4,7 +4,8 @@
 word         means
 ===========  ====================================================================================
 ``exact``    only what changes nothing beyond rounding: the best exact attention, compiled blocks
-             where a run is long enough to pay for them, prompts that are encoded once
+             where a run is long enough to pay for them, prompts that are encoded once, the two
+             passes of a guided step as one batch where they are short
 ``fast``     that, and a cache that leaves out most of the model where little changes between two
              steps: another video of the same kind
 ``turbo``    a LoRA that makes do with a handful of steps, for models that have one: another video
@@ -23,6 +24,7 @@ EXACT, FAST, TURBO = "exact", "fast", "turbo"
 ATTENTION = ("auto", "native", "cudnn", "flash", "flash3")
 """Exact ones only."""
 COMPILE = ("auto", "on", "off")
+BATCH_GUIDANCE = ("auto", "on", "off")
 
 FAST_THRESHOLD = 0.06
 """Relative change of the first block between two steps below which the others are left out.
@@ -40,6 +42,9 @@ class Acceleration:
     """One of ``ATTENTION``; ``auto`` takes the best that works on the device."""
     compile: str = "auto"
     """One of ``COMPILE``; ``auto`` compiles for long runs on a GPU."""
+    batch_guidance: str = "auto"
+    """One of ``BATCH_GUIDANCE``; ``auto`` makes both passes of a step together for small videos on
+    a CPU. Never with a cache."""
     cache_threshold: float = 0.0
     """0 for no cache, else 0.01 to 1; more is faster and further from the exact video."""
     remember_prompts: bool = True

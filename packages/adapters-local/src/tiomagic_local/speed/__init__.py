@@ -7,6 +7,7 @@ module          what it does
 ``prompts``     remembers what the text encoders made of a prompt
 ``compiling``   compiles the transformer's repeated blocks, for runs that are long enough
 ``layout``      lays the weights of a VAE as a GPU reads them
+``guidance``    makes the two passes of a guided step as one batch, where they are short
 ``caching``     leaves out most of the transformer where little changes between two steps; inexact
 ``applying``    puts these on a pipeline for the time of a call
 ==============  =================================================================================

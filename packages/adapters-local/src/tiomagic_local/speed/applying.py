@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.acceleration import EXACT, Acceleration
+from tiomagic_local.speed import compiling, guidance
 from tiomagic_local.speed.attention import NATIVE, attending, chosen, usable
 from tiomagic_local.speed.caching import Cached, first_block_cached
-from tiomagic_local.speed.compiling import compiled, pays
+from tiomagic_local.speed.compiling import compiled
+from tiomagic_local.speed.guidance import Guided
 from tiomagic_local.speed.layout import lay_out
 from tiomagic_local.speed.prompts import PromptMemory
 from tiomagic_local.speed.work import work_of
@@ -27,6 +29,7 @@ class Running:
     attention: str = NATIVE
     compiled: list[str] = field(default_factory=list)
     cache: Cached | None = None
+    guided: Guided | None = None
     prompts: PromptMemory | None = None
     few_steps: Sequence[Mapping[str, Any]] = ()
     """The LoRAs that make do with few steps."""
@@ -36,6 +39,8 @@ class Running:
         facts: dict[str, Any] = {"attention": self.attention, "compiled": self.compiled}
         if self.cache is not None:
             facts["cache"] = self.cache.to_dict()
+        if self.guided is not None:
+            facts["guidance_batched"] = self.guided.batched
         if self.few_steps:
             facts["few_steps"] = list(self.few_steps)
         if self.prompts is not None:
@@ -86,12 +91,15 @@ class Accelerator:
             if wanted.remember_prompts:
                 running.prompts = self._prompts
                 stack.enter_context(self._prompts.used(self._pipeline))
-            if self._compiles(wanted, settings, adapted=adapted):
+            compiles = self._compiles(wanted, settings, adapted=adapted)
+            if compiles:
                 running.compiled = stack.enter_context(compiled(self._pipeline))
             if wanted.cache_threshold:
                 steps = int(settings.get("num_inference_steps", 0))
                 cache = first_block_cached(self._pipeline, wanted.cache_threshold, steps)
                 running.cache = stack.enter_context(cache)
+            if self._batches(wanted, settings, compiles=compiles):
+                running.guided = stack.enter_context(guidance.together(self._pipeline))
             yield running
 
     def _attention(self, wanted: Acceleration) -> str:
@@ -107,4 +115,21 @@ class Accelerator:
         if adapted or self._device.type != "cuda":
             return False
         work = work_of(self._pipeline, settings)
-        return pays(self._device, None if work is None else work.flop)
+        return compiling.pays(self._device, None if work is None else work.flop)
+
+    def _batches(
+        self, wanted: Acceleration, settings: Mapping[str, Any], *, compiles: bool
+    ) -> bool:
+        """Return whether both passes of a step are made together.
+
+        A cache keeps what it knows of each pass apart, so that with one they stay apart too.
+        """
+        if wanted.batch_guidance == "off" or wanted.cache_threshold:
+            return False
+        if wanted.batch_guidance == "on":
+            guidance.require(self._pipeline)
+            return True
+        if compiles or not guidance.transformers(self._pipeline):
+            return False
+        work = work_of(self._pipeline, settings)
+        return guidance.pays(self._device, None if work is None else work.tokens)

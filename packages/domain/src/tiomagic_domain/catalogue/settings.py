@@ -55,6 +55,15 @@ TURBO_ACCELERATION = Parameter(
             "runs on a GPU.",
         ),
         Parameter(
+            name="batch_guidance",
+            kind=Kind.STRING,
+            required=False,
+            default="auto",
+            choices=acceleration.BATCH_GUIDANCE,
+            description="Whether the passes of a step, with the prompt and with the negative one, "
+            "are made together; auto does it for small videos on a CPU. Not with a cache.",
+        ),
+        Parameter(
             name="cache_threshold",
             kind=Kind.NUMBER,
             required=False,

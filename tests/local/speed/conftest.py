@@ -1,0 +1,27 @@
+"""A runtime over tiny weights, and a desk that makes clips on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.local.speed.desk import Desk
+
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.runtime import Runtime
+
+if TYPE_CHECKING:
+    from tests.local.materials import Studio
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+    """A runtime over a folder of tiny weights."""
+    folder = tmp_path_factory.mktemp("weights")
+    return Runtime(LocalOptions(weights_dir=folder, device="cpu"))
+
+
+@pytest.fixture
+def desk(weights: Runtime, studio: Studio) -> Desk:
+    """Makes clips."""
+    return Desk(weights, studio)
