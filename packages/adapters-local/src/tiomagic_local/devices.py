@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tiomagic_domain.catalogue import ModelCard
@@ -13,21 +14,63 @@ if TYPE_CHECKING:
 
 GIB = 2**30
 
+GROUPED = re.compile(r"cpu|cuda:(0|[1-9][0-9]*)")
+"""A device that can make a video together with others."""
+
+
+def members(wanted: str | None) -> tuple[str, ...]:
+    """Return the devices of a group, such as ``cuda:0,cuda:1``; empty for anything else.
+
+    Only reads: whether they are there is not looked at, and torch is not loaded.
+
+    Raises:
+        ConfigurationError: when it names no group that could be.
+    """
+    if wanted is None or "," not in wanted:
+        return ()
+    named = [name.strip() for name in wanted.split(",")]
+    found = tuple("cuda:0" if name == "cuda" else name for name in named)
+    kinds = {name.partition(":")[0] for name in found}
+    if not all(GROUPED.fullmatch(name) for name in found):
+        why = "several devices are CUDA GPUs with their numbers"
+    elif len(kinds) > 1:
+        why = "they are of several kinds, and one video is made by devices of one"
+    # A machine has one processor, which tests of groups take twice.
+    elif len(set(found)) < len(found) and kinds != {"cpu"}:
+        why = "one of them is named twice"
+    else:
+        return found
+    raise ConfigurationError(
+        f"device {wanted!r} names no group of devices: {why}. Write, for example, 'cuda:0,cuda:1'",
+        details={"device": wanted},
+    )
+
+
+def all_together() -> str | None:
+    """Return all GPUs of this machine as one group; None where there are fewer than two."""
+    names = device_names(None)
+    return ",".join(names) if len(names) > 1 else None
+
 
 def choose_device(wanted: str | None) -> torch.device:
     """Return the device that was asked for, or the best one that is there.
 
     Args:
-        wanted: Such as ``cuda``, ``cuda:1``, ``mps`` or ``cpu``; None for CUDA, then MPS, then CPU.
+        wanted: Such as ``cuda``, ``cuda:1``, ``mps`` or ``cpu``; of a group, such as
+            ``cuda:0,cuda:1``, the first one; None for CUDA, then MPS, then CPU.
 
     Raises:
-        ConfigurationError: when there is no such device.
+        ConfigurationError: when there is no such device, or one of a group is not there.
     """
     with uncollected():
         import torch
 
     if wanted is None:
         return torch.device(_best())
+    group = members(wanted)
+    if group:
+        _look_for(group)
+        wanted = group[0]
     try:
         device = torch.device(wanted)
         torch.empty(1, device=device)
@@ -52,9 +95,25 @@ def device_names(wanted: str | None) -> list[str]:
     if wanted == "cuda":
         return ["cuda:0"]
     if wanted is not None:
-        return [wanted]
+        # A group is one device.
+        return [",".join(members(wanted)) or wanted]
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return [f"cuda:{index}" for index in range(count)] or [_best()]
+
+
+def _look_for(group: tuple[str, ...]) -> None:
+    """Look whether all devices of a group are there, and touch none of them."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    there = {"cpu", *(f"cuda:{index}" for index in range(count))}
+    absent = [name for name in group if name not in there]
+    if absent:
+        raise ConfigurationError(
+            f"the device {absent[0]!r} of the group {','.join(group)!r} is not there. Here are: "
+            f"{', '.join(sorted(there))}",
+            details={"device": absent[0], "there": sorted(there)},
+        )
 
 
 def _best() -> str:

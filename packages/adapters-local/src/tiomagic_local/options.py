@@ -18,4 +18,5 @@ class LocalOptions:
     hf_token: str | None = field(default=None, repr=False)
     """Token for the Hugging Face hub; None for what the hub's own tools have stored."""
     device: str | None = None
-    """Such as ``cuda``, ``cuda:1``, ``mps``, ``cpu``; None for the best that is there."""
+    """Such as ``cuda``, ``cuda:1``, ``mps``, ``cpu``; several, as in ``cuda:0,cuda:1``, make each
+    video together; None for the best that is there."""

@@ -15,6 +15,7 @@ from tiomagic_domain.loras import Lora
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
 from tiomagic_domain.progress import Progress
+from tiomagic_local.devices import members
 from tiomagic_local.engines import has_engine
 from tiomagic_local.extras import missing
 from tiomagic_local.loras import check_loras
@@ -81,7 +82,8 @@ class LocalProvider:
 
         Raises:
             MissingDependencyError: with the command that installs what is missing.
-            ConfigurationError: when there is no such engine, or a folder of weights is not there.
+            ConfigurationError: when there is no such engine, a folder of weights is not there, or
+                the device is written as a group that cannot be.
             ValidationError: when a LoRA file is not there, or is none.
         """
         _require("engines", ENGINE_MODULES)
@@ -93,6 +95,7 @@ class LocalProvider:
                 "here: update tiomagic, or install what brings it",
                 details={"engine": request.card.engine},
             )
+        members(self._options.device)
         local_folder(request.card, self._options)
         check_loras(Lora.from_arguments(request.settings.get("loras", ())), self._options)
 

@@ -156,7 +156,7 @@ def _make(
     try:
         with runtime.use(request.card, settings, watch, token) as loaded:
             smaller = loaded.smaller
-            return loaded, _told(loaded.engine, request, watch, token, note)
+            return loaded, _told(loaded, request, watch, token, note)
     except GenerationError as error:
         if error.code != OUT_OF_MEMORY or smaller is None:
             raise
@@ -166,13 +166,13 @@ def _make(
     note(f"the memory was not enough with {plan}; trying once more with {smaller}")
     settings["memory"] = smaller.value
     with runtime.use(request.card, settings, watch, token) as loaded:
-        clip = _told(loaded.engine, request, watch, token, note)
+        clip = _told(loaded, request, watch, token, note)
     memory = {**loaded.facts["memory"], "reason": f"{plan} ran out of memory"}
     return replace(loaded, facts={**loaded.facts, "memory": memory}), clip
 
 
 def _told(
-    engine: Any,
+    loaded: Loaded,
     request: Request,
     watch: ProgressSink,
     token: CancelToken,
@@ -180,15 +180,23 @@ def _told(
 ) -> Clip:
     """Make the clip, and say before what of the prompt is not read."""
     watch(Progress(phase=Phase.PREPARING))
+    engine = loaded.engine
     if isinstance(engine, ReadsPrompts):
         cut = _cut(engine.prompt_facts(request.inputs.prompt))
         if cut:
             note(cut)
-    return _generate(engine, request, watch, token)
+    with loaded.along(request, token) as both:
+        return call_engine(engine, request.inputs, request.settings, watch, both)
 
 
-def _generate(engine: Any, request: Request, progress: ProgressSink, cancel: CancelToken) -> Clip:
-    inputs, settings = request.inputs, request.settings
+def call_engine(
+    engine: Any,
+    inputs: Any,
+    settings: Mapping[str, Any],
+    progress: ProgressSink,
+    cancel: CancelToken,
+) -> Clip:
+    """Make the clip of some inputs by the method of their feature; see the features' ports."""
     clip: Clip
     match inputs:
         case TextToVideoInputs():
@@ -199,6 +207,8 @@ def _generate(engine: Any, request: Request, progress: ProgressSink, cancel: Can
             clip = engine.interpolate(inputs, settings, progress, cancel)
         case PoseGuidanceInputs():
             clip = engine.pose_guidance(inputs, settings, progress, cancel)
+        case _:
+            raise TypeError(f"{type(inputs).__name__} are the inputs of no feature")
     return clip
 
 
@@ -218,8 +228,15 @@ def _pinned(job: Job, loaded: Loaded) -> Job:
 def _message(facts: Mapping[str, Any]) -> str:
     """Return the last word on the job: what it did otherwise than it was asked to."""
     refused = facts["acceleration"].get("cache", {}).get("refused")
-    said = (_cut(facts), f"no blocks were left out: {refused}" if refused else "")
+    said = (_cut(facts), f"no blocks were left out: {refused}" if refused else "", _alone(facts))
     return "; ".join(["completed", *filter(None, said)])
+
+
+def _alone(facts: Mapping[str, Any]) -> str:
+    """Return what is to be said where one device of a group has made the video."""
+    parallel = facts.get("parallel", {})
+    refused = parallel.get("refused")
+    return f"{parallel['devices'][0]} made it alone: {refused}" if refused else ""
 
 
 def _cut(facts: Mapping[str, Any]) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.loras import Lora
+from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_local.devices import members
 from tiomagic_local.engines import find_engine
 from tiomagic_local.importing import uncollected
 from tiomagic_local.loras import FoundLora, find_loras
@@ -23,6 +26,8 @@ from tiomagic_local.weights import Weights, find_weights, local_folder
 if TYPE_CHECKING:
     import torch
 
+    from tiomagic_local.parallel.leading import Leader
+
 OUT_OF_MEMORY = "out_of_memory"
 """Code of the error of an engine whose device was too small."""
 
@@ -31,6 +36,12 @@ LONG = 121
 
 LISTEN_S = 0.2
 """Seconds between two looks for a call to stop, while another generation is waited for."""
+
+
+@contextlib.contextmanager
+def alone(_request: Request, cancel: CancelToken) -> Iterator[CancelToken]:
+    """Make a call on one device."""
+    yield cancel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +60,10 @@ class Loaded:
     """The memory plan to try if this one turns out to be too large; None for no other."""
     running: Any = None
     """What makes it fast; its ``facts()`` are complete when the run is over."""
+    along: Callable[[Request, CancelToken], AbstractContextManager[CancelToken]] = alone
+    """Has the other devices of a group make the same call for the time of a block."""
+    transformers: Sequence[Any] = ()
+    """What a group of devices splits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +87,14 @@ class Runtime:
 
     Args:
         options: Where weights come from and what they run on.
+        follows: True in a process that helps another one with its videos, see ``parallel``.
     """
 
-    def __init__(self, options: LocalOptions | None = None) -> None:
+    def __init__(self, options: LocalOptions | None = None, *, follows: bool = False) -> None:
         self._options = options or LocalOptions()
+        self._follows = follows
+        self._group = members(self._options.device)
+        self._leader: Leader | None = None
         self._lock = threading.Lock()
         self._key: tuple[object, ...] | None = None
         self._loaded: Loaded | None = None
@@ -122,17 +141,20 @@ class Runtime:
             quick = self._few_steps(card, settings, progress)
             loaded = self._load(card, settings, progress)
             strength = settings.get("lora_alpha")
+            together = self._follows or (self._leader is not None and self._leader.leads(loaded))
+            adapted = bool(found or quick)
             with (
                 self._adapters.worn(found, few_steps=quick, strength=strength) as worn,
-                self._accelerator.on(settings, adapted=bool(found or quick)) as running,
+                self._accelerator.on(settings, adapted=adapted, together=together) as running,
             ):
                 running.few_steps = worn.few_steps
                 yield replace(
                     loaded,
-                    facts=_at_strength(loaded.facts, strength),
+                    facts={**_at_strength(loaded.facts, strength), **self._parallel()},
                     revisions={**loaded.revisions, **_revisions(quick)},
                     loras=worn.call,
                     running=running,
+                    along=self._leader.along if self._leader and together else alone,
                 )
         except GenerationError as error:
             if error.code == OUT_OF_MEMORY:
@@ -140,12 +162,16 @@ class Runtime:
                 self._drop()
             raise
         finally:
+            if self._leader is not None:
+                self._leader.rest()
             self._lock.release()
 
     def unload(self) -> None:
         """Free the kept model; waits for a generation that is running."""
         with self._lock:
             self._drop()
+            if self._leader is not None:
+                self._leader.end()
 
     def _take_turn(self, progress: ProgressSink, cancel: CancelToken) -> None:
         if self._lock.acquire(blocking=False):
@@ -181,10 +207,26 @@ class Runtime:
         if self._loaded is None or self._key != key:
             # The same model where another plan fits.
             found = found or self._find(card, device, progress)
+            self._call(card, settings, found.weights)
             self._fill(card, device, choice, found, progress)
             self._key = key
+        else:
+            self._call(card, settings, None)
         assert self._loaded is not None
         return self._loaded
+
+    def _call(self, card: ModelCard, settings: Mapping[str, Any], weights: Weights | None) -> None:
+        """Have the other devices of a group load the model as well, while it is loaded here."""
+        if not self._group:
+            return
+        if self._leader is None:
+            from tiomagic_local.parallel.leading import Leader
+
+            self._leader = Leader(self._group, self._options)
+        self._leader.call(card, settings, weights)
+
+    def _parallel(self) -> dict[str, Any]:
+        return {} if self._leader is None else {"parallel": self._leader.facts()}
 
     def _find(self, card: ModelCard, device: torch.device, progress: ProgressSink) -> Found:
         """Drop the kept model, except what the next one has as well, and find the next one."""
@@ -256,6 +298,11 @@ class Runtime:
             facts["weights"]["loras"] = self._adapters.keep(loras)
         self._loaded = Loaded(
             engine=engine(self._pipeline, card),
+            transformers=[
+                part
+                for name, part in self._pipeline.components.items()
+                if name.startswith("transformer") and part is not None
+            ],
             facts=facts,
             revisions={**weights.revisions, **_revisions(loras)},
             smaller=choice.smaller,

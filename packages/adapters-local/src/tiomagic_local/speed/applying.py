@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.acceleration import EXACT, Acceleration
+from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_local.speed import compiling, guidance
 from tiomagic_local.speed.attention import NATIVE, attending, chosen, usable
 from tiomagic_local.speed.caching import Cached, first_block_cached
@@ -72,44 +73,58 @@ class Accelerator:
             lay_out(pipeline.vae)
 
     @contextlib.contextmanager
-    def on(self, settings: Mapping[str, Any], *, adapted: bool) -> Iterator[Running]:
+    def on(
+        self, settings: Mapping[str, Any], *, adapted: bool, together: bool = False
+    ) -> Iterator[Running]:
         """Have it on for the time of the block.
 
         Args:
             settings: Of the call; without ``acceleration`` it is exact.
             adapted: True when the call has LoRAs of its own: unless it is asked for, nothing is
                 compiled for them, because the next call would have to compile again.
+            together: True when several devices make the video. Nothing is compiled then.
 
         Yields:
             What runs; its facts are complete when the block ends.
+
+        Raises:
+            ValidationError: when something is asked for that does not work here.
         """
         wanted = Acceleration.from_argument(settings.get("acceleration", EXACT))
         running = Running(wanted)
         with contextlib.ExitStack() as stack:
-            running.attention = self._attention(wanted)
+            running.attention = self._attention(wanted, together=together)
             stack.enter_context(attending(running.attention))
             if wanted.remember_prompts:
                 running.prompts = self._prompts
                 stack.enter_context(self._prompts.used(self._pipeline))
-            compiles = self._compiles(wanted, settings, adapted=adapted)
+            compiles = self._compiles(wanted, settings, adapted=adapted, together=together)
             if compiles:
                 running.compiled = stack.enter_context(compiled(self._pipeline))
             if wanted.cache_threshold:
                 steps = int(settings.get("num_inference_steps", 0))
-                cache = first_block_cached(self._pipeline, wanted.cache_threshold, steps)
+                threshold = wanted.cache_threshold
+                cache = first_block_cached(
+                    self._pipeline, threshold, steps, _summed() if together else None
+                )
                 running.cache = stack.enter_context(cache)
             if self._batches(wanted, settings, compiles=compiles):
                 running.guided = stack.enter_context(guidance.together(self._pipeline))
             yield running
 
-    def _attention(self, wanted: Acceleration) -> str:
+    def _attention(self, wanted: Acceleration, *, together: bool) -> str:
+        here = self._device, self._dtype
         if wanted.attention == "auto":
-            return chosen(self._device, self._dtype, masked=self._masked)
-        return usable(wanted.attention, self._device, self._dtype, masked=self._masked)
+            return chosen(*here, masked=self._masked, together=together)
+        return usable(wanted.attention, *here, masked=self._masked, together=together)
 
     def _compiles(
-        self, wanted: Acceleration, settings: Mapping[str, Any], *, adapted: bool
+        self, wanted: Acceleration, settings: Mapping[str, Any], *, adapted: bool, together: bool
     ) -> bool:
+        if together:
+            if wanted.compile == "on":
+                raise _uncompiled()
+            return False
         if wanted.compile != "auto":
             return wanted.compile == "on"
         if adapted or self._device.type != "cuda":
@@ -133,3 +148,15 @@ class Accelerator:
             return False
         work = work_of(self._pipeline, settings)
         return guidance.pays(self._device, None if work is None else work.tokens)
+
+
+def _summed() -> Callable[[torch.Tensor], torch.Tensor]:
+    from tiomagic_local.parallel.meeting import summed
+
+    return summed
+
+
+def _uncompiled() -> ValidationError:
+    message = "compile 'on' does not go together with several devices; leave it out"
+    problem = Problem(field="acceleration", message=message, given="'on'")
+    return ValidationError.of([problem], subject="the acceleration")

@@ -14,7 +14,12 @@ import os
 from collections.abc import Iterator
 
 import torch
-from diffusers.models.attention_dispatch import attention_backend, dispatch_attention_fn
+from diffusers.models.attention_dispatch import (
+    AttentionBackendName,
+    _AttentionBackendRegistry,
+    attention_backend,
+    dispatch_attention_fn,
+)
 
 from tiomagic_domain.errors import Problem, ValidationError
 
@@ -39,18 +44,29 @@ SHAPE = (1, 512, 4, 128)
 """Batch, tokens, heads and channels of the trial: the channels of all large video models."""
 
 
-def candidates(device: torch.device, *, masked: bool) -> tuple[str, ...]:
+def candidates(device: torch.device, *, masked: bool, together: bool = False) -> tuple[str, ...]:
     """Return the exact backends that are worth trying, the best first.
 
     Args:
         device: What the model runs on.
         masked: True for a model whose attention has a mask.
+        together: True where several devices make the video: not every backend can be split.
     """
     if device.type != "cuda":
         return (NATIVE,)
     major, _minor = torch.cuda.get_device_capability(device)
     order = HOPPER if major >= 9 else AMPERE if major >= 8 else (NATIVE,)
-    return tuple(name for name in order if not (masked and name in MASKLESS))
+    return tuple(
+        name
+        for name in order
+        if not (masked and name in MASKLESS) and not (together and not splits(name))
+    )
+
+
+def splits(name: str) -> bool:
+    """Return whether the library can split a backend among devices."""
+    backend = AttentionBackendName(name)
+    return bool(_AttentionBackendRegistry._is_context_parallel_available(backend))  # noqa: SLF001
 
 
 @functools.cache
@@ -97,13 +113,25 @@ def attending(name: str) -> Iterator[None]:
         yield
 
 
-def chosen(device: torch.device, dtype: torch.dtype, *, masked: bool) -> str:
+def chosen(
+    device: torch.device, dtype: torch.dtype, *, masked: bool, together: bool = False
+) -> str:
     """Return the backend of a run: the user's, from the variable of diffusers, or the best."""
     asked = os.environ.get("DIFFUSERS_ATTN_BACKEND")
-    return asked or first_that_works(candidates(device, masked=masked), device, dtype)
+    if asked and not (together and not splits(asked)):
+        return asked
+    names = candidates(device, masked=masked, together=together)
+    return first_that_works(names, device, dtype)
 
 
-def usable(word: str, device: torch.device, dtype: torch.dtype, *, masked: bool) -> str:
+def usable(
+    word: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    masked: bool,
+    together: bool = False,
+) -> str:
     """Return the backend that somebody asked for.
 
     Args:
@@ -111,13 +139,17 @@ def usable(word: str, device: torch.device, dtype: torch.dtype, *, masked: bool)
         device: Where it is to run.
         dtype: Of the model.
         masked: True for a model whose attention has a mask.
+        together: True where several devices make the video.
 
     Raises:
         ValidationError: when it does not work here, with the reason.
     """
     name = NAMES[word]
-    if masked and name in MASKLESS:
-        reason: str | None = "it takes no mask, and this model's attention has one"
+    reason: str | None
+    if together and not splits(name):
+        reason = "it cannot be split among several devices"
+    elif masked and name in MASKLESS:
+        reason = "it takes no mask, and this model's attention has one"
     else:
         reason = None if name == NATIVE else _why_not(name, device, dtype)
     if reason is not None:

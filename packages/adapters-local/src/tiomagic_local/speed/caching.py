@@ -7,18 +7,16 @@ what all the others added then is added again. The video is not the same one: th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
 from diffusers import FirstBlockCacheConfig
 from diffusers.hooks import HookRegistry
 from diffusers.hooks.first_block_cache import _FBC_BLOCK_HOOK as FOLLOWER
 from diffusers.hooks.first_block_cache import _FBC_LEADER_BLOCK_HOOK as LEADER
 from diffusers.models.cache_utils import CacheMixin
-
-if TYPE_CHECKING:
-    import torch
 
 FEWEST_STEPS = 12
 """With fewer, each step changes so much that there is nothing to leave out."""
@@ -44,7 +42,12 @@ class Cached:
 
 
 @contextlib.contextmanager
-def first_block_cached(pipeline: Any, threshold: float, steps: int) -> Iterator[Cached]:
+def first_block_cached(
+    pipeline: Any,
+    threshold: float,
+    steps: int,
+    summed: Callable[[torch.Tensor], torch.Tensor] | None = None,
+) -> Iterator[Cached]:
     """Have the cache on all transformers of a pipeline for the time of the block.
 
     Args:
@@ -52,6 +55,8 @@ def first_block_cached(pipeline: Any, threshold: float, steps: int) -> Iterator[
         threshold: Relative change of the first block's residual below which the others are left
             out; larger is faster and further from the exact video.
         steps: Denoising steps of the run.
+        summed: Returns the sum of a tensor over the devices that make the video together; None
+            for one device.
 
     Yields:
         What it did; complete when the block ends.
@@ -66,7 +71,7 @@ def first_block_cached(pipeline: Any, threshold: float, steps: int) -> Iterator[
     try:
         for part in parts if state.refused is None else []:
             on.append(part)
-            _turn_on(part, state)
+            _turn_on(part, state, summed)
     # The hooks know the blocks of most models; of one that they do not know they say so.
     except (ValueError, AttributeError, IndexError) as error:
         state.refused = f"this transformer cannot be cached ({error})"
@@ -86,11 +91,13 @@ def _transformers(pipeline: Any) -> list[Any]:
     ]
 
 
-def _turn_on(part: Any, state: Cached) -> None:
+def _turn_on(part: Any, state: Cached, summed: Callable[[Any], Any] | None) -> None:
     part.enable_cache(FirstBlockCacheConfig(threshold=state.threshold))
     leaders = _leaders(part)
     if len(leaders) != 1:
         raise ValueError(f"{len(leaders)} of its blocks lead, not one")
+    if summed is not None:
+        _agree(leaders[0], state.threshold, summed)
     _count(leaders[0], state)
 
 
@@ -102,6 +109,23 @@ def _leaders(part: Any) -> list[Any]:
         if hook is not None:
             found.append(hook)
     return found
+
+
+def _agree(leader: Any, threshold: float, summed: Callable[[Any], Any]) -> None:
+    """Have the decision made by the change of all tokens, where each device has a part of them.
+
+    Each by its own part would decide otherwise than the next one, which then waits for it forever.
+    """
+
+    def agreed(residual: torch.Tensor) -> bool:
+        before = leader.state_manager.get_state().head_block_residual
+        if before is None:
+            return True
+        sums = [part.abs().sum(dtype=torch.float32) for part in (residual - before, before)]
+        change, base = summed(torch.stack(sums)).tolist()
+        return bool(change > threshold * base)
+
+    leader._should_compute_remaining_blocks = agreed  # noqa: SLF001
 
 
 def _count(leader: Any, state: Cached) -> None:

@@ -1,0 +1,57 @@
+"""What the ranks tell each other, over a pair of sockets that only they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tiomagic_local.options import LocalOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """The first word to a rank: who it is."""
+
+    rank: int
+    count: int
+    options: LocalOptions
+    """With the rank's own device."""
+    meeting: str
+    """Folder in which the process group is made."""
+    threads: int
+    """That torch computes with on a CPU."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Have a model ready for one call."""
+
+    model: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Make the call, in step with the others."""
+
+    inputs: Any
+    """Of the feature; its class says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The model is loaded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The call is made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The rank's last word."""
+
+    message: str
+    code: str

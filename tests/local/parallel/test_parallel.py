@@ -1,0 +1,413 @@
+"""One video by two devices: the same as one device makes, really shared, and nothing left behind.
+
+The devices are two processes of this machine's CPU, each with a tiny model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from tests.tiny import save
+
+from tiomagic_domain.errors import (
+    ConfigurationError,
+    GenerationCanceledError,
+    GenerationError,
+    ValidationError,
+)
+from tiomagic_domain.features import Feature
+from tiomagic_domain.ports.provider import Request
+from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
+from tiomagic_local.devices import choose_device, device_names, members
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.run import call_engine, run_request
+from tiomagic_local.runtime import Runtime
+from tiomagic_local.speed.attention import candidates, splits
+
+if TYPE_CHECKING:
+    from tests.local.materials import Studio
+
+T2V, I2V, VACE = "wan2.1-t2v-1.3b", "wan2.1-i2v-14b-480p", "wan2.1-vace-1.3b"
+TI2V, LTX, LTX_98, LTX_2 = (
+    "wan2.2-ti2v-5b",
+    "ltx-video",
+    "ltx-video-0.9.8-distilled",
+    "ltx-2",
+)
+PUSA, A14B = "pusa-v1", "wan2.2-t2v-a14b"
+MODELS = (T2V, I2V, VACE, TI2V, LTX, LTX_98, LTX_2, PUSA, A14B)
+
+TEXT, PICTURE, BETWEEN = Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE
+LONG = {"num_frames": 9}
+
+GONE_S = 20.0
+"""Within it a process that was killed, or has seen its parent go, is gone on any machine."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny weights of the models."""
+    return save(tmp_path_factory.mktemp("weights"), MODELS)
+
+
+@pytest.fixture(scope="module")
+def pair(folder: Path) -> Iterator[Runtime]:
+    """A runtime on two devices, whose other rank goes from test to test."""
+    runtime = Runtime(LocalOptions(weights_dir=folder, device="cpu,cpu"))
+    yield runtime
+    runtime.unload()
+
+
+@pytest.fixture(scope="module")
+def single(folder: Path) -> Runtime:
+    """A runtime on one device."""
+    return Runtime(LocalOptions(weights_dir=folder, device="cpu"))
+
+
+def pids(runtime: Runtime) -> list[int]:
+    """The processes of the other ranks."""
+    return [] if runtime._leader is None else runtime._leader.pids
+
+
+def make(
+    runtime: Runtime,
+    request: Request,
+    progress: Callable[[Progress], None] = ignore_progress,
+    cancel: Any = None,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the frames of a request and how they were made."""
+    never = cancel or NeverCanceled()
+    with runtime.use(request.card, request.settings, ignore_progress, never) as loaded:
+        with loaded.along(request, never) as both:
+            clip = call_engine(loaded.engine, request.inputs, request.settings, progress, both)
+        facts = {**loaded.facts, "acceleration": loaded.running.facts()}
+    return np.asarray(clip.frames), facts
+
+
+def gone(pid: int) -> bool:
+    """Say whether a process is gone, after some time at the latest."""
+    until = time.monotonic() + GONE_S
+    while time.monotonic() < until:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.05)
+                continue
+        return True
+    return False
+
+
+def at_step(number: int, act: Callable[[], None]) -> Callable[[Progress], None]:
+    """Return a progress sink that does something once a number of steps is done."""
+
+    def sink(progress: Progress) -> None:
+        if progress.phase is Phase.DENOISING and progress.step == number:
+            act()
+
+    return sink
+
+
+class Stop:
+    """A token that can be set."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+
+    def set(self) -> None:
+        self.is_set = True
+
+    def raise_if_canceled(self) -> None:
+        if self.is_set:
+            raise GenerationCanceledError("stopped")
+
+
+class TestTheVideo:
+    @pytest.mark.parametrize(
+        ("model", "feature", "changes"),
+        [
+            (T2V, TEXT, {}),
+            pytest.param(T2V, TEXT, {**LONG, "width": 48, "height": 48}, id="27 tokens"),
+            (I2V, PICTURE, {}),
+            pytest.param(TI2V, PICTURE, {"width": 64, "height": 64}, id="a moment for each token"),
+            (PUSA, PICTURE, {}),
+            pytest.param(A14B, TEXT, {}, id="two experts"),
+            (LTX, TEXT, LONG),
+            (LTX, PICTURE, {**LONG, "width": 96}),
+            pytest.param(LTX_98, BETWEEN, {"num_frames": 17}, id="tokens behind the video's"),
+        ],
+    )
+    def test_is_that_of_one_device(
+        self,
+        pair: Runtime,
+        single: Runtime,
+        studio: Studio,
+        model: str,
+        feature: Feature,
+        changes: dict[str, Any],
+    ) -> None:
+        """The same seed gives the same frames, to the last bit of rounding."""
+        request = studio.request(model, feature, **changes)
+        expected, _ = make(single, request)
+        found, facts = make(pair, request)
+        assert facts["parallel"] == {"devices": ["cpu", "cpu"]}
+        assert expected.std() > 5, "a grey picture would be equal to any other"
+        assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+
+    def test_is_that_of_one_device_with_a_cache(
+        self, pair: Runtime, single: Runtime, studio: Studio
+    ) -> None:
+        """Both ranks leave out the same blocks: those that one device leaves out."""
+        cached = {"cache_threshold": 0.06, "remember_prompts": False}
+        request = studio.request(T2V, num_inference_steps=14, acceleration=cached)
+        expected, alone = make(single, request)
+        found, facts = make(pair, request)
+        assert facts["acceleration"] == alone["acceleration"]
+        assert facts["acceleration"]["cache"]["skipped"] > 0
+        assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+
+    def test_is_that_of_one_device_with_loras(
+        self, pair: Runtime, single: Runtime, studio: Studio
+    ) -> None:
+        """The few-step weights are on all ranks, and off after the call."""
+        plain = studio.request(A14B)
+        quick = studio.request(
+            A14B, acceleration="turbo", num_inference_steps=2, guidance_scale=1.0
+        )
+        for request in (quick, plain):
+            expected, _ = make(single, request)
+            found, facts = make(pair, request)
+            assert bool(facts["acceleration"].get("few_steps")) is (request is quick)
+            assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+
+    def test_each_device_has_half_of_the_tokens(
+        self, pair: Runtime, single: Runtime, studio: Studio
+    ) -> None:
+        """The blocks see half of what they see on one device, during the call only."""
+        request = studio.request(T2V)
+        seen: dict[Runtime, list[int]] = {single: [], pair: []}
+        for runtime, tokens in seen.items():
+            with runtime.use(
+                request.card, request.settings, ignore_progress, NeverCanceled()
+            ) as loaded:
+                block = loaded.transformers[0].blocks[0].ffn
+                hook = block.register_forward_pre_hook(
+                    lambda _module, given, tokens=tokens: tokens.append(given[0].shape[1])
+                )
+                with loaded.along(request, NeverCanceled()) as both:
+                    call_engine(
+                        loaded.engine, request.inputs, request.settings, ignore_progress, both
+                    )
+                hook.remove()
+                processors = [b.attn1.processor for b in loaded.transformers[0].blocks]
+                assert all(p._parallel_config is None for p in processors)
+        assert len(seen[pair]) == len(seen[single]) > 0
+        assert set(seen[single]) == {8}
+        assert set(seen[pair]) == {4}
+
+
+class TestTheRecord:
+    def test_says_what_cannot_be_split(self, pair: Runtime, studio: Studio, tmp_path: Path) -> None:
+        """The video is made by the first device, and the job says why."""
+        request = studio.request(VACE)
+        report = run_request(request, runtime=pair, target=tmp_path / "clip.mp4")
+        why = "diffusers cannot split a WanVACETransformer3DModel"
+        assert report.facts["parallel"] == {"devices": ["cpu"], "refused": why}
+        assert why in report.message
+        assert pids(pair) == [], "what another model has left on the others is freed"
+
+    def test_says_what_would_be_split_wrongly(
+        self, pair: Runtime, studio: Studio, tmp_path: Path
+    ) -> None:
+        """What the library says it can split, and cannot, is made by one device."""
+        request = studio.request(LTX_2, width=64, height=64, num_frames=9)
+        report = run_request(request, runtime=pair, target=tmp_path / "clip.mp4")
+        assert "breaks its sound" in report.facts["parallel"]["refused"]
+
+    def test_says_that_a_callback_stays_here(
+        self, pair: Runtime, studio: Studio, tmp_path: Path
+    ) -> None:
+        """What no other process can have is used here, on one device."""
+        request = studio.request(T2V)
+        calls: list[int] = []
+
+        def callback(_pipe: Any, index: int, _at: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            calls.append(index)
+            return tensors
+
+        request.objects["callback_on_step_end"] = callback  # type: ignore[index]
+        report = run_request(request, runtime=pair, target=tmp_path / "clip.mp4")
+        assert "callback_on_step_end is an object" in report.facts["parallel"]["refused"]
+        assert calls == [0, 1]
+
+    def test_more_devices_than_heads(self, folder: Path, studio: Studio, tmp_path: Path) -> None:
+        """Each device works on heads of its own, so there must be enough of them."""
+        runtime = Runtime(LocalOptions(weights_dir=folder, device="cpu,cpu,cpu"))
+        report = run_request(studio.request(T2V), runtime=runtime, target=tmp_path / "clip.mp4")
+        assert "2 heads" in report.facts["parallel"]["refused"]
+        assert pids(runtime) == []
+
+    def test_nothing_is_compiled(self, pair: Runtime, studio: Studio) -> None:
+        """Who asks for compiled blocks hears that they do not go together with several devices.
+
+        The ranks that were called do not wait for a call that never comes.
+        """
+        make(pair, studio.request(T2V))
+        (pid,) = pids(pair)
+        with pytest.raises(ValidationError, match="several devices"):
+            make(pair, studio.request(T2V, acceleration={"compile": "on"}))
+        assert gone(pid)
+
+
+class TestTheRanks:
+    def test_stay_for_the_next_job(self, pair: Runtime, studio: Studio) -> None:
+        """The next video needs no new processes, of whatever model; unloading ends them."""
+        make(pair, studio.request(T2V))
+        before = pids(pair)
+        make(pair, studio.request(T2V, seed=8))
+        make(pair, studio.request(I2V, PICTURE))
+        assert pids(pair) == before
+        (pid,) = before
+        pair.unload()
+        assert gone(pid)
+
+    def test_a_stopped_job_leaves_none(
+        self, pair: Runtime, single: Runtime, studio: Studio
+    ) -> None:
+        """A job that is canceled in its middle ends them, and the next one has new ones."""
+        request, stop = studio.request(T2V, num_inference_steps=6), Stop()
+        make(pair, studio.request(T2V))
+        (pid,) = pids(pair)
+        with pytest.raises(GenerationCanceledError):
+            make(pair, request, at_step(2, stop.set), stop)
+        assert pids(pair) == []
+        assert gone(pid)
+        expected, _ = make(single, request)
+        found, facts = make(pair, request)
+        assert "refused" not in facts["parallel"]
+        assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+
+    def test_one_that_dies_fails_the_job(self, pair: Runtime, studio: Studio) -> None:
+        """A rank that is killed is an error that names its device, and the next job works."""
+        make(pair, studio.request(T2V))
+        (pid,) = pids(pair)
+        kill = at_step(2, lambda: os.kill(pid, signal.SIGKILL))
+        with pytest.raises(GenerationError, match="has ended") as caught:
+            make(pair, studio.request(T2V, num_inference_steps=50), kill)
+        assert caught.value.code == "rank_lost"
+        assert caught.value.details["status"] == -signal.SIGKILL
+        make(pair, studio.request(T2V))
+        assert pids(pair) != [pid]
+
+    def test_one_that_fails_says_why(self, pair: Runtime, studio: Studio, folder: Path) -> None:
+        """What goes wrong in another rank is the job's error, in its own words and code."""
+        make(pair, studio.request(T2V))
+        pair._leader.end()  # type: ignore[union-attr]
+        place = folder / T2V / "transformer"
+        place.rename(folder / "elsewhere")
+        try:
+            with pytest.raises(GenerationError, match="cannot be loaded") as caught:
+                make(pair, studio.request(T2V))
+        finally:
+            (folder / "elsewhere").rename(place)
+        assert caught.value.code == ConfigurationError.code
+        assert pids(pair) == []
+
+    def test_another_runtime_takes_over(self, pair: Runtime, folder: Path, studio: Studio) -> None:
+        """A process has one group; the one that is not in use makes room."""
+        make(pair, studio.request(T2V))
+        (pid,) = pids(pair)
+        other = Runtime(LocalOptions(weights_dir=folder, device="cpu,cpu"))
+        _, facts = make(other, studio.request(T2V))
+        assert "refused" not in facts["parallel"]
+        assert gone(pid)
+        other.unload()
+
+    def test_they_end_with_their_parent(self, folder: Path) -> None:
+        """A process that is killed in the middle of a video leaves nobody behind."""
+        script = textwrap.dedent(
+            """
+            import os, signal, sys
+            from pathlib import Path
+            import torch
+            from tests.local.materials import Studio
+            from tests.local.parallel.test_parallel import at_step, make, pids
+            from tiomagic_local.options import LocalOptions
+            from tiomagic_local.runtime import Runtime
+
+            torch.set_num_threads(1)
+            runtime = Runtime(LocalOptions(weights_dir=Path(sys.argv[1]), device="cpu,cpu"))
+
+            def die():
+                print(*pids(runtime), flush=True)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+            studio = Studio(Path(sys.argv[2]))
+            make(runtime, studio.request(num_inference_steps=50), at_step(2, die))
+            """
+        )
+        ended = subprocess.run(
+            [sys.executable, "-c", script, str(folder), str(folder / "inputs")],
+            cwd=Path(__file__).parents[3],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert ended.returncode == -signal.SIGKILL
+        (pid,) = map(int, ended.stdout.split())
+        assert gone(pid)
+
+
+class TestTheSetting:
+    def test_names_a_group(self) -> None:
+        """Several devices are one device of the queue, however they are written."""
+        assert members("cuda:0, cuda:1") == ("cuda:0", "cuda:1")
+        assert members("cuda,cuda:3") == ("cuda:0", "cuda:3")
+        assert members("cuda:1") == members(None) == ()
+        assert device_names("cuda:0, cuda:1") == ["cuda:0,cuda:1"]
+        assert choose_device("cpu,cpu") == torch.device("cpu")
+
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            ("cuda:0,cpu", "several kinds"),
+            ("cuda:1,cuda:1", "twice"),
+            ("cuda,cuda:0", "twice"),
+            ("mps,mps", "CUDA GPUs with their numbers"),
+            ("cuda:0,", "CUDA GPUs with their numbers"),
+            ("cuda:0,gpu:1", "CUDA GPUs with their numbers"),
+        ],
+    )
+    def test_that_names_none_is_an_error(self, text: str, why: str) -> None:
+        """What cannot be a group says why."""
+        with pytest.raises(ConfigurationError, match=why):
+            members(text)
+
+    @pytest.mark.skipif(torch.cuda.device_count() > 90, reason="it is there")
+    def test_a_device_that_is_not_there(self) -> None:
+        """A group with a device that is missing names it."""
+        with pytest.raises(ConfigurationError, match="'cuda:90'"):
+            choose_device("cuda:90,cuda:91")
+
+    def test_only_attention_that_can_be_split(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of the backends for a card, those are tried that the library can split."""
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (9, 0))
+        hopper = torch.device("cuda")
+        alone = candidates(hopper, masked=False)
+        together = candidates(hopper, masked=False, together=True)
+        assert "_flash_3" in alone
+        assert "_flash_3" not in together
+        assert together[-1] == "native"
+        assert all(splits(name) for name in together)
