@@ -305,3 +305,31 @@ def test_a_lease_is_renewed_while_the_run_lasts(place):
     """Whoever looks sees that its holder lives."""
     place.provider.during = lambda step: until(lambda: place.leases.leases[CPU].beat > 2 + step)
     assert place.submit(detach=False).status == "completed"
+
+
+def test_a_run_on_a_group_has_all_of_its_devices(place, monkeypatch):
+    """It waits while one of them is busy, where the worker of that one sees it, then holds all."""
+    group, second = "local:here:cuda:0,cuda:1", "local:here:cuda:1"
+    held = []
+    place.provider.during = lambda step: held.append(set(place.leases.leases))
+    monkeypatch.setattr("tests.domain.places.CPU", group)
+    other = place.background("other")
+    busy = other.take(second)
+    with running(place, "ours"):
+        (job,) = waiting(place)
+        assert job.message.startswith("waiting for the device cuda:0,cuda:1: ")
+        until(lambda: other.first_ticket(second) == place_of(job))
+        assert group not in place.leases.leases
+        other.leases.release(busy)
+    assert held[0] == {group, "local:here:cuda:0", second}
+    assert place.leases.leases == {}
+
+
+@pytest.mark.parametrize("queue", ["cuda:1", "cuda:1,cuda:2", "auto", "cuda"])
+def test_a_group_shares_its_devices_with_queues(place, queue):
+    """Whoever serves a queue that may use one of them is seen."""
+    background = place.background("worker")
+    background.take(f"worker:local:here:{queue}")
+    background.take("worker:local:here:cuda:3,cuda:4")
+    found = background.servers(background.leases.all(), "local:here:cuda:0,cuda:1")
+    assert [name for name, _lease in found] == [f"local:here:{queue}"]

@@ -1,5 +1,7 @@
 """The life of jobs that run without their caller: workers, leases, loss, recovery; no process."""
 
+from dataclasses import replace
+
 import pytest
 from tests.domain.places import CPU, QUEUE, Left, Place
 
@@ -13,6 +15,8 @@ from tiomagic_domain.generation import TIDIED
 from tiomagic_domain.jobs import JobQuery, JobStatus
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.settling import hash_of
+from tiomagic_domain.testing.repository import make_job
+from tiomagic_domain.working.background import ticket_name
 
 
 @pytest.fixture
@@ -385,3 +389,63 @@ def test_the_first_listing_finds_the_dead_and_looks_no_second_time(place):
     gets.clear()
     place.caller.list(JobQuery())
     assert gets == []
+
+
+GROUP = "local:here:cuda:0,cuda:1"
+FIRST, SECOND = "local:here:cuda:0", "local:here:cuda:1"
+
+
+@pytest.mark.parametrize("device", ["cuda:1", "cuda:0,cuda:1"])
+def test_a_queue_of_a_numbered_device_gets_a_worker(place, device):
+    """The name of its queue has a colon more than others."""
+    place.caller = place.generation(replace(place.background("caller"), device=lambda: device))
+    assert place.submit().queue == f"local:here:{device}"
+    assert place.launcher.launched == [f"local:here:{device}"]
+
+
+@pytest.mark.parametrize("busy", [FIRST, SECOND])
+def test_a_group_waits_for_each_of_its_devices(place, busy):
+    """It takes all of them or none: nobody waits for what a waiting group holds."""
+    other = place.background("other")
+    held = other.take(busy)
+    place.submit()
+    worker, seen = place.worker(slots=(GROUP,)), []
+    sleep = place.clock.sleep
+
+    def sleep_and_free(seconds):
+        sleep(seconds)
+        if other.leases.find(busy) == held:
+            seen.append({name for name in place.leases.leases if not name.startswith("worker:")})
+            other.leases.release(held)
+
+    place.clock.sleep = sleep_and_free
+    place.provider.during = lambda step: seen.append(
+        {name for name in place.leases.leases if not name.startswith("worker:")}
+    )
+    worker.run()
+    assert seen[0] == {busy}
+    assert seen[-1] == {GROUP, FIRST, SECOND}
+    assert place.leases.all() == []
+
+
+def test_a_device_of_a_running_group_is_busy(place):
+    """The worker of one device does not run beside a group that has it."""
+    place.submit()
+    single, tried = place.worker("single", slots=(SECOND,)), []
+    place.provider.during = lambda step: tried.append(single._take_device(SECOND))
+    place.worker("group", slots=(GROUP,)).run()
+    assert set(tried) == {False}
+
+
+def test_a_group_makes_room_with_all_of_its_devices(place):
+    """Its leases go with its process, and with them the memory that they stand for."""
+    place.submit("group's")
+    place.provider.during = lambda step: place.background("waiting").take(
+        ticket_name(SECOND, make_job(creation_time=place.clock.now()))
+    )
+    worker, held = place.worker("group", slots=(GROUP,)), []
+    leave = worker._leave
+    worker._leave = lambda: (held.extend(place.leases.leases), leave())
+    with pytest.raises(Left):
+        worker.run()
+    assert {GROUP, FIRST, SECOND} == {name for name in held if not name.startswith("turn:")}

@@ -293,6 +293,15 @@ class TestSecondStarts:
         assert fake.container_rpc_counts["DictUpdate"] <= 2 + 4
 
 
+class TestSeveralGpus:
+    def test_a_container_uses_all_of_its_gpus(self, fake, provider, new_request, monkeypatch):
+        """It runs one job at a time, so each job has all of them."""
+        gpus = "cuda:0,cuda:1"
+        monkeypatch.setitem(fake.settings.container_env, "STANDIN_GPUS", gpus)
+        report = finish(provider, submit(provider, new_request()))
+        assert report.facts["device"] == gpus
+
+
 class TestEndings:
     @pytest.mark.parametrize("kind", ["TimeoutError", "ValueError", "GenerationError"])
     def test_whatever_a_run_raises_the_job_fails_with_it(self, provider, new_request, kind):

@@ -31,7 +31,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.features import Feature
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
-from tiomagic_local.devices import choose_device, device_names, members
+from tiomagic_local.devices import all_together, choose_device, device_names, members
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.run import call_engine, run_request
 from tiomagic_local.runtime import Runtime
@@ -400,6 +400,17 @@ class TestTheSetting:
         """A group with a device that is missing names it."""
         with pytest.raises(ConfigurationError, match="'cuda:90'"):
             choose_device("cuda:90,cuda:91")
+
+    @pytest.mark.parametrize(
+        ("count", "group"), [(0, None), (1, None), (3, "cuda:0,cuda:1,cuda:2")]
+    )
+    def test_all_gpus_of_a_machine(
+        self, monkeypatch: pytest.MonkeyPatch, count: int, group: str | None
+    ) -> None:
+        """One GPU is no group, and a machine without any has none."""
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+        assert all_together() == group
 
     def test_only_attention_that_can_be_split(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of the backends for a card, those are tried that the library can split."""

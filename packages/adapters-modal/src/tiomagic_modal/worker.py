@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -78,10 +79,12 @@ class VideoWorker:
         self.failure: WorkerError | None = None
         try:
             with only_worker_errors():
+                from tiomagic_local.devices import all_together  # noqa: PLC0415  Only in a container.
                 from tiomagic_local.runtime import Runtime  # noqa: PLC0415  Only in a container.
 
                 _fetch_weights(self.model)
-                self.runtime = Runtime(_options())
+                # The container runs one job at a time, so all of its GPUs are for each.
+                self.runtime = Runtime(replace(_options(), device=all_together()))
         except WorkerError as error:
             # Kept for the job: raised here, Modal would start container after container.
             self.failure = error

@@ -6,3 +6,4 @@ from pathlib import Path
 class LocalOptions:
     weights_dir: Path | None = None
     hf_token: str | None = None
+    device: str | None = None

@@ -64,7 +64,7 @@ def run_request(request, *, runtime, target, progress, cancel=None):
     if "frames" in told:
         draw(target, told["frames"])
     note("ended", request.job.job_id)
-    facts = {"device": "stand-in", "seconds": {"loading": 1.5, "denoising": 2.0}}
+    facts = {"device": runtime.device, "seconds": {"loading": 1.5, "denoising": 2.0}}
     recipe = build_recipe(request.job, versions={}, facts=facts)
     video = VideoFile(path=target, recipe=recipe)
     return Report(status=JobStatus.COMPLETED, message="completed", video=video, facts=facts)

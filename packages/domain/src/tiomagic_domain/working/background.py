@@ -37,6 +37,17 @@ def ticket_name(slot: str, job: Job) -> str:
     return "@".join((TICKET + slot, *place_of(job)))
 
 
+def names_of(slot: str) -> tuple[str, ...]:
+    """Return the names of the leases that a device takes, its own first.
+
+    A group of devices, such as ``local:<host>:cuda:0,cuda:1``, has one for each of them as well, so
+    that nobody runs on one of them alone meanwhile.
+    """
+    provider, host, device = slot.split(":", 2)
+    parts = sorted(set(device.split(",")))
+    return (slot, *(f"{provider}:{host}:{part}" for part in parts if "," in device))
+
+
 def tickets(leases: Iterable[Lease], slot: str) -> list[tuple[Place, Lease]]:
     """Return the tickets for a device among leases, the first first, dead holders' too."""
     start = f"{TICKET}{slot}@"
@@ -54,7 +65,7 @@ def queue_name(provider: str, host: str, device: str | None) -> str:
     Args:
         provider: Who runs them.
         host: The machine.
-        device: The device that was asked for; None for any.
+        device: The device that was asked for, or several joined by commas; None for any.
     """
     return f"{provider}:{host}:{device or 'auto'}"
 
@@ -80,7 +91,7 @@ class Background:
 
     def is_local(self, queue: str) -> bool:
         """Return whether a queue is served by workers of this machine."""
-        return queue.partition(":")[2].rpartition(":")[0] == self.processes.host
+        return queue.split(":", 2)[1] == self.processes.host
 
     def take(self, name: str) -> Lease | None:
         """Take a lease that is free or held by the dead; None when the living have it."""
@@ -88,6 +99,18 @@ class Background:
         if held is not None and not self.bury(held):
             return None
         return self.take_free(name)
+
+    def take_device(self, slot: str) -> list[Lease]:
+        """Take all leases of a device, or none: empty when the living have one of them."""
+        taken: list[Lease] = []
+        for name in names_of(slot):
+            lease = self.take(name)
+            if lease is None:
+                for other in taken:
+                    self.leases.release(other)
+                return []
+            taken.append(lease)
+        return taken
 
     def take_free(self, name: str) -> Lease | None:
         """Take a lease that nobody holds; None when somebody does, be it this process."""
@@ -133,22 +156,26 @@ class Background:
     def servers(self, leases: Iterable[Lease], slot: str) -> list[tuple[str, Lease]]:
         """Return the queues that may use a device, each with the lease of one who serves it."""
         provider, host, device = slot.split(":", 2)
+        members = set(device.split(","))
         found = []
         for lease in leases:
             queue = lease.name.removeprefix(WORKER).partition("@")[0]
             start, _, wanted = queue.removeprefix(f"{provider}:{host}").partition(":")
-            # ``cuda`` is the first of them, ``auto`` any.
+            # ``cuda`` is the first of them, ``auto`` any; a group shares what it has with others.
             fits = wanted in {"auto", device, device.partition(":")[0]}
+            fits = fits or not members.isdisjoint(wanted.split(","))
             if lease.name.startswith(WORKER) and not start and fits:
                 found.append((queue, lease))
         return found
 
     def first_ticket(self, slot: str) -> Place | None:
         """Return the place of the living one who has waited longest for a device, if any."""
-        for place, lease in tickets(self.leases.all(), slot):
-            if not self.bury(lease):
-                return place
-        return None
+        leases = self.leases.all()
+        places = [
+            next((place for place, lease in tickets(leases, name) if not self.bury(lease)), None)
+            for name in names_of(slot)
+        ]
+        return min((place for place in places if place is not None), default=None)
 
     def _take(self, name: str, instead_of: Lease | None) -> Lease | None:
         return self.leases.take(

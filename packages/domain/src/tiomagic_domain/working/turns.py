@@ -23,7 +23,13 @@ from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.leases import Lease
 from tiomagic_domain.ports.provider import Observer, Report
 from tiomagic_domain.progress import Phase, Progress
-from tiomagic_domain.working.background import Background, place_of, ticket_name, tickets
+from tiomagic_domain.working.background import (
+    Background,
+    names_of,
+    place_of,
+    ticket_name,
+    tickets,
+)
 
 POLL_S = 0.5
 """Seconds between two looks at a device that is busy."""
@@ -125,7 +131,9 @@ class _Keeper:
         self._background = background
         self._repository = repository
         self._on_trouble = on_trouble
-        self._ticket = ticket_name(slot, job)
+        self._names = names_of(slot)
+        # One for each device of a group: their workers look for those of their own.
+        self._tickets = [ticket_name(name, job) for name in self._names]
         self._held: dict[str, Lease] = {}
         self._ready = threading.Event()
         self._done = threading.Event()
@@ -168,10 +176,11 @@ class _Keeper:
     def _has_turn(self) -> bool:
         try:
             if self._look():
-                self._release(self._ticket)
+                self._release(*self._tickets)
                 return True
-            if self._ticket not in self._held:
-                self._take(self._ticket)
+            for ticket in self._tickets:
+                if ticket not in self._held:
+                    self._take(ticket)
         except ProcessingError as error:
             self._on_trouble(error)
             # What a store cannot keep stops no run. One that is known to wait asks again.
@@ -182,12 +191,13 @@ class _Keeper:
         """Take the device, or note who is before us."""
         found = self._background.leases.all()
         first = self._who_came_first(found)
-        held = next((lease for lease in found if lease.name == self._slot), None)
-        if held is not None and not self._background.bury(held):
-            self._tell(self._who_runs(held) or first or "its worker makes room")
+        held = [lease for lease in found if lease.name in self._names]
+        busy = next((lease for lease in held if not self._background.bury(lease)), None)
+        if busy is not None:
+            self._tell(self._who_runs(busy) or first or "its worker makes room")
         elif first is not None:
             self._tell(first)
-        elif self._take(self._slot):
+        elif self._take_device():
             return True
         else:
             self._tell("another one was faster")
@@ -195,9 +205,10 @@ class _Keeper:
 
     def _who_came_first(self, found: Sequence[Lease]) -> str | None:
         bury, mine = self._background.bury, place_of(self._job)
-        for place, lease in tickets(found, self._slot):
-            if place < mine and not bury(lease):
-                return f"job {place[1]} came first"
+        for name in self._names:
+            for place, lease in tickets(found, name):
+                if place < mine and not bury(lease):
+                    return f"job {place[1]} came first"
         for queue, lease in self._background.servers(found, self._slot):
             query = JobQuery(
                 status=frozenset({JobStatus.QUEUED}), queue=queue, oldest_first=True, limit=1
@@ -219,6 +230,14 @@ class _Keeper:
     def _tell(self, why: str) -> None:
         self.message = f"waiting for the device {self._slot.split(':', 2)[2]}: {why}"
 
+    def _take_device(self) -> bool:
+        """Take all leases of the device, or none."""
+        for name in self._names:
+            if not self._take(name):
+                self._release(*(other for other in self._names if other in self._held))
+                return False
+        return True
+
     def _take(self, name: str) -> bool:
         lease = self._background.take_free(name)
         if lease is not None:
@@ -235,18 +254,18 @@ class _Keeper:
             except ProcessingError as error:
                 self._on_trouble(error)  # The next beat tries again.
 
-    def _release(self, name: str) -> None:
-        lease = self._held.get(name)
-        if lease is not None:
-            self._background.leases.release(lease)
-            del self._held[name]
+    def _release(self, *names: str) -> None:
+        for name in names:
+            lease = self._held.get(name)
+            if lease is not None:
+                self._background.leases.release(lease)
+                del self._held[name]
 
     def _give_back(self) -> None:
         never = threading.Event()
         for _ in range(TRIES):
             try:
-                for name in list(self._held):
-                    self._release(name)
+                self._release(*list(self._held))
             except ProcessingError as error:
                 self._on_trouble(error)
                 never.wait(BEAT_S)

@@ -19,7 +19,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.jobs import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.leases import Lease
-from tiomagic_domain.working.background import WORKER, Background, place_of
+from tiomagic_domain.working.background import WORKER, Background, names_of, place_of
 
 MINE = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
 """Statuses of a job that its worker has not brought to an end."""
@@ -147,11 +147,11 @@ class Worker:
         self._slots = self._slots or tuple(self._find_slots())
         while not self._ending.is_set() and self._waiting():
             for slot in self._slots:
-                if not self._is_after_another(slot) and self._take(slot):
+                if not self._is_after_another(slot) and self._take_device(slot):
                     if self._take(f"{door}@{slot}"):
                         self._release(door)
                         return True
-                    self._release(slot)
+                    self._release(*names_of(slot))
             self._clock.sleep(self._limits.poll_s)
         return True
 
@@ -185,7 +185,8 @@ class Worker:
 
         The device's lease is not given back: the dead hold nothing, and have no memory in use.
         """
-        self._release(*(name for name in self._held if name != self.slot))
+        kept = names_of(self.slot) if self.slot is not None else ()
+        self._release(*(name for name in self._held if name not in kept))
         if self._waiting():
             self._launch()
         self._leave()
@@ -264,6 +265,12 @@ class Worker:
             if lease is not None:
                 self._held[name] = lease
             return lease is not None
+
+    def _take_device(self, slot: str) -> bool:
+        with self._lock:
+            taken = self._background.take_device(slot)
+            self._held.update({lease.name: lease for lease in taken})
+            return bool(taken)
 
     def _release(self, *names: str) -> None:
         with self._lock:
