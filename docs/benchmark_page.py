@@ -164,8 +164,23 @@ def _accelerations(result: Result) -> Iterator[str]:
     yield from head("threshold", "calls that ran one block only", "PSNR, median", "least")
     for one in result["rows"]:
         if one["threshold"]:
-            decibels = (f"{one['psnr_db_median']} dB", f"{one['psnr_db_least']} dB")
-            yield row(str(one["threshold"]), f"{one['left_out']:.0%}", *decibels)
+            yield row(str(one["threshold"]), f"{one['left_out']:.0%}", *_decibels(one))
+    few = result["others"]["fp8"]
+    batched, apart = (result["others"][name] for name in ("exact", "exact, pass by pass"))
+    yield ""
+    yield from head("what else", "PSNR, median", "least")
+    few = result["others"]["fp8"]
+    yield row("fp8", *_decibels(few))
+    batched, apart = (result["others"][name] for name in ("exact", "exact, pass by pass"))
+    yield row("both passes of a step as one batch (`exact`)", *_decibels(batched))
+    yield ""
+    seconds = f"{batched['seconds_median']:.2f} s in the place of {apart['seconds_median']:.2f} s"
+    yield f"With both passes as one batch a video takes {seconds}."
+
+
+def _decibels(one: Result) -> tuple[str, str]:
+    """Return the median and the least as words."""
+    return f"{one['psnr_db_median']} dB", f"{one['psnr_db_least']} dB"
 
 
 def _overhead(result: Result) -> Iterator[str]:

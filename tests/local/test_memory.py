@@ -97,6 +97,8 @@ def test_the_choice_tells_its_numbers() -> None:
     assert told["plan"] == "model_offload"
     assert "32.0 GiB are free" in told["reason"]
     assert "49.4 GiB" in told["reason"]
+    assert told["estimated_gib"] == pytest.approx(LARGE.peak_of_parts_gib, abs=0.05)
+    assert "estimated_gib" not in choose(LARGE, device="cuda", free_gib=0).to_dict()
 
 
 def test_an_estimate_leaves_something_to_try() -> None:

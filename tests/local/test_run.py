@@ -5,14 +5,17 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.media import Clip
+from tiomagic_local.devices import watched_memory
 from tiomagic_local.memory import Plan
 from tiomagic_local.run import run_request
 from tiomagic_local.runtime import OUT_OF_MEMORY, Loaded
@@ -90,6 +93,28 @@ def test_what_does_not_fit_is_tried_once_more_with_less(studio: Studio, tmp_path
         "reason": "resident ran out of memory",
     }
     assert notes == ["the memory was not enough with resident; trying once more with model_offload"]
+
+
+def test_the_record_has_the_peak_beside_the_plan(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where torch counts it: on a GPU, whose numbers stand here in the place of one."""
+    counted: list[str] = []
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _gpu: counted.clear())
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _gpu: len(counted) * 2**30)
+    counted.append("what lay there before")
+
+    class Gpu(SmallDevice):
+        @contextmanager
+        def use(self, *call: Any) -> Iterator[Loaded]:
+            with super().use(*call) as loaded, watched_memory(torch.device("cuda")) as peak:
+                counted.extend(["weights", "steps"])
+                yield replace(loaded, peak=peak)
+
+    report, _ = run(Gpu(fits=Plan.RESIDENT), studio, tmp_path)
+    assert report.facts["memory"]["peak_gib"] == 2.0
+    report, _ = run(SmallDevice(fits=Plan.RESIDENT), studio, tmp_path)
+    assert "peak_gib" not in report.facts["memory"]
 
 
 def test_it_is_tried_once_only(studio: Studio, tmp_path: Path) -> None:

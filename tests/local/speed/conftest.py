@@ -25,3 +25,15 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
 def desk(weights: Runtime, studio: Studio) -> Desk:
     """Makes clips."""
     return Desk(weights, studio)
+
+
+@pytest.fixture(scope="module")
+def shipped_weights() -> Runtime:
+    """A runtime over the model that comes along."""
+    return Runtime(LocalOptions(device="cpu"))
+
+
+@pytest.fixture
+def shipped(shipped_weights: Runtime, studio: Studio) -> Desk:
+    """Makes clips with the model that comes along, whose layers are wide."""
+    return Desk(shipped_weights, studio)

@@ -9,12 +9,9 @@ import pytest
 import torch
 from diffusers import WanTransformer3DModel
 from tests.local.speed.desk import Calls, Desk, StopsAt
-from tests.tiny import save
 
 from tiomagic_domain.errors import GenerationCanceledError, ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
 from tiomagic_local.speed.caching import FEWEST_STEPS
 from tiomagic_local.speed.guidance import MOST_TOKENS, pays, together
 
@@ -129,12 +126,10 @@ def test_only_short_passes_on_a_cpu_pay(device, tokens, expected):
     assert pays(torch.device(device), tokens) is expected
 
 
-def test_it_is_on_for_the_model_that_comes_along(tmp_path, studio):
+def test_it_is_on_for_the_model_that_comes_along(shipped):
     """Nothing has to be asked for."""
-    desk = Desk(Runtime(LocalOptions(weights_dir=tmp_path, device="cpu")), studio)
-    save(tmp_path, [])
-    desk.make("doodle", num_inference_steps=STEPS)
-    assert desk.facts["guidance_batched"] == STEPS - 1
+    shipped.make("doodle", num_inference_steps=STEPS)
+    assert shipped.facts["guidance_batched"] == STEPS - 1
 
 
 class Deep:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tiomagic_domain.catalogue import ModelCard
@@ -165,6 +168,34 @@ def free_memory_gib(device: torch.device) -> float | None:
     # What torch has reserved and does not use is free for us as well.
     cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return (free + cached) / GIB
+
+
+@dataclass(slots=True)
+class Peak:
+    """The most memory that a run took of its device."""
+
+    gib: float | None = None
+    """What torch had given out at the most, weights and all; None where it does not count."""
+
+
+@contextlib.contextmanager
+def watched_memory(device: torch.device) -> Iterator[Peak]:
+    """Measure the peak of a GPU's memory for the time of the block.
+
+    Yields:
+        The peak, known when the block ends.
+    """
+    import torch
+
+    peak = Peak()
+    if device.type != "cuda":
+        yield peak
+        return
+    torch.cuda.reset_peak_memory_stats(device)
+    try:
+        yield peak
+    finally:
+        peak.gib = torch.cuda.max_memory_allocated(device) / GIB
 
 
 def release_memory(device: torch.device) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 RESERVE_GIB = 1.0
 """Left for the driver's own buffers and for fragments."""
@@ -91,9 +92,15 @@ class Choice:
     """What to try if the memory is not enough after all; None when the user or the device leaves
     no choice."""
 
-    def to_dict(self) -> dict[str, str]:
+    estimated_gib: float | None = None
+    """What the run is expected to take of the device; None where nothing was estimated."""
+
+    def to_dict(self) -> dict[str, Any]:
         """Return the choice for a job's record."""
-        return {"plan": self.plan.value, "reason": self.reason}
+        told: dict[str, Any] = {"plan": self.plan.value, "reason": self.reason}
+        if self.estimated_gib is not None:
+            told["estimated_gib"] = round(self.estimated_gib, 1)
+        return told
 
 
 def choose(demand: Demand, *, device: str, free_gib: float | None, wanted: str = "auto") -> Choice:
@@ -121,15 +128,16 @@ def _fitting(demand: Demand, free_gib: float) -> Choice:
     all_gib, one_gib = demand.peak_gib, demand.peak_of_parts_gib
     have = f"{free_gib:.1f} GiB are free"
     if all_gib <= free_gib:
-        return _chosen(Plan.RESIDENT, f"all takes {all_gib:.1f} GiB, {have}")
+        return _chosen(Plan.RESIDENT, f"all takes {all_gib:.1f} GiB, {have}", all_gib)
     if one_gib <= free_gib:
         reason = f"all takes {all_gib:.1f} GiB, the largest part {one_gib:.1f} GiB, {have}"
-        return _chosen(Plan.MODEL_OFFLOAD, reason)
+        return _chosen(Plan.MODEL_OFFLOAD, reason, one_gib)
     return _chosen(Plan.GROUP_OFFLOAD, f"the largest part takes {one_gib:.1f} GiB, {have}")
 
 
-def _chosen(plan: Plan, reason: str) -> Choice:
+def _chosen(plan: Plan, reason: str, estimated_gib: float | None = None) -> Choice:
     """Return a choice that was made by an estimate, which may be wrong."""
     order = list(Plan)
     after = order[order.index(plan) + 1 :]
-    return Choice(plan=plan, reason=reason, smaller=after[0] if after else None)
+    smaller = after[0] if after else None
+    return Choice(plan=plan, reason=reason, smaller=smaller, estimated_gib=estimated_gib)

@@ -129,6 +129,8 @@ def run_request(
     facts = {**loaded.facts, **clip.facts, "acceleration": loaded.running.facts()}
     facts |= {"frames": frames, "width": width, "height": height}
     facts["fps"] = clip.fps
+    if loaded.peak.gib is not None:
+        facts["memory"] = {**facts["memory"], "peak_gib": round(loaded.peak.gib, 1)}
     if clip.audio is not None:
         facts["audio_rate"], facts["audio_channels"] = clip.audio_rate, clip.audio.shape[1]
     if loaded.loras:

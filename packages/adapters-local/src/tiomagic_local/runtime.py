@@ -14,7 +14,7 @@ from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
-from tiomagic_local.devices import members
+from tiomagic_local.devices import Peak, members, watched_memory
 from tiomagic_local.engines import find_engine
 from tiomagic_local.importing import uncollected
 from tiomagic_local.loras import FoundLora, find_loras
@@ -62,6 +62,8 @@ class Loaded:
     """What makes it fast; its ``facts()`` are complete when the run is over."""
     along: Callable[[Request, CancelToken], AbstractContextManager[CancelToken]] = alone
     """Has the other devices of a group make the same call for the time of a block."""
+    peak: Peak = field(default_factory=Peak)
+    """The most memory that the run takes of the device; complete when it is over."""
     transformers: Sequence[Any] = ()
     """What a group of devices splits."""
 
@@ -143,9 +145,11 @@ class Runtime:
             strength = settings.get("lora_alpha")
             together = self._follows or (self._leader is not None and self._leader.leads(loaded))
             adapted = bool(found or quick)
+            assert self._device is not None, "a model that is loaded is on a device"
             with (
                 self._adapters.worn(found, few_steps=quick, strength=strength) as worn,
                 self._accelerator.on(settings, adapted=adapted, together=together) as running,
+                watched_memory(self._device) as peak,
             ):
                 running.few_steps = worn.few_steps
                 yield replace(
@@ -154,6 +158,7 @@ class Runtime:
                     revisions={**loaded.revisions, **_revisions(quick)},
                     loras=worn.call,
                     running=running,
+                    peak=peak,
                     along=self._leader.along if self._leader and together else alone,
                 )
         except GenerationError as error:

@@ -49,6 +49,9 @@ class Acceleration:
     """0 for no cache, else 0.01 to 1; more is faster and further from the exact video."""
     remember_prompts: bool = True
     """True to keep what the text encoders made of a prompt for the next run."""
+    fp8: bool = False
+    """True to multiply in eight bits in the transformer's blocks; inexact. In none of the words:
+    what it gains on a card has not been measured."""
     few_steps: bool = False
     """True to put the model's few-step weights on it."""
 

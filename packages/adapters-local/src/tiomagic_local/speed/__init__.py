@@ -9,6 +9,7 @@ module          what it does
 ``layout``      lays the weights of a VAE as a GPU reads them
 ``guidance``    makes the two passes of a guided step as one batch, where they are short
 ``caching``     leaves out most of the transformer where little changes between two steps; inexact
+``fp8``         multiplies in eight bits; inexact
 ``applying``    puts these on a pipeline for the time of a call
 ==============  =================================================================================
 """

@@ -13,6 +13,7 @@ from tiomagic_local.speed import compiling, guidance
 from tiomagic_local.speed.attention import NATIVE, attending, chosen, usable
 from tiomagic_local.speed.caching import Cached, first_block_cached
 from tiomagic_local.speed.compiling import compiled
+from tiomagic_local.speed.fp8 import multiplied_in_fp8
 from tiomagic_local.speed.guidance import Guided
 from tiomagic_local.speed.layout import lay_out
 from tiomagic_local.speed.prompts import PromptMemory
@@ -31,6 +32,7 @@ class Running:
     compiled: list[str] = field(default_factory=list)
     cache: Cached | None = None
     guided: Guided | None = None
+    fp8_layers: int = 0
     prompts: PromptMemory | None = None
     few_steps: Sequence[Mapping[str, Any]] = ()
     """The LoRAs that make do with few steps."""
@@ -40,6 +42,8 @@ class Running:
         facts: dict[str, Any] = {"attention": self.attention, "compiled": self.compiled}
         if self.cache is not None:
             facts["cache"] = self.cache.to_dict()
+        if self.fp8_layers:
+            facts["fp8_layers"] = self.fp8_layers
         if self.guided is not None:
             facts["guidance_batched"] = self.guided.batched
         if self.few_steps:
@@ -98,6 +102,9 @@ class Accelerator:
             if wanted.remember_prompts:
                 running.prompts = self._prompts
                 stack.enter_context(self._prompts.used(self._pipeline))
+            if wanted.fp8:
+                layers = multiplied_in_fp8(self._pipeline, self._device)
+                running.fp8_layers = stack.enter_context(layers)
             compiles = self._compiles(wanted, settings, adapted=adapted, together=together)
             if compiles:
                 running.compiled = stack.enter_context(compiled(self._pipeline))

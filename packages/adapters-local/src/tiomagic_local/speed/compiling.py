@@ -57,9 +57,8 @@ def compiled(
         Names of the components that are compiled; fewer than all where one cannot be.
     """
     found = {
-        name: _repeated(part)
-        for name, part in pipeline.components.items()
-        if name.startswith("transformer") and isinstance(part, torch.nn.Module)
+        name: [] if any(_moves(block) for block in blocks) else blocks
+        for name, blocks in repeated_blocks(pipeline).items()
     }
     before = {block: vars(block).get("forward") for blocks in found.values() for block in blocks}
     try:
@@ -83,25 +82,32 @@ def _settings() -> Any:
     )
 
 
-def _repeated(part: torch.nn.Module) -> list[torch.nn.Module]:
-    """Return the blocks of a transformer that there are several of, if they can be compiled.
+def repeated_blocks(pipeline: Any) -> dict[str, list[torch.nn.Module]]:
+    """Return the blocks of each transformer that there are several of, by the component's name."""
+    return {
+        name: _repeated(part)
+        for name, part in pipeline.components.items()
+        if name.startswith("transformer") and isinstance(part, torch.nn.Module)
+    }
 
-    Where weights wait elsewhere and come layer by layer, hooks in each layer cut the graph into
-    crumbs, and the time goes into the transport anyway.
-    """
+
+def _repeated(part: torch.nn.Module) -> list[torch.nn.Module]:
     # Not every model of the library says which they are; those that are never split are the same.
     names = getattr(part, "_repeated_blocks", None) or getattr(part, "_no_split_modules", None)
     if not names:
         return []
     kinds = Counter(type(module).__name__ for module in part.modules())
-    blocks = [
+    return [
         module
         for module in part.modules()
         if type(module).__name__ in names and kinds[type(module).__name__] > 1
     ]
-    return [] if any(_moves(block) for block in blocks) else blocks
 
 
 def _moves(block: torch.nn.Module) -> bool:
+    """Return whether its weights wait elsewhere and come layer by layer.
+
+    Hooks in each layer cut the graph into crumbs, and the time goes into the transport anyway.
+    """
     registries = (getattr(module, "_diffusers_hook", None) for module in block.modules())
     return any(registry is not None and registry.hooks for registry in registries)

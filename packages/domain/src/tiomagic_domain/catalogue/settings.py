@@ -81,6 +81,14 @@ TURBO_ACCELERATION = Parameter(
             description="Whether an encoded prompt is kept for the next run.",
         ),
         Parameter(
+            name="fp8",
+            kind=Kind.BOOLEAN,
+            required=False,
+            default=False,
+            description="Whether the transformer's blocks multiply in eight bits; not exact, and "
+            "for cards that do it in hardware.",
+        ),
+        Parameter(
             name="few_steps",
             kind=Kind.BOOLEAN,
             required=False,
