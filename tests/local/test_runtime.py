@@ -21,7 +21,8 @@ from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_prog
 from tiomagic_local import loading
 from tiomagic_local.devices import choose_device, choose_dtype, describe
 from tiomagic_local.engines import find_engine, has_engine
-from tiomagic_local.engines._pipeline import to_pixels, translated
+from tiomagic_local.engines._pipeline import translated
+from tiomagic_local.engines._pixels import to_pixels
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime import Runtime
 

@@ -5,6 +5,7 @@
 ``run``        ``run_request``, from a request to an mp4: what the provider and a container call
 ``runtime``    the one pipeline that is kept loaded, and the turn of each generation
 ``engines``    one module an engine: the feature ports over a pipeline of diffusers
+``streaming``  frames that are used while their clip is still being decoded
 ``weights``    where weights come from; ``hub`` fetches them, ``loading`` loads them
 ``sharing``    what the next model takes over; ``stored_once`` does so for files of the hub's cache
 ``memory``     where weights wait while they are not needed; ``devices`` asks the machine

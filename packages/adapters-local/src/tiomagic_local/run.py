@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.features import (
@@ -30,6 +30,10 @@ from tiomagic_domain.progress import (
 from tiomagic_domain.recipe import build_recipe
 from tiomagic_local.memory import Plan
 from tiomagic_local.runtime import OUT_OF_MEMORY, Loaded, Runtime
+from tiomagic_local.streaming import heard_by
+
+if TYPE_CHECKING:
+    from tiomagic_local.media.ahead import ClipWriter
 
 __all__ = ["Runtime", "Stopwatch", "run_request"]
 
@@ -116,12 +120,26 @@ def run_request(
         ConfigurationError, AuthenticationError, APIError: when the model cannot be loaded.
         ProcessingError: when the file cannot be written.
     """
-    from tiomagic_local.media.mp4 import write_mp4
-    from tiomagic_local.quiet import quiet
+    from tiomagic_local.media.ahead import ClipWriter
 
     watch = Stopwatch(progress)
-    token = cancel or NeverCanceled()
-    with quiet():
+    with ClipWriter(target) as writer:
+        token = cancel or NeverCanceled()
+        return _run(request, runtime, writer, watch=watch, token=token, note=note)
+
+
+def _run(
+    request: Request,
+    runtime: Runtime,
+    writer: ClipWriter,
+    *,
+    watch: Stopwatch,
+    token: CancelToken,
+    note: Callable[[str], None],
+) -> Report:
+    from tiomagic_local.quiet import quiet
+
+    with quiet(), heard_by(writer):
         loaded, clip = _make(request, runtime, watch, token, note)
     watch(Progress(phase=Phase.WRITING))
     token.raise_if_canceled()
@@ -136,12 +154,10 @@ def run_request(
     if loaded.loras:
         facts["loras"] = list(loaded.loras)
     recipe = build_recipe(_pinned(request.job, loaded), versions=_versions(), facts=facts)
-    pixels: Any = clip.frames
-    sound: Any = clip.audio
-    write_mp4(target, pixels, fps=clip.fps, recipe=recipe, audio=sound, audio_rate=clip.audio_rate)
+    writer.write(clip, recipe)
     # Known only now, so the file itself does not have it.
     facts |= {"seconds": watch.stop(), "versions": recipe["versions"]}
-    video = VideoFile(path=target, recipe=recipe)
+    video = VideoFile(path=writer.path, recipe=recipe)
     return Report(status=JobStatus.COMPLETED, message=_message(facts), video=video, facts=facts)
 
 

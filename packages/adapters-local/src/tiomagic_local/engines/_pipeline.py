@@ -17,6 +17,7 @@ method              answers
 ``_scheduler``      which scheduler the call uses
 ``_watch``          what is watched while it runs: steps, sections, components
 ``_arguments``      what the pipeline is called with; by default every setting by its own name
+``_output``         the pipeline's output, from its arguments
 ``_clip``           what its output is as a clip; ``_frames`` and ``_length`` are the parts of it
 ``_facts``          what the record says of the prompt; ``_tokenizer`` reads it
 ``_clean``          what a run that was stopped leaves behind in the pipeline
@@ -34,6 +35,7 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.errors import GenerationError, TioMagicError
 from tiomagic_domain.media import Clip, Media
 from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_local.engines._pixels import to_pixels
 from tiomagic_local.engines._watch import Watch
 from tiomagic_local.media.frames import cover, load_image
 
@@ -95,8 +97,13 @@ class PipelineEngine:
             theirs = arguments.get("callback_on_step_end")
             arguments["callback_on_step_end"] = one_after_the_other(watch.on_step_end, theirs)
         with watch:
-            output = self._call(**arguments)
+            output = self._output(arguments, settings)
         return self._clip(output, prompt, settings)
+
+    def _output(self, arguments: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+        """Return what the pipeline gives."""
+        del settings
+        return self._call(**arguments)
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         """Return the scheduler of one call: the repository's own.
@@ -141,10 +148,10 @@ class PipelineEngine:
             raise GenerationError(f"the model gave frames of {pixels.shape} instead of {wanted}")
         return Clip(frames=pixels, fps=float(settings["fps"]), facts=self._facts(prompt))
 
-    def _frames(self, output: Any, settings: Mapping[str, Any]) -> torch.Tensor:
-        """Return the frames of the output: (T, 3, H, W), 0.0-1.0."""
+    def _frames(self, output: Any, settings: Mapping[str, Any]) -> torch.Tensor | NDArray[np.uint8]:
+        """Return the frames of the output: (T, 3, H, W), 0.0-1.0; or pixels, (T, H, W, 3)."""
         del settings
-        frames: torch.Tensor = output.frames[0]
+        frames: torch.Tensor | NDArray[np.uint8] = output.frames[0]
         return frames
 
     def _length(self, settings: Mapping[str, Any]) -> int:
@@ -223,39 +230,6 @@ def cut_text(tokenizer: Any, prompt: str, limit: int) -> str:
         return prompt[words.offset_mapping[first][0] :].strip()
     text: str = tokenizer.decode(words.input_ids[first:])
     return text.strip()
-
-
-def to_pixels(frames: torch.Tensor) -> NDArray[np.uint8]:
-    """Return frames as pixels: rounded where they are, and moved to the CPU in one piece.
-
-    Args:
-        frames: (T, 3, H, W), float, 0.0-1.0, on any device.
-
-    Returns:
-        uint8, (T, H, W, 3), 0-255.
-
-    Raises:
-        GenerationError: when a value is not a number.
-    """
-    count, _, height, width = frames.shape
-    pixels = torch.empty((count, height, width, 3), dtype=torch.uint8, device=frames.device)
-    finite = torch.empty(count, dtype=torch.bool, device=frames.device)
-    # Frame by frame, so that no second float copy of the clip is made; the device is asked nothing
-    # before the end, for each question would wait for it.
-    for index, frame in enumerate(frames):
-        finite[index] = torch.isfinite(frame).all()
-        rounded = frame.float().mul(255).add_(0.5).clamp_(0, 255)
-        pixels[index] = rounded.to(torch.uint8).permute(1, 2, 0)
-    broken = finite.logical_not().nonzero()
-    if len(broken):
-        index = int(broken[0])
-        raise GenerationError(
-            f"frame {index} has values that are no numbers. The likely causes are a VAE in a "
-            "type that overflows (fp16), or damaged weights",
-            details={"frame": index},
-            code="not_finite",
-        )
-    return pixels.cpu().numpy()
 
 
 def translated(error: Exception) -> GenerationError:

@@ -9,6 +9,7 @@ from diffusers import UniPCMultistepScheduler
 
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._pipeline import PipelineEngine
+from tiomagic_local.engines._stream import FrameStream, decodes_in_order
 from tiomagic_local.engines._watch import Watch
 
 TEMPORAL_RATIO = 4
@@ -43,6 +44,8 @@ class WanEngine(PipelineEngine):
     # Decoding in bf16 shows bands; the VAE is small.
     fp32: ClassVar[tuple[str, ...]] = ("vae",)
     masked = False
+    in_order: ClassVar[bool] = True
+    """True where what the VAE decodes, from the first to the last, are the frames of the clip."""
     ours = PipelineEngine.ours | {"flow_shift"}
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
@@ -68,6 +71,13 @@ class WanEngine(PipelineEngine):
             progress=progress,
             cancel=cancel,
         )
+
+    def _output(self, arguments: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+        if not (self.in_order and decodes_in_order(self._pipeline.vae)):
+            return super()._output(arguments, settings)
+        shape = (self._length(settings), int(settings["height"]), int(settings["width"]), 3)
+        with FrameStream(self._pipeline, shape, float(settings["fps"])) as stream:
+            return stream.put_into(self._call(**arguments))
 
     def _clean(self) -> None:
         super()._clean()

@@ -30,6 +30,8 @@ class WanAnimate(WanEngine):
     pipeline = "WanAnimatePipeline"
     # The character is read once; in bf16 its encoder saves 1.2 GiB and blurs what it sees.
     fp32 = ("vae", "image_encoder")
+    # Segments share frames, and the pipeline needs what it has decoded for the next one.
+    in_order = False
     # The skeletons' number is the video's length.
     ours = WanEngine.ours | {"num_frames"}
 

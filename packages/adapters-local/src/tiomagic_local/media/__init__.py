@@ -7,6 +7,7 @@
 ``clips``     videos with PyAV and animated pictures with Pillow: when each frame is shown
 ``frames``    what the engines use: load, crop to a size, fit to a length
 ``mp4``       H.264 with the recipe inside
+``ahead``     the same for a clip whose frames are heard of while they are decoded
 ``pose``      skeletons from a video of somebody moving
 ============  ==================================================================================
 

@@ -9,7 +9,6 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
     ValidationError,
 )
-from tiomagic_local.media.sound import SoundTrack
+from tiomagic_local.media.sound import SoundTrack, check_sound
 from tiomagic_local.media.videos import opened_video
 
 RECIPE_KEYS = ("tiomagic", "comment")
@@ -80,6 +79,97 @@ def to_uint8(frames: NDArray[Any]) -> NDArray[np.uint8]:
     return result
 
 
+class Mp4:
+    """A video that is encoded as its frames come, and written when its recipe is known.
+
+    What is encoded is held in memory, a few MB for a clip: the recipe stands before the frames in
+    the file, and may say how they were made. On the disk there is nothing until ``write``. One
+    thread at a time.
+
+    Args:
+        path: Where to; a file that is there is replaced.
+        fps: Frames a second, more than 0.
+    """
+
+    def __init__(self, path: Path, *, fps: float | Fraction) -> None:
+        self._path = path
+        self._part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        self._fps = Fraction(fps).limit_denominator(100_000)
+        # Makes the file when it is given its first packet, and not before.
+        self._container = av.open(str(self._part), "w", format="mp4", options=_options(self._fps))
+        self._stream: Any = None
+        self._shape: tuple[int, ...] = ()
+        self._packets: list[Any] = []
+        self._count = 0
+
+    def add(self, frame: Frame) -> None:
+        """Encode the next frame.
+
+        Args:
+            frame: (H, W, 3); what ``to_uint8`` takes. Width and height are even.
+
+        Raises:
+            GenerationError: when a value is not a number.
+            ProcessingError: when the size is odd or not that of the first frame, or the encoder
+                fails.
+        """
+        height, width = _size(frame)
+        if self._stream is None:
+            self._stream = _add_stream(self._container, width, height, self._fps)
+            self._shape = frame.shape
+        elif frame.shape != self._shape:
+            raise ProcessingError(f"frame {self._count} is {frame.shape}, not {self._shape}")
+        pixels = _checked(frame, self._count)
+        with _told():
+            self._packets += self._stream.encode(_to_yuv(pixels, self._count, self._fps))
+        self._count += 1
+
+    def write(
+        self,
+        recipe: Mapping[str, Any],
+        *,
+        audio: NDArray[Any] | None = None,
+        audio_rate: int | None = None,
+    ) -> None:
+        """Write the file, whole or not at all. Once; nothing can be added afterwards.
+
+        Args:
+            recipe: As ``write_mp4`` takes it, like the others.
+            audio: None for a silent video.
+            audio_rate: Samples of the audio a second; needed with audio.
+
+        Raises:
+            GenerationError: when there is no frame, or a value of the sound is not a number.
+            ProcessingError: when the file cannot be written.
+        """
+        if self._stream is None:
+            raise GenerationError("the model gave no frames", code="no_frames")
+        text = json.dumps(recipe, ensure_ascii=False, sort_keys=True, allow_nan=False)
+        try:
+            with _told():
+                self._packets += self._stream.encode(None)
+                with self._container as container:
+                    for key in RECIPE_KEYS:
+                        container.metadata[key] = text
+                    sound = None
+                    if audio is not None and audio_rate is not None:
+                        sound = SoundTrack(container, audio, audio_rate)
+                    container.mux(self._packets)
+                    if sound is not None:
+                        sound.write(seconds=self._count / self._fps)
+                _settle(self._part, self._path)
+        finally:
+            # What went wrong above matters more than a temporary file that cannot be removed.
+            with contextlib.suppress(OSError):
+                self._part.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Give the encoder and what it has made back; what is not written by now never will be."""
+        self._container.close()
+        self._stream = None
+        self._packets.clear()
+
+
 def write_mp4(
     path: Path,
     frames: Iterable[Frame],
@@ -89,7 +179,7 @@ def write_mp4(
     audio: NDArray[Any] | None = None,
     audio_rate: int | None = None,
 ) -> None:
-    """Write a video, whole or not at all.
+    """Write a video whose frames are there, whole or not at all.
 
     Args:
         path: Where to; a file that is there is replaced.
@@ -105,18 +195,22 @@ def write_mp4(
         GenerationError: when there is no frame, or a value is not a number.
         ProcessingError: when the size is odd or changes, or the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    if audio is not None:
+        # Before hours of frames are encoded.
+        check_sound(audio)
+    with contextlib.closing(Mp4(path, fps=fps)) as video:
+        for frame in frames:
+            video.add(frame)
+        video.write(recipe, audio=audio, audio_rate=audio_rate)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Tell what the encoder and the disk say in our own words."""
     try:
-        rate = Fraction(fps).limit_denominator(100_000)
-        sound = None if audio is None or audio_rate is None else (audio, audio_rate)
-        _encode(part, iter(frames), rate, recipe, sound)
-        _settle(part, path)
+        yield
     except (OSError, av.FFmpegError) as error:
         raise ProcessingError(f"the video cannot be written: {error}") from error
-    finally:
-        # What went wrong above matters more than a temporary file that cannot be removed.
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _settle(part: Path, path: Path) -> None:
@@ -129,32 +223,6 @@ def _settle(part: Path, path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-def _encode(
-    part: Path,
-    frames: Iterator[Frame],
-    fps: Fraction,
-    recipe: Mapping[str, Any],
-    sound: tuple[NDArray[Any], int] | None,
-) -> None:
-    first = next(frames, None)
-    if first is None:
-        raise GenerationError("the model gave no frames", code="no_frames")
-    height, width = _size(first)
-    with av.open(str(part), "w", format="mp4", options=_options(fps)) as container:
-        text = json.dumps(recipe, ensure_ascii=False, sort_keys=True, allow_nan=False)
-        for key in RECIPE_KEYS:
-            container.metadata[key] = text
-        stream = _add_stream(container, width, height, fps)
-        beside = None if sound is None else SoundTrack(container, *sound)
-        for index, frame in enumerate(chain([first], frames)):
-            if _size(frame) != (height, width):
-                raise ProcessingError(f"frame {index} is {frame.shape}, not {first.shape}")
-            container.mux(stream.encode(_to_yuv(_checked(frame, index), index, fps)))
-        container.mux(stream.encode(None))
-        if beside is not None:
-            beside.write(seconds=(index + 1) / fps)
 
 
 def _options(fps: Fraction) -> dict[str, str]:

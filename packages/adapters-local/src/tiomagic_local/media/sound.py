@@ -20,6 +20,19 @@ PACKET = 1024
 """Samples in one packet of AAC."""
 
 
+def check_sound(samples: NDArray[Any]) -> None:
+    """Look at sound before it is used.
+
+    Raises:
+        GenerationError: when a value is not a number.
+        ProcessingError: when it is not (samples, 1 or 2 channels).
+    """
+    if samples.ndim != 2 or samples.shape[1] not in {1, 2}:
+        raise ProcessingError(f"sound must be (samples, 1 or 2 channels), not {samples.shape}")
+    if not np.isfinite(samples).all():
+        raise GenerationError("the model gave sound that is no numbers", code="not_finite")
+
+
 def fitted(samples: NDArray[Any], count: int) -> NDArray[np.float32]:
     """Return sound of exactly a number of samples: what is too long is cut, the rest is silence.
 
@@ -32,10 +45,7 @@ def fitted(samples: NDArray[Any], count: int) -> NDArray[np.float32]:
         GenerationError: when a value is not a number.
         ProcessingError: when it is of another form.
     """
-    if samples.ndim != 2 or samples.shape[1] not in {1, 2}:
-        raise ProcessingError(f"sound must be (samples, 1 or 2 channels), not {samples.shape}")
-    if not np.isfinite(samples).all():
-        raise GenerationError("the model gave sound that is no numbers", code="not_finite")
+    check_sound(samples)
     result = np.zeros((count, samples.shape[1]), dtype=np.float32)
     kept = min(count, len(samples))
     result[:kept] = np.clip(samples[:kept], -1.0, 1.0)
@@ -45,7 +55,7 @@ def fitted(samples: NDArray[Any], count: int) -> NDArray[np.float32]:
 class SoundTrack:
     """The stream of the sound in a file that is being written.
 
-    It has to be there before the first frame of the video is.
+    It has to be there before the first packet of the video is written.
 
     Args:
         container: Open for writing.
@@ -54,7 +64,6 @@ class SoundTrack:
     """
 
     def __init__(self, container: Any, samples: NDArray[Any], rate: int) -> None:
-        # Looked at before hours of frames are encoded.
         self._samples = fitted(samples, len(samples))
         channels = self._samples.shape[1]
         layout = "stereo" if channels == 2 else "mono"

@@ -1,0 +1,74 @@
+"""Frames that are used while the rest of their clip is still being decoded: a way beside the ports.
+
+An engine whose decoder gives one piece of the video after the other says so as they come, and who
+called it may listen and work ahead, as the one who writes the file does::
+
+    caller                           engine
+    with heard_by(writer):
+        clip = engine.… ──────────►  writer.begin(frames, fps)
+                                     writer.take(count, fetch)     once a piece of the video
+        the same frames  ◄─────────  returns the clip
+
+Nobody has to listen, and an engine that has all frames at once says nothing: its clip is all that
+counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class FrameSink(Protocol):
+    """Takes the frames of a clip from the first to the last, while it is being made."""
+
+    def begin(self, frames: NDArray[np.uint8], fps: float) -> None:
+        """Hear of a new clip; one before it is of no more use.
+
+        Args:
+            frames: uint8, (T, H, W, 3), RGB; nothing is in it yet.
+            fps: Frames a second.
+        """
+        ...
+
+    def take(self, count: int, fetch: Callable[[], None]) -> None:
+        """Take the next frames; returns at once.
+
+        Args:
+            count: How many.
+            fetch: Waits until they are in their place among the frames, where they stay as they
+                are; any thread may call it, and more than once. Raises ``GenerationError`` when a
+                value is not a number.
+
+        Raises:
+            TioMagicError: what went wrong with the frames before these.
+        """
+        ...
+
+    def drop(self) -> None:
+        """Hear that the clip will not be finished, and let go of all of it."""
+        ...
+
+
+_sink: ContextVar[FrameSink | None] = ContextVar("tiomagic_frame_sink", default=None)
+
+
+@contextlib.contextmanager
+def heard_by(sink: FrameSink) -> Iterator[None]:
+    """Have engines that are called in the block, by this thread, tell a sink of their frames."""
+    token = _sink.set(sink)
+    try:
+        yield
+    finally:
+        _sink.reset(token)
+
+
+def listener() -> FrameSink | None:
+    """Return who listens to the engine that asks; None for nobody."""
+    return _sink.get()
