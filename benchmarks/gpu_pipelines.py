@@ -19,6 +19,7 @@ mode        what runs
 ``exact``   the same with what ``acceleration="exact"`` brings to a run of 50 steps
 ``fast``    that, and the cache with a threshold that leaves out all it can. What it leaves out of
             random weights means nothing; what a step costs that is left out does
+``fp8``     ``exact`` with products in eight bits
 ``turbo``   a LoRA of rank 64 on each layer that those of LightX2V change, and no guidance
 ==========  =====================================================================================
 """
@@ -54,6 +55,7 @@ MODES: Mapping[str, Mapping[str, object] | str | None] = {
     "flash2": "_native_flash",
     "exact": {"compile": "on"},
     "fast": {"compile": "on", "cache_threshold": 1.0},
+    "fp8": {"compile": "on", "fp8": True},
     "turbo": {"compile": "off"},
 }
 FULL = 50

@@ -44,7 +44,7 @@ class Running:
             facts["cache"] = self.cache.to_dict()
         if self.fp8_layers:
             facts["fp8_layers"] = self.fp8_layers
-        if self.guided is not None:
+        if self.guided is not None and self.guided.batched:
             facts["guidance_batched"] = self.guided.batched
         if self.few_steps:
             facts["few_steps"] = list(self.few_steps)
