@@ -13,6 +13,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_local.devices import all_together, choose_device, device_names, members
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.parallel import band
 from tiomagic_local.run import call_engine, run_request
 from tiomagic_local.runtime import Runtime
 from tiomagic_local.speed.attention import candidates, splits
@@ -191,6 +193,20 @@ class TestTheVideo:
             assert bool(facts["acceleration"].get("few_steps")) is (request is quick)
             assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
 
+    def test_is_that_of_one_device_from_given_noise(
+        self, pair: Runtime, single: Runtime, studio: Studio
+    ) -> None:
+        """Tensors go to the other ranks as they are."""
+        request = studio.request(T2V)
+        generator = torch.Generator("cpu").manual_seed(11)
+        noise = torch.randn(1, 16, 2, 4, 4, generator=generator)
+        given = replace(request, objects={"latents": noise})
+        expected, _ = make(single, given)
+        assert not np.array_equal(expected, make(single, request)[0])
+        found, facts = make(pair, given)
+        assert "refused" not in facts["parallel"]
+        assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+
     def test_each_device_has_half_of_the_tokens(
         self, pair: Runtime, single: Runtime, studio: Studio
     ) -> None:
@@ -239,14 +255,13 @@ class TestTheRecord:
         self, pair: Runtime, studio: Studio, tmp_path: Path
     ) -> None:
         """What no other process can have is used here, on one device."""
-        request = studio.request(T2V)
         calls: list[int] = []
 
         def callback(_pipe: Any, index: int, _at: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             calls.append(index)
             return tensors
 
-        request.objects["callback_on_step_end"] = callback  # type: ignore[index]
+        request = replace(studio.request(T2V), objects={"callback_on_step_end": callback})
         report = run_request(request, runtime=pair, target=tmp_path / "clip.mp4")
         assert "callback_on_step_end is an object" in report.facts["parallel"]["refused"]
         assert calls == [0, 1]
@@ -309,6 +324,28 @@ class TestTheRanks:
         assert caught.value.details["status"] == -signal.SIGKILL
         make(pair, studio.request(T2V))
         assert pids(pair) != [pid]
+
+    def test_one_that_hangs_fails_the_job(
+        self, pair: Runtime, studio: Studio, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A rank that neither goes on nor ends does not stop the job for ever."""
+        make(pair, studio.request(T2V))
+        (pid,) = pids(pair)
+        monkeypatch.setattr(band, "STUCK_S", 1.0)
+        stop = at_step(2, lambda: os.kill(pid, signal.SIGSTOP))
+        with pytest.raises(GenerationError, match="not come further") as caught:
+            make(pair, studio.request(T2V, num_inference_steps=50), stop)
+        assert caught.value.code == "rank_stuck"
+        assert gone(pid)
+
+    def test_one_that_cannot_read_fails_the_job(self, pair: Runtime, studio: Studio) -> None:
+        """A message that means nothing to another rank ends it at once."""
+        make(pair, studio.request(T2V))
+        (member,) = pair._leader._band._members  # type: ignore[union-attr]
+        member.connection.send_bytes(b"no pickle")
+        assert gone(member.process.pid)
+        make(pair, studio.request(T2V))
+        assert pids(pair) != [member.process.pid]
 
     def test_one_that_fails_says_why(self, pair: Runtime, studio: Studio, folder: Path) -> None:
         """What goes wrong in another rank is the job's error, in its own words and code."""

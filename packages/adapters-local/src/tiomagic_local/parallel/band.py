@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from tiomagic_domain.errors import GenerationError
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.parallel.messages import Done, Failed, Hello, Ready
+from tiomagic_local.parallel.messages import Done, Failed, Hello, Ready, receive, send
 
 LISTEN_S = 0.2
 """Seconds between two looks for a call to stop."""
@@ -95,7 +95,8 @@ class Band:
     @property
     def is_whole(self) -> bool:
         """Whether all of them are there, and nothing has gone wrong."""
-        return not self._ended and self.failure is None
+        alive = all(member.process.poll() is None for member in self._members)
+        return alive and not self._ended and self.failure is None
 
     @property
     def pids(self) -> list[int]:
@@ -107,7 +108,7 @@ class Band:
         for member in self._members:
             member.heard.clear()
             with contextlib.suppress(OSError):
-                member.connection.send(message)
+                send(member.connection, message)
 
     def hear(
         self, kind: type[Ready | Done], seconds: float, each: Callable[[], None] = lambda: None
@@ -184,7 +185,7 @@ class Band:
     def _take(self, member: Member) -> bool:
         """Take one word of a rank; False when it was its last."""
         try:
-            message = member.connection.recv()
+            message = receive(member.connection)
         except (EOFError, OSError):
             if not self._ended:
                 self._fail(_gone(member))
@@ -223,7 +224,7 @@ def _started(device: str, hello: Hello) -> Member:
                 # Ctrl-C is for this process, which ends them.
                 start_new_session=True,
             )
-        ours.send(hello)
+        send(ours, hello)
     except OSError as error:
         ours.close()
         output.close()

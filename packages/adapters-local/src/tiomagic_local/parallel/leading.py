@@ -137,10 +137,7 @@ class Leader:
         if models().get(card.name) is None:
             return f"the model {card.name!r} is known to this process only"
         for name, value in settings.items():
-            try:
-                pickle.dumps(value)
-            # Each class has its own way to refuse.
-            except Exception:  # noqa: BLE001
+            if not _travels(value):
                 return f"{name} is an object of this process"
         return None
 
@@ -230,6 +227,15 @@ class _Both:
         self._band.raise_if_failed()
         self._band.moves(on=True)
         self._cancel.raise_if_canceled()
+
+
+def _travels(value: object) -> bool:
+    """Return whether another process can have a value; its ``__main__`` is not this one's."""
+    try:
+        return b"__main__" not in pickle.dumps(value)
+    # Each class has its own way to refuse.
+    except Exception:  # noqa: BLE001
+        return False
 
 
 def _left(band: Band) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any
 
 from tiomagic_local.options import LocalOptions
@@ -55,3 +57,21 @@ class Failed:
 
     message: str
     code: str
+
+
+def send(connection: Connection, message: object) -> None:
+    """Send a message as it is.
+
+    The connection's own way would have torch put tensors into memory that a child of this
+    process's own making alone can open.
+    """
+    connection.send_bytes(pickle.dumps(message))
+
+
+def receive(connection: Connection) -> Any:
+    """Return the next message; both ends are this program, and nobody else has the sockets.
+
+    Raises:
+        EOFError: when the other end is gone.
+    """
+    return pickle.loads(connection.recv_bytes())  # noqa: S301 - see above.

@@ -11,13 +11,23 @@ import os
 import queue
 import sys
 import threading
+import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import GenerationCanceledError, TioMagicError
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
-from tiomagic_local.parallel.messages import Done, Failed, Hello, Load, Ready, Run
+from tiomagic_local.parallel.messages import (
+    Done,
+    Failed,
+    Hello,
+    Load,
+    Ready,
+    Run,
+    receive,
+    send,
+)
 
 PARENT_S = 1.0
 """Seconds between two looks whether the leader is there. Its end closes the socket, unless a
@@ -73,7 +83,7 @@ class Follower:
         threading.Thread(target=self._listen, daemon=True).start()
         while True:
             self._perform(self._inbox.get())
-            self._connection.send(Done())
+            send(self._connection, Done())
 
     def _perform(self, load: Load) -> None:
         from tiomagic_local.parallel.splitting import split
@@ -81,7 +91,7 @@ class Follower:
 
         never, settings = NeverCanceled(), dict(load.settings)
         with self._runtime.use(find_model(load.model), settings, ignore_progress, never) as loaded:
-            self._connection.send(Ready())
+            send(self._connection, Ready())
             run: Run = self._inbox.get()
             if self._config is None:
                 from tiomagic_local.parallel.meeting import meet
@@ -95,12 +105,20 @@ class Follower:
                 call_engine(loaded.engine, run.inputs, settings, Steps(), never)
 
     def _listen(self) -> None:
-        with contextlib.suppress(EOFError, OSError):
+        status = 0
+        try:
             while os.getppid() == self._parent:
                 if self._connection.poll(PARENT_S):
-                    self._inbox.put(self._connection.recv())
+                    self._inbox.put(receive(self._connection))
+        except (EOFError, OSError):
+            pass  # The leader is gone.
+        # A message that cannot be read may have a class of anybody's in it.
+        except Exception:  # noqa: BLE001
+            traceback.print_exc()
+            status = 1
         # The main thread may wait for the others in the process group, which nothing else ends.
-        os._exit(0)
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def main() -> None:
@@ -108,7 +126,7 @@ def main() -> None:
     from tiomagic_local.quiet import quiet
 
     connection = Connection(int(sys.argv[1]))
-    hello = connection.recv()
+    hello = receive(connection)
     try:
         with quiet():
             Follower(hello, connection, int(sys.argv[2])).serve()
@@ -117,7 +135,7 @@ def main() -> None:
         text = error.message if isinstance(error, TioMagicError) else f"{error!r}"
         code = error.code if isinstance(error, TioMagicError) else "rank_failed"
         with contextlib.suppress(OSError):
-            connection.send(Failed(message=text, code=code))
+            send(connection, Failed(message=text, code=code))
         # Threads of the process group would wait for the others.
         os._exit(1)
 
