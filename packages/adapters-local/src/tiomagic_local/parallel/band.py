@@ -95,7 +95,8 @@ class Band:
     @property
     def is_whole(self) -> bool:
         """Whether all of them are there, and nothing has gone wrong."""
-        alive = all(member.process.poll() is None for member in self._members)
+        # One that has just died may not have been heard of.
+        alive = all(_lives(pid) for pid in self.pids)
         return alive and not self._ended and self.failure is None
 
     @property
@@ -232,6 +233,16 @@ def _started(device: str, hello: Hello) -> Member:
             f"no process could be started for the device {device}: {error}", code="rank_failed"
         ) from error
     return Member(device=device, process=process, connection=ours, output=output)
+
+
+def _lives(pid: int) -> bool:
+    import psutil
+
+    try:
+        status: str = psutil.Process(pid).status()
+    except psutil.NoSuchProcess:
+        return False
+    return status != psutil.STATUS_ZOMBIE
 
 
 def _failed(member: Member, message: Failed) -> GenerationError:
