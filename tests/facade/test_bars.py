@@ -50,6 +50,27 @@ def test_plain_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_reader_that_leaves_ends_the_display_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    """A pipe that nobody reads, and a stream that is closed; the callable still gets all."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    heard: list[Progress] = []
+    stream = os.fdopen(writes, "w")
+    if closed:
+        with suppress(BrokenPipeError):
+            stream.close()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with shown(True, "fox", heard.append) as sink:
+        for moment in MOMENTS:
+            sink(moment)
+    assert heard == MOMENTS
+    with suppress(BrokenPipeError, ValueError):
+        stream.close()
+
+
 @pytest.mark.parametrize("choice", [None, False])
 def test_nothing_is_shown_on_a_pipe_unless_asked(choice: bool | None) -> None:
     """A library prints nothing into somebody's log file."""

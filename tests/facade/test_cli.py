@@ -420,6 +420,35 @@ def test_a_reader_that_stops_early_is_no_error(folder: Path, plugin_path: Path) 
     assert (done.stdout, done.stderr) == ("[", "")
 
 
+def test_a_run_goes_on_when_nobody_reads_its_progress(folder: Path, plugin_path: Path) -> None:
+    """``tiomagic text-to-video … 2>&1 | head -n 1`` makes the video all the same."""
+    command = " ".join([sys.executable, "-m", "tiomagic.cli.main", *map(repr, T2V)])
+    done = subprocess.run(
+        ["bash", "-c", f"{command} 2>&1 | head -n 1"],
+        cwd=folder,
+        env=clean_environment(PYTHONPATH=str(plugin_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert [json.loads(path.read_text()) for path in (folder / "output_videos").glob("*.json")]
+    (job,) = json.loads((folder / "generation_log.json").read_text())["jobs"]
+    assert job["status"] == "completed", job
+
+
+def test_what_was_made_otherwise_is_said_at_the_end(cli: Run) -> None:
+    """The shipped model reads 32 tokens; who gave more hears it, and the path is still the data."""
+    pytest.importorskip("torch")
+    words = ("--provider", "local", "--steps", "2")
+    done = cli("text-to-video", "a red star spins and " * 12, *words)
+    assert done.returncode == 0, done.stderr
+    assert "note: the prompt has" in done.stderr
+    assert Path(done.stdout.strip()).is_file()
+    done = cli("text-to-video", "a red star spins", *words)
+    assert "note:" not in done.stderr
+
+
 def test_a_marker_token_appears_nowhere(cli: Run, folder: Path) -> None:
     """A token that a failing provider repeats reaches no record, log, message or file."""
     secret = "hf_MARKERTOKEN"

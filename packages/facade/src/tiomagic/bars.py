@@ -23,7 +23,9 @@ False for nothing. A callable shows nothing and is told each moment, as ``on_pro
 def is_animated() -> bool:
     """Return whether stderr is a terminal that a bar can move on."""
     dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("CI"))
-    return sys.stderr is not None and sys.stderr.isatty() and not dumb
+    if sys.stderr is None or getattr(sys.stderr, "closed", False):
+        return False
+    return sys.stderr.isatty() and not dumb
 
 
 @contextmanager
@@ -58,11 +60,28 @@ def _display(choice: ProgressChoice, title: str) -> Iterator[ProgressSink]:
             yield meter.tell
     elif choice is not False and is_animated():
         with _bar(title) as bar:
-            yield bar
+            yield _while_seen(bar)
     elif choice:
-        yield Lines(title)
+        yield _while_seen(Lines(title))
     else:
         yield ignore_progress
+
+
+def _while_seen(display: ProgressSink) -> ProgressSink:
+    """Return a display that goes dark when nobody reads it any more: what runs goes on."""
+    seen = True
+
+    def show(progress: Progress) -> None:
+        nonlocal seen
+        if not seen:
+            return
+        try:
+            display(progress)
+        # The reader of a pipe has left; a ValueError says that the stream is closed.
+        except (OSError, ValueError):
+            seen = False
+
+    return show
 
 
 class Lines:

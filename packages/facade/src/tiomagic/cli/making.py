@@ -19,6 +19,9 @@ from tiomagic.cli.output import Output, reporting
 if TYPE_CHECKING:
     from tiomagic import JobHandle, TioMagic
 
+OTHERWISE = "completed; "
+"""Begins the message of a job that was not made in all as it was asked for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
@@ -201,6 +204,9 @@ def finish(
     if compared:
         told["differences"] = [difference.to_dict() for difference in job.differences]
     output.data(told, str(video))
+    message = str((job.generation or {}).get("message", ""))
+    if message.startswith(OTHERWISE):
+        output.say(f"note: {message.removeprefix(OTHERWISE)}")
     for difference in job.differences if compared else ():
         output.say(f"not as before: {difference}")
 
