@@ -32,13 +32,13 @@ from tiomagic_local.runtime import Runtime
 MODEL, FEATURE = "doodle", Feature.TEXT_TO_VIDEO
 PROMPTS = (
     "a red circle moves right on a white background",
-    "a blue square bounces on a yellow background",
-    "a green triangle spins on a black background",
-    "an orange star grows on a blue background",
-    "a purple stick figure walks to the left",
-    "a pink stick figure waves",
-    "a yellow circle shrinks on a purple background",
-    "a black star moves up on a pink background",
+    "a blue square bounces on a mint background",
+    "a green triangle spins on a night background",
+    "an orange star grows on a sky background",
+    "a purple stick figure walks left on a white background",
+    "a pink stick figure waves on a grey background",
+    "a yellow circle shrinks on a night background",
+    "a black star moves up on a mint background",
 )
 THRESHOLDS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3)
 

@@ -75,6 +75,8 @@ class ModelCard:
     """Longest prompt in tokens; what is longer is cut."""
     vocabulary: frozenset[str] = frozenset()
     """Every word that it knows, lower case; empty for a model that was trained on open language."""
+    strange: str = ""
+    """Pattern of phrases whose words it knows and which it does not; empty for none."""
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Facts for the engine that are the model's own and no setting."""
     providers: frozenset[str] = BUILT_IN_PROVIDERS
@@ -125,11 +127,13 @@ class ModelCard:
         return self.turbo if wants_few_steps(settings.get(ARGUMENT)) else None
 
     def unknown_words(self, prompt: str) -> list[str]:
-        """Return the words of a prompt that the model does not know, each once, in their order."""
+        """Return what of a prompt the model does not know, each once: words, and then phrases."""
         if not self.vocabulary:
             return []
-        words = re.findall(r"\w+", prompt.lower())
-        return [word for word in dict.fromkeys(words) if word not in self.vocabulary]
+        text = prompt.lower()
+        words = [word for word in re.findall(r"\w+", text) if word not in self.vocabulary]
+        phrases = [found[0] for found in re.finditer(self.strange, text) if found[0]]
+        return list(dict.fromkeys(words + phrases))
 
 
 def _at(loras: Iterable[Lora], known: Mapping[str, str | None]) -> tuple[Lora, ...]:

@@ -35,6 +35,13 @@ VOCABULARY = frozenset(
 )
 """Every word that the model was trained on."""
 
+_OBJECTS = "ball|box|circle|figure|person|square|star|triangle"
+_COLOURS = "black|blue|brown|cyan|green|orange|pink|purple|red|turquoise|violet|yellow"
+_GROUNDS = "gray|grey|mint|night|sky|white"
+STRANGE = rf"\b(?:(?:{_COLOURS}) background|on (?:{_COLOURS})\b|(?:{_GROUNDS}) (?:{_OBJECTS})\b)"
+"""Objects and backgrounds have colours of their own, so that each word says what it belongs to.
+With one in the place of the other, as in *a yellow background*, the object may not be there."""
+
 
 def _sizes(side: int | None) -> tuple[Parameter, ...]:
     return (
@@ -95,6 +102,7 @@ DOODLE = ModelCard(
     # It is small, and reads positions off differences that bf16 would round away.
     options=MappingProxyType({"dtype": "float32"}),
     vocabulary=VOCABULARY,
+    strange=STRANGE,
 )
 
 MODELS = (DOODLE,)
