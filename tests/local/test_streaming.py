@@ -18,7 +18,7 @@ from tests.tiny import save
 from tiomagic_domain.errors import GenerationCanceledError, GenerationError, ProcessingError
 from tiomagic_domain.features import Feature, TextToVideoInputs
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
-from tiomagic_local.engines import _wan
+from tiomagic_local.engines import _stream, _wan
 from tiomagic_local.engines._stream import FrameStream
 from tiomagic_local.media.mp4 import Mp4
 from tiomagic_local.memory import Plan
@@ -53,6 +53,18 @@ def runtime(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Runt
     for made in weights_dir.iterdir():
         (folder / made.name).symlink_to(made)
     return Runtime(LocalOptions(weights_dir=folder, device="cpu"))
+
+
+@pytest.fixture(autouse=True)
+def _as_on_a_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the CPU, on which these tests run, taken for a device beside it."""
+    if "on_a_cpu" not in request.fixturenames:
+        monkeypatch.setattr(_stream, "leaves_the_cpu_free", lambda _device: True)
+
+
+@pytest.fixture
+def on_a_cpu() -> None:
+    """Have the CPU taken for what it is."""
 
 
 @pytest.fixture
@@ -150,7 +162,9 @@ def test_the_file_is_the_same_to_the_last_byte(
         return begin(stream)
 
     monkeypatch.setattr(FrameStream, "__enter__", counted)
-    _, again = run(runtime, request, folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(_stream, "leaves_the_cpu_free", lambda _device: False)
+        _, again = run(runtime, request, folder)
     assert heard == [1]
     monkeypatch.setattr(_wan, "decodes_in_order", lambda _vae: False)
     _, whole = run(runtime, request, folder)
@@ -204,6 +218,19 @@ def test_the_clip_is_what_was_told_and_no_copy(runtime: Runtime, decoder: Any) -
     again = engine.text_to_video(inputs, settings, ignore_progress, NeverCanceled())
     assert len(listener.clips) == 1
     assert np.array_equal(again.frames, clip.frames)
+
+
+@pytest.mark.usefixtures("on_a_cpu")
+def test_a_cpu_decodes_and_encodes_one_after_the_other(runtime: Runtime, decoder: Any) -> None:
+    """Nobody hears of the frames, and the clip is the same."""
+    engine = engine_of(runtime, T2V, Feature.TEXT_TO_VIDEO)
+    settings = settings_of(T2V, Feature.TEXT_TO_VIDEO, num_frames=9)
+    listener, inputs = Listener(), TextToVideoInputs(prompt="a fox runs")
+    with heard_by(listener):
+        clip = engine.text_to_video(inputs, settings, ignore_progress, NeverCanceled())
+    assert listener.clips == []
+    assert clip.frames.shape == (9, 32, 32, 3)
+    assert np.asarray(clip.frames).std() > 0
 
 
 def test_tiles_are_not_streamed(runtime: Runtime, decoder: Any) -> None:

@@ -18,7 +18,7 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 
 from tiomagic_domain.errors import GenerationError
 from tiomagic_local.engines._pixels import check_finite, rounded
-from tiomagic_local.streaming import listener
+from tiomagic_local.streaming import FrameSink, listener
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 def decodes_in_order(vae: Any) -> bool:
     """Tell whether a VAE decodes whole frames, and the first ones first: tiles are parts of all."""
     return isinstance(vae, AutoencoderKLWan) and not vae.use_tiling
+
+
+def leaves_the_cpu_free(device: torch.device) -> bool:
+    """Tell whether the CPU can encode while a device decodes.
+
+    One that decodes itself has no cores to spare, and would hold at once what both need.
+    """
+    return device.type != "cpu"
 
 
 class FrameStream:
@@ -47,12 +55,10 @@ class FrameStream:
         self._frames: NDArray[np.uint8] = np.empty(shape, dtype=np.uint8)
         self._pieces: list[_Piece] = []
         self._count = 0
-        self._sink = listener()
+        self._sink: FrameSink | None = None
         self._hook: Any = None
 
     def __enter__(self) -> Self:
-        if self._sink is not None:
-            self._sink.begin(self._frames, self._fps)
         self._hook = self._pipeline.vae.decoder.register_forward_hook(self._take)
         return self
 
@@ -86,6 +92,8 @@ class FrameStream:
         shown = self._pipeline.video_processor.postprocess_video(
             video[:1].clamp(-1.0, 1.0), output_type="pt"
         )
+        if not self._count and leaves_the_cpu_free(decoded.device):
+            self._begin()
         piece = _Piece(shown[0], self._place(shown[0]), first=self._count)
         self._count += len(shown[0])
         if decoded.device.type == "cuda":
@@ -96,6 +104,11 @@ class FrameStream:
         if self._sink is not None:
             self._sink.take(len(shown[0]), piece.fetch)
         return decoded[..., :1, :1]
+
+    def _begin(self) -> None:
+        self._sink = listener()
+        if self._sink is not None:
+            self._sink.begin(self._frames, self._fps)
 
     def _place(self, shown: torch.Tensor) -> NDArray[np.uint8]:
         count, _, height, width = shown.shape

@@ -7,13 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from tiomagic_local.media.mp4 import Mp4, write_mp4
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from tiomagic_domain.media import Clip
+    from tiomagic_local.media.mp4 import Mp4
 
 
 class ClipWriter:
@@ -69,6 +68,8 @@ class ClipWriter:
         if self._early is not None and self._early.has_all(frames, clip.fps):
             self._early.finished().write(recipe, **sound)
         else:
+            from tiomagic_local.media.mp4 import write_mp4
+
             self.drop()
             write_mp4(self.path, frames, fps=clip.fps, recipe=recipe, **sound)
 
@@ -81,6 +82,9 @@ class _Early:
     """
 
     def __init__(self, path: Path, frames: NDArray[np.uint8], fps: float) -> None:
+        # Not before it is needed: until then a model may need all the memory.
+        from tiomagic_local.media.mp4 import Mp4
+
         self._frames, self._fps = frames, fps
         self._video = Mp4(path, fps=fps)
         # One, for the encoder takes one frame after the other. It starts with the first of them.
