@@ -205,7 +205,7 @@ def _overhead(result: Result) -> Iterator[str]:
     yield ""
     yield f"Both call the same pipeline, and the frames are {same}. What is outside of it takes"
     yield f"{more:.2f} % of a long run more than by hand; the rest of what the times differ by is"
-    yield "the machine's own, and what `exact` saves inside of it: a guided step is one batch there."
+    yield "the machine's own, and what `exact` saves in it: a guided step is one batch there."
     yield f"Memory: {peak['overhead_percent']:+.1f} %."
 
 
