@@ -114,7 +114,8 @@ CANCEL = """
 import sys
 from tiomagic.session import Session
 session = Session(None, {"provider": "local"}, {})
-print(session.generation.cancel(sys.argv[1]).status)
+for job_id in sys.argv[1:]:
+    print(session.generation.cancel(job_id).status)
 session.close()
 """
 
@@ -203,8 +204,10 @@ def test_a_job_is_canceled_wherever_it_is(machine: Machine) -> None:
     """One that waits at once, one that runs at its next step; both say so in another process."""
     running, waiting = machine.submit(100, 2)
     machine.look("running", running)
-    assert machine.run(CANCEL, waiting).strip() == "canceled"
-    assert machine.run(CANCEL, running).strip() in {"canceling", "canceled"}
+    # By one process: until a second one has come up, the hundred steps may be over.
+    first, second = machine.run(CANCEL, waiting, running).split()
+    assert first == "canceled"
+    assert second in {"canceling", "canceled"}
     (job,) = machine.look("canceled", running)
     assert job["facts"]["seconds_used"] > 0
     assert machine.run(CANCEL, running).strip() == "canceled"
