@@ -13,7 +13,7 @@ from tests.local.speed.desk import Calls, Desk, StopsAt
 from tiomagic_domain.errors import GenerationCanceledError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_local.speed.caching import FEWEST_STEPS
-from tiomagic_local.speed.guidance import MOST_TOKENS, pays, together
+from tiomagic_local.speed.guidance import MOST_TOKENS, batched, pays
 
 APART = {"batch_guidance": "off"}
 STEPS = 4
@@ -102,7 +102,7 @@ def test_a_rewritten_prompt_is_a_pass_of_its_own():
     """Only the very tensors that were seen together are made together."""
     model = transformer()
     words = [torch.full((1, 4, 16), float(value)) for value in range(3)]
-    with together(Deep(model)) as state, torch.no_grad():
+    with batched(Deep(model)) as state, torch.no_grad():
         for first, second in ((0, 1), (0, 1), (0, 2), (2, 1)):
             latents, moment = torch.ones(1, 4, 2, 4, 4), torch.full((1,), float(first + second))
             for index in (first, second):

@@ -275,6 +275,7 @@ class Runtime:
         from tiomagic_local.adapting import Adapters
         from tiomagic_local.loading import load_pipeline
         from tiomagic_local.speed.applying import Accelerator
+        from tiomagic_local.speed.parts import transformers
 
         engine, weights, dtype = found.engine, found.weights, found.dtype
         # A model that is made by its LoRAs is not loaded without them.
@@ -303,11 +304,7 @@ class Runtime:
             facts["weights"]["loras"] = self._adapters.keep(loras)
         self._loaded = Loaded(
             engine=engine(self._pipeline, card),
-            transformers=[
-                part
-                for name, part in self._pipeline.components.items()
-                if name.startswith("transformer") and part is not None
-            ],
+            transformers=list(transformers(self._pipeline).values()),
             facts=facts,
             revisions={**weights.revisions, **_revisions(loras)},
             smaller=choice.smaller,

@@ -107,11 +107,11 @@ class Follower:
     def _listen(self) -> None:
         status = 0
         try:
-            while os.getppid() == self._parent:
-                if self._connection.poll(PARENT_S):
-                    self._inbox.put(receive(self._connection))
-        except (EOFError, OSError):
-            pass  # The leader is gone.
+            # They say that the leader is gone.
+            with contextlib.suppress(EOFError, OSError):
+                while os.getppid() == self._parent:
+                    if self._connection.poll(PARENT_S):
+                        self._inbox.put(receive(self._connection))
         # A message that cannot be read may have a class of anybody's in it.
         except Exception:  # noqa: BLE001
             traceback.print_exc()

@@ -10,6 +10,7 @@ module          what it does
 ``guidance``    makes the two passes of a guided step as one batch, where they are short
 ``caching``     leaves out most of the transformer where little changes between two steps; inexact
 ``fp8``         multiplies in eight bits; inexact
+``parts``       finds the transformers of a pipeline; says what does not work on it
 ``applying``    puts these on a pipeline for the time of a call
 ==============  =================================================================================
 """

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.acceleration import EXACT, Acceleration
-from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_local.speed import compiling, guidance
 from tiomagic_local.speed.attention import NATIVE, attending, chosen, usable
 from tiomagic_local.speed.caching import Cached, first_block_cached
@@ -16,6 +15,7 @@ from tiomagic_local.speed.compiling import compiled
 from tiomagic_local.speed.fp8 import multiplied_in_fp8
 from tiomagic_local.speed.guidance import Guided
 from tiomagic_local.speed.layout import lay_out
+from tiomagic_local.speed.parts import refusal
 from tiomagic_local.speed.prompts import PromptMemory
 from tiomagic_local.speed.work import work_of
 
@@ -116,7 +116,7 @@ class Accelerator:
                 )
                 running.cache = stack.enter_context(cache)
             if self._batches(wanted, settings, compiles=compiles):
-                running.guided = stack.enter_context(guidance.together(self._pipeline))
+                running.guided = stack.enter_context(guidance.batched(self._pipeline))
             yield running
 
     def _attention(self, wanted: Acceleration, *, together: bool) -> str:
@@ -130,7 +130,10 @@ class Accelerator:
     ) -> bool:
         if together:
             if wanted.compile == "on":
-                raise _uncompiled()
+                raise refusal(
+                    "compile 'on' does not go together with several devices; leave it out",
+                    given="on",
+                )
             return False
         if wanted.compile != "auto":
             return wanted.compile == "on"
@@ -151,7 +154,7 @@ class Accelerator:
         if wanted.batch_guidance == "on":
             guidance.require(self._pipeline)
             return True
-        if compiles or not guidance.transformers(self._pipeline):
+        if compiles or not guidance.known(self._pipeline):
             return False
         work = work_of(self._pipeline, settings)
         return guidance.pays(self._device, None if work is None else work.tokens)
@@ -161,9 +164,3 @@ def _summed() -> Callable[[torch.Tensor], torch.Tensor]:
     from tiomagic_local.parallel.meeting import summed
 
     return summed
-
-
-def _uncompiled() -> ValidationError:
-    message = "compile 'on' does not go together with several devices; leave it out"
-    problem = Problem(field="acceleration", message=message, given="'on'")
-    return ValidationError.of([problem], subject="the acceleration")

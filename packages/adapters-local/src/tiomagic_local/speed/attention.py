@@ -21,7 +21,7 @@ from diffusers.models.attention_dispatch import (
     dispatch_attention_fn,
 )
 
-from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_local.speed.parts import refusal
 
 log = logging.getLogger("tiomagic.local")
 
@@ -154,6 +154,5 @@ def usable(
         reason = None if name == NATIVE else _why_not(name, device, dtype)
     if reason is not None:
         message = f"attention {word!r} does not work here: {reason}; 'auto' takes what does"
-        problem = Problem(field="acceleration", message=message, given=repr(word))
-        raise ValidationError.of([problem], subject="the acceleration")
+        raise refusal(message, given=word)
     return name

@@ -18,6 +18,8 @@ from diffusers.hooks.first_block_cache import _FBC_BLOCK_HOOK as FOLLOWER
 from diffusers.hooks.first_block_cache import _FBC_LEADER_BLOCK_HOOK as LEADER
 from diffusers.models.cache_utils import CacheMixin
 
+from tiomagic_local.speed.parts import transformers
+
 FEWEST_STEPS = 12
 """With fewer, each step changes so much that there is nothing to leave out."""
 
@@ -62,7 +64,7 @@ def first_block_cached(
         What it did; complete when the block ends.
     """
     state = Cached(threshold)
-    parts = _transformers(pipeline)
+    parts = [part for part in transformers(pipeline).values() if isinstance(part, CacheMixin)]
     if steps < FEWEST_STEPS:
         state.refused = f"{steps} steps leave nothing out; it begins at {FEWEST_STEPS}"
     elif not parts:
@@ -81,14 +83,6 @@ def first_block_cached(
         yield state
     finally:
         _turn_off(on)
-
-
-def _transformers(pipeline: Any) -> list[Any]:
-    return [
-        part
-        for name, part in pipeline.components.items()
-        if name.startswith("transformer") and isinstance(part, CacheMixin)
-    ]
 
 
 def _turn_on(part: Any, state: Cached, summed: Callable[[Any], Any] | None) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from tiomagic_local.speed.parts import transformers
+
 MOST_SHAPES = 64
 """Graphs of one kind of block that a process keeps; torch's own limit of 8 is soon reached by a
 process that makes videos of several sizes, and what is beyond it runs uncompiled."""
@@ -84,11 +86,7 @@ def _settings() -> Any:
 
 def repeated_blocks(pipeline: Any) -> dict[str, list[torch.nn.Module]]:
     """Return the blocks of each transformer that there are several of, by the component's name."""
-    return {
-        name: _repeated(part)
-        for name, part in pipeline.components.items()
-        if name.startswith("transformer") and isinstance(part, torch.nn.Module)
-    }
+    return {name: _repeated(part) for name, part in transformers(pipeline).items()}
 
 
 def _repeated(part: torch.nn.Module) -> list[torch.nn.Module]:

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch.nn.functional import ScalingType, scaled_mm
 
-from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_local.speed.compiling import repeated_blocks
+from tiomagic_local.speed.parts import refusal
 from tiomagic_local.speed.work import ELSEWHERE
 
 EIGHT_BITS = torch.float8_e4m3fn
@@ -80,9 +80,7 @@ def multiplied_in_fp8(pipeline: Any, device: torch.device) -> Iterator[int]:
             "its layers come to the device one by one; it takes another plan than group_offload"
         )
     if reason is not None:
-        message = f"fp8 does not work here: {reason}"
-        problem = Problem(field="acceleration", message=message, given="True")
-        raise ValidationError.of([problem], subject="the acceleration")
+        raise refusal(f"fp8 does not work here: {reason}", given=True)
     try:
         # The class is what changes, so that compiled code is made anew and none is mixed up.
         for layer in layers:
