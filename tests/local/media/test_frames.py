@@ -14,7 +14,14 @@ from tests.local.media.files import animation, grey_steps, moving_square, png, w
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.media import MediaKind
-from tiomagic_local.media.frames import cover, load_image, load_video, resample
+from tiomagic_local.media.frames import (
+    cover,
+    load_image,
+    load_video,
+    real_time_indices,
+    resample,
+    resample_in_time,
+)
 
 sides = st.integers(8, 200)
 
@@ -69,6 +76,43 @@ def test_resample_keeps_first_and_last_and_is_even(length, count):
 def test_resample_to_one_frame_takes_the_first():
     """One frame cannot be both ends."""
     assert resample(np.arange(9), 1).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("length", "source_fps", "fps", "count", "expected"),
+    [
+        (6, 30, 30, 6, [0, 1, 2, 3, 4, 5]),
+        (6, 30, 15, 3, [0, 2, 4]),
+        (3, 15, 30, 6, [0, 0, 1, 1, 2, 2]),
+        (5, 25, 10, 2, [0, 2]),
+        (4, 24, 16, 5, [0, 1, 3, 3, 3]),
+        (3, 10, 10, 5, [0, 1, 2, 2, 2]),
+        (61, 60, 30, 3, [0, 2, 4]),
+        (10, 30000 / 1001, 29.97002997, 10, list(range(10))),
+        (8, 16, 8, None, [0, 2, 4, 6]),
+        (1, 25, 16, None, [0]),
+    ],
+)
+def test_frames_of_another_rate_keep_their_pace(length, source_fps, fps, count, expected):
+    """At each moment the frame that is shown then; after the end, the last."""
+    assert real_time_indices(length, source_fps, fps, count) == expected
+    assert resample_in_time(np.arange(length), source_fps, fps, count).tolist() == expected
+
+
+@given(st.integers(1, 400), st.integers(1, 60), st.integers(1, 60))
+def test_another_rate_lasts_as_long(length, source_fps, fps):
+    """Without a count, the result lasts as long as the video, to within half a frame."""
+    picked = real_time_indices(length, source_fps, fps)
+    assert len(picked) / fps == pytest.approx(length / source_fps, abs=max(0.51, 1) / fps)
+    assert picked == sorted(picked)
+
+
+def test_load_video_keeps_the_pace_of_the_video(tmp_path: Path):
+    """Twenty frames at ten a second are two seconds: at five a second, every other frame."""
+    media = as_media(write_video(tmp_path / "a.mp4", grey_steps(20), fps=10))
+    levels = load_video(media, count=12, fps=5).mean(axis=(1, 2, 3))
+    expected = 20 + 8 * np.array([0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 19, 19])
+    assert np.abs(levels - expected).max() < 3
 
 
 def test_resample_copies_nothing_when_the_length_is_right():

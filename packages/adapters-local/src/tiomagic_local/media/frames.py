@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +34,11 @@ def load_image(media: Media) -> Image.Image:
 
 
 def load_video(
-    media: Media, *, count: int | None = None, size: tuple[int, int] | None = None
+    media: Media,
+    *,
+    count: int | None = None,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
 ) -> NDArray[np.uint8]:
     """Return the frames of a video: uint8, (T, H, W, 3), 0-255, RGB.
 
@@ -39,8 +46,11 @@ def load_video(
 
     Args:
         media: A video or an animated picture.
-        count: Frames wanted, picked as ``resample`` does; None for all.
+        count: Frames wanted; None for all.
         size: Width and height, reached as ``cover`` does; None for the video's own.
+        fps: Frames a second at which the result will play, to keep the video's own pace: then
+            ``count`` frames are picked as ``resample_in_time`` does. None to spread the whole video
+            over ``count`` frames, as ``resample`` does.
 
     Raises:
         ProcessingError: when the file is no longer what was read.
@@ -51,12 +61,17 @@ def load_video(
         if not shown:
             raise ProcessingError(f"the stored video {_named(media)} has no frames")
         starts = [start for start, _ in shown]
-        picks = timeline(starts, shown[-1][1], declared_rate(media.path)).picks
-        if count is not None:
-            picks = tuple(picks[i] for i in even_indices(len(picks), count))
-        return _collect(media, picks, size)
+        line = timeline(starts, shown[-1][1], declared_rate(media.path))
+        chosen = _chosen(len(line.picks), float(line.fps), count, fps)
+        return _collect(media, tuple(line.picks[index] for index in chosen), size)
     except CLIP_ERRORS as error:
         raise ProcessingError(f"the stored video {_named(media)} cannot be decoded") from error
+
+
+def _chosen(length: int, own: float, count: int | None, fps: float | None) -> Sequence[int]:
+    if fps is not None:
+        return real_time_indices(length, own, fps, count)
+    return range(length) if count is None else even_indices(length, count)
 
 
 def _collect(
@@ -146,6 +161,45 @@ def resample(frames: NDArray[Any], count: int) -> NDArray[Any]:
     if len(frames) == count:
         return frames
     return frames[even_indices(len(frames), count)]
+
+
+def real_time_indices(
+    length: int, source_fps: float, fps: float, count: int | None = None
+) -> list[int]:
+    """Return which frames of a video are seen at the moments of another frame rate.
+
+    Moment ``i`` is ``i / fps`` seconds after the start; the frame is the one that is shown then.
+
+    Args:
+        length: Frames that there are, at least 1.
+        source_fps: Frames a second of the video, more than 0.
+        fps: Frames a second of the result, more than 0.
+        count: Frames wanted, at least 1; the last one stays when the video is over before. None for
+            as many as the video lasts.
+    """
+    own, wanted = Fraction(source_fps), Fraction(fps)
+    if count is None:
+        count = max(1, round(length * wanted / own))
+    # Rates are rounded (29.97), so that a moment may lie a hair before the frame that begins there.
+    step, hair = own / wanted, Fraction(1, 100)
+    return [min(length - 1, math.floor(place * step + hair)) for place in range(count)]
+
+
+def resample_in_time(
+    frames: NDArray[Any], source_fps: float, fps: float, count: int | None = None
+) -> NDArray[Any]:
+    """Return frames of another rate that play as fast as before.
+
+    Args:
+        frames: (T, H, W, 3), at least one frame; any dtype.
+        source_fps: Frames a second of these frames, more than 0.
+        fps: Frames a second of the result, more than 0.
+        count: As ``real_time_indices`` takes it.
+
+    Returns:
+        (count, H, W, 3).
+    """
+    return frames[real_time_indices(len(frames), source_fps, fps, count)]
 
 
 def _named(media: Media) -> str:
