@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -16,6 +18,8 @@ from tiomagic_storage.queries import count_jobs, select_jobs
 from tiomagic_storage.schema import ensure_current
 from tiomagic_storage.searching import few_candidates
 from tiomagic_storage.tables import from_row, jobs, to_row
+
+_LOG = logging.getLogger("tiomagic.storage")
 
 
 class SqlJobRepository:
@@ -117,14 +121,25 @@ class SqlJobRepository:
     def list(self, query: JobQuery) -> list[Job]:
         """Return the jobs that match, newest first or oldest first.
 
+        A row that this version cannot read is logged and left out, and the next one takes its
+        place: it must not hide all other jobs, nor end a listing before its last page.
+
         Raises:
             ResourceNotFoundError: when ``query.after`` names no job.
         """
         with self._database.connection() as connection:
             last = None if query.after is None else self._place_of(connection, query.after)
             few = few_candidates(connection, query)
-            rows = connection.execute(select_jobs(query, last, few)).mappings().all()
-        return [from_row(row) for row in rows]
+            found: list[Job] = []
+            missing = query.limit
+            while True:
+                wanted = replace(query, limit=missing)
+                rows = connection.execute(select_jobs(wanted, last, few)).mappings().all()
+                found += _readable(rows)
+                if missing is None or len(rows) < missing or len(found) == query.limit:
+                    return found
+                missing = (query.limit or 0) - len(found)
+                last = rows[-1]["creation_time"], rows[-1]["job_id"]
 
     def count(self, query: JobQuery) -> int:
         """Return how many jobs match; ``limit`` and ``after`` are not looked at."""
@@ -154,3 +169,14 @@ class SqlJobRepository:
             f"there is no job {job_id!r} in {self.place}",
             details={"job_id": job_id, "database": self.place},
         )
+
+
+def _readable(rows: Iterable[Mapping[Any, Any]]) -> list[Job]:
+    """Return the jobs of those rows that this version understands."""
+    found = []
+    for row in rows:
+        try:
+            found.append(from_row(row))
+        except ProcessingError as error:
+            _LOG.warning("%s", error.message)
+    return found

@@ -140,6 +140,13 @@ def to_row(job: Job) -> dict[str, Any]:
     }
 
 
+_TEXTS = (
+    *("job_id", "model", "provider", "call_id", "message", "result_video", "error"),
+    *("error_code", "queue", "note"),
+)
+"""Columns that hold text or nothing; SQLite keeps whatever is written into them."""
+
+
 def from_row(row: Mapping[Any, Any]) -> Job:
     """Return the job of a row.
 
@@ -148,33 +155,36 @@ def from_row(row: Mapping[Any, Any]) -> Job:
     """
     try:
         progress = row["progress"]
+        for name in _TEXTS:
+            if not isinstance(row[name], str | None):
+                raise TypeError(f"{name} is not text")
         return Job(
             job_id=row["job_id"],
             feature=Feature(row["feature"]),
             model=row["model"],
             provider=row["provider"],
-            creation_time=datetime.fromisoformat(row["creation_time"]),
-            last_updated=datetime.fromisoformat(row["last_updated"]),
+            creation_time=_moment(row["creation_time"]),
+            last_updated=_moment(row["last_updated"]),
             status=JobStatus(row["status"]),
-            required_args=json.loads(row["required_args"]),
-            optional_args=json.loads(row["optional_args"]),
+            required_args=_object(row["required_args"]),
+            optional_args=_object(row["optional_args"]),
             call_id=row["call_id"],
             message=row["message"],
             progress=None if progress is None else Progress.from_dict(json.loads(progress)),
             result_video=row["result_video"],
             error=row["error"],
             error_code=row["error_code"],
-            facts=json.loads(row["facts"]),
+            facts=_object(row["facts"]),
             queue=row["queue"],
             retry=row["retry"],
             attempt=row["attempt"],
-            tags=tuple(json.loads(row["tags"])),
+            tags=_words(row["tags"]),
             note=row["note"],
             started_at=_time(row["started_at"]),
             ended_at=_time(row["ended_at"]),
             version=row["version"],
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ProcessingError(
             f"the stored job {row['job_id']!r} cannot be read ({error}); it was changed by hand, "
             "or written by a newer version of tiomagic",
@@ -187,7 +197,28 @@ def _stored_time(moment: datetime | None) -> str | None:
 
 
 def _time(stored: str | None) -> datetime | None:
-    return None if stored is None else datetime.fromisoformat(stored)
+    return None if stored is None else _moment(stored)
+
+
+def _moment(stored: str) -> datetime:
+    moment = datetime.fromisoformat(stored)
+    if moment.utcoffset() is None:  # It could be compared with no other moment.
+        raise ValueError(f"the time {stored!r} has no zone")
+    return moment
+
+
+def _object(stored: str) -> dict[str, Any]:
+    found = json.loads(stored)
+    if not isinstance(found, dict):
+        raise TypeError(f"an object was expected, not {type(found).__name__}")
+    return found
+
+
+def _words(stored: str) -> tuple[str, ...]:
+    found = json.loads(stored)
+    if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
+        raise TypeError("the tags are not a list of texts")
+    return tuple(found)
 
 
 def _dumped(job: Job, data: Mapping[str, Any]) -> str:

@@ -41,6 +41,8 @@ class JobRepository(Protocol):
     def list(self, query: JobQuery) -> list[Job]:
         """Return the jobs that match, newest first (by creation time, then id) or oldest first.
 
+        A stored job that cannot be read is left out and logged: it must not hide all others.
+
         Raises:
             ResourceNotFoundError: when ``query.after`` names no job.
         """
