@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +30,7 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
     TioMagicError,
 )
+from tiomagic_domain.private_folder import open_private, private_folder
 from tiomagic_modal.connection import Connection, require_modal
 from tiomagic_modal.errors import translated
 from tiomagic_modal.names import APP, HUGGING_FACE_SECRET, TAG_SOURCE, TAG_VERSION
@@ -42,6 +43,13 @@ log = logging.getLogger("tiomagic.modal")
 
 DEPLOY_DEADLINE_S = 1800.0
 """The first deployment builds an image of several gigabytes, which takes minutes."""
+
+
+LOCK_PATIENCE_S = DEPLOY_DEADLINE_S + 60.0
+"""Seconds to wait for a deployment of another process: as long as one may take, and a minute."""
+
+LOCK_LOOK_S = 0.2
+"""Seconds between two looks at a lock that is held."""
 
 
 def nothing_to_say() -> None:
@@ -196,15 +204,48 @@ def _worker_app() -> modal.App:
 
 
 @contextmanager
-def _only_one() -> Iterator[None]:
-    """Hold a lock that all processes of this user share; it goes with the process."""
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    path = Path(tempfile.gettempdir()) / f"tiomagic-modal-{user}.lock"
-    with path.open("a+b") as lock:
-        try:
-            import fcntl  # noqa: PLC0415  Not there on Windows.
-        except ImportError:
-            yield  # Windows: two deployments of the same are one on Modal's side.
-            return
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def _only_one(patience_s: float = LOCK_PATIENCE_S) -> Iterator[None]:
+    """Hold a lock that all processes of this user share; it goes with the process.
+
+    Where the file system has no locks, nothing is held: two deployments of the same are one on
+    Modal's side, and only cost the time twice.
+
+    Raises:
+        ProcessingError: when there is no folder for the lock.
+        DeploymentError: when another process holds it for too long.
+    """
+    path = private_folder() / "modal-deployment.lock"
+    try:
+        lock = open_private(path)
+    except OSError as error:
+        raise DeploymentError(
+            f"the lock {path} cannot be opened: {error.strerror or error}. Remove what has its name"
+        ) from error
+    try:
+        _take(lock, path, time.monotonic() + patience_s)
         yield
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, path: Path, deadline: float) -> None:
+    try:
+        import fcntl  # noqa: PLC0415  Not there on Windows.
+    except ImportError:
+        return
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            log.warning("%s cannot be locked (%s): deploying without", path, error.strerror)
+            return
+        else:
+            return
+        if time.monotonic() > deadline:
+            raise DeploymentError(
+                f"another process of yours has held {path} for too long: "
+                "it deploys, or it hangs. End it, or try later"
+            )
+        time.sleep(LOCK_LOOK_S)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from tiomagic_domain.errors import (
     ProcessingError,
     ResourceNotFoundError,
 )
+from tiomagic_domain.interpreter import module_command, safe_environment
 
 if TYPE_CHECKING:
     from tiomagic.settings import Settings
@@ -80,12 +81,13 @@ class ProcessLauncher:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as output:
                 # It forks and ends as soon as it has read; the fork is nobody's child.
-                subprocess.run(
-                    [sys.executable, "-m", "tiomagic.worker"],
+                subprocess.run(  # noqa: S603 - this interpreter, and a module of our own.
+                    module_command("tiomagic.worker"),
                     input=handed,
                     stdout=output,
                     stderr=output,
                     cwd=settings.working_dir,
+                    env=safe_environment(os.environ),
                     start_new_session=True,
                     check=True,
                 )

@@ -11,7 +11,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -22,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 from typing import IO, Any
 
 from tiomagic_domain.errors import GenerationError
+from tiomagic_domain.interpreter import import_path, module_command, safe_environment
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.parallel.messages import Done, Failed, Hello, Ready, receive, send
 
@@ -211,17 +211,16 @@ class Band:
 def _started(device: str, hello: Hello) -> Member:
     ours, theirs = Pipe()
     output = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process.
-    # The same modules as here, wherever they came from, and none of the working directory's.
-    path = os.pathsep.join(folder for folder in sys.path if folder)
     try:
         with theirs:
             process = subprocess.Popen(  # noqa: S603 - this interpreter, and numbers of our own.
-                [sys.executable, "-P", "-m", MODULE, str(theirs.fileno()), str(os.getpid())],
+                module_command(MODULE, str(theirs.fileno()), str(os.getpid())),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, "PYTHONPATH": path},
+                # The same modules as here, and none of the working folder's or the script's.
+                env=safe_environment(os.environ, path=import_path()),
                 # Ctrl-C is for this process, which ends them.
                 start_new_session=True,
             )

@@ -1,0 +1,98 @@
+"""A folder for locks and sockets that no other user of the machine can enter.
+
+The folder of temporary files is shared: whoever foresees a name in it can take it first, with a
+file, a folder, or a symbolic link to somewhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tiomagic_domain.errors import ProcessingError
+
+NAME = "tiomagic"
+OWNER_ONLY = 0o700
+
+
+def private_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return this user's own folder for locks and sockets; it is there, with mode 700.
+
+    It is ``$XDG_RUNTIME_DIR/tiomagic`` where that is the user's own and closed to others, else
+    ``tiomagic/run`` in the user's cache folder.
+
+    Args:
+        environment: The variables that name folders.
+
+    Raises:
+        ProcessingError: when none can be made; the message has the reason for each.
+    """
+    reasons = []
+    for folder in _candidates(environment):
+        try:
+            return _made(folder)
+        except OSError as error:
+            reasons.append(f"{folder}: {error.strerror or error}")
+    raise ProcessingError(
+        f"there is no folder for the locks of this user ({'; '.join(reasons)}). Set XDG_CACHE_HOME "
+        "to a folder that you may write in",
+        code="no_private_folder",
+    )
+
+
+def open_private(path: Path) -> int:
+    """Open a file for a lock, made when it is not there, and return its descriptor.
+
+    Raises:
+        OSError: when a symbolic link, a folder, or another user's file has its name.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(f"{path} is not a regular file")
+
+
+def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
+    runtime = Path(environment.get("XDG_RUNTIME_DIR", ""))
+    if runtime.is_absolute() and _is_private(runtime):
+        yield runtime / NAME
+    if sys.platform == "win32":  # pragma: no cover - the tests run on POSIX.
+        local = environment.get("LOCALAPPDATA", "")
+        if local:
+            yield Path(local) / NAME / "run"
+    cache = Path(environment.get("XDG_CACHE_HOME", ""))
+    if cache.is_absolute():
+        yield cache / NAME / "run"
+    home = Path(environment.get("HOME", ""))
+    if home.is_absolute():
+        yield home / ".cache" / NAME / "run"
+
+
+def _is_private(folder: Path) -> bool:
+    """Return whether a folder is this user's own and closed to all others."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and _is_ours(found) and not found.st_mode & 0o077
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    return not hasattr(os, "getuid") or found.st_uid == os.getuid()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or not _is_ours(found):
+        raise OSError("it belongs to another user, or is a link to another place")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        folder.chmod(OWNER_ONLY)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OSError("it cannot be written")
+    return folder
