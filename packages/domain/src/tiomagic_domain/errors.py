@@ -109,18 +109,22 @@ class ValidationError(TioMagicError, ValueError):
         self.problems = tuple(problems)
 
     @classmethod
-    def of(cls, problems: Sequence[Problem], *, subject: str) -> ValidationError:
+    def of(
+        cls, problems: Sequence[Problem], *, subject: str, code: str | None = None
+    ) -> ValidationError:
         """Build the error that lists every problem, one a line.
 
         Args:
             problems: At least one.
             subject: What was checked, such as ``text_to_video with wan2.1-t2v-14b``.
+            code: The error's stable word; None for ``invalid_input``.
         """
         lines = [f"{problem.field}: {problem.message}" for problem in problems]
         if len(lines) == 1:
-            return cls(f"{lines[0]} ({subject})", problems=problems)
+            return cls(f"{lines[0]} ({subject})", problems=problems, code=code)
         listed = "\n  - ".join(lines)
-        return cls(f"{len(lines)} problems with {subject}:\n  - {listed}", problems=problems)
+        message = f"{len(lines)} problems with {subject}:\n  - {listed}"
+        return cls(message, problems=problems, code=code)
 
 
 class UnknownModelError(TioMagicError, LookupError):

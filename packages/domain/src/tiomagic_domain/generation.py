@@ -16,6 +16,7 @@ from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.execution import Execution, at_once
 from tiomagic_domain.features import Feature
 from tiomagic_domain.following import TIDIED, Follower, find_provider
+from tiomagic_domain.idempotency import IdempotencyKeys, checked_key
 from tiomagic_domain.jobs import Job, JobQuery
 from tiomagic_domain.labels import checked_tags
 from tiomagic_domain.observation import JobObserver, ignore_trouble, nobody_asks
@@ -69,6 +70,7 @@ class Generation:
         self._repository = repository
         self._clock = clock
         self._writer = JobWriter(repository, clock, on_change)
+        self._keys = IdempotencyKeys(repository, self._writer)
         self._on_trouble = on_trouble
         self._background = background
         self._supervisor = Supervisor(background, self._writer) if background else None
@@ -98,6 +100,7 @@ class Generation:
         detach: bool = False,
         retry: int = 0,
         tags: Sequence[str] = (),
+        key: str | None = None,
     ) -> Job:
         """Validate a call, store its job, and hand it to the provider.
 
@@ -110,22 +113,33 @@ class Generation:
             detach: Leave the run of a blocking provider to a worker process, and return at once.
             retry: How often a job that a worker runs may run again when its worker is lost.
             tags: The job is stored with them.
+            key: The caller's own name for the call, kept as the job's ``idempotency_key``: the same
+                key and the same call give the same job, whatever has become of it, and nothing is
+                sent twice.
 
         Returns:
-            The stored job: over, when the provider is a blocking one and ``detach`` is False.
+            The stored job: over, when the provider is a blocking one and ``detach`` is False; one
+            that was found by its key is as it is.
 
         Raises:
-            ValidationError, UnknownModelError, UnknownProviderError: nothing was stored.
+            ValidationError, UnknownModelError, UnknownProviderError: nothing was stored. With the
+                code ``key_reused`` when the key belongs to another call.
             TioMagicError: the job could not be run; it is stored as failed, and the error's
                 details have its ``job_id``.
         """
         runner = find_provider(self._providers, provider)
-        request = self.plan(feature, provider=provider, model=model, arguments=arguments)
-        if tags:
-            request = replace(request, job=replace(request.job, tags=checked_tags(tags)))
+        request = self._prepared(feature, provider, model, arguments)
+        labels = {"tags": checked_tags(tags), "idempotency_key": checked_key(key)}
+        request = replace(request, job=replace(request.job, **labels))
+        known = self._keys.find(request.job, arguments)
+        if known is not None:
+            return known
+        runner.check(request)
         if detach and runner.capabilities().blocking:
-            return self._queued(request, retry)
-        self._writer.add(request.job)
+            return self._queued(request, retry, arguments)
+        first = self._keys.add(request.job, arguments)
+        if first is not None:
+            return first
         turn = self._turns.taken if self._turns else at_once
         return self._start(runner, request, on_progress=on_progress, turn=turn)
 
@@ -143,12 +157,18 @@ class Generation:
             ValidationError, UnknownModelError, UnknownProviderError: as ``submit``.
             TioMagicError: when the provider could not run it, for whatever it can tell beforehand.
         """
+        request = self._prepared(feature, provider, model, arguments)
+        find_provider(self._providers, provider).check(request)
+        return request
+
+    def _prepared(
+        self, feature: Feature, provider: str, model: str | None, arguments: Mapping[str, object]
+    ) -> Request:
+        """Return what a valid call comes to."""
         runner = find_provider(self._providers, provider)
         name = model or runner.capabilities().default_model
         card = find_model(name, feature, provider, catalogue=self._catalogue)
-        request = self._preparation.prepare(feature, card, provider, arguments)
-        runner.check(request)
-        return request
+        return self._preparation.prepare(feature, card, provider, arguments)
 
     def perform(self, job: Job, *, told_to_end: Callable[[], bool] = nobody_asks) -> Job:
         """Run a stored job that this process has taken from its queue, to its end.
@@ -201,7 +221,7 @@ class Generation:
         )
         return self._execution.start(runner, request, observer, told_to_end, turn)
 
-    def _queued(self, request: Request, retry: int) -> Job:
+    def _queued(self, request: Request, retry: int, arguments: Mapping[str, object]) -> Job:
         """Store a job for a worker, and see that there is one."""
         if self._background is None or self._supervisor is None:
             raise ConfigurationError(
@@ -212,7 +232,9 @@ class Generation:
         self._preparation.restore(request.job, request.card)
         queue = self._background.queue(request.job.provider)
         job = replace(request.job, queue=queue, retry=retry, message="waits for a worker")
-        self._writer.add(job)
+        first = self._keys.add(job, arguments)
+        if first is not None:
+            return first
         try:
             self._supervisor.serve(queue)
         except ConfigurationError as error:
@@ -305,6 +327,7 @@ class Generation:
         on_progress: ProgressSink = ignore_progress,
         detach: bool = False,
         retry: int = 0,
+        key: str | None = None,
     ) -> Job:
         """Run a recipe again, with the same seed unless another is given.
 
@@ -316,6 +339,7 @@ class Generation:
             on_progress: Told each moment while a blocking provider works.
             detach: As for ``submit``.
             retry: As for ``submit``.
+            key: As for ``submit``.
         """
         feature, model = find_feature(str(recipe["feature"])), str(recipe["model"])
         card = find_model(model, feature, catalogue=self._catalogue)
@@ -329,4 +353,5 @@ class Generation:
             on_progress=on_progress,
             detach=detach,
             retry=retry,
+            key=key,
         )

@@ -78,6 +78,9 @@ class Job:
     """When this attempt began to run, with zone; None before, and when nobody saw it run."""
     ended_at: datetime | None = None
     """When it was over, with zone; None until then."""
+    idempotency_key: str | None = None
+    """The caller's own name for the call: of all stored jobs one has it. None for a call without
+    one."""
     version: int = 1
     """Counts the stored states; the repository refuses to save over a newer one."""
 
@@ -195,6 +198,7 @@ class Job:
             "note": self.note,
             "started_at": self.started_at.isoformat() if self.started_at else None,
             "ended_at": self.ended_at.isoformat() if self.ended_at else None,
+            "idempotency_key": self.idempotency_key,
             "version": self.version,
         }
 
@@ -227,6 +231,8 @@ class JobQuery:
     """Must be among the tags, exactly."""
     queue: str | None = None
     """The queue that the job was put into."""
+    idempotency_key: str | None = None
+    """The key that the job was submitted with, exactly."""
     since: datetime | None = None
     """Created at this moment or later, with zone."""
     until: datetime | None = None

@@ -120,6 +120,7 @@ class TioMagic(Inquiries, Picturing, Comparing):
         progress: ProgressChoice = None,
         on_progress: ProgressSink | None = None,
         retry: int = 0,
+        idempotency_key: str | None = None,
         **optional: Any,
     ) -> JobHandle:
         """Make a video from words.
@@ -137,6 +138,9 @@ class TioMagic(Inquiries, Picturing, Comparing):
                 raises ends a run in this process.
             retry: With ``wait=False``, how often a ``local`` job may run again when its worker was
                 killed or the machine went down; else it is ``failed`` with ``worker_lost``.
+            idempotency_key: Your own name for this call. Sent again with the same key, also by
+                another process, the same call gives the same job and starts nothing; another call
+                with the key is refused.
             **optional: Any parameter of ``get_schema``; None counts as left out.
 
         Raises:
@@ -145,7 +149,13 @@ class TioMagic(Inquiries, Picturing, Comparing):
             ValidationError, UnknownModelError: with every problem at once. Nothing was stored.
             TioMagicError: when the job failed; it is stored, and ``details`` has its ``job_id``.
         """
-        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress, retry=retry)
+        options = RunOptions(
+            wait=wait,
+            progress=progress,
+            on_progress=on_progress,
+            retry=retry,
+            idempotency_key=idempotency_key,
+        )
         return self._generate("text_to_video", model, required_args, optional, options)
 
     def image_to_video(
@@ -157,6 +167,7 @@ class TioMagic(Inquiries, Picturing, Comparing):
         progress: ProgressChoice = None,
         on_progress: ProgressSink | None = None,
         retry: int = 0,
+        idempotency_key: str | None = None,
         **optional: Any,
     ) -> JobHandle:
         """Make a video that begins with a picture: ``prompt`` and ``image``.
@@ -164,7 +175,13 @@ class TioMagic(Inquiries, Picturing, Comparing):
         Pictures are a path, an http(s) or data URL, bytes, a binary file or a PIL image. For the
         rest see :meth:`text_to_video`.
         """
-        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress, retry=retry)
+        options = RunOptions(
+            wait=wait,
+            progress=progress,
+            on_progress=on_progress,
+            retry=retry,
+            idempotency_key=idempotency_key,
+        )
         return self._generate("image_to_video", model, required_args, optional, options)
 
     def interpolate(
@@ -176,13 +193,20 @@ class TioMagic(Inquiries, Picturing, Comparing):
         progress: ProgressChoice = None,
         on_progress: ProgressSink | None = None,
         retry: int = 0,
+        idempotency_key: str | None = None,
         **optional: Any,
     ) -> JobHandle:
         """Make the video between two pictures: ``prompt``, ``first_frame`` and ``last_frame``.
 
         For the rest see :meth:`text_to_video`.
         """
-        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress, retry=retry)
+        options = RunOptions(
+            wait=wait,
+            progress=progress,
+            on_progress=on_progress,
+            retry=retry,
+            idempotency_key=idempotency_key,
+        )
         return self._generate("interpolate", model, required_args, optional, options)
 
     def pose_guidance(
@@ -194,6 +218,7 @@ class TioMagic(Inquiries, Picturing, Comparing):
         progress: ProgressChoice = None,
         on_progress: ProgressSink | None = None,
         retry: int = 0,
+        idempotency_key: str | None = None,
         **optional: Any,
     ) -> JobHandle:
         """Make a character move like somebody else: ``prompt``, ``image`` and one of two videos.
@@ -201,7 +226,13 @@ class TioMagic(Inquiries, Picturing, Comparing):
         ``guiding_video`` shows somebody moving, ``pose_video`` the skeletons already. For the rest
         see :meth:`text_to_video`.
         """
-        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress, retry=retry)
+        options = RunOptions(
+            wait=wait,
+            progress=progress,
+            on_progress=on_progress,
+            retry=retry,
+            idempotency_key=idempotency_key,
+        )
         return self._generate("pose_guidance", model, required_args, optional, options)
 
     def rerun(
@@ -213,6 +244,7 @@ class TioMagic(Inquiries, Picturing, Comparing):
         progress: ProgressChoice = None,
         on_progress: ProgressSink | None = None,
         retry: int = 0,
+        idempotency_key: str | None = None,
         **overrides: Any,
     ) -> JobHandle:
         """Make a video again, with the same seed unless another is given.
@@ -224,6 +256,7 @@ class TioMagic(Inquiries, Picturing, Comparing):
             progress: See :meth:`text_to_video`.
             on_progress: See :meth:`text_to_video`.
             retry: See :meth:`text_to_video`.
+            idempotency_key: See :meth:`text_to_video`.
             **overrides: Arguments that replace the recipe's, such as ``seed=7``; None takes one
                 away.
 
@@ -235,7 +268,13 @@ class TioMagic(Inquiries, Picturing, Comparing):
 
         recipe = self.get_recipe(source)
         name = provider or self.settings.provider or str(recipe["provider"])
-        options = RunOptions(wait=wait, progress=progress, on_progress=on_progress, retry=retry)
+        options = RunOptions(
+            wait=wait,
+            progress=progress,
+            on_progress=on_progress,
+            retry=retry,
+            idempotency_key=idempotency_key,
+        )
         return rerun(self._session, recipe, name, overrides, options)
 
     def unload(self) -> None:

@@ -18,3 +18,4 @@ class RunOptions:
     progress: ProgressChoice = None
     on_progress: ProgressSink | None = None
     retry: int = 0
+    idempotency_key: str | None = None

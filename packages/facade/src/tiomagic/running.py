@@ -37,6 +37,7 @@ def run(
             on_progress=sink,
             detach=options.wait is False,
             retry=options.retry,
+            key=options.idempotency_key,
         )
 
     return _see_through(session, provider, submit, options)
@@ -59,6 +60,7 @@ def rerun(
             on_progress=sink,
             detach=options.wait is False,
             retry=options.retry,
+            key=options.idempotency_key,
         )
 
     return _see_through(session, provider, submit, options, recipe)
@@ -76,7 +78,9 @@ def _see_through(
     progress, on_progress = options.progress, options.on_progress
     with shown(progress, provider, on_progress) as sink:
         job = submit(sink)
-    if options.wait:
+    blocks = options.wait is None and session.provider(provider).capabilities().blocking
+    # A job that was found by its key may be under way in another process.
+    if options.wait or (blocks and not job.status.is_terminal):
         job = finished(wait_for(session, job, progress=progress, on_progress=on_progress))
     return JobHandle(job, session, recipe)
 

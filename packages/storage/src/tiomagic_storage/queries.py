@@ -104,6 +104,7 @@ def _conditions(query: JobQuery, source: FromClause) -> list[ColumnElement[bool]
         row.model: query.model,
         row.provider: query.provider,
         row.queue: query.queue,
+        row.idempotency_key: query.idempotency_key,
     }
     found = [column == value for column, value in equal.items() if value is not None]
     if query.tag is not None:

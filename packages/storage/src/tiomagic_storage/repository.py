@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.jobs import Job, JobQuery
+from tiomagic_domain.ports.job_repository import KEY_TAKEN
 from tiomagic_storage.engine import Database, build_database
 from tiomagic_storage.leases import SqlLeases
 from tiomagic_storage.queries import count_jobs, select_jobs
@@ -76,11 +77,26 @@ class SqlJobRepository:
             try:
                 connection.execute(insert(jobs), row)
             except IntegrityError as error:
+                if self._is_taken(connection, job.idempotency_key):
+                    raise ProcessingError(
+                        f"another job has the idempotency key {job.idempotency_key!r}",
+                        details={"idempotency_key": job.idempotency_key},
+                        code=KEY_TAKEN,
+                    ) from error
                 raise ProcessingError(
                     f"job {job.job_id!r} is stored already",
                     details={"job_id": job.job_id},
                     code="job_exists",
                 ) from error
+
+    def _is_taken(self, connection: Connection, key: str | None) -> bool:
+        """Return whether a stored job has an idempotency key."""
+        if key is None:
+            return False
+        return (
+            connection.scalar(select(jobs.c.job_id).where(jobs.c.idempotency_key == key))
+            is not None
+        )
 
     def get(self, job_id: str) -> Job:
         """Return the newest stored state of a job.

@@ -19,7 +19,7 @@ from tiomagic_storage._errors import translated
 from tiomagic_storage.engine import Database
 from tiomagic_storage.tables import VERSION_TABLE, metadata
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision. A test compares it with the files of ``migrations/versions``."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -115,6 +115,7 @@ STATEMENTS: Final[Mapping[str, tuple[str, ...]]] = {"sqlite": _SQLITE, "postgres
 
 _ASKED_FOR: Final = (
     *("job_id", "status", "feature", "model", "provider", "creation_time", "prompt", "queue"),
+    "idempotency_key",
 )
 """The columns that conditions and order need."""
 

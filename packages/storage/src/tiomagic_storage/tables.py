@@ -58,6 +58,7 @@ jobs = Table(
     Column("note", Text, nullable=False, server_default=""),
     Column("started_at", _BYTEWISE),
     Column("ended_at", _BYTEWISE),
+    Column("idempotency_key", _BYTEWISE),
     # One index a filter, each already in the order of the listing: the newest 50 of any filter
     # are read from the index's end and nothing is sorted, however many jobs there are.
     Index("tiomagic_jobs_by_time", "creation_time"),
@@ -67,6 +68,8 @@ jobs = Table(
     Index("tiomagic_jobs_by_provider", "provider", "creation_time"),
     # A worker asks for the oldest of one status in its queue.
     Index("tiomagic_jobs_by_queue", "queue", "status", "creation_time"),
+    # Most jobs have none, and both databases take any number of those.
+    Index("tiomagic_jobs_by_key", "idempotency_key", unique=True),
 )
 
 # The tags once more, one a row and in the order of the listing. The database itself keeps them as
@@ -137,6 +140,7 @@ def to_row(job: Job) -> dict[str, Any]:
         "note": stored_text(job.note),
         "started_at": _stored_time(job.started_at),
         "ended_at": _stored_time(job.ended_at),
+        "idempotency_key": job.idempotency_key,
     }
 
 
@@ -182,6 +186,7 @@ def from_row(row: Mapping[Any, Any]) -> Job:
             note=row["note"],
             started_at=_time(row["started_at"]),
             ended_at=_time(row["ended_at"]),
+            idempotency_key=row["idempotency_key"],
             version=row["version"],
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from tiomagic_domain.jobs import Job, JobQuery
+
+
+KEY_TAKEN: Final = "key_taken"
+"""Code of the error of a job whose idempotency key another stored job has."""
 
 
 class JobRepository(Protocol):
@@ -14,7 +18,9 @@ class JobRepository(Protocol):
         """Store a new job durably.
 
         Raises:
-            ProcessingError: when a job with this id is stored already, or the store cannot write.
+            ProcessingError: when a job with this id is stored already, or the store cannot write;
+                with the code ``key_taken`` when another job has its ``idempotency_key``. Of
+                several that are added with one key at the same moment, one is stored.
         """
         ...
 

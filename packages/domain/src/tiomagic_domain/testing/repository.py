@@ -13,6 +13,7 @@ from typing import Any
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs import Job, JobQuery
+from tiomagic_domain.ports.job_repository import KEY_TAKEN
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 """When the jobs of ``make_job`` are created unless told otherwise."""
@@ -50,6 +51,9 @@ class MemoryJobRepository:
         with self._lock:
             if job.job_id in self.jobs:
                 raise ProcessingError(f"job {job.job_id!r} is stored already")
+            key = job.idempotency_key
+            if key is not None and any(x.idempotency_key == key for x in self.jobs.values()):
+                raise ProcessingError(f"another job has the key {key!r}", code=KEY_TAKEN)
             self.jobs[job.job_id] = stored
 
     def get(self, job_id: str) -> Job:
@@ -131,6 +135,7 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and query.model in {None, job.model}
         and query.provider in {None, job.provider}
         and query.queue in {None, job.queue}
+        and query.idempotency_key in {None, job.idempotency_key}
         and (query.tag is None or query.tag in job.tags)
         and all(_ascii_lower(term) in prompt for term in query.terms)
         and (query.since is None or job.creation_time >= query.since)

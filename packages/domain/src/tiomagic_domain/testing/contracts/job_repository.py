@@ -11,7 +11,7 @@ import pytest
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs import Job, JobQuery, JobStatus
-from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.job_repository import KEY_TAKEN, JobRepository
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.testing.repository import NOON, make_job
 
@@ -42,6 +42,7 @@ class JobRepositoryContract:
             note="two\nlines",
             started_at=NOON + timedelta(microseconds=2),
             ended_at=NOON + timedelta(hours=1),
+            idempotency_key="order 7/Füchslein",
             facts={"device": "cpu", "seconds": {"loading": 1.25}},
             last_updated=NOON + timedelta(microseconds=1),
         )
@@ -55,6 +56,43 @@ class JobRepositoryContract:
         stored = repository.get(job.job_id)
         times = (stored.creation_time, stored.last_updated, stored.started_at, stored.ended_at)
         assert all(time is not None and time.tzinfo is not None for time in times)
+
+    def test_an_idempotency_key_is_stored_once(self, repository: JobRepository) -> None:
+        """A second job with a key is refused; jobs without one are not, and a deleted one frees it.
+
+        The key finds its job alone, and survives its changes.
+        """
+        first = make_job(job_id="first", idempotency_key="order-7")
+        repository.add(first)
+        repository.add(make_job(job_id="other", idempotency_key="ORDER-7"))
+        for number in range(2):
+            repository.add(make_job(job_id=f"none-{number}"))
+        with pytest.raises(ProcessingError) as caught:
+            repository.add(make_job(job_id="second", idempotency_key="order-7"))
+        assert caught.value.code == KEY_TAKEN
+        repository.save(replace(first, message="busy"))
+        query = JobQuery(idempotency_key="order-7")
+        assert _ids(repository.list(query)) == ["first"]
+        assert _ids(repository.list(replace(query, text="fox runs"))) == ["first"]
+        assert repository.count(query) == 1
+        repository.delete("first")
+        repository.add(make_job(job_id="second", idempotency_key="order-7"))
+        assert _ids(repository.list(query)) == ["second"]
+
+    def test_of_many_with_one_key_one_is_stored(self, repository: JobRepository) -> None:
+        """However many add a job with one key at once, one has it and the others hear so."""
+
+        def add(number: int) -> str | None:
+            try:
+                repository.add(make_job(job_id=str(number), idempotency_key="order-7"))
+            except ProcessingError as error:
+                return error.code
+            return None
+
+        with ThreadPoolExecutor(8) as pool:
+            told = list(pool.map(add, range(16)))
+        assert sorted(word or "" for word in told) == ["", *[KEY_TAKEN] * 15]
+        assert repository.count(JobQuery(idempotency_key="order-7")) == 1
 
     def test_the_same_id_is_stored_once(self, repository: JobRepository) -> None:
         """A second job of the same id is refused and the first one stays."""
