@@ -89,7 +89,7 @@ class Generation:
         self._catalogue = catalogue
         self._preparation = preparation or Preparation(media, clock)
 
-    def submit(
+    def submit(  # noqa: PLR0913 - by keyword only, as the calls of the facade
         self,
         feature: Feature,
         *,

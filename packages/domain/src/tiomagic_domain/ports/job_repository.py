@@ -6,7 +6,6 @@ from typing import Final, Protocol
 
 from tiomagic_domain.jobs import Job, JobQuery
 
-
 KEY_TAKEN: Final = "key_taken"
 """Code of the error of a job whose idempotency key another stored job has."""
 
