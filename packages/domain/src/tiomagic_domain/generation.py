@@ -129,8 +129,8 @@ class Generation:
         """
         runner = find_provider(self._providers, provider)
         request = self._prepared(feature, provider, model, arguments)
-        labels = {"tags": checked_tags(tags), "idempotency_key": checked_key(key)}
-        request = replace(request, job=replace(request.job, **labels))
+        labelled = replace(request.job, tags=checked_tags(tags), idempotency_key=checked_key(key))
+        request = replace(request, job=labelled)
         known = self._keys.find(request.job, arguments)
         if known is not None:
             return known
