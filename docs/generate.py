@@ -1,8 +1,9 @@
 """Writes the reference pages of the models from the catalogue: ``uv run python -m docs.generate``.
 
 It writes ``docs/models`` (a page a model, and an index that says which test reaches what), the
-list of models in the README, and the page of the measurements from ``benchmarks/results``. With
-``--check`` it writes nothing and fails when something is stale.
+list of models in the README, the page of the measurements from ``benchmarks/results``, and the
+typed signatures of the features in ``tiomagic.calls``. With ``--check`` it writes nothing and fails
+when something is stale.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs import benchmark_page, model_page
+from docs import benchmark_page, call_module, model_page
 
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.features import Feature
@@ -69,6 +70,7 @@ def pages() -> dict[Path, str]:
     made = {PAGES / f"{card.name}.md": model_page.page(card) for card in cards()}
     made[INDEX] = INTRODUCTION + "\n".join([*overview(), REACHED.rstrip("\n"), "", *reached(), ""])
     made[MEASURED] = benchmark_page.page(ROOT)
+    made |= call_module.modules(cards())
     made[README] = readme((ROOT / README).read_text(encoding="utf-8"))
     return made
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from tiomagic_domain.catalogue import find_feature
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.jobs import JobQuery, JobStatus
 from tiomagic_domain.suggestions import closest, did_you_mean, listed, shortened
+
+if TYPE_CHECKING:
+    from tiomagic.calls.types import FeatureName, ModelName, ProviderName, StatusName
 
 
 def merged(required_args: object, plain: Mapping[str, object]) -> dict[str, object]:
@@ -50,13 +53,13 @@ def merged(required_args: object, plain: Mapping[str, object]) -> dict[str, obje
 class JobFilters(TypedDict, total=False):
     """Which jobs; what is None or left out does not narrow."""
 
-    status: str | Iterable[str] | None
+    status: StatusName | JobStatus | Iterable[StatusName | JobStatus] | None
     """A status, or several."""
-    feature: str | None
+    feature: FeatureName | None
     """A feature's name."""
-    model: str | None
+    model: ModelName | None
     """A model's name."""
-    provider: str | None
+    provider: ProviderName | None
     """A provider's name."""
     text: str | None
     """Words that must all occur in the prompt, in any order and case, as parts of words too."""

@@ -12,11 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar, Unpack
 
+from tiomagic.calls.async_methods import AsyncFeatureCalls
 from tiomagic.client import TioMagic
 
 if TYPE_CHECKING:
     from tiomagic.arguments import JobFilters
     from tiomagic.batching import Batch, Comparison
+    from tiomagic.calls.settings import AllSettings, InstanceOptions
+    from tiomagic.calls.types import AnyArguments, FeatureName, ModelName, ProviderName
     from tiomagic.events import JobEvent
     from tiomagic.handle import JobHandle
     from tiomagic.settings import Settings
@@ -33,7 +36,7 @@ RUNS = 4
 """Threads for calls that make a video, which may take as long as the video."""
 
 
-class AsyncTioMagic:
+class AsyncTioMagic(AsyncFeatureCalls):
     """``tm`` for ``async`` code: the same methods, awaitable; the event loop is never blocked.
 
     ::
@@ -63,7 +66,9 @@ class AsyncTioMagic:
         TypeError: when both ``tm`` and options are given.
     """
 
-    def __init__(self, tm: TioMagic | None = None, *, runs: int = RUNS, **options: Any) -> None:
+    def __init__(
+        self, tm: TioMagic | None = None, *, runs: int = RUNS, **options: Unpack[InstanceOptions]
+    ) -> None:
         if tm is not None and options:
             raise TypeError(f"{', '.join(options)} cannot be given beside tm: configure it instead")
         self._owned = tm is None
@@ -76,7 +81,7 @@ class AsyncTioMagic:
         """Run anything of ``tm`` or of a handle that would block, and return what it returns."""
         return await self._beside("look", lambda: function(*args, **kwargs))
 
-    async def configure(self, **settings: Any) -> None:
+    async def configure(self, **settings: Unpack[AllSettings]) -> None:
         """Change settings; see :meth:`tiomagic.TioMagic.configure`."""
         await self.call(self._tm.configure, **settings)
 
@@ -84,48 +89,15 @@ class AsyncTioMagic:
         """Return the settings that hold now."""
         return await self.call(lambda: self._tm.settings)
 
-    async def text_to_video(
+    async def rerun(
         self,
-        model: str | None = None,
-        required_args: Mapping[str, Any] | None = None,
-        **optional: Any,
+        source: str | Path,
+        *,
+        provider: ProviderName | None = None,
+        **overrides: Unpack[AnyArguments],
     ) -> JobHandle:
-        """Make a video from words; see :meth:`tiomagic.TioMagic.text_to_video`.
-
-        ``on_progress`` is called in the thread of the run, not on the loop.
-        """
-        return await self._run(self._tm.text_to_video, model, required_args, **optional)
-
-    async def image_to_video(
-        self,
-        model: str | None = None,
-        required_args: Mapping[str, Any] | None = None,
-        **optional: Any,
-    ) -> JobHandle:
-        """Make a video that begins with a picture; see :meth:`text_to_video`."""
-        return await self._run(self._tm.image_to_video, model, required_args, **optional)
-
-    async def interpolate(
-        self,
-        model: str | None = None,
-        required_args: Mapping[str, Any] | None = None,
-        **optional: Any,
-    ) -> JobHandle:
-        """Make the video between two pictures; see :meth:`text_to_video`."""
-        return await self._run(self._tm.interpolate, model, required_args, **optional)
-
-    async def pose_guidance(
-        self,
-        model: str | None = None,
-        required_args: Mapping[str, Any] | None = None,
-        **optional: Any,
-    ) -> JobHandle:
-        """Make a character move like somebody else; see :meth:`text_to_video`."""
-        return await self._run(self._tm.pose_guidance, model, required_args, **optional)
-
-    async def rerun(self, source: str | Path, **options: Any) -> JobHandle:
         """Make a video again; see :meth:`tiomagic.TioMagic.rerun`."""
-        return await self._run(self._tm.rerun, source, **options)
+        return await self._run(self._tm.rerun, source, provider=provider, **overrides)
 
     async def wait(
         self,
@@ -207,7 +179,7 @@ class AsyncTioMagic:
         """Run many requests; see :meth:`tiomagic.TioMagic.batch`."""
         return await self._run(self._tm.batch, requests, **options)
 
-    async def compare(self, feature: str, **axes: Any) -> Comparison:
+    async def compare(self, feature: FeatureName, **axes: Any) -> Comparison:
         """Run a grid; see :meth:`tiomagic.TioMagic.compare`."""
         return await self._run(self._tm.compare, feature, **axes)
 
@@ -235,23 +207,27 @@ class AsyncTioMagic:
         """Return what makes a video again; see :meth:`tiomagic.TioMagic.get_recipe`."""
         return await self.call(self._tm.get_recipe, source)
 
-    async def get_providers(self) -> list[str]:
+    async def get_providers(self) -> list[ProviderName]:
         """Return who can be configured; see :meth:`tiomagic.TioMagic.get_providers`."""
         return await self.call(self._tm.get_providers)
 
-    async def get_models(self, feature: str, provider: str | None = None) -> list[str]:
+    async def get_models(
+        self, feature: FeatureName, provider: ProviderName | None = None
+    ) -> list[ModelName]:
         """Return the models for a feature; see :meth:`tiomagic.TioMagic.get_models`."""
         return await self.call(self._tm.get_models, feature, provider)
 
-    async def get_default_model(self, provider: str | None = None) -> str:
+    async def get_default_model(self, provider: ProviderName | None = None) -> ModelName:
         """Return the model that runs when none is named."""
         return await self.call(self._tm.get_default_model, provider)
 
-    async def get_schema(self, feature: str, model: str) -> dict[str, dict[str, dict[str, Any]]]:
+    async def get_schema(
+        self, feature: FeatureName, model: ModelName
+    ) -> dict[str, dict[str, dict[str, Any]]]:
         """Return the parameters of a model; see :meth:`tiomagic.TioMagic.get_schema`."""
         return await self.call(self._tm.get_schema, feature, model)
 
-    async def get_json_schema(self, feature: str, model: str) -> dict[str, Any]:
+    async def get_json_schema(self, feature: FeatureName, model: ModelName) -> dict[str, Any]:
         """Return them as JSON Schema; see :meth:`tiomagic.TioMagic.get_json_schema`."""
         return await self.call(self._tm.get_json_schema, feature, model)
 
@@ -277,6 +253,16 @@ class AsyncTioMagic:
 
     async def __aexit__(self, *error: object) -> None:
         await self.aclose()
+
+    async def _generate(
+        self,
+        feature: str,
+        model: str | None,
+        required_args: Mapping[str, Any] | None,
+        arguments: dict[str, Any],
+    ) -> JobHandle:
+        generate = self._tm._generate  # noqa: SLF001 - the same package
+        return await self._run(generate, feature, model, required_args, arguments)
 
     async def _run(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         return await self._beside("run", lambda: function(*args, **kwargs))

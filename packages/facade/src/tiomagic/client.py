@@ -11,22 +11,23 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from tiomagic.calls.methods import FeatureCalls
 from tiomagic.comparing import Comparing
 from tiomagic.inquiries import Inquiries
 from tiomagic.picturing import Picturing
 from tiomagic.run_options import RunOptions
 
 if TYPE_CHECKING:
-    from tiomagic.bars import ProgressChoice
+    from tiomagic.calls.settings import AllSettings, MoreSettings
+    from tiomagic.calls.types import AnyArguments, ProviderName
     from tiomagic.handle import JobHandle
     from tiomagic.session import Session
     from tiomagic.settings import Settings
-    from tiomagic_domain.progress import ProgressSink
 
 
-class TioMagic(Inquiries, Picturing, Comparing):
+class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
     """One set of settings, and everything that can be done with it.
 
     ``from tiomagic import tm`` gives the shared instance. One's own has its own settings, database
@@ -58,10 +59,10 @@ class TioMagic(Inquiries, Picturing, Comparing):
         *,
         working_dir: str | Path | None = None,
         overrides: Mapping[str, Any] | None = None,
-        **settings: Any,
+        **settings: Unpack[AllSettings],
     ) -> None:
         self._working_dir = None if working_dir is None else Path(working_dir)
-        self._given = settings
+        self._given = dict(settings)
         self._overrides = dict(overrides or {})
         self._made: Session | None = None
         self._making = threading.Lock()
@@ -71,13 +72,13 @@ class TioMagic(Inquiries, Picturing, Comparing):
     def configure(
         self,
         *,
-        provider: str | None = None,
+        provider: ProviderName | None = None,
         api_key: str | None = None,
         model_path: str | Path | None = None,
         gpu: str | None = None,
         timeout: int | str | None = None,
         scaledown_window: int | str | None = None,
-        **more: Any,
+        **more: Unpack[MoreSettings],
     ) -> None:
         """Change settings. What is left out stays as it was.
 
@@ -111,154 +112,21 @@ class TioMagic(Inquiries, Picturing, Comparing):
         """The settings that hold now."""
         return self._session.settings
 
-    def text_to_video(
-        self,
-        model: str | None = None,
-        required_args: Mapping[str, Any] | None = None,
-        *,
-        wait: bool | None = None,
-        progress: ProgressChoice = None,
-        on_progress: ProgressSink | None = None,
-        retry: int = 0,
-        idempotency_key: str | None = None,
-        **optional: Any,
-    ) -> JobHandle:
-        """Make a video from words.
-
-        Args:
-            model: Name of the model; None for the provider's default.
-            required_args: ``prompt``, as tiomagic 1.0.0 took it; plain keywords do as well.
-            wait: True to return when the job is over, False to return at once: a ``local`` job
-                then runs in a worker process that outlives this one. None for the provider's way:
-                ``local`` returns when the video is there, a remote provider at once.
-            progress: Whether stderr shows how far it is: None for a bar on a terminal, True for a
-                bar or plain lines, False for nothing. A callable shows nothing and is told as
-                ``on_progress``.
-            on_progress: Takes each moment of a run that is waited for, whatever is shown; what it
-                raises ends a run in this process.
-            retry: With ``wait=False``, how often a ``local`` job may run again when its worker was
-                killed or the machine went down; else it is ``failed`` with ``worker_lost``.
-            idempotency_key: Your own name for this call. Sent again with the same key, also by
-                another process, the same call gives the same job and starts nothing; another call
-                with the key is refused.
-            **optional: Any parameter of ``get_schema``; None counts as left out.
-
-        Raises:
-            ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
-                something. Nothing was stored.
-            ValidationError, UnknownModelError: with every problem at once. Nothing was stored.
-            TioMagicError: when the job failed; it is stored, and ``details`` has its ``job_id``.
-        """
-        options = RunOptions(
-            wait=wait,
-            progress=progress,
-            on_progress=on_progress,
-            retry=retry,
-            idempotency_key=idempotency_key,
-        )
-        return self._generate("text_to_video", model, required_args, optional, options)
-
-    def image_to_video(
-        self,
-        model: str | None = None,
-        required_args: Mapping[str, Any] | None = None,
-        *,
-        wait: bool | None = None,
-        progress: ProgressChoice = None,
-        on_progress: ProgressSink | None = None,
-        retry: int = 0,
-        idempotency_key: str | None = None,
-        **optional: Any,
-    ) -> JobHandle:
-        """Make a video that begins with a picture: ``prompt`` and ``image``.
-
-        Pictures are a path, an http(s) or data URL, bytes, a binary file or a PIL image. For the
-        rest see :meth:`text_to_video`.
-        """
-        options = RunOptions(
-            wait=wait,
-            progress=progress,
-            on_progress=on_progress,
-            retry=retry,
-            idempotency_key=idempotency_key,
-        )
-        return self._generate("image_to_video", model, required_args, optional, options)
-
-    def interpolate(
-        self,
-        model: str | None = None,
-        required_args: Mapping[str, Any] | None = None,
-        *,
-        wait: bool | None = None,
-        progress: ProgressChoice = None,
-        on_progress: ProgressSink | None = None,
-        retry: int = 0,
-        idempotency_key: str | None = None,
-        **optional: Any,
-    ) -> JobHandle:
-        """Make the video between two pictures: ``prompt``, ``first_frame`` and ``last_frame``.
-
-        For the rest see :meth:`text_to_video`.
-        """
-        options = RunOptions(
-            wait=wait,
-            progress=progress,
-            on_progress=on_progress,
-            retry=retry,
-            idempotency_key=idempotency_key,
-        )
-        return self._generate("interpolate", model, required_args, optional, options)
-
-    def pose_guidance(
-        self,
-        model: str | None = None,
-        required_args: Mapping[str, Any] | None = None,
-        *,
-        wait: bool | None = None,
-        progress: ProgressChoice = None,
-        on_progress: ProgressSink | None = None,
-        retry: int = 0,
-        idempotency_key: str | None = None,
-        **optional: Any,
-    ) -> JobHandle:
-        """Make a character move like somebody else: ``prompt``, ``image`` and one of two videos.
-
-        ``guiding_video`` shows somebody moving, ``pose_video`` the skeletons already. For the rest
-        see :meth:`text_to_video`.
-        """
-        options = RunOptions(
-            wait=wait,
-            progress=progress,
-            on_progress=on_progress,
-            retry=retry,
-            idempotency_key=idempotency_key,
-        )
-        return self._generate("pose_guidance", model, required_args, optional, options)
-
     def rerun(
         self,
         source: str | Path,
         *,
-        provider: str | None = None,
-        wait: bool | None = None,
-        progress: ProgressChoice = None,
-        on_progress: ProgressSink | None = None,
-        retry: int = 0,
-        idempotency_key: str | None = None,
-        **overrides: Any,
+        provider: ProviderName | None = None,
+        **overrides: Unpack[AnyArguments],
     ) -> JobHandle:
         """Make a video again, with the same seed unless another is given.
 
         Args:
             source: A job's id, a video of tiomagic, or the JSON file beside one.
             provider: Who is to run it; None for the configured provider, else the recipe's own.
-            wait: See :meth:`text_to_video`.
-            progress: See :meth:`text_to_video`.
-            on_progress: See :meth:`text_to_video`.
-            retry: See :meth:`text_to_video`.
-            idempotency_key: See :meth:`text_to_video`.
             **overrides: Arguments that replace the recipe's, such as ``seed=7``; None takes one
-                away.
+                away. ``wait``, ``progress``, ``on_progress``, ``retry`` and ``idempotency_key`` say how
+                it runs, as in :meth:`text_to_video`.
 
         Raises:
             ResourceNotFoundError: when there is no such job or file, or an input is gone.
@@ -268,14 +136,8 @@ class TioMagic(Inquiries, Picturing, Comparing):
 
         recipe = self.get_recipe(source)
         name = provider or self.settings.provider or str(recipe["provider"])
-        options = RunOptions(
-            wait=wait,
-            progress=progress,
-            on_progress=on_progress,
-            retry=retry,
-            idempotency_key=idempotency_key,
-        )
-        return rerun(self._session, recipe, name, overrides, options)
+        options, changes = RunOptions.split(overrides)
+        return rerun(self._session, recipe, name, changes, options)
 
     def unload(self) -> None:
         """Free the memory of models that are kept loaded. The next generation loads again."""
@@ -316,10 +178,10 @@ class TioMagic(Inquiries, Picturing, Comparing):
         feature: str,
         model: str | None,
         required_args: Mapping[str, Any] | None,
-        optional: Mapping[str, Any],
-        options: RunOptions,
+        arguments: dict[str, Any],
     ) -> JobHandle:
         from tiomagic.arguments import merged
         from tiomagic.running import run
 
-        return run(self._session, feature, model, merged(required_args, optional), options)
+        options, plain = RunOptions.split(arguments)
+        return run(self._session, feature, model, merged(required_args, plain), options)

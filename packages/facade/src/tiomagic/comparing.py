@@ -7,10 +7,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 if TYPE_CHECKING:
     from tiomagic.batching import Batch, Comparison
+    from tiomagic.calls.types import FeatureName, ModelName, SharedArguments
     from tiomagic.session import Session
 
 
@@ -55,15 +56,15 @@ class Comparing(ABC):
 
     def compare(
         self,
-        feature: str,
+        feature: FeatureName,
         *,
         prompts: Sequence[str],
-        models: Sequence[str] | None = None,
+        models: Sequence[ModelName] | None = None,
         seeds: Sequence[int] = (0,),
         folder: str | Path | None = None,
         concurrency: int | None = None,
         progress: bool | None = None,
-        **settings: Any,
+        **settings: Unpack[SharedArguments],
     ) -> Comparison:
         """Make a video for each model, prompt and seed, and show them side by side.
 

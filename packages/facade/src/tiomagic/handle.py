@@ -17,6 +17,7 @@ from tiomagic_domain.jobs import Job, JobStatus
 
 if TYPE_CHECKING:
     from tiomagic.bars import ProgressChoice
+    from tiomagic.calls.types import FeatureName, StatusName
     from tiomagic.session import Session
     from tiomagic_domain.progress import Progress, ProgressSink
 
@@ -35,7 +36,7 @@ class JobHandle(Shown):
         return self._job.job_id
 
     @property
-    def feature(self) -> str:
+    def feature(self) -> FeatureName:
         """Such as ``text_to_video``."""
         return self._job.feature.value
 
@@ -50,7 +51,7 @@ class JobHandle(Shown):
         return self._job.provider
 
     @property
-    def status(self) -> str:
+    def status(self) -> StatusName:
         """One of ``queued running canceling completed failed canceled``."""
         return self._job.status.value
 

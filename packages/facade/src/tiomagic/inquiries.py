@@ -7,10 +7,11 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, Unpack
+from typing import TYPE_CHECKING, Any, TextIO, Unpack, cast
 
 if TYPE_CHECKING:
     from tiomagic.arguments import JobFilters
+    from tiomagic.calls.types import FeatureName, ModelName, ProviderName
     from tiomagic.handle import JobHandle
     from tiomagic.session import Session
 
@@ -164,11 +165,13 @@ class Inquiries(ABC):
         """
         return self._session.archive.delete(job_id, files=files)
 
-    def get_providers(self) -> list[str]:
+    def get_providers(self) -> list[ProviderName]:
         """Return a fresh list of the providers that can be configured."""
-        return self._session.provider_names()
+        return cast("list[ProviderName]", self._session.provider_names())
 
-    def get_models(self, feature: str, provider: str | None = None) -> list[str]:
+    def get_models(
+        self, feature: FeatureName, provider: ProviderName | None = None
+    ) -> list[ModelName]:
         """Return the names of the models for a feature, sorted.
 
         Args:
@@ -181,18 +184,22 @@ class Inquiries(ABC):
         """
         from tiomagic import listing
 
-        return listing.model_names(self._session, feature, provider)
+        names = listing.model_names(self._session, feature, provider)
+        return cast("list[ModelName]", names)
 
-    def get_default_model(self, provider: str | None = None) -> str:
+    def get_default_model(self, provider: ProviderName | None = None) -> ModelName:
         """Return the model that runs when none is named.
 
         Args:
             provider: Whose; None for the configured provider.
         """
         name = provider or self._session.configured_provider()
-        return self._session.provider(name).capabilities().default_model
+        default = self._session.provider(name).capabilities().default_model
+        return cast("ModelName", default)
 
-    def get_schema(self, feature: str, model: str) -> dict[str, dict[str, dict[str, Any]]]:
+    def get_schema(
+        self, feature: FeatureName, model: ModelName
+    ) -> dict[str, dict[str, dict[str, Any]]]:
         """Return the parameters of a model: ``{"required": {name: entry}, "optional": …}``.
 
         An entry has ``type`` (the Python class), ``description``, and where there are any
@@ -206,7 +213,7 @@ class Inquiries(ABC):
 
         return listing.schema(feature, model).to_dict()
 
-    def get_json_schema(self, feature: str, model: str) -> dict[str, Any]:
+    def get_json_schema(self, feature: FeatureName, model: ModelName) -> dict[str, Any]:
         """Return the parameters of a model as JSON Schema (draft 2020-12).
 
         Raises:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from tiomagic.bars import ProgressChoice
@@ -19,3 +20,10 @@ class RunOptions:
     on_progress: ProgressSink | None = None
     retry: int = 0
     idempotency_key: str | None = None
+
+    @classmethod
+    def split(cls, arguments: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:
+        """Return how a call runs, and what is left of its arguments: what it makes."""
+        names = cls.__slots__
+        options = {name: value for name, value in arguments.items() if name in names}
+        return cls(**options), {k: v for k, v in arguments.items() if k not in names}

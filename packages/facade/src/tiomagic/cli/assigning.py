@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import typer  # noqa: TC002  # It looks at what its callbacks ask for.
 
@@ -16,6 +16,7 @@ from tiomagic.cli.bash import NAME
 
 if TYPE_CHECKING:
     from tiomagic import TioMagic
+    from tiomagic.calls.types import ProviderName
     from tiomagic_domain.parameters import Parameter
     from tiomagic_domain.schema import Schema
 
@@ -73,7 +74,7 @@ def _schema(ctx: typer.Context) -> Schema | None:
         recipe = {} if source is None else _recipe(tm, str(source))
         named = given.get("feature") or recipe.get("feature") or ctx.info_name
         if tm.settings.provider is None:
-            tm.configure(provider=str(recipe.get("provider", "local")))
+            tm.configure(provider=cast("ProviderName", recipe.get("provider", "local")))
         models = given.get("models") or [given.get("model") or recipe.get("model")]
         model = models[0] or tm.get_default_model()
         return schema(str(named).replace("-", "_"), str(model))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -15,6 +15,7 @@ from tiomagic.cli.output import Output, reporting
 if TYPE_CHECKING:
     from tiomagic import TioMagic
     from tiomagic.batching import Batch
+    from tiomagic.calls.types import FeatureName, ModelName
 
 Concurrency = Annotated[
     int | None,
@@ -86,9 +87,9 @@ def compare(  # noqa: PLR0913 - one argument an option
         named = feature.replace("-", "_")
         known = schema(named, (models or [tm.get_default_model()])[0])
         made = tm.compare(
-            named,
+            cast("FeatureName", named),
             prompts=prompts,
-            models=models or None,
+            models=cast("list[ModelName] | None", models or None),
             seeds=seeds or (0,),
             folder=folder,
             concurrency=concurrency,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -41,7 +41,7 @@ def filters_of(
     until: str | None,
 ) -> JobFilters:
     """Return the filters of a command line as ``tm`` takes them."""
-    return {
+    filters = {
         "status": status or None,
         "feature": feature and feature.replace("-", "_"),
         "model": model,
@@ -51,3 +51,4 @@ def filters_of(
         "since": since,
         "until": until,
     }
+    return cast("JobFilters", filters)  # Words are checked where they are used.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import typer
@@ -18,6 +18,7 @@ from tiomagic.cli.output import Output, reporting
 
 if TYPE_CHECKING:
     from tiomagic import JobHandle, TioMagic
+    from tiomagic.calls.types import ProviderName
 
 OTHERWISE = "completed; "
 """Begins the message of a job that was not made in all as it was asked for."""
@@ -47,7 +48,7 @@ def connect(
     from tiomagic.cli.logs import configure_logging  # noqa: PLC0415  # The same.
 
     tm = TioMagic()
-    tm.configure(provider=provider, model_path=model_path)
+    tm.configure(provider=cast("ProviderName | None", provider), model_path=model_path)
     configure_logging("debug" if output.debug else tm.settings.log_level)
     return tm
 
@@ -78,7 +79,7 @@ def make(
         tm = connect(output, provider=manner.provider, model_path=manner.model_path)
         recipe = None if source is None else _recipe(tm, source, feature)
         if tm.settings.provider is None:
-            tm.configure(provider=str(recipe["provider"]) if recipe else "local")
+            tm.configure(provider=cast("ProviderName", recipe["provider"]) if recipe else "local")
         name = model or (str(recipe["model"]) if recipe else tm.get_default_model())
         arguments = _arguments(feature, name, options, assignments, recipe)
         target = check_target(manner.output)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from tiomagic.cli import completing
 from tiomagic.cli import options as o
 from tiomagic.cli.output import reporting
+
+if TYPE_CHECKING:
+    from tiomagic.calls.types import ProviderName
 
 
 def models(
@@ -31,7 +34,8 @@ def models(
         from tiomagic_domain.features import Feature  # noqa: PLC0415  # The same.
 
         if provider is not None:
-            tm.get_models(Feature.TEXT_TO_VIDEO, provider)  # Refuses an unknown provider.
+            known = cast("ProviderName", provider)
+            tm.get_models(Feature.TEXT_TO_VIDEO, known)  # Refuses an unknown provider.
         found = cards(feature and feature.replace("-", "_"), provider)
         rows = [
             (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -11,6 +11,7 @@ from tiomagic.cli import options as o
 from tiomagic.cli.output import reporting
 
 if TYPE_CHECKING:
+    from tiomagic.calls.types import FeatureName, ModelName
     from tiomagic_domain.parameters import Parameter
 
 
@@ -45,7 +46,8 @@ def schema(
             for parameter in (*found.required, *found.optional)
         ]
         columns = ["parameter", "kind", "default", "legal", "description"]
-        output.table(tm.get_json_schema(name, model), columns, rows)
+        described = tm.get_json_schema(cast("FeatureName", name), cast("ModelName", model))
+        output.table(described, columns, rows)
 
 
 def _default(parameter: Parameter) -> str | None:

@@ -1,0 +1,47 @@
+"""The types of the settings that ``tm.configure`` and ``TioMagic`` take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from tiomagic.calls.types import ProviderName
+
+
+class MoreSettings(TypedDict, total=False):
+    """What ``tm.configure`` takes beside its named arguments; see :mod:`tiomagic.settings`."""
+
+    weights_dir: str | Path | None
+    database_url: str | None
+    output_dir: str | Path | None
+    state_dir: str | Path | None
+    hf_token: str | None
+    device: str | None
+    worker_idle_s: int | str | None
+    worker_stale_s: int | str | None
+    worker_cancel_s: int | str | None
+    allow_private_media: bool | str | None
+    log_level: Literal["debug", "info", "warning", "error", "critical"] | None
+    modal_token_id: str | None
+    modal_token_secret: str | None
+    modal_environment: str | None
+    ui_auth: str | None
+
+
+class AllSettings(MoreSettings, total=False):
+    """Every setting; what is None or left out stays as it is."""
+
+    provider: ProviderName | None
+    api_key: str | None
+    model_path: str | Path | None
+    gpu: str | None
+    timeout: int | str | None
+    scaledown_window: int | str | None
+
+
+class InstanceOptions(AllSettings, total=False):
+    """What a ``TioMagic`` of one's own is made with."""
+
+    working_dir: str | Path | None
+    overrides: Mapping[str, Any] | None
