@@ -125,8 +125,8 @@ class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
             source: A job's id, a video of tiomagic, or the JSON file beside one.
             provider: Who is to run it; None for the configured provider, else the recipe's own.
             **overrides: Arguments that replace the recipe's, such as ``seed=7``; None takes one
-                away. ``wait``, ``progress``, ``on_progress``, ``retry`` and ``idempotency_key`` say how
-                it runs, as in :meth:`text_to_video`.
+                away. ``wait``, ``progress``, ``on_progress``, ``retry`` and ``idempotency_key`` say
+                how it runs, as in :meth:`text_to_video`.
 
         Raises:
             ResourceNotFoundError: when there is no such job or file, or an input is gone.
