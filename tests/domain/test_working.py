@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from tests.domain.places import CPU, QUEUE, Left, Place
+from tests.domain.places import CPU, QUEUE, Left, LocalFake, Place
 
 from tiomagic_domain.errors import (
     ConfigurationError,
     GenerationError,
     ProcessingError,
     ResourceNotFoundError,
+    ValidationError,
 )
 from tiomagic_domain.generation import TIDIED
 from tiomagic_domain.jobs import JobQuery, JobStatus
@@ -279,12 +280,91 @@ def test_a_clock_that_jumps_kills_nobody(place):
 
 
 def test_a_restart_of_the_machine_is_noticed(place):
-    """The process of that number may be another one; its boot is not ours."""
+    """Its processes are dead, and no mark of the boot before is compared with one of this."""
     job = place.submit()
     place.taken(job)
-    for caller in (place.background("caller"),):
-        caller.processes.boot = "boot-2"
-        assert place.generation(caller).check(job.job_id).error_code == "worker_lost"
+    place.kill()
+    caller = place.background("caller")
+    caller.processes.boot = "boot-2"
+    assert place.generation(caller).check(job.job_id).error_code == "worker_lost"
+
+
+def test_a_mark_of_another_boot_says_nothing_of_silence(place):
+    """A worker that lives is not ended because its clock began elsewhere."""
+    job = place.submit()
+    place.taken(job)
+    place.clock.advance(1000)
+    caller = place.background("caller")
+    caller.processes.boot = "boot-2"
+    assert place.generation(caller).check(job.job_id).status == "running"
+
+
+@pytest.mark.parametrize("silent_s", [0, 1000])
+def test_a_worker_that_cannot_be_seen_is_not_dead(place, silent_s):
+    """It is in another container: its lease, its job and its device are left alone."""
+    running = place.taken(place.submit())
+    place.clock.advance(silent_s)
+    caller = place.background("caller")
+    caller.processes.hidden.add(running.call_id)
+    held = place.leases.all()
+    assert place.generation(caller).check(running.job_id).status == "running"
+    assert caller.take(CPU) is None
+    assert (place.leases.all(), caller.processes.ended) == (held, [])
+
+
+def test_a_silent_worker_of_another_user_keeps_its_lease(place):
+    """It cannot be ended, so what it holds is not free."""
+    running = place.taken(place.submit())
+    place.clock.advance(1000)
+    caller = place.background("caller")
+    caller.processes.foreign.add(running.call_id)
+    held = place.leases.all()
+    assert not any(caller.bury(lease) for lease in held)
+    assert place.leases.all() == held
+
+
+class Unseen(LocalFake):
+    """A provider whose runs cannot be seen from here."""
+
+    def poll(self, job):
+        return Report(status=job.status, message="cannot tell", is_seen=False)
+
+
+def test_a_job_that_is_lost_for_good_is_ended_by_its_owner(place):
+    """And what its process held is free; the run, should it come back, finds it canceled."""
+    running = place.taken(place.submit())
+    caller = place.background("caller")
+    caller.processes.hidden.add(running.call_id)
+    place.provider = Unseen(place.folder / "spool", place.processes)
+    generation = place.generation(caller)
+    assert generation.check(running.job_id).status == "running"
+    ended = generation.cancel(running.job_id, lost=True)
+    assert (ended.status, ended.retry) == ("canceled", 0)
+    assert "lost" in ended.message
+    assert place.leases.all() == []
+    assert generation.cancel(running.job_id, lost=True) == ended
+
+
+def test_a_job_that_is_seen_is_not_lost(place):
+    """The plain command is for it; nothing has changed."""
+    running = place.taken(place.submit())
+    held = place.leases.all()
+    with pytest.raises(ValidationError) as caught:
+        place.caller.cancel(running.job_id, lost=True)
+    assert caught.value.code == "not_lost"
+    assert place.repository.get(running.job_id).status == "running"
+    assert place.leases.all() == held
+
+
+def test_a_queue_whose_worker_is_lost_for_good_is_freed(place):
+    """A job that waits for it is canceled, and the next one gets a worker."""
+    place.taken(place.submit())
+    waiting = place.submit("b")
+    caller = place.background("caller")
+    caller.processes.hidden.add("local:here:worker")
+    generation = place.generation(caller)
+    assert generation.cancel(waiting.job_id, lost=True).status == "canceled"
+    assert place.leases.all() == []
 
 
 def test_a_worker_that_comes_back_just_in_time_lives(place):

@@ -42,7 +42,7 @@ class OneProcess(FakeProvider):
     def poll(self, job: Job) -> Report:
         """Say that a run goes on as long as its process lives."""
         maker = Worker.from_call_id(job.call_id or "")
-        if job.job_id not in self.runs and maker is not None and maker.is_alive():
+        if job.job_id not in self.runs and maker is not None and maker.is_running():
             return Report(status=job.status, call_id=job.call_id)
         return super().poll(job)
 

@@ -3,10 +3,13 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
-import psutil
 import pytest
 
+from tiomagic_domain.ports.processes import Life
+from tiomagic_local.identity import Birth
 from tiomagic_local.processes import SystemProcesses, Worker
 
 
@@ -19,20 +22,29 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def named(process: subprocess.Popen[bytes]) -> str:
-    """Return the call id of a process."""
-    started = psutil.Process(process.pid).create_time()
-    here = Worker.current()
-    return Worker(host=here.host, pid=process.pid, started=started).call_id
+    """Return the call id of a process, from what the system says of it."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    birth = replace(Birth.of_this_process(), start=int(fields[19]))
+    return Worker(host=Worker.current().host, pid=process.pid, birth=str(birth)).call_id
+
+
+def with_birth(call_id: str, **changes: object) -> str:
+    """Return the same process with another birth."""
+    start, _, birth = call_id.rpartition(":")
+    known = Birth.parse(birth)
+    assert known is not None
+    return f"{start}:{replace(known, **changes)}"  # type: ignore[arg-type]
 
 
 def test_a_process_is_ended_and_gone(sleeper: subprocess.Popen[bytes]) -> None:
     """Afterwards it is dead; ending it again does no harm."""
     processes = SystemProcesses()
     call_id = named(sleeper)
-    assert processes.is_here(call_id)
-    assert processes.is_alive(call_id)
+    assert processes.life(call_id) is Life.ALIVE
+    assert processes.may_end(call_id)
     assert processes.end(call_id)
-    assert not processes.is_alive(call_id)
+    assert processes.life(call_id) is Life.DEAD
+    assert not processes.may_end(call_id)
     assert processes.end(call_id)
 
 
@@ -41,17 +53,26 @@ def test_another_process_of_the_same_number_is_left_alone(
 ) -> None:
     """Its number was given to a new one since."""
     processes = SystemProcesses()
-    older = f"{named(sleeper).rpartition(':')[0]}:1000.00"
-    assert not processes.is_alive(older)
+    older = with_birth(named(sleeper), start=1000)
+    assert processes.life(older) is Life.DEAD
     assert processes.end(older)
     assert sleeper.poll() is None
 
 
-def test_nobody_of_another_machine_is_ended(sleeper: subprocess.Popen[bytes]) -> None:
-    """Numbers mean nothing elsewhere."""
-    processes = SystemProcesses()
-    elsewhere = f"local:elsewhere:{sleeper.pid}:1000.00"
-    assert not processes.is_here(elsewhere)
+@pytest.mark.parametrize("where", ["host", "boot", "namespace", "older version"])
+def test_what_cannot_be_seen_is_neither_dead_nor_ended(
+    sleeper: subprocess.Popen[bytes], where: str
+) -> None:
+    """Numbers mean nothing elsewhere, be the host's name the same."""
+    processes, call_id = SystemProcesses(), named(sleeper)
+    elsewhere = {
+        "host": call_id.replace(f":{processes.host}:", ":elsewhere:"),
+        "boot": with_birth(call_id, boot="another"),
+        "namespace": with_birth(call_id, space=1),
+        "older version": f"local:{processes.host}:{sleeper.pid}:1000.00",
+    }[where]
+    assert processes.life(elsewhere) is Life.UNKNOWN
+    assert not processes.may_end(elsewhere)
     assert not processes.end(elsewhere)
     assert sleeper.poll() is None
 

@@ -52,12 +52,10 @@ def provider(options: LocalOptions, spool: Path) -> LocalProvider:
 @pytest.fixture
 def dead() -> Worker:
     """A process of this machine that has ended."""
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    import psutil
-
-    started = psutil.Process(child.pid).create_time()
-    child.communicate(b"\n")
-    return replace(Worker.current(), pid=child.pid, started=started)
+    code = "from tiomagic_local.processes import Worker; print(Worker.current().call_id)"
+    worker = Worker.from_call_id(subprocess.check_output([sys.executable, "-c", code], text=True))
+    assert worker is not None
+    return replace(worker, birth=worker.birth.strip())
 
 
 class TestContract(BlockingProviderContract):
@@ -297,7 +295,9 @@ class TestLaterWords:
         self, provider: LocalProvider, studio: Studio
     ) -> None:
         """A number that was given to a new process does not keep a dead job alive."""
-        reused = replace(Worker.current(), started=Worker.current().started - 3600)
+        me = Worker.current()
+        start, _, rest = me.birth.partition("-")
+        reused = replace(me, birth=f"{int(start) + 1000}-{rest}")
         job = replace(studio.request().job, call_id=reused.call_id, status=JobStatus.RUNNING)
         assert provider.poll(job).status is JobStatus.FAILED
 
@@ -308,6 +308,8 @@ class TestLaterWords:
         report = provider.poll(job)
         assert report.status is JobStatus.RUNNING
         assert "far:away" in report.message
+        assert f"tiomagic cancel {job.job_id} --lost" in report.message
+        assert not report.is_seen
         assert provider.cancel(job).status is JobStatus.CANCELING
 
     def test_no_process_yet(self, options: LocalOptions, spool: Path, studio: Studio) -> None:
@@ -340,8 +342,8 @@ class TestLaterWords:
         """The name of a process is enough to find it again."""
         worker = Worker.from_call_id(Worker.current().call_id)
         assert worker is not None
-        assert worker.is_here
-        assert worker.is_alive()
+        assert worker == Worker.current()
+        assert worker.is_running()
 
 
 def without(monkeypatch: pytest.MonkeyPatch, name: str) -> None:

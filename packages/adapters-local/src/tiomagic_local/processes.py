@@ -1,26 +1,29 @@
-"""Which process runs a job: named in the job, and found again by anybody on the same machine."""
+"""Which process runs a job: named in the job, and found again by anybody who can see it."""
 
 from __future__ import annotations
 
-import functools
 import os
 import platform
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from tiomagic_domain.ports.processes import Life
+from tiomagic_local.identity import Birth, boot_id, machine_seconds
+from tiomagic_local.presence import Presence
+
 SCHEME = "local"
 
-TOLERANCE_S = 5.0
-"""Seconds by which two readings of a start time may differ: the system's clock is corrected now
-and then, and no number is given to a new process that soon after the old one began."""
+FOLDER = "processes"
+"""Folder of the state folder: a file for each process that has taken a job, see ``presence``."""
 
 END_S = 0.02
 """Seconds between two looks at a process that was killed."""
 
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-"""Where Linux tells one run of the machine from another."""
+GONE_S = 30.0
+"""Seconds after which a process that was killed is given up: a driver may hold it for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,60 +32,50 @@ class Worker:
 
     host: str
     pid: int
-    started: float
-    """Seconds since the epoch; tells the process from a later one of the same number."""
+    birth: str
+    """Tells the process from every other one; see ``identity``."""
 
     @classmethod
     def current(cls) -> Self:
         """Return this process."""
-        import psutil
-
-        started = psutil.Process().create_time()
-        return cls(host=platform.node(), pid=os.getpid(), started=started)
+        return cls(host=platform.node(), pid=os.getpid(), birth=str(Birth.of_this_process()))
 
     @classmethod
     def from_call_id(cls, call_id: str) -> Self | None:
         """Return the process that a call id names, or None when it names none."""
         scheme, _, rest = call_id.partition(":")
         parts = rest.rsplit(":", 2)
-        if scheme != SCHEME or len(parts) != 3:
+        if scheme != SCHEME or len(parts) != 3 or not parts[1].isascii() or not parts[2]:
             return None
         try:
-            return cls(host=parts[0], pid=int(parts[1]), started=float(parts[2]))
+            pid = int(parts[1])
         except ValueError:
             return None
+        return cls(host=parts[0], pid=pid, birth=parts[2]) if pid > 0 else None
 
     @property
     def call_id(self) -> str:
         """The process as a job names it."""
-        return f"{SCHEME}:{self.host}:{self.pid}:{self.started:.2f}"
+        return f"{SCHEME}:{self.host}:{self.pid}:{self.birth}"
 
-    @property
-    def is_here(self) -> bool:
-        """True when it belongs to this machine."""
-        return self.host == platform.node()
-
-    def is_alive(self) -> bool:
-        """Say whether it still runs. Only asked of a process of this machine."""
-        import psutil
-
-        try:
-            process = psutil.Process(self.pid)
-            # A dead child that its parent has not buried keeps its number.
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            return abs(process.create_time() - self.started) < TOLERANCE_S
-        except psutil.NoSuchProcess:
-            return False
-        except psutil.AccessDenied:
-            # It is there and belongs to somebody else.
-            return True
+    def is_running(self) -> bool | None:
+        """Return whether it runs, by its number; None where its number says nothing."""
+        birth = Birth.parse(self.birth)
+        if birth is None or not birth.is_seen_from_here or self.host != platform.node():
+            return None
+        return birth.is_running(self.pid)
 
 
 class SystemProcesses:
-    """The port ``Processes`` over the operating system. Thread-safe."""
+    """The port ``Processes`` over the operating system. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        folder: Where the processes that share the jobs show that they live; without it, those of
+            other containers and of earlier runs of the machine cannot be judged.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._presence = None if folder is None else Presence(folder)
         self._me: tuple[int, str] | None = None
 
     @property
@@ -93,49 +86,75 @@ class SystemProcesses:
     def current(self) -> str:
         """Return the call id of this process."""
         if self._me is None or self._me[0] != os.getpid():
-            self._me = (os.getpid(), Worker.current().call_id)
+            me = Worker.current()
+            if self._presence is not None:
+                self._presence.announce(_file_name(me))
+            self._me = (os.getpid(), me.call_id)
         return self._me[1]
 
     def mark(self) -> str:
         """Return ``<boot id> <seconds of the machine's monotonic clock>`` of this moment."""
-        return f"{_boot_id()} {time.monotonic():.3f}"
+        seconds = machine_seconds()
+        if seconds is None:
+            return f"{boot_id()}-{os.getpid()} {time.monotonic():.3f}"  # Comparable with no other.
+        return f"{boot_id()} {seconds:.3f}"
 
-    def is_here(self, call_id: str) -> bool:
-        """Return whether a process belongs to this machine."""
+    def life(self, call_id: str) -> Life:
+        """Return whether a process runs, be it stopped by a signal; see the port."""
         worker = Worker.from_call_id(call_id)
-        return worker is not None and worker.is_here
+        if worker is None:
+            return Life.UNKNOWN
+        running = worker.is_running()
+        if running is not None:
+            return Life.ALIVE if running else Life.DEAD
+        if self._presence is None or Birth.parse(worker.birth) is None:
+            return Life.UNKNOWN
+        return self._presence.life(_file_name(worker))
 
-    def is_alive(self, call_id: str) -> bool:
-        """Return whether a process of this machine still runs, be it stopped by a signal."""
+    def may_end(self, call_id: str) -> bool:
+        """Return whether this process may kill another one, and knows that it is the right one."""
         worker = Worker.from_call_id(call_id)
-        return worker is not None and worker.is_alive()
-
-    def end(self, call_id: str) -> bool:
-        """Kill a process of this machine and wait until it is gone; see the port."""
-        import psutil
-
-        worker = Worker.from_call_id(call_id)
-        if worker is None or not worker.is_here:
+        if worker is None or not worker.is_running():
             return False
         try:
-            # It is looked at again: its number may have gone to another one meanwhile.
-            while worker.is_alive():
-                psutil.Process(worker.pid).kill()
-                time.sleep(END_S)
-        except psutil.NoSuchProcess:
-            return True
-        except psutil.AccessDenied:
+            os.kill(worker.pid, 0)
+        except OSError:
             return False
         return True
 
+    def end(self, call_id: str) -> bool:
+        """Kill a process and wait until it is gone; see the port."""
+        worker = Worker.from_call_id(call_id)
+        if worker is None or worker.is_running() is None:
+            return False
+        deadline = time.monotonic() + GONE_S
+        while worker.is_running():
+            if not _kill(worker) or time.monotonic() > deadline:
+                return False
+            time.sleep(END_S)
+        return True
 
-@functools.cache
-def _boot_id() -> str:
-    """Return what tells this run of the machine from the one before."""
+
+def _kill(worker: Worker) -> bool:
+    """Kill exactly this process; False when it belongs to another user."""
     try:
-        return BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        import psutil
+        if not hasattr(os, "pidfd_open"):
+            if worker.is_running():
+                os.kill(worker.pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+            return True
+        # A descriptor stays with its process: the number may go to another one at any moment.
+        descriptor = os.pidfd_open(worker.pid)
+        try:
+            if worker.is_running():
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        finally:
+            os.close(descriptor)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return True
 
-        # Not exact where the date is corrected; then a worker that lives is told by its number.
-        return f"{psutil.boot_time():.0f}"
+
+def _file_name(worker: Worker) -> str:
+    return f"{worker.pid}-{worker.birth}"

@@ -13,14 +13,16 @@ from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError
 from tiomagic_domain.jobs import Job, JobStatus
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.media import VideoFile
+from tiomagic_domain.ports.processes import Life
 from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
 from tiomagic_domain.progress import Progress
+from tiomagic_domain.working.unseen import cannot_tell
 from tiomagic_local.devices import members
 from tiomagic_local.engines import has_engine
 from tiomagic_local.extras import missing
 from tiomagic_local.loras import check_loras
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.processes import Worker
+from tiomagic_local.processes import FOLDER, SystemProcesses, Worker
 from tiomagic_local.spool import Spool
 from tiomagic_local.weights import local_folder
 
@@ -47,7 +49,8 @@ class LocalProvider:
 
     Args:
         options: Where weights come from and what they run on.
-        spool: Folder where finished videos wait until they are saved.
+        spool: Folder where finished videos wait until they are saved. In a folder ``processes``
+            beside it, those who make them show that they live.
         now: Gives the present moment, with zone.
     """
 
@@ -57,7 +60,8 @@ class LocalProvider:
         from tiomagic_local.runtime import Runtime
 
         self._options = options
-        self._spool = Spool(spool)
+        self._processes = SystemProcesses(spool.parent / FOLDER)
+        self._spool = Spool(spool, self._processes)
         with contextlib.suppress(OSError):  # A folder that cannot be tidied now is no obstacle.
             self._spool.sweep()
         self._now = now
@@ -107,7 +111,7 @@ class LocalProvider:
         """
         job_id = request.job.job_id
         self._spool.sweep()
-        worker = Worker.current()
+        worker = self._me()
         with self._spool.claimed(job_id, worker) as holder:
             if holder is not None:
                 return _running(holder)
@@ -125,10 +129,12 @@ class LocalProvider:
         worker = self._worker(job)
         if worker is None:
             return self._without_worker(job)
-        if not worker.is_here:
-            message = f"runs on the machine {worker.host!r}; ask there"
-            return Report(status=job.status, message=message)
-        if worker.is_alive():
+        life = self._processes.life(worker.call_id)
+        if life is Life.UNKNOWN:
+            where = f"process {worker.pid} of the machine {worker.host!r}"
+            message = cannot_tell(job.job_id, where)
+            return Report(status=job.status, message=message, is_seen=False)
+        if life is Life.ALIVE:
             return Report(status=JobStatus.RUNNING, call_id=worker.call_id)
         self._spool.sweep()
         return _lost(f"the process {worker.pid} that ran the job has died without finishing it")
@@ -141,6 +147,8 @@ class LocalProvider:
         if report.status is JobStatus.FAILED:
             message = "canceled; the process that ran it was gone already"
             return Report(status=JobStatus.CANCELED, message=message)
+        if not report.is_seen:
+            return Report(status=JobStatus.CANCELING, message=report.message, is_seen=False)
         return Report(status=JobStatus.CANCELING, message="stops after the step it is at")
 
     def _run(self, request: Request, observer: Observer) -> Report:
@@ -164,6 +172,12 @@ class LocalProvider:
             )
         except GenerationCanceledError as error:
             return Report(status=JobStatus.CANCELED, message=error.message)
+
+    def _me(self) -> Worker:
+        """Return this process, which others can see from now on."""
+        me = Worker.from_call_id(self._processes.current())
+        assert me is not None, "it has named itself"
+        return me
 
     def _worker(self, job: Job) -> Worker | None:
         named = Worker.from_call_id(job.call_id) if job.call_id else None

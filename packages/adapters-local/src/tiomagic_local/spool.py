@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError
 from tiomagic_domain.media import VideoFile
+from tiomagic_domain.ports.processes import Life, Processes
 from tiomagic_local.processes import Worker
 
 DRAFT_S = 60.0
@@ -30,10 +31,12 @@ class Spool:
 
     Args:
         folder: Made when it is first written to.
+        processes: Says who lives.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, processes: Processes) -> None:
         self._folder = folder
+        self._processes = processes
 
     def path(self, job_id: str) -> Path:
         """Return where the finished video of a job lies or will lie."""
@@ -62,7 +65,8 @@ class Spool:
     def claimed(self, job_id: str, worker: Worker) -> Iterator[Worker | None]:
         """Take a job on for the time of the block.
 
-        Gives None when the job is ours now, else the living process that has it.
+        Gives None when the job is ours now, else the process that has it: one that lives, or
+        cannot be seen from here.
 
         Raises:
             ProcessingError: when the folder cannot be written.
@@ -93,7 +97,7 @@ class Spool:
                     _create(claim, worker.call_id)
                     return None
                 holder = self.worker(job_id)
-                if holder is not None and (not holder.is_here or holder.is_alive()):
+                if holder is not None and self._may_live(holder):
                     return holder
                 claim.unlink(missing_ok=True)
         except OSError as error:
@@ -104,7 +108,10 @@ class Spool:
 
     def _is_held(self, job_id: str) -> bool:
         worker = self.worker(job_id)
-        return worker is not None and (not worker.is_here or worker.is_alive())
+        return worker is not None and self._may_live(worker)
+
+    def _may_live(self, worker: Worker) -> bool:
+        return self._processes.life(worker.call_id) is not Life.DEAD
 
     def _claim(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.run"
@@ -122,9 +129,13 @@ def _create(path: Path, text: str) -> None:
     Raises:
         FileExistsError: when it is there.
     """
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    draft.write_text(text, encoding="utf-8")
-    try:
-        os.link(draft, path)
-    finally:
-        draft.unlink()
+    while True:
+        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        draft.write_text(text, encoding="utf-8")
+        try:
+            os.link(draft, path)
+        except FileNotFoundError:
+            continue  # The date jumped, and it was swept as if it were old.
+        finally:
+            draft.unlink(missing_ok=True)
+        return

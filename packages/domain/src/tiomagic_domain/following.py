@@ -10,6 +10,7 @@ from tiomagic_domain.errors import (
     ProcessingError,
     TioMagicError,
     UnknownProviderError,
+    ValidationError,
 )
 from tiomagic_domain.jobs import TERMINAL, Job, JobQuery, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
@@ -20,6 +21,9 @@ from tiomagic_domain.settling import Settler
 from tiomagic_domain.suggestions import did_you_mean, listed
 from tiomagic_domain.working.supervisor import Supervisor, is_lost
 from tiomagic_domain.writing import JobWriter
+
+GIVEN_UP = "canceled by its owner: its run cannot be seen any more, and was given up as lost"
+"""The last word on a job that was ended without its run."""
 
 TIDIED = 20
 """Jobs that the first listing looks at before it lists, at the most: a few small queries each."""
@@ -137,6 +141,51 @@ class Follower:
             return job
         self._look_after(job)
         return self._settler.apply(job_id, find_provider(self._providers, job.provider).cancel(job))
+
+    def give_up(self, job_id: str) -> Job:
+        """End a job whose run is gone for good and cannot be asked. A finished one stays.
+
+        What its process held, such as a device, is free afterwards. A run that comes back all the
+        same finds its job canceled, and stops.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ValidationError: when its run was seen just now.
+        """
+        job = self.check_unless_gone(job_id)
+        if job.status.is_terminal:
+            return job
+        if self._supervisor is not None:
+            self._supervisor.forget(job)
+        if job.queue is not None and job.status is JobStatus.QUEUED:
+            return self._writer.change(job_id, lambda job, at: ask_to_stop(job, at=at))
+        report = Report(status=JobStatus.CANCELED, message=GIVEN_UP)
+        return self._settler.apply(job_id, report)
+
+    def check_unless_gone(self, job_id: str) -> Job:
+        """Return a job as it is, with what can be learned of it.
+
+        Raises:
+            ValidationError: when its run is seen, and not over.
+        """
+        job = self._repository.get(job_id)
+        if job.status.is_terminal or (job.queue is not None and job.status is JobStatus.QUEUED):
+            return job
+        try:
+            report = find_provider(self._providers, job.provider).poll(job)
+        except TioMagicError as error:
+            self._on_trouble(error)
+            return job  # Nobody can be asked: that is what this is for.
+        if report.status.is_terminal:
+            return self.check(job_id)
+        if report.is_seen:
+            raise ValidationError(
+                f"job {job_id} is not lost: its run was seen just now. Cancel it without --lost "
+                "(lost=True)",
+                details={"job_id": job_id},
+                code="not_lost",
+            )
+        return job
 
     def _look_after(self, job: Job) -> None:
         if self._supervisor is None:

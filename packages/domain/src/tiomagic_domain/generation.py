@@ -137,6 +137,10 @@ class Generation:
         runner.check(request)
         if detach and runner.capabilities().blocking:
             return self._queued(request, retry, arguments)
+        if self._background is not None and self._background.runs_here(provider):
+            # From the first moment: whoever looks later need not guess whether it is about to run.
+            me = self._background.processes.current()
+            request = replace(request, job=replace(request.job, call_id=me))
         first = self._keys.add(request.job, arguments)
         if first is not None:
             return first
@@ -308,15 +312,21 @@ class Generation:
                 on_progress(job.progress)
             self._clock.sleep(patience.pause(job))
 
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str, *, lost: bool = False) -> Job:
         """Ask for a job to stop and store the outcome. A finished job stays as it is.
+
+        Args:
+            job_id: Which job.
+            lost: End a job whose run is gone for good, such as that of a machine that will not
+                come back: nobody is asked, and what its process held is free.
 
         Raises:
             ResourceNotFoundError: when there is no such job.
+            ValidationError: when it is ``lost``, and its run was seen just now.
             APIError: when the provider cannot be asked; the job stays ``canceling``, and the next
                 call asks again.
         """
-        return self._follower.cancel(job_id)
+        return self._follower.give_up(job_id) if lost else self._follower.cancel(job_id)
 
     def rerun(
         self,

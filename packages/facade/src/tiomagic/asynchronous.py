@@ -146,9 +146,9 @@ class AsyncTioMagic(AsyncFeatureCalls):
         """Ask how a job is; see :meth:`tiomagic.TioMagic.check_generation_status`."""
         return await self.call(self._tm.check_generation_status, job_id)
 
-    async def cancel_job(self, job_id: str) -> JobHandle:
+    async def cancel_job(self, job_id: str, *, lost: bool = False) -> JobHandle:
         """Ask for a job to stop; see :meth:`tiomagic.TioMagic.cancel_job`."""
-        return await self.call(self._tm.cancel_job, job_id)
+        return await self.call(self._tm.cancel_job, job_id, lost=lost)
 
     async def recover(self) -> list[JobHandle]:
         """Look after every job that is not over; see :meth:`tiomagic.TioMagic.recover`."""

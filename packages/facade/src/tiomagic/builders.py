@@ -133,17 +133,20 @@ def build_background(
     """
     leases = getattr(repository, "leases", None)
     try:
-        from tiomagic_local.processes import SystemProcesses
+        from tiomagic_local.processes import FOLDER, SystemProcesses
     except ImportError:
         return None
     if leases is None:
         return None
     from tiomagic_domain.working import Background
 
-    processes = SystemProcesses()
+    processes = SystemProcesses(settings().state_dir / FOLDER)
+
+    def runs_here(provider: str) -> bool:
+        return provider == "local" and shares_devices
 
     def slot(provider: str) -> str | None:
-        if provider != "local" or not shares_devices:
+        if not runs_here(provider):
             return None
         from tiomagic_local.devices import device_names
 
@@ -157,6 +160,7 @@ def build_background(
         device=lambda: settings().device,
         stale_s=settings().worker_stale_s,
         slot=slot,
+        runs_here=runs_here,
     )
 
 

@@ -236,9 +236,17 @@ class JobHandle(Shown):
         self.wait(timeout, poll=poll)
         return Path(finished(self._job).result_video or "")
 
-    def cancel(self) -> JobHandle:
-        """Ask for the job to stop, store the outcome, and return this handle."""
-        self._job = self._session.generation.cancel(self.job_id)
+    def cancel(self, *, lost: bool = False) -> JobHandle:
+        """Ask for the job to stop, store the outcome, and return this handle.
+
+        Args:
+            lost: End a job whose run is gone for good, such as that of a machine or container that
+                will not come back. Nobody is asked.
+
+        Raises:
+            ValidationError: when it is ``lost``, and its run was seen just now.
+        """
+        self._job = self._session.generation.cancel(self.job_id, lost=lost)
         return self
 
     def logs(self) -> str:

@@ -73,14 +73,19 @@ class Inquiries(ABC):
         """
         return self.get_job(job_id).refresh()
 
-    def cancel_job(self, job_id: str) -> JobHandle:
+    def cancel_job(self, job_id: str, *, lost: bool = False) -> JobHandle:
         """Ask for a job to stop, store the outcome and return its handle.
+
+        Args:
+            job_id: Which job.
+            lost: End a job whose run is gone for good; see :meth:`tiomagic.JobHandle.cancel`.
 
         Raises:
             ResourceNotFoundError: when there is no such job.
+            ValidationError: when it is ``lost``, and its run was seen just now.
             APIError: when the provider cannot be asked; the next call asks again.
         """
-        return self.get_job(job_id).cancel()
+        return self.get_job(job_id).cancel(lost=lost)
 
     def recover(self) -> list[JobHandle]:
         """Look at every job that is not over, as after a crash or a restart of the machine.

@@ -10,7 +10,7 @@ from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.pictures import Labelled, Pictures
 from tiomagic_domain.ports.pose_guidance import PoseGuidance
-from tiomagic_domain.ports.processes import Processes
+from tiomagic_domain.ports.processes import Life, Processes
 from tiomagic_domain.ports.provider import Capabilities, Observer, Provider, Report, Request
 from tiomagic_domain.ports.text_to_video import TextToVideo
 
@@ -24,6 +24,7 @@ __all__ = [
     "Launcher",
     "Lease",
     "Leases",
+    "Life",
     "MediaReader",
     "Observer",
     "OutputStore",

@@ -1,8 +1,18 @@
-"""Port: the processes of this machine, as far as workers have to know of each other."""
+"""Port: processes, as far as workers have to know of each other."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Protocol
+
+
+class Life(StrEnum):
+    """What can be said of a process from here."""
+
+    ALIVE = "alive"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+    """It cannot be seen: another machine, or another container. That is not dead."""
 
 
 class Processes(Protocol):
@@ -24,18 +34,22 @@ class Processes(Protocol):
         """Return ``<boot id> <seconds of the machine's monotonic clock>`` of this moment."""
         ...
 
-    def is_here(self, call_id: str) -> bool:
-        """Return whether a process belongs to this machine."""
+    def life(self, call_id: str) -> Life:
+        """Return whether a process still runs, be it stopped by a signal.
+
+        ``DEAD`` and ``ALIVE`` are certain; whatever is not is ``UNKNOWN``.
+        """
         ...
 
-    def is_alive(self, call_id: str) -> bool:
-        """Return whether a process of this machine still runs, be it stopped by a signal."""
+    def may_end(self, call_id: str) -> bool:
+        """Return whether a process may be killed from here, and is certainly the right one."""
         ...
 
     def end(self, call_id: str) -> bool:
-        """Kill a process of this machine without asking it, and wait until it is gone.
+        """Kill a process without asking it, and wait until it is gone.
 
         Returns:
-            False when it could not be killed, because it belongs to somebody else.
+            False when it could not be killed, because it belongs to somebody else, cannot be seen,
+            or does not go away. Nothing else was signalled.
         """
         ...

@@ -89,6 +89,8 @@ class Report:
     error_code: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Joined to what is known."""
+    is_seen: bool = True
+    """False when nobody could look at the run: the status is what was known before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.ports.processes import Life
 from tiomagic_domain.testing.clock import FakeClock
 
 
@@ -18,6 +19,8 @@ class FakeProcesses:
         alive: See above; take one away and it is dead.
         ended: Those that were killed, in order.
         boot: Change it and the machine was started anew.
+        hidden: Those that cannot be seen from here.
+        foreign: Those that belong to another user, and cannot be ended.
     """
 
     def __init__(
@@ -26,6 +29,8 @@ class FakeProcesses:
         self.alive = set() if alive is None else alive
         self.ended: list[str] = []
         self.boot = "boot-1"
+        self.hidden: set[str] = set()
+        self.foreign: set[str] = set()
         self._clock = clock
         self._me = f"local:here:{name}"
         self.alive.add(self._me)
@@ -43,16 +48,20 @@ class FakeProcesses:
         """Return the boot id and the clock's monotonic seconds."""
         return f"{self.boot} {self._clock.monotonic():.3f}"
 
-    def is_here(self, call_id: str) -> bool:
-        """Return whether a process is named as one of this machine."""
-        return call_id.startswith("local:here:")
+    def life(self, call_id: str) -> Life:
+        """Return whether nobody has killed it; unknown when it is hidden, or of another machine."""
+        if not call_id.startswith("local:here:") or call_id in self.hidden:
+            return Life.UNKNOWN
+        return Life.ALIVE if call_id in self.alive else Life.DEAD
 
-    def is_alive(self, call_id: str) -> bool:
-        """Return whether nobody has killed it."""
-        return call_id in self.alive
+    def may_end(self, call_id: str) -> bool:
+        """Return whether it lives, is seen, and belongs to this user."""
+        return self.life(call_id) is Life.ALIVE and call_id not in self.foreign
 
     def end(self, call_id: str) -> bool:
         """Kill a process."""
+        if self.life(call_id) is Life.UNKNOWN or call_id in self.foreign:
+            return False
         self.ended.append(call_id)
         self.alive.discard(call_id)
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -10,7 +10,7 @@ from tiomagic_domain.jobs import Job
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.launcher import Launcher
 from tiomagic_domain.ports.leases import Lease, Leases
-from tiomagic_domain.ports.processes import Processes
+from tiomagic_domain.ports.processes import Life, Processes
 
 STALE_S = 60.0
 """Seconds of silence after which a worker counts as dead. It renews its leases every few seconds;
@@ -84,6 +84,9 @@ class Background:
     slot: Callable[[str], str | None] = lambda _provider: None
     """Gives the device, by the name of its lease, that a provider uses when it runs in this
     process; None when it uses none."""
+    runs_here: Callable[[str], bool] = lambda _provider: False
+    """Says whether a provider names its runs by the process that makes them, as ``processes`` does:
+    its job can then be stored with that name from the first moment."""
 
     def queue(self, provider: str) -> str:
         """Return the queue that a new job of a provider waits in."""
@@ -131,21 +134,34 @@ class Background:
         that comes back to life before that has renewed it, and lives.
 
         Returns:
-            False when the holder lives.
+            False when the holder lives, or cannot be seen from here: that is not dead.
         """
         owner = lease.owner
-        if not self.processes.is_here(owner):
-            return False
-        alive = self.processes.is_alive(owner)
-        if alive and not (lease.name.startswith(WORKER) and self._is_silent(lease)):
+        life = self.processes.life(owner)
+        if life is Life.UNKNOWN or (life is Life.ALIVE and not self._may_end(lease)):
             return False
         mine = self._take(lease.name, lease)
         if mine is None:
             return False
-        if not alive or self.processes.end(owner):
+        if life is Life.DEAD or self.processes.end(owner):
             self.leases.release(mine)
             return True
         return False
+
+    def unseen(self, leases: Iterable[Lease]) -> list[Lease]:
+        """Return those of the leases whose holder cannot be seen from here."""
+        return [x for x in leases if self.processes.life(x.owner) is Life.UNKNOWN]
+
+    def forget(self, owners: Collection[str]) -> None:
+        """Free what is held by processes that cannot be seen: a person has said that they are gone.
+
+        Args:
+            owners: Of them; one that is seen keeps what it holds.
+        """
+        for lease in self.unseen(x for x in self.leases.all() if x.owner in owners):
+            mine = self._take(lease.name, lease)
+            if mine is not None:
+                self.leases.release(mine)
 
     def workers(self, queue: str) -> list[Lease]:
         """Return the leases of those who serve a queue or are about to, dead or alive."""
@@ -186,7 +202,12 @@ class Background:
             instead_of=instead_of,
         )
 
+    def _may_end(self, lease: Lease) -> bool:
+        """Return whether a living holder is a worker that has been silent for too long."""
+        silent = lease.name.startswith(WORKER) and self._is_silent(lease)
+        return silent and self.processes.may_end(lease.owner)
+
     def _is_silent(self, lease: Lease) -> bool:
         boot, _, then = lease.mark.rpartition(" ")
         this_boot, _, now = self.processes.mark().rpartition(" ")
-        return boot != this_boot or float(now) - float(then) > self.stale_s
+        return boot == this_boot and float(now) - float(then) > self.stale_s

@@ -34,6 +34,16 @@ class Supervisor:
             if lease.owner == job.call_id:
                 self._background.bury(lease)
 
+    def forget(self, job: Job) -> None:
+        """Free what is held, for a job or its queue, by a process that cannot be seen.
+
+        For a person who has said that the process will not come back.
+        """
+        owners = {job.call_id} if job.call_id is not None else set()
+        if job.queue is not None:
+            owners |= {lease.owner for lease in self._background.workers(job.queue)}
+        self._background.forget(owners)
+
     def serve(self, queue: str) -> None:
         """See that a queue of this machine has a living worker."""
         if not self._background.is_local(queue):

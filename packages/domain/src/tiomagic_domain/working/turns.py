@@ -30,6 +30,7 @@ from tiomagic_domain.working.background import (
     ticket_name,
     tickets,
 )
+from tiomagic_domain.working.unseen import how_to_end
 
 POLL_S = 0.5
 """Seconds between two looks at a device that is busy."""
@@ -45,6 +46,9 @@ TRIES = 12
 
 MOST = 50
 """Running jobs among which the one is looked for that holds the device."""
+
+
+MAKES_ROOM = "its worker makes room"
 
 
 class Turns:
@@ -194,7 +198,7 @@ class _Keeper:
         held = [lease for lease in found if lease.name in self._names]
         busy = next((lease for lease in held if not self._background.bury(lease)), None)
         if busy is not None:
-            self._tell(self._who_runs(busy) or first or "its worker makes room")
+            self._tell(self._unseen(busy) or self._who_runs(busy) or first or MAKES_ROOM)
         elif first is not None:
             self._tell(first)
         elif self._take_device():
@@ -219,13 +223,28 @@ class _Keeper:
         return None
 
     def _who_runs(self, held: Lease) -> str | None:
+        running = self._find_running(held)
+        return None if running is None else f"job {running.job_id} is running"
+
+    def _find_running(self, held: Lease) -> Job | None:
         status = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
         query = JobQuery(status=status, provider=self._job.provider, limit=MOST)
         for job in self._repository.list(query):
             waits = job.progress is not None and job.progress.phase is Phase.WAITING
             if job.call_id == held.owner and not waits and job.job_id != self._job.job_id:
-                return f"job {job.job_id} is running"
+                return job
         return None
+
+    def _unseen(self, held: Lease) -> str | None:
+        """Say that it is held by somebody who may be gone, and how to get on."""
+        if not self._background.unseen([held]):
+            return None
+        running = self._find_running(held)
+        hint = "" if running is None else f". {how_to_end(running.job_id)}"
+        return (
+            f"{held.owner} has it, which cannot be seen from here: in another container, or on "
+            f"another machine of this name{hint}"
+        )
 
     def _tell(self, why: str) -> None:
         self.message = f"waiting for the device {self._slot.split(':', 2)[2]}: {why}"

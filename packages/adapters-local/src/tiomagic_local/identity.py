@@ -1,0 +1,199 @@
+"""What tells a process from every other one that there ever was.
+
+The number of a process is given again, its namespace has its own numbers, and the moment when it
+was started moves with the machine's date where that is written as a date. What does not repeat:
+
+==========  =====================================================================================
+``start``   on Linux: clock ticks from the start of the machine to that of the process; no
+            correction of the date moves them, and the offset of a time namespace is taken off
+``space``   the PID namespace, within which the number means something
+``boot``    one run of one machine, from its start to its end
+==========  =====================================================================================
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+PROC = Path("/proc")
+
+BOOT_ID = PROC / "sys/kernel/random/boot_id"
+"""Where Linux tells one run of the machine from another."""
+
+TOLERANCE = 1
+"""Ticks by which two readings of a start may differ: the offset of a time namespace is no whole
+number of ticks. No number is given to a new process that soon."""
+
+_BIRTH = re.compile(r"(\d+)-(\d+)-([0-9a-zA-Z]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Birth:
+    """When and where a process began."""
+
+    start: int
+    """Ticks since the machine's start; elsewhere than on Linux hundredths of seconds since 1970."""
+    space: int
+    """The number of the PID namespace; 0 where there are none, or it cannot be read."""
+    boot: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Return what ``str`` made a text of, or None: older versions wrote a date."""
+        found = _BIRTH.fullmatch(text)
+        return found and cls(start=int(found[1]), space=int(found[2]), boot=found[3])
+
+    @classmethod
+    def of_this_process(cls) -> Self:
+        """Return the birth of the process that asks."""
+        # Where its clock cannot be compared, its number is not enough for others: see ``presence``.
+        unsure = "x" if _offset("boottime") is None else ""
+        return cls(start=_own_start(), space=namespace(), boot=boot_id() + unsure)
+
+    def __str__(self) -> str:
+        """Return it in a form that has no colon."""
+        return f"{self.start}-{self.space}-{self.boot}"
+
+    @property
+    def is_seen_from_here(self) -> bool:
+        """True when a number of its namespace means the same process here."""
+        return (self.space, self.boot) == (namespace(), boot_id())
+
+    def is_running(self, pid: int) -> bool | None:
+        """Return whether the process of this birth runs under a number; None when nobody can say.
+
+        Only asked when ``is_seen_from_here``.
+        """
+        if sys.platform != "linux":
+            return _has_created(pid, self.start)
+        if _readlink(PROC / "self") != str(os.getpid()):
+            # This folder shows the processes of another namespace.
+            return None if _exists(pid) else False
+        stat = _stat(pid)
+        if stat is None:
+            # ``hidepid`` hides the processes of others, and not that they are there.
+            return None if _exists(pid) else False
+        if stat[0] in "ZX":
+            return False  # A dead child that its parent has not buried keeps its number.
+        offset = _offset("boottime")
+        if offset is None:
+            return None
+        return abs(_ticks(stat, offset) - self.start) <= TOLERANCE
+
+
+def boot_id() -> str:
+    """Return what tells this run of this machine from every other one."""
+    try:
+        return BOOT_ID.read_text(encoding="ascii").strip().replace("-", "")
+    except OSError:
+        return _session_id()
+
+
+def namespace() -> int:
+    """Return the number of this process's PID namespace; 0 where there is none."""
+    digits = re.search(r"\d+", _readlink(PROC / "self/ns/pid"))
+    return int(digits[0]) if digits else 0
+
+
+def machine_seconds() -> float | None:
+    """Return the seconds of this machine's own clock, the same in every namespace of it.
+
+    It stands still while the machine sleeps, and no correction of the date moves it. None where
+    the clock of this namespace cannot be compared.
+    """
+    offset = _offset("monotonic")
+    return None if offset is None else time.monotonic() - offset
+
+
+def _own_start() -> int:
+    stat, offset = _stat("self"), _offset("boottime")
+    if stat is None:
+        return _created(os.getpid())
+    return _ticks(stat, offset or 0.0)
+
+
+def _ticks(stat: list[str], offset_s: float) -> int:
+    return int(stat[19]) - round(offset_s * os.sysconf("SC_CLK_TCK"))
+
+
+def _stat(pid: int | str) -> list[str] | None:
+    """Return the fields of a process after its name, its state first; None when it is not seen."""
+    try:
+        text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _offset(clock: str) -> float | None:
+    """Return by how many seconds this time namespace shows a clock of the machine too late."""
+    here, children = (_readlink(PROC / "self/ns" / n) for n in ("time", "time_for_children"))
+    try:
+        text = (PROC / "self/timens_offsets").read_text(encoding="ascii")
+    except OSError:
+        return 0.0  # No time namespaces here.
+    if here != children:
+        return None  # These offsets are those of the children.
+    for line in text.splitlines():
+        name, seconds, nanoseconds = line.split()
+        if name == clock:
+            return int(seconds) + int(nanoseconds) / 1e9
+    return 0.0
+
+
+def _readlink(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:
+        return ""
+
+
+@functools.cache
+def _session_id() -> str:
+    """Return what tells this run of a machine that is no Linux from the one before."""
+    if sys.platform == "darwin":
+        import ctypes
+
+        text, size = ctypes.create_string_buffer(64), ctypes.c_size_t(64)
+        library = ctypes.CDLL(None)
+        if library.sysctlbyname(b"kern.bootsessionuuid", text, ctypes.byref(size), None, 0) == 0:
+            return text.value.decode("ascii").replace("-", "")
+    return "0"
+
+
+def _created(pid: int) -> int:
+    import psutil
+
+    return round(psutil.Process(pid).create_time() * 100)
+
+
+def _has_created(pid: int, start: int) -> bool | None:
+    """Return whether the process of a number was created at a moment, as the system noted it."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return abs(round(process.create_time() * 100) - start) <= TOLERANCE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return None

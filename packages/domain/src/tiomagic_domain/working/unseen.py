@@ -1,0 +1,24 @@
+"""Words on runs and workers that cannot be seen from here, and what a person can do about them."""
+
+from __future__ import annotations
+
+
+def how_to_end(job_id: str) -> str:
+    """Return the sentence that names the command which ends a job whose run is gone for good."""
+    return (
+        f"If it will never come back, end the job: tiomagic cancel {job_id} --lost, "
+        f"or tm.cancel_job({job_id!r}, lost=True)"
+    )
+
+
+def cannot_tell(job_id: str, where: str) -> str:
+    """Return what is said of a job whose run cannot be seen.
+
+    Args:
+        job_id: Which job.
+        where: Whose process it is, such as ``process 7 of the machine 'studio'``.
+    """
+    return (
+        f"cannot tell from here whether the run goes on: it is {where}, in another container or "
+        f"on another machine. Ask there. {how_to_end(job_id)}"
+    )
