@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,6 +50,15 @@ class ReadsPrompts(Protocol):
 
     def prompt_facts(self, prompt: str) -> Mapping[str, object]:
         """Return ``prompt_tokens``, ``prompt_tokens_read`` and, if it is cut, ``prompt_cut``."""
+        ...
+
+
+@runtime_checkable
+class Warns(Protocol):
+    """An engine that sees before a run what will not be as it was meant."""
+
+    def warnings(self, inputs: object, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Return what a person should know before the time is spent; empty for nothing."""
         ...
 
 
@@ -196,15 +205,21 @@ def _told(
     token: CancelToken,
     note: Callable[[str], None],
 ) -> Clip:
-    """Make the clip, and say before what of the prompt is not read."""
+    """Make the clip, and say before what of the prompt is not read and what looks wrong."""
     watch(Progress(phase=Phase.PREPARING))
     engine = loaded.engine
     if isinstance(engine, ReadsPrompts):
         cut = _cut(engine.prompt_facts(request.inputs.prompt))
         if cut:
             note(cut)
+    warned: list[str] = []
+    if isinstance(engine, Warns):
+        warned = list(engine.warnings(request.inputs, request.settings))
+    for text in warned:
+        note(text)
     with loaded.along(request, token) as both:
-        return call_engine(engine, request.inputs, request.settings, watch, both)
+        clip = call_engine(engine, request.inputs, request.settings, watch, both)
+    return replace(clip, facts={**clip.facts, "warnings": warned}) if warned else clip
 
 
 def call_engine(
@@ -246,7 +261,13 @@ def _pinned(job: Job, loaded: Loaded) -> Job:
 def _message(facts: Mapping[str, Any]) -> str:
     """Return the last word on the job: what it did otherwise than it was asked to."""
     refused = facts["acceleration"].get("cache", {}).get("refused")
-    said = (_cut(facts), f"no blocks were left out: {refused}" if refused else "", _alone(facts))
+    warned = facts.get("warnings", ())
+    said = (
+        *warned,
+        _cut(facts),
+        f"no blocks were left out: {refused}" if refused else "",
+        _alone(facts),
+    )
     return "; ".join(["completed", *filter(None, said)])
 
 

@@ -64,7 +64,7 @@ class PipelineEngine:
     masked: ClassVar[bool] = True
     """False where the transformer's attention has no mask, so that every kernel can run it."""
     ours: ClassVar[frozenset[str]] = frozenset(
-        {"seed", "fps", "memory", "loras", "acceleration", "revisions"}
+        {"seed", "fps", "memory", "loras", "acceleration", "revisions", "pose_colours"}
     )
     """Settings that are not handed to the pipeline by their names."""
 

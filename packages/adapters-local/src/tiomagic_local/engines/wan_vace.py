@@ -19,7 +19,8 @@ meant, so both are exact here.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ from tiomagic_domain.features import (
 )
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_domain.skeletons import ColourOrder
+from tiomagic_local.engines._skeletons import as_read, pose_warnings
 from tiomagic_local.engines._wan import WanEngine
 from tiomagic_local.media.frames import contain, cover, load_image, load_video
 
@@ -97,11 +100,48 @@ class WanVace(WanEngine):
         """Make a clip, as the port ``PoseGuidance`` says."""
         progress(Progress(phase=Phase.PREPARING))
         size = (int(settings["width"]), int(settings["height"]))
+        skeletons, facts = self._skeletons(inputs, settings, progress, cancel)
         conditions = {
-            "video": _skeletons(inputs, settings, progress, cancel),
+            "video": skeletons,
             "reference_images": [on_white(load_image(inputs.image), *size)],
         }
-        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
+        clip = self._generate(inputs.prompt, settings, progress, cancel, conditions)
+        return replace(clip, facts={**clip.facts, **facts})
+
+    def warnings(self, inputs: object, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Return what a person should know before the time is spent."""
+        return pose_warnings(inputs, settings, self._order)
+
+    @property
+    def _order(self) -> ColourOrder:
+        return self._card.skeletons or ColourOrder.RGB
+
+    def _skeletons(
+        self,
+        inputs: PoseGuidanceInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> tuple[list[Image.Image], dict[str, Any]]:
+        """Return the skeletons in the size of the video, and what the record says of them."""
+        count = int(settings["num_frames"])
+        size = (int(settings["width"]), int(settings["height"]))
+        if inputs.pose_video is not None:
+            frames = load_video(inputs.pose_video, count=count, size=size)
+            frames, facts = as_read(frames, inputs.pose_video, settings, self._order)
+            return _pictures(frames), facts
+        assert inputs.guiding_video is not None, "the schema wants exactly one of the two"
+        from tiomagic_local.media.pose import estimate_skeletons
+
+        # Only the frames and the part of them that are used are looked at, but large enough to see
+        # a hand, however small the video will be.
+        scale = max(1, math.ceil(LEGIBLE_SIDE / min(size)))
+        large = (size[0] * scale, size[1] * scale)
+        frames = load_video(inputs.guiding_video, count=count, size=large)
+        skeletons = estimate_skeletons(
+            frames, progress=progress, cancel=cancel, models=None, order=self._order
+        )
+        return [cover(picture, *size) for picture in _pictures(skeletons)], {}
 
 
 def known_frames(known: Mapping[int, Image.Image], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,28 +168,6 @@ def on_white(image: Image.Image, width: int, height: int) -> Image.Image:
     the same, but makes large pictures small without a filter.
     """
     return contain(image, width, height, WHITE)
-
-
-def _skeletons(
-    inputs: PoseGuidanceInputs,
-    settings: Mapping[str, Any],
-    progress: ProgressSink,
-    cancel: CancelToken,
-) -> list[Image.Image]:
-    count = int(settings["num_frames"])
-    size = (int(settings["width"]), int(settings["height"]))
-    if inputs.pose_video is not None:
-        return _pictures(load_video(inputs.pose_video, count=count, size=size))
-    assert inputs.guiding_video is not None, "the schema wants exactly one of the two"
-    from tiomagic_local.media.pose import estimate_skeletons
-
-    # Only the frames and the part of them that are used are looked at, but large enough to see a
-    # hand, however small the video will be.
-    scale = max(1, math.ceil(LEGIBLE_SIDE / min(size)))
-    large = (size[0] * scale, size[1] * scale)
-    frames = load_video(inputs.guiding_video, count=count, size=large)
-    skeletons = estimate_skeletons(frames, progress=progress, cancel=cancel, models=None)
-    return [cover(picture, *size) for picture in _pictures(skeletons)]
 
 
 def _pictures(frames: Any) -> list[Image.Image]:

@@ -1,7 +1,13 @@
-"""Cuts the face of a followed person out of each frame, for models that copy its expression."""
+"""Cuts the face of a followed person out of each frame, for models that copy its expression.
+
+The cut is the one that Wan Animate's preparation makes (Wan 2.2, ``get_face_bboxes`` with scale 1.3
+in wan/modules/animate/preprocess/utils.py): the box of all 68 points with 1.3 times its area, three
+quarters of the added height above, within the frame, stretched to the size that is wanted.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,11 +22,10 @@ if TYPE_CHECKING:
 _FACE = slice(23, 91)
 """The 68 points of the face among those of COCO-WholeBody."""
 _FEWEST = 10
-"""Fewer points than these are an ear or a chin, from which no face can be placed."""
-_MARGIN = 1.3
-"""The cut as a multiple of the face's longer side."""
-_RAISED = 0.1
-"""Part of the face's height by which the cut is moved up: no point lies on the forehead."""
+"""Fewer points that were seen are an ear or a chin: the authors cut out whatever the estimator
+guesses then; here it is black, which the model was trained to take for no face."""
+_AREA = 1.3
+"""The cut's area as a multiple of the face's."""
 
 
 def crop_faces(
@@ -34,24 +39,37 @@ def crop_faces(
         side: Pixels of a picture.
     """
     black = Image.new("RGB", (side, side))
+    height, width = frames.shape[1:3]
     faces = []
     for frame, pose in zip(frames, poses, strict=True):
-        box = _face_box(pose) if pose is not None else None
+        box = face_box(pose, width, height) if pose is not None else None
         if box is None:
             faces.append(black)
             continue
-        # What lies outside of the frame becomes black.
         cut = Image.fromarray(frame).crop(box)
-        faces.append(cut.resize((side, side), Image.Resampling.LANCZOS))
+        faces.append(cut.resize((side, side), Image.Resampling.BILINEAR))
     return faces
 
 
-def _face_box(pose: Pose) -> tuple[int, int, int, int] | None:
-    points = pose.points[_FACE][pose.seen[_FACE]]
-    if len(points) < _FEWEST:
+def face_box(pose: Pose, width: int, height: int) -> tuple[int, int, int, int] | None:
+    """Return left, top, right and bottom of the cut; None where there is no face in the frame.
+
+    Args:
+        pose: In pixels of the frame.
+        width: Pixels of the frame.
+        height: Pixels of the frame.
+    """
+    if int(pose.seen[_FACE].sum()) < _FEWEST:
         return None
+    points = pose.points[_FACE].astype(float)
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
-    half = max(right - left, bottom - top) * _MARGIN / 2
-    across, down = (left + right) / 2, (top + bottom) / 2 - _RAISED * (bottom - top)
-    x, y, reach = round(float(across)), round(float(down)), max(1, round(float(half)))
-    return x - reach, y - reach, x + reach, y + reach
+    # Both sides grow alike, so that the area is as wanted and the shape is kept.
+    growth = math.sqrt(_AREA) - 1
+    aside, below = (right - left) * growth / 2, (bottom - top) * growth / 4
+    box = (
+        int(max(left - aside, 0)),
+        int(max(top - 3 * below, 0)),
+        int(min(right + aside, width)),
+        int(min(bottom + below, height)),
+    )
+    return box if box[0] < box[2] and box[1] < box[3] else None

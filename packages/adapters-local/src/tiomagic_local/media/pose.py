@@ -3,6 +3,9 @@
 One person is followed: the largest in the first frame that shows anybody, and from then on whoever
 overlaps most with where that person was; when nobody does, the largest again. A frame that shows
 nobody is black; nothing is carried over from its neighbours.
+
+VACE's own annotator draws everybody whom it finds. Here it is one person, because pose guidance has
+one picture of one character: passers-by would be drawn as further bodies for it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import numpy as np
 
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_domain.skeletons import ColourOrder
 from tiomagic_local.media.pose_models import PoseModels, find_pose_models
 from tiomagic_local.media.pose_networks import Detector, Estimator, Pose, area, overlap
 from tiomagic_local.media.skeletons import draw_skeleton
@@ -35,6 +39,7 @@ def estimate_skeletons(
     models: PoseModels | None,
     hands: bool = False,
     face: bool = True,
+    order: ColourOrder = ColourOrder.RGB,
 ) -> NDArray[np.uint8]:
     """Return the skeletons of the person in a video, in OpenPose's colours on black.
 
@@ -45,6 +50,7 @@ def estimate_skeletons(
         models: The two networks; None to look for them as ``find_pose_models`` does.
         hands: Draw the fingers. Off, because the annotator of the VACE models leaves them out.
         face: Draw the face's outline.
+        order: Of the colours, as the model reads them.
 
     Returns:
         uint8, (T, H, W, 3), of the same size.
@@ -60,7 +66,9 @@ def estimate_skeletons(
     poses = follow_poses(frames, progress=progress, cancel=cancel, models=models)
     for index, pose in enumerate(poses):
         if pose is not None:
-            skeletons[index] = draw_skeleton(pose, width, height, hands=hands, face=face)
+            skeletons[index] = draw_skeleton(
+                pose, width, height, hands=hands, face=face, order=order
+            )
     return skeletons
 
 

@@ -54,6 +54,17 @@ class Pose:
         """(133,): which points count."""
         return self.scores > _SCORE
 
+    def moved(self, scale: float, left: float, top: float) -> Pose:
+        """Return the pose in the pixels of another frame that shows this one scaled and shifted.
+
+        Args:
+            scale: Pixels there for a pixel here.
+            left: Where the left edge of this frame lies there.
+            top: Where its upper edge lies there.
+        """
+        points = self.points * scale + np.array((left, top), dtype=np.float32)
+        return Pose(points.astype(np.float32), self.scores)
+
 
 class Network:
     """An ONNX file that is ready to run, on CUDA when onnxruntime has it.

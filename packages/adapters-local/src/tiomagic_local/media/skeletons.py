@@ -1,8 +1,10 @@
-"""Draws a pose as the pose-guided models know it: OpenPose's colours on black.
+"""Draws a pose as VACE's annotator does: OpenPose's colours on black.
 
 Body: 18 points and 17 limbs, each in its own hue; limbs at 60 % of it, points at all of it.
 Face: white dots. Hands: lines in a rainbow, blue dots. Sizes are those of the annotator that the
-VACE models were trained with, which draws at 1024 pixels on the short side and scales down.
+VACE models were trained with, which draws at 1024 pixels on the short side and scales down. It
+turns the channels round when it is done; doodle was trained on colours that are not. Wan Animate
+has a drawing of its own, in ``animate_skeletons``.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+from tiomagic_domain.skeletons import ColourOrder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,8 +81,8 @@ LIMBS = (
 """Pairs of OpenPose points, in the order of the colours."""
 
 _FACE = range(23, 91)
-_HANDS = (range(91, 112), range(112, 133))
-_FINGERS = tuple(
+HANDS = (range(91, 112), range(112, 133))
+FINGERS = tuple(
     (0 if joint == 0 else 4 * finger + joint, 4 * finger + joint + 1)
     for finger in range(5)
     for joint in range(4)
@@ -86,9 +90,15 @@ _FINGERS = tuple(
 
 
 def draw_skeleton(
-    pose: Pose, width: int, height: int, *, hands: bool, face: bool
+    pose: Pose,
+    width: int,
+    height: int,
+    *,
+    hands: bool,
+    face: bool,
+    order: ColourOrder = ColourOrder.RGB,
 ) -> NDArray[np.uint8]:
-    """Return a frame with one person's skeleton: uint8, (H, W, 3), 0-255, RGB.
+    """Return a frame with one person's skeleton: uint8, (H, W, 3), 0-255.
 
     Args:
         pose: The person, in pixels of the frame.
@@ -96,6 +106,7 @@ def draw_skeleton(
         height: Pixels of the frame.
         hands: Draw the fingers.
         face: Draw the face's outline.
+        order: Of the colours, as the model reads them.
     """
     short = min(width, height)
     scale = min(_SHORT_SIDE / short, _LARGEST_ENLARGEMENT)
@@ -112,7 +123,8 @@ def draw_skeleton(
                 _dot(draw, points[index], _DOT * unit, (255, 255, 255))
     if canvas.size != (width, height):
         canvas = canvas.resize((width, height), Image.Resampling.BOX)
-    return np.asarray(canvas)
+    drawn = np.asarray(canvas)
+    return drawn if order is ColourOrder.RGB else np.ascontiguousarray(drawn[..., ::-1])
 
 
 def to_openpose(
@@ -168,11 +180,11 @@ def _draw_hands(
     seen: NDArray[np.bool_],
     unit: float,
 ) -> None:
-    for hand in _HANDS:
+    for hand in HANDS:
         places, shown = points[list(hand)], seen[list(hand)]
-        for index, (start, end) in enumerate(_FINGERS):
+        for index, (start, end) in enumerate(FINGERS):
             if shown[start] and shown[end]:
-                hue = colorsys.hsv_to_rgb(index / len(_FINGERS), 1, 1)
+                hue = colorsys.hsv_to_rgb(index / len(FINGERS), 1, 1)
                 ends = [(float(x), float(y)) for x, y in (places[start], places[end])]
                 colour = tuple(round(part * 255) for part in hue)
                 draw.line(ends, fill=colour, width=max(1, round(_FINGER * unit)))

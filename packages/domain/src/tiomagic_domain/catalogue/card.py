@@ -13,6 +13,7 @@ from tiomagic_domain.catalogue.commits import revisions
 from tiomagic_domain.features import Feature
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.schema import Schema
+from tiomagic_domain.skeletons import ColourOrder
 from tiomagic_domain.turbo import ARGUMENT, Turbo
 
 BUILT_IN_PROVIDERS = frozenset({"local", "modal"})
@@ -73,6 +74,8 @@ class ModelCard:
     """The smallest GPU that is known or computed to be enough, with offload; 0 for a CPU."""
     prompt_tokens: int
     """Longest prompt in tokens; what is longer is cut."""
+    skeletons: ColourOrder | None = None
+    """Order of the colours in the skeletons that it reads; None for a model that reads none."""
     vocabulary: frozenset[str] = frozenset()
     """Every word that it knows, lower case; empty for a model that was trained on open language."""
     strange: str = ""

@@ -11,10 +11,12 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.poses import pose_parameters
 from tiomagic_domain.catalogue.wan import CONDITIONING_SCALE
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.parameters import Parameter
 from tiomagic_domain.schema import ExactlyOne, MaxPixels, Schema
+from tiomagic_domain.skeletons import ColourOrder
 
 SOURCE = "docs/doodle.md, measured"
 SIDE = 64
@@ -59,9 +61,12 @@ def _only(parameter: Parameter) -> Parameter:
     return replace(parameter, description=f"{parameter.description} {why}")
 
 
+POSES = pose_parameters(ColourOrder.RGB, source="its training, training/world/figures.py")
+
+
 def _schema(feature: Feature) -> Schema:
     size = SIDE if feature is Feature.TEXT_TO_VIDEO else None
-    poses = POSE_SOURCES if feature is Feature.POSE_GUIDANCE else ()
+    poses = POSES if feature is Feature.POSE_GUIDANCE else ()
     bound = () if feature is Feature.TEXT_TO_VIDEO else (CONDITIONING_SCALE,)
     shared = (
         settings.negative_prompt(default="", source=SOURCE),
@@ -75,7 +80,7 @@ def _schema(feature: Feature) -> Schema:
         settings.ACCELERATION,
         settings.LORAS,
     )
-    one_pose = (ExactlyOne(tuple(p.name for p in poses)),) if poses else ()
+    one_pose = (ExactlyOne(tuple(p.name for p in POSE_SOURCES)),) if poses else ()
     return Schema(
         parameters=(*INPUTS[feature], *poses, *shared, *bound),
         rules=(*one_pose, MaxPixels(SIDE * SIDE)),
@@ -93,6 +98,7 @@ DOODLE = ModelCard(
     engine="wan_vace",
     repository=None,
     features=MappingProxyType({feature: _schema(feature) for feature in Feature}),
+    skeletons=ColourOrder.RGB,
     fps=FPS,
     pixels=SIDE * SIDE,
     weights_gib=0.035,

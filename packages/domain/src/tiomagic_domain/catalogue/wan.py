@@ -15,9 +15,11 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import few_steps, settings
 from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.poses import pose_parameters
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.parameters import Kind, Parameter
 from tiomagic_domain.schema import ExactlyOne, MaxPixels, Schema
+from tiomagic_domain.skeletons import ColourOrder
 
 SOURCE = "the authors' generate.py (github.com/Wan-Video/Wan2.1)"
 README = "the authors' README (github.com/Wan-Video/Wan2.1)"
@@ -46,6 +48,10 @@ CONDITIONING_SCALE = Parameter(
     description="How strongly pictures and skeletons bind the video.",
 )
 
+VACE_POSES = pose_parameters(
+    ColourOrder.BGR, source="github.com/ali-vilab/VACE, vace/annotators/pose.py"
+)
+
 
 def wan_schema(
     feature: Feature,
@@ -69,7 +75,8 @@ def wan_schema(
         extra: Parameters of this model alone.
     """
     width, height = size if feature is Feature.TEXT_TO_VIDEO else (None, None)
-    poses = POSE_SOURCES if feature is Feature.POSE_GUIDANCE else ()
+    # Only VACE does poses; its annotator turns the channels round when it has drawn them.
+    poses = VACE_POSES if feature is Feature.POSE_GUIDANCE else ()
     shared = (
         settings.negative_prompt(default=NEGATIVE_PROMPT, source="the authors' examples"),
         settings.side("width", default=width, multiple_of=16, low=16, high=1280),
@@ -84,7 +91,7 @@ def wan_schema(
         settings.ACCELERATION,
         settings.LORAS,
     )
-    one_pose = (ExactlyOne(tuple(p.name for p in poses)),) if poses else ()
+    one_pose = (ExactlyOne(tuple(p.name for p in POSE_SOURCES)),) if poses else ()
     return Schema(
         parameters=(*INPUTS[feature], *poses, *shared, *extra),
         # Every model of the family may be asked for 720p; what it was trained on is the default.
@@ -214,6 +221,7 @@ VACE_14B = replace(
     repository="Wan-AI/Wan2.1-VACE-14B-diffusers",
     revision="db79b90c60bbb45ceec9e41b9d5a4df934538ac4",
     features=wan_vace_features(size=(832, 480), flow_shift=16.0),
+    skeletons=ColourOrder.BGR,
     weights_gib=45.3,
     largest_gib=32.3,
 )

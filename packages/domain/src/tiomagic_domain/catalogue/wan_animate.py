@@ -15,19 +15,22 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.poses import pose_parameters
 from tiomagic_domain.catalogue.wan import NEGATIVE_PROMPT, PIXELS_720P
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.schema import ExactlyOne, MaxPixels, Schema
+from tiomagic_domain.skeletons import ColourOrder
 
 SOURCE = "diffusers 0.42.1, WanAnimatePipeline"
 CONFIGURATION = "Wan 2.2, wan/configs/wan_animate_14B.py"
+DRAWING = "Wan 2.2, wan/modules/animate/preprocess/human_visualization.py"
 SEGMENT = 77
 FPS = 30
 
 SCHEMA = Schema(
     parameters=(
         *INPUTS[Feature.POSE_GUIDANCE],
-        *POSE_SOURCES,
+        *pose_parameters(ColourOrder.RGB, source=DRAWING),
         settings.negative_prompt(default=NEGATIVE_PROMPT, source="the authors' examples"),
         settings.side("width", default=None, multiple_of=16, low=16, high=1280),
         settings.side("height", default=None, multiple_of=16, low=16, high=1280),
@@ -65,6 +68,7 @@ ANIMATE = ModelCard(
     # No commit is known to be good: the first one that is used stays in use.
     revision=None,
     features=MappingProxyType({Feature.POSE_GUIDANCE: SCHEMA}),
+    skeletons=ColourOrder.RGB,
     fps=FPS,
     pixels=PIXELS_720P,
     weights_gib=46.4,

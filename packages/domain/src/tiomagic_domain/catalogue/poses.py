@@ -1,0 +1,39 @@
+"""The parameters that say what a pose-guided model follows, with the colours that it reads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tiomagic_domain.features import POSE_SOURCES
+from tiomagic_domain.parameters import Kind, Parameter
+from tiomagic_domain.skeletons import AS_GIVEN, AUTO, ColourOrder
+
+_READS = {
+    ColourOrder.RGB: "This model reads them in the order RGB: the line from the neck to the right "
+    "shoulder is red.",
+    ColourOrder.BGR: "This model reads them in the order BGR: the line from the neck to the right "
+    "shoulder is blue.",
+}
+
+
+def pose_parameters(order: ColourOrder, *, source: str) -> tuple[Parameter, ...]:
+    """Return the two sources of a pose, and the parameter for the colours of a given one.
+
+    Args:
+        order: Of the colours in the skeletons that the model was trained on.
+        source: Who says so.
+    """
+    guiding, given = POSE_SOURCES
+    colours = Parameter(
+        name="pose_colours",
+        kind=Kind.STRING,
+        required=False,
+        default=AS_GIVEN,
+        choices=(AS_GIVEN, AUTO, ColourOrder.RGB.value, ColourOrder.BGR.value),
+        source=f"the model reads {order.upper()}: {source}",
+        advanced=True,
+        description="The order of the colours in pose_video: as_given uses it as it is, and warns "
+        f"when it looks like the other order; auto looks, and converts it to {order.upper()}; rgb "
+        "and bgr say what it is, and convert it where needed.",
+    )
+    return guiding, replace(given, description=f"{given.description} {_READS[order]}"), colours
