@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_domain.testing.contracts.features import PoseGuidanceContract, bytes_of
-from tiomagic_local.engines.wan_animate import BLACK, WanAnimate
-from tiomagic_local.media.faces import crop_faces
-from tiomagic_local.media.frames import contain, load_image, load_video
+from tiomagic_local.engines.wan_animate import BLACK, WanAnimate, drawn_in
+from tiomagic_local.media.faces import crop_faces, face_box
+from tiomagic_local.media.frames import contain, load_image, load_video, on_black
 from tiomagic_local.media.pose_models import DETECTOR_FILE, FOLDER_VARIABLE, POSE_FILE
 from tiomagic_local.media.pose_networks import Pose
 from tiomagic_local.options import LocalOptions
@@ -66,7 +67,7 @@ def test_skeletons_alone_have_no_face(engine: Any, studio: Studio) -> None:
     """They are used as they are, the character is whole, and the face is what means none."""
     inputs: Any = studio.request(MODEL, FEATURE).inputs
     given = given_to(engine, inputs, width=48)
-    expected = load_video(inputs.pose_video, count=5, size=(48, 32))
+    expected = load_video(inputs.pose_video, count=5, size=(48, 32), fps=30, shape=on_black)
     assert (np.stack([np.asarray(frame) for frame in given["pose_video"]]) == expected).all()
     character = contain(load_image(inputs.image), 48, 32, BLACK)
     assert (np.asarray(given["image"]) == np.asarray(character)).all()
@@ -147,24 +148,73 @@ class TestFaces:
         scores[23 : 23 + seen] = 1
         return Pose(points=points, scores=scores)
 
-    def test_the_cut_is_square_and_has_a_forehead(self) -> None:
-        """It is 1.3 times as large as the face, a little higher, and not stretched."""
-        frame = np.zeros((1, 64, 64, 3), np.uint8)
-        # The cut spans 26 pixels around (20, 18): its corners are at (7, 5) and (33, 31).
-        frame[0, 5:31, 7:33] = 255
-        (face,) = crop_faces(frame, [self.pose()], 26)
+    def test_the_cut_has_a_third_more_area_and_a_forehead(self) -> None:
+        """get_face_bboxes with scale 1.3: each side times its root, 3/4 of the height above."""
+        tall = self.pose(left=100, top=100, side=40)
+        tall.points[24] = (140, 180)
+        tall.points[25:91] = (120, 140)
+        grown = math.sqrt(1.3)
+        aside, added = 40 * (grown - 1) / 2, 80 * (grown - 1)
+        expected = (100 - aside, 100 - 0.75 * added, 140 + aside, 180 + 0.25 * added)
+        assert face_box(tall, 400, 400) == tuple(int(side) for side in expected)
+
+    def test_the_cut_ends_with_the_frame_and_is_stretched(self) -> None:
+        """What lies outside is not made up: the rest fills the picture."""
+        frame = np.full((1, 64, 64, 3), 255, np.uint8)
+        pose = self.pose(left=-10, top=20)
+        box = face_box(pose, 64, 64)
+        assert box is not None
+        assert box[0] == 0
+        (face,) = crop_faces(frame, [pose], 26)
         assert face.size == (26, 26)
         assert np.asarray(face).min() == 255
 
-    def test_what_is_outside_of_the_frame_is_black(self) -> None:
-        """A face at the edge keeps its place in the cut."""
-        frame = np.full((1, 64, 64, 3), 255, np.uint8)
-        (face,) = crop_faces(frame, [self.pose(left=-10, top=20)], 26)
-        assert not np.asarray(face)[:, :10].any()
-        assert np.asarray(face)[:, 16:].all()
+    def test_a_face_outside_of_the_frame_is_none(self) -> None:
+        """Points that the estimator puts beyond the edge give no cut."""
+        assert face_box(self.pose(left=-50, top=20), 64, 64) is None
 
     def test_no_face_is_black(self) -> None:
         """Nobody there, and a head from behind, both give what the model takes for no face."""
         frames = np.full((2, 64, 64, 3), 255, np.uint8)
         faces = crop_faces(frames, [None, self.pose(seen=5)], 16)
         assert not any(np.asarray(face).any() for face in faces)
+
+
+def test_the_motion_is_followed_in_real_time_and_whole(engine: Any, studio: Studio) -> None:
+    """A frame of 8 a second is seen for four of 30, and a wide one is padded, not cropped."""
+    frames = np.zeros((5, 32, 64, 3), np.uint8)
+    for index in range(5):
+        # The ends of the wide frame, which a crop would cut off.
+        frames[index, :, :8] = frames[index, :, -8:] = 50 * (index + 1)
+    media = {"image": studio.picture(), "pose_video": studio.film(frames)}
+    inputs: Any = studio.request(MODEL, FEATURE, media=media).inputs
+    given = given_to(engine, inputs, num_frames=13)
+    seen = [int(np.asarray(frame)[16, 2].mean()) for frame in given["pose_video"]]
+    # Moments of 1/30 s in frames of 1/8 s: 0 to 3 show the first one, 4 to 7 the second.
+    expected = [50 * (1 + int(moment * 8 / 30)) for moment in range(13)]
+    assert np.abs(np.array(seen) - expected).max() < 25
+    for frame in given["pose_video"]:
+        pixels = np.asarray(frame)
+        assert pixels[:6].max() < 25
+        assert pixels[-6:].max() < 25
+        assert pixels[16, -3].mean() > 25
+    spread = given_to(engine, inputs, num_frames=13, pose_pace="fit")
+    last = np.asarray(spread["pose_video"][-1])[16, 2].mean()
+    assert last == pytest.approx(250, abs=10)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "size", "scale", "corner"),
+    [(200, 100, (100, 100), 0.5, (0, 25)), (100, 200, (100, 100), 0.5, (25, 0))],
+)
+def test_a_skeleton_moves_with_its_frame(
+    width: int, height: int, size: tuple[int, int], scale: float, corner: tuple[int, int]
+) -> None:
+    """Found in a frame of another shape, it stands where the padded frame has the person."""
+    points, scores = np.zeros((133, 2), np.float32), np.zeros(133, np.float32)
+    points[[5, 6]], scores[[5, 6]] = ((80, 40), (40, 40)), 1
+    drawn = np.asarray(drawn_in(Pose(points, scores), width, height, size))
+    rows, columns = np.nonzero(drawn.any(axis=-1))
+    expected = (60 * scale + corner[0], 40 * scale + corner[1])
+    assert columns.mean() == pytest.approx(expected[0], abs=1)
+    assert rows.mean() == pytest.approx(expected[1], abs=1)

@@ -64,7 +64,11 @@ class PipelineEngine:
     masked: ClassVar[bool] = True
     """False where the transformer's attention has no mask, so that every kernel can run it."""
     ours: ClassVar[frozenset[str]] = frozenset(
-        {"seed", "fps", "memory", "loras", "acceleration", "revisions", "pose_colours"}
+        {
+            *("seed", "fps", "memory", "loras", "acceleration", "revisions"),
+            # How the inputs are read is the engine's own business.
+            *("pose_colours", "pose_pace"),
+        }
     )
     """Settings that are not handed to the pipeline by their names."""
 

@@ -1,18 +1,41 @@
-"""What the engines of pose guidance share: skeletons that are given, in the order of the model."""
+"""What the engines of pose guidance share: how the video of a motion is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.features import PoseGuidanceInputs
 from tiomagic_domain.media import Media
-from tiomagic_domain.skeletons import AS_GIVEN, ColourOrder
+from tiomagic_domain.skeletons import AS_GIVEN, FIT, REAL, ColourOrder
+from tiomagic_local.media.frames import cover, load_video
 from tiomagic_local.media.pose_colours import colours_warning, in_order, read_order
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
+
+_PACE = 1.1
+"""How many times faster or slower a motion may be seen before it is said."""
+
+
+def load_motion(
+    media: Media,
+    settings: Mapping[str, Any],
+    size: tuple[int, int],
+    shape: Callable[[Image.Image, int, int], Image.Image] = cover,
+) -> NDArray[np.uint8]:
+    """Return the frames of a motion for each frame of the video: uint8, (T, H, W, 3), RGB.
+
+    Args:
+        media: The video of the motion.
+        settings: With ``num_frames``, ``fps`` and ``pose_pace``.
+        size: Width and height.
+        shape: Makes a frame of that size.
+    """
+    fps = float(settings["fps"]) if _pace(settings) == REAL else None
+    return load_video(media, count=int(settings["num_frames"]), size=size, fps=fps, shape=shape)
 
 
 def as_read(
@@ -26,19 +49,47 @@ def as_read(
         settings: With ``pose_colours``, unless the card has no such parameter.
         order: The model's.
     """
-    has = read_order(media, _setting(settings))
+    has = read_order(media, _colours(settings))
     converted = has not in {None, order}
     facts = {"model": order.value, "given": has.value if has else None, "converted": converted}
     return in_order(frames, has, order), {"pose_colours": facts}
 
 
 def pose_warnings(inputs: object, settings: Mapping[str, Any], order: ColourOrder) -> Sequence[str]:
-    """Return what is to be said of given skeletons before a run."""
-    if not isinstance(inputs, PoseGuidanceInputs) or inputs.pose_video is None:
+    """Return what is to be said of a motion before a run: its colours, its pace, its length."""
+    if not isinstance(inputs, PoseGuidanceInputs):
         return ()
-    said = colours_warning(inputs.pose_video, _setting(settings), order)
-    return () if said is None else (said,)
+    said = []
+    if inputs.pose_video is not None:
+        said.append(colours_warning(inputs.pose_video, _colours(settings), order))
+    motion = inputs.pose_video or inputs.guiding_video
+    if motion is not None:
+        said.append(pace_warning(motion, settings))
+    return tuple(text for text in said if text is not None)
 
 
-def _setting(settings: Mapping[str, Any]) -> str:
+def pace_warning(media: Media, settings: Mapping[str, Any]) -> str | None:
+    """Return what is to be said of how long a motion takes; None where it fits the video."""
+    if not media.fps:
+        return None
+    takes, lasts = media.frames / media.fps, int(settings["num_frames"]) / float(settings["fps"])
+    if 1 / _PACE <= takes / lasts <= _PACE:
+        return None
+    if _pace(settings) == FIT:
+        return (
+            f"the motion takes {takes:.1f} s and the video lasts {lasts:.1f} s: it is seen "
+            f"{takes / lasts:.2g} times as fast; pose_pace='real' keeps its pace"
+        )
+    rest = "the rest is left out" if takes > lasts else "then the last pose stays"
+    return (
+        f"the motion takes {takes:.1f} s and the video lasts {lasts:.1f} s: {rest}; num_frames "
+        "sets the length, and pose_pace='fit' spreads all of the motion over it"
+    )
+
+
+def _colours(settings: Mapping[str, Any]) -> str:
     return str(settings.get("pose_colours", AS_GIVEN))
+
+
+def _pace(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("pose_pace", FIT))

@@ -1,19 +1,31 @@
-"""Wan Animate: a character that follows a skeleton and a face, in segments of 77 frames."""
+"""Wan Animate: a character that follows a skeleton and a face, in segments of 77 frames.
+
+The motion is prepared as the authors do it: at the model's rate in real time, whole and padded with
+black where its shape is another, and drawn with their own lines (``animate_skeletons``). The points
+come from DWPose, and theirs from ViTPose-H behind YOLOv10: both give the 133 points of
+COCO-WholeBody, and these weights are the ones that have a pinned copy in a format that is no code.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from tiomagic_domain.features import PoseGuidanceInputs
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_domain.skeletons import ColourOrder
+from tiomagic_local.engines._skeletons import as_read, load_motion, pose_warnings
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
 from tiomagic_local.engines._watch import Watch
-from tiomagic_local.media.frames import contain, cover, load_image, load_video
+from tiomagic_local.media.frames import contain, load_image, on_black, within
+
+if TYPE_CHECKING:
+    from tiomagic_local.media.pose_networks import Pose
 
 SEGMENT = 77
 """Frames that are made at a time."""
@@ -45,7 +57,7 @@ class WanAnimate(WanEngine):
         """Make a clip, as the port ``PoseGuidance`` says."""
         progress(Progress(phase=Phase.PREPARING))
         size = (int(settings["width"]), int(settings["height"]))
-        skeletons, faces = self._motion(inputs, settings, progress, cancel)
+        skeletons, faces, facts = self._motion(inputs, settings, progress, cancel)
         conditions = {
             # A character that is cut off cannot be copied, so here nothing is cropped.
             "image": contain(load_image(inputs.image), *size, BLACK),
@@ -55,7 +67,12 @@ class WanAnimate(WanEngine):
             "segment_frame_length": _segment(settings),
             "prev_segment_conditioning_frames": SHARED,
         }
-        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
+        clip = self._generate(inputs.prompt, settings, progress, cancel, conditions)
+        return replace(clip, facts={**clip.facts, **facts})
+
+    def warnings(self, inputs: object, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Return what a person should know before the time is spent."""
+        return pose_warnings(inputs, settings, ColourOrder.RGB)
 
     def _motion(
         self,
@@ -63,33 +80,30 @@ class WanAnimate(WanEngine):
         settings: Mapping[str, Any],
         progress: ProgressSink,
         cancel: CancelToken,
-    ) -> tuple[list[Image.Image], list[Image.Image]]:
-        """Return the skeletons in the size of the video, and the faces in that of their reader."""
+    ) -> tuple[list[Image.Image], list[Image.Image], dict[str, Any]]:
+        """Return the skeletons in the size of the video, the faces in that of their reader, facts.
+
+        No part of a person is cut off: frames of another shape are made to fit, on black.
+        """
         count = int(settings["num_frames"])
         size = (int(settings["width"]), int(settings["height"]))
         side = int(self._pipeline.transformer.config.motion_encoder_size)
         if inputs.pose_video is not None:
-            frames = load_video(inputs.pose_video, count=count, size=size)
+            frames = load_motion(inputs.pose_video, settings, size, on_black)
+            frames, facts = as_read(frames, inputs.pose_video, settings, ColourOrder.RGB)
             # Black is what the model takes for no face at all.
             faces = [Image.new("RGB", (side, side))] * count
-            return [Image.fromarray(frame) for frame in frames], faces
+            return [Image.fromarray(frame) for frame in frames], faces, facts
         assert inputs.guiding_video is not None, "the schema wants exactly one of the two"
         from tiomagic_local.media.faces import crop_faces
         from tiomagic_local.media.pose import follow_poses
-        from tiomagic_local.media.skeletons import draw_skeleton
 
         scale = max(1, math.ceil(LEGIBLE_SIDE / min(size)))
         large = (size[0] * scale, size[1] * scale)
-        frames = load_video(inputs.guiding_video, count=count, size=large)
+        frames = load_motion(inputs.guiding_video, settings, large, within)
         poses = list(follow_poses(frames, progress=progress, cancel=cancel, models=None))
-        skeletons = []
-        for pose in poses:
-            drawn = Image.new("RGB", large)
-            if pose is not None:
-                # The hands are to be followed; the face comes as a picture of its own.
-                drawn = Image.fromarray(draw_skeleton(pose, *large, hands=True, face=False))
-            skeletons.append(cover(drawn, *size))
-        return skeletons, crop_faces(frames, poses, side)
+        skeletons = [drawn_in(pose, frames.shape[2], frames.shape[1], size) for pose in poses]
+        return skeletons, crop_faces(frames, poses, side), {}
 
     def _watch(
         self, settings: Mapping[str, Any], progress: ProgressSink, cancel: CancelToken
@@ -104,6 +118,24 @@ class WanAnimate(WanEngine):
             progress=progress,
             cancel=cancel,
         )
+
+
+def drawn_in(pose: Pose | None, width: int, height: int, size: tuple[int, int]) -> Image.Image:
+    """Return the skeleton in a frame of another size, whole and in the middle; black for nobody.
+
+    Args:
+        pose: In pixels of the frame that it was found in.
+        width: Of that frame.
+        height: Of that frame.
+        size: Width and height of the result.
+    """
+    if pose is None:
+        return Image.new("RGB", size)
+    from tiomagic_local.media.animate_skeletons import draw_animate_skeleton
+
+    scale = min(size[0] / width, size[1] / height)
+    left, top = (size[0] - width * scale) / 2, (size[1] - height * scale) / 2
+    return Image.fromarray(draw_animate_skeleton(pose.moved(scale, left, top), *size))
 
 
 def _segment(settings: Mapping[str, Any]) -> int:

@@ -35,9 +35,9 @@ from tiomagic_domain.features import (
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_domain.skeletons import ColourOrder
-from tiomagic_local.engines._skeletons import as_read, pose_warnings
+from tiomagic_local.engines._skeletons import as_read, load_motion, pose_warnings
 from tiomagic_local.engines._wan import WanEngine
-from tiomagic_local.media.frames import contain, cover, load_image, load_video
+from tiomagic_local.media.frames import contain, cover, load_image
 
 GREY = (128, 128, 128)
 """What stands where there is no frame yet: the middle of the range, as in training."""
@@ -124,10 +124,9 @@ class WanVace(WanEngine):
         cancel: CancelToken,
     ) -> tuple[list[Image.Image], dict[str, Any]]:
         """Return the skeletons in the size of the video, and what the record says of them."""
-        count = int(settings["num_frames"])
         size = (int(settings["width"]), int(settings["height"]))
         if inputs.pose_video is not None:
-            frames = load_video(inputs.pose_video, count=count, size=size)
+            frames = load_motion(inputs.pose_video, settings, size)
             frames, facts = as_read(frames, inputs.pose_video, settings, self._order)
             return _pictures(frames), facts
         assert inputs.guiding_video is not None, "the schema wants exactly one of the two"
@@ -137,7 +136,7 @@ class WanVace(WanEngine):
         # a hand, however small the video will be.
         scale = max(1, math.ceil(LEGIBLE_SIDE / min(size)))
         large = (size[0] * scale, size[1] * scale)
-        frames = load_video(inputs.guiding_video, count=count, size=large)
+        frames = load_motion(inputs.guiding_video, settings, large)
         skeletons = estimate_skeletons(
             frames, progress=progress, cancel=cancel, models=None, order=self._order
         )

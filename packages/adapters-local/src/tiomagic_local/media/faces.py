@@ -66,10 +66,12 @@ def face_box(pose: Pose, width: int, height: int) -> tuple[int, int, int, int] |
     # Both sides grow alike, so that the area is as wanted and the shape is kept.
     growth = math.sqrt(_AREA) - 1
     aside, below = (right - left) * growth / 2, (bottom - top) * growth / 4
-    box = (
-        int(max(left - aside, 0)),
-        int(max(top - 3 * below, 0)),
-        int(min(right + aside, width)),
-        int(min(bottom + below, height)),
+    x, y = int(max(left - aside, 0)), int(max(top - 3 * below, 0))
+    if x >= width or y >= height or right < 0 or bottom < 0:
+        return None
+    # A face of one point is a pixel.
+    return (
+        *(x, y),
+        max(int(min(right + aside, width)), x + 1),
+        max(int(min(bottom + below, height)), y + 1),
     )
-    return box if box[0] < box[2] and box[1] < box[3] else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ def load_video(
     count: int | None = None,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
+    shape: Callable[[Image.Image, int, int], Image.Image] | None = None,
 ) -> NDArray[np.uint8]:
     """Return the frames of a video: uint8, (T, H, W, 3), 0-255, RGB.
 
@@ -47,10 +48,12 @@ def load_video(
     Args:
         media: A video or an animated picture.
         count: Frames wanted; None for all.
-        size: Width and height, reached as ``cover`` does; None for the video's own.
+        size: Width and height, reached as ``shape`` does; None for the video's own.
         fps: Frames a second at which the result will play, to keep the video's own pace: then
             ``count`` frames are picked as ``resample_in_time`` does. None to spread the whole video
             over ``count`` frames, as ``resample`` does.
+        shape: Makes a picture of that size, as ``cover``, ``on_black`` or ``within`` do; None for
+            ``cover``.
 
     Raises:
         ProcessingError: when the file is no longer what was read.
@@ -63,7 +66,8 @@ def load_video(
         starts = [start for start, _ in shown]
         line = timeline(starts, shown[-1][1], declared_rate(media.path))
         chosen = _chosen(len(line.picks), float(line.fps), count, fps)
-        return _collect(media, tuple(line.picks[index] for index in chosen), size)
+        picks = tuple(line.picks[index] for index in chosen)
+        return _collect(media, picks, size, shape or cover)
     except CLIP_ERRORS as error:
         raise ProcessingError(f"the stored video {_named(media)} cannot be decoded") from error
 
@@ -75,7 +79,10 @@ def _chosen(length: int, own: float, count: int | None, fps: float | None) -> Se
 
 
 def _collect(
-    media: Media, picks: tuple[int, ...], size: tuple[int, int] | None
+    media: Media,
+    picks: tuple[int, ...],
+    size: tuple[int, int] | None,
+    shape: Callable[[Image.Image, int, int], Image.Image],
 ) -> NDArray[np.uint8]:
     wanted: dict[int, list[int]] = {}
     for place, index in enumerate(picks):
@@ -87,7 +94,7 @@ def _collect(
                 continue
             pixels = frame.pixels()
             if size is not None:
-                pixels = np.asarray(cover(Image.fromarray(pixels), *size))
+                pixels = np.asarray(shape(Image.fromarray(pixels), *size))
             if result is None:
                 result = np.empty((len(picks), *pixels.shape), dtype=np.uint8)
             result[wanted[index]] = pixels
@@ -132,6 +139,26 @@ def contain(
     corner = ((width - fitted[0]) // 2, (height - fitted[1]) // 2)
     canvas.paste(image.resize(fitted, Image.Resampling.LANCZOS), corner)
     return canvas
+
+
+def on_black(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Return the whole picture in the middle of a black one of exactly this size."""
+    return contain(image, width, height, (0, 0, 0))
+
+
+def within(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Return the whole picture, scaled evenly so that it just fits into a size, and nothing added.
+
+    Args:
+        image: RGB.
+        width: Most pixels of the result, at least 1.
+        height: Most pixels of the result, at least 1.
+    """
+    scale = min(width / image.width, height / image.height)
+    fitted = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    if image.size == fitted:
+        return image
+    return image.resize(fitted, Image.Resampling.LANCZOS)
 
 
 def even_indices(length: int, count: int) -> list[int]:

@@ -61,7 +61,9 @@ def _only(parameter: Parameter) -> Parameter:
     return replace(parameter, description=f"{parameter.description} {why}")
 
 
-POSES = pose_parameters(ColourOrder.RGB, source="its training, training/world/figures.py")
+POSES = pose_parameters(
+    ColourOrder.RGB, source="its training, training/world/figures.py", pace_source=SOURCE
+)
 
 
 def _schema(feature: Feature) -> Schema:

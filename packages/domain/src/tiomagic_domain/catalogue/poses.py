@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tiomagic_domain.features import POSE_SOURCES
 from tiomagic_domain.parameters import Kind, Parameter
-from tiomagic_domain.skeletons import AS_GIVEN, AUTO, ColourOrder
+from tiomagic_domain.skeletons import AS_GIVEN, AUTO, FIT, REAL, ColourOrder
 
 _READS = {
     ColourOrder.RGB: "This model reads them in the order RGB: the line from the neck to the right "
@@ -16,12 +16,16 @@ _READS = {
 }
 
 
-def pose_parameters(order: ColourOrder, *, source: str) -> tuple[Parameter, ...]:
-    """Return the two sources of a pose, and the parameter for the colours of a given one.
+def pose_parameters(
+    order: ColourOrder, *, source: str, pace: str = FIT, pace_source: str
+) -> tuple[Parameter, ...]:
+    """Return the two sources of a pose, and how they are read.
 
     Args:
         order: Of the colours in the skeletons that the model was trained on.
         source: Who says so.
+        pace: How a video is followed by default, ``real`` or ``fit``.
+        pace_source: Who says so.
     """
     guiding, given = POSE_SOURCES
     colours = Parameter(
@@ -36,4 +40,20 @@ def pose_parameters(order: ColourOrder, *, source: str) -> tuple[Parameter, ...]
         f"when it looks like the other order; auto looks, and converts it to {order.upper()}; rgb "
         "and bgr say what it is, and convert it where needed.",
     )
-    return guiding, replace(given, description=f"{given.description} {_READS[order]}"), colours
+    speed = Parameter(
+        name="pose_pace",
+        kind=Kind.STRING,
+        required=False,
+        default=pace,
+        choices=(REAL, FIT),
+        source=pace_source,
+        description="How the video of the motion is followed: real keeps its pace, leaves out what "
+        "is longer and holds the last pose where it is shorter; fit spreads all of it over "
+        "num_frames, so that it may be seen faster or slower.",
+    )
+    return (
+        guiding,
+        replace(given, description=f"{given.description} {_READS[order]}"),
+        colours,
+        speed,
+    )

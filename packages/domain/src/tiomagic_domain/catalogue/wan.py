@@ -49,7 +49,9 @@ CONDITIONING_SCALE = Parameter(
 )
 
 VACE_POSES = pose_parameters(
-    ColourOrder.BGR, source="github.com/ali-vilab/VACE, vace/annotators/pose.py"
+    ColourOrder.BGR,
+    source="github.com/ali-vilab/VACE, vace/annotators/pose.py",
+    pace_source="github.com/ali-vilab/VACE, vace/models/wan/wan_vace.py, keep_last",
 )
 
 

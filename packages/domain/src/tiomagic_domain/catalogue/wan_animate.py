@@ -19,18 +19,19 @@ from tiomagic_domain.catalogue.poses import pose_parameters
 from tiomagic_domain.catalogue.wan import NEGATIVE_PROMPT, PIXELS_720P
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.schema import ExactlyOne, MaxPixels, Schema
-from tiomagic_domain.skeletons import ColourOrder
+from tiomagic_domain.skeletons import REAL, ColourOrder
 
 SOURCE = "diffusers 0.42.1, WanAnimatePipeline"
 CONFIGURATION = "Wan 2.2, wan/configs/wan_animate_14B.py"
 DRAWING = "Wan 2.2, wan/modules/animate/preprocess/human_visualization.py"
+PREPARATION = "Wan 2.2, wan/modules/animate/preprocess/process_pipepline.py"
 SEGMENT = 77
 FPS = 30
 
 SCHEMA = Schema(
     parameters=(
         *INPUTS[Feature.POSE_GUIDANCE],
-        *pose_parameters(ColourOrder.RGB, source=DRAWING),
+        *pose_parameters(ColourOrder.RGB, source=DRAWING, pace=REAL, pace_source=PREPARATION),
         settings.negative_prompt(default=NEGATIVE_PROMPT, source="the authors' examples"),
         settings.side("width", default=None, multiple_of=16, low=16, high=1280),
         settings.side("height", default=None, multiple_of=16, low=16, high=1280),
