@@ -459,6 +459,12 @@ class FeatureCalls(ABC):
 
         Settings, as ``get_schema("pose_guidance", model)`` has them for a model:
 
+        * ``pose_colours``: The order of the colours in pose_video: as_given uses it as it is, and
+          warns when it looks like the other order; auto looks, and converts it to RGB; rgb and bgr
+          say what it is, and convert it where needed.
+        * ``pose_pace``: How the video of the motion is followed: real keeps its pace, leaves out
+          what is longer and holds the last pose where it is shorter; fit spreads all of it over
+          num_frames, so that it may be seen faster or slower.
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1.
         * ``width``: Width of the video; if left out, from the picture at the model's pixel budget.
           Nothing but 64: at other values the picture falls apart, in px.

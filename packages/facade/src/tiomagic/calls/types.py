@@ -260,6 +260,8 @@ class InterpolateArguments(InterpolateSettings, total=False):
 class PoseGuidanceSettings(RunArguments, CommonSettings, total=False):
     """Settings of pose guidance, as its models have them."""
 
+    pose_colours: Literal["as_given", "auto", "rgb", "bgr"] | None
+    pose_pace: Literal["real", "fit"] | None
     conditioning_scale: float | None
 
 
@@ -294,6 +296,8 @@ class SharedArguments(CommonSettings, total=False):
     noise_multiplier: float | None
     cond_position: int | None
     last_noise_multiplier: float | None
+    pose_colours: Literal["as_given", "auto", "rgb", "bgr"] | None
+    pose_pace: Literal["real", "fit"] | None
 
 
 class AnyArguments(RunArguments, SharedArguments, total=False):
