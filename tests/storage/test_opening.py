@@ -11,7 +11,7 @@ import pytest
 from tiomagic_domain.errors import ConfigurationError, MissingDependencyError, ProcessingError
 from tiomagic_domain.jobs import JobQuery
 from tiomagic_domain.testing.repository import make_job
-from tiomagic_storage import engine, open_repository
+from tiomagic_storage import open_repository, patience
 
 
 def run_python(code: str, *arguments: str) -> str:
@@ -187,7 +187,7 @@ def test_a_read_only_file_is_an_error_when_written(guarded_folder):
 
 def test_a_database_that_somebody_holds_is_busy(tmp_path, monkeypatch):
     """When the time to wait is over, the error says so and that trying again may help."""
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(patience, "BUSY_TIMEOUT_S", 0.05)
     repository = open_repository(f"sqlite:///{tmp_path}/jobs.db")
     with closing(sqlite3.connect(tmp_path / "jobs.db")) as other:
         other.execute("BEGIN IMMEDIATE")

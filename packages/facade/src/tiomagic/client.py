@@ -45,7 +45,8 @@ class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
 
     Args:
         working_dir: Folder of ``generation_log.json``, ``output_videos``, ``.tiomagic`` and
-            ``.env``; None for the process's working directory at the first use.
+            ``.env``; None for the process's working directory at the first use, ``configure``
+            included. It stays the same when the process changes its directory later.
         overrides: Parts by name: ``clock``, ``repository``, ``outputs``, ``media``,
             ``pictures``, ``generation_log``, and ``providers``, a mapping of names to providers.
         **settings: See :mod:`tiomagic.settings`; they come before the environment and ``.env``.

@@ -43,12 +43,27 @@ def check_parts(overrides: Mapping[str, Any]) -> None:
             raise ValidationError(f"there is no part {name!r}.{hint} Parts: {listed(PARTS)}")
 
 
+def _here() -> Path:
+    """Return the process's working folder.
+
+    Raises:
+        ConfigurationError: when it has been removed.
+    """
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigurationError(
+            "the working folder of this process is gone: go to another one, or give working_dir",
+            code="no_working_dir",
+        ) from error
+
+
 class Session:
     """Settings and parts. Thread-safe.
 
     Args:
-        working_dir: Folder of the log, the videos and the state; None for the process's own at the
-            moment of the first use.
+        working_dir: Folder of the log, the videos and the state; None for the process's own now.
+            It stays the same when the process goes to another folder.
         configured: Settings that come before the environment.
         overrides: Parts that replace ours.
     """
@@ -60,7 +75,8 @@ class Session:
         overrides: Mapping[str, Any],
     ) -> None:
         check_parts(overrides)
-        self._working_dir = working_dir
+        # Once and for all: whatever folder the process goes to later, the jobs stay where they are.
+        self._working_dir = (working_dir or _here()).expanduser().absolute()
         self._overrides = dict(overrides)
         self._settings: Settings | None = None
         self._container: Container | None = None
@@ -193,7 +209,7 @@ class Session:
                 container.shutdown_resources()
 
     def _resolve(self) -> Settings:
-        folder = (self._working_dir or Path.cwd()).expanduser().absolute()
+        folder = self._working_dir
         return resolve(
             self._configured,
             environment=os.environ,

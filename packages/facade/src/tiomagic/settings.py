@@ -38,6 +38,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import quote
 
 from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
 from tiomagic_domain.suggestions import closest
@@ -255,8 +256,14 @@ def resolve(
     for name in ("output_dir", "state_dir", "model_path", "weights_dir"):
         if name in values:
             values[name] = working_dir / values[name]
-    values.setdefault("database_url", f"sqlite:///{values['state_dir'] / 'jobs.db'}")
+    values.setdefault("database_url", _file_url(values["state_dir"] / "jobs.db"))
     return Settings(working_dir=working_dir, **values)
+
+
+def _file_url(path: Path) -> str:
+    """Return the URL of a SQLite file, whatever characters its path is made of."""
+    plain = " !#$&'()*+,-./:;<=>@[]^_`{|}~\"\\"
+    return f"sqlite:///{quote(str(path), safe=plain, errors='surrogateescape')}"
 
 
 def _parsed(option: Option, text: str, source: str) -> Any:

@@ -3,7 +3,7 @@
 ::
 
     SQLite's own result code, when there is one
-        BUSY LOCKED                     ProcessingError, retryable
+        BUSY LOCKED PROTOCOL            ProcessingError, retryable
         FULL                            ProcessingError
         NOTADB CORRUPT                  ConfigurationError on opening, ProcessingError later
         CANTOPEN READONLY PERM IOERR    the same
@@ -22,10 +22,7 @@ from typing import Final
 from sqlalchemy import exc
 
 from tiomagic_domain.errors import ConfigurationError, ProcessingError, TioMagicError
-
-BUSY_TIMEOUT_S: Final = 30.0
-"""How long a writer waits for the others. A write takes about a millisecond, so that this many
-seconds pass only when somebody holds the database on purpose."""
+from tiomagic_storage.patience import WAITED, is_busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +50,17 @@ _UNREACHABLE = Outcome(
     on_opening=ConfigurationError,
 )
 
+_HELD = Outcome(
+    ProcessingError,
+    "is locked by another process: end that process or try again",
+    "database_busy",
+    retryable=True,
+)
+
 SQLITE_OUTCOMES: Final[Mapping[int, Outcome]] = {
-    sqlite3.SQLITE_BUSY: Outcome(
-        ProcessingError,
-        f"has been locked by another process for {BUSY_TIMEOUT_S:.0f} s: end that process or try "
-        "again",
-        "database_busy",
-        retryable=True,
-    ),
+    sqlite3.SQLITE_BUSY: _HELD,
+    sqlite3.SQLITE_LOCKED: _HELD,
+    sqlite3.SQLITE_PROTOCOL: _HELD,
     sqlite3.SQLITE_FULL: Outcome(
         ProcessingError, "cannot grow: the disk is full, free some space", "disk_full"
     ),
@@ -139,7 +139,7 @@ def translated(place: str, *, opening: bool = False) -> Iterator[None]:
         kind = (outcome.on_opening if opening else None) or outcome.error
         cause = getattr(error, "orig", None) or error
         raise kind(
-            f"the database {place} {outcome.advice} ({_first_line(cause)})",
+            f"the database {place} {_advice(outcome, cause)} ({_first_line(cause)})",
             details={"database": place},
             code=outcome.code,
             retryable=outcome.retryable,
@@ -154,6 +154,16 @@ def _outcome(error: Exception) -> Outcome:
         return SQLITE_OUTCOMES[code & 0xFF]
     known = (OUTCOMES[kind] for kind in type(error).__mro__ if kind in OUTCOMES)
     return next(known, _FAILED)
+
+
+def _advice(outcome: Outcome, cause: BaseException) -> str:
+    """Return what happened, with the time that was really waited where others were waited for."""
+    waited = getattr(cause, WAITED, None)
+    if outcome is not _HELD or not is_busy(cause) or waited is None:
+        return outcome.advice
+    return (
+        f"has been locked by another process for {waited:.1f} s: end that process or try again"
+    )
 
 
 def _first_line(cause: object) -> str:

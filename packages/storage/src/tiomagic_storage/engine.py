@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import random
 import sqlite3
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,19 +13,14 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from tiomagic_domain.errors import ConfigurationError, MissingDependencyError
-from tiomagic_storage._errors import BUSY_TIMEOUT_S, translated
+from tiomagic_domain.errors import ConfigurationError, MissingDependencyError, ProcessingError
+from tiomagic_domain.owner_only import make_private
+from tiomagic_storage._errors import translated
+from tiomagic_storage._places import EXAMPLES, make_file, path_of_url
+from tiomagic_storage.patience import BUSY_ROUND_S, PatientConnection
 
 OLDEST_SQLITE = (3, 35, 0)
 """The first one that both searches by trigrams and returns what it updated."""
-
-BUSY_ROUND_S = 0.05
-"""How long SQLite itself waits for the writers before it. It looks ever more rarely, every 0.1 s in
-the end, so that of many writers the late ones pass those who wait: 16 busy processes kept one out
-for more than `BUSY_TIMEOUT_S`. Begun anew after this time, all have the same chance."""
-
-EXAMPLES = "sqlite:///.tiomagic/jobs.db or postgresql://user:password@host/database"
-
 
 class Database:
     """Connections to one database. Safe to share between threads, and to go on with after a fork.
@@ -34,13 +28,27 @@ class Database:
     Args:
         engine: Where connections come from.
         place: Path of the file, or the URL without its password; for people.
+        file: The file of a SQLite database; None for a server.
     """
 
-    def __init__(self, engine: Engine, place: str) -> None:
+    def __init__(self, engine: Engine, place: str, file: Path | None = None) -> None:
         self.engine = engine
         self.place = place
+        self.file = file
         self._process = os.getpid()
         self._inherited: list[object] = []
+        self._identity: tuple[int, int] | None = None
+        self._prepare: Callable[[Database], None] | None = None
+        self._preparing = threading.RLock()
+
+    def opened(self, prepare: Callable[[Database], None]) -> None:
+        """Note which file has been opened, so that it is noticed when another takes its place.
+
+        Args:
+            prepare: Sees to the tables of the file that is there the next time.
+        """
+        self._prepare = None if self.file is None else prepare
+        self._identity = self._current()
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -51,8 +59,46 @@ class Database:
             self._inherited.append(self.engine.pool)
             self.engine.dispose(close=False)
             self._process = os.getpid()
+        self._look_for_another_file()
         with translated(self.place), self.engine.connect() as connection:
             yield connection
+
+    def _look_for_another_file(self) -> None:
+        """See that the connections lead to the file that has the name.
+
+        A file that was removed or replaced lives on for those who have it open, and what they write
+        is lost.
+
+        Raises:
+            ProcessingError: once. The next use opens what is there then, or makes it anew.
+        """
+        if self._prepare is None or self._identity == self._current():
+            return
+        with self._preparing:
+            found = self._current()
+            if self._identity is None:
+                self._prepare(self)
+                self._identity = self._current()
+            elif self._identity != found:
+                self._identity = None
+                self.engine.dispose()
+                raise ProcessingError(
+                    f"the database {self.place} was removed, renamed or replaced while it was "
+                    "open. Jobs that were stored meanwhile are where the old file is; put it back, "
+                    "or go on: the next call opens what is there then, or makes a new one",
+                    details={"database": self.place},
+                    code="database_replaced",
+                )
+
+    def _current(self) -> tuple[int, int] | None:
+        """Return what tells the file that has the name from every other one."""
+        if self.file is None:
+            return None
+        try:
+            found = self.file.stat()
+        except OSError:
+            return (0, 0)  # No file has it.
+        return found.st_dev, found.st_ino
 
     def close(self) -> None:
         """Close all connections. Harmless when repeated; a later use opens new ones."""
@@ -68,6 +114,9 @@ def build_database(url: str) -> Database:
     Raises:
         ConfigurationError: when the URL is of no use.
     """
+    file = path_of_url(url)
+    if file is not None:
+        return _sqlite(file)
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -75,28 +124,16 @@ def build_database(url: str) -> Database:
         raise ConfigurationError(
             f"the database URL is not one; it should look like {EXAMPLES}", code="database_url"
         ) from error
-    match parsed.get_backend_name():
-        case "sqlite":
-            return _sqlite(parsed)
-        case "postgresql" | "postgres":
-            return _postgresql(parsed)
+    if parsed.get_backend_name() in {"postgresql", "postgres"}:
+        return _postgresql(parsed)
     raise ConfigurationError(
         f"jobs cannot be kept in {parsed.get_backend_name()!r}; use {EXAMPLES}", code="database_url"
     )
 
 
-def _sqlite(url: URL) -> Database:
-    name = url.database or ""
-    if name in {"", ":memory:"} or name.startswith("file:"):
-        raise ConfigurationError(
-            "jobs are kept in a file that several processes share; the database URL should look "
-            f"like {EXAMPLES}",
-            code="database_url",
-        )
-    # Absolute from the start: a later change of the working directory must not change the file.
-    path = Path(name).expanduser().absolute()
+def _sqlite(path: Path) -> Database:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
     except OSError as error:
         raise ConfigurationError(
             f"the folder {path.parent} for the database cannot be made ({error.strerror}); set "
@@ -113,13 +150,14 @@ def _sqlite(url: URL) -> Database:
             code="database_version",
         )
     engine = create_engine(
-        url.set(drivername="sqlite+pysqlite", database=str(path)),
+        # The path as it is: in the text of a URL some of its characters would mean something.
+        URL.create("sqlite+pysqlite", database=str(path)),
         isolation_level="AUTOCOMMIT",
-        connect_args={"timeout": BUSY_ROUND_S},
+        connect_args={"timeout": BUSY_ROUND_S, "factory": PatientConnection},
     )
+    event.listen(engine, "do_connect", lambda *_: make_file(path))
     event.listen(engine, "connect", _make_durable)
-    event.listen(engine, "do_execute", _execute_in_turn)
-    return Database(engine, str(path))
+    return Database(engine, str(path), path)
 
 
 def _make_durable(connection: Any, _record: object) -> None:
@@ -127,22 +165,6 @@ def _make_durable(connection: Any, _record: object) -> None:
     # back the last commits, and a job that was sent to a rented GPU must not be forgotten. The
     # price is one fsync a write.
     connection.execute("PRAGMA synchronous = FULL")
-
-
-def _execute_in_turn(cursor: Any, statement: str, parameters: Any, _context: object) -> bool:
-    """Execute a statement, and wait for the other writers in rounds; see `BUSY_ROUND_S`."""
-    until = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            cursor.execute(statement, parameters)
-        except sqlite3.OperationalError as error:
-            code = getattr(error, "sqlite_errorcode", 0)
-            if code & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-            # SQLite answers at once where waiting would not help, as when two make a file WAL.
-            time.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - apart, not secret
-        else:
-            return True
 
 
 def _postgresql(url: URL) -> Database:

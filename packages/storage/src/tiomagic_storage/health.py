@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, func, inspect, make_url, select, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection, func, inspect, select, text
 
 from tiomagic_storage._errors import translated
+from tiomagic_storage._places import path_of_url
 from tiomagic_storage.engine import build_database
 from tiomagic_storage.schema import HEAD
 from tiomagic_storage.tables import VERSION_TABLE, jobs
@@ -70,12 +70,5 @@ def _look(connection: Connection, place: str) -> Health:
 
 def _absent_file(url: str) -> Path | None:
     """Return the SQLite file that a URL names and that is not there; None for everything else."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        return None  # build_database says it better.
-    name = parsed.database or ""
-    if parsed.get_backend_name() != "sqlite" or name in {"", ":memory:"}:
-        return None
-    path = Path(name).expanduser().absolute()
-    return None if path.exists() else path
+    path = path_of_url(url)
+    return None if path is None or path.exists() else path

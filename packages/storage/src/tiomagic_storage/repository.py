@@ -47,6 +47,7 @@ class SqlJobRepository:
         database = build_database(url)
         try:
             ensure_current(database)
+            database.opened(ensure_current)
         except BaseException:
             database.close()
             raise
