@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError
 from tiomagic_domain.media import VideoFile
+from tiomagic_domain.owner_only import make_private
 from tiomagic_domain.ports.processes import Life, Processes
 from tiomagic_local.processes import Worker
 
@@ -91,7 +92,7 @@ class Spool:
     def _take(self, job_id: str, worker: Worker) -> Worker | None:
         claim = self._claim(job_id)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_private(self._folder)
             while True:
                 with contextlib.suppress(FileExistsError):
                     _create(claim, worker.call_id)

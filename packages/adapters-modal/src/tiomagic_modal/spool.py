@@ -11,6 +11,7 @@ from typing import Any
 from tiomagic_domain.errors import APIError, ProcessingError
 from tiomagic_domain.jobs import Job, JobStatus
 from tiomagic_domain.media import VideoFile
+from tiomagic_domain.owner_only import make_private
 from tiomagic_domain.ports.provider import Report
 from tiomagic_modal.wire import Plain, check_protocol
 
@@ -52,7 +53,7 @@ class Spool:
         # Named by thread as well: two checks of one job may run at one time.
         partial = target.with_name(f".{target.name}.{threading.get_ident()}.partial")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_private(self._folder)
             partial.write_bytes(data)
             partial.replace(target)
         except OSError as error:

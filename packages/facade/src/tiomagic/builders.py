@@ -6,10 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tiomagic.deferred import AbsentMediaReader, DeferredRepository
 from tiomagic.installing import missing
+from tiomagic.launching import LOGS, WORKERS
+from tiomagic.settings import STATE
+from tiomagic_domain.owner_only import close_to_others
 
 if TYPE_CHECKING:
     from tiomagic.clock import SystemClock
@@ -30,6 +33,8 @@ INPUTS = "inputs"
 """Folder of the state folder: pictures and videos that were given, by their hash."""
 SPOOL = "spool"
 """Folder of the state folder: videos that are not in their place yet."""
+PRIVATE: Final = (INPUTS, SPOOL, LOGS, WORKERS, "uploads")
+"""The folders of the state folder."""
 
 
 def build_clock() -> SystemClock:
@@ -39,17 +44,29 @@ def build_clock() -> SystemClock:
     return SystemClock()
 
 
-def build_repository(url: str) -> Iterator[DeferredRepository]:
+def build_repository(url: str, state_dir: Path) -> Iterator[DeferredRepository]:
     """Give the job repository at a URL and close it in the end."""
 
     def open_it() -> SqlJobRepository:
         from tiomagic_storage import open_repository
 
+        _close_state(state_dir)
         return open_repository(url)
 
     repository = DeferredRepository(open_it)
     yield repository
     repository.close()
+
+
+def _close_state(state_dir: Path) -> None:
+    """Close to others what an older version has made for everybody to read.
+
+    A state folder of another name may be one that the user made, and has other things in it.
+    """
+    if state_dir.name == STATE:
+        close_to_others(state_dir)
+    for name in PRIVATE:
+        close_to_others(state_dir / name)
 
 
 def build_outputs(folder: Path) -> OutputStore:

@@ -35,7 +35,9 @@ class Container(containers.DeclarativeContainer):
     config = providers.Configuration(strict=True)
 
     clock = providers.ThreadSafeSingleton(builders.build_clock)
-    repository = providers.Resource(builders.build_repository, config.database_url)
+    repository = providers.Resource(
+        builders.build_repository, config.database_url, config.state_dir
+    )
     outputs = providers.ThreadSafeSingleton(builders.build_outputs, config.output_dir)
     media = providers.ThreadSafeSingleton(
         builders.build_media, config.state_dir, allow_private=config.allow_private_media

@@ -17,6 +17,7 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
 )
 from tiomagic_domain.interpreter import module_command, safe_environment
+from tiomagic_domain.owner_only import make_private, private_opener
 
 if TYPE_CHECKING:
     from tiomagic.settings import Settings
@@ -78,8 +79,8 @@ class ProcessLauncher:
         log = settings.state_dir / WORKERS / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', queue)}.log"
         handed = json.dumps({"queue": queue, **as_plain(settings)}).encode()
         try:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("ab") as output:
+            make_private(log.parent)
+            with open(log, "ab", opener=private_opener) as output:  # noqa: PTH123 - for the opener
                 # It forks and ends as soon as it has read; the fork is nobody's child.
                 subprocess.run(  # noqa: S603 - this interpreter, and a module of our own.
                     module_command("tiomagic.worker"),

@@ -53,6 +53,8 @@ WORKER_STALE_S: Final = 60
 """Default of ``worker_stale_s``: see ``tiomagic_domain.working.background.STALE_S``."""
 WORKER_CANCEL_S: Final = 20
 """Default of ``worker_cancel_s``: longer than most steps, which answer at their end."""
+STATE: Final = ".tiomagic"
+"""Default of ``state_dir``."""
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
 
@@ -245,7 +247,7 @@ def resolve(
     Raises:
         ConfigurationError: when a variable has a value that its setting does not take.
     """
-    values: dict[str, Any] = {"output_dir": Path("output_videos"), "state_dir": Path(".tiomagic")}
+    values: dict[str, Any] = {"output_dir": Path("output_videos"), "state_dir": Path(STATE)}
     for name, option in OPTIONS.items():
         for source, variables in ((".env", dotenv), ("the environment", environment)):
             text = variables.get(option.variable)

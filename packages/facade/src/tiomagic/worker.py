@@ -158,7 +158,7 @@ def _printed_to(path: Path) -> Iterator[None]:
     Without space for a log the run goes on and prints to the worker's.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
         logging.getLogger("tiomagic").warning("no log of its own for a job: %s", error)

@@ -161,9 +161,7 @@ def _advice(outcome: Outcome, cause: BaseException) -> str:
     waited = getattr(cause, WAITED, None)
     if outcome is not _HELD or not is_busy(cause) or waited is None:
         return outcome.advice
-    return (
-        f"has been locked by another process for {waited:.1f} s: end that process or try again"
-    )
+    return f"has been locked by another process for {waited:.1f} s: end that process or try again"
 
 
 def _first_line(cause: object) -> str:

@@ -22,6 +22,7 @@ from tiomagic_storage.patience import BUSY_ROUND_S, PatientConnection
 OLDEST_SQLITE = (3, 35, 0)
 """The first one that both searches by trigrams and returns what it updated."""
 
+
 class Database:
     """Connections to one database. Safe to share between threads, and to go on with after a fork.
 

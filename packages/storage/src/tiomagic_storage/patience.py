@@ -57,11 +57,20 @@ class PatientCursor(sqlite3.Cursor):
 
 
 class PatientConnection(sqlite3.Connection):
-    """A connection all of whose cursors are patient."""
+    """A connection all of whose statements are patient."""
 
     def cursor(self, factory: Any = PatientCursor) -> Any:
-        """Return a cursor; see ``sqlite3.Connection``. Its own ``execute`` comes by here as well."""
+        """Return a cursor; see ``sqlite3.Connection``."""
         return super().cursor(factory)
+
+    def execute(self, *call: Any) -> PatientCursor:
+        """Execute a statement by a cursor of its own; see ``sqlite3.Connection``."""
+        # The inherited one makes a plain cursor.
+        return PatientCursor(self).execute(*call)
+
+    def executemany(self, *call: Any) -> PatientCursor:
+        """Execute a statement for many rows; see ``sqlite3.Connection``."""
+        return PatientCursor(self).executemany(*call)
 
 
 def _in_turn(statement: Callable[..., object], call: tuple[Any, ...]) -> None:

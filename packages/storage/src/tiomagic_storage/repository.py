@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.jobs import Job, JobQuery
 from tiomagic_domain.ports.job_repository import KEY_TAKEN
+from tiomagic_storage._videos import VideoPaths
 from tiomagic_storage.engine import Database, build_database
 from tiomagic_storage.leases import SqlLeases
 from tiomagic_storage.queries import count_jobs, select_jobs
@@ -35,6 +36,7 @@ class SqlJobRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._videos = VideoPaths(database.file)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -73,7 +75,7 @@ class SqlJobRepository:
         Raises:
             ProcessingError: when a job with this id is stored already, or the store cannot write.
         """
-        row = to_row(job)
+        row = self._row(job)
         with self._database.connection() as connection:
             try:
                 connection.execute(insert(jobs), row)
@@ -109,7 +111,7 @@ class SqlJobRepository:
             row = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).mappings().first()
         if row is None:
             raise self._not_found(job_id)
-        return from_row(row)
+        return self._job(row)
 
     def save(self, job: Job) -> Job:
         """Store a changed job durably, if nobody has saved it since ``job`` was read.
@@ -124,7 +126,7 @@ class SqlJobRepository:
         saved = replace(job, version=job.version + 1)
         unchanged = (jobs.c.job_id == job.job_id) & (jobs.c.version == job.version)
         with self._database.connection() as connection:
-            written = connection.execute(update(jobs).where(unchanged).values(to_row(saved)))
+            written = connection.execute(update(jobs).where(unchanged).values(self._row(saved)))
             if written.rowcount:
                 return saved
             stored = connection.scalar(select(jobs.c.version).where(jobs.c.job_id == job.job_id))
@@ -152,7 +154,7 @@ class SqlJobRepository:
             while True:
                 wanted = replace(query, limit=missing)
                 rows = connection.execute(select_jobs(wanted, last, few)).mappings().all()
-                found += _readable(rows)
+                found += map(self._here, _readable(rows))
                 if missing is None or len(rows) < missing or len(found) == query.limit:
                     return found
                 missing = (query.limit or 0) - len(found)
@@ -174,6 +176,16 @@ class SqlJobRepository:
         with self._database.connection() as connection:
             if not connection.execute(delete(jobs).where(jobs.c.job_id == job_id)).rowcount:
                 raise self._not_found(job_id)
+
+    def _row(self, job: Job) -> dict[str, Any]:
+        return to_row(replace(job, result_video=self._videos.stored(job.result_video)))
+
+    def _job(self, row: Mapping[Any, Any]) -> Job:
+        return self._here(from_row(row))
+
+    def _here(self, job: Job) -> Job:
+        place = self._videos.resolved(job.result_video)
+        return job if place == job.result_video else replace(job, result_video=place)
 
     def _place_of(self, connection: Connection, job_id: str) -> tuple[str, str]:
         time = connection.scalar(select(jobs.c.creation_time).where(jobs.c.job_id == job_id))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.owner_only import make_private, private_opener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class InputStore:
             ProcessingError: when the folder cannot be written or the disk is full.
         """
         with _writing(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_private(self._folder)
         part = self._folder / f".{uuid.uuid4().hex}.part"
         try:
             yield self._write(part, chunks)
@@ -59,7 +60,7 @@ class InputStore:
         digest = hashlib.sha256()
         size = 0
         with _writing(self._folder):
-            file = part.open("xb")
+            file = open(part, "xb", opener=private_opener)  # noqa: PTH123, SIM115 - see _write
         try:
             # Errors of the source are not errors of this folder: only the write is translated.
             for chunk in chunks:

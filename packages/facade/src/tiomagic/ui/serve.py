@@ -11,6 +11,7 @@ from tiomagic.builders import INPUTS
 from tiomagic.installing import missing
 from tiomagic.ui.desk import UPLOADS
 from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.owner_only import make_private
 
 if TYPE_CHECKING:
     from tiomagic.session import Session
@@ -91,7 +92,7 @@ def serve(session: Session, door: Door, *, open_browser: bool = False) -> tuple[
         from tiomagic.ui.page import build_page  # noqa: PLC0415  # The same.
     except ImportError as error:
         raise missing("ui", error) from error
-    uploads.mkdir(parents=True, exist_ok=True)
+    make_private(uploads)
     blocks = build_page(session)
     try:
         _, address, _ = blocks.launch(

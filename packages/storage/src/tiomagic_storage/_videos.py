@@ -1,0 +1,86 @@
+"""How the path of a finished video is stored, so that a folder may be renamed, moved or mounted.
+
+=============================  ====================================================================
+stored                         means
+=============================  ====================================================================
+``../output_videos/a.mp4``     from the folder of the database; also without ``../``
+``/videos/a.mp4``              somewhere else, and every path of an older version
+``file:/videos/%FF.mp4``       the same with bytes that are no text
+=============================  ====================================================================
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote, unquote
+
+_QUOTED = "file:"
+_UP = ".."
+
+
+class VideoPaths:
+    """Translates between paths of this machine and what is stored.
+
+    Args:
+        database: The file of the database; None for a server, where all paths stay as they are.
+    """
+
+    def __init__(self, database: Path | None) -> None:
+        self._folder = None if database is None else database.parent
+        self._moved: dict[Path, Path] = {}
+
+    def stored(self, path: str | None) -> str | None:
+        """Return what is stored for the path of a video."""
+        if path is None:
+            return None
+        kept = self._relative(Path(path)) or path
+        try:
+            kept.encode()
+        except UnicodeEncodeError:
+            return _QUOTED + quote(kept, errors="surrogateescape")
+        return kept
+
+    def resolved(self, stored: str | None) -> str | None:
+        """Return the path on this machine, as far as one can be known."""
+        if stored is None:
+            return None
+        text = stored
+        if stored.startswith(_QUOTED):
+            text = unquote(stored.removeprefix(_QUOTED), errors="surrogateescape")
+        if self._folder is None:
+            return text
+        path = Path(text)
+        if path.is_absolute():
+            return str(self._followed(path, self._folder))
+        if path.parts[:1] == (_UP,):
+            return str(self._folder.parent.joinpath(*path.parts[1:]))
+        return str(self._folder / path)
+
+    def _relative(self, path: Path) -> str | None:
+        """Return the path from the folder of the database; None for one that lies elsewhere.
+
+        The state folder lies in the working folder, beside that of the videos: they move together.
+        """
+        if self._folder is None or not path.is_absolute():
+            return None
+        for above, base in (("", self._folder), (_UP, self._folder.parent)):
+            # The root holds everything, also what does not move with the database.
+            if path.is_relative_to(base) and base != base.parent:
+                return str(PurePosixPath(above, *path.relative_to(base).parts))
+        return None
+
+    def _followed(self, path: Path, folder: Path) -> Path:
+        """Return where a video is that an older version stored before its folder was moved."""
+        if path.exists():
+            return path
+        known = self._moved.get(path.parent)
+        if known is not None:
+            return known / path.name if (known / path.name).exists() else path
+        tails = [path.parts[start:] for start in range(1, len(path.parts))]
+        for base in (folder.parent, folder):
+            for tail in tails:
+                found = base.joinpath(*tail)
+                if found.exists():
+                    self._moved[path.parent] = found.parent
+                    return found
+        return path
