@@ -47,7 +47,7 @@ def test_a_folder_may_have_any_name(tmp_path, name):
 
 
 def test_what_follows_a_question_mark_is_not_ignored(tmp_path):
-    """A path with a bare question mark is an error that says how it is written, and makes nothing."""
+    """A path with a bare question mark is an error that says how to write it; nothing is made."""
     with pytest.raises(ConfigurationError, match="%3F"):
         open_repository(f"sqlite:///{tmp_path}/which take? (2)/jobs.db")
     assert list(tmp_path.iterdir()) == []

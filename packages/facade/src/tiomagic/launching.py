@@ -80,7 +80,7 @@ class ProcessLauncher:
         handed = json.dumps({"queue": queue, **as_plain(settings)}).encode()
         try:
             make_private(log.parent)
-            with open(log, "ab", opener=private_opener) as output:  # noqa: PTH123 - for the opener
+            with open(log, "ab", opener=private_opener) as output:
                 # It forks and ends as soon as it has read; the fork is nobody's child.
                 subprocess.run(  # noqa: S603 - this interpreter, and a module of our own.
                     module_command("tiomagic.worker"),

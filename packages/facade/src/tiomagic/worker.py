@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tiomagic_domain.owner_only import make_private
+
 if TYPE_CHECKING:
     from tiomagic.session import Session
     from tiomagic_domain.generation import Generation

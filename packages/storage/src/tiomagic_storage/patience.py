@@ -1,8 +1,8 @@
-"""Connections to SQLite whose every statement waits its turn, those of SQLAlchemy's set-up included.
+"""Connections to SQLite whose every statement waits its turn, those of the set-up included.
 
-SQLite answers "busy" for many reasons: another process writes, recovers the log after a crash, makes
-the file WAL, or closes it. Whatever it is that a statement meets, it is tried again in rounds until
-`BUSY_TIMEOUT_S` is over, and the error then says for how long it really was.
+SQLite answers "busy" for many reasons: another process writes, recovers the log after a crash,
+makes the file WAL, or closes it. Whatever it is that a statement meets, it is tried again in rounds
+until `BUSY_TIMEOUT_S` is over, and the error then says for how long it really was.
 """
 
 from __future__ import annotations

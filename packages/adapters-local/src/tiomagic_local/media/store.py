@@ -60,7 +60,7 @@ class InputStore:
         digest = hashlib.sha256()
         size = 0
         with _writing(self._folder):
-            file = open(part, "xb", opener=private_opener)  # noqa: PTH123, SIM115 - see _write
+            file = open(part, "xb", opener=private_opener)  # noqa: SIM115 - see _write
         try:
             # Errors of the source are not errors of this folder: only the write is translated.
             for chunk in chunks:
