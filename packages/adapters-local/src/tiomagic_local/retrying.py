@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tenacity import RetryCallState, Retrying
 
-log = logging.getLogger("tiomagic.local")
+log: logging.Logger = logging.getLogger("tiomagic.local")
 
 ATTEMPTS = 4
 """With pauses of up to half a second, one and two: a fault that lasts longer is no hiccup."""

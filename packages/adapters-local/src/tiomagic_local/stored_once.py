@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from tiomagic_local.held import COMMIT
 
-log = logging.getLogger("tiomagic.local")
+log: logging.Logger = logging.getLogger("tiomagic.local")
 
 
 class Blob(NamedTuple):

@@ -20,7 +20,7 @@ from tiomagic_modal.names import (
 from tiomagic_modal.pins import PINS, PYTHON
 from tiomagic_modal.source import SHIPPED, is_left_out, local_tags
 
-image = (
+image: modal.Image = (
     modal.Image.debian_slim(python_version=PYTHON)
     .uv_pip_install(*PINS)
     .env(
@@ -36,11 +36,11 @@ image = (
     .add_local_python_source(*SHIPPED, ignore=is_left_out)
 )
 
-outputs = modal.Volume.from_name(OUTPUTS_VOLUME, create_if_missing=True)
-weights = modal.Volume.from_name(WEIGHTS_VOLUME, create_if_missing=True)
-hugging_face = modal.Secret.from_name(HUGGING_FACE_SECRET)
-board = modal.Dict.from_name(BOARD, create_if_missing=True)
+outputs: modal.Volume = modal.Volume.from_name(OUTPUTS_VOLUME, create_if_missing=True)
+weights: modal.Volume = modal.Volume.from_name(WEIGHTS_VOLUME, create_if_missing=True)
+hugging_face: modal.Secret = modal.Secret.from_name(HUGGING_FACE_SECRET)
+board: modal.Dict = modal.Dict.from_name(BOARD, create_if_missing=True)
 """Not made by a deployment: whoever looks first makes it."""
 
 # In the container the tags are of no use, and hashing the source would only cost time.
-app = modal.App(APP, tags=local_tags() if modal.is_local() else {}, include_source=False)
+app: modal.App = modal.App(APP, tags=local_tags() if modal.is_local() else {}, include_source=False)

@@ -39,7 +39,7 @@ from tiomagic_modal.source import local_tags, version_key
 if TYPE_CHECKING:
     import modal
 
-log = logging.getLogger("tiomagic.modal")
+log: logging.Logger = logging.getLogger("tiomagic.modal")
 
 DEPLOY_DEADLINE_S = 1800.0
 """The first deployment builds an image of several gigabytes, which takes minutes."""

@@ -21,7 +21,7 @@ from tiomagic_domain.progress import Phase, Progress
 from tiomagic_modal.names import RESULT_FILE, VIDEO_FILE, claim_key, moment_key, stop_key
 from tiomagic_modal.wire import DUPLICATE, Plain
 
-log = logging.getLogger("tiomagic.modal.worker")
+log: logging.Logger = logging.getLogger("tiomagic.modal.worker")
 
 PROGRESS_INTERVAL_S = 1.0
 """Least time between two looks for a new moment: a put is a round trip, and nobody looks faster."""

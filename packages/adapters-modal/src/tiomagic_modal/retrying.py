@@ -11,7 +11,7 @@ from tiomagic_modal.errors import translate
 if TYPE_CHECKING:
     from tenacity import RetryCallState, Retrying
 
-log = logging.getLogger("tiomagic.modal")
+log: logging.Logger = logging.getLogger("tiomagic.modal")
 
 PAUSE_S = 0.25
 """The longest first pause; Modal's client has made some short ones itself by then. Each later pause

@@ -39,7 +39,7 @@ class TioMagicError(Exception):
         retryable: True when the same call may succeed later without a change.
     """
 
-    code = "error"
+    code: str = "error"
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Problem:
 class ValidationError(TioMagicError, ValueError):
     """The arguments of a call are not legal. Nothing was stored and nothing was spent."""
 
-    code = "invalid_input"
+    code: str = "invalid_input"
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class ValidationError(TioMagicError, ValueError):
         if problems:
             given["problems"] = [problem.to_dict() for problem in problems]
         super().__init__(message, details=given, code=code)
-        self.problems = tuple(problems)
+        self.problems: tuple[Problem, ...] = tuple(problems)
 
     @classmethod
     def of(
@@ -130,49 +130,49 @@ class ValidationError(TioMagicError, ValueError):
 class UnknownModelError(TioMagicError, LookupError):
     """No model has this name, or it does not serve the feature."""
 
-    code = "unknown_model"
+    code: str = "unknown_model"
 
 
 class UnknownProviderError(TioMagicError, LookupError):
     """No provider has this name."""
 
-    code = "unknown_provider"
+    code: str = "unknown_provider"
 
 
 class ResourceNotFoundError(TioMagicError, LookupError):
     """A job, a file or a remote call is not there."""
 
-    code = "not_found"
+    code: str = "not_found"
 
 
 class ConfigurationError(TioMagicError):
     """A setting is missing or cannot be used."""
 
-    code = "configuration"
+    code: str = "configuration"
 
 
 class MissingDependencyError(ConfigurationError, ImportError):
     """A package is needed that is not installed. The message has the command that installs it."""
 
-    code = "missing_dependency"
+    code: str = "missing_dependency"
 
 
 class AuthenticationError(TioMagicError):
     """A token is missing, or the service refused it."""
 
-    code = "authentication"
+    code: str = "authentication"
 
 
 class APIError(TioMagicError):
     """A remote service could not be reached, or answered with an error of its own."""
 
-    code = "api_error"
+    code: str = "api_error"
 
 
 class RateLimitError(APIError):
     """A remote service asks to come back later."""
 
-    code = "rate_limited"
+    code: str = "rate_limited"
 
     def __init__(self, message: str, *, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message, details=details, retryable=True)
@@ -181,49 +181,49 @@ class RateLimitError(APIError):
 class DeploymentError(TioMagicError):
     """The remote side could not be set up."""
 
-    code = "deployment"
+    code: str = "deployment"
 
 
 class GenerationError(TioMagicError):
     """The model could not make the video."""
 
-    code = "generation"
+    code: str = "generation"
 
 
 class GenerationCanceledError(GenerationError):
     """The generation stopped because it was asked to."""
 
-    code = "canceled"
+    code: str = "canceled"
 
 
 class JobExecutionError(TioMagicError):
     """A job ended without a video."""
 
-    code = "job_failed"
+    code: str = "job_failed"
 
 
 class JobTimeoutError(JobExecutionError, TimeoutError):
     """A job did not end within the time that the caller was ready to wait. It may still run."""
 
-    code = "timeout"
+    code: str = "timeout"
 
 
 class ProcessingError(TioMagicError):
     """A file could not be read, decoded or written."""
 
-    code = "processing"
+    code: str = "processing"
 
 
 class InvalidTransitionError(TioMagicError):
     """A job was asked to move to a status that it cannot reach from where it is."""
 
-    code = "invalid_transition"
+    code: str = "invalid_transition"
 
 
 class StaleJobError(TioMagicError):
     """A job was saved from a copy that somebody else has overtaken: read it again and decide."""
 
-    code = "stale_job"
+    code: str = "stale_job"
 
     def __init__(self, message: str, *, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message, details=details, retryable=True)
@@ -232,4 +232,4 @@ class StaleJobError(TioMagicError):
 class LeaseLostError(TioMagicError):
     """What this process held is not its own any more: others thought it dead. Stop using it."""
 
-    code = "lease_lost"
+    code: str = "lease_lost"

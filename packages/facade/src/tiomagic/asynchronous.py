@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from tiomagic.arguments import JobFilters
     from tiomagic.batching import Batch, Comparison
     from tiomagic.calls.settings import AllSettings, InstanceOptions
-    from tiomagic.calls.types import AnyArguments, FeatureName, ModelName, ProviderName
+    from tiomagic.calls.types import (
+        AnyArguments,
+        AnyModel,
+        AnyProvider,
+        FeatureName,
+        ModelName,
+        ProviderName,
+    )
     from tiomagic.events import JobEvent
     from tiomagic.handle import JobHandle
     from tiomagic.settings import Settings
@@ -207,17 +214,17 @@ class AsyncTioMagic(AsyncFeatureCalls):
         """Return what makes a video again; see :meth:`tiomagic.TioMagic.get_recipe`."""
         return await self.call(self._tm.get_recipe, source)
 
-    async def get_providers(self) -> list[ProviderName]:
+    async def get_providers(self) -> list[AnyProvider]:
         """Return who can be configured; see :meth:`tiomagic.TioMagic.get_providers`."""
         return await self.call(self._tm.get_providers)
 
     async def get_models(
         self, feature: FeatureName, provider: ProviderName | None = None
-    ) -> list[ModelName]:
+    ) -> list[AnyModel]:
         """Return the models for a feature; see :meth:`tiomagic.TioMagic.get_models`."""
         return await self.call(self._tm.get_models, feature, provider)
 
-    async def get_default_model(self, provider: ProviderName | None = None) -> ModelName:
+    async def get_default_model(self, provider: ProviderName | None = None) -> AnyModel:
         """Return the model that runs when none is named."""
         return await self.call(self._tm.get_default_model, provider)
 

@@ -72,8 +72,8 @@ class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
 
     def configure(
         self,
-        *,
         provider: ProviderName | None = None,
+        *,
         api_key: str | None = None,
         model_path: str | Path | None = None,
         gpu: str | None = None,

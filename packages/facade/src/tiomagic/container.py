@@ -32,21 +32,23 @@ class Container(containers.DeclarativeContainer):
     """Everything that a generation needs."""
 
     # No key may be called ``provider``, ``get``, ``set`` …: they are the configuration's own names.
-    config = providers.Configuration(strict=True)
+    config: providers.Configuration = providers.Configuration(strict=True)
 
-    clock = providers.ThreadSafeSingleton(builders.build_clock)
-    repository = providers.Resource(
+    clock: providers.Provider[Any] = providers.ThreadSafeSingleton(builders.build_clock)
+    repository: providers.Provider[Any] = providers.Resource(
         builders.build_repository, config.database_url, config.state_dir
     )
-    outputs = providers.ThreadSafeSingleton(builders.build_outputs, config.output_dir)
-    media = providers.ThreadSafeSingleton(
+    outputs: providers.Provider[Any] = providers.ThreadSafeSingleton(
+        builders.build_outputs, config.output_dir
+    )
+    media: providers.Provider[Any] = providers.ThreadSafeSingleton(
         builders.build_media, config.state_dir, allow_private=config.allow_private_media
     )
-    pictures = providers.ThreadSafeSingleton(builders.build_pictures)
-    generation_log = providers.ThreadSafeSingleton(
+    pictures: providers.Provider[Any] = providers.ThreadSafeSingleton(builders.build_pictures)
+    generation_log: providers.Provider[Any] = providers.ThreadSafeSingleton(
         builders.build_generation_log, config.log_path, repository
     )
-    local = providers.ThreadSafeSingleton(
+    local: providers.Provider[Any] = providers.ThreadSafeSingleton(
         builders.build_local,
         model_path=config.local.model_path,
         weights_dir=config.local.weights_dir,
@@ -54,7 +56,7 @@ class Container(containers.DeclarativeContainer):
         device=config.local.device,
         state_dir=config.state_dir,
     )
-    modal = providers.ThreadSafeSingleton(
+    modal: providers.Provider[Any] = providers.ThreadSafeSingleton(
         builders.build_modal,
         gpu=config.modal.gpu,
         timeout_s=config.modal.timeout,
@@ -65,11 +67,13 @@ class Container(containers.DeclarativeContainer):
         state_dir=config.state_dir,
     )
     # Replaced in each container: it needs the container's own providers, not their results.
-    backends = providers.Dependency(instance_of=Backends)
+    backends: providers.Provider[Any] = providers.Dependency(instance_of=Backends)
     # Replaced likewise.
     background: providers.Provider[Any] = providers.Object(None)
-    journal = providers.ThreadSafeSingleton(Journal, generation_log=generation_log)
-    generation = providers.ThreadSafeSingleton(
+    journal: providers.Provider[Any] = providers.ThreadSafeSingleton(
+        Journal, generation_log=generation_log
+    )
+    generation: providers.Provider[Any] = providers.ThreadSafeSingleton(
         Generation,
         providers=backends,
         repository=repository,
@@ -80,7 +84,7 @@ class Container(containers.DeclarativeContainer):
         on_trouble=journal.provided.trouble,
         background=background,
     )
-    archive = providers.ThreadSafeSingleton(
+    archive: providers.Provider[Any] = providers.ThreadSafeSingleton(
         Archive,
         repository=repository,
         outputs=outputs,

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, TextIO, Unpack, cast
 
 if TYPE_CHECKING:
     from tiomagic.arguments import JobFilters
-    from tiomagic.calls.types import FeatureName, ModelName, ProviderName
+    from tiomagic.calls.types import (
+        AnyModel,
+        AnyProvider,
+        FeatureName,
+        ModelName,
+        ProviderName,
+    )
     from tiomagic.handle import JobHandle
     from tiomagic.session import Session
 
@@ -170,13 +176,13 @@ class Inquiries(ABC):
         """
         return self._session.archive.delete(job_id, files=files)
 
-    def get_providers(self) -> list[ProviderName]:
+    def get_providers(self) -> list[AnyProvider]:
         """Return a fresh list of the providers that can be configured."""
-        return cast("list[ProviderName]", self._session.provider_names())
+        return cast("list[AnyProvider]", self._session.provider_names())
 
     def get_models(
         self, feature: FeatureName, provider: ProviderName | None = None
-    ) -> list[ModelName]:
+    ) -> list[AnyModel]:
         """Return the names of the models for a feature, sorted.
 
         Args:
@@ -190,9 +196,9 @@ class Inquiries(ABC):
         from tiomagic import listing
 
         names = listing.model_names(self._session, feature, provider)
-        return cast("list[ModelName]", names)
+        return cast("list[AnyModel]", names)
 
-    def get_default_model(self, provider: ProviderName | None = None) -> ModelName:
+    def get_default_model(self, provider: ProviderName | None = None) -> AnyModel:
         """Return the model that runs when none is named.
 
         Args:
@@ -200,7 +206,7 @@ class Inquiries(ABC):
         """
         name = provider or self._session.configured_provider()
         default = self._session.provider(name).capabilities().default_model
-        return cast("ModelName", default)
+        return cast("AnyModel", default)
 
     def get_schema(
         self, feature: FeatureName, model: ModelName

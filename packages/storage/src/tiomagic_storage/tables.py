@@ -22,14 +22,14 @@ from tiomagic_domain.progress import Progress
 VERSION_TABLE = "tiomagic_schema"
 """Holds the revision of the schema, under a name that no other application's migrations use."""
 
-metadata = MetaData()
+metadata: MetaData = MetaData()
 
 # Ids and times are compared byte by byte, not by the rules of a language.
 _BYTEWISE = String().with_variant(String(collation="C"), "postgresql")
 
 # The order is that of use: SQLite reads a row from its start, and a search in the prompts never
 # touches the long columns behind.
-jobs = Table(
+jobs: Table = Table(
     "tiomagic_jobs",
     metadata,
     Column("job_id", _BYTEWISE, primary_key=True),
@@ -74,7 +74,7 @@ jobs = Table(
 
 # The tags once more, one a row and in the order of the listing. The database itself keeps them as
 # the column says (see ``searching.py``), so that a job is still written by a single statement.
-tags = Table(
+tags: Table = Table(
     "tiomagic_tags",
     metadata,
     Column("tag", _BYTEWISE, primary_key=True),
@@ -83,7 +83,7 @@ tags = Table(
     Index("tiomagic_tags_by_job", "job_id"),
 )
 
-leases = Table(
+leases: Table = Table(
     "tiomagic_leases",
     metadata,
     Column("name", _BYTEWISE, primary_key=True),

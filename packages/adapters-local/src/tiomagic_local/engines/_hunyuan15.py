@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from diffusers import ClassifierFreeGuidance
 
@@ -19,8 +19,8 @@ class Hunyuan15Engine(PipelineEngine):
 
     calls_back = False
     # The pipeline knows how much of a prompt it reads.
-    limit_argument = None
-    ours = PipelineEngine.ours | {"guidance_scale", "flow_shift"}
+    limit_argument: ClassVar[str | None] = None
+    ours: ClassVar[frozenset[str]] = PipelineEngine.ours | {"guidance_scale", "flow_shift"}
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         super().__init__(pipeline, card)

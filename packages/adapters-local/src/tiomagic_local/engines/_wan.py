@@ -46,7 +46,7 @@ class WanEngine(PipelineEngine):
     masked = False
     in_order: ClassVar[bool] = True
     """True where what the VAE decodes, from the first to the last, are the frames of the clip."""
-    ours = PipelineEngine.ours | {"flow_shift"}
+    ours: ClassVar[frozenset[str]] = PipelineEngine.ours | {"flow_shift"}
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         # Only UniPC obeys flow_shift, whatever scheduler the repository ships. A new one for each

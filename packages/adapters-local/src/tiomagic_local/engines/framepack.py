@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import ImageToVideoInputs, InterpolateInputs
@@ -23,7 +23,7 @@ class FramePack(PipelineEngine):
 
     pipeline = "HunyuanVideoFramepackPipeline"
     # In fp16 the VAE may overflow, in bf16 it shows bands.
-    fp32 = ("vae",)
+    fp32: ClassVar[tuple[str, ...]] = ("vae",)
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         super().__init__(pipeline, card)

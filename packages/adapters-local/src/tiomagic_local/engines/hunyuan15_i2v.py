@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from tiomagic_domain.features import ImageToVideoInputs
 from tiomagic_domain.media import Clip
@@ -16,7 +16,7 @@ class Hunyuan15ImageToVideo(Hunyuan15Engine):
 
     pipeline = "HunyuanVideo15ImageToVideoPipeline"
     # The picture's, not arguments.
-    ours = Hunyuan15Engine.ours | {"width", "height"}
+    ours: ClassVar[frozenset[str]] = Hunyuan15Engine.ours | {"width", "height"}
 
     def image_to_video(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from transformers import AutoTokenizer, ProcessorMixin
 
@@ -31,9 +31,9 @@ class Kandinsky5(PipelineEngine):
 
     pipeline = "Kandinsky5T2VPipeline"
     # In fp16 the VAE may overflow, in bf16 it shows bands.
-    fp32 = ("vae",)
+    fp32: ClassVar[tuple[str, ...]] = ("vae",)
     masked = False
-    ours = PipelineEngine.ours | {"flow_shift"}
+    ours: ClassVar[frozenset[str]] = PipelineEngine.ours | {"flow_shift"}
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         super().__init__(pipeline, card)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ class Pusa(WanEngine):
     """Runs ``WanPipeline`` with the weights of Pusa."""
 
     pipeline = "WanPipeline"
-    ours = WanEngine.ours | {
+    ours: ClassVar[frozenset[str]] = WanEngine.ours | {
         "noise_multiplier",
         "last_noise_multiplier",
         "cond_position",

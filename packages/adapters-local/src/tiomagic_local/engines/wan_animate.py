@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
@@ -41,11 +41,11 @@ class WanAnimate(WanEngine):
 
     pipeline = "WanAnimatePipeline"
     # The character is read once; in bf16 its encoder saves 1.2 GiB and blurs what it sees.
-    fp32 = ("vae", "image_encoder")
+    fp32: ClassVar[tuple[str, ...]] = ("vae", "image_encoder")
     # Segments share frames, and the pipeline needs what it has decoded for the next one.
     in_order = False
     # The skeletons' number is the video's length.
-    ours = WanEngine.ours | {"num_frames"}
+    ours: ClassVar[frozenset[str]] = WanEngine.ours | {"num_frames"}
 
     def pose_guidance(
         self,

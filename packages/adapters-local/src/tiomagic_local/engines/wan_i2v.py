@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from tiomagic_domain.features import ImageToVideoInputs, InterpolateInputs
 from tiomagic_domain.media import Clip
@@ -16,7 +16,7 @@ class WanImageToVideo(WanEngine):
 
     pipeline = "WanImageToVideoPipeline"
     # The picture is read once; in bf16 its encoder saves 1.2 GiB and blurs what it sees.
-    fp32 = ("vae", "image_encoder")
+    fp32: ClassVar[tuple[str, ...]] = ("vae", "image_encoder")
 
     def image_to_video(
         self,

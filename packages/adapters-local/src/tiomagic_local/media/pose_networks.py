@@ -99,8 +99,8 @@ class Network:
         given = session.get_inputs()[0]
         self._input = given.name
         tall, wide = given.shape[2:4] if len(given.shape) == 4 else (None, None)
-        self.width = wide if isinstance(wide, int) else size[0]
-        self.height = tall if isinstance(tall, int) else size[1]
+        self.width: int = wide if isinstance(wide, int) else size[0]
+        self.height: int = tall if isinstance(tall, int) else size[1]
 
     def run(self, pixels: Floats) -> list[Any]:
         """Return the outputs for one picture: (H, W, 3) in, first axis 1 in each output."""

@@ -71,7 +71,7 @@ class Band:
         threads: int,
         on_end: Callable[[], None],
     ) -> None:
-        self.folder = tempfile.mkdtemp(prefix="tiomagic-ranks-")
+        self.folder: str = tempfile.mkdtemp(prefix="tiomagic-ranks-")
         self.failure: GenerationError | None = None
         self._ended = False
         self._on_end = on_end

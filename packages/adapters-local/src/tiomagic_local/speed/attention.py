@@ -23,7 +23,7 @@ from diffusers.models.attention_dispatch import (
 
 from tiomagic_local.speed.parts import refusal
 
-log = logging.getLogger("tiomagic.local")
+log: logging.Logger = logging.getLogger("tiomagic.local")
 
 NATIVE = "native"
 """PyTorch's own choice; works everywhere."""

@@ -32,7 +32,7 @@ class PromptMemory:
 
     def __init__(self) -> None:
         self._entries: OrderedDict[Key, Any] = OrderedDict()
-        self.hits = 0
+        self.hits: int = 0
         """Calls that were answered from memory since the last `used` began."""
 
     @contextlib.contextmanager

@@ -26,7 +26,7 @@ class FakeOutputStore:
     def __init__(self, folder: Path) -> None:
         self.saved: dict[str, Path] = {}
         self.failure: ProcessingError | None = None
-        self.tidied = 0
+        self.tidied: int = 0
         self._folder = folder
 
     def save(self, job: Job, video: VideoFile) -> Path:

@@ -26,7 +26,7 @@ class FakeProcesses:
     def __init__(
         self, clock: FakeClock, name: str = "caller", alive: set[str] | None = None
     ) -> None:
-        self.alive = set() if alive is None else alive
+        self.alive: set[str] = set() if alive is None else alive
         self.ended: list[str] = []
         self.boot = "boot-1"
         self.hidden: set[str] = set()

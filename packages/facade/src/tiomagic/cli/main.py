@@ -66,7 +66,9 @@ COMMANDS = (
     ui,
 )
 
-app = program(COMMANDS, under=epilog, name="tiomagic", epilog=HELP, no_args_is_help=True)
+app: typer.Typer = program(
+    COMMANDS, under=epilog, name="tiomagic", epilog=HELP, no_args_is_help=True
+)
 app.add_typer(modal)
 
 

@@ -14,7 +14,7 @@ from tiomagic.cli.output import Output, reporting
 if TYPE_CHECKING:
     from tiomagic_modal.administration import Administration
 
-modal = typer.Typer(
+modal: typer.Typer = typer.Typer(
     name="modal",
     help="Set up the Modal side, look at it, stop paying for it.",
     no_args_is_help=True,

@@ -54,7 +54,7 @@ class Desk:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.live = Live(session)
+        self.live: Live = Live(session)
 
     def providers(self) -> list[str]:
         """Return who can run a model, the configured one first."""

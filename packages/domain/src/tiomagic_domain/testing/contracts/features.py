@@ -35,7 +35,7 @@ class CancelAt:
     """
 
     def __init__(self, nth: int) -> None:
-        self.asked = 0
+        self.asked: int = 0
         self._nth = nth
 
     def raise_if_canceled(self) -> None:
