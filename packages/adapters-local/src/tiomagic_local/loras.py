@@ -18,6 +18,8 @@ from pathlib import Path
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.loras import SUFFIX, Lora
 from tiomagic_domain.progress import ProgressSink
+from tiomagic_local.formats import refusal
+from tiomagic_local.lora.tensors import sort
 from tiomagic_local.options import LocalOptions
 
 FOLDER = "loras"
@@ -46,6 +48,9 @@ def check_loras(loras: Iterable[Lora], options: LocalOptions) -> None:
     problems = []
     for lora in loras:
         try:
+            other = refusal(lora.weight_name or lora.source)
+            if other is not None:
+                raise _Unfit(other)
             if lora.is_file:
                 check_header(_file(lora, options))
             elif not REPOSITORY.fullmatch(lora.source):
@@ -158,15 +163,28 @@ def _download(
 
 
 def check_header(path: Path) -> None:
-    """Look whether a file is in the safetensors format and has LoRA tensors.
+    """Look whether a file is in the safetensors format and has LoRA tensors that can be applied.
 
     Raises:
         _Unfit: with what is wrong.
     """
     names = [name for name in _header(path) if name != "__metadata__"]
-    if not any("lora" in name.lower() for name in names):
+    contents = sort(names)
+    if contents.foreign:
+        kind, example = next(iter(contents.foreign.items()))
+        raise _Unfit(
+            f"is {kind}, which is not applied (its tensor {example!r}); LoRA, DoRA, LoHa, LoKr and "
+            "differences of weights are"
+        )
+    if not contents.adapts:
         example = f" such as {names[0]!r}" if names else ""
-        raise _Unfit(f"holds no LoRA: none of its {len(names)} tensors{example} belongs to one")
+        whole = len(contents.layers) > 0 and all(
+            name.endswith((".weight", ".bias")) for name in names
+        )
+        hint = "; a whole transformer is given as model_path" if whole else ""
+        raise _Unfit(
+            f"holds no LoRA: none of its {len(names)} tensors{example} belongs to one{hint}"
+        )
 
 
 def _header(path: Path) -> dict[str, object]:

@@ -28,6 +28,7 @@ from tiomagic_domain.progress import (
     ignore_progress,
 )
 from tiomagic_domain.recipe import build_recipe
+from tiomagic_local.lora.telling import named, partly_applied
 from tiomagic_local.memory import Plan
 from tiomagic_local.runtime import OUT_OF_MEMORY, Loaded, Runtime
 from tiomagic_local.streaming import heard_by
@@ -217,6 +218,9 @@ def _told(
         warned = list(engine.warnings(request.inputs, request.settings))
     for text in warned:
         note(text)
+    worn = {**loaded.facts, "loras": loaded.loras}
+    for left in partly_applied(worn, loaded.running.facts()):
+        note(left)
     with loaded.along(request, token) as both:
         clip = call_engine(engine, request.inputs, request.settings, watch, both)
     return replace(clip, facts={**clip.facts, "warnings": warned}) if warned else clip
@@ -252,7 +256,7 @@ def _pinned(job: Job, loaded: Loaded) -> Job:
     """
     pinned: dict[str, Any] = {}
     if loaded.loras:
-        pinned["loras"] = [{k: v for k, v in e.items() if k != "layers"} for e in loaded.loras]
+        pinned["loras"] = [named(fact).to_dict() for fact in loaded.loras]
     if loaded.revisions:
         pinned["revisions"] = dict(loaded.revisions)
     return replace(job, optional_args={**job.optional_args, **pinned}) if pinned else job
@@ -267,6 +271,7 @@ def _message(facts: Mapping[str, Any]) -> str:
         _cut(facts),
         f"no blocks were left out: {refused}" if refused else "",
         _alone(facts),
+        *partly_applied(facts, facts["acceleration"]),
     )
     return "; ".join(["completed", *filter(None, said)])
 

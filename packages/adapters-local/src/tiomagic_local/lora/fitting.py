@@ -1,0 +1,256 @@
+"""Which layers of a LoRA file a model has, and which are left out.
+
+Names and shapes are compared here, before anything is put on, so that each layer of a file is
+either applied or named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from tiomagic_local.lora.changes import BIASES, Change, kind_of, rank_of
+from tiomagic_local.lora.naming import Names, Place, Slot
+from tiomagic_local.lora.scaling import Scaling
+from tiomagic_local.lora.tensors import Contents
+
+LEAST = 0.5
+"""The share of a file's layers that has to fit. What people put on related models fits for the
+most part: a LoRA of a picture model on a text model loses a sixth of its layers (the two that look
+at the picture), one that was trained on VACE loses a sixth on the plain model, and a file for other
+blocks keeps a few by chance."""
+
+NO_LAYER = "no such layer"
+HALF = "a part of its matrices is missing"
+NO_BIAS = "no bias here"
+SHAPE = "another shape"
+SHOWN = 3
+"""Layers that a message names."""
+
+Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(slots=True)
+class Fit:
+    """What of a file goes on one component."""
+
+    pairs: dict[str, Pair] = field(default_factory=dict)
+    """First and second matrix by linear layer; alpha is in the first."""
+    changes: list[Change] = field(default_factory=list)
+    """All that is no such pair."""
+    applied: int = 0
+    """Layers of the file."""
+    kinds: Counter[str] = field(default_factory=Counter)
+    """How many layers by what they change."""
+    left: dict[str, str] = field(default_factory=dict)
+    """Why, by the layers of the file that are not applied."""
+    elsewhere: Counter[str] = field(default_factory=Counter)
+    """Layers by the component that they are for, which is not changed."""
+
+    @property
+    def share(self) -> float:
+        """The part of the file's layers that is applied; 0 for a file of none."""
+        total = self.applied + len(self.left)
+        return self.applied / total if total else 0.0
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a job's record says of it."""
+        facts: dict[str, Any] = {"layers": self.applied}
+        if set(self.kinds) - {"LoRA"}:
+            facts["kinds"] = dict(self.kinds)
+        if self.left or self.elsewhere:
+            why = Counter(reason.partition(":")[0] for reason in self.left.values())
+            why.update({f"of the {where}": count for where, count in self.elsewhere.items()})
+            facts["left_out"] = {
+                "layers": len(self.left) + sum(self.elsewhere.values()),
+                "why": dict(why),
+                "such_as": list(self.left)[:SHOWN],
+            }
+        return facts
+
+    def refusal(self) -> str | None:
+        """Return why it is not applied at all; None when it is."""
+        total = self.applied + len(self.left)
+        if self.share >= LEAST:
+            return None
+        other = [name for name, reason in self.left.items() if reason.startswith(SHAPE)]
+        if not self.applied and not other:
+            such = f", such as {next(iter(self.left))!r}" if self.left else ""
+            return f"fits no layer of this model: it was made for another architecture{such}"
+        some = "none" if not self.applied else f"only {self.applied}"
+        shown = other or list(self.left)
+        said = ", ".join(f"{name!r} ({self.left[name]})" for name in shown[:SHOWN])
+        return f"does not fit this model: {some} of its {total} layers can be applied; not: {said}"
+
+
+def joined(fits: Sequence[Fit]) -> Fit:
+    """Return what a file does to several components as one, for the record."""
+    whole = Fit()
+    for found in fits:
+        whole.applied += found.applied
+        whole.kinds.update(found.kinds)
+        whole.left.update(found.left)
+        whole.elsewhere.update(found.elsewhere)
+    return whole
+
+
+def fit(
+    contents: Contents,
+    tensors: Mapping[str, torch.Tensor],
+    part: torch.nn.Module,
+    names: Names,
+    *,
+    scaling: Scaling,
+    layers: Sequence[str],
+) -> Fit:
+    """Return what of a file goes on a component.
+
+    Args:
+        contents: Of the file.
+        tensors: All of the file.
+        part: The component; LoRAs may be on it.
+        names: Of its layers.
+        scaling: What the file says of its strength beside its tensors.
+        layers: Those of the file that are meant for this component.
+    """
+    found = Fit()
+    for layer in layers:
+        given = {role: tensors[name] for role, name in contents.layers[layer].items()}
+        place = names.find(layer)
+        if place.elsewhere is not None:
+            found.elsewhere[place.elsewhere] += 1
+            continue
+        reason = _fit_layer(found, layer, given, place, part, scaling)
+        if reason is None:
+            found.applied += 1
+        else:
+            found.left[layer] = reason
+    return found
+
+
+def _fit_layer(
+    found: Fit,
+    layer: str,
+    given: Mapping[str, torch.Tensor],
+    place: Place,
+    part: torch.nn.Module,
+    scaling: Scaling,
+) -> str | None:
+    """Add the changes of one layer; return why there are none, or None."""
+    if not place.slots:
+        return NO_LAYER
+    kind = kind_of(given)
+    biased = any(role in given for role in BIASES)
+    if kind is None and not biased:
+        return HALF
+    scale = scaling.of(layer, given, rank_of(given))
+    changes = [c for slot in place.slots for c in _changes(slot, given, kind, scale, part)]
+    if biased and not any(change.kind == "bias" for change in changes):
+        if not changes:
+            return NO_BIAS
+        found.left[f"{layer}.bias"] = NO_BIAS
+    for change in changes:
+        reason = _misfit(change, part)
+        if reason is not None:
+            return reason
+    for change in changes:
+        _add(found, change, part)
+    found.kinds[_word(changes[0], part)] += 1
+    return None
+
+
+def _changes(
+    slot: Slot,
+    given: Mapping[str, torch.Tensor],
+    kind: str | None,
+    scale: float,
+    part: torch.nn.Module,
+) -> Iterator[Change]:
+    owner = bare(part, slot.name)
+    attribute = "" if isinstance(owner, torch.nn.Parameter) else "weight"
+    if kind is not None:
+        yield Change(
+            name=slot.name,
+            attribute=attribute,
+            kind=kind,
+            tensors={r: t for r, t in given.items() if r not in BIASES and r != "alpha"},
+            scale=scale,
+            rows=slot.rows,
+        )
+    biases = {role: given[role] for role in BIASES if role in given}
+    if biases and getattr(owner, "bias", None) is not None:
+        yield Change(
+            name=slot.name,
+            attribute="bias",
+            kind="bias",
+            tensors=biases,
+            scale=scale,
+            rows=slot.rows,
+        )
+
+
+def _misfit(change: Change, part: torch.nn.Module) -> str | None:
+    """Return what of a change does not fit its tensor; None when all does. Computes no numbers."""
+    here = tensor_of(part, change).shape
+    meta = {role: tensor.to("meta") for role, tensor in change.tensors.items()}
+    tried = Change(
+        name=change.name,
+        attribute=change.attribute,
+        kind=change.kind,
+        tensors=meta,
+        rows=change.rows,
+    )
+    try:
+        tried.of(torch.empty(here, device="meta"))
+    except (RuntimeError, IndexError):
+        shapes = ", ".join(f"{role} {tuple(t.shape)}" for role, t in change.tensors.items())
+        return f"{SHAPE}: {shapes} in the file, {tuple(here)} in the model"
+    return None
+
+
+def _add(found: Fit, change: Change, part: torch.nn.Module) -> None:
+    """Add a change: as a pair where the layer is linear, and else as one of a tensor."""
+    module = bare(part, change.name)
+    plain = change.kind == "LoRA" and change.tensors.keys() == {"down", "up"}
+    flat = plain and all(tensor.ndim == 2 for tensor in change.tensors.values())
+    if not flat or not isinstance(module, torch.nn.Linear) or change.name in found.pairs:
+        found.changes.append(change)
+        return
+    down, up = change.tensors["down"], change.tensors["up"]
+    if change.rows:
+        up = torch.cat([up[start:end] for start, end in change.rows])
+    type_ = module.weight.dtype
+    found.pairs[change.name] = ((down.float() * change.scale).to(type_), up.to(type_))
+
+
+def _word(change: Change, part: torch.nn.Module) -> str:
+    if "magnitude" in change.tensors:
+        return "DoRA"
+    if change.kind in ("LoRA", "LoHa", "LoKr", "bias"):
+        return change.kind
+    if not change.attribute:
+        return "modulation"
+    return "norm" if tensor_of(part, change).ndim == 1 else change.kind
+
+
+def bare(part: torch.nn.Module, name: str) -> Any:
+    """Return a module, or a parameter, as it is under a LoRA that may be on it."""
+    owner: Any = part
+    for step in re.split(r"\.", name):
+        owner = getattr(owner, step)
+        get = getattr(owner, "get_base_layer", None)
+        owner = owner if get is None else get()
+    return owner
+
+
+def tensor_of(part: torch.nn.Module, change: Change) -> torch.nn.Parameter:
+    """Return the parameter that a change is for."""
+    owner = bare(part, change.name)
+    tensor = getattr(owner, change.attribute) if change.attribute else owner
+    assert isinstance(tensor, torch.nn.Parameter), "changes are of parameters"
+    return tensor

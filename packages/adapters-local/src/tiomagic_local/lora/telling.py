@@ -1,0 +1,40 @@
+"""What is said of LoRAs that are not applied as a whole. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from tiomagic_domain.loras import Lora
+
+FIELDS = frozenset(field.name for field in fields(Lora))
+"""Of an entry of the argument ``loras``; what else a record has of one is about the run."""
+
+
+def named(fact: Mapping[str, Any]) -> Lora:
+    """Return the LoRA that a record speaks of."""
+    return Lora(**{name: value for name, value in fact.items() if name in FIELDS})
+
+
+def partly_applied(facts: Mapping[str, Any], acceleration: Mapping[str, Any]) -> list[str]:
+    """Return what is to be said of LoRAs of which layers are not used, one text a file.
+
+    Args:
+        facts: Of a run.
+        acceleration: Of the same run, of what makes it fast.
+    """
+    worn = [
+        *facts.get("weights", {}).get("loras", ()),
+        *acceleration.get("few_steps", ()),
+        *facts.get("loras", ()),
+    ]
+    return [_said(fact) for fact in worn if fact.get("left_out")]
+
+
+def _said(fact: Mapping[str, Any]) -> str:
+    left = fact["left_out"]
+    total = fact["layers"] + left["layers"]
+    why = ", ".join(f"{count} {reason}" for reason, count in left["why"].items())
+    such = f", such as {left['such_as'][0]!r}" if left["such_as"] else ""
+    return f"{named(fact).label}: {left['layers']} of its {total} layers are not used ({why}{such})"
