@@ -75,6 +75,9 @@ def write_video(
     times: list[int] | None = None,
     rotation: int = 0,
     aspect: tuple[int, int] | None = None,
+    pix_fmt: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
 ) -> Path:
     """Write a video by FFmpeg directly, not by the code under test.
 
@@ -87,10 +90,14 @@ def write_video(
         times: When each frame starts, in milliseconds.
         rotation: Degrees of the display matrix, counter-clockwise.
         aspect: Width and height of a pixel.
+        pix_fmt: FFmpeg's name of the form of the pixels.
+        options: The encoder's.
+        container_options: The container's.
     """
-    with av.open(str(path), "w", format=container) as output:
-        stream: Any = output.add_stream(codec, rate=fps if times is None else 1000)
-        stream.pix_fmt, stream.width, stream.height = "yuv420p", 16, 16
+    with av.open(str(path), "w", format=container, options=container_options or {}) as output:
+        rate = fps if times is None else 1000
+        stream: Any = output.add_stream(codec, rate=rate, options=options or {})
+        stream.pix_fmt, stream.width, stream.height = pix_fmt, 16, 16
         for index, pixels in enumerate(frames):
             if index == 0:
                 stream.height, stream.width = pixels.shape[:2]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import io
+import struct
 import threading
 import warnings
+import zlib
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
+from tests.local.media.colours import PATCHES, middles, patches
 from tests.local.media.conftest import as_media
+from tests.local.media.heic import heic, tiled_heic
 
 from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.media import MediaKind
-from tiomagic_local.media.frames import load_image
+from tiomagic_local.media.frames import load_image, load_video
 from tiomagic_local.media.images import FORMATS, to_rgb
 
 IMAGE = MediaKind.IMAGE
@@ -36,7 +40,7 @@ def corners() -> Image.Image:
     return picture
 
 
-@pytest.mark.parametrize("form", sorted(set(FORMATS) - {"MPO"}))
+@pytest.mark.parametrize("form", sorted(set(FORMATS) - {"MPO", "HEIF"}))
 def test_every_format_is_read(reader, form):
     """What the messages promise is read, with its colours."""
     media = reader.read(encoded(corners(), form), IMAGE)
@@ -232,3 +236,198 @@ def test_a_picture_that_is_gone_is_told_by_its_hash(tmp_path):
     path.write_bytes(b"x")
     with pytest.raises(TioMagicError, match="000000000000…"):
         load_image(as_media(path, IMAGE))
+
+
+def seen(reader, data: bytes) -> np.ndarray:
+    """Return what is read of a picture."""
+    return np.asarray(load_image(reader.read(data, IMAGE)))
+
+
+def test_heic_is_a_picture(reader):
+    """What phones write: read, kept as what it is, and never a video."""
+    data = heic(Image.fromarray(patches()))
+    media = reader.read(data, IMAGE)
+    assert (media.media_type, media.path.suffix) == ("image/heic", ".heic")
+    assert (media.width, media.height) == (128, 96)
+    assert np.abs(middles(np.asarray(load_image(media))) - np.array(PATCHES)).max() <= 6
+    with pytest.raises(ValidationError, match="a HEIC picture that does not move"):
+        reader.read(data, MediaKind.VIDEO)
+
+
+def test_heic_in_tiles_is_read_whole(reader):
+    """Phones cut their pictures into tiles."""
+    picture = np.kron(patches(), np.ones((2, 2, 1), np.uint8))
+    media = reader.read(tiled_heic(picture, 64), IMAGE)
+    assert (media.width, media.height) == (256, 192)
+    assert np.abs(np.asarray(load_image(media)).astype(int) - picture).max() <= 8
+
+
+def test_heic_lies_as_it_was_held(reader):
+    """Turned once, by the box and not a second time by the EXIF."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    media = reader.read(heic(corners().resize((48, 32)), exif=exif.tobytes()), IMAGE)
+    picture = load_image(media)
+    assert picture.size == (media.width, media.height) == (32, 48)
+    red, green, blue = picture.getpixel((28, 4))
+    assert red > 200
+    assert max(green, blue) < 80
+
+
+def test_several_heic_pictures_do_not_play(reader):
+    """A series in one file is no video."""
+    buffer = io.BytesIO()
+    pillow = pytest.importorskip("pillow_heif")
+    several = pillow.from_pillow(Image.new("RGB", (64, 64), "red"))
+    several.add_from_pillow(Image.new("RGB", (64, 64), "blue"))
+    several.save(buffer, quality=90)
+    with pytest.raises(ValidationError, match="does not move"):
+        reader.read(buffer.getvalue(), MediaKind.VIDEO)
+
+
+@pytest.mark.parametrize("kind", list(MediaKind))
+@pytest.mark.parametrize("part", [0.2, 0.5, 0.9])
+def test_a_heic_that_is_cut_off_is_named(reader, kind, part):
+    """FFmpeg would open it, and call it a video."""
+    noise = Image.effect_noise((128, 128), 90).convert("RGB")
+    data = heic(noise)
+    with pytest.raises(ValidationError, match=r"damaged HEIC|HEIC picture"):
+        reader.read(data[: int(len(data) * part)], kind)
+
+
+@pytest.mark.parametrize("form", ["TIFF", "MPO"])
+def test_pages_do_not_play(reader, form):
+    """Two pages of a TIFF, or the two views of a camera, are no video."""
+    data = encoded(corners(), form, save_all=True, append_images=[corners()])
+    with pytest.raises(ValidationError, match="does not move"):
+        reader.read(data, MediaKind.VIDEO)
+
+
+def swapped_profile() -> bytes:
+    """Return sRGB with red and green exchanged: a profile that cannot be overlooked."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    names = {bytes(data[132 + 12 * i : 136 + 12 * i]): 132 + 12 * i for i in range(data[131])}
+    red, green = names[b"rXYZ"], names[b"gXYZ"]
+    data[red : red + 4], data[green : green + 4] = b"gXYZ", b"rXYZ"
+    return bytes(data)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "PA"])
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "GIF", "WEBP"])
+def test_a_profile_holds_for_every_kind_of_pixel(reader, mode, form):
+    """The colours of a palette are meant by the profile as others are."""
+    picture = Image.new("RGB", (8, 8), (250, 10, 10))
+    if mode == "P":
+        picture = picture.quantize(4)
+    elif mode == "PA":
+        picture = picture.convert("RGBA").quantize(4)
+    elif mode == "RGBA":
+        picture = picture.convert("RGBA")
+    if form in ("GIF", "WEBP") and mode == "PA":
+        return
+    options = {"lossless": True} if form == "WEBP" else {}
+    data = encoded(picture, form, icc_profile=swapped_profile(), **options)
+    red, green, blue = seen(reader, data)[4, 4]
+    if form == "GIF":
+        # Browsers and FFmpeg take no notice of a profile in a GIF, nor is it put there by most.
+        with Image.open(io.BytesIO(data)) as image:
+            if "icc_profile" not in image.info:
+                return
+    assert green > 200
+    assert max(red, blue) < 90
+
+
+def test_a_profile_does_not_bring_back_what_is_transparent(reader):
+    """The one colour that is not there is taken out before it becomes another."""
+    picture = Image.new("RGB", (2, 1), (250, 10, 10))
+    picture.putpixel((1, 0), (10, 250, 10))
+    data = encoded(picture, "PNG", icc_profile=swapped_profile(), transparency=(250, 10, 10))
+    left, right = seen(reader, data)[0]
+    assert left.tolist() == [255, 255, 255]
+    assert right[0] > 200
+
+
+def noise_jpeg(**options) -> bytes:
+    """Return a JPEG that has something to lose everywhere."""
+    noise = np.random.default_rng(3).integers(0, 255, (64, 96, 3)).astype(np.uint8)
+    return encoded(Image.fromarray(noise), "JPEG", quality=90, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_blocks": 4}],
+    ids=str,
+)
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_jpeg_that_lacks_its_end_marker_is_read(reader, options, lost):
+    """All of the picture is there: it is seen as it was."""
+    data = noise_jpeg(**options)
+    assert data.endswith(b"\xff\xd9")
+    assert np.array_equal(seen(reader, data[:-lost]), seen(reader, data))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_blocks": 4}],
+    ids=str,
+)
+@pytest.mark.parametrize("lost", [8, 16, 40, 400, 0.1, 0.5, 0.9])
+def test_a_jpeg_that_is_cut_off_is_refused(reader, options, lost):
+    """Some bytes of the picture are missing, with or without an end marker put behind."""
+    data = noise_jpeg(**options)
+    kept = data[: -lost if isinstance(lost, int) else int(len(data) * (1 - lost))]
+    with pytest.raises(ValidationError, match="damaged"):
+        reader.read(kept, IMAGE)
+
+
+def test_a_progressive_jpeg_that_lacks_a_pass_is_refused(reader):
+    """Cut exactly between two passes, everything before is whole, and the picture is coarse."""
+    data = noise_jpeg(progressive=True)
+    last = data.rindex(b"\xff\xda")
+    tables = data.rindex(b"\xff\xc4", 0, last)
+    with pytest.raises(ValidationError, match="damaged"):
+        reader.read(data[:tables], IMAGE)
+
+
+def test_a_jpeg_of_endless_passes_is_refused(reader):
+    """Thousands of passes over many pixels are hours of work in a small file."""
+    data = noise_jpeg(progressive=True)
+    first, end = data.index(b"\xff\xda"), data.rindex(b"\xff\xd9")
+    many = data[:end] + data[first:end] * 200 + data[end:]
+    with pytest.raises(ValidationError, match="goes through its pixels") as caught:
+        reader.read(many, IMAGE)
+    assert caught.value.code == "too_large"
+
+
+def test_the_fallback_of_an_animated_png_does_not_play(reader):
+    """What is shown by programs that show no animations is no frame of it."""
+    fallback, *frames = (Image.new("L", (8, 8), level) for level in (255, 0, 80, 160))
+    data = encoded(
+        fallback, "PNG", save_all=True, default_image=True, append_images=frames, duration=50
+    )
+    media = reader.read(data, MediaKind.VIDEO)
+    assert media.frames == 3
+    assert load_video(media)[:, 0, 0, 0].tolist() == [0, 80, 160]
+    one = encoded(fallback, "PNG", save_all=True, default_image=True, append_images=frames[:1])
+    with pytest.raises(ValidationError, match="does not move"):
+        reader.read(one, MediaKind.VIDEO)
+
+
+def test_an_animated_png_that_claims_more_frames_is_refused(reader):
+    """A thousand million frames, of which there are three."""
+    pictures = [Image.new("L", (8, 8), level) for level in (0, 80, 160)]
+    data = encoded(pictures[0], "PNG", save_all=True, append_images=pictures[1:], duration=50)
+    place = data.index(b"acTL")
+    body = struct.pack(">II", 10**9, 0)
+    claim = b"acTL" + body + struct.pack(">I", zlib.crc32(b"acTL" + body))
+    with pytest.raises(ValidationError, match="damaged after 3 frames"):
+        reader.read(data[:place] + claim + data[place + 16 :], MediaKind.VIDEO)
+
+
+def test_a_gif_whose_frame_reaches_beyond_it_keeps_its_size(reader):
+    """Players show what is inside of the picture."""
+    pictures = [Image.new("L", (16, 12), level) for level in (0, 200)]
+    data = bytearray(encoded(pictures[0], "GIF", save_all=True, append_images=pictures[1:]))
+    data[6:10] = struct.pack("<HH", 8, 12)  # The screen is half as wide as its frames.
+    media = reader.read(bytes(data), MediaKind.VIDEO)
+    assert load_video(media).shape == (2, media.height, media.width, 3)

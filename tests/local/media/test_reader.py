@@ -182,7 +182,7 @@ def test_facts_in_a_reference_are_not_believed(reader, picture):
         ("logo.png", b'<?xml version="1.0"?><svg/>', "an SVG drawing, not a picture"),
         ("paper.png", b"%PDF-1.7 ...", "a PDF document, not a picture"),
         ("pack.png", b"PK\x03\x04....", "a zip archive, not a picture"),
-        ("phone.heic", b"\0\0\0\x18ftypheic" + bytes(40), "a HEIC picture"),
+        ("phone.heic", b"\0\0\0\x18ftypheic" + bytes(40), "a damaged HEIC picture"),
         ("film.mp4", b"\0\0\0\x18ftypisom" + bytes(40), "a damaged or unfinished mp4 video"),
         ("song.wav", b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "a sound"),
         ("x.riff", b"RIFF\x24\0\0\0ABCDabcd" + bytes(40), "a RIFF file"),

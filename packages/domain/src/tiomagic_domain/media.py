@@ -36,6 +36,8 @@ class Media:
     """Frames a second; None for a picture."""
     name: str | None = None
     """The file's own name, for people; None for bytes."""
+    notes: tuple[str, ...] = ()
+    """What was done to make it usable, in words: two half pictures made one, for example."""
 
     def read_bytes(self) -> bytes:
         """Return the file's bytes."""
@@ -43,7 +45,7 @@ class Media:
 
     def to_reference(self) -> dict[str, object]:
         """Return what a job or a recipe records: enough to find the bytes again, no path."""
-        return {
+        facts: dict[str, object] = {
             "kind": self.kind.value,
             "sha256": self.sha256,
             "media_type": self.media_type,
@@ -53,6 +55,7 @@ class Media:
             "fps": self.fps,
             "name": self.name,
         }
+        return {**facts, "notes": list(self.notes)} if self.notes else facts
 
 
 class Frames(Protocol):

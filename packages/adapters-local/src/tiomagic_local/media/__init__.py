@@ -6,6 +6,8 @@
 ``images``    pictures with Pillow: which formats, how each becomes RGB
 ``clips``     videos with PyAV and animated pictures with Pillow: when each frame is shown
 ``frames``    what the engines use: load, crop to a size, fit to a length
+``rendering`` how a stored frame becomes the RGB picture that a player shows
+``structure`` what a file claims, read before a decoder believes it
 ``mp4``       H.264 with the recipe inside
 ``ahead``     the same for a clip whose frames are heard of while they are decoded
 ``pose``      skeletons from a video of somebody moving

@@ -6,7 +6,8 @@ Of an animated picture all frames count, with the times that each is to stay.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator
+import itertools
+from collections.abc import Callable, Generator, Iterable, Iterator
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,12 @@ import numpy as np
 
 from tiomagic_local.media.images import DECODE_ERRORS, opened, to_rgb
 from tiomagic_local.media.timing import Shown
-from tiomagic_local.media.videos import read_header, video_frames
+from tiomagic_local.media.videos import (
+    DamagedError,
+    ignore_moment,
+    read_header,
+    video_frames,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +31,10 @@ if TYPE_CHECKING:
 
 CLIP_ERRORS = (*DECODE_ERRORS, av.FFmpegError)
 """What decoding a clip can raise: not all of PyAV's errors are an OSError or a ValueError."""
+
+ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
+"""Formats whose pictures may move. Several pictures in a TIFF, HEIC or MPO are pages, a series or
+two views of one thing: nothing that plays."""
 
 _UNREADABLY_SHORT_MS, _INSTEAD_MS = 10, 100
 """Browsers show frames of 10 ms or less for 100 ms, and animations are made to that."""
@@ -39,15 +49,27 @@ def is_picture(path: Path) -> bool:
         return False
 
 
+def moves(image: Image.Image) -> bool:
+    """Say whether an opened picture plays: whether it has two frames that are shown."""
+    if image.format not in ANIMATED or not getattr(image, "is_animated", False):
+        return False
+    return image.format != "PNG" or _first(image) + 1 < image.n_frames  # type: ignore[attr-defined]
+
+
 @contextlib.contextmanager
-def playing(path: Path) -> Iterator[Iterator[Shown]]:
+def playing(path: Path, moment: Callable[[], None] = ignore_moment) -> Iterator[Iterator[Shown]]:
     """Decode a video or an animated picture from its beginning, for as long as the block lasts.
+
+    Args:
+        path: The file.
+        moment: Called again and again while it is decoded; may raise to end it.
 
     Raises:
         CLIP_ERRORS: when it cannot be decoded to its end.
     """
+    shown = _animation(path, moment) if is_picture(path) else video_frames(path, moment)
     # Closed here and not whenever the last reference dies: the decoder holds a lock.
-    with contextlib.closing(_animation(path) if is_picture(path) else video_frames(path)) as shown:
+    with contextlib.closing(shown):
         yield shown
 
 
@@ -56,17 +78,41 @@ def declared_rate(path: Path) -> Fraction | None:
     return None if is_picture(path) else read_header(path).rate
 
 
-def _animation(path: Path) -> Generator[Shown]:
+def _animation(path: Path, moment: Callable[[], None]) -> Generator[Shown]:
     with opened(path) as image:
-        start = 0.0
-        for index in range(getattr(image, "n_frames", 1)):
-            image.seek(index)
+        start, size = 0.0, image.size
+        for index in _indices(image):
+            moment()
+            try:
+                image.seek(index)
+            except EOFError:
+                if image.format != "GIF" or index == 0:
+                    raise
+                return
             image.load()
             duration = float(image.info.get("duration", 0))
             seconds = (duration if duration > _UNREADABLY_SHORT_MS else _INSTEAD_MS) / 1000
-            yield Shown(start=start, seconds=seconds, pixels=partial(_pixels, image))
+            pixels = partial(_pixels, image, size)
+            yield Shown(start=start, seconds=seconds, size=size, pixels=pixels)
             start += seconds
 
 
-def _pixels(image: Image.Image) -> NDArray[np.uint8]:
-    return np.asarray(to_rgb(image.copy()))
+def _indices(image: Image.Image) -> Iterable[int]:
+    # A GIF does not say how many frames it has, and counting them would read all of it.
+    if image.format == "GIF":
+        return itertools.count()
+    return range(_first(image), getattr(image, "n_frames", 1))
+
+
+def _first(image: Image.Image) -> int:
+    """Return the first frame that is shown: a PNG may begin with one for old programs."""
+    return 1 if image.format == "PNG" and getattr(image, "default_image", False) else 0
+
+
+def _pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+    # A frame of a GIF may reach beyond the picture; players show what is inside.
+    seen = image.copy() if image.size == size else image.crop((0, 0, *size))
+    pixels = np.asarray(to_rgb(seen))
+    if pixels.shape[1::-1] != size:
+        raise DamagedError(f"its size changes from {size[0]}x{size[1]}")
+    return pixels

@@ -14,7 +14,7 @@ from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.media import Media
 from tiomagic_local.media.clips import CLIP_ERRORS, declared_rate, playing
 from tiomagic_local.media.images import DECODE_ERRORS, opened, to_rgb
-from tiomagic_local.media.timing import timeline
+from tiomagic_local.media.timing import MOST_FRAMES, timeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,7 +64,9 @@ def load_video(
         if not shown:
             raise ProcessingError(f"the stored video {_named(media)} has no frames")
         starts = [start for start, _ in shown]
-        line = timeline(starts, shown[-1][1], declared_rate(media.path))
+        # As many as were counted when it was read, whatever the limits were.
+        most = media.frames if media.frames > 1 else MOST_FRAMES
+        line = timeline(starts, shown[-1][1], declared_rate(media.path), most=most)
         chosen = _chosen(len(line.picks), float(line.fps), count, fps)
         picks = tuple(line.picks[index] for index in chosen)
         return _collect(media, picks, size, shape or cover)

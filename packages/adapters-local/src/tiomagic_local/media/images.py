@@ -32,6 +32,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from tiomagic_local.media.structure.jpeg import mended
+
 _PLUGINS = (
     PngImagePlugin,
     JpegImagePlugin,
@@ -44,13 +46,21 @@ _PLUGINS = (
 )
 """Importing a plugin registers its format; naming them here loads these and no others."""
 
-_WANTED = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+with contextlib.suppress(ImportError):  # There is no wheel of it for some machines.
+    import pi_heif
+
+    if "HEIF" not in Image.OPEN:
+        # Neither small nor accompanying pictures: only the one that is meant is looked at.
+        pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
+_WANTED = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 """What Pillow is allowed to try. Left out: formats that call other programs (EPS), vector and
 document formats, and the rare ones whose decoders are hardly ever looked at. MPO is what some
-phones and cameras write under the name of JPEG."""
+phones and cameras write under the name of JPEG, HEIF what others call HEIC."""
 
 FORMATS = tuple(name for name in _WANTED if name in Image.OPEN)
-"""Those of the wanted formats that this build of Pillow reads (AVIF is not in all of them)."""
+"""Those of the wanted formats that can be read here: AVIF is not in every build of Pillow, and
+HEIC is a library of its own."""
 
 BACKGROUND = (255, 255, 255)
 """RGB, 0-255: what is put under transparent parts."""
@@ -70,6 +80,11 @@ DECODE_ERRORS = (
     Image.DecompressionBombError,
 )
 """What Pillow's decoders raise on damaged files. Long, because each decoder has its own habits."""
+
+_PROFILED = ("RGB", "RGBA", "CMYK", "L")
+"""Pixels that a colour profile can be applied to."""
+
+_COLOURED = ("RGB", "P", "PA", "RGBX", "RGBa")
 
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _PREMULTIPLIED = ("RGBa", "La", "PA")
@@ -97,6 +112,27 @@ def opened(source: Path | BinaryIO) -> Iterator[Image.Image]:
             yield image
 
 
+def loaded(image: Image.Image) -> Image.Image:
+    """Return an opened picture, decoded; a JPEG that lacks nothing but its end marker as well.
+
+    Raises:
+        DECODE_ERRORS: when it is damaged or cut off.
+    """
+    try:
+        image.load()
+    except OSError:
+        file = getattr(image, "fp", None)
+        if image.format != "JPEG" or file is None:
+            raise
+        file.seek(0)
+        whole = mended(file.read())
+        if whole is None:
+            raise
+        image = Image.open(io.BytesIO(whole), formats=("JPEG",))
+        image.load()
+    return image
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """Return a picture as it is meant to be seen, in RGB with 8 bits a channel.
 
@@ -106,7 +142,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     Raises:
         ValueError: for floating point pixels: nobody says which number is white.
     """
-    image.load()
+    image = loaded(image)
     if image.mode == "F":
         raise ValueError("nobody says which number is white in a picture of floating point numbers")
     upright = ImageOps.exif_transpose(image)
@@ -122,7 +158,15 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
 
 def _to_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+    if not profile:
+        return image
+    if image.mode in ("L", "LA") and image.has_transparency_data:
+        return _grey_with_alpha(image.convert("LA"))
+    if image.mode in _COLOURED:
+        # The colours are what the profile speaks of: not the numbers of a palette, and with the one
+        # colour that is transparent taken out before it becomes another.
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode not in _PROFILED:
         return image
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
     try:
@@ -135,6 +179,14 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         # what every program that ignores profiles shows.
         return image
     return image if converted is None else converted
+
+
+def _grey_with_alpha(image: Image.Image) -> Image.Image:
+    grey, alpha = image.split()
+    grey.info["icc_profile"] = image.info["icc_profile"]
+    seen = _to_srgb(grey).convert("RGB")
+    seen.putalpha(alpha)
+    return seen
 
 
 def _flatten(image: Image.Image) -> Image.Image:
@@ -155,7 +207,7 @@ def to_png(image: Image.Image) -> bytes:
     """
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        image.load()
+        image = loaded(image)
         upright = ImageOps.exif_transpose(image)
         if upright.mode not in _PNG_MODES:
             upright = upright.convert("RGBA") if upright.mode in _PREMULTIPLIED else to_rgb(upright)

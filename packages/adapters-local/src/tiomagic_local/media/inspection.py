@@ -5,6 +5,8 @@ Content decides, never a name. The size is checked from the header, before anyth
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -14,10 +16,12 @@ from PIL import Image
 
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.media import MediaKind
-from tiomagic_local.media.clips import CLIP_ERRORS, playing
-from tiomagic_local.media.images import DECODE_ERRORS, FORMATS, opened
+from tiomagic_local.media.clips import CLIP_ERRORS, moves, playing
+from tiomagic_local.media.images import DECODE_ERRORS, FORMATS, loaded, opened
 from tiomagic_local.media.limits import MediaLimits
-from tiomagic_local.media.sniffing import describe
+from tiomagic_local.media.sniffing import describe, picture_in_boxes
+from tiomagic_local.media.structure.boxes import ClaimError, check_tables
+from tiomagic_local.media.structure.jpeg import count_scans
 from tiomagic_local.media.timing import timeline
 from tiomagic_local.media.videos import DamagedError, Header, read_header
 
@@ -33,6 +37,7 @@ _PICTURES = {
     "BMP": ("bmp", "image/bmp"),
     "TIFF": ("tif", "image/tiff"),
     "AVIF": ("avif", "image/avif"),
+    "HEIF": ("heic", "image/heic"),
 }
 _VIDEOS = {
     "mov": ("mp4", "video/mp4"),
@@ -44,7 +49,14 @@ _VIDEOS = {
     "ogg": ("ogv", "video/ogg"),
     "asf": ("wmv", "video/x-ms-asf"),
 }
-_READ = ", ".join(name for name in FORMATS if name != "MPO")
+_NAMES = {"MPO": "JPEG", "HEIF": "HEIC"}
+"""What people call a format, where Pillow says something else."""
+_READ = ", ".join(_NAMES.get(name, name) for name in FORMATS if name != "MPO")
+
+_MOST_PIXELS_A_BYTE = 512
+"""Of a JPEG: a block of 8x8 takes a bit at the very least."""
+
+_INTERLACED = "interlaced; each frame was made whole from its two halves"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +75,8 @@ class Facts:
     """Frames when played at ``fps``; 1 for a picture."""
     fps: float | None = None
     """Frames a second; None for a picture."""
+    notes: tuple[str, ...] = ()
+    """What was done to make it usable, in words."""
 
 
 def inspect(path: Path, kind: MediaKind, limits: MediaLimits) -> Facts:
@@ -80,6 +94,7 @@ def _inspect_picture(path: Path, limits: MediaLimits) -> Facts:
     try:
         with opened(path) as image:
             _check_pixels(image.size, limits.image_pixels, "picture")
+            _check_scans(path, image, limits)
             width, height = _decoded_size(image)
             extension, media_type = _PICTURES[image.format or ""]
     except ValidationError:
@@ -98,7 +113,7 @@ def _inspect_picture(path: Path, limits: MediaLimits) -> Facts:
 
 def _decoded_size(image: Image.Image) -> tuple[int, int]:
     try:
-        image.load()
+        image = loaded(image)
         turned = image.getexif().get(_ORIENTATION, 1) in range(5, 9)
     except DECODE_ERRORS as error:
         _refuse(f"this {_name(image)} picture is damaged or cut off", "damaged", error)
@@ -113,13 +128,35 @@ def _decoded_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _name(image: Image.Image) -> str:
-    return "JPEG" if image.format == "MPO" else str(image.format)
+    return _NAMES.get(str(image.format), str(image.format))
+
+
+def _check_scans(path: Path, image: Image.Image, limits: MediaLimits) -> None:
+    if image.format not in ("JPEG", "MPO"):
+        return
+    scans, pixels, size = count_scans(path), image.width * image.height, path.stat().st_size
+    # Behind an end marker that comes too early the decoder invents what is missing, in grey.
+    if pixels > _MOST_PIXELS_A_BYTE * size:
+        raise ValidationError(
+            f"this JPEG picture is damaged: it claims to be {image.width}x{image.height}, more "
+            f"than its {size:,} bytes can hold",
+            code="damaged",
+        )
+    if scans > limits.image_scans or scans * pixels > limits.image_scanned_pixels:
+        raise ValidationError(
+            f"this JPEG picture of {image.width}x{image.height} goes through its pixels {scans:,} "
+            "times, which no camera or program does; save it anew",
+            code="too_large",
+        )
 
 
 def _found(path: Path) -> str:
     try:
-        header = read_header(path)
+        check_tables(path)
+        header = None if picture_in_boxes(path) else read_header(path)
     except CLIP_ERRORS:
+        header = None
+    if header is None:
         return f"this is {_not_the(describe(path), 'picture')}"
     return f"this is {'a sound' if header.width is None else 'a video'}, not a picture"
 
@@ -134,10 +171,17 @@ def _inspect_video(path: Path, limits: MediaLimits) -> Facts:
     played = _play(path, limits)
     if not played.starts:
         raise ValidationError("this video has no frames", code="no_frames")
-    times = timeline(played.starts, played.last_seconds, rate)
-    # A grid may have more frames than the source.
-    end = played.starts[-1] + played.last_seconds
-    _check_length(len(times.picks), end, played.width * played.height, limits)
+    count, pixels = len(played.starts), played.width * played.height
+    # The last frame may claim to stay for years.
+    _check_length(count, played.starts[-1] + played.last_seconds, pixels, limits)
+    if count > 1 and played.starts[-1] <= 0:
+        raise ValidationError(
+            f"this video cannot be used: all its {count} frames claim the same time",
+            code="damaged",
+        )
+    # The limits are for what the file holds. A grid for uneven times keeps to them by itself.
+    most = max(count, min(limits.video_frames, limits.video_total_pixels // pixels))
+    times = timeline(played.starts, played.last_seconds, rate, most=most)
     return Facts(
         extension=extension,
         media_type=media_type,
@@ -145,6 +189,7 @@ def _inspect_video(path: Path, limits: MediaLimits) -> Facts:
         height=played.height,
         frames=len(times.picks),
         fps=float(times.fps),
+        notes=(_INTERLACED,) if played.was_interlaced else (),
     )
 
 
@@ -154,17 +199,21 @@ class _Played:
     height: int = 0
     starts: list[float] = field(default_factory=list)
     last_seconds: float = 0.0
+    was_interlaced: bool = False
 
 
 def _play(path: Path, limits: MediaLimits) -> _Played:
     played = _Played()
     try:
-        with playing(path) as frames:
+        with playing(path, _within(limits.decode_seconds)) as frames:
             for frame in frames:
                 if not played.starts:
-                    played.height, played.width = frame.pixels().shape[:2]
+                    played.width, played.height = frame.size
+                    _check_pixels(frame.size, limits.video_pixels, "video")
+                    frame.pixels()  # Colours that cannot be converted are found now.
                 played.starts.append(frame.start)
                 played.last_seconds = frame.seconds
+                played.was_interlaced = frame.was_interlaced
                 pixels = played.width * played.height
                 _check_length(len(played.starts), frame.start, pixels, limits)
     except ValidationError:
@@ -176,6 +225,20 @@ def _play(path: Path, limits: MediaLimits) -> _Played:
     return played
 
 
+def _within(seconds: float) -> Callable[[], None]:
+    end = time.monotonic() + seconds
+
+    def moment() -> None:
+        if time.monotonic() > end:
+            raise ValidationError(
+                f"looking through this video takes longer than {seconds:g} seconds; cut it "
+                "shorter or make it smaller",
+                code="too_slow",
+            )
+
+    return moment
+
+
 _Kind = tuple[str, str, Fraction | None]
 """Extension, media type, and the frame rate that the header declares."""
 
@@ -184,7 +247,7 @@ def _animation_type(path: Path, limits: MediaLimits) -> _Kind | None:
     # None when it is no picture at all.
     try:
         with opened(path) as image:
-            if getattr(image, "n_frames", 1) < 2:
+            if not moves(image):
                 raise ValidationError(
                     f"this is a {_name(image)} picture that does not move; a video is needed",
                     code="not_a_video",
@@ -200,14 +263,11 @@ def _animation_type(path: Path, limits: MediaLimits) -> _Kind | None:
 
 
 def _video_header(path: Path, limits: MediaLimits) -> _Kind:
-    try:
-        header = read_header(path)
-    except CLIP_ERRORS as error:
-        _refuse(
-            f"this is {_not_the(describe(path), 'video')}; mp4, mov, mkv, webm and avi are read, "
-            "and animated GIF and WebP",
-            "not_a_video",
-            error,
+    header = _checked_header(path)
+    if header.is_coded_strangely:
+        raise ValidationError(
+            "this video is coded in a way that is not known here; save it as H.264 in an mp4",
+            code="unknown_codec",
         )
     if header.width is None or header.height is None:
         raise ValidationError(
@@ -217,6 +277,23 @@ def _video_header(path: Path, limits: MediaLimits) -> _Kind:
     if header.seconds is not None and header.seconds > limits.video_seconds + 1:
         raise _too_long(header.seconds, limits)
     return (*_video_type(header, path), header.rate)
+
+
+def _checked_header(path: Path) -> Header:
+    if picture_in_boxes(path):
+        raise ValidationError(f"this is {describe(path)}; a video is needed", code="not_a_video")
+    try:
+        check_tables(path)
+        return read_header(path)
+    except ClaimError as error:
+        _refuse(f"this video cannot be used: {error}", "damaged", error)
+    except CLIP_ERRORS as error:
+        _refuse(
+            f"this is {_not_the(describe(path), 'video')}; mp4, mov, mkv, webm and avi are read, "
+            "and animated GIF and WebP",
+            "not_a_video",
+            error,
+        )
 
 
 def _video_type(header: Header, path: Path) -> tuple[str, str]:

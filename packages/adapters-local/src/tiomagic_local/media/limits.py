@@ -18,6 +18,10 @@ class MediaLimits:
     image_pixels: int = 128 * 2**20
     """Width times height of a picture. The largest common camera makes 102 megapixels. Pillow's
     own ceiling of 178 million stays, whatever is set here."""
+    image_scans: int = 1000
+    """How often a JPEG may go through its picture; cameras and programs do it ten times at most."""
+    image_scanned_pixels: int = 20 * 128 * 2**20
+    """Pixels of a JPEG times the scans: what decoding it costs. Half a minute."""
     video_pixels: int = 4096 * 4096
     """Width times height of a frame of a video; 4K is 8.3 million."""
     video_frames: int = 3600
@@ -27,6 +31,8 @@ class MediaLimits:
     take 12 GB, but ``load_video`` holds only those frames that are asked for."""
     video_seconds: float = 120.0
     """Playing time of a video, in seconds."""
+    decode_seconds: float = 600.0
+    """Longest time that looking through one video may take, in seconds."""
     connect_seconds: float = 10.0
     """Longest wait for a server to take a connection, in seconds."""
     read_seconds: float = 20.0

@@ -122,4 +122,5 @@ def _media(kind: MediaKind, sha256: str, path: Path, facts: Facts, name: str | N
         frames=facts.frames,
         fps=facts.fps,
         name=name,
+        notes=facts.notes,
     )

@@ -4,6 +4,9 @@ Everything behind this module plays at one constant rate. A source with a consta
 frames one for one. A source whose frames stay for different times (an animated GIF, a recording of
 a screen) is put on a regular grid as fine as its shortest frame, so that no frame is lost and the
 timing is true to that step; long frames are repeated.
+
+A video that was recorded, and not made, has gaps that nobody meant: there the grid goes by the
+gaps that are usual in it, and of two frames that stand much closer together one may be lost.
 """
 
 from __future__ import annotations
@@ -21,9 +24,19 @@ if TYPE_CHECKING:
 FINEST_STEP = Fraction(1, 60)
 """Seconds: no grid is finer than 60 frames a second."""
 
+MOST_FRAMES = 3600
+"""A grid that is made without other words has no more frames than this, or than the source."""
+
 _JITTER, _ROUNDING = 0.5, 0.001
 """How far from their mean the intervals of a constant rate may be, as a part of it: half for the
 jitter of a camera's clock, next to nothing where each time was chosen."""
+
+_USUAL, _ALIKE = 0.1, 0.25
+"""The gap that is usual in a recording: longer than one in ten of its gaps, and the mean of all
+that differ from that one by a quarter at most."""
+
+_AGREED = 0.01
+"""How far, as a part, the rate of the header may be from the measured one, to be taken for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,23 +54,32 @@ class Shown:
     """One decoded frame of a source."""
 
     start: float
-    """Seconds since the start of the source."""
+    """Seconds since the start of the source; never before the frame that came last."""
     seconds: float
     """How long it stays, in seconds; 0 when the source does not say."""
+    size: tuple[int, int]
+    """Width and height, upright."""
     pixels: Callable[[], NDArray[np.uint8]]
     """Gives the frame: uint8, (H, W, 3), 0-255, RGB, upright. Only until the next is decoded."""
+    was_interlaced: bool = False
+    """True from the first frame on that held two half pictures, which were made one."""
 
 
 def timeline(
-    starts: Sequence[float], last_seconds: float, declared: Fraction | None = None
+    starts: Sequence[float],
+    last_seconds: float,
+    declared: Fraction | None = None,
+    *,
+    most: int = MOST_FRAMES,
 ) -> Timeline:
     """Put frames on a regular grid.
 
     Args:
-        starts: When each frame begins, in seconds; at least one, increasing.
+        starts: When each frame begins, in seconds; at least one, never decreasing.
         last_seconds: How long the last frame stays, in seconds; 0 when nobody says.
         declared: The rate that a video's header declares: then intervals that wander as a camera's
             clock does count as constant. None for animated pictures, whose times are meant.
+        most: Frames that a grid may have, at least 1; it is coarser when it would have more.
     """
     count = len(starts)
     fallback = declared or Fraction(1)
@@ -66,23 +88,35 @@ def timeline(
         return Timeline(picks=(0,), fps=rate)
     intervals = np.diff(np.asarray(starts, dtype=np.float64))
     mean = float(intervals.mean())
+    if mean <= 0:
+        # Nothing says when they are shown.
+        return Timeline(picks=tuple(range(count)), fps=fallback)
     slack = (_JITTER if declared else _ROUNDING) * mean
     # Containers of videos are careless about the end of the last frame: it may be a step long, or
     # no time at all.
     last_is_level = last_seconds - mean <= (mean if declared else slack)
     if np.all(np.abs(intervals - mean) <= slack) and last_is_level:
-        agreed = declared is not None and abs(float(declared) * mean - 1) < 0.01
-        rate = declared if agreed and declared is not None else _rate(1 / mean)
-        return Timeline(picks=tuple(range(count)), fps=rate)
+        return Timeline(picks=tuple(range(count)), fps=_agreed(declared, mean))
+    gaps = intervals[intervals > 0]
     if declared:
-        last_seconds = max(last_seconds, float(intervals[intervals > 0].min()))
-    return _grid(starts, last_seconds or mean, intervals)
+        usual = _usual(gaps)
+        step = float(1 / _agreed(declared, usual))
+        last_seconds = max(last_seconds, step)
+    else:
+        last_seconds = last_seconds or mean
+        step = min(float(gaps.min()), last_seconds)
+    return _grid(starts, last_seconds, max(float(FINEST_STEP), step), max(1, most))
 
 
-def _grid(starts: Sequence[float], last_seconds: float, intervals: NDArray[np.float64]) -> Timeline:
-    shortest = min([*intervals[intervals > 0].tolist(), last_seconds])
-    step = max(float(FINEST_STEP), shortest)
+def _usual(gaps: NDArray[np.float64]) -> float:
+    typical = float(np.quantile(gaps, _USUAL, method="higher"))
+    return float(gaps[np.abs(gaps - typical) <= _ALIKE * typical].mean())
+
+
+def _grid(starts: Sequence[float], last_seconds: float, step: float, most: int) -> Timeline:
     total = starts[-1] - starts[0] + last_seconds
+    if total / step > most:
+        step = total / most
     count = max(1, round(total / step))
     # Half a step late, so that a start that lies on the grid is met whatever its rounding.
     moments = starts[0] + (np.arange(count) + 0.5) * step
@@ -90,5 +124,13 @@ def _grid(starts: Sequence[float], last_seconds: float, intervals: NDArray[np.fl
     return Timeline(picks=tuple(int(i) for i in picks), fps=_rate(1 / step))
 
 
+def _agreed(declared: Fraction | None, gap: float) -> Fraction:
+    if declared is not None and abs(float(declared) * gap - 1) < _AGREED:
+        return declared
+    return _rate(1 / gap)
+
+
 def _rate(value: float) -> Fraction:
-    return Fraction(value).limit_denominator(1001)
+    # Slower than a frame in 1001 seconds would be rounded to none at all.
+    rounded = Fraction(value).limit_denominator(1001)
+    return rounded or Fraction(1, round(1 / value))

@@ -1,0 +1,86 @@
+"""The tables of an mp4: how many samples they speak of.
+
+FFmpeg makes an entry in memory for each sample that a table claims, before it reads one. A file of
+some hundred bytes can claim two thousand million. So the claims are compared with the bytes that
+are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+_FOLDERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf", b"edts"})
+_DEEPEST = 8
+"""Boxes in boxes; those that are looked into are seven deep at most."""
+
+_SURE, _BYTES, _MOST = 1_000_000, 2, 20_000_000
+"""Samples that a file may claim whatever its size; those that it may claim for each of its bytes
+(sound that is packed has more samples than bytes); and the most, which take half a gigabyte."""
+
+
+_TABLES = {b"stsz": 8, b"stz2": 8, b"stts": 4, b"ctts": 4, b"trun": 4}
+"""Where in it a table says how many entries it has."""
+
+
+class ClaimError(ValueError):
+    """A table speaks of more than there can be."""
+
+
+def check_tables(path: Path) -> None:
+    """Look at the claims of an mp4; other files are not looked at.
+
+    Raises:
+        ClaimError: when a table claims more samples than the file can hold.
+        OSError: when the file cannot be read.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(8)[4:] not in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp"):
+            return
+        claimed: dict[bytes, int] = {}
+        most = min(_SURE + _BYTES * size, _MOST)
+        for kind, start, end in _boxes(file, 0, size, 0):
+            if kind == b"cmov":
+                raise ClaimError("its index is compressed, which is not read")
+            claimed[kind] = claimed.get(kind, 0) + _samples(file, kind, start, end, most)
+            if claimed[kind] > most:
+                raise ClaimError(
+                    f"it claims to have more than {most:,} samples, and has {size:,} bytes in all"
+                )
+
+
+def _boxes(file: BinaryIO, start: int, end: int, depth: int) -> Iterator[tuple[bytes, int, int]]:
+    """Give the kind, the beginning of the content and the end of each box, folders opened."""
+    while start + 8 <= end:
+        file.seek(start)
+        head = file.read(16)
+        length, kind, content = int.from_bytes(head[:4], "big"), head[4:8], start + 8
+        if length == 1:
+            length, content = int.from_bytes(head[8:16], "big"), start + 16
+        last = end if length == 0 else min(start + length, end)
+        if last <= content and length < 8:
+            return
+        if kind in _FOLDERS and depth < _DEEPEST:
+            yield from _boxes(file, content, last, depth + 1)
+        else:
+            yield kind, content, last
+        start = last
+
+
+def _samples(file: BinaryIO, kind: bytes, start: int, end: int, most: int) -> int:
+    """Return how many samples a table speaks of; 0 for a box that is no such table."""
+    if kind not in _TABLES:
+        return 0
+    file.seek(start + _TABLES[kind])
+    count = int.from_bytes(file.read(4), "big")
+    if kind not in (b"stts", b"ctts"):
+        return count
+    # A table of runs: how many samples, and what holds for each of them.
+    total, rows = 0, min(count, (end - start - 8) // 8)
+    for _ in range(rows):
+        total += int.from_bytes(file.read(8)[:4], "big")
+        if total > most:
+            break
+    return total
