@@ -177,3 +177,60 @@ def test_a_file_that_cannot_be_deleted_is_told(tmp_path: Path) -> None:
     path.mkdir()  # What no permission of a superuser gets around.
     with pytest.raises(ProcessingError, match=path.name):
         store.remove(job)
+
+
+FOREIGN = {
+    "another job's recipe": b'{"tiomagic_recipe": 1, "job_id": "0123456789-other"}',
+    "another program's JSON": b'{"exif": {}}',
+    "no JSON": b"Dear diary",
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize("with_video", [True, False])
+def test_a_file_of_others_is_never_overwritten(tmp_path, content, with_video):
+    """A name that is taken is left alone; the video gets another, is found, replaced, removed."""
+    job, store = make_job(job_id="0123456789-mine"), FolderOutputStore(tmp_path / "videos")
+    wanted = store.save(job, make_video(tmp_path / "spool"))
+    assert store.remove(job) == [wanted, wanted.with_suffix(".json")]
+    wanted.with_suffix(".json").write_bytes(content)
+    if with_video:
+        wanted.write_bytes(b"theirs")
+    for frames in (b"first", b"second"):
+        path = store.save(job, make_video(tmp_path / "spool", frames))
+        assert path.name.endswith("-0123456789-mine.mp4")
+        found = store.find(job)
+        assert found is not None
+        assert found.path == path
+        assert path.read_bytes() == frames
+    assert store.remove(replace(job, result_video=str(path))) == [path, path.with_suffix(".json")]
+    assert wanted.with_suffix(".json").read_bytes() == content
+    assert wanted.exists() == with_video
+
+
+def test_a_video_alone_under_the_name_stays(tmp_path):
+    """A video without a recipe may be anybody's: a second one goes beside it."""
+    job, store = make_job(job_id="short"), FolderOutputStore(tmp_path)
+    wanted = store.save(job, make_video(tmp_path / "spool", b"first"))
+    wanted.with_suffix(".json").unlink()
+    path = store.save(job, make_video(tmp_path / "spool", b"second"))
+    assert path.name == f"{wanted.stem}-2.mp4"
+    assert (wanted.read_bytes(), path.read_bytes()) == (b"first", b"second")
+
+
+def test_another_job_with_the_same_start_has_its_own_video(tmp_path):
+    """Ids that begin alike, of one model and second, are two videos and two recipes."""
+    store = FolderOutputStore(tmp_path / "videos")
+    paths = {}
+    for name in ("01234567-a", "01234567-b"):
+        video = make_video(tmp_path / "spool", name.encode())
+        paths[name] = store.save(make_job(job_id=name), replace(video, recipe=recipe_of(name)))
+    for name, path in paths.items():
+        found = store.find(make_job(job_id=name))
+        assert found is not None
+        assert (found.path, found.recipe["job_id"]) == (path, name)
+        assert path.read_bytes() == name.encode()
+
+
+def recipe_of(name):
+    return {"tiomagic_recipe": 1, "job_id": name}

@@ -12,6 +12,7 @@ from tiomagic.deferred import AbsentMediaReader, DeferredRepository
 from tiomagic.installing import missing
 from tiomagic.launching import LOGS, WORKERS
 from tiomagic.settings import STATE
+from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.owner_only import close_to_others
 
 if TYPE_CHECKING:
@@ -44,14 +45,16 @@ def build_clock() -> SystemClock:
     return SystemClock()
 
 
-def build_repository(url: str, state_dir: Path) -> Iterator[DeferredRepository]:
+def build_repository(url: str, state_dir: Path, log_path: Path) -> Iterator[DeferredRepository]:
     """Give the job repository at a URL and close it in the end."""
 
     def open_it() -> SqlJobRepository:
         from tiomagic_storage import open_repository
 
         _close_state(state_dir)
-        return open_repository(url)
+        repository = open_repository(url)
+        _take_over(log_path, repository)
+        return repository
 
     repository = DeferredRepository(open_it)
     yield repository
@@ -67,6 +70,21 @@ def _close_state(state_dir: Path) -> None:
         close_to_others(state_dir)
     for name in PRIVATE:
         close_to_others(state_dir / name)
+
+
+def _take_over(log_path: Path, repository: SqlJobRepository) -> None:
+    """Take the jobs that tiomagic 1.0.0 has left in a log into the history."""
+    from tiomagic.log import get_logger
+    from tiomagic_storage import GenerationLog
+
+    try:
+        count = GenerationLog(log_path, repository).take_over()
+    except ProcessingError as error:
+        # The next job that is written into the log meets the same, and it is said there.
+        get_logger().debug("history.not_imported", error=error.message, code=error.code)
+        return
+    if count:
+        get_logger().info("history.imported", path=str(log_path), jobs=count)
 
 
 def build_outputs(folder: Path) -> OutputStore:

@@ -36,7 +36,7 @@ class Container(containers.DeclarativeContainer):
 
     clock: providers.Provider[Any] = providers.ThreadSafeSingleton(builders.build_clock)
     repository: providers.Provider[Any] = providers.Resource(
-        builders.build_repository, config.database_url, config.state_dir
+        builders.build_repository, config.database_url, config.state_dir, config.log_path
     )
     outputs: providers.Provider[Any] = providers.ThreadSafeSingleton(
         builders.build_outputs, config.output_dir

@@ -9,6 +9,7 @@ import re
 import shutil
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.jobs import Job
@@ -16,13 +17,16 @@ from tiomagic_domain.media import VideoFile
 from tiomagic_storage._files import remove_leftovers, replacing
 
 _COPY_BYTES = 1 << 20
+EMPTY = 3
+"""Bytes of the recipe of a provider that gives none."""
 
 
 class FolderOutputStore:
     """Puts each video and its recipe into one folder, whole or not at all.
 
     The name is ``<model>-<feature>-<UTC time of creation>-<first 8 of the job id>``, so that it is
-    the same whenever, and by whichever process, the job is saved.
+    the same whenever, and by whichever process, the job is saved. Where a file of that name is
+    another's, the whole job id is in it.
 
     Args:
         folder: Where to; made when the first video comes.
@@ -43,7 +47,7 @@ class FolderOutputStore:
             ProcessingError: when it cannot be written. The source is untouched, and no partial
                 file is left under the final name.
         """
-        target = self._place(job)
+        target = self._free_place(job)
         recipe = json.dumps(video.recipe, indent=2, ensure_ascii=False) + "\n"
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -71,14 +75,12 @@ class FolderOutputStore:
 
         A recipe that somebody has removed or damaged is an empty one: the video counts.
         """
-        target = self._place(job)
-        if not target.is_file():
-            return None
-        try:
-            recipe = json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            recipe = {}
-        return VideoFile(path=target, recipe=recipe if isinstance(recipe, dict) else {})
+        # The longer name first: it is there only because the other one was taken.
+        for target in reversed(self._places(job)):
+            recipe = _recipe_beside(target, job)
+            if target.is_file() and recipe is not None:
+                return VideoFile(path=target, recipe=recipe)
+        return None
 
     def remove(self, job: Job) -> list[Path]:
         """Delete a job's video and the recipe beside it; harmless when they are gone.
@@ -89,9 +91,12 @@ class FolderOutputStore:
         Raises:
             ProcessingError: when a file cannot be deleted.
         """
-        place = self._place(job)
+        places = self._places(job)
+        found = self.find(job)
+        place = places[0] if found is None else found.path
         told = Path(job.result_video) if job.result_video else place
-        videos = dict.fromkeys([place, told] if told.name == place.name else [place])
+        named = dict.fromkeys([place, told] if told.name in {p.name for p in places} else [place])
+        videos = [video for video in named if _recipe_beside(video, job) is not None]
         # The video first: where there is a video, there is its recipe.
         return [
             path
@@ -108,8 +113,22 @@ class FolderOutputStore:
         """
         remove_leftovers(self._folder.absolute())
 
-    def _place(self, job: Job) -> Path:
-        return self._folder.absolute() / f"{_name(job)}.mp4"
+    def _places(self, job: Job) -> tuple[Path, Path]:
+        """Return the names that the job's video may have, the first choice first."""
+        start = self._folder.absolute() / _words(job)
+        short, long = _plain(job.job_id[:8]), _plain(job.job_id)
+        ends = short, f"{long}-2" if long == short else long
+        first, second = (start.with_name(f"{start.name}-{end}.mp4") for end in ends)
+        return first, second
+
+    def _free_place(self, job: Job) -> Path:
+        """Return the name under which nothing is, or what was saved for the job before."""
+        first, second = self._places(job)
+        beside = first.with_suffix(".json")
+        if beside.is_file():
+            is_ours = bool(_recipe_beside(first, job)) or beside.stat().st_size <= EMPTY
+            return first if is_ours else second
+        return second if first.is_file() else first
 
 
 def _removed(path: Path) -> bool:
@@ -125,7 +144,24 @@ def _removed(path: Path) -> bool:
     return True
 
 
-def _name(job: Job) -> str:
+def _recipe_beside(target: Path, job: Job) -> dict[str, Any] | None:
+    """Return the recipe beside a video, empty when it is gone or damaged.
+
+    None for a file that is another job's, or another program's.
+    """
+    try:
+        recipe = json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(recipe, dict) or (recipe and "tiomagic_recipe" not in recipe):
+        return None
+    return recipe if recipe.get("job_id", job.job_id) == job.job_id else None
+
+
+def _words(job: Job) -> str:
     time = job.creation_time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-    words = (job.model, job.feature.value, time, job.job_id[:8])
-    return "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", word) for word in words)
+    return "-".join(map(_plain, (job.model, job.feature.value, time)))
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", word)
