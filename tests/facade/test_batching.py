@@ -131,3 +131,21 @@ def test_the_command_line_takes_a_file_of_requests(shell: Run, folder: Path) -> 
     assert "num_frames" in done.stderr
     (folder / "many.json").write_text("[")
     assert shell("batch", "many.json", "--provider", "fake").returncode == 3
+
+
+def test_a_comparison_overwrites_no_file_of_others(stage: Stage, folder: Path) -> None:
+    """Where a file of such a name lies it gets a folder of its own; its own files it renews."""
+    pictures = FakePictures()
+    (folder / "mine").mkdir()
+    (folder / "mine" / "sheet.png").write_bytes(b"theirs")
+    parts = {"modal": stage.modal, "local": stage.local}
+    with stage.tm.override(
+        providers=parts, media=stage.media, clock=stage.clock, pictures=pictures
+    ) as tm:
+        tm.configure(provider="modal")
+        call = {"prompts": ["a fox"], "models": [MODEL], "seeds": [1]}
+        kept = [tm.compare("text_to_video", folder="mine", **call) for _ in range(2)]
+        made = [tm.compare("text_to_video", folder="new", **call) for _ in range(2)]
+    assert {each.folder for each in kept} == {folder / "mine" / kept[0].name}
+    assert {each.folder for each in made} == {folder / "new"}
+    assert (folder / "mine" / "sheet.png").read_bytes() == b"theirs"

@@ -62,6 +62,23 @@ def test_the_poster_is_the_middle_and_the_last_frame_the_last(job: JobHandle) ->
     assert shade(job.convert("png", frame=2)) == pytest.approx(60, abs=6)
 
 
+def test_what_lies_beside_a_file_is_not_overwritten(stage: Stage, folder: Path) -> None:
+    """Beside a file that was named, or in a folder, a name that is taken is left alone.
+
+    A name that was asked for is replaced.
+    """
+    write_clip(folder / "clip.mp4")
+    (folder / "clip_poster.png").write_bytes(b"theirs")
+    (folder / "clip.gif").write_bytes(b"theirs")
+    posters = [stage.tm.poster(folder / "clip.mp4") for _ in range(2)]
+    assert [path.name for path in posters] == ["clip_poster-2.png", "clip_poster-3.png"]
+    assert stage.tm.convert("clip.mp4", "gif", folder).name == "clip-2.gif"
+    assert (folder / "clip_poster.png").read_bytes() == b"theirs"
+    assert (folder / "clip.gif").read_bytes() == b"theirs"
+    named = stage.tm.poster(folder / "clip.mp4", folder / "clip_poster.png")
+    assert shade(named) == pytest.approx(120, abs=6)
+
+
 @pytest.mark.parametrize(
     ("to", "ending"),
     [("gif", ".gif"), ("webp", ".webp"), ("prores", ".mov"), ("ffv1", ".mkv"), ("frames", "")],

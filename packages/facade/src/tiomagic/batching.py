@@ -29,6 +29,8 @@ COLUMNS: Final = (
     *("video", "error", "settings"),
 )
 """The columns of the table, in order. New ones come at the end."""
+MOVIE, SHEET, TABLE, CELLS = FILES = ("comparison.mp4", "sheet.png", "cells.csv", "cells.json")
+"""The files of a comparison."""
 CELL_WIDTH: Final = 240
 """Pixels of a video in a comparison."""
 CELL_FRAMES: Final = 3
@@ -177,7 +179,7 @@ def compare(  # noqa: PLR0913 - by keyword only, as the method
     columns = len(seeds) if len(seeds) > 1 else len(names)
     name = f"compare-{digest_of([request.digest for request in wanted])[:8]}"
     cells = _run(session, name, wanted, concurrency=concurrency, progress=progress)
-    target = _folder(folder, session.settings.output_dir / name)
+    target = _folder(folder, session.settings.output_dir / name, name)
     varied = {"model": len(names) > 1, "seed": len(seeds) > 1, "prompt": len(prompts) > 1}
     labelled = [_labelled(cell, varied) for cell in cells]
     rows = [labelled[start : start + columns] for start in range(0, len(labelled), columns)]
@@ -185,19 +187,17 @@ def compare(  # noqa: PLR0913 - by keyword only, as the method
     made = Batch(name=name, cells=cells)
     video = None
     if made.jobs:
-        video = session.pictures.side_by_side(
-            rows, target / "comparison.mp4", width=CELL_WIDTH, title=title
-        )
+        video = session.pictures.side_by_side(rows, target / MOVIE, width=CELL_WIDTH, title=title)
     return Comparison(
         name=name,
         cells=cells,
         folder=target,
         video=video,
         sheet=session.pictures.grid(
-            rows, target / "sheet.png", count=CELL_FRAMES, width=CELL_WIDTH, title=title
+            rows, target / SHEET, count=CELL_FRAMES, width=CELL_WIDTH, title=title
         ),
-        csv=made.write(target / "cells.csv"),
-        json=made.write(target / "cells.json"),
+        csv=made.write(target / TABLE),
+        json=made.write(target / CELLS),
     )
 
 
@@ -255,10 +255,25 @@ def _check_axes(**axes: Sequence[Any] | None) -> None:
         raise ValidationError.of(problems, subject="a comparison")
 
 
-def _folder(given: str | Path | None, own: Path) -> Path:
+def _folder(given: str | Path | None, own: Path, name: str) -> Path:
+    """Return the folder of a comparison; one in it where other files have the names of ours."""
     folder = own if given is None else Path(given).expanduser().absolute()
+    taken = given is not None and any((folder / file).exists() for file in FILES)
+    if taken and not _is_comparison(folder / CELLS):
+        folder /= name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _is_comparison(cells: Path) -> bool:
+    """Return whether a file is the table of a comparison, whose files are replaced together."""
+    try:
+        rows = json.loads(cells.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(rows, list) and all(
+        isinstance(row, dict) and set(COLUMNS) <= row.keys() for row in rows
+    )
 
 
 def _labelled(cell: Cell, varied: Mapping[str, bool]) -> Labelled:

@@ -43,7 +43,7 @@ def contact_sheet(
 ) -> Path:
     """Write a contact sheet; see :meth:`tiomagic.TioMagic.contact_sheet`."""
     video, title = _found(session, source)
-    target = _target(path, video, "_sheet", ".png")
+    target = _target(path, source, video, "_sheet", ".png")
     return session.pictures.contact_sheet(
         video, target, count=frames, columns=columns, width=width, title=title
     )
@@ -52,7 +52,7 @@ def contact_sheet(
 def poster(session: Session, source: Job | str | Path, path: Place) -> Path:
     """Write the middle frame; see :meth:`tiomagic.TioMagic.poster`."""
     video, _ = _found(session, source)
-    return session.pictures.poster(video, _target(path, video, "_poster", ".png"))
+    return session.pictures.poster(video, _target(path, source, video, "_poster", ".png"))
 
 
 def convert(
@@ -68,7 +68,7 @@ def convert(
     ending = _ending(to)
     video, _ = _found(session, source)
     named = {"png": "_last" if frame == -1 else f"_{frame}", "frames": "_frames"}.get(to, "")
-    target = _target(path, video, named, ending)
+    target = _target(path, source, video, named, ending)
     if to == "frames":
         return session.pictures.frames(video, target, width=width)
     return session.pictures.export(video, target, width=width, frame=frame)
@@ -134,20 +134,33 @@ def title_of(job: Job) -> str:
     return " · ".join([part for part in parts if part] + ([] if seed is None else [f"seed {seed}"]))
 
 
-def _target(path: Place, video: Path, suffix: str, ending: str) -> Path:
+def _target(path: Place, source: Job | str | Path, video: Path, suffix: str, ending: str) -> Path:
     """Return where a file goes.
+
+    A name that the caller gives is replaced, as is one that has a job's id in it. Beside a file
+    that was named, whatever is there may be another program's: it stays, and ours has a number.
 
     Raises:
         ValidationError: when its name ends otherwise than its format.
     """
     own = f"{video.stem}{suffix}{ending}"
+    named = not isinstance(source, Job) and is_file_name(source)
     if path is None:
-        return video.with_name(own)
+        return _free(video.with_name(own)) if named else video.with_name(own)
     target = Path(path).expanduser().absolute()
     # Frames go into the folder that is named: the writer refuses one that is not empty.
     if target.is_dir() and ending:
-        return target / own
+        return _free(target / own) if named else target / own
     if ending and target.suffix.lower() != ending:
         problem = Problem(field="path", message=f"must end in {ending}", given=shortened(str(path)))
         raise ValidationError.of([problem], subject="the file to be written")
     return target
+
+
+def _free(target: Path) -> Path:
+    """Return a name that nothing has: the given one, or with the first number that is free."""
+    found, number = target, 2
+    while found.exists() or found.is_symlink():
+        found = target.with_name(f"{target.stem}-{number}{target.suffix}")
+        number += 1
+    return found
