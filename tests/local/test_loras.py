@@ -265,7 +265,9 @@ class TestRefused:
         said = [problem.message for problem in caught.value.problems]
         assert len(said) == 5
         for message, words in zip(
-            said, ["no such file", "is no .saf", "holds no LoRA", "neither", "neither"], strict=True
+            said,
+            ["no such file", "is no safetensors", "holds no LoRA", "neither", "neither"],
+            strict=True,
         ):
             assert words in message
 

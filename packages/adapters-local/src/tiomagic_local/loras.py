@@ -9,7 +9,6 @@ that were given by hand. Pickled files are never read.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.loras import SUFFIX, Lora
 from tiomagic_domain.progress import ProgressSink
+from tiomagic_local.checkpoint.header import DamagedError, read_header
 from tiomagic_local.formats import refusal
 from tiomagic_local.lora.tensors import sort
 from tiomagic_local.options import LocalOptions
@@ -25,8 +25,6 @@ from tiomagic_local.options import LocalOptions
 FOLDER = "loras"
 """The folder of LoRA files in the folder of weights."""
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-HEADER_LIMIT = 100_000_000
-"""Bytes; the format's own limit of a header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +166,10 @@ def check_header(path: Path) -> None:
     Raises:
         _Unfit: with what is wrong.
     """
-    names = [name for name in _header(path) if name != "__metadata__"]
+    try:
+        names = list(read_header(path).tensors)
+    except DamagedError as error:
+        raise _Unfit(f"{path.name!r} cannot be read: {error}") from error
     contents = sort(names)
     if contents.foreign:
         kind, example = next(iter(contents.foreign.items()))
@@ -185,21 +186,6 @@ def check_header(path: Path) -> None:
         raise _Unfit(
             f"holds no LoRA: none of its {len(names)} tensors{example} belongs to one{hint}"
         )
-
-
-def _header(path: Path) -> dict[str, object]:
-    damaged = f"{path.name!r} is no {SUFFIX} file, or is damaged"
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        if not 2 <= size <= min(HEADER_LIMIT, path.stat().st_size):
-            raise _Unfit(damaged)
-        try:
-            header = json.loads(file.read(size))
-        except ValueError as error:
-            raise _Unfit(damaged) from error
-    if not isinstance(header, dict):
-        raise _Unfit(damaged)
-    return header
 
 
 def _sha256(path: Path) -> str:

@@ -1,25 +1,67 @@
 """A transformer that is given as one file, in the place of the one that a model has.
 
 The file says nothing of its own architecture: class and sizes come from the model's configuration,
-which is all that is needed of the transformer that is replaced.
+which is all that is needed of the transformer that is replaced. Each tensor of the file is used, or
+is known to belong to another component, and each tensor of the model is in the file; else the file
+is refused, by its header alone and before anything large is fetched.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.catalogue import Part
 from tiomagic_domain.errors import ConfigurationError
+from tiomagic_local.checkpoint.factors import FormError, multiplied, weights_of
+from tiomagic_local.checkpoint.header import EIGHT_BITS, Header, read_header, text_of
 
 if TYPE_CHECKING:
     import torch
 
 TRANSFORMER = "transformer"
 INDEX = "model_index.json"
+
+PREFIXES = (
+    "model.diffusion_model.",
+    "diffusion_model.",
+    "transformer.",
+    "module.",
+    "net.",
+    "model.",
+)
+"""What stands before the names of a transformer's tensors in files of other programs."""
+
+OTHERS = {
+    "VAE": ("vae.", "first_stage_model.", "audio_vae.", "vocoder."),
+    "text encoder": ("text_encoder", "cond_stage_model.", "conditioner."),
+    "text connectors": (
+        "text_embedding_projection.",
+        "video_embeddings_connector.",
+        "audio_embeddings_connector.",
+    ),
+}
+"""How the names of tensors begin that belong to other components, which keep their own weights."""
+
+RENAMED = {"img_emb.emb_pos": "condition_embedder.image_embedder.pos_embed"}
+"""Authors' names that diffusers' conversion does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is in a file."""
+
+    names: Mapping[str, str]
+    """Of the transformer's tensors in the file, by their names without a prefix."""
+    factors: Mapping[str, str]
+    """Names of factors by the names of weights, both as in the file."""
+    others: Mapping[str, int]
+    """How many tensors are other components'."""
 
 
 def read_index(folder: Path) -> Mapping[str, Any]:
@@ -29,7 +71,7 @@ def read_index(folder: Path) -> Mapping[str, Any]:
 
 
 def reader(file: Path, index: Mapping[str, Any], parts: Sequence[Part] = ()) -> Any:
-    """Return what reads a transformer of a model from one file.
+    """Return the class of a model's transformer, which is read from one file.
 
     Args:
         file: That was given, for the error.
@@ -52,24 +94,171 @@ def reader(file: Path, index: Mapping[str, Any], parts: Sequence[Part] = ()) -> 
             "the folder of a whole pipeline",
             details={"transformer": name},
         )
-    return getattr(importlib.import_module(library), name).from_single_file
+    return getattr(importlib.import_module(library), name)
 
 
-def load_transformer(file: Path, read: Any, configuration: Path, dtype: torch.dtype) -> Any:
+def check_transformer(file: Path, kind: Any, configuration: Path) -> Mapping[str, int]:
+    """Look whether a file holds a whole transformer of this size and nothing that is not read.
+
+    Reads the header of the file, and none of its weights.
+
+    Args:
+        file: In safetensors.
+        kind: What `reader` gave.
+        configuration: The folder with the configuration of the one that it replaces.
+
+    Returns:
+        How many of its tensors are other components', and are not used, by the component.
+
+    Raises:
+        ConfigurationError: when it does not fit, with what of it does not.
+    """
+    import torch
+
+    try:
+        header = read_header(file)
+        found = _look(file, header)
+        shapes = {
+            short: torch.empty(header.tensors[name].shape, device="meta")
+            for short, name in found.names.items()
+        }
+        for weight, factor in found.factors.items():
+            multiplied(*(_on_meta(header, name) for name in (weight, factor)))
+        model = _empty(kind, configuration)
+        _compare(_converted(kind, model, shapes), model)
+    except (ValueError, RuntimeError, KeyError, IndexError, OSError) as error:
+        raise ConfigurationError(
+            f"the weights in {str(file)!r} cannot be loaded: {error}",
+            details={"file": str(file), "transformer": kind.__name__},
+        ) from error
+    return found.others
+
+
+def load_transformer(file: Path, kind: Any, configuration: Path, dtype: torch.dtype) -> Any:
     """Load a transformer from one file, in the authors' naming or in that of diffusers.
 
     Args:
         file: In safetensors.
-        read: What `reader` gave.
+        kind: What `reader` gave.
         configuration: The folder with the configuration of the one that it replaces.
-        dtype: Type of its weights.
+        dtype: Type of its weights; those that diffusers keeps in fp32 are in fp32.
 
     Raises:
         OSError, ValueError, RuntimeError, KeyError, TypeError: when the file does not fit.
     """
-    loaded = read(str(file), config=str(configuration), dtype=dtype, local_files_only=True)
-    # What a file lacks, diffusers leaves without values, and says nothing.
-    lacking = [name for name, tensor in loaded.named_parameters() if tensor.is_meta]
+    from safetensors import safe_open
+
+    header = read_header(file)
+    found = _look(file, header)
+    tensors = {}
+    with safe_open(file, framework="pt") as opened:
+        for short, name in found.names.items():
+            tensor = opened.get_tensor(name)
+            if name in found.factors:
+                tensor = multiplied(tensor, opened.get_tensor(found.factors[name])).to(dtype)
+            elif header.tensors[name].type in EIGHT_BITS:
+                tensor = tensor.to(dtype)
+            tensors[short] = tensor
+    model = _empty(kind, configuration)
+    state = _converted(kind, model, tensors)
+    _compare(state, model)
+    kept = set(getattr(kind, "_keep_in_fp32_modules", None) or ())
+    wanted = model.state_dict()
+    state = {
+        name: _typed(tensor, name, kept, dtype) for name, tensor in state.items() if name in wanted
+    }
+    model.load_state_dict(state, strict=True, assign=True)
+    return model.eval()
+
+
+def _look(file: Path, header: Header) -> Found:
+    """Return what is in a file, by its header."""
+    weights, factors = weights_of(header.tensors, lambda name: _said(file, name))
+    others = {name: other for name in weights if (other := _other(name)) is not None}
+    own = [name for name in weights if name not in others]
+    prefix = next((p for p in PREFIXES if any(name.startswith(p) for name in own)), "")
+    names, strange = {}, []
+    for name in own:
+        short = name.removeprefix(prefix)
+        if prefix and short == name:
+            strange.append(name)
+        other = _other(short)
+        if other is None:
+            names[short] = name
+        else:
+            others[name] = other
+    if strange:
+        raise FormError(
+            f"{len(strange)} of its tensors are of nothing that is known, such as {strange[0]!r}"
+        )
+    return Found(names, factors, Counter(others.values()))
+
+
+def _said(file: Path, name: str) -> Any:
+    from safetensors import safe_open
+
+    with safe_open(file, framework="np") as opened:
+        return text_of(opened.get_tensor(name).tobytes())
+
+
+def _other(name: str) -> str | None:
+    return next((other for other, starts in OTHERS.items() if name.startswith(starts)), None)
+
+
+def _on_meta(header: Header, name: str) -> torch.Tensor:
+    import torch
+
+    return torch.empty(header.tensors[name].shape, device="meta")
+
+
+def _empty(kind: Any, configuration: Path) -> Any:
+    from accelerate import init_empty_weights
+
+    with init_empty_weights():
+        return kind.from_config(kind.load_config(configuration, local_files_only=True))
+
+
+def _converted(kind: Any, model: Any, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return tensors with diffusers' names."""
+    from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
+
+    if model.state_dict().keys() <= tensors.keys():
+        return tensors
+    given = {RENAMED.get(name, name): tensor for name, tensor in tensors.items()}
+    convert = SINGLE_FILE_LOADABLE_CLASSES[kind.__name__]["checkpoint_mapping_fn"]
+    made: dict[str, torch.Tensor] = convert(checkpoint=given, config=dict(model.config))
+    return made
+
+
+def _compare(state: Mapping[str, torch.Tensor], model: Any) -> None:
+    """Compare names and shapes.
+
+    Raises:
+        ValueError: with what differs.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    ignored = tuple(getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ())
+    shapes = [n for n, shape in wanted.items() if n in state and tuple(state[n].shape) != shape]
+    lacking = [name for name in wanted if name not in state]
+    unused = [n for n in state if n not in wanted and not any(word in n for word in ignored)]
+    said = []
+    if shapes:
+        first = shapes[0]
+        here, there = tuple(state[first].shape), wanted[first]
+        said.append(
+            f"{len(shapes)} of its tensors have another shape, such as {first!r}: {here} in the "
+            f"file, {there} in the model"
+        )
     if lacking:
-        raise ValueError(f"it lacks {len(lacking)} tensors, such as {lacking[0]!r}")
-    return loaded
+        said.append(f"it lacks {len(lacking)} tensors, such as {lacking[0]!r}")
+    if unused:
+        said.append(f"{len(unused)} of its tensors are not the model's, such as {unused[0]!r}")
+    if said:
+        raise ValueError("; ".join(said))
+
+
+def _typed(tensor: torch.Tensor, name: str, kept: set[str], dtype: torch.dtype) -> torch.Tensor:
+    import torch
+
+    wanted = torch.float32 if kept.intersection(name.split(".")) else dtype
+    return tensor.to(wanted).contiguous()

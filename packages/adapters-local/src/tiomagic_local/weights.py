@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from tiomagic_domain.catalogue import ModelCard, Part
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ProgressSink
-from tiomagic_local.one_file import INDEX, TRANSFORMER, read_index, reader
+from tiomagic_local.one_file import INDEX, TRANSFORMER, check_transformer, read_index, reader
 from tiomagic_local.options import LocalOptions
 
 PACKAGED = Path(__file__).parent / "weights"
@@ -62,6 +62,8 @@ class Weights:
     transformer: Path | None = None
     """A file that takes the place of the transformer, of which the folder then may have the
     configuration alone; the rest stays."""
+    unused: Mapping[str, int] = field(default_factory=dict)
+    """How many tensors of that file are other components', by the component: they are not used."""
 
     @property
     def by_hand(self) -> Path | None:
@@ -83,7 +85,7 @@ class Weights:
         }
         if self.transformer is not None:
             file = {"file": self.transformer.name, "revision": digest_file(self.transformer)}
-            facts["transformer"] = file
+            facts["transformer"] = file | ({"unused": dict(self.unused)} if self.unused else {})
         if self.parts:
             facts["parts"] = {found.part.name: found.facts() for found in self.parts}
         return facts
@@ -138,6 +140,11 @@ def find_weights(
         folder, origin = given
         check_index(folder, pipeline)
         found = Weights(folder=folder, origin=origin, revision=digest(folder))
+        file = _single(options)
+        if file is not None:
+            kind = reader(file, read_index(folder), card.parts)
+            others = check_transformer(file, kind, folder / TRANSFORMER)
+            found = replace(found, unused=others)
     return replace(found, transformer=_single(options))
 
 
@@ -157,10 +164,13 @@ def _from_hub(
     get = partial(download, model=card.name, token=options.hf_token, progress=progress)
     without = [f"{part.name}/*" for part in card.parts]
     file = _single(options)
+    unused: Mapping[str, int] = {}
     if file is not None:
         # Before gigabytes are fetched that would be of no use.
         index = get(card.repository, card.revision, names=(INDEX,))
-        reader(file, read_index(index), card.parts)
+        kind = reader(file, read_index(index), card.parts)
+        known = get(card.repository, index.name, names=(f"{TRANSFORMER}/config.json",))
+        unused = check_transformer(file, kind, known / TRANSFORMER)
         # Of the transformer that the file stands for, the configuration is enough.
         without.append(f"{TRANSFORMER}/*.safetensors")
     folder = get(card.repository, card.revision, names=PIPELINE_FILES, without=tuple(without))
@@ -180,6 +190,7 @@ def _from_hub(
         revision=folder.name,
         repository=card.repository,
         parts=tuple(parts),
+        unused=unused,
     )
 
 

@@ -1,4 +1,4 @@
-"""What is said of LoRAs that are not applied as a whole. Loads no torch."""
+"""What is said of LoRAs, and of a transformer's file, that are used in part. Loads no torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def named(fact: Mapping[str, Any]) -> Lora:
 
 
 def partly_applied(facts: Mapping[str, Any], acceleration: Mapping[str, Any]) -> list[str]:
-    """Return what is to be said of LoRAs of which layers are not used, one text a file.
+    """Return what is to be said of files of which not all is used, one text a file.
 
     Args:
         facts: Of a run.
@@ -29,7 +29,12 @@ def partly_applied(facts: Mapping[str, Any], acceleration: Mapping[str, Any]) ->
         *acceleration.get("few_steps", ()),
         *facts.get("loras", ()),
     ]
-    return [_said(fact) for fact in worn if fact.get("left_out")]
+    said = [_said(fact) for fact in worn if fact.get("left_out")]
+    file = facts.get("weights", {}).get("transformer", {})
+    unused = [f"{count} of the {part}" for part, count in sorted(file.get("unused", {}).items())]
+    if unused:
+        said.append(f"{file['file']}: tensors that are not used: {', '.join(unused)}")
+    return said
 
 
 def _said(fact: Mapping[str, Any]) -> str:

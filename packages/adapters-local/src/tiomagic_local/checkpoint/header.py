@@ -1,0 +1,77 @@
+"""The header of a safetensors file: names, types and shapes of its tensors. Loads no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LIMIT = 100_000_000
+"""Bytes; the format's own limit of a header."""
+EIGHT_BITS = frozenset({"F8_E4M3", "F8_E5M2"})
+"""Floating-point numbers of eight bits, as a header calls them."""
+WHOLE = frozenset({"F64", "F32", "F16", "BF16"})
+"""Floating-point numbers that are what they say."""
+
+
+class DamagedError(ValueError):
+    """The file is not in this format, or its header is damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A tensor of a file."""
+
+    type: str
+    """Such as ``BF16``, ``F8_E4M3`` or ``I8``."""
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says of itself."""
+
+    tensors: Mapping[str, Entry]
+    metadata: Mapping[str, str]
+
+
+def read_header(path: Path) -> Header:
+    """Return the header of a file.
+
+    Raises:
+        DamagedError: when it has none, or is shorter than it says.
+        OSError: when it cannot be read.
+    """
+    with path.open("rb") as file:
+        length = path.stat().st_size
+        size = int.from_bytes(file.read(8), "little")
+        if not 2 <= size <= min(LIMIT, length):
+            raise DamagedError("it is no safetensors file, or is damaged")
+        try:
+            found = json.loads(file.read(size))
+        except ValueError as error:
+            raise DamagedError("its header is damaged") from error
+    if not isinstance(found, dict):
+        raise DamagedError("its header is damaged")
+    metadata = found.pop("__metadata__", {})
+    tensors, end = {}, 0
+    try:
+        for name, said in found.items():
+            tensors[name] = Entry(str(said["dtype"]), tuple(int(side) for side in said["shape"]))
+            end = max(end, int(said["data_offsets"][1]))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise DamagedError("its header is damaged") from error
+    if 8 + size + end > length:
+        lacking = 8 + size + end - length
+        raise DamagedError(f"it is cut short: {lacking} bytes are missing at its end")
+    return Header(tensors, metadata if isinstance(metadata, dict) else {})
+
+
+def text_of(values: bytes) -> Any:
+    """Return the JSON that a file keeps as a tensor of bytes; None for anything else."""
+    try:
+        return json.loads(values)
+    except ValueError:
+        return None
