@@ -1,0 +1,151 @@
+"""The worker and the follower of services: they run until they are ended, and survive trouble."""
+
+import threading
+
+import pytest
+from tests.domain.places import MODEL, QUEUE, Place
+
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.generation import Generation
+from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.testing import (
+    FakeClock,
+    FakeMediaReader,
+    FakeOutputStore,
+    FakeProvider,
+    MemoryJobRepository,
+)
+from tiomagic_domain.workers import JobFollower, QueueWorker, StartedElsewhere
+from tiomagic_domain.working import Limits
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def remote(tmp_path):
+    return FakeProvider(tmp_path / "spool", name="modal", default_model=MODEL)
+
+
+@pytest.fixture
+def generation(remote, tmp_path):
+    return Generation(
+        providers={"modal": remote},
+        repository=MemoryJobRepository(),
+        outputs=FakeOutputStore(tmp_path / "out"),
+        media=FakeMediaReader(tmp_path / "inputs"),
+        clock=FakeClock(),
+    )
+
+
+def submit(generation):
+    return generation.submit(
+        Feature.TEXT_TO_VIDEO, provider="modal", model=MODEL, arguments={"prompt": "a fox"}
+    )
+
+
+def test_a_follower_brings_remote_videos_home(generation):
+    """Nobody checks a job, and its video is there in the end."""
+    job = submit(generation)
+    over = threading.Event()
+    statuses = []
+
+    def note(changed):
+        statuses.append(changed.status)
+        if changed.status.is_terminal:
+            over.set()
+
+    with JobFollower(generation, poll_s=0.001, on_change=note):
+        assert over.wait(60)
+    assert statuses[-1] is JobStatus.COMPLETED
+    assert generation.get(job.job_id).result_video is not None
+
+
+def test_a_follower_survives_a_database_that_is_away(generation):
+    """It says so, and the next pass works."""
+
+    class Away:
+        def __init__(self):
+            self.passes = 0
+
+        def recover(self):
+            self.passes += 1
+            if self.passes == 1:
+                raise ProcessingError("the database cannot be reached")
+            return generation.recover()
+
+    job, trouble, over = submit(generation), [], threading.Event()
+
+    def note(changed):
+        if changed.status.is_terminal:
+            over.set()
+
+    with JobFollower(Away(), poll_s=0.001, on_change=note, on_trouble=trouble.append):
+        assert over.wait(60)
+    assert [str(error) for error in trouble] == ["the database cannot be reached"]
+    assert generation.get(job.job_id).status == "completed"
+
+
+def test_a_follower_ends_when_it_is_asked(generation):
+    """An end before the first pass is heard as well."""
+    follower = JobFollower(generation)
+    follower.end()
+    follower.run()
+
+
+def served(place, **more):
+    """Return a worker of the place's queue, and the jobs that it has run to their end."""
+    background = place.background("service")
+    generation = place.generation(background)
+    return QueueWorker(
+        "local",
+        generation=generation,
+        background=background,
+        repository=place.repository,
+        limits=Limits(idle_s=1.0, poll_s=0.001),
+        **more,
+    )
+
+
+def test_a_worker_runs_what_comes_until_it_is_ended(place):
+    """Two jobs, the second of which comes when the first is over."""
+    first = place.submit("a")
+    worker = served(place)
+    ran = []
+
+    def during(step):
+        if step == 1 and not ran:
+            ran.append(place.submit("b").job_id)
+        elif step == 1:
+            worker.end()
+
+    place.provider.during = during
+    worker.run()
+    assert [run.job.job_id for run in place.provider.submitted][:2] == [first.job_id, *ran]
+    assert place.repository.get(first.job_id).status == "completed"
+
+
+def test_a_worker_takes_the_devices_that_it_is_given(place):
+    """Its lease has the name of the device."""
+    place.submit("a")
+    taken = []
+    worker = served(place, devices=("cuda:3",))
+
+    def during(_step):
+        taken.extend(lease.name for lease in place.leases.all())
+        worker.end()
+
+    place.provider.during = during
+    worker.run()
+    assert "local:here:cuda:3" in taken
+
+
+def test_a_service_may_start_its_workers_itself(place):
+    """The job is stored and waits; nothing is launched."""
+    place.launcher = StartedElsewhere()
+    place.caller = place.generation(place.background("caller"))
+    job = place.submit("a")
+    assert (job.status, job.queue) == ("queued", QUEUE)
