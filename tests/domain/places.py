@@ -31,6 +31,9 @@ class LocalFake(FakeProvider):
         self.processes = processes
 
     def _start(self, job):
+        known = self.runs.get(job.job_id)
+        if known is not None and known.status is JobStatus.FAILED:
+            self.forget(job.job_id)  # As on a machine: what broke leaves nothing.
         run, is_new = super()._start(job)
         run.call_id = job.call_id
         return run, is_new

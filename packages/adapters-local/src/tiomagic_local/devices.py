@@ -82,6 +82,7 @@ def choose_device(wanted: str | None) -> torch.device:
         raise ConfigurationError(
             f"the device {wanted!r} cannot be used: {error}. Here the best one is {_best()!r}",
             details={"device": wanted, "best": _best()},
+            code="device_missing",
         ) from error
     return device
 
@@ -116,6 +117,7 @@ def _look_for(group: tuple[str, ...]) -> None:
             f"the device {absent[0]!r} of the group {','.join(group)!r} is not there. Here are: "
             f"{', '.join(sorted(there))}",
             details={"device": absent[0], "there": sorted(there)},
+            code="device_missing",
         )
 
 

@@ -104,7 +104,8 @@ class Spool:
         except OSError as error:
             raise ProcessingError(
                 f"the folder {str(self._folder)!r} for videos in the making cannot be written: "
-                f"{error}"
+                f"{error}",
+                code="spool_unwritable",
             ) from error
 
     def _is_held(self, job_id: str) -> bool:

@@ -6,11 +6,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
-from tiomagic_domain.errors import APIError, GenerationCanceledError, TioMagicError
+from tiomagic_domain.errors import (
+    APIError,
+    GenerationCanceledError,
+    ProcessingError,
+    TioMagicError,
+)
 from tiomagic_domain.jobs import Job, JobStatus
 from tiomagic_domain.observation import JobObserver
 from tiomagic_domain.ports.provider import Provider, Report, Request
 from tiomagic_domain.settling import Settler
+from tiomagic_domain.working.environment import is_environmental
 from tiomagic_domain.working.supervisor import Supervisor
 
 ANSWER_LOST = "answer_lost"
@@ -79,7 +85,7 @@ class Execution:
             report = Report(status=JobStatus.CANCELED, message=error.message)
         except APIError as error:
             if error.code != ANSWER_LOST:
-                self._settler.fail(job_id, error)
+                self.fail(request.job, error)
                 raise
             report = Report(status=JobStatus.QUEUED, message=error.message)
         except KeyboardInterrupt:
@@ -89,7 +95,7 @@ class Execution:
                 self._settler.apply(job_id, interrupted)
             raise
         except Exception as error:
-            self._settler.fail(job_id, error)
+            self.fail(request.job, error)
             raise
         if report.status is JobStatus.CANCELED and told_to_end():
             return self.abandon(request.job, told_to_end=True)
@@ -108,9 +114,27 @@ class Execution:
         message = "canceled; the run did not answer and was ended with its process"
         return self._settler.apply(job.job_id, Report(status=JobStatus.CANCELED, message=message))
 
-    def fail(self, job_id: str, error: Exception) -> None:
-        """Store why a job could not even be started."""
-        self._settler.fail(job_id, error)
+    def fail(self, job: Job, error: Exception) -> None:
+        """Store why a job failed; one of a queue waits again when the failure is the machine's."""
+        if job.queue is None or self._supervisor is None or not is_environmental(error):
+            self._settler.fail(job.job_id, error)
+            return
+        try:
+            after = self._supervisor.put_back(job, error)
+        except ProcessingError as trouble:
+            self._on_trouble(trouble)  # Its worker has it in hand, and tries again.
+            return
+        if after.status is JobStatus.RUNNING:
+            self._settler.fail(job.job_id, error)  # Its provider names runs in its own way.
+
+    def put_back(self, job: Job, error: Exception) -> None:
+        """Let a job wait again that its worker still has in hand after such a failure.
+
+        Raises:
+            ProcessingError: when that cannot be stored now.
+        """
+        if self._supervisor is not None:
+            self._supervisor.put_back(job, error)
 
     def _stop_if_unwanted(self, runner: Provider, job: Job, report: Report) -> Job:
         """Stop a run that somebody canceled while its submission was under way."""

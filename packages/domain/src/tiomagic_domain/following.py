@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from tiomagic_domain.errors import (
     APIError,
@@ -19,11 +20,15 @@ from tiomagic_domain.ports.provider import Provider, Report
 from tiomagic_domain.reports import ask_to_stop
 from tiomagic_domain.settling import Settler
 from tiomagic_domain.suggestions import did_you_mean, listed
-from tiomagic_domain.working.supervisor import Supervisor, is_lost
+from tiomagic_domain.working.outages import put_backs
+from tiomagic_domain.working.supervisor import NOT_STARTING, WAITS, Supervisor, is_lost
 from tiomagic_domain.writing import JobWriter
 
 GIVEN_UP = "canceled by its owner: its run cannot be seen any more, and was given up as lost"
 """The last word on a job that was ended without its run."""
+
+WAITING = "waits for a worker"
+"""What a queued job says when all is well."""
 
 TIDIED = 20
 """Jobs that the first listing looks at before it lists, at the most: a few small queries each."""
@@ -77,9 +82,10 @@ class Follower:
         saved = self._settler.saved(job)
         if saved is not None:
             return saved
-        self._look_after(job)
+        why = self._look_after(job)
         if job.queue is not None and job.status is JobStatus.QUEUED:
-            return job  # No provider knows it yet.
+            # No provider knows it yet.
+            return self.note(job, why or self._why_worker_waits(job.queue))
         try:
             report = find_provider(self._providers, job.provider).poll(job)
         except APIError as error:
@@ -187,14 +193,54 @@ class Follower:
             )
         return job
 
-    def _look_after(self, job: Job) -> None:
-        if self._supervisor is None:
-            return
+    def why_waiting(self, queue: str) -> str | None:
+        """Return why nobody takes the jobs of a queue: the first of them says so."""
+        query = JobQuery(
+            status=frozenset({JobStatus.QUEUED}), queue=queue, oldest_first=True, limit=1
+        )
+        first = next(iter(self._repository.list(query)), None)
+        if first is None or not first.message.startswith(WAITS):
+            return None
+        return first.message
+
+    def _why_worker_waits(self, queue: str) -> str | None:
+        """Return why the living worker of a queue takes no job, as it has said on one of them."""
+        query = JobQuery(
+            status=frozenset({JobStatus.QUEUED}), queue=queue, oldest_first=True, limit=1
+        )
+        # Where this fact is missing, the words were copied from another job, or are over.
+        said = (job.message for job in self._repository.list(query) if put_backs(job))
+        return next((message for message in said if message.startswith(WAITS)), None)
+
+    def note(self, job: Job, why: str | None) -> Job:
+        """Store on a queued job why nobody takes it, or that this is over."""
+        waits = job.message.startswith(WAITS)
+        if waits if why is not None and why.startswith(NOT_STARTING) else not (why or waits):
+            return job
+        message = why or WAITING
+
+        def change(job: Job, at: datetime) -> Job | None:
+            same = job.status is not JobStatus.QUEUED or job.message == message
+            return None if same else job.noted(at=at, message=message)
+
         try:
-            self._supervisor.look_after(job)
-        except (ProcessingError, ConfigurationError) as error:
-            # A full disk, or no worker now: the next look tries again, and this one has its answer.
+            return self._writer.change(job.job_id, change, quiet=True)
+        except ProcessingError as error:
             self._on_trouble(error)
+            return job
+
+    def _look_after(self, job: Job) -> str | None:
+        if self._supervisor is None:
+            return None
+        try:
+            return self._supervisor.look_after(job)
+        except ConfigurationError as error:
+            # No worker now: a later look tries again, and the job says why.
+            self._on_trouble(error)
+            return f"{WAITS}{error.message}"
+        except ProcessingError as error:
+            self._on_trouble(error)  # A full disk: the next look tries again.
+            return None
 
 
 def find_provider(providers: Mapping[str, Provider], name: str) -> Provider:

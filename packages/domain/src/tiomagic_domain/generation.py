@@ -17,7 +17,7 @@ from tiomagic_domain.execution import Execution, at_once
 from tiomagic_domain.features import Feature
 from tiomagic_domain.following import TIDIED, Follower, find_provider
 from tiomagic_domain.idempotency import IdempotencyKeys, checked_key
-from tiomagic_domain.jobs import Job, JobQuery
+from tiomagic_domain.jobs import Job, JobQuery, JobStatus
 from tiomagic_domain.labels import checked_tags
 from tiomagic_domain.observation import JobObserver, ignore_trouble, nobody_asks
 from tiomagic_domain.ports.clock import Clock
@@ -192,7 +192,7 @@ class Generation:
             card = find_model(job.model, job.feature, job.provider, catalogue=self._catalogue)
             request = self._preparation.restore(job, card)
         except TioMagicError as error:
-            self._settler.fail(job.job_id, error)
+            self._execution.fail(job, error)
             raise
         return self._start(runner, request, told_to_end=told_to_end)
 
@@ -204,6 +204,33 @@ class Generation:
             told_to_end: True when the process was to end, False when the job was to stop.
         """
         return self._execution.abandon(job, told_to_end=told_to_end)
+
+    def put_back(self, job: Job, error: Exception) -> None:
+        """Let a job wait again that was stopped by a failure of the machine.
+
+        Args:
+            job: As it was when the process took it; one that it has no more is left alone.
+            error: The failure.
+
+        Raises:
+            ProcessingError: when that cannot be stored now.
+        """
+        self._execution.put_back(job, error)
+
+    def fail(self, job: Job, error: Exception) -> None:
+        """Store that a job failed for a reason that is its own after all.
+
+        Args:
+            job: As it was when the process took it; one that another process has is left alone.
+            error: The reason.
+        """
+        stored = self._repository.get(job.job_id)
+        if stored.status is JobStatus.QUEUED or stored.call_id == job.call_id:
+            self._settler.fail(job.job_id, error)
+
+    def why_waiting(self, queue: str) -> str | None:
+        """Return why nobody takes the jobs of a queue at the moment; None when all is well."""
+        return self._follower.why_waiting(queue)
 
     def _start(
         self,
@@ -240,11 +267,11 @@ class Generation:
         if first is not None:
             return first
         try:
-            self._supervisor.serve(queue)
+            why = self._supervisor.serve(queue, job.job_id)
         except ConfigurationError as error:
             self._settler.fail(job.job_id, error)
             raise
-        return job
+        return job if why is None else self._follower.note(job, why)
 
     def get(self, job_id: str) -> Job:
         """Return a job as it is stored.

@@ -30,6 +30,9 @@ from tiomagic_domain.statuses import TERMINAL, TRANSITIONS, JobStatus
 
 __all__ = ["TERMINAL", "TRANSITIONS", "Job", "JobQuery", "JobStatus"]
 
+PUT_BACK = "put_back"
+"""The fact that counts how often a job was queued again for a failure that was not its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -116,6 +119,32 @@ class Job:
             InvalidTransitionError: when the job does not run, or ``retry`` is used up.
         """
         return self.to(JobStatus.QUEUED, at=at, **changes)
+
+    def put_back(self, *, at: datetime, message: str) -> Job:
+        """Return the running job as one that waits again: what stopped it was not its own fault.
+
+        Neither an attempt nor a ``retry`` is used up; its facts count how often it happened.
+
+        Args:
+            at: The moment, with zone.
+            message: Why, for a person.
+
+        Raises:
+            InvalidTransitionError: when the job does not run.
+        """
+        if self.status is not JobStatus.RUNNING:
+            raise self._cannot("does not run", JobStatus.QUEUED)
+        count = self.facts.get(PUT_BACK, 0)
+        return replace(
+            self,
+            status=JobStatus.QUEUED,
+            last_updated=at,
+            message=message,
+            call_id=None,
+            progress=None,
+            started_at=None,
+            facts={**self.facts, PUT_BACK: count + 1 if isinstance(count, int) else 1},
+        )
 
     def noted(self, *, at: datetime, **changes: Any) -> Job:
         """Return the job with new facts and the same status.

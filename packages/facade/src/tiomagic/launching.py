@@ -6,10 +6,11 @@ import dataclasses
 import json
 import os
 import re
+import select
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tiomagic_domain.errors import (
     ConfigurationError,
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 WORKERS = "workers"
 """Folder of the state folder: what workers print, one file a queue."""
+PATIENCE_S = 60.0
+"""Seconds that a worker may take to come up before it counts as slow: it imports torch."""
+
 LOGS = "logs"
 """Folder of the state folder: what a run in a worker prints, one file a job."""
 
@@ -61,14 +65,22 @@ class ProcessLauncher:
     Args:
         settings: Gives the settings that hold.
         foreign: Names of parts that are objects of this process, which no other one can have.
+        patience_s: Seconds to wait until a worker has come up; 0 for not at all.
     """
 
-    def __init__(self, settings: Callable[[], Settings], foreign: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        foreign: Sequence[str] = (),
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._settings = settings
         self._foreign = foreign
+        self._patience_s = patience_s
 
     def launch(self, queue: str) -> None:
-        """Start a worker for a queue; see the port."""
+        """Start a worker for a queue, and return when it has come up; see the port."""
         if self._foreign:
             raise ConfigurationError(
                 "a job cannot run in the background here: these parts are objects of this "
@@ -77,27 +89,70 @@ class ProcessLauncher:
             )
         settings = self._settings()
         log = settings.state_dir / WORKERS / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', queue)}.log"
-        handed = json.dumps({"queue": queue, **as_plain(settings)}).encode()
         try:
             make_private(log.parent)
             with open(log, "ab", opener=private_opener) as output:
-                # It forks and ends as soon as it has read; the fork is nobody's child.
-                subprocess.run(  # noqa: S603 - this interpreter, and a module of our own.
-                    module_command("tiomagic.worker"),
-                    input=handed,
-                    stdout=output,
-                    stderr=output,
-                    cwd=settings.working_dir,
-                    env=safe_environment(os.environ),
-                    start_new_session=True,
-                    check=True,
-                )
+                before = output.tell()
+                came_up = self._start(queue, settings, output)
         except (OSError, subprocess.SubprocessError) as error:
-            raise ConfigurationError(
-                f"no background worker could be started: {error}. Its log is {log}",
-                code="no_worker",
-                details={"log": str(log)},
-            ) from error
+            raise _not_started(str(error), log) from error
+        if not came_up:
+            words = _last_words(log, before)
+            raise _not_started(
+                f"it ended at once, and said {words!r}" if words else "it ended", log
+            )
+
+    def _start(self, queue: str, settings: Settings, output: IO[bytes]) -> bool:
+        """Start a worker, and return False when it has ended before it came up."""
+        listens = self._patience_s > 0 and os.name == "posix"
+        hears, tells = os.pipe() if listens else (None, None)
+        handed = {"queue": queue, "ready": tells, **as_plain(settings)}
+        try:
+            # It forks and ends as soon as it has read; the fork is nobody's child.
+            subprocess.run(  # noqa: S603 - this interpreter, and a module of our own.
+                module_command("tiomagic.worker"),
+                input=json.dumps(handed).encode(),
+                stdout=output,
+                stderr=output,
+                cwd=settings.working_dir,
+                env=safe_environment(os.environ),
+                pass_fds=() if tells is None else (tells,),
+                start_new_session=True,
+                check=True,
+            )
+            if tells is not None:
+                os.close(tells)
+                tells = None
+            return hears is None or self._hear(hears)
+        finally:
+            for descriptor in (hears, tells):
+                if descriptor is not None:
+                    os.close(descriptor)
+
+    def _hear(self, pipe: int) -> bool:
+        """Wait for a word; without one after so long the worker is slow, and not dead."""
+        spoken, _, _ = select.select([pipe], [], [], self._patience_s)
+        return not spoken or bool(os.read(pipe, 64))
+
+
+def _not_started(why: str, log: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"no background worker could be started: {why}. Its log is {log}",
+        code="no_worker",
+        details={"log": str(log)},
+    )
+
+
+def _last_words(log: Path, start: int) -> str:
+    """Return the last line of a log that was written after a place in it."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(start, log.stat().st_size - 4096))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return ""
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1][:300] if said else ""
 
 
 def as_plain(settings: Settings) -> dict[str, Any]:

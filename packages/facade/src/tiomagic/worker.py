@@ -11,11 +11,13 @@ after the step that it is at.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +27,7 @@ from tiomagic_domain.owner_only import make_private
 
 if TYPE_CHECKING:
     from tiomagic.session import Session
+    from tiomagic.settings import Settings
     from tiomagic_domain.generation import Generation
     from tiomagic_domain.jobs import Job
     from tiomagic_domain.working import Worker
@@ -35,6 +38,12 @@ BEATS = 10
 LONGEST_BEAT_S = 5.0
 """Seconds between two renewals at the most: so long an unwanted run goes unheard, too."""
 
+READY = b"ready"
+"""What a worker tells its starter when it has come up."""
+
+PROBE_BYTES = 2**20
+"""That must find room before a job is tried again."""
+
 LEFT = 70
 """Exit status of a worker that ended in the middle of a run."""
 
@@ -43,17 +52,51 @@ def main() -> None:
     """Read the settings, let go of the starter, and serve."""
     handed = json.load(sys.stdin)
     _let_go()
-    serve(handed["queue"], Path(handed["working_dir"]), handed["settings"])
+    serve(
+        handed["queue"],
+        Path(handed["working_dir"]),
+        handed["settings"],
+        on_ready=Ready(handed.get("ready")),
+    )
 
 
-def serve(queue: str, working_dir: Path, settings: dict[str, Any]) -> None:
+class Ready:
+    """Tells the starter, once, that the worker has come up.
+
+    Args:
+        descriptor: Of a pipe; None when nobody listens. When it is closed without a word, the
+            worker has not come up.
+    """
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+        if descriptor is not None:
+            os.set_inheritable(descriptor, False)
+
+    def __call__(self) -> None:
+        """Tell it."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with contextlib.suppress(OSError):  # It has not waited for so long.
+                os.write(descriptor, READY)
+            os.close(descriptor)
+
+
+def serve(
+    queue: str,
+    working_dir: Path,
+    settings: dict[str, Any],
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
     """Serve a queue until there is nothing to do.
 
     Args:
         queue: Which one.
         working_dir: As in :class:`tiomagic.TioMagic`.
         settings: All of them, as in ``configure``.
+        on_ready: Called when it has come up.
     """
+    from tiomagic.launching import ProcessLauncher
     from tiomagic.session import Session
     from tiomagic_domain.working import Limits, Worker
 
@@ -61,6 +104,9 @@ def serve(queue: str, working_dir: Path, settings: dict[str, Any]) -> None:
     session = Session(working_dir, settings, {})
     held = session.settings
     background = session.container.background()
+    # Another worker that it starts comes up by itself: the run in hand is not to wait for it.
+    launcher = ProcessLauncher(lambda: session.settings, patience_s=0)
+    background = dataclasses.replace(background, launcher=launcher)
     worker = Worker(
         queue,
         background=background,
@@ -70,6 +116,8 @@ def serve(queue: str, working_dir: Path, settings: dict[str, Any]) -> None:
         leave=lambda: os._exit(LEFT),
         on_trouble=session.container.journal().trouble,
         limits=Limits(idle_s=held.worker_idle_s, cancel_bound_s=held.worker_cancel_s),
+        probe=lambda: probe(held),
+        on_ready=on_ready,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.end())
@@ -83,6 +131,29 @@ def serve(queue: str, working_dir: Path, settings: dict[str, Any]) -> None:
         done.set()
         heart.join()
         session.close()
+
+
+def probe(settings: Settings) -> None:
+    """Look whether a video could be written now.
+
+    Raises:
+        ProcessingError: when it could not.
+    """
+    from tiomagic.builders import SPOOL
+    from tiomagic_domain.errors import ProcessingError
+
+    for folder in (settings.state_dir / SPOOL, settings.output_dir):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(bytes(PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise ProcessingError(
+                f"the folder {folder} cannot be written: {error.strerror or error}",
+                code="output_unwritable",
+            ) from error
 
 
 def slots(queue: str) -> list[str]:
@@ -122,6 +193,14 @@ class Logged:
     def abandon(self, job: Job, *, told_to_end: bool) -> Job:
         """Store the end of a job; see :class:`tiomagic_domain.working.worker.Performs`."""
         return self._generation.abandon(job, told_to_end=told_to_end)
+
+    def put_back(self, job: Job, error: Exception) -> None:
+        """Let a job wait again; see :class:`tiomagic_domain.working.worker.Performs`."""
+        self._generation.put_back(job, error)
+
+    def fail(self, job: Job, error: Exception) -> None:
+        """Store that a job failed; see :class:`tiomagic_domain.working.worker.Performs`."""
+        self._generation.fail(job, error)
 
     @property
     def _generation(self) -> Generation:

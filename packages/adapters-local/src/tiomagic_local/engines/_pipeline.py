@@ -236,6 +236,16 @@ def cut_text(tokenizer: Any, prompt: str, limit: int) -> str:
     return text.strip()
 
 
+LOST_DEVICE = (
+    "CUDA error",
+    "No CUDA GPUs are available",
+    "CUDA driver",
+    "HIP error",
+    "CUDNN_STATUS",
+)
+"""What torch says of a device that this process cannot use any more."""
+
+
 def translated(error: Exception) -> GenerationError:
     """Return what an exception of a pipeline means, and what would help."""
     text = str(error)
@@ -247,6 +257,12 @@ def translated(error: Exception) -> GenerationError:
             "memory='group_offload', or take a smaller model",
             details={"cause": text[:500]},
             code="out_of_memory",
+        )
+    if any(words in text for words in LOST_DEVICE):
+        return GenerationError(
+            f"the device does not answer any more: {text}",
+            details={"cause": text[:500]},
+            code="device_lost",
         )
     return GenerationError(
         f"the model stopped: {type(error).__name__}: {text}", details={"cause": text[:500]}

@@ -20,6 +20,22 @@ WORKER = "worker:"
 """Begins the names of the leases of workers. Theirs are the only processes that may be ended."""
 
 
+LAUNCH = "launch:"
+"""Begins the names of the leases of those who start a worker: one at a time for each queue."""
+
+UNSTARTED = "unstarted:"
+"""Begins the names of the leases that count the failed starts of a queue's worker, and say when the
+last one was. Their owners have no part in it."""
+
+STARTING_S = 120.0
+"""Seconds after which somebody who starts a worker is not waited for any more."""
+
+FIRST_RETRY_S = 5.0
+"""Seconds after a start that failed until the next one; twice as long after each further one."""
+
+LONGEST_RETRY_S = 300.0
+
+
 TICKET = "turn:"
 """Begins the names of the leases of those who wait for a device to run on in their own process."""
 
@@ -193,6 +209,41 @@ class Background:
         ]
         return min((place for place in places if place is not None), default=None)
 
+    def begin_start(self, queue: str) -> Lease | None:
+        """Take the lease of those who start a worker; None while somebody else is about it.
+
+        It is only in the way for so long: one worker too many does no harm.
+        """
+        name = LAUNCH + queue
+        held = self.leases.find(name)
+        if held is None or self.bury(held):
+            return self.take_free(name)
+        age = self._age_s(held)
+        return self._take(name, held) if age is None or age > STARTING_S else None
+
+    def failed_starts(self, queue: str) -> tuple[int, float]:
+        """Return how often a queue's worker did not start, and the seconds to the next try."""
+        failed = self.leases.find(UNSTARTED + queue)
+        if failed is None:
+            return 0, 0.0
+        age = self._age_s(failed)
+        if age is None:
+            return failed.beat, 0.0  # The machine was started anew since.
+        return failed.beat, min(
+            FIRST_RETRY_S * 2 ** min(failed.beat - 1, 10), LONGEST_RETRY_S
+        ) - age
+
+    def note_failed_start(self, queue: str) -> None:
+        """Count a start that failed."""
+        self._take(UNSTARTED + queue, self.leases.find(UNSTARTED + queue))
+
+    def forget_failed_starts(self, queue: str) -> None:
+        """Take note that a worker is there."""
+        failed = self.leases.find(UNSTARTED + queue)
+        mine = failed and self._take(failed.name, failed)
+        if mine:
+            self.leases.release(mine)
+
     def _take(self, name: str, instead_of: Lease | None) -> Lease | None:
         return self.leases.take(
             name,
@@ -208,6 +259,11 @@ class Background:
         return silent and self.processes.may_end(lease.owner)
 
     def _is_silent(self, lease: Lease) -> bool:
+        age = self._age_s(lease)
+        return age is not None and age > self.stale_s
+
+    def _age_s(self, lease: Lease) -> float | None:
+        """Return the seconds since a lease was renewed; None when its clock is not this one."""
         boot, _, then = lease.mark.rpartition(" ")
         this_boot, _, now = self.processes.mark().rpartition(" ")
-        return boot == this_boot and float(now) - float(then) > self.stale_s
+        return float(now) - float(then) if boot == this_boot else None

@@ -20,9 +20,19 @@ from tiomagic_domain.jobs import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.leases import Lease
 from tiomagic_domain.working.background import WORKER, Background, names_of, place_of
+from tiomagic_domain.working.environment import is_environmental
+from tiomagic_domain.working.outages import Outages, needs_new_process, put_backs
 
 MINE = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
 """Statuses of a job that its worker has not brought to an end."""
+
+
+LOOKS = 20
+"""Waiting jobs among which the next one is chosen."""
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 class Performs(Protocol):
@@ -34,6 +44,14 @@ class Performs(Protocol):
 
     def abandon(self, job: Job, *, told_to_end: bool) -> Job:
         """Store the end of a job whose process is about to be ended in the middle of it."""
+        ...
+
+    def put_back(self, job: Job, error: Exception) -> None:
+        """Let a job wait again that was stopped by a failure of the machine."""
+        ...
+
+    def fail(self, job: Job, error: Exception) -> None:
+        """Store that a job failed for a reason that is its own after all."""
         ...
 
 
@@ -48,6 +66,8 @@ class Limits:
     cancel_bound_s: float = 20.0
     """A run that was to stop and has not answered for so long is ended with its process: loading
     and decoding cannot be interrupted otherwise."""
+    store_s: float = 600.0
+    """A store that cannot be read or written for so long ends it."""
 
 
 class Ended(Enum):
@@ -55,6 +75,7 @@ class Ended(Enum):
 
     IDLE = "no job came"
     TOLD = "told to end"
+    UNABLE = "its process cannot use the device any more"
     FOR_ANOTHER = "makes room for a run in its caller's own process"
 
 
@@ -71,9 +92,11 @@ class Worker:
         leave: Ends this process at once, whatever its other threads do; does not return.
         limits: How patient it is.
         on_trouble: Told what went wrong without stopping it.
+        probe: Raises what would stop any job, such as a full disk; asked before the next try.
+        on_ready: Called once, when it can work or is not needed: it has come up.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by keyword only, one for each part
         self,
         queue: str,
         *,
@@ -84,6 +107,8 @@ class Worker:
         leave: Callable[[], None],
         on_trouble: Callable[[TioMagicError], None],
         limits: Limits | None = None,
+        probe: Callable[[], None] = nothing,
+        on_ready: Callable[[], None] = nothing,
     ) -> None:
         self._queue = queue
         self._background = background
@@ -100,6 +125,10 @@ class Worker:
         self._ending = threading.Event()
         self._current: Job | None = None
         self._asked_at: float | None = None
+        self._probe = probe
+        self._on_ready = on_ready
+        self._outages = Outages()
+        self._worked_at: float | None = None
 
     @property
     def slot(self) -> str | None:
@@ -116,15 +145,38 @@ class Worker:
         After the leases are given back it looks once more: whoever stored a job before that has
         seen a living worker, and has started none.
         """
+        began: float | None = None
         try:
-            while not self._ending.is_set() and self._waiting():
-                if not self._enter():
-                    return  # Another one stands at the door and will take what is there.
-                if self.slot is not None and self._serve() is Ended.FOR_ANOTHER:
-                    self._make_room()
-                self._release(*self._held)
+            while True:
+                try:
+                    self._release(*self._held)
+                    self._rounds()
+                    break
+                except ProcessingError as error:
+                    self._on_trouble(error)
+                    now = self._clock.monotonic()
+                    began = now if began is None or self._worked_since(began) else began
+                    if self._ending.is_set() or now - began > self._limits.store_s:
+                        raise
+                    self._sleep(self._outages.next_pause_s())
         finally:
             self._release(*self._held)
+        self._on_ready()
+
+    def _worked_since(self, moment: float) -> bool:
+        return self._worked_at is not None and self._worked_at > moment
+
+    def _rounds(self) -> None:
+        while not self._ending.is_set() and self._waiting():
+            if not self._enter():
+                return  # Another one stands at the door and will take what is there.
+            ended = self._serve() if self.slot is not None else Ended.TOLD
+            if ended is Ended.FOR_ANOTHER:
+                self._make_room()
+            self._release(*self._held)
+            if ended is Ended.UNABLE:
+                self._succeed()
+                return
 
     def tick(self) -> None:
         """Say that this process lives, and end it when a run does not stop though it was asked."""
@@ -145,6 +197,7 @@ class Worker:
         if not self._take(door):
             return False
         self._slots = self._slots or tuple(self._find_slots())
+        self._on_ready()
         while not self._ending.is_set() and self._waiting():
             for slot in self._slots:
                 if not self._is_after_another(slot) and self._take_device(slot):
@@ -164,7 +217,9 @@ class Worker:
             job = self._claim()
             if job is not None:
                 self._call_for_help()
-                self._perform(job)
+                fault = self._perform(job)
+                if fault is not None and not self._outlast(job, fault):
+                    return Ended.UNABLE
                 since = self._clock.monotonic()
             elif self._clock.monotonic() - since >= self._limits.idle_s:
                 return Ended.IDLE
@@ -191,24 +246,66 @@ class Worker:
             self._launch()
         self._leave()
 
-    def _perform(self, job: Job) -> None:
+    def _perform(self, job: Job) -> Exception | None:
+        """Run a job to its end; return the failure of the machine that stopped it, if one did."""
         self._current = job
         try:
             self._generation.perform(job, told_to_end=self._ending.is_set)
-        except TioMagicError as error:
-            self._on_trouble(error)
         except Exception as error:  # noqa: BLE001 - a plug-in's engine may raise anything.
-            self._on_trouble(TioMagicError(f"{type(error).__name__}: {error}", code="unexpected"))
+            self._on_trouble(
+                error
+                if isinstance(error, TioMagicError)
+                else TioMagicError(f"{type(error).__name__}: {error}", code="unexpected")
+            )
+            if is_environmental(error):
+                return error
         finally:
             self._current = None
         stored = self._repository.get(job.job_id)
         if stored.status in MINE and stored.call_id == job.call_id:
             # Its end could not be stored. A process that is gone is how others find that out.
             self.end()
+        else:
+            self._outages.over()
+            self._worked_at = self._clock.monotonic()
+        return None
+
+    def _outlast(self, job: Job, fault: Exception) -> bool:
+        """Wait until the machine may be well again; False when this process never is.
+
+        The job waits in its queue meanwhile, unless it is the cause itself.
+        """
+        if self._outages.is_its_own(job, fault):
+            self._generation.fail(job, fault)
+            return not needs_new_process(fault)
+        while True:
+            self._sleep(self._outages.next_pause_s(job))
+            try:
+                # Once more: the disk that was full may have kept that from being stored.
+                self._generation.put_back(job, fault)
+                if needs_new_process(fault):
+                    return False
+                self._probe()
+            except TioMagicError as error:
+                self._on_trouble(error)
+                if not self._ending.is_set():
+                    continue
+            return True
+
+    def _succeed(self) -> None:
+        """Leave the queue to a process that can use the device again."""
+        if self._waiting() and not self._ending.is_set():
+            self._launch()
+
+    def _sleep(self, seconds: float) -> None:
+        until = self._clock.monotonic() + seconds
+        while not self._ending.is_set() and self._clock.monotonic() < until:
+            self._clock.sleep(min(self._limits.poll_s, until - self._clock.monotonic()))
 
     def _claim(self) -> Job | None:
-        while waiting := self._waiting():
-            job = waiting[0]
+        # One that met a failure of the machine lets the others try first.
+        while waiting := self._waiting(LOOKS):
+            job = min(waiting, key=put_backs)
             taken = job.to(
                 JobStatus.RUNNING,
                 at=self._clock.now(),
@@ -221,10 +318,10 @@ class Worker:
                 continue  # Another worker has it, or it was canceled or deleted: the next one.
         return None
 
-    def _waiting(self) -> list[Job]:
-        """Return the job whose turn it is, if there is one."""
+    def _waiting(self, limit: int = 1) -> list[Job]:
+        """Return the jobs whose turn it is, if there are any, the first first."""
         query = JobQuery(
-            status=frozenset({JobStatus.QUEUED}), queue=self._queue, oldest_first=True, limit=1
+            status=frozenset({JobStatus.QUEUED}), queue=self._queue, oldest_first=True, limit=limit
         )
         return self._repository.list(query)
 
@@ -275,6 +372,7 @@ class Worker:
     def _release(self, *names: str) -> None:
         with self._lock:
             for name in names:
-                lease = self._held.pop(name, None)
+                lease = self._held.get(name)
                 if lease is not None:
                     self._background.leases.release(lease)
+                    del self._held[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from tiomagic.cli import filters as f
 from tiomagic.cli import options as o
 from tiomagic.cli.making import connect
 from tiomagic.cli.output import reporting
+
+if TYPE_CHECKING:
+    from tiomagic import JobHandle
 
 
 def jobs(  # noqa: PLR0913 - one argument an option
@@ -65,4 +68,13 @@ def jobs(  # noqa: PLR0913 - one argument an option
         ]
         columns = ["job", "status", "created (UTC)", "feature", "model", "tags", "prompt"]
         spare = ["tags", "feature", "model", "created (UTC)"]
+        for queue in sorted({str(job.to_dict()["queue"]) for job in found if is_waiting(job)}):
+            why = tm._session.generation.why_waiting(queue)  # noqa: SLF001 - part of the facade
+            if why is not None:
+                output.say(f"queue {queue} {why}")
         output.table([job.to_dict() for job in found], columns, rows, spare=spare)
+
+
+def is_waiting(job: JobHandle) -> bool:
+    """Return whether a job waits in a queue of a worker."""
+    return job.status == "queued" and job.to_dict().get("queue") is not None

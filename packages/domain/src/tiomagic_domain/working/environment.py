@@ -1,0 +1,64 @@
+"""Which failures are the machine's and not the job's.
+
+A full disk, a folder that cannot be written, a service that is away, a device that is gone: the
+next job would fail of it as well, and so would every one of a queue. What waits is made later.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+from tiomagic_domain.errors import TioMagicError
+
+NUMBERS = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE", "ENODEV", "ENXIO", "EHOSTDOWN"),
+        *("ENOMEM", "EAGAIN", "EMFILE", "ENFILE", "ENOTCONN", "ETIMEDOUT", "ENOLCK"),
+    )
+    if hasattr(errno, name)
+)
+"""Of the system's errors: no space, no memory, no descriptors, a drive or device that is away."""
+
+DEVICE_LOST = "device_lost"
+"""Code of the error of a device that does not answer any more: this process cannot use it again."""
+
+DEVICE_MISSING = "device_missing"
+"""Code of the error of a device that is not there."""
+
+CODES = frozenset(
+    {
+        *(DEVICE_LOST, DEVICE_MISSING),
+        *("disk_full", "database_busy", "database_unavailable", "database_unwritable"),
+        *("inputs_not_writable", "output_unwritable", "spool_unwritable"),
+    }
+)
+"""Of our own errors."""
+
+DEPTH = 20
+"""Causes of causes that are looked at."""
+
+
+def is_environmental(error: BaseException) -> bool:
+    """Return whether a failure has its cause in the machine, and may be over later."""
+    return any(_is_one(each) for each in _with_causes(error))
+
+
+def _is_one(error: BaseException) -> bool:
+    if isinstance(error, TioMagicError) and (error.code in CODES or error.retryable):
+        return True
+    if isinstance(error, MemoryError):
+        return True
+    # Libraries have their own classes with the system's numbers.
+    return getattr(error, "errno", None) in NUMBERS
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    current: BaseException | None = error
+    for _ in range(DEPTH):
+        if current is None:
+            return
+        yield current
+        hidden = current.__suppress_context__
+        current = current.__cause__ or (None if hidden else current.__context__)
