@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
@@ -23,6 +24,7 @@ from tiomagic_domain.generation import Generation
 from tiomagic_domain.jobs import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.values import Rejected, plain_data
 
 TAG: Final = "batch:"
 NAME_LENGTH: Final = 60
@@ -71,11 +73,13 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> object:
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
+    with suppress(Rejected):
+        return plain_data(value)  # What numpy and its like call a number or a text.
     message = "must be plain data, a path or bytes: a batch finds its jobs again by it"
     problem = Problem(field="arguments", message=message, given=shortened(value))
     raise ValidationError.of([problem], subject="a batch")

@@ -28,9 +28,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tiomagic_domain.redaction import redacted, redacted_data
+
 
 class TioMagicError(Exception):
     """The root of all errors that tiomagic raises on purpose.
+
+    What looks like a secret in its message or details is hidden as the error is made.
 
     Attributes:
         message: One sentence for a person, naming the field and what would work.
@@ -49,9 +53,10 @@ class TioMagicError(Exception):
         code: str | None = None,
         retryable: bool = False,
     ) -> None:
+        message = redacted(message)
         super().__init__(message)
         self.message = message
-        self.details: dict[str, object] = dict(details or {})
+        self.details: dict[str, object] = redacted_data(dict(details or {}))
         self.code = code or type(self).code
         self.retryable = retryable
 
@@ -61,7 +66,7 @@ class TioMagicError(Exception):
             "error": type(self).__name__,
             "code": self.code,
             "message": self.message,
-            "details": self.details,
+            "details": redacted_data(self.details),
             "retryable": self.retryable,
         }
 
@@ -78,6 +83,11 @@ class Problem:
     """``repr`` of what was given, shortened."""
     nearest: object = None
     """The nearest legal value; None when there is no such thing."""
+
+    def __post_init__(self) -> None:
+        """Hide what looks like a secret: the query of an address that was given may sign it."""
+        object.__setattr__(self, "message", redacted(self.message))
+        object.__setattr__(self, "given", redacted(self.given))
 
     def to_dict(self) -> dict[str, object]:
         """Return the problem as plain data."""

@@ -27,6 +27,7 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.labels import checked_tags
 from tiomagic_domain.progress import Progress
 from tiomagic_domain.statuses import TERMINAL, TRANSITIONS, JobStatus
+from tiomagic_domain.text import flaw, storable
 
 __all__ = ["TERMINAL", "TRANSITIONS", "Job", "JobQuery", "JobStatus"]
 
@@ -175,7 +176,7 @@ class Job:
             self,
             last_updated=at,
             tags=self.tags if tags is None else checked_tags(tags),
-            note=self.note if note is None else note,
+            note=self.note if note is None else storable(note),
         )
 
     def _marks(self, status: JobStatus, at: datetime) -> dict[str, Any]:
@@ -279,20 +280,26 @@ class JobQuery:
         return tuple(dict.fromkeys((self.text or "").split()))
 
     def __post_init__(self) -> None:
-        """Refuse what databases would understand in different ways.
+        """Refuse what databases would understand in different ways, or not at all.
 
         Raises:
-            ValidationError: for a negative limit, or a time without a zone.
+            ValidationError: for a negative limit, a time without a zone, or half a character.
         """
         problems = [
             Problem(field=name, message="must have a time zone", given=repr(moment))
             for name, moment in (("since", self.since), ("until", self.until))
             if moment is not None and moment.utcoffset() is None
         ]
+        words = {
+            name: getattr(self, name) for name in ("model", "provider", "text", "tag", "after")
+        }
+        problems += [
+            Problem(field=name, message=wrong, given=repr(word))
+            for name, word in words.items()
+            if isinstance(word, str) and (wrong := flaw(word)) is not None
+        ]
         if self.limit is not None and self.limit < 0:
-            wrong = "must be 0 or more, or None for all"
-            problems.append(
-                Problem(field="limit", message=wrong, given=repr(self.limit), nearest=0)
-            )
+            few = "must be 0 or more, or None for all"
+            problems.append(Problem(field="limit", message=few, given=repr(self.limit), nearest=0))
         if problems:
             raise ValidationError.of(problems, subject="a query of jobs")

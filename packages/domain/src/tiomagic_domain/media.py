@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from tiomagic_domain.text import storable
+
 
 class MediaKind(StrEnum):
     """What an input is meant to be."""
@@ -53,7 +55,8 @@ class Media:
             "height": self.height,
             "frames": self.frames,
             "fps": self.fps,
-            "name": self.name,
+            # The name of a file from another system may hold bytes that are no characters.
+            "name": None if self.name is None else storable(self.name),
         }
         return {**facts, "notes": list(self.notes)} if self.notes else facts
 

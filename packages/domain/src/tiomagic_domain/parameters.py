@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,10 +17,16 @@ from tiomagic_domain.values import (
     UNSET,
     Kind,
     Rejected,
+    as_list,
     check_media,
+    checked_text,
     finite,
+    is_listable,
     nearest_choice,
+    plain_data,
+    plain_text,
     type_name,
+    unwrapped,
 )
 
 __all__ = ["UNSET", "Kind", "Parameter", "Rejected", "describe_range"]
@@ -56,6 +63,8 @@ class Parameter:
     fields: tuple[Parameter, ...] = ()
     """What an object, or each object of a list, is made of; empty for any object. With words
     (a string) it is what an object may say in the place of one."""
+    path: bool = False
+    """True for a text that may be a path, which is then taken as an object of one as well."""
     unit: str | None = None
     """Such as ``px``, ``frames``, ``s``; None for a bare number."""
     source: str | None = None
@@ -80,7 +89,7 @@ class Parameter:
         """
         if self.kind.is_media:
             return check_media(self.kind, value)
-        if self.has_words and isinstance(value, dict):
+        if self.has_words and isinstance(value, Mapping):
             return _check_object(self, value)
         checked = _CHECKS[self.kind](self, value)
         if self.choices and checked not in self.choices:
@@ -185,17 +194,22 @@ class Parameter:
 
 
 def _check_string(parameter: Parameter, value: object) -> str:
-    if not isinstance(value, str):
+    text = plain_text(value)
+    if parameter.path and isinstance(text, os.PathLike):
+        text = os.fsdecode(text)
+    if not isinstance(text, str):
         raise Rejected(f"must be text, not {type_name(value)}")
-    if parameter.pattern is not None and re.search(parameter.pattern, value) is None:
+    checked_text(text)
+    if parameter.pattern is not None and re.search(parameter.pattern, text) is None:
         raise Rejected(parameter.pattern_hint)
-    return str(value)
+    return text
 
 
 def _check_boolean(_parameter: Parameter, value: object) -> bool:
-    if not isinstance(value, bool):
+    plain = unwrapped(value)
+    if not isinstance(plain, bool):
         raise Rejected(f"must be True or False, not {shortened(value)}")
-    return value
+    return plain
 
 
 def _check_integer(parameter: Parameter, value: object) -> int:
@@ -244,22 +258,23 @@ def describe_range(parameter: Parameter) -> str:
 
 
 def _check_list(parameter: Parameter, value: object) -> list[object]:
-    if not isinstance(value, list | tuple):
+    if not is_listable(value):
         raise Rejected(f"must be a list, not {type_name(value)}")
-    if parameter.items is None:
-        return list(value)
-    item = Parameter(name="item", kind=parameter.items, description="", fields=parameter.fields)
+    entries = as_list(value)
     try:
-        return [item.check(entry) for entry in value]
+        if parameter.items is None:
+            return [plain_data(entry) for entry in entries]
+        item = Parameter(name="item", kind=parameter.items, description="", fields=parameter.fields)
+        return [item.check(entry) for entry in entries]
     except Rejected as rejected:
         raise Rejected(f"has an item that {rejected.message}") from rejected
 
 
 def _check_object(parameter: Parameter, value: object) -> dict[str, object]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise Rejected(f"must be a dict with text keys, not {type_name(value)}")
     if not parameter.fields:
-        return dict(value)
+        return {str(key): plain_data(part) for key, part in value.items()}
     known = {field.name: field for field in parameter.fields}
     for name in value:
         if name not in known:

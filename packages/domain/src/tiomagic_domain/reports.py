@@ -7,6 +7,7 @@ from typing import Any
 
 from tiomagic_domain.jobs import TRANSITIONS, Job, JobStatus
 from tiomagic_domain.ports.provider import RUN_GONE, Report
+from tiomagic_domain.redaction import redacted, redacted_data
 
 SECONDS_USED = "seconds_used"
 """The fact of a canceled job that says how long it had run."""
@@ -34,7 +35,7 @@ def apply_report(job: Job, report: Report, *, at: datetime, **changes: Any) -> J
     news = _news(job, report) | changes
     if report.status is JobStatus.CANCELED and job.started_at is not None:
         used = max((at - job.started_at).total_seconds(), 0.0)
-        news["facts"] = {**job.facts, **report.facts, SECONDS_USED: round(used, 3)}
+        news["facts"] = {**job.facts, **news.get("facts", {}), SECONDS_USED: round(used, 3)}
     # That a run starts over is for whoever knows that its worker was lost, never for a provider.
     if report.status in TRANSITIONS[job.status] - {JobStatus.QUEUED}:
         return job.to(report.status, at=at, **news)
@@ -57,10 +58,10 @@ def ask_to_stop(job: Job, *, at: datetime) -> Job | None:
 def _news(job: Job, report: Report) -> dict[str, Any]:
     said: dict[str, Any] = {
         "call_id": report.call_id,
-        "message": report.message or report.error,
+        "message": redacted(report.message or report.error or "") or None,
         "progress": report.progress,
-        "error": report.error,
+        "error": None if report.error is None else redacted(report.error),
         "error_code": report.error_code,
-        "facts": {**job.facts, **report.facts} if report.facts else None,
+        "facts": {**job.facts, **redacted_data(report.facts)} if report.facts else None,
     }
     return {k: v for k, v in said.items() if v is not None and v != getattr(job, k)}

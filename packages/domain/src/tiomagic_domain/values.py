@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import operator
+import os
 from collections.abc import Mapping
 from enum import Enum, StrEnum
-from typing import Final
+from numbers import Integral, Rational, Real
+from typing import Any, Final
 
 from tiomagic_domain.suggestions import closest, shortened
+from tiomagic_domain.text import flaw
 
 
 class Kind(StrEnum):
@@ -63,8 +67,28 @@ class Rejected(Exception):  # noqa: N818 - carries a problem to the validator, n
         self.nearest = nearest
 
 
+def unwrapped(value: object) -> object:
+    """Return what a value of a library or of an enumeration stands for, else the value itself.
+
+    A scalar of numpy or torch, an array without axes, a member of an ``Enum``.
+    """
+    if isinstance(value, Enum):
+        return unwrapped(value.value)
+    # Their scalars have a shape without axes and give Python's own value by item().
+    holder: Any = value
+    shape = getattr(holder, "shape", None)
+    if shape is not None and hasattr(holder, "item") and not len(shape):
+        try:
+            return holder.item()
+        except (RuntimeError, TypeError, ValueError):
+            return value  # A tensor without data, such as one of the meta device.
+    return value
+
+
 def finite(value: object, wanted: str) -> float:
-    """Return a value that is a finite number.
+    """Return a value that is a finite number, as Python's own int or float.
+
+    Integral numbers, fractions, decimals, and scalars of numpy and torch are numbers.
 
     Args:
         value: What was given.
@@ -73,14 +97,101 @@ def finite(value: object, wanted: str) -> float:
     Raises:
         Rejected: when it is none.
     """
-    if isinstance(value, str):
-        raise Rejected(f"must be {wanted}, not the text {shortened(value)}")
-    # bool is an int to Python, and never what somebody meant by a number of frames.
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    plain = unwrapped(value)
+    if isinstance(plain, str):
+        raise Rejected(f"must be {wanted}, not the text {shortened(plain)}")
+    # bool is an int to Python, and never what a caller meant by a number of frames.
+    if isinstance(plain, bool) or not _is_number(plain):
         raise Rejected(f"must be {wanted}, not {type_name(value)}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise Rejected(f"must be {wanted}, not {value!r}")
-    return value
+    number = _number(plain)
+    if number is None or (isinstance(number, float) and not math.isfinite(number)):
+        raise Rejected(f"must be {wanted}, not {shortened(plain)}")
+    return number
+
+
+def _is_number(value: object) -> bool:
+    # Decimal is registered as a number and not as a real one; complex numbers are numbers too.
+    return isinstance(value, Real) or type(value).__name__ == "Decimal" or _has_index(value)
+
+
+def _has_index(value: object) -> bool:
+    # Arrays and tensors with axes have the method as well.
+    return hasattr(value, "__index__") and not hasattr(value, "shape")
+
+
+def _number(value: Any) -> float | None:
+    """Return a number as int or float; None when neither holds it."""
+    if isinstance(value, float):
+        return float(value)
+    try:
+        if isinstance(value, Integral) or _has_index(value):
+            return operator.index(value)
+        # A fraction or a decimal that is whole stays exact.
+        if isinstance(value, Rational) and value.denominator == 1:
+            return int(value.numerator)
+        return float(value)
+    except (OverflowError, TypeError, ValueError):
+        return None
+
+
+def plain_text(value: object) -> object:
+    """Return a text as Python's own ``str``; what is no text as it is."""
+    plain = unwrapped(value)
+    return str.__str__(plain) if isinstance(plain, str) else plain
+
+
+def plain_data(value: object) -> object:
+    """Return data without a schema as JSON holds it.
+
+    Raises:
+        Rejected: with what JSON has no form for.
+    """
+    plain = unwrapped(value)
+    match plain:
+        case None | bool():
+            return plain
+        case str():
+            return checked_text(str.__str__(plain))
+        case os.PathLike():
+            return checked_text(os.fsdecode(plain))
+        case Mapping():
+            return {_key(key): plain_data(part) for key, part in plain.items()}
+    if is_listable(plain):
+        return [plain_data(part) for part in as_list(plain)]
+    return finite(plain, "a number, a text, a list or a dict")
+
+
+def _key(key: object) -> str:
+    plain = plain_text(key)
+    if not isinstance(plain, str):
+        raise Rejected(f"has a key that must be text, not {type_name(key)}")
+    return checked_text(plain)
+
+
+def checked_text(text: str) -> str:
+    """Return a text that UTF-8 can hold.
+
+    Raises:
+        Rejected: when it cannot.
+    """
+    wrong = flaw(text)
+    if wrong is not None:
+        raise Rejected(wrong)
+    return text
+
+
+def is_listable(value: object) -> bool:
+    """Return True for what stands for a list: a list, a tuple, a range, an array with axes."""
+    return isinstance(value, list | tuple | range) or _has_axes(value)
+
+
+def as_list(value: Any) -> list[object]:
+    """Return what stands for a list as one."""
+    return list(value.tolist() if _has_axes(value) else value)
+
+
+def _has_axes(value: object) -> bool:
+    return bool(getattr(value, "shape", ())) and callable(getattr(value, "tolist", None))
 
 
 def check_media(kind: Kind, value: object) -> object:

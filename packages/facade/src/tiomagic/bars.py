@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
+from tiomagic import streams
 from tiomagic.notebook import Meter, is_notebook
+from tiomagic.streams import is_terminal, write, write_data
 from tiomagic_domain.progress import Phase, Progress, ProgressSink, ignore_progress
+from tiomagic_domain.text import shown as shown_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -23,9 +26,7 @@ False for nothing. A callable shows nothing and is told each moment, as ``on_pro
 def is_animated() -> bool:
     """Return whether stderr is a terminal that a bar can move on."""
     dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("CI"))
-    if sys.stderr is None or getattr(sys.stderr, "closed", False):
-        return False
-    return sys.stderr.isatty() and not dumb
+    return is_terminal(sys.stderr) and not dumb
 
 
 @contextmanager
@@ -77,8 +78,7 @@ def _while_seen(display: ProgressSink) -> ProgressSink:
             return
         try:
             display(progress)
-        # The reader of a pipe has left; a ValueError says that the stream is closed.
-        except (OSError, ValueError):
+        except Exception:  # noqa: BLE001 - the reader has left, or a host's console has its moods
             seen = False
 
     return show
@@ -96,8 +96,7 @@ class Lines:
         mark = (progress.phase, int(4 * (progress.fraction or 0)))
         if mark != self._last:
             self._last = mark
-            sys.stderr.write(f"{self._title}: {progress}\n")
-            sys.stderr.flush()
+            write_data(sys.stderr, f"{self._title}: {progress}\n")
 
 
 class Bar:
@@ -111,11 +110,14 @@ class Bar:
 
     def __call__(self, progress: Progress) -> None:
         """Move the bar, or begin the next one."""
+        from rich.markup import escape  # noqa: PLC0415  # Heavy.
+
         if progress.phase is not self._phase or self._task is None:
             if self._task is not None:
                 self._display.remove_task(self._task)
             self._phase = progress.phase
-            self._task = self._display.add_task(f"{self._title}: {progress.phase}", total=None)
+            title = escape(shown_text(self._title))
+            self._task = self._display.add_task(f"{title}: {progress.phase}", total=None)
         self._display.update(self._task, completed=progress.step, total=progress.steps or None)
 
 
@@ -126,7 +128,7 @@ def _bar(title: str) -> Iterator[ProgressSink]:
 
     columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn())
     # rich leaves the colours away under NO_COLOR by itself.
-    console = Console(stderr=True)
+    console = Console(file=streams.steered(sys.stderr))
     with rich.Progress(
         *columns, rich.TimeElapsedColumn(), console=console, transient=True
     ) as display:
@@ -159,11 +161,12 @@ def counted(title: str, total: int, *, choice: bool | None) -> Iterator[Callable
     elif is_animated():
         from rich import progress as rich  # noqa: PLC0415  # Heavy.
         from rich.console import Console  # noqa: PLC0415  # Heavy.
+        from rich.markup import escape  # noqa: PLC0415  # Heavy.
 
         columns = (*rich.Progress.get_default_columns()[:2], rich.MofNCompleteColumn())
-        console = Console(stderr=True)
+        console = Console(file=streams.steered(sys.stderr))
         with rich.Progress(*columns, rich.TimeElapsedColumn(), console=console) as display:
-            task = display.add_task(title, total=total)
+            task = display.add_task(escape(shown_text(title)), total=total)
             yield lambda _: display.advance(task)
     else:
         done = 0
@@ -171,7 +174,6 @@ def counted(title: str, total: int, *, choice: bool | None) -> Iterator[Callable
         def advance(word: str) -> None:
             nonlocal done
             done += 1
-            sys.stderr.write(f"{title}: {done}/{total} {word}\n")
-            sys.stderr.flush()
+            write(sys.stderr, f"{title}: {done}/{total} {word}\n")
 
         yield advance

@@ -9,13 +9,14 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tiomagic import __version__
 from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.redaction import redacted
 
 if TYPE_CHECKING:
     from tiomagic.session import Session
@@ -71,7 +72,14 @@ def diagnose(session: Session) -> list[Finding]:
             found.extend(look(session))
         except TioMagicError as error:
             found.append(Finding(look.__name__.strip("_"), State.PROBLEM, error.message))
-    return found
+    return [replace(one, message=redacted(one.message, _secrets(session))) for one in found]
+
+
+def _secrets(session: Session) -> frozenset[str]:
+    try:
+        return session.settings.secrets
+    except TioMagicError:
+        return frozenset()  # That they cannot be read is a finding.
 
 
 def _program(_session: Session) -> Iterator[Finding]:

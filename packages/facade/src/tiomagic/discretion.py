@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.ports import Capabilities, Observer, Provider, Report, Request
+from tiomagic_domain.redaction import redacted, redacted_data
 
 if TYPE_CHECKING:
     from tiomagic_domain.jobs import Job
-
-HIDDEN = "***"
 
 
 class DiscreetProvider:
@@ -49,7 +48,8 @@ class DiscreetProvider:
     def submit(self, request: Request, observer: Observer) -> Report:
         """Start a job; see the port."""
         with self._hushed():
-            return self._clean(self.provider.submit(request, observer))
+            told = _DiscreetObserver(observer, self._clean)
+            return self._clean(self.provider.submit(request, told))
 
     def poll(self, job: Job) -> Report:
         """Ask how a job is; see the port."""
@@ -62,44 +62,82 @@ class DiscreetProvider:
             return self._clean(self.provider.cancel(job))
 
     def _clean(self, report: Report) -> Report:
-        secrets = self._secrets()
-        error = None if report.error is None else hidden(report.error, secrets)
-        return replace(report, message=hidden(report.message, secrets), error=error)
+        return cleaned(report, self._secrets())
 
     @contextmanager
     def _hushed(self) -> Iterator[None]:
-        try:
+        with hushed(self._secrets):
             yield
-        except Exception as error:
-            secrets = self._secrets()
-            for link in _chain(error):
-                hush(link, secrets)
-            raise
+
+
+class _DiscreetObserver:
+    """The caller's end of a submission, which hears no secret."""
+
+    def __init__(self, observer: Observer, clean: Callable[[Report], Report]) -> None:
+        self._observer = observer
+        self._clean = clean
+
+    def report(self, report: Report) -> None:
+        """Take a moment; see the port."""
+        self._observer.report(self._clean(report))
+
+    def raise_if_canceled(self) -> None:
+        """Return, or end the run; see the port."""
+        self._observer.raise_if_canceled()
+
+
+def cleaned(report: Report, secrets: frozenset[str]) -> Report:
+    """Return a provider's word without secrets: message, error, facts, and the recipe's facts."""
+    video = report.video
+    if video is not None:
+        video = replace(video, recipe=redacted_data(video.recipe, secrets))
+    return replace(
+        report,
+        message=redacted(report.message, secrets),
+        error=None if report.error is None else redacted(report.error, secrets),
+        facts=redacted_data(report.facts, secrets),
+        video=video,
+    )
+
+
+@contextmanager
+def hushed(secrets: Callable[[], frozenset[str]]) -> Iterator[None]:
+    """Take the secrets out of whatever is raised in the block, and of what it was raised from."""
+    try:
+        yield
+    except Exception as error:
+        known = secrets()
+        for link in _chain(error):
+            hush(link, known)
+        raise
 
 
 def hush(error: BaseException, secrets: frozenset[str]) -> None:
     """Take the secrets out of an exception, in place: its kind and traceback stay."""
-    error.args = tuple(_plainly(arg, secrets) for arg in error.args)
+    error.args = tuple(redacted_data(arg, secrets) for arg in error.args)
     if isinstance(error, TioMagicError):
-        error.message = hidden(error.message, secrets)
-        error.details = {key: _plainly(value, secrets) for key, value in error.details.items()}
-
-
-def hidden(text: str, secrets: frozenset[str]) -> str:
-    """Return a text with every secret replaced."""
-    for secret in secrets:
-        text = text.replace(secret, HIDDEN)
-    return text
-
-
-def _plainly(value: Any, secrets: frozenset[str]) -> Any:
-    return hidden(value, secrets) if isinstance(value, str) else value
+        error.message = redacted(error.message, secrets)
+        error.details = redacted_data(error.details, secrets)
+    if isinstance(error, OSError):
+        # Its text is made of these, and not of its arguments.
+        for name in ("strerror", "filename", "filename2"):
+            said = getattr(error, name, None)
+            if isinstance(said, str):
+                setattr(error, name, redacted(said, secrets))
+    notes = getattr(error, "__notes__", None)
+    if notes:
+        notes[:] = [redacted(note, secrets) for note in notes]
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """Give an exception and what it was raised from: a traceback shows them all."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
+    waiting, seen = [error], set()
+    while waiting:
+        link = waiting.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        waiting += [link.__cause__, link.__context__]
+        if isinstance(link, BaseExceptionGroup):
+            waiting += link.exceptions

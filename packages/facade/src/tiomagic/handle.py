@@ -256,7 +256,8 @@ class JobHandle(Shown):
             ResourceNotFoundError: when there is no such log: the job runs elsewhere or in its
                 caller's process, or has not begun.
         """
-        return read_log(self._session.settings.state_dir, self.job_id)
+        settings = self._session.settings
+        return read_log(settings.state_dir, self.job_id, settings.secrets)
 
     def tag(self, *tags: str) -> JobHandle:
         """Add tags to find the job by, whatever its status, and return this handle.

@@ -113,8 +113,10 @@ class Inquiries(ABC):
             ResourceNotFoundError: when there is no such job.
         """
         from tiomagic.handle import JobHandle
+        from tiomagic_domain.text import storable
 
-        return JobHandle(self._session.generation.get(job_id), self._session)
+        # An id with half a character is no job's, and no database takes it.
+        return JobHandle(self._session.generation.get(storable(str(job_id))), self._session)
 
     def list_jobs(self, **filters: Unpack[JobFilters]) -> list[JobHandle]:
         """Return stored jobs, newest first.
@@ -237,7 +239,8 @@ class Inquiries(ABC):
     def list_implementations(self) -> dict[str, dict[str, dict[str, str]]]:
         """Print provider, feature and model as a tree, and return it with each model's title."""
         from tiomagic import listing
+        from tiomagic.streams import write
 
         tree = listing.tree(self._session)
-        sys.stdout.write(listing.as_text(tree))
+        write(sys.stdout, listing.as_text(tree))
         return tree

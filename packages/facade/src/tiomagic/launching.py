@@ -19,6 +19,7 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.interpreter import module_command, safe_environment
 from tiomagic_domain.owner_only import make_private, private_opener
+from tiomagic_domain.redaction import redacted
 
 if TYPE_CHECKING:
     from tiomagic.settings import Settings
@@ -37,11 +38,11 @@ def job_log(state_dir: Path, job_id: str) -> Path:
     return state_dir / LOGS / f"{job_id}.log"
 
 
-def read_log(state_dir: Path, job_id: str) -> str:
-    """Return what a job has printed; see :meth:`tiomagic.JobHandle.logs`."""
+def read_log(state_dir: Path, job_id: str, secrets: frozenset[str] = frozenset()) -> str:
+    """Return what a job has printed, without secrets; see :meth:`tiomagic.JobHandle.logs`."""
     path = job_log(state_dir, job_id)
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return redacted(path.read_text(encoding="utf-8", errors="replace"), secrets)
     except FileNotFoundError as error:
         raise ResourceNotFoundError(
             f"job {job_id} has no log on this machine: only a run in a background worker keeps "

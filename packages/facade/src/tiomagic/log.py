@@ -26,13 +26,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
 
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.redaction import redacted_data
+from tiomagic_domain.text import shown
 
 if TYPE_CHECKING:
     from tiomagic_storage import GenerationLog
@@ -61,10 +63,36 @@ def get_logger() -> structlog.stdlib.BoundLogger:
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.add_log_level,
             structlog.processors.format_exc_info,
+            _discreet,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
     )
     return cast("structlog.stdlib.BoundLogger", logger)
+
+
+def _discreet(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Hide what looks like a secret: events go to whoever configures logging."""
+    return {key: redacted_data(value) for key, value in event.items()}
+
+
+def safe(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Make an event safe for a terminal, and hide what looks like a secret in it."""
+    return {key: _shown(redacted_data(value)) for key, value in event.items()}
+
+
+def _shown(value: Any) -> Any:
+    match value:
+        case str():
+            return shown(value)
+        case Mapping():
+            return {key: _shown(part) for key, part in value.items()}
+        case list():
+            return [_shown(part) for part in value]
+    return value
 
 
 class Journal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tiomagic.discretion import hushed
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature
 
@@ -26,9 +27,10 @@ def plan(
         TioMagicError: as the call itself, before anything is stored.
     """
     provider = session.configured_provider()
-    request = session.generation.plan(
-        Feature(feature), provider=provider, model=model, arguments=arguments
-    )
+    with hushed(lambda: session.settings.secrets):
+        request = session.generation.plan(
+            Feature(feature), provider=provider, model=model, arguments=arguments
+        )
     settled = request.job.arguments
     if arguments.get("seed") is None:
         settled.pop("seed", None)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tiomagic.bars import shown
+from tiomagic.discretion import hushed
 from tiomagic.following import wait_for
 from tiomagic.handle import JobHandle, finished
 from tiomagic.run_options import RunOptions
@@ -13,6 +14,7 @@ from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs import Job
 from tiomagic_domain.progress import ProgressSink
+from tiomagic_domain.values import unwrapped
 
 if TYPE_CHECKING:
     from tiomagic.session import Session
@@ -76,17 +78,18 @@ def _see_through(
     """Submit, and wait when that is asked for; a job that fails meanwhile is an error."""
     _check_retry(options)
     progress, on_progress = options.progress, options.on_progress
-    with shown(progress, provider, on_progress) as sink:
-        job = submit(sink)
-    blocks = options.wait is None and session.provider(provider).capabilities().blocking
-    # A job that was found by its key may be under way in another process.
-    if options.wait or (blocks and not job.status.is_terminal):
-        job = finished(wait_for(session, job, progress=progress, on_progress=on_progress))
+    with hushed(lambda: session.settings.secrets):
+        with shown(progress, provider, on_progress) as sink:
+            job = submit(sink)
+        blocks = options.wait is None and session.provider(provider).capabilities().blocking
+        # A job that was found by its key may be under way in another process.
+        if options.wait or (blocks and not job.status.is_terminal):
+            job = finished(wait_for(session, job, progress=progress, on_progress=on_progress))
     return JobHandle(job, session, recipe)
 
 
 def _check_retry(options: RunOptions) -> None:
-    retry: object = options.retry
+    retry: object = unwrapped(options.retry)
     if isinstance(retry, bool) or not isinstance(retry, int) or retry < 0:
         wrong = "must be a whole number of 0 or more"
     elif retry and options.wait is not False:

@@ -38,10 +38,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
 from tiomagic_domain.suggestions import closest
+from tiomagic_domain.text import decoded, flaw
+from tiomagic_domain.values import plain_text, unwrapped
 
 TIMEOUT_S: Final = 1800
 """Default of ``timeout``, in seconds; the one of tiomagic 1.0.0."""
@@ -101,12 +103,20 @@ class Settings:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must appear in no record, log or error."""
+        """What must appear in no record, log or error, as it was given and as it is meant."""
         login = (self.ui_auth or "").partition(":")[2]
         given = (self.api_key, self.hf_token, self.modal_token_id, self.modal_token_secret, login)
-        password = re.search(r"://[^/@]*?:([^/]+)@", self.database_url)
-        found = {secret for secret in given if secret}
-        return frozenset(found | ({password[1]} if password else set()))
+        found = {secret for secret in given if secret} | _passwords(self.database_url)
+        return frozenset(found | {unquote(secret) for secret in found})
+
+
+_PASSWORD: Final = re.compile(r"://[^/@:]*:([^@]+)@")
+_PASSWORD_BEHIND: Final = re.compile(r"(?i)[?&;](?:[^=&;]*passw(?:or)?d|pwd)=([^&;#]+)")
+"""A driver takes its password behind the question mark as well."""
+
+
+def _passwords(url: str) -> set[str]:
+    return {*_PASSWORD.findall(url), *_PASSWORD_BEHIND.findall(url)}
 
 
 class Refused(Exception):  # noqa: N818 - carries a reason to whoever knows where the value is from
@@ -119,9 +129,13 @@ class Refused(Exception):  # noqa: N818 - carries a reason to whoever knows wher
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str):
+    text = plain_text(value)
+    if not isinstance(text, str):
         raise Refused(f"must be text, not {type(value).__name__}")
-    return value.strip()
+    wrong = flaw(text)
+    if wrong is not None:
+        raise Refused(wrong)
+    return text.strip()
 
 
 def _path(value: object) -> Path:
@@ -133,9 +147,9 @@ def _path(value: object) -> Path:
 def _seconds(value: object) -> int:
     """Take a whole number of seconds, or the text of one."""
     wanted = "must be a whole number of seconds of at least 1"
-    number = value
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,12}(\.0*)?\s*", value):
-        number = float(value)
+    number = unwrapped(value)  # A scalar of numpy and its like.
+    if isinstance(number, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,12}(\.0*)?\s*", number):
+        number = float(number)
     if isinstance(number, float) and number.is_integer():
         number = int(number)
     if isinstance(number, bool) or not isinstance(number, int):
@@ -287,11 +301,13 @@ def read_dotenv(working_dir: Path) -> dict[str, str]:
     path = working_dir / ".env"
     if not path.is_file():
         return {}
-    from dotenv import dotenv_values  # noqa: PLC0415  # Not needed where there is no such file.
+    from io import StringIO  # noqa: PLC0415  # Not needed where there is no such file.
+
+    from dotenv import dotenv_values  # noqa: PLC0415  # The same.
 
     try:
-        found = dotenv_values(path, encoding="utf-8")
-    except (OSError, UnicodeError) as error:
+        found = dotenv_values(stream=StringIO(decoded(path.read_bytes(), str(path))))
+    except (OSError, ValidationError) as error:
         raise ConfigurationError(
             f"the settings in {path} cannot be read: {error}", details={"path": str(path)}
         ) from error

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from tiomagic_domain.errors import ConfigurationError, MissingDependencyError, ProcessingError
 from tiomagic_domain.owner_only import make_private
+from tiomagic_domain.redaction import redacted
 from tiomagic_storage._errors import translated
 from tiomagic_storage._places import EXAMPLES, make_file, path_of_url
 from tiomagic_storage.patience import BUSY_ROUND_S, PatientConnection
@@ -169,7 +170,8 @@ def _make_durable(connection: Any, _record: object) -> None:
 
 
 def _postgresql(url: URL) -> Database:
-    place = url.render_as_string(hide_password=True)
+    # The drivers take a password behind the question mark as well.
+    place = redacted(url.render_as_string(hide_password=True))
     try:
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),

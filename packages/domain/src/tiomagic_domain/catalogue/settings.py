@@ -141,6 +141,7 @@ LORAS = Parameter(
         Parameter(
             name="source",
             kind=Kind.STRING,
+            path=True,
             pattern=VISIBLE,
             pattern_hint="must be a .safetensors file or a repository, not an empty text",
             description="A .safetensors file, or a repository on the Hugging Face hub "

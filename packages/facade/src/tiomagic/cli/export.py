@@ -12,6 +12,7 @@ from tiomagic.cli import filters as f
 from tiomagic.cli import options as o
 from tiomagic.cli.making import connect
 from tiomagic.cli.output import reporting
+from tiomagic.streams import shown_on
 
 
 def export(  # noqa: PLR0913 - one argument an option
@@ -50,7 +51,7 @@ def export(  # noqa: PLR0913 - one argument an option
     with reporting(as_json=as_json, debug=debug) as output:
         tm = connect(output)
         if path == "-":
-            tm.export_jobs(sys.stdout, form or "json", **narrowed)
+            tm.export_jobs(shown_on(sys.stdout), form or "json", **narrowed)
             return
         count = tm.export_jobs(path, form, **narrowed)
         output.data({"path": path, "jobs": count}, path)

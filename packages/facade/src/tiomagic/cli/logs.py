@@ -7,8 +7,29 @@ import sys
 
 import structlog
 
+from tiomagic.log import safe
+from tiomagic.streams import is_terminal, steered, write
+
 HANDLER = "tiomagic.cli"
 """Name of the command line's own handler, among those that others may add."""
+
+
+class _Handler(logging.Handler):
+    """Writes to whatever stderr is when an event comes; the texts are made safe before."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write an event. Never raises: a line that is lost stops no run."""
+        try:
+            line = f"{self.format(record)}\n"
+            if is_terminal(sys.stderr):
+                steered(sys.stderr).write(line)  # With the renderer's own colours.
+            else:
+                write(sys.stderr, line)
+        except Exception:  # noqa: BLE001 - as logging's own handlers
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say nothing: where the event would be shown, the error would be too."""
 
 
 def configure_logging(level: str) -> None:
@@ -19,14 +40,14 @@ def configure_logging(level: str) -> None:
     Args:
         level: The least level, such as ``warning``.
     """
-    animated = sys.stderr.isatty()
+    animated = is_terminal(sys.stderr)
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if animated else structlog.processors.JSONRenderer()
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, safe, renderer],
             foreign_pre_chain=[structlog.stdlib.add_log_level],
         )
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tiomagic import __version__
+from tiomagic import __version__, streams
 from tiomagic.cli.bash import unsplit
 from tiomagic.cli.batch import batch, compare
 from tiomagic.cli.cancel import cancel
@@ -17,7 +17,7 @@ from tiomagic.cli.delete import delete
 from tiomagic.cli.demo import demo
 from tiomagic.cli.doctor import doctor
 from tiomagic.cli.examples import epilog
-from tiomagic.cli.exits import HELP
+from tiomagic.cli.exits import HELP, Exit
 from tiomagic.cli.export import export
 from tiomagic.cli.image_to_video import image_to_video
 from tiomagic.cli.inspect import inspect
@@ -74,7 +74,7 @@ app.add_typer(modal)
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's way to call it
     if wanted:
-        sys.stdout.write(f"tiomagic {__version__}\n")
+        streams.write_data(sys.stdout, f"tiomagic {__version__}\n")
         raise typer.Exit
 
 
@@ -91,6 +91,7 @@ def tiomagic(
 
 def run() -> None:
     """Run the command line; the entry point of the program."""
+    streams.settle()
     unsplit(os.environ)
     try:
         try:
@@ -102,6 +103,17 @@ def run() -> None:
         # The reader has seen enough, as `head` does. Python would complain again when it closes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except Exception:  # noqa: BLE001 - the end of the program: a bug is shown, without secrets
+        _show_bug()
+        raise SystemExit(Exit.BUG) from None
+
+
+def _show_bug() -> None:
+    import traceback  # noqa: PLC0415  # Only when something went wrong.
+
+    from tiomagic_domain.redaction import redacted  # noqa: PLC0415  # The same.
+
+    streams.write(sys.stderr, redacted(traceback.format_exc()))
 
 
 if __name__ == "__main__":

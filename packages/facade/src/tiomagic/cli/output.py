@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from tiomagic import streams
 from tiomagic.cli.exits import Exit, exit_of
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ class Output:
             plain: The result as plain data, for JSON.
             text: The same for people and pipes.
         """
-        shown = json.dumps(plain, indent=2, ensure_ascii=False) if self.as_json else text
-        sys.stdout.write(f"{shown}\n" if shown else "")
+        shown = _json(plain, sys.stdout, indent=2) if self.as_json else text
+        if shown:
+            _put(f"{shown}\n")
 
     def table(
         self,
@@ -59,15 +61,15 @@ class Output:
             spare: Columns that a narrow terminal does without, the first of them first. Such a
                 table has one line a row, and the last column is cut; without them cells are folded.
         """
-        cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-        if self.as_json or not sys.stdout.isatty():
+        cells = [["" if cell is None else _on_one_line(str(cell)) for cell in row] for row in rows]
+        if self.as_json or not streams.is_terminal(sys.stdout):
             self.data(plain, _aligned([list(columns), *cells]))
             return
         from rich.console import Console  # noqa: PLC0415  # Heavy.
         from rich.table import Table  # noqa: PLC0415  # Heavy.
         from rich.text import Text  # noqa: PLC0415  # Heavy.
 
-        console = Console()
+        console = Console(file=streams.steered(sys.stdout))
         table = Table(box=None, pad_edge=False, header_style="bold")
         widths = _widths([columns, *cells])
         shown = _fitting(columns, widths, spare, console.width)
@@ -89,17 +91,50 @@ class Output:
     def say(self, message: str) -> None:
         """Tell a person something that is no data; silent with JSON."""
         if not self.as_json:
-            sys.stderr.write(f"{message}\n")
+            streams.write(sys.stderr, f"{message}\n")
 
     def fail(self, error: TioMagicError) -> None:
         """Tell what went wrong."""
         if self.as_json:
-            sys.stderr.write(f"{json.dumps(error.to_dict(), ensure_ascii=False, default=str)}\n")
+            streams.write(sys.stderr, f"{_json(error.to_dict(), sys.stderr)}\n")
             return
-        sys.stderr.write(f"error: {error.message}\n")
+        streams.write(sys.stderr, f"error: {error.message}\n")
         job_id = error.details.get("job_id")
         if job_id is not None and str(job_id) not in error.message:
-            sys.stderr.write(f"the job is {job_id}; see: tiomagic status {job_id}\n")
+            see = f"the job is {job_id}; see: tiomagic status {job_id}\n"
+            streams.write(sys.stderr, see)
+
+
+def _json(plain: Any, stream: object, *, indent: int | None = None) -> str:
+    from tiomagic_domain.text import to_json  # noqa: PLC0415  # Not for --help.
+
+    encoding = str(getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-")
+    return to_json(plain, indent=indent, ascii_only=encoding not in {"utf-8", "utf8"})
+
+
+def _put(text: str) -> None:
+    """Write data.
+
+    Raises:
+        typer.Exit: when its reader has seen enough, as ``head`` does.
+        ProcessingError: when it cannot be written.
+    """
+    try:
+        streams.write_data(sys.stdout, text)
+    except BrokenPipeError:
+        # Python would complain again when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(Exit.OK) from None
+    except OSError as error:
+        from tiomagic_domain.errors import ProcessingError  # noqa: PLC0415  # Not for --help.
+
+        raise ProcessingError(f"stdout cannot be written: {error.strerror or error}") from error
+
+
+def _on_one_line(text: str) -> str:
+    from tiomagic_domain.text import shown  # noqa: PLC0415  # Not for --help.
+
+    return shown(text).replace("\n", "\\n").replace("\t", " ")
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
@@ -152,4 +187,6 @@ def reporting(*, as_json: bool, debug: bool) -> Iterator[Output]:
 def _show_traceback() -> None:
     import traceback  # noqa: PLC0415  # Only when something went wrong.
 
-    traceback.print_exc(file=sys.stderr)
+    from tiomagic_domain.redaction import redacted  # noqa: PLC0415  # The same.
+
+    streams.write(sys.stderr, redacted(traceback.format_exc()))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+from tiomagic.streams import read_stdin
 from tiomagic_domain.errors import ResourceNotFoundError
+from tiomagic_domain.text import decoded
 
 
 def prompt_of(word: str) -> str:
     """Return a prompt: ``-`` is read from stdin, ``@file`` from a file, ``@@`` begins with an @.
 
     Raises:
-        ResourceNotFoundError: when it cannot be read.
+        ResourceNotFoundError, ValidationError: when it cannot be read, or is no text.
     """
     if word.startswith("@@"):
         return word[1:]
@@ -22,16 +23,18 @@ def prompt_of(word: str) -> str:
 
 
 def read_text(path: str) -> str:
-    """Return the text of a file; ``-`` is stdin.
+    """Return the text of a file; ``-`` is stdin. A byte order mark is no part of it.
 
     Raises:
-        ResourceNotFoundError: when it cannot be read, or is not UTF-8.
+        ResourceNotFoundError: when it cannot be read.
+        ValidationError: when it is neither UTF-8 nor UTF-16 with a byte order mark.
     """
     if path == "-":
-        return sys.stdin.read()
+        return decoded(read_stdin(), "stdin")
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        content = Path(path).expanduser().read_bytes()
+    except (OSError, ValueError) as error:
         raise ResourceNotFoundError(
             f"{path} cannot be read: {error}", details={"path": path}
         ) from error
+    return decoded(content, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from contextlib import suppress
 from threading import Event
 from typing import Annotated
@@ -51,7 +50,6 @@ def ui(
         door = Door(host=host, port=port, auth=auth or session.settings.ui_auth)
         blocks, address = serve(session, door, open_browser=browser)
         output.data(address, address)
-        sys.stdout.flush()
         output.say("Ctrl-C ends the page; jobs go on.")
         try:
             _wait_for_the_end()

@@ -1,0 +1,128 @@
+"""The border for text: what comes in is decoded or refused, what goes out is made safe.
+
+Python's strings hold what no file and no terminal can: halves of characters, which stand for bytes
+that were no UTF-8 (PEP 383). Terminals obey control codes, whoever wrote them. Both are dealt with
+here and nowhere else:
+
+=======================  =========================================================================
+what                     for
+=======================  =========================================================================
+:func:`decoded`          bytes that come in: UTF-8, or UTF-16 and UTF-32 with a byte order mark
+:func:`flaw`             text that comes in: says what is wrong with it, to be refused
+:func:`storable`         text that is to be kept all the same: a half becomes an escape
+:func:`storable_data`    the same for plain data, which then has a form in JSON
+:func:`shown`            text that a person sees: control codes become escapes as well
+:func:`to_json`          plain data as JSON that any stream takes and no terminal obeys
+=======================  =========================================================================
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tiomagic_domain.errors import ValidationError
+
+_HALF: Final = re.compile("[\ud800-\udfff]")
+
+# Tabs and line ends are content. The second line has what turns the direction of text around or
+# breaks lines without a line end; joiners stay, emoji are made with them.
+_OBEYED: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"
+    "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff]"
+)
+
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # Before UTF-16, whose mark it begins with.
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+def decoded(content: bytes, what: str) -> str:
+    """Return the text of bytes: UTF-8, or what the byte order mark says, without the mark.
+
+    Args:
+        content: Of a file or a pipe.
+        what: Names it in the error.
+
+    Raises:
+        ValidationError: when it is in another encoding.
+    """
+    marks = (known for known in _MARKS if content.startswith(known[0]))
+    mark, encoding = next(marks, (b"", "utf-8"))
+    try:
+        return content[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as error:
+        guess = "UTF-16 without a byte order mark" if b"\0" in content[:64] else "Latin-1"
+        raise ValidationError(
+            f"{what} is not UTF-8: byte {error.start + len(mark)} does not fit. It may be "
+            f"{guess}; save it as UTF-8",
+            code="not_utf8",
+            details={"place": error.start + len(mark)},
+        ) from error
+
+
+def flaw(text: str) -> str | None:
+    """Return what is wrong with a text that no file and no model can hold, or None."""
+    half = _HALF.search(text)
+    if half is None:
+        return None
+    return (
+        f"has half of a character at place {half.start()} (U+{ord(half[0]):04X}), which UTF-8 "
+        "cannot hold: the text was cut, or read in another encoding than it was written in"
+    )
+
+
+def storable(text: str) -> str:
+    """Return the text with an escape in the place of each half of a character, and of NUL."""
+    return _HALF.sub(_escape, text).replace("\0", "\\x00")
+
+
+def storable_data(value: Any) -> Any:
+    """Return plain data that JSON has a form for: :func:`storable` texts, no NaN, lists, dicts.
+
+    What is no plain data becomes its ``str``.
+    """
+    match value:
+        case bool() | None | int():
+            return value
+        case str():
+            return storable(str.__str__(value))
+        case float():
+            return float(value) if math.isfinite(value) else None
+        case Mapping():
+            return {storable(str(key)): storable_data(part) for key, part in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [storable_data(part) for part in value]
+    return storable(str(value))
+
+
+def shown(text: str) -> str:
+    r"""Return the text for a person's eyes: ``\x1b`` and its like as escapes, lines as they are."""
+    return _OBEYED.sub(_escape, text)
+
+
+def to_json(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
+    r"""Return plain data as JSON; what a terminal would obey is written as ``\u009b``.
+
+    Args:
+        value: See :func:`storable_data`.
+        indent: Blanks a level; None for one line.
+        ascii_only: True for a stream that has no other characters.
+    """
+    text = json.dumps(storable_data(value), indent=indent, ensure_ascii=ascii_only)
+    # Outside of its texts JSON has no such characters but the line ends.
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
