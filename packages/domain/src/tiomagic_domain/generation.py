@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
-from tiomagic_domain.catalogue import ModelCard, find_feature, find_model
+from tiomagic_domain.catalogue import ModelCard, find_feature, find_model, models
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.execution import Execution, at_once
 from tiomagic_domain.features import Feature
@@ -28,7 +28,7 @@ from tiomagic_domain.ports.provider import Provider, Request
 from tiomagic_domain.preparation import Preparation
 from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.settling import Settler
-from tiomagic_domain.turbo import carried
+from tiomagic_domain.turbo import carried, for_another_model
 from tiomagic_domain.waiting import Patience
 from tiomagic_domain.working import Background, Supervisor, Turns
 from tiomagic_domain.writing import JobWriter, ignore_change
@@ -361,6 +361,7 @@ class Generation:
         *,
         overrides: Mapping[str, object],
         provider: str | None = None,
+        model: str | None = None,
         on_progress: ProgressSink = ignore_progress,
         detach: bool = False,
         retry: int = 0,
@@ -373,19 +374,24 @@ class Generation:
                 what ``build_recipe`` gives, or the same fields of a stored job.
             overrides: Arguments that replace those of the recipe; None takes one away.
             provider: Who is to run it; None for the recipe's own.
+            model: Another model than the recipe's; what the first one's defaults filled in, and
+                what the other does not take, is left to the other's defaults.
             on_progress: Told each moment while a blocking provider works.
             detach: As for ``submit``.
             retry: As for ``submit``.
             key: As for ``submit``.
         """
-        feature, model = find_feature(str(recipe["feature"])), str(recipe["model"])
-        card = find_model(model, feature, catalogue=self._catalogue)
+        feature, before = find_feature(str(recipe["feature"])), str(recipe["model"])
+        card = find_model(model or before, feature, catalogue=self._catalogue)
         kept = {**recipe["required_args"], **recipe["optional_args"]}
+        if card.name != before:
+            known = models() if self._catalogue is None else self._catalogue
+            kept = for_another_model(kept, feature, known.get(before), card)
         arguments = carried(card.turbo, card.schema(feature), kept, overrides)
         return self.submit(
             feature,
             provider=provider or str(recipe["provider"]),
-            model=model,
+            model=card.name,
             arguments={name: value for name, value in arguments.items() if value is not None},
             on_progress=on_progress,
             detach=detach,

@@ -12,7 +12,7 @@ from typing import Any
 from tiomagic_domain import __version__
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.jobs import Job
-from tiomagic_domain.suggestions import listed
+from tiomagic_domain.suggestions import listed, shortened
 
 FORMAT = 1
 """Version of the recipe's own shape."""
@@ -25,6 +25,14 @@ FIELDS = {
     "optional_args": dict,
 }
 """What a rerun needs."""
+
+MORE = {"job_id": str, "created": str, "versions": dict, "facts": dict}
+"""What it may have besides."""
+
+MAX_NAME = 200
+"""Characters of a name at the most."""
+MAX_ARGUMENTS = 200
+"""Arguments of each kind at the most; the longest call has some forty."""
 
 
 def build_recipe(
@@ -54,18 +62,29 @@ def build_recipe(
 def read_recipe(data: object) -> dict[str, Any]:
     """Check that plain data is a recipe that this version understands.
 
+    Anybody may have written it: each field that is used later has the type that it should have.
+
     Raises:
         ValidationError: when it is something else, or newer than this version.
     """
     if not isinstance(data, dict) or "tiomagic_recipe" not in data:
         raise ValidationError("this is not a recipe of tiomagic", code="not_a_recipe")
     if data["tiomagic_recipe"] != FORMAT:
-        given = data["tiomagic_recipe"]
+        given = shortened(data["tiomagic_recipe"])
         raise ValidationError(
-            f"the recipe has format {given!r}, this version reads {FORMAT}; update tiomagic",
+            f"the recipe has format {given}, this version reads {FORMAT}; update tiomagic",
             code="recipe_format",
         )
     missing = [name for name, kind in FIELDS.items() if not isinstance(data.get(name), kind)]
-    if missing:
-        raise ValidationError(f"the recipe lacks a usable {listed(missing)}", code="not_a_recipe")
+    wrong = [name for name, kind in MORE.items() if not isinstance(data.get(name, kind()), kind)]
+    names = [name for name in ("feature", "model", "provider") if name not in missing]
+    wrong += [name for name in names if len(data[name]) > MAX_NAME]
+    wrong += [name for name in ("required_args", "optional_args") if not _is_small(data.get(name))]
+    unusable = dict.fromkeys([*missing, *wrong])
+    if unusable:
+        raise ValidationError(f"the recipe lacks a usable {listed(unusable)}", code="not_a_recipe")
     return data
+
+
+def _is_small(arguments: object) -> bool:
+    return not isinstance(arguments, dict) or len(arguments) <= MAX_ARGUMENTS

@@ -1,9 +1,10 @@
 """Hides secrets in texts and data: the one place where that is done.
 
 Two ways, which go together. What is known to be a secret (a setting) is found in every spelling
-that it may have taken on its way: percent signs, base64, the escapes of JSON, broken over lines. What
-only looks like one is found by where it stands: before the host of an address, behind its question
-mark, in a header, after a name such as ``password=``, or by the form of a service's tokens.
+that it may have taken on its way: percent signs, base64, the escapes of JSON, broken over lines.
+What only looks like one is found by where it stands: before the host of an address, behind its
+question mark, in a header, after a name such as ``password=``, or by the form that the tokens of a
+service have.
 
 Errors redact themselves as they are made (:mod:`tiomagic_domain.errors`), and so do the problems of
 a validation, the words of a provider as they are stored, and the command line's tracebacks.
@@ -35,7 +36,7 @@ _TELLING: Final = (
 _ADDRESS: Final = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*)://[^\s<>\"'`]+")
 _USER: Final = re.compile(r"(?<=://)[^/?#\s@]*@")
 # A database's address may have a slash in its password, as its driver allows.
-_DATABASE_USER: Final = re.compile(r"(?<=://)[^?#\s@:/]*:[^\s@]*@|(?<=://)[^/?#\s@]*@")
+_DATABASE_PASSWORD: Final = re.compile(r"(?<=://)([^?#\s@:/]*:)[^\s@]*@")
 _VALUE: Final = re.compile(r"(?<==)[^&;\s#]+")
 _NAMED_VALUE: Final = re.compile(rf"(?i)(?<=[?&;])({_TELLING}=)[^&;\s#]+")
 
@@ -127,7 +128,7 @@ def _discreet(found: re.Match[str]) -> str:
         if "=" not in tail:
             return f"{head}{sign}{HIDDEN}" if tail else address
         return f"{head}{sign}{_VALUE.sub(HIDDEN, tail)}"
-    address = _DATABASE_USER.sub(f"{HIDDEN}@", address, count=1)
+    address = _DATABASE_PASSWORD.sub(rf"\1{HIDDEN}@", address, count=1)
     return _NAMED_VALUE.sub(rf"\1{HIDDEN}", address)
 
 

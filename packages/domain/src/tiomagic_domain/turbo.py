@@ -9,13 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.acceleration import wants_few_steps
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.schema import Schema
+from tiomagic_domain.values import UNSET
+
+if TYPE_CHECKING:
+    from tiomagic_domain.catalogue.card import ModelCard
+    from tiomagic_domain.features import Feature
 
 ARGUMENT = "acceleration"
+FOR_ONE_MODEL = frozenset({"loras", "revisions"})
+"""Arguments that say which weights are used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +84,31 @@ def carried(
         if name not in overrides and kept.get(name) == value
     }
     return {name: value for name, value in after.items() if name not in dropped}
+
+
+def for_another_model(
+    kept: Mapping[str, Any], feature: Feature, before: ModelCard | None, after: ModelCard
+) -> dict[str, Any]:
+    """Return what of a record's arguments is for another model.
+
+    The inputs and the seed are; so is what was chosen, where the other takes it. A record has every
+    default as well, which is the first model's and nobody's choice, and weights fit one model only.
+
+    Args:
+        kept: Arguments of the record.
+        feature: What both make.
+        before: The record's model; None when it is not known here.
+        after: The other one.
+    """
+    schema = after.schema(feature)
+    defaults = {}
+    if before is not None and feature in before.features:
+        defaults = {p.name: p.default for p in before.schema(feature).parameters}
+    return {
+        name: value
+        for name, value in kept.items()
+        if name in schema
+        and name not in FOR_ONE_MODEL
+        and (schema[name].required or name == "seed" or defaults.get(name, UNSET) != value)
+        and schema[name].problem(value) is None
+    }

@@ -75,14 +75,18 @@ def unwrapped(value: object) -> object:
     if isinstance(value, Enum):
         return unwrapped(value.value)
     # Their scalars have a shape without axes and give Python's own value by item().
-    holder: Any = value
-    shape = getattr(holder, "shape", None)
-    if shape is not None and hasattr(holder, "item") and not len(shape):
+    if _is_scalar(value):
+        holder: Any = value
         try:
             return holder.item()
         except (RuntimeError, TypeError, ValueError):
             return value  # A tensor without data, such as one of the meta device.
     return value
+
+
+def _is_scalar(value: object) -> bool:
+    shape: Any = getattr(value, "shape", None)
+    return hasattr(value, "item") and shape is not None and len(shape) == 0
 
 
 def finite(value: object, wanted: str) -> float:
@@ -119,7 +123,7 @@ def _has_index(value: object) -> bool:
     return hasattr(value, "__index__") and not hasattr(value, "shape")
 
 
-def _number(value: Any) -> float | None:
+def _number(value: Any) -> int | float | None:
     """Return a number as int or float; None when neither holds it."""
     if isinstance(value, float):
         return float(value)

@@ -118,6 +118,8 @@ class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
         source: str | Path,
         *,
         provider: ProviderName | None = None,
+        model: str | None = None,
+        trust: bool = False,
         **overrides: Unpack[AnyArguments],
     ) -> JobHandle:
         """Make a video again, with the same seed unless another is given.
@@ -125,20 +127,27 @@ class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
         Args:
             source: A job's id, a video of tiomagic, or the JSON file beside one.
             provider: Who is to run it; None for the configured provider, else the recipe's own.
+            model: Another model; what the first one's defaults filled in is left to its own. None
+                for the recipe's.
+            trust: True to fetch the LoRAs and commits that a file names and you have not.
             **overrides: Arguments that replace the recipe's, such as ``seed=7``; None takes one
                 away. ``wait``, ``progress``, ``on_progress``, ``retry`` and ``idempotency_key`` say
                 how it runs, as in :meth:`text_to_video`.
 
         Raises:
             ResourceNotFoundError: when there is no such job or file, or an input is gone.
-            ValidationError: when the file has no recipe, or an argument is refused.
+            ValidationError: when the file has no recipe, an argument is refused, an input is a path
+                or an address, or, with the code ``untrusted_weights``, ``trust`` is needed.
         """
+        from tiomagic.recipes import received
         from tiomagic.running import rerun
 
-        recipe = self.get_recipe(source)
+        recipe = received(
+            self._session, source, replaced=overrides.keys(), model=model, trust=trust
+        )
         name = provider or self.settings.provider or str(recipe["provider"])
         options, changes = RunOptions.split(overrides)
-        return rerun(self._session, recipe, name, changes, options)
+        return rerun(self._session, recipe, name, changes, options, model)
 
     def unload(self) -> None:
         """Free the memory of models that are kept loaded. The next generation loads again."""

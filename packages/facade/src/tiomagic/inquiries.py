@@ -52,13 +52,12 @@ class Inquiries(ABC):
 
         Raises:
             ResourceNotFoundError: when there is no such job or file.
-            ValidationError: when the file has no recipe.
+            ValidationError: when the file has no recipe, or a path or an address for an input.
         """
         from tiomagic import recipes
 
-        if recipes.is_file_name(source):
-            return recipes.of_file(source)
-        return recipes.of_job(self._session.generation.get(str(source)))
+        # Its weights are looked at when it is run.
+        return recipes.received(self._session, source, trust=True)
 
     def check_generation_status(
         self,

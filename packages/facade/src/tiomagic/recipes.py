@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tiomagic.installing import missing
-from tiomagic_domain.catalogue import find_feature
+from tiomagic_domain.catalogue import find_feature, find_model
+from tiomagic_domain.documents import LONGEST, read_json
 from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
 from tiomagic_domain.jobs import Job
+from tiomagic_domain.provenance import check_inputs, check_weights, repositories_of
 from tiomagic_domain.recipe import read_recipe
+from tiomagic_domain.text import storable
+from tiomagic_domain.turbo import FOR_ONE_MODEL
+
+if TYPE_CHECKING:
+    from tiomagic.session import Session
 
 SUFFIXES = frozenset({".mp4", ".json"})
 
@@ -33,7 +41,9 @@ def of_job(job: Job) -> dict[str, Any]:
 
 
 def of_file(path: str | Path) -> dict[str, Any]:
-    """Return the recipe in a video's metadata, or in the JSON file beside it.
+    """Return the recipe in a video's metadata, or in the JSON file beside it, as it stands there.
+
+    It is whole and of our form; for what it may have used see :func:`received`.
 
     Raises:
         ResourceNotFoundError: when there is no such file.
@@ -41,7 +51,7 @@ def of_file(path: str | Path) -> dict[str, Any]:
         MissingDependencyError: when the package that reads videos is not installed.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
+    if not _is_file(path):
         raise ResourceNotFoundError(f"there is no file {path}", details={"path": str(path)})
     data = _read_json(path) if path.suffix.lower() == ".json" else _read_video(path)
     recipe = read_recipe(data)
@@ -49,11 +59,78 @@ def of_file(path: str | Path) -> dict[str, Any]:
     return recipe
 
 
+def received(
+    session: Session,
+    source: str | Path,
+    *,
+    replaced: Collection[str] = (),
+    model: str | None = None,
+    trust: bool = False,
+) -> dict[str, Any]:
+    """Return a recipe that may be used: of a stored job, or of a file that anybody may have made.
+
+    A file whose recipe is that of a job in the database is the user's own, and is believed.
+
+    Args:
+        session: Has the jobs.
+        source: A job's id, a video, or the JSON file beside one.
+        replaced: Arguments that are given in place of the recipe's.
+        model: The model that is to run it; None for the recipe's own.
+        trust: True to fetch weights that only the recipe names.
+
+    Raises:
+        ResourceNotFoundError: when there is no such job or file.
+        ValidationError: when it has no recipe, has a path or an address for an input, or, with the
+            code ``untrusted_weights``, would fetch what the user has not named.
+        UnknownModelError: when the model is not known.
+    """
+    if not is_file_name(source):
+        return of_job(session.generation.get(storable(str(source))))
+    recipe = of_file(source)
+    feature = find_feature(str(recipe["feature"]))
+    card = find_model(model or recipe["model"], feature)
+    if model is not None and model != recipe["model"]:
+        replaced = {*replaced, *FOR_ONE_MODEL}
+    check_inputs(recipe, card, feature, replaced)
+    if not trust:
+        try:
+            check_weights(recipe, card, replaced)
+        except ValidationError:
+            check_weights(recipe, card, replaced, named=_named_before(session, recipe))
+    return recipe
+
+
+def _named_before(session: Session, recipe: Mapping[str, Any]) -> set[str]:
+    """Return the repositories that the user's own job named, when a recipe is that of one."""
+    try:
+        job = session.generation.get(storable(str(recipe.get("job_id"))))
+    except ResourceNotFoundError:
+        return set()
+    recorded = json.dumps([dict(job.optional_args), dict(job.facts)])
+    revisions = recipe["optional_args"].get("revisions")
+    pinned = revisions.items() if isinstance(revisions, dict) else ()
+    # A commit that the run itself has recorded was not put there by somebody else.
+    known = {name for name, commit in pinned if commit and json.dumps(commit) in recorded}
+    return known | repositories_of(job.arguments)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # No path can have such a name.
+        return False
+
+
 def _read_json(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        message = f"{path} holds no recipe: {error}"
+        with path.open("rb") as file:
+            content = file.read(LONGEST + 1)
+        return read_json(content, str(path))
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror or error}"
+        raise ValidationError(message, code="not_a_recipe") from error
+    except ValidationError as error:
+        message = f"{path} holds no recipe: {error.message}"
         raise ValidationError(message, code="not_a_recipe") from error
 
 

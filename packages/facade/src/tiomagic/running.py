@@ -51,6 +51,7 @@ def rerun(
     provider: str,
     overrides: Mapping[str, object],
     options: RunOptions,
+    model: str | None = None,
 ) -> JobHandle:
     """Submit the job of a recipe again; see :meth:`tiomagic.TioMagic.rerun`."""
 
@@ -59,6 +60,7 @@ def rerun(
             recipe,
             overrides=overrides,
             provider=provider,
+            model=model,
             on_progress=sink,
             detach=options.wait is False,
             retry=options.retry,

@@ -7,6 +7,7 @@ stream cannot show is written as an escape, and no control code of anybody's tex
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import select
@@ -178,6 +179,13 @@ def steered(stream: Any) -> TextIO:
 
 class Guarded(io.TextIOWrapper):
     """A standard stream of the command line: what libraries print is shown and not obeyed, too."""
+
+    @property
+    def buffer(self) -> Any:
+        """What is below; not for click, which would go past an encoding as narrow as ASCII."""
+        if codecs.lookup(self.encoding).name == "ascii":
+            raise AttributeError("buffer")
+        return super().buffer
 
     def write(self, text: str) -> int:
         """Write a text with its control codes as escapes."""

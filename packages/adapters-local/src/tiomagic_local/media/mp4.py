@@ -18,12 +18,14 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from numpy.typing import NDArray
 
 from tiomagic_domain import recipe as recipes
+from tiomagic_domain.documents import read_json
 from tiomagic_domain.errors import (
     GenerationError,
     ProcessingError,
     ResourceNotFoundError,
     ValidationError,
 )
+from tiomagic_domain.text import storable_data
 from tiomagic_local.media.sound import SoundTrack, check_sound
 from tiomagic_local.media.videos import opened_video
 
@@ -144,7 +146,9 @@ class Mp4:
         """
         if self._stream is None:
             raise GenerationError("the model gave no frames", code="no_frames")
-        text = json.dumps(recipe, ensure_ascii=False, sort_keys=True, allow_nan=False)
+        text = json.dumps(
+            storable_data(recipe), ensure_ascii=False, sort_keys=True, allow_nan=False
+        )
         try:
             with _told():
                 self._packets += self._stream.encode(None)
@@ -301,6 +305,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
     except (OSError, av.FFmpegError) as error:
         raise ValidationError(f"{path.name!r} is not a video", code="not_a_video") from error
     for key in RECIPE_KEYS:
-        with contextlib.suppress(json.JSONDecodeError):
-            return recipes.read_recipe(json.loads(metadata.get(key, "")))
+        text = metadata.get(key, "")
+        # A comment of another program is no recipe, and no error; one that is too much is.
+        if "tiomagic_recipe" in text:
+            return recipes.read_recipe(read_json(text, f"the recipe in {path.name!r}"))
     raise ValidationError(f"{path.name!r} has no recipe of tiomagic inside", code="no_recipe")

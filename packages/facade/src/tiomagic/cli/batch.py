@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tiomagic.batching import Batch
     from tiomagic.calls.types import FeatureName, ModelName
 
+LONGEST = 64 * 2**20
+"""Characters of a file of requests at the most."""
+
 Concurrency = Annotated[
     int | None,
     typer.Option(metavar="JOBS", help="Under way at once on a remote provider; 4 if left out."),
@@ -124,16 +127,12 @@ def _requests(path: str) -> list[Any]:
         ResourceNotFoundError: when it cannot be read.
         ValidationError: when it is neither a list nor objects by line.
     """
-    import json  # noqa: PLC0415  # Not for --help.
-
-    from tiomagic.cli.texts import read_text  # noqa: PLC0415  # The same.
-    from tiomagic_domain.errors import ValidationError  # noqa: PLC0415  # The same.
+    from tiomagic.cli.texts import read_text  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.documents import read_json  # noqa: PLC0415  # The same.
 
     text = read_text(path)
-    try:
-        if text.lstrip().startswith("["):
-            requests: list[Any] = json.loads(text)
-            return requests
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    except ValueError as error:
-        raise ValidationError(f"{path} is no JSON of requests: {error}", code="not_json") from error
+    if text.lstrip().startswith("["):
+        requests: list[Any] = read_json(text, path, longest=LONGEST)
+        return requests
+    lines = enumerate(text.splitlines(), 1)
+    return [read_json(line, f"line {number} of {path}") for number, line in lines if line.strip()]

@@ -38,6 +38,7 @@ class Manner:
     as_json: bool
     debug: bool
     dry_run: bool = False
+    trust: bool = False
 
 
 def connect(
@@ -77,7 +78,13 @@ def make(
                 "give the prompt, or a recipe with --from", param_hint="PROMPT"
             )
         tm = connect(output, provider=manner.provider, model_path=manner.model_path)
-        recipe = None if source is None else _recipe(tm, source, feature)
+        given = {name for name, text in options.items() if text is not None}
+        given |= {one.partition("=")[0].strip().replace("-", "_") for one in assignments or []}
+        recipe = None
+        if source is not None:
+            recipe = _recipe(
+                output, tm, source, feature, replaced=given, model=model, trust=manner.trust
+            )
         if tm.settings.provider is None:
             tm.configure(provider=cast("ProviderName", recipe["provider"]) if recipe else "local")
         name = model or (str(recipe["model"]) if recipe else tm.get_default_model())
@@ -97,15 +104,25 @@ def make(
         settle(output, job, manner, target)
 
 
-def _recipe(tm: TioMagic, source: str, feature: str) -> dict[str, Any]:
+def _recipe(
+    output: Output,
+    tm: TioMagic,
+    source: str,
+    feature: str,
+    *,
+    replaced: set[str],
+    model: str | None,
+    trust: bool,
+) -> dict[str, Any]:
     """Return a recipe of a feature.
 
     Raises:
-        ValidationError: when it is of another one.
+        ValidationError: when it is of another one, or may not be used.
     """
-    from tiomagic_domain.errors import Problem, ValidationError  # noqa: PLC0415  # Not for --help.
+    from tiomagic.cli.trusting import allowed  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.errors import Problem, ValidationError  # noqa: PLC0415  # The same.
 
-    recipe = tm.get_recipe(source)
+    recipe = allowed(output, tm, source, replaced=replaced, model=model, trust=trust)
     if recipe["feature"] != feature:
         other = str(recipe["feature"]).replace("_", "-")
         message = f"is a recipe of another feature; use: tiomagic {other}"

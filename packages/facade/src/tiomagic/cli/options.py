@@ -38,6 +38,12 @@ Wait = Annotated[
         "worker in the background makes the video.",
     ),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Fetch the LoRAs and commits that a recipe names and you have not."
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Check everything and show what would be made; nothing runs."),

@@ -20,7 +20,9 @@ def rerun(  # noqa: PLR0913 - one argument an option
         ),
     ],
     *,
+    model: o.Model = None,
     provider: o.Provider = None,
+    trust: o.Trust = False,
     seed: o.Seed = None,
     assignments: o.Set = None,
     output: o.OutputFile = None,
@@ -46,15 +48,19 @@ def rerun(  # noqa: PLR0913 - one argument an option
     )
     with reporting(as_json=as_json, debug=debug) as out:
         from tiomagic import listing  # noqa: PLC0415  # Not for --help.
+        from tiomagic.cli.trusting import allowed  # noqa: PLC0415  # The same.
         from tiomagic.cli.values import arguments_of  # noqa: PLC0415  # The same.
 
         tm = connect(out, provider=provider, model_path=model_path)
-        recipe = tm.get_recipe(source)
-        found = listing.schema(str(recipe["feature"]), str(recipe["model"]))
+        named = [text.partition("=")[0].strip().replace("-", "_") for text in assignments or []]
+        recipe = allowed(out, tm, source, replaced=named, model=model, trust=trust)
+        found = listing.schema(str(recipe["feature"]), model or str(recipe["model"]))
         changes = arguments_of(found, {"seed": seed}, assignments or [])
         target = check_target(output)
         job = tm.rerun(
             source,
+            model=model,
+            trust=True,
             wait=None if wait else False,
             progress=progress_of(manner),
             retry=retry,

@@ -1,0 +1,80 @@
+"""JSON from files that anybody may have written: bounded before it is believed.
+
+Python's own reader follows brackets as deep as they go until its stack ends, takes numbers of any
+length, and knows NaN. What is read here has a form that every other part can handle.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Final, NoReturn
+
+from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.text import decoded
+
+LONGEST: Final = 4 * 2**20
+"""Bytes of a document at the most. A recipe has some thousand."""
+DEEPEST: Final = 32
+"""Brackets within brackets at the most; a recipe has five."""
+DIGITS: Final = 40
+"""Characters of a number at the most; a float with an exponent has 24."""
+
+_BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])')
+
+
+def read_json(content: bytes | str, what: str, *, longest: int = LONGEST) -> Any:
+    """Return what a document says.
+
+    Args:
+        content: The document; bytes are UTF-8, or UTF-16 with a byte order mark.
+        what: Names it in the error.
+        longest: Bytes or characters at the most.
+
+    Raises:
+        ValidationError: when it is no JSON, or more than a document of ours may be.
+    """
+    if len(content) > longest:
+        raise _refused(what, f"has {len(content):,} bytes, more than {longest:,}")
+    text = decoded(content, what) if isinstance(content, bytes) else content.removeprefix("\ufeff")
+    _check_depth(text, what)
+    try:
+        return json.loads(
+            text, parse_int=_whole, parse_float=_fraction, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError) as error:
+        raise _refused(what, f"is no JSON: {error}") from error
+
+
+def _check_depth(text: str, what: str) -> None:
+    depth = 0
+    for found in _BRACKETS.finditer(text):
+        depth += bool(found[1]) - bool(found[2])
+        if depth > DEEPEST:
+            raise _refused(what, f"is nested more than {DEEPEST} deep")
+
+
+def _whole(digits: str) -> int:
+    return int(_short(digits))
+
+
+def _fraction(digits: str) -> float:
+    number = float(_short(digits))
+    if not math.isfinite(number):
+        raise ValueError(f"{digits} is more than a number can be")
+    return number
+
+
+def _short(digits: str) -> str:
+    if len(digits) > DIGITS:
+        raise ValueError(f"a number of {len(digits)} characters, more than {DIGITS}")
+    return digits
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _refused(what: str, why: str) -> ValidationError:
+    return ValidationError(f"{what} {why}", code="not_json")

@@ -1,0 +1,253 @@
+"""Recipes that somebody else may have written: what is used of them, and what is not."""
+
+import base64
+import hashlib
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.facade.conftest import MODEL, VACE, Run, Stage, clean_environment
+
+from tiomagic.errors import TioMagicError, ValidationError
+from tiomagic_domain.catalogue import find_model
+
+HASH = hashlib.sha256(b"x").hexdigest()
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def recipe(**changed: Any) -> dict[str, Any]:
+    return {
+        "tiomagic_recipe": 1,
+        "feature": "text_to_video",
+        "model": MODEL,
+        "provider": "local",
+        "required_args": {"prompt": "a fox"},
+        "optional_args": {"seed": 5},
+        **changed,
+    }
+
+
+def with_picture(picture: object) -> dict[str, Any]:
+    arguments = {"prompt": "a fox", "image": picture}
+    return recipe(feature="image_to_video", model=VACE, required_args=arguments)
+
+
+def with_loras(*loras: dict[str, Any]) -> dict[str, Any]:
+    return recipe(optional_args={"seed": 5, "loras": list(loras)})
+
+
+@pytest.fixture
+def receive(stage: Stage, folder: Path) -> Callable[[dict[str, Any]], str]:
+    """Write a recipe as somebody might send it; a local provider is configured."""
+    stage.tm.configure(provider="local")
+
+    def write(content: dict[str, Any]) -> str:
+        path = folder / "received.json"
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+Receive = Callable[[dict[str, Any]], str]
+
+
+@pytest.mark.parametrize(
+    ("picture", "what"),
+    [
+        ("/home/me/diary.png", "a path"),
+        ("diary.png", "a path"),
+        ("~/diary.png", "a path"),
+        ("https://example.org/who-is-it.png", "an address"),
+        ("file:///etc/passwd", "an address"),
+        ({"path": "/home/me/diary.png"}, "neither"),
+        ({"sha256": "../../diary", "kind": "image"}, "neither"),
+        (["/home/me/diary.png"], "neither"),
+    ],
+)
+def test_an_input_that_is_no_hash_is_refused_with_the_reason(
+    stage: Stage, receive: Receive, picture: object, what: str
+) -> None:
+    """Nothing is read, nothing is fetched, nothing is stored; one's own picture is taken."""
+    source = receive(with_picture(picture))
+    for use in (stage.tm.rerun, stage.tm.get_recipe):
+        with pytest.raises(ValidationError, match=f"image: .*this one has {what}"):
+            use(source)
+    assert stage.tm.list_jobs() == []
+    assert stage.tm.inspect(source)["required_args"]["image"] == picture
+    stage.media.add("mine.png")
+    assert stage.tm.rerun(source, image="mine.png").status == "completed"
+
+
+def test_an_input_in_the_recipe_itself_is_taken(stage: Stage, receive: Receive) -> None:
+    """A data URL holds its bytes: there is nothing to find or to fetch."""
+    url = f"data:image/png;base64,{base64.b64encode(b'picture').decode()}"
+    stage.media.add(url)
+    assert stage.tm.rerun(receive(with_picture(url))).status == "completed"
+
+
+@pytest.mark.parametrize(
+    "lora",
+    [
+        {"source": "/home/me/style.safetensors", "sha256": HASH},
+        {"source": "..\\style.safetensors", "sha256": HASH},
+        {"source": "folder/style.safetensors", "sha256": HASH},
+        {"source": "style.safetensors"},
+        {"source": "https://example.org/style.safetensors", "sha256": HASH},
+        {"source": "https://example.org/repository"},
+        {"source": "/home/me/repository"},
+        {"source": "owner/name", "weight_name": "../../style.safetensors"},
+    ],
+    ids=lambda lora: str(lora["source"]),
+)
+def test_a_lora_is_a_bare_name_with_its_hash(
+    stage: Stage, receive: Receive, lora: dict[str, Any]
+) -> None:
+    """A path is refused, and a yes does not change that."""
+    with pytest.raises(ValidationError, match="loras: a recipe names a LoRA file by its bare name"):
+        stage.tm.rerun(receive(with_loras(lora)), trust=True)
+    assert stage.tm.list_jobs() == []
+
+
+def test_a_lora_file_by_its_hash_is_taken(stage: Stage, receive: Receive) -> None:
+    """It is looked for here, and is what it was or not used."""
+    lora = {"source": "style.safetensors", "sha256": HASH}
+    assert stage.tm.rerun(receive(with_loras(lora))).status == "completed"
+
+
+def test_weights_that_nobody_named_need_a_yes(stage: Stage, receive: Receive) -> None:
+    """Each is listed; with the yes, or with one's own LoRAs, it runs."""
+    (own, *_) = find_model(MODEL).repositories
+    source = receive(
+        recipe(
+            optional_args={
+                "seed": 5,
+                "loras": [{"source": "stranger/lora", "revision": COMMIT}],
+                "revisions": {own: COMMIT},
+            }
+        )
+    )
+    with pytest.raises(ValidationError, match="trust=True, or --trust") as caught:
+        stage.tm.rerun(source)
+    assert caught.value.code == "untrusted_weights"
+    first, second = caught.value.details["weights"]
+    assert first == f"a LoRA from stranger/lora at {COMMIT}"
+    assert second.startswith(f"{own} at {COMMIT}, where the model has ")
+    assert stage.tm.list_jobs() == []
+    assert stage.tm.rerun(source, loras=[], revisions=None).status == "completed"
+    assert stage.tm.rerun(source, trust=True).status == "completed"
+
+
+def test_a_recipe_of_ones_own_job_needs_no_yes(stage: Stage) -> None:
+    """The user has named the repository when the job was made."""
+    stage.tm.configure(provider="local")
+    job = stage.tm.text_to_video(MODEL, prompt="a fox", loras=[{"source": "owner/lora"}])
+    beside = Path(job.result_video or "").with_suffix(".json")
+    assert stage.tm.rerun(beside).status == "completed"
+    assert stage.tm.rerun(job.job_id).status == "completed"
+    # The same recipe with another repository in it is not what the user has named.
+    changed = json.loads(beside.read_text())
+    changed["optional_args"]["loras"][0]["source"] = "stranger/lora"
+    beside.write_text(json.dumps(changed))
+    with pytest.raises(ValidationError, match="stranger/lora"):
+        stage.tm.rerun(beside)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"tiomagic_recipe": 1, "x": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        json.dumps(recipe())[:-1] + ', "facts": {"x": ' + "9" * 6000 + "}}",
+        json.dumps(recipe())[:-1] + ', "facts": {"x": NaN}}',
+        json.dumps(recipe(versions=["torch"])),
+        json.dumps(recipe(facts={"x": "y" * 5_000_000})),
+    ],
+    ids=["deep", "long number", "no number", "another type", "large"],
+)
+@pytest.mark.parametrize("kind", ["json", "mp4"])
+def test_a_bomb_is_an_error_of_ours(stage: Stage, tmp_path: Path, text: str, kind: str) -> None:
+    """In the file beside a video and inside of one, for every way to use it."""
+    path = tmp_path / f"sent.{kind}"
+    if kind == "json":
+        path.write_text(text, encoding="utf-8")
+    else:
+        write_video(path, text)
+    stage.tm.configure(provider="local")
+    for use in (stage.tm.rerun, stage.tm.inspect, stage.tm.get_recipe):
+        with pytest.raises(TioMagicError):
+            use(path)
+
+
+def write_video(path: Path, text: str) -> None:
+    """Write a real video with a text in the place of its recipe."""
+    import av
+
+    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as container:
+        container.metadata["tiomagic"] = text
+        stream = container.add_stream("libx264", rate=8)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("\n", 3), ("n\n", 3)])
+def test_a_terminal_is_asked(folder: Path, plugin_path: Path, answer: str, status: int) -> None:
+    """The weights are shown, and only a yes is one."""
+    sent = with_loras({"source": "stranger/lora\x1b[2J"})
+    (folder / "r.json").write_text(json.dumps({**sent, "model": "fake-wan2.1-vace-14b"}))
+    mine, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tiomagic", "rerun", "r.json", "-p", "fake", "-q"],
+        cwd=folder,
+        env=clean_environment(PYTHONPATH=str(plugin_path), TERM="dumb"),
+        stdin=theirs,
+        stderr=theirs,
+        stdout=subprocess.PIPE,
+    )
+    os.close(theirs)
+    shown = b""
+    while b"[y/N]" not in shown:
+        shown += os.read(mine, 1000)
+    os.write(mine, answer.encode())
+    process.communicate(timeout=120)
+    os.close(mine)
+    assert process.returncode == status
+    assert b"stranger/lora\\x1b[2J" in shown
+
+
+def test_without_a_terminal_the_flag_is_the_yes(shell: Run, folder: Path) -> None:
+    """Both commands that begin with a recipe have it."""
+    model = "fake-wan2.1-vace-14b"
+    sent = {**with_loras({"source": "stranger/lora"}), "model": model}
+    (folder / "r.json").write_text(json.dumps(sent))
+    for words in (("rerun", "r.json"), ("text-to-video", "--from", "r.json")):
+        refused = shell(*words, "-p", "fake", "-q")
+        assert refused.returncode == 3
+        assert "stranger/lora" in refused.stderr
+        assert shell(*words, "-p", "fake", "-q", "--trust").returncode == 0
+
+
+def test_another_model_takes_what_was_chosen(stage: Stage) -> None:
+    """Inputs, the seed and what was chosen; the first model's defaults are not kept."""
+    stage.tm.configure(provider="local")
+    job = stage.tm.text_to_video(MODEL, prompt="a fox", seed=5, num_frames=17)
+    again = stage.tm.rerun(job.job_id, model="ltx-video", guidance_scale=2.0)
+    fresh = stage.tm.text_to_video("ltx-video", prompt="a fox", seed=5, num_frames=17)
+    assert again.model == "ltx-video"
+    assert again.generation
+    assert fresh.generation
+    expected = {**fresh.generation["optional_args"], "guidance_scale": 2.0}
+    assert again.generation["optional_args"] == expected
+    assert (
+        stage.tm.rerun(job.job_id, model=MODEL).generation["optional_args"]
+        == (job.generation or {})["optional_args"]
+    )
