@@ -155,6 +155,17 @@ def test_relative_paths_start_from_the_working_directory(tmp_path: Path) -> None
     assert tm.settings.model_path is None
 
 
+def test_a_repository_is_no_path(tmp_path: Path) -> None:
+    """``owner/name`` stays what it is, unless there is a folder of that name."""
+    tm = TioMagic(working_dir=tmp_path, model_path="some/tuned@main")
+    assert tm.settings.model_path == Path("some/tuned@main")
+    (tmp_path / "some" / "tuned").mkdir(parents=True)
+    tm = TioMagic(working_dir=tmp_path, model_path="some/tuned")
+    assert tm.settings.model_path == tmp_path / "some" / "tuned"
+    tm = TioMagic(working_dir=tmp_path, model_path="some/mine.safetensors")
+    assert tm.settings.model_path == tmp_path / "some" / "mine.safetensors"
+
+
 def test_secrets_are_in_no_repr() -> None:
     """Neither tokens nor the database's password are shown."""
     tm = TioMagic(

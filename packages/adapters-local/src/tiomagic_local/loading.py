@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
+from tiomagic_local.checkpoint.folders import check_component
+from tiomagic_local.checkpoint.variants import variant_of
 from tiomagic_local.memory import Plan
-from tiomagic_local.one_file import TRANSFORMER, load_transformer, read_index, reader
+from tiomagic_local.one_file import TRANSFORMER, empty, load_transformer, read_index, reader
 from tiomagic_local.quiet import quiet
 from tiomagic_local.weights import PartWeights, Weights
 
@@ -52,16 +54,18 @@ def load_pipeline(
             parts = here | _parts(weights, types, dtype, without=here)
             if components is not None:
                 parts |= components(weights.folder)
-            made = getattr(diffusers, pipeline).from_pretrained(
-                weights.folder,
-                dtype=types,
-                use_safetensors=True,
-                local_files_only=True,
-                # Code from a repository is never run.
-                trust_remote_code=False,
-                **_straight_to(device, plan),
-                **parts,
-            )
+            with _lacking_named(weights, without=here):
+                made = getattr(diffusers, pipeline).from_pretrained(
+                    weights.folder,
+                    dtype=types,
+                    use_safetensors=True,
+                    local_files_only=True,
+                    # Code from a repository is never run.
+                    trust_remote_code=False,
+                    **_straight_to(device, plan),
+                    **parts,
+                )
+            _check_whole(made, weights, without=here)
         if plan is not Plan.RESIDENT:
             # What waits elsewhere must not lie on the device beforehand: it would stay there.
             for part in here.values():
@@ -107,7 +111,7 @@ def _parts(
     types: Mapping[str, torch.dtype],
     dtype: torch.dtype,
     *,
-    without: Container[str],
+    without: Collection[str],
 ) -> dict[str, Any]:
     """Load the components that do not come from the folder of the pipeline."""
     given = {} if weights.transformer is None else {TRANSFORMER: weights.transformer}
@@ -116,14 +120,72 @@ def _parts(
         for found in weights.parts
         if found.part.name not in given and found.part.name not in without
     }
-    return parts | {name: _from_one_file(file, weights, dtype) for name, file in given.items()}
+    parts |= {name: _from_one_file(file, weights, dtype) for name, file in given.items()}
+    return parts | _variants(weights, types, dtype, without={*parts, *without})
+
+
+def _variants(
+    weights: Weights, types: Mapping[str, torch.dtype], dtype: torch.dtype, *, without: set[str]
+) -> dict[str, Any]:
+    """Load the components that the folder has in a variant alone, such as ``fp16``."""
+    parts = {}
+    for name, said in read_index(weights.folder).items():
+        folder = weights.folder / name
+        if name in without or not isinstance(said, list) or None in said or not folder.is_dir():
+            continue
+        variant = variant_of(folder)
+        if variant is not None:
+            kind = getattr(importlib.import_module(said[0]), said[1])
+            given = {"dtype": types.get(name, dtype), "use_safetensors": True, "variant": variant}
+            parts[name] = kind.from_pretrained(folder, local_files_only=True, **given)
+    return parts
+
+
+@contextlib.contextmanager
+def _lacking_named(weights: Weights, *, without: Container[str]) -> Iterator[None]:
+    """Say which tensors lack, where the library stumbles over them without a name."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "meta tensor" not in str(error):
+            raise
+        for name, said in read_index(weights.folder).items():
+            folder = weights.folder / name
+            if isinstance(said, list) and said[0] == "diffusers" and folder.is_dir():
+                kind = getattr(importlib.import_module("diffusers"), said[1])
+                if name not in without and hasattr(kind, "load_config"):
+                    _check_empty(kind, folder)
+        raise
+
+
+def _check_empty(kind: Any, folder: Path) -> None:
+    if issubclass(kind, torch.nn.Module):
+        check_component(empty(kind, folder), folder)
+
+
+def _check_whole(made: Any, weights: Weights, *, without: Container[str]) -> None:
+    """Look whether each component of the folder has all of its numbers, and as they are meant.
+
+    Raises:
+        ValueError: when one has not.
+    """
+    from diffusers import ModelMixin
+
+    others = {found.part.name for found in weights.parts}
+    if weights.transformer is not None:
+        others.add(TRANSFORMER)
+    for name, part in made.components.items():
+        if isinstance(part, ModelMixin) and name not in others and name not in without:
+            check_component(part, weights.folder / name)
 
 
 def _load_part(found: PartWeights, dtype: torch.dtype) -> Any:
     kind = getattr(importlib.import_module(found.part.library), found.part.kind)
     # What prepares the inputs has no weights, and so no type.
     has_weights = issubclass(kind, torch.nn.Module)
-    given = {"dtype": dtype, "use_safetensors": True} if has_weights else {}
+    given: dict[str, Any] = {"dtype": dtype, "use_safetensors": True} if has_weights else {}
+    variant = variant_of(found.folder) if has_weights else None
+    given |= {} if variant is None else {"variant": variant}
     return kind.from_pretrained(found.folder, local_files_only=True, **given)
 
 

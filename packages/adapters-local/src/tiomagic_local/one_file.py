@@ -124,7 +124,7 @@ def check_transformer(file: Path, kind: Any, configuration: Path) -> Mapping[str
         }
         for weight, factor in found.factors.items():
             multiplied(*(_on_meta(header, name) for name in (weight, factor)))
-        model = _empty(kind, configuration)
+        model = empty(kind, configuration)
         _compare(_converted(kind, model, shapes), model)
     except (ValueError, RuntimeError, KeyError, IndexError, OSError) as error:
         raise ConfigurationError(
@@ -159,7 +159,7 @@ def load_transformer(file: Path, kind: Any, configuration: Path, dtype: torch.dt
             elif header.tensors[name].type in EIGHT_BITS:
                 tensor = tensor.to(dtype)
             tensors[short] = tensor
-    model = _empty(kind, configuration)
+    model = empty(kind, configuration)
     state = _converted(kind, model, tensors)
     _compare(state, model)
     kept = set(getattr(kind, "_keep_in_fp32_modules", None) or ())
@@ -211,7 +211,8 @@ def _on_meta(header: Header, name: str) -> torch.Tensor:
     return torch.empty(header.tensors[name].shape, device="meta")
 
 
-def _empty(kind: Any, configuration: Path) -> Any:
+def empty(kind: Any, configuration: Path) -> Any:
+    """Return a component without values, from the folder of its configuration."""
     from accelerate import init_empty_weights
 
     with init_empty_weights():

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tiomagic_domain.repositories import Repository, named_repository
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalOptions:
     """Where weights come from and what they run on."""
 
     model_path: Path | None = None
-    """A folder with the weights of whatever model is asked for, or one ``.safetensors`` file with
-    its transformer, while the rest comes from the usual places; None for nothing but those."""
+    """A folder with the weights of whatever model is asked for, or a repository of the hub with
+    them, ``owner/name`` or ``owner/name@revision``; or one ``.safetensors`` file with its
+    transformer, while the rest comes from the usual places; None for nothing but those."""
     weights_dir: Path | None = None
     """A folder with one folder a model, named as the model; None when there is none."""
     hf_token: str | None = field(default=None, repr=False)
@@ -20,3 +23,9 @@ class LocalOptions:
     device: str | None = None
     """Such as ``cuda``, ``cuda:1``, ``mps``, ``cpu``; several, as in ``cuda:0,cuda:1``, make each
     video together; None for the best that is there."""
+
+    @property
+    def repository(self) -> Repository | None:
+        """The repository that ``model_path`` names; None where it is a path that exists."""
+        path = self.model_path
+        return None if path is None or path.exists() else named_repository(path)

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, Part
-from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.errors import APIError, AuthenticationError, ConfigurationError
 from tiomagic_domain.progress import ProgressSink
+from tiomagic_local.checkpoint.variants import superfluous
+from tiomagic_local.formats import refusal
 from tiomagic_local.one_file import INDEX, TRANSFORMER, check_transformer, read_index, reader
 from tiomagic_local.options import LocalOptions
 
@@ -68,12 +70,14 @@ class Weights:
     @property
     def by_hand(self) -> Path | None:
         """The folder, when it was given; None for one of the hub's cache."""
-        return None if self.origin is Origin.HUB else self.folder
+        return None if self.repository is not None else self.folder
 
     @property
     def revisions(self) -> dict[str, str]:
-        """The hub's commits by repository; empty for a folder that was given."""
-        own = {self.repository: self.revision} if self.repository is not None else {}
+        """The hub's commits by repository; empty for a folder or a repository that was given."""
+        own = {}
+        if self.repository is not None and self.origin is Origin.HUB:
+            own = {self.repository: self.revision}
         return own | {found.part.repository: found.revision for found in self.parts}
 
     def facts(self) -> dict[str, object]:
@@ -100,6 +104,8 @@ def local_folder(card: ModelCard, options: LocalOptions) -> tuple[Path, Origin] 
         ConfigurationError: when a folder was given that is not there, or the package lacks the
             weights that it should bring.
     """
+    if options.repository is not None:
+        return None
     if options.model_path is not None and _single(options) is None:
         return _existing(options.model_path, "model_path"), Origin.MODEL_PATH
     if options.weights_dir is not None:
@@ -134,7 +140,9 @@ def find_weights(
         AuthenticationError, APIError: when the hub does not give them.
     """
     given = local_folder(card, options)
-    if given is None:
+    if options.repository is not None:
+        found = _from_given(card, options, pipeline=pipeline, progress=progress)
+    elif given is None:
         found = _from_hub(card, options, pipeline=pipeline, progress=progress)
     else:
         folder, origin = given
@@ -194,6 +202,35 @@ def _from_hub(
     )
 
 
+def _from_given(
+    card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
+) -> Weights:
+    """Return the weights of a repository that was given as ``model_path``, with all its parts."""
+    from tiomagic_local.hub import PIPELINE_FILES, download, files_of
+
+    assert options.repository is not None, "asked before"
+    name, revision = options.repository
+    get = partial(download, name, model=card.name, token=options.hf_token, progress=progress)
+    try:
+        index = get(revision, names=(INDEX,))
+    except (AuthenticationError, ConfigurationError) as error:
+        message = (
+            f"model_path {str(options.model_path)!r} is no file or folder here, so it was looked "
+            f"for on the hub: {error.message}"
+        )
+        raise type(error)(message, details=error.details) from error
+    # Before gigabytes are fetched that would be of no use.
+    check_index(index, pipeline)
+    try:
+        listed = files_of(name, index.name, token=options.hf_token)
+    except APIError:
+        # Without a network, what was fetched before has to do, and the next call says what lacks.
+        listed = []
+    without = tuple(superfluous(listed))
+    folder = get(index.name, names=PIPELINE_FILES, without=without)
+    return Weights(folder=folder, origin=Origin.MODEL_PATH, revision=folder.name, repository=name)
+
+
 def check_index(folder: Path, pipeline: str) -> None:
     """Look whether a folder holds weights for a pipeline.
 
@@ -233,6 +270,9 @@ def digest_file(path: Path) -> str:
 
 
 def _existing(folder: Path, name: str) -> Path:
+    other = refusal(folder.name) if not folder.is_dir() else None
+    if other is not None:
+        raise ConfigurationError(f"{name} {str(folder)!r}: {other}", details={"setting": name})
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
         raise ConfigurationError(

@@ -86,8 +86,9 @@ class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
         Args:
             provider: Who runs generations; one of ``get_providers()``.
             api_key: Key of a hosted service.
-            model_path: Folder with the weights of whatever model is asked for, or one
-                ``.safetensors`` file with its transformer.
+            model_path: Folder, or repository of the hub (``owner/name@revision``), with the
+                weights of whatever model is asked for, or one ``.safetensors`` file with its
+                transformer.
             gpu: Modal's name of a GPU, such as ``H100``.
             timeout: Seconds that one generation may take on Modal.
             scaledown_window: Seconds that an idle container on Modal is kept.

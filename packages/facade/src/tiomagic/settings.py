@@ -41,6 +41,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
+from tiomagic_domain.repositories import named_repository
 from tiomagic_domain.suggestions import closest
 from tiomagic_domain.text import decoded, flaw
 from tiomagic_domain.values import plain_text, unwrapped
@@ -271,7 +272,10 @@ def resolve(
             values[name] = configured[name]
     for name in ("output_dir", "state_dir", "model_path", "weights_dir"):
         if name in values:
-            values[name] = working_dir / values[name]
+            given = values[name]
+            absolute = working_dir / given
+            is_path = name != "model_path" or absolute.exists() or named_repository(given) is None
+            values[name] = absolute if is_path else given
     values.setdefault("database_url", _file_url(values["state_dir"] / "jobs.db"))
     return Settings(working_dir=working_dir, **values)
 

@@ -64,8 +64,8 @@ ModelPath = Annotated[
     str | None,
     typer.Option(
         metavar="PATH",
-        help="Folder with the weights, or a .safetensors file with the transformer; "
-        "TIOMAGIC_MODEL_PATH.",
+        help="Folder or repository (owner/name) with the weights, or a .safetensors file with "
+        "the transformer; TIOMAGIC_MODEL_PATH.",
     ),
 ]
 Set = Annotated[

@@ -1,0 +1,52 @@
+"""Whether a component that was loaded from a folder is whole, and its numbers what they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tiomagic_local.checkpoint.factors import is_helper
+from tiomagic_local.checkpoint.header import read_header
+from tiomagic_local.checkpoint.variants import variant_of, weights_in
+
+if TYPE_CHECKING:
+    import torch
+
+CONFIGURATION = "config.json"
+
+
+def check_component(part: torch.nn.Module, folder: Path) -> None:
+    """Compare the tensors of a component with those of its files, by name.
+
+    Args:
+        part: Loaded.
+        folder: That it was loaded from.
+
+    Raises:
+        ValueError: when the files lack tensors of it, which would be without values, or have
+            factors that its weights were to be multiplied with.
+    """
+    files = weights_in(folder, variant_of(folder))
+    if not files or _is_quantised(folder):
+        # What a quantiser makes of them is its own.
+        return
+    stored = {name for file in files for name in read_header(file).tensors}
+    own = set(part.state_dict())
+    factors = sorted(name for name in stored - own if is_helper(name))
+    if factors:
+        raise ValueError(
+            f"{folder.name} has {len(factors)} factors of weights that are stored in another form, "
+            f"such as {factors[0]!r}; such weights are read from a single file"
+        )
+    lacking = [name for name, _ in part.named_parameters() if name not in stored]
+    if lacking:
+        raise ValueError(f"{folder.name} lacks {len(lacking)} tensors, such as {lacking[0]!r}")
+
+
+def _is_quantised(folder: Path) -> bool:
+    path = folder / CONFIGURATION
+    if not path.is_file():
+        return False
+    said = json.loads(path.read_text(encoding="utf-8"))
+    return isinstance(said, dict) and bool(said.get("quantization_config"))
