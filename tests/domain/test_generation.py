@@ -270,13 +270,13 @@ def test_a_video_that_was_saved_before_its_process_died_counts(house, tmp_path):
 
 
 def test_done_without_a_video_is_a_broken_provider(house):
-    """A provider that says completed and gives nothing is an error, and no job without a video."""
+    """A provider that says completed and gives nothing fails the job, which is not asked again."""
     job = submit(house)
     house.remote.finish(job.job_id)
     house.remote._fetch = lambda run: None
-    with pytest.raises(ProcessingError, match="gave no video"):
-        house.generation.check(job.job_id)
-    assert house.stored(job.job_id).status == "queued"
+    done = house.generation.check(job.job_id)
+    assert (done.status, done.error_code) == ("failed", "malformed_answer")
+    assert "gave no video" in done.error
 
 
 def test_two_processes_fetch_at_once(house, tmp_path):

@@ -3,15 +3,19 @@
 import itertools
 import multiprocessing
 import time
+import uuid
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tiomagic_domain.errors import StaleJobError
-from tiomagic_domain.jobs import JobQuery, JobStatus
+from tiomagic_domain.generation import Generation
+from tiomagic_domain.jobs import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.provider import Capabilities, Provider, Report
+from tiomagic_domain.testing import FakeClock, FakeMediaReader
 from tiomagic_domain.testing.outputs import make_video
 from tiomagic_domain.testing.repository import NOON, make_job
 from tiomagic_storage import FolderOutputStore, GenerationLog, SqlJobRepository, open_repository
@@ -149,3 +153,40 @@ def kill_after(messages: int, work: Callable[..., None], *arguments: Any) -> lis
     except EOFError:
         hear.close()
         return told
+
+
+class Elsewhere:
+    """A provider all of whose runs are done; each fetch of a video is a line in a file."""
+
+    name = "elsewhere"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def capabilities(self) -> Capabilities:
+        """Return what it is like."""
+        return Capabilities(default_model="doodle", blocking=False)
+
+    def poll(self, job: Job) -> Report:
+        """Fetch the video of a job, with a name of its own."""
+        with (self._folder / "fetched").open("a", encoding="ascii") as file:
+            file.write(f"{job.job_id}\n")
+        video = make_video(self._folder / "spool", job.job_id.encode(), f"{uuid.uuid4()}.mp4")
+        return Report(status=JobStatus.COMPLETED, video=video)
+
+
+def recover(barrier: Barrier, number: int, url: str, folder: Path) -> None:
+    """Recover at the same moment as everybody else, and find all videos at home."""
+    repository = open_repository(url)
+    generation = Generation(
+        providers={"elsewhere": cast("Provider", Elsewhere(folder))},
+        repository=repository,
+        outputs=FolderOutputStore(folder / "videos"),
+        media=FakeMediaReader(folder / "inputs"),
+        clock=FakeClock(),
+    )
+    barrier.wait(ALL_HERE_S)
+    changed = generation.recover()
+    (folder / f"changed-{number}").write_text(str(len(changed)))
+    assert all(job.status is JobStatus.COMPLETED for job in repository.list(JobQuery(limit=None)))
+    repository.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from tiomagic_domain.errors import (
@@ -88,9 +89,11 @@ def _worker_ending(error: WorkerError, job: Job) -> Report:
     content = error.content
     message, code = str(content["message"]), str(content.get("code", "worker"))
     if code == DUPLICATE:
+        details = content.get("details")
+        call_id = details.get("call_id") if isinstance(details, Mapping) else None
         return Report(
             status=JobStatus.RUNNING,
-            call_id=str(content["details"]["call_id"]),
+            call_id=None if call_id is None else str(call_id),
             message="another call runs the job",
         )
     if content.get("kind") == "GenerationCanceledError":

@@ -284,7 +284,7 @@ def _under_way(call_id: str, moment: object) -> Report:
         return Report(status=JobStatus.QUEUED, call_id=call_id)
     try:
         progress = Progress.from_dict(moment)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError):
         # A newer worker has a phase that this version does not know.
         return Report(status=JobStatus.RUNNING, call_id=call_id, message=str(moment.get("phase")))
     return Report(

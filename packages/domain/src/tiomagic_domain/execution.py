@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
+from tiomagic_domain.answers import readable
 from tiomagic_domain.errors import (
     APIError,
     GenerationCanceledError,
@@ -80,7 +81,7 @@ class Execution:
         job_id = request.job.job_id
         try:
             with turn(request.job, observer):
-                report = runner.submit(request, observer)
+                report = readable(runner.submit(request, observer), request.job)
         except GenerationCanceledError as error:
             report = Report(status=JobStatus.CANCELED, message=error.message)
         except APIError as error:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from typing import Final
 
+from tiomagic_domain.answers import MALFORMED, asked
 from tiomagic_domain.errors import (
     APIError,
     ConfigurationError,
@@ -15,7 +18,7 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.jobs import TERMINAL, Job, JobQuery, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
-from tiomagic_domain.ports.output_store import OutputStore
+from tiomagic_domain.ports.output_store import ClaimsFetches, OutputStore
 from tiomagic_domain.ports.provider import Provider, Report
 from tiomagic_domain.reports import ask_to_stop
 from tiomagic_domain.settling import Settler
@@ -29,6 +32,10 @@ GIVEN_UP = "canceled by its owner: its run cannot be seen any more, and was give
 
 WAITING = "waits for a worker"
 """What a queued job says when all is well."""
+
+CLAIM_S: Final = 60.0
+"""Seconds that a look waits for another process that looks at the same job, as it does while it
+brings a video home."""
 
 TIDIED = 20
 """Jobs that the first listing looks at before it lists, at the most: a few small queries each."""
@@ -70,15 +77,30 @@ class Follower:
     def check(self, job_id: str) -> Job:
         """Ask the provider how a job is, bring its video home when it is done, and store the news.
 
-        When the provider cannot be reached the job stays as it is, with a message.
+        When the provider cannot be reached the job stays as it is, with a message; an answer that
+        cannot be understood fails it. While another process asks for the same job, that one is
+        waited for, and its news is returned.
 
         Raises:
             ResourceNotFoundError: when there is no such job.
             ProcessingError: when the video cannot be written; the next check tries again.
         """
-        job = self._repository.get(job_id)
-        if job.status.is_terminal:
-            return job
+        return self._looked_at(job_id, CLAIM_S) or self._repository.get(job_id)
+
+    def _looked_at(self, job_id: str, timeout_s: float) -> Job | None:
+        """Look at a job that is not over; None when there is nothing to do, or others are at it."""
+        with self._claimed(job_id, timeout_s) as is_ours:
+            # Read under the claim: whoever had it before may have brought the video home.
+            job = self._repository.get(job_id)
+            return self._look(job) if is_ours and not job.status.is_terminal else None
+
+    def _claimed(self, job_id: str, timeout_s: float) -> AbstractContextManager[bool]:
+        if isinstance(self._outputs, ClaimsFetches):
+            return self._outputs.claim(job_id, timeout_s=timeout_s)
+        return nullcontext(enter_result=True)
+
+    def _look(self, job: Job) -> Job:
+        job_id = job.job_id
         saved = self._settler.saved(job)
         if saved is not None:
             return saved
@@ -87,11 +109,15 @@ class Follower:
             # No provider knows it yet.
             return self.note(job, why or self._why_worker_waits(job.queue))
         try:
-            report = find_provider(self._providers, job.provider).poll(job)
+            report = asked(find_provider(self._providers, job.provider).poll, job)
         except APIError as error:
             if not error.retryable:
                 raise
             report = Report(status=job.status, message=error.message)
+        except ProcessingError as error:
+            if error.code != MALFORMED:
+                raise
+            report = Report(status=JobStatus.FAILED, error=error.message, error_code=error.code)
         if self._supervisor is not None and is_lost(job, report):
             # The last thing that a worker did may have been to bring the video home.
             return self._settler.saved(job) or self._supervisor.settle_lost(job, report)
@@ -104,6 +130,9 @@ class Follower:
         are brought home, queues with jobs in them get a worker, and what dead processes have left
         half-written goes.
 
+        Of several processes that recover at once each looks at jobs that no other one is looking
+        at, so that each video is brought home once.
+
         Returns:
             The jobs that have changed by it, oldest first. What went wrong with one of them is told
             to ``on_trouble``, and the next one is looked at.
@@ -113,16 +142,35 @@ class Follower:
         return self._checked(self._repository.list(query))
 
     def _checked(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        changed = []
-        for before in jobs:
-            try:
-                after = self.check(before.job_id)
-            except TioMagicError as error:
-                self._on_trouble(error)
-                continue
-            if after.version != before.version:
-                changed.append(after)
-        return changed
+        changed: dict[str, Job] = {}
+        order = [job.job_id for job in jobs]
+        # Those that others are at are waited for in the end: then all is as it is to be.
+        for timeout_s in (0.0, CLAIM_S):
+            left = []
+            for before in jobs:
+                after = self._looked_at_safely(before, timeout_s)
+                if after is None:
+                    left.append(before)
+                elif after.version != before.version:
+                    changed[after.job_id] = after
+            jobs = left
+        return [changed[job_id] for job_id in order if job_id in changed]
+
+    def _looked_at_safely(self, job: Job, timeout_s: float) -> Job | None:
+        """Look at a job as one of many: what goes wrong with it is told, whatever it is."""
+        try:
+            return self._looked_at(job.job_id, timeout_s)
+        except TioMagicError as error:
+            self._on_trouble(error)
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+            self._on_trouble(
+                ProcessingError(
+                    f"job {job.job_id} cannot be looked at: {type(error).__name__}: {error}",
+                    details={"job_id": job.job_id},
+                    code="unexpected",
+                )
+            )
+        return job
 
     def tidy_once(self) -> None:
         """Recover the oldest background jobs, once, and ask nobody far away: it has to be cheap."""
@@ -146,7 +194,9 @@ class Follower:
         if job.status.is_terminal:
             return job
         self._look_after(job)
-        return self._settler.apply(job_id, find_provider(self._providers, job.provider).cancel(job))
+        return self._settler.apply(
+            job_id, asked(find_provider(self._providers, job.provider).cancel, job)
+        )
 
     def give_up(self, job_id: str) -> Job:
         """End a job whose run is gone for good and cannot be asked. A finished one stays.
@@ -178,7 +228,7 @@ class Follower:
         if job.status.is_terminal or (job.queue is not None and job.status is JobStatus.QUEUED):
             return job
         try:
-            report = find_provider(self._providers, job.provider).poll(job)
+            report = asked(find_provider(self._providers, job.provider).poll, job)
         except TioMagicError as error:
             self._on_trouble(error)
             return job  # Nobody can be asked: that is what this is for.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from tiomagic_domain.answers import NO_VIDEO, no_video_reason
 from tiomagic_domain.errors import ProcessingError, TioMagicError
 from tiomagic_domain.jobs import Job, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
@@ -69,6 +70,12 @@ class Settler:
             # Another process has brought the video home: this copy of it is not needed.
             report.video.path.unlink(missing_ok=True)
             return job
+        reason = _no_video(report.video.path)
+        if reason is not None:
+            message = f"the result is no video: {reason} ({report.video.path})"
+            return self.apply(
+                job_id, Report(status=JobStatus.FAILED, error=message, error_code=NO_VIDEO)
+            )
         try:
             path = self._outputs.save(job, report.video)
         except ProcessingError as error:
@@ -102,6 +109,14 @@ class Settler:
         return self._writer.change(
             job_id, lambda job, at: apply_report(job, whole, at=at, result_video=str(path))
         )
+
+
+def _no_video(path: Path) -> str | None:
+    """Return why a result is no video; a file that cannot be read is a matter of saving it."""
+    try:
+        return no_video_reason(path)
+    except OSError:
+        return None
 
 
 def hash_of(path: Path) -> str:

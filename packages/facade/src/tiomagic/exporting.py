@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, cast, get_args
 from uuid import uuid4
 
+from tiomagic_domain.durability import sync_file
 from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
 from tiomagic_domain.jobs import Job
 from tiomagic_domain.suggestions import shortened
@@ -42,7 +42,7 @@ def export(session: Session, target: str | Path | TextIO, form: str | None, quer
         with part.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
             count = _write(jobs, file, chosen)
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
         part.replace(path)
     except OSError as error:
         raise ProcessingError(

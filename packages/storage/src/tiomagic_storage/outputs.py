@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
+from contextlib import AbstractContextManager
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.jobs import Job
 from tiomagic_domain.media import VideoFile
-from tiomagic_storage._files import remove_leftovers, replacing
+from tiomagic_storage._files import claimed, remove_leftovers, replacing, sync
 
 _COPY_BYTES = 1 << 20
 EMPTY = 3
@@ -56,7 +56,7 @@ class FolderOutputStore:
                 shutil.copyfileobj(source, copy, _COPY_BYTES)
                 # A full disk may only be told now; the recipe comes after the last doubt.
                 copy.flush()
-                os.fsync(copy.fileno())
+                sync(copy, target.parent)
                 with replacing(target.with_suffix(".json")) as beside:
                     beside.write(recipe.encode("utf-8", "backslashreplace"))
         except OSError as error:
@@ -81,6 +81,10 @@ class FolderOutputStore:
             if target.is_file() and recipe is not None:
                 return VideoFile(path=target, recipe=recipe)
         return None
+
+    def claim(self, job_id: str, *, timeout_s: float) -> AbstractContextManager[bool]:
+        """Hold a job's result among all processes of this user on this machine; see the port."""
+        return claimed(f"fetch-{job_id}", timeout_s=timeout_s)
 
     def remove(self, job: Job) -> list[Path]:
         """Delete a job's video and the recipe beside it; harmless when they are gone.

@@ -60,7 +60,7 @@ def run_request(request, *, runtime, target, progress, cancel=None):
         raise kind(told.get("text", "it broke"))
     media = b"".join(item.read_bytes() for item in request.media.values())
     filling = b"\0" * told.get("size", 0)
-    target.write_bytes(f"video of {request.job.job_id} ".encode() + media + filling)
+    target.write_bytes(as_mp4(f"video of {request.job.job_id} ".encode() + media + filling))
     if "frames" in told:
         draw(target, told["frames"])
     note("ended", request.job.job_id)
@@ -68,3 +68,9 @@ def run_request(request, *, runtime, target, progress, cancel=None):
     recipe = build_recipe(request.job, versions={}, facts=facts)
     video = VideoFile(path=target, recipe=recipe)
     return Report(status=JobStatus.COMPLETED, message="completed", video=video, facts=facts)
+
+
+def as_mp4(content: bytes) -> bytes:
+    """Return the boxes of an mp4 around bytes that are no frames; those come last."""
+    boxes = (b"ftyp", b"isom\0\0\0\0isom"), (b"moov", b""), (b"mdat", content)
+    return b"".join((8 + len(body)).to_bytes(4, "big") + kind + body for kind, body in boxes)

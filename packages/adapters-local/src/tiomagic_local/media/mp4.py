@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from tiomagic_domain import recipe as recipes
 from tiomagic_domain.documents import read_json
+from tiomagic_domain.durability import sync_file, sync_folder
 from tiomagic_domain.errors import (
     GenerationError,
     ProcessingError,
@@ -219,14 +219,9 @@ def _told() -> Iterator[None]:
 
 def _settle(part: Path, path: Path) -> None:
     with part.open("rb") as file:
-        os.fsync(file.fileno())
+        sync_file(file.fileno())
     part.replace(path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    sync_folder(path.parent)
 
 
 def _options(fps: Fraction) -> dict[str, str]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tiomagic_domain.durability import sync_file, sync_folder
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.owner_only import make_private, private_opener
 
@@ -70,7 +70,7 @@ class InputStore:
                     file.write(chunk)
             with _writing(self._folder):
                 file.flush()
-                os.fsync(file.fileno())
+                sync_file(file.fileno())
         finally:
             # Closing writes what is left, and fails once more on a full disk.
             with _writing(self._folder):
@@ -88,7 +88,7 @@ class InputStore:
             return path
         with _writing(self._folder):
             arrived.path.replace(path)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         return path
 
     def find(self, sha256: str) -> Path | None:
@@ -119,13 +119,3 @@ def _writing(folder: Path) -> Iterator[None]:
             details={"folder": str(folder)},
             code="inputs_not_writable",
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

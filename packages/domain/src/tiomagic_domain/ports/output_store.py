@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tiomagic_domain.jobs import Job
 from tiomagic_domain.media import VideoFile
+
+
+@runtime_checkable
+class ClaimsFetches(Protocol):
+    """What an output store may do as well: see that a job's video is brought home once."""
+
+    def claim(self, job_id: str, *, timeout_s: float) -> AbstractContextManager[bool]:
+        """Hold a job's result for the block, among all threads and processes that may fetch it.
+
+        Whoever dies holds it no more. Where nothing can be held, everybody may fetch.
+
+        Args:
+            job_id: Which job.
+            timeout_s: Seconds to wait for others at the most; 0 for a look.
+
+        Returns:
+            A context manager that gives False when others held it for so long.
+        """
+        ...
 
 
 class OutputStore(Protocol):

@@ -1,0 +1,35 @@
+"""Whether bytes are an mp4, by its boxes: size, four letters, content, one after the other."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_HEADER: Final = 8
+_LONG_HEADER: Final = 16
+
+
+def mp4_problem(data: bytes) -> str | None:
+    """Return why bytes are no whole mp4; None when they are, as far as its boxes tell.
+
+    The frames are not decoded: what made them has been hashed, and the hash is compared.
+    """
+    if not data:
+        return "it is empty"
+    kinds: list[bytes] = []
+    place = 0
+    while place < len(data):
+        size, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        header = _HEADER
+        if size == 1:
+            size = int.from_bytes(data[place + _HEADER : place + _LONG_HEADER], "big")
+            header = _LONG_HEADER
+        elif size == 0:
+            size = len(data) - place  # To the end.
+        if not kinds and kind != b"ftyp":
+            return f"it begins with {data[:16]!r}"
+        if size < header or place + size > len(data):
+            return f"it ends within its part {kind.decode('latin-1')!r}"
+        kinds.append(kind)
+        place += size
+    missing = [kind.decode() for kind in (b"moov", b"mdat") if kind not in kinds]
+    return f"it has no {' and no '.join(missing)}" if missing else None
