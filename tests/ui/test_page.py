@@ -345,18 +345,18 @@ def status_of(url: str) -> int:
         return error.code
 
 
-def test_only_videos_and_inputs_are_given_away(studio: Server) -> None:
-    """The database, the settings and the rest of the machine are no one's to fetch."""
+def test_no_file_is_given_away_by_its_path(studio: Server) -> None:
+    """The database, the settings, the rest of the machine, and what lies beside the videos."""
     address = studio.address
     status_of(address)
+    (studio.folder / "output_videos").mkdir(exist_ok=True)
+    beside = studio.folder / "output_videos" / "beside.mp4"
+    beside.write_bytes(b"video")
     hidden = (
         studio.folder / ".tiomagic" / "jobs.db",
         studio.folder / "ui.log",
+        beside,
         Path("/etc/passwd"),
     )
     for path in hidden:
-        assert status_of(f"{address}gradio_api/file={path}") in {403, 404}
-    (studio.folder / "output_videos").mkdir(exist_ok=True)
-    given = studio.folder / "output_videos" / "given.mp4"
-    given.write_bytes(b"video")
-    assert status_of(f"{address}gradio_api/file={given}") == 200
+        assert status_of(f"{address}gradio_api/file={path}") == 404

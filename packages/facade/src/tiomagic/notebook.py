@@ -6,10 +6,11 @@ import base64
 import sys
 import time
 from collections.abc import Callable, Mapping
-from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
+
+from tiomagic.escaping import escape, well_formed
 
 if TYPE_CHECKING:
     from tiomagic_domain.jobs import Job
@@ -78,9 +79,9 @@ class Meter:
         value = "" if fraction is None else f' value="{fraction:.3f}"'
         shown = {
             "text/html": f'<div style="font-family:sans-serif"><progress max="1"{value} '
-            f'aria-label="{escape(told, quote=True)}" style="width:16em;max-width:50%">'
+            f'aria-label="{escape(told)}" style="width:16em;max-width:50%">'
             f"</progress> {escape(told)}</div>",
-            "text/plain": told,
+            "text/plain": well_formed(told),
         }
         if self._display is None:
             begin: Callable[..., Any] = display
@@ -103,18 +104,22 @@ def card(job: Job) -> str:
 def _player(job: Job) -> str:
     if job.result_video is None:
         told = job.error or job.progress or job.message or job.status
-        return f"<p>{escape(str(told))}</p>"
+        return f"<p>{escape(told)}</p>"
     path = Path(job.result_video)
     try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= INLINE_BYTES else None
-    except OSError:
-        return f"<p>The video is gone: <code>{escape(str(path))}</code></p>"
+        # A record may name what is no video, such as a device, which has no end, or a key.
+        is_video = path.suffix.lower() == ".mp4" and path.is_file()
+        size = path.stat().st_size if is_video else None
+        data = path.read_bytes() if size is not None and size <= INLINE_BYTES else None
+    except (OSError, ValueError):
+        size = None
+    if size is None:
+        return f"<p>The video is gone: <code>{escape(path)}</code></p>"
     if data is None:
         mib = size / 2**20
-        return f"<p>The video is at <code>{escape(str(path))}</code> ({mib:.0f} MiB).</p>"
+        return f"<p>The video is at <code>{escape(path)}</code> ({mib:.0f} MiB).</p>"
     source = base64.b64encode(data).decode("ascii")
-    about = escape(str(job.arguments.get("prompt", "")), quote=True)
+    about = escape(str(job.arguments.get("prompt", "")))
     return (
         '<video controls loop muted playsinline style="max-width:100%;min-width:256px" '
         f'aria-label="{about}" src="data:video/mp4;base64,{source}"></video>'
@@ -131,6 +136,7 @@ def _rows(job: Job) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, Mapping) and "sha256" in value:  # A picture or a video that was given.
-        value = f"{value.get('name') or value['sha256'][:12]}, {value['width']}x{value['height']}"
+        name = str(value.get("name") or str(value["sha256"])[:12])
+        value = f"{name}, {value.get('width', '?')}x{value.get('height', '?')}"
     text = str(value)
     return text if len(text) <= VALUE_CHARACTERS else f"{text[: VALUE_CHARACTERS - 1]}…"

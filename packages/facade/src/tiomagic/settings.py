@@ -24,6 +24,7 @@ setting                  variable                          default
 ``modal_token_secret``   ``MODAL_TOKEN_SECRET``            the same
 ``modal_environment``    ``MODAL_ENVIRONMENT``             the workspace's default
 ``ui_auth``              ``TIOMAGIC_UI_AUTH``              none; ``user:password`` of the web page
+``ui_allowed_hosts``     ``TIOMAGIC_UI_ALLOWED_HOSTS``     none; names of the web page, with commas
 =======================  ================================  ========================================
 
 Only these variables are taken from ``.env``, and none is put into the environment of the process.
@@ -101,6 +102,8 @@ class Settings:
     modal_environment: str | None = None
     ui_auth: str | None = field(default=None, repr=False)
     """``user:password`` that the web page asks for; None where only this machine reaches it."""
+    ui_allowed_hosts: tuple[str, ...] = ()
+    """Further names that the web page answers to, such as the one of a proxy before it."""
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -171,6 +174,16 @@ def _flag(value: object) -> bool:
     return words[word]
 
 
+def _hosts(value: object) -> tuple[str, ...]:
+    """Take names of hosts with commas between them, or a list of them."""
+    given = value if isinstance(value, list | tuple) else _text(value).split(",")
+    names = tuple(name for name in (_text(name).lower() for name in given) if name)
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9._-]{0,252})", name, re.ASCII):
+            raise Refused(f"must be names such as studio.example, without scheme or port: {name!r}")
+    return names
+
+
 def _level(value: object) -> str:
     level = _text(value).lower()
     if level not in LOG_LEVELS:
@@ -210,6 +223,7 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "modal_token_secret": Option("MODAL_TOKEN_SECRET", _text, secret=True),
         "modal_environment": Option("MODAL_ENVIRONMENT", _text),
         "ui_auth": Option("TIOMAGIC_UI_AUTH", _text, secret=True),
+        "ui_allowed_hosts": Option("TIOMAGIC_UI_ALLOWED_HOSTS", _hosts),
     }
 )
 """Every setting by its name."""

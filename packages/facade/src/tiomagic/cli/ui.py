@@ -32,6 +32,14 @@ def ui(
             "TIOMAGIC_UI_AUTH is better.",
         ),
     ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A further name that the page answers to, such as the one of a proxy before it; "
+            "several times for several. Also TIOMAGIC_UI_ALLOWED_HOSTS.",
+        ),
+    ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     debug: o.Debug = False,
 ) -> None:
@@ -47,14 +55,21 @@ def ui(
 
         tm = connect(output)
         session = tm._session  # noqa: SLF001 - the command line is part of the facade
-        door = Door(host=host, port=port, auth=auth or session.settings.ui_auth)
-        blocks, address = serve(session, door, open_browser=browser)
+        if allowed_host:
+            session.configure({"ui_allowed_hosts": allowed_host})
+        door = Door(
+            host=host,
+            port=port,
+            auth=auth or session.settings.ui_auth,
+            allowed_hosts=session.settings.ui_allowed_hosts,
+        )
+        page, address = serve(session, door, open_browser=browser)
         output.data(address, address)
         output.say("Ctrl-C ends the page; jobs go on.")
         try:
             _wait_for_the_end()
         finally:
-            blocks.close()
+            page.close()
             tm.close()
 
 

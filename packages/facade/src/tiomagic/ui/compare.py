@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
+from tiomagic.escaping import escape
 from tiomagic.ui import markup
 from tiomagic_domain.jobs import Job
 
@@ -41,18 +41,22 @@ def comparison(jobs: Sequence[Job]) -> str:
     if len(jobs) < 2:
         one = f" {markup.title(jobs[0])} is the first." if jobs else ""
         return f'<p class="tm-empty">{escape(HINT + one)}</p>'
-    figures = "".join(
-        f"<figure>{markup.video(job, kind='tm-twin', controls=False)}"
-        f"<figcaption><strong>{escape(markup.title(job))}</strong>{markup.facts(job)}"
-        f"{markup.button('compare', 'Take away', job)}</figcaption></figure>"
-        for job in jobs
-    )
+    figures = "".join(_twin(job) for job in jobs)
     return (
         f'<div class="tm-compare"><div class="tm-twins">{figures}</div>'
         '<div class="tm-row"><button type="button" class="tm-button tm-primary" data-play>Play'
         '</button><input type="range" min="0" max="1" step="0.001" value="0" data-seek '
         'aria-label="Position in both videos"></div>'
         f"{_table(differing(*jobs))}</div>"
+    )
+
+
+@markup.guarded("figure")
+def _twin(job: Job) -> str:
+    return (
+        f"<figure>{markup.video(job, kind='tm-twin', controls=False)}"
+        f"<figcaption><strong>{escape(markup.title(job))}</strong>{markup.facts(job)}"
+        f"{markup.button('compare', 'Take away', job)}</figcaption></figure>"
     )
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from tiomagic import listing, recipes
 from tiomagic.builders import INPUTS
+from tiomagic.ui.entering import read_draft, read_entries
 from tiomagic.ui.form import Field, arguments_of, entries_of, fields_of
 from tiomagic.ui.live import Live
+from tiomagic.ui.web.files import Files
+from tiomagic.ui.web.uploads import Uploads
 from tiomagic_domain.catalogue import models_for
 from tiomagic_domain.errors import (
     ConfigurationError,
+    ProcessingError,
     ResourceNotFoundError,
     ValidationError,
 )
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from tiomagic.session import Session
 
 UPLOADS: Final = "uploads"
-"""Folder of the state folder: what was dropped on the page."""
+"""Folder of the state folder: what was sent to the page."""
 ALIKE: Final = frozenset({"prompt", "negative_prompt", "seed"})
 """What means the same for every model, as pictures and videos do."""
 FALLBACK: Final = "local"
@@ -50,11 +52,13 @@ class Desk:
 
     Args:
         session: Settings and parts.
+        files: What a browser may fetch and a form may hold; None for that of the session.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, files: Files | None = None) -> None:
         self.session = session
         self.live: Live = Live(session)
+        self._files = files or files_of(session)
 
     def providers(self) -> list[str]:
         """Return who can run a model, the configured one first."""
@@ -100,13 +104,15 @@ class Desk:
         Args:
             draft: What ``assets/page.js`` keeps, as JSON: a choice, and what was entered by name.
         """
-        choice, values = self._kept(draft)
-        provider, feature, model = map(choice.get, ("provider", "feature", "model"))
-        return self.choose(provider, feature, model, values)
+        kept = read_draft(draft, self._files)
+        return self.choose(kept.provider, kept.feature, kept.model, kept.values)
 
-    def switch(self, provider: str, feature: str, model: str, draft: str) -> Choice:
+    def switch(
+        self, provider: str | None, feature: str | None, model: str | None, draft: str
+    ) -> Choice:
         """Return another choice, with those entries of the form before that mean the same in it."""
-        choice, values = self.choose(provider, feature, model), self._kept(draft)[1]
+        choice = self.choose(provider, feature, model)
+        values = read_draft(draft, self._files).values
         alike = [f for f in self.fields(choice) if f.is_media or f.name in ALIKE]
         carried = {name: values[name] for name in entries_of(alike) if name in values}
         return {**choice, "values": carried}
@@ -116,18 +122,19 @@ class Desk:
         schema = listing.schema(choice["feature"], choice["model"])
         return fields_of(schema, choice["values"])
 
-    def submit(self, choice: Choice, entered: Mapping[str, Any]) -> Job:
+    def submit(self, choice: Choice, given: Sequence[Any]) -> Job:
         """Start a job that needs no page.
 
         Args:
             choice: What the form is for.
-            entered: What was entered, by the names of ``form.entries_of``.
+            given: What was entered, in the order of ``form.entries_of``.
 
         Raises:
             ValidationError: with what is wrong at each field; nothing was stored.
             TioMagicError: when the job cannot run.
         """
-        arguments = arguments_of(self.fields(choice), entered)
+        fields = self.fields(choice)
+        arguments = arguments_of(fields, read_entries(fields, given, self._files))
         job = self.session.generation.submit(
             Feature(choice["feature"]),
             provider=choice["provider"],
@@ -169,12 +176,12 @@ class Desk:
         self.session.archive.delete(job_id, files=True)
 
     def find(self, job_id: str | None) -> Job | None:
-        """Return a job as it is stored; None when there is none, or it has been deleted."""
+        """Return a job as it is stored; None when there is none, or it cannot be read."""
         if job_id is None:
             return None
         try:
             return self.session.generation.get(job_id)
-        except ResourceNotFoundError:
+        except (ResourceNotFoundError, ProcessingError):
             return None
 
     def done(self, job_ids: Sequence[str]) -> list[Job]:
@@ -199,37 +206,23 @@ class Desk:
         return self.choose(job.provider, job.feature.value, job.model, values)
 
     def _entry(self, value: Any) -> Any:
-        """Return what a form holds for a stored argument: a path for a picture or a video."""
+        """Return what a form holds for a stored argument: a file for a picture or a video."""
         if not isinstance(value, Mapping) or "sha256" not in value:
             return value
-        try:
-            return str(self.session.container.media().find(value).path)
-        except ResourceNotFoundError:
-            return None  # It has been cleared away: the form asks for it again.
-
-    def _kept(self, draft: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the choice and the entries of a draft."""
-        try:
-            kept = json.loads(draft or "{}")
-        except ValueError:
-            kept = {}  # Not ours: the form starts anew.
-        entered = {name: self._uploaded(value) for name, value in kept.get("values", {}).items()}
-        return kept.get("choice", {}), entered
-
-    def _uploaded(self, value: Any) -> Any:
-        """Return what a form holds for a kept entry: of files, only those that came in here."""
-        if not isinstance(value, Mapping) or "path" not in value:
-            return value
-        path = Path(str(value["path"])).resolve()
-        state = self.session.settings.state_dir.resolve()
-        ours = any(path.is_relative_to(state / folder) for folder in (UPLOADS, INPUTS))
-        return str(path) if ours and path.is_file() else None
+        # One that has been cleared away is None: the form asks for it again.
+        return self._files.input(value["sha256"], value.get("name"))
 
     def _default_model(self, provider: str) -> str | None:
         try:
             return self.session.provider(provider).capabilities().default_model
         except ConfigurationError:
             return None  # Not installed: the form can be looked at, and submitting says what lacks.
+
+
+def files_of(session: Session) -> Files:
+    """Return what a browser may fetch of a session, and a form may hold."""
+    state = session.settings.state_dir
+    return Files(session.generation.get, state / INPUTS, Uploads(state / UPLOADS))
 
 
 def by_field(

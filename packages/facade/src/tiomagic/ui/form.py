@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from tiomagic.escaping import well_formed
+from tiomagic.ui.web.uploads import File
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.parameters import UNSET, Kind, Parameter, describe_range
 from tiomagic_domain.schema import Schema
@@ -51,7 +53,7 @@ class Field:
     label: str
     help: str
     value: Any = None
-    """What it holds at first; a reference by hash for a picture or video of a stored job."""
+    """What it holds at first; a ``File`` for a picture or video."""
     url: str = ""
     """What the entry for the address of a picture or video holds at first."""
     default: Any = None
@@ -96,7 +98,8 @@ def arguments_of(fields: list[Field], entered: Mapping[str, Any]) -> dict[str, A
 
     Args:
         fields: The form.
-        entered: Values by the names of :func:`entries_of`.
+        entered: Values by the names of :func:`entries_of`; a picture or video as the path of a
+            file on this machine, which no browser can name: see ``entering.read_entries``.
 
     Raises:
         ValidationError: when a picture or video is given in two ways, or as no URL.
@@ -159,19 +162,24 @@ def _wrong_url(field: Field, file: Any, url: str) -> Problem | None:
 def _field(parameter: Parameter, given: Mapping[str, Any]) -> Field:
     widget = _widget(parameter)
     default = None if parameter.default is UNSET else parameter.default
-    value = given.get(parameter.name, default)
-    if widget in {Widget.JSON, Widget.WORD_OR_JSON} and isinstance(value, list | dict):
-        value = json.dumps(value)
     low, high, step = _slide(parameter) if widget is Widget.SLIDER else (None, None, None)
+    value = default
+    if parameter.name in given:
+        value = _first(widget, given[parameter.name], default)
     if widget is Widget.SLIDER and not _within(value, low, high):
         value = default
+    if widget is Widget.CHOICE and value not in parameter.choices:
+        value = default
+    if widget in {Widget.JSON, Widget.WORD_OR_JSON} and isinstance(value, list | dict):
+        value = well_formed(json.dumps(value))
+    url = given.get(URL_OF.format(name=parameter.name))
     return Field(
         name=parameter.name,
         widget=widget,
         label=_label(parameter),
         help=_help(parameter, widget),
         value=value,
-        url=str(given.get(URL_OF.format(name=parameter.name)) or ""),
+        url=well_formed(url) if isinstance(url, str) else "",
         default=default,
         low=low,
         high=high,
@@ -180,6 +188,25 @@ def _field(parameter: Parameter, given: Mapping[str, Any]) -> Field:
         required=parameter.required,
         expert=parameter.advanced or _is_fixed(parameter),
     )
+
+
+def _first(widget: Widget, value: Any, default: Any) -> Any:
+    """Return what an entry holds at first of a value that a job or a draft has for it.
+
+    Both may be of another version, or of a stranger: what does not fit an entry is left out.
+    """
+    match widget:
+        case Widget.IMAGE | Widget.VIDEO:
+            return value if isinstance(value, File) else None
+        case Widget.SWITCH:
+            return value if isinstance(value, bool) else default
+        case Widget.JSON | Widget.WORD_OR_JSON if isinstance(value, list | dict):
+            return value
+        case Widget.SLIDER | Widget.CHOICE:
+            return value if isinstance(value, str | int | float) else default
+    if value is None or isinstance(value, File | list | dict | bool):
+        return default
+    return well_formed(value) if isinstance(value, str) else value
 
 
 def _widget(parameter: Parameter) -> Widget:  # noqa: PLR0911 - one line a kind
@@ -227,7 +254,9 @@ def _slide(parameter: Parameter) -> tuple[float, float, float]:
 
 
 def _within(value: object, low: float | None, high: float | None) -> bool:
-    if low is None or high is None or not isinstance(value, int | float):
+    if low is None or high is None or isinstance(value, bool):
+        return False
+    if not isinstance(value, int | float):
         return False
     return low <= value <= high
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tiomagic.events import Pace
+from tiomagic.log import get_logger
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs import TERMINAL, Job, JobQuery, JobStatus
 
@@ -78,6 +79,10 @@ class Live:
         pace = self._paces.setdefault(job.job_id, Pace(self._session.clock.monotonic))
         try:
             job = self._session.generation.check(job.job_id)
+            return Moment(job=job, eta_s=pace.eta_s(job.progress))
         except TioMagicError as error:
             return Moment(job=job, eta_s=None, trouble=error.message)
-        return Moment(job=job, eta_s=pace.eta_s(job.progress))
+        except Exception as error:  # noqa: BLE001 - one job's trouble must not hide the others
+            trouble = f"{type(error).__name__}: {error}"
+            get_logger().warning("ui.job_not_checked", job_id=job.job_id, error=trouble)
+            return Moment(job=job, eta_s=None, trouble=trouble)

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from tiomagic.ui import media
 from tiomagic.ui.form import URL_OF, Field, Widget
 from tiomagic.ui.markup import problem
 
@@ -118,17 +119,5 @@ def _component(field: Field, common: dict[str, Any]) -> Any:  # noqa: PLR0911 - 
 
 
 def _media(field: Field, common: dict[str, Any]) -> Any:
-    # Files are handed on as they were dropped: tiomagic's own reader looks inside.
-    if field.widget is Widget.IMAGE:
-        return gr.Image(
-            field.value,
-            type="filepath",
-            image_mode=None,
-            sources=["upload", "clipboard"],
-            height=220,
-            buttons=[],
-            **common,
-        )
-    return gr.Video(
-        field.value, sources=["upload"], include_audio=True, height=220, buttons=[], **common
-    )
+    place = media.picture if field.widget is Widget.IMAGE else media.video
+    return place(field.value, height=220, **common)

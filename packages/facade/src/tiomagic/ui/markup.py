@@ -1,19 +1,23 @@
-"""Jobs as HTML. Every word that comes from a job is escaped here."""
+"""Jobs as HTML. Every word that comes from a job is escaped here.
+
+A record may be of another version, of another machine or of a stranger. What cannot be shown of one
+is said in its place, and all others are shown: see :func:`guarded`.
+"""
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterable, Mapping
-from html import escape
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Any, Concatenate, Final, ParamSpec
 
+from tiomagic.escaping import escape
+from tiomagic.log import get_logger
 from tiomagic.ui.live import Moment
+from tiomagic.ui.web.files import address_of, video_id
 from tiomagic_domain.jobs import Job, JobStatus
 
-FILE: Final = "gradio_api/file="
-"""Address of a file, from the page; it only works for folders that ``serve`` gives."""
 WORDS: Final[Mapping[JobStatus, str]] = {
     JobStatus.QUEUED: "Waiting",
     JobStatus.RUNNING: "Running",
@@ -22,6 +26,36 @@ WORDS: Final[Mapping[JobStatus, str]] = {
     JobStatus.FAILED: "Failed",
     JobStatus.CANCELED: "Canceled",
 }
+
+
+_P = ParamSpec("_P")
+
+
+def guarded(
+    kind: str,
+) -> Callable[[Callable[Concatenate[Job, _P], str]], Callable[Concatenate[Job, _P], str]]:
+    """Return a decorator for what shows a job: where it cannot, a line says so.
+
+    Args:
+        kind: The element that the line stands in.
+    """
+
+    def decorate(
+        show: Callable[Concatenate[Job, _P], str],
+    ) -> Callable[Concatenate[Job, _P], str]:
+        @functools.wraps(show)
+        def showing(job: Job, /, *args: _P.args, **kwargs: _P.kwargs) -> str:
+            try:
+                return show(job, *args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - whatever is in a record, the others are shown
+                reason = f"{type(error).__name__}: {error}"
+                get_logger().warning("ui.record_not_shown", job_id=job.job_id, error=reason)
+                about = f"This record cannot be shown: {job.job_id} ({reason})"
+                return f'<{kind} class="tm-card"><p class="tm-empty">{escape(about)}</p></{kind}>'
+
+        return showing
+
+    return decorate
 
 
 def button(action: str, label: str, job: Job, *, confirm: str = "", kind: str = "") -> str:
@@ -34,11 +68,11 @@ def button(action: str, label: str, job: Job, *, confirm: str = "", kind: str = 
         confirm: What it says after the first press, when it is to be pressed twice.
         kind: A further class.
     """
-    about = escape(f"{label}: {title(job)}", quote=True)
-    twice = f' data-confirm="{escape(confirm, quote=True)}"' if confirm else ""
+    about = escape(f"{label}: {title(job)}")
+    twice = f' data-confirm="{escape(confirm)}"' if confirm else ""
     return (
         f'<button type="button" class="tm-button {kind}" data-action="{action}" '
-        f'data-job="{job.job_id}" aria-label="{about}"{twice}>{escape(label)}</button>'
+        f'data-job="{escape(job.job_id)}" aria-label="{about}"{twice}>{escape(label)}</button>'
     )
 
 
@@ -59,9 +93,9 @@ def video(job: Job, *, kind: str = "", controls: bool = True) -> str:
     if job.result_video is None:
         return f'<p class="tm-empty">{escape(job.error or WORDS[job.status])}</p>'
     how = 'controls autoplay loop preload="auto"' if controls else 'loop preload="metadata"'
-    about = escape(title(job), quote=True)
+    about = escape(title(job))
     # The fragment makes a browser show the first frame before anybody plays it.
-    source = f"{FILE}{quote(job.result_video)}#t=0.001"
+    source = f"{address_of(video_id(job.job_id))}#t=0.001"
     return (
         f'<video class="tm-video {kind}" src="{source}" {how} muted playsinline '
         f'aria-label="{about}"></video>'
@@ -91,8 +125,15 @@ def progress(moments: Iterable[Moment]) -> str:
 
     Apart from the bars, so that a button beside them is not taken away under somebody's finger.
     """
-    now = {moment.job.job_id: [_percent(moment.job), _phase(moment)] for moment in moments}
-    return f'<i data-progress="{escape(json.dumps(now), quote=True)}"></i>'
+    now = {moment.job.job_id: _state(moment) for moment in moments}
+    return f'<i data-progress="{escape(json.dumps(now))}"></i>'
+
+
+def _state(moment: Moment) -> tuple[int | None, str]:
+    try:
+        return _percent(moment.job), _phase(moment)
+    except (TypeError, ValueError, OverflowError):  # Numbers that are none.
+        return None, WORDS[moment.job.status]
 
 
 def _percent(job: Job) -> int | None:
@@ -100,11 +141,12 @@ def _percent(job: Job) -> int | None:
     return None if fraction is None else round(100 * fraction)
 
 
+@guarded("div")
 def _bar(job: Job) -> str:
-    about = escape(title(job), quote=True)
+    about = escape(title(job))
     stop = "" if job.status is JobStatus.CANCELING else button("cancel", "Cancel", job)
     return (
-        f'<div class="tm-running" data-running="{job.job_id}">'
+        f'<div class="tm-running" data-running="{escape(job.job_id)}">'
         f'<div class="tm-row"><strong>{escape(title(job))}</strong>{stop}</div>'
         f'<div class="tm-bar tm-unknown" role="progressbar" aria-valuemin="0" '
         f'aria-valuemax="100" aria-label="{about}"><span></span></div>'
@@ -132,22 +174,29 @@ def stage(job: Job | None) -> str:
             '<div class="tm-stage"><div class="tm-blank"><p class="tm-empty">'
             "Your video will play here.</p></div></div>"
         )
+    return _stage(job)
+
+
+@guarded("div")
+def _stage(job: Job) -> str:
     again = ("again", "Another seed"), ("use", "Use these settings")
     buttons = [button(action, label, job) for action, label in again]
     if job.result_video:
-        name = escape(Path(job.result_video).name, quote=True)
+        name = escape(Path(job.result_video).name)
         buttons.append(
             f'<a class="tm-button" download="{name}" '
-            f'href="{FILE}{quote(job.result_video)}">Download</a>'
+            f'href="{address_of(video_id(job.job_id))}">Download</a>'
         )
     return (
-        f'<div class="tm-stage" data-stage="{job.job_id}" data-status="{job.status.value}">'
+        f'<div class="tm-stage" data-stage="{escape(job.job_id)}" '
+        f'data-status="{job.status.value}">'
         f'<div class="tm-blank">{video(job)}</div>'
         f'<div class="tm-row"><strong>{escape(title(job))}</strong>{badge(job)}</div>'
         f'{facts(job)}<div class="tm-actions">{"".join(buttons)}</div></div>'
     )
 
 
+@guarded("li")
 def card(job: Job, *, chosen: bool) -> str:
     """Return a job of the gallery.
 
@@ -167,7 +216,7 @@ def card(job: Job, *, chosen: bool) -> str:
         buttons.append(button("cancel", "Cancel", job))
     when = job.creation_time.astimezone().strftime("%d %b %Y, %H:%M")
     return (
-        f'<li class="tm-card" data-card="{job.job_id}">'
+        f'<li class="tm-card" data-card="{escape(job.job_id)}">'
         f'<div class="tm-blank">{video(job, kind="tm-small", controls=False)}</div>'
         f'<div class="tm-row"><strong>{escape(title(job))}</strong>{badge(job)}</div>'
         f'{facts(job)}<p class="tm-facts">{escape(when)}</p>'
@@ -177,7 +226,7 @@ def card(job: Job, *, chosen: bool) -> str:
 
 def form_mark(serial: int, choice: Iterable[str]) -> str:
     """Return what tells ``assets/page.js`` which form is there, and for what."""
-    about = escape(" ".join(choice), quote=True)
+    about = escape(" ".join(choice))
     return f'<i data-form="{serial}" data-choice="{about}"></i>'
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import gradio as gr
 
+from tiomagic.escaping import escape
 from tiomagic.ui import compare, look, markup
 from tiomagic.ui.desk import Choice, Desk, by_field
+from tiomagic.ui.entering import read_filters, read_press, read_word
 from tiomagic.ui.form import entries_of
-from tiomagic.ui.gallery import ANY, PAGE, Filters, gallery
+from tiomagic.ui.gallery import ANY, PAGE, gallery
 from tiomagic.ui.maker import shown_problems, widgets
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import TioMagicError, ValidationError
@@ -19,6 +21,7 @@ from tiomagic_domain.features import Feature
 
 if TYPE_CHECKING:
     from tiomagic.session import Session
+    from tiomagic.ui.web.files import Files
 
 TICK_S: Final = 1.0
 """Seconds between two looks of a page at the jobs."""
@@ -35,10 +38,15 @@ AT_ONCE: Final[dict[str, Any]] = {**QUIET, "trigger_mode": "multiple"}
 """The same for what a person presses: nothing is dropped while the press before is answered."""
 
 
-def build_page(session: Session) -> gr.Blocks:
-    """Return the page over a session's jobs."""
+def build_page(session: Session, files: Files | None = None) -> gr.Blocks:
+    """Return the page over a session's jobs.
+
+    Args:
+        session: Whose jobs.
+        files: What a browser may fetch and a form may hold; None for that of the session.
+    """
     with gr.Blocks(title="tiomagic", analytics_enabled=False, fill_width=True) as blocks:
-        Page(Desk(session)).lay_out(blocks)
+        Page(Desk(session, files)).lay_out(blocks)
     return blocks
 
 
@@ -108,11 +116,12 @@ class Page:
             )
 
     def _choose(
-        self, provider: str, feature: str, model: str, draft: str, before: Choice
+        self, provider: object, feature: object, model: object, draft: str, before: Choice
     ) -> dict[Any, Any]:
-        if [provider, feature, model] == _words(before):
+        wanted = read_word(provider), read_word(feature), read_word(model)
+        if list(wanted) == _words(before):
             return {self._choice: gr.skip()}  # A list that is left says so too, without a choice.
-        return self._chosen(self._desk.switch(provider, feature, model, draft))
+        return self._chosen(self._desk.switch(*wanted, draft))
 
     def _chosen(self, choice: Choice) -> dict[Any, Any]:
         """Return the updates of the parts that show a choice, and the choice."""
@@ -141,7 +150,7 @@ class Page:
             def send(*given: Any) -> dict[Any, Any]:
                 state, entered = given[: len(self._state)], given[len(self._state) :]
                 slots = dict(zip((field.name for field in fields), made.slots, strict=True))
-                return self._send(choice, slots, dict(zip(names, entered, strict=True)), state)
+                return self._send(choice, slots, entered, state)
 
             parts = [*made.slots, self._notice, self._shown, self._mark, *self._seen.values()]
             for trigger in (press.click, made.entries[0].submit):
@@ -161,7 +170,7 @@ class Page:
         self,
         choice: Choice,
         slots: Mapping[str, Any],
-        entered: Mapping[str, Any],
+        entered: Sequence[Any],
         state: Sequence[Any],
     ) -> dict[Any, Any]:
         placed: dict[str, list[str]] = {}
@@ -248,9 +257,7 @@ class Page:
             narrow: The filters of the gallery, how many jobs it shows, and what is compared.
         """
         *filters, limit, pair = narrow
-        # A part of a tab that was never opened holds nothing.
-        text, status, feature, model = (value or ANY for value in filters)
-        wanted = Filters(text=text, status=status, feature=feature, model=model)
+        wanted = read_filters(*filters)
         moments = self._desk.live.moments()
         cards, more = gallery(self._desk.session, wanted, limit=limit, compared=pair)
         now = {
@@ -270,10 +277,12 @@ class Page:
         """Do what a button of a job says."""
         shown, mark, *narrow, pair = state
         updates: dict[Any, Any] = {self._notice: shown_problems([])}
+        press = read_press(event)
         try:
-            updates |= self._acted(event.action, event.job, pair)
+            updates |= self._acted(press.action, press.job_id, pair) if press else {}
         except TioMagicError as error:
-            gr.Warning(error.message)
+            # It is shown as HTML, and may hold words of a job.
+            gr.Warning(escape(error.message))
         shown, pair = updates.get(self._shown, shown), updates.get(self._pair, pair)
         return {**updates, **self._news(shown, mark, *narrow, pair)}
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tiomagic.builders import INPUTS
 from tiomagic.installing import missing
 from tiomagic.ui.desk import UPLOADS
+from tiomagic.ui.web.origins import is_loopback
 from tiomagic_domain.errors import ConfigurationError
-from tiomagic_domain.owner_only import make_private
 
 if TYPE_CHECKING:
     from tiomagic.session import Session
+    from tiomagic.ui.web.gate import Gate
+    from tiomagic.ui.web.server import Server
 
-PORT = 7860
-"""Where the page is looked for first."""
-PORTS = 100
-"""How many ports from there are tried when none is asked for."""
+SESSIONS = 200
+"""Pages that are remembered at once, each with its form; the one of longest ago is forgotten."""
+WAITING = 200
+"""Calls that may wait for their turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,19 +30,11 @@ class Door:
 
     host: str = "127.0.0.1"
     port: int | None = None
-    """None for the first that is free from :data:`PORT` on; 0 for any."""
+    """None for the first that is free from 7860 on; 0 for any."""
     auth: str | None = None
     """``user:password``; None lets in whoever can reach the port."""
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    allowed_hosts: tuple[str, ...] = ()
+    """Further names that it answers to, such as the one of a proxy."""
 
 
 def login_of(door: Door) -> tuple[str, str] | None:
@@ -66,11 +60,29 @@ def login_of(door: Door) -> tuple[str, str] | None:
     return user, password
 
 
-def serve(session: Session, door: Door, *, open_browser: bool = False) -> tuple[Any, str]:
-    """Start the page in threads of its own, and return the server and the page's address.
+class Served:
+    """A page that is being served.
 
-    Files are given from the folders of finished videos, of uploads and of kept inputs alone.
-    Nothing is loaded from or told to anybody else.
+    Args:
+        blocks: Its parts.
+        server: What serves it.
+    """
+
+    def __init__(self, blocks: Any, server: Server) -> None:
+        self._blocks = blocks
+        self._server = server
+
+    def close(self) -> None:
+        """End it."""
+        self._blocks._queue.close()  # noqa: SLF001 - as the framework's own end does
+        self._blocks.is_running = False  # Its streams look at this, and end.
+        self._server.close()
+
+
+def serve(session: Session, door: Door, *, open_browser: bool = False) -> tuple[Served, str]:
+    """Start the page in threads of its own, and return it with its address.
+
+    Nothing is loaded from or told to anybody else, nor asked of this machine over the network.
 
     Args:
         session: Whose jobs are shown.
@@ -82,54 +94,89 @@ def serve(session: Session, door: Door, *, open_browser: bool = False) -> tuple[
         MissingDependencyError: when the extra is not installed.
     """
     login = login_of(door)
-    settings = session.settings
-    uploads = settings.state_dir / UPLOADS
-    # Gradio reads these as it is imported, and takes them from nowhere else.
-    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    # Gradio reads these as it is imported, and takes them from nowhere else. Nothing is put there.
+    os.environ["GRADIO_TEMP_DIR"] = str(session.settings.state_dir / "page")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     try:
-        from tiomagic.ui import look  # noqa: PLC0415  # Seconds, and only for who wants a page.
-        from tiomagic.ui.page import build_page  # noqa: PLC0415  # The same.
+        from tiomagic.ui.web.server import Server, listen  # noqa: PLC0415  # Of the extra.
+
+        opened = listen(door.host, door.port)
+        try:
+            blocks, gate = _build(session, door, login, opened.getsockname()[1])
+        except BaseException:
+            opened.close()
+            raise
     except ImportError as error:
         raise missing("ui", error) from error
-    make_private(uploads)
-    blocks = build_page(session)
-    try:
-        _, address, _ = blocks.launch(
-            server_name=door.host,
-            server_port=_port(door),
-            auth=login,
-            auth_message="Who are you?" if login else None,
-            allowed_paths=[str(settings.output_dir), str(settings.state_dir / INPUTS)],
-            share=False,
-            ssr_mode=False,
-            pwa=False,
-            mcp_server=False,
-            enable_monitoring=False,
-            run_history=False,
-            footer_links=[],
-            quiet=True,
-            inbrowser=open_browser,
-            prevent_thread_lock=True,
-            theme=look.theme(),
-            css_paths=[look.STYLE],
-            head=f"<script>{look.SCRIPT.read_text(encoding='utf-8')}</script>",
-        )
-    except OSError as error:
-        raise ConfigurationError(
-            f"the page cannot listen on {door.host}: {error}", code="no_port"
-        ) from error
-    return blocks, address
+    server = Server(gate, opened)
+    server.start()
+    blocks.is_running = True
+    address = _address(door.host, server.port)
+    if open_browser:
+        import webbrowser  # noqa: PLC0415  # Only for who has one.
+
+        webbrowser.open(address)
+    return Served(blocks, server), address
 
 
-def _port(door: Door) -> int | None:
-    """Return the port to ask for; None lets the first free one be taken."""
-    if door.port != 0:
-        return door.port
-    import socket  # noqa: PLC0415  # Only for tests and scripts.
+def _build(
+    session: Session, door: Door, login: tuple[str, str] | None, port: int
+) -> tuple[Any, Gate]:
+    """Return the page's parts, and the application that guards them."""
+    from tiomagic.ui.page import build_page  # noqa: PLC0415  # Seconds, for who wants a page.
+    from tiomagic.ui.web.files import Files  # noqa: PLC0415  # The same.
+    from tiomagic.ui.web.gate import Gate  # noqa: PLC0415  # The same.
+    from tiomagic.ui.web.login import Login  # noqa: PLC0415  # The same.
+    from tiomagic.ui.web.origins import Names  # noqa: PLC0415  # The same.
+    from tiomagic.ui.web.uploads import Uploads  # noqa: PLC0415  # The same.
 
-    family = socket.AF_INET6 if ":" in door.host else socket.AF_INET
-    with socket.socket(family) as free:
-        free.bind((door.host, 0))
-        port: int = free.getsockname()[1]
-        return port
+    state = session.settings.state_dir
+    uploads = Uploads(state / UPLOADS)
+    uploads.clear()
+    files = Files(session.generation.get, state / INPUTS, uploads)
+    blocks = build_page(session, files)
+    gate = Gate(
+        _mounted(blocks),
+        names=Names.of(door.host, door.allowed_hosts),
+        login=Login(*login, clock=time.monotonic) if login else None,
+        uploads=uploads,
+        files=files,
+        # Cookies are shared by all ports of a name: another page's must not take its place.
+        cookie=f"tiomagic-{port}",
+    )
+    return blocks, gate
+
+
+def _mounted(blocks: Any) -> Any:
+    """Return Gradio's application over the page, with all doors of its own shut."""
+    import gradio as gr  # noqa: PLC0415  # Of the extra.
+    from fastapi import FastAPI  # noqa: PLC0415  # The same.
+
+    from tiomagic.ui import look  # noqa: PLC0415  # The same.
+    from tiomagic.ui.web.uploads import FILE_BYTES  # noqa: PLC0415  # The same.
+
+    blocks.state_session_capacity = SESSIONS
+    blocks.queue(max_size=WAITING, api_open=False)
+    return gr.mount_gradio_app(
+        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
+        blocks,
+        path="/",
+        root_path="",
+        allowed_paths=[],
+        show_error=False,
+        max_file_size=FILE_BYTES,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        run_history=False,
+        footer_links=[],
+        theme=look.theme(),
+        css_paths=[look.STYLE],
+        head=f"<script>{look.SCRIPT.read_text(encoding='utf-8')}</script>",
+    )
+
+
+def _address(host: str, port: int) -> str:
+    name = "localhost" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - looked for, not used
+    return f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"

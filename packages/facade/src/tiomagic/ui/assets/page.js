@@ -143,14 +143,32 @@
 
   // What was entered is kept by the browser: first what this tab has, then what any had last.
   const DRAFT = "tiomagic-draft";
+  // The server refuses a message that is too large, and a page that cannot send its draft never opens.
+  const LONGEST = 20000;
+  const LARGEST = 500000;
+  const read = (draft) => {
+    try {
+      return JSON.parse(draft).values || {};
+    } catch {
+      return {}; // Of another version, or of nobody: the form starts anew.
+    }
+  };
   window.tiomagic = {
     keep(choice, names, entered) {
       const now = Object.fromEntries(names.map((name, at) => [name, entered[at]]));
       // Pictures that the next model has no use for may be wanted by the one after it.
-      const values = { ...JSON.parse(this.kept() || "{}").values, ...now };
+      const values = Object.fromEntries(
+        Object.entries({ ...read(this.kept()), ...now }).filter(
+          ([, value]) => typeof value !== "string" || value.length <= LONGEST,
+        ),
+      );
       const draft = JSON.stringify({ choice, values });
-      sessionStorage.setItem(DRAFT, draft);
-      localStorage.setItem(DRAFT, draft);
+      try {
+        sessionStorage.setItem(DRAFT, draft);
+        localStorage.setItem(DRAFT, draft);
+      } catch {
+        // The browser has no room, or keeps nothing: a reload finds an empty form.
+      }
     },
     // What is typed into a form that is about to be replaced would be gone: it is closed until then.
     choosing(chosen) {
@@ -164,7 +182,10 @@
       }
       return [provider, feature, model, this.kept(), before];
     },
-    kept: () => sessionStorage.getItem(DRAFT) || localStorage.getItem(DRAFT) || "",
+    kept() {
+      const draft = sessionStorage.getItem(DRAFT) || localStorage.getItem(DRAFT) || "";
+      return draft.length > LARGEST ? "" : draft;
+    },
     sending: (busy) => document.querySelector("#make")?.setAttribute("aria-busy", busy),
     sent() {
       this.sending(false);

@@ -1,0 +1,59 @@
+"""Where pictures and videos are dropped; Gradio shows them, and opens or converts none.
+
+Gradio's own would give what was dropped to Pillow, ffprobe and FFmpeg without any bound, fetch what
+has a web address, and serve copies of what it has made. These hand on ids; tiomagic's own reader is
+the one that looks inside, at the very bytes that were sent.
+
+No subclasses: Gradio writes a stub file beside the module of each class that comes from its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from tiomagic.ui.web.messages import is_file
+from tiomagic.ui.web.uploads import File
+
+
+def picture(value: File | None, **common: Any) -> Any:
+    """Return where a picture is dropped.
+
+    Args:
+        value: What it shows at first.
+        common: Further arguments of the component.
+    """
+    return _by_id(gr.Image(sources=["upload", "clipboard"], buttons=[], **common), value)
+
+
+def video(value: File | None, **common: Any) -> Any:
+    """Return where a video is dropped; the arguments are those of :func:`picture`."""
+    return _by_id(gr.Video(sources=["upload"], buttons=[], **common), value)
+
+
+def _by_id(component: Any, value: File | None) -> Any:
+    """Make a component whose entry is ``{"path": id}``, and nothing else."""
+    # Gradio looks for the files in data of its own kinds, to copy them; plain data has none.
+    component.data_model = None
+    component.preprocess = _received
+    component.postprocess = _shown
+    component.api_info = dict
+    # Its own are addresses of other machines.
+    component.example_payload = component.example_value = _none
+    component.value = _shown(value)
+    return component
+
+
+def _received(payload: Any) -> dict[str, Any] | None:
+    """Return what was dropped, for ``entering.read_entries`` to find; None for nothing."""
+    return payload if is_file(payload) else None
+
+
+def _shown(value: Any) -> dict[str, Any] | None:
+    """Return what the browser shows."""
+    return value.as_entry() if isinstance(value, File) else None
+
+
+def _none() -> None:
+    """Return no example."""

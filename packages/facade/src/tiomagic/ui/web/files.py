@@ -1,0 +1,101 @@
+"""What a browser may fetch, by id: videos of jobs, kept inputs, and its own uploads. No folder.
+
+==========================  ===================================================================
+id                          is
+==========================  ===================================================================
+``video/<job id>``          the video of a stored job
+``input/<sha256>``          a picture or video that was given to a job
+``upload/<token>/<name>``   what was sent to the page
+==========================  ===================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from tiomagic.ui.web.uploads import File, Uploads
+from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.jobs import Job
+
+MEDIA_TYPES: Final = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".avif": "image/avif",
+    ".bmp": "image/bmp",
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
+    ".mkv": "video/x-matroska",
+}
+"""What a browser shows; anything else it can only download."""
+_VIDEOS: Final = frozenset(name for name, kind in MEDIA_TYPES.items() if kind.startswith("video/"))
+_INPUT: Final = re.compile(r"input/(?P<sha256>[0-9a-f]{64})")
+_VIDEO: Final = re.compile(r"video/(?P<job_id>[^/]{1,100})")
+
+
+class Files:
+    """Finds files by id. Thread-safe.
+
+    Args:
+        find_job: Returns a stored job; raises a ``TioMagicError`` when there is none.
+        inputs: Folder of the kept inputs, each called by its hash.
+        uploads: What was sent to the page.
+    """
+
+    def __init__(self, find_job: Callable[[str], Job], inputs: Path, uploads: Uploads) -> None:
+        self._find_job = find_job
+        self._inputs = inputs
+        self._uploads = uploads
+
+    def find(self, file_id: object) -> File | None:
+        """Return what an id names; None when it names nothing, or what is gone."""
+        if not isinstance(file_id, str):
+            return None
+        if found := _VIDEO.fullmatch(file_id):
+            return self._video(found["job_id"])
+        return self.given(file_id)
+
+    def given(self, file_id: object) -> File | None:
+        """Return what a form may hold: an upload or a kept input."""
+        found = _INPUT.fullmatch(file_id) if isinstance(file_id, str) else None
+        return self.input(found["sha256"]) if found else self._uploads.find(file_id)
+
+    def input(self, sha256: object, name: object = None) -> File | None:
+        """Return a kept input by its hash; None when it has been cleared away."""
+        if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
+            return None
+        for path in sorted(self._inputs.glob(f"{sha256}.*")):
+            if path.is_file() and not path.is_symlink():
+                return File(f"input/{sha256}", path, name if isinstance(name, str) else path.name)
+        return None
+
+    def _video(self, job_id: str) -> File | None:
+        try:
+            video = self._find_job(job_id).result_video
+        except TioMagicError:
+            return None
+        # A record may be of another machine, or of a stranger: it cannot name what is no video.
+        if video is None or "\0" in video:
+            return None
+        path = Path(video)
+        if path.suffix.lower() not in _VIDEOS or path.name.startswith("."):
+            return None
+        return File(video_id(job_id), path, path.name) if path.is_file() else None
+
+
+def video_id(job_id: str) -> str:
+    """Return the id of a job's video."""
+    return f"video/{job_id}"
+
+
+def address_of(file_id: str) -> str:
+    """Return the address of a file, from the page."""
+    return f"gradio_api/file={quote(file_id)}"

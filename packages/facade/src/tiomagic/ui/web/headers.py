@@ -1,0 +1,88 @@
+"""What is taken from the headers of a request, and what is said in those of every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Send
+
+Pairs = list[tuple[bytes, bytes]]
+
+PAGE_POLICY: Final = (
+    "default-src 'self'; "
+    # Gradio writes its configuration into the page, and makes functions of ours from text.
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; "
+    "media-src 'self' data: blob:; "
+    "font-src 'self' data:; "
+    "connect-src 'self' data: blob:; "
+    "worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-src 'none'; "
+    "frame-ancestors 'none'"
+)
+"""Whatever gets into the page, it fetches nothing from elsewhere, and no page may frame it."""
+FILE_POLICY: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
+"""A file that somebody has sent runs nothing, even where it is opened by itself."""
+LOGIN_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+
+_ALWAYS: Final = {
+    b"x-frame-options": b"DENY",
+    b"x-content-type-options": b"nosniff",
+    # Not no-referrer: a form would say that its origin is null then.
+    b"referrer-policy": b"same-origin",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"permissions-policy": b"camera=(), microphone=(), geolocation=()",
+}
+_PASSED_ON: Final = frozenset(
+    {b"accept", b"accept-encoding", b"accept-language", b"host", b"if-none-match", b"range"}
+)
+"""What Gradio gets to see of a request; no cookie, no address of a proxy, nothing of its own."""
+
+
+def passed_on(headers: Iterable[tuple[bytes, bytes]], host: str, *, secure: bool) -> Pairs:
+    """Return the headers of a request for Gradio.
+
+    Args:
+        headers: As they came.
+        host: By which name the browser has called us; Gradio builds addresses with it.
+        secure: True when that was by TLS.
+    """
+    kept = [(name, value) for name, value in headers if name in _PASSED_ON and name != b"host"]
+    kept.append((b"host", host.encode("latin-1")))
+    return [*kept, (b"x-forwarded-proto", b"https")] if secure else kept
+
+
+def guarded(send: Send, *, policy: str = PAGE_POLICY, fresh: bool = True) -> Send:
+    """Return a ``send`` that adds our headers to an answer, and takes out what opens it to others.
+
+    Args:
+        send: Of the server.
+        policy: The ``Content-Security-Policy``.
+        fresh: True when no cache may keep it.
+    """
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = _with_ours(message, policy, fresh=fresh)
+        await send(message)
+
+    return sending
+
+
+def _with_ours(message: MutableMapping[str, Any], policy: str, *, fresh: bool) -> Message:
+    ours = {**_ALWAYS, b"content-security-policy": policy.encode("latin-1")}
+    if fresh:
+        ours[b"cache-control"] = b"private, no-store"
+    kept = [
+        (name, value)
+        for name, value in message.get("headers", [])
+        if not name.lower().startswith(b"access-control-") and name.lower() not in ours
+    ]
+    return {**message, "headers": [*kept, *ours.items()]}

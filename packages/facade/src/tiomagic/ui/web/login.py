@@ -1,0 +1,143 @@
+"""Who may come in: one user with a password, and a cookie that stands for them.
+
+Wrong answers slow down: after some of them an address must wait, longer each time, and all
+addresses together have only so many tries a minute. Each is logged, without what was entered.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tiomagic.log import get_logger
+
+FREE_TRIES: Final = 3
+"""Wrong answers of an address that cost no wait."""
+LONGEST_WAIT_S: Final = 60.0
+"""Seconds that an address waits at most; the wait doubles from one second on."""
+TRIES_A_MINUTE: Final = 30
+"""Wrong answers of all addresses together in a minute."""
+FORGET_S: Final = 15 * 60.0
+"""Seconds after which the wrong answers of an address are forgotten."""
+ADDRESSES: Final = 10_000
+"""Addresses that are remembered; the one that was heard of longest ago is forgotten."""
+SESSION_S: Final = 7 * 24 * 3600.0
+"""Seconds that a login holds without a request."""
+SESSIONS: Final = 500
+"""Logins that hold at once; the oldest one ends."""
+
+
+class MustWaitError(Exception):
+    """Too many wrong answers.
+
+    Args:
+        seconds: How long to wait.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"wait {seconds:.0f} s")
+        self.seconds = seconds
+
+
+@dataclass(slots=True)
+class _Failures:
+    count: int
+    last: float
+
+
+class Login:
+    """Checks answers, and remembers who has given the right one. Thread-safe.
+
+    Args:
+        user: Who may come in.
+        password: Their password.
+        clock: Gives seconds that only grow.
+    """
+
+    def __init__(self, user: str, password: str, clock: Callable[[], float]) -> None:
+        self._user, self._password = _bytes(user), _bytes(password)
+        self._clock = clock
+        self._failures: dict[str, _Failures] = {}
+        self._recent: deque[float] = deque(maxlen=TRIES_A_MINUTE)
+        self._sessions: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def enter(self, user: str, password: str, address: str) -> str | None:
+        """Return the token of a new login; None for a wrong answer.
+
+        Args:
+            user: What was entered.
+            password: The same.
+            address: Where from.
+
+        Raises:
+            MustWaitError: when there were too many wrong answers; this one was not looked at.
+        """
+        with self._lock:
+            now = self._clock()
+            wait = self._wait(address, now)
+            if wait > 0:
+                get_logger().warning("ui.login_slowed", address=address, seconds=round(wait, 1))
+                raise MustWaitError(wait)
+            # Both are compared, whatever the first one says: the time tells nothing.
+            right = hmac.compare_digest(_bytes(user), self._user) & hmac.compare_digest(
+                _bytes(password), self._password
+            )
+            if not right:
+                count = self._failed(address, now)
+                get_logger().warning("ui.login_failed", address=address, failures=count)
+                return None
+            self._failures.pop(address, None)
+            get_logger().info("ui.login", address=address)
+            return self._begin(now)
+
+    def holds(self, token: str | None) -> bool:
+        """Return whether a token stands for somebody who has logged in."""
+        if token is None:
+            return False
+        with self._lock:
+            now = self._clock()
+            seen = self._sessions.pop(token, None)
+            if seen is None or now - seen > SESSION_S:
+                return False
+            self._sessions[token] = now  # Last of all: the first one is the oldest.
+            return True
+
+    def leave(self, token: str | None) -> None:
+        """Forget a login."""
+        with self._lock:
+            self._sessions.pop(token or "", None)
+
+    def _begin(self, now: float) -> str:
+        while len(self._sessions) >= SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+        token = secrets.token_urlsafe(32)
+        self._sessions[token] = now
+        return token
+
+    def _wait(self, address: str, now: float) -> float:
+        failures = self._failures.get(address)
+        own = 0.0
+        if failures is not None and failures.count >= FREE_TRIES:
+            pause = min(LONGEST_WAIT_S, 2.0 ** min(failures.count - FREE_TRIES, 10))
+            own = failures.last + pause - now
+        full = len(self._recent) == TRIES_A_MINUTE
+        return max(own, self._recent[0] + 60 - now if full else 0.0)
+
+    def _failed(self, address: str, now: float) -> int:
+        self._recent.append(now)
+        before = self._failures.pop(address, None)
+        count = before.count + 1 if before and now - before.last < FORGET_S else 1
+        while len(self._failures) >= ADDRESSES:
+            del self._failures[next(iter(self._failures))]
+        self._failures[address] = _Failures(count, now)
+        return count
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

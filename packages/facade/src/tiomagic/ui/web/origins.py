@@ -1,0 +1,151 @@
+"""The names that the page answers to, and whether another website is behind a request.
+
+A page on loopback has no login: what protects it is that no other website can read it. A website
+can let its own name point to 127.0.0.1 (DNS rebinding), so that the browser takes both for one; the
+name in ``Host`` is the website's then. And it can send requests whose answer it never sees; those
+name it in ``Origin``, ``Sec-Fetch-Site`` or ``Referer``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from starlette.datastructures import Headers
+
+_HOST: Final = re.compile(
+    r"(?P<name>\[[0-9a-f:.]{2,45}\]|[a-z0-9](?:[a-z0-9._-]{0,252}))(?::(?P<port>[0-9]{1,5}))?",
+    re.ASCII,
+)
+_LOCAL: Final = "localhost"
+_DEFAULT_PORTS: Final = {"80", "443"}
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address."""
+    address = _address(host)
+    return host == _LOCAL if address is None else address.is_loopback
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """By which names the page may be called.
+
+    No website has an address of numbers for its name. So a page that asks for a login answers to
+    each of them, and one on loopback to those of loopback alone.
+    """
+
+    listed: frozenset[str]
+    """Names in lower case, without a port."""
+    every_address: bool
+    """True when every address of numbers will do; False for loopback alone."""
+
+    @classmethod
+    def of(cls, host: str, further: Iterable[str] = ()) -> Names:
+        """Return the names of a page.
+
+        Args:
+            host: The address that it listens on.
+            further: Names that lead here, such as the one of a proxy.
+        """
+        local = is_loopback(host)
+        own = {_LOCAL, host.lower()} if local else {_LOCAL, host.lower(), *_machine()}
+        return cls(
+            listed=frozenset(own | {name.strip().lower() for name in further}) - {""},
+            every_address=not local,
+        )
+
+    def takes(self, host: str) -> bool:
+        """Return whether the page answers to a value of ``Host``."""
+        parts = _parts(host)
+        if parts is None:
+            return False
+        name = parts[0]
+        if name in self.listed:
+            return True
+        address = _address(name)
+        return address is not None and (self.every_address or address.is_loopback)
+
+
+def asked_host(headers: Headers, names: Names) -> str | None:
+    """Return the name and port that the visitor's browser has called; None when it is not ours.
+
+    A proxy may send on its own name for us in ``Host``, and the browser's in ``X-Forwarded-Host``.
+    Both have to be ours then.
+    """
+    called = headers.getlist("host")
+    forwarded = headers.getlist("x-forwarded-host")
+    if len(called) != 1 or len(forwarded) > 1:
+        return None
+    last = (forwarded or called)[0].split(",")[0].strip().lower()
+    return last if names.takes(called[0].lower()) and names.takes(last) else None
+
+
+def is_secure(headers: Headers) -> bool:
+    """Return whether a proxy says that the browser came to it by TLS."""
+    return headers.getlist("x-forwarded-proto") == ["https"]
+
+
+def is_foreign(headers: Headers, host: str, *, entering: bool) -> bool:
+    """Return whether another website is behind a request.
+
+    A request that names no website is not foreign: programs and old browsers send nothing, and a
+    browser that leaves out everything does so for the person in front of it.
+
+    Args:
+        headers: Of the request.
+        host: What ``asked_host`` said.
+        entering: True for the page itself, which a link of another website may lead to.
+    """
+    secure = is_secure(headers)
+    origins = headers.getlist("origin")
+    site = headers.get("sec-fetch-site")
+    elsewhere = site is not None and site not in {"same-origin", "none"}
+    if origins and (len(origins) > 1 or not _is_same(origins[0], host, secure=secure)):
+        return True
+    if entering:
+        framed = headers.get("sec-fetch-dest") in {"iframe", "frame", "embed", "object"}
+        return framed and elsewhere
+    referer = headers.get("referer")
+    if origins or site is not None or referer is None:
+        return elsewhere
+    return not _is_same(referer, host, secure=secure)
+
+
+def _is_same(address: str, host: str, *, secure: bool) -> bool:
+    try:
+        parts = urlsplit(address)
+        scheme, place = parts.scheme.lower(), parts.netloc.lower()
+    except ValueError:
+        return False
+    if scheme != "https" and (scheme != "http" or secure):
+        return False
+    ours, theirs = _parts(host), _parts(place)
+    return ours is not None and ours == theirs
+
+
+def _parts(host: str) -> tuple[str, str] | None:
+    """Return name and port; the port is empty when it is the one of the scheme."""
+    found = _HOST.fullmatch(host)
+    if found is None:
+        return None
+    port = found["port"] or ""
+    return found["name"].strip("[]"), "" if port in _DEFAULT_PORTS else port
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _machine() -> set[str]:
+    name = socket.gethostname().lower()
+    return {name, name.partition(".")[0]} - {""}

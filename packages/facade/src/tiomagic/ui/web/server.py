@@ -1,0 +1,127 @@
+"""The socket that the page listens on, and the thread that serves it.
+
+The page is served without a request to itself: Gradio's own start asks its own address, which goes
+astray where the environment names a proxy.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from tiomagic_domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+PORT: Final = 7860
+"""Where the page is looked for first."""
+PORTS: Final = 100
+"""How many ports from there are tried when none is asked for."""
+CONNECTIONS: Final = 500
+"""Connections at once; a tab of a browser holds about three."""
+START_S: Final = 60.0
+"""Seconds that the page may take to answer."""
+END_S: Final = 10.0
+"""Seconds that it may take to end."""
+
+
+def listen(host: str, port: int | None) -> socket.socket:
+    """Return a socket that listens.
+
+    Args:
+        host: An address, or a name of one.
+        port: None for the first that is free from :data:`PORT` on; 0 for any.
+
+    Raises:
+        ConfigurationError: when there is no such address, or the port is taken.
+    """
+    wanted = range(PORT, PORT + PORTS) if port is None else [port]
+    last: OSError | None = None
+    for number in wanted:
+        try:
+            return _listen(host, number)
+        except (OSError, OverflowError) as error:
+            last = error if isinstance(error, OSError) else OSError(str(error))
+    where = f"{host}:{port}" if port is not None else f"{host}, ports {PORT} to {PORT + PORTS - 1}"
+    raise ConfigurationError(f"the page cannot listen on {where}: {last}", code="no_port") from last
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = found[0]
+    opened = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":  # Elsewhere it would let two programs have one port.
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind(address)
+        opened.listen(128)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+class Server:
+    """Serves an application in a thread of its own.
+
+    Args:
+        application: What answers.
+        opened: A socket that listens.
+    """
+
+    def __init__(self, application: ASGIApp, opened: socket.socket) -> None:
+        self._socket = opened
+        # What the server says is said to the logger; nothing else configures logging here.
+        logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+        config = uvicorn.Config(
+            application,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            # Who asks is who is connected: a header cannot say otherwise.
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="tiomagic-page", daemon=True)
+        self._ended = threading.Event()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        number: int = self._socket.getsockname()[1]
+        return number
+
+    def start(self) -> None:
+        """Serve, and return when it answers.
+
+        Raises:
+            ConfigurationError: when it does not come up.
+        """
+        self._thread.start()
+        waited = 0.0
+        while not self._server.started and waited < START_S and not self._ended.wait(0.02):
+            waited += 0.02
+        if not self._server.started:
+            self.close()
+            raise ConfigurationError("the page does not come up", code="no_page")
+
+    def close(self) -> None:
+        """End it; what is being answered has a second for that."""
+        self._server.should_exit = True
+        self._thread.join(END_S)
+        self._socket.close()
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            self._ended.set()

@@ -1,0 +1,139 @@
+"""Words of a job are text wherever they are shown, and a bad record is shown as such."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from tiomagic import notebook
+from tiomagic.ui import compare, markup
+from tiomagic.ui.live import Moment
+from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.testing import make_job
+
+MARK = (
+    """'"><img src="https://tracker.example/p" onerror=alert(1)><script>x</script>&lt;<!--`${1}"""
+)
+HALF = "a \ud83d fox\0\x1b[2J"
+
+
+class Tags(HTMLParser):
+    """Collects what a browser would make of a text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep a tag and its attributes."""
+        self.found.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def of(words: str, **more: Any) -> Job:
+    """A job that has some words at every place."""
+    reference = {"sha256": words, "kind": words, "name": words}
+    fields: dict[str, Any] = {
+        "job_id": words,
+        "model": words,
+        "provider": words,
+        "message": words,
+        "error": words,
+        "call_id": words,
+        "queue": words,
+        "tags": (words,),
+        "note": words,
+        "required_args": {"prompt": words, "image": reference, words: words},
+        "optional_args": {"seed": words, "loras": [{"source": words}]},
+    }
+    return replace(make_job(), **fields | more)
+
+
+def shown(job: Job) -> list[str]:
+    """Everything that the page and a notebook show of a job."""
+    moment = Moment(job=job, eta_s=1.0, trouble=str(job.error))
+    return [
+        markup.card(job, chosen=True),
+        markup.stage(job),
+        markup.running([moment]),
+        markup.progress([moment]),
+        markup.problem([str(job.error)]),
+        markup.form_mark(1, [job.model]),
+        compare.comparison([job]),
+        compare.comparison([job, replace(job, optional_args={})]),
+        notebook.card(job),
+    ]
+
+
+@pytest.mark.parametrize("status", JobStatus)
+@pytest.mark.parametrize("video", [None, f"/videos/{MARK}.mp4"])
+def test_words_of_a_job_are_no_markup(status: JobStatus, video: str | None) -> None:
+    """At no place do they make an element or an attribute."""
+    plain = [Tags() for _ in range(9)]
+    marked = [Tags() for _ in range(9)]
+    clean = None if video is None else "/videos/x.mp4"
+    for tags, text in zip(plain, shown(of("x", status=status, result_video=clean)), strict=True):
+        tags.feed(text)
+    for tags, text in zip(marked, shown(of(MARK, status=status, result_video=video)), strict=True):
+        tags.feed(text)
+    for first, second in zip(plain, marked, strict=True):
+        assert second.found == first.found
+        assert second.attributes == first.attributes
+        assert not {"img", "script"} & second.found
+
+
+def test_what_is_no_character_is_replaced() -> None:
+    """All that is shown can be encoded, and has no control codes."""
+    for text in shown(of(HALF, status=JobStatus.COMPLETED, result_video=f"/{HALF}.mp4")):
+        text.encode("utf-8")
+        assert "\0" not in text
+        assert "\x1b" not in text
+
+
+BAD: list[dict[str, Any]] = [
+    {"required_args": {"prompt": {"a": 1}}, "optional_args": {"seed": [1]}},
+    {"required_args": {"image": {"sha256": None}}},
+    {"required_args": {"image": {"sha256": 7, "name": ["x"]}}},
+    {"optional_args": {"x": float("nan"), "y": float("inf"), "z": 10**400}},
+    {"creation_time": datetime.min.replace(tzinfo=UTC)},
+    {"creation_time": datetime.max.replace(tzinfo=UTC)},
+    {"started_at": datetime.now(UTC), "ended_at": datetime(2026, 1, 1)},  # noqa: DTZ001
+    {"model": None, "provider": 7},
+    {"result_video": "/dev/zero"},
+    {"result_video": "a\0b.mp4"},
+]
+
+
+@pytest.mark.parametrize("fields", BAD, ids=repr)
+def test_a_bad_record_closes_nothing(fields: dict[str, Any]) -> None:
+    """It is shown as it is, or a line says that it cannot be; no other job is touched."""
+    bad = replace(make_job(job_id="bad", status=JobStatus.COMPLETED), **fields)
+    good = make_job(job_id="good", prompt="a fox", status=JobStatus.COMPLETED)
+    cards = [markup.card(job, chosen=False) for job in (bad, good)]
+    assert "bad" in cards[0]
+    assert "a fox" in cards[1]
+    assert "good" in markup.running([Moment(job=bad, eta_s=None), Moment(job=good, eta_s=None)])
+    assert "good" in markup.progress([Moment(job=bad, eta_s=None), Moment(job=good, eta_s=None)])
+    markup.stage(bad)
+    assert "good" in compare.comparison([bad, good])
+
+
+def test_progress_is_json_in_an_attribute() -> None:
+    """The script of the page reads it back as it was."""
+
+    class Progress(HTMLParser):
+        said = ""
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            """Keep the attribute."""
+            self.said = dict(attrs)["data-progress"] or ""
+
+    parser = Progress()
+    parser.feed(markup.progress([Moment(job=of(MARK), eta_s=None, trouble=MARK)]))
+    (percent, says) = json.loads(parser.said)[MARK]
+    assert percent is None
+    assert MARK in says
