@@ -8,7 +8,8 @@
     ├── UnknownProviderError (LookupError)      the caller: no such provider
     ├── ResourceNotFoundError (LookupError)     the caller: no such job, file or remote call
     ├── ConfigurationError                      the environment: a setting is missing or wrong
-    │   └── MissingDependencyError (ImportError)    … a package is not installed
+    │   └── ImplementationError                     … what should run a call cannot be made
+    │       └── MissingDependencyError (ImportError)    … a package is not installed
     ├── AuthenticationError                     the environment: a token is missing or refused
     ├── APIError                                the remote service
     │   └── RateLimitError                      … asks to slow down
@@ -27,8 +28,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tiomagic_domain.redaction import redacted, redacted_data
+
+
+class OldAttribute:
+    """An attribute that the errors of tiomagic 1.0.0 had; None where nothing is known of it.
+
+    Args:
+        details: Names under which ``details`` may have it, the first found counts.
+        otherwise: Another attribute of the error that stands for it.
+    """
+
+    def __init__(self, *details: str, otherwise: str = "") -> None:
+        self._details = details
+        self._otherwise = otherwise
+
+    def __get__(self, error: Any, _kind: type | None = None) -> Any:
+        """Return the value of an error."""
+        if error is None:
+            return self
+        for name in self._details:
+            if name in error.details:
+                return error.details[name]
+        return getattr(error, self._otherwise) if self._otherwise else None
+
+
+_REASON = OldAttribute("reason", otherwise="message")
 
 
 class TioMagicError(Exception):
@@ -118,6 +145,18 @@ class ValidationError(TioMagicError, ValueError):
         super().__init__(message, details=given, code=code)
         self.problems: tuple[Problem, ...] = tuple(problems)
 
+    constraints: OldAttribute = OldAttribute("constraints")
+
+    @property
+    def field(self) -> str | None:
+        """The first field that is wrong; None where it is not about one."""
+        return self.problems[0].field if self.problems else None
+
+    @property
+    def value(self) -> str | None:
+        """What the first field was given, as ``repr`` shows it."""
+        return self.problems[0].given if self.problems else None
+
     @classmethod
     def of(
         cls, problems: Sequence[Problem], *, subject: str, code: str | None = None
@@ -141,27 +180,45 @@ class UnknownModelError(TioMagicError, LookupError):
     """No model has this name, or it does not serve the feature."""
 
     code: str = "unknown_model"
+    model: OldAttribute = OldAttribute("model")
+    available_models: OldAttribute = OldAttribute("available_models", "known")
 
 
 class UnknownProviderError(TioMagicError, LookupError):
     """No provider has this name."""
 
     code: str = "unknown_provider"
+    provider: OldAttribute = OldAttribute("provider")
+    available_providers: OldAttribute = OldAttribute("available_providers", "known")
 
 
 class ResourceNotFoundError(TioMagicError, LookupError):
     """A job, a file or a remote call is not there."""
 
     code: str = "not_found"
+    resource_type: OldAttribute = OldAttribute("resource_type")
+    resource_id: OldAttribute = OldAttribute("resource_id", "job_id", "path")
+    location: OldAttribute = OldAttribute("location", "database")
 
 
 class ConfigurationError(TioMagicError):
     """A setting is missing or cannot be used."""
 
     code: str = "configuration"
+    config_type: OldAttribute = OldAttribute("config_type", otherwise="code")
+    missing_field: OldAttribute = OldAttribute("missing_field", "variable", "package")
 
 
-class MissingDependencyError(ConfigurationError, ImportError):
+class ImplementationError(ConfigurationError):
+    """What should run a call cannot be made, such as a provider without its packages."""
+
+    code: str = "implementation"
+    provider: OldAttribute = OldAttribute("provider")
+    feature: OldAttribute = OldAttribute("feature")
+    reason: OldAttribute = _REASON
+
+
+class MissingDependencyError(ImplementationError, ImportError):
     """A package is needed that is not installed. The message has the command that installs it."""
 
     code: str = "missing_dependency"
@@ -171,18 +228,25 @@ class AuthenticationError(TioMagicError):
     """A token is missing, or the service refused it."""
 
     code: str = "authentication"
+    provider: OldAttribute = OldAttribute("provider")
 
 
 class APIError(TioMagicError):
     """A remote service could not be reached, or answered with an error of its own."""
 
     code: str = "api_error"
+    status_code: OldAttribute = OldAttribute("status_code")
+    response_body: OldAttribute = OldAttribute("response_body")
+    url: OldAttribute = OldAttribute("url")
 
 
 class RateLimitError(APIError):
     """A remote service asks to come back later."""
 
     code: str = "rate_limited"
+    provider: OldAttribute = OldAttribute("provider")
+    retry_after: OldAttribute = OldAttribute("retry_after")
+    limit_type: OldAttribute = OldAttribute("limit_type")
 
     def __init__(self, message: str, *, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message, details=details, retryable=True)
@@ -192,12 +256,22 @@ class DeploymentError(TioMagicError):
     """The remote side could not be set up."""
 
     code: str = "deployment"
+    service: OldAttribute = OldAttribute("service")
+    app_name: OldAttribute = OldAttribute("app_name")
+    reason: OldAttribute = _REASON
 
 
 class GenerationError(TioMagicError):
     """The model could not make the video."""
 
     code: str = "generation"
+    app_name: OldAttribute = OldAttribute("app_name")
+    model: OldAttribute = OldAttribute("model")
+    feature: OldAttribute = OldAttribute("feature")
+    generation_params: OldAttribute = OldAttribute("generation_params")
+    gpu_info: OldAttribute = OldAttribute("gpu_info", "gpu")
+    traceback: OldAttribute = OldAttribute("traceback")
+    reason: OldAttribute = _REASON
 
 
 class GenerationCanceledError(GenerationError):
@@ -210,18 +284,26 @@ class JobExecutionError(TioMagicError):
     """A job ended without a video."""
 
     code: str = "job_failed"
+    job_id: OldAttribute = OldAttribute("job_id")
+    provider_error: OldAttribute = OldAttribute("provider_error", "code")
+    reason: OldAttribute = _REASON
 
 
 class JobTimeoutError(JobExecutionError, TimeoutError):
     """A job did not end within the time that the caller was ready to wait. It may still run."""
 
     code: str = "timeout"
+    timeout_seconds: OldAttribute = OldAttribute("timeout_seconds", "timeout")
 
 
 class ProcessingError(TioMagicError):
     """A file could not be read, decoded or written."""
 
     code: str = "processing"
+    media_type: OldAttribute = OldAttribute("media_type")
+    operation: OldAttribute = OldAttribute("operation")
+    file_path: OldAttribute = OldAttribute("file_path", "path")
+    reason: OldAttribute = _REASON
 
 
 class InvalidTransitionError(TioMagicError):

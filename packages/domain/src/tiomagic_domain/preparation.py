@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.compatibility import translated
 from tiomagic_domain.completion import complete
 from tiomagic_domain.errors import Problem, ResourceNotFoundError, ValidationError
 from tiomagic_domain.features import Feature
@@ -59,7 +60,8 @@ class Preparation:
         """
         schema = card.schema(feature)
         subject = f"{feature.value} with {card.name}"
-        values = schema.validate(completed(card.turbo, arguments), subject=subject)
+        old = translated(card.name, schema, completed(card.turbo, arguments))
+        values = schema.validate(old.arguments, subject=subject, found=old.problems)
         media = self._read(schema, values, subject)
         settled = complete(card, feature, values, media, self._seeds)
         objects = {name: values[name] for name in schema.objects if name in values}

@@ -15,7 +15,7 @@ What JSON Schema cannot say, and :meth:`Schema.validate` still checks:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -176,13 +176,18 @@ class Schema:
         return min(limits, default=math.inf)
 
     def validate(
-        self, arguments: Mapping[str, object], *, subject: str = "the arguments"
+        self,
+        arguments: Mapping[str, object],
+        *,
+        subject: str = "the arguments",
+        found: Sequence[Problem] = (),
     ) -> dict[str, object]:
         """Check a whole call and return its values with the defaults filled in.
 
         Args:
             arguments: What the caller gave, by name.
             subject: What is being checked, for the error's text.
+            found: Problems that are known already, to be told with all others.
 
         Returns:
             Plain values by name. A parameter without a default that was left out is absent.
@@ -191,7 +196,7 @@ class Schema:
             ValidationError: with every problem at once.
         """
         values: dict[str, object] = {}
-        problems = self._unknown(arguments)
+        problems = [*found, *self._unknown(arguments)]
         for parameter in self.parameters:
             if parameter.name not in arguments:
                 if parameter.required:

@@ -50,6 +50,23 @@ def merged(required_args: object, plain: Mapping[str, object]) -> dict[str, obje
     return {**first, **second}
 
 
+def model_of(model: str | None, required_args: object) -> tuple[str | None, object]:
+    """Return the model and the other inputs of a call; 1.0.0 listed it among the required ones.
+
+    Raises:
+        ValidationError: when it is named twice, and differently.
+    """
+    if not isinstance(required_args, Mapping) or "model" not in required_args:
+        return model, required_args
+    inputs = dict(required_args)
+    named = inputs.pop("model")
+    if model is not None and named not in {None, model}:
+        message = f"is {model!r} in the call and {named!r} in required_args; give it once"
+        problem = Problem(field="model", message=message, given=shortened(named, 40))
+        raise ValidationError.of([problem], subject="the call")
+    return named if model is None else model, inputs
+
+
 class JobFilters(TypedDict, total=False):
     """Which jobs; what is None or left out does not narrow."""
 

@@ -191,8 +191,9 @@ class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
         required_args: Mapping[str, Any] | None,
         arguments: dict[str, Any],
     ) -> JobHandle:
-        from tiomagic.arguments import merged
+        from tiomagic.arguments import merged, model_of
         from tiomagic.running import run
 
         options, plain = RunOptions.split(arguments)
-        return run(self._session, feature, model, merged(required_args, plain), options)
+        model, inputs = model_of(model, required_args)
+        return run(self._session, feature, model, merged(inputs, plain), options)

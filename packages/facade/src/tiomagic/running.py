@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, runtime_checkable
 
 from tiomagic.bars import shown
 from tiomagic.discretion import hushed
@@ -87,7 +89,21 @@ def _see_through(
         # A job that was found by its key may be under way in another process.
         if options.wait or (blocks and not job.status.is_terminal):
             job = finished(wait_for(session, job, progress=progress, on_progress=on_progress))
+    if not job.status.is_terminal:
+        _announce(session, job)
     return JobHandle(job, session, recipe)
+
+
+def _announce(session: Session, job: Job) -> None:
+    """Say the id of a job that goes on by itself, for a person to ask for it."""
+    # A program without a console has no stderr at all.
+    stderr: TextIO | None = sys.stderr
+    if stderr is None or not session.settings.announce_jobs:
+        return
+    with suppress(OSError, ValueError):  # A terminal that was closed meanwhile.
+        if stderr.isatty():
+            ask = f'tm.check_generation_status("{job.job_id}")'
+            stderr.write(f"job {job.job_id} is {job.status} on {job.provider}: {ask}\n")
 
 
 def _check_retry(options: RunOptions) -> None:

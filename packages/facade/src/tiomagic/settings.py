@@ -25,6 +25,7 @@ setting                  variable                          default
 ``modal_environment``    ``MODAL_ENVIRONMENT``             the workspace's default
 ``ui_auth``              ``TIOMAGIC_UI_AUTH``              none; ``user:password`` of the web page
 ``ui_allowed_hosts``     ``TIOMAGIC_UI_ALLOWED_HOSTS``     none; names of the web page, with commas
+``announce_jobs``        ``TIOMAGIC_ANNOUNCE_JOBS``        true; the id of a job on a terminal
 =======================  ================================  ========================================
 
 Only these variables are taken from ``.env``, and none is put into the environment of the process.
@@ -100,6 +101,8 @@ class Settings:
     modal_token_id: str | None = field(default=None, repr=False)
     modal_token_secret: str | None = field(default=None, repr=False)
     modal_environment: str | None = None
+    announce_jobs: bool = True
+    """True to say the id of a job that is not waited for on stderr, where that is a terminal."""
     ui_auth: str | None = field(default=None, repr=False)
     """``user:password`` that the web page asks for; None where only this machine reaches it."""
     ui_allowed_hosts: tuple[str, ...] = ()
@@ -224,6 +227,7 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "modal_environment": Option("MODAL_ENVIRONMENT", _text),
         "ui_auth": Option("TIOMAGIC_UI_AUTH", _text, secret=True),
         "ui_allowed_hosts": Option("TIOMAGIC_UI_ALLOWED_HOSTS", _hosts),
+        "announce_jobs": Option("TIOMAGIC_ANNOUNCE_JOBS", _flag),
     }
 )
 """Every setting by its name."""

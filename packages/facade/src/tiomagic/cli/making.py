@@ -48,7 +48,7 @@ def connect(
     from tiomagic import TioMagic  # noqa: PLC0415  # Not for --help.
     from tiomagic.cli.logs import configure_logging  # noqa: PLC0415  # The same.
 
-    tm = TioMagic()
+    tm = TioMagic(announce_jobs=False)  # A command prints the id on stdout itself.
     tm.configure(provider=cast("ProviderName | None", provider), model_path=model_path)
     configure_logging("debug" if output.debug else tm.settings.log_level)
     return tm

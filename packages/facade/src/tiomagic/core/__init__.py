@@ -1,0 +1,1 @@
+"""What tiomagic 1.0.0 had here, for scripts that were written for it."""
