@@ -18,6 +18,13 @@ END_S = 120
 """Bound for a process to end after it was told to."""
 ONE_WORKER = {"TIOMAGIC_WORKER_IDLE_S": "600", "OMP_NUM_THREADS": "1"}
 """One worker makes all videos of a page: each would import torch and load the model again."""
+NOWHERE = "http://127.0.0.1:9"
+BEHIND_A_PROXY = {
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), NOWHERE),
+    **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), NOWHERE),
+    **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
+}
+"""Offices set a proxy for everything. Nothing answers at this one: the page must not need it."""
 
 
 class Server:
@@ -37,7 +44,7 @@ class Server:
             self._process = subprocess.Popen(
                 [*command, *options],
                 cwd=folder,
-                env=clean_environment(**ONE_WORKER),
+                env=clean_environment(**ONE_WORKER, **BEHIND_A_PROXY),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

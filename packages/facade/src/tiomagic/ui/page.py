@@ -32,8 +32,13 @@ element.addEventListener('click', (event) => {
 });
 """
 """Tells the page which button of a job was pressed."""
-QUIET: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
-"""How every event is handled: no veil over what is there, and no address for programs."""
+QUIET: Final[dict[str, Any]] = {
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "preprocess": False,
+}
+"""How every event is handled: no veil over what is there, no address for programs, and no meaning
+of what a browser sends but the one that ``entering`` gives it."""
 AT_ONCE: Final[dict[str, Any]] = {**QUIET, "trigger_mode": "multiple"}
 """The same for what a person presses: nothing is dropped while the press before is answered."""
 
