@@ -3,8 +3,13 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from tests.facade.conftest import Run
+
+from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.testing import make_job
+from tiomagic_storage import open_repository
 
 
 def test_a_detached_job_is_made_by_a_worker(cli: Run, folder: Path) -> None:
@@ -32,3 +37,34 @@ def test_a_job_without_a_log_says_why(shell: Run) -> None:
     done = shell("logs", job_id)
     assert done.returncode == 3
     assert "only a run in a background worker keeps one" in done.stderr
+
+
+def stored(folder: Path, **changes: Any) -> str:
+    """Store a job as another machine has left it, and return its id."""
+    repository = open_repository(f"sqlite:///{folder}/.tiomagic/jobs.db")
+    job = make_job(model="doodle", provider="local", **changes)
+    repository.add(job)
+    repository.close()
+    return job.job_id
+
+
+def test_a_job_whose_machine_is_gone_is_ended_by_the_command_that_it_names(
+    cli: Run, folder: Path
+) -> None:
+    """Nobody can tell whether it runs; its owner can."""
+    job_id = stored(folder, status=JobStatus.RUNNING, call_id="local:gone:7:100-4026531836-b00")
+    told = json.loads(cli("status", job_id, "--json").stdout)
+    message = told["generation"]["message"]
+    assert (told["status"], "cannot tell" in message) == ("running", True)
+    command = re.search(r"tiomagic (cancel \S+ --lost)", message)
+    assert command is not None
+    assert cli(*command[1].split()).stdout.strip() == "canceled"
+    assert json.loads(cli("status", job_id, "--json").stdout)["status"] == "canceled"
+
+
+def test_a_listing_says_why_a_queue_does_not_go_on(cli: Run, folder: Path) -> None:
+    """Beside the table, not in it."""
+    stored(folder, queue="local:elsewhere:auto")
+    done = cli("jobs")
+    assert "queue local:elsewhere:auto waits: its worker runs on" in done.stderr
+    assert "waits: its worker" not in done.stdout

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
-from tests.faults import parts
+from tests.faults import parts, spaces
 
 if TYPE_CHECKING:
     from tests.faults.campaign import Campaign, Fault
@@ -138,6 +138,55 @@ def cancel_and_kill(campaign: Campaign, caller: int) -> None:
     _send(campaign, signal.SIGKILL)
 
 
+def look_from_another_space(campaign: Campaign, caller: int) -> None:
+    """Somebody recovers in a container that shares the folder and the host's name."""
+    campaign.finish(campaign.fork("onlooker", _recover_elsewhere), 60)
+
+
+def _recover_elsewhere(folder: Path, pipe: int) -> None:
+    spaces.in_another_space(lambda: parts.recover_once(folder, pipe))
+
+
+def set_date(campaign: Campaign, caller: int) -> None:
+    """The date of the machine is set, and whoever looks afterwards sees it started then."""
+    seconds = campaign.chance.choice([-1, 1]) * campaign.chance.uniform(10, 3e7)
+    campaign.finish(campaign.fork("onlooker", _recover_after_set, seconds=seconds), 60)
+
+
+def _recover_after_set(folder: Path, pipe: int, seconds: float) -> None:
+    spaces.after_the_date_was_set(lambda: parts.recover_once(folder, pipe), seconds)
+
+
+def recover_at_once(campaign: Campaign, caller: int) -> None:
+    """Several processes recover at the same moment."""
+    crowd = [campaign.fork("recoverer", parts.recover_once) for _ in range(RECOVERERS)]
+    for each in crowd:
+        campaign.finish(each, 60)
+
+
+def no_worker(campaign: Campaign, caller: int) -> None:
+    """For a while no worker starts; the one that there is goes away."""
+    (campaign.folder / parts.BROKEN).touch()
+    _send(campaign, signal.SIGTERM)
+    campaign.pause(campaign.chance.uniform(0.2, 2.0))
+    (campaign.folder / parts.BROKEN).unlink()
+
+
+def unwritable_spool(campaign: Campaign, caller: int) -> None:
+    """For a second the folder of videos in the making cannot be written."""
+    spool = campaign.folder / "spool"
+    aside = campaign.folder / "aside"
+    with contextlib.suppress(OSError):  # Before the first use it is not there.
+        spool.rename(aside)
+    spool.write_text("in the way")
+    campaign.pause(1.0)
+    spool.unlink()
+    if aside.exists():
+        aside.rename(spool)
+
+
+RECOVERERS = 5
+
 FAULTS: dict[str, Fault] = {
     "cancel": cancel,
     "cancel_and_kill": cancel_and_kill,
@@ -147,17 +196,34 @@ FAULTS: dict[str, Fault] = {
     "kill_caller": kill_caller,
     "kill_worker": kill_worker,
     "lock_database": lock_database,
+    "look_from_another_space": look_from_another_space,
+    "no_worker": no_worker,
     "nothing": nothing,
+    "recover_at_once": recover_at_once,
+    "set_date": set_date,
     "stop_worker": stop_worker,
     "terminate_worker": terminate_worker,
     "truncate_wal": truncate_wal,
+    "unwritable_spool": unwritable_spool,
 }
 """Every fault by its name. ``full_disk`` needs a small file system of its own."""
+
+IN_SPACES = frozenset({"look_from_another_space", "set_date"})
+"""Those that need namespaces, and so root on Linux."""
+
+HARMLESS = frozenset(
+    {"jump_clock", "look_from_another_space", "nothing", "recover_at_once", "set_date"}
+)
+"""Those after which the job must be completed: nobody stopped it, and nothing of it was lost."""
 
 SERVER_FAULTS: dict[str, Fault] = {
     "cut_connections": cut_connections,
     "end_connections": end_connections,
     "lose_answers": lose_answers,
-    **{name: FAULTS[name] for name in FAULTS if name not in {"full_disk", "truncate_wal"}},
+    **{
+        name: FAULTS[name]
+        for name in FAULTS
+        if name not in {"full_disk", "truncate_wal", "unwritable_spool"}
+    },
 }
 """Those of a campaign on a server."""

@@ -49,6 +49,8 @@ class Campaign:
     """
 
     house: type[parts.House] = parts.House
+    harmless: frozenset[str] = frozenset()
+    """Faults after which a job must be completed."""
 
     def __init__(
         self, folder: Path, seed: int, *, lock_s: float = LOCK_S, server: str | None = None
@@ -64,12 +66,14 @@ class Campaign:
         self._workers: set[int] = set()
         self._callers: set[int] = set()
         self._number = 0
+        self._fault_of: dict[int, str] = {}
         self._proxy = self._fork_proxy(server) if server else None
 
     def run(self, name: str, fault: Fault) -> None:
         """Run one job with one fault, then recover until nothing is open."""
         self._number += 1
         self.faults[name] += 1
+        self._fault_of[self._number] = name
         retry = self.chance.randrange(2)
         is_stored = self.folder / parts.STORED
         is_stored.unlink(missing_ok=True)
@@ -122,7 +126,7 @@ class Campaign:
         for job in jobs:
             ends[job["status"]] += 1
             if job["status"] == "completed":
-                video = Path(job["result_video"])
+                video = self.folder / job["result_video"]  # Relative where the store is a file.
                 digest = hashlib.sha256(video.read_bytes()).hexdigest()
                 facts = job["facts"]
                 known = json.loads(facts) if isinstance(facts, str) else facts
@@ -132,6 +136,8 @@ class Campaign:
             else:
                 assert job["status"] in {"failed", "canceled"}, job
                 assert job["status"] == "canceled" or job["error_code"], job
+                fault = self._fault_of.get(int(str(job["prompt"]).rpartition(" ")[2]), "")
+                assert fault not in self.harmless, (fault, job)
             if job["status"] == "failed":
                 reasons[job["error_code"]] += 1
         return {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.generation import Generation
 from tiomagic_domain.jobs import TERMINAL, Job, JobQuery, JobStatus
@@ -23,7 +23,7 @@ from tiomagic_domain.testing import FakeMediaReader
 from tiomagic_domain.working import Background, Limits, Worker
 from tiomagic_local.media.mp4 import write_mp4
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.processes import SystemProcesses
+from tiomagic_local.processes import FOLDER, SystemProcesses
 from tiomagic_local.provider import LocalProvider
 from tiomagic_storage import FolderOutputStore
 from tiomagic_storage.repository import SqlJobRepository
@@ -36,6 +36,8 @@ STEP_S = 0.04
 FRAMES = 5
 STORED = "stored"
 """Name of the file that says that the newest job is in the database."""
+BROKEN = "broken"
+"""Name of the file that says that no worker starts."""
 OPEN = frozenset(JobStatus) - TERMINAL
 
 
@@ -111,14 +113,22 @@ class Nursery:
     """The port ``Launcher``: asks the campaign's first process, which has no connections, to fork.
 
     Args:
+        folder: Where the file is that says that no worker starts.
         pipe: Where it reads.
     """
 
-    def __init__(self, pipe: int) -> None:
+    def __init__(self, folder: Path, pipe: int) -> None:
+        self._folder = folder
         self._pipe = pipe
 
     def launch(self, queue: str) -> None:
-        """Ask for a worker."""
+        """Ask for a worker.
+
+        Raises:
+            ConfigurationError: while none starts.
+        """
+        if (self._folder / BROKEN).exists():
+            raise ConfigurationError("broken installation", code="no_worker")
         os.write(self._pipe, f"{queue}\n".encode())
 
 
@@ -137,8 +147,8 @@ class House:
         self.clock = JumpingClock(folder)
         self.background = Background(
             leases=self.repository.leases,
-            processes=SystemProcesses(),
-            launcher=Nursery(pipe),
+            processes=SystemProcesses(folder / FOLDER),
+            launcher=Nursery(folder, pipe),
             clock=self.clock,
             device=lambda: "cpu",
             stale_s=STALE_S,
@@ -206,6 +216,11 @@ def recover_all(
             raise TimeoutError([str(error) for error in mine.troubles[-5:]])
         mine.generation.recover()
         time.sleep(0.1)
+
+
+def recover_once(folder: Path, pipe: int, house: type[House] = House) -> None:
+    """Be somebody who looks at all jobs, once."""
+    house(folder, pipe).generation.recover()
 
 
 def work(folder: Path, pipe: int, queue: str, on_worker: Callable[[Worker], None]) -> None:

@@ -19,6 +19,7 @@ import sys
 import threading
 from pathlib import Path
 
+from tiomagic_domain.owner_only import make_private
 from tiomagic_domain.ports.processes import Life
 
 if sys.platform == "win32":  # pragma: no cover - it has no namespaces, and is not asked.
@@ -86,8 +87,9 @@ class Presence:
             key = (os.getpid(), folder / f"{name}.lock")
             if key in _held:
                 return
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._forget_old(folder)
+            make_private(folder)
+            with contextlib.suppress(OSError):  # Another process tidies at the same moment.
+                self._forget_old(folder)
             _held[key] = _locked_file(key[1])
 
     def life(self, name: str) -> Life:

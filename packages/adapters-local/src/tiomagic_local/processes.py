@@ -86,10 +86,10 @@ class SystemProcesses:
     def current(self) -> str:
         """Return the call id of this process."""
         if self._me is None or self._me[0] != os.getpid():
-            me = Worker.current()
-            if self._presence is not None:
-                self._presence.announce(_file_name(me))
-            self._me = (os.getpid(), me.call_id)
+            self._me = (os.getpid(), Worker.current().call_id)
+        me = Worker.from_call_id(self._me[1])
+        if self._presence is not None and me is not None:
+            self._presence.announce(_file_name(me))  # Again: the disk may have been full before.
         return self._me[1]
 
     def mark(self) -> str:
