@@ -11,30 +11,29 @@ plan               what lies on the device                                      
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_local.footprint.estimates import Estimate, estimate
+
 RESERVE_GIB = 1.0
 """Left for the driver's own buffers and for fragments."""
 
-DENOISING_GIB = 0.12
-"""Activations of a step per million pixels of the whole clip. Measured on an H100, 81 frames of
-832x480: 3.6 GiB for 14B in plain diffusers, 3.9 with a cache or a LoRA, 2.0 compiled; a model of
-1.3B takes 1.6."""
-
-DECODING_GIB = 21.0
-"""What the Wan VAE in fp32 holds per million pixels of a frame while it decodes four of them: by
-far the most of it all. Measured at 81 frames of 832x480, together with the next one: 8.8 GiB."""
-
-OTHER_DECODING_GIB = {"cogvideox": 43.0}
-"""The same of families whose VAE holds more: 49 frames of 720x480 take 14.8 GiB of CogVideoX-5B."""
-
-FRAMES_GIB = 0.012
-"""The decoded frames in fp32, per million pixels of the whole clip."""
-
+LIKE = "wan2.1-t2v-14b"
+"""The model whose activations stand for those of a model whose shapes are not known."""
 VAE_GIB = 0.5
-"""The Wan VAE in fp32; it stays on the device in every plan."""
+"""The VAE of such a model, in fp32."""
+LEAVES = 2
+"""Layers that lie on the device where a few do: one that runs, and the next on its way."""
+
+LONG = 121
+"""Frames that a model is counted with whose length is not among its settings."""
+
+TEXT = ("text_encoder", "text_encoder_2", "text_encoder_3", "connectors")
+TRANSFORMERS = ("transformer", "transformer_2")
 
 
 class Plan(StrEnum):
@@ -45,41 +44,73 @@ class Plan(StrEnum):
     GROUP_OFFLOAD = "group_offload"
 
 
+def like_others(*, weights_gib: float, largest_gib: float) -> Estimate:
+    """Return an estimate for a model of which nothing is known but the size of its weights."""
+    known = estimate(LIKE)
+    assert known is not None, "it is in the file that ships"
+    rest = max(weights_gib - largest_gib - VAE_GIB, 0.0)
+    weights = {"transformer": largest_gib, "text_encoder": rest, "vae": VAE_GIB}
+    leaves = {name: min(gib, known.leaves[name]) for name, gib in weights.items()}
+    return Estimate(weights=weights, leaves=leaves, text=known.text, phases=known.phases)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """What a generation needs."""
 
-    weights_gib: float
-    """All weights."""
-    largest_gib: float
-    """The largest single component."""
+    model: Estimate
     pixels: int
     """Width times height."""
     frames: int
-    family: str = ""
-    """The model's, for what its VAE needs."""
 
-    @property
-    def denoising_gib(self) -> float:
-        """What the steps need beside the weights."""
-        return DENOISING_GIB * self.pixels * self.frames / 1e6
+    def activations(self, *, tiles: bool = False) -> dict[str, float]:
+        """Return the GiB that each phase holds beside the weights.
 
-    @property
-    def decoding_gib(self) -> float:
-        """What decoding needs beside the weights."""
-        held = OTHER_DECODING_GIB.get(self.family, DECODING_GIB)
-        return (held + FRAMES_GIB * self.frames) * self.pixels / 1e6
+        Args:
+            tiles: True where the VAE works in tiles.
+        """
+        phases = {"text": self.model.text}
+        for name in ("encode", "denoise", "decode"):
+            phases[name] = self.model.phase(name, self.pixels, self.frames, tiles=tiles)
+        return phases
 
-    @property
-    def peak_gib(self) -> float:
-        """What is needed where all weights lie on the device."""
-        return self.weights_gib + RESERVE_GIB + max(self.denoising_gib, self.decoding_gib)
+    def gib(self, plan: Plan, *, tiles: bool = False) -> float:
+        """Return what a plan needs of the device, with the reserve.
 
-    @property
-    def peak_of_parts_gib(self) -> float:
-        """What is needed where one component at a time does: a step, or the VAE that decodes."""
-        step, decoding = self.largest_gib + self.denoising_gib, VAE_GIB + self.decoding_gib
-        return RESERVE_GIB + max(step, decoding)
+        Args:
+            plan: Where the weights wait.
+            tiles: True where the VAE works in tiles.
+        """
+        held = self.activations(tiles=tiles)
+        lying = {phase: self._lying(phase, plan) for phase in held}
+        return RESERVE_GIB + max(lying[phase] + held[phase] for phase in held)
+
+    def _lying(self, phase: str, plan: Plan) -> float:
+        """Return the GiB of weights that lie on the device in a phase."""
+        model = self.model
+        if plan is Plan.RESIDENT:
+            return model.weights_gib
+        whole = plan is Plan.MODEL_OFFLOAD
+        sizes = model.weights if whole else model.leaves
+        names = {"text": TEXT, "denoise": TRANSFORMERS}.get(phase, ())
+        part = max((sizes.get(name, 0.0) for name in names), default=0.0)
+        if not whole:
+            return model.vae_gib + LEAVES * part
+        return part if names else model.vae_gib
+
+
+def demand_of(card: ModelCard, settings: Mapping[str, Any]) -> Demand:
+    """Return what a generation needs; where no size is among its settings, at the model's own."""
+    known = estimate(card.name)
+    if known is None:
+        known = like_others(weights_gib=card.weights_gib, largest_gib=card.largest_gib)
+    # Not every model lets its size or its length be chosen.
+    sized = "width" in settings and "height" in settings
+    return Demand(
+        model=known,
+        pixels=int(settings["width"]) * int(settings["height"]) if sized else card.pixels,
+        frames=int(settings.get("num_frames", LONG)),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,49 +126,94 @@ class Choice:
     estimated_gib: float | None = None
     """What the run is expected to take of the device; None where nothing was estimated."""
 
+    tiles: bool = False
+    """True where the VAE works in tiles, because a whole frame does not fit."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the choice for a job's record."""
         told: dict[str, Any] = {"plan": self.plan.value, "reason": self.reason}
         if self.estimated_gib is not None:
             told["estimated_gib"] = round(self.estimated_gib, 1)
+        if self.tiles:
+            told["decoding"] = "tiles"
         return told
 
 
-def choose(demand: Demand, *, device: str, free_gib: float | None, wanted: str = "auto") -> Choice:
+def choose(
+    demand: Demand,
+    *,
+    device: str,
+    free_gib: float | None,
+    wanted: str = "auto",
+    tiles: bool = False,
+) -> Choice:
     """Return the fastest plan that fits, or the one that the user wants.
+
+    A VAE works on whole frames where any plan has room for it, because tiles change pixels at their
+    seams.
 
     Args:
         demand: What the generation needs.
         device: ``cuda``, ``mps`` or ``cpu``, with or without a number.
-        free_gib: Free memory of the device; None when nobody can tell.
+        free_gib: Free memory of the device; None when it cannot be asked.
         wanted: A plan's name, or ``auto``.
+        tiles: True to have the VAE work in tiles whatever fits.
     """
     if device.partition(":")[0] == "cpu":
         asked = "" if wanted in {"auto", Plan.RESIDENT} else f"; {wanted} has no meaning here"
-        return Choice(plan=Plan.RESIDENT, reason=f"a CPU has all weights in its memory{asked}")
+        reason = f"a CPU has all weights in its memory{asked}"
+        return Choice(plan=Plan.RESIDENT, reason=reason, tiles=tiles)
     if wanted != "auto":
-        return Choice(plan=Plan(wanted), reason="asked for")
+        return _asked(demand, Plan(wanted), free_gib, tiles=tiles)
     if device.partition(":")[0] == "mps":
-        return Choice(plan=Plan.RESIDENT, reason="the device shares its memory with the CPU")
+        reason = "the device shares its memory with the CPU"
+        return Choice(plan=Plan.RESIDENT, reason=reason, tiles=tiles)
     if free_gib is None:
-        return _chosen(Plan.MODEL_OFFLOAD, "the free memory is not known")
-    return _fitting(demand, free_gib)
+        return _chosen(Plan.MODEL_OFFLOAD, "the free memory is not known", tiles=tiles)
+    return _fitting(demand, free_gib, tiles=tiles)
 
 
-def _fitting(demand: Demand, free_gib: float) -> Choice:
-    all_gib, one_gib = demand.peak_gib, demand.peak_of_parts_gib
+def _asked(demand: Demand, plan: Plan, free_gib: float | None, *, tiles: bool) -> Choice:
+    """Return the plan that the user wants, in tiles where it fits in no other way."""
+    whole, tiled = demand.gib(plan), demand.gib(plan, tiles=True)
+    if free_gib is not None and whole > free_gib and tiled < whole:
+        tiles = True
+    return Choice(plan=plan, reason="asked for", tiles=tiles)
+
+
+def _fitting(demand: Demand, free_gib: float, *, tiles: bool) -> Choice:
     have = f"{free_gib:.1f} GiB are free"
-    if all_gib <= free_gib:
-        return _chosen(Plan.RESIDENT, f"all takes {all_gib:.1f} GiB, {have}", all_gib)
-    if one_gib <= free_gib:
-        reason = f"all takes {all_gib:.1f} GiB, the largest part {one_gib:.1f} GiB, {have}"
-        return _chosen(Plan.MODEL_OFFLOAD, reason, one_gib)
-    return _chosen(Plan.GROUP_OFFLOAD, f"the largest part takes {one_gib:.1f} GiB, {have}")
+    for tiled in (tiles, True):
+        takes = {plan: demand.gib(plan, tiles=tiled) for plan in Plan}
+        for plan, gib in takes.items():
+            if gib <= free_gib:
+                reason = f"{_each(takes, plan)}, {have}"
+                return _chosen(plan, reason, gib, tiles=tiled and not demand.model.tiles)
+    reason = f"{_each(takes, Plan.GROUP_OFFLOAD)}, {have}"
+    return _chosen(Plan.GROUP_OFFLOAD, reason, tiles=not demand.model.tiles)
 
 
-def _chosen(plan: Plan, reason: str, estimated_gib: float | None = None) -> Choice:
+def _each(takes: Mapping[Plan, float], last: Plan) -> str:
+    """Return what all plans up to the one that was taken need."""
+    words = {
+        Plan.RESIDENT: "all takes",
+        Plan.MODEL_OFFLOAD: "the largest part",
+        Plan.GROUP_OFFLOAD: "a few layers",
+    }
+    order = list(takes)
+    said = order[: order.index(last) + 1]
+    return ", ".join(f"{words[plan]} {takes[plan]:.1f} GiB" for plan in said)
+
+
+def _chosen(
+    plan: Plan, reason: str, estimated_gib: float | None = None, *, tiles: bool = False
+) -> Choice:
     """Return a choice that was made by an estimate, which may be wrong."""
     order = list(Plan)
     after = order[order.index(plan) + 1 :]
-    smaller = after[0] if after else None
-    return Choice(plan=plan, reason=reason, smaller=smaller, estimated_gib=estimated_gib)
+    # After the smallest plan on whole frames there is still the same in tiles.
+    last = None if tiles else plan
+    smaller = after[0] if after else last
+    return Choice(
+        plan=plan, reason=reason, smaller=smaller, estimated_gib=estimated_gib, tiles=tiles
+    )

@@ -30,7 +30,7 @@ from tiomagic_domain.progress import (
 from tiomagic_domain.recipe import build_recipe
 from tiomagic_local.lora.telling import named, partly_applied
 from tiomagic_local.memory import Plan
-from tiomagic_local.runtime import OUT_OF_MEMORY, Loaded, Runtime
+from tiomagic_local.runtime import OUT_OF_MEMORY, TILES, Loaded, Runtime
 from tiomagic_local.streaming import heard_by
 
 if TYPE_CHECKING:
@@ -191,7 +191,10 @@ def _make(
         plan = loaded.facts["memory"]["plan"]
         # It holds the pipeline, whose place the next one needs.
         del loaded
-    note(f"the memory was not enough with {plan}; trying once more with {smaller}")
+    # The last try is the smallest there is.
+    settings[TILES] = smaller is Plan.GROUP_OFFLOAD
+    tiles = " and a VAE in tiles" if settings[TILES] else ""
+    note(f"the memory was not enough with {plan}; trying once more with {smaller}{tiles}")
     settings["memory"] = smaller.value
     with runtime.use(request.card, settings, watch, token) as loaded:
         clip = _told(loaded, request, watch, token, note)

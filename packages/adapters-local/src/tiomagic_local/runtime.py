@@ -18,7 +18,7 @@ from tiomagic_local.devices import Peak, members, watched_memory
 from tiomagic_local.engines import find_engine
 from tiomagic_local.importing import uncollected
 from tiomagic_local.loras import FoundLora, find_loras
-from tiomagic_local.memory import Choice, Demand, Plan, choose
+from tiomagic_local.memory import Choice, Plan, choose, demand_of
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.sharing import Identity, identities, lying_on
 from tiomagic_local.weights import Weights, find_weights, local_folder
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 OUT_OF_MEMORY = "out_of_memory"
 """Code of the error of an engine whose device was too small."""
 
-LONG = 121
-"""Frames that a model is counted with whose length is not among its settings."""
+TILES = "vae_tiles"
+"""A setting of a second try alone: true for a VAE that works in tiles whatever fits."""
 
 LISTEN_S = 0.2
 """Seconds between two looks for a call to stop, while another generation is waited for."""
@@ -105,6 +105,7 @@ class Runtime:
         self._adapters: Any = None
         self._accelerator: Any = None
         self._device: torch.device | None = None
+        self._tiling: Any = None
 
     @property
     def options(self) -> LocalOptions:
@@ -218,7 +219,10 @@ class Runtime:
         else:
             self._call(card, settings, None)
         assert self._loaded is not None
-        return self._loaded
+        self._tiling.use(tiles=choice.tiles)
+        # The same weights in the same places, for a video that may be larger than the last one.
+        facts = {**self._loaded.facts, "memory": choice.to_dict()}
+        return replace(self._loaded, facts=facts, smaller=choice.smaller)
 
     def _call(self, card: ModelCard, settings: Mapping[str, Any], weights: Weights | None) -> None:
         """Have the other devices of a group load the model as well, while it is loaded here."""
@@ -276,6 +280,7 @@ class Runtime:
         from tiomagic_local.loading import load_pipeline
         from tiomagic_local.speed.applying import Accelerator
         from tiomagic_local.speed.parts import transformers
+        from tiomagic_local.tiling import Tiling
 
         engine, weights, dtype = found.engine, found.weights, found.dtype
         # A model that is made by its LoRAs is not loaded without them.
@@ -302,8 +307,10 @@ class Runtime:
         facts = _facts(device, dtype, choice, weights)
         if loras:
             facts["weights"]["loras"] = self._adapters.keep(loras)
+        made = engine(self._pipeline, card)
+        self._tiling = Tiling(self._pipeline)
         self._loaded = Loaded(
-            engine=engine(self._pipeline, card),
+            engine=made,
             transformers=list(transformers(self._pipeline).values()),
             facts=facts,
             revisions={**weights.revisions, **_revisions(loras)},
@@ -319,23 +326,16 @@ class Runtime:
     ) -> Choice:
         from tiomagic_local.devices import free_memory_gib
 
-        # Not every model lets its size or its length be chosen.
-        sized = "width" in settings and "height" in settings
-        demand = Demand(
-            weights_gib=card.weights_gib,
-            largest_gib=card.largest_gib,
-            pixels=int(settings["width"]) * int(settings["height"]) if sized else card.pixels,
-            frames=int(settings.get("num_frames", LONG)),
-            family=card.family,
-        )
+        demand = demand_of(card, settings)
         free = free_memory_gib(device)
         # This model's own weights may lie in the memory that they would be counted against.
         if free is not None and found is not None:
             free += lying_on(found.kept, device)
         elif free is not None and self._key is not None and self._key[-1] is Plan.RESIDENT:
-            free += card.weights_gib
+            free += demand.model.weights_gib
         wanted = str(settings.get("memory", "auto"))
-        return choose(demand, device=str(device), free_gib=free, wanted=wanted)
+        tiles = bool(settings.get(TILES, False))
+        return choose(demand, device=str(device), free_gib=free, wanted=wanted, tiles=tiles)
 
     def _drop(self) -> None:
         """Forget the kept model and give its memory back."""

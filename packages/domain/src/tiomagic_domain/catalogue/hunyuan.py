@@ -75,7 +75,8 @@ TEXT = ModelCard(
     # The transformer 15.5, Qwen2.5-VL's language half 13.2, ByT5 0.4, the VAE 2.4.
     weights_gib=31.5,
     largest_gib=15.5,
-    gpu_memory_gib=16,
+    # Computed: each step has a mask of each token by each.
+    gpu_memory_gib=24,
     prompt_tokens=1000,
 )
 

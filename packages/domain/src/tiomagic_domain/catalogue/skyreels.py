@@ -79,7 +79,8 @@ DF_14B = ModelCard(
     pixels=PIXELS,
     weights_gib=39.6,
     largest_gib=26.6,
-    gpu_memory_gib=16,
+    # Computed: 16 GiB a step, since each frame is at a moment of its own.
+    gpu_memory_gib=24,
     prompt_tokens=512,
 )
 
@@ -102,6 +103,7 @@ T2V_14B = replace(
     engine="skyreels_t2v",
     repository="Skywork/SkyReels-V2-T2V-14B-540P-Diffusers",
     features=MappingProxyType({Feature.TEXT_TO_VIDEO: _schema(Feature.TEXT_TO_VIDEO, ALONE)}),
+    gpu_memory_gib=16,
 )
 
 I2V_14B = replace(
@@ -116,6 +118,7 @@ I2V_14B = replace(
     # fp32.
     weights_gib=45.9,
     largest_gib=30.5,
+    gpu_memory_gib=16,
 )
 
 MODELS = (DF_14B, DF_1_3B, T2V_14B, I2V_14B)

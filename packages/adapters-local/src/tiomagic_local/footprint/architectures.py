@@ -1,0 +1,141 @@
+"""The shapes of the large models, from the configurations that their authors published.
+
+``architectures.json`` has what a class's own defaults do not say, with the source beside it. The
+modules have their true shapes and no trained weights: on the meta device they take no memory.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+FILE = "architectures.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """One network of a pipeline."""
+
+    kind: str
+    """Its class, with the module that has it."""
+    config: Mapping[str, Any]
+    """What the class is made with, beside its defaults."""
+    source: str
+    """Who published it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """The networks of one model, and what its pipeline does with them."""
+
+    name: str
+    parts: Mapping[str, Component]
+    """By their names in the pipeline."""
+    encodes: str = ""
+    """What the VAE encodes before the first step: ``image``, ``video``, ``masked_video`` or
+    nothing."""
+    per_token: bool = False
+    """True where each token is at a moment of its own, which costs a modulation for each."""
+    tiles: bool = False
+    """True where the engine always decodes in tiles."""
+    window: int | None = None
+    """Most frames that are made and decoded at once; None for all of them."""
+    lora: Mapping[str, Any] = field(default_factory=dict)
+    """``rank`` and ``targets`` of the LoRA that makes the model."""
+
+
+@functools.cache
+def _data() -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(files(__package__).joinpath(FILE).read_text("utf-8"))
+    return found
+
+
+def known() -> list[str]:
+    """Return the names of the models whose shapes are known."""
+    return list(_data()["models"])
+
+
+def find(model: str) -> Architecture:
+    """Return the architecture of a model.
+
+    Raises:
+        KeyError: for a model whose shapes are not known.
+    """
+    data = _data()
+    facts = dict(data["models"][model])
+    parts = {name: _component(data["components"][key]) for name, key in facts.pop("parts").items()}
+    return Architecture(name=model, parts=parts, **facts)
+
+
+def _component(facts: Mapping[str, Any]) -> Component:
+    return Component(kind=facts["class"], config=facts["config"], source=facts["source"])
+
+
+def build(component: Component, *, device: torch.device, dtype: torch.dtype) -> torch.nn.Module:
+    """Return a network of its true shape with the random weights of its class.
+
+    Args:
+        component: What it is.
+        device: ``meta`` for one that takes no memory.
+        dtype: Type of its weights, except those that the library keeps in fp32.
+    """
+    import torch
+
+    library, _, name = component.kind.rpartition(".")
+    kind = getattr(importlib.import_module(library), name)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    given, named = _config(kind, component)
+    try:
+        with device:
+            module: torch.nn.Module = kind(*given, **named)
+    finally:
+        torch.set_default_dtype(before)
+    kept = set(getattr(module, "_keep_in_fp32_modules", None) or ())
+    if component.kind.startswith("transformers.") and dtype is not torch.float16:
+        # That library keeps them so only where fp16 would overflow.
+        kept = set()
+    for path, tensor in module.named_parameters():
+        if kept & set(path.split(".")):
+            tensor.data = tensor.data.float()
+    return module.eval().requires_grad_(requires_grad=False)
+
+
+def _config(kind: Any, component: Component) -> tuple[list[Any], dict[str, Any]]:
+    """Return what the class takes: diffusers' the values, transformers' a configuration."""
+    if not component.kind.startswith("transformers."):
+        return [], dict(component.config)
+    config = kind.config_class(**component.config)
+    # Its other way makes a matrix of scores.
+    config._attn_implementation = "sdpa"  # noqa: SLF001 - the library's own word for it
+    return [config], {}
+
+
+def weights(module: torch.nn.Module) -> int:
+    """Return the bytes of a network's weights and buffers."""
+    return sum(tensor.nbytes for tensor in _tensors(module))
+
+
+def largest_leaf(module: torch.nn.Module) -> int:
+    """Return the bytes of the largest layer, the least that can lie on a device at a time."""
+    return max(
+        sum(tensor.nbytes for tensor in (*part.parameters(False), *part.buffers(False)))
+        for part in module.modules()
+    )
+
+
+def _tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
+    seen = set()
+    for tensor in (*module.parameters(), *module.buffers()):
+        # An encoder and its embedding may be two names of one tensor.
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            yield tensor

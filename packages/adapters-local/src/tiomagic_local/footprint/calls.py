@@ -1,0 +1,230 @@
+"""What each transformer is called with in one step, by its class.
+
+The shapes are those that the pipelines of diffusers pass; nothing has a value, since nothing is
+computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tiomagic_local.footprint.architectures import Architecture
+
+META = torch.device("meta")
+CLIP_TOKENS = 257
+"""Of one picture in CLIP ViT-H: 16x16 patches and the class."""
+SIGLIP_TOKENS = 729
+AUDIO_TOKENS_A_SECOND = 25
+"""LTX-2: 16,000 samples, 160 a spectrum, 4 spectra a latent step."""
+FPS = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One call of a transformer."""
+
+    transformer: Any
+    architecture: Architecture
+    latents: tuple[int, int, int]
+    """Frames, height and width of the latents."""
+    frames: int
+    """Of the video."""
+    dtype: torch.dtype
+    batch: int
+    """2 where a pipeline makes both passes of guidance at once."""
+    words: int
+    """Tokens of the prompt."""
+
+    def new(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:
+        """Return a tensor for the batch."""
+        return torch.empty(self.batch, *shape, device=META, dtype=dtype or self.dtype)
+
+    def mask(self, length: int) -> torch.Tensor:
+        """Return a mask of words."""
+        return torch.empty(self.batch, length, dtype=torch.long, device=META)
+
+    @property
+    def config(self) -> Any:
+        """The transformer's configuration."""
+        return self.transformer.config
+
+
+def _times(step: Step, tokens: int) -> torch.Tensor:
+    shape = (tokens,) if step.architecture.per_token else ()
+    return step.new(*shape, dtype=torch.float32)
+
+
+def _wan(step: Step) -> dict[str, Any]:
+    config, (frames, height, width) = step.config, step.latents
+    tokens = frames * (height // 2) * (width // 2)
+    given: dict[str, Any] = {
+        "hidden_states": step.new(config.in_channels, frames, height, width),
+        "timestep": _times(step, tokens),
+        "encoder_hidden_states": step.new(step.words, config.text_dim),
+    }
+    if config.image_dim is not None:
+        pictures = (config.get("pos_embed_seq_len") or CLIP_TOKENS) // CLIP_TOKENS
+        seen = torch.empty(pictures, CLIP_TOKENS, config.image_dim, device=META, dtype=step.dtype)
+        given["encoder_hidden_states_image"] = seen if pictures > 1 else seen[:1]
+    return given
+
+
+def _vace(step: Step) -> dict[str, Any]:
+    config = step.config
+    layers = len(config.vace_layers)
+    return _wan(step) | {
+        "control_hidden_states": step.new(config.vace_in_channels, *step.latents),
+        "control_hidden_states_scale": torch.empty(layers, device=META, dtype=step.dtype),
+    }
+
+
+def _animate(step: Step) -> dict[str, Any]:
+    # The picture of the character is a latent frame of its own.
+    frames, height, width = step.latents
+    larger = (frames + 1, height, width)
+    given = _wan(Step(**{**_fields(step), "latents": larger}))
+    side = step.config.motion_encoder_size
+    return given | {
+        "pose_hidden_states": step.new(step.config.latent_channels, *step.latents),
+        "face_pixel_values": step.new(3, step.frames, side, side),
+    }
+
+
+def _skyreels(step: Step) -> dict[str, Any]:
+    given = _wan(step)
+    if not step.architecture.per_token:
+        return given
+    given["timestep"] = step.new(step.latents[0], dtype=torch.float32)
+    fps = torch.zeros(1, dtype=torch.long, device=META) if step.config.inject_sample_info else None
+    return given | {"enable_diffusion_forcing": True, "fps": fps}
+
+
+def _cogvideox(step: Step) -> dict[str, Any]:
+    config, (frames, height, width) = step.config, step.latents
+    together = config.patch_size_t or 1
+    frames += -frames % together
+    tokens = frames // together * (height // 2) * (width // 2)
+    half = torch.empty(tokens, config.attention_head_dim, device=META)
+    rotary = config.use_rotary_positional_embeddings
+    return {
+        "hidden_states": step.new(frames, config.in_channels, height, width),
+        "encoder_hidden_states": step.new(step.words, config.text_embed_dim),
+        "timestep": step.new(dtype=torch.float32),
+        "image_rotary_emb": (half, half) if rotary else None,
+        "ofs": torch.empty(1, device=META) if config.ofs_embed_dim else None,
+    }
+
+
+def _ltx(step: Step) -> dict[str, Any]:
+    config, (frames, height, width) = step.config, step.latents
+    tokens = frames * height * width
+    return {
+        "hidden_states": step.new(tokens, config.in_channels),
+        "encoder_hidden_states": step.new(step.words, config.caption_channels),
+        "timestep": _times(step, tokens),
+        "encoder_attention_mask": torch.empty(step.batch, step.words, device=META),
+        "video_coords": step.new(3, tokens, dtype=torch.float32),
+    }
+
+
+def _ltx2(step: Step) -> dict[str, Any]:
+    config, (frames, height, width) = step.config, step.latents
+    tokens = frames * height * width
+    heard = round(step.frames / FPS * AUDIO_TOKENS_A_SECOND)
+    words = step.new(step.words, config.caption_channels)
+    return {
+        "hidden_states": step.new(tokens, config.in_channels),
+        "audio_hidden_states": step.new(heard, config.audio_in_channels),
+        "encoder_hidden_states": words,
+        "audio_encoder_hidden_states": words,
+        "timestep": _times(step, tokens),
+        "audio_timestep": step.new(dtype=torch.float32),
+        "encoder_attention_mask": torch.empty(step.batch, step.words, device=META),
+        "audio_encoder_attention_mask": torch.empty(step.batch, step.words, device=META),
+        "num_frames": frames,
+        "height": height,
+        "width": width,
+        "fps": float(FPS),
+        "audio_num_frames": heard,
+        "video_coords": step.new(3, tokens, 2, dtype=torch.float32),
+        "audio_coords": step.new(1, heard, 2, dtype=torch.float32),
+    }
+
+
+def _hunyuan15(step: Step) -> dict[str, Any]:
+    config, glyphs = step.config, 256
+    return {
+        "hidden_states": step.new(config.in_channels, *step.latents),
+        "timestep": step.new(dtype=torch.float32),
+        "encoder_hidden_states": step.new(step.words, config.text_embed_dim),
+        "encoder_attention_mask": step.mask(step.words),
+        "encoder_hidden_states_2": step.new(glyphs, config.text_embed_2_dim),
+        "encoder_attention_mask_2": step.mask(glyphs),
+        "image_embeds": step.new(SIGLIP_TOKENS, config.image_embed_dim),
+    }
+
+
+def _framepack(step: Step) -> dict[str, Any]:
+    config, (_, height, width) = step.config, step.latents
+    window, channels = 9, config.in_channels
+    past = {"clean": 2, "history_2x": 2, "history_4x": 16}
+    given: dict[str, Any] = {}
+    for name, count in past.items():
+        given[f"latents_{name}"] = step.new(channels, count, height, width)
+        given[f"indices_latents_{name}"] = torch.arange(count)
+    return given | {
+        "hidden_states": step.new(channels, window, height, width),
+        "timestep": step.new(dtype=torch.float32),
+        "encoder_hidden_states": step.new(step.words, config.text_embed_dim),
+        "encoder_attention_mask": step.mask(step.words),
+        "pooled_projections": step.new(config.pooled_projection_dim),
+        "image_embeds": step.new(SIGLIP_TOKENS, config.image_proj_dim),
+        "indices_latents": torch.arange(window),
+        "guidance": step.new(),
+    }
+
+
+def _kandinsky(step: Step) -> dict[str, Any]:
+    config, (frames, height, width) = step.config, step.latents
+    channels = 2 * config.in_visual_dim + 1 if config.visual_cond else config.in_visual_dim
+    return {
+        "hidden_states": step.new(frames, height, width, channels),
+        "encoder_hidden_states": step.new(step.words, config.in_text_dim),
+        "pooled_projections": step.new(config.in_text_dim2),
+        "timestep": step.new(),
+        "visual_rope_pos": [
+            torch.arange(length, device=META) for length in (frames, height // 2, width // 2)
+        ],
+        "text_rope_pos": torch.arange(step.words, device=META),
+    }
+
+
+def _fields(step: Step) -> dict[str, Any]:
+    return {name: getattr(step, name) for name in Step.__slots__}
+
+
+CALLS: Mapping[str, Callable[[Step], dict[str, Any]]] = {
+    "WanTransformer3DModel": _wan,
+    "WanVACETransformer3DModel": _vace,
+    "WanAnimateTransformer3DModel": _animate,
+    "SkyReelsV2Transformer3DModel": _skyreels,
+    "CogVideoXTransformer3DModel": _cogvideox,
+    "LTXVideoTransformer3DModel": _ltx,
+    "LTX2VideoTransformer3DModel": _ltx2,
+    "HunyuanVideo15Transformer3DModel": _hunyuan15,
+    "HunyuanVideoFramepackTransformer3DModel": _framepack,
+    "Kandinsky5Transformer3DModel": _kandinsky,
+}
+TOGETHER = frozenset(
+    {"CogVideoXTransformer3DModel", "LTXVideoTransformer3DModel", "LTX2VideoTransformer3DModel"}
+)
+"""Transformers whose pipelines make both passes of guidance at once."""
+
+
+def call(step: Step) -> None:
+    """Make one call of the transformer."""
+    step.transformer(**CALLS[type(step.transformer).__name__](step), return_dict=False)

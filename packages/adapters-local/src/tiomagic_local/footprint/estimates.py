@@ -1,0 +1,116 @@
+"""What the planner knows of a model's memory: a formula for each phase. Reads numbers, no torch.
+
+The bytes of a phase grow with the pixels of a frame, with the frames, and with both: a few
+coefficients each, fitted to what ``phases`` counts and kept in ``estimates.json``, which
+``benchmarks/memory.py`` writes.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+FILE = "estimates.json"
+
+Coefficients = tuple[float, ...]
+"""GiB; GiB a million pixels of a frame; GiB a frame; GiB a million pixels of the whole clip; and
+GiB of the square of these, where a mask is made of each token by each."""
+
+JOINED = 4.7
+"""Copies of a video that there are while its tiles are joined: the tiles, which overlap, count for
+1.8, the rows of them and the whole for one each, and bringing it to another range for one more.
+Counted for Wan's VAE at 832x480x81 and at 1280x704x121."""
+
+KEPT_GIB = 2 * 12e6 / 2**30
+"""GiB of a million pixels of frames that are done, in fp32, once more while others are joined."""
+
+NOTHING: Coefficients = (0.0,) * 5
+
+
+def features(pixels: int, frames: int) -> tuple[float, ...]:
+    """Return what the coefficients are multiplied with."""
+    clip = pixels * frames / 1e6
+    return 1.0, pixels / 1e6, float(frames), clip, clip**2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a model takes of a GPU's memory, by component and by phase."""
+
+    weights: Mapping[str, float]
+    """GiB of each component in the type that it runs in."""
+    leaves: Mapping[str, float]
+    """GiB of the largest layer of each."""
+    text: float
+    """GiB that the text encoders hold beside their weights."""
+    phases: Mapping[str, Coefficients]
+    """Of ``encode``, ``denoise``, ``decode``, and of ``encode_tiles`` and ``decode_tiles``."""
+    tiles: bool = False
+    """True where the engine always decodes in tiles."""
+    window: int | None = None
+    """Most frames that are made at once; None for all of them."""
+    pixel_bytes: int = 12
+    """Bytes of a pixel as the VAE gives it."""
+
+    def phase(self, name: str, pixels: int, frames: int, *, tiles: bool = False) -> float:
+        """Return the GiB that a phase holds beside the weights.
+
+        Args:
+            name: ``encode``, ``denoise`` or ``decode``.
+            pixels: Width times height.
+            frames: Of the video.
+            tiles: True for a VAE that works in tiles.
+        """
+        tiled = f"{name}_tiles" if tiles or self.tiles else name
+        found = self.phases.get(tiled) or self.phases.get(name, NOTHING)
+        seen = frames if self.window is None else min(frames, self.window)
+        pairs = zip(found, features(pixels, seen), strict=True)
+        fitted = sum(factor * value for factor, value in pairs)
+        if name != "decode":
+            return fitted
+        if tiled in self.phases and tiled != name:
+            # The few tiles that the formula was made from were never many to join.
+            fitted = max(fitted, JOINED * self.pixel_bytes * pixels * seen / 2**30)
+        return fitted + KEPT_GIB * pixels * (frames - seen) / 1e6
+
+    @property
+    def weights_gib(self) -> float:
+        """All weights."""
+        return sum(self.weights.values())
+
+    @property
+    def largest_gib(self) -> float:
+        """The largest component."""
+        return max(self.weights.values())
+
+    @property
+    def vae_gib(self) -> float:
+        """The VAE."""
+        return self.weights.get("vae", 0.0)
+
+
+@functools.cache
+def _data() -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(files(__package__).joinpath(FILE).read_text("utf-8"))
+    return found
+
+
+def estimate(model: str) -> Estimate | None:
+    """Return what a model takes; None for one whose shapes are not known."""
+    facts = _data().get(model)
+    if facts is None:
+        return None
+    phases = {name: tuple(values) for name, values in facts["phases"].items()}
+    return Estimate(
+        weights=facts["weights"],
+        leaves=facts["leaves"],
+        text=facts["text"],
+        phases=phases,
+        tiles=facts["tiles"],
+        window=facts["window"],
+        pixel_bytes=facts["pixel_bytes"],
+    )

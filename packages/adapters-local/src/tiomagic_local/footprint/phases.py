@@ -1,0 +1,304 @@
+"""One step and one decoding of a model on the meta device, and the most bytes that each holds.
+
+===========  ====================================================================================
+phase        what runs
+===========  ====================================================================================
+``text``     the text encoders read a prompt
+``encode``   the VAE encodes a picture or a video, where the model is given one
+``denoise``  one step of the transformer
+``decode``   the VAE decodes the latents, and the frames are brought to the range 0 to 1
+===========  ====================================================================================
+
+What a pipeline holds beside it counts in each phase: latents, encoded prompts, conditions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tiomagic_domain.catalogue import models
+from tiomagic_local.engines import find_engine
+from tiomagic_local.footprint.architectures import (
+    Architecture,
+    build,
+    find,
+    largest_leaf,
+    weights,
+)
+from tiomagic_local.footprint.calls import META, TOGETHER, Step, call
+from tiomagic_local.footprint.counting import AsOnAGpu, LiveBytes
+from tiomagic_local.speed.layout import MEASURED
+
+CUDA_BYTES = 96 * 2**20
+"""What cuBLAS and cuDNN keep of the device once they were used. Measured on an H100: 0.07 to 0.11
+GiB between the weights and what torch had given out."""
+
+TEXT = ("text_encoder", "text_encoder_2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """Of a video."""
+
+    width: int
+    height: int
+    frames: int
+
+
+class Modules:
+    """The networks of a model on the meta device, each built when it is first asked for.
+
+    Args:
+        model: Its name.
+        dtype: Of all that does not stay in fp32.
+    """
+
+    def __init__(self, model: str, dtype: torch.dtype = torch.bfloat16) -> None:
+        self.architecture: Architecture = find(model)
+        self.dtype = dtype
+        self._fp32 = find_engine(models()[model].engine).fp32
+        self._built: dict[str, torch.nn.Module] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._built:
+            component = self.architecture.parts[name]
+            dtype = torch.float32 if name in self._fp32 else self.dtype
+            module = build(component, device=META, dtype=dtype)
+            lora = self.architecture.lora
+            if lora and name == "transformer":
+                _adapt(module, lora["rank"], lora["targets"], self.dtype)
+            self._built[name] = module
+        return self._built[name]
+
+    @functools.cached_property
+    def weights(self) -> dict[str, int]:
+        """Bytes of each component."""
+        return {name: weights(self[name]) for name in self.architecture.parts}
+
+    @functools.cached_property
+    def leaves(self) -> dict[str, int]:
+        """Bytes of the largest layer of each component."""
+        return {name: largest_leaf(self[name]) for name in self.architecture.parts}
+
+    @functools.cached_property
+    def vae_dtype(self) -> torch.dtype:
+        """Type that the VAE decodes in."""
+        found: torch.dtype = next(self["vae"].parameters()).dtype
+        return found
+
+
+def _adapt(module: Any, rank: int, targets: list[str], dtype: torch.dtype) -> None:
+    """Put a LoRA on a transformer, as a call has it: beside the weights and not in them."""
+    from peft import LoraConfig
+
+    with META:
+        module.add_adapter(
+            LoraConfig(r=rank, lora_alpha=rank, target_modules=targets, init_lora_weights=False)
+        )
+    for name, tensor in module.named_parameters():
+        if "lora_" in name:
+            tensor.data = tensor.data.to(dtype)
+    module.requires_grad_(requires_grad=False)
+
+
+@contextlib.contextmanager
+def _counted(*held: torch.nn.Module, channels_last: bool = False) -> Iterator[LiveBytes]:
+    with torch.no_grad(), AsOnAGpu(), LiveBytes(*held, channels_last=channels_last) as live:
+        yield live
+
+
+def _laid_out(vae: Any) -> bool:
+    """Tell whether a run on a GPU lays the weights of a VAE channels last."""
+    return type(vae).__name__ in MEASURED
+
+
+def _once_for_a_vae(count: Callable[..., int]) -> Callable[..., int]:
+    """Have one VAE counted once, whichever models have it."""
+    known: dict[tuple[object, ...], int] = {}
+
+    @functools.wraps(count)
+    def counted(
+        modules: Modules, shape: tuple[int, int, int], *, channels_last: bool, tiles: bool
+    ) -> int:
+        vae = modules.architecture.parts["vae"]
+        key = (vae.kind, repr(vae.config), modules.vae_dtype, shape, channels_last, tiles)
+        if key not in known:
+            known[key] = count(modules, shape, channels_last=channels_last, tiles=tiles)
+        return known[key]
+
+    return counted
+
+
+def latent_shape(vae: Any, size: Size) -> tuple[int, int, int]:
+    """Return the frames, the height and the width of a video's latents."""
+    spatial, temporal = ratios(vae)
+    frames = (size.frames - 1) // temporal + 1
+    return frames, size.height // spatial, size.width // spatial
+
+
+def ratios(vae: Any) -> tuple[int, int]:
+    """Return by how much a VAE makes a video smaller, in space and in time."""
+    config = vae.config
+    if "scale_factor_spatial" in config:
+        return config.scale_factor_spatial, config.scale_factor_temporal
+    spatial = getattr(vae, "spatial_compression_ratio", None) or config.get(
+        "spatial_compression_ratio"
+    )
+    temporal = getattr(vae, "temporal_compression_ratio", None) or config.get(
+        "temporal_compression_ratio"
+    )
+    if spatial is None:
+        spatial = 2 ** (len(config.block_out_channels) - 1)
+    return int(spatial), int(temporal)
+
+
+def channels(vae: Any) -> int:
+    """Return how many channels the latents have."""
+    config = vae.config
+    return int(config.get("z_dim") or config.latent_channels)
+
+
+def windowed(architecture: Architecture, size: Size) -> Size:
+    """Return the part of a video that is made at once."""
+    if architecture.window is None or size.frames <= architecture.window:
+        return size
+    return Size(width=size.width, height=size.height, frames=architecture.window)
+
+
+def text_bytes(modules: Modules, words: int) -> int:
+    """Return the most that the text encoders hold beside their weights."""
+    peak = 0
+    for name in TEXT:
+        if name not in modules.architecture.parts:
+            continue
+        encoder = modules[name]
+        limit = getattr(encoder.config, "max_position_embeddings", None) or words
+        count = min(words, limit)
+        tokens = torch.empty(1, count, dtype=torch.long, device=META)
+        with _counted(encoder) as live:
+            kept = encoder(input_ids=tokens, output_hidden_states=True)
+        del kept
+        peak = max(peak, live.peak)
+    return peak
+
+
+def denoise_bytes(modules: Modules, size: Size, *, words: int, guided: bool) -> int:
+    """Return the most that a step holds beside the weights."""
+    transformer, architecture = modules["transformer"], modules.architecture
+    seen = windowed(architecture, size)
+    twice = guided and type(transformer).__name__ in TOGETHER
+    latents = latent_shape(modules["vae"], seen)
+    with _counted(transformer, modules["vae"]) as live:
+        step = Step(
+            transformer=transformer,
+            architecture=architecture,
+            latents=latents,
+            frames=seen.frames,
+            dtype=modules.dtype,
+            batch=2 if twice else 1,
+            words=words,
+        )
+        # In fp32, with what the scheduler remembers of three steps and what was predicted.
+        kept = [
+            torch.empty(channels(modules["vae"]), *latents, device=META, dtype=torch.float32)
+            for _ in range(5)
+        ]
+        call(step)
+        del kept
+    return live.peak + held_bytes(architecture, size)
+
+
+def encode_bytes(
+    modules: Modules, size: Size, *, tiles: bool = False, channels_last: bool | None = None
+) -> int:
+    """Return the most that the VAE holds while it encodes what the model is given; 0 for none.
+
+    Args:
+        modules: The model.
+        size: Of the video.
+        tiles: True for a VAE that works in tiles.
+        channels_last: How its weights lie; None for as they lie in a run of ours.
+    """
+    architecture, vae = modules.architecture, modules["vae"]
+    if not architecture.encodes:
+        return 0
+    seen = windowed(architecture, size)
+    spatial, temporal = ratios(vae)
+    frames = 1 if architecture.encodes == "image" else (seen.frames - 1) // temporal * temporal + 1
+    height, width = seen.height // spatial * spatial, seen.width // spatial * spatial
+    laid = _laid_out(vae) if channels_last is None else channels_last
+    peak = _encoding(modules, (frames, height, width), channels_last=laid, tiles=tiles)
+    # What is known and what is not are encoded one after the other, both made beforehand.
+    pair = 2 * _pixels(size) * 12 if architecture.encodes == "masked_video" else 0
+    return peak + pair + held_bytes(architecture, size)
+
+
+@_once_for_a_vae
+def _encoding(
+    modules: Modules, shape: tuple[int, int, int], *, channels_last: bool, tiles: bool
+) -> int:
+    vae = modules["vae"]
+    with _tiled(vae, tiles=tiles), _counted(vae, channels_last=channels_last) as live:
+        video = torch.empty(1, 3, *shape, device=META, dtype=modules.vae_dtype)
+        vae.encode(video)
+        del video
+    return live.peak
+
+
+def decode_bytes(
+    modules: Modules, size: Size, *, tiles: bool = False, channels_last: bool | None = None
+) -> int:
+    """Return the most that the VAE holds while it decodes; the arguments are those of encoding."""
+    architecture, vae = modules.architecture, modules["vae"]
+    seen = windowed(architecture, size)
+    shape = latent_shape(vae, seen)
+    laid = _laid_out(vae) if channels_last is None else channels_last
+    peak = _decoding(modules, shape, channels_last=laid, tiles=tiles)
+    whole = _pixels(size) * 3 * modules.vae_dtype.itemsize if seen is not size else 0
+    return peak + 2 * whole + held_bytes(architecture, size)
+
+
+@_once_for_a_vae
+def _decoding(
+    modules: Modules, shape: tuple[int, int, int], *, channels_last: bool, tiles: bool
+) -> int:
+    vae = modules["vae"]
+    with _tiled(vae, tiles=tiles), _counted(vae, channels_last=channels_last) as live:
+        latents = torch.empty(1, channels(vae), *shape, device=META, dtype=modules.vae_dtype)
+        given = {}
+        if vae.config.get("timestep_conditioning"):
+            given["temb"] = torch.empty(1, device=META, dtype=modules.vae_dtype)
+        video = vae.decode(latents, return_dict=False, **given)[0]
+        # The pipeline brings it to another range, which takes it once more and once in between.
+        video = (video * 0.5 + 0.5).clamp(0, 1)
+        del video
+    return live.peak
+
+
+def held_bytes(architecture: Architecture, size: Size) -> int:
+    """Return what a pipeline keeps of pixels from its beginning to its end, in fp32."""
+    kept = {"masked_video": 2}.get(architecture.encodes, 0)
+    if architecture.window is not None and architecture.encodes == "video":
+        # The skeletons; the faces are small.
+        kept = 1
+    return CUDA_BYTES + kept * _pixels(size) * 12
+
+
+def _pixels(size: Size) -> int:
+    return size.width * size.height * size.frames
+
+
+@contextlib.contextmanager
+def _tiled(vae: Any, *, tiles: bool) -> Iterator[None]:
+    if tiles:
+        vae.enable_tiling()
+    try:
+        yield
+    finally:
+        vae.disable_tiling()

@@ -1,0 +1,26 @@
+"""Has a VAE work in tiles or on whole frames, from call to call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Tiling:
+    """The tiles of one pipeline's VAE.
+
+    Args:
+        pipeline: With its engine made: an engine that has set tiles itself keeps them.
+    """
+
+    def __init__(self, pipeline: Any) -> None:
+        self._vae = getattr(pipeline, "vae", None)
+        self._fixed = getattr(self._vae, "use_tiling", False)
+
+    def use(self, *, tiles: bool) -> None:
+        """Have the next call work in tiles, or not."""
+        if self._fixed or not hasattr(self._vae, "enable_tiling"):
+            return
+        if tiles:
+            self._vae.enable_tiling()
+        else:
+            self._vae.disable_tiling()
