@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.local.materials import Studio
-
 from tiomagic_domain.ports.provider import Report
 from tiomagic_local import runtime as runtime_module
 from tiomagic_local.memory import Choice, Plan
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.run import run_request
 from tiomagic_local.runtime import Runtime
+
+if TYPE_CHECKING:
+    from tests.local.materials import Studio
 
 
 @pytest.fixture

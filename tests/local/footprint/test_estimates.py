@@ -76,7 +76,7 @@ CELLS = [
 ]
 
 
-@pytest.mark.parametrize(("model", "size"), CELLS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("model", "size"), CELLS, ids=str)
 def test_the_formulas_say_what_the_tool_counts(model: str, size: Size) -> None:
     """At sizes that they were not made from, to a tenth."""
     modules, known, card = Modules(model), estimate(model), models()[model]
@@ -109,7 +109,7 @@ def _features(pixels: int, frames: int) -> tuple[float, ...]:
     ],
 )
 def test_large_videos_in_tiles(model: str, pixels: int, frames: int, gib: float) -> None:
-    """What the tool counted once, which takes it minutes; to a fifth, and hardly ever too little."""
+    """What the tool counted once, which takes it minutes; to a fifth, and hardly too little."""
     known = estimate(model)
     assert known is not None
     assert known.phase("decode", pixels, frames, tiles=True) == pytest.approx(gib, rel=0.2)

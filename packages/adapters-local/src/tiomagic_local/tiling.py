@@ -13,7 +13,7 @@ class Tiling:
     """
 
     def __init__(self, pipeline: Any) -> None:
-        self._vae = getattr(pipeline, "vae", None)
+        self._vae: Any = getattr(pipeline, "vae", None)
         self._fixed = getattr(self._vae, "use_tiling", False)
 
     def use(self, *, tiles: bool) -> None:

@@ -27,7 +27,7 @@ BLOCK = 512
 CONVOLUTIONS = frozenset({"aten::convolution", "aten::_convolution"})
 
 
-class LiveBytes(TorchDispatchMode):
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's are untyped.
     """Follows the storages of tensors for the time of a block.
 
     Args:
@@ -36,7 +36,7 @@ class LiveBytes(TorchDispatchMode):
     """
 
     def __init__(self, *held: torch.nn.Module, channels_last: bool = False) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.peak = 0
         """The most bytes at once."""
         self._live = 0
