@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs import benchmark_page, call_module, model_page
+from docs import benchmark_page, call_module, memory_page, model_page
 
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.features import Feature
@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = Path("docs/models")
 INDEX = PAGES / "README.md"
 MEASURED = Path("docs/benchmarks.md")
+MEMORY = Path("docs/memory.md")
 README = Path("README.md")
 COMMAND = "uv run python -m docs.generate"
 
@@ -70,6 +71,7 @@ def pages() -> dict[Path, str]:
     made = {PAGES / f"{card.name}.md": model_page.page(card) for card in cards()}
     made[INDEX] = INTRODUCTION + "\n".join([*overview(), REACHED.rstrip("\n"), "", *reached(), ""])
     made[MEASURED] = benchmark_page.page(ROOT)
+    made[MEMORY] = memory_page.page()
     made |= call_module.modules(cards())
     made[README] = readme((ROOT / README).read_text(encoding="utf-8"))
     return made

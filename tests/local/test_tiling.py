@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tiomagic_domain.ports.provider import Report
 from tiomagic_local import runtime as runtime_module
 from tiomagic_local.memory import Choice, Plan

@@ -1,0 +1,115 @@
+"""The page of what videos take of a GPU's memory, from the planner's own formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from docs.model_page import head, row
+
+from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_local.memory import Demand, Plan, demand_of
+
+SIZES = ((832, 480, 81), (1280, 720, 81), (768, 512, 121))
+"""Width, height and frames beside a model's own."""
+
+INTRODUCTION = """\
+# GPU memory
+
+What a video takes of a GPU's memory in GiB, by model, size and
+[plan](local.md#when-the-model-is-larger-than-the-gpu), with a reserve of 1 GiB. This page is made
+from the formulas by which `memory="auto"` plans (`uv run python -m docs.generate`). They come from
+a count: the networks of each model are built from the shapes that their authors published, without
+weights, and the bytes that live at once are followed through a step, an encoding and a decoding.
+Against everything that was measured on GPUs the count is within 10 %.
+
+| plan | what lies on the GPU |
+| --- | --- |
+| `resident` | all weights, all the time |
+| `model_offload` | one component at a time |
+| `group_offload` | a few layers at a time, and the VAE |
+
+*In tiles* is the same plan with a VAE that works in tiles; it is taken where whole frames do not
+fit in any plan. Models with a `*` always decode in tiles. The first line of a model is its own
+default size; of a model that starts from a picture, any shape of so many pixels. A GPU gives a
+process about 93 % of the memory that it is sold with.
+
+"""
+
+COUNTING = """\
+
+## Count anew
+
+The formulas of a model, and one size phase by phase, both without a GPU:
+
+```bash
+uv run python benchmarks/memory.py --models wan2.2-ti2v-5b
+uv run python benchmarks/memory.py --models wan2.2-ti2v-5b --size 1280x704x121 --show
+```
+
+On a machine with a GPU, this measures the same peaks at true shapes with random weights, and puts
+what was expected beside them:
+
+```bash
+uv run python benchmarks/gpu_pipelines.py --modes plain exact --steps 3 --peaks
+```
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    return INTRODUCTION + "\n".join(_table()) + "\n" + COUNTING
+
+
+def _table() -> Iterator[str]:
+    plans = [f"`{plan}`" for plan in Plan]
+    yield from head("model", "size", *plans, "`model_offload` in tiles", "`group_offload` in tiles")
+    for card in models().values():
+        if not card.gpu_memory_gib:
+            continue
+        for index, settings in enumerate(_sizes(card)):
+            demand = demand_of(card, settings)
+            tiled = " *" if demand.model.tiles else ""
+            name = f"`{card.name}`{tiled}" if index == 0 else ""
+            yield row(name, _named(card, settings), *_figures(demand))
+
+
+def _sizes(card: ModelCard) -> Iterator[dict[str, int]]:
+    own = _own(card)
+    yield own
+    for width, height, frames in SIZES:
+        size = {"width": width, "height": height, "num_frames": frames}
+        if _legal(card, size) and size != own:
+            yield size
+
+
+def _own(card: ModelCard) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for schema in card.features.values():
+        for parameter in schema.parameters:
+            known = parameter.name in {"width", "height", "num_frames"}
+            if known and isinstance(parameter.default, int):
+                found[parameter.name] = max(parameter.default, found.get(parameter.name, 0))
+    return found
+
+
+def _legal(card: ModelCard, size: dict[str, int]) -> bool:
+    schema = next(iter(card.features.values()))
+    named = {parameter.name: parameter for parameter in schema.parameters}
+    return all(
+        name in named and named[name].minimum is not None and value in named[name].legal_values()
+        for name, value in size.items()
+    )
+
+
+def _named(card: ModelCard, size: dict[str, int]) -> str:
+    frames = size.get("num_frames", "")
+    if "width" in size and "height" in size:
+        return f"{size['width']}x{size['height']}, {frames} frames"
+    return f"{card.pixels / 1e6:.2f} million pixels, {frames} frames"
+
+
+def _figures(demand: Demand) -> Iterator[str]:
+    for plan in Plan:
+        yield f"{demand.gib(plan):.1f}"
+    for plan in (Plan.MODEL_OFFLOAD, Plan.GROUP_OFFLOAD):
+        yield f"{demand.gib(plan, tiles=True):.1f}"
