@@ -10,12 +10,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from tiomagic_domain.durability import is_unsupported
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.owner_only import make_private
@@ -125,6 +127,11 @@ def _age(path: Path) -> float:
     return 0.0
 
 
+def _lacks_links(error: OSError) -> bool:
+    """Return whether a drive has no second names of a file, as network drives and FAT have none."""
+    return is_unsupported(error) or error.errno in {errno.EPERM, errno.EMLINK}
+
+
 def _create(path: Path, text: str) -> None:
     """Write a file that was not there, whole at the moment when it appears.
 
@@ -138,6 +145,12 @@ def _create(path: Path, text: str) -> None:
             os.link(draft, path)
         except FileNotFoundError:
             continue  # The date jumped, and it was swept as if it were old.
+        except OSError as error:
+            if isinstance(error, FileExistsError) or not _lacks_links(error):
+                raise
+            # Not whole from the first moment, which is all that such a drive can do.
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
         finally:
             draft.unlink(missing_ok=True)
         return
