@@ -1,6 +1,8 @@
 """What importing costs: proven by names, not by a clock."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,14 @@ def test_completion_loads_nothing_heavy_and_writes_nothing(
     names = [name for name in HEAVY if name != "pydantic"]
     assert loaded_after(python, code, (*names, "dependency_injector", "structlog")) == []
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("module", ["tiomagic", "tiomagic.cli.main"])
+def test_python_m_runs_no_file_of_the_working_folder(folder: Path, module: str) -> None:
+    """It would look there first, for the modules of the standard library and of others, too."""
+    for name in ("queue", "random", "typing", "copy", "typer", "rich"):
+        (folder / f"{name}.py").write_text('open("it-was-run", "w").close()\n')
+    command = [sys.executable, "-m", module, "--version"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout[:9]) == (0, "tiomagic ")
+    assert not (folder / "it-was-run").exists()

@@ -14,6 +14,13 @@ its settings when it is first used.
 
 from __future__ import annotations
 
+import sys
+
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
+    # ``python -m tiomagic`` looks in the working folder first, where a file may bear the name of a
+    # module. While it looks for what to run, this is what the arguments begin with.
+    del sys.path[0]
+
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
