@@ -46,6 +46,18 @@ def test_the_command_refuses_an_open_page(shell: Run) -> None:
     assert "the login must be user:password" in done.stderr
 
 
+def test_further_names_are_names_of_hosts(shell: Run) -> None:
+    """Several with commas, or one by one; an address with a scheme is none."""
+    assert TioMagic(ui_allowed_hosts="Studio.example, two.example").settings.ui_allowed_hosts == (
+        "studio.example",
+        "two.example",
+    )
+    for wrong in ("https://studio.example", "studio.example:443", "a b", "*"):
+        done = shell("ui", "--no-browser", "--allowed-host", wrong)
+        assert done.returncode != 0
+        assert "without scheme or port" in done.stderr
+
+
 def test_the_password_is_a_secret() -> None:
     """It is in no repr, and is taken out of records as tokens are."""
     tm = TioMagic(ui_auth="ada:lemon-tree")

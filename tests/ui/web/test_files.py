@@ -73,6 +73,18 @@ def test_an_input_is_found_by_its_hash(files: Files) -> None:
         assert files.find(wrong) is None, wrong
 
 
+def test_an_input_is_called_as_it_was(files: Files) -> None:
+    """By the name in a job's record, which may be of a stranger: no markup, no half character."""
+    for name, called in (
+        ("a fox.png", "a fox.png"),
+        ("<b>\ud83d.png", "_b__.png"),
+        (7, f"{SHA}.png"),
+    ):
+        found = files.input(SHA, name)
+        assert found is not None
+        assert found.name == called
+
+
 def test_a_form_holds_no_video_of_a_job(
     files: Files, jobs: MemoryJobRepository, tmp_path: Path
 ) -> None:

@@ -41,8 +41,9 @@ _VALUE: Final = re.compile(r"(?<==)[^&;\s#]+")
 _NAMED_VALUE: Final = re.compile(rf"(?i)(?<=[?&;])({_TELLING}=)[^&;\s#]+")
 
 _PLACES: Final = (
-    # name=value, and "name": "value" of a dict; a value in angle brackets is a placeholder.
-    re.compile(rf"(?i)(\b{_TELLING}=[\"']?)(?![<$…*(])[^\s\"'&,;)}}\]]+"),
+    # name=value, and "name": "value" of a dict; a value in angle brackets is a placeholder, as are
+    # the words with which our own texts say what a login looks like.
+    re.compile(rf"(?i)(\b{_TELLING}=[\"']?)(?![<$…*(]|user:password(?:\s|$))[^\s\"'&,;)}}\]]+"),
     re.compile(rf"(?i)([\"']{_TELLING}[\"']\s*:\s*[\"'])[^\"']+"),
     re.compile(r"(?i)(\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)(?:\w+\s+)?[^\s\"',]+"),
     re.compile(r"(?i)(\b(?:set-)?cookie[\"']?\s*:\s*[\"']?)[^\"'\r\n]+"),

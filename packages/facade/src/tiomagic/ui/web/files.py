@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from tiomagic.ui.web.uploads import File, Uploads
+from tiomagic.ui.web.uploads import File, Uploads, safe_name
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs import Job
 
@@ -74,7 +74,8 @@ class Files:
             return None
         for path in sorted(self._inputs.glob(f"{sha256}.*")):
             if path.is_file() and not path.is_symlink():
-                return File(f"input/{sha256}", path, name if isinstance(name, str) else path.name)
+                called = safe_name(name) if isinstance(name, str) else path.name
+                return File(f"input/{sha256}", path, called)
         return None
 
     def _video(self, job_id: str) -> File | None:

@@ -46,13 +46,15 @@ def listen(host: str, port: int | None) -> socket.socket:
     for number in wanted:
         try:
             return _listen(host, number)
-        except (OSError, OverflowError) as error:
-            last = error if isinstance(error, OSError) else OSError(str(error))
+        except OSError as error:
+            last = error
     where = f"{host}:{port}" if port is not None else f"{host}, ports {PORT} to {PORT + PORTS - 1}"
     raise ConfigurationError(f"the page cannot listen on {where}: {last}", code="no_port") from last
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65_535:  # The system would take what is left after 65,536.
+        raise OSError("a port is a number from 0 to 65535")
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, kind, protocol, _, address = found[0]
     opened = socket.socket(family, kind, protocol)
