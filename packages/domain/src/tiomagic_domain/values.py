@@ -202,6 +202,8 @@ def check_media(kind: Kind, value: object) -> object:
     """Refuse what cannot be a source of media; what it holds is the media reader's business."""
     if isinstance(value, str) and not value.strip():
         raise Rejected(f"must be the path or URL of {_a(kind)}, not an empty text")
+    if kind is Kind.VIDEO and isinstance(value, list | tuple) and value:
+        return value  # Its frames.
     if value is None or isinstance(value, bool | int | float | list | tuple | set):
         raise Rejected(f"must be the path, URL or bytes of {_a(kind)}, not {type_name(value)}")
     if isinstance(value, Mapping) and not isinstance(value.get("sha256"), str):

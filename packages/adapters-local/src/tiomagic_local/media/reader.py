@@ -24,9 +24,11 @@ _NO_LIMITS_GIVEN = MediaLimits()
 class LocalMediaReader:
     """Reads pictures and videos and keeps them as ``<folder>/<sha256>.<extension>``.
 
-    Sources are a path (str or Path), an http(s) URL, a data URL, bytes, a binary file object, or a
-    PIL image. A PIL image is kept as PNG, everything else byte for byte. A picture of an animation
-    is its first frame; an animated GIF, WebP, AVIF or PNG is a video when a video is asked for.
+    Sources are a path (str or Path), an http(s), file or data URL, bytes, a binary file object, or
+    a PIL image; of a video also its frames (a folder, ``frame_%04d.png``, a list, an array). A PIL
+    image is kept as PNG, frames as FFV1 in Matroska, everything else byte for byte. A picture of an
+    animation is its first frame; an animated GIF, WebP, AVIF or PNG is a video when one is asked
+    for.
 
     Args:
         folder: Where inputs are kept; made when the first arrives.

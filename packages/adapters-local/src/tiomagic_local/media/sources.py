@@ -10,16 +10,17 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.media import MediaKind
 from tiomagic_domain.suggestions import did_you_mean
 from tiomagic_local.media.limits import MediaLimits
+from tiomagic_local.media.sequences import frames_in, is_array, write_sequence
 
 _CHUNK = 1 << 20
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
@@ -48,6 +49,9 @@ def open_source(
 ) -> Source:
     """Return the bytes of a path, an address, a data URL, bytes, a file object or a PIL image.
 
+    A video may also be given as its frames: a folder, a pattern such as ``frame_%04d.png``, a list
+    of whatever a picture may be, or an array.
+
     Args:
         source: What the user gave.
         kind: What it is meant to be.
@@ -57,11 +61,13 @@ def open_source(
     Raises:
         ValidationError: when it is nothing of the kind, or not there.
     """
+    if kind is MediaKind.VIDEO and (isinstance(source, list | tuple) or is_array(source)):
+        return _frames(cast("Sequence[Any]", source), None, limits, download)
     match source:
         case str():
-            return _text(source, limits, download)
+            return _text(source, kind, limits, download)
         case os.PathLike():
-            return _path(Path(os.fsdecode(source)), limits)
+            return _path(Path(os.fsdecode(source)), kind, limits, download)
         case bytes() | bytearray() | memoryview():
             return _bytes(source, limits)
     if _is_pil_image(source):
@@ -77,7 +83,16 @@ def open_source(
     )
 
 
-def _text(text: str, limits: MediaLimits, download: Download) -> Source:
+def _frames(
+    frames: Sequence[Any], name: str | None, limits: MediaLimits, download: Download
+) -> Source:
+    def fetch(frame: object) -> Iterator[bytes]:
+        return open_source(frame, MediaKind.IMAGE, limits=limits, download=download).chunks
+
+    return Source(chunks=write_sequence(frames, fetch, limits), name=name)
+
+
+def _text(text: str, kind: MediaKind, limits: MediaLimits, download: Download) -> Source:
     given = text.strip()
     if not given:
         raise ValidationError("the path is empty", code="not_found")
@@ -85,14 +100,31 @@ def _text(text: str, limits: MediaLimits, download: Download) -> Source:
         return _data_url(given, limits)
     scheme = _SCHEME.match(given)
     if scheme is None:
-        return _path(Path(text), limits)
+        return _path(Path(text), kind, limits, download)
+    if scheme[1].lower() == "file":
+        return _path(_file_url(given), kind, limits, download)
     if scheme[1].lower() not in ("http", "https"):
         raise ValidationError(
-            f"addresses start with http:// or https://, not {scheme[1]}://; "
+            f"addresses start with http://, https:// or file://, not {scheme[1]}://; "
             "for a file on this machine give its path",
             code="cannot_fetch",
         )
     return Source(chunks=download(given), name=_name_in(given))
+
+
+def _file_url(url: str) -> Path:
+    """Return the path of an address such as ``file:///home/ann/a%20cat.png`` (RFC 8089)."""
+    host, slash, rest = url.split("://", 1)[1].partition("/")
+    if host.lower() not in ("", "localhost"):
+        raise ValidationError(
+            f"the file:// address names the machine {host!r}; a file of this machine has three "
+            "slashes: file:///",
+            code="cannot_fetch",
+        )
+    # What stands behind a question mark or a hash is no part of the file's name.
+    path = os.fsdecode(unquote_to_bytes(re.split(r"[?#]", slash + rest, maxsplit=1)[0]))
+    # file:///C:/film.mp4: the drive comes first.
+    return Path(path[1:] if re.match(r"/[A-Za-z]:", path) else path)
 
 
 def _name_in(address: str) -> str | None:
@@ -130,8 +162,16 @@ def _bytes(content: bytes | bytearray | memoryview, limits: MediaLimits) -> Sour
     return Source(chunks=iter((bytes(view),)))
 
 
-def _path(path: Path, limits: MediaLimits) -> Source:
-    path = path.expanduser()
+def _path(path: Path, kind: MediaKind, limits: MediaLimits, download: Download) -> Source:
+    try:
+        path = path.expanduser()
+        frames = frames_in(path) if kind is MediaKind.VIDEO else None
+        if frames is not None:
+            return _frames(frames, path.name or None, limits, download)
+    except ValidationError:
+        raise
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _not_there(path, error) from error
     try:
         status = path.stat()
     except (OSError, ValueError, RuntimeError) as error:

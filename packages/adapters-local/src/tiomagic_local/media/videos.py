@@ -244,8 +244,12 @@ def _decoded(
             frames = decode(packet)
         except av.FFmpegError as error:
             raise DamagedError(f"it is damaged after {count} frames") from error
-        count += len(frames)
-        yield from frames
+        for frame in frames:
+            # The decoder has filled in what it could not read.
+            if frame.is_corrupt:
+                raise DamagedError(f"it is damaged at frame {count}")
+            count += 1
+            yield frame
     if count:
         _check_end(container, end)
 

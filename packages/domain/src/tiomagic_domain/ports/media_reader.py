@@ -15,7 +15,8 @@ class MediaReader(Protocol):
         """Fetch a picture or a video, look inside, and keep it under its hash.
 
         Args:
-            source: A path, an http(s) URL, a data URL, bytes, a binary file object or a PIL image.
+            source: A path, an http(s), file or data URL, bytes, a binary file object or a PIL
+                image; for a video also a list of such, its frames.
             kind: What it must turn out to be.
 
         Raises:
