@@ -170,7 +170,7 @@ def recording(fps: int, seconds: int, pairs: list[int]) -> list[int]:
     return times
 
 
-@pytest.mark.parametrize("pairs", [[20], [5, 6, 50], list(range(7, 700, 20))])
+@pytest.mark.parametrize("pairs", [[20], [5, 50, 51], list(range(7, 700, 20))])
 def test_frames_that_stand_close_change_nothing_of_the_rest(inputs, tmp_path, pairs):
     """Thirty a second stay thirty a second, and within limits that the file keeps."""
     times = recording(30, 25, pairs)
@@ -183,6 +183,14 @@ def test_frames_that_stand_close_change_nothing_of_the_rest(inputs, tmp_path, pa
     assert media.frames == pytest.approx(len(times), rel=0.02)
     assert media.frames <= len(times)
     assert len(load_video(media)) == media.frames
+
+
+def test_a_short_recording_loses_no_frame(reader, tmp_path):
+    """Where there are few, each gap counts."""
+    times = [0, 500, 583, 1083, 1583]
+    path = write_video(tmp_path / "a.mkv", grey_steps(5, 32), container="matroska", times=times)
+    levels = load_video(reader.read(path, VIDEO)).mean(axis=(1, 2, 3))
+    assert set(((levels - 20) / 8).round().astype(int).tolist()) == {0, 1, 2, 3, 4}
 
 
 def test_limits_are_for_what_the_file_holds(inputs, tmp_path):

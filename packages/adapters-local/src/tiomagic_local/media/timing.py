@@ -6,7 +6,7 @@ a screen) is put on a regular grid as fine as its shortest frame, so that no fra
 timing is true to that step; long frames are repeated.
 
 A video that was recorded, and not made, has gaps that nobody meant: there the grid goes by the
-gaps that are usual in it, and of two frames that stand much closer together one may be lost.
+gaps that are usual in it, and of two frames that stand closer together, one may be lost.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _JITTER, _ROUNDING = 0.5, 0.001
 """How far from their mean the intervals of a constant rate may be, as a part of it: half for the
 jitter of a camera's clock, next to nothing where each time was chosen."""
 
-_USUAL, _ALIKE = 0.1, 0.25
-"""The gap that is usual in a recording: longer than one in ten of its gaps, and the mean of all
-that differ from that one by a quarter at most."""
+_RARE, _ALIKE = 0.02, 0.25
+"""A gap of a recording counts when more than one in fifty are as short; it is the mean of all that
+differ from it by a quarter at most."""
 
 _AGREED = 0.01
 """How far, as a part, the rate of the header may be from the measured one, to be taken for it."""
@@ -109,7 +109,10 @@ def timeline(
 
 
 def _usual(gaps: NDArray[np.float64]) -> float:
-    typical = float(np.quantile(gaps, _USUAL, method="higher"))
+    # Frames that stand closer than the finest grid are not kept apart by any.
+    apart = gaps[gaps >= 0.99 * float(FINEST_STEP)]
+    gaps = apart if len(apart) else gaps
+    typical = float(np.quantile(gaps, _RARE, method="lower"))
     return float(gaps[np.abs(gaps - typical) <= _ALIKE * typical].mean())
 
 
