@@ -75,6 +75,8 @@ DECODE_ERRORS = (
     ArithmeticError,
     MemoryError,
     RuntimeError,
+    AttributeError,
+    AssertionError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
