@@ -7,6 +7,7 @@ The same frames give the same bytes.
 from __future__ import annotations
 
 import io
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -202,9 +203,15 @@ def _encode(file: Any, pictures: Iterator[Image.Image], limits: MediaLimits) -> 
             frame = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, FPS)
             container.mux(stream.encode(frame))
-            if file.tell() > limits.bytes:
-                raise ValidationError(
-                    f"its frames take more than {limits.bytes:,} bytes, the most that is read",
-                    code="too_large",
-                )
+            _check_size(file, limits)
         container.mux(stream.encode(None))
+    # What comes last is written when the file is closed.
+    _check_size(file, limits)
+
+
+def _check_size(file: Any, limits: MediaLimits) -> None:
+    if os.fstat(file.fileno()).st_size > limits.bytes:
+        raise ValidationError(
+            f"its frames take more than {limits.bytes:,} bytes, the most that is read",
+            code="too_large",
+        )
