@@ -38,6 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="a folder for the counts")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     began = time.monotonic()
@@ -46,23 +47,23 @@ def main() -> None:
         for index in range(options.files):
             campaign.run(index)
             if index % 50 == 49 or index == options.files - 1:
-                write(campaign, options.seed, round(time.monotonic() - began))
+                write(campaign, options, round(time.monotonic() - began))
 
 
-def write(campaign: Campaign, seed: int, seconds: int) -> None:
+def write(campaign: Campaign, options: argparse.Namespace, seconds: int) -> None:
     """Write what is known so far."""
     counts: dict[str, Any] = campaign.end()
     counts |= {
-        "seed": seed,
+        "seed": options.seed,
         "seconds": seconds,
         "peak of memory in MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "system": f"{platform.system()}, Python {platform.python_version()}, PyAV {av.__version__}",
         "machine": machine(),
         "complaints": campaign.wrong,
     }
-    RESULTS.mkdir(exist_ok=True)
+    options.results.mkdir(parents=True, exist_ok=True)
     text = json.dumps(counts, indent=2) + "\n"
-    (RESULTS / f"campaign-{seed}.json").write_text(text, encoding="utf-8")
+    (options.results / f"campaign-{options.seed}.json").write_text(text, encoding="utf-8")
     print(text, flush=True)
 
 
