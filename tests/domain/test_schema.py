@@ -9,8 +9,15 @@ from hypothesis import strategies as st
 
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.features import Feature
 from tiomagic_domain.parameters import UNSET, Kind, Parameter
-from tiomagic_domain.schema import ExactlyOne, MaxPixels, Schema, WithinVideo
+from tiomagic_domain.schema import (
+    ExactlyOne,
+    MaxPixels,
+    Schema,
+    ShorterSide,
+    WithinVideo,
+)
 
 CASES = [(card, feature) for card in models().values() for feature in card.features]
 CARD = models()["wan2.1-vace-14b"]
@@ -309,6 +316,47 @@ def test_the_generator_of_calls_is_worth_its_while(data):
     arguments = {p.name: data.draw(legal(p)) for p in schema.parameters}
     arguments["prompt"] = "a fox"
     assert outcome(schema, arguments)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "field"),
+    [
+        (768, 768, None),
+        (1360, 768, None),
+        (768, 1024, None),
+        (1008, 1008, "height"),
+        (800, 1200, "width"),
+    ],
+)
+def test_the_shorter_side_is_fixed(width, height, field):
+    """CogVideoX1.5 I2V, the authors' table: min(W, H) = 768; the longer side stays as given."""
+    rule = ShorterSide(768)
+    problems = rule.problems({"width": width, "height": height})
+    assert [(p.field, p.nearest) for p in problems] == ([] if field is None else [(field, 768)])
+    assert rule.problems({"width": width}) == []
+    validator = jsonschema.Draft202012Validator(rule.to_json_schema())
+    assert validator.is_valid({"width": width, "height": height}) == (field is None)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "legal"),
+    [(1.0, 3.0, False), (1, 1.0, True), (4.0, 3.0, True), (4.0, 1.0, True), (1.01, 3.0, True)],
+)
+def test_guidance_that_is_off_takes_the_other_with_it(first, second, legal):
+    """The pipeline of two experts looks at the first guidance alone; nobody is left to wonder."""
+    card = models()["wan2.2-t2v-a14b"]
+    schema = card.schema(Feature.TEXT_TO_VIDEO)
+    call = {"prompt": "a fox", "guidance_scale": first, "guidance_scale_2": second}
+    if legal:
+        assert schema.validate(call)["guidance_scale_2"] == second
+        return
+    with pytest.raises(ValidationError, match="guidance_scale_2=1 as well") as caught:
+        schema.validate(call)
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.nearest) == ("guidance_scale_2", 1.0)
+    # The default is more than 1, so that the first alone is not enough either.
+    with pytest.raises(ValidationError, match="guidance_scale_2"):
+        schema.validate({"prompt": "a fox", "guidance_scale": 1})
 
 
 def test_rules_that_json_cannot_say_are_left_out():

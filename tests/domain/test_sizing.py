@@ -11,7 +11,7 @@ from tiomagic_domain.catalogue.settings import side
 from tiomagic_domain.completion import SIZE_FROM, complete
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import Media, MediaKind
-from tiomagic_domain.schema import MaxPixels, Schema
+from tiomagic_domain.schema import MaxPixels, Schema, ShorterSide
 from tiomagic_domain.sizing import fit_size
 
 WIDTH = side("width", default=None, multiple_of=16, low=16, high=1280)
@@ -103,9 +103,25 @@ def test_what_is_completed_is_legal(data):
     result = completed(card, feature, values, wide, tall)
     sides = {name: result[name] for name in ("width", "height")}
     assert all(sides[name] == values[name] for name in given_sides)
-    limits = tuple(rule for rule in schema.rules if isinstance(rule, MaxPixels))
+    limits = tuple(rule for rule in schema.rules if isinstance(rule, MaxPixels | ShorterSide))
     sized = Schema(parameters=(schema["width"], schema["height"]), rules=limits)
     sized.validate(sides)
+
+
+@pytest.mark.parametrize(
+    ("wide", "tall", "size"),
+    [
+        (1000, 1000, (768, 768)),
+        (1600, 1200, (1024, 768)),
+        (1200, 1600, (768, 1024)),
+        (2100, 900, (1360, 768)),
+    ],
+)
+def test_a_fixed_shorter_side_takes_the_shape_of_the_picture(wide, tall, size):
+    """CogVideoX1.5 I2V: 768 and as much more as the picture has, to 1360 (the authors' table)."""
+    card = models()["cogvideox1.5-5b-image-to-video"]
+    result = completed(card, Feature.IMAGE_TO_VIDEO, {}, wide, tall)
+    assert (result["width"], result["height"]) == size
 
 
 def test_one_side_decides_the_other():

@@ -285,6 +285,24 @@ def test_tables_are_plain_in_a_pipe(shell: Run) -> None:
     assert "auto, resident" in schema
 
 
+def test_models_show_and_filter_by_the_word_of_their_licence(shell: Run) -> None:
+    """A column for it, a filter, and in JSON what to know before a video is published."""
+    lines = shell("models", "--licence", "research").stdout.splitlines()
+    assert " use " in lines[0]
+    assert any(line.startswith("ltx-video ") and " research " in line for line in lines)
+    assert not any(line.startswith("doodle ") for line in lines)
+    (card,) = (
+        card
+        for card in json.loads(shell("models", "--licence", "limited", "--json").stdout)
+        if card["name"] == "ltx-2"
+    )
+    assert card["use"] == "limited"
+    assert "$10 million" in card["publishing"]
+    refused = shell("models", "--licence", "fre")
+    assert refused.exit_code == 2
+    assert "Did you mean 'free'" in refused.stderr
+
+
 def test_json_of_models_and_schemas_is_for_machines(shell: Run) -> None:
     """The cards' facts, and JSON Schema."""
     (card,) = [

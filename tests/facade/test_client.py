@@ -142,6 +142,7 @@ def test_all_problems_come_at_once(stage: Stage, folder: Path) -> None:
         (lambda tm: tm.text_to_video("wan2.1-i2v-14b-720p", prompt="x"), UnknownModelError),
         (lambda tm: tm.get_models("text2video", "local"), ValidationError),
         (lambda tm: tm.get_models("text_to_video", "lokal"), UnknownProviderError),
+        (lambda tm: tm.get_models("text_to_video", licence="fre"), ValidationError),
         (lambda tm: tm.get_schema("text_to_video", "nothing"), UnknownModelError),
         (lambda tm: tm.get_schema("poses", VACE), ValidationError),
         (lambda tm: tm.get_job("nothing"), ResourceNotFoundError),
@@ -251,6 +252,17 @@ def test_lists_are_the_callers_own(stage: Stage) -> None:
     models.clear()
     assert VACE in stage.tm.get_models("pose_guidance", "modal")
     assert VACE in stage.tm.get_models("pose_guidance")
+
+
+def test_models_are_listed_by_what_their_licence_allows(stage: Stage) -> None:
+    """One word each; the three lists together are all of them."""
+    words = ("free", "limited", "research")
+    by_word = {w: stage.tm.get_models("text_to_video", "local", licence=w) for w in words}
+    assert "wan2.1-t2v-14b" in by_word["free"]
+    assert "ltx-2" in by_word["limited"]
+    assert "ltx-video" in by_word["research"]
+    together = sorted(name for names in by_word.values() for name in names)
+    assert together == stage.tm.get_models("text_to_video", "local")
 
 
 def test_the_schema_has_the_documented_shape(stage: Stage) -> None:

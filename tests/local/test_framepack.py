@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -158,3 +159,32 @@ def test_the_negative_prompt_needs_true_guidance(engine: Any, inputs: Any) -> No
     assert make(true_cfg_scale=4.0, negative_prompt="blur") != make(
         true_cfg_scale=4.0, negative_prompt="noise"
     )
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "shift"),
+    # calculate_flux_mu of the authors (k_diffusion_hunyuan.py at 97fe5db) for 9 latent frames:
+    # mu = 0.5 + 0.65 * (tokens - 256) / 3840, at most ln 7.
+    [(640, 640, 7.0), (960, 416, 7.0), (320, 320, 3.0), (256, 256, 2.328)],
+)
+def test_small_sizes_have_the_authors_shift(
+    runtime: Runtime, width: int, height: int, shift: float
+) -> None:
+    """The repository has 7 for every size, as the authors have from about 500x500 on."""
+    engine = engine_of(runtime, MODEL, Feature.IMAGE_TO_VIDEO)
+    scheduler = engine._scheduler({"width": width, "height": height})
+    tokens = 9 * (width // 8) * (height // 8) // 4
+    mu = min(0.5 + 0.65 * (tokens - 256) / 3840, math.log(7))
+    assert scheduler.config.shift == pytest.approx(math.exp(mu))
+    assert scheduler.config.shift == pytest.approx(shift, rel=0.1)
+
+
+@pytest.mark.parametrize("bucket", [(416, 960), (480, 832), (608, 640), (704, 544)])
+def test_the_authors_sizes_are_legal_and_others_between_are_not(bucket: tuple[int, int]) -> None:
+    """diffusers_helper/bucket_tools.py: multiples of 32."""
+    height, width = bucket
+    schema = CARD.schema(Feature.IMAGE_TO_VIDEO)
+    call = {"prompt": "a", "image": "a.png", "width": width, "height": height}
+    assert schema.validate(call)["width"] == width
+    with pytest.raises(ValidationError):
+        schema.validate({**call, "width": width + 16})

@@ -8,6 +8,8 @@ import pytest
 from tests.local.materials import Studio, engine_of, settings_of
 from tests.tiny import save
 
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_domain.testing.contracts.features import TextToVideoContract, bytes_of
@@ -76,6 +78,39 @@ def test_the_reader_counts_as_its_tokenizer_does(runtime: Runtime, make: Any) ->
     plain = pipeline.tokenizer.tokenizer(words, padding="longest", return_tensors="pt")
     assert read.keys() == plain.keys()
     assert all((read[name] == plain[name]).all() for name in plain)
+
+
+@pytest.mark.parametrize(("steps", "shift"), [(50, 5.0), (10, 5.0), (4, 3.0)])
+def test_the_schedule_is_the_authors(runtime: Runtime, steps: int, shift: float) -> None:
+    """Even from all noise to none and then shifted: kandinsky/generation_utils.py at 6e2a805."""
+    scheduler = engine_of(runtime, MODEL, FEATURE)._scheduler({"flow_shift": shift})
+    scheduler.set_timesteps(steps, device="cpu")
+    even = [1 - step / steps for step in range(steps + 1)]
+    expected = [shift * sigma / (1 + (shift - 1) * sigma) for sigma in even]
+    assert scheduler.sigmas.tolist() == pytest.approx(expected, abs=1e-6)
+    assert scheduler.timesteps.tolist() == pytest.approx([1000 * s for s in expected[:-1]])
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "legal"),
+    [
+        (512, 512, True),
+        (768, 512, True),
+        (512, 768, True),
+        (768, 768, False),
+        (640, 512, False),
+        (256, 256, False),
+    ],
+)
+def test_the_authors_three_sizes_and_no_other(width: int, height: int, legal: bool) -> None:
+    """RESOLUTIONS of kandinsky/t2v_pipeline.py; others would have another scale of positions."""
+    schema = find_model(MODEL).schema(FEATURE)
+    call = {"prompt": "a fox", "width": width, "height": height}
+    if legal:
+        assert schema.validate(call)["width"] == width
+        return
+    with pytest.raises(ValidationError):
+        schema.validate(call)
 
 
 def test_a_long_prompt_is_read_to_the_limit(make: Any) -> None:

@@ -1,12 +1,15 @@
-"""LTX-2: sound with the picture, a last frame at the last frame, no pass without effect."""
+"""LTX-2: sound with the picture, a last frame at the last frame, the authors' schedule."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from diffusers.pipelines.ltx2.pipeline_ltx2_condition import calculate_shift
 from tests.local.materials import Recorder, Studio, engine_of, settings_of
 from tests.tiny import save
 
@@ -162,16 +165,18 @@ def test_the_last_frame_decides_how_the_video_ends(
 def test_no_pass_of_the_transformer_is_without_effect(
     engine: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two steps with guidance and the tie of picture and sound are four passes; without, two.
-
-    The pipeline's own defaults would make six: these weights have nothing to perturb.
-    """
+    """A step is one pass with guidance, one without a block's attention, one of each alone."""
     passes: list[int] = []
     transformer = engine._pipeline.transformer
-    assert not transformer.config.perturbed_attn
+    assert transformer.config.perturbed_attn
     handle = transformer.register_forward_pre_hook(lambda *_call: passes.append(1))
     inputs = studio.request(MODEL).inputs
-    off = {"guidance_scale": 1.0, "audio_guidance_scale": 1.0, "modality_scale": 1.0}
+    off = {
+        "guidance_scale": 1.0,
+        "audio_guidance_scale": 1.0,
+        "modality_scale": 1.0,
+        "stg_scale": 0.0,
+    }
     try:
         make(engine, TEXT, inputs, monkeypatch)
         full = len(passes)
@@ -179,7 +184,59 @@ def test_no_pass_of_the_transformer_is_without_effect(
         make(engine, TEXT, inputs, monkeypatch, **off)
     finally:
         handle.remove()
-    assert (full, len(passes)) == (4, 2)
+    assert (full, len(passes)) == (6, 2)
+
+
+def authors_sigmas(steps: int) -> list[float]:
+    """Return the levels of noise of LTX2Scheduler.execute(steps), as the authors call it.
+
+    ltx_core/components/schedulers.py at 400fd31: no latent is given, so 4096 tokens are assumed,
+    at which the shift is 2.05; then what is left is stretched to end at 0.1.
+    """
+    even = [1 - step / steps for step in range(steps)]
+    shifted = [math.exp(2.05) / (math.exp(2.05) + (1 / sigma - 1)) for sigma in even]
+    stretch = (1 - shifted[-1]) / (1 - 0.1)
+    return [*(1 - (1 - sigma) / stretch for sigma in shifted), 0.0]
+
+
+@pytest.mark.parametrize(("width", "height"), [(768, 512), (1216, 704), (1536, 1024)])
+def test_the_schedule_is_the_authors_at_every_size(engine: Any, width: int, height: int) -> None:
+    """The pipeline offers a shift that grows with the size, and the scheduler does not take it."""
+    tokens = (width // 32) * (height // 32) * 16
+    offered = calculate_shift(tokens, 1024, 4096, 0.95, 2.05)
+    scheduler = engine._scheduler({})
+    steps = 40
+    even = np.linspace(1.0, 1 / steps, steps)
+    scheduler.set_timesteps(steps, "cpu", sigmas=even, mu=offered)
+    assert scheduler.sigmas.tolist() == pytest.approx(authors_sigmas(steps), abs=1e-3)
+    # The step that the audit names: .488, and .615 to .838 with the shift by size.
+    assert float(scheduler.sigmas[35]) == pytest.approx(0.488, abs=1e-3)
+
+
+def test_the_pipeline_uses_that_schedule(
+    engine: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a whole call leaves in the scheduler, for the picture and for the sound, is it."""
+    inputs = studio.request(MODEL).inputs
+    make(engine, TEXT, inputs, monkeypatch, num_inference_steps=5)
+    used = engine._pipeline.scheduler.sigmas.tolist()
+    assert used == pytest.approx(authors_sigmas(5), abs=1e-5)
+
+
+def test_a_pass_without_attention_changes_the_video(
+    engine: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spatio-temporal guidance acts where its block is: block 29 is there in the real model."""
+    inputs = studio.request(MODEL).inputs
+    _, given = make(engine, TEXT, inputs, monkeypatch)
+    assert given["spatio_temporal_guidance_blocks"] == [29]
+    assert (given["stg_scale"], given["audio_stg_scale"]) == (1.0, 1.0)
+    # The tiny transformer has one block.
+    card = replace(CARD, options={**CARD.options, "stg_blocks": (0,)})
+    monkeypatch.setattr(engine, "_card", card)
+    on, off = (make(engine, TEXT, inputs, monkeypatch, stg_scale=scale)[0] for scale in (1.0, 0.0))
+    assert (on.frames != off.frames).any()
+    assert (on.audio != off.audio).any()
 
 
 def test_the_model_is_run_as_the_version_that_it_is(

@@ -337,6 +337,14 @@ class TestDevices:
         own = replace(card, options={"dtype": "float32"})
         assert choose_dtype(own, torch.device("cuda")) is torch.float32
 
+    def test_a_card_may_name_a_type_for_gpus_alone(self) -> None:
+        """CogVideoX 2B was trained in fp16, in which a CPU computes slowly."""
+        import torch
+
+        card = find_model("cogvideox-2b")
+        assert choose_dtype(card, torch.device("cuda")) is torch.float16
+        assert choose_dtype(card, torch.device("cpu")) is torch.float32
+
     def test_a_cpu_is_called_by_its_name(self) -> None:
         """The record names the device."""
         import torch

@@ -13,7 +13,14 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.generation import Generation
 from tiomagic_domain.media import Frames
 from tiomagic_domain.progress import CancelToken, NeverCanceled, ProgressSink, ignore_progress
-from tiomagic_domain.schema import ExactlyOne, MaxPixels, Rule, WithinVideo
+from tiomagic_domain.schema import (
+    ExactlyOne,
+    MaxPixels,
+    OffTogether,
+    Rule,
+    ShorterSide,
+    WithinVideo,
+)
 from tiomagic_domain.testing import (
     CancelAt,
     FakeClock,
@@ -83,7 +90,13 @@ def small_parts() -> None:
     """The defaults and rules fill their protocols."""
     _token: CancelToken = NeverCanceled()
     _sink: ProgressSink = ignore_progress
-    _rules: tuple[Rule, ...] = (ExactlyOne(("a", "b")), MaxPixels(1), WithinVideo("at"))
+    _rules: tuple[Rule, ...] = (
+        ExactlyOne(("a", "b")),
+        MaxPixels(1),
+        ShorterSide(1),
+        OffTogether("a", "b"),
+        WithinVideo("at"),
+    )
 
 
 def use_cases(backends: Backends, folder: Path) -> Generation:

@@ -132,7 +132,7 @@ def _best() -> str:
 def choose_dtype(card: ModelCard, device: torch.device) -> torch.dtype:
     """Return the type of the weights, except those that the engine keeps in fp32.
 
-    A card may name its own in ``options["dtype"]``.
+    A card may name its own in ``options["dtype"]``, or in ``options["gpu_dtype"]`` for a GPU alone.
 
     bf16 on CUDA, on the chips that only emulate it too: fp16 overflows in Wan's transformer and
     gives black frames. On MPS bf16 where the system knows it. fp32 on a CPU: measured on eight
@@ -141,7 +141,8 @@ def choose_dtype(card: ModelCard, device: torch.device) -> torch.dtype:
     """
     import torch
 
-    named = card.options.get("dtype")
+    on_gpu = card.options.get("gpu_dtype") if device.type in {"cuda", "mps"} else None
+    named = card.options.get("dtype", on_gpu)
     if named is not None:
         dtype: torch.dtype = getattr(torch, str(named))
         return dtype

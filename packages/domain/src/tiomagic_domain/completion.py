@@ -9,7 +9,7 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import Media
 from tiomagic_domain.schema import Schema
-from tiomagic_domain.sizing import fit_size, other_side
+from tiomagic_domain.sizing import fit_shorter, fit_size, other_side
 
 SIZE_FROM: Mapping[Feature, str] = {
     Feature.IMAGE_TO_VIDEO: "image",
@@ -51,13 +51,21 @@ def _size(
     if picture is None or (width is not None and height is not None):
         return {}
     aspect = picture.width / picture.height
-    # Beside a side that somebody chose, the other may need more than the model's usual budget.
-    limit = schema.max_pixels
     if width is not None:
-        return {"height": other_side(width, 1 / aspect, schema["height"], pixels=limit)}
+        return {"height": _beside(width, 1 / aspect, schema, "height")}
     if height is not None:
-        return {"width": other_side(height, aspect, schema["width"], pixels=limit)}
-    wide, tall = fit_size(
-        aspect, pixels=card.pixels, width=schema["width"], height=schema["height"]
-    )
+        return {"width": _beside(height, aspect, schema, "width")}
+    shorter, sides = schema.shorter_side, {name: schema[name] for name in ("width", "height")}
+    if shorter is not None:
+        wide, tall = fit_shorter(aspect, shorter=shorter, **sides)
+    else:
+        wide, tall = fit_size(aspect, pixels=card.pixels, **sides)
     return {"width": wide, "height": tall}
+
+
+def _beside(given: int, aspect: float, schema: Schema, name: str) -> int:
+    """Return the side that goes with a given one, whose shape is ``aspect`` times as long."""
+    if schema.shorter_side not in {None, given}:
+        return int(schema.shorter_side or 0)
+    # Beside a side that somebody chose, the other may need more than the model's usual budget.
+    return other_side(given, aspect, schema[name], pixels=schema.max_pixels)

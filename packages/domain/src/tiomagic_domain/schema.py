@@ -97,6 +97,59 @@ class MaxPixels:
 
 
 @dataclass(frozen=True, slots=True)
+class ShorterSide:
+    """The shorter of width and height must be exactly the one that the model was trained on."""
+
+    pixels: int
+    width: str = "width"
+    height: str = "height"
+
+    def problems(self, values: Mapping[str, object]) -> list[Problem]:
+        """Return a problem when both are given and neither is that side."""
+        width, height = values.get(self.width), values.get(self.height)
+        if not isinstance(width, int) or not isinstance(height, int):
+            return []
+        if min(width, height) == self.pixels:
+            return []
+        field = self.height if width >= height else self.width
+        message = f"the shorter side of {width}x{height} has to be {self.pixels}"
+        given = str(min(width, height))
+        return [Problem(field=field, message=message, given=given, nearest=self.pixels)]
+
+    def to_json_schema(self) -> dict[str, object]:
+        """Return the rule as ``anyOf``; the smallest legal side is this one."""
+        names = (self.width, self.height)
+        return {"anyOf": [{"properties": {name: {"const": self.pixels}}} for name in names]}
+
+
+@dataclass(frozen=True, slots=True)
+class OffTogether:
+    """Where the one guidance is 1, which turns guidance off, the other must be 1 too."""
+
+    switch: str
+    follower: str
+
+    def problems(self, values: Mapping[str, object]) -> list[Problem]:
+        """Return a problem when the second would be left out without a word."""
+        if values.get(self.switch) != 1 or values.get(self.follower) in {1, None, UNSET}:
+            return []
+        message = (
+            f"{self.switch}=1 turns guidance off in all steps, and {self.follower} with it; give "
+            f"{self.follower}=1 as well, or a {self.switch} a little above 1, such as 1.01"
+        )
+        given = shortened(values[self.follower])
+        return [Problem(field=self.follower, message=message, given=given, nearest=1.0)]
+
+    def to_json_schema(self) -> dict[str, object]:
+        """Return the rule as ``if`` and ``then``; the second's default is more than 1."""
+        off = {"const": 1}
+        return {
+            "if": {"properties": {self.switch: off}, "required": [self.switch]},
+            "then": {"properties": {self.follower: off}, "required": [self.follower]},
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class WithinVideo:
     """A latent frame that is named by its number has to be one of the video's."""
 
@@ -174,6 +227,12 @@ class Schema:
         """The largest width times height that the rules allow; infinity without such a rule."""
         limits = [rule.pixels for rule in self.rules if isinstance(rule, MaxPixels)]
         return min(limits, default=math.inf)
+
+    @property
+    def shorter_side(self) -> int | None:
+        """The shorter side in pixels, where it is fixed; None where it is not."""
+        fixed = (rule.pixels for rule in self.rules if isinstance(rule, ShorterSide))
+        return next(fixed, None)
 
     def validate(
         self,

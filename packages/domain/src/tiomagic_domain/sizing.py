@@ -46,6 +46,22 @@ def _largest(parameter: Parameter, limit: float) -> int:
     return max((value for value in values if value <= limit), default=values[0])
 
 
+def fit_shorter(
+    aspect: float, *, shorter: int, width: Parameter, height: Parameter
+) -> tuple[int, int]:
+    """Return the legal size with a fixed shorter side that is nearest to an aspect ratio.
+
+    Args:
+        aspect: Width over height of the picture, more than 0.
+        shorter: The shorter side in pixels; the smallest legal side.
+        width: The parameter with the legal widths.
+        height: The parameter with the legal heights.
+    """
+    if aspect >= 1:
+        return int(width.nearest(shorter * aspect)), shorter
+    return shorter, int(height.nearest(shorter / aspect))
+
+
 def other_side(given: int, aspect: float, parameter: Parameter, *, pixels: float) -> int:
     """Return the legal side that goes with a given one.
 

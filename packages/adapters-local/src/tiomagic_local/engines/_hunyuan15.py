@@ -15,7 +15,12 @@ from tiomagic_local.quiet import quiet
 
 
 class Hunyuan15Engine(PipelineEngine):
-    """Calls a pipeline of HunyuanVideo 1.5."""
+    """Calls a pipeline of HunyuanVideo 1.5.
+
+    The VAE runs in the type of the rest (bf16), as in the documentation of diffusers. The authors
+    have it in fp16 under autocast, which keeps its norms in fp32: the pipeline has no autocast, and
+    plain fp16 may overflow.
+    """
 
     calls_back = False
     # The pipeline knows how much of a prompt it reads.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -14,6 +15,9 @@ from tiomagic_local.engines._watch import Watch
 
 SECTION = 36
 """Frames of the video in each section; one more stands before the first."""
+LATENT_FRAMES = 9
+"""Latent frames of a section."""
+LARGEST_SHIFT = 7.0
 COUNTED = 33
 """Frames that the pipeline counts for a section when it decides how many to make."""
 
@@ -55,6 +59,11 @@ class FramePack(PipelineEngine):
         }
         return self._generate(inputs.prompt, settings, progress, cancel, conditions)
 
+    def _scheduler(self, settings: Mapping[str, Any]) -> Any:
+        shipped = self._pipeline.scheduler
+        shift = shift_of(int(settings["width"]), int(settings["height"]))
+        return type(shipped).from_config(shipped.config, shift=shift)
+
     def _arguments(self, prompt: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         # The number that the pipeline is given is not the number of frames that it makes.
         counted = {"num_frames": COUNTED * sections(settings)}
@@ -70,6 +79,18 @@ class FramePack(PipelineEngine):
             progress=progress,
             cancel=cancel,
         )
+
+
+def shift_of(width: int, height: int) -> float:
+    """Return the shift of the noise schedule for a size, as the authors compute it.
+
+    It grows with the tokens of a section and ends at 7, which is what the repository has for all
+    sizes; under about 500x500 pixels it is less (calculate_flux_mu in their k_diffusion_hunyuan).
+    """
+    tokens = LATENT_FRAMES * (height // 16) * (width // 16)
+    low, high = (256, 0.5), (4096, 1.15)
+    slope = (high[1] - low[1]) / (high[0] - low[0])
+    return min(math.exp(low[1] + slope * (tokens - low[0])), LARGEST_SHIFT)
 
 
 def sections(settings: Mapping[str, Any]) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
 from transformers import AutoTokenizer, ProcessorMixin
 
 from tiomagic_domain.catalogue import ModelCard
@@ -24,6 +26,21 @@ class WordsOnly(ProcessorMixin):  # type: ignore[misc]  # transformers has no ty
 
     def __init__(self, tokenizer: Any) -> None:
         super().__init__(tokenizer)
+
+
+class EvenSteps(FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]  # diffusers has no types.
+    """Spreads the steps evenly from all noise to none, as the authors do, and then shifts them.
+
+    The original ends a step before none, at the least level of its training, so that its last step
+    is a quarter of theirs: .024 in place of .093 at 50 steps.
+    """
+
+    def set_timesteps(
+        self, num_inference_steps: int, device: str | torch.device | None = None, **rest: Any
+    ) -> None:
+        """Set up the steps of a call."""
+        sigmas = torch.linspace(1, 0, num_inference_steps + 1)[:-1].tolist()
+        super().set_timesteps(device=device, sigmas=sigmas, **rest)
 
 
 class Kandinsky5(PipelineEngine):
@@ -57,8 +74,8 @@ class Kandinsky5(PipelineEngine):
         return self._generate(inputs.prompt, settings, progress, cancel, {})
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
-        shipped = self._pipeline.scheduler
-        return type(shipped).from_config(shipped.config, shift=float(settings["flow_shift"]))
+        shipped = self._pipeline.scheduler.config
+        return EvenSteps.from_config(shipped, shift=float(settings["flow_shift"]))
 
     def _tokenizer(self) -> Any:
         return self._pipeline.tokenizer.tokenizer

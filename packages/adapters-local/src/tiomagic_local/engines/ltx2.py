@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
+from diffusers.models.transformers.transformer_ltx2 import LTX2PerturbedAttnProcessor
 from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 
 from tiomagic_domain.catalogue import ModelCard
@@ -39,6 +40,7 @@ class LTX2(LTXEngine):
     pipeline = "LTX2Pipeline"
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
+        perturbable(pipeline.transformer)
         super().__init__(sibling(pipeline, "LTX2ConditionPipeline"), card)
         self._placed = pipeline
         # As the documentation runs it.
@@ -82,6 +84,18 @@ class LTX2(LTXEngine):
         ]
         return self._generate(inputs.prompt, settings, progress, cancel, {"conditions": conditions})
 
+    def _scheduler(self, settings: Mapping[str, Any]) -> Any:
+        del settings
+        # The repository's configuration shifts by the video's size, which the authors' own
+        # pipelines never do: the larger the video, the more noise would be left for the last steps.
+        shipped = self._pipeline.scheduler
+        return type(shipped).from_config(
+            shipped.config,
+            use_dynamic_shifting=False,
+            shift=self._card.options["shift"],
+            shift_terminal=self._card.options["shift_terminal"],
+        )
+
     def _arguments(self, prompt: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         arguments = super()._arguments(prompt, settings)
         return {
@@ -90,10 +104,8 @@ class LTX2(LTXEngine):
             # and its own defaults are those of a later version.
             "audio_modality_scale": arguments["modality_scale"],
             "audio_guidance_rescale": arguments["guidance_rescale"],
-            # These weights have no attention that it could perturb: it would cost a pass of the
-            # transformer in each step and change nothing.
-            "stg_scale": 0.0,
-            "audio_stg_scale": 0.0,
+            "audio_stg_scale": arguments["stg_scale"],
+            "spatio_temporal_guidance_blocks": list(self._card.options["stg_blocks"]),
             "use_cross_timestep": self._card.options["use_cross_timestep"],
         }
 
@@ -108,6 +120,19 @@ class LTX2(LTXEngine):
         clip = super()._clip(output, prompt, settings)
         rate = int(self._pipeline.vocoder.config.output_sampling_rate)
         return replace(clip, audio=to_samples(output.audio[0]), audio_rate=rate)
+
+
+def perturbable(transformer: Any) -> None:
+    """Let a transformer's self-attention be left out, which spatio-temporal guidance does.
+
+    It needs no weights. The converted weights of 2.0 have the switch off, since later versions
+    brought it to the library, and the library reads it when the blocks are made.
+    """
+    transformer.register_to_config(perturbed_attn=True)
+    for block in transformer.transformer_blocks:
+        block.perturbed_attn = True
+        for attention in (block.attn1, block.audio_attn1):
+            attention.set_processor(LTX2PerturbedAttnProcessor())
 
 
 def place_of(frame: int) -> float:

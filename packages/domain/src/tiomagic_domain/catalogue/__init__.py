@@ -17,9 +17,10 @@ from types import MappingProxyType
 from tiomagic_domain.catalogue.card import ModelCard, Part
 from tiomagic_domain.errors import UnknownModelError, ValidationError
 from tiomagic_domain.features import Feature
+from tiomagic_domain.licences import Use
 from tiomagic_domain.suggestions import did_you_mean, listed
 
-__all__ = ["ModelCard", "Part", "find_feature", "find_model", "models", "models_for"]
+__all__ = ["ModelCard", "Part", "find_feature", "find_model", "find_use", "models", "models_for"]
 
 ENTRY_POINTS = "tiomagic.models"
 
@@ -62,10 +63,26 @@ def find_feature(name: str) -> Feature:
         raise ValidationError(message, code="unknown_feature") from None
 
 
+def find_use(word: str) -> Use:
+    """Return what a licence allows by its word.
+
+    Raises:
+        ValidationError: when there is no such word, with the nearest one.
+    """
+    try:
+        return Use(word)
+    except ValueError:
+        known = [use.value for use in Use]
+        hint = did_you_mean(word, known)
+        message = f"licence: there is no word {word!r}.{hint} Words: {listed(known)}"
+        raise ValidationError(message, code="unknown_licence") from None
+
+
 def models_for(
     feature: Feature,
     provider: str | None = None,
     *,
+    licence: str | None = None,
     catalogue: Mapping[str, ModelCard] | None = None,
 ) -> list[str]:
     """Return the names of the models that serve a feature, sorted.
@@ -73,13 +90,20 @@ def models_for(
     Args:
         feature: What they must be able to do.
         provider: Who must be able to run them; None for anybody.
+        licence: What their licence must allow, ``free``, ``limited`` or ``research``; None for any.
         catalogue: The models to choose from; None for every known one.
+
+    Raises:
+        ValidationError: when there is no such word for a licence.
     """
+    use = None if licence is None else find_use(licence)
     known = models() if catalogue is None else catalogue
     return [
         card.name
         for card in known.values()
-        if feature in card.features and (provider is None or provider in card.providers)
+        if feature in card.features
+        and (provider is None or provider in card.providers)
+        and (use is None or card.terms.use is use)
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 from tiomagic_domain.acceleration import wants_few_steps
 from tiomagic_domain.catalogue.commits import revisions
 from tiomagic_domain.features import Feature
+from tiomagic_domain.licences import UNSAID, Terms
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.schema import Schema
 from tiomagic_domain.skeletons import ColourOrder
@@ -49,6 +50,7 @@ class ModelCard:
     """One sentence that helps to choose."""
     homepage: str
     licence: str
+    """The licence's own name."""
     engine: str
     """The engine that runs it, the name of a module of the local adapter."""
     repository: str | None
@@ -74,6 +76,8 @@ class ModelCard:
     """The smallest GPU that is known or computed to be enough, with offload; 0 for a CPU."""
     prompt_tokens: int
     """Longest prompt in tokens; what is longer is cut."""
+    terms: Terms = UNSAID
+    """What the licence means for whoever wants to publish a video."""
     skeletons: ColourOrder | None = None
     """Order of the colours in the skeletons that it reads; None for a model that reads none."""
     vocabulary: frozenset[str] = frozenset()

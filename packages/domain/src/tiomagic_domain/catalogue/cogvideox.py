@@ -21,8 +21,9 @@ from types import MappingProxyType
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.licences import Terms, Use, apache
 from tiomagic_domain.parameters import Kind, Parameter
-from tiomagic_domain.schema import MaxPixels, Schema
+from tiomagic_domain.schema import MaxPixels, Rule, Schema, ShorterSide
 
 AUTHORS = "github.com/THUDM/CogVideo, inference/cli_demo.py"
 PIPELINE = "diffusers 0.42.1, CogVideoXPipeline"
@@ -32,6 +33,8 @@ FIRST_FPS = 8
 SECOND_FPS = 16
 FIRST_SIZE = (720, 480)
 SECOND_SIZE = (1360, 768)
+SHORTER = 768
+"""Of the picture model of version 1.5: the authors' table has min(W, H) = 768."""
 
 FIRST_FRAMES = settings.num_frames(
     default=49, low=9, high=49, multiple_of=8, offset=1, source=AUTHORS
@@ -66,6 +69,16 @@ def _sides(size: tuple[int, int], *, given: bool, upright: bool) -> tuple[Parame
     )
 
 
+def _around(shorter: int, longer: int) -> tuple[Parameter, ...]:
+    """Return the sides of a model whose shorter side is fixed, while the picture decides both."""
+    sides = (
+        settings.side(name, default=None, multiple_of=16, low=shorter, high=longer)
+        for name in ("width", "height")
+    )
+    why = f"The shorter side is {shorter}, as in the authors' table."
+    return tuple(replace(side, description=f"{side.description} {why}") for side in sides)
+
+
 def _learned(name: str, side: int) -> Parameter:
     """Return a side of a model that makes one size alone."""
     parameter = settings.side(name, default=side, multiple_of=16, low=side, high=side)
@@ -94,6 +107,7 @@ def _schema(
     pixels: int,
     fps: int,
     dynamic_cfg: bool = True,
+    rule: Rule | None = None,
 ) -> Schema:
     return Schema(
         parameters=(
@@ -110,7 +124,7 @@ def _schema(
             settings.MEMORY,
             settings.ACCELERATION,
         ),
-        rules=(MaxPixels(pixels),),
+        rules=(rule or MaxPixels(pixels),),
         objects=settings.OBJECTS,
     )
 
@@ -125,6 +139,12 @@ T2V_5B = ModelCard(
     description="Six seconds from words at 720x480, eight frames a second.",
     homepage="https://huggingface.co/zai-org/CogVideoX-5b",
     licence="CogVideoX License (research free; commercial use by registration)",
+    terms=Terms(
+        use=Use.LIMITED,
+        publishing="Free for research. For commercial use register first (free, at "
+        "open.bigmodel.cn/mla/form); with more than a million visits a month ask the authors.",
+        source="github.com/zai-org/CogVideo, MODEL_LICENSE",
+    ),
     engine="cogvideox_t2v",
     repository="zai-org/CogVideoX-5b",
     revision="8d6ea3f817438460b25595a120f109b88d5fdfad",
@@ -156,6 +176,7 @@ T2V_2B = replace(
     description="The small one: six seconds from words on a laptop's GPU, free for any use.",
     homepage="https://huggingface.co/zai-org/CogVideoX-2b",
     licence="Apache-2.0",
+    terms=apache("github.com/zai-org/CogVideo, README.md"),
     repository="zai-org/CogVideoX-2b",
     revision="1137dacfc2c9c012bed6a0793f4ecf2ca8e7ba01",
     features=MappingProxyType(
@@ -175,7 +196,8 @@ T2V_2B = replace(
     # The authors measured 4 GB in the same way.
     gpu_memory_gib=6,
     # The authors: DDIM for 2B, DPM for 5B.
-    options=MappingProxyType({"scheduler": "CogVideoXDDIMScheduler"}),
+    # It was trained in fp16, and the authors advise what a model was trained in.
+    options=MappingProxyType({"scheduler": "CogVideoXDDIMScheduler", "gpu_dtype": "float16"}),
 )
 
 I2V_5B = replace(
@@ -224,13 +246,15 @@ T2V_1_5 = replace(
     pixels=SECOND_PIXELS,
     # The authors measured 9 GB with offload in layers and a tiled VAE, on an A100.
     gpu_memory_gib=12,
+    # The authors' table; the pipeline's own default is 226 for both versions.
+    prompt_tokens=224,
 )
 
 I2V_1_5 = replace(
     T2V_1_5,
     name="cogvideox1.5-5b-image-to-video",
     title="CogVideoX 1.5 5B image to video",
-    description="Five or ten seconds from a picture of any shape, sixteen frames a second.",
+    description="Five or ten seconds from a picture, sixteen frames a second.",
     homepage="https://huggingface.co/zai-org/CogVideoX1.5-5B-I2V",
     engine="cogvideox_i2v",
     repository="zai-org/CogVideoX1.5-5B-I2V",
@@ -239,10 +263,11 @@ I2V_1_5 = replace(
         {
             Feature.IMAGE_TO_VIDEO: _schema(
                 Feature.IMAGE_TO_VIDEO,
-                _sides(SECOND_SIZE, given=False, upright=True),
+                _around(SHORTER, SECOND_SIZE[0]),
                 SECOND_FRAMES,
                 pixels=SECOND_PIXELS,
                 fps=SECOND_FPS,
+                rule=ShorterSide(SHORTER),
             )
         }
     ),

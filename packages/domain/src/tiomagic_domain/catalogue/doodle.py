@@ -14,6 +14,7 @@ from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.poses import pose_parameters
 from tiomagic_domain.catalogue.wan import CONDITIONING_SCALE
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
+from tiomagic_domain.licences import Terms, Use
 from tiomagic_domain.parameters import Parameter
 from tiomagic_domain.schema import ExactlyOne, MaxPixels, Schema
 from tiomagic_domain.skeletons import ColourOrder
@@ -97,6 +98,11 @@ DOODLE = ModelCard(
     description="Comes with tiomagic: shapes and stick figures, on any machine in seconds.",
     homepage="docs/doodle.md",
     licence="MIT",
+    terms=Terms(
+        use=Use.FREE,
+        publishing="Any use, also commercial; it was trained on drawings of its own.",
+        source="LICENSE",
+    ),
     engine="wan_vace",
     repository=None,
     features=MappingProxyType({feature: _schema(feature) for feature in Feature}),

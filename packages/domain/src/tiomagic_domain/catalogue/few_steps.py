@@ -8,6 +8,10 @@ VACE is Wan's text model with blocks beside it, and takes that model's LoRA, as 
 nobody has distilled VACE itself. The 1.3B models are left out: the recipes for their LoRA agree
 neither on the steps (8 to 16) nor on its strength (0.4 to 1).
 
+VACE takes it with fewer promises: the authors distilled the text model, and say nothing of VACE.
+The files are the first ones, of which the recipes above are known; LightX2V has newer repositories
+(Wan2.1-Distill-Loras, Wan2.2-Distill-Loras) whose recipes have not been compared.
+
 No commit of the Wan 2.1 repositories is known to be good: the first that is used stays in use.
 """
 

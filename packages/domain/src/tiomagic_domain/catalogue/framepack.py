@@ -18,6 +18,7 @@ from types import MappingProxyType
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard, Part
 from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.licences import tencent
 from tiomagic_domain.parameters import Kind, Parameter
 from tiomagic_domain.schema import MaxPixels, Schema
 
@@ -69,8 +70,9 @@ def _schema(feature: Feature) -> Schema:
         parameters=(
             *INPUTS[feature],
             NEGATIVE_PROMPT,
-            settings.side("width", default=None, multiple_of=16, low=16, high=1280),
-            settings.side("height", default=None, multiple_of=16, low=16, high=1280),
+            # The authors' sizes (bucket_tools.py) are multiples of 32.
+            settings.side("width", default=None, multiple_of=32, low=32, high=1280),
+            settings.side("height", default=None, multiple_of=32, low=32, high=1280),
             Parameter(
                 name="num_frames",
                 kind=Kind.INTEGER,
@@ -96,7 +98,7 @@ def _schema(feature: Feature) -> Schema:
             settings.MEMORY,
             settings.EXACT_ACCELERATION,
         ),
-        rules=(MaxPixels(1280 * 720),),
+        rules=(MaxPixels(1280 * 704, multiple_of=32),),
         # Each section starts from noise of its own, so there are no latents to give.
         objects=(
             *(name for name in settings.OBJECTS if name != "latents"),
@@ -114,6 +116,11 @@ FRAMEPACK = ModelCard(
     description="Long videos from one picture or between two, with the memory of a short one.",
     homepage="https://github.com/lllyasviel/FramePack",
     licence="Tencent Hunyuan Community (not for use in the EU, the UK and South Korea)",
+    terms=tencent(
+        "github.com/Tencent-Hunyuan/HunyuanVideo, LICENSE",
+        " The image encoder is a copy from FLUX.1 Redux, whose own licence is for non-commercial "
+        "use; whether it holds for this encoder, which is Google's SigLIP, is not said.",
+    ),
     engine="framepack",
     repository="hunyuanvideo-community/HunyuanVideo",
     revision="e8c2aaa66fe3742a32c11a6766aecbf07c56e773",

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue.wan import T2V_14B, VACE_14B
 from tiomagic_domain.features import Feature
+from tiomagic_domain.licences import Terms, Use
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.schema import Schema
 
@@ -22,6 +23,14 @@ REPOSITORY = "vrgamedevgirl84/Wan14BT2VFusioniX"
 SOURCE = "public recipes for the FusionX LoRAs"
 LORA_GIB = 0.3
 """Rank 32 to 64 on every layer of a 14B transformer, computed from the shapes."""
+
+TERMS = Terms(
+    use=Use.RESEARCH,
+    publishing="The LoRA names no licence, and CausVid, one of those it was mixed from, is said to "
+    "be for non-commercial use (CC BY-NC 4.0): ask its author before you earn money with a video. "
+    "Wan 2.1 itself is Apache-2.0.",
+    source=f"huggingface.co/{REPOSITORY}, which names none",
+)
 
 RECIPE = {"num_inference_steps": 8, "guidance_scale": 1.0, "flow_shift": 2.0}
 
@@ -46,6 +55,7 @@ T2V = replace(
     description="The large text model in 8 steps without guidance: a twelfth of the work.",
     homepage=f"https://huggingface.co/{REPOSITORY}",
     licence="Apache-2.0 (Wan 2.1); the LoRA names none",
+    terms=TERMS,
     loras=_lora("Wan2.1_T2V_14B_FusionX_LoRA.safetensors"),
     features=MappingProxyType(
         {Feature.TEXT_TO_VIDEO: _schema(T2V_14B.schema(Feature.TEXT_TO_VIDEO))}
@@ -61,6 +71,7 @@ VACE_I2V = replace(
     description="Brings one picture to life in 8 steps without guidance.",
     homepage=T2V.homepage,
     licence=T2V.licence,
+    terms=TERMS,
     # Made for the model that takes a picture by another door: what VACE has no layers for is left
     # out, the 40 blocks that both have are changed.
     loras=_lora("Wan2.1_I2V_14B_FusionX_LoRA.safetensors"),

@@ -4,6 +4,10 @@ Guidance is not an argument of these pipelines but a part of them, which the eng
 call. For a picture the pipeline would choose the size by itself, from a list and by the picture's
 shape; here it makes the size that it is asked for.
 
+What the authors' script does beside, and is not done here: it rewrites the prompt with a language
+model, and they warn of lower quality without, so describe at length what you want to see. Up to
+twice the 121 frames of the training are allowed: the parameter says what it was trained on.
+
 A revision is a commit that several independent projects pin.
 """
 
@@ -15,6 +19,7 @@ from types import MappingProxyType
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.licences import tencent
 from tiomagic_domain.schema import MaxPixels, Schema
 
 SOURCE = "diffusers 0.42.1, HunyuanVideo15Pipeline"
@@ -66,6 +71,7 @@ TEXT = ModelCard(
     description="Video from words at 480p, with writing in it where the prompt quotes it.",
     homepage="https://github.com/Tencent-Hunyuan/HunyuanVideo-1.5",
     licence="Tencent Hunyuan Community (not for use in the EU, the UK and South Korea)",
+    terms=tencent("github.com/Tencent-Hunyuan/HunyuanVideo-1.5, LICENSE"),
     engine="hunyuan15_t2v",
     repository="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v",
     revision="286be7ce72277246578a3e3cc2487e95ddae5bcf",

@@ -1,7 +1,9 @@
 """Kandinsky 5.0 by Kandinsky Lab: a small model for words, English or Russian, at 24 frames/s.
 
 The weights are those of the 5 s variant that was tuned on chosen videos (sft). The authors make
-three sizes with it, 512x512 and 768x512 either way round, and at most five seconds.
+three sizes with it, 512x512 and 768x512 either way round, and at most five seconds. Their script
+has a language model write out short prompts before; here the prompt is read as it is, since that
+model is another 15 GiB, so describe at length what you want to see.
 
 The repository is named in the documentation of diffusers; licence, sizes and defaults are those of
 github.com/kandinskylab/kandinsky-5. No commit of the repository is known to be good: the first
@@ -15,6 +17,7 @@ from types import MappingProxyType
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.licences import tencent
 from tiomagic_domain.schema import MaxPixels, Schema
 
 CONFIG = "the authors' configs/k5_lite_t2v_5s_sft_sd.yaml"
@@ -43,8 +46,10 @@ WORDS = Schema(
     parameters=(
         *INPUTS[Feature.TEXT_TO_VIDEO],
         settings.negative_prompt(default=NEGATIVE_PROMPT, source=SCRIPT),
-        settings.side("width", default=768, multiple_of=16, low=16, high=768),
-        settings.side("height", default=512, multiple_of=16, low=16, high=768),
+        # With MaxPixels the authors' three sizes and no other: outside of 480 to 854 pixels the
+        # pipeline scales the positions otherwise, without a word.
+        settings.side("width", default=768, multiple_of=256, low=512, high=768),
+        settings.side("height", default=512, multiple_of=256, low=512, high=768),
         settings.num_frames(
             default=121,
             low=5,
@@ -62,7 +67,7 @@ WORDS = Schema(
         settings.MEMORY,
         settings.EXACT_ACCELERATION,
     ),
-    rules=(MaxPixels(PIXELS),),
+    rules=(MaxPixels(PIXELS, multiple_of=256),),
     objects=OBJECTS,
 )
 
@@ -72,7 +77,12 @@ LITE = ModelCard(
     family="kandinsky5",
     description="A small model with a large reader: follows long English and Russian prompts.",
     homepage="https://github.com/kandinskylab/kandinsky-5",
-    licence="MIT",
+    licence="MIT; the VAE is HunyuanVideo's",
+    terms=tencent(
+        "github.com/kandinskylab/kandinsky-5, LICENSE and README.md",
+        " That is the licence of HunyuanVideo, whose VAE decodes the frames; Kandinsky's own "
+        "weights are MIT, and its text encoders are Qwen2.5-VL (Apache-2.0) and CLIP (MIT).",
+    ),
     engine="kandinsky5",
     repository="kandinskylab/Kandinsky-5.0-T2V-Lite-sft-5s-Diffusers",
     features=MappingProxyType({Feature.TEXT_TO_VIDEO: WORDS}),

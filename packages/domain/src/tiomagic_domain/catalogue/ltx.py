@@ -5,6 +5,11 @@ that are no multiple of 32, and cut a frame count that is not 8k+1 without sayin
 the schema is strict. The frame rate is an input of the model, so that ``fps`` is more than a number
 in the file.
 
+What the authors' scripts do beside, and is not done here: they write out prompts of under 120 words
+with a language model, so describe at length what you want to see; and 0.9.8 makes two thirds of the
+size first and then a second pass over an enlarged one, with weights of its own (an upscaler) that
+the pipeline has no place for. One pass at full size is what diffusers' own example does.
+
 A revision is a commit that several independent projects pin.
 """
 
@@ -16,11 +21,11 @@ from types import MappingProxyType
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.licences import Terms, Use
 from tiomagic_domain.parameters import Kind, Parameter
 from tiomagic_domain.schema import MaxPixels, Schema
 
 PIPELINE = "diffusers 0.42.1, LTXPipeline"
-DOCS = "diffusers 0.42.1, documentation of LTX-Video"
 CONFIG = "github.com/Lightricks/LTX-Video, configs/ltxv-2b-0.9.yaml"
 AUTHORS = "github.com/Lightricks/LTX-Video, inference.py"
 
@@ -37,8 +42,9 @@ DISTILLED_SIZE = (1216, 704)
 # What the authors' inference.py asks the model to stay away from.
 NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
 
-TIMESTEPS = (1000.0, 993.0, 987.0, 981.0, 975.0, 909.0, 725.0, 0.03)
-"""The time steps that the model was distilled for: documentation of diffusers."""
+DISTILLED_CONFIG = "github.com/Lightricks/LTX-Video, configs/ltxv-13b-0.9.8-distilled.yaml"
+TIMESTEPS = (1000.0, 993.7, 987.5, 981.2, 975.0, 909.4, 725.0)
+"""The time steps that the model was distilled for: first_pass of DISTILLED_CONFIG."""
 
 
 def number(
@@ -85,6 +91,9 @@ def steps(*, default: int, source: str) -> Parameter:
     return replace(settings.num_inference_steps(default=default, source=source), minimum=2)
 
 
+# The configuration that steps and guidance are from has 0.7 together with spatio-temporal guidance
+# (STG, another pass of the transformer). LTXPipeline has no STG, and 0.7 without it takes back
+# contrast that nothing has added: 0, the pipeline's own.
 GUIDANCE_RESCALE = number(
     "guidance_rescale",
     default=0.0,
@@ -98,23 +107,23 @@ TIMESTEP_AWARE = (
         "decode_timestep",
         default=0.05,
         high=1.0,
-        source=DOCS,
+        source=DISTILLED_CONFIG,
         description="The time step that the VAE, which does the last step, is told.",
     ),
     number(
         "decode_noise_scale",
         default=0.025,
         high=1.0,
-        source=DOCS,
+        source=DISTILLED_CONFIG,
         description="Noise that the VAE gets to take away.",
     ),
 )
 
 IMAGE_NOISE = number(
     "image_cond_noise_scale",
-    default=0.0,
+    default=0.15,
     high=1.0,
-    source=DOCS,
+    source="github.com/Lightricks/LTX-Video, ltx_video/inference.py",
     description="Noise on the given pictures in each step: more lets them move more.",
 )
 
@@ -144,7 +153,7 @@ def _first(feature: Feature) -> Schema:
 
 def _distilled(feature: Feature) -> Schema:
     pictures = () if feature is Feature.TEXT_TO_VIDEO else (IMAGE_NOISE,)
-    few = settings.num_inference_steps(default=len(TIMESTEPS), source=DOCS)
+    few = settings.num_inference_steps(default=len(TIMESTEPS), source=DISTILLED_CONFIG)
     return Schema(
         parameters=(
             *INPUTS[feature],
@@ -178,7 +187,13 @@ FIRST = ModelCard(
     family="ltx-video",
     description="Small and very fast: more than six seconds from words or a picture.",
     homepage="https://huggingface.co/Lightricks/LTX-Video",
-    licence="Lightricks' own for LTX-Video 2B v0.9 (in the repository)",
+    licence="LTX-Video 2B v0.9, OpenRAIL-M (research and academic use only)",
+    terms=Terms(
+        use=Use.RESEARCH,
+        publishing="For research and academic use only, not for commercial use; the versions from "
+        "0.9.5 on have another licence.",
+        source="github.com/Lightricks/LTX-Video, README.md and issue 44",
+    ),
     engine="ltx",
     repository="Lightricks/LTX-Video",
     revision="8984fa25007f376c1a299016d0957a37a2f797bb",
@@ -198,9 +213,15 @@ DISTILLED = replace(
     FIRST,
     name="ltx-video-0.9.8-distilled",
     title="LTX-Video 0.9.8, 13B distilled",
-    description="Eight steps without guidance: words, a picture, or the way between two pictures.",
+    description="Seven steps without guidance: words, a picture, or the way between two pictures.",
     homepage="https://huggingface.co/Lightricks/LTX-Video-0.9.8-13B-distilled",
     licence="LTX-Video Open Weights License 0.X",
+    terms=Terms(
+        use=Use.LIMITED,
+        publishing="Commercial use is free for a company with less than $10 million of revenue a "
+        "year; a larger one needs a paid licence of Lightricks.",
+        source="the licence in the model's repository",
+    ),
     engine="ltx_condition",
     repository="Lightricks/LTX-Video-0.9.8-13B-distilled",
     revision="7c64400e1861cc0d7b98d570a1926d5408ec60cd",

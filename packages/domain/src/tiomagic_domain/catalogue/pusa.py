@@ -14,8 +14,14 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from tiomagic_domain.catalogue.wan import PIXELS_720P, T2V_14B, wan_schema
+from tiomagic_domain.catalogue.wan import (
+    ENGLISH_NEGATIVE_PROMPT,
+    PIXELS_720P,
+    T2V_14B,
+    wan_schema,
+)
 from tiomagic_domain.features import Feature
+from tiomagic_domain.licences import apache
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.parameters import Kind, Parameter
 from tiomagic_domain.schema import Schema, WithinVideo
@@ -86,7 +92,14 @@ DEFAULTS = {"num_inference_steps": 30, "guidance_scale": 3.0, "flow_shift": 5.0,
 def _schema(feature: Feature) -> Schema:
     pictures = PICTURES[feature]
     extra = (LORA_ALPHA, *pictures)
-    base = wan_schema(feature, size=(1280, 720), flow_shift=5.0, extra=extra)
+    base = wan_schema(
+        feature,
+        size=(1280, 720),
+        flow_shift=5.0,
+        # The English text, as the authors' script has it.
+        negative=(ENGLISH_NEGATIVE_PROMPT, f"{SOURCE}, wan_14b_text_to_video_pusa.py"),
+        extra=extra,
+    )
     parameters = tuple(
         replace(p, default=DEFAULTS[p.name], source=SOURCE) if p.name in DEFAULTS else p
         for p in base.parameters
@@ -105,6 +118,7 @@ PUSA = replace(
     family="pusa",
     description="Video from words, or from pictures that stay as they are or move along.",
     homepage="https://github.com/Yaofang-Liu/Pusa-VidGen",
+    terms=apache("github.com/Yaofang-Liu/Pusa-VidGen, LICENSE"),
     engine="pusa",
     loras=(
         Lora(

@@ -19,8 +19,9 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
-from tiomagic_domain.catalogue.wan import NEGATIVE_PROMPT
+from tiomagic_domain.catalogue.wan import ENGLISH_NEGATIVE_PROMPT, NEGATIVE_PROMPT
 from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.licences import Terms, Use
 from tiomagic_domain.schema import MaxPixels, Schema
 
 SCRIPT = "the authors' generate_video_df.py (github.com/SkyworkAI/SkyReels-V2)"
@@ -37,16 +38,20 @@ def _schema(feature: Feature, script: str = SCRIPT) -> Schema:
     return Schema(
         parameters=(
             *INPUTS[feature],
+            # The authors' two scripts differ: Chinese for diffusion forcing, English for the rest.
             settings.negative_prompt(
-                default=NEGATIVE_PROMPT,
-                source="the examples of Wan 2.1, whose words are theirs too",
+                default=NEGATIVE_PROMPT if script == SCRIPT else ENGLISH_NEGATIVE_PROMPT,
+                source=script,
             ),
             settings.side("width", default=width, multiple_of=16, low=16, high=1280),
             settings.side("height", default=height, multiple_of=16, low=16, high=1280),
             settings.num_frames(
                 default=FRAMES, low=5, high=FRAMES, multiple_of=4, offset=1, source=script
             ),
+            # The scripts' own; the README's table advises 50, which take five thirds of the time.
             settings.num_inference_steps(default=30, source=script),
+            # For a picture the README says 5.0 with a shift of 5.0 in its table and of 3.0 in two
+            # notes; the table is about all models, and diffusers' documentation has 5.0 too.
             settings.guidance_scale(default=6.0 if words else 5.0, source=README),
             settings.flow_shift(default=8.0 if words else 5.0, source=README),
             settings.SEED,
@@ -67,6 +72,13 @@ DF_14B = ModelCard(
     description="Film-like shots at 24 frames a second from words, a picture, or two.",
     homepage="https://github.com/SkyworkAI/SkyReels-V2",
     licence="Skywork Community License",
+    terms=Terms(
+        use=Use.LIMITED,
+        publishing="Commercial use is allowed without asking, under the Skywork Community License: "
+        "nothing unlawful or harmful, and no internet service without a security review and "
+        "record.",
+        source="github.com/SkyworkAI/SkyReels-V2, LICENSE.txt",
+    ),
     engine="skyreels_df",
     repository="Skywork/SkyReels-V2-DF-14B-540P-Diffusers",
     features=MappingProxyType(

@@ -17,6 +17,7 @@ from tiomagic_domain.catalogue import few_steps, settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.poses import pose_parameters
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
+from tiomagic_domain.licences import apache
 from tiomagic_domain.parameters import Kind, Parameter
 from tiomagic_domain.schema import ExactlyOne, MaxPixels, Schema
 from tiomagic_domain.skeletons import ColourOrder
@@ -27,14 +28,32 @@ PIXELS_480P = 832 * 480
 PIXELS_720P = 1280 * 720
 FPS = 16
 
-# What the authors' own examples ask the model to stay away from.
 NEGATIVE_PROMPT = (
+    "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，"
+    "JPEG压缩残留，丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，"
+    "手指融合，静止不动的画面，杂乱的背景，三条腿，背景人很多，倒着走"
+)
+"""What the authors' scripts ask every model to stay away from (wan/configs/shared_config.py). The
+text encoder reads Chinese as well as English; ENGLISH_NEGATIVE_PROMPT says the same."""
+CAMERA_SHAKE, CUT = "镜头晃动，", "镜头切换，"
+"""What they put in front of it: the first for pictures, both between two (cut, camera shake)."""
+NEGATIVE_SOURCE = "Wan 2.1, wan/configs/shared_config.py"
+NEGATIVE_PREFIXES = MappingProxyType(
+    {
+        Feature.IMAGE_TO_VIDEO: (CAMERA_SHAKE, "Wan 2.1, wan/configs/wan_i2v_14B.py"),
+        Feature.INTERPOLATE: (CUT + CAMERA_SHAKE, "Wan 2.1, wan/configs/__init__.py"),
+    }
+)
+"""Of the models that have a task of their own for it. VACE uses the plain text for everything."""
+
+ENGLISH_NEGATIVE_PROMPT = (
     "Bright tones, overexposed, static, blurred details, subtitles, style, works, paintings, "
     "images, static, overall gray, worst quality, low quality, JPEG compression residue, ugly, "
     "incomplete, extra fingers, poorly drawn hands, poorly drawn faces, deformed, disfigured, "
     "misshapen limbs, fused fingers, still picture, messy background, three legs, many people in "
     "the background, walking backwards"
 )
+"""The same in English, as the documentation of diffusers, SkyReels-V2 and Pusa have it."""
 
 CONDITIONING_SCALE = Parameter(
     name="conditioning_scale",
@@ -63,6 +82,7 @@ def wan_schema(
     guidance_scale: float = 5.0,
     steps: int = 50,
     source: str = SOURCE,
+    negative: tuple[str, str] = (NEGATIVE_PROMPT, NEGATIVE_SOURCE),
     extra: tuple[Parameter, ...] = (),
 ) -> Schema:
     """Return the parameters of one feature of a Wan model.
@@ -74,15 +94,18 @@ def wan_schema(
         guidance_scale: Default strength of guidance.
         steps: Default number of denoising steps.
         source: Who says so of the shift and the guidance.
+        negative: Default negative prompt, and who says so.
         extra: Parameters of this model alone.
     """
     width, height = size if feature is Feature.TEXT_TO_VIDEO else (None, None)
     # Only VACE does poses; its annotator turns the channels round when it has drawn them.
     poses = VACE_POSES if feature is Feature.POSE_GUIDANCE else ()
     shared = (
-        settings.negative_prompt(default=NEGATIVE_PROMPT, source="the authors' examples"),
+        settings.negative_prompt(default=negative[0], source=negative[1]),
         settings.side("width", default=width, multiple_of=16, low=16, high=1280),
         settings.side("height", default=height, multiple_of=16, low=16, high=1280),
+        # Up to twice the length of the training, for which the authors promise nothing: the
+        # parameter says so, and people use it.
         settings.num_frames(default=81, low=5, high=161, multiple_of=4, offset=1, source=SOURCE),
         settings.num_inference_steps(default=steps, source=SOURCE),
         settings.guidance_scale(default=guidance_scale, source=source),
@@ -100,6 +123,12 @@ def wan_schema(
         rules=(*one_pose, MaxPixels(PIXELS_720P)),
         objects=settings.OBJECTS,
     )
+
+
+def negative_of(feature: Feature) -> tuple[str, str]:
+    """Return the negative prompt of a model for one feature, with the authors' prefix for it."""
+    prefix, source = NEGATIVE_PREFIXES.get(feature, ("", NEGATIVE_SOURCE))
+    return prefix + NEGATIVE_PROMPT, source
 
 
 def wan_vace_features(
@@ -128,6 +157,7 @@ T2V_14B = ModelCard(
     description="The large text model: the best motion of the family from words alone.",
     homepage="https://github.com/Wan-Video/Wan2.1",
     licence="Apache-2.0",
+    terms=apache("github.com/Wan-Video/Wan2.1, LICENSE.txt"),
     engine="wan_t2v",
     repository="Wan-AI/Wan2.1-T2V-14B-Diffusers",
     revision="38ec498cb3208fb688890f8cc7e94ede2cbd7f68",
@@ -146,7 +176,8 @@ T2V_1_3B = replace(
     T2V_14B,
     name="wan2.1-t2v-1.3b",
     title="Wan 2.1 text to video 1.3B",
-    description="The small text model: runs on a gaming GPU at 480p.",
+    # The authors' README says so; their script refuses 720p for it, and here you may try.
+    description="The small text model: runs on a gaming GPU at 480p; 720p is less stable.",
     repository="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
     revision="0fad780a534b6463e45facd96134c9f345acfa5b",
     features=MappingProxyType(
@@ -176,7 +207,11 @@ I2V_720P = replace(
     features=MappingProxyType(
         {
             Feature.IMAGE_TO_VIDEO: wan_schema(
-                Feature.IMAGE_TO_VIDEO, size=(1280, 720), flow_shift=5.0, steps=40
+                Feature.IMAGE_TO_VIDEO,
+                size=(1280, 720),
+                flow_shift=5.0,
+                steps=40,
+                negative=negative_of(Feature.IMAGE_TO_VIDEO),
             )
         }
     ),
@@ -195,7 +230,11 @@ I2V_480P = replace(
     features=MappingProxyType(
         {
             Feature.IMAGE_TO_VIDEO: wan_schema(
-                Feature.IMAGE_TO_VIDEO, size=(832, 480), flow_shift=3.0, steps=40
+                Feature.IMAGE_TO_VIDEO,
+                size=(832, 480),
+                flow_shift=3.0,
+                steps=40,
+                negative=negative_of(Feature.IMAGE_TO_VIDEO),
             )
         }
     ),
@@ -206,11 +245,19 @@ FLF2V_720P = replace(
     I2V_720P,
     name="wan2.1-flf2v-14b-720p",
     title="Wan 2.1 first and last frame to video 14B, 720p",
-    description="Draws the frames between two pictures.",
+    description="Draws the frames between two pictures; its authors advise Chinese prompts, which "
+    "it was trained on.",
     repository="Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers",
     revision="17c30769b1e0b5dcaa1799b117bf20a9c31f59d7",
     features=MappingProxyType(
-        {Feature.INTERPOLATE: wan_schema(Feature.INTERPOLATE, size=(1280, 720), flow_shift=16.0)}
+        {
+            Feature.INTERPOLATE: wan_schema(
+                Feature.INTERPOLATE,
+                size=(1280, 720),
+                flow_shift=16.0,
+                negative=negative_of(Feature.INTERPOLATE),
+            )
+        }
     ),
 )
 
@@ -232,7 +279,8 @@ VACE_1_3B = replace(
     VACE_14B,
     name="wan2.1-vace-1.3b",
     title="Wan 2.1 VACE 1.3B",
-    description="One small model for all four features; fits a gaming GPU at 480p.",
+    description="One small model for all four features; fits a gaming GPU at 480p, for which it "
+    "was trained.",
     repository="Wan-AI/Wan2.1-VACE-1.3B-diffusers",
     revision="ec4d2cb062b548996b179d493fdd05340de702a1",
     weights_gib=17.0,

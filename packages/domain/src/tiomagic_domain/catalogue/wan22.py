@@ -5,7 +5,8 @@ with its own guidance. Where the second takes over stands in the repository (``b
 
 The 5B model has another VAE, which makes 16 pixels into one in space, so that its sides are
 multiples of 32 (the pipeline accepts multiples of 16 and rounds down), and 24 frames a second. It
-makes videos from words and from a picture; a last frame it would take and ignore.
+makes videos from words and from a picture; a last frame it would take and ignore. Up to twice the
+121 frames of its training are allowed: the parameter says what it was trained on.
 
 A revision is a commit that several independent projects pin.
 """
@@ -19,10 +20,12 @@ from tiomagic_domain.catalogue import few_steps, settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.wan import NEGATIVE_PROMPT, PIXELS_480P, PIXELS_720P
 from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.licences import apache
 from tiomagic_domain.parameters import Kind, Parameter
-from tiomagic_domain.schema import MaxPixels, Schema
+from tiomagic_domain.schema import MaxPixels, OffTogether, Schema
 
 HOMEPAGE = "https://github.com/Wan-Video/Wan2.2"
+NEGATIVE_SOURCE = "Wan 2.2, wan/configs/shared_config.py"
 FPS = 16
 FPS_5B = 24
 PIXELS_5B = 1280 * 704
@@ -38,7 +41,7 @@ def _guidance_scale_2(default: float, source: str) -> Parameter:
         maximum=20.0,
         source=source,
         description="Guidance of the second expert, which draws the details; guidance_scale is "
-        "that of the first.",
+        "that of the first. At guidance_scale 1 it has to be 1 as well: guidance is off then.",
     )
 
 
@@ -48,7 +51,7 @@ def _a14b(feature: Feature, *, flow_shift: float, scales: tuple[float, float], f
     return Schema(
         parameters=(
             *INPUTS[feature],
-            settings.negative_prompt(default=NEGATIVE_PROMPT, source="the authors' examples"),
+            settings.negative_prompt(default=NEGATIVE_PROMPT, source=NEGATIVE_SOURCE),
             settings.side("width", default=width, multiple_of=16, low=16, high=1280),
             settings.side("height", default=height, multiple_of=16, low=16, high=1280),
             settings.num_frames(
@@ -64,7 +67,8 @@ def _a14b(feature: Feature, *, flow_shift: float, scales: tuple[float, float], f
             settings.MEMORY,
             settings.ACCELERATION,
         ),
-        rules=(MaxPixels(PIXELS_720P),),
+        # The pipeline looks at the first expert's guidance alone, and turns both off by it.
+        rules=(MaxPixels(PIXELS_720P), OffTogether("guidance_scale", "guidance_scale_2")),
         objects=settings.OBJECTS,
     )
 
@@ -75,7 +79,7 @@ def _5b(feature: Feature) -> Schema:
     return Schema(
         parameters=(
             *INPUTS[feature],
-            settings.negative_prompt(default=NEGATIVE_PROMPT, source="the authors' examples"),
+            settings.negative_prompt(default=NEGATIVE_PROMPT, source=NEGATIVE_SOURCE),
             settings.side("width", default=width, multiple_of=32, low=32, high=1280),
             settings.side("height", default=height, multiple_of=32, low=32, high=1280),
             settings.num_frames(
@@ -102,6 +106,7 @@ T2V_A14B = ModelCard(
     description="Two experts of 14B for video from words: film-like light and motion.",
     homepage=HOMEPAGE,
     licence="Apache-2.0",
+    terms=apache("github.com/Wan-Video/Wan2.2, LICENSE.txt"),
     engine="wan_t2v",
     repository="Wan-AI/Wan2.2-T2V-A14B-Diffusers",
     revision="5be7df9619b54f4e2667b2755bc6a756675b5cd7",

@@ -1,0 +1,52 @@
+"""What the licences of the models allow, as their own texts have it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tiomagic_domain.catalogue import find_model, find_use, models
+from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.licences import UNSAID, Use
+
+
+@pytest.mark.parametrize(
+    ("name", "use", "words"),
+    [
+        # github.com/Wan-Video/Wan2.1, LICENSE.txt: Apache-2.0.
+        ("wan2.1-t2v-14b", Use.FREE, "commercial"),
+        # Lightricks' staff in LTX-Video issue 44: research and academic use.
+        ("ltx-video", Use.RESEARCH, "not for commercial use"),
+        # github.com/Lightricks/LTX-2, LICENSE, 2.1: annual revenues of at least $10,000,000.
+        ("ltx-2", Use.LIMITED, "$10 million"),
+        # github.com/Tencent-Hunyuan/HunyuanVideo-1.5, LICENSE: the Territory, 100 million users.
+        ("hunyuanvideo-1.5", Use.LIMITED, "South Korea"),
+        ("framepack-i2v-hy", Use.LIMITED, "100 million"),
+        ("kandinsky5-lite", Use.LIMITED, "HunyuanVideo"),
+        # github.com/zai-org/CogVideo, MODEL_LICENSE, section 2.
+        ("cogvideox-5b", Use.LIMITED, "register"),
+        ("cogvideox-2b", Use.FREE, "commercial"),
+        # github.com/SkyworkAI/SkyReels-V2, LICENSE.txt: commercial use without another request.
+        ("skyreels-v2-df-14b-540p", Use.LIMITED, "without asking"),
+        ("wan2.1-14b-t2v-fusionx", Use.RESEARCH, "names no licence"),
+    ],
+)
+def test_a_licence_is_told_truly(name: str, use: Use, words: str) -> None:
+    """The word, and what to know before a video is published."""
+    terms = find_model(name).terms
+    assert terms.use is use
+    assert words in terms.publishing
+
+
+@pytest.mark.parametrize("card", models().values(), ids=lambda card: card.name)
+def test_every_card_says_what_its_licence_allows(card) -> None:
+    """None of ours leaves it open, and each names where it is said."""
+    assert card.terms is not UNSAID
+    assert card.terms.publishing.endswith(".")
+    assert card.terms.source
+
+
+def test_a_word_that_is_none_is_answered_with_the_nearest() -> None:
+    """As for features and models."""
+    assert find_use("limited") is Use.LIMITED
+    with pytest.raises(ValidationError, match="Did you mean 'research'"):
+        find_use("reserch")
