@@ -46,6 +46,11 @@ Weights and GPU memory are in GiB: the weights as counted from their shapes in t
 run in, the GPU as the smallest that is known or computed to be enough, with parts of the model
 waiting in main memory.
 
+The word under *use* says how far a licence goes: `free` for any use, `limited` for commercial use
+under a condition (a revenue, a territory, a registration), `research` for no commercial use. Each
+page says what to know before you publish a video; `tiomagic models --licence free` and
+`tm.get_models(feature, licence="free")` list the models of one word.
+
 """
 
 REACHED = """\
@@ -80,11 +85,11 @@ def pages() -> dict[Path, str]:
 def overview() -> Iterator[str]:
     """Give the lines of the table of all models."""
     labels = [feature.label for feature in Feature]
-    yield from model_page.head("model", *labels, "frames/s", "weights", "GPU", "licence")
+    yield from model_page.head("model", *labels, "frames/s", "weights", "GPU", "use", "licence")
     for card in cards():
         does = ["●" if feature in card.features else "" for feature in Feature]
         gpu = f"{card.gpu_memory_gib:g}" if card.gpu_memory_gib else "none"
-        facts = (str(card.fps), f"{card.weights_gib:g}", gpu, card.licence)
+        facts = (str(card.fps), f"{card.weights_gib:g}", gpu, card.terms.use.value, card.licence)
         yield model_page.row(f"[`{card.name}`]({card.name}.md)", *does, *facts)
 
 

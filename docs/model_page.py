@@ -8,7 +8,15 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.parameters import UNSET, Kind, Parameter, describe_range
-from tiomagic_domain.schema import ExactlyOne, MaxPixels, Rule, Schema, WithinVideo
+from tiomagic_domain.schema import (
+    ExactlyOne,
+    MaxPixels,
+    OffTogether,
+    Rule,
+    Schema,
+    ShorterSide,
+    WithinVideo,
+)
 
 COMMITS = "../weights.md#which-commit"
 """Where it is said what happens to a repository without a known commit."""
@@ -56,7 +64,8 @@ def _facts(card: ModelCard) -> Iterator[str]:
     home = card.homepage
     where = home if home.startswith("https://") else f"[{home}](../../{home})"
     yield row("homepage", where)
-    yield row("licence", card.licence)
+    yield row("licence", f"{card.licence}: `{card.terms.use.value}`")
+    yield row("before you publish a video", f"{card.terms.publishing} ({card.terms.source})")
     for name, text in _weights(card):
         yield row(name, text)
     yield row("all weights", f"{card.weights_gib:g} GiB; largest part {card.largest_gib:g} GiB")
@@ -153,6 +162,10 @@ def _rule(rule: Rule) -> str:
             return f"Exactly one of {' and '.join(f'`{name}`' for name in names)} is given."
         case MaxPixels(pixels=pixels):
             return f"`width` times `height` is at most {pixels:,}."
+        case ShorterSide(pixels=pixels):
+            return f"The shorter of `width` and `height` is {pixels}."
+        case OffTogether(switch=switch, follower=follower):
+            return f"Where `{switch}` is 1, `{follower}` is 1 too: guidance is off then."
         case WithinVideo(position=position, frames=frames, ratio=ratio):
             return f"`{position}` is at most (`{frames}` - 1) / {ratio}."
         case _:

@@ -219,10 +219,13 @@ class AsyncTioMagic(AsyncFeatureCalls):
         return await self.call(self._tm.get_providers)
 
     async def get_models(
-        self, feature: FeatureName, provider: ProviderName | None = None
+        self,
+        feature: FeatureName,
+        provider: ProviderName | None = None,
+        licence: str | None = None,
     ) -> list[AnyModel]:
         """Return the models for a feature; see :meth:`tiomagic.TioMagic.get_models`."""
-        return await self.call(self._tm.get_models, feature, provider)
+        return await self.call(self._tm.get_models, feature, provider, licence)
 
     async def get_default_model(self, provider: ProviderName | None = None) -> AnyModel:
         """Return the model that runs when none is named."""

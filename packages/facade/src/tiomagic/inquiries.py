@@ -182,21 +182,26 @@ class Inquiries(ABC):
         return cast("list[AnyProvider]", self._session.provider_names())
 
     def get_models(
-        self, feature: FeatureName, provider: ProviderName | None = None
+        self,
+        feature: FeatureName,
+        provider: ProviderName | None = None,
+        licence: str | None = None,
     ) -> list[AnyModel]:
         """Return the names of the models for a feature, sorted.
 
         Args:
             feature: Such as ``text_to_video``.
             provider: Who must be able to run them; None for anybody.
+            licence: What their licence allows: ``free`` (any use), ``limited`` (commercial use
+                under a condition) or ``research`` (no commercial use); None for any.
 
         Raises:
-            ValidationError: when there is no such feature.
+            ValidationError: when there is no such feature, or no such word for a licence.
             UnknownProviderError: when there is no such provider.
         """
         from tiomagic import listing
 
-        names = listing.model_names(self._session, feature, provider)
+        names = listing.model_names(self._session, feature, provider, licence)
         return cast("list[AnyModel]", names)
 
     def get_default_model(self, provider: ProviderName | None = None) -> AnyModel:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tiomagic_domain.catalogue import ModelCard, find_feature, find_model, models, models_for
+from tiomagic_domain.catalogue import (
+    ModelCard,
+    find_feature,
+    find_model,
+    find_use,
+    models,
+    models_for,
+)
 from tiomagic_domain.features import Feature
 
 if TYPE_CHECKING:
@@ -14,10 +21,12 @@ if TYPE_CHECKING:
 Tree = dict[str, dict[str, dict[str, str]]]
 
 
-def model_names(session: Session, feature: str, provider: str | None) -> list[str]:
+def model_names(
+    session: Session, feature: str, provider: str | None, licence: str | None = None
+) -> list[str]:
     """Return the models for a feature, sorted; see :meth:`tiomagic.TioMagic.get_models`."""
     session.check_provider(provider)
-    return models_for(find_feature(feature), provider)
+    return models_for(find_feature(feature), provider, licence=licence)
 
 
 def schema(feature: str, model: str) -> Schema:
@@ -26,14 +35,24 @@ def schema(feature: str, model: str) -> Schema:
     return find_model(model, served).schema(served)
 
 
-def cards(feature: str | None = None, provider: str | None = None) -> list[ModelCard]:
-    """Return the cards of the models that can do a feature on a provider, sorted by name."""
+def cards(
+    feature: str | None = None, provider: str | None = None, licence: str | None = None
+) -> list[ModelCard]:
+    """Return the cards of the models that can do a feature on a provider, sorted by name.
+
+    Args:
+        feature: None for any.
+        provider: None for any.
+        licence: ``free``, ``limited`` or ``research``; None for any.
+    """
     served = None if feature is None else find_feature(feature)
+    use = None if licence is None else find_use(licence)
     return [
         card
         for card in models().values()
         if (served is None or served in card.features)
         and (provider is None or provider in card.providers)
+        and (use is None or card.terms.use is use)
     ]
 
 

@@ -117,7 +117,9 @@ class FeatureCalls(ABC):
           (15 of 21 models).
         * ``audio_guidance_scale``: How closely the sound follows the prompt (1 of 21 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a third of the time (1 of 21 models).
+          saves a quarter of the time (1 of 21 models).
+        * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
+          of one block (1 of 21 models).
         * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 21
           models).
         * ``decode_timestep``: The time step that the VAE, which does the last step, is told (1 of
@@ -126,7 +128,8 @@ class FeatureCalls(ABC):
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
           moves less; the authors advise 1.3 to 1.5 (1 of 21 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
-          guidance_scale is that of the first (1 of 21 models).
+          guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
+          is off then (1 of 21 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
@@ -232,7 +235,9 @@ class FeatureCalls(ABC):
           time (1 of 19 models).
         * ``audio_guidance_scale``: How closely the sound follows the prompt (1 of 19 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a third of the time (1 of 19 models).
+          saves a quarter of the time (1 of 19 models).
+        * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
+          of one block (1 of 19 models).
         * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 19
           models).
         * ``decode_timestep``: The time step that the VAE, which does the last step, is told (1 of
@@ -247,7 +252,8 @@ class FeatureCalls(ABC):
         * ``cond_position``: Where in the video the picture stands: 0 is the beginning,
           (num_frames-1)/4 the end, in latent frames (1 of 19 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
-          guidance_scale is that of the first (1 of 19 models).
+          guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
+          is off then (1 of 19 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
@@ -354,7 +360,9 @@ class FeatureCalls(ABC):
           repository; a recipe names those that were used (docs/weights.md) (10 of 11 models).
         * ``audio_guidance_scale``: How closely the sound follows the prompt (1 of 11 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a third of the time (1 of 11 models).
+          saves a quarter of the time (1 of 11 models).
+        * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
+          of one block (1 of 11 models).
         * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (1 of 11
           models).
         * ``decode_timestep``: The time step that the VAE, which does the last step, is told (1 of
@@ -368,7 +376,8 @@ class FeatureCalls(ABC):
           made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 11 models).
         * ``last_noise_multiplier``: The same of the last frame (1 of 11 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
-          guidance_scale is that of the first (1 of 11 models).
+          guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
+          is off then (1 of 11 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks

@@ -194,6 +194,7 @@ class TextToVideoSettings(RunArguments, CommonSettings, total=False):
     use_dynamic_cfg: bool | None
     audio_guidance_scale: float | None
     modality_scale: float | None
+    stg_scale: float | None
     guidance_rescale: float | None
     decode_timestep: float | None
     decode_noise_scale: float | None
@@ -215,6 +216,7 @@ class ImageToVideoSettings(RunArguments, CommonSettings, total=False):
     true_cfg_scale: float | None
     audio_guidance_scale: float | None
     modality_scale: float | None
+    stg_scale: float | None
     guidance_rescale: float | None
     decode_timestep: float | None
     decode_noise_scale: float | None
@@ -239,6 +241,7 @@ class InterpolateSettings(RunArguments, CommonSettings, total=False):
     true_cfg_scale: float | None
     audio_guidance_scale: float | None
     modality_scale: float | None
+    stg_scale: float | None
     guidance_rescale: float | None
     decode_timestep: float | None
     decode_noise_scale: float | None
@@ -285,6 +288,7 @@ class SharedArguments(CommonSettings, total=False):
     use_dynamic_cfg: bool | None
     audio_guidance_scale: float | None
     modality_scale: float | None
+    stg_scale: float | None
     guidance_rescale: float | None
     decode_timestep: float | None
     decode_noise_scale: float | None

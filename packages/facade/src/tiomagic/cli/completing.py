@@ -31,6 +31,13 @@ def providers(incomplete: str) -> list[str]:
     return [name for name in tm.get_providers() if name.startswith(incomplete)]
 
 
+def licences(incomplete: str) -> list[str]:
+    """Return the words of a licence that begin so."""
+    from tiomagic_domain.licences import Use  # noqa: PLC0415  # Not for --help.
+
+    return [use.value for use in Use if use.value.startswith(incomplete)]
+
+
 def statuses(incomplete: str) -> list[str]:
     """Return the words of a job's status that begin so."""
     from tiomagic_domain.jobs import JobStatus  # noqa: PLC0415  # Not for --help.

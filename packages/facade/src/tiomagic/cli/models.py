@@ -23,6 +23,14 @@ def models(
         str | None,
         typer.Option("--provider", "-p", help="Only on this.", autocompletion=completing.providers),
     ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(
+            help="Only models whose licence is free (any use), limited (commercial use under a "
+            "condition) or research (no commercial use).",
+            autocompletion=completing.licences,
+        ),
+    ] = None,
     *,
     as_json: o.Json = False,
     debug: o.Debug = False,
@@ -36,13 +44,14 @@ def models(
         if provider is not None:
             known = cast("ProviderName", provider)
             tm.get_models(Feature.TEXT_TO_VIDEO, known)  # Refuses an unknown provider.
-        found = cards(feature and feature.replace("-", "_"), provider)
+        found = cards(feature and feature.replace("-", "_"), provider, licence)
         rows = [
             (
                 card.name,
                 *("x" if served in card.features else None for served in Feature),
                 f"{card.weights_gib:g} GiB",
                 f"{card.gpu_memory_gib:g} GiB" if card.gpu_memory_gib else "none needed",
+                card.terms.use.value,
                 card.licence,
             )
             for card in found
@@ -55,6 +64,8 @@ def models(
                 "features": sorted(card.features),
                 "providers": sorted(card.providers),
                 "licence": card.licence,
+                "use": card.terms.use.value,
+                "publishing": card.terms.publishing,
                 "homepage": card.homepage,
                 "repository": card.repository,
                 "fps": card.fps,
@@ -64,4 +75,5 @@ def models(
             for card in found
         ]
         labels = [served.label for served in Feature]
-        output.table(plain, ["model", *labels, "weights", "smallest GPU", "licence"], rows)
+        head = ["model", *labels, "weights", "smallest GPU", "use", "licence"]
+        output.table(plain, head, rows)
