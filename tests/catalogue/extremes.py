@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,13 @@ COSTLY = (("height",), ("width", "num_inference_steps"), ("num_frames",))
 """What a call is long for. The largest of one is tried with the smallest of the others: all of them
 at once takes a day on a tiny model too, and even the two sides together some twenty seconds. Many
 steps of one row of pixels take little more than of one pixel, and are tried with it."""
+
+LARGE_FRAME = 250_000
+"""Pixels of the smallest legal frame from which a call is long as it is: the models whose authors
+make a few sizes alone. A few steps and the second shortest length are tried with them, in place of
+a hundred and of the longest, which would take many minutes and show nothing that is not shown by
+the other models of their pipelines."""
+FEW_STEPS = 3
 
 SAMPLES: Mapping[Kind, object] = {
     Kind.STRING: "a fox",
@@ -95,8 +103,18 @@ def largest(schema: Schema, *names: str, choice: int = -1) -> dict[str, Any]:
     for parameter in filter(is_number, schema.optional):
         low, high = ends(parameter)
         small = parameter.name in costly and parameter.name not in names
-        numbers[parameter.name] = low if small else high
+        numbers[parameter.name] = low if small else _reached(schema, parameter, high)
     return _settings(schema, numbers, choice)
+
+
+def _reached(schema: Schema, parameter: Parameter, high: Any) -> Any:
+    """Return how far a number is taken: to its upper end, unless the smallest frame is large."""
+    sides = [ends(schema[name])[0] for name in ("width", "height") if name in schema]
+    if math.prod(sides) < LARGE_FRAME:
+        return high
+    if parameter.name == "num_inference_steps":
+        return FEW_STEPS
+    return parameter.legal_values()[1] if parameter.name == "num_frames" else high
 
 
 def _settings(schema: Schema, numbers: Mapping[str, Any], choice: int) -> dict[str, Any]:

@@ -135,6 +135,7 @@ def test_all_problems_are_listed_with_the_nearest_value(cli: Run, folder: Path) 
         (["jobs", "--status", "done"], 3, "status: must be one of"),
         (["schema", "wan2.1-t2v-14b", "poses"], 3, "there is no feature"),
         (["models", "--provider", "lokal"], 3, "Did you mean 'local'"),
+        (["models", "--licence", "fre"], 3, "Did you mean 'free'"),
         (["inspect", "nothing.mp4"], 3, "there is no file"),
         (["rerun", "nothing"], 3, "there is no job"),
     ],
@@ -298,9 +299,6 @@ def test_models_show_and_filter_by_the_word_of_their_licence(shell: Run) -> None
     )
     assert card["use"] == "limited"
     assert "$10 million" in card["publishing"]
-    refused = shell("models", "--licence", "fre")
-    assert refused.exit_code == 2
-    assert "Did you mean 'free'" in refused.stderr
 
 
 def test_json_of_models_and_schemas_is_for_machines(shell: Run) -> None:
