@@ -15,6 +15,7 @@ from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.media import MediaKind
 from tiomagic_local.media import LocalMediaReader, MediaLimits
 from tiomagic_local.media.frames import load_video
+from tiomagic_local.media.mp4 import read_recipe
 from tiomagic_local.media.structure.boxes import ClaimError, check_tables
 from tiomagic_local.media.timing import MOST_FRAMES, timeline
 from tiomagic_local.media.videos import Clock
@@ -103,6 +104,14 @@ def test_a_table_of_millions_is_refused(tmp_path, kind, place):
         check_tables(path)
     with pytest.raises(ValidationError, match="claims to have more than"):
         LocalMediaReader(tmp_path / "inputs").read(path, VIDEO)
+
+
+def test_a_recipe_is_not_looked_for_behind_such_a_table(tmp_path):
+    """Wherever an mp4 is opened, its claims are looked at first."""
+    path = write_video(tmp_path / "a.mp4", moving_square(3))
+    path.write_bytes(with_count(path.read_bytes(), b"stsz", 8, 2_000_000_000))
+    with pytest.raises(ValidationError, match="is not a video"):
+        read_recipe(path)
 
 
 def test_a_fragment_of_millions_is_refused(reader, tmp_path):

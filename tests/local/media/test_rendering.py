@@ -27,10 +27,14 @@ from tests.local.media.colours import (
     write_hdr,
     write_tagged,
 )
-from tests.local.media.files import write_video
+from tests.local.media.files import png, write_video
 
+from tiomagic_domain.catalogue.doodle import DOODLE
 from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.features import Feature
 from tiomagic_domain.media import MediaKind
+from tiomagic_domain.preparation import Preparation
+from tiomagic_domain.testing import FakeClock
 from tiomagic_local.media.frames import load_video
 from tiomagic_local.media.rendering.colour import on_white
 
@@ -210,6 +214,18 @@ def test_interlaced_frames_are_made_whole(reader, tmp_path):
     plain = reader.read(write_video(tmp_path / "b.mp4", [patches()] * 2), VIDEO)
     assert not plain.notes
     assert "notes" not in plain.to_reference()
+
+
+def test_the_job_says_what_was_done_to_its_input(reader, tmp_path):
+    """In its facts, with the name of the input."""
+    arguments = {
+        "prompt": "a person",
+        "image": png(),
+        "pose_video": write_interlaced(tmp_path / "a.mp4"),
+    }
+    preparation = Preparation(reader, FakeClock())
+    job = preparation.prepare(Feature.POSE_GUIDANCE, DOODLE, "local", arguments).job
+    assert [note[:23] for note in job.facts["input_notes"]] == ["pose_video: interlaced;"]
 
 
 def test_interlaced_frames_keep_their_colours(reader, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
@@ -68,6 +69,9 @@ class Preparation:
         plain = {**settled, **{name: item.to_reference() for name, item in media.items()}}
         plain |= {name: describe(value) for name, value in objects.items()}
         job = self._job(feature, card, provider, plain)
+        notes = [f"{name}: {note}" for name, item in media.items() for note in item.notes]
+        if notes:
+            job = replace(job, facts={**job.facts, "input_notes": notes})
         return Request(job=job, card=card, media=media, objects=objects)
 
     def restore(self, job: Job, card: ModelCard) -> Request:

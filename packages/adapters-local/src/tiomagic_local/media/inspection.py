@@ -20,7 +20,7 @@ from tiomagic_local.media.clips import CLIP_ERRORS, moves, playing
 from tiomagic_local.media.images import DECODE_ERRORS, FORMATS, loaded, opened
 from tiomagic_local.media.limits import MediaLimits
 from tiomagic_local.media.sniffing import describe, picture_in_boxes
-from tiomagic_local.media.structure.boxes import ClaimError, check_tables
+from tiomagic_local.media.structure.boxes import ClaimError
 from tiomagic_local.media.structure.jpeg import count_scans
 from tiomagic_local.media.timing import timeline
 from tiomagic_local.media.videos import DamagedError, Header, read_header
@@ -152,7 +152,6 @@ def _check_scans(path: Path, image: Image.Image, limits: MediaLimits) -> None:
 
 def _found(path: Path) -> str:
     try:
-        check_tables(path)
         header = None if picture_in_boxes(path) else read_header(path)
     except CLIP_ERRORS:
         header = None
@@ -283,7 +282,6 @@ def _checked_header(path: Path) -> Header:
     if picture_in_boxes(path):
         raise ValidationError(f"this is {describe(path)}; a video is needed", code="not_a_video")
     try:
-        check_tables(path)
         return read_header(path)
     except ClaimError as error:
         _refuse(f"this video cannot be used: {error}", "damaged", error)

@@ -27,6 +27,7 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.text import storable_data
 from tiomagic_local.media.sound import SoundTrack, check_sound
+from tiomagic_local.media.structure.boxes import ClaimError
 from tiomagic_local.media.videos import opened_video
 
 RECIPE_KEYS = ("tiomagic", "comment")
@@ -297,7 +298,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
             metadata = dict(container.metadata)
     except FileNotFoundError as error:
         raise ResourceNotFoundError(f"there is no file {str(path)!r}") from error
-    except (OSError, av.FFmpegError) as error:
+    except (OSError, av.FFmpegError, ClaimError) as error:
         raise ValidationError(f"{path.name!r} is not a video", code="not_a_video") from error
     for key in RECIPE_KEYS:
         text = metadata.get(key, "")

@@ -16,6 +16,7 @@ import av
 from tiomagic_local.media.rendering.colour import Renderer, shown_width
 from tiomagic_local.media.rendering.interlacing import deinterlaced
 from tiomagic_local.media.rendering.orientation import Orientation, orientation_of
+from tiomagic_local.media.structure.boxes import check_tables
 from tiomagic_local.media.timing import Shown
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ def opened_video(source: Path | BinaryIO) -> Iterator[Any]:
 
     Raises:
         av.FFmpegError, OSError: when it is not a video or a sound that FFmpeg knows.
+        ClaimError: when its tables speak of more than there can be.
     """
+    if isinstance(source, Path):
+        check_tables(source)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
         options = {"format_whitelist": CONTAINERS, "protocol_whitelist": ""}
