@@ -105,7 +105,11 @@ class Preparation:
                 media[parameter.name] = self._open(source, kind)
             except (ValidationError, ResourceNotFoundError) as error:
                 message = error.message
-                given = shortened(source)
+                # The frames of a video may be gigabytes, too many to be spelled out.
+                if isinstance(source, list | tuple):
+                    given = f"{len(source)} frames"
+                else:
+                    given = shortened(source)
                 problems.append(Problem(field=parameter.name, message=message, given=given))
         if problems:
             raise ValidationError.of(problems, subject=subject)

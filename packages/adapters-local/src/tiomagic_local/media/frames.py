@@ -14,7 +14,7 @@ from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.media import Media
 from tiomagic_local.media.clips import CLIP_ERRORS, declared_rate, playing
 from tiomagic_local.media.images import DECODE_ERRORS, opened, to_rgb
-from tiomagic_local.media.timing import MOST_FRAMES, timeline
+from tiomagic_local.media.timing import timeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,7 +65,7 @@ def load_video(
             raise ProcessingError(f"the stored video {_named(media)} has no frames")
         starts = [start for start, _ in shown]
         # As many as were counted when it was read, whatever the limits were.
-        most = media.frames if media.frames > 1 else MOST_FRAMES
+        most = media.frames if media.frames > 1 else None
         line = timeline(starts, shown[-1][1], declared_rate(media.path), most=most)
         chosen = _chosen(len(line.picks), float(line.fps), count, fps)
         picks = tuple(line.picks[index] for index in chosen)

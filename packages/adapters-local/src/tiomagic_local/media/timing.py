@@ -70,7 +70,7 @@ def timeline(
     last_seconds: float,
     declared: Fraction | None = None,
     *,
-    most: int = MOST_FRAMES,
+    most: int | None = None,
 ) -> Timeline:
     """Put frames on a regular grid.
 
@@ -79,7 +79,8 @@ def timeline(
         last_seconds: How long the last frame stays, in seconds; 0 when nobody says.
         declared: The rate that a video's header declares: then intervals that wander as a camera's
             clock does count as constant. None for animated pictures, whose times are meant.
-        most: Frames that a grid may have, at least 1; it is coarser when it would have more.
+        most: Frames that a grid may have, at least 1; it is coarser when it would have more. None
+            for ``MOST_FRAMES``, or as many as the source has.
     """
     count = len(starts)
     fallback = declared or Fraction(1)
@@ -105,7 +106,9 @@ def timeline(
     else:
         last_seconds = last_seconds or mean
         step = min(float(gaps.min()), last_seconds)
-    return _grid(starts, last_seconds, max(float(FINEST_STEP), step), max(1, most))
+    return _grid(
+        starts, last_seconds, max(float(FINEST_STEP), step), most or max(MOST_FRAMES, count)
+    )
 
 
 def _usual(gaps: NDArray[np.float64]) -> float:
