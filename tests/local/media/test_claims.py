@@ -223,7 +223,7 @@ def test_limits_are_for_what_the_file_holds(inputs, tmp_path):
         ("a.flv", "flv", "flv1"),
     ],
 )
-@pytest.mark.parametrize("late", [5_000, 90_000])
+@pytest.mark.parametrize("late", [5_000, 600_000])
 def test_a_recording_that_starts_late_is_whole(reader, tmp_path, name, container, codec, late):
     """Durations count from zero in one container, from the first frame in another."""
     times = [late + 40 * index for index in range(10)]

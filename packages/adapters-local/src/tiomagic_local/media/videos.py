@@ -102,7 +102,7 @@ def read_header(path: Path) -> Header:
             brand=container.metadata.get("major_brand", ""),
             width=context.width if context else None,
             height=context.height if context else None,
-            seconds=container.duration / 1_000_000 if container.duration else None,
+            seconds=_length(container) or None,
             rate=stream.average_rate if stream else None,
             is_coded_strangely=stream is not None and context is None,
         )
@@ -258,15 +258,21 @@ def _decoded(
         _check_end(container, end)
 
 
-def _check_end(container: Any, end: float) -> None:
-    """Raise when a file ends before its time.
+def _length(container: Any) -> float:
+    """Return how many seconds a file says that it plays, 0 when it does not.
 
     Containers differ in where their duration counts from: most from zero, some from the first
     frame. Taken is the one that promises less.
     """
+    start = max(container.start_time or 0, 0)
+    promised = container.duration or 0
+    return (promised - start if promised > start else promised) / 1_000_000
+
+
+def _check_end(container: Any, end: float) -> None:
+    """Raise when a file ends before its time."""
     start = max(container.start_time or 0, 0) / 1_000_000
-    promised = (container.duration or 0) / 1_000_000
-    length = promised - start if promised > start else promised
+    promised, length = (container.duration or 0) / 1_000_000, _length(container)
     if promised - end > max(_SLACK_SECONDS, _SLACK_PART * length):
         raise DamagedError(
             f"it is cut off: it should play {length:.1f} seconds "
