@@ -2,12 +2,14 @@
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tiomagic_domain import interpreter
 from tiomagic_domain.interpreter import import_path, module_command, safe_environment
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +63,16 @@ def test_the_folder_of_a_script_is_not_handed_on(tmp_path):
     assert str(tmp_path) not in shown
     assert any(folder.endswith("site-packages") for folder in shown)
     assert all(Path(folder).is_absolute() for folder in import_path())
+
+
+def test_a_folder_that_we_lie_in_ourselves_stays(tmp_path):
+    """As in a container whose working folder has the packages, and nothing else brings them."""
+    shutil.copytree(Path(interpreter.__file__).parent, tmp_path / "tiomagic_domain")
+    code = "from tiomagic_domain.interpreter import import_path; print(*import_path(), sep='\\n')"
+    script = tmp_path / "make.py"
+    script.write_text(code)
+    shown = subprocess.check_output([sys.executable, script], cwd=tmp_path, text=True).split("\n")
+    assert str(tmp_path) in shown
 
 
 def test_each_start_of_a_process_goes_through_here():

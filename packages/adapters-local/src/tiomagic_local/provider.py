@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tiomagic_domain.catalogue import models
-from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError
+from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError, ProcessingError
 from tiomagic_domain.jobs import Job, JobStatus
 from tiomagic_domain.loras import Lora
 from tiomagic_domain.media import VideoFile
@@ -119,7 +119,11 @@ class LocalProvider:
             if video is not None:
                 return _completed(video)
             observer.report(_running(worker))
-            return self._run(request, observer)
+            try:
+                return self._run(request, observer)
+            except (ProcessingError, OSError) as error:
+                self._spool.check(error)  # A share that went away meanwhile is not the job's fault.
+                raise
 
     def poll(self, job: Job) -> Report:
         """Say how a job is, from what this machine shows of it."""

@@ -61,8 +61,24 @@ class Spool:
         """Return the process that has taken a job on, dead or alive, or None."""
         try:
             return Worker.from_call_id(self._claim(job_id).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def check(self, cause: Exception) -> None:
+        """Look whether the folder can be written.
+
+        Args:
+            cause: What went wrong before.
+
+        Raises:
+            ProcessingError: when it cannot.
+        """
+        draft = self._folder / f".{uuid.uuid4().hex[:8]}.part"
+        try:
+            draft.write_bytes(bytes(4096))
+            draft.unlink()
+        except OSError as error:
+            raise self._unwritable(error) from cause
 
     @contextlib.contextmanager
     def claimed(self, job_id: str, worker: Worker) -> Iterator[Worker | None]:
@@ -79,7 +95,8 @@ class Spool:
             yield holder
         finally:
             if holder is None:
-                self._claim(job_id).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # It is swept later, when the folder is back.
+                    self._claim(job_id).unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove what dead processes have left half done. Finished videos stay."""
@@ -104,11 +121,13 @@ class Spool:
                     return holder
                 claim.unlink(missing_ok=True)
         except OSError as error:
-            raise ProcessingError(
-                f"the folder {str(self._folder)!r} for videos in the making cannot be written: "
-                f"{error}",
-                code="spool_unwritable",
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> ProcessingError:
+        return ProcessingError(
+            f"the folder {str(self._folder)!r} for videos in the making cannot be written: {error}",
+            code="spool_unwritable",
+        )
 
     def _is_held(self, job_id: str) -> bool:
         worker = self.worker(job_id)

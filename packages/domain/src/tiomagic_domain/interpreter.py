@@ -42,10 +42,12 @@ def import_path() -> list[str]:
     """Return the folders that this process imports from, without those that a script brought.
 
     Python puts the folder of the script that it runs, or the working folder, in the first place.
+    One that this package itself lies in stays, as in a container that holds nothing else.
     """
     script = getattr(sys.modules.get("__main__"), "__file__", None)
     begun = [Path.cwd()] + ([Path(script).resolve().parent] if script else [])
     unsafe = set() if sys.flags.safe_path else {folder.resolve() for folder in begun}
+    unsafe.discard(Path(__file__).resolve().parents[1])
     asked = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return [
         folder
