@@ -1,8 +1,10 @@
 """Every request passes the gate: a real server over a page that says what has reached it."""
 
 import json
+import os
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tiomagic.ui.web import gate
 from tiomagic.ui.web.files import Files
 from tiomagic.ui.web.gate import Gate
 from tiomagic.ui.web.login import Login
@@ -71,7 +74,7 @@ def visiting(folder: Path, *, login: bool) -> Iterator[httpx.Client]:
     (folder / "out" / ".env").write_text("HF_TOKEN=secret")
     jobs.add(make_job(job_id="done", result_video=str(video)))
     uploads = Uploads(folder / "uploads")
-    gate = Gate(
+    guarded = Gate(
         telling,
         names=Names.of("127.0.0.1", ["studio.example"]),
         login=Login("ada", "lemon-tree", lambda: 0.0) if login else None,
@@ -79,7 +82,7 @@ def visiting(folder: Path, *, login: bool) -> Iterator[httpx.Client]:
         files=Files(jobs.get, folder / "inputs", uploads),
         cookie="tiomagic-test",
     )
-    server = Server(gate, listen("127.0.0.1", 0))
+    server = Server(guarded, listen("127.0.0.1", 0))
     server.start()
     try:
         address = f"http://127.0.0.1:{server.port}"
@@ -362,3 +365,20 @@ def test_wrong_answers_have_to_wait(opened: Open) -> None:
     right = client.post("/login", data={"username": "ada", "password": "lemon-tree"})
     assert right.status_code == 429
     assert int(right.headers["retry-after"]) >= 1
+
+
+def test_old_uploads_go_while_the_page_is_used(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page may be served for months: it does not wait for the next upload or start."""
+    client = opened()
+    sent = client.post("/gradio_api/upload", files={"files": ("a.png", b"x")}).json()[0]
+    folder = tmp_path / "uploads" / sent.split("/")[1]
+    long_ago = time.time() - 25 * 3600
+    for path in (folder / "a.png", folder):
+        os.utime(path, (long_ago, long_ago))
+    assert client.get("/config").status_code == 200
+    assert folder.exists()
+    monkeypatch.setattr(gate, "TIDY_S", 0.0)
+    assert client.get("/config").status_code == 200
+    assert not folder.exists()

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -55,6 +56,8 @@ DRAINED_BYTES: Final = 4 * 2**20
 that would take the answer with it."""
 DRAINING_S: Final = 5.0
 """Seconds that this may take."""
+TIDY_S: Final = 3600.0
+"""Seconds between two looks for uploads that are too old, while somebody uses the page."""
 _SESSION: Final = "[A-Za-z0-9_-]{1,64}"
 _PLACE: Final = r"(?:[A-Za-z0-9_@+-][A-Za-z0-9_.@+-]*/)*[A-Za-z0-9_@+-][A-Za-z0-9_.@+-]*"
 """A path below a folder, without hidden parts or steps upwards."""
@@ -164,6 +167,7 @@ class Gate:
         self._uploads = uploads
         self._files = files
         self._cookie = cookie
+        self._tidied = time.monotonic()
         self._routes: list[tuple[re.Pattern[str], frozenset[str], Answering]] = [
             (re.compile(pattern), methods, answering)
             for pattern, methods, answering in (
@@ -219,7 +223,14 @@ class Gate:
                     await visit.answer(entrance.login_page(), LOGIN_POLICY)
                     return
                 raise RefusedError(401, "log in first")
+        await self._tidy()
         await answering(visit)
+
+    async def _tidy(self) -> None:
+        now = time.monotonic()
+        if now - self._tidied >= TIDY_S:
+            self._tidied = now
+            await asyncio.to_thread(self._uploads.clear)
 
     def _route(self, path: str, method: str) -> Answering:
         for pattern, methods, answering in self._routes:
