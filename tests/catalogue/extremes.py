@@ -20,7 +20,9 @@ LARGE_FRAME = 250_000
 make a few sizes alone. A few steps and the second shortest length are tried with them, in place of
 a hundred and of the longest, which would take many minutes and show nothing that is not shown by
 the other models of their pipelines."""
-FEW_STEPS = 3
+FEW_STEPS = 2
+HUGE_FRAME = 500_000
+"""Pixels from which the shortest length is all that is tried."""
 
 SAMPLES: Mapping[Kind, object] = {
     Kind.STRING: "a fox",
@@ -114,7 +116,9 @@ def _reached(schema: Schema, parameter: Parameter, high: Any) -> Any:
         return high
     if parameter.name == "num_inference_steps":
         return FEW_STEPS
-    return parameter.legal_values()[1] if parameter.name == "num_frames" else high
+    if parameter.name == "num_frames":
+        return parameter.legal_values()[0 if math.prod(sides) >= HUGE_FRAME else 1]
+    return high
 
 
 def _settings(schema: Schema, numbers: Mapping[str, Any], choice: int) -> dict[str, Any]:
