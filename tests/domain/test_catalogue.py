@@ -1,6 +1,7 @@
 """The catalogue: every promised model is there, and every card is sound."""
 
 import importlib
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from tiomagic_domain import catalogue
-from tiomagic_domain.catalogue import find_feature, find_model, models, models_for
+from tiomagic_domain.catalogue import (
+    find_feature,
+    find_model,
+    models,
+    models_for,
+    plugin_problems,
+)
 from tiomagic_domain.errors import UnknownModelError, ValidationError
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.parameters import UNSET, Kind
@@ -161,10 +168,68 @@ def test_other_packages_add_models(installed):
 
 
 def test_a_name_belongs_to_one_model(installed):
-    """Two models of one name are an error and not a matter of luck."""
+    """Ours stays ours: the card of the plugin is left out, and named."""
+    before = models()["wan2.1-t2v-14b"]
+    models.cache_clear()
     installed("wan2.1-t2v-14b")
-    with pytest.raises(ValueError, match=r"two models are named 'wan2\.1-t2v-14b'"):
-        models()
+    assert models()["wan2.1-t2v-14b"] is before
+    (problem,) = plugin_problems()
+    assert "the plugin 'other' (other_people:MODELS) of other-people" in str(problem)
+    assert "there is a model 'wan2.1-t2v-14b' already" in str(problem)
+
+
+GOOD = """
+from dataclasses import replace
+from tiomagic_domain.catalogue.wan import T2V_14B
+from tiomagic_domain.features import Feature
+from tiomagic_domain.parameters import Kind, Parameter
+from tiomagic_domain.schema import Schema
+good = replace(T2V_14B, name="their-model")
+"""
+
+WRONG_DEFAULT = """
+bad = Parameter(name="n", kind=Kind.INTEGER, description="", required=False, default="x")
+schema = good.features[Feature.TEXT_TO_VIDEO].with_parameter(bad)
+MODELS = (replace(good, features={Feature.TEXT_TO_VIDEO: schema}),)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import nowhere_at_all", "cannot be imported .ModuleNotFoundError"),
+        ("raise SystemExit(3)", "cannot be imported .SystemExit: 3"),
+        ("MODELS = (", "cannot be imported .SyntaxError"),
+        ("CARDS = ()", "cannot be imported .AttributeError"),
+        ("MODELS = 5", "names no collection of cards"),
+        ("MODELS = (5,)", "it is a int, and no ModelCard"),
+        ("MODELS = (replace(good, name=5),)", "name is 5"),
+        ("MODELS = (replace(good, name=''),)", "name is ''"),
+        ("MODELS = (replace(good, fps=0),)", "fps is 0"),
+        ("MODELS = (replace(good, licence=None),)", "licence is None"),
+        ("MODELS = (replace(good, features={}, repository=None),)", "no feature"),
+        (
+            "MODELS = (replace(good, repository=None, features={'x': 1}),)",
+            "'x' is no Feature with a Schema",
+        ),
+        (
+            WRONG_DEFAULT,
+            "the default of n must be a whole number",
+        ),
+        ("MODELS = (good, good)", "there is a model 'their-model' already"),
+    ],
+)
+def test_a_plugin_that_is_broken_is_left_out_and_named(installed, tmp_path, code, reason):
+    """Every model of ours is there as before, and the search for the missing one says why."""
+    ours = set(models())
+    models.cache_clear()
+    installed("x")
+    (tmp_path / "other_people.py").write_text(f"{GOOD}\n{code}\n")
+    assert set(models()) - {"their-model"} == ours
+    (problem,) = plugin_problems()
+    assert re.search(reason, str(problem)), problem
+    with pytest.raises(UnknownModelError, match=f"left out: .*{reason}"):
+        find_model("a-model-of-theirs")
 
 
 def test_cards_are_values():

@@ -6,13 +6,19 @@ again on another machine that has the inputs. It holds no token and no absolute 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from tiomagic_domain import __version__
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.jobs import Job
+from tiomagic_domain.media import VideoFile
+from tiomagic_domain.mp4_metadata import embed
 from tiomagic_domain.suggestions import listed, shortened
+from tiomagic_domain.text import storable_data
 
 FORMAT = 1
 """Version of the recipe's own shape."""
@@ -57,6 +63,23 @@ def build_recipe(
         "versions": {"tiomagic": __version__, **versions},
         "facts": dict(facts),
     }
+
+
+def with_recipe(job: Job, video: VideoFile, facts: Mapping[str, Any]) -> VideoFile:
+    """Return a provider's video with its recipe, beside it and inside of the file.
+
+    A provider that gives none has one made of the job; a file that is no mp4, or cannot be written,
+    stays as it is: the video counts.
+
+    Args:
+        job: As it is stored.
+        video: As the provider gave it.
+        facts: How it ran.
+    """
+    recipe = video.recipe or build_recipe(job, versions={}, facts=facts)
+    with suppress(OSError):
+        embed(video.path, json.dumps(storable_data(recipe), ensure_ascii=False))
+    return replace(video, recipe=recipe)
 
 
 def read_recipe(data: object) -> dict[str, Any]:

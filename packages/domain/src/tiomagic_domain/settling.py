@@ -13,6 +13,7 @@ from tiomagic_domain.jobs import Job, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Report
+from tiomagic_domain.recipe import with_recipe
 from tiomagic_domain.reports import apply_report
 from tiomagic_domain.writing import JobWriter
 
@@ -77,7 +78,7 @@ class Settler:
                 job_id, Report(status=JobStatus.FAILED, error=message, error_code=NO_VIDEO)
             )
         try:
-            path = self._outputs.save(job, report.video)
+            path = self._outputs.save(job, with_recipe(job, report.video, report.facts))
         except ProcessingError as error:
             home = self.saved(job)
             if home is not None:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tiomagic.discretion import DiscreetProvider
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
+from tiomagic_domain.plugins import PluginProblem, called, load
 
 if TYPE_CHECKING:
     from tiomagic.settings import Settings
@@ -83,6 +85,36 @@ class Backends(Mapping[str, "Provider"]):
 
     def _build(self, name: str) -> Provider:
         (entry, *_) = entry_points(group=ENTRY_POINTS, name=name)
-        build: Any = entry.load()
-        provider: Provider = build(self._settings())
-        return provider
+        build, problem = load(entry)
+        try:
+            if problem is None:
+                provider: Provider = build(self._settings())
+                return provider
+        except TioMagicError:
+            raise
+        except (Exception, SystemExit) as error:
+            reason = f"it cannot be built ({type(error).__name__}: {error})"
+            raise _broken(PluginProblem(plugin=called(entry), reason=reason)) from error
+        raise _broken(problem)
+
+
+def _broken(problem: PluginProblem) -> ConfigurationError:
+    return ConfigurationError(str(problem), code="broken_plugin")
+
+
+def broken_providers() -> Iterator[PluginProblem]:
+    """Give what of the installed plugins brings no provider; imports each of them."""
+    seen = set(BUILT_IN)
+    for entry in entry_points(group=ENTRY_POINTS):
+        if entry.name in seen:
+            reason = f"there is a provider {entry.name!r} already"
+            yield PluginProblem(plugin=called(entry), reason=reason)
+            continue
+        seen.add(entry.name)
+        build, problem = load(entry)
+        if problem is None and not callable(build):
+            problem = PluginProblem(
+                plugin=called(entry), reason=f"it is a {type(build).__name__}, and builds nothing"
+            )
+        if problem is not None:
+            yield problem

@@ -166,6 +166,23 @@ class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
         with self._session.override(parts):
             yield self
 
+    def reset(self) -> None:
+        """Forget what was configured, free loaded models, and close what is open.
+
+        As after the import: the environment, ``.env`` and the working directory are read again at
+        the next use, and what the instance was made with still holds. Stored jobs stay.
+        """
+        with self._making:
+            made, self._made = self._made, None
+        if made is not None:
+            from tiomagic.running import unload
+
+            try:
+                if made.is_built:  # Else nothing was loaded.
+                    unload(made)
+            finally:
+                made.close()
+
     def close(self) -> None:
         """Close the database and whatever else is open. A later call opens it again."""
         if self._made is not None:

@@ -61,6 +61,7 @@ def diagnose(session: Session) -> list[Finding]:
     looks: tuple[Callable[[Session], Iterator[Finding]], ...] = (
         _program,
         _settings,
+        _plugins,
         _machine,
         _tokens,
         _folders,
@@ -93,6 +94,14 @@ def _settings(session: Session) -> Iterator[Finding]:
     session.check_provider(name)
     text = name or "none is set; the command line takes local, Python asks for tm.configure(...)"
     yield Finding("provider", State.OK if name else State.NOTE, text)
+
+
+def _plugins(_session: Session) -> Iterator[Finding]:
+    from tiomagic.backends import broken_providers
+    from tiomagic_domain.catalogue import plugin_problems
+
+    for problem in (*plugin_problems(), *broken_providers()):
+        yield Finding("plugin", State.WARNING, str(problem))
 
 
 def _machine(session: Session) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from tiomagic.events import POLL_S, JobEvent, events, events_async
 from tiomagic.following import wait_async, wait_for
 from tiomagic.launching import read_log
 from tiomagic.recipes import of_job
+from tiomagic.recorded import Recorded
 from tiomagic.showing import Shown
 from tiomagic_domain.errors import JobExecutionError
 from tiomagic_domain.jobs import Job, JobStatus
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.progress import Progress, ProgressSink
 
 
-class JobHandle(Shown):
+class JobHandle(Recorded, Shown):
     """One job as it was when it was last looked at; ``refresh`` looks again."""
 
     def __init__(self, job: Job, session: Session, recipe: Mapping[str, Any] | None = None) -> None:
@@ -208,7 +209,7 @@ class JobHandle(Shown):
             for event in job.events():
                 print(event)  # running: denoising 3/30, 41 s left
 
-        Leaving the loop leaves the job alone. This handle stays as it is; ``event.job`` is newer.
+        Leaving the loop leaves the job alone. This handle follows: it is as the last event says.
 
         Args:
             timeout: Seconds to follow it at the most; None for no bound.
@@ -218,13 +219,21 @@ class JobHandle(Shown):
             JobTimeoutError: when the time is up. The job goes on.
             ValidationError: when ``timeout`` or ``poll`` is below 0.
         """
-        return events(self._session, self.job_id, timeout=timeout, poll=poll)
+        for event in events(self._session, self.job_id, timeout=timeout, poll=poll):
+            self._job = event.job._job  # noqa: SLF001 - a handle too
+            yield event
 
-    def events_async(
-        self, timeout: float | None = None, *, poll: float = POLL_S
+    async def events_async(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - as the methods that block
+        *,
+        poll: float = POLL_S,
     ) -> AsyncIterator[JobEvent]:
         """Give the same as :meth:`events` to ``async for``, without blocking the event loop."""
-        return events_async(self._session, self.job_id, timeout=timeout, poll=poll)
+        following = events_async(self._session, self.job_id, timeout=timeout, poll=poll)
+        async for event in following:
+            self._job = event.job._job  # noqa: SLF001 - a handle too
+            yield event
 
     def result(self, timeout: float | None = None, *, poll: float = POLL_S) -> Path:
         """Wait and return the path of the video.

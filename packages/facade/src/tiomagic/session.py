@@ -178,6 +178,11 @@ class Session:
             return backends[name]
 
     @property
+    def is_built(self) -> bool:
+        """True once a part has been asked for."""
+        return self._container is not None
+
+    @property
     def container(self) -> Container:
         """The container of the parts, built at the first use."""
         from tiomagic.container import build_container  # noqa: PLC0415  # Heavy.

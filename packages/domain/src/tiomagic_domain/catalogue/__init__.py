@@ -18,34 +18,53 @@ from tiomagic_domain.catalogue.card import ModelCard, Part
 from tiomagic_domain.errors import UnknownModelError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.licences import Use
+from tiomagic_domain.plugins import PluginProblem, add_cards
 from tiomagic_domain.suggestions import did_you_mean, listed
 
-__all__ = ["ModelCard", "Part", "find_feature", "find_model", "find_use", "models", "models_for"]
+__all__ = [
+    "ModelCard",
+    "Part",
+    "PluginProblem",
+    "find_feature",
+    "find_model",
+    "find_use",
+    "models",
+    "models_for",
+    "plugin_problems",
+]
 
 ENTRY_POINTS = "tiomagic.models"
 
 
+_left_out: list[PluginProblem] = []
+
+
 @cache
 def models() -> Mapping[str, ModelCard]:
-    """Return every known model by name, sorted.
+    """Return every known model by name, sorted; what of a plugin cannot be used is left out.
 
     Raises:
-        ValueError: when two cards have one name.
+        ValueError: when two cards of ours have one name.
     """
     found: dict[str, ModelCard] = {}
     for card in _discover():
         if card.name in found:
             raise ValueError(f"two models are named {card.name!r}")
         found[card.name] = card
+    _left_out[:] = add_cards(found, entry_points(group=ENTRY_POINTS))
     return MappingProxyType(dict(sorted(found.items())))
+
+
+def plugin_problems() -> tuple[PluginProblem, ...]:
+    """Return what of the installed plugins is left out of :func:`models`, and why."""
+    models()
+    return tuple(_left_out)
 
 
 def _discover() -> Iterator[ModelCard]:
     for module in pkgutil.iter_modules(__path__):
         family = importlib.import_module(f"{__name__}.{module.name}")
         yield from getattr(family, "MODELS", ())
-    for entry in entry_points(group=ENTRY_POINTS):
-        yield from entry.load()
 
 
 def find_feature(name: str) -> Feature:
@@ -133,7 +152,7 @@ def find_model(
         hint = did_you_mean(name, catalogue)
         purpose = f" for {feature.label}" if feature else ""
         raise UnknownModelError(
-            f"there is no model {name!r}.{hint} Models{purpose}: {listed(known)}",
+            f"there is no model {name!r}.{hint} Models{purpose}: {listed(known)}{_missing()}",
             details={"model": str(name), "known": known},
         )
     if feature is not None and feature not in card.features:
@@ -150,3 +169,8 @@ def find_model(
             details={"model": name, "provider": provider, "known": sorted(card.providers)},
         )
     return card
+
+
+def _missing() -> str:
+    """Return a hint for who looks for the model of a plugin that is broken."""
+    return "".join(f". {problem}" for problem in _left_out)

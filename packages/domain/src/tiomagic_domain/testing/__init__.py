@@ -19,6 +19,9 @@ port                            fake                         contract
 the four feature ports          ``FakeEngine``               ``TextToVideoContract`` and so on
 ==============================  ===========================  =======================================
 
+``InstantProvider`` is a fake whose video plays, and :mod:`tiomagic_domain.testing.pytest` has
+fixtures for the tests of programs that use tiomagic.
+
 A contract is a class of tests with abstract fixtures. Subclass it in a test module and give it the
 fixtures that it names::
 
@@ -55,6 +58,7 @@ from tiomagic_domain.testing.contracts.provider import (  # noqa: E402
     RemoteProviderContract,
 )
 from tiomagic_domain.testing.engine import FakeEngine, noise  # noqa: E402
+from tiomagic_domain.testing.instant import InstantProvider  # noqa: E402
 from tiomagic_domain.testing.leases import MemoryLeases  # noqa: E402
 from tiomagic_domain.testing.media import FakeMediaReader  # noqa: E402
 from tiomagic_domain.testing.outputs import (  # noqa: E402
@@ -86,6 +90,7 @@ __all__ = [
     "FakeProvider",
     "FakeRun",
     "ImageToVideoContract",
+    "InstantProvider",
     "InterpolateContract",
     "JobRepositoryContract",
     "LeasesContract",

@@ -1,0 +1,57 @@
+"""Providers of other distributions that are broken: named, left out, and nobody else's trouble."""
+
+from pathlib import Path
+
+import pytest
+from tests.facade.conftest import MODEL, Run
+
+from tiomagic import TioMagic
+from tiomagic.backends import broken_providers
+from tiomagic.errors import ConfigurationError
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed distribution whose providers cannot be used, one way each."""
+    info = tmp_path / "broken" / "tiomagic_broken-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiomagic-broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[tiomagic.providers]\nabsent = nowhere_at_all:build\nlocal = os:getcwd\n"
+        "number = math:pi\nraises = json:loads\n"
+        "[tiomagic.models]\nabsent = nowhere_at_all:MODELS\n"
+    )
+    monkeypatch.syspath_prepend(str(info.parent))
+    return info.parent
+
+
+@pytest.mark.usefixtures("broken")
+def test_each_is_named_with_its_reason() -> None:
+    """By the entry point, the distribution, and what is wrong."""
+    found = sorted(str(problem) for problem in broken_providers())
+    assert len(found) == 3
+    assert "'absent' (nowhere_at_all:build) of tiomagic-broken" in found[0]
+    assert "there is a provider 'local' already" in found[1]
+    assert "'number' (math:pi)" in found[2]
+
+
+@pytest.mark.usefixtures("broken")
+@pytest.mark.parametrize("name", ["absent", "number", "raises"])
+def test_one_that_is_asked_for_is_an_error_of_ours(name: str) -> None:
+    """Whoever configures it hears why; unloading passes it by."""
+    with TioMagic().override():
+        tm = TioMagic(provider=name)
+    with pytest.raises(ConfigurationError, match="is left out: it cannot be") as caught:
+        tm.text_to_video(MODEL, prompt="a fox")
+    assert caught.value.code == "broken_plugin"
+    tm.unload()
+    tm.close()
+
+
+def test_the_doctor_shows_them(cli: Run, broken: Path) -> None:
+    """And everything else works: the models are listed, and doodle is among them."""
+    done = cli("doctor", PYTHONPATH=str(broken))
+    lines = [line for line in done.stdout.splitlines() if line.startswith("plugin")]
+    assert len(lines) == 4, done.stdout + done.stderr
+    assert all("warning" in line for line in lines)
+    assert "doodle" in cli("models", PYTHONPATH=str(broken)).stdout
