@@ -16,6 +16,7 @@ from tests.facade import plugin
 from typer.testing import CliRunner
 
 from tiomagic import TioMagic
+from tiomagic import tm as shared
 from tiomagic.cli.main import app
 from tiomagic.settings import OPTIONS
 from tiomagic_domain.catalogue import models
@@ -149,5 +150,6 @@ def shell(folder: Path, plugin_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
     yield run
     logger.handlers[:], logger.level, logger.propagate = before
+    shared.reset()  # Commands that make no video use the shared instance, which knows its folder.
     models.cache_clear()
     sys.modules.pop("tiomagic_fake", None)
