@@ -194,6 +194,29 @@ class TestTelemetry:
         assert constants.HF_HUB_DISABLE_TELEMETRY is given
 
 
+class TestLoras:
+    def test_what_peft_writes_beside_a_file_comes_with_it(self, hub_server: Hub) -> None:
+        """The strength of a file of peft is not in it, but in a file beside it."""
+        files = {
+            "style/adapter_model.safetensors": b"x",
+            "style/adapter_config.json": b'{"lora_alpha": 6}',
+            "adapter_config.json": b"{}",
+        }
+        hub_server.publish("some/lora", files)
+        path, _commit = hub.download_file(
+            "some/lora",
+            None,
+            "style/adapter_model.safetensors",
+            token=None,
+            progress=ignore_progress,
+        )
+        assert (path.parent / "adapter_config.json").read_bytes() == b'{"lora_alpha": 6}'
+        assert hub_server.got("some/lora") == {
+            "style/adapter_model.safetensors",
+            "style/adapter_config.json",
+        }
+
+
 class TestOneFile:
     def test_the_weights_that_it_replaces_are_not_fetched(
         self, hub_server: Hub, tiny: Path, tmp_path: Path

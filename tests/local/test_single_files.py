@@ -294,6 +294,14 @@ def test_what_is_of_other_components_is_named(
     assert said == "all.safetensors: tensors that are not used: 1 of the VAE, 1 of the text encoder"
 
 
+def test_what_the_model_computes_is_not_missed(
+    plain: Tensors, weights_dir: Path, tmp_path: Path
+) -> None:
+    """Authors' files have the frequencies of positions, which are no weights."""
+    save_file(plain | {"freqs": torch.ones(4)}, tmp_path / "mine.safetensors")
+    assert find(tmp_path / "mine.safetensors", weights_dir).unused == {}
+
+
 def test_a_file_that_was_cut_short(plain: Tensors, weights_dir: Path, tmp_path: Path) -> None:
     """A download that stopped is told by its length, without reading what is there."""
     path = tmp_path / "cut.safetensors"

@@ -15,6 +15,7 @@ from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.progress import Phase, Progress, ProgressSink, ignore_progress
 from tiomagic_local.held import held, hold
 from tiomagic_local.hub_errors import status_of, translated
+from tiomagic_local.lora.scaling import BESIDE, PEFT_FILE
 from tiomagic_local.retrying import retrying
 from tiomagic_local.stored_once import take_from_others
 from tiomagic_local.telemetry import without_telemetry
@@ -140,7 +141,7 @@ def download_file(
             repository,
             revision=revision or (held(repository) if stays else None),
             token=token,
-            allow_patterns=[name],
+            allow_patterns=[name, *_beside(name)],
             tqdm_class=_counter(progress),
         )
         if revision is None and stays:
@@ -156,6 +157,12 @@ def download_file(
             details={"repository": repository, "file": name},
         )
     return path, path.parents[len(Path(name).parts) - 1].name
+
+
+def _beside(name: str) -> list[str]:
+    """Return what has to come with a file: peft writes the strength of a LoRA beside it."""
+    folder, slash, last = name.rpartition("/")
+    return [f"{folder}{slash}{BESIDE}"] if last == PEFT_FILE else []
 
 
 def _counter(progress: ProgressSink) -> Any:

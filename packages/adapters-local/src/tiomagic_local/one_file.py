@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,8 +49,20 @@ OTHERS = {
 }
 """How the names of tensors begin that belong to other components, which keep their own weights."""
 
-RENAMED = {"img_emb.emb_pos": "condition_embedder.image_embedder.pos_embed"}
+RENAMED = {
+    "img_emb.emb_pos": "condition_embedder.image_embedder.pos_embed",
+    **{
+        f"fps_projection.{theirs}.{kind}": f"fps_projection.net.{ours}.{kind}"
+        for theirs, ours in ((0, "0.proj"), (2, "2"))
+        for kind in ("weight", "bias")
+    },
+}
 """Authors' names that diffusers' conversion does not know."""
+
+
+COMPUTED = re.compile(r"(?:freqs|motion_encoder\..+\.kernel)$")
+"""Tensors that authors' files have, and that the model computes by itself: the frequencies of
+positions, and the kernels that Animate's motion encoder blurs with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +196,8 @@ def _look(file: Path, header: Header) -> Found:
         if prefix and short == name:
             strange.append(name)
         other = _other(short)
+        if COMPUTED.match(short):
+            continue
         if other is None:
             names[short] = name
         else:

@@ -56,6 +56,8 @@ WAN = Family(
         (r"^condition_embedder\.image_embedder\.ff\.net\.0\.proj", "img_emb.proj.1"),
         (r"^condition_embedder\.image_embedder\.ff\.net\.2", "img_emb.proj.3"),
         (r"^condition_embedder\.image_embedder\.norm2", "img_emb.proj.4"),
+        (r"^fps_projection\.net\.0\.proj$", "fps_projection.0"),
+        (r"^fps_projection\.net\.2$", "fps_projection.2"),
         (r"\.attn1\.", ".self_attn."),
         (r"\.attn2\.", ".cross_attn."),
         (r"(_attn)\.to_out\.0$", r"\1.o"),
