@@ -42,6 +42,14 @@ SPELLINGS = {
     "LyCORIS": ("lycoris_blocks_1_self_attn_q.lora_down.weight", "{}lora_up.weight"),
     "compiled": ("transformer._orig_mod.blocks.1.attn1.to_q.lora_A.weight", "{}lora_B.weight"),
     "old diffusers": ("transformer.blocks.1.attn1.to_q.lora.down.weight", "{}lora.up.weight"),
+    "DiffSynth, all prefixes": (
+        "pipe.dit.model.blocks.1.self_attn.q.lora_A.default.weight",
+        "{}lora_B.default.weight",
+    ),
+    "joined, with a checkpoint's prefix": (
+        "lycoris_model_diffusion_model_blocks_1_self_attn_q.lora_down.weight",
+        "{}lora_up.weight",
+    ),
     "bare": ("blocks.1.self_attn.q.lora_A", "{}lora_B"),
 }
 """The names of a pair of matrices on one layer."""
@@ -84,6 +92,7 @@ class TestNames:
             ("vace_blocks.0.self_attn.v", "vace_blocks.0.attn1.to_v"),
             ("vace_blocks.0.before_proj", "vace_blocks.0.proj_in"),
             ("vace_blocks.0.after_proj", "vace_blocks.0.proj_out"),
+            ("vace_blocks.0.cross_attn.k", "vace_blocks.0.attn2.to_k"),
             ("patch_embedding", "patch_embedding"),
         ],
     )
@@ -257,6 +266,41 @@ class TestLeftOut:
         del tensors["diffusion_model.blocks.0.self_attn.v.lora_B.weight"]
         with bench.worn(tmp_path, tensors) as worn:
             assert worn.facts["left_out"]["why"] == {"a part of its matrices is missing": 1}
+
+
+class TestNamesOfOtherModels:
+    """Names that are those of a layer here but for a prefix, with matrices that would fit."""
+
+    @pytest.mark.parametrize(
+        ("kind", "layer"),
+        [
+            ("vace", "transformer.transformer_blocks.1.attn1.to_q"),
+            ("vace", "transformer_blocks.1.attn1.to_q"),
+            ("vace", "lora_unet_transformer_blocks_1_attn1_to_q"),
+            ("vace", "diffusion_model.transformer_blocks.1.attn1.to_q"),
+            ("experts", "vace_blocks.1.attn1.to_q"),
+            ("experts", "lora_unet_vace_blocks_1_self_attn_q"),
+            ("experts", "vace.vace_blocks.1.self_attn.q"),
+        ],
+    )
+    def test_they_fit_no_layer(self, bench: Bench, tmp_path: Path, kind: str, layer: str) -> None:
+        """The control blocks of VACE are not those of Wan, and LTX's are not either."""
+        tensors = {f"{layer}.lora_A.weight": A, f"{layer}.lora_B.weight": B}
+        refused = pytest.raises(ValidationError, match="fits no layer")
+        with refused, bench.worn(tmp_path, tensors, kind=kind):
+            pass
+
+    def test_dots_keep_prefixes_apart(self, bench: Bench, tmp_path: Path) -> None:
+        """``transformer.blocks`` is not ``transformer_blocks``."""
+        size = 32
+        for layer in ("transformer.blocks.0.attn.to_q", "blocks.0.attn.to_q"):
+            tensors = {
+                f"{layer}.lora_A.weight": torch.ones(RANK, size),
+                f"{layer}.lora_B.weight": torch.ones(size, RANK),
+            }
+            refused = pytest.raises(ValidationError, match="fits no layer")
+            with refused, bench.worn(tmp_path, tensors, kind="hunyuan"):
+                pass
 
 
 class TestTwoExperts:

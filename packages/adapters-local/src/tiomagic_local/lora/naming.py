@@ -17,34 +17,22 @@ from tiomagic_local.lora import families
 if TYPE_CHECKING:
     import torch
 
-PREFIXES = (
-    "base_model_model_",
-    "base_model_",
-    "model_",
-    "module_",
-    "diffusion_model_",
-    "lora_unet_",
-    "lora_transformer_",
-    "lora_",
-    "lycoris_",
-    "transformer_",
-    "unet_",
-    "dit_",
-    "pipe_",
-    "net_",
-    "vace_",
+DOTTED = re.compile(
+    r"(?:base_model\.model|base_model|model|module|diffusion_model|transformer|unet|dit|pipe|net|vace)"
+    r"\."
 )
-"""What stands before the names of layers; several may, one after the other."""
+"""What stands before the names of layers, with a dot; several may, one after the other. No layer of
+a model begins with one of them: ``transformer_blocks`` does not, and ``vace_blocks`` neither."""
 
-EXPERTS = {
-    "transformer_1_": 1,
-    "high_noise_model_": 1,
-    "high_noise_": 1,
-    "transformer_2_": 2,
-    "low_noise_model_": 2,
-    "low_noise_": 2,
-    "dit2_": 2,
-}
+JOINED = re.compile(
+    r"(?:lora_unet|lora_transformer|lora_dit|lora|lycoris|(?:model_)?diffusion_model)_+"
+)
+"""The same with underscores, where trainers have joined all of a name."""
+
+EXPERTS = re.compile(
+    r"(?:(?P<first>transformer_1|high_noise_model|high_noise)"
+    r"|(?P<second>transformer_2|low_noise_model|low_noise|dit2))[._]"
+)
 """Prefixes that say which of a model's two experts a layer belongs to."""
 
 ELSEWHERE = {
@@ -108,20 +96,22 @@ class Names:
 
     def find(self, name: str) -> Place:
         """Return where the name of a file's layer leads."""
-        rest = flat(name)
+        whole = flat(name)
         for component, pattern in ELSEWHERE.items():
-            if pattern.match(rest):
+            if pattern.match(whole):
                 return Place(elsewhere=component)
-        expert = None
+        rest, expert = name, None
         while True:
-            if rest in self._slots:
-                return Place(self._slots[rest], expert)
-            mark = next((mark for mark in EXPERTS if rest.startswith(mark)), None)
-            prefix = mark or next((p for p in PREFIXES if rest.startswith(p)), None)
+            # Dots first: without them one model's layer may be called as another's.
+            prefix = EXPERTS.match(rest) or DOTTED.match(rest)
+            if prefix is None and flat(rest) in self._slots:
+                return Place(self._slots[flat(rest)], expert)
+            prefix = prefix or JOINED.match(rest)
             if prefix is None:
                 return Place((), expert)
-            expert = EXPERTS[mark] if mark is not None else expert
-            rest = rest.removeprefix(prefix).lstrip("_")
+            if prefix.re is EXPERTS:
+                expert = 1 if prefix["first"] else 2
+            rest = rest[prefix.end() :]
 
 
 def flat(name: str) -> str:
