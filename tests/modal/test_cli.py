@@ -114,3 +114,21 @@ def test_the_doctor_says_how_to_get_a_token(run, monkeypatch):
 def test_a_refused_token_is_an_authentication_error(fake, run):
     fake.faults.reject_tokens = True
     assert run("modal", "status").exit_code == 4
+
+
+def test_a_rehearsal_runs_in_a_container_with_the_models_gpu(fake, run):
+    """The GPU is the one that a job would get, and nothing is fetched."""
+    found = plain(run("rehearse", TEXT_MODEL, "--json"))
+    assert (found["model"], found["provider"], found["ok"]) == (TEXT_MODEL, "modal", True)
+    assert [check["part"] for check in found["checks"]] == ["licence"]
+    [call] = fake.calls.values()
+    assert call.gpu is not None
+
+
+def test_a_rehearsal_with_a_problem_ends_with_3(fake, run, monkeypatch):
+    """What stands in the way in the container is said here."""
+    monkeypatch.setitem(fake.settings.container_env, "STANDIN_GATED", "1")
+    refused = run("rehearse", TEXT_MODEL)
+    assert refused.exit_code == 3
+    assert "is gated" in refused.stdout
+    assert run("rehearse", "no-such-model").exit_code == 3

@@ -61,10 +61,11 @@ def test_a_cards_defaults_run_on_the_gpu_that_it_names(card: ModelCard) -> None:
 
 @pytest.mark.parametrize("card", LARGE, ids=lambda card: card.name)
 def test_a_card_says_what_its_weights_take(card: ModelCard) -> None:
-    """As counted from the shapes, to a tenth."""
+    """As counted from the shapes, to 15 %, and not less than that by more than a twentieth."""
     known = estimate(card.name)
     assert known is not None
-    assert card.weights_gib == pytest.approx(known.weights_gib, rel=0.1)
+    assert card.weights_gib == pytest.approx(known.weights_gib, rel=0.15)
+    assert card.weights_gib > 0.95 * known.weights_gib
 
 
 CELLS = [

@@ -41,6 +41,9 @@ of the same model, and often hundreds of gigabytes."""
 
 WEIGHTS = "*.safetensors"
 
+NEWEST = "main"
+"""The branch whose last commit is the newest."""
+
 FILE_BY_HAND = "give a file of this machine"
 
 
@@ -109,6 +112,72 @@ def files_of(repository: str, revision: str | None, *, token: str | None) -> lis
         return HfApi(token=token).list_repo_files(repository, revision=revision)
 
     return _until_it_answers(ask, repository, model=repository, by_hand=FILE_BY_HAND)
+
+
+def sizes_of(
+    repository: str, revision: str | None, *, token: str | None, model: str
+) -> tuple[str, dict[str, int]]:
+    """Return a repository's commit, and the bytes of each of its files; only the hub can tell.
+
+    Args:
+        repository: Such as ``owner/name``.
+        revision: A commit, a branch or a tag; None for the commit that a run would take.
+        token: For repositories that want one.
+        model: The model's name, for errors.
+
+    Raises:
+        AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    def ask() -> tuple[str, dict[str, int]]:
+        client = HfApi(token=token)
+        found = client.repo_info(repository, revision=revision or held(repository) or NEWEST)
+        commit = str(found.sha)
+        tree = client.list_repo_tree(repository, recursive=True, revision=commit)
+        return commit, {file.path: file.size for file in tree if isinstance(file, RepoFile)}
+
+    return _until_it_answers(ask, repository, model=model)
+
+
+def first_bytes(
+    repository: str, revision: str, name: str, count: int, *, token: str | None, model: str
+) -> bytes:
+    """Return the beginning of a file, and download no more of it.
+
+    Args:
+        repository: Such as ``owner/name``.
+        revision: A commit.
+        name: The file's path in the repository.
+        count: Bytes.
+        token: For repositories that want one.
+        model: The model's name, for errors.
+
+    Raises:
+        AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
+    """
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # Public, and not listed.
+        build_hf_headers,
+        get_session,
+        hf_raise_for_status,
+    )
+
+    def ask() -> bytes:
+        headers = build_hf_headers(token=token) | {"Range": f"bytes=0-{count - 1}"}
+        url = hf_hub_url(repository, name, revision=revision)
+        # A server that knows no ranges would send all of it.
+        with get_session().stream("GET", url, headers=headers, follow_redirects=True) as answer:
+            hf_raise_for_status(answer)
+            found = bytearray()
+            for piece in answer.iter_raw():
+                found += piece
+                if len(found) >= count:
+                    break
+        return bytes(found[:count])
+
+    return _until_it_answers(ask, repository, model=model)
 
 
 def download_file(

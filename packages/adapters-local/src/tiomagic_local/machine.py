@@ -48,7 +48,7 @@ def look_at_machine(device: str | None = None) -> Machine:
     return Machine(
         device=describe(chosen),
         device_memory_gib=free_memory_gib(chosen),
-        memory_gib=_free_main_memory_gib(),
+        memory_gib=free_main_memory_gib(),
         threads=torch.get_num_threads(),
         libraries={name: _version(name) for name in LIBRARIES},
         encodes_h264="libx264" in av.codec.codecs_available,
@@ -76,7 +76,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _free_main_memory_gib() -> float | None:
+def free_main_memory_gib() -> float | None:
     """What Linux calls available; elsewhere free pages, and None where nothing says."""
     meminfo = Path("/proc/meminfo")
     if meminfo.is_file():

@@ -16,6 +16,7 @@ from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.processes import Life
 from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
 from tiomagic_domain.progress import Progress
+from tiomagic_domain.rehearsal import Rehearsal
 from tiomagic_domain.working.unseen import cannot_tell
 from tiomagic_local.devices import members
 from tiomagic_local.engines import has_engine
@@ -80,6 +81,21 @@ class LocalProvider:
     def unload(self) -> None:
         """Free the model that is kept loaded."""
         self._runtime.unload()
+
+    def rehearse(self, model: str) -> Rehearsal:
+        """Rehearse a model on this machine; see `tiomagic_domain.rehearsal.Rehearses`.
+
+        Raises:
+            UnknownModelError: when there is no such model.
+            MissingDependencyError: with the command that installs what is missing.
+            ConfigurationError: when the device cannot be used.
+        """
+        _require("engines", ENGINE_MODULES)
+        from tiomagic_local.rehearsal.rehearse import rehearse
+
+        # A model that is loaded would stand in the way.
+        self.unload()
+        return rehearse(model, self._options)
 
     def check(self, request: Request) -> None:
         """Look for reasons why the job cannot run; loads no torch.

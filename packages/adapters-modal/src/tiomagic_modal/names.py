@@ -12,6 +12,8 @@ PROTOCOL = 1
 APP = f"tiomagic-v{PROTOCOL}"
 WORKER = "VideoWorker"
 PREFETCH = "prefetch"
+STAGE = "Stage"
+"""The class that rehearses models, see `rehearsing`."""
 BOARD = f"tiomagic-jobs-v{PROTOCOL}"
 """A Dict with one moment a job, and who runs it."""
 OUTPUTS_VOLUME = "tiomagic-outputs"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import (
     APIError,
     RateLimitError,
@@ -21,6 +22,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.jobs import Job, JobStatus
 from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
 from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.rehearsal import Rehearsal
 from tiomagic_modal.connection import DEADLINE_S, Connection, require_modal
 from tiomagic_modal.deployment import Deployment, nothing_to_say
 from tiomagic_modal.endings import CANCELED, WITHDRAWN, ending, withdrawn
@@ -28,6 +30,7 @@ from tiomagic_modal.errors import translated
 from tiomagic_modal.gpus import choose_gpu
 from tiomagic_modal.names import APP, claim_key, moment_key, sent_key, stop_key
 from tiomagic_modal.options import ModalOptions
+from tiomagic_modal.rehearsing import rehearse
 from tiomagic_modal.remote import Remote, Variant, memory_mib
 from tiomagic_modal.spool import Spool
 from tiomagic_modal.travel import check_travel
@@ -91,6 +94,17 @@ class ModalProvider:
     def capabilities(self) -> Capabilities:
         """Return what the provider is like."""
         return Capabilities(default_model=DEFAULT_MODEL, blocking=False)
+
+    def rehearse(self, model: str) -> Rehearsal:
+        """Have a model rehearsed in a container; see `tiomagic_domain.rehearsal.Rehearses`.
+
+        Raises:
+            UnknownModelError: when there is no such model.
+            TioMagicError: when Modal or the container could not do it.
+        """
+        card = find_model(model)
+        self._deployment.ensure()
+        return rehearse(card, self._connection, self._options)
 
     def check(self, request: Request) -> None:
         """Look at the numbers, the GPU and whether there is a token. Contacts nobody.

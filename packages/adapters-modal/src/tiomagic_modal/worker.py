@@ -32,13 +32,14 @@ from tiomagic_modal.wire import (
 if TYPE_CHECKING:
     from tiomagic_local.options import LocalOptions
 
-__all__ = ["VideoWorker", "app", "prefetch"]
+__all__ = ["Stage", "VideoWorker", "app", "prefetch"]
 
 LOADING_PHASES = (Phase.WAITING, Phase.DOWNLOADING, Phase.LOADING)
 VOLUMES: dict[str | PurePosixPath, modal.Volume | modal.CloudBucketMount] = {
     OUTPUTS_DIR: outputs,
     WEIGHTS_DIR: weights,
 }
+REHEARSAL_TIMEOUT_S = 900
 DOWNLOAD_TIMEOUT_S = 3600
 """45 GiB at 30 MB/s take 26 minutes; a hub on a bad day gets twice that."""
 
@@ -210,3 +211,30 @@ def prefetch(model: str) -> str:
     """
     with only_worker_errors():
         return _fetch_weights(model)
+
+
+@app.cls(
+    image=image,
+    volumes=VOLUMES,
+    secrets=[hugging_face],
+    cpu=2.0,
+    timeout=REHEARSAL_TIMEOUT_S,
+    scaledown_window=2,
+)
+class Stage:
+    """Rehearses models on the GPU that comes with the call; fetches no weights."""
+
+    @modal.method()
+    def rehearse(self, model: str) -> Plain:
+        """Look at all that a model needs, and run it with random weights.
+
+        Returns:
+            A rehearsal as plain data.
+
+        Raises:
+            WorkerError: whatever went wrong.
+        """
+        with only_worker_errors():
+            from tiomagic_local.rehearsal.rehearse import rehearse  # noqa: PLC0415  Only in a container.
+
+            return rehearse(model, _options(), provider="modal").to_dict()

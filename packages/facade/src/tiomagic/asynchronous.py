@@ -231,6 +231,10 @@ class AsyncTioMagic(AsyncFeatureCalls):
         """Return the model that runs when none is named."""
         return await self.call(self._tm.get_default_model, provider)
 
+    async def rehearse(self, model: str, provider: str | None = None) -> dict[str, Any]:
+        """Find out whether a model will run; see :meth:`tiomagic.TioMagic.rehearse`."""
+        return await self.call(self._tm.rehearse, model, provider)
+
     async def get_schema(
         self, feature: FeatureName, model: ModelName
     ) -> dict[str, dict[str, dict[str, Any]]]:

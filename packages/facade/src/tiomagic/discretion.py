@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.ports import Capabilities, Observer, Provider, Report, Request
 from tiomagic_domain.redaction import redacted, redacted_data
+from tiomagic_domain.rehearsal import Rehearsal, Rehearses
 
 if TYPE_CHECKING:
     from tiomagic_domain.jobs import Job
@@ -60,6 +61,19 @@ class DiscreetProvider:
         """Ask for a job to stop; see the port."""
         with self._hushed():
             return self._clean(self.provider.cancel(job))
+
+    def rehearse(self, model: str) -> Rehearsal:
+        """Have a model rehearsed; see :class:`~tiomagic_domain.rehearsal.Rehearses`.
+
+        Raises:
+            ConfigurationError: when the provider cannot.
+        """
+        if not isinstance(self.provider, Rehearses):
+            raise ConfigurationError(
+                f"the provider {self.name!r} rehearses no models; 'local' and 'modal' do"
+            )
+        with self._hushed():
+            return self.provider.rehearse(model)
 
     def _clean(self, report: Report) -> Report:
         return cleaned(report, self._secrets())

@@ -214,6 +214,30 @@ class Inquiries(ABC):
         default = self._session.provider(name).capabilities().default_model
         return cast("AnyModel", default)
 
+    def rehearse(self, model: str, provider: str | None = None) -> dict[str, Any]:
+        """Find out whether a model will run, before its weights are downloaded.
+
+        Looks at the hub's files at the pinned commit, their sizes and the free disk, the licence
+        and the token, and the memory; then runs the whole pipeline with random weights of the true
+        shapes, at the smallest legal size in two steps, where they fit.
+
+        Args:
+            model: Its name.
+            provider: Where: ``local``, or ``modal`` for a container; None for the configured one.
+
+        Returns:
+            ``model provider ok checks needs``: each check has ``part``, ``outcome`` (``ok``,
+            ``note``, ``warning`` or ``problem``) and ``message``; ``needs`` says in GiB what a real
+            run takes.
+
+        Raises:
+            UnknownModelError: when there is no such model.
+            ConfigurationError: when the device cannot be used, or the provider rehearses nothing.
+            MissingDependencyError: when the provider's packages are not installed.
+        """
+        name = provider or self._session.configured_provider()
+        return self._session.provider(name).rehearse(model).to_dict()
+
     def get_schema(
         self, feature: FeatureName, model: ModelName
     ) -> dict[str, dict[str, dict[str, Any]]]:

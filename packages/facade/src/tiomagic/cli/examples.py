@@ -45,6 +45,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "delete": ("delete JOB", "delete JOB --files"),
     "export": ("export jobs.csv", "export - --format json --status completed"),
     "inspect": ("inspect clip.mp4", "inspect clip.json --json"),
+    "rehearse": ("rehearse doodle", "rehearse wan2.2-ti2v-5b --provider modal"),
     "doctor": ("doctor", "doctor --json"),
     "ui": ("ui", "ui --host 0.0.0.0 --no-browser"),
 }

@@ -31,6 +31,7 @@ from tiomagic.cli.models import models
 from tiomagic.cli.note import note
 from tiomagic.cli.open import open_
 from tiomagic.cli.pose_guidance import pose_guidance
+from tiomagic.cli.rehearse import rehearse
 from tiomagic.cli.rerun import rerun
 from tiomagic.cli.schema import schema
 from tiomagic.cli.sheet import sheet
@@ -62,6 +63,7 @@ COMMANDS = (
     delete,
     export,
     inspect,
+    rehearse,
     doctor,
     ui,
 )

@@ -1,0 +1,218 @@
+"""Whether a model's files are there and whole, may be had, and fit on the disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.errors import APIError, AuthenticationError, TioMagicError
+from tiomagic_domain.loras import Lora
+from tiomagic_domain.rehearsal import Check, Outcome
+from tiomagic_domain.suggestions import closest
+from tiomagic_local.hub import FILES as LOADED
+from tiomagic_local.hub import PIPELINE_FILES, sizes_of
+from tiomagic_local.machine import has_stored_hub_token, hub_cache
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.rehearsal.completeness import FILES, INDEX, Looker, components
+from tiomagic_local.rehearsal.published import InAFolder, OnTheHub, Published
+from tiomagic_local.weights import Origin, PartWeights, Weights, local_folder
+
+GIB = 2**30
+LICENCE, DISK, LORAS = "licence", "disk", "loras"
+
+
+@dataclass(slots=True)
+class FoundFiles:
+    """What the checks have found on their way."""
+
+    weights: Weights | None = None
+    """Folders with the configuration files; None when they could not be had."""
+    networks: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Library and class of each component of the pipeline's own repository."""
+    download_gib: float | None = None
+    """What a real run would download; None when it is not known."""
+
+
+class FileChecks:
+    """Looks at the files of a model.
+
+    Args:
+        card: The model.
+        options: Where weights come from.
+        pipeline: The pipeline class that they must be for.
+    """
+
+    def __init__(self, card: ModelCard, options: LocalOptions, *, pipeline: str) -> None:
+        self._card, self._options, self._pipeline = card, options, pipeline
+        self.found = FoundFiles()
+
+    def checks(self) -> Iterator[Check]:
+        """Give what was found; nothing is raised that the hub or a folder may say."""
+        try:
+            given = local_folder(self._card, self._options)
+            if given is None:
+                yield self._token()
+                yield from self._on_the_hub()
+            else:
+                folder, origin = given
+                yield from self._in_a_folder(folder, origin)
+        except AuthenticationError as error:
+            yield Check(part=LICENCE, outcome=Outcome.PROBLEM, message=error.message)
+        except TioMagicError as error:
+            yield Check(part=FILES, outcome=Outcome.PROBLEM, message=error.message)
+
+    def _token(self) -> Check:
+        if self._options.hf_token:
+            return Check(part="token", outcome=Outcome.OK, message="given (HF_TOKEN)")
+        if has_stored_hub_token():
+            text = "stored by the hub's own tools"
+            return Check(part="token", outcome=Outcome.OK, message=text)
+        text = "none; only repositories that ask you to accept a licence want one (HF_TOKEN)"
+        return Check(part="token", outcome=Outcome.NOTE, message=text)
+
+    def _in_a_folder(self, folder: Path, origin: Origin) -> Iterator[Check]:
+        self.found.weights = Weights(folder=folder, origin=origin, revision="")
+        self.found.download_gib = 0.0
+        yield from self._pipeline_at(InAFolder(folder), [])
+
+    def _on_the_hub(self) -> Iterator[Check]:
+        card, token = self._card, self._options.hf_token
+        assert card.repository is not None, "local_folder returns a folder otherwise"
+        try:
+            main = OnTheHub(card.repository, card.revision, model=card.name, token=token)
+        except APIError as error:
+            yield from self._without_the_hub(error)
+            return
+        # What follows asks for a file, which a repository with a gate gives to no one else.
+        folder = main.configuration()
+        yield Check(
+            part=LICENCE,
+            outcome=Outcome.OK,
+            message=f"{card.repository} may be downloaded; its licence: {card.licence}",
+        )
+        parts = [
+            (
+                part,
+                OnTheHub(
+                    part.repository,
+                    part.revision,
+                    model=card.name,
+                    token=token,
+                    folder=part.folder,
+                ),
+            )
+            for part in card.parts
+        ]
+        self.found.weights = Weights(
+            folder=folder,
+            origin=Origin.HUB,
+            revision=main.revision,
+            repository=card.repository,
+            parts=tuple(
+                PartWeights(part=part, folder=there.configuration(), revision=there.revision)
+                for part, there in parts
+            ),
+        )
+        yield from self._pipeline_at(main, [part.name for part in card.parts])
+        for part, there in parts:
+            yield from Looker(there, []).look("", part.library, part.kind)
+        places = [(main, PIPELINE_FILES), *((there, LOADED) for _, there in parts)]
+        yield from self._loras()
+        yield self._disk(places)
+
+    def _without_the_hub(self, error: APIError) -> Iterator[Check]:
+        """Look at what has been downloaded before; without it the model cannot run."""
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError
+
+        card = self._card
+        try:
+            there = snapshot_download(
+                str(card.repository), revision=card.revision, local_files_only=True
+            )
+        except (OSError, ValueError, HfHubHTTPError):
+            yield Check(part=FILES, outcome=Outcome.PROBLEM, message=error.message)
+            return
+        text = "the hub cannot be reached; what was downloaded before is looked at"
+        yield Check(part="hub", outcome=Outcome.NOTE, message=text)
+        if card.parts:
+            return
+        yield from self._in_a_folder(Path(there), Origin.HUB)
+
+    def _pipeline_at(self, place: Published, without: Sequence[str]) -> Iterator[Check]:
+        if INDEX not in place.sizes:
+            near = closest(INDEX, place.sizes)
+            hint = f"; there is {near}" if near else ""
+            text = f"{place.place} holds no pipeline: {INDEX} is not there{hint}"
+            yield Check(part=FILES, outcome=Outcome.PROBLEM, message=text)
+            return
+        index = place.json(INDEX)
+        kind = index.get("_class_name")
+        if kind != self._pipeline and not without:
+            text = f"{place.place} is for {kind!r}, and this model needs {self._pipeline!r}"
+            yield Check(part=FILES, outcome=Outcome.PROBLEM, message=text)
+            return
+        self.found.networks = components(index, without=without)
+        names = [INDEX]
+        looker = Looker(place, names)
+        wrong = [
+            check
+            for name, (library, kind) in self.found.networks.items()
+            for check in looker.look(name, library, kind)
+        ]
+        yield from wrong
+        if not wrong:
+            gib = sum(place.sizes[name] for name in names) / GIB
+            text = f"{place.place}: {len(names)} files that the loader needs, {gib:.2f} GiB, whole"
+            yield Check(part=FILES, outcome=Outcome.OK, message=text)
+
+    def _loras(self) -> Iterator[Check]:
+        turbo = self._card.turbo.loras if self._card.turbo is not None else ()
+        for lora, needed in [
+            *((one, True) for one in self._card.loras),
+            *((one, False) for one in turbo),
+        ]:
+            yield self._lora(lora, needed=needed)
+
+    def _lora(self, lora: Lora, *, needed: bool) -> Check:
+        wrong = Outcome.PROBLEM if needed else Outcome.WARNING
+        why = "" if needed else " (for few steps alone)"
+        try:
+            commit, sizes = sizes_of(
+                lora.source, lora.revision, token=self._options.hf_token, model=self._card.name
+            )
+        except TioMagicError as error:
+            return Check(part=LORAS, outcome=wrong, message=f"{error.message}{why}")
+        place = f"{lora.source}@{commit[:12]}"
+        name = str(lora.weight_name)
+        if lora.weight_name is None or name in sizes:
+            text = f"{place}: {name if lora.weight_name else 'a file'} is there{why}"
+            return Check(part=LORAS, outcome=Outcome.OK, message=text)
+        near = closest(name, sizes)
+        hint = f"; there is {near}" if near else ""
+        return Check(part=LORAS, outcome=wrong, message=f"{place}: {name} is not there{hint}{why}")
+
+    def _disk(self, places: Sequence[tuple[Published, Sequence[str]]]) -> Check:
+        missing = 0
+        without = [f"{part.name}/*" for part in self._card.parts]
+        for place, patterns in places:
+            names = [
+                name
+                for name in place.sizes
+                if any(fnmatch(name, pattern) for pattern in patterns)
+                and not any(fnmatch(name, pattern) for pattern in without)
+            ]
+            missing += place.missing_bytes(names)
+        self.found.download_gib = missing / GIB
+        cache = hub_cache()
+        there = next(path for path in (cache, *cache.parents) if path.exists())
+        free = shutil.disk_usage(there).free / GIB
+        text = f"{missing / GIB:.1f} GiB to download, {free:.1f} GiB free in {cache}"
+        if missing / GIB > free:
+            text += "; HF_HOME names another place"
+            return Check(part=DISK, outcome=Outcome.PROBLEM, message=text)
+        return Check(part=DISK, outcome=Outcome.OK, message=text)

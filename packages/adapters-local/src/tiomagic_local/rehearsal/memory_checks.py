@@ -1,0 +1,106 @@
+"""What a real run takes of the device and of the main memory, and whether they have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.features import Feature
+from tiomagic_domain.rehearsal import Check, Outcome
+from tiomagic_domain.values import UNSET
+from tiomagic_local.devices import free_memory_gib
+from tiomagic_local.machine import free_main_memory_gib
+from tiomagic_local.memory import RESERVE_GIB, Choice, Demand, Plan, choose, demand_of
+
+MEMORY = "memory"
+
+
+def defaults_of(card: ModelCard, feature: Feature) -> dict[str, Any]:
+    """Return the settings of a call that names none; without a size where a picture decides it."""
+    return {
+        parameter.name: parameter.default
+        for parameter in card.schema(feature).parameters
+        if parameter.default is not UNSET and parameter.default is not None
+    }
+
+
+class MemoryChecks:
+    """Weighs a model's own defaults against a device.
+
+    Args:
+        card: The model.
+        feature: What is made.
+        device: Such as torch gives it.
+        halves: True where the weights run in two bytes each.
+    """
+
+    def __init__(self, card: ModelCard, feature: Feature, device: Any, *, halves: bool) -> None:
+        self._card, self._device, self._halves = card, device, halves
+        settings = defaults_of(card, feature)
+        self._demand: Demand = demand_of(card, settings)
+        self._free = free_memory_gib(device)
+        self.choice: Choice = choose(self._demand, device=str(device), free_gib=self._free)
+
+    @property
+    def weights_gib(self) -> float:
+        """All weights in the type that they run in here."""
+        gib = self._demand.model.weights_gib
+        # What is counted is counted in halves; the networks that stay in fp32 anyway are small.
+        return gib if self._halves or not self._card.gpu_memory_gib else 2 * gib
+
+    @property
+    def main_gib(self) -> float:
+        """What waits in the main memory."""
+        if self._device.type == "cpu":
+            held = max(self._demand.activations(tiles=self.choice.tiles).values())
+            return self.weights_gib + held * (1 if self._halves else 2)
+        waits = self.choice.plan is not Plan.RESIDENT
+        return self.weights_gib if waits else self._demand.model.largest_gib
+
+    def needs(self) -> dict[str, Any]:
+        """Return what a real run takes."""
+        found: dict[str, Any] = {"memory_gib": round(self.main_gib, 1)}
+        if self._device.type == "cuda":
+            gib = self._demand.gib(self.choice.plan, tiles=self.choice.tiles)
+            found |= {"gpu_memory_gib": round(gib, 1), "plan": self.choice.plan.value}
+        return found
+
+    def checks(self) -> Iterator[Check]:
+        """Give what was found."""
+        if self._device.type == "cuda":
+            yield self._on_the_gpu()
+        elif self._card.gpu_memory_gib:
+            least = self._demand.gib(Plan.GROUP_OFFLOAD, tiles=True)
+            text = (
+                f"there is no CUDA GPU here. On one it would take {least:.1f} GiB at the least, "
+                f"and {self._demand.gib(Plan.RESIDENT):.1f} GiB with all weights on it"
+            )
+            yield Check(part="gpu", outcome=Outcome.WARNING, message=text)
+        yield self._in_main_memory()
+
+    def _on_the_gpu(self) -> Check:
+        choice = self.choice
+        tiles = "; the VAE works in tiles" if choice.tiles else ""
+        text = f"{choice.plan}: {choice.reason}{tiles}"
+        fits = choice.estimated_gib is not None or self._free is None
+        if fits:
+            return Check(part="gpu", outcome=Outcome.OK, message=text)
+        text += (
+            ". That is less than the model's defaults take; ask for fewer frames or a smaller size"
+        )
+        return Check(part="gpu", outcome=Outcome.PROBLEM, message=text)
+
+    def _in_main_memory(self) -> Check:
+        free = free_main_memory_gib()
+        text = f"{self.main_gib:.1f} GiB of main memory are needed"
+        if free is None:
+            return Check(
+                part=MEMORY, outcome=Outcome.NOTE, message=f"{text}; what is free is unknown"
+            )
+        text = f"{text}, {free:.1f} GiB are free"
+        if self.main_gib + RESERVE_GIB <= free or self.main_gib < 1 <= free:
+            return Check(part=MEMORY, outcome=Outcome.OK, message=text)
+        # Weights that the system maps from the disk may still do, slowly.
+        outcome = Outcome.PROBLEM if self._device.type == "cpu" else Outcome.WARNING
+        return Check(part=MEMORY, outcome=outcome, message=text)

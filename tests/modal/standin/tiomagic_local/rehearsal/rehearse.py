@@ -1,0 +1,16 @@
+import os
+
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.rehearsal import Check, Outcome, Rehearsal
+
+
+def rehearse(model, options, *, provider="local"):
+    card = find_model(model)
+    gated = bool(os.environ.get("STANDIN_GATED")) and not options.hf_token
+    licence = Check(
+        part="licence",
+        outcome=Outcome.PROBLEM if gated else Outcome.OK,
+        message=f"{card.repository} is gated" if gated else "may be downloaded",
+    )
+    needs = {"download_gib": card.weights_gib}
+    return Rehearsal(model=model, provider=provider, checks=[licence], needs=needs)
