@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +16,7 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import UnknownModelError
 from tiomagic_domain.rehearsal import Outcome, Rehearsal
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.rehearsal import file_checks
 from tiomagic_local.rehearsal import rehearse as module
 from tiomagic_local.rehearsal.rehearse import rehearse
 
@@ -163,7 +162,7 @@ def test_a_disk_that_is_too_small(
 ) -> None:
     """What is to be downloaded is weighed against what is free."""
     hub_server.publish("some/model", files)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _place: SimpleNamespace(free=1000))
+    monkeypatch.setattr(file_checks, "free_gib", lambda _cache: 1000 / 2**30)
     (text,) = problems(rehearsed(), "disk")
     assert "0.0 GiB free" in text
     assert "HF_HOME" in text

@@ -209,10 +209,15 @@ class FileChecks:
             missing += place.missing_bytes(names)
         self.found.download_gib = missing / GIB
         cache = hub_cache()
-        there = next(path for path in (cache, *cache.parents) if path.exists())
-        free = shutil.disk_usage(there).free / GIB
+        free = free_gib(cache)
         text = f"{missing / GIB:.1f} GiB to download, {free:.1f} GiB free in {cache}"
         if missing / GIB > free:
             text += "; HF_HOME names another place"
             return Check(part=DISK, outcome=Outcome.PROBLEM, message=text)
         return Check(part=DISK, outcome=Outcome.OK, message=text)
+
+
+def free_gib(folder: Path) -> float:
+    """Return what is free on the disk of a folder, which may not be made yet."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(there).free / GIB
