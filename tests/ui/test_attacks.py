@@ -92,6 +92,14 @@ def test_no_draft_makes_a_file_of_this_machine_public(visitor: Visitor, studio: 
             assert visitor.http.get(f"/gradio_api/file={path}").status_code in {403, 404}
 
 
+def test_an_empty_place_of_a_file_says_that_it_is(visitor: Visitor) -> None:
+    """A browser goes on to show what stood there in the form before, unless nothing is said to."""
+    form = visitor.form({"prompt": "a fox"})
+    for name in ("image", "guiding_video", "pose_video"):
+        props = form[: form.index(f'"elem_id":"field-{name}"')].rsplit('"props":', 1)[1]
+        assert '"value":null' in props, name
+
+
 @pytest.mark.parametrize("name", ["clip.mkv", "clip.mp4", "clip.avi", "clip.m3u8", "clip.ffconcat"])
 def test_a_play_list_is_not_opened(name: str, visitor: Visitor) -> None:
     """A form that holds it gives back the very bytes, and no other file comes to be."""

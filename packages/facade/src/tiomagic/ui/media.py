@@ -24,16 +24,22 @@ def picture(value: File | None, **common: Any) -> Any:
         value: What it shows at first.
         common: Further arguments of the component.
     """
-    return _by_id(gr.Image(sources=["upload", "clipboard"], buttons=[], **common), value)
+    empty = gr.Image(value=None, sources=["upload", "clipboard"], buttons=[], **common)
+    return _by_id(empty, value)
 
 
 def video(value: File | None, **common: Any) -> Any:
     """Return where a video is dropped; the arguments are those of :func:`picture`."""
-    return _by_id(gr.Video(sources=["upload"], buttons=[], **common), value)
+    empty = gr.Video(value=None, sources=["upload"], buttons=[], **common)
+    return _by_id(empty, value)
 
 
 def _by_id(component: Any, value: File | None) -> Any:
-    """Make a component whose entry is ``{"path": id}``, and nothing else."""
+    """Make a component whose entry is ``{"path": id}``, and nothing else.
+
+    It was made with a value of None in so many words. What is not said is not sent, and a browser
+    would go on to show what stood there in the form before.
+    """
     # Gradio looks for the files in data of its own kinds, to copy them; plain data has none.
     component.data_model = None
     component.preprocess = _received
