@@ -19,13 +19,10 @@ what                     for
 from __future__ import annotations
 
 import codecs
-import json
 import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
-
-from tiomagic_domain.errors import ValidationError
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
 
@@ -61,6 +58,8 @@ def decoded(content: bytes, what: str) -> str:
     try:
         return content[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
+        from tiomagic_domain.errors import ValidationError  # noqa: PLC0415  # Not for --help.
+
         guess = "UTF-16 without a byte order mark" if b"\0" in content[:64] else "Latin-1"
         raise ValidationError(
             f"{what} is not UTF-8: byte {error.start + len(mark)} does not fit. It may be "
@@ -118,6 +117,8 @@ def to_json(value: Any, *, indent: int | None = None, ascii_only: bool = False) 
         indent: Blanks a level; None for one line.
         ascii_only: True for a stream that has no other characters.
     """
+    import json  # noqa: PLC0415  # Not for --help.
+
     text = json.dumps(storable_data(value), indent=indent, ensure_ascii=ascii_only)
     # Outside of its texts JSON has no such characters but the line ends.
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
