@@ -1,9 +1,11 @@
 """Providers of other distributions that are broken: named, left out, and nobody else's trouble."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from tests.facade.conftest import MODEL, Run
+from tests.facade.conftest import MODEL, clean_environment
 
 from tiomagic import TioMagic
 from tiomagic.backends import broken_providers
@@ -48,10 +50,20 @@ def test_one_that_is_asked_for_is_an_error_of_ours(name: str) -> None:
     tm.close()
 
 
-def test_the_doctor_shows_them(cli: Run, broken: Path) -> None:
+def test_the_doctor_shows_them(folder: Path, broken: Path) -> None:
     """And everything else works: the models are listed, and doodle is among them."""
-    done = cli("doctor", PYTHONPATH=str(broken))
-    lines = [line for line in done.stdout.splitlines() if line.startswith("plugin")]
-    assert len(lines) == 4, done.stdout + done.stderr
+
+    def run(command: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-m", "tiomagic", command],
+            cwd=folder,
+            env=clean_environment(PYTHONPATH=str(broken)),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    lines = [line for line in run("doctor").splitlines() if line.startswith("plugin")]
+    assert len(lines) == 4
     assert all("warning" in line for line in lines)
-    assert "doodle" in cli("models", PYTHONPATH=str(broken)).stdout
+    assert "doodle" in run("models")

@@ -98,10 +98,10 @@ def test_a_video_in_fragments_is_left_alone(tmp_path: Path) -> None:
 def test_a_provider_that_knows_no_recipe_has_one(tmp_path: Path) -> None:
     """Beside the video and inside, enough to make it again."""
     parts: dict[str, Any] = {
-        "providers": {"mine": InstantProvider(tmp_path / "spool", name="mine")},
+        "providers": {"local": InstantProvider(tmp_path / "spool", name="local")},
         "media": FakeMediaReader(tmp_path / "media"),
     }
-    tm = TioMagic(working_dir=tmp_path, provider="mine", overrides=parts)
+    tm = TioMagic(working_dir=tmp_path, provider="local", overrides=parts)
     job = tm.text_to_video("doodle", prompt="a red circle", seed=5)
     video = Path(job.result_video or "")
     inside = read_recipe(video)
