@@ -368,6 +368,10 @@ How the call runs:
   another process, the same call gives the same job and starts nothing; another call with
   the key is refused.
 """
+RUN_ELSEWHERE = """\
+How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry`` and
+``idempotency_key``, as in :meth:`text_to_video`.
+"""
 
 
 def _docstring(cards: list[ModelCard], feature: Feature, *, awaited: bool) -> Iterator[str]:
@@ -381,13 +385,14 @@ def _docstring(cards: list[ModelCard], feature: Feature, *, awaited: bool) -> It
     total = sum(feature in card.features for card in cards)
     listed = "\n".join(_item(name, _about(many, total)) for name, many in found.items())
     note = f'Settings, as ``get_schema("{feature.value}", model)`` has them for a model:'
+    run = RUN if feature is Feature.TEXT_TO_VIDEO else RUN_ELSEWHERE
     parts = (
         SUMMARY[feature],
         "",
         CALL,
         f"Inputs:\n\n{inputs}",
         "",
-        RUN,
+        run,
         f"{note}\n\n{listed}",
         "",
         RAISES,

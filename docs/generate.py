@@ -132,6 +132,7 @@ def write() -> None:
     for name in stale():
         path = Path(name)
         if path in made:
+            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
             (ROOT / path).write_text(made[path], encoding="utf-8")
         else:
             (ROOT / path).unlink()

@@ -181,7 +181,7 @@ def test_small_sizes_have_the_authors_shift(
 
 @pytest.mark.parametrize("bucket", [(416, 960), (480, 832), (608, 640), (704, 544)])
 def test_the_authors_sizes_are_legal_and_others_between_are_not(bucket: tuple[int, int]) -> None:
-    """diffusers_helper/bucket_tools.py: multiples of 32."""
+    """diffusers_helper/bucket_tools.py: all of them are taken."""
     height, width = bucket
     schema = CARD.schema(Feature.IMAGE_TO_VIDEO)
     call = {"prompt": "a", "image": "a.png", "width": width, "height": height}

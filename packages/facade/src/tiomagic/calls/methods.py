@@ -186,21 +186,8 @@ class FeatureCalls(ABC):
         * ``prompt``: What the video shows, in words.
         * ``image``: The picture to start from: a path, a URL, bytes or a PIL image.
 
-        How the call runs:
-
-        * ``wait``: True to return when the job is over, False to return at once: a ``local`` job
-          then runs in a worker process that outlives this one. None for the provider's way:
-          ``local`` returns when the video is there, a remote provider at once.
-        * ``progress``: Whether stderr shows how far it is: None for a bar on a terminal, True for a
-          bar or plain lines, False for nothing. A callable shows nothing and is called as
-          ``on_progress`` is.
-        * ``on_progress``: Takes each moment of a run that is waited for, whatever is shown; what
-          it raises ends a run in this process.
-        * ``retry``: With ``wait=False``, how often a ``local`` job may run again when its worker
-          was killed or the machine went down; else it is ``failed`` with ``worker_lost``.
-        * ``idempotency_key``: Your own name for this call. Sent again with the same key, also by
-          another process, the same call gives the same job and starts nothing; another call with
-          the key is refused.
+        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry`` and
+        ``idempotency_key``, as in :meth:`text_to_video`.
 
         Settings, as ``get_schema("image_to_video", model)`` has them for a model:
 
@@ -312,21 +299,8 @@ class FeatureCalls(ABC):
         * ``first_frame``: The picture that the video begins with.
         * ``last_frame``: The picture that the video ends with.
 
-        How the call runs:
-
-        * ``wait``: True to return when the job is over, False to return at once: a ``local`` job
-          then runs in a worker process that outlives this one. None for the provider's way:
-          ``local`` returns when the video is there, a remote provider at once.
-        * ``progress``: Whether stderr shows how far it is: None for a bar on a terminal, True for a
-          bar or plain lines, False for nothing. A callable shows nothing and is called as
-          ``on_progress`` is.
-        * ``on_progress``: Takes each moment of a run that is waited for, whatever is shown; what
-          it raises ends a run in this process.
-        * ``retry``: With ``wait=False``, how often a ``local`` job may run again when its worker
-          was killed or the machine went down; else it is ``failed`` with ``worker_lost``.
-        * ``idempotency_key``: Your own name for this call. Sent again with the same key, also by
-          another process, the same call gives the same job and starts nothing; another call with
-          the key is refused.
+        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry`` and
+        ``idempotency_key``, as in :meth:`text_to_video`.
 
         Settings, as ``get_schema("interpolate", model)`` has them for a model:
 
@@ -450,21 +424,8 @@ class FeatureCalls(ABC):
         * ``pose_video``: A video of skeletons in OpenPose colours on black, used as it is. Give
           this or guiding_video, not both.
 
-        How the call runs:
-
-        * ``wait``: True to return when the job is over, False to return at once: a ``local`` job
-          then runs in a worker process that outlives this one. None for the provider's way:
-          ``local`` returns when the video is there, a remote provider at once.
-        * ``progress``: Whether stderr shows how far it is: None for a bar on a terminal, True for a
-          bar or plain lines, False for nothing. A callable shows nothing and is called as
-          ``on_progress`` is.
-        * ``on_progress``: Takes each moment of a run that is waited for, whatever is shown; what
-          it raises ends a run in this process.
-        * ``retry``: With ``wait=False``, how often a ``local`` job may run again when its worker
-          was killed or the machine went down; else it is ``failed`` with ``worker_lost``.
-        * ``idempotency_key``: Your own name for this call. Sent again with the same key, also by
-          another process, the same call gives the same job and starts nothing; another call with
-          the key is refused.
+        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry`` and
+        ``idempotency_key``, as in :meth:`text_to_video`.
 
         Settings, as ``get_schema("pose_guidance", model)`` has them for a model:
 
