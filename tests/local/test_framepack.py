@@ -179,12 +179,13 @@ def test_small_sizes_have_the_authors_shift(
     assert scheduler.config.shift == pytest.approx(shift, rel=0.1)
 
 
-@pytest.mark.parametrize("bucket", [(416, 960), (480, 832), (608, 640), (704, 544)])
-def test_the_authors_sizes_are_legal_and_others_between_are_not(bucket: tuple[int, int]) -> None:
-    """diffusers_helper/bucket_tools.py: all of them are taken."""
-    height, width = bucket
+@pytest.mark.parametrize("size", [(416, 960), (480, 832), (608, 640), (704, 544), (720, 1280)])
+def test_the_authors_sizes_are_legal_and_that_of_old_scripts(size: tuple[int, int]) -> None:
+    """diffusers_helper/bucket_tools.py, and the documented default of tiomagic 1.0.0."""
+    height, width = size
     schema = CARD.schema(Feature.IMAGE_TO_VIDEO)
     call = {"prompt": "a", "image": "a.png", "width": width, "height": height}
-    assert schema.validate(call)["width"] == width
+    taken = schema.validate(call)
+    assert (taken["width"], taken["height"]) == (width, height)
     with pytest.raises(ValidationError):
-        schema.validate({**call, "width": width + 16})
+        schema.validate({**call, "width": width + 8})
