@@ -17,7 +17,7 @@ from tiomagic_domain.testing import (
     MemoryJobRepository,
 )
 from tiomagic_domain.workers import JobFollower, QueueWorker, StartedElsewhere
-from tiomagic_domain.working import Limits
+from tiomagic_domain.working import Limits, keep_alive
 
 
 @pytest.fixture
@@ -149,3 +149,19 @@ def test_a_service_may_start_its_workers_itself(place):
     place.caller = place.generation(place.background("caller"))
     job = place.submit("a")
     assert (job.status, job.queue) == ("queued", QUEUE)
+
+
+def test_a_heartbeat_that_fails_is_said_and_the_next_one_comes() -> None:
+    """A silent worker would be ended with its job."""
+    beats, failures, heard = [], [], threading.Event()
+
+    class Heart:
+        def tick(self):
+            beats.append(len(beats))
+            if len(beats) == 1:
+                raise OSError("no disk")
+            heard.set()
+
+    with keep_alive(Heart(), 0.01, failures.append):
+        assert heard.wait(60)
+    assert [str(error) for error in failures] == ["no disk"]

@@ -22,15 +22,12 @@ from tiomagic_domain.jobs import Job
 from tiomagic_domain.observation import ignore_trouble
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.working.background import Background
+from tiomagic_domain.working.heartbeat import keep_alive
 from tiomagic_domain.working.worker import Limits, Performs, Worker
 from tiomagic_domain.writing import ignore_change
 
 POLL_S = 2.0
 """Seconds between two passes of a follower, as between two checks of a wait."""
-HEARTBEATS = 10
-"""Heartbeats that a worker may miss before its leases expire."""
-LONGEST_HEARTBEAT_S = 5.0
-"""Seconds between two heartbeats at the most: a cancel is heard at a heartbeat, too."""
 LEFT = 70
 """Exit status of a worker process that had to end in the middle of a run."""
 
@@ -153,7 +150,7 @@ class QueueWorker:
         queue = background.queue(provider)
         host = background.processes.host
         slots = [f"{provider}:{host}:{device}" for device in devices or ()]
-        self._heartbeat_s = min(background.stale_s / HEARTBEATS, LONGEST_HEARTBEAT_S)
+        self._stale_s = background.stale_s
         self._ended = threading.Event()
         self._worker = Worker(
             queue,
@@ -169,28 +166,22 @@ class QueueWorker:
 
     def run(self) -> None:
         """Serve until :meth:`end` is called. Blocks; use it as the body of a process."""
-        done = threading.Event()
-        heart = threading.Thread(target=self._beat, args=(done,), daemon=True)
-        heart.start()
-        try:
+        with keep_alive(self._worker, self._stale_s, self._note_failure):
             while not self._ended.is_set():
                 self._serve()
                 self._ended.wait(self._limits.poll_s)
-        finally:
-            done.set()
-            heart.join()
 
     def end(self) -> None:
         """Ask it to end: the job in hand is given back or fails. Safe in a signal handler."""
         self._ended.set()
         self._worker.end()
 
+    def _note_failure(self, error: Exception) -> None:
+        trouble = TioMagicError(f"a heartbeat failed: {error}", code="heartbeat_failed")
+        self._on_trouble(trouble)
+
     def _serve(self) -> None:
         try:
             self._worker.run()
         except TioMagicError as error:
             self._on_trouble(error)  # The database was away, say: it is tried again.
-
-    def _beat(self, done: threading.Event) -> None:
-        while not done.wait(self._heartbeat_s):
-            self._worker.tick()

@@ -18,7 +18,6 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,13 +29,6 @@ if TYPE_CHECKING:
     from tiomagic.settings import Settings
     from tiomagic_domain.generation import Generation
     from tiomagic_domain.jobs import Job
-    from tiomagic_domain.working import Worker
-
-BEATS = 10
-"""Renewals of its leases that a worker may miss before it counts as dead."""
-
-LONGEST_BEAT_S = 5.0
-"""Seconds between two renewals at the most: so long an unwanted run goes unheard, too."""
 
 READY = b"ready"
 """What a worker tells its starter when it has come up."""
@@ -98,7 +90,7 @@ def serve(
     """
     from tiomagic.launching import ProcessLauncher
     from tiomagic.session import Session
-    from tiomagic_domain.working import Limits, Worker
+    from tiomagic_domain.working import Limits, Worker, keep_alive
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     session = Session(working_dir, settings, {})
@@ -121,15 +113,10 @@ def serve(
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.end())
-    beat = min(held.worker_stale_s / BEATS, LONGEST_BEAT_S)
-    done = threading.Event()
-    heart = threading.Thread(target=_beat, args=(worker, beat, done), daemon=True)
-    heart.start()
     try:
-        worker.run()
+        with keep_alive(worker, held.worker_stale_s, _log_failed_heartbeat):
+            worker.run()
     finally:
-        done.set()
-        heart.join()
         session.close()
 
 
@@ -214,13 +201,8 @@ class Logged:
                 self._session.configure({"device": device})
 
 
-def _beat(worker: Worker, seconds: float, done: threading.Event) -> None:
-    while not done.wait(seconds):
-        try:
-            worker.tick()
-        except Exception:
-            # A silent worker would be ended with its job; a beat that failed may work next time.
-            logging.getLogger("tiomagic").exception("a renewal of the leases failed")
+def _log_failed_heartbeat(error: Exception) -> None:
+    logging.getLogger("tiomagic").error("a renewal of the leases failed", exc_info=error)
 
 
 def _let_go() -> None:

@@ -11,8 +11,9 @@ A run in its caller's own process takes its turn on the same devices: see ``turn
 """
 
 from tiomagic_domain.working.background import Background, queue_name
+from tiomagic_domain.working.heartbeat import keep_alive
 from tiomagic_domain.working.supervisor import Supervisor
 from tiomagic_domain.working.turns import Turns
 from tiomagic_domain.working.worker import Limits, Worker
 
-__all__ = ["Background", "Limits", "Supervisor", "Turns", "Worker", "queue_name"]
+__all__ = ["Background", "Limits", "Supervisor", "Turns", "Worker", "keep_alive", "queue_name"]

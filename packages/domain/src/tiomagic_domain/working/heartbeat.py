@@ -1,0 +1,52 @@
+"""The heartbeat of a worker: a thread that renews its leases beside the thread of its run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+HEARTBEATS = 10
+"""Heartbeats that a worker may miss before its leases expire."""
+LONGEST_S = 5.0
+"""Seconds between two heartbeats at the most: a cancel is heard at a heartbeat, too."""
+
+
+class Beats(Protocol):
+    """Has a heartbeat; ``Worker`` does."""
+
+    def tick(self) -> None:
+        """Say that this process lives."""
+        ...
+
+
+@contextmanager
+def keep_alive(
+    worker: Beats, stale_s: float, on_failure: Callable[[Exception], None]
+) -> Iterator[None]:
+    """Call ``tick`` every few seconds, for as long as the block runs.
+
+    Args:
+        worker: Whose.
+        stale_s: Seconds of silence after which its leases expire.
+        on_failure: Called with what a ``tick`` has raised. The next one may work, and a worker that
+            is silent is ended with its job.
+    """
+    done = threading.Event()
+    seconds = min(stale_s / HEARTBEATS, LONGEST_S)
+
+    def beat() -> None:
+        while not done.wait(seconds):
+            try:
+                worker.tick()
+            except Exception as error:  # noqa: BLE001 - see on_failure
+                on_failure(error)
+
+    thread = threading.Thread(target=beat, name="tiomagic-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
