@@ -151,12 +151,14 @@ def ratios(vae: Any) -> tuple[int, int]:
     config = vae.config
     if "scale_factor_spatial" in config:
         return config.scale_factor_spatial, config.scale_factor_temporal
-    spatial = getattr(vae, "spatial_compression_ratio", None) or config.get(
-        "spatial_compression_ratio"
-    )
-    temporal = getattr(vae, "temporal_compression_ratio", None) or config.get(
-        "temporal_compression_ratio"
-    )
+    # What is in the configuration is not asked of the network, which warns of it.
+    spatial = config.get("spatial_compression_ratio")
+    temporal = config.get("temporal_compression_ratio")
+    if spatial is None and "temporal_compression_ratio" not in config:
+        spatial = getattr(vae, "spatial_compression_ratio", None)
+    if temporal is None:
+        temporal = vae.temporal_compression_ratio
+        spatial = spatial or vae.spatial_compression_ratio
     if spatial is None:
         spatial = 2 ** (len(config.block_out_channels) - 1)
     return int(spatial), int(temporal)
