@@ -66,7 +66,7 @@ def write_tagged(
         options = {"auto-alt-ref": "0"} if codec == "libvpx" else {}
         stream: Any = container.add_stream(codec, rate=25, options=options)
         stream.height, stream.width = pixels.shape[:2]
-        stream.pix_fmt = pix_fmt
+        stream.pix_fmt, stream.bit_rate = pix_fmt, 8_000_000
         context = stream.codec_context
         context.colorspace, context.color_range = matrix, colour_range
         context.color_trc, context.color_primaries = curve, primaries
