@@ -181,6 +181,9 @@ def _decoder(stream: Any) -> Callable[[Any], list[Any]]:
     if name and stream.metadata.get("alpha_mode") == "1":
         context = av.CodecContext.create(name, "r")
         context.extradata = stream.codec_context.extradata
+        # What the container says of the colours; the stream itself may not.
+        for name in ("colorspace", "color_range", "color_trc", "color_primaries"):
+            setattr(context, name, getattr(stream.codec_context, name))
     else:
         context.thread_type = "AUTO"
     context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
