@@ -65,7 +65,7 @@ def test_a_number_of_any_library_is_a_float(given):
         *(Decimal("NaN"), Decimal("Infinity"), np.float32("nan")),
         *(np.complex64(1), np.datetime64("2026-01-01"), None, object()),
     ],
-    ids=repr,
+    ids=lambda given: type(given).__name__,
 )
 @pytest.mark.parametrize("kind", [Kind.INTEGER, Kind.NUMBER])
 def test_what_is_no_number_is_refused(kind, given):

@@ -101,7 +101,7 @@ BAD: list[dict[str, Any]] = [
     {"optional_args": {"x": float("nan"), "y": float("inf"), "z": 10**400}},
     {"creation_time": datetime.min.replace(tzinfo=UTC)},
     {"creation_time": datetime.max.replace(tzinfo=UTC)},
-    {"started_at": datetime.now(UTC), "ended_at": datetime(2026, 1, 1)},  # noqa: DTZ001
+    {"started_at": datetime(2026, 2, 1, tzinfo=UTC), "ended_at": datetime(2026, 1, 1)},  # noqa: DTZ001
     {"model": None, "provider": 7},
     {"result_video": "/dev/zero"},
     {"result_video": "a\0b.mp4"},
