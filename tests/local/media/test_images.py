@@ -118,6 +118,27 @@ def test_a_transparent_colour_counts(reader):
     assert load_image(reader.read(data, IMAGE)).getpixel((0, 0)) == (255, 255, 255)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "CMYK"])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("turned", range(1, 9))
+def test_a_turned_tiff_is_upright(tmp_path, mode, compression, turned):
+    """However its pixels lie in the file; expected: the same picture turned by Pillow as a PNG."""
+    picture = corners().convert(mode)
+    tags = {0x112: turned}
+    as_tiff = encoded(picture, "TIFF", compression=compression, tiffinfo=tags)
+    exif = Image.Exif()
+    exif[0x112] = turned
+    flat = picture if mode != "CMYK" else picture.convert("RGB")
+    shown = []
+    for name, data in (("a.png", encoded(flat, "PNG", exif=exif)), ("a.tif", as_tiff)):
+        path = tmp_path / name
+        path.write_bytes(data)
+        shown.append(load_image(as_media(path, IMAGE)))
+    expected, found = shown
+    assert found.size == expected.size
+    assert np.abs(np.asarray(found, int) - np.asarray(expected, int)).max() <= 1
+
+
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
 def test_sixteen_bits_are_scaled(reader, form):
     """65535 is white and 32896 is the middle; nothing is cut off at 255."""

@@ -24,6 +24,7 @@ from PIL import (
     GifImagePlugin,
     Image,
     ImageCms,
+    ImageFile,
     ImageOps,
     JpegImagePlugin,
     MpoImagePlugin,
@@ -120,6 +121,10 @@ def loaded(image: Image.Image) -> Image.Image:
     Raises:
         DECODE_ERRORS: when it is damaged or cut off.
     """
+    if image.format == "TIFF" and isinstance(image, ImageFile.ImageFile):
+        # Pillow maps the pixels of a named file that has them as they are, with the sides of the
+        # picture after it was turned: the rows of a turned one are cut in the wrong places.
+        image.filename = ""
     try:
         image.load()
     except OSError:
