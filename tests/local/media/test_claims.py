@@ -76,6 +76,14 @@ def test_frames_at_one_time_are_refused(reader, uneven):
     refused(reader, with_durations(uneven, (0, 0, 0)), "claim the same time|damaged")
 
 
+def test_a_million_frames_a_second_are_refused(reader, tmp_path):
+    """A clock with 2^31 ticks a second: each frame would stay for less than a microsecond."""
+    options = {"x264-params": "bframes=0"}
+    data = write_video(tmp_path / "a.mp4", moving_square(6), options=options).read_bytes()
+    error = refused(reader, with_count(data, b"mdhd", 12, 2**31 - 1), "frames a second")
+    assert error.code == "damaged"
+
+
 @pytest.mark.parametrize("container", ["mp4", "matroska"])
 def test_a_codec_that_is_not_known_is_named(reader, tmp_path, container):
     """There is a video in it, and no decoder for it."""

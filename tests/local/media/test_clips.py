@@ -6,8 +6,10 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.local.media.files import animation, grey_steps, moving_square, write_video
@@ -50,6 +52,36 @@ def test_every_container_is_read(reader, tmp_path, container, codec, media_type,
     assert media.fps == pytest.approx(12, rel=0.01)
     levels = load_video(media).mean(axis=(1, 2, 3))
     assert np.abs(levels - (20 + 8 * np.arange(12))).max() < 4
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        ("libx264", {"x264-params": "bframes=3:b-adapt=0:scenecut=0:weightb=0"}),
+        ("mpeg4", {"bf": "3", "b_strategy": "0", "b": "4000000"}),
+    ],
+)
+def test_an_avi_keeps_its_frames_whatever_their_order_in_it(reader, tmp_path, codec, options):
+    """The times of an AVI are those of decoding: frames that lean on later ones are not late."""
+    path = tmp_path / "film.avi"
+    write_video(path, grey_steps(24, 32), container="avi", codec=codec, fps=12, options=options)
+    media = reader.read(path, VIDEO)
+    with av.open(str(path)) as written:
+        assert any(frame.pict_type == PictureType.B for frame in written.decode(video=0))
+    assert (media.frames, media.fps) == (24, 12)
+    levels = load_video(media).mean(axis=(1, 2, 3))
+    assert np.abs(levels - (20 + 8 * np.arange(24))).max() < 4
+
+
+def test_a_transport_stream_whose_clock_runs_over_is_whole(reader, tmp_path):
+    """The clock has 33 bits, at 90 kHz: FFmpeg counts what is just before its end below zero."""
+    path = tmp_path / "film.ts"
+    run_over = {"output_ts_offset": str(2**33 / 90_000 - 5), "muxdelay": "0"}
+    write_video(path, grey_steps(24, 32), container="mpegts", fps=12, container_options=run_over)
+    with av.open(str(path)) as container:
+        assert container.start_time < 0
+    media = reader.read(path, VIDEO)
+    assert (media.frames, media.fps) == (24, 12)
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
@@ -225,6 +257,15 @@ def test_one_frame_has_a_rate(last, declared, fps):
     """Its own time, else the header's word, else one a second."""
     line = timeline([0.0], last, declared)
     assert (line.picks, line.fps) == ((0,), fps)
+
+
+@pytest.mark.parametrize("ending", ["webp", "png", "gif"])
+def test_the_last_frame_of_an_animation_stays_for_its_own_time(reader, tmp_path, ending):
+    """Two frames for 400 and 100 milliseconds are a picture that blinks, not an even change."""
+    media = reader.read(animation(tmp_path / f"a.{ending}", [20, 220], [400, 100]), VIDEO)
+    levels = load_video(media).mean(axis=(1, 2, 3)).round().tolist()
+    assert (media.fps, media.frames) == (10, 5)
+    assert [level > 120 for level in levels] == [False] * 4 + [True]
 
 
 def test_many_short_frames_do_not_make_a_giant(reader, tmp_path):

@@ -147,6 +147,24 @@ def test_sixteen_bits_are_scaled(reader, form):
     assert np.asarray(load_image(media))[0, :, 0].tolist() == [0, 1, 128, 255]
 
 
+def test_a_negative_of_sixteen_bits_is_turned_round(reader):
+    """In a TIFF whose zero is white, 65535 is black."""
+    levels = np.array([[0, 255, 32896, 65535]], dtype=np.uint16)
+    data = encoded(Image.fromarray(levels), "TIFF")
+    entry = struct.pack("<HHIH", 262, 3, 1, 1)
+    assert data.count(entry) == 1
+    negative = data.replace(entry, struct.pack("<HHIH", 262, 3, 1, 0))
+    media = reader.read(negative, IMAGE)
+    assert np.asarray(load_image(media))[0, :, 0].tolist() == [255, 254, 127, 0]
+
+
+def test_whole_numbers_of_32_bits_are_refused(reader):
+    """Nothing says which number is white: they would be black, or cut off at 16 bits."""
+    picture = Image.fromarray(np.full((4, 4), 2**30, dtype=np.int32))
+    with pytest.raises(ValidationError, match="white"):
+        reader.read(encoded(picture, "TIFF"), IMAGE)
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "CMYK", "I;16", "YCbCr", "HSV", "LAB", "RGBa", "PA"])
 def test_every_mode_of_pil_is_taken(reader, mode):
     """Grey is grey in every mode that a PIL image can have."""

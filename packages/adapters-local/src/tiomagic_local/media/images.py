@@ -95,6 +95,9 @@ _PREMULTIPLIED = ("RGBa", "La", "PA")
 _SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
+_PHOTOMETRIC, _WHITE_IS_ZERO, _BLACK_IS_ZERO = 262, 0, 1
+"""The tag of a TIFF that says what its numbers mean, and two of its values."""
+
 _ONE_AT_A_TIME = threading.RLock()
 
 
@@ -150,10 +153,28 @@ def to_rgb(image: Image.Image) -> Image.Image:
         ValueError: for floating point pixels: nobody says which number is white.
     """
     image = loaded(image)
-    if image.mode == "F":
-        raise ValueError("nobody says which number is white in a picture of floating point numbers")
+    if not has_known_white(image):
+        raise ValueError("nothing says which number is white in a picture of such numbers")
     upright = ImageOps.exif_transpose(image)
+    if _is_negative(image):
+        upright = upright.convert("I").point(lambda value: value * -1 + 65535)
     return _flatten(_to_srgb(_to_eight_bits(upright)))
+
+
+def has_known_white(image: Image.Image) -> bool:
+    """Say whether the numbers of an opened picture can be brought to 8 bits.
+
+    Floating point numbers cannot, nor can the signed and the 32-bit ones of a TIFF. A picture that
+    was made in memory with 32 bits holds 16-bit numbers, as Pillow's own do.
+    """
+    return image.mode != "F" and not (image.mode == "I" and image.format == "TIFF")
+
+
+def _is_negative(image: Image.Image) -> bool:
+    # Pillow turns round what is stored as a negative with up to 8 bits, and not with 16.
+    if not isinstance(image, TiffImagePlugin.TiffImageFile) or image.mode not in _SIXTEEN_BIT:
+        return False
+    return bool(image.tag_v2.get(_PHOTOMETRIC, _BLACK_IS_ZERO) == _WHITE_IS_ZERO)
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

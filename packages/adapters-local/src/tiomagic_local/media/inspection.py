@@ -17,7 +17,7 @@ from PIL import Image
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.media import MediaKind
 from tiomagic_local.media.clips import CLIP_ERRORS, moves, playing
-from tiomagic_local.media.images import DECODE_ERRORS, FORMATS, loaded, opened
+from tiomagic_local.media.images import DECODE_ERRORS, FORMATS, has_known_white, loaded, opened
 from tiomagic_local.media.limits import MediaLimits
 from tiomagic_local.media.sniffing import describe, picture_in_boxes
 from tiomagic_local.media.structure.boxes import ClaimError
@@ -55,6 +55,9 @@ _READ = ", ".join(_NAMES.get(name, name) for name in FORMATS if name != "MPO")
 
 _MOST_PIXELS_A_BYTE = 512
 """Of a JPEG: a block of 8x8 takes a bit at the very least."""
+
+_FASTEST = 1000
+"""Frames a second. Cameras for slow motion declare 240, a few 960."""
 
 _INTERLACED = "interlaced; each frame was made whole from its two halves"
 
@@ -117,10 +120,10 @@ def _decoded_size(image: Image.Image) -> tuple[int, int]:
         turned = image.getexif().get(_ORIENTATION, 1) in range(5, 9)
     except DECODE_ERRORS as error:
         _refuse(f"this {_name(image)} picture is damaged or cut off", "damaged", error)
-    if image.mode == "F":
+    if not has_known_white(image):
         raise ValidationError(
-            "this picture has floating point pixels, and nothing says which number is white; "
-            "save it with 8 or 16 bits",
+            f"this picture has {'floating point' if image.mode == 'F' else 'signed or 32-bit'} "
+            "pixels, and nothing says which number is white; save it with 8 or 16 bits",
             code="not_an_image",
         )
     width, height = image.size
@@ -181,6 +184,12 @@ def _inspect_video(path: Path, limits: MediaLimits) -> Facts:
     # The limits are for what the file holds. A grid for uneven times keeps to them by itself.
     most = max(count, min(limits.video_frames, limits.video_total_pixels // pixels))
     times = timeline(played.starts, played.last_seconds, rate, most=most)
+    if times.fps > _FASTEST:
+        raise ValidationError(
+            f"this video claims to play {float(times.fps):,.0f} frames a second; at most "
+            f"{_FASTEST:,} are read",
+            code="damaged",
+        )
     return Facts(
         extension=extension,
         media_type=media_type,

@@ -95,7 +95,10 @@ def timeline(
     slack = (_JITTER if declared else _ROUNDING) * mean
     # Containers of videos are careless about the end of the last frame: it may be a step long, or
     # no time at all.
-    last_is_level = last_seconds - mean <= (mean if declared else slack)
+    if declared:
+        last_is_level = last_seconds - mean <= mean
+    else:
+        last_is_level = last_seconds <= 0 or abs(last_seconds - mean) <= slack
     if np.all(np.abs(intervals - mean) <= slack) and last_is_level:
         return Timeline(picks=tuple(range(count)), fps=_agreed(declared, mean))
     gaps = intervals[intervals > 0]

@@ -41,6 +41,11 @@ _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """FFmpeg's own decoders of these drop the transparency, which is a second picture beside."""
 
 
+_IN_DECODING_ORDER = frozenset({"avi"})
+"""Containers whose times say when a frame is decoded, not when it is shown. FFmpeg guesses the
+latter, and guesses wrongly for frames that are decoded in another order (B-frames)."""
+
+
 class DamagedError(ValueError):
     """A video can be opened but not played to its end."""
 
@@ -158,6 +163,8 @@ def video_frames(path: Path, moment: Callable[[], None] = ignore_moment) -> Gene
         def decoded() -> Iterator[Any]:
             nonlocal was_interlaced
             for frame in _of_one_size(_decoded(container, stream, decode, moment)):
+                if container.format.name in _IN_DECODING_ORDER:
+                    frame.pts = frame.dts
                 was_interlaced = was_interlaced or frame.interlaced_frame
                 yield frame
 
@@ -237,14 +244,15 @@ def _decoded(
     decode: Callable[[Any], list[Any]],
     moment: Callable[[], None],
 ) -> Iterator[Any]:
-    end = 0.0
+    end: float | None = None
     count = 0
     for packet in container.demux():
         moment()
         if packet.is_corrupt:
             raise DamagedError(f"it is damaged or cut off after {count} frames")
         if packet.pts is not None:
-            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            over = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            end = over if end is None else max(end, over)
         if packet.stream is not stream:
             continue
         try:
@@ -258,7 +266,7 @@ def _decoded(
             count += 1
             yield frame
     if count:
-        _check_end(container, end)
+        _check_end(container, end or 0.0)
 
 
 def _length(container: Any) -> float:
@@ -274,8 +282,9 @@ def _length(container: Any) -> float:
 
 def _check_end(container: Any, end: float) -> None:
     """Raise when a file ends before its time."""
-    start = max(container.start_time or 0, 0) / 1_000_000
-    promised, length = (container.duration or 0) / 1_000_000, _length(container)
+    start, length = (container.start_time or 0) / 1_000_000, _length(container)
+    # Times may be below zero: FFmpeg makes them so where the clock of a transport stream ran over.
+    promised = (container.duration or 0) / 1_000_000 + min(start, 0.0)
     if promised - end > max(_SLACK_SECONDS, _SLACK_PART * length):
         raise DamagedError(
             f"it is cut off: it should play {length:.1f} seconds "
