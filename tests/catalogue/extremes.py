@@ -81,10 +81,16 @@ def large_calls(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
     choice = -1
     for together in COSTLY:
         # A number that is fixed is at its largest in every call.
-        names = [n for n in together if n in schema and len(set(ends(schema[n]))) == 2]
+        # One that is not taken further than its smallest value would be the smallest call again.
+        names = [n for n in together if n in schema and _goes_anywhere(schema, n)]
         if names:
             yield f"largest {' and '.join(names)}", largest(schema, *names, choice=choice)
             choice = 0
+
+
+def _goes_anywhere(schema: Schema, name: str) -> bool:
+    low, high = ends(schema[name])
+    return bool(_reached(schema, schema[name], high) != low)
 
 
 def smallest(schema: Schema) -> dict[str, Any]:
