@@ -189,6 +189,7 @@ def test_a_hub_that_is_not_there(
     found = rehearsed()
     (text,) = problems(found, "files")
     assert "hub cannot be reached" in text
+    assert "HF_HUB_OFFLINE is set: unset it" in text
     (run,) = (check for check in found.checks if check.part == "run")
     assert run.outcome is Outcome.NOTE
     assert "meta device" in run.message

@@ -131,4 +131,5 @@ def test_a_rehearsal_with_a_problem_ends_with_3(fake, run, monkeypatch):
     refused = run("rehearse", TEXT_MODEL)
     assert refused.exit_code == 3
     assert "is gated" in refused.stdout
+    assert "A real run takes" in refused.stderr
     assert run("rehearse", "no-such-model").exit_code == 3

@@ -106,9 +106,11 @@ def _trouble(error: Exception, model: str, by_hand: str) -> TioMagicError:
     if isinstance(error, PermissionError):
         message = f"the weights cannot be stored: {error}; HF_HOME names another place"
         return ConfigurationError(message, details=details)
+    offline = type(error).__name__ == "OfflineModeIsEnabled"
+    way = "HF_HUB_OFFLINE is set: unset it" if offline else "Try again with a network"
     message = (
         f"the weights of {model!r} are not here and the hub cannot be reached "
-        f"({type(error).__name__}). Try again with a network, or {by_hand}"
+        f"({type(error).__name__}). {way}, or {by_hand}"
     )
     return APIError(message, details=details | {"cause": str(error)[:300]}, retryable=True)
 

@@ -55,6 +55,8 @@ def _verdict(found: dict[str, object]) -> str:
         "memory_gib": "GiB of main memory",
     }
     said = ", ".join(f"{needs[name]:g} {word}" for name, word in words.items() if name in needs)
-    if not found["ok"]:
-        return f"{found['model']} will not run here as it is; see the problems above"
-    return f"{found['model']} will run. It takes {said}" if said else f"{found['model']} will run"
+    if found["ok"]:
+        verdict = f"{found['model']} will run"
+    else:
+        verdict = f"{found['model']} will not run here as it is; see the problems above"
+    return f"{verdict}. A real run takes {said}" if said else verdict
