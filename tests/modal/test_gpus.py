@@ -47,8 +47,12 @@ def test_each_model_gets_a_gpu_that_holds_it():
 
 
 def test_the_defaults_of_the_wan_family():
+    """The small ones too do not hold their weights and a decoding in the 22 GiB of an L4."""
     assert default_gpu(VACE) == "H100"
     assert default_gpu(SMALL) == "L40S"
+    assert default_gpu(find_model("wan2.1-t2v-1.3b")) == "L40S"
+    assert default_gpu(find_model("wan2.2-ti2v-5b")) == "L40S"
+    assert default_gpu(find_model("ltx-video")) == "L4"
 
 
 def test_a_gpu_that_is_known_to_be_too_small_is_refused_before_it_is_rented():

@@ -1,6 +1,6 @@
 """Files that another repository of the hub's cache has already: no second download, no second copy.
 
-Many repositories hold the very same text encoder, 12.5 GB of it. The hub's client has a store for
+Many repositories hold the very same text encoder, 11 GB of it. The hub's client has a store for
 such files, shared by all repositories of its cache, and what it can take from there is left to it.
 It puts files there that it has downloaded by Xet; those that an older client has downloaded, or one
 without Xet, lie with the repository that they came with. These are found here, by the digest of

@@ -97,7 +97,8 @@ def same(model: str) -> tuple[object, ...]:
     parts = tuple((name, part.kind, repr(part.config)) for name, part in known.parts.items())
     flags = (known.encodes, known.per_token, known.tiles, known.window, repr(known.lora))
     fp32 = find_engine(card.engine).fp32
-    return (parts, flags, fp32, default_guided(card), card.prompt_tokens)
+    dtype = card.options.get("gpu_dtype")
+    return (parts, flags, fp32, dtype, default_guided(card), card.prompt_tokens)
 
 
 def facts(model: str, log: Callable[[str], None] = lambda _text: None) -> dict[str, Any]:

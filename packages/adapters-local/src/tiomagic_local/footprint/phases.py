@@ -57,13 +57,14 @@ class Modules:
 
     Args:
         model: Its name.
-        dtype: Of all that does not stay in fp32.
+        dtype: Of all that does not stay in fp32; None for what the model runs in on a GPU.
     """
 
-    def __init__(self, model: str, dtype: torch.dtype = torch.bfloat16) -> None:
+    def __init__(self, model: str, dtype: torch.dtype | None = None) -> None:
+        card = models()[model]
         self.architecture: Architecture = find(model)
-        self.dtype = dtype
-        self._fp32 = find_engine(models()[model].engine).fp32
+        self.dtype: torch.dtype = dtype or getattr(torch, card.options.get("gpu_dtype", "bfloat16"))
+        self._fp32 = find_engine(card.engine).fp32
         self._built: dict[str, torch.nn.Module] = {}
 
     def __getitem__(self, name: str) -> Any:

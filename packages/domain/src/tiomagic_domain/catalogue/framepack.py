@@ -156,7 +156,7 @@ FRAMEPACK = ModelCard(
     fps=FPS,
     # The authors' demo scales pictures to about 640x640.
     pixels=640 * 640,
-    weights_gib=40.4,
+    weights_gib=39.9,
     largest_gib=24.0,
     gpu_memory_gib=12,
     prompt_tokens=256,

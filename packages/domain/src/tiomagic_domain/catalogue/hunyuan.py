@@ -79,7 +79,7 @@ TEXT = ModelCard(
     fps=FPS,
     pixels=PIXELS,
     # The transformer 15.5, Qwen2.5-VL's language half 13.2, ByT5 0.4, the VAE 2.4.
-    weights_gib=31.5,
+    weights_gib=31.4,
     largest_gib=15.5,
     # Computed: each step has a mask of each token by each.
     gpu_memory_gib=24,
@@ -95,7 +95,7 @@ IMAGE = replace(
     repository="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_i2v",
     revision="5a700ee883ff4c1b3d887ec4188755a7a5e2f698",
     features=MappingProxyType({Feature.IMAGE_TO_VIDEO: _schema(Feature.IMAGE_TO_VIDEO)}),
-    weights_gib=32.3,
+    weights_gib=32.2,
 )
 
 MODELS = (TEXT, IMAGE)

@@ -88,8 +88,8 @@ LITE = ModelCard(
     features=MappingProxyType({Feature.TEXT_TO_VIDEO: WORDS}),
     fps=FPS,
     pixels=PIXELS,
-    # The transformer 3.7, Qwen2.5-VL 15.4, CLIP 0.2, the VAE in fp32 0.9.
-    weights_gib=20.3,
+    # The transformer 4.3, Qwen2.5-VL 15.4, CLIP 0.2, the VAE in fp32 0.9.
+    weights_gib=20.9,
     largest_gib=15.4,
     gpu_memory_gib=12,
     prompt_tokens=256,

@@ -148,7 +148,7 @@ LTX_2 = ModelCard(
     ),
     fps=FPS,
     pixels=SIZE[0] * SIZE[1],
-    weights_gib=63.1,
+    weights_gib=63.0,
     largest_gib=35.2,
     gpu_memory_gib=24,
     prompt_tokens=1024,

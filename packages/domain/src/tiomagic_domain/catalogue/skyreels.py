@@ -89,8 +89,8 @@ DF_14B = ModelCard(
     ),
     fps=FPS,
     pixels=PIXELS,
-    weights_gib=39.6,
-    largest_gib=26.6,
+    weights_gib=37.7,
+    largest_gib=26.7,
     # Computed: 16 GiB a step, since each frame is at a moment of its own.
     gpu_memory_gib=24,
     prompt_tokens=512,
@@ -102,8 +102,8 @@ DF_1_3B = replace(
     title="SkyReels-V2 diffusion forcing 1.3B, 540p",
     description="The small SkyReels: words, a picture, or two, on a gaming GPU.",
     repository="Skywork/SkyReels-V2-DF-1.3B-540P-Diffusers",
-    weights_gib=15.7,
-    largest_gib=12.5,
+    weights_gib=13.7,
+    largest_gib=10.6,
     gpu_memory_gib=8,
 )
 
@@ -126,10 +126,10 @@ I2V_14B = replace(
     engine="skyreels_i2v",
     repository="Skywork/SkyReels-V2-I2V-14B-540P-Diffusers",
     features=MappingProxyType({Feature.IMAGE_TO_VIDEO: _schema(Feature.IMAGE_TO_VIDEO, ALONE)}),
-    # As Wan's model for pictures: the transformer 30.5, the text encoder 12.5, CLIP and the VAE in
+    # As Wan's model for pictures: the transformer 30.6, the text encoder 10.6, CLIP and the VAE in
     # fp32.
-    weights_gib=45.9,
-    largest_gib=30.5,
+    weights_gib=44.0,
+    largest_gib=30.6,
     gpu_memory_gib=16,
 )
 

@@ -166,8 +166,8 @@ T2V_14B = ModelCard(
     ),
     fps=FPS,
     pixels=PIXELS_480P,
-    weights_gib=39.6,
-    largest_gib=26.6,
+    weights_gib=37.7,
+    largest_gib=26.7,
     gpu_memory_gib=16,
     prompt_tokens=512,
 )
@@ -191,8 +191,8 @@ T2V_1_3B = replace(
             )
         }
     ),
-    weights_gib=15.7,
-    largest_gib=12.5,
+    weights_gib=13.7,
+    largest_gib=10.6,
     gpu_memory_gib=8,
 )
 
@@ -216,8 +216,8 @@ I2V_720P = replace(
         }
     ),
     pixels=PIXELS_720P,
-    weights_gib=45.9,
-    largest_gib=30.5,
+    weights_gib=44.0,
+    largest_gib=30.6,
 )
 
 I2V_480P = replace(
@@ -271,8 +271,8 @@ VACE_14B = replace(
     revision="db79b90c60bbb45ceec9e41b9d5a4df934538ac4",
     features=wan_vace_features(size=(832, 480), flow_shift=16.0),
     skeletons=ColourOrder.BGR,
-    weights_gib=45.3,
-    largest_gib=32.3,
+    weights_gib=43.4,
+    largest_gib=32.4,
 )
 
 VACE_1_3B = replace(
@@ -283,8 +283,8 @@ VACE_1_3B = replace(
     "was trained.",
     repository="Wan-AI/Wan2.1-VACE-1.3B-diffusers",
     revision="ec4d2cb062b548996b179d493fdd05340de702a1",
-    weights_gib=17.0,
-    largest_gib=12.5,
+    weights_gib=15.1,
+    largest_gib=10.6,
     gpu_memory_gib=8,
 )
 

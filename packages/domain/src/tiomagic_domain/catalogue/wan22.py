@@ -123,8 +123,8 @@ T2V_A14B = ModelCard(
     ),
     fps=FPS,
     pixels=PIXELS_480P,
-    weights_gib=66.3,
-    largest_gib=26.6,
+    weights_gib=64.4,
+    largest_gib=26.7,
     gpu_memory_gib=16,
     prompt_tokens=512,
 )
@@ -158,8 +158,8 @@ TI2V_5B = replace(
     ),
     fps=FPS_5B,
     pixels=PIXELS_5B,
-    weights_gib=24.5,
-    largest_gib=12.5,
+    weights_gib=22.5,
+    largest_gib=10.6,
     gpu_memory_gib=16,
 )
 
