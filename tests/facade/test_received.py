@@ -104,8 +104,15 @@ def test_an_input_in_the_recipe_itself_is_taken(stage: Stage, receive: Receive) 
         {"source": "https://example.org/repository"},
         {"source": "/home/me/repository"},
         {"source": "owner/name", "weight_name": "../../style.safetensors"},
+        {"source": "owner/name", "weight_name": "..\\..\\style.safetensors"},
+        {"source": "owner/name", "weight_name": "C:\\style.safetensors"},
+        {"source": "C:\\style"},
+        {"source": "folder/in/folder"},
+        {"source": "owner/.."},
+        {"source": ""},
+        {"path": "/home/me/style.safetensors"},
     ],
-    ids=lambda lora: str(lora["source"]),
+    ids=lambda lora: " ".join(lora.values()),
 )
 def test_a_lora_is_a_bare_name_with_its_hash(
     stage: Stage, receive: Receive, lora: dict[str, Any]
@@ -145,6 +152,31 @@ def test_weights_that_nobody_named_need_a_yes(stage: Stage, receive: Receive) ->
     assert stage.tm.rerun(source, trust=True).status == "completed"
 
 
+@pytest.mark.parametrize("commit", [[COMMIT], {"at": COMMIT}, 3], ids=["list", "dict", "number"])
+def test_a_commit_that_is_no_text_is_an_error_of_ours(
+    stage: Stage, receive: Receive, commit: object
+) -> None:
+    """With a yes as without: a commit is a text."""
+    (own, *_) = find_model(MODEL).repositories
+    source = receive(recipe(optional_args={"revisions": {own: commit}}))
+    for trust in (False, True):
+        with pytest.raises(ValidationError):
+            stage.tm.rerun(source, trust=trust)
+    assert stage.tm.list_jobs() == []
+
+
+def test_what_a_question_lists_is_short(stage: Stage, receive: Receive) -> None:
+    """Many LoRAs are refused by their number; long words are cut, repetitions named once."""
+    many = [{"source": "stranger/lora"}] * 100_000
+    with pytest.raises(ValidationError, match="has 100000 entries"):
+        stage.tm.rerun(receive(with_loras(*many)))
+    long = {"source": "stranger/" + "x" * 100_000, "revision": "y" * 100_000}
+    with pytest.raises(ValidationError, match="stranger/x") as caught:
+        stage.tm.rerun(receive(with_loras(long, long)))
+    assert len(caught.value.details["weights"]) == 1
+    assert len(str(caught.value)) < 1000
+
+
 def test_a_recipe_of_ones_own_job_needs_no_yes(stage: Stage) -> None:
     """The user has named the repository when the job was made."""
     stage.tm.configure(provider="local")
@@ -167,9 +199,10 @@ def test_a_recipe_of_ones_own_job_needs_no_yes(stage: Stage) -> None:
         json.dumps(recipe())[:-1] + ', "facts": {"x": ' + "9" * 6000 + "}}",
         json.dumps(recipe())[:-1] + ', "facts": {"x": NaN}}',
         json.dumps(recipe(versions=["torch"])),
+        json.dumps(recipe(tiomagic_recipe=True)),
         json.dumps(recipe(facts={"x": "y" * 5_000_000})),
     ],
-    ids=["deep", "long number", "no number", "another type", "large"],
+    ids=["deep", "long number", "no number", "another type", "no format", "large"],
 )
 @pytest.mark.parametrize("kind", ["json", "mp4"])
 def test_a_bomb_is_an_error_of_ours(stage: Stage, tmp_path: Path, text: str, kind: str) -> None:
@@ -202,7 +235,7 @@ def write_video(path: Path, text: str) -> None:
 @pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("\n", 3), ("n\n", 3)])
 def test_a_terminal_is_asked(folder: Path, plugin_path: Path, answer: str, status: int) -> None:
     """The weights are shown, and only a yes is one."""
-    sent = with_loras({"source": "stranger/lora\x1b[2J"})
+    sent = with_loras({"source": "stranger/lora", "revision": "main\x1b[2J"})
     (folder / "r.json").write_text(json.dumps({**sent, "model": "fake-wan2.1-vace-14b"}))
     mine, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -221,7 +254,7 @@ def test_a_terminal_is_asked(folder: Path, plugin_path: Path, answer: str, statu
     process.communicate(timeout=120)
     os.close(mine)
     assert process.returncode == status
-    assert b"stranger/lora\\x1b[2J" in shown
+    assert b"stranger/lora at main\\x1b[2J" in shown
 
 
 def test_without_a_terminal_the_flag_is_the_yes(shell: Run, folder: Path) -> None:

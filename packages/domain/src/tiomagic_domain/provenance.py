@@ -24,7 +24,12 @@ REVISIONS: Final = "revisions"
 UNTRUSTED: Final = "untrusted_weights"
 """Code of the error that asks for a yes; its details have ``weights``, a line each."""
 
+MAX_LORAS: Final = 32
+"""LoRAs of a recipe at the most; a call has a handful."""
+
+_LORA: Final = "a LoRA file by its bare name and sha256, any other by its repository"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def check_inputs(
@@ -48,11 +53,15 @@ def check_inputs(
         for name, value in arguments.items()
         if name in media and not _is_kept_or_embedded(value)
     ]
+    loras = _loras(arguments)
     problems += [
-        _refused(LORAS, lora.get("source"), "a LoRA file by its bare name and sha256", f"{LORAS}=…")
-        for lora in _loras(arguments)
+        _refused(LORAS, lora.get("source"), _LORA, f"{LORAS}=…")
+        for lora in loras[:MAX_LORAS]
         if not _is_plain_lora(lora)
     ]
+    if len(loras) > MAX_LORAS:
+        message = f"has {len(loras)} entries, a recipe has at most {MAX_LORAS}"
+        problems.append(Problem(field=LORAS, message=message, given=shortened(len(loras))))
     if problems:
         raise ValidationError.of(problems, subject="the recipe")
 
@@ -74,7 +83,7 @@ def check_weights(
     Raises:
         ValidationError: with each of them; its code is :data:`UNTRUSTED`.
     """
-    found = list(_foreign(_arguments(recipe, replaced), card, set(named)))
+    found = list(dict.fromkeys(_foreign(_arguments(recipe, replaced), card, set(named))))
     if found:
         listed = "; ".join(found)
         raise ValidationError(
@@ -108,10 +117,11 @@ def _is_kept_or_embedded(value: object) -> bool:
 
 def _is_plain_lora(lora: Mapping[str, Any]) -> bool:
     source, name = str(lora.get("source", "")), str(lora.get("weight_name", ""))
-    if ".." in PurePosixPath(name).parts or name.startswith(("/", "\\", "~")):
+    # A name of Windows counts on every system: the recipe may be read on another one.
+    if ".." in PurePosixPath(name).parts or name.startswith(("/", "~")) or set(name) & {"\\", ":"}:
         return False
     if not source.endswith(SUFFIX):
-        return "://" not in source and not source.startswith(("/", "\\", "~", "."))
+        return _REPOSITORY.fullmatch(source) is not None
     is_bare = source == PurePosixPath(source).name == PureWindowsPath(source).name
     return is_bare and _SHA256.fullmatch(str(lora.get("sha256"))) is not None
 
@@ -121,12 +131,17 @@ def _foreign(arguments: Mapping[str, Any], card: ModelCard, named: set[str]) -> 
     for lora in _loras(arguments):
         source = str(lora.get("source"))
         if not source.endswith(SUFFIX) and source not in {*known, *named}:
-            at = f" at {lora['revision']}" if lora.get("revision") else ""
-            yield f"a LoRA from {source}{at}"
+            at = f" at {_short(lora['revision'])}" if lora.get("revision") else ""
+            yield f"a LoRA from {_short(source)}{at}"
     revisions = arguments.get(REVISIONS)
     for repository, commit in (revisions if isinstance(revisions, Mapping) else {}).items():
-        if repository not in named and known.get(repository) not in {None, commit}:
-            yield f"{repository} at {commit}, where the model has {known[repository]}"
+        if repository not in named and known.get(repository) not in (None, commit):
+            yield f"{repository} at {_short(commit)}, where the model has {known[repository]}"
+
+
+def _short(value: object) -> str:
+    """Return what somebody else has written at a length that fits into a question."""
+    return str(value)[:100]
 
 
 def _refused(field: str, value: object, form: str, way: str) -> Problem:

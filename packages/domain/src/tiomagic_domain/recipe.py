@@ -92,7 +92,8 @@ def read_recipe(data: object) -> dict[str, Any]:
     """
     if not isinstance(data, dict) or "tiomagic_recipe" not in data:
         raise ValidationError("this is not a recipe of tiomagic", code="not_a_recipe")
-    if data["tiomagic_recipe"] != FORMAT:
+    # True is equal to 1, and is no number of a format.
+    if data["tiomagic_recipe"] != FORMAT or isinstance(data["tiomagic_recipe"], bool):
         given = shortened(data["tiomagic_recipe"])
         raise ValidationError(
             f"the recipe has format {given}, this version reads {FORMAT}; update tiomagic",

@@ -37,7 +37,7 @@ _ADDRESS: Final = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*)://[^\s<>\"'`]+")
 _USER: Final = re.compile(r"(?<=://)[^/?#\s@]*@")
 # A database's address may have a slash in its password, as its driver allows.
 _DATABASE_PASSWORD: Final = re.compile(r"(?<=://)([^?#\s@:/]*:)[^\s@]*@")
-_VALUE: Final = re.compile(r"(?<==)[^&;\s#]+")
+_VALUE: Final = re.compile(r"(?<==)[^&;\s#]+|(?<![^&;#])[^=&;\s#]+(?![^&;#])")
 _NAMED_VALUE: Final = re.compile(rf"(?i)(?<=[?&;])({_TELLING}=)[^&;\s#]+")
 
 _PLACES: Final = (
@@ -50,6 +50,9 @@ _PLACES: Final = (
     re.compile(r"(?i)(\bx-[\w-]*(?:key|token|signature)[\"']?\s*[:=]\s*[\"']?)[^\s\"',&]+"),
     re.compile(r"(?i)(\bbearer\s+)(?![<$…*])[A-Za-z0-9._~+/=-]{6,}"),
     re.compile(r"(?i)(\bbasic\s+)[A-Za-z0-9+/]{12,}={0,2}"),
+    # An address that was taken for a path has one slash left; one without a scheme begins with two.
+    re.compile(r"(?i)(\b[a-z][a-z0-9+.-]+:/)(?!/)[^/?#\s@'\"]+(?=@)"),
+    re.compile(r"((?<![:/\w])//)[^/?#\s@:'\"]+:[^/?#\s@'\"]+(?=@)"),
 )
 """Where a secret stands; what is before it is kept."""
 
@@ -63,7 +66,7 @@ _FORMS: Final = re.compile(
 Slack, and JSON Web Tokens."""
 
 _MAY_HOLD: Final = re.compile(
-    r"(?i)://|=|bearer|basic|authorization|cookie|token|passw|secret|api|key|sig"
+    r"(?i):/|//|=|bearer|basic|authorization|cookie|token|passw|secret|api|key|sig"
     r"|hf_|a[ks]-|sk-|gh[pousr]_|r8_|_pat_|akia|asia|aiza|xox|eyj"
 )
 """What a text has that is looked at closely; most have nothing of it."""
