@@ -56,11 +56,21 @@ def test_the_defaults_of_the_wan_family():
 
 
 def test_a_gpu_that_is_known_to_be_too_small_is_refused_before_it_is_rented():
-    with pytest.raises(ConfigurationError, match="needs at least 16 GiB") as caught:
-        choose_gpu(VACE, "T4")
+    animate = find_model("wan2.2-animate-14b")
+    with pytest.raises(ConfigurationError, match="at least 24 GB, and a T4 has 16") as caught:
+        choose_gpu(animate, "T4")
     assert caught.value.details["suggestion"] == "H100"
     assert choose_gpu(VACE, "l4") == "L4"
     assert choose_gpu(VACE, None) == "H100"
+
+
+def test_a_gpu_of_the_size_that_a_card_names_is_taken():
+    """A card says 24 for what is sold with 24 GB, of which 22 GiB are there."""
+    for card in models().values():
+        if card.gpu_memory_gib == 24:
+            assert choose_gpu(card, "L4") == "L4"
+        if card.gpu_memory_gib == 16:
+            assert choose_gpu(card, "T4") == "T4"
 
 
 def test_the_next_larger_one_is_named():

@@ -123,12 +123,13 @@ def choose_gpu(card: ModelCard, wanted: str | None) -> str | None:
     if wanted is None:
         return default_gpu(card)
     gpu = check_gpu(wanted)
-    has = memory_gib(gpu)
-    if has is not None and has < card.gpu_memory_gib:
+    kind = GPUS.get(gpu.split(":", maxsplit=1)[0])
+    # A card names a GPU as it is sold, and counts with what is there of it.
+    if kind is not None and kind.memory_gb < card.gpu_memory_gib:
         better = default_gpu(card)
         raise ConfigurationError(
-            f"{card.name} needs at least {card.gpu_memory_gib:g} GiB of GPU memory and a {gpu} has "
-            f"{has:.0f}; use gpu={better!r}, or leave gpu out",
+            f"{card.name} needs a GPU that is sold with at least {card.gpu_memory_gib:g} GB, and "
+            f"a {gpu} has {kind.memory_gb}; use gpu={better!r}, or leave gpu out",
             details={"gpu": gpu, "model": card.name, "suggestion": better},
             code="gpu_too_small",
         )

@@ -73,7 +73,8 @@ class ModelCard:
     largest_gib: float
     """The largest single component in GiB, which is what model offload has to hold."""
     gpu_memory_gib: float
-    """The smallest GPU that is known or computed to be enough, with offload; 0 for a CPU."""
+    """The smallest GPU that is known or computed to be enough, with offload, in GB as it is sold; 0
+    for a CPU."""
     prompt_tokens: int
     """Longest prompt in tokens; what is longer is cut."""
     terms: Terms = UNSAID
