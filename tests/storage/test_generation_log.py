@@ -166,6 +166,10 @@ def test_one_bad_entry_hides_no_other(tmp_path, repository):
         old_entry("no-time", creation_time="yesterday"),
         old_entry("numbers", model=7),
         {"job_id": "bare"},
+        {"id": "of another program"},
+        None,
+        7,
+        [],
     ]
     long = old_entry("long", generation={"required_args": {"prompt": "p", "image": "x" * 20_000}})
     write_old(tmp_path / "log.json", *bad, old_entry("\ud800"), old_entry("nul\0"), long)

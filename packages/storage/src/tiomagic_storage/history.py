@@ -64,10 +64,11 @@ def look_at_log(path: Path) -> Found:
     jobs = data.get("jobs") if isinstance(data, dict) else None
     if not isinstance(jobs, list) or set(data) != {"jobs"}:
         return Found(is_ours=False)
-    if not all(isinstance(entry, dict) and "job_id" in entry for entry in jobs):
-        return Found(is_ours=False)
-    old = tuple(entry for entry in jobs if "version" not in entry)
-    return Found(is_ours=not old, old_jobs=old)
+    known = [entry for entry in jobs if isinstance(entry, dict) and "job_id" in entry]
+    old = tuple(entry for entry in known if "version" not in entry)
+    # Entries that are none do not take the others with them: the file is kept with all of them.
+    # Without a single one of 1.0.0 it is another program's.
+    return Found(is_ours=not old and len(known) == len(jobs), old_jobs=old)
 
 
 def import_jobs(entries: tuple[Mapping[str, Any], ...], repository: JobRepository) -> int:
