@@ -1,5 +1,6 @@
 """Providers of other distributions that are broken: named, left out, and nobody else's trouble."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from tests.facade.conftest import MODEL, clean_environment
 from tiomagic import TioMagic
 from tiomagic.backends import broken_providers
 from tiomagic.errors import ConfigurationError
+from tiomagic_local.engines import find_engine
 
 
 @pytest.fixture
@@ -67,3 +69,54 @@ def test_the_doctor_shows_them(folder: Path, broken: Path) -> None:
     assert len(lines) == 4
     assert all("warning" in line for line in lines)
     assert "doodle" in run("models")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "raise SystemExit(3)",
+        "import asyncio\nraise asyncio.CancelledError",
+        "class Silent(Exception):\n    def __str__(self): raise RuntimeError\nraise Silent",
+        "def cards():\n    raise SystemExit(3)\n    yield\nMODELS = cards()",
+        "print('chatter')\nMODELS = [3]",
+    ],
+    ids=["exit", "no Exception", "no words", "exit later", "prints"],
+)
+def test_whatever_a_plugin_does_the_data_stay_whole(
+    folder: Path, tmp_path: Path, source: str
+) -> None:
+    """The doctor's JSON is read as JSON and names the plugin; a call is not disturbed."""
+    info = tmp_path / "loud" / "tiomagic_loud-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info.parent / "loud_plugin.py").write_text(source)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiomagic-loud\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[tiomagic.models]\nloud = loud_plugin:MODELS\n")
+    call = ("text-to-video", "a red circle", "--model", "doodle", "--dry-run", "-p", "local")
+    for words in (("doctor",), call):
+        run = subprocess.run(
+            [sys.executable, "-m", "tiomagic", *words, "--json"],
+            cwd=folder,
+            env=clean_environment(PYTHONPATH=str(info.parent)),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(run.stdout)
+        assert "Traceback" not in run.stderr
+        if words == ("doctor",):
+            assert "'loud' (loud_plugin:MODELS) of tiomagic-loud" in run.stdout
+
+
+def test_an_engine_that_cannot_be_imported_is_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker fails that job with the reason, and goes on."""
+    info = tmp_path / "engines" / "tiomagic_motor-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info.parent / "motor_that_exits.py").write_text("raise SystemExit(3)")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiomagic-motor\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[tiomagic.engines]\nmotor = motor_that_exits:ENGINE\n")
+    monkeypatch.syspath_prepend(str(info.parent))
+    with pytest.raises(ConfigurationError, match=r"'motor'.*SystemExit: 3") as caught:
+        find_engine("motor")
+    assert caught.value.code == "broken_plugin"

@@ -6,8 +6,11 @@ everything else works: :func:`problems` says what is missing, for ``tiomagic doc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint
 from typing import Any, Final
 
@@ -42,11 +45,35 @@ def called(entry: EntryPoint) -> str:
 
 def load(entry: EntryPoint) -> tuple[Any, PluginProblem | None]:
     """Import what an entry point names; whatever it raises is a problem and no error."""
+    found, wrong = attempt(entry.load)
+    if wrong is None:
+        return found, None
+    reason = f"it cannot be imported ({wrong})"
+    return None, PluginProblem(plugin=called(entry), reason=reason)
+
+
+def attempt(run: Callable[[], Any]) -> tuple[Any, str | None]:
+    """Run code of a plugin; return what it gives, and what it raised in place of that.
+
+    Whatever it raises is caught, be it no ``Exception``; only Ctrl-C goes on. What it prints goes
+    to stderr, because stdout may be data.
+    """
     try:
-        return entry.load(), None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it runs somebody else's module
-        reason = f"it cannot be imported ({type(error).__name__}: {error})"
-        return None, PluginProblem(plugin=called(entry), reason=reason)
+        with redirect_stdout(sys.stderr):
+            return run(), None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it is somebody else's code
+        return None, said_by(error)
+
+
+def said_by(error: BaseException) -> str:
+    """Return the kind of an error and its words; one that cannot say any has its kind alone."""
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {error}"
+    except Exception:  # noqa: BLE001 - __str__ is somebody else's code as well
+        return kind
 
 
 def add_cards(
@@ -64,10 +91,9 @@ def add_cards(
         if problem is not None:
             problems.append(problem)
             continue
-        try:
-            listed = list(cards)
-        except Exception as error:  # noqa: BLE001 - the same
-            reason = f"it names no collection of cards ({type(error).__name__}: {error})"
+        listed, raised = attempt(partial(list, cards))
+        if raised is not None:
+            reason = f"it names no collection of cards ({raised})"
             problems.append(PluginProblem(plugin=called(entry), reason=reason))
             continue
         for card in listed:
@@ -86,10 +112,9 @@ def _flaw(card: Any, found: Mapping[str, ModelCard]) -> str | None:
     name: Any = card.name
     if isinstance(name, str) and name in found:
         return f"there is a model {name!r} already"
-    try:
-        wrong = _wrong_facts(card) or _wrong_features(card.features)
-    except Exception as error:  # noqa: BLE001 - a fact may be anything, and do anything
-        wrong = f"{type(error).__name__}: {error}"
+    # A fact may be anything, and do anything.
+    found_wrong, raised = attempt(lambda: _wrong_facts(card) or _wrong_features(card.features))
+    wrong = raised or found_wrong
     return None if wrong is None else f"the card {name!r} is broken: {wrong}"
 
 

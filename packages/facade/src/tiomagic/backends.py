@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from tiomagic.discretion import DiscreetProvider
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
-from tiomagic_domain.plugins import PluginProblem, called, load
+from tiomagic_domain.plugins import PluginProblem, called, load, said_by
 
 if TYPE_CHECKING:
     from tiomagic.settings import Settings
@@ -93,7 +93,7 @@ class Backends(Mapping[str, "Provider"]):
         except TioMagicError:
             raise
         except (Exception, SystemExit) as error:
-            reason = f"it cannot be built ({type(error).__name__}: {error})"
+            reason = f"it cannot be built ({said_by(error)})"
             raise _broken(PluginProblem(plugin=called(entry), reason=reason)) from error
         raise _broken(problem)
 

@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.plugins import load
 
 ENTRY_POINTS = "tiomagic.engines"
 
@@ -48,7 +49,7 @@ def find_engine(name: str) -> type[Engine]:
     """Return the class of an engine.
 
     Raises:
-        ConfigurationError: when there is none of this name.
+        ConfigurationError: when there is none of this name, or it cannot be imported.
     """
     if _built_in(name):
         return cast("type[Engine]", importlib.import_module(f"{__name__}.{name}").ENGINE)
@@ -58,7 +59,10 @@ def find_engine(name: str) -> type[Engine]:
             f"there is no engine {name!r}: update tiomagic, or install what brings it",
             details={"engine": name},
         )
-    return cast("type[Engine]", entry.load())
+    engine, problem = load(entry)
+    if problem is not None:
+        raise ConfigurationError(str(problem), code="broken_plugin", details={"engine": name})
+    return cast("type[Engine]", engine)
 
 
 def _built_in(name: str) -> bool:
