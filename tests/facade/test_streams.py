@@ -215,3 +215,18 @@ def test_settings_may_have_a_mark_too(stage: Stage, folder: Path) -> None:
     """A ``.env`` of an editor of Windows: the first variable counts."""
     (folder / ".env").write_text("TIOMAGIC_GPU=H100\nHF_TOKEN=hf_x\n", encoding="utf-16")
     assert stage.tm.settings.gpu == "H100"
+
+
+@pytest.mark.parametrize("words", ["--version", "--help", "jobs --help"])
+def test_help_for_a_full_disk_is_an_error_of_ours(folder: Path, words: str) -> None:
+    """What click prints by itself goes the same way as a command's own words."""
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m tiomagic {words} > /dev/full', sys.executable],
+        cwd=folder,
+        env=clean_environment(),
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr.count(b"cannot be written")) == (5, 1)
+    assert b"Traceback" not in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -91,6 +92,10 @@ def tiomagic(
     """Make videos with many models through one interface."""
 
 
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+"""Numbers of errors of a stream that takes nothing more."""
+
+
 def run() -> None:
     """Run the command line; the entry point of the program."""
     streams.settle()
@@ -105,6 +110,14 @@ def run() -> None:
         # The reader has seen enough, as `head` does. Python would complain again when it closes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            _show_bug()
+            raise SystemExit(Exit.BUG) from None
+        # What a command does with files is an error of ours already: this is the stream itself.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.write(sys.stderr, f"Error: stdout cannot be written: {error.strerror}\n")
+        raise SystemExit(Exit.FAILED) from None
     except Exception:  # noqa: BLE001 - the end of the program: a bug is shown, without secrets
         _show_bug()
         raise SystemExit(Exit.BUG) from None
