@@ -355,6 +355,23 @@ def test_other_kinds_are_refused_by_name(tmp_path: Path, kind: str) -> None:
         check_loras([Lora(source=str(path))], LocalOptions())
 
 
+@pytest.mark.parametrize("type_", [torch.int8, torch.uint8, torch.int32])
+def test_matrices_of_whole_numbers_are_refused(tmp_path: Path, type_: torch.dtype) -> None:
+    """They need factors that no LoRA file has; a whole number as strength is one like any other."""
+    from tiomagic_domain.loras import Lora
+    from tiomagic_local.loras import check_loras
+    from tiomagic_local.options import LocalOptions
+
+    path = tmp_path / "style.safetensors"
+    layer = "transformer.blocks.1.attn1.to_q"
+    tensors = {f"{layer}.lora_A.weight": A, f"{layer}.lora_B.weight": B}
+    save_file({**tensors, f"{layer}.alpha": torch.tensor(4)}, path)
+    check_loras([Lora(source=str(path))], LocalOptions())
+    save_file({name: tensor.to(type_) for name, tensor in tensors.items()}, path)
+    with pytest.raises(ValidationError, match="whole numbers"):
+        check_loras([Lora(source=str(path))], LocalOptions())
+
+
 @pytest.mark.parametrize("name", ["style.pt", "style.ckpt", "adapter_model.bin", "style.gguf"])
 def test_other_formats_say_how_to_convert(tmp_path: Path, name: str) -> None:
     """A pickled file is never opened; the error has the line that converts it."""

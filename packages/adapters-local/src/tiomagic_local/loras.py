@@ -22,6 +22,9 @@ from tiomagic_local.formats import refusal
 from tiomagic_local.lora.tensors import sort
 from tiomagic_local.options import LocalOptions
 
+WHOLE_NUMBERS = re.compile(r"[IU][0-9]+|BOOL")
+"""Types of a safetensors header that are no floating point numbers."""
+
 FOLDER = "loras"
 """The folder of LoRA files in the folder of weights."""
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
@@ -167,9 +170,17 @@ def check_header(path: Path) -> None:
         _Unfit: with what is wrong.
     """
     try:
-        names = list(read_header(path).tensors)
+        tensors = read_header(path).tensors
     except DamagedError as error:
         raise _Unfit(f"{path.name!r} cannot be read: {error}") from error
+    names = list(tensors)
+    for name, entry in tensors.items():
+        # A strength (alpha) may be a whole number; a matrix of them lacks the factors it needs.
+        if len(entry.shape) > 1 and WHOLE_NUMBERS.fullmatch(entry.type):
+            raise _Unfit(
+                f"holds matrices of whole numbers ({entry.type}, its tensor {name!r}), which mean "
+                "nothing without their factors; give it in 16 or 32 bits"
+            )
     contents = sort(names)
     if contents.foreign:
         kind, example = next(iter(contents.foreign.items()))
