@@ -12,6 +12,7 @@ from tiomagic.cli.output import reporting
 
 if TYPE_CHECKING:
     from tiomagic.calls.types import ProviderName
+    from tiomagic_domain.catalogue import ModelCard
 
 
 def models(
@@ -45,35 +46,37 @@ def models(
             known = cast("ProviderName", provider)
             tm.get_models(Feature.TEXT_TO_VIDEO, known)  # Refuses an unknown provider.
         found = cards(feature and feature.replace("-", "_"), provider, licence)
-        rows = [
-            (
-                card.name,
-                *("x" if served in card.features else None for served in Feature),
-                f"{card.weights_gib:g} GiB",
-                f"{card.gpu_memory_gib:g} GiB" if card.gpu_memory_gib else "none needed",
-                card.terms.use.value,
-                card.licence,
-            )
-            for card in found
-        ]
-        plain = [
-            {
-                "name": card.name,
-                "title": card.title,
-                "description": card.description,
-                "features": sorted(card.features),
-                "providers": sorted(card.providers),
-                "licence": card.licence,
-                "use": card.terms.use.value,
-                "publishing": card.terms.publishing,
-                "homepage": card.homepage,
-                "repository": card.repository,
-                "fps": card.fps,
-                "weights_gib": card.weights_gib,
-                "gpu_memory_gib": card.gpu_memory_gib,
-            }
-            for card in found
-        ]
         labels = [served.label for served in Feature]
         head = ["model", *labels, "weights", "smallest GPU", "use", "licence"]
-        output.table(plain, head, rows)
+        output.table([_record(card) for card in found], head, [_row(card) for card in found])
+
+
+def _row(card: ModelCard) -> tuple[str | None, ...]:
+    from tiomagic_domain.features import Feature  # noqa: PLC0415  # Not for --help.
+
+    return (
+        card.name,
+        *("x" if served in card.features else None for served in Feature),
+        f"{card.weights_gib:g} GiB",
+        f"{card.gpu_memory_gib:g} GiB" if card.gpu_memory_gib else "none needed",
+        card.terms.use.value,
+        card.licence,
+    )
+
+
+def _record(card: ModelCard) -> dict[str, object]:
+    return {
+        "name": card.name,
+        "title": card.title,
+        "description": card.description,
+        "features": sorted(card.features),
+        "providers": sorted(card.providers),
+        "licence": card.licence,
+        "use": card.terms.use.value,
+        "publishing": card.terms.publishing,
+        "homepage": card.homepage,
+        "repository": card.repository,
+        "fps": card.fps,
+        "weights_gib": card.weights_gib,
+        "gpu_memory_gib": card.gpu_memory_gib,
+    }
