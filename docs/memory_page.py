@@ -41,6 +41,8 @@ COUNTING = """\
 
 The formulas of a model, and one size phase by phase, both without a GPU:
 
+<!-- not run (python): counts for minutes; tests/local/footprint compares cells -->
+
 ```bash
 uv run python benchmarks/memory.py --models wan2.2-ti2v-5b
 uv run python benchmarks/memory.py --models wan2.2-ti2v-5b --size 1280x704x121 --show
@@ -48,6 +50,8 @@ uv run python benchmarks/memory.py --models wan2.2-ti2v-5b --size 1280x704x121 -
 
 On a machine with a GPU, this measures the same peaks at true shapes with random weights, and puts
 what was expected beside them:
+
+<!-- not run (python): needs a GPU -->
 
 ```bash
 uv run python benchmarks/gpu_pipelines.py --modes plain exact --steps 3 --peaks

@@ -32,6 +32,9 @@ NOT_RUN = {
     "installs packages; CI does it with uv sync",
     "talks to Modal; tests/modal does, to a server of its own",
     "this is how the tests are run",
+    "counts for minutes; tests/local/footprint compares cells",
+    "needs a GPU",
+    "the hub is asked; tests/local/test_rehearsal.py does it on loopback",
 }
 """All reasons for which a command of a page is not run."""
 

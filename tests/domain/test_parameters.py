@@ -88,7 +88,7 @@ def test_what_is_meant_is_taken_in_its_plain_form(kind, given_value, expected):
         (Kind.IMAGE, "\t\n", "empty text"),
         (Kind.IMAGE, None, "None"),
         (Kind.IMAGE, 5, "int"),
-        (Kind.VIDEO, ["a.mp4"], "list"),
+        (Kind.IMAGE, ["a.png"], "list"),
         (Kind.VIDEO, {}, "sha256"),
         (Kind.VIDEO, {"sha256": 1}, "sha256"),
     ],

@@ -145,6 +145,8 @@ class Machine:
         """Start code on a terminal of its own; return its process and what it prints there."""
         pid, terminal = pty.fork()
         if not pid:
+            # As in a shell that a person has: under nohup the tests themselves ignore it.
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             os.chdir(self.folder)
             os.environ["TIOMAGIC_WORKER_IDLE_S"] = "3"
             os.execv(sys.executable, [sys.executable, "-c", code])

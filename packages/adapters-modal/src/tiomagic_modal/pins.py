@@ -57,6 +57,7 @@ PINS = (
     "onnxruntime==1.32.0",
     "packaging==26.3",
     "peft==0.21.2",
+    "pi-heif==1.4.0",
     "pillow==12.3.0",
     "protobuf==7.36.2",
     "psutil==7.2.2",

@@ -253,6 +253,10 @@ class AsyncTioMagic(AsyncFeatureCalls):
         """Free the memory of models that are kept loaded."""
         await self._run(self._tm.unload)
 
+    async def reset(self) -> None:
+        """Forget what was configured; see :meth:`tiomagic.TioMagic.reset`."""
+        await self._run(self._tm.reset)
+
     async def aclose(self) -> None:
         """Wait for the calls that are under way, and close what is this instance's own."""
         with self._lock:
