@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 import report
 
-from tiomagic_domain.acceleration import Acceleration
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.catalogue.acceleration import Acceleration
 from tiomagic_domain.features import Feature, TextToVideoInputs
-from tiomagic_domain.parameters import UNSET
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
+from tiomagic_domain.schema.parameter import UNSET
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
 
 MODEL, FEATURE = "doodle", Feature.TEXT_TO_VIDEO
 PROMPTS = (

@@ -25,9 +25,9 @@ from typing import Any
 from store import describe_machine, describe_versions, filled, show, spread
 
 from tiomagic_domain.features import Feature
-from tiomagic_domain.generation import Generation
-from tiomagic_domain.jobs import JobQuery, JobStatus
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.testing import FakeClock, FakeMediaReader, FakeProvider
+from tiomagic_domain.usecases.generation import Generation
 from tiomagic_storage import FolderOutputStore
 
 BEAT_S = 0.001

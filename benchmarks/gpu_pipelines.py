@@ -45,11 +45,11 @@ from torch._dynamo.utils import counters
 
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import GenerationError
-from tiomagic_local.memory import demand_of
-from tiomagic_local.speed.applying import Accelerator, Running
-from tiomagic_local.speed.attention import attending
-from tiomagic_local.speed.caching import FEWEST_STEPS
-from tiomagic_local.speed.work import work_of
+from tiomagic_local.acceleration.apply import Accelerator, Running
+from tiomagic_local.acceleration.attention import attending
+from tiomagic_local.acceleration.first_block_cache import FEWEST_STEPS
+from tiomagic_local.acceleration.flops import work_of
+from tiomagic_local.runtime.memory_plan import demand_of
 
 MODES: Mapping[str, Mapping[str, object] | str | None] = {
     "plain": None,

@@ -25,9 +25,9 @@ import report
 import torch
 from gpu_models import MODELS, build
 
-from tiomagic_local.loading import load_pipeline
-from tiomagic_local.memory import Plan
-from tiomagic_local.weights import Origin, Weights
+from tiomagic_local.runtime.loader import load_pipeline
+from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.weights.locate import Origin, Weights
 
 MODEL = "wan2.1-t2v-1.3b"
 ABSENT: dict[str, Any] = dict.fromkeys(("text_encoder", "tokenizer", "transformer_2"))

@@ -31,7 +31,7 @@ from store import describe_machine, describe_versions, spread  # noqa: E402
 from tests.storage.postgresql import find_binaries, fresh_database, running_server  # noqa: E402
 
 from tiomagic_domain.errors import StaleJobError  # noqa: E402
-from tiomagic_domain.jobs import Job, JobQuery, JobStatus  # noqa: E402
+from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus  # noqa: E402
 from tiomagic_domain.progress import Phase, Progress  # noqa: E402
 from tiomagic_domain.testing.repository import make_job  # noqa: E402
 from tiomagic_storage import SqlJobRepository, open_repository  # noqa: E402

@@ -33,7 +33,7 @@ SETTINGS = {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2
 
 def engine(call, args, kwargs):  # noqa: ARG001  As the server calls it.
     """Return a result in the wire format at once."""
-    from tiomagic_modal.names import PROTOCOL
+    from tiomagic_modal.constants import PROTOCOL
 
     job_id = args[0]["job"]["job_id"]
     video = job_id.encode().ljust(VIDEO_BYTES, b"\0")

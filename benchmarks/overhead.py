@@ -71,7 +71,7 @@ class ByHand:
 
     def make(self, steps: int) -> Path:
         """Make a video and write it."""
-        from tiomagic_local.media.mp4 import write_mp4
+        from tiomagic_media.encode.mp4 import write_mp4
 
         write_mp4(self._target, self.frames(steps), fps=FPS, recipe={})
         return self._target
@@ -112,10 +112,10 @@ def our_frames(weights_dir: Path, steps: int) -> Any:
     """Return the frames of our engine before they are written."""
     from tiomagic_domain.catalogue import find_model
     from tiomagic_domain.features import Feature, TextToVideoInputs
-    from tiomagic_domain.parameters import UNSET
     from tiomagic_domain.progress import NeverCanceled, ignore_progress
+    from tiomagic_domain.schema.parameter import UNSET
     from tiomagic_local.options import LocalOptions
-    from tiomagic_local.runtime import Runtime
+    from tiomagic_local.runtime.pipeline_cache import Runtime
 
     card = find_model(MODEL)
     optional = card.schema(Feature.TEXT_TO_VIDEO).optional
@@ -140,7 +140,7 @@ def measure(action: Callable[[], Path]) -> dict[str, float]:
     """
     from diffusers import WanPipeline
 
-    from tiomagic_local.engines._watch import Watch
+    from tiomagic_local.engines._shared.watch import Watch
 
     pipeline, word, spent = WanPipeline.__call__, Watch.on_step_end, {"pipeline": 0.0, "word": 0.0}
 

@@ -29,9 +29,9 @@ import torch
 from gpu_models import MODELS, build
 from gpu_pipelines import Run, _distance
 
-from tiomagic_local.parallel.meeting import meet, part
-from tiomagic_local.parallel.splitting import obstacle, split
-from tiomagic_local.speed.applying import Accelerator
+from tiomagic_local.acceleration.apply import Accelerator
+from tiomagic_local.context_parallel.process_group import meet, part
+from tiomagic_local.context_parallel.sharding import obstacle, split
 
 LONGEST_S = 3600
 """After which a measurement counts as stuck."""

@@ -29,9 +29,9 @@ from sqlalchemy import create_engine, insert
 
 from tiomagic_domain import __version__
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import Job, JobQuery, JobStatus
+from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_storage import SqlJobRepository, open_repository
-from tiomagic_storage.tables import jobs, to_row
+from tiomagic_storage.database.tables import jobs, to_row
 
 STORED = (100, 10_000, 100_000)
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,9 +9,9 @@ from typing import Any
 
 from docs.model_page import head, row
 
-from tiomagic_domain.acceleration import FAST_THRESHOLD
 from tiomagic_domain.catalogue import models
-from tiomagic_local.memory import RESERVE_GIB, demand_of
+from tiomagic_domain.catalogue.acceleration import FAST_THRESHOLD
+from tiomagic_local.runtime.memory_plan import RESERVE_GIB, demand_of
 
 RESULTS = Path("benchmarks/results")
 

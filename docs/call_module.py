@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
-from tiomagic_domain.jobs import JobStatus
-from tiomagic_domain.parameters import Kind, Parameter
+from tiomagic_domain.jobs.job import JobStatus
+from tiomagic_domain.schema.parameter import Kind, Parameter
 
 FOLDER = Path("packages/facade/src/tiomagic/calls")
 PROVIDERS = ("local", "modal")
@@ -152,7 +152,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, BinaryIO, Literal, NewType, Protocol, TypeAlias, TypedDict
 
-from tiomagic.bars import ProgressChoice
+from tiomagic.display.progress_bar import ProgressChoice
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import ProgressSink
 
@@ -279,7 +279,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from tiomagic.calls import types as t
-    from tiomagic.handle import JobHandle
+    from tiomagic.handle.handle import JobHandle
 
 
 class {name}(ABC):

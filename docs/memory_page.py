@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from docs.model_page import head, row
 
 from tiomagic_domain.catalogue import ModelCard, models
-from tiomagic_local.memory import Demand, Plan, demand_of
+from tiomagic_local.runtime.memory_plan import Demand, Plan, demand_of
 
 SIZES = ((832, 480, 81), (1280, 720, 81), (768, 512, 121))
 """Width, height and frames beside a model's own."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.features import Feature
-from tiomagic_domain.loras import Lora
-from tiomagic_domain.parameters import UNSET, Kind, Parameter, describe_range
-from tiomagic_domain.schema import (
+from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter, describe_range
+from tiomagic_domain.schema.schema import (
     ExactlyOne,
     MaxPixels,
     OffTogether,

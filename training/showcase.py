@@ -13,8 +13,8 @@ from PIL import Image
 
 from tiomagic import TioMagic
 from tiomagic.demo import INPUTS, make
-from tiomagic_local.media.mp4 import write_mp4
-from tiomagic_local.results.film import Film, read_film
+from tiomagic_media.encode.mp4 import write_mp4
+from tiomagic_media.pictures.film import Film, read_film
 from training.config import SMALL
 from training.world import render, scenes
 

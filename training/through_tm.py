@@ -7,8 +7,8 @@ from PIL import Image
 
 from tiomagic import TioMagic
 from tiomagic_domain.catalogue import find_model
-from tiomagic_local.media.mp4 import write_mp4
-from tiomagic_local.media.videos import video_frames
+from tiomagic_media.decode.videos import video_frames
+from tiomagic_media.encode.mp4 import write_mp4
 
 
 class ThroughTm:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import ModelCard, settings
 from tiomagic_domain.features import INPUTS, Feature
-from tiomagic_domain.schema import Schema
+from tiomagic_domain.schema.schema import Schema
 
 PROVIDER = "drawing"
 

@@ -13,11 +13,11 @@ from examples.embedded_service import drawing
 from examples.embedded_service.card import BALL, PROVIDER
 
 from tiomagic_domain.errors import GenerationCanceledError, TioMagicError
-from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.jobs.recipe import build_recipe
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports import Capabilities, Observer, Report, Request
 from tiomagic_domain.progress import Phase, Progress
-from tiomagic_domain.recipe import build_recipe
 
 if TYPE_CHECKING:
     import numpy as np

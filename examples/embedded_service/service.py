@@ -33,8 +33,8 @@ from tiomagic_domain.errors import (
     UnknownModelError,
     ValidationError,
 )
-from tiomagic_domain.generation import Generation
-from tiomagic_domain.jobs import Job, JobQuery, JobStatus
+from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
+from tiomagic_domain.usecases.generation import Generation
 from tiomagic_storage import FolderOutputStore, open_repository
 
 MAX_BODY = 64 * 1024

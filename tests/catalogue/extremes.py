@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, models
-from tiomagic_domain.parameters import UNSET, Kind, Parameter
-from tiomagic_domain.schema import ExactlyOne, Schema, WithinVideo
+from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
+from tiomagic_domain.schema.schema import ExactlyOne, Schema, WithinVideo
 
 COSTLY = (("height",), ("width", "num_inference_steps"), ("num_frames",))
 """What a call is long for. The largest of one is tried with the smallest of the others: all of them

@@ -16,14 +16,14 @@ from tests.tiny import TINY, save
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import Job
+from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import Clip, Media
-from tiomagic_domain.parameters import Kind
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
+from tiomagic_domain.schema.parameter import Kind
 from tiomagic_local.engines import find_engine
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
 
 if TYPE_CHECKING:
     from tests.local.materials import Studio

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from tiomagic_domain.catalogue.wan import T2V_1_3B
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.catalogue.models.wan import T2V_1_3B
+from tiomagic_domain.jobs.job import JobStatus
+from tiomagic_domain.jobs.recipe import build_recipe
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Capabilities, Report
-from tiomagic_domain.recipe import build_recipe
-from tiomagic_local.media.mp4 import write_mp4
+from tiomagic_media.encode.mp4 import write_mp4
 
 NOISE = replace(T2V_1_3B, name="noise", title="Noise", providers=frozenset({"studio"}))
 MODELS = (NOISE,)

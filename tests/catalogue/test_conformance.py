@@ -12,9 +12,9 @@ import torch
 
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.features import Feature
-from tiomagic_domain.parameters import UNSET
-from tiomagic_local.devices import choose_dtype
+from tiomagic_domain.schema.parameter import UNSET
 from tiomagic_local.engines import find_engine
+from tiomagic_local.torch_env.devices import choose_dtype
 
 TABLE = tomllib.loads((Path(__file__).parent / "conformance.toml").read_text(encoding="utf-8"))
 CARDS = [card for card in models().values() if card.repository is not None]

@@ -11,7 +11,7 @@ import pytest
 
 from tiomagic import TioMagic
 from tiomagic_domain.catalogue import models
-from tiomagic_local.quiet import quiet
+from tiomagic_local.torch_env.quiet import quiet
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "tiomagic_mochi"

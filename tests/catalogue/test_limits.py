@@ -5,7 +5,7 @@ from tests.catalogue import extremes
 from tests.catalogue.extremes import CASES, ends, inputs_of, is_number, name_of
 
 from tiomagic_domain.errors import ValidationError
-from tiomagic_domain.parameters import UNSET, Kind
+from tiomagic_domain.schema.parameter import UNSET, Kind
 
 every_model = pytest.mark.parametrize(("card", "feature"), CASES, ids=name_of)
 

@@ -7,11 +7,11 @@ from tests.catalogue.extremes import CASES, name_of, smallest
 from tests.catalogue.stage import request_for
 
 from tiomagic_domain.progress import ignore_progress
-from tiomagic_local.media.mp4 import read_recipe
+from tiomagic_media.encode.mp4 import read_recipe
+from tiomagic_modal.container.worker import _generate
 from tiomagic_modal.gpus import default_gpu, memory_gib
-from tiomagic_modal.travel import check_travel
+from tiomagic_modal.payload_check import check_travel
 from tiomagic_modal.wire import decode_request, encode_request
-from tiomagic_modal.worker import _generate
 
 ON_MODAL = [case for case in CASES if "modal" in case[0].providers]
 

@@ -26,11 +26,11 @@ import tiomagic
 from tiomagic import TioMagic
 from tiomagic.cli.main import app
 from tiomagic.demo import INPUTS, copy_inputs
-from tiomagic.settings import OPTIONS
+from tiomagic.wiring.settings import OPTIONS
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import JobStatus
-from tiomagic_local.media.mp4 import write_mp4
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_local.provider import LocalOptions, LocalProvider
+from tiomagic_media.encode.mp4 import write_mp4
 
 RECIPE = {
     "tiomagic_recipe": 1,

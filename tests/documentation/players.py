@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import Job
+from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.jobs.recipe import build_recipe
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports import Capabilities, Observer, Report, Request
-from tiomagic_domain.recipe import build_recipe
 from tiomagic_domain.testing import FakeProvider
 from tiomagic_domain.testing.provider import FakeRun
-from tiomagic_local.media.mp4 import write_mp4
 from tiomagic_local.provider import LocalProvider
+from tiomagic_media.encode.mp4 import write_mp4
 
 
 class Player(FakeProvider):

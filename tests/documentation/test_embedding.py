@@ -19,7 +19,8 @@ import sys
 
 class Wall:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"tiomagic", "tiomagic_local", "tiomagic_modal"}:
+        absent = {"tiomagic", "tiomagic_local", "tiomagic_media", "tiomagic_modal"}
+        if name.partition(".")[0] in absent:
             raise ImportError(f"{name} is not installed")
 
 
@@ -112,10 +113,10 @@ def test_the_worker_of_the_page_runs_a_queued_job(
     "module",
     [
         "tiomagic_domain.media",
-        "tiomagic_domain.recipe",
+        "tiomagic_domain.jobs.recipe",
         "tiomagic_domain.features",
         "tiomagic_domain.catalogue.settings",
-        "tiomagic_domain.workers",
+        "tiomagic_domain.workers.service",
         "tiomagic_domain.testing",
         "tiomagic_storage.open_repository",
         "tiomagic.calls.types",

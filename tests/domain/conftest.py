@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import hypothesis
 import pytest
 
-from tiomagic_domain.generation import Generation
 from tiomagic_domain.testing import (
     FakeClock,
     FakeMediaReader,
@@ -13,6 +12,7 @@ from tiomagic_domain.testing import (
     FakeProvider,
     MemoryJobRepository,
 )
+from tiomagic_domain.usecases.generation import Generation
 
 hypothesis.settings.register_profile("domain", deadline=None, max_examples=100)
 hypothesis.settings.load_profile("domain")

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 
 from tiomagic_domain.features import Feature
-from tiomagic_domain.generation import Generation
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.testing import (
     FakeClock,
@@ -16,7 +15,8 @@ from tiomagic_domain.testing import (
     MemoryJobRepository,
     MemoryLeases,
 )
-from tiomagic_domain.working import Background, Limits, Worker
+from tiomagic_domain.usecases.generation import Generation
+from tiomagic_domain.workers import Background, Limits, Worker
 
 QUEUE = "local:here:auto"
 CPU = "local:here:cpu"

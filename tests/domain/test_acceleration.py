@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tiomagic_domain.acceleration import FAST_THRESHOLD, WORDS, Acceleration
 from tiomagic_domain.catalogue import models
+from tiomagic_domain.catalogue.acceleration import FAST_THRESHOLD, WORDS, Acceleration
 from tiomagic_domain.catalogue.settings import ACCELERATION, TURBO_ACCELERATION
 from tiomagic_domain.errors import ValidationError
-from tiomagic_domain.parameters import Rejected
-from tiomagic_domain.schema import Schema
+from tiomagic_domain.schema.parameter import Rejected
+from tiomagic_domain.schema.schema import Schema
 
 WHOLE = Acceleration().to_dict()
 

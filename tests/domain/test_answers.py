@@ -6,7 +6,7 @@ import pytest
 
 from tiomagic_domain.errors import APIError, ProcessingError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Report
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tiomagic_domain.archive import PAGE, Archive
 from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
-from tiomagic_domain.jobs import Job, JobQuery, JobStatus
+from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_domain.testing import FakeClock, FakeOutputStore, MemoryJobRepository, make_job
 from tiomagic_domain.testing.outputs import make_video
+from tiomagic_domain.usecases.archive import PAGE, Archive
 
 
 class Room:

@@ -18,7 +18,7 @@ from tiomagic_domain.catalogue import (
 )
 from tiomagic_domain.errors import UnknownModelError, ValidationError
 from tiomagic_domain.features import INPUTS, Feature
-from tiomagic_domain.parameters import UNSET, Kind
+from tiomagic_domain.schema.parameter import UNSET, Kind
 
 ROOT = Path(__file__).parents[2]
 
@@ -145,7 +145,7 @@ def installed(tmp_path, monkeypatch, fresh_catalogue):
         package = tmp_path / "other_people.py"
         package.write_text(
             "from dataclasses import replace\n"
-            "from tiomagic_domain.catalogue.wan import T2V_14B\n"
+            "from tiomagic_domain.catalogue.models.wan import T2V_14B\n"
             f"MODELS = (replace(T2V_14B, name={name!r}),)\n"
         )
         info = tmp_path / "other_people-1.0.dist-info"
@@ -180,10 +180,10 @@ def test_a_name_belongs_to_one_model(installed):
 
 GOOD = """
 from dataclasses import replace
-from tiomagic_domain.catalogue.wan import T2V_14B
+from tiomagic_domain.catalogue.models.wan import T2V_14B
 from tiomagic_domain.features import Feature
-from tiomagic_domain.parameters import Kind, Parameter
-from tiomagic_domain.schema import Schema
+from tiomagic_domain.schema.parameter import Kind, Parameter
+from tiomagic_domain.schema.schema import Schema
 good = replace(T2V_14B, name="their-model")
 """
 

@@ -14,7 +14,7 @@ from tiomagic_domain.features import (
     PoseGuidanceInputs,
     TextToVideoInputs,
 )
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.media import MediaKind
 from tiomagic_domain.ports import Request
 from tiomagic_domain.progress import NeverCanceled, ignore_progress

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tiomagic_domain.documents import DEEPEST, read_json
 from tiomagic_domain.errors import ValidationError
-from tiomagic_domain.recipe import read_recipe
+from tiomagic_domain.files.json_documents import DEEPEST, read_json
+from tiomagic_domain.jobs.recipe import read_recipe
 
 RECIPE = {
     "tiomagic_recipe": 1,

@@ -6,7 +6,7 @@ import pytest
 
 from tiomagic_domain.errors import AuthenticationError, GenerationError, ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import JobQuery
+from tiomagic_domain.jobs.job import JobQuery
 
 PICTURE = {"prompt": "a fox", "image": b"red"}
 

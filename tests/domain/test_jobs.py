@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tiomagic_domain.errors import InvalidTransitionError, ValidationError
-from tiomagic_domain.jobs import TERMINAL, Job, JobQuery, JobStatus
+from tiomagic_domain.jobs.job import TERMINAL, Job, JobQuery, JobStatus
+from tiomagic_domain.lifecycle.apply_report import apply_report
 from tiomagic_domain.ports import Report
 from tiomagic_domain.progress import Phase, Progress
-from tiomagic_domain.reports import apply_report
 from tiomagic_domain.testing.repository import NOON, make_job
 
 LATER = NOON + timedelta(minutes=5)

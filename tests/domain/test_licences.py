@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tiomagic_domain.catalogue import find_model, find_use, models
+from tiomagic_domain.catalogue.licences import UNSAID, Use
 from tiomagic_domain.errors import ValidationError
-from tiomagic_domain.licences import UNSAID, Use
 
 
 @pytest.mark.parametrize(

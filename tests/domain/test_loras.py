@@ -8,9 +8,9 @@ import re
 import pytest
 from jsonschema import Draft202012Validator
 
+from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.catalogue.settings import LORAS
-from tiomagic_domain.loras import Lora
-from tiomagic_domain.parameters import Rejected
+from tiomagic_domain.schema.parameter import Rejected
 
 MINIMAL = {"source": "owner/name"}
 FULL = {

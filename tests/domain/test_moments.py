@@ -19,16 +19,16 @@ from tiomagic_domain.features import (
     PoseGuidanceInputs,
     TextToVideoInputs,
 )
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
+from tiomagic_domain.jobs.recipe import build_recipe, read_recipe
+from tiomagic_domain.lifecycle.apply_report import apply_report, ask_to_stop
+from tiomagic_domain.lifecycle.job_writer import JobWriter
+from tiomagic_domain.lifecycle.observer import JobObserver, ignore_trouble
 from tiomagic_domain.media import MediaKind
-from tiomagic_domain.observation import JobObserver, ignore_trouble
 from tiomagic_domain.ports import Report
-from tiomagic_domain.preparation import Preparation
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
-from tiomagic_domain.recipe import build_recipe, read_recipe
-from tiomagic_domain.reports import apply_report, ask_to_stop
+from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.testing import NOON, FakeClock, FakeMediaReader, MemoryJobRepository, make_job
-from tiomagic_domain.writing import JobWriter
 
 VACE = find_model("wan2.1-vace-14b")
 

@@ -11,8 +11,8 @@ import pytest
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.objects import describe
-from tiomagic_domain.preparation import Preparation
+from tiomagic_domain.requests.preparation import Preparation
+from tiomagic_domain.schema.expert_arguments import describe
 from tiomagic_domain.testing import FakeClock, FakeMediaReader
 
 CARD = find_model("wan2.1-t2v-1.3b")

@@ -13,8 +13,8 @@ from tiomagic_domain.errors import (
     GenerationError,
     ProcessingError,
 )
-from tiomagic_domain.jobs import JobQuery, JobStatus
-from tiomagic_domain.working.environment import is_environmental
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
+from tiomagic_domain.workers.environmental_errors import is_environmental
 
 
 @pytest.fixture

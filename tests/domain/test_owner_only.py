@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from tiomagic_domain.owner_only import close_to_others, make_private, private_opener
+from tiomagic_domain.files.owner_only import close_to_others, make_private, private_opener
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiomagic_domain.parameters import UNSET, Kind, Parameter, Rejected, describe_range
+from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter, Rejected, describe_range
 
 FRAMES = Parameter(
     name="num_frames",

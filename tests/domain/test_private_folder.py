@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from tiomagic_domain.errors import ProcessingError
-from tiomagic_domain.private_folder import open_private, private_folder
+from tiomagic_domain.files.private_folder import open_private, private_folder
 
 
 def mode(path):

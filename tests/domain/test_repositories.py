@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from tiomagic_domain.repositories import named_repository
+from tiomagic_domain.catalogue.hub_repositories import named_repository
 
 
 @pytest.mark.parametrize(

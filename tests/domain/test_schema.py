@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.parameters import UNSET, Kind, Parameter
-from tiomagic_domain.schema import (
+from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
+from tiomagic_domain.schema.schema import (
     ExactlyOne,
     MaxPixels,
     Schema,
@@ -172,9 +172,9 @@ def test_the_documented_shape(case):
 
 # ── The same law twice ──────────────────────────────────────────────────────────────────────────
 #
-# Left out, as the docstring of tiomagic_domain.schema lists: numbers that JSON does not have,
-# sizes beyond MaxPixels and places beyond WithinVideo (asserted below), Python's own sources of
-# media, tuples.
+# Left out, as the docstring of tiomagic_domain.schema.schema lists: numbers that JSON does not
+# have, sizes beyond MaxPixels and places beyond WithinVideo (asserted below), Python's own sources
+# of media, tuples.
 
 JUNK = (
     st.none()

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.catalogue.settings import side
-from tiomagic_domain.completion import SIZE_FROM, complete
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import Media, MediaKind
-from tiomagic_domain.schema import MaxPixels, Schema, ShorterSide
-from tiomagic_domain.sizing import fit_size
+from tiomagic_domain.requests.defaults import SIZE_FROM, complete
+from tiomagic_domain.requests.sizing import fit_size
+from tiomagic_domain.schema.schema import MaxPixels, Schema, ShorterSide
 
 WIDTH = side("width", default=None, multiple_of=16, low=16, high=1280)
 HEIGHT = side("height", default=None, multiple_of=16, low=16, high=1280)

@@ -9,11 +9,11 @@ import pytest
 from tests.domain.places import CPU, QUEUE, Left, Place
 
 from tiomagic_domain.errors import ProcessingError
-from tiomagic_domain.jobs import JobQuery, JobStatus
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.progress import Phase
 from tiomagic_domain.testing.repository import make_job
-from tiomagic_domain.working import turns
-from tiomagic_domain.working.background import place_of, ticket_name
+from tiomagic_domain.workers import device_lock
+from tiomagic_domain.workers.leases import place_of, ticket_name
 
 BOUND_S = 60
 
@@ -21,9 +21,9 @@ BOUND_S = 60
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A machine on which a busy device is looked at often."""
-    monkeypatch.setattr(turns, "LISTEN_S", 0.01)
-    monkeypatch.setattr(turns, "BEAT_S", 0.02)
-    monkeypatch.setattr(turns.Turns.__init__, "__kwdefaults__", {"poll_s": 0.01})
+    monkeypatch.setattr(device_lock, "LISTEN_S", 0.01)
+    monkeypatch.setattr(device_lock, "BEAT_S", 0.02)
+    monkeypatch.setattr(device_lock.Turns.__init__, "__kwdefaults__", {"poll_s": 0.01})
     return Place(tmp_path)
 
 

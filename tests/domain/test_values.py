@@ -9,9 +9,9 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from tiomagic_domain.batches import digest_of
 from tiomagic_domain.catalogue.settings import LORAS
-from tiomagic_domain.parameters import Kind, Parameter, Rejected
+from tiomagic_domain.schema.parameter import Kind, Parameter, Rejected
+from tiomagic_domain.usecases.batches import digest_of
 
 
 class Size(IntEnum):

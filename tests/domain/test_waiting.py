@@ -4,7 +4,7 @@ import pytest
 
 from tiomagic_domain.errors import JobTimeoutError, ValidationError
 from tiomagic_domain.testing import FakeClock, make_job
-from tiomagic_domain.waiting import Patience
+from tiomagic_domain.usecases.waiting import Patience
 
 
 def test_a_wait_without_a_bound_polls_for_ever() -> None:

@@ -7,8 +7,7 @@ from tests.domain.places import MODEL, QUEUE, Place
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.generation import Generation
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.testing import (
     FakeClock,
     FakeMediaReader,
@@ -16,8 +15,9 @@ from tiomagic_domain.testing import (
     FakeProvider,
     MemoryJobRepository,
 )
-from tiomagic_domain.workers import JobFollower, QueueWorker, StartedElsewhere
-from tiomagic_domain.working import Limits, keep_alive
+from tiomagic_domain.usecases.generation import Generation
+from tiomagic_domain.workers import Limits, keep_alive
+from tiomagic_domain.workers.service import JobFollower, QueueWorker, StartedElsewhere
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
     ValidationError,
 )
-from tiomagic_domain.generation import TIDIED
-from tiomagic_domain.jobs import JobQuery, JobStatus
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
+from tiomagic_domain.lifecycle.outcome import hash_of
 from tiomagic_domain.ports.provider import Report
-from tiomagic_domain.settling import hash_of
 from tiomagic_domain.testing.repository import make_job
-from tiomagic_domain.working.background import ticket_name
+from tiomagic_domain.usecases.generation import TIDIED
+from tiomagic_domain.workers.leases import ticket_name
 
 
 @pytest.fixture

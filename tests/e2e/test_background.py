@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SUBMIT = """
 import sys
-from tiomagic.session import Session
+from tiomagic.wiring.session import Session
 from tiomagic_domain.features import Feature
 session = Session(None, {"provider": "local"}, {})
 for steps in map(int, sys.argv[2:]):
@@ -41,7 +41,7 @@ session.close()
 
 LOOK = """
 import json, sys, time
-from tiomagic.session import Session
+from tiomagic.wiring.session import Session
 session = Session(None, {"provider": "local"}, {})
 deadline = time.monotonic() + 240
 wanted, ids = set(sys.argv[1].split(",")), sys.argv[2:]
@@ -58,7 +58,7 @@ session.close()
 
 HERE = """
 import sys
-from tiomagic.session import Session
+from tiomagic.wiring.session import Session
 from tiomagic_domain.features import Feature
 session = Session(None, {"provider": "local"}, {})
 job = session.generation.submit(
@@ -74,7 +74,7 @@ session.close()
 
 BOTH = """
 import sys
-from tiomagic.session import Session
+from tiomagic.wiring.session import Session
 from tiomagic_domain.features import Feature
 session = Session(None, {"provider": "local"}, {})
 def submit(**options):
@@ -112,7 +112,7 @@ print(json.dumps(jobs))
 
 CANCEL = """
 import sys
-from tiomagic.session import Session
+from tiomagic.wiring.session import Session
 session = Session(None, {"provider": "local"}, {})
 for job_id in sys.argv[1:]:
     print(session.generation.cancel(job_id).status)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tiomagic.demo import EXAMPLES
 from tiomagic_domain.features import Feature
-from tiomagic_local.results.film import read_film
+from tiomagic_media.pictures.film import read_film
 
 pytestmark = pytest.mark.slow
 

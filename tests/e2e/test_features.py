@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from tests.e2e.processes import python
 
-from tiomagic_local.media.mp4 import read_recipe, write_mp4
+from tiomagic_media.encode.mp4 import read_recipe, write_mp4
 
 MAKE = """
 import json

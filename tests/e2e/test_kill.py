@@ -26,7 +26,7 @@ NURSERY = """
 import os, signal, sys
 import torch
 from diffusers import WanPipeline
-from tiomagic_local.media import mp4
+from tiomagic_media import mp4
 from tiomagic import tm
 torch.set_num_threads(1)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.tiny import save
 
 from tiomagic import TioMagic
-from tiomagic_local.media.mp4 import read_recipe
+from tiomagic_media.encode.mp4 import read_recipe
 
 SMALLEST = {"width": 64, "height": 64, "num_frames": 17, "num_inference_steps": 2, "seed": 3}
 

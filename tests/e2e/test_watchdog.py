@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 STUCK = """
 import sys, threading
 from pathlib import Path
-import tiomagic_local.loading as loading
+import tiomagic_local.runtime.loader as loading
 from tiomagic.worker import serve
 
 def stop(*_given, **_more):
@@ -39,7 +39,7 @@ serve(sys.argv[2], Path.cwd(), {"provider": "local", "device": "cpu", **SETTINGS
 WATCH = """
 import json, subprocess, sys, time
 from dataclasses import replace
-from tiomagic.session import Session
+from tiomagic.wiring.session import Session
 from tiomagic_domain.features import Feature
 from tiomagic_domain.testing import FakeLauncher
 

@@ -145,9 +145,15 @@ def test_a_prompt_becomes_a_video_without_the_facade(start, tmp_path):
     stop(process)
     assert process.returncode == 0
     modules = imported(imports)
-    assert {"tiomagic_domain.generation", "tiomagic_storage.repository", "sqlite3"} <= modules
+    assert {
+        "tiomagic_domain.usecases.generation",
+        "tiomagic_storage.jobs.repository",
+        "sqlite3",
+    } <= modules
     roots = {name.partition(".")[0] for name in modules}
-    assert roots.isdisjoint({"tiomagic", "tiomagic_local", "tiomagic_modal", "torch"})
+    assert roots.isdisjoint(
+        {"tiomagic", "tiomagic_local", "tiomagic_media", "tiomagic_modal", "torch"}
+    )
 
 
 def test_a_job_can_be_stopped(start):

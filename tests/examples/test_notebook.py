@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tiomagic.settings import OPTIONS
+from tiomagic.wiring.settings import OPTIONS
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "examples" / "first_videos.ipynb"

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from tiomagic import TioMagic
 from tiomagic import tm as shared
 from tiomagic.cli.main import app
-from tiomagic.settings import OPTIONS
+from tiomagic.wiring.settings import OPTIONS
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.testing import FakeClock, FakeMediaReader, FakeProvider
 

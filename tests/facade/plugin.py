@@ -11,12 +11,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tiomagic_domain.catalogue.wan import MODELS as WAN
+from tiomagic_domain.catalogue.models.wan import MODELS as WAN
 from tiomagic_domain.errors import AuthenticationError, GenerationCanceledError, GenerationError
-from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.testing import FakeProvider
-from tiomagic_local.processes import Worker
+from tiomagic_local.jobs.processes import Worker
 
 if TYPE_CHECKING:
     from tiomagic import Settings

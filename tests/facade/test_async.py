@@ -12,7 +12,7 @@ from tests.facade.conftest import MODEL, Stage
 
 from tiomagic import AsyncTioMagic, TioMagic
 from tiomagic.errors import UnknownModelError
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
 
 NOT_AWAITED = {"close", "override", "settings"}
 """``aclose``, no way to share a block between tasks, and ``get_settings``."""

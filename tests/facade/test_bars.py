@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 import pytest
 from tests.facade.conftest import Stage
 
-from tiomagic.bars import counted, is_animated, shown
-from tiomagic.notebook import is_notebook
+from tiomagic.display.notebook import is_notebook
+from tiomagic.display.progress_bar import counted, is_animated, shown
 from tiomagic_domain.progress import Phase, Progress, ignore_progress
 
 MOMENTS = [

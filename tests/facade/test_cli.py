@@ -74,7 +74,7 @@ def make_real_video(path: Path) -> None:
     """Write five black frames."""
     import numpy as np
 
-    from tiomagic_local.media.mp4 import write_mp4
+    from tiomagic_media.encode.mp4 import write_mp4
 
     write_mp4(path, np.zeros((5, 32, 32, 3), np.uint8), fps=8, recipe={})
 

@@ -8,11 +8,10 @@ import pytest
 from tests.facade.conftest import Run, Stage
 
 from tiomagic import TioMagic
-from tiomagic.clock import SystemClock
-from tiomagic.container import build_container
 from tiomagic.errors import MissingDependencyError, ValidationError
-from tiomagic.settings import resolve
-from tiomagic_domain.generation import Generation
+from tiomagic.wiring.clock import SystemClock
+from tiomagic.wiring.container import build_container
+from tiomagic.wiring.settings import resolve
 from tiomagic_domain.ports import Provider
 from tiomagic_domain.testing import (
     ClockContract,
@@ -20,6 +19,7 @@ from tiomagic_domain.testing import (
     FakeProvider,
     MemoryJobRepository,
 )
+from tiomagic_domain.usecases.generation import Generation
 
 
 class TestSystemClock(ClockContract):
@@ -122,7 +122,7 @@ def test_without_media_packages_words_still_work(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Text to video needs no picture library; a picture asks for it."""
-    monkeypatch.setitem(sys.modules, "tiomagic_local.media", None)
+    monkeypatch.setitem(sys.modules, "tiomagic_media", None)
     provider = FakeProvider(tmp_path, name="local", blocking=True)
     tm = TioMagic(provider="local", overrides={"providers": {"local": provider}})
     job = tm.text_to_video(prompt="a fox")

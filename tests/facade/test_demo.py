@@ -11,7 +11,7 @@ from tiomagic.demo import CELL_WIDTH, EXAMPLES, MODEL, SHOWN_FRAMES, draw_sheet,
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.features import Feature
 from tiomagic_domain.testing import FakeClock, FakeProvider
-from tiomagic_local.media.mp4 import write_mp4
+from tiomagic_media.encode.mp4 import write_mp4
 
 
 def test_there_is_one_example_a_feature_in_words_that_the_model_knows() -> None:

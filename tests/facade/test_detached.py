@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.facade.conftest import Run
 
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.testing import make_job
 from tiomagic_storage import open_repository
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tiomagic import TioMagic
-from tiomagic.diagnosis import Finding, State, diagnose, worst
+from tiomagic.doctor import Finding, State, diagnose, worst
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import open_repository
 

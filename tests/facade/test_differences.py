@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.facade.conftest import MODEL, Run, Stage
 
-from tiomagic.differences import Difference, differences
+from tiomagic.results.recipe_diff import Difference, differences
 
 RECIPE: dict[str, Any] = {
     "tiomagic_recipe": 1,

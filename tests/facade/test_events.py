@@ -9,8 +9,8 @@ from tests.facade.conftest import Stage
 
 from tiomagic import JobEvent, JobHandle, TioMagic
 from tiomagic.errors import GenerationError, JobTimeoutError, ValidationError
-from tiomagic.events import Pace
-from tiomagic_domain.jobs import JobStatus
+from tiomagic.handle.events import Pace
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.testing import FakeClock
 

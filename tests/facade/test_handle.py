@@ -9,7 +9,7 @@ from tests.facade.conftest import VACE, Stage
 
 from tiomagic import JobHandle
 from tiomagic.errors import GenerationError, JobExecutionError, JobTimeoutError
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.progress import Progress
 from tiomagic_domain.testing import FakeProvider, make_job
 

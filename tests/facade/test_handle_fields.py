@@ -10,7 +10,7 @@ import pytest
 from tests.facade.conftest import MODEL, VACE, Stage, clean_environment
 
 from tiomagic.errors import ConfigurationError
-from tiomagic_domain.jobs import Job
+from tiomagic_domain.jobs.job import Job
 
 NOT_PLAIN = {"feature", "status", "creation_time", "last_updated", "started_at", "ended_at"}
 """Fields that the handle shows as text."""

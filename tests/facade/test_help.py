@@ -11,8 +11,8 @@ import pytest
 import typer
 from tests.facade.conftest import Run, clean_environment
 
-from tiomagic.cli.bash import unsplit
-from tiomagic.cli.examples import EXAMPLES
+from tiomagic.cli._examples import EXAMPLES
+from tiomagic.cli.completion.bash import unsplit
 from tiomagic.cli.main import app
 
 PROGRAM = typer.main.get_group(app)

@@ -12,7 +12,7 @@ from tests.facade.conftest import MODEL, Run, Stage
 
 from tiomagic import JobHandle
 from tiomagic.errors import ProcessingError, ResourceNotFoundError, ValidationError
-from tiomagic.exporting import COLUMNS
+from tiomagic.results.export import COLUMNS
 
 
 def make(stage: Stage, prompt: str = "a fox", provider: str = "local") -> JobHandle:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tiomagic.launching import ProcessLauncher
-from tiomagic.settings import Settings, resolve
+from tiomagic.wiring.launcher import ProcessLauncher
+from tiomagic.wiring.settings import Settings, resolve
 from tiomagic.worker import Ready, probe
 from tiomagic_domain.errors import ConfigurationError, ProcessingError
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from tests.facade.conftest import Run, Stage
 
+from tiomagic.display.journal import Journal, get_logger
 from tiomagic.errors import GenerationError
-from tiomagic.log import Journal, get_logger
 from tiomagic_domain.errors import TioMagicError
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.testing import NOON, make_job
 

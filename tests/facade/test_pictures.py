@@ -9,7 +9,7 @@ from tests.facade.conftest import Run, Stage
 
 from tiomagic import JobHandle, TioMagic
 from tiomagic.errors import GenerationError, ResourceNotFoundError, ValidationError
-from tiomagic_local.media.mp4 import write_mp4
+from tiomagic_media.encode.mp4 import write_mp4
 
 FRAMES = 9
 
@@ -139,7 +139,7 @@ def test_a_notebook_shows_a_player(job: JobHandle, monkeypatch: pytest.MonkeyPat
     assert "data:video/mp4;base64," in html
     assert "a &lt;fox&gt;" in html
     assert "<fox>" not in html
-    monkeypatch.setattr("tiomagic.notebook.INLINE_BYTES", 10)
+    monkeypatch.setattr("tiomagic.display.notebook.INLINE_BYTES", 10)
     assert "base64" not in job._repr_html_()
     assert (job.result_video or "") in job._repr_html_()
     Path(job.result_video or "").unlink()

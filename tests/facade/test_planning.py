@@ -52,7 +52,7 @@ def test_a_prompt_comes_from_a_file(shell: Run, folder: Path) -> None:
 
 def test_a_prompt_comes_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
     """``-`` reads what is piped in."""
-    from tiomagic.cli.texts import prompt_of
+    from tiomagic.cli._text_input import prompt_of
 
     monkeypatch.setattr(sys, "stdin", io.StringIO("a fox in snow\n"))
     assert prompt_of("-") == "a fox in snow"

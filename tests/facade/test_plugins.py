@@ -9,8 +9,8 @@ import pytest
 from tests.facade.conftest import MODEL, clean_environment
 
 from tiomagic import TioMagic
-from tiomagic.backends import broken_providers
 from tiomagic.errors import ConfigurationError
+from tiomagic.wiring.registry import broken_providers
 from tiomagic_local.engines import find_engine
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tiomagic import TioMagic
-from tiomagic_domain.mp4_metadata import embed
+from tiomagic_domain.files.mp4_metadata import embed
 from tiomagic_domain.testing import FakeMediaReader, InstantProvider
-from tiomagic_local.media.mp4 import read_recipe
+from tiomagic_media.encode.mp4 import read_recipe
 
 TEXT = json.dumps({"tiomagic_recipe": 1, "prompt": "右 \N{LARGE RED CIRCLE}", "long": "x" * 9000})
 

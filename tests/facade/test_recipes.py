@@ -60,7 +60,7 @@ def test_the_file_beside_the_video_is_enough(stage: Stage, job: JobHandle) -> No
 
 def test_a_video_that_somebody_sent_is_enough(stage: Stage, tmp_path: Path) -> None:
     """The recipe inside a real mp4 makes the video again on the configured provider."""
-    from tiomagic_local.media.mp4 import write_mp4
+    from tiomagic_media.encode.mp4 import write_mp4
 
     path = tmp_path / "sent.mp4"
     write_mp4(path, np.zeros((5, 32, 32, 3), np.uint8), fps=8, recipe=RECIPE)
@@ -108,7 +108,7 @@ def test_reading_a_video_needs_its_package(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the package the error says how to get it."""
-    monkeypatch.setitem(sys.modules, "tiomagic_local.media.mp4", None)
+    monkeypatch.setitem(sys.modules, "tiomagic_media.encode.mp4", None)
     path = tmp_path / "sent.mp4"
     path.write_bytes(b"x")
     with pytest.raises(MissingDependencyError, match="pip install"):

@@ -7,10 +7,10 @@ import typing
 import pytest
 
 from tiomagic import AsyncTioMagic, TioMagic
+from tiomagic.api.run_options import RunOptions
 from tiomagic.calls import settings as typed_settings
 from tiomagic.calls import types
-from tiomagic.run_options import RunOptions
-from tiomagic.settings import OPTIONS
+from tiomagic.wiring.settings import OPTIONS
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.features import Feature
 

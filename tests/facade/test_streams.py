@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.facade.conftest import MODEL, Stage, clean_environment
 
-from tiomagic import streams
+from tiomagic.display import streams
 
 NASTY = "a \x1b[31mred\x1b[0m \x9b2J circle \a \u202e\N{LARGE RED CIRCLE} 右"
 

@@ -5,7 +5,7 @@ import logging
 
 from tests.storage.test_generation_log import old_entry, write_old
 
-from tiomagic_domain.jobs import JobQuery
+from tiomagic_domain.jobs.job import JobQuery
 
 
 def test_old_jobs_are_listed_at_the_first_question(stage, folder):

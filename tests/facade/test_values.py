@@ -2,10 +2,10 @@
 
 import pytest
 
-from tiomagic.cli.making import copy_to
-from tiomagic.cli.values import parse
+from tiomagic.cli._run import copy_to
+from tiomagic.cli._values import parse
 from tiomagic.errors import ProcessingError
-from tiomagic_domain.parameters import Kind
+from tiomagic_domain.schema.parameter import Kind
 
 
 @pytest.mark.parametrize(

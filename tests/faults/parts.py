@@ -13,20 +13,20 @@ import numpy as np
 
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.generation import Generation
-from tiomagic_domain.jobs import TERMINAL, Job, JobQuery, JobStatus
+from tiomagic_domain.jobs.job import TERMINAL, Job, JobQuery, JobStatus
+from tiomagic_domain.jobs.recipe import build_recipe
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports import Capabilities, Observer, Provider, Report, Request
 from tiomagic_domain.progress import Phase, Progress
-from tiomagic_domain.recipe import build_recipe
 from tiomagic_domain.testing import FakeMediaReader
-from tiomagic_domain.working import Background, Limits, Worker
-from tiomagic_local.media.mp4 import write_mp4
+from tiomagic_domain.usecases.generation import Generation
+from tiomagic_domain.workers import Background, Limits, Worker
+from tiomagic_local.jobs.processes import FOLDER, SystemProcesses
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.processes import FOLDER, SystemProcesses
 from tiomagic_local.provider import LocalProvider
+from tiomagic_media.encode.mp4 import write_mp4
 from tiomagic_storage import FolderOutputStore
-from tiomagic_storage.repository import SqlJobRepository
+from tiomagic_storage.jobs.repository import SqlJobRepository
 
 STALE_S = 2.0
 """Silence after which a worker counts as dead: short, so that a campaign sees it often."""

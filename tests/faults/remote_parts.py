@@ -12,7 +12,7 @@ from tests.faults import parts
 from tests.modal.servicer import FakeModalProcess
 
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import Job
+from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.ports import Provider
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.provider import ModalProvider

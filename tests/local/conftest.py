@@ -11,7 +11,7 @@ from tests.local.materials import Studio
 from tests.tiny import save
 
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
 
 MODELS = (
     "wan2.1-t2v-1.3b",

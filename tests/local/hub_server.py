@@ -113,7 +113,7 @@ def hub_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A hub without repositories, and a cache of its own without files."""
     from huggingface_hub import constants
 
-    from tiomagic_local import hub as client
+    from tiomagic_local.weights import hub as client
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import Job
+from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.ports.provider import Request
 
 

@@ -15,13 +15,13 @@ from PIL import Image, ImageDraw
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.features import INPUTS, Feature
-from tiomagic_domain.jobs import Job
+from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import Media, MediaKind
-from tiomagic_domain.parameters import UNSET
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
-from tiomagic_local.media.mp4 import write_mp4
-from tiomagic_local.runtime import Runtime
+from tiomagic_domain.schema.parameter import UNSET
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_media.encode.mp4 import write_mp4
 
 SMALL = {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2, "seed": 7}
 """The smallest call that has everything: two latent frames and two steps."""

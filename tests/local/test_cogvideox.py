@@ -15,12 +15,12 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_domain.testing.contracts.features import ImageToVideoContract, TextToVideoContract
 from tiomagic_local.engines import find_engine
-from tiomagic_local.loading import load_pipeline
-from tiomagic_local.media.frames import cover, load_image
-from tiomagic_local.memory import Plan
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
-from tiomagic_local.weights import find_weights
+from tiomagic_local.runtime.loader import load_pipeline
+from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_local.weights.locate import find_weights
+from tiomagic_media.decode.frames import cover, load_image
 
 SMALL, FIRST, SECOND = "cogvideox-2b", "cogvideox-5b", "cogvideox1.5-5b"
 FIRST_PICTURE, SECOND_PICTURE = "cogvideox-5b-image-to-video", "cogvideox1.5-5b-image-to-video"

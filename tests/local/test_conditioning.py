@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.local.materials import Recorder, Studio, disc, settings_of
-from tests.local.media import graphs
+from tests.media import graphs
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.engines import find_engine
 from tiomagic_local.engines.wan_vace import GREY, on_white
-from tiomagic_local.media.frames import cover, load_image, load_video
-from tiomagic_local.media.pose_models import DETECTOR_FILE, FOLDER_VARIABLE, POSE_FILE
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_media.decode.frames import cover, load_image, load_video
+from tiomagic_media.pose.models import DETECTOR_FILE, FOLDER_VARIABLE, POSE_FILE
 
 VACE = "wan2.1-vace-1.3b"
 FLF2V = "wan2.1-flf2v-14b-720p"

@@ -13,7 +13,7 @@ from training import cache, decoder, made, transformer
 from training.config import SMALL
 from training.world import render, scenes
 
-from tiomagic_local.weights import PACKAGED
+from tiomagic_local.weights.locate import PACKAGED
 
 FOLDER = PACKAGED / "doodle"
 

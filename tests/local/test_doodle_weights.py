@@ -13,9 +13,10 @@ from training.config import SMALL
 from training.world import prompts
 from training.world.scenes import draw_scene
 
-from tiomagic_domain.catalogue import doodle, find_model
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.catalogue.models import doodle
 from tiomagic_domain.features import Feature
-from tiomagic_local.weights import PACKAGED
+from tiomagic_local.weights.locate import PACKAGED
 
 FOLDER = PACKAGED / "doodle"
 

@@ -16,7 +16,7 @@ from tiomagic_domain.testing.contracts.features import (
     TextToVideoContract,
 )
 from tiomagic_local.engines import find_engine
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
 
 
 class OnTinyWeights:

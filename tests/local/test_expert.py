@@ -14,9 +14,9 @@ from tiomagic_domain.catalogue import find_model, models
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.engines import find_engine
-from tiomagic_local.engines._pipeline import cut_text, one_after_the_other
-from tiomagic_local.run import run_request
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.engines._shared.pipeline import cut_text, one_after_the_other
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_local.runtime.run import run_request
 
 if TYPE_CHECKING:
     from tests.local.materials import Studio

@@ -21,9 +21,9 @@ from tiomagic_domain.testing.contracts.features import (
     bytes_of,
 )
 from tiomagic_local.engines.framepack import FramePack
-from tiomagic_local.media.frames import cover, load_image
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_media.decode.frames import cover, load_image
 
 MODEL = "framepack-i2v-hy"
 CARD = find_model(MODEL)

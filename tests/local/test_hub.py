@@ -16,20 +16,20 @@ from tests.local.materials import Studio
 from tests.tiny.wan import build_t2v
 
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import APIError, ConfigurationError, TioMagicError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.loras import Lora
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.progress import ignore_progress
-from tiomagic_local import hub
-from tiomagic_local.loading import load_pipeline
-from tiomagic_local.loras import find_loras
-from tiomagic_local.memory import Plan
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.run import run_request
-from tiomagic_local.runtime import Runtime
-from tiomagic_local.telemetry import without_telemetry
-from tiomagic_local.weights import Weights, find_weights
+from tiomagic_local.runtime.loader import load_pipeline
+from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_local.runtime.run import run_request
+from tiomagic_local.weights import hub
+from tiomagic_local.weights.locate import Weights, find_weights
+from tiomagic_local.weights.lora_files import find_loras
+from tiomagic_media.fetch.hub_telemetry import without_telemetry
 
 __all__ = ["hub_server"]
 

@@ -18,9 +18,9 @@ from tiomagic_domain.testing.contracts.features import (
     bytes_of,
 )
 from tiomagic_local.engines.hunyuan15_i2v import Hunyuan15ImageToVideo
-from tiomagic_local.media.frames import cover, load_image
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_media.decode.frames import cover, load_image
 
 TEXT, IMAGE = "hunyuanvideo-1.5", "hunyuanvideo-1.5-image-to-video"
 

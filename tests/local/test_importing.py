@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from tiomagic_local.importing import uncollected
+from tiomagic_local.torch_env.imports import uncollected
 
 
 def broken() -> None:

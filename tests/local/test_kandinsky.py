@@ -14,7 +14,7 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_domain.testing.contracts.features import TextToVideoContract, bytes_of
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
 
 MODEL, FEATURE = "kandinsky5-lite", Feature.TEXT_TO_VIDEO
 

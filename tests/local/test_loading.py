@@ -14,11 +14,11 @@ from tests.tiny import TINY
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ignore_progress
-from tiomagic_local.loading import load_pipeline
-from tiomagic_local.memory import Plan
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.quiet import quiet
-from tiomagic_local.weights import find_weights
+from tiomagic_local.runtime.loader import load_pipeline
+from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.torch_env.quiet import quiet
+from tiomagic_local.weights.locate import find_weights
 
 NAME = "wan2.1-t2v-1.3b"
 

@@ -13,7 +13,7 @@ from tests.tiny import save
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
 
 WAN_LAYER = "blocks.0.attn1.to_q"
 

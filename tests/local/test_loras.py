@@ -15,18 +15,18 @@ from tests.tiny import save as save_tiny
 from tests.tiny.loras import save_lora
 
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.loras import Lora
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
-from tiomagic_local import hub
-from tiomagic_local.loras import check_loras, find_loras
-from tiomagic_local.media.mp4 import read_recipe
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.run import run_request
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_local.runtime.run import run_request
+from tiomagic_local.weights import hub
+from tiomagic_local.weights.lora_files import check_loras, find_loras
+from tiomagic_media.encode.mp4 import read_recipe
 
 if TYPE_CHECKING:
     from tests.local.materials import Studio

@@ -20,12 +20,12 @@ from tiomagic_domain.testing.contracts.features import (
     TextToVideoContract,
 )
 from tiomagic_local.engines import find_engine
-from tiomagic_local.loading import load_pipeline
-from tiomagic_local.media.frames import cover, load_image
-from tiomagic_local.memory import Plan
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
-from tiomagic_local.weights import find_weights
+from tiomagic_local.runtime.loader import load_pipeline
+from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_local.weights.locate import find_weights
+from tiomagic_media.decode.frames import cover, load_image
 
 FIRST, DISTILLED = "ltx-video", "ltx-video-0.9.8-distilled"
 TEXT, PICTURE, BETWEEN = Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE

@@ -22,7 +22,7 @@ from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.engines import find_engine
 from tiomagic_local.engines.pusa import FrameEuler, Pusa, frame_times, multipliers
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
 
 FUSIONX = {
     "wan2.1-14b-t2v-fusionx": Feature.TEXT_TO_VIDEO,
@@ -61,8 +61,8 @@ def pusa_with_a_trained_vae() -> Pusa:
     from diffusers import WanPipeline, WanTransformer3DModel
     from examples.tiny_vace import TRANSFORMER
 
-    from tiomagic_local.quiet import quiet
-    from tiomagic_local.weights import PACKAGED
+    from tiomagic_local.torch_env.quiet import quiet
+    from tiomagic_local.weights.locate import PACKAGED
 
     folder = PACKAGED / "doodle"
     with quiet():

@@ -10,7 +10,7 @@ import pytest
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_local.footprint.estimates import Estimate
-from tiomagic_local.memory import RESERVE_GIB, Choice, Demand, Plan, choose, demand_of
+from tiomagic_local.runtime.memory_plan import RESERVE_GIB, Choice, Demand, Plan, choose, demand_of
 
 MODEL = Estimate(
     weights={"transformer": 27.0, "text_encoder": 10.5, "vae": 0.5},
@@ -98,7 +98,7 @@ def test_the_answer_is_there_at_once() -> None:
     code = (
         "import sys\n"
         "from tiomagic_domain.catalogue import models\n"
-        "from tiomagic_local.memory import choose, demand_of\n"
+        "from tiomagic_local.runtime.memory_plan import choose, demand_of\n"
         "for card in models().values():\n"
         "    choose(demand_of(card, {}), device='cuda', free_gib=24)\n"
         "assert not {'torch', 'diffusers', 'numpy'} & set(sys.modules)\n"

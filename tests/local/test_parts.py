@@ -13,11 +13,11 @@ from tests.tiny.hunyuan import build_framepack
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ignore_progress
-from tiomagic_local.loading import load_pipeline
-from tiomagic_local.memory import Plan
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.quiet import quiet
-from tiomagic_local.weights import Weights, find_weights
+from tiomagic_local.runtime.loader import load_pipeline
+from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.torch_env.quiet import quiet
+from tiomagic_local.weights.locate import Weights, find_weights
 
 CARD = find_model("framepack-i2v-hy")
 PIPELINE = "HunyuanVideoFramepackPipeline"

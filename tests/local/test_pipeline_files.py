@@ -9,9 +9,9 @@ import pytest
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.progress import ignore_progress
-from tiomagic_local.hub import download
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.weights import find_weights
+from tiomagic_local.weights.hub import download
+from tiomagic_local.weights.locate import find_weights
 
 FILES = [
     "README.md",

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from tiomagic_domain.ports.processes import Life
-from tiomagic_local import identity, presence
-from tiomagic_local.presence import Presence
-from tiomagic_local.processes import SystemProcesses, Worker
+from tiomagic_local.jobs import process_identity, process_locks
+from tiomagic_local.jobs.process_locks import Presence
+from tiomagic_local.jobs.processes import SystemProcesses, Worker
 
 LIVE = """
 import sys
 from pathlib import Path
-from tiomagic_local.processes import SystemProcesses
+from tiomagic_local.jobs.processes import SystemProcesses
 print(SystemProcesses(Path(sys.argv[1])).current(), flush=True)
 sys.stdin.read()
 """
@@ -26,7 +26,7 @@ sys.stdin.read()
 LOOK = """
 import sys
 from pathlib import Path
-from tiomagic_local.processes import SystemProcesses
+from tiomagic_local.jobs.processes import SystemProcesses
 processes = SystemProcesses(Path(sys.argv[1]) if sys.argv[1] else None)
 print(processes.life(sys.argv[2]), processes.may_end(sys.argv[2]), processes.end(sys.argv[2]))
 """
@@ -147,7 +147,7 @@ def test_after_a_restart_the_dead_are_dead(
     folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another boot: a lock that is held is a life, one that is free the end of one."""
-    monkeypatch.setattr(identity, "boot_id", lambda: "later")
+    monkeypatch.setattr(process_identity, "boot_id", lambda: "later")
     assert SystemProcesses(folder).life(run.call_id) is Life.ALIVE
     run.process.kill()
     run.process.wait()
@@ -163,8 +163,8 @@ def test_a_network_drive_is_not_trusted(
         "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
         f"2 1 0:40 / {str(tmp_path).replace(' ', chr(92) + '040')} rw - nfs4 server:/home rw\n"
     )
-    monkeypatch.setattr(presence, "MOUNTS", mounts)
-    monkeypatch.setattr(identity, "boot_id", lambda: "of another machine")
+    monkeypatch.setattr(process_locks, "MOUNTS", mounts)
+    monkeypatch.setattr(process_identity, "boot_id", lambda: "of another machine")
     assert SystemProcesses(folder).life(run.call_id) is Life.UNKNOWN
 
 
@@ -197,7 +197,7 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
 
 def test_files_of_the_dead_do_not_pile_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest stay; those of the living stay in any case."""
-    monkeypatch.setattr(presence, "KEPT", 3)
+    monkeypatch.setattr(process_locks, "KEPT", 3)
     living = Run(folder, [])
     for number in range(8):
         (folder / f"{number}-1-1-x.lock").touch()

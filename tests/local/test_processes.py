@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tiomagic_domain.ports.processes import Life
-from tiomagic_local.identity import Birth
-from tiomagic_local.processes import SystemProcesses, Worker
+from tiomagic_local.jobs.process_identity import Birth
+from tiomagic_local.jobs.processes import SystemProcesses, Worker
 
 
 @pytest.fixture

@@ -20,20 +20,20 @@ from tiomagic_domain.errors import (
     ProcessingError,
 )
 from tiomagic_domain.features import Feature
-from tiomagic_domain.generation import Generation
-from tiomagic_domain.jobs import JobQuery, JobStatus
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
+from tiomagic_domain.jobs.recipe import read_recipe
 from tiomagic_domain.ports.provider import Report, Request
 from tiomagic_domain.progress import Phase, Progress
-from tiomagic_domain.recipe import read_recipe
 from tiomagic_domain.testing.contracts.provider import BlockingProviderContract, RecordingObserver
 from tiomagic_domain.testing.media import FakeMediaReader
 from tiomagic_domain.testing.outputs import FakeOutputStore
 from tiomagic_domain.testing.repository import MemoryJobRepository
+from tiomagic_domain.usecases.generation import Generation
 from tiomagic_local import provider as module
-from tiomagic_local.media import mp4
+from tiomagic_local.jobs.processes import Worker
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.processes import Worker
 from tiomagic_local.provider import LocalProvider
+from tiomagic_media.encode import mp4
 
 if TYPE_CHECKING:
     from tests.local.materials import Studio
@@ -52,7 +52,7 @@ def provider(options: LocalOptions, spool: Path) -> LocalProvider:
 @pytest.fixture
 def dead() -> Worker:
     """A process of this machine that has ended."""
-    code = "from tiomagic_local.processes import Worker; print(Worker.current().call_id)"
+    code = "from tiomagic_local.jobs.processes import Worker; print(Worker.current().call_id)"
     worker = Worker.from_call_id(subprocess.check_output([sys.executable, "-c", code], text=True))
     assert worker is not None
     return replace(worker, birth=worker.birth.strip())
@@ -67,7 +67,7 @@ class TestContract(BlockingProviderContract):
     def count_runs(
         self, provider: LocalProvider, monkeypatch: pytest.MonkeyPatch
     ) -> Callable[[], int]:
-        from tiomagic_local import run
+        from tiomagic_local.runtime import run
 
         original, runs = run.run_request, []
 
@@ -96,7 +96,7 @@ class TestEarlyReasons:
         vace, pose = "wan2.1-vace-1.3b", Feature.POSE_GUIDANCE
         provider.check(studio.request(vace, pose))
         guided = {"image": studio.picture(), "guiding_video": studio.video()}
-        with pytest.raises(MissingDependencyError, match=r"adapters-local\[pose\]"):
+        with pytest.raises(MissingDependencyError, match=r"media\[pose\]"):
             provider.check(studio.request(vace, pose, media=guided))
 
     def test_a_folder_that_is_not_there(self, spool: Path, studio: Studio) -> None:

@@ -14,7 +14,7 @@ from tests.tiny.wan import build_t2v
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import UnknownModelError
-from tiomagic_domain.rehearsal import Outcome, Rehearsal
+from tiomagic_domain.ports.rehearsal import Outcome, Rehearsal
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.rehearsal import file_checks
 from tiomagic_local.rehearsal import rehearse as module

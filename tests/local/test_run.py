@@ -15,10 +15,10 @@ import torch
 
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.media import Clip
-from tiomagic_local.devices import watched_memory
-from tiomagic_local.memory import Plan
-from tiomagic_local.run import run_request
-from tiomagic_local.runtime import OUT_OF_MEMORY, Loaded
+from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.pipeline_cache import OUT_OF_MEMORY, Loaded
+from tiomagic_local.runtime.run import run_request
+from tiomagic_local.torch_env.devices import watched_memory
 
 if TYPE_CHECKING:
     from tests.local.materials import Studio

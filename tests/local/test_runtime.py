@@ -18,13 +18,13 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
-from tiomagic_local import loading
-from tiomagic_local.devices import choose_device, choose_dtype, describe
 from tiomagic_local.engines import find_engine, has_engine
-from tiomagic_local.engines._pipeline import translated
-from tiomagic_local.engines._pixels import to_pixels
+from tiomagic_local.engines._shared.pipeline import translated
+from tiomagic_local.engines._shared.pixels import to_pixels
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime import loader
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_local.torch_env.devices import choose_device, choose_dtype, describe
 
 T2V, VACE = "wan2.1-t2v-1.3b", "wan2.1-vace-1.3b"
 
@@ -33,13 +33,13 @@ T2V, VACE = "wan2.1-t2v-1.3b", "wan2.1-vace-1.3b"
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The pipelines that were loaded, in order."""
     seen: list[str] = []
-    original = loading.load_pipeline
+    original = loader.load_pipeline
 
     def counted(*given: Any, **rest: Any) -> Any:
         seen.append(rest["pipeline"])
         return original(*given, **rest)
 
-    monkeypatch.setattr(loading, "load_pipeline", counted)
+    monkeypatch.setattr(loader, "load_pipeline", counted)
     return seen
 
 

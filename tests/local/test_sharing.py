@@ -26,13 +26,14 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
-from tiomagic_local import devices, runtime
-from tiomagic_local.loading import load_pipeline
-from tiomagic_local.memory import Choice, Plan, choose
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
-from tiomagic_local.sharing import identities, is_bare, lying_on, taken_off
-from tiomagic_local.weights import Weights, find_weights
+from tiomagic_local.runtime import pipeline_cache
+from tiomagic_local.runtime.component_reuse import identities, is_bare, lying_on, taken_off
+from tiomagic_local.runtime.loader import load_pipeline
+from tiomagic_local.runtime.memory_plan import Choice, Plan, choose
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_local.torch_env import devices
+from tiomagic_local.weights.locate import Weights, find_weights
 
 __all__ = ["hub_server"]
 
@@ -328,7 +329,7 @@ class TestMemory:
 
         # A CPU does not say how much memory is free, and has one plan.
         monkeypatch.setattr(devices, "free_memory_gib", lambda _device: 1.0)
-        monkeypatch.setattr(runtime, "choose", chosen)
+        monkeypatch.setattr(pipeline_cache, "choose", chosen)
         one = on(tiny)
         part = encoder(one, T2V)
         encoder(one, VACE)

@@ -18,9 +18,9 @@ from tiomagic_domain.testing.contracts.features import (
     TextToVideoContract,
     bytes_of,
 )
-from tiomagic_local.media.frames import cover, load_image
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_media.decode.frames import cover, load_image
 
 MODEL = "skyreels-v2-df-1.3b-540p"
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tiomagic_local.spool import _create
+from tiomagic_local.jobs.spool import _create
 
 
 def refusing(code):

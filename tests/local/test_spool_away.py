@@ -8,7 +8,7 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.ports.provider import Observer, Report, Request
 from tiomagic_domain.testing import RecordingObserver, make_job
-from tiomagic_domain.working.environment import is_environmental
+from tiomagic_domain.workers.environmental_errors import is_environmental
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.provider import LocalProvider
 

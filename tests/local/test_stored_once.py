@@ -16,7 +16,7 @@ from tests.local.hub_server import Hub, hub_server
 
 from tiomagic_domain.errors import AuthenticationError
 from tiomagic_domain.progress import Progress, ignore_progress
-from tiomagic_local import hub
+from tiomagic_local.weights import hub
 
 __all__ = ["hub_server"]
 
@@ -207,14 +207,14 @@ def test_several_at_once(both: Hub, cache: Path) -> None:
 
 def test_two_processes_that_link_the_same(cache: Path) -> None:
     """The second of them finds the file and is content; nothing is left beside it."""
-    from tiomagic_local.stored_once import Blob, _taken
+    from tiomagic_local.weights.blob_reuse import Blob, _taken
 
     other, own = blob(cache, FIRST), blob(cache, SECOND)
     other.parent.mkdir(parents=True)
     other.write_bytes(SAME)
     code = (
         "import sys; from pathlib import Path\n"
-        "from tiomagic_local.stored_once import Blob, _taken\n"
+        "from tiomagic_local.weights.blob_reuse import Blob, _taken\n"
         "other, own, digest, size = sys.argv[1:]\n"
         "assert _taken(Path(other), Blob(digest, int(size)), Path(own))\n"
     )

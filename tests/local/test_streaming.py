@@ -18,18 +18,19 @@ from tests.tiny import save
 from tiomagic_domain.errors import GenerationCanceledError, GenerationError, ProcessingError
 from tiomagic_domain.features import Feature, TextToVideoInputs
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
-from tiomagic_local.engines import _stream, _wan
-from tiomagic_local.engines._stream import FrameStream
-from tiomagic_local.media.mp4 import Mp4
-from tiomagic_local.memory import Plan
+from tiomagic_local.engines import _wan
+from tiomagic_local.engines._shared import stream as _stream
+from tiomagic_local.engines._shared.frame_sink import heard_by
+from tiomagic_local.engines._shared.stream import FrameStream
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.run import run_request
-from tiomagic_local.runtime import Runtime
-from tiomagic_local.streaming import heard_by
+from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_local.runtime.run import run_request
+from tiomagic_media.encode.mp4 import Mp4
 
 if TYPE_CHECKING:
     from tiomagic_domain.ports.provider import Report, Request
-    from tiomagic_local.runtime import Loaded
+    from tiomagic_local.runtime.pipeline_cache import Loaded
 
 T2V = "wan2.1-t2v-1.3b"
 PATCHED = "wan2.2-ti2v-5b"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tiomagic_domain.ports.provider import Report
-from tiomagic_local import runtime as runtime_module
-from tiomagic_local.memory import Choice, Plan
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.run import run_request
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime import pipeline_cache as runtime_module
+from tiomagic_local.runtime.memory_plan import Choice, Plan
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_local.runtime.run import run_request
 
 if TYPE_CHECKING:
     from tests.local.materials import Studio

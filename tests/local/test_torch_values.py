@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tiomagic_domain.parameters import Kind, Parameter, Rejected
+from tiomagic_domain.schema.parameter import Kind, Parameter, Rejected
 
 
 def parameter(kind, **more):

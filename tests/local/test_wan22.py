@@ -21,9 +21,9 @@ from tiomagic_domain.testing.contracts.features import (
 )
 from tiomagic_local.engines.wan_i2v import WanImageToVideo
 from tiomagic_local.engines.wan_t2v import WanTextToVideo
-from tiomagic_local.media.frames import cover, load_image
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_media.decode.frames import cover, load_image
 
 TEXT, IMAGE, SMALL = "wan2.2-t2v-a14b", "wan2.2-i2v-a14b", "wan2.2-ti2v-5b"
 

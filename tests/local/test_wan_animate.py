@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.local.materials import Recorder, Studio, engine_of, settings_of
-from tests.local.media import graphs
+from tests.media import graphs
 from tests.tiny import save
 
 from tiomagic_domain.catalogue import find_model
@@ -18,12 +18,12 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_domain.testing.contracts.features import PoseGuidanceContract, bytes_of
 from tiomagic_local.engines.wan_animate import BLACK, WanAnimate, drawn_in
-from tiomagic_local.media.faces import crop_faces, face_box
-from tiomagic_local.media.frames import contain, load_image, load_video, on_black
-from tiomagic_local.media.pose_models import DETECTOR_FILE, FOLDER_VARIABLE, POSE_FILE
-from tiomagic_local.media.pose_networks import Pose
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_media.decode.frames import contain, load_image, load_video, on_black
+from tiomagic_media.pose.faces import crop_faces, face_box
+from tiomagic_media.pose.models import DETECTOR_FILE, FOLDER_VARIABLE, POSE_FILE
+from tiomagic_media.pose.networks import Pose
 
 MODEL, FEATURE = "wan2.2-animate-14b", Feature.POSE_GUIDANCE
 

@@ -14,12 +14,12 @@ import pytest
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.progress import Phase, Progress, ignore_progress
-from tiomagic_local import hub, weights
-from tiomagic_local.loading import load_pipeline
-from tiomagic_local.memory import Plan
-from tiomagic_local.one_file import reader
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.weights import Origin, Weights, digest, find_weights, local_folder
+from tiomagic_local.runtime.loader import load_pipeline
+from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.weights import hub, locate
+from tiomagic_local.weights.locate import Origin, Weights, digest, find_weights, local_folder
+from tiomagic_local.weights.single_file import reader
 
 T2V = find_model("wan2.1-t2v-1.3b")
 PIPELINE = "WanPipeline"
@@ -79,7 +79,7 @@ class TestOrigins:
     ) -> None:
         """A card without a repository has its weights in the package, or says that they lack."""
         card = replace(T2V, name="brought", repository=None)
-        monkeypatch.setattr(weights, "PACKAGED", tmp_path)
+        monkeypatch.setattr(locate, "PACKAGED", tmp_path)
         with pytest.raises(ConfigurationError, match="should come with tiomagic"):
             local_folder(card, LocalOptions())
         (tmp_path / "brought").mkdir()

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 from av.filter import Graph
-from tests.local.media.colours import middles
+from tests.media.colours import middles
 from tests.media_files.generator import MATRICES, Made, make
 
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.media import MediaKind
-from tiomagic_local.media import LocalMediaReader
-from tiomagic_local.media.frames import load_image, load_video
+from tiomagic_media import LocalMediaReader
+from tiomagic_media.decode.frames import load_image, load_video
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

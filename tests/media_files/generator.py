@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 from PIL import Image
-from tests.local.media.colours import BT709, FULL, HLG, LIMITED, PQ, patches, write_hdr
-from tests.local.media.heic import heic, tiled_heic
+from tests.media.colours import BT709, FULL, HLG, LIMITED, PQ, patches, write_hdr
+from tests.media.heic import heic, tiled_heic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -22,10 +22,10 @@ from tests.modal.servicer import FakeModal
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import Job
+from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.lifecycle.apply_report import apply_report
 from tiomagic_domain.ports.provider import Report, Request
-from tiomagic_domain.preparation import Preparation
-from tiomagic_domain.reports import apply_report
+from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.testing import FakeMediaReader, RecordingObserver, make_job
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.provider import ModalProvider

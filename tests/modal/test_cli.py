@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import modal
 from tiomagic.cli.main import app
-from tiomagic_modal.names import APP, TAG_SOURCE, TAG_VERSION
+from tiomagic_modal.constants import APP, TAG_SOURCE, TAG_VERSION
 
 
 @pytest.fixture

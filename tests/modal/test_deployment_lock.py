@@ -7,8 +7,8 @@ import tempfile
 import pytest
 
 from tiomagic_domain.errors import DeploymentError
-from tiomagic_domain.private_folder import private_folder
-from tiomagic_modal.deployment import _only_one
+from tiomagic_domain.files.private_folder import private_folder
+from tiomagic_modal.deploy.deployment import _only_one
 
 
 @pytest.fixture(autouse=True)

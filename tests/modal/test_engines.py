@@ -7,14 +7,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from tests.local.media import graphs
-from tests.local.media.test_pose import frame_with
+from tests.media import graphs
+from tests.media.test_pose import frame_with
 from tests.modal.conftest import PATIENCE_S, SMALL, VACE_MODEL, picture, point_to
 from tests.tiny import TINY
 
 from tiomagic import TioMagic
-from tiomagic_local.media.mp4 import read_recipe, write_mp4
-from tiomagic_local.media.pose_models import DETECTOR_FILE, POSE_FILE
+from tiomagic_media.encode.mp4 import read_recipe, write_mp4
+from tiomagic_media.pose.models import DETECTOR_FILE, POSE_FILE
 
 pytestmark = pytest.mark.slow
 RED, BLUE = picture((200, 30, 30)), picture((30, 30, 200))

@@ -18,9 +18,9 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
     TioMagicError,
 )
-from tiomagic_domain.jobs import JobStatus
-from tiomagic_modal.endings import CANCELED, ending
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_modal.errors import TABLE, UNTOUCHED, UNUSED, translate, translated
+from tiomagic_modal.outcomes import CANCELED, ending
 from tiomagic_modal.wire import DUPLICATE, WorkerError, worker_error
 
 EXCEPTIONS = {

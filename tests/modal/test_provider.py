@@ -16,9 +16,9 @@ from tiomagic_domain.errors import (
     ValidationError,
 )
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.testing import RecordingObserver
-from tiomagic_modal.names import APP, BOARD, OUTPUTS_VOLUME, claim_key
+from tiomagic_modal.constants import APP, BOARD, OUTPUTS_VOLUME, claim_key
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.provider import _under_way
 

@@ -4,7 +4,7 @@ import pytest
 from tests.modal.conftest import finish, submit
 
 from tiomagic_domain.errors import APIError
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.testing import RecordingObserver
 
 HICCUP = "DATA_LOSS"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tiomagic_modal.deployment import Standing, compare
-from tiomagic_modal.names import TAG_SOURCE, TAG_VERSION
-from tiomagic_modal.pins import PINS
-from tiomagic_modal.source import is_left_out, local_tags, shipped_files, version_key
+from tiomagic_modal.constants import TAG_SOURCE, TAG_VERSION
+from tiomagic_modal.deploy.deployment import Standing, compare
+from tiomagic_modal.deploy.source import is_left_out, local_tags, shipped_files, version_key
+from tiomagic_modal.image_pins import PINS
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,8 +36,8 @@ def test_the_pins_are_versions_of_the_lock_file():
 
 def test_only_source_and_packaged_tables_are_shipped():
     names = [name for name, _ in shipped_files()]
-    assert "tiomagic_modal/worker.py" in names
-    assert "tiomagic_domain/jobs.py" in names
+    assert "tiomagic_modal/container/worker.py" in names
+    assert "tiomagic_domain/jobs/job.py" in names
     assert any(name.startswith("tiomagic_local/engines/") for name in names)
     assert not [name for name in names if "__pycache__" in name or "/." in name]
 
@@ -96,7 +96,7 @@ def test_importing_the_provider_is_light():
 def test_deploying_needs_the_engines_source_and_not_their_libraries():
     """A machine without torch can deploy."""
     code = (
-        "import sys, tiomagic_modal.worker\n"
+        "import sys, tiomagic_modal.container.worker\n"
         "print(sorted({'torch', 'diffusers', 'tiomagic_local', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,12 +5,12 @@ import hashlib
 import pytest
 
 from tiomagic_domain.errors import APIError
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.testing import make_job
-from tiomagic_modal.endings import ending
-from tiomagic_modal.mp4 import mp4_problem
-from tiomagic_modal.names import PROTOCOL
-from tiomagic_modal.spool import Spool
+from tiomagic_modal.client.mp4_check import mp4_problem
+from tiomagic_modal.client.spool import Spool
+from tiomagic_modal.constants import PROTOCOL
+from tiomagic_modal.outcomes import ending
 from tiomagic_modal.wire import WorkerError
 
 

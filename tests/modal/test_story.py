@@ -14,7 +14,7 @@ from tests.modal.conftest import PATIENCE_S, SMALL, TEXT_MODEL
 
 from tiomagic import TioMagic
 from tiomagic.errors import ResourceNotFoundError
-from tiomagic_modal.names import APP, TAG_VERSION
+from tiomagic_modal.constants import APP, TAG_VERSION
 
 PROMPT = {"steps": 30, "pause_s": 0.1}
 """A run of three seconds."""

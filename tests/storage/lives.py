@@ -4,9 +4,8 @@ import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tiomagic_domain.generation import Generation
-from tiomagic_domain.jobs import Job, JobStatus
-from tiomagic_domain.preparation import Preparation
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.testing import (
     FakeClock,
     FakeLauncher,
@@ -16,7 +15,8 @@ from tiomagic_domain.testing import (
     FakeProvider,
 )
 from tiomagic_domain.testing.provider import FakeRun
-from tiomagic_domain.working import Background
+from tiomagic_domain.usecases.generation import Generation
+from tiomagic_domain.workers import Background
 
 # The oracle's own word on what is legal. It must not come from the product.
 FOLLOWING = {

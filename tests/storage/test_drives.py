@@ -8,18 +8,19 @@ import time
 
 import pytest
 
-from tiomagic_domain.durability import sync_folder
 from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.files.durability import sync_folder
 from tiomagic_domain.testing.outputs import make_video
 from tiomagic_domain.testing.repository import MemoryJobRepository, make_job
-from tiomagic_storage import FolderOutputStore, GenerationLog, _files
-from tiomagic_storage._files import PART
+from tiomagic_storage import FolderOutputStore, GenerationLog
+from tiomagic_storage.files import atomic
+from tiomagic_storage.files.atomic import PART
 
 
 @pytest.fixture(autouse=True)
 def nothing_said(monkeypatch):
     """Each test hears what it is the first to meet."""
-    monkeypatch.setattr(_files, "_SAID", set())
+    monkeypatch.setattr(atomic, "_SAID", set())
 
 
 def refusing(code):
@@ -33,9 +34,9 @@ def refusing(code):
 
 def test_a_real_file_system_without_a_sync():
     """The kernel's own files cannot be synced, which is no error; a missing folder is one."""
-    assert sync_folder(_files.Path("/proc")) is False
+    assert sync_folder(atomic.Path("/proc")) is False
     with pytest.raises(FileNotFoundError):
-        sync_folder(_files.Path("/not/there"))
+        sync_folder(atomic.Path("/not/there"))
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
@@ -65,7 +66,7 @@ def test_a_disk_that_fails_is_still_an_error(tmp_path, monkeypatch):
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_a_drive_without_locks_works(tmp_path, monkeypatch, caplog, code):
     """Log and video are written, and left-over files go by their age alone."""
-    monkeypatch.setattr(_files.fcntl, "flock", refusing(code))
+    monkeypatch.setattr(atomic.fcntl, "flock", refusing(code))
     repository = MemoryJobRepository()
     repository.add(make_job(job_id="one"))
     hour, week = (tmp_path / f".{name}{PART}" for name in ("hour", "week"))

@@ -7,7 +7,7 @@ from sqlalchemy import exc
 
 from tiomagic_domain.errors import ConfigurationError, ProcessingError, TioMagicError
 from tiomagic_domain.testing.repository import make_job
-from tiomagic_storage._errors import OUTCOMES, SQLITE_OUTCOMES, translated
+from tiomagic_storage.database.errors import OUTCOMES, SQLITE_OUTCOMES, translated
 
 VENDOR = sorted(
     {

@@ -7,10 +7,11 @@ import pytest
 from tests.storage import workers
 
 from tiomagic_domain.errors import ProcessingError
-from tiomagic_domain.jobs import JobQuery
+from tiomagic_domain.jobs.job import JobQuery
 from tiomagic_domain.testing.repository import NOON, MemoryJobRepository, make_job
-from tiomagic_storage import GenerationLog, generation_log, open_repository
-from tiomagic_storage._files import locked
+from tiomagic_storage import GenerationLog, open_repository
+from tiomagic_storage.files import generation_log
+from tiomagic_storage.files.atomic import locked
 
 
 @pytest.fixture

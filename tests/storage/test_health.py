@@ -7,8 +7,8 @@ import pytest
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import open_repository
-from tiomagic_storage.health import look_at
-from tiomagic_storage.schema import HEAD
+from tiomagic_storage.database.health import look_at
+from tiomagic_storage.database.schema import HEAD
 
 
 def test_a_file_that_is_not_there_stays_away(tmp_path: Path):

@@ -31,10 +31,10 @@ from tiomagic_domain.errors import (
     StaleJobError,
 )
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import JobQuery, JobStatus
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
+from tiomagic_domain.lifecycle.apply_report import ask_to_stop
 from tiomagic_domain.progress import Phase as Moment
 from tiomagic_domain.progress import Progress
-from tiomagic_domain.reports import ask_to_stop
 from tiomagic_domain.testing import MemoryJobRepository, MemoryLeases, make_job
 from tiomagic_domain.testing.outputs import make_video
 from tiomagic_storage import open_repository

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from tiomagic_domain.errors import InvalidTransitionError, StaleJobError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import Job, JobQuery, JobStatus
+from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_domain.testing.repository import NOON, MemoryJobRepository, make_job
 from tiomagic_storage import open_repository
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tiomagic_domain.errors import ConfigurationError, MissingDependencyError, ProcessingError
-from tiomagic_domain.jobs import JobQuery
+from tiomagic_domain.jobs.job import JobQuery
 from tiomagic_domain.testing.repository import make_job
-from tiomagic_storage import open_repository, patience
+from tiomagic_storage import open_repository
+from tiomagic_storage.database import busy_timeout
 
 
 def run_python(code: str, *arguments: str) -> str:
@@ -75,7 +76,7 @@ def test_a_forked_child_goes_on(tmp_path):
     code = """
 import os, sys
 from tiomagic_domain.testing.repository import make_job
-from tiomagic_domain.jobs import JobQuery
+from tiomagic_domain.jobs.job import JobQuery
 from tiomagic_storage import open_repository
 repository = open_repository(sys.argv[1])
 repository.add(make_job(job_id="before"))
@@ -187,7 +188,7 @@ def test_a_read_only_file_is_an_error_when_written(guarded_folder):
 
 def test_a_database_that_somebody_holds_is_busy(tmp_path, monkeypatch):
     """When the time to wait is over, the error says so and that trying again may help."""
-    monkeypatch.setattr(patience, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(busy_timeout, "BUSY_TIMEOUT_S", 0.05)
     repository = open_repository(f"sqlite:///{tmp_path}/jobs.db")
     with closing(sqlite3.connect(tmp_path / "jobs.db")) as other:
         other.execute("BEGIN IMMEDIATE")

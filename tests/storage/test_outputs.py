@@ -13,7 +13,7 @@ from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.testing.outputs import OutputStoreContract, make_video
 from tiomagic_domain.testing.repository import NOON, make_job
 from tiomagic_storage import FolderOutputStore
-from tiomagic_storage._files import PART, try_lock
+from tiomagic_storage.files.atomic import PART, try_lock
 
 
 class TestFolderOutputStore(OutputStoreContract):

@@ -10,8 +10,9 @@ import pytest
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.testing.repository import make_job
-from tiomagic_storage import open_repository, patience
-from tiomagic_storage.health import look_at
+from tiomagic_storage import open_repository
+from tiomagic_storage.database import busy_timeout
+from tiomagic_storage.database.health import look_at
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def test_the_set_up_of_a_connection_waits_its_turn(path, monkeypatch, look):
             holder.close()
 
         clock = SimpleNamespace(monotonic=time.monotonic, sleep=let_go)
-        monkeypatch.setattr(patience, "time", clock)
+        monkeypatch.setattr(busy_timeout, "time", clock)
         assert look(f"sqlite:///{path}") in {"there", 1}
         assert waits, "nothing was held: the test tries nothing"
 
@@ -59,7 +60,7 @@ def test_the_set_up_of_a_connection_waits_its_turn(path, monkeypatch, look):
 @pytest.mark.parametrize("limit", [0.0, 0.3])
 def test_a_text_tells_the_time_that_was_waited(path, monkeypatch, limit):
     """The seconds in the error are those that have passed, in the set-up as well as later."""
-    monkeypatch.setattr(patience, "BUSY_TIMEOUT_S", limit)
+    monkeypatch.setattr(busy_timeout, "BUSY_TIMEOUT_S", limit)
     with held(path):
         begun = time.monotonic()
         with pytest.raises(ProcessingError, match="locked by another process") as caught:
@@ -72,10 +73,10 @@ def test_a_text_tells_the_time_that_was_waited(path, monkeypatch, limit):
 
 def test_many_rows_at_once_wait_too(path):
     """A statement for many rows is no way around the patience."""
-    with closing(sqlite3.connect(path, factory=patience.PatientConnection)) as connection:
-        assert isinstance(connection.cursor(), patience.PatientCursor)
-        assert isinstance(connection.execute("SELECT 1"), patience.PatientCursor)
+    with closing(sqlite3.connect(path, factory=busy_timeout.PatientConnection)) as connection:
+        assert isinstance(connection.cursor(), busy_timeout.PatientCursor)
+        assert isinstance(connection.execute("SELECT 1"), busy_timeout.PatientCursor)
         connection.execute("CREATE TEMPORARY TABLE numbers (n INTEGER)")
         rows = connection.executemany("INSERT INTO numbers VALUES (?)", [(1,), (2,)])
-        assert isinstance(rows, patience.PatientCursor)
+        assert isinstance(rows, busy_timeout.PatientCursor)
         assert connection.execute("SELECT sum(n) FROM numbers").fetchone() == (3,)

@@ -9,10 +9,10 @@ from urllib.parse import quote
 import pytest
 
 from tiomagic_domain.errors import ConfigurationError, ProcessingError, ResourceNotFoundError
-from tiomagic_domain.jobs import JobQuery
+from tiomagic_domain.jobs.job import JobQuery
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import open_repository
-from tiomagic_storage.health import look_at
+from tiomagic_storage.database.health import look_at
 
 NAMES = [
     *("which take? (2)", "100%", "50%41", "a#b", "a & b", 'it\'s "quoted"', "two\nlines"),

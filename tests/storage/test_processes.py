@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.storage import workers
 
-from tiomagic_domain.jobs import JobQuery, JobStatus
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.testing.outputs import make_video
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import FolderOutputStore, open_repository

@@ -4,10 +4,10 @@ import threading
 
 from tests.storage import workers
 
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import FolderOutputStore, open_repository
-from tiomagic_storage._files import claimed
+from tiomagic_storage.files.atomic import claimed
 
 JOBS = 40
 

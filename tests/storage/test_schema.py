@@ -15,11 +15,12 @@ from sqlalchemy import inspect, text
 from tests.storage.postgresql import fresh_database
 
 from tiomagic_domain.errors import ConfigurationError, ProcessingError
-from tiomagic_domain.jobs import JobQuery, JobStatus
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.testing.repository import NOON, make_job
-from tiomagic_storage import open_repository, schema
-from tiomagic_storage.engine import build_database
-from tiomagic_storage.tables import VERSION_TABLE, jobs, metadata
+from tiomagic_storage import open_repository
+from tiomagic_storage.database import schema
+from tiomagic_storage.database.engine import build_database
+from tiomagic_storage.database.tables import VERSION_TABLE, jobs, metadata
 
 NEXT = '''
 """A revision of a later version."""

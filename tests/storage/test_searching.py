@@ -3,11 +3,12 @@
 from sqlalchemy import inspect, text
 from sqlalchemy.dialects import sqlite
 
-from tiomagic_domain.jobs import JobQuery
+from tiomagic_domain.jobs.job import JobQuery
 from tiomagic_domain.testing.repository import make_job
-from tiomagic_storage import open_repository, searching
-from tiomagic_storage.queries import select_jobs
-from tiomagic_storage.searching import few_candidates
+from tiomagic_storage import open_repository
+from tiomagic_storage.database import search_index
+from tiomagic_storage.database.search_index import few_candidates
+from tiomagic_storage.jobs.filters import select_jobs
 
 
 def test_numbers_survive_a_vacuum(sqlite_url):
@@ -44,7 +45,7 @@ def test_a_text_in_no_prompt_is_not_looked_for_in_each(sqlite_repository):
 
 def test_a_word_in_most_prompts_is_looked_for_from_the_newest(sqlite_repository, monkeypatch):
     """When the index proposes too many jobs to sort, they are met in order instead."""
-    monkeypatch.setattr(searching, "FEW", 2)
+    monkeypatch.setattr(search_index, "FEW", 2)
     for number in range(4):
         sqlite_repository.add(make_job(job_id=str(number), prompt="a fox" if number else "an owl"))
     with sqlite_repository._database.connection() as connection:

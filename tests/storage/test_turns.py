@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tiomagic_domain.features import Feature
-from tiomagic_domain.generation import Generation
-from tiomagic_domain.jobs import JobQuery, JobStatus
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.testing import (
     FakeClock,
     FakeLauncher,
@@ -19,7 +18,8 @@ from tiomagic_domain.testing import (
     FakeProcesses,
     FakeProvider,
 )
-from tiomagic_domain.working import Background, turns
+from tiomagic_domain.usecases.generation import Generation
+from tiomagic_domain.workers import Background, device_lock
 from tiomagic_storage import SqlJobRepository, open_repository
 
 SLOT = "local:here:cpu"
@@ -31,7 +31,7 @@ def repository(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SqlJobRepository]:
     """Give a repository over each database, whose devices are looked at often."""
-    monkeypatch.setattr(turns.Turns.__init__, "__kwdefaults__", {"poll_s": 0.01})
+    monkeypatch.setattr(device_lock.Turns.__init__, "__kwdefaults__", {"poll_s": 0.01})
     repository = open_repository(request.getfixturevalue(request.param))
     yield repository
     repository.close()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tiomagic_domain.errors import ProcessingError
-from tiomagic_domain.jobs import JobQuery
+from tiomagic_domain.jobs.job import JobQuery
 from tiomagic_domain.testing import make_job
 from tiomagic_storage import SqlJobRepository
 

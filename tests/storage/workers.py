@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from tiomagic_domain.errors import StaleJobError
-from tiomagic_domain.generation import Generation
-from tiomagic_domain.jobs import Job, JobQuery, JobStatus
+from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.provider import Capabilities, Provider, Report
 from tiomagic_domain.testing import FakeClock, FakeMediaReader
 from tiomagic_domain.testing.outputs import make_video
 from tiomagic_domain.testing.repository import NOON, make_job
+from tiomagic_domain.usecases.generation import Generation
 from tiomagic_storage import FolderOutputStore, GenerationLog, SqlJobRepository, open_repository
 
 SPAWN = multiprocessing.get_context("spawn")

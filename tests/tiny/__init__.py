@@ -47,7 +47,7 @@ def save(folder: Path, names: Iterable[str]) -> Path:
     import torch
     from tests.tiny.loras import save_few_steps
 
-    from tiomagic_local.quiet import quiet
+    from tiomagic_local.torch_env.quiet import quiet
 
     # More threads gain nothing on models this small, and test runs that share a machine would wait
     # for each other's threads.

@@ -75,7 +75,14 @@ for name in tm.get_models("text_to_video", "local"):
 """
 MISTAKES = {n for n, line in enumerate(SCRIPT.splitlines(), 1) if line.endswith("# mistake")}
 
-PACKAGES = ("tiomagic", "tiomagic_domain", "tiomagic_local", "tiomagic_modal", "tiomagic_storage")
+PACKAGES = (
+    "tiomagic",
+    "tiomagic_domain",
+    "tiomagic_local",
+    "tiomagic_media",
+    "tiomagic_modal",
+    "tiomagic_storage",
+)
 
 
 def run(*command: str, folder: Path) -> str:

@@ -6,14 +6,13 @@ mypy reads the functions below; nothing runs them.
 from pathlib import Path
 from typing import Any
 
-from tiomagic.backends import Backends
-from tiomagic.clock import SystemClock
+from tiomagic.wiring.clock import SystemClock
+from tiomagic.wiring.registry import Backends
 from tiomagic_domain import ports
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.generation import Generation
 from tiomagic_domain.media import Frames
 from tiomagic_domain.progress import CancelToken, NeverCanceled, ProgressSink, ignore_progress
-from tiomagic_domain.schema import (
+from tiomagic_domain.schema.schema import (
     ExactlyOne,
     MaxPixels,
     OffTogether,
@@ -33,11 +32,12 @@ from tiomagic_domain.testing import (
     RecordingObserver,
     noise,
 )
+from tiomagic_domain.usecases.generation import Generation
 from tiomagic_local.engines.wan_i2v import WanImageToVideo
 from tiomagic_local.engines.wan_t2v import WanTextToVideo
 from tiomagic_local.engines.wan_vace import WanVace
-from tiomagic_local.media import LocalMediaReader
 from tiomagic_local.provider import LocalOptions, LocalProvider
+from tiomagic_media import LocalMediaReader
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.provider import ModalProvider
 from tiomagic_storage import FolderOutputStore, open_repository

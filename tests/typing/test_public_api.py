@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import assert_type
 
 from tiomagic import AsyncTioMagic, JobEvent, JobHandle, TioMagic
-from tiomagic.differences import Difference
+from tiomagic.results.recipe_diff import Difference
 from tiomagic_domain.progress import Progress
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tiomagic.ui.entering import read_draft, read_entries, read_filters, read_press, read_word
+from tiomagic.ui.browser_input import read_draft, read_entries, read_filters, read_press, read_word
 from tiomagic.ui.form import Widget, entries_of, fields_of
 from tiomagic.ui.gallery import Filters
 from tiomagic.ui.web.files import Files

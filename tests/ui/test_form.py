@@ -9,8 +9,8 @@ from tiomagic.ui.form import Field, Widget, arguments_of, fields_of
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.parameters import Kind, Parameter
-from tiomagic_domain.schema import Schema
+from tiomagic_domain.schema.parameter import Kind, Parameter
+from tiomagic_domain.schema.schema import Schema
 
 PAIRS = [(feature, name) for name, card in models().items() for feature in card.features]
 
@@ -57,7 +57,7 @@ def test_both_ends_of_each_slider_are_legal(feature: Feature, name: str) -> None
 WALK = """
 import gradio as gr
 from tiomagic.ui.form import entries_of, fields_of
-from tiomagic.ui.maker import widgets
+from tiomagic.ui.form_widgets import widgets
 from tiomagic_domain.catalogue import models
 
 made = 0

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tiomagic import notebook
+from tiomagic.display import notebook
 from tiomagic.ui import compare, markup
-from tiomagic.ui.live import Moment
-from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic.ui.running_jobs import Moment
+from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.testing import make_job
 
 MARK = (

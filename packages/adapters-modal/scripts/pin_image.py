@@ -1,5 +1,5 @@
 # ruff: noqa: INP001  A script, no package.
-"""Write `tiomagic_modal/pins.py` from uv.lock: `uv run --no-sync python` this file.
+"""Write `tiomagic_modal/image_pins.py` from uv.lock: `uv run --no-sync python` this file.
 
 The lock file is the one source of truth for what is installed in the image; an installed package
 has no lock file, so the versions travel in a module. A test compares the two.
@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[3]
-TARGET = ROOT / "packages/adapters-modal/src/tiomagic_modal/pins.py"
+TARGET = ROOT / "packages/adapters-modal/src/tiomagic_modal/image_pins.py"
 PYTHON = "3.11"
 
 HEAD = f'''"""What the image holds. Made from uv.lock by scripts/pin_image.py; a test compares."""
@@ -28,7 +28,15 @@ PINS = (
 
 def locked() -> list[str]:
     """Return every distribution that the engines and the pose estimator need, as it is locked."""
-    command = ["uv", "export", "--package", "tiomagic-adapters-local", "--frozen", "--offline"]
+    command = [
+        "uv",
+        "export",
+        "--package",
+        "tiomagic-adapters-local",
+        "--package",
+        "tiomagic-media",
+    ]
+    command += ["--frozen", "--offline"]
     command += ["--extra", "engines", "--extra", "pose", "--no-emit-workspace"]
     command += ["--no-hashes", "--no-annotate", "--no-header"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603  Fixed words.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tiomagic_domain.catalogue import ModelCard, models
-from tiomagic_domain.parameters import Parameter
-from tiomagic_domain.values import UNSET
+from tiomagic_domain.schema.kinds import UNSET
+from tiomagic_domain.schema.parameter import Parameter
 from tiomagic_local.footprint import architectures
 from tiomagic_local.footprint.estimates import estimate
 from tiomagic_local.footprint.phases import (
@@ -16,7 +16,7 @@ from tiomagic_local.footprint.phases import (
     denoise_bytes,
     encode_bytes,
 )
-from tiomagic_local.memory import Plan, choose, demand_of
+from tiomagic_local.runtime.memory_plan import Plan, choose, demand_of
 
 GIB = 2**30
 USABLE = 0.93

@@ -20,10 +20,10 @@ from diffusers import (
 from examples.tiny_vace import TRANSFORMER
 from safetensors.torch import save_file
 
-from tiomagic_domain.loras import Lora
-from tiomagic_local.adapting import Adapters
+from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_local.lora.fitting import bare
-from tiomagic_local.loras import FoundLora, check_header
+from tiomagic_local.runtime.lora_adapters import Adapters
+from tiomagic_local.weights.lora_files import FoundLora, check_header
 
 RANK = 2
 WIDTH = TRANSFORMER["num_attention_heads"] * TRANSFORMER["attention_head_dim"]

@@ -203,12 +203,12 @@ def test_weights_of_a_loaded_model_and_their_file_stay(
     """Wherever weights wait, they are changed for the block, put back, and so is the file."""
     from safetensors.torch import save_file
 
-    from tiomagic_domain.loras import Lora
-    from tiomagic_local.adapting import Adapters
-    from tiomagic_local.loading import load_pipeline
-    from tiomagic_local.loras import FoundLora
-    from tiomagic_local.memory import Plan
-    from tiomagic_local.weights import Origin, Weights
+    from tiomagic_domain.catalogue.lora import Lora
+    from tiomagic_local.runtime.loader import load_pipeline
+    from tiomagic_local.runtime.lora_adapters import Adapters
+    from tiomagic_local.runtime.memory_plan import Plan
+    from tiomagic_local.weights.locate import Origin, Weights
+    from tiomagic_local.weights.lora_files import FoundLora
 
     folder = weights_dir / "wan2.1-t2v-1.3b"
     (file,) = (folder / "transformer").glob("*.safetensors")

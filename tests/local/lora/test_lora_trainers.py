@@ -344,9 +344,9 @@ KINDS: dict[str, Callable[[], dict[str, torch.Tensor]]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_kinds_are_refused_by_name(tmp_path: Path, kind: str) -> None:
     """What cannot be applied is refused before anything runs, with the name of its kind."""
-    from tiomagic_domain.loras import Lora
-    from tiomagic_local.loras import check_loras
+    from tiomagic_domain.catalogue.lora import Lora
     from tiomagic_local.options import LocalOptions
+    from tiomagic_local.weights.lora_files import check_loras
 
     path = tmp_path / "style.safetensors"
     layer = "lycoris_blocks_0_self_attn_q"
@@ -358,9 +358,9 @@ def test_other_kinds_are_refused_by_name(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("type_", [torch.int8, torch.uint8, torch.int32])
 def test_matrices_of_whole_numbers_are_refused(tmp_path: Path, type_: torch.dtype) -> None:
     """They need factors that no LoRA file has; a whole number as strength is one like any other."""
-    from tiomagic_domain.loras import Lora
-    from tiomagic_local.loras import check_loras
+    from tiomagic_domain.catalogue.lora import Lora
     from tiomagic_local.options import LocalOptions
+    from tiomagic_local.weights.lora_files import check_loras
 
     path = tmp_path / "style.safetensors"
     layer = "transformer.blocks.1.attn1.to_q"
@@ -375,9 +375,9 @@ def test_matrices_of_whole_numbers_are_refused(tmp_path: Path, type_: torch.dtyp
 @pytest.mark.parametrize("name", ["style.pt", "style.ckpt", "adapter_model.bin", "style.gguf"])
 def test_other_formats_say_how_to_convert(tmp_path: Path, name: str) -> None:
     """A pickled file is never opened; the error has the line that converts it."""
-    from tiomagic_domain.loras import Lora
-    from tiomagic_local.loras import check_loras
+    from tiomagic_domain.catalogue.lora import Lora
     from tiomagic_local.options import LocalOptions
+    from tiomagic_local.weights.lora_files import check_loras
 
     (tmp_path / name).write_bytes(b"\x80\x02}q\x00.")
     words = (

@@ -32,12 +32,12 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.features import Feature
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
-from tiomagic_local.devices import all_together, choose_device, device_names, members
+from tiomagic_local.acceleration.attention import candidates, splits
+from tiomagic_local.context_parallel import workers
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.parallel import band
-from tiomagic_local.run import call_engine, run_request
-from tiomagic_local.runtime import Runtime
-from tiomagic_local.speed.attention import candidates, splits
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_local.runtime.run import call_engine, run_request
+from tiomagic_local.torch_env.devices import all_together, choose_device, device_names, members
 
 if TYPE_CHECKING:
     from tests.local.materials import Studio
@@ -331,7 +331,7 @@ class TestTheRanks:
         """A rank that neither goes on nor ends does not stop the job for ever."""
         make(pair, studio.request(T2V))
         (pid,) = pids(pair)
-        monkeypatch.setattr(band, "STUCK_S", 1.0)
+        monkeypatch.setattr(workers, "STUCK_S", 1.0)
         stop = at_step(2, lambda: os.kill(pid, signal.SIGSTOP))
         with pytest.raises(GenerationError, match="not come further") as caught:
             make(pair, studio.request(T2V, num_inference_steps=50), stop)
@@ -381,7 +381,7 @@ class TestTheRanks:
             from tests.local.materials import Studio
             from tests.local.parallel.test_parallel import at_step, make, pids
             from tiomagic_local.options import LocalOptions
-            from tiomagic_local.runtime import Runtime
+            from tiomagic_local.runtime.pipeline_cache import Runtime
 
             torch.set_num_threads(1)
             runtime = Runtime(LocalOptions(weights_dir=Path(sys.argv[1]), device="cpu,cpu"))

@@ -8,7 +8,7 @@ import pytest
 from tests.local.speed.desk import Desk
 
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
 
 if TYPE_CHECKING:
     from tests.local.materials import Studio

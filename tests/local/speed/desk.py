@@ -11,7 +11,7 @@ from tests.tiny import save
 from tiomagic_domain.errors import GenerationCanceledError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Progress, ignore_progress
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
 
 if TYPE_CHECKING:
     import torch

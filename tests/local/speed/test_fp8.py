@@ -13,9 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tiomagic_domain.errors import GenerationCanceledError, ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_local.speed import fp8
-from tiomagic_local.speed.compiling import compiled
-from tiomagic_local.speed.fp8 import Fp8Linear, multiplied_in_fp8
+from tiomagic_local.acceleration import fp8
+from tiomagic_local.acceleration.compilation import compiled
+from tiomagic_local.acceleration.fp8 import Fp8Linear, multiplied_in_fp8
 
 CPU = torch.device("cpu")
 WANTED = {"fp8": True, "batch_guidance": "off"}

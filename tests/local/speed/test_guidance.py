@@ -12,8 +12,8 @@ from tests.local.speed.desk import Calls, Desk, StopsAt
 
 from tiomagic_domain.errors import GenerationCanceledError, ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_local.speed.caching import FEWEST_STEPS
-from tiomagic_local.speed.guidance import MOST_TOKENS, batched, pays
+from tiomagic_local.acceleration.cfg_batching import MOST_TOKENS, batched, pays
+from tiomagic_local.acceleration.first_block_cache import FEWEST_STEPS
 
 APART = {"batch_guidance": "off"}
 STEPS = 4

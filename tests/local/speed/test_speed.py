@@ -18,11 +18,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tiomagic_domain.errors import GenerationCanceledError, ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_local.speed import attention, prompts
-from tiomagic_local.speed.caching import FEWEST_STEPS, first_block_cached
-from tiomagic_local.speed.compiling import LEAST_FLOP, compiled, pays
-from tiomagic_local.speed.layout import lay_out
-from tiomagic_local.speed.work import work_of
+from tiomagic_local.acceleration import attention, prompt_cache
+from tiomagic_local.acceleration.channels_last import lay_out
+from tiomagic_local.acceleration.compilation import LEAST_FLOP, compiled, pays
+from tiomagic_local.acceleration.first_block_cache import FEWEST_STEPS, first_block_cached
+from tiomagic_local.acceleration.flops import work_of
 
 CPU = torch.device("cpu")
 EAGER = {"attention": "native", "remember_prompts": False, "batch_guidance": "off"}
@@ -96,7 +96,7 @@ class TestPrompts:
     def test_tensors_are_never_looked_up(self):
         """A call with an object among its arguments goes to the pipeline."""
         pipeline = Encodes()
-        with prompts.PromptMemory().used(pipeline):
+        with prompt_cache.PromptMemory().used(pipeline):
             given = torch.ones(1)
             pipeline.encode_prompt("a fox", embeds=given)
             pipeline.encode_prompt("a fox", embeds=given)
@@ -104,7 +104,7 @@ class TestPrompts:
 
     def test_what_is_kept_cannot_be_written_into(self):
         """A pipeline that changes what it was given changes its own copy."""
-        pipeline, memory = Encodes(), prompts.PromptMemory()
+        pipeline, memory = Encodes(), prompt_cache.PromptMemory()
         with memory.used(pipeline):
             for _ in range(3):
                 encoded, mask = pipeline.encode_prompt("a fox")
@@ -114,20 +114,20 @@ class TestPrompts:
 
     def test_the_oldest_are_forgotten(self, monkeypatch):
         """By number, and by size."""
-        pipeline, memory = Encodes(), prompts.PromptMemory()
-        monkeypatch.setattr(prompts, "MOST_ENTRIES", 2)
+        pipeline, memory = Encodes(), prompt_cache.PromptMemory()
+        monkeypatch.setattr(prompt_cache, "MOST_ENTRIES", 2)
         with memory.used(pipeline):
             for prompt in ("a", "b", "a", "c", "a"):
                 pipeline.encode_prompt(prompt)
             assert pipeline.calls == 3  # "b" went, for it was used least lately.
-            monkeypatch.setattr(prompts, "MOST_BYTES", 4)
+            monkeypatch.setattr(prompt_cache, "MOST_BYTES", 4)
             pipeline.encode_prompt("d")
             pipeline.encode_prompt("a")
         assert pipeline.calls == 5
 
     def test_a_pipeline_without_the_method_runs(self):
         """It is left alone."""
-        with prompts.PromptMemory().used(object()):
+        with prompt_cache.PromptMemory().used(object()):
             pass
 
 
@@ -301,7 +301,7 @@ class TestAttention:
             seen.append(name)
             return original(name)
 
-        monkeypatch.setattr("tiomagic_local.speed.applying.attending", watched)
+        monkeypatch.setattr("tiomagic_local.acceleration.apply.attending", watched)
         before = _AttentionBackendRegistry._active_backend
         desk.make(acceleration={"attention": "native"})
         assert (seen, desk.facts["attention"]) == (["native"], "native")

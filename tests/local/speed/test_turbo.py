@@ -17,8 +17,8 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_local.engines._wan import FromTheFirstStep, plain_steps
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.run import run_request
-from tiomagic_local.runtime import Runtime
+from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_local.runtime.run import run_request
 
 if TYPE_CHECKING:
     from tests.local.materials import Studio

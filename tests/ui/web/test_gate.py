@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tiomagic.ui.web import gate
+from tiomagic.ui.web import middleware
 from tiomagic.ui.web.files import Files
-from tiomagic.ui.web.gate import Gate
 from tiomagic.ui.web.login import Login
+from tiomagic.ui.web.middleware import Gate
 from tiomagic.ui.web.origins import Names
 from tiomagic.ui.web.server import Server, listen
 from tiomagic.ui.web.uploads import Uploads
@@ -379,6 +379,6 @@ def test_old_uploads_go_while_the_page_is_used(
         os.utime(path, (long_ago, long_ago))
     assert client.get("/config").status_code == 200
     assert folder.exists()
-    monkeypatch.setattr(gate, "TIDY_S", 0.0)
+    monkeypatch.setattr(middleware, "TIDY_S", 0.0)
     assert client.get("/config").status_code == 200
     assert not folder.exists()

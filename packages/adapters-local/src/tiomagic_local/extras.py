@@ -15,12 +15,11 @@ from tiomagic_domain.errors import MissingDependencyError
 PURPOSES: Mapping[str, str] = MappingProxyType(
     {
         "engines": "running a model on this machine",
-        "pose": "finding the poses in a guiding video",
     }
 )
 """What each extra of this package is for."""
 
-INSTALL = "pip install ./packages/domain './packages/adapters-local[{extra}]'"
+INSTALL = "pip install ./packages/domain ./packages/media './packages/adapters-local[{extra}]'"
 """The command, to be run in a copy of tiomagic's repository."""
 
 

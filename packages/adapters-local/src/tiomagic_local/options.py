@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tiomagic_domain.repositories import Repository, named_repository
+from tiomagic_domain.catalogue.hub_repositories import Repository, named_repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,23 +9,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tiomagic_domain.catalogue import models
+from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError, ProcessingError
-from tiomagic_domain.jobs import Job, JobStatus
-from tiomagic_domain.loras import Lora
+from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.processes import Life
 from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
+from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Progress
-from tiomagic_domain.rehearsal import Rehearsal
-from tiomagic_domain.working.unseen import cannot_tell
-from tiomagic_local.devices import members
+from tiomagic_domain.workers.unreachable import cannot_tell
 from tiomagic_local.engines import has_engine
 from tiomagic_local.extras import missing
-from tiomagic_local.loras import check_loras
+from tiomagic_local.jobs.processes import FOLDER, SystemProcesses, Worker
+from tiomagic_local.jobs.spool import Spool
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.processes import FOLDER, SystemProcesses, Worker
-from tiomagic_local.spool import Spool
-from tiomagic_local.weights import local_folder
+from tiomagic_local.torch_env.devices import members
+from tiomagic_local.weights.locate import local_folder
+from tiomagic_local.weights.lora_files import check_loras
+from tiomagic_media.extras import missing as missing_media
 
 __all__ = ["LocalOptions", "LocalProvider"]
 
@@ -58,7 +59,7 @@ class LocalProvider:
     def __init__(
         self, options: LocalOptions, spool: Path, *, now: Callable[[], datetime] = _utc_now
     ) -> None:
-        from tiomagic_local.runtime import Runtime
+        from tiomagic_local.runtime.pipeline_cache import Runtime
 
         self._options = options
         self._processes = SystemProcesses(spool.parent / FOLDER)
@@ -83,7 +84,7 @@ class LocalProvider:
         self._runtime.unload()
 
     def rehearse(self, model: str) -> Rehearsal:
-        """Rehearse a model on this machine; see `tiomagic_domain.rehearsal.Rehearses`.
+        """Rehearse a model on this machine; see `tiomagic_domain.ports.rehearsal.Rehearses`.
 
         Raises:
             UnknownModelError: when there is no such model.
@@ -172,7 +173,7 @@ class LocalProvider:
         return Report(status=JobStatus.CANCELING, message="stops after the step it is at")
 
     def _run(self, request: Request, observer: Observer) -> Report:
-        from tiomagic_local.run import run_request
+        from tiomagic_local.runtime.run import run_request
 
         def tell(progress: Progress) -> None:
             observer.report(Report(status=JobStatus.RUNNING, progress=progress))
@@ -225,6 +226,7 @@ def _lost(message: str) -> Report:
 
 
 def _require(extra: str, modules: tuple[str, ...]) -> None:
+    error = missing_media if extra == "pose" else missing
     for module in modules:
         if importlib.util.find_spec(module) is None:
-            raise missing(extra, module=module)
+            raise error(extra, module=module)

@@ -19,21 +19,21 @@ from tiomagic_domain.errors import (
     RateLimitError,
     ResourceNotFoundError,
 )
-from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
+from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Phase, Progress
-from tiomagic_domain.rehearsal import Rehearsal
-from tiomagic_modal.connection import DEADLINE_S, Connection, require_modal
-from tiomagic_modal.deployment import Deployment, nothing_to_say
-from tiomagic_modal.endings import CANCELED, WITHDRAWN, ending, withdrawn
+from tiomagic_modal.client.connection import DEADLINE_S, Connection, require_modal
+from tiomagic_modal.client.remote import Remote, Variant, memory_mib
+from tiomagic_modal.client.spool import Spool
+from tiomagic_modal.constants import APP, claim_key, moment_key, sent_key, stop_key
+from tiomagic_modal.deploy.deployment import Deployment, nothing_to_say
 from tiomagic_modal.errors import translated
 from tiomagic_modal.gpus import choose_gpu
-from tiomagic_modal.names import APP, claim_key, moment_key, sent_key, stop_key
 from tiomagic_modal.options import ModalOptions
-from tiomagic_modal.rehearsing import rehearse
-from tiomagic_modal.remote import Remote, Variant, memory_mib
-from tiomagic_modal.spool import Spool
-from tiomagic_modal.travel import check_travel
+from tiomagic_modal.outcomes import CANCELED, WITHDRAWN, ending, withdrawn
+from tiomagic_modal.payload_check import check_travel
+from tiomagic_modal.rehearsal import rehearse
 from tiomagic_modal.wire import Plain, encode_request
 
 NAME = "modal"
@@ -96,7 +96,7 @@ class ModalProvider:
         return Capabilities(default_model=DEFAULT_MODEL, blocking=False)
 
     def rehearse(self, model: str) -> Rehearsal:
-        """Have a model rehearsed in a container; see `tiomagic_domain.rehearsal.Rehearses`.
+        """Have a model rehearsed in a container; see `tiomagic_domain.ports.rehearsal.Rehearses`.
 
         Raises:
             UnknownModelError: when there is no such model.

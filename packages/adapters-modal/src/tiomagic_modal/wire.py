@@ -19,10 +19,10 @@ from tiomagic_domain import __version__
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import Job
+from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.ports.provider import Request
-from tiomagic_modal.names import PROTOCOL
+from tiomagic_modal.constants import PROTOCOL
 
 Plain = dict[str, Any]
 

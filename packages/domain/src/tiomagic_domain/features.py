@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from tiomagic_domain.media import Media
-from tiomagic_domain.parameters import Kind, Parameter
+from tiomagic_domain.schema.parameter import Kind, Parameter
 
 
 class Feature(StrEnum):

@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tiomagic import errors as errors
-    from tiomagic.asynchronous import AsyncTioMagic as AsyncTioMagic
-    from tiomagic.client import TioMagic as TioMagic
-    from tiomagic.events import JobEvent as JobEvent
-    from tiomagic.handle import JobHandle as JobHandle
-    from tiomagic.settings import Settings as Settings
+    from tiomagic.api.aio import AsyncTioMagic as AsyncTioMagic
+    from tiomagic.api.client import TioMagic as TioMagic
+    from tiomagic.handle.events import JobEvent as JobEvent
+    from tiomagic.handle.handle import JobHandle as JobHandle
+    from tiomagic.wiring.settings import Settings as Settings
 
     tm: TioMagic
     """The shared instance, with the settings of this process."""
@@ -47,11 +47,11 @@ __all__ = [
 __version__ = "2.0.0"
 
 _CLASSES = {
-    "AsyncTioMagic": "tiomagic.asynchronous",
-    "TioMagic": "tiomagic.client",
-    "JobEvent": "tiomagic.events",
-    "JobHandle": "tiomagic.handle",
-    "Settings": "tiomagic.settings",
+    "AsyncTioMagic": "tiomagic.api.aio",
+    "TioMagic": "tiomagic.api.client",
+    "JobEvent": "tiomagic.handle.events",
+    "JobHandle": "tiomagic.handle.handle",
+    "Settings": "tiomagic.wiring.settings",
 }
 
 
@@ -61,7 +61,7 @@ def __getattr__(name: str) -> Any:
 
     found: Any
     if name == "tm":
-        found = import_module("tiomagic.client").TioMagic()
+        found = import_module("tiomagic.api.client").TioMagic()
     elif name == "errors":
         found = import_module("tiomagic.errors")
     elif name in _CLASSES:

@@ -1,7 +1,7 @@
 """The background worker: ``python -m tiomagic.worker``, started by whoever submits a job.
 
 Its settings come as JSON on the standard input. It serves one queue (see
-:mod:`tiomagic_domain.working`), prints each run to ``<state_dir>/logs/<job id>.log`` and the rest
+:mod:`tiomagic_domain.workers`), prints each run to ``<state_dir>/logs/<job id>.log`` and the rest
 to ``<state_dir>/workers/``, and goes away after ``worker_idle_s`` without a job. SIGTERM ends it
 after the step that it is at.
 """
@@ -22,13 +22,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tiomagic_domain.owner_only import make_private
+from tiomagic_domain.files.owner_only import make_private
 
 if TYPE_CHECKING:
-    from tiomagic.session import Session
-    from tiomagic.settings import Settings
-    from tiomagic_domain.generation import Generation
-    from tiomagic_domain.jobs import Job
+    from tiomagic.wiring.session import Session
+    from tiomagic.wiring.settings import Settings
+    from tiomagic_domain.jobs.job import Job
+    from tiomagic_domain.usecases.generation import Generation
 
 READY = b"ready"
 """What a worker tells its starter when it has come up."""
@@ -88,9 +88,9 @@ def serve(
         settings: All of them, as in ``configure``.
         on_ready: Called when it has come up.
     """
-    from tiomagic.launching import ProcessLauncher
-    from tiomagic.session import Session
-    from tiomagic_domain.working import Limits, Worker, keep_alive
+    from tiomagic.wiring.launcher import ProcessLauncher
+    from tiomagic.wiring.session import Session
+    from tiomagic_domain.workers import Limits, Worker, keep_alive
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     session = Session(working_dir, settings, {})
@@ -126,7 +126,7 @@ def probe(settings: Settings) -> None:
     Raises:
         ProcessingError: when it could not.
     """
-    from tiomagic.builders import SPOOL
+    from tiomagic.wiring.builders import SPOOL
     from tiomagic_domain.errors import ProcessingError
 
     for folder in (settings.state_dir / SPOOL, settings.output_dir):
@@ -149,7 +149,7 @@ def slots(queue: str) -> list[str]:
     host, _, device = rest.partition(":")
     if provider != "local":
         return [f"{provider}:{host}:{device}"]  # What it runs on is its own business.
-    from tiomagic_local.devices import device_names
+    from tiomagic_local.torch_env.devices import device_names
 
     wanted = None if device == "auto" else device
     return [f"{provider}:{host}:{name}" for name in device_names(wanted)]
@@ -170,23 +170,23 @@ class Logged:
         self._slot = slot
 
     def perform(self, job: Job, *, told_to_end: Callable[[], bool]) -> Job:
-        """Run a job; see :class:`tiomagic_domain.working.worker.Performs`."""
-        from tiomagic.launching import job_log
+        """Run a job; see :class:`tiomagic_domain.workers.worker.Performs`."""
+        from tiomagic.wiring.launcher import job_log
 
         self._settle_on_device()
         with _printed_to(job_log(self._session.settings.state_dir, job.job_id)):
             return self._generation.perform(job, told_to_end=told_to_end)
 
     def abandon(self, job: Job, *, told_to_end: bool) -> Job:
-        """Store the end of a job; see :class:`tiomagic_domain.working.worker.Performs`."""
+        """Store the end of a job; see :class:`tiomagic_domain.workers.worker.Performs`."""
         return self._generation.abandon(job, told_to_end=told_to_end)
 
     def put_back(self, job: Job, error: Exception) -> None:
-        """Let a job wait again; see :class:`tiomagic_domain.working.worker.Performs`."""
+        """Let a job wait again; see :class:`tiomagic_domain.workers.worker.Performs`."""
         self._generation.put_back(job, error)
 
     def fail(self, job: Job, error: Exception) -> None:
-        """Store that a job failed; see :class:`tiomagic_domain.working.worker.Performs`."""
+        """Store that a job failed; see :class:`tiomagic_domain.workers.worker.Performs`."""
         self._generation.fail(job, error)
 
     @property

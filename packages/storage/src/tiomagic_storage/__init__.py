@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tiomagic_storage.generation_log import GenerationLog
-from tiomagic_storage.outputs import FolderOutputStore
+from tiomagic_storage.files.generation_log import GenerationLog
+from tiomagic_storage.files.outputs import FolderOutputStore
 
 if TYPE_CHECKING:
-    from tiomagic_storage.leases import SqlLeases
-    from tiomagic_storage.repository import SqlJobRepository
+    from tiomagic_storage.jobs.leases import SqlLeases
+    from tiomagic_storage.jobs.repository import SqlJobRepository
 
 __all__ = [
     "FolderOutputStore",
@@ -37,18 +37,18 @@ def open_repository(url: str) -> SqlJobRepository:
             place, without the password, and says what to do.
         ProcessingError: when another process holds the database for too long.
     """
-    from tiomagic_storage.repository import SqlJobRepository  # noqa: PLC0415  # Heavy.
+    from tiomagic_storage.jobs.repository import SqlJobRepository  # noqa: PLC0415  # Heavy.
 
     return SqlJobRepository.open(url)
 
 
 def __getattr__(name: str) -> Any:
     if name == "SqlJobRepository":
-        from tiomagic_storage.repository import SqlJobRepository  # noqa: PLC0415  # Heavy.
+        from tiomagic_storage.jobs.repository import SqlJobRepository  # noqa: PLC0415  # Heavy.
 
         return SqlJobRepository
     if name == "SqlLeases":
-        from tiomagic_storage.leases import SqlLeases  # noqa: PLC0415  # Heavy.
+        from tiomagic_storage.jobs.leases import SqlLeases  # noqa: PLC0415  # Heavy.
 
         return SqlLeases
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 from tiomagic_domain import errors
-from tiomagic_domain.jobs import JobStatus
+from tiomagic_domain.jobs.job import JobStatus
+from tiomagic_domain.jobs.recipe import build_recipe
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.progress import Phase, Progress
-from tiomagic_domain.recipe import build_recipe
 
 
 def orders(prompt):

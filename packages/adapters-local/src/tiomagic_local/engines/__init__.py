@@ -23,8 +23,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Protocol, cast
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.plugins import load
 from tiomagic_domain.errors import ConfigurationError
-from tiomagic_domain.plugins import load
 
 ENTRY_POINTS = "tiomagic.engines"
 

@@ -10,8 +10,8 @@ from diffusers import ClassifierFreeGuidance
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, ProgressSink
-from tiomagic_local.engines._pipeline import PipelineEngine
-from tiomagic_local.quiet import quiet
+from tiomagic_local.engines._shared.pipeline import PipelineEngine
+from tiomagic_local.torch_env.quiet import quiet
 
 
 class Hunyuan15Engine(PipelineEngine):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tiomagic_domain.progress import CancelToken, ProgressSink
-from tiomagic_local.engines._pipeline import PipelineEngine
-from tiomagic_local.engines._watch import Watch
+from tiomagic_local.engines._shared.pipeline import PipelineEngine
+from tiomagic_local.engines._shared.watch import Watch
 
 
 class LTXEngine(PipelineEngine):

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from diffusers import UniPCMultistepScheduler
 
 from tiomagic_domain.progress import CancelToken, ProgressSink
-from tiomagic_local.engines._pipeline import PipelineEngine
-from tiomagic_local.engines._stream import FrameStream, decodes_in_order
-from tiomagic_local.engines._watch import Watch
+from tiomagic_local.engines._shared.pipeline import PipelineEngine
+from tiomagic_local.engines._shared.stream import FrameStream, decodes_in_order
+from tiomagic_local.engines._shared.watch import Watch
 
 TEMPORAL_RATIO = 4
 """Frames in one latent frame, after the first one."""

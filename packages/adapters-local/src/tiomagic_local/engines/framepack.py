@@ -10,8 +10,8 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import ImageToVideoInputs, InterpolateInputs
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, ProgressSink
-from tiomagic_local.engines._pipeline import PipelineEngine
-from tiomagic_local.engines._watch import Watch
+from tiomagic_local.engines._shared.pipeline import PipelineEngine
+from tiomagic_local.engines._shared.watch import Watch
 
 SECTION = 36
 """Frames of the video in each section; one more stands before the first."""

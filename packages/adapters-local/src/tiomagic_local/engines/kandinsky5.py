@@ -14,7 +14,7 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import TextToVideoInputs
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, ProgressSink
-from tiomagic_local.engines._pipeline import PipelineEngine
+from tiomagic_local.engines._shared.pipeline import PipelineEngine
 
 
 class WordsOnly(ProcessorMixin):  # type: ignore[misc]  # transformers has no types here.

@@ -14,7 +14,7 @@ from tiomagic_domain.features import ImageToVideoInputs, TextToVideoInputs
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._ltx import LTXEngine
-from tiomagic_local.engines._sibling import sibling
+from tiomagic_local.engines._shared.sibling import sibling
 
 
 class _Pictures(LTXEngine):

@@ -24,7 +24,7 @@ from tiomagic_domain.features import ImageToVideoInputs, InterpolateInputs, Text
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._ltx import LTXEngine
-from tiomagic_local.engines._sibling import sibling
+from tiomagic_local.engines._shared.sibling import sibling
 
 if TYPE_CHECKING:
     import numpy as np

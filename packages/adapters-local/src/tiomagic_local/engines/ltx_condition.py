@@ -20,7 +20,7 @@ from tiomagic_domain.features import ImageToVideoInputs, InterpolateInputs, Text
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._ltx import LTXEngine
-from tiomagic_local.media.frames import even_indices
+from tiomagic_media.decode.frames import even_indices
 
 if TYPE_CHECKING:
     import torch

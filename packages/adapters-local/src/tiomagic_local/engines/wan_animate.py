@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
+from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import PoseGuidanceInputs
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
-from tiomagic_domain.skeletons import ColourOrder
-from tiomagic_local.engines._skeletons import as_read, load_motion, pose_warnings
+from tiomagic_local.engines._shared.skeletons import as_read, load_motion, pose_warnings
+from tiomagic_local.engines._shared.watch import Watch
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
-from tiomagic_local.engines._watch import Watch
-from tiomagic_local.media.frames import contain, load_image, on_black, within
+from tiomagic_media.decode.frames import contain, load_image, on_black, within
 
 if TYPE_CHECKING:
-    from tiomagic_local.media.pose_networks import Pose
+    from tiomagic_media.pose.networks import Pose
 
 SEGMENT = 77
 """Frames that are made at a time."""
@@ -95,8 +95,8 @@ class WanAnimate(WanEngine):
             faces = [Image.new("RGB", (side, side))] * count
             return [Image.fromarray(frame) for frame in frames], faces, facts
         assert inputs.guiding_video is not None, "the schema wants exactly one of the two"
-        from tiomagic_local.media.faces import crop_faces
-        from tiomagic_local.media.pose import follow_poses
+        from tiomagic_media.pose.estimate import follow_poses
+        from tiomagic_media.pose.faces import crop_faces
 
         scale = max(1, math.ceil(LEGIBLE_SIDE / min(size)))
         large = (size[0] * scale, size[1] * scale)
@@ -131,7 +131,7 @@ def drawn_in(pose: Pose | None, width: int, height: int, size: tuple[int, int]) 
     """
     if pose is None:
         return Image.new("RGB", size)
-    from tiomagic_local.media.animate_skeletons import draw_animate_skeleton
+    from tiomagic_media.pose.animate_drawing import draw_animate_skeleton
 
     scale = min(size[0] / width, size[1] / height)
     left, top = (size[0] - width * scale) / 2, (size[1] - height * scale) / 2

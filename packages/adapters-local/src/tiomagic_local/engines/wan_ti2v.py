@@ -13,7 +13,7 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import ImageToVideoInputs
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, ProgressSink
-from tiomagic_local.engines._sibling import sibling
+from tiomagic_local.engines._shared.sibling import sibling
 from tiomagic_local.engines.wan_i2v import WanImageToVideo
 from tiomagic_local.engines.wan_t2v import WanTextToVideo
 

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import (
     ImageToVideoInputs,
     InterpolateInputs,
@@ -34,10 +35,9 @@ from tiomagic_domain.features import (
 )
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
-from tiomagic_domain.skeletons import ColourOrder
-from tiomagic_local.engines._skeletons import as_read, load_motion, pose_warnings
+from tiomagic_local.engines._shared.skeletons import as_read, load_motion, pose_warnings
 from tiomagic_local.engines._wan import WanEngine
-from tiomagic_local.media.frames import contain, cover, load_image
+from tiomagic_media.decode.frames import contain, cover, load_image
 
 GREY = (128, 128, 128)
 """What stands where there is no frame yet: the middle of the range, as in training."""
@@ -130,7 +130,7 @@ class WanVace(WanEngine):
             frames, facts = as_read(frames, inputs.pose_video, settings, self._order)
             return _pictures(frames), facts
         assert inputs.guiding_video is not None, "the schema wants exactly one of the two"
-        from tiomagic_local.media.pose import estimate_skeletons
+        from tiomagic_media.pose.estimate import estimate_skeletons
 
         # Only the frames and the part of them that are used are looked at, but large enough to see
         # a hand, however small the video will be.

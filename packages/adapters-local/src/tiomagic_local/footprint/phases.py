@@ -24,6 +24,7 @@ from typing import Any
 import torch
 
 from tiomagic_domain.catalogue import models
+from tiomagic_local.acceleration.channels_last import MEASURED
 from tiomagic_local.engines import find_engine
 from tiomagic_local.footprint.architectures import (
     Architecture,
@@ -34,7 +35,6 @@ from tiomagic_local.footprint.architectures import (
 )
 from tiomagic_local.footprint.calls import META, TOGETHER, Step, call
 from tiomagic_local.footprint.counting import AsOnAGpu, LiveBytes
-from tiomagic_local.speed.layout import MEASURED
 
 CUDA_BYTES = 96 * 2**20
 """What cuBLAS and cuDNN keep of the device once they were used. Measured on an H100: 0.07 to 0.11

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from tiomagic_domain.rehearsal import Check, Outcome
+from tiomagic_domain.ports.rehearsal import Check, Outcome
 from tiomagic_domain.suggestions import closest
 from tiomagic_local.rehearsal.published import Published
 

@@ -9,17 +9,17 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import APIError, AuthenticationError, TioMagicError
-from tiomagic_domain.loras import Lora
-from tiomagic_domain.rehearsal import Check, Outcome
+from tiomagic_domain.ports.rehearsal import Check, Outcome
 from tiomagic_domain.suggestions import closest
-from tiomagic_local.hub import FILES as LOADED
-from tiomagic_local.hub import PIPELINE_FILES, sizes_of
-from tiomagic_local.machine import has_stored_hub_token, hub_cache
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.rehearsal.completeness import FILES, INDEX, Looker, components
 from tiomagic_local.rehearsal.published import InAFolder, OnTheHub, Published
-from tiomagic_local.weights import Origin, PartWeights, Weights, local_folder
+from tiomagic_local.torch_env.machine import has_stored_hub_token, hub_cache
+from tiomagic_local.weights.hub import FILES as LOADED
+from tiomagic_local.weights.hub import PIPELINE_FILES, sizes_of
+from tiomagic_local.weights.locate import Origin, PartWeights, Weights, local_folder
 
 GIB = 2**30
 LICENCE, DISK, LORAS = "licence", "disk", "loras"

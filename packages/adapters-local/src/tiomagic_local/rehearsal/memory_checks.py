@@ -7,11 +7,11 @@ from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature
-from tiomagic_domain.rehearsal import Check, Outcome
-from tiomagic_domain.values import UNSET
-from tiomagic_local.devices import free_memory_gib
-from tiomagic_local.machine import free_main_memory_gib
-from tiomagic_local.memory import RESERVE_GIB, Choice, Demand, Plan, choose, demand_of
+from tiomagic_domain.ports.rehearsal import Check, Outcome
+from tiomagic_domain.schema.kinds import UNSET
+from tiomagic_local.runtime.memory_plan import RESERVE_GIB, Choice, Demand, Plan, choose, demand_of
+from tiomagic_local.torch_env.devices import free_memory_gib
+from tiomagic_local.torch_env.machine import free_main_memory_gib
 
 MEMORY = "memory"
 

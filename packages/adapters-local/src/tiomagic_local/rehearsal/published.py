@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tiomagic_domain.progress import ignore_progress
-from tiomagic_local.hub import download, first_bytes, sizes_of
+from tiomagic_local.weights.hub import download, first_bytes, sizes_of
 
 CONFIGURATIONS = ("*.json", "*.txt", "*.model")
 """Names of files without weights."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, find_model
 from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.ports.rehearsal import Check, Outcome, Rehearsal
 from tiomagic_domain.progress import NeverCanceled, ProgressSink, ignore_progress
-from tiomagic_domain.rehearsal import Check, Outcome, Rehearsal
 from tiomagic_local.options import LocalOptions
 
 RUN = "run"
@@ -53,11 +53,11 @@ class _Stage:
 
     def checks(self) -> Iterator[Check]:
         """Give what was found."""
-        from tiomagic_local.devices import choose_device, choose_dtype, describe
         from tiomagic_local.engines import find_engine
         from tiomagic_local.rehearsal.file_checks import FileChecks
         from tiomagic_local.rehearsal.memory_checks import MemoryChecks
         from tiomagic_local.rehearsal.smallest import feature_of
+        from tiomagic_local.torch_env.devices import choose_device, choose_dtype, describe
 
         device = choose_device(self._options.device)
         dtype = choose_dtype(self._card, device)
@@ -102,9 +102,9 @@ class _Stage:
             yield Check(part=RUN, outcome=Outcome.PROBLEM, message=text[:500])
 
     def _with_random_weights(self, stand_in: Any, engine: Any, device: Any, plan: Any) -> Check:
-        from tiomagic_local.devices import release_memory, watched_memory
         from tiomagic_local.rehearsal.smallest import feature_of, inputs_of, settings_of
-        from tiomagic_local.run import call_engine
+        from tiomagic_local.runtime.run import call_engine
+        from tiomagic_local.torch_env.devices import release_memory, watched_memory
 
         feature = feature_of(self._card)
         settings = settings_of(self._card, feature)
@@ -155,9 +155,9 @@ class _Stage:
 
 def _plan(gib: dict[str, float], device: Any) -> Any:
     """Return where random weights fit; None for nowhere."""
-    from tiomagic_local.devices import free_memory_gib
-    from tiomagic_local.machine import free_main_memory_gib
-    from tiomagic_local.memory import Plan
+    from tiomagic_local.runtime.memory_plan import Plan
+    from tiomagic_local.torch_env.devices import free_memory_gib
+    from tiomagic_local.torch_env.machine import free_main_memory_gib
 
     free, main = free_memory_gib(device), free_main_memory_gib()
     total, largest = sum(gib.values()), max(gib.values(), default=0.0)

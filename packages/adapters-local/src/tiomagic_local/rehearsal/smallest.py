@@ -17,8 +17,8 @@ from tiomagic_domain.features import (
     TextToVideoInputs,
 )
 from tiomagic_domain.media import Media, MediaKind
-from tiomagic_domain.parameters import Parameter
-from tiomagic_domain.values import UNSET
+from tiomagic_domain.schema.kinds import UNSET
+from tiomagic_domain.schema.parameter import Parameter
 
 STEPS = 2
 PROMPT = "a red ball rolls to the left"
@@ -86,7 +86,7 @@ def _picture(settings: dict[str, Any], folder: Path, name: str) -> Media:
 
 
 def _video(settings: dict[str, Any], folder: Path) -> Media:
-    from tiomagic_local.media.mp4 import write_mp4
+    from tiomagic_media.encode.mp4 import write_mp4
 
     width, height, count = (int(settings[name]) for name in ("width", "height", "num_frames"))
     fps = float(settings["fps"])

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from tiomagic_local.footprint.architectures import weights
-from tiomagic_local.loading import load_pipeline
-from tiomagic_local.memory import Plan
-from tiomagic_local.quiet import quiet
 from tiomagic_local.rehearsal.completeness import is_network
-from tiomagic_local.weights import Weights
+from tiomagic_local.runtime.loader import load_pipeline
+from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.torch_env.quiet import quiet
+from tiomagic_local.weights.locate import Weights
 
 
 class StandIn:

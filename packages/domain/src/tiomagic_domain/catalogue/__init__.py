@@ -1,8 +1,8 @@
 """The models that tiomagic knows, one module a family.
 
-A module of this package that has a tuple ``MODELS`` of cards adds them; so does an installed
-distribution with an entry point in the group ``tiomagic.models`` that names such a tuple.
-There is no list to edit.
+A module of :mod:`tiomagic_domain.catalogue.models` that has a tuple ``MODELS`` of cards adds them;
+so does an installed distribution with an entry point in the group ``tiomagic.models`` that names
+such a tuple. There is no list to edit.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 
 from tiomagic_domain.catalogue.card import ModelCard, Part
+from tiomagic_domain.catalogue.licences import Use
+from tiomagic_domain.catalogue.plugins import PluginProblem, add_cards
 from tiomagic_domain.errors import UnknownModelError, ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.licences import Use
-from tiomagic_domain.plugins import PluginProblem, add_cards
 from tiomagic_domain.suggestions import did_you_mean, listed
 
 __all__ = [
@@ -62,8 +62,9 @@ def plugin_problems() -> tuple[PluginProblem, ...]:
 
 
 def _discover() -> Iterator[ModelCard]:
-    for module in pkgutil.iter_modules(__path__):
-        family = importlib.import_module(f"{__name__}.{module.name}")
+    shipped = importlib.import_module(f"{__name__}.models")
+    for module in pkgutil.iter_modules(shipped.__path__):
+        family = importlib.import_module(f"{shipped.__name__}.{module.name}")
         yield from getattr(family, "MODELS", ())
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Self
 
-from tiomagic_domain.acceleration import wants_few_steps
+from tiomagic_domain.catalogue.acceleration import wants_few_steps
 from tiomagic_domain.catalogue.commits import revisions
+from tiomagic_domain.catalogue.few_steps import ARGUMENT, Turbo
+from tiomagic_domain.catalogue.licences import UNSAID, Terms
+from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import Feature
-from tiomagic_domain.licences import UNSAID, Terms
-from tiomagic_domain.loras import Lora
-from tiomagic_domain.schema import Schema
-from tiomagic_domain.skeletons import ColourOrder
-from tiomagic_domain.turbo import ARGUMENT, Turbo
+from tiomagic_domain.schema.schema import Schema
 
 BUILT_IN_PROVIDERS = frozenset({"local", "modal"})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tiomagic_domain.features import VISIBLE
-from tiomagic_domain.parameters import Kind, Parameter
+from tiomagic_domain.schema.parameter import Kind, Parameter
 
 
 def revisions(repositories: Iterable[str]) -> Parameter:

@@ -1,81 +1,114 @@
-"""LoRAs of the LightX2V team for Wan: four steps without guidance in the place of fifty with.
+"""Few steps: what a model can be given so that it needs a tenth of the work.
 
-They were distilled on the moments 1000, 937.5, 833.3 and 625 of 1000, which is what a shift of 5
-makes of four even steps, and with plain Euler steps between them. Wan 2.2 has one for each expert;
-both experts get two steps.
-
-VACE is Wan's text model with blocks beside it, and takes that model's LoRA, as public recipes do:
-nobody has distilled VACE itself. The 1.3B models are left out: the recipes for their LoRA agree
-neither on the steps (8 to 16) nor on its strength (0.4 to 1).
-
-VACE takes it with fewer promises: the authors distilled the text model, and say nothing of VACE.
-The files are the first ones, of which the recipes above are known; LightX2V has newer repositories
-(Wan2.1-Distill-Loras, Wan2.2-Distill-Loras) whose recipes have not been compared.
-
-No commit of the Wan 2.1 repositories is known to be good: the first that is used stays in use.
+A distilled LoRA teaches a model to make in a handful of steps, and without guidance, what took it
+fifty with. The video is another one, and the LoRA wants the settings that it was made for: they are
+the defaults of a call that asks for it, and what a call says itself stands.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from types import MappingProxyType
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from tiomagic_domain.catalogue.card import ModelCard
-from tiomagic_domain.catalogue.settings import TURBO_ACCELERATION
-from tiomagic_domain.loras import Lora
-from tiomagic_domain.schema import Schema
-from tiomagic_domain.turbo import ARGUMENT, Turbo
+from tiomagic_domain.catalogue.acceleration import wants_few_steps
+from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_domain.schema.kinds import UNSET
+from tiomagic_domain.schema.schema import Schema
 
-SOURCE = "the LightX2V team's inference configurations (github.com/ModelTC/LightX2V)"
-FOUR_STEPS = MappingProxyType({"num_inference_steps": 4, "guidance_scale": 1.0, "flow_shift": 5.0})
-LIGHTNING = "lightx2v/Wan2.2-Lightning"
-LIGHTNING_REVISION = "18bccf8884ec0a078eed79785eb4ef13ea16ce1e"
+if TYPE_CHECKING:
+    from tiomagic_domain.catalogue.card import ModelCard
+    from tiomagic_domain.features import Feature
 
-
-def _distilled(model: str, file: str) -> Turbo:
-    repository = f"lightx2v/Wan2.1-{model}-StepDistill-CfgDistill-Lightx2v"
-    lora = Lora(source=repository, weight_name=f"loras/{file}")
-    return Turbo(loras=(lora,), settings=FOUR_STEPS, source=SOURCE)
+ARGUMENT = "acceleration"
+FOR_ONE_MODEL = frozenset({"loras", "revisions"})
+"""Arguments that say which weights are used."""
 
 
-def _lightning(folder: str) -> Turbo:
-    """Return the two LoRAs of a model with two experts."""
-    loras = tuple(
-        Lora(
-            source=LIGHTNING,
-            weight_name=f"{folder}/{noise}_noise_model.safetensors",
-            component=component,
-            revision=LIGHTNING_REVISION,
-        )
-        for noise, component in (("high", "transformer"), ("low", "transformer_2"))
-    )
-    settings = MappingProxyType({**FOUR_STEPS, "guidance_scale_2": 1.0})
-    return Turbo(loras=loras, settings=settings, source=SOURCE)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turbo:
+    """The few-step weights of a model."""
+
+    loras: tuple[Lora, ...]
+    """On the model for the time of a call, before those of the call itself."""
+    settings: Mapping[str, Any]
+    """What they were made for: steps, guidance, shift; by the names of the schema."""
+    euler: bool = True
+    """True where each step is a plain one, as in the distillation; False for the model's own."""
+    source: str
+    """Where files and settings come from."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for people and machines."""
+        files = [f"{lora.source}:{lora.weight_name}" for lora in self.loras]
+        return {"loras": files, "settings": dict(self.settings), "source": self.source}
 
 
-T2V_14B = _distilled("T2V-14B", "Wan21_T2V_14B_lightx2v_cfg_step_distill_lora_rank64.safetensors")
-I2V_480P = _distilled(
-    "I2V-14B-480P", "Wan21_I2V_14B_lightx2v_cfg_step_distill_lora_rank64.safetensors"
-)
-I2V_720P = _distilled(
-    "I2V-14B-720P", "Wan21_I2V_14B_lightx2v_cfg_step_distill_lora_rank64.safetensors"
-)
-T2V_A14B = _lightning("Wan2.2-T2V-A14B-4steps-lora-rank64-Seko-V1.1")
-I2V_A14B = _lightning("Wan2.2-I2V-A14B-4steps-lora-rank64-Seko-V1")
+def completed(turbo: Turbo | None, arguments: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the arguments of a call, with the settings of its few-step weights if it wants them.
 
-
-def with_turbo(card: ModelCard, turbo: Turbo) -> ModelCard:
-    """Return a card whose calls may ask for few steps.
-
-    The card that it is made from stays without, for the models that are made from it in turn.
+    Args:
+        turbo: Those of the model; None for a model that has none.
+        arguments: As the caller gave them; what they say stands.
     """
-    features = {feature: _may_be_turbo(schema) for feature, schema in card.features.items()}
-    return replace(card, turbo=turbo, features=MappingProxyType(features))
+    if turbo is None or not wants_few_steps(arguments.get(ARGUMENT)):
+        return arguments
+    return {**turbo.settings, **arguments}
 
 
-def _may_be_turbo(schema: Schema) -> Schema:
-    parameters = tuple(
-        TURBO_ACCELERATION if parameter.name == ARGUMENT else parameter
-        for parameter in schema.parameters
-    )
-    return replace(schema, parameters=parameters)
+def carried(
+    turbo: Turbo | None,
+    schema: Schema,
+    kept: Mapping[str, object],
+    overrides: Mapping[str, object],
+) -> dict[str, object]:
+    """Return the arguments of a call that repeats another one with changes.
+
+    A record has every setting. Where the change is to few steps or away from them, those that
+    nobody chose are not kept: fifty steps would be as wrong with such weights as four without.
+
+    Args:
+        turbo: The few-step weights of the model; None for none.
+        schema: The parameters of the call.
+        kept: Arguments of the first call.
+        overrides: What is to be changed.
+    """
+    after = {**kept, **overrides}
+    was, will = wants_few_steps(kept.get(ARGUMENT)), wants_few_steps(after.get(ARGUMENT))
+    if turbo is None or was == will:
+        return after
+    unchosen = turbo.settings if was else {name: schema[name].default for name in turbo.settings}
+    dropped = {
+        name
+        for name, value in unchosen.items()
+        if name not in overrides and kept.get(name) == value
+    }
+    return {name: value for name, value in after.items() if name not in dropped}
+
+
+def for_another_model(
+    kept: Mapping[str, Any], feature: Feature, before: ModelCard | None, after: ModelCard
+) -> dict[str, Any]:
+    """Return what of a record's arguments is for another model.
+
+    The inputs and the seed are; so is what was chosen, where the other takes it. A record has every
+    default as well, which is the first model's and nobody's choice, and weights fit one model only.
+
+    Args:
+        kept: Arguments of the record.
+        feature: What both make.
+        before: The record's model; None when it is not known here.
+        after: The other one.
+    """
+    schema = after.schema(feature)
+    defaults = {}
+    if before is not None and feature in before.features:
+        defaults = {p.name: p.default for p in before.schema(feature).parameters}
+    return {
+        name: value
+        for name, value in kept.items()
+        if name in schema
+        and name not in FOR_ONE_MODEL
+        and (schema[name].required or name == "seed" or defaults.get(name, UNSET) != value)
+        and schema[name].problem(value) is None
+    }

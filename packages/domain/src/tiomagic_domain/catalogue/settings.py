@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from tiomagic_domain import acceleration
+from tiomagic_domain.catalogue import acceleration
 from tiomagic_domain.features import VISIBLE
-from tiomagic_domain.parameters import UNSET, Kind, Parameter
+from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 
 SEED = Parameter(
     name="seed",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from tiomagic_domain.jobs import Job, JobQuery
+from tiomagic_domain.jobs.job import Job, JobQuery
 
 KEY_TAKEN: Final = "key_taken"
 """Code of the error of a job whose idempotency key another stored job has."""

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from tiomagic_domain.jobs import Job
+from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import VideoFile
 
 

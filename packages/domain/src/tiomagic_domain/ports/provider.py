@@ -14,7 +14,7 @@ from tiomagic_domain.features import (
     PoseGuidanceInputs,
     TextToVideoInputs,
 )
-from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media, VideoFile
 from tiomagic_domain.progress import Progress
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tiomagic_domain.errors import ProcessingError
-from tiomagic_domain.jobs import Job
+from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.testing.repository import make_job

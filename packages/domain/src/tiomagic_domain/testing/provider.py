@@ -20,11 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tiomagic_domain.errors import APIError, GenerationCanceledError, TioMagicError
-from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.jobs.recipe import build_recipe
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
 from tiomagic_domain.progress import Phase, Progress
-from tiomagic_domain.recipe import build_recipe
 
 STEPS = 3
 """Denoising steps of every run."""

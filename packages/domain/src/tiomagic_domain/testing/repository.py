@@ -12,7 +12,7 @@ from typing import Any
 
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import Job, JobQuery
+from tiomagic_domain.jobs.job import Job, JobQuery
 from tiomagic_domain.ports.job_repository import KEY_TAKEN
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from tiomagic.calls import types as t
-    from tiomagic.handle import JobHandle
+    from tiomagic.handle.handle import JobHandle
 
 
 class FeatureCalls(ABC):

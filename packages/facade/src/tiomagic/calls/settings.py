@@ -10,7 +10,10 @@ from tiomagic.calls.types import ProviderName
 
 
 class MoreSettings(TypedDict, total=False):
-    """What ``tm.configure`` takes beside its named arguments; see :mod:`tiomagic.settings`."""
+    """What ``tm.configure`` takes beside its named arguments.
+
+    See :mod:`tiomagic.wiring.settings`.
+    """
 
     weights_dir: str | Path | None
     database_url: str | None

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, BinaryIO, Literal, NewType, Protocol, TypeAlias, TypedDict
 
-from tiomagic.bars import ProgressChoice
+from tiomagic.display.progress_bar import ProgressChoice
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import ProgressSink
 

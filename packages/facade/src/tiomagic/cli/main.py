@@ -9,37 +9,38 @@ from typing import Annotated
 
 import typer
 
-from tiomagic import __version__, streams
-from tiomagic.cli.bash import unsplit
-from tiomagic.cli.batch import batch, compare
-from tiomagic.cli.cancel import cancel
-from tiomagic.cli.convert import convert
-from tiomagic.cli.delete import delete
-from tiomagic.cli.demo import demo
-from tiomagic.cli.doctor import doctor
-from tiomagic.cli.examples import epilog
-from tiomagic.cli.exits import HELP, Exit
-from tiomagic.cli.export import export
-from tiomagic.cli.image_to_video import image_to_video
-from tiomagic.cli.inspect import inspect
-from tiomagic.cli.interpolate import interpolate
-from tiomagic.cli.jobs import jobs
-from tiomagic.cli.late import program
-from tiomagic.cli.leaving import leave_at_once
-from tiomagic.cli.log import logs
-from tiomagic.cli.modal import modal
-from tiomagic.cli.models import models
-from tiomagic.cli.note import note
-from tiomagic.cli.open import open_
-from tiomagic.cli.pose_guidance import pose_guidance
-from tiomagic.cli.rehearse import rehearse
-from tiomagic.cli.rerun import rerun
-from tiomagic.cli.schema import schema
-from tiomagic.cli.sheet import sheet
-from tiomagic.cli.status import status
-from tiomagic.cli.tag import tag
-from tiomagic.cli.text_to_video import text_to_video
-from tiomagic.cli.ui import ui
+from tiomagic import __version__
+from tiomagic.cli._examples import epilog
+from tiomagic.cli._exit_codes import HELP, Exit
+from tiomagic.cli._fast_exit import leave_at_once
+from tiomagic.cli._lazy import program
+from tiomagic.cli.commands.batch import batch, compare
+from tiomagic.cli.commands.cancel import cancel
+from tiomagic.cli.commands.convert import convert
+from tiomagic.cli.commands.delete import delete
+from tiomagic.cli.commands.demo import demo
+from tiomagic.cli.commands.doctor import doctor
+from tiomagic.cli.commands.export import export
+from tiomagic.cli.commands.image_to_video import image_to_video
+from tiomagic.cli.commands.inspect import inspect
+from tiomagic.cli.commands.interpolate import interpolate
+from tiomagic.cli.commands.jobs import jobs
+from tiomagic.cli.commands.logs import logs
+from tiomagic.cli.commands.modal import modal
+from tiomagic.cli.commands.models import models
+from tiomagic.cli.commands.note import note
+from tiomagic.cli.commands.open import open_
+from tiomagic.cli.commands.pose_guidance import pose_guidance
+from tiomagic.cli.commands.rehearse import rehearse
+from tiomagic.cli.commands.rerun import rerun
+from tiomagic.cli.commands.schema import schema
+from tiomagic.cli.commands.sheet import sheet
+from tiomagic.cli.commands.status import status
+from tiomagic.cli.commands.tag import tag
+from tiomagic.cli.commands.text_to_video import text_to_video
+from tiomagic.cli.commands.ui import ui
+from tiomagic.cli.completion.bash import unsplit
+from tiomagic.display import streams
 
 COMMANDS = (
     demo,

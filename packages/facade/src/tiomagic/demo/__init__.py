@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from tiomagic.bars import ProgressChoice
-    from tiomagic.client import TioMagic
+    from tiomagic.api.client import TioMagic
+    from tiomagic.display.progress_bar import ProgressChoice
 
 MODEL: Final = "doodle"
 INPUTS: Final = Path(__file__).parent / "inputs"

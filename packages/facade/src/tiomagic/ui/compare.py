@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tiomagic.escaping import escape
+from tiomagic.display.escaping import escape
 from tiomagic.ui import markup
-from tiomagic_domain.jobs import Job
+from tiomagic_domain.jobs.job import Job
 
 HINT = "Press Compare at two videos of the gallery, and they play here side by side, in step."
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from tiomagic.escaping import well_formed
+from tiomagic.display.escaping import well_formed
 from tiomagic.ui.web.uploads import File
 from tiomagic_domain.errors import Problem, ValidationError
-from tiomagic_domain.parameters import UNSET, Kind, Parameter, describe_range
-from tiomagic_domain.schema import Schema
+from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter, describe_range
+from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import shortened
 
 URL_OF: Final = "{name}_url"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from tiomagic.ui import markup
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import JobQuery, JobStatus
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from tiomagic.session import Session
+    from tiomagic.wiring.session import Session
 
 PAGE: Final = 12
 """Jobs that are added each time somebody asks for more."""

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec
 
-from tiomagic.escaping import escape
-from tiomagic.log import get_logger
-from tiomagic.ui.live import Moment
+from tiomagic.display.escaping import escape
+from tiomagic.display.journal import get_logger
+from tiomagic.ui.running_jobs import Moment
 from tiomagic.ui.web.files import address_of, video_id
-from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.jobs.job import Job, JobStatus
 
 WORDS: Final[Mapping[JobStatus, str]] = {
     JobStatus.QUEUED: "Waiting",

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import gradio as gr
 
-from tiomagic.escaping import escape
-from tiomagic.ui import compare, look, markup
-from tiomagic.ui.desk import Choice, Desk, by_field
-from tiomagic.ui.entering import read_filters, read_press, read_word
+from tiomagic.display.escaping import escape
+from tiomagic.ui import compare, markup, theme
+from tiomagic.ui.browser_input import read_filters, read_press, read_word
+from tiomagic.ui.controller import Choice, Desk, by_field
 from tiomagic.ui.form import entries_of
+from tiomagic.ui.form_widgets import shown_problems, widgets
 from tiomagic.ui.gallery import ANY, PAGE, gallery
-from tiomagic.ui.maker import shown_problems, widgets
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.features import Feature
 
 if TYPE_CHECKING:
-    from tiomagic.session import Session
     from tiomagic.ui.web.files import Files
+    from tiomagic.wiring.session import Session
 
 TICK_S: Final = 1.0
 """Seconds between two looks of a page at the jobs."""
@@ -74,7 +74,7 @@ class Page:
         self._pair = gr.State([])
         self._limit = gr.State(PAGE)
         self._mark = gr.State({})
-        gr.HTML(look.HEADER)
+        gr.HTML(theme.HEADER)
         with gr.Tabs() as self._tabs:
             with gr.Tab("Make", id="make"), gr.Row(equal_height=False):
                 with gr.Column(scale=5, min_width=320):

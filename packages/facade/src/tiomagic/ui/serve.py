@@ -7,16 +7,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tiomagic.builders import INPUTS
-from tiomagic.installing import missing
-from tiomagic.ui.desk import UPLOADS
+from tiomagic.ui.controller import UPLOADS
 from tiomagic.ui.web.origins import is_loopback
+from tiomagic.wiring.builders import INPUTS
+from tiomagic.wiring.extras import missing
 from tiomagic_domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from tiomagic.session import Session
-    from tiomagic.ui.web.gate import Gate
+    from tiomagic.ui.web.middleware import Gate
     from tiomagic.ui.web.server import Server
+    from tiomagic.wiring.session import Session
 
 SESSIONS = 200
 """Pages that are remembered at once, each with its form; the one of longest ago is forgotten."""
@@ -125,8 +125,8 @@ def _build(
     """Return the page's parts, and the application that guards them."""
     from tiomagic.ui.page import build_page  # noqa: PLC0415  # Seconds, for who wants a page.
     from tiomagic.ui.web.files import Files  # noqa: PLC0415  # The same.
-    from tiomagic.ui.web.gate import Gate  # noqa: PLC0415  # The same.
     from tiomagic.ui.web.login import Login  # noqa: PLC0415  # The same.
+    from tiomagic.ui.web.middleware import Gate  # noqa: PLC0415  # The same.
     from tiomagic.ui.web.origins import Names  # noqa: PLC0415  # The same.
     from tiomagic.ui.web.uploads import Uploads  # noqa: PLC0415  # The same.
 
@@ -152,7 +152,7 @@ def _mounted(blocks: Any) -> Any:
     import gradio as gr  # noqa: PLC0415  # Of the extra.
     from fastapi import FastAPI  # noqa: PLC0415  # The same.
 
-    from tiomagic.ui import look  # noqa: PLC0415  # The same.
+    from tiomagic.ui import theme  # noqa: PLC0415  # The same.
     from tiomagic.ui.web.uploads import FILE_BYTES  # noqa: PLC0415  # The same.
 
     blocks.state_session_capacity = SESSIONS
@@ -171,9 +171,9 @@ def _mounted(blocks: Any) -> Any:
         enable_monitoring=False,
         run_history=False,
         footer_links=[],
-        theme=look.theme(),
-        css_paths=[look.STYLE],
-        head=f"<script>{look.SCRIPT.read_text(encoding='utf-8')}</script>",
+        theme=theme.theme(),
+        css_paths=[theme.STYLE],
+        head=f"<script>{theme.SCRIPT.read_text(encoding='utf-8')}</script>",
     )
 
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from tiomagic_storage.tables import VERSION_TABLE, metadata
+from tiomagic_storage.database.tables import VERSION_TABLE, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

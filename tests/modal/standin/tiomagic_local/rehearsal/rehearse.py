@@ -1,7 +1,7 @@
 import os
 
 from tiomagic_domain.catalogue import find_model
-from tiomagic_domain.rehearsal import Check, Outcome, Rehearsal
+from tiomagic_domain.ports.rehearsal import Check, Outcome, Rehearsal
 
 
 def rehearse(model, options, *, provider="local"):

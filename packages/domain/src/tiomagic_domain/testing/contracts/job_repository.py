@@ -10,7 +10,7 @@ import pytest
 
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs import Job, JobQuery, JobStatus
+from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.job_repository import KEY_TAKEN, JobRepository
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.testing.repository import NOON, make_job

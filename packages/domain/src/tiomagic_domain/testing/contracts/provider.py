@@ -12,9 +12,9 @@ import pytest
 
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.errors import APIError, GenerationCanceledError
-from tiomagic_domain.jobs import Job, JobStatus
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.lifecycle.apply_report import apply_report
 from tiomagic_domain.ports.provider import Provider, Report, Request
-from tiomagic_domain.reports import apply_report
 
 PATIENCE_S = 120.0
 """How long a run of a contract may take before the test gives up."""

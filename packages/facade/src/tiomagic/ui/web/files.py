@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from tiomagic.ui.web.uploads import File, Uploads, safe_name
 from tiomagic_domain.errors import TioMagicError
-from tiomagic_domain.jobs import Job
+from tiomagic_domain.jobs.job import Job
 
 MEDIA_TYPES: Final = {
     ".png": "image/png",

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tiomagic.log import get_logger
+from tiomagic.display.journal import get_logger
 
 FREE_TRIES: Final = 3
 """Wrong answers of an address that cost no wait."""

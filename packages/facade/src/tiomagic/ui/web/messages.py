@@ -17,7 +17,7 @@ import json
 import math
 from typing import Any, Final
 
-from tiomagic.escaping import well_formed
+from tiomagic.display.escaping import well_formed
 
 MESSAGE_BYTES: Final = 2 * 2**20
 """Size of a message. The largest that the page sends is a form with its draft."""

@@ -10,7 +10,7 @@ from typing import Final
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from tiomagic.escaping import well_formed
+from tiomagic.display.escaping import well_formed
 from tiomagic.ui.web.uploads import Reception, UploadRefusedError
 
 # What a visitor does wrong is said to the visitor, and not on the terminal.

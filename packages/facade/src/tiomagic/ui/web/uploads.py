@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from tiomagic.escaping import well_formed
-from tiomagic_domain.owner_only import FILE_MODE, make_private
+from tiomagic.display.escaping import well_formed
+from tiomagic_domain.files.owner_only import FILE_MODE, make_private
 
 FILE_BYTES: Final = 512 * 2**20
-"""Size of one file; the same bound as ``tiomagic_local.media.limits.MediaLimits.bytes``."""
+"""Size of one file; the same bound as ``tiomagic_media.limits.MediaLimits.bytes``."""
 TOTAL_BYTES: Final = 4 * 2**30
 """Size of all uploads together, those included that are on their way."""
 COUNT: Final = 200

@@ -1,0 +1,166 @@
+"""Puts what a call asked for on its pipeline, and takes it off again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tiomagic_domain.catalogue.acceleration import EXACT, Acceleration
+from tiomagic_local.acceleration import cfg_batching, compilation
+from tiomagic_local.acceleration.attention import NATIVE, attending, chosen, usable
+from tiomagic_local.acceleration.cfg_batching import Guided
+from tiomagic_local.acceleration.channels_last import lay_out
+from tiomagic_local.acceleration.compilation import compiled
+from tiomagic_local.acceleration.components import refusal
+from tiomagic_local.acceleration.first_block_cache import Cached, first_block_cached
+from tiomagic_local.acceleration.flops import work_of
+from tiomagic_local.acceleration.fp8 import multiplied_in_fp8
+from tiomagic_local.acceleration.prompt_cache import PromptMemory
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(slots=True)
+class Running:
+    """What runs for one call."""
+
+    wanted: Acceleration
+    attention: str = NATIVE
+    compiled: list[str] = field(default_factory=list)
+    cache: Cached | None = None
+    guided: Guided | None = None
+    fp8_layers: int = 0
+    prompts: PromptMemory | None = None
+    few_steps: Sequence[Mapping[str, Any]] = ()
+    """The LoRAs that make do with few steps."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what ran, for the record; complete when the run is over."""
+        facts: dict[str, Any] = {"attention": self.attention, "compiled": self.compiled}
+        if self.cache is not None:
+            facts["cache"] = self.cache.to_dict()
+        if self.fp8_layers:
+            facts["fp8_layers"] = self.fp8_layers
+        if self.guided is not None and self.guided.batched:
+            facts["guidance_batched"] = self.guided.batched
+        if self.few_steps:
+            facts["few_steps"] = list(self.few_steps)
+        if self.prompts is not None:
+            facts["prompts_remembered"] = self.prompts.hits
+        return facts
+
+
+class Accelerator:
+    """What makes one loaded pipeline faster.
+
+    Args:
+        pipeline: Loaded and placed.
+        device: What it runs on.
+        dtype: Of its transformer.
+        masked: True when its attention has a mask.
+    """
+
+    def __init__(
+        self, pipeline: Any, *, device: torch.device, dtype: torch.dtype, masked: bool
+    ) -> None:
+        self._pipeline = pipeline
+        self._device = device
+        self._dtype = dtype
+        self._masked = masked
+        self._prompts = PromptMemory()
+        # For good: what runs later must not depend on what ran before. On a CPU it would be
+        # another algorithm, whose numbers are not those of diffusers.
+        if device.type == "cuda":
+            lay_out(pipeline.vae)
+
+    @contextlib.contextmanager
+    def on(
+        self, settings: Mapping[str, Any], *, adapted: bool, together: bool = False
+    ) -> Iterator[Running]:
+        """Have it on for the time of the block.
+
+        Args:
+            settings: Of the call; without ``acceleration`` it is exact.
+            adapted: True when the call has LoRAs of its own: unless it is asked for, nothing is
+                compiled for them, because the next call would have to compile again.
+            together: True when several devices make the video. Nothing is compiled then.
+
+        Yields:
+            What runs; its facts are complete when the block ends.
+
+        Raises:
+            ValidationError: when something is asked for that does not work here.
+        """
+        wanted = Acceleration.from_argument(settings.get("acceleration", EXACT))
+        running = Running(wanted)
+        with contextlib.ExitStack() as stack:
+            running.attention = self._attention(wanted, together=together)
+            stack.enter_context(attending(running.attention))
+            if wanted.remember_prompts:
+                running.prompts = self._prompts
+                stack.enter_context(self._prompts.used(self._pipeline))
+            if wanted.fp8:
+                layers = multiplied_in_fp8(self._pipeline, self._device)
+                running.fp8_layers = stack.enter_context(layers)
+            compiles = self._compiles(wanted, settings, adapted=adapted, together=together)
+            if compiles:
+                running.compiled = stack.enter_context(compiled(self._pipeline))
+            if wanted.cache_threshold:
+                steps = int(settings.get("num_inference_steps", 0))
+                threshold = wanted.cache_threshold
+                cache = first_block_cached(
+                    self._pipeline, threshold, steps, _summed() if together else None
+                )
+                running.cache = stack.enter_context(cache)
+            if self._batches(wanted, settings, compiles=compiles):
+                running.guided = stack.enter_context(cfg_batching.batched(self._pipeline))
+            yield running
+
+    def _attention(self, wanted: Acceleration, *, together: bool) -> str:
+        here = self._device, self._dtype
+        if wanted.attention == "auto":
+            return chosen(*here, masked=self._masked, together=together)
+        return usable(wanted.attention, *here, masked=self._masked, together=together)
+
+    def _compiles(
+        self, wanted: Acceleration, settings: Mapping[str, Any], *, adapted: bool, together: bool
+    ) -> bool:
+        if together:
+            if wanted.compile == "on":
+                raise refusal(
+                    "compile 'on' does not go together with several devices; leave it out",
+                    given="on",
+                )
+            return False
+        if wanted.compile != "auto":
+            return wanted.compile == "on"
+        if adapted or self._device.type != "cuda":
+            return False
+        work = work_of(self._pipeline, settings)
+        return compilation.pays(self._device, None if work is None else work.flop)
+
+    def _batches(
+        self, wanted: Acceleration, settings: Mapping[str, Any], *, compiles: bool
+    ) -> bool:
+        """Return whether both passes of a step are made together.
+
+        A cache keeps what it knows of each pass apart, so that with one they stay apart too.
+        """
+        if wanted.batch_guidance == "off" or wanted.cache_threshold:
+            return False
+        if wanted.batch_guidance == "on":
+            cfg_batching.require(self._pipeline)
+            return True
+        if compiles or not cfg_batching.known(self._pipeline):
+            return False
+        work = work_of(self._pipeline, settings)
+        return cfg_batching.pays(self._device, None if work is None else work.tokens)
+
+
+def _summed() -> Callable[[torch.Tensor], torch.Tensor]:
+    from tiomagic_local.context_parallel.process_group import summed
+
+    return summed

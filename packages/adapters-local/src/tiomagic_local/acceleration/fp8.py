@@ -1,0 +1,131 @@
+"""Multiplies in fp8, for cards that do it in hardware: inexact.
+
+Weights and activations are rounded to eight bits as they come to the product, each row with a scale
+of its own. Nothing is kept: the weights stay what they are, so that no memory is taken and nothing
+has to be undone after the run. The rounding reads and writes what it rounds, which is little beside
+a product of many tokens, and less where it is compiled.
+
+Attention stays as it is, and so do the layers that see the words or the time step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.nn.functional import ScalingType, scaled_mm
+
+from tiomagic_local.acceleration.compilation import repeated_blocks
+from tiomagic_local.acceleration.components import refusal
+from tiomagic_local.acceleration.flops import ELSEWHERE
+
+EIGHT_BITS = torch.float8_e4m3fn
+LARGEST = torch.finfo(EIGHT_BITS).max
+SMALLEST_SCALE = 1e-12
+"""Of a row of zeros."""
+MULTIPLE = 16
+"""Rows and columns of a weight that the product takes."""
+LORA = "lora_"
+"""In the names of a LoRA's own layers, which are narrow."""
+TRIAL = (64, 128)
+"""Tokens and channels of the product that shows whether it works here."""
+TOLERANCE = 0.1
+"""Greatest difference of the trial, as a share; the rounding itself makes 0.04."""
+
+
+class Fp8Linear(torch.nn.Linear):
+    """A linear layer that multiplies in fp8. Its parameters are those of the layer it was."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's own name.
+        """Return (…, out_features) in the type of the input."""
+        rows = input.reshape(-1, self.in_features)
+        few, scale = _rounded(rows)
+        weight, weight_scale = _rounded(self.weight)
+        product = scaled_mm(
+            few,
+            weight.t(),
+            scale,
+            ScalingType.RowWise,
+            weight_scale.t(),
+            ScalingType.RowWise,
+            output_dtype=torch.bfloat16,
+        )
+        made = product.to(input.dtype).view(*input.shape[:-1], self.out_features)
+        bias: torch.Tensor | None = self.bias
+        return made if bias is None else made + bias
+
+
+@contextlib.contextmanager
+def multiplied_in_fp8(pipeline: Any, device: torch.device) -> Iterator[int]:
+    """Have the linear layers of a transformer's blocks multiply in fp8 for the time of the block.
+
+    Args:
+        pipeline: Loaded.
+        device: What it runs on.
+
+    Yields:
+        The number of layers.
+
+    Raises:
+        ValidationError: when it does not work here, with the reason.
+    """
+    layers = _layers(pipeline)
+    reason = _why_not(device)
+    if reason is None and not layers:
+        reason = "no layer of this model has the shape for it"
+    if reason is None and any("forward" in vars(layer) for layer in layers):
+        reason = (
+            "its layers come to the device one by one; it takes another plan than group_offload"
+        )
+    if reason is not None:
+        raise refusal(f"fp8 does not work here: {reason}", given=True)
+    try:
+        # The class is what changes, so that compiled code is made anew and none is mixed up.
+        for layer in layers:
+            layer.__class__ = Fp8Linear
+        yield len(layers)
+    finally:
+        for layer in layers:
+            layer.__class__ = torch.nn.Linear
+
+
+def _layers(pipeline: Any) -> list[torch.nn.Module]:
+    # Of one that LoRAs are on, the layer that they are on is found under it.
+    found = (
+        layer
+        for blocks in repeated_blocks(pipeline).values()
+        for block in blocks
+        for name, layer in block.named_modules()
+        if type(layer) is torch.nn.Linear
+        and layer.in_features % MULTIPLE == layer.out_features % MULTIPLE == 0
+        and not any(word in name for word in (*ELSEWHERE, LORA))
+    )
+    return list(dict.fromkeys(found))
+
+
+def _rounded(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a matrix in eight bits and the scale of each row, as a column."""
+    largest = matrix.abs().amax(dim=-1, keepdim=True).float()
+    scale = (largest / LARGEST).clamp(min=SMALLEST_SCALE)
+    return (matrix.float() / scale).clamp(-LARGEST, LARGEST).to(EIGHT_BITS), scale
+
+
+def _why_not(device: torch.device) -> str | None:
+    tokens, channels = TRIAL
+    generator = torch.Generator("cpu").manual_seed(0)
+    layer = torch.nn.Linear(channels, channels, bias=False, dtype=torch.bfloat16)
+    layer.weight.data = torch.randn(channels, channels, generator=generator).to(layer.weight)
+    given = torch.randn(tokens, channels, generator=generator).to(device, torch.bfloat16)
+    with torch.no_grad():
+        layer = layer.to(device)
+        exact = layer(given).float()
+        layer.__class__ = Fp8Linear
+        try:
+            found = layer(given).float()
+        # A card or a build without it says so in many ways.
+        except Exception as error:  # noqa: BLE001
+            return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        difference = float((found - exact).norm() / exact.norm())
+    return None if difference <= TOLERANCE else f"its result differs by {difference:.3g}"

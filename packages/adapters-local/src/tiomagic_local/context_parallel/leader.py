@@ -1,0 +1,258 @@
+"""Rank 0: calls the other ranks, waits until they are there, and runs in step with them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.errors import GenerationCanceledError, GenerationError
+from tiomagic_domain.ports.provider import Request
+from tiomagic_domain.progress import CancelToken
+from tiomagic_local.context_parallel.messages import Done, Load, Ready, Run
+from tiomagic_local.context_parallel.workers import Band
+from tiomagic_local.options import LocalOptions
+
+if TYPE_CHECKING:
+    import torch
+
+    from tiomagic_local.runtime.pipeline_cache import Loaded
+    from tiomagic_local.weights.locate import Weights
+
+LOADING_S = 600.0
+"""Seconds that the other ranks may take longer to load a model than this one."""
+
+DONE_S = 30.0
+"""Seconds that they may take to come to an end after this one, which decodes the video as well."""
+
+TRUTH_S = 2.0
+"""Seconds until it is clear whether an error here is that of a rank that is gone."""
+
+
+_last: weakref.ref[Leader] | None = None
+"""The one whose ranks may be there."""
+
+
+class Leader:
+    """The ranks of one runtime beside its own process; none until they are called.
+
+    Args:
+        devices: Of all ranks, this process's first.
+        options: Where weights come from.
+    """
+
+    def __init__(self, devices: Sequence[str], options: LocalOptions) -> None:
+        self._devices = tuple(devices)
+        self._options = options
+        self._band: Band | None = None
+        self._config: Any = None
+        self._forget: Callable[[], object] = lambda: None
+        self._kinds: Sequence[type] = ()
+        self._parts: Sequence[Any] = ()
+        self._refused: str | None = None
+        self._awaited = False
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Of all ranks."""
+        return self._devices
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes of the other ranks; empty while there are none."""
+        return [] if self._band is None else self._band.pids
+
+    def call(self, card: ModelCard, settings: Mapping[str, Any], weights: Weights | None) -> None:
+        """Have the other ranks load a model, if it can be split; returns at once.
+
+        Args:
+            card: The model.
+            settings: Of the call.
+            weights: Of the model; None for the one that they have loaded.
+        """
+        from tiomagic_local.context_parallel.sharding import kinds, obstacle
+
+        if weights is not None:
+            self._kinds = kinds(weights)
+        self._refused = obstacle(self._kinds) or self._obstacle(card, settings)
+        if self._refused is not None:
+            # What they have loaded would lie there for nobody.
+            self.end()
+            return
+        if self._band is None or not self._band.is_whole:
+            self._start()
+        assert self._band is not None, "they were started"
+        self._awaited = True
+        self._band.tell(Load(model=card.name, settings=dict(settings)))
+
+    def leads(self, loaded: Loaded) -> bool:
+        """Return whether the call is made together, now that its model is loaded."""
+        if self._refused is not None:
+            return False
+        self._parts = loaded.transformers
+        heads = min(part.config.num_attention_heads for part in self._parts)
+        if heads < len(self._devices):
+            self._refused = f"its attention has {heads} heads, fewer than there are devices"
+            self.end()
+        return self._refused is None
+
+    def facts(self) -> dict[str, Any]:
+        """Return which devices make the video, for the record, and why it is one if it is one."""
+        import torch
+
+        from tiomagic_local.torch_env.devices import describe
+
+        names = self._devices if self._refused is None else self._devices[:1]
+        facts: dict[str, Any] = {"devices": [describe(torch.device(name)) for name in names]}
+        return facts if self._refused is None else {**facts, "refused": self._refused}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the other ranks are called, and their call is not over."""
+        return self._awaited
+
+    def rest(self) -> None:
+        """End the other ranks if they wait for a call that has not come."""
+        if self._awaited:
+            self.end()
+
+    def _obstacle(self, card: ModelCard, settings: Mapping[str, Any]) -> str | None:
+        """Return why a call cannot be made together, whatever its model; None when it can."""
+        from tiomagic_local.context_parallel.process_group import is_taken
+
+        if os.name != "posix":
+            return "it needs Linux or macOS"
+        global _last  # noqa: PLW0603 - as the process group is.
+        other = None if _last is None else _last()
+        if other is not None and other is not self and not other.is_busy:
+            # The runtime of other settings, perhaps; there is one group in a process.
+            other.end()
+        _last = weakref.ref(self)
+        if is_taken() and self._config is None:
+            return "this process has a torch process group already"
+        if models().get(card.name) is None:
+            return f"the model {card.name!r} is known to this process only"
+        for name, value in settings.items():
+            if not _travels(value):
+                return f"{name} is an object of this process"
+        return None
+
+    @contextlib.contextmanager
+    def along(self, request: Request, cancel: CancelToken) -> Iterator[CancelToken]:
+        """Run in step with the other ranks in the block, which makes the call of a request.
+
+        Args:
+            request: Whose model they were called for.
+            cancel: Asked while they are waited for.
+
+        Yields:
+            What the call has to ask instead of ``cancel``: it also knows of the other ranks.
+
+        Raises:
+            GenerationError: when one of them fails; they are all ended then.
+        """
+        import torch
+
+        from tiomagic_local.context_parallel.sharding import split
+
+        band, device = self._band, torch.device(self._devices[0])
+        assert band is not None, "the ranks were called"
+        try:
+            if not band.hear(Ready, LOADING_S, cancel.raise_if_canceled):
+                raise GenerationError(
+                    f"the devices {', '.join(self._devices[1:])} have not loaded the model "
+                    f"{LOADING_S:.0f} s after {self._devices[0]}",
+                    code="rank_late",
+                )
+            with _current(device):
+                self._run(band, request, device)
+                with split(self._parts, self._config):
+                    band.moves(on=True)
+                    yield _Both(band, cancel)
+                    band.moves(on=False)
+            if not band.hear(Done, DONE_S):
+                self.end()
+            self._awaited = False
+        except BaseException as error:
+            told = isinstance(error, GenerationError)
+            stopped = isinstance(error, GenerationCanceledError)
+            broke = told and not stopped and band.fails_within(TRUTH_S)
+            self.end()
+            if broke and error is not band.failure:
+                band.raise_if_failed()
+            raise
+
+    def end(self) -> None:
+        """End the other ranks, if there are any, and leave their process group."""
+        if self._band is not None:
+            self._forget()
+        self._band = self._config = None
+        self._awaited = False
+
+    def _start(self) -> None:
+        import torch
+
+        self.end()
+        threads = torch.get_num_threads()
+        band = Band(self._devices, self._options, threads=threads, on_end=_freed)
+        self._band = band
+        self._forget = weakref.finalize(self, _left, band)
+
+    def _run(self, band: Band, request: Request, device: torch.device) -> None:
+        from tiomagic_local.context_parallel.process_group import meet
+
+        band.tell(Run(inputs=request.inputs))
+        if self._config is None:
+            try:
+                self._config = meet(band.folder, 0, len(self._devices), device)
+            except RuntimeError as error:
+                raise GenerationError(
+                    f"the devices {', '.join(self._devices)} did not come together: {error}",
+                    code="rank_failed",
+                ) from error
+
+
+class _Both:
+    """A token that is set when the job is canceled, or a rank has failed."""
+
+    def __init__(self, band: Band, cancel: CancelToken) -> None:
+        self._band = band
+        self._cancel = cancel
+
+    def raise_if_canceled(self) -> None:
+        self._band.raise_if_failed()
+        self._band.moves(on=True)
+        self._cancel.raise_if_canceled()
+
+
+def _travels(value: object) -> bool:
+    """Return whether another process can have a value; its ``__main__`` is not this one's."""
+    try:
+        return b"__main__" not in pickle.dumps(value)
+    # Each class has its own way to refuse.
+    except Exception:  # noqa: BLE001
+        return False
+
+
+def _left(band: Band) -> None:
+    from tiomagic_local.context_parallel.process_group import part
+
+    band.end()
+    part()
+
+
+def _freed() -> None:
+    from tiomagic_local.context_parallel.process_group import abort
+
+    abort()
+
+
+def _current(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Have a GPU be the current one: what the ranks say to each other goes by it."""
+    import torch
+
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()

@@ -1,0 +1,215 @@
+"""Splits the tokens of a transformer among the devices of a process group, and joins them again.
+
+Each rank has all weights and a part of the tokens. Before the attention the ranks exchange: each
+gets all tokens of some heads (Ulysses), and its own tokens of all heads back after it. The plan of
+what is split where is the model's own (``_cp_plan`` in diffusers).
+
+``enable_parallelism`` of diffusers puts the same on a model for good, and takes a rank's number for
+the number of its device. Here it is on for the time of a call, as everything that makes it faster.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import diffusers
+import torch
+import torch.distributed as dist
+from diffusers import (
+    ContextParallelConfig,
+    LTX2VideoTransformer3DModel,
+    LTXVideoTransformer3DModel,
+    WanTransformer3DModel,
+)
+from diffusers.hooks import HookRegistry, ModelHook
+from diffusers.hooks.context_parallel import (
+    apply_context_parallel,
+    remove_context_parallel,
+)
+from diffusers.models._modeling_parallel import ParallelConfig, gather_size_by_comm
+from diffusers.models.attention import AttentionModuleMixin
+
+from tiomagic_local.weights.single_file import TRANSFORMER, read_index
+
+if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
+
+    from tiomagic_local.weights.locate import Weights
+
+ENTRANCE = "tiomagic_entrance"
+"""Name of the hook that sees what a transformer is called with."""
+EXIT = "tiomagic_exit"
+"""Name of the hook that joins its parts."""
+
+TEXT = ("encoder_hidden_states", "encoder_attention_mask")
+"""Inputs of a transformer that are not split where its text has a mask: the library's exchange of
+heads leaves the mask with all of them, and fails."""
+
+
+def configuration(mesh: DeviceMesh, device: torch.device) -> ParallelConfig:
+    """Return what a transformer is split by; made once a process group.
+
+    Args:
+        mesh: Of the dimensions ``ring`` (1) and ``ulysses``.
+        device: This rank's.
+    """
+    context = ContextParallelConfig(ulysses_degree=mesh.size())
+    made = ParallelConfig(context_parallel_config=context)
+    made.setup(mesh.get_rank(), mesh.size(), device, mesh=mesh)
+    return made
+
+
+def kinds(weights: Weights) -> list[type]:
+    """Return the classes of a model's transformers, before it is loaded."""
+    index = read_index(weights.folder)
+    named = {name: said[1] for name, said in index.items() if name.startswith(TRANSFORMER)}
+    named |= {found.part.name: found.part.kind for found in weights.parts}
+    found = (getattr(diffusers, str(kind), None) for name, kind in named.items() if name in index)
+    return [kind for kind in found if isinstance(kind, type) and issubclass(kind, torch.nn.Module)]
+
+
+def obstacle(kinds: Collection[type]) -> str | None:
+    """Return why transformers of some classes cannot be split; None when they can."""
+    for kind in kinds:
+        if getattr(kind, "_cp_plan", None) is None:
+            return f"diffusers cannot split a {kind.__name__}"
+        if issubclass(kind, LTX2VideoTransformer3DModel):
+            # Its plan splits the pictures and the text; the attention of the sound needs all of
+            # both, and the masks fail as those of LTX do.
+            return f"what diffusers splits of a {kind.__name__} breaks its sound"
+    return None if kinds else "the model has no transformer"
+
+
+@contextlib.contextmanager
+def split(parts: Sequence[Any], config: ParallelConfig) -> Iterator[None]:
+    """Have transformers split for the time of the block.
+
+    Hooks of other kinds on their blocks have to be on already: they see the parts.
+
+    Args:
+        parts: The transformers.
+        config: Of the process group.
+    """
+    on: list[Any] = []
+    try:
+        for part in parts:
+            on.append(part)
+            _put_on(part, config)
+        yield
+    finally:
+        for part in on:
+            _take_off(part)
+
+
+def _put_on(part: Any, config: ParallelConfig) -> None:
+    context = config.context_parallel_config
+    for processor in _processors(part):
+        processor._parallel_config = config  # noqa: SLF001 - the library's own way in.
+    inputs, output, dim = _plan(part)
+    apply_context_parallel(part, context, inputs)
+    _registry(part.get_submodule(output)).register_hook(_Exit(context, dim), EXIT)
+    _registry(part).register_hook(_Entrance(context), ENTRANCE)
+
+
+def _take_off(part: Any) -> None:
+    inputs, output, _dim = _plan(part)
+    _registry(part).remove_hook(ENTRANCE, recurse=False)
+    _registry(part.get_submodule(output)).remove_hook(EXIT, recurse=False)
+    remove_context_parallel(part, inputs)
+    for processor in _processors(part):
+        processor._parallel_config = None  # noqa: SLF001
+
+
+def _registry(module: Any) -> HookRegistry:
+    return HookRegistry.check_if_exists_or_initialize(module)
+
+
+def _plan(part: Any) -> tuple[dict[str, Any], str, int]:
+    """Return which inputs of which modules are split, whose output is joined, and along which axis.
+
+    Raises:
+        ValueError: when a model's plan has another form.
+    """
+    inputs = {name: how for name, how in part._cp_plan.items() if isinstance(how, dict)}  # noqa: SLF001
+    if isinstance(part, LTXVideoTransformer3DModel):
+        inputs[""] = {name: how for name, how in inputs[""].items() if name not in TEXT}
+    ((output, how),) = [(n, how) for n, how in part._cp_plan.items() if n not in inputs]  # noqa: SLF001
+    return inputs, output, how.gather_dim
+
+
+def _processors(part: Any) -> Iterator[Any]:
+    """Give the attention processors that exchange tokens for heads."""
+    for name, module in part.named_modules():
+        if not isinstance(module, AttentionModuleMixin):
+            continue
+        # All of the text is everywhere: its attention exchanges nothing. That of Wan knows.
+        if isinstance(part, LTXVideoTransformer3DModel) and not name.endswith(".attn1"):
+            continue
+        if hasattr(module.processor, "_parallel_config"):
+            yield module.processor
+
+
+class _Entrance(ModelHook):  # type: ignore[misc]
+    """Looks at a transformer's arguments while they are whole.
+
+    Parts of different sizes are more work: the ranks ask each other for them in each layer. So it
+    is done only where the tokens or the heads cannot be divided. And LTX may have a time step for
+    each token, which no plan of the library splits.
+    """
+
+    def __init__(self, context: ContextParallelConfig) -> None:
+        super().__init__()
+        self._context = context
+
+    def pre_forward(self, module: Any, *given: Any, **named: Any) -> tuple[Any, dict[str, Any]]:
+        """Take the arguments before anything of them is split."""
+        count = self._context.ulysses_degree
+        tokens, heads = _tokens(module, named), module.config.num_attention_heads
+        self._context.ulysses_anything = tokens is None or bool(tokens % count or heads % count)
+        moments: Any = named.get("timestep")
+        ltx = isinstance(module, LTXVideoTransformer3DModel)
+        if ltx and moments.ndim == 2 and moments.shape[1] == tokens:
+            own = moments.tensor_split(count, dim=1)
+            named["timestep"] = own[self._context._ulysses_local_rank]  # noqa: SLF001
+        return given, named
+
+
+class _Exit(ModelHook):  # type: ignore[misc]
+    """Joins the parts. That of the library gives parts of different sizes to Gloo, which fails."""
+
+    def __init__(self, context: ContextParallelConfig, dim: int) -> None:
+        super().__init__()
+        self._context = context
+        self._dim = dim
+
+    def post_forward(self, module: Any, output: torch.Tensor) -> torch.Tensor:
+        """Return the output of all ranks."""
+        del module
+        mesh = self._context._flattened_mesh  # noqa: SLF001
+        group, length = mesh.get_group(), output.shape[self._dim]
+        sizes = [length] * mesh.size()
+        if self._context.ulysses_anything:
+            sizes = gather_size_by_comm(length, group)
+        lacking = list(output.shape)
+        lacking[self._dim] = max(sizes) - length
+        filled = torch.cat([output, output.new_zeros(lacking)], dim=self._dim)
+        parts = [torch.empty_like(filled) for _ in sizes]
+        dist.all_gather(parts, filled, group=group)
+        own = [part.narrow(self._dim, 0, size) for part, size in zip(parts, sizes, strict=True)]
+        return torch.cat(own, dim=self._dim)
+
+
+def _tokens(module: Any, named: dict[str, Any]) -> int | None:
+    """Return the tokens of a call; None for a model whose arguments are not known."""
+    states = named.get("hidden_states")
+    if states is None:
+        return None
+    if isinstance(module, LTXVideoTransformer3DModel):
+        return int(states.shape[1])
+    if isinstance(module, WanTransformer3DModel):
+        patch = module.config.patch_size
+        return math.prod(int(s) // int(by) for s, by in zip(states.shape[2:], patch, strict=True))
+    return None

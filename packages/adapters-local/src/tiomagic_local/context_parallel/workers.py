@@ -1,0 +1,271 @@
+"""The processes of the other ranks: started, heard, and ended together.
+
+A thread hears all of them. The first that fails, or goes away, ends the band: the others are
+killed, and this process is freed from waiting for them. When this process goes away, they find
+their connection closed and go as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from typing import IO, Any
+
+from tiomagic_domain.errors import GenerationError
+from tiomagic_domain.interpreter import import_path, module_command, safe_environment
+from tiomagic_local.context_parallel.messages import Done, Failed, Hello, Ready, receive, send
+from tiomagic_local.options import LocalOptions
+
+LISTEN_S = 0.2
+"""Seconds between two looks for a call to stop."""
+
+STUCK_S = 1800.0
+"""Seconds that a call may stand still: a GPU that hangs says nothing, and stops all the others."""
+
+TAIL = 2000
+"""Characters of a rank's output that an error shows."""
+
+MODULE = "tiomagic_local.rank_main"
+
+
+@dataclass(slots=True)
+class Member:
+    """One of the other ranks."""
+
+    device: str
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    output: IO[bytes]
+    heard: list[Any] = field(default_factory=list)
+
+    def tail(self) -> str:
+        """Return the end of what it has printed."""
+        self.output.seek(0)
+        return self.output.read().decode(errors="replace")[-TAIL:]
+
+
+class Band:
+    """The other ranks of one process group.
+
+    Args:
+        devices: Of all ranks, this process's first.
+        options: Where weights come from.
+        threads: That torch computes with in each rank.
+        on_end: Called once, in the thread that hears the ranks, when one of them is gone.
+    """
+
+    def __init__(
+        self,
+        devices: Sequence[str],
+        options: LocalOptions,
+        *,
+        threads: int,
+        on_end: Callable[[], None],
+    ) -> None:
+        self.folder: str = tempfile.mkdtemp(prefix="tiomagic-ranks-")
+        self.failure: GenerationError | None = None
+        self._ended = False
+        self._on_end = on_end
+        self._changed = threading.Condition()
+        self._members: list[Member] = []
+        self._listener: threading.Thread | None = None
+        self._moved: float | None = None
+        hello = Hello(
+            rank=0, count=len(devices), options=options, meeting=self.folder, threads=threads
+        )
+        try:
+            for rank, device in enumerate(devices[1:], 1):
+                own = replace(hello, rank=rank, options=replace(options, device=device))
+                self._members.append(_started(device, own))
+        except BaseException:
+            self.end()
+            raise
+        self._listener = threading.Thread(target=self._listen, name="tiomagic-ranks", daemon=True)
+        self._listener.start()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of them are there, and nothing has gone wrong."""
+        # One that has just died may not have been heard of.
+        alive = all(_lives(pid) for pid in self.pids)
+        return alive and not self._ended and self.failure is None
+
+    @property
+    def pids(self) -> list[int]:
+        """Their processes."""
+        return [member.process.pid for member in self._members]
+
+    def tell(self, message: object) -> None:
+        """Tell all of them something; what cannot be told is found out by the thread that hears."""
+        for member in self._members:
+            member.heard.clear()
+            with contextlib.suppress(OSError):
+                send(member.connection, message)
+
+    def hear(
+        self, kind: type[Ready | Done], seconds: float, each: Callable[[], None] = lambda: None
+    ) -> bool:
+        """Return whether all of them have said a word, after so many seconds at the latest.
+
+        Args:
+            kind: Of word.
+            seconds: To wait for it.
+            each: Called now and then while it waits; what it raises ends the wait.
+
+        Raises:
+            GenerationError: when one of them fails, or is gone.
+        """
+        until = time.monotonic() + seconds
+        while True:
+            each()
+            with self._changed:
+                said = self._changed.wait_for(lambda: self._have_said(kind), LISTEN_S)
+            self.raise_if_failed()
+            if said or time.monotonic() > until:
+                return said
+
+    def fails_within(self, seconds: float) -> bool:
+        """Return whether one of them has failed, after so many seconds at the latest."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.failure is not None, seconds)
+
+    def raise_if_failed(self) -> None:
+        """Raise what went wrong in one of them, if anything did."""
+        if self.failure is not None:
+            raise self.failure
+
+    def moves(self, *, on: bool) -> None:
+        """Take note that the call goes on, or is over: one that stands still ends the band."""
+        self._moved = time.monotonic() if on else None
+
+    def end(self) -> None:
+        """End all of them, and return when they are gone."""
+        self._ended = True
+        for member in self._members:
+            member.process.kill()
+        for member in self._members:
+            member.process.wait()
+        # It sees their ends of the connections closed. Ours may not be before: another file could
+        # get the number that it listens to.
+        if self._listener is not None and self._listener is not threading.current_thread():
+            self._listener.join()
+        for member in self._members:
+            member.connection.close()
+            member.output.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _have_said(self, kind: type[Ready | Done]) -> bool:
+        if self.failure is not None:
+            return True
+        return all(any(isinstance(m, kind) for m in member.heard) for member in self._members)
+
+    def _listen(self) -> None:
+        members = {member.connection: member for member in self._members}
+        while not self._ended:
+            try:
+                spoken = wait(list(members), timeout=1.0)
+            except (OSError, ValueError):  # Closed by ``end``.
+                return
+            if self._moved is not None and time.monotonic() - self._moved > STUCK_S:
+                self._fail(_stuck())
+                return
+            for connection in spoken:
+                assert isinstance(connection, Connection), "these are what was asked for"
+                if not self._take(members[connection]):
+                    return
+
+    def _take(self, member: Member) -> bool:
+        """Take one word of a rank; False when it was its last."""
+        try:
+            message = receive(member.connection)
+        except (EOFError, OSError):
+            if not self._ended:
+                self._fail(_gone(member))
+            return False
+        if isinstance(message, Failed):
+            self._fail(_failed(member, message))
+            return False
+        with self._changed:
+            member.heard.append(message)
+            self._changed.notify_all()
+        return True
+
+    def _fail(self, error: GenerationError) -> None:
+        with self._changed:
+            self.failure = error
+            self._changed.notify_all()
+        for member in self._members:
+            member.process.kill()
+        self._on_end()
+
+
+def _started(device: str, hello: Hello) -> Member:
+    ours, theirs = Pipe()
+    output = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process.
+    try:
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 - this interpreter, and numbers of our own.
+                module_command(MODULE, str(theirs.fileno()), str(os.getpid())),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[theirs.fileno()],
+                # The same modules as here, and none of the working folder's or the script's.
+                env=safe_environment(os.environ, path=import_path()),
+                # Ctrl-C is for this process, which ends them.
+                start_new_session=True,
+            )
+        send(ours, hello)
+    except OSError as error:
+        ours.close()
+        output.close()
+        raise GenerationError(
+            f"no process could be started for the device {device}: {error}", code="rank_failed"
+        ) from error
+    return Member(device=device, process=process, connection=ours, output=output)
+
+
+def _lives(pid: int) -> bool:
+    import psutil
+
+    try:
+        status: str = psutil.Process(pid).status()
+    except psutil.NoSuchProcess:
+        return False
+    return status != psutil.STATUS_ZOMBIE
+
+
+def _failed(member: Member, message: Failed) -> GenerationError:
+    return GenerationError(
+        f"{member.device}, one of the devices that make this video together, failed: "
+        f"{message.message}",
+        details={"device": member.device},
+        code=message.code,
+    )
+
+
+def _gone(member: Member) -> GenerationError:
+    member.process.kill()
+    status = member.process.wait()
+    return GenerationError(
+        f"the process for {member.device}, one of the devices that make this video together, has "
+        f"ended (status {status})",
+        details={"device": member.device, "status": status, "output": member.tail()},
+        code="rank_lost",
+    )
+
+
+def _stuck() -> GenerationError:
+    return GenerationError(
+        f"the devices that make this video together have not come further for {STUCK_S:.0f} s",
+        code="rank_stuck",
+    )

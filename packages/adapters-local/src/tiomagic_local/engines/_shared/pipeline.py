@@ -1,0 +1,269 @@
+"""What the engines over a diffusers pipeline share: one call, from settings to frames.
+
+A family's engine says what its pipeline is called with and nothing of what every call needs::
+
+    class MyEngine(PipelineEngine):
+        pipeline = "MyPipeline"
+
+        def text_to_video(self, inputs, settings, progress, cancel):
+            return self._generate(inputs.prompt, settings, progress, cancel, {})
+
+What a pipeline does in its own way is said by the class attributes and by the methods in this
+order, each with a default that fits most pipelines:
+
+==================  ===============================================================================
+method              answers
+==================  ===============================================================================
+``_scheduler``      which scheduler the call uses
+``_watch``          what is watched while it runs: steps, sections, components
+``_arguments``      what the pipeline is called with; by default every setting by its own name
+``_output``         the pipeline's output, from its arguments
+``_clip``           what its output is as a clip; ``_frames`` and ``_length`` are the parts of it
+``_facts``          what the record says of the prompt; ``_tokenizer`` reads it
+``_clean``          what a run that was stopped leaves behind in the pipeline
+==================  ===============================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.errors import GenerationError, TioMagicError
+from tiomagic_domain.media import Clip, Media
+from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_local.engines._shared.pixels import to_pixels
+from tiomagic_local.engines._shared.watch import Watch
+from tiomagic_media.decode.frames import cover, load_image
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+
+class PipelineEngine:
+    """Calls a diffusers pipeline.
+
+    Args:
+        pipeline: Loaded and placed.
+        card: The model.
+    """
+
+    pipeline: ClassVar[str]
+    """The name of the pipeline class in diffusers."""
+    fp32: ClassVar[tuple[str, ...]] = ()
+    """Components that stay in fp32 whatever the rest runs in."""
+    calls_back: ClassVar[bool] = True
+    """False for a pipeline that does not say when a step is over; then its scheduler tells it."""
+    limit_argument: ClassVar[str | None] = "max_sequence_length"
+    """What the pipeline calls the longest prompt in tokens; None when it takes no such argument."""
+    masked: ClassVar[bool] = True
+    """False where the transformer's attention has no mask, so that every kernel can run it."""
+    ours: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("seed", "fps", "memory", "loras", "acceleration", "revisions"),
+            # How the inputs are read is the engine's own business.
+            *("pose_colours", "pose_pace"),
+        }
+    )
+    """Settings that are not handed to the pipeline by their names."""
+
+    def __init__(self, pipeline: Any, card: ModelCard) -> None:
+        self._pipeline = pipeline
+        self._card = card
+
+    def _generate(
+        self,
+        prompt: str,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+        conditions: Mapping[str, Any],
+    ) -> Clip:
+        """Call the pipeline.
+
+        Args:
+            prompt: What the video shows.
+            settings: Those of the model's schema.
+            progress: Told each moment.
+            cancel: Asked at each moment.
+            conditions: Further arguments of the pipeline; they win over those of the settings.
+        """
+        cancel.raise_if_canceled()
+        self._pipeline.scheduler = self._scheduler(settings)
+        watch = self._watch(settings, progress, cancel)
+        arguments = {**self._arguments(prompt, settings), **conditions}
+        if self.calls_back:
+            theirs = arguments.get("callback_on_step_end")
+            arguments["callback_on_step_end"] = one_after_the_other(watch.on_step_end, theirs)
+        with watch:
+            output = self._output(arguments, settings)
+        return self._clip(output, prompt, settings)
+
+    def _output(self, arguments: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+        """Return what the pipeline gives."""
+        del settings
+        return self._call(**arguments)
+
+    def _scheduler(self, settings: Mapping[str, Any]) -> Any:
+        """Return the scheduler of one call: the repository's own.
+
+        A new one for each call, so that nothing of a stopped run is left in it.
+        """
+        del settings
+        shipped = self._pipeline.scheduler
+        return type(shipped).from_config(shipped.config)
+
+    def _watch(
+        self, settings: Mapping[str, Any], progress: ProgressSink, cancel: CancelToken
+    ) -> Watch:
+        """Return what watches one call."""
+        return Watch(
+            self._pipeline,
+            steps=int(settings["num_inference_steps"]),
+            progress=progress,
+            cancel=cancel,
+            calls_back=self.calls_back,
+        )
+
+    def _arguments(self, prompt: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the pipeline is called with, beside the conditions of the feature."""
+        arguments = {name: value for name, value in settings.items() if name not in self.ours}
+        if self.limit_argument is not None:
+            arguments[self.limit_argument] = self._card.prompt_tokens
+        # Drawn on the CPU, so that a seed means the same noise on every device.
+        generator = torch.Generator("cpu").manual_seed(int(settings["seed"]))
+        arguments |= {"prompt": prompt, "generator": generator, "output_type": "pt"}
+        # A pipeline takes words or what an encoder made of them, never both.
+        for name in ("prompt", "negative_prompt"):
+            if f"{name}_embeds" in arguments:
+                arguments[name] = None
+        return arguments
+
+    def _clip(self, output: Any, prompt: str, settings: Mapping[str, Any]) -> Clip:
+        """Return what the pipeline gave as a clip of the size and length that were asked for."""
+        pixels = to_pixels(self._frames(output, settings))
+        wanted = (self._length(settings), settings["height"], settings["width"], 3)
+        if pixels.shape != wanted:
+            raise GenerationError(f"the model gave frames of {pixels.shape} instead of {wanted}")
+        return Clip(frames=pixels, fps=float(settings["fps"]), facts=self._facts(prompt))
+
+    def _frames(self, output: Any, settings: Mapping[str, Any]) -> torch.Tensor | NDArray[np.uint8]:
+        """Return the frames of the output: (T, 3, H, W), 0.0-1.0; or pixels, (T, H, W, 3)."""
+        del settings
+        frames: torch.Tensor | NDArray[np.uint8] = output.frames[0]
+        return frames
+
+    def _length(self, settings: Mapping[str, Any]) -> int:
+        """Return how many frames there have to be."""
+        return int(settings["num_frames"])
+
+    def prompt_facts(self, prompt: str) -> dict[str, object]:
+        """Return how many tokens a prompt has and how many are read, and the text that is not."""
+        return self._facts(prompt)
+
+    def _facts(self, prompt: str) -> dict[str, object]:
+        """Return what the record says of the prompt."""
+        tokenizer, limit = self._tokenizer(), self._card.prompt_tokens
+        tokens = len(tokenizer(prompt).input_ids)
+        facts: dict[str, object] = {
+            "prompt_tokens": tokens,
+            "prompt_tokens_read": min(tokens, limit),
+        }
+        if tokens > limit:
+            facts["prompt_cut"] = cut_text(tokenizer, prompt, limit)
+        return facts
+
+    def _tokenizer(self) -> Any:
+        """Return the tokenizer whose limit the card names."""
+        return self._pipeline.tokenizer
+
+    def _clean(self) -> None:
+        """Take away what a stopped run leaves: components on the device, state in the hooks."""
+        self._pipeline.maybe_free_model_hooks()
+
+    def _call(self, **arguments: Any) -> Any:
+        try:
+            return self._pipeline(**arguments)
+        except BaseException as error:
+            self._clean()
+            if isinstance(error, TioMagicError) or not isinstance(error, Exception):
+                raise
+            raise translated(error) from error
+
+    def _picture(self, media: Media, settings: Mapping[str, Any]) -> Image.Image:
+        """Return a picture in exactly the size of the video, cropped and never stretched."""
+        return cover(load_image(media), int(settings["width"]), int(settings["height"]))
+
+
+def one_after_the_other(
+    ours: Callable[..., dict[str, Any]], theirs: Callable[..., Any] | None
+) -> Callable[..., dict[str, Any]]:
+    """Return a callback that calls ours and then the caller's, whose changes are passed on."""
+    if theirs is None:
+        return ours
+
+    def on_step_end(
+        pipeline: Any, index: int, timestep: Any, tensors: dict[str, Any]
+    ) -> dict[str, Any]:
+        tensors = ours(pipeline, index, timestep, tensors)
+        changed: dict[str, Any] | None = theirs(pipeline, index, timestep, tensors)
+        return tensors if changed is None else changed
+
+    return on_step_end
+
+
+def cut_text(tokenizer: Any, prompt: str, limit: int) -> str:
+    """Return the end of a prompt that a model does not read.
+
+    Args:
+        tokenizer: The model's own.
+        prompt: With more tokens than the limit.
+        limit: In tokens, with those that mark the ends.
+    """
+    # Only the fast ones know where in the text a token stands.
+    places = {"return_offsets_mapping": True} if tokenizer.is_fast else {}
+    words = tokenizer(prompt, add_special_tokens=False, **places)
+    marks = len(tokenizer(prompt).input_ids) - len(words.input_ids)
+    first = max(limit - marks, 0)
+    if tokenizer.is_fast:
+        return prompt[words.offset_mapping[first][0] :].strip()
+    text: str = tokenizer.decode(words.input_ids[first:])
+    return text.strip()
+
+
+LOST_DEVICE = (
+    "CUDA error",
+    "No CUDA GPUs are available",
+    "CUDA driver",
+    "HIP error",
+    "CUDNN_STATUS",
+)
+"""What torch says of a device that this process cannot use any more."""
+
+
+def translated(error: Exception) -> GenerationError:
+    """Return what an exception of a pipeline means, and what would help."""
+    text = str(error)
+    short = isinstance(error, torch.OutOfMemoryError) or "out of memory" in text.lower()
+    if short or "can't allocate memory" in text:
+        return GenerationError(
+            "the memory was not enough for this video. Ask for fewer frames or a smaller size, "
+            "or keep the weights off the device with memory='model_offload' or "
+            "memory='group_offload', or take a smaller model",
+            details={"cause": text[:500]},
+            code="out_of_memory",
+        )
+    if any(words in text for words in LOST_DEVICE):
+        return GenerationError(
+            f"the device does not answer any more: {text}",
+            details={"cause": text[:500]},
+            code="device_lost",
+        )
+    return GenerationError(
+        f"the model stopped: {type(error).__name__}: {text}", details={"cause": text[:500]}
+    )

@@ -1,0 +1,95 @@
+"""What the engines of pose guidance share: how the video of a motion is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tiomagic_domain.catalogue.skeleton_colours import AS_GIVEN, FIT, REAL, ColourOrder
+from tiomagic_domain.features import PoseGuidanceInputs
+from tiomagic_domain.media import Media
+from tiomagic_media.decode.frames import cover, load_video
+from tiomagic_media.pose.colour_order import colours_warning, in_order, read_order
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+_PACE = 1.1
+"""How many times faster or slower a motion may be seen before it is said."""
+
+
+def load_motion(
+    media: Media,
+    settings: Mapping[str, Any],
+    size: tuple[int, int],
+    shape: Callable[[Image.Image, int, int], Image.Image] = cover,
+) -> NDArray[np.uint8]:
+    """Return the frames of a motion for each frame of the video: uint8, (T, H, W, 3), RGB.
+
+    Args:
+        media: The video of the motion.
+        settings: With ``num_frames``, ``fps`` and ``pose_pace``.
+        size: Width and height.
+        shape: Makes a frame of that size.
+    """
+    fps = float(settings["fps"]) if _pace(settings) == REAL else None
+    return load_video(media, count=int(settings["num_frames"]), size=size, fps=fps, shape=shape)
+
+
+def as_read(
+    frames: NDArray[np.uint8], media: Media, settings: Mapping[str, Any], order: ColourOrder
+) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """Return given skeletons as a model reads them, and what the record says of it.
+
+    Args:
+        frames: uint8, (T, H, W, 3), of the video.
+        media: The video.
+        settings: With ``pose_colours``, unless the card has no such parameter.
+        order: The model's.
+    """
+    has = read_order(media, _colours(settings))
+    converted = has not in {None, order}
+    facts = {"model": order.value, "given": has.value if has else None, "converted": converted}
+    return in_order(frames, has, order), {"pose_colours": facts}
+
+
+def pose_warnings(inputs: object, settings: Mapping[str, Any], order: ColourOrder) -> Sequence[str]:
+    """Return what is to be said of a motion before a run: its colours, its pace, its length."""
+    if not isinstance(inputs, PoseGuidanceInputs):
+        return ()
+    said = []
+    if inputs.pose_video is not None:
+        said.append(colours_warning(inputs.pose_video, _colours(settings), order))
+    motion = inputs.pose_video or inputs.guiding_video
+    if motion is not None:
+        said.append(pace_warning(motion, settings))
+    return tuple(text for text in said if text is not None)
+
+
+def pace_warning(media: Media, settings: Mapping[str, Any]) -> str | None:
+    """Return what is to be said of how long a motion takes; None where it fits the video."""
+    if not media.fps:
+        return None
+    takes, lasts = media.frames / media.fps, int(settings["num_frames"]) / float(settings["fps"])
+    if 1 / _PACE <= takes / lasts <= _PACE:
+        return None
+    if _pace(settings) == FIT:
+        return (
+            f"the motion takes {takes:.1f} s and the video lasts {lasts:.1f} s: it is seen "
+            f"{takes / lasts:.2g} times as fast; pose_pace='real' keeps its pace"
+        )
+    rest = "the rest is left out" if takes > lasts else "then the last pose stays"
+    return (
+        f"the motion takes {takes:.1f} s and the video lasts {lasts:.1f} s: {rest}; num_frames "
+        "sets the length, and pose_pace='fit' spreads all of the motion over it"
+    )
+
+
+def _colours(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("pose_colours", AS_GIVEN))
+
+
+def _pace(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("pose_pace", FIT))

@@ -1,0 +1,154 @@
+"""Files that living processes hold locked, for those who cannot see them otherwise.
+
+A process of another container has no number here, and one of an earlier run of the machine has
+none any more. Each process that takes a job therefore makes a file of its own name in the state
+folder, which all that share the jobs share as well, and locks it for as long as it lives. The
+kernel releases the lock, whatever ends the process or the machine.
+
+Only a file system of one machine is trusted with that: a network drive may keep the locks of each
+machine to itself, and a file that nobody holds here may be held elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import sys
+import threading
+from pathlib import Path
+
+from tiomagic_domain.files.owner_only import make_private
+from tiomagic_domain.ports.processes import Life
+
+if sys.platform == "win32":  # pragma: no cover - it has no namespaces, and is not asked.
+
+    def lock(_descriptor: int) -> None:
+        """Refuse."""
+        raise OSError("there are no such locks here")
+
+    is_locked = lock
+else:
+    import fcntl
+
+    def lock(descriptor: int) -> None:
+        """Lock an open file until this process ends.
+
+        Not by ``flock``: a forked child would hold that one on after its parent's death.
+        """
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def is_locked(descriptor: int) -> bool:
+        """Return whether another process has locked an open file."""
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return True
+        return False
+
+
+KEPT = 128
+"""Files of the dead that stay, the newest: somebody may still ask for them."""
+
+LOCAL_FILE_SYSTEMS = frozenset(
+    {
+        *("bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "jfs", "ntfs3"),
+        *("overlay", "ramfs", "reiserfs", "tmpfs", "vfat", "xfs", "zfs"),
+    }
+)
+"""Of Linux: those that one machine at a time has mounted."""
+
+MOUNTS = Path("/proc/self/mountinfo")
+
+_held: dict[tuple[int, Path], int] = {}
+"""Descriptors by process and file. They stay open: closing one would give up the lock."""
+_lock = threading.Lock()
+
+
+class Presence:
+    """The files of one folder.
+
+    Args:
+        folder: Made when it is first needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def announce(self, name: str) -> None:
+        """Show that this process lives. Where that cannot be shown, it is seen by its number only.
+
+        Args:
+            name: Of the process, unlike that of any other.
+        """
+        with _lock, contextlib.suppress(OSError):
+            folder = self._folder.resolve()
+            key = (os.getpid(), folder / f"{name}.lock")
+            if key in _held:
+                return
+            make_private(folder)
+            with contextlib.suppress(OSError):  # Another process tidies at the same moment.
+                self._forget_old(folder)
+            _held[key] = _locked_file(key[1])
+
+    def life(self, name: str) -> Life:
+        """Return whether a process lives, as far as its file says."""
+        path = self._folder / f"{name}.lock"
+        if not _is_local(self._folder):
+            return Life.UNKNOWN
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return Life.UNKNOWN
+        try:
+            return Life.ALIVE if is_locked(descriptor) else Life.DEAD
+        except OSError:
+            return Life.UNKNOWN
+        finally:
+            os.close(descriptor)
+
+    def _forget_old(self, folder: Path) -> None:
+        """Remove files of the dead when there are many."""
+        files = sorted(folder.glob("*.lock"), key=lambda file: file.stat().st_mtime)
+        for file in files[:-KEPT]:
+            if (os.getpid(), file) not in _held and self.life(file.stem) is Life.DEAD:
+                file.unlink(missing_ok=True)
+
+
+def _locked_file(path: Path) -> int:
+    """Make a file that is locked from the moment when it has its name.
+
+    Raises:
+        OSError: when it is there already, or cannot be locked.
+    """
+    draft = path.with_name(f".{secrets.token_hex(8)}.part")
+    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        lock(descriptor)
+        os.link(draft, path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    finally:
+        draft.unlink()
+    return descriptor
+
+
+def _is_local(folder: Path) -> bool:
+    """Return whether a folder is on a file system that only one machine at a time has."""
+    if sys.platform != "linux":
+        return True
+    best, kind = "", ""
+    try:
+        resolved = str(folder.resolve())
+        lines = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return False
+    for line in lines:
+        fields, _, rest = line.partition(" - ")
+        point = re.sub(r"\\(\d{3})", lambda found: chr(int(found[1], 8)), fields.split()[4])
+        inside = resolved == point or resolved.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, rest.split()[0]
+    return kind in LOCAL_FILE_SYSTEMS

@@ -1,0 +1,160 @@
+"""Which process runs a job: named in the job, and found again by anybody who can see it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tiomagic_domain.ports.processes import Life
+from tiomagic_local.jobs.process_identity import Birth, boot_id, machine_seconds
+from tiomagic_local.jobs.process_locks import Presence
+
+SCHEME = "local"
+
+FOLDER = "processes"
+"""Folder of the state folder: a file for each process that has taken a job, see ``presence``."""
+
+END_S = 0.02
+"""Seconds between two looks at a process that was killed."""
+
+GONE_S = 30.0
+"""Seconds after which a process that was killed is given up: a driver may hold it for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A process on a machine."""
+
+    host: str
+    pid: int
+    birth: str
+    """Tells the process from every other one; see ``identity``."""
+
+    @classmethod
+    def current(cls) -> Self:
+        """Return this process."""
+        return cls(host=platform.node(), pid=os.getpid(), birth=str(Birth.of_this_process()))
+
+    @classmethod
+    def from_call_id(cls, call_id: str) -> Self | None:
+        """Return the process that a call id names, or None when it names none."""
+        scheme, _, rest = call_id.partition(":")
+        parts = rest.rsplit(":", 2)
+        if scheme != SCHEME or len(parts) != 3 or not parts[1].isascii() or not parts[2]:
+            return None
+        try:
+            pid = int(parts[1])
+        except ValueError:
+            return None
+        return cls(host=parts[0], pid=pid, birth=parts[2]) if pid > 0 else None
+
+    @property
+    def call_id(self) -> str:
+        """The process as a job names it."""
+        return f"{SCHEME}:{self.host}:{self.pid}:{self.birth}"
+
+    def is_running(self) -> bool | None:
+        """Return whether it runs, by its number; None where its number says nothing."""
+        birth = Birth.parse(self.birth)
+        if birth is None or not birth.is_seen_from_here or self.host != platform.node():
+            return None
+        return birth.is_running(self.pid)
+
+
+class SystemProcesses:
+    """The port ``Processes`` over the operating system. Thread-safe.
+
+    Args:
+        folder: Where the processes that share the jobs show that they live; without it, those of
+            other containers and of earlier runs of the machine cannot be judged.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._presence = None if folder is None else Presence(folder)
+        self._me: tuple[int, str] | None = None
+
+    @property
+    def host(self) -> str:
+        """The name of this machine."""
+        return platform.node()
+
+    def current(self) -> str:
+        """Return the call id of this process."""
+        if self._me is None or self._me[0] != os.getpid():
+            self._me = (os.getpid(), Worker.current().call_id)
+        me = Worker.from_call_id(self._me[1])
+        if self._presence is not None and me is not None:
+            self._presence.announce(_file_name(me))  # Again: the disk may have been full before.
+        return self._me[1]
+
+    def mark(self) -> str:
+        """Return ``<boot id> <seconds of the machine's monotonic clock>`` of this moment."""
+        seconds = machine_seconds()
+        if seconds is None:
+            return f"{boot_id()}-{os.getpid()} {time.monotonic():.3f}"  # Comparable with no other.
+        return f"{boot_id()} {seconds:.3f}"
+
+    def life(self, call_id: str) -> Life:
+        """Return whether a process runs, be it stopped by a signal; see the port."""
+        worker = Worker.from_call_id(call_id)
+        if worker is None:
+            return Life.UNKNOWN
+        running = worker.is_running()
+        if running is not None:
+            return Life.ALIVE if running else Life.DEAD
+        if self._presence is None or Birth.parse(worker.birth) is None:
+            return Life.UNKNOWN
+        return self._presence.life(_file_name(worker))
+
+    def may_end(self, call_id: str) -> bool:
+        """Return whether this process may kill another one, and knows that it is the right one."""
+        worker = Worker.from_call_id(call_id)
+        if worker is None or not worker.is_running():
+            return False
+        try:
+            os.kill(worker.pid, 0)
+        except OSError:
+            return False
+        return True
+
+    def end(self, call_id: str) -> bool:
+        """Kill a process and wait until it is gone; see the port."""
+        worker = Worker.from_call_id(call_id)
+        if worker is None or worker.is_running() is None:
+            return False
+        deadline = time.monotonic() + GONE_S
+        while worker.is_running():
+            if not _kill(worker) or time.monotonic() > deadline:
+                return False
+            time.sleep(END_S)
+        return True
+
+
+def _kill(worker: Worker) -> bool:
+    """Kill exactly this process; False when it belongs to another user."""
+    try:
+        if not hasattr(os, "pidfd_open"):
+            if worker.is_running():
+                os.kill(worker.pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+            return True
+        # A descriptor stays with its process: the number may go to another one at any moment.
+        descriptor = os.pidfd_open(worker.pid)
+        try:
+            if worker.is_running():
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        finally:
+            os.close(descriptor)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return True
+
+
+def _file_name(worker: Worker) -> str:
+    return f"{worker.pid}-{worker.birth}"

@@ -1,0 +1,175 @@
+"""The folder where finished videos wait until they are saved, and who is making which.
+
+============================  =====================================================================
+``<job id>.mp4``              finished; nobody has taken it yet
+``<job id>.run``              the call id of the process that makes it
+``.<job id>.mp4.*.part``      half written
+============================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError
+from tiomagic_domain.files.durability import is_unsupported
+from tiomagic_domain.files.owner_only import make_private
+from tiomagic_domain.media import VideoFile
+from tiomagic_domain.ports.processes import Life, Processes
+from tiomagic_local.jobs.processes import Worker
+
+DRAFT_S = 60.0
+"""Seconds after which a half-written file whose job nobody has taken on is left over for sure: a
+claim itself is half written before it is there."""
+
+
+class Spool:
+    """Keeps the spool folder.
+
+    Args:
+        folder: Made when it is first written to.
+        processes: Says who lives.
+    """
+
+    def __init__(self, folder: Path, processes: Processes) -> None:
+        self._folder = folder
+        self._processes = processes
+
+    def path(self, job_id: str) -> Path:
+        """Return where the finished video of a job lies or will lie."""
+        return self._folder / f"{job_id}.mp4"
+
+    def finished(self, job_id: str) -> VideoFile | None:
+        """Return the finished video of a job with its recipe, or None."""
+        path = self.path(job_id)
+        if not path.is_file():
+            return None
+        from tiomagic_media.encode.mp4 import read_recipe
+
+        try:
+            return VideoFile(path=path, recipe=read_recipe(path))
+        except ResourceNotFoundError:
+            return None  # Its worker has taken it home between the two looks.
+
+    def worker(self, job_id: str) -> Worker | None:
+        """Return the process that has taken a job on, dead or alive, or None."""
+        try:
+            return Worker.from_call_id(self._claim(job_id).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def check(self, cause: Exception) -> None:
+        """Look whether the folder can be written.
+
+        Args:
+            cause: What went wrong before.
+
+        Raises:
+            ProcessingError: when it cannot.
+        """
+        draft = self._folder / f".{uuid.uuid4().hex[:8]}.part"
+        try:
+            draft.write_bytes(bytes(4096))
+            draft.unlink()
+        except OSError as error:
+            raise self._unwritable(error) from cause
+
+    @contextlib.contextmanager
+    def claimed(self, job_id: str, worker: Worker) -> Iterator[Worker | None]:
+        """Take a job on for the time of the block.
+
+        Gives None when the job is ours now, else the process that has it: one that lives, or
+        cannot be seen from here.
+
+        Raises:
+            ProcessingError: when the folder cannot be written.
+        """
+        holder = self._take(job_id, worker)
+        try:
+            yield holder
+        finally:
+            if holder is None:
+                with contextlib.suppress(OSError):  # It is swept later, when the folder is back.
+                    self._claim(job_id).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what dead processes have left half done. Finished videos stay."""
+        for claim in self._folder.glob("*.run"):
+            if not self._is_held(claim.stem):
+                claim.unlink(missing_ok=True)
+        for part in self._folder.glob(".*.part"):
+            job_id = part.name.removeprefix(".").partition(".")[0]
+            if not self._is_held(job_id) and _age(part) > DRAFT_S:
+                part.unlink(missing_ok=True)
+
+    def _take(self, job_id: str, worker: Worker) -> Worker | None:
+        claim = self._claim(job_id)
+        try:
+            make_private(self._folder)
+            while True:
+                with contextlib.suppress(FileExistsError):
+                    _create(claim, worker.call_id)
+                    return None
+                holder = self.worker(job_id)
+                if holder is not None and self._may_live(holder):
+                    return holder
+                claim.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> ProcessingError:
+        return ProcessingError(
+            f"the folder {str(self._folder)!r} for videos in the making cannot be written: {error}",
+            code="spool_unwritable",
+        )
+
+    def _is_held(self, job_id: str) -> bool:
+        worker = self.worker(job_id)
+        return worker is not None and self._may_live(worker)
+
+    def _may_live(self, worker: Worker) -> bool:
+        return self._processes.life(worker.call_id) is not Life.DEAD
+
+    def _claim(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.run"
+
+
+def _age(path: Path) -> float:
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime
+    return 0.0
+
+
+def _lacks_links(error: OSError) -> bool:
+    """Return whether a drive has no second names of a file, as network drives and FAT have none."""
+    return is_unsupported(error) or error.errno in {errno.EPERM, errno.EMLINK}
+
+
+def _create(path: Path, text: str) -> None:
+    """Write a file that was not there, whole at the moment when it appears.
+
+    Raises:
+        FileExistsError: when it is there.
+    """
+    while True:
+        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        draft.write_text(text, encoding="utf-8")
+        try:
+            os.link(draft, path)
+        except FileNotFoundError:
+            continue  # The date jumped, and it was swept as if it were old.
+        except OSError as error:
+            if isinstance(error, FileExistsError) or not _lacks_links(error):
+                raise
+            # Not whole from the first moment, which is all that such a drive can do.
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+        finally:
+            draft.unlink(missing_ok=True)
+        return

@@ -1,0 +1,45 @@
+"""What is said of LoRAs, and of a transformer's file, that are used in part. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from tiomagic_domain.catalogue.lora import Lora
+
+FIELDS = frozenset(field.name for field in fields(Lora))
+"""Of an entry of the argument ``loras``; what else a record has of one is about the run."""
+
+
+def named(fact: Mapping[str, Any]) -> Lora:
+    """Return the LoRA that a record speaks of."""
+    return Lora(**{name: value for name, value in fact.items() if name in FIELDS})
+
+
+def partly_applied(facts: Mapping[str, Any], acceleration: Mapping[str, Any]) -> list[str]:
+    """Return what is to be said of files of which not all is used, one text a file.
+
+    Args:
+        facts: Of a run.
+        acceleration: Of the same run, of what makes it fast.
+    """
+    worn = [
+        *facts.get("weights", {}).get("loras", ()),
+        *acceleration.get("few_steps", ()),
+        *facts.get("loras", ()),
+    ]
+    said = [_said(fact) for fact in worn if fact.get("left_out")]
+    file = facts.get("weights", {}).get("transformer", {})
+    unused = [f"{count} of the {part}" for part, count in sorted(file.get("unused", {}).items())]
+    if unused:
+        said.append(f"{file['file']}: tensors that are not used: {', '.join(unused)}")
+    return said
+
+
+def _said(fact: Mapping[str, Any]) -> str:
+    left = fact["left_out"]
+    total = fact["layers"] + left["layers"]
+    why = ", ".join(f"{count} {reason}" for reason, count in left["why"].items())
+    such = f", such as {left['such_as'][0]!r}" if left["such_as"] else ""
+    return f"{named(fact).label}: {left['layers']} of its {total} layers are not used ({why}{such})"

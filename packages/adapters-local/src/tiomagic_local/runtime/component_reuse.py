@@ -1,0 +1,145 @@
+"""What the next model has as well, to the last bit: its text encoder is not loaded again.
+
+Models of one family often differ in their transformer alone, and the encoder is the larger part of
+what a change of model reads. Whether two are the same is decided by their files, class and type,
+never by their names; hooks and adapters have to be gone, or the encoder is loaded anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.weights.locate import Weights
+from tiomagic_local.weights.single_file import read_index
+
+if TYPE_CHECKING:
+    import torch
+
+NAMES = ("text_encoder", "text_encoder_2", "text_encoder_3")
+"""Components that may be the same in two models, and are worth it."""
+
+READ = frozenset({".json", ".safetensors"})
+"""Endings of the files that a component is loaded from."""
+
+ORIGIN = frozenset({"_name_or_path", "transformers_version", "_diffusers_version"})
+"""Words of a configuration that say where it came from and change nothing."""
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+GIB = 2**30
+
+Identity = tuple[object, ...]
+"""Equal for two components exactly when loading either gives the same tensors."""
+
+
+def identities(
+    weights: Weights, *, fp32: tuple[str, ...], dtype: torch.dtype
+) -> dict[str, Identity]:
+    """Return what makes each text encoder of a pipeline what it is, by its name.
+
+    Args:
+        weights: On this machine.
+        fp32: Components that are loaded in fp32.
+        dtype: Type of all others.
+    """
+    parts = {found.part.name: found for found in weights.parts}
+    index = read_index(weights.folder)
+    found: dict[str, Identity] = {}
+    for name in NAMES:
+        if name in parts:
+            kind = [parts[name].part.library, parts[name].part.kind]
+            folder = parts[name].folder
+        else:
+            # A component that a pipeline does without has no class.
+            kind = index.get(name) or [None]
+            folder = weights.folder / name
+        if None not in kind and folder.is_dir():
+            type_ = "float32" if name in fp32 else str(dtype).removeprefix("torch.")
+            found[name] = (*kind, type_, *_contents(folder))
+    return found
+
+
+def taken_off(pipeline: Any, plan: Plan) -> dict[str, torch.nn.Module]:
+    """Return the text encoders of a pipeline that is not needed any more, free of what was on them.
+
+    Args:
+        pipeline: Not used afterwards.
+        plan: Where its weights wait.
+    """
+    import torch
+
+    # Its hooks hold the weights in pieces of their own making, each in memory of its own.
+    if plan is Plan.GROUP_OFFLOAD:
+        return {}
+    pipeline.remove_all_hooks()
+    parts = {name: getattr(pipeline, name, None) for name in NAMES}
+    return {
+        name: part
+        for name, part in parts.items()
+        if isinstance(part, torch.nn.Module) and is_bare(part)
+    }
+
+
+def is_bare(part: torch.nn.Module) -> bool:
+    """Say whether a component is as it was loaded: whole, unquantised, no hook and no adapter."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    if getattr(part, "is_quantized", False) or getattr(part, "peft_config", None):
+        return False
+    if any(tensor.is_meta for tensor in part.parameters()):
+        return False
+    return not any(
+        module._forward_hooks  # noqa: SLF001 - torch has no other word for it
+        or module._forward_pre_hooks  # noqa: SLF001
+        or hasattr(module, "_hf_hook")
+        or hasattr(module, "_diffusers_hook")
+        or isinstance(module, BaseTunerLayer)
+        for module in part.modules()
+    )
+
+
+def lying_on(parts: Mapping[str, torch.nn.Module], device: torch.device) -> float:
+    """Return how many GiB of a device's memory some components hold."""
+    tensors = [
+        tensor for part in parts.values() for tensor in (*part.parameters(), *part.buffers())
+    ]
+    # The encoder and its embedding may be two names of one tensor.
+    here = {id(tensor): tensor.nbytes for tensor in tensors if tensor.device.type == device.type}
+    return sum(here.values()) / GIB
+
+
+def _contents(folder: Path) -> Iterator[tuple[str, object]]:
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".json":
+            yield path.name, _meaning(path)
+        elif path.suffix in READ:
+            yield path.name, _file(path)
+
+
+def _meaning(path: Path) -> str:
+    """Return what a JSON file says, in one way of writing it."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        said = json.loads(text)
+    except ValueError:
+        # The loader will say so, in its own words.
+        return text
+    if isinstance(said, dict):
+        said = {name: value for name, value in said.items() if name not in ORIGIN}
+    return json.dumps(said, sort_keys=True)
+
+
+def _file(path: Path) -> tuple[object, ...]:
+    """Return what tells a large file from others, without reading it."""
+    if path.is_symlink():
+        # The hub's cache names a file by the digest of its content.
+        target = path.readlink()
+        if target.parent.name == "blobs" and DIGEST.fullmatch(target.name):
+            return ("sha256", target.name)
+    stat = path.stat()
+    return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)

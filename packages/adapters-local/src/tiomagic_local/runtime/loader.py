@@ -1,0 +1,244 @@
+"""From a folder of weights to a pipeline that is ready on its device."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
+from tiomagic_local.checkpoint.folders import check_component
+from tiomagic_local.checkpoint.variants import variant_of
+from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.torch_env.quiet import quiet
+from tiomagic_local.weights.locate import PartWeights, Weights
+from tiomagic_local.weights.single_file import (
+    TRANSFORMER,
+    empty,
+    load_transformer,
+    read_index,
+    reader,
+)
+
+
+def load_pipeline(
+    weights: Weights,
+    *,
+    pipeline: str,
+    fp32: tuple[str, ...],
+    dtype: torch.dtype,
+    device: torch.device,
+    plan: Plan,
+    components: Callable[[Path], Mapping[str, Any]] | None = None,
+    loaded: Mapping[str, torch.nn.Module] | None = None,
+) -> Any:
+    """Load a pipeline and put it where the plan wants it.
+
+    Args:
+        weights: Checked to be for this pipeline.
+        pipeline: Name of the class in diffusers.
+        fp32: Components that stay in fp32.
+        dtype: Type of all others.
+        device: Where it is to run.
+        plan: Where its weights wait.
+        components: Takes the folder and loads what is not loaded as the folder says.
+        loaded: Components that are here already, in the place of those in the folder.
+
+    Raises:
+        ConfigurationError: when the files are damaged or incomplete.
+    """
+    import diffusers
+
+    types = {"default": dtype} | dict.fromkeys(fp32, torch.float32)
+    here = dict(loaded or {})
+    with quiet(), _shards_in_parallel():
+        with _damage_told(weights):
+            parts = here | _parts(weights, types, dtype, without=here)
+            if components is not None:
+                parts |= components(weights.folder)
+            with _lacking_named(weights, without=here):
+                made = getattr(diffusers, pipeline).from_pretrained(
+                    weights.folder,
+                    dtype=types,
+                    use_safetensors=True,
+                    local_files_only=True,
+                    # Code from a repository is never run.
+                    trust_remote_code=False,
+                    **_straight_to(device, plan),
+                    **parts,
+                )
+            _check_whole(made, weights, without=here)
+        if plan is not Plan.RESIDENT:
+            # What waits elsewhere must not lie on the device beforehand: it would stay there.
+            for part in here.values():
+                part.to("cpu")
+        _place(made, plan, device)
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+@contextlib.contextmanager
+def _shards_in_parallel() -> Iterator[None]:
+    """Have diffusers read the files of a model side by side, as transformers does by itself.
+
+    One reader does not use what a network volume or an array of disks can give. The library reads
+    its variable once, when it is imported, which may be long ago.
+    """
+    from diffusers.models import modeling_utils
+
+    before = modeling_utils.HF_ENABLE_PARALLEL_LOADING
+    modeling_utils.HF_ENABLE_PARALLEL_LOADING = True
+    try:
+        yield
+    finally:
+        modeling_utils.HF_ENABLE_PARALLEL_LOADING = before
+
+
+@contextlib.contextmanager
+def _damage_told(weights: Weights) -> Iterator[None]:
+    """Turn what the libraries say of damaged or missing files into an error of ours."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise _damaged(error, weights) from error
+    except Exception as error:
+        # The safetensors reader has an exception of its own that inherits from nothing else.
+        if type(error).__module__.partition(".")[0].startswith("safetensors"):
+            raise _damaged(error, weights) from error
+        raise
+
+
+def _parts(
+    weights: Weights,
+    types: Mapping[str, torch.dtype],
+    dtype: torch.dtype,
+    *,
+    without: Collection[str],
+) -> dict[str, Any]:
+    """Load the components that do not come from the folder of the pipeline."""
+    given = {} if weights.transformer is None else {TRANSFORMER: weights.transformer}
+    parts = {
+        found.part.name: _load_part(found, types.get(found.part.name, dtype))
+        for found in weights.parts
+        if found.part.name not in given and found.part.name not in without
+    }
+    parts |= {name: _from_one_file(file, weights, dtype) for name, file in given.items()}
+    return parts | _variants(weights, types, dtype, without={*parts, *without})
+
+
+def _variants(
+    weights: Weights, types: Mapping[str, torch.dtype], dtype: torch.dtype, *, without: set[str]
+) -> dict[str, Any]:
+    """Load the components that the folder has in a variant alone, such as ``fp16``."""
+    parts = {}
+    for name, said in read_index(weights.folder).items():
+        folder = weights.folder / name
+        if name in without or not isinstance(said, list) or None in said or not folder.is_dir():
+            continue
+        variant = variant_of(folder)
+        if variant is not None:
+            kind = getattr(importlib.import_module(said[0]), said[1])
+            given = {"dtype": types.get(name, dtype), "use_safetensors": True, "variant": variant}
+            parts[name] = kind.from_pretrained(folder, local_files_only=True, **given)
+    return parts
+
+
+@contextlib.contextmanager
+def _lacking_named(weights: Weights, *, without: Container[str]) -> Iterator[None]:
+    """Say which tensors lack, where the library stumbles over them without a name."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "meta tensor" not in str(error):
+            raise
+        for name, said in read_index(weights.folder).items():
+            folder = weights.folder / name
+            if isinstance(said, list) and said[0] == "diffusers" and folder.is_dir():
+                kind = getattr(importlib.import_module("diffusers"), said[1])
+                if name not in without and hasattr(kind, "load_config"):
+                    _check_empty(kind, folder)
+        raise
+
+
+def _check_empty(kind: Any, folder: Path) -> None:
+    if issubclass(kind, torch.nn.Module):
+        check_component(empty(kind, folder), folder)
+
+
+def _check_whole(made: Any, weights: Weights, *, without: Container[str]) -> None:
+    """Look whether each component of the folder has all of its numbers, and as they are meant.
+
+    Raises:
+        ValueError: when one has not.
+    """
+    from diffusers import ModelMixin
+
+    others = {found.part.name for found in weights.parts}
+    if weights.transformer is not None:
+        others.add(TRANSFORMER)
+    for name, part in made.components.items():
+        if isinstance(part, ModelMixin) and name not in others and name not in without:
+            check_component(part, weights.folder / name)
+
+
+def _load_part(found: PartWeights, dtype: torch.dtype) -> Any:
+    kind = getattr(importlib.import_module(found.part.library), found.part.kind)
+    # What prepares the inputs has no weights, and so no type.
+    has_weights = issubclass(kind, torch.nn.Module)
+    given: dict[str, Any] = {"dtype": dtype, "use_safetensors": True} if has_weights else {}
+    variant = variant_of(found.folder) if has_weights else None
+    given |= {} if variant is None else {"variant": variant}
+    return kind.from_pretrained(found.folder, local_files_only=True, **given)
+
+
+def _from_one_file(file: Path, weights: Weights, dtype: torch.dtype) -> Any:
+    read = reader(file, read_index(weights.folder), [found.part for found in weights.parts])
+    folders = {found.part.name: found.folder for found in weights.parts}
+    configuration = folders.get(TRANSFORMER, weights.folder / TRANSFORMER)
+    return load_transformer(file, read, configuration, dtype)
+
+
+def _damaged(error: Exception, weights: Weights) -> TioMagicError:
+    text = str(error).strip().splitlines()
+    first = text[0] if text else type(error).__name__
+    # With a file in its place the transformer is the likely cause, and the words of the error say
+    # what of it does not fit.
+    place = weights.transformer or weights.folder
+    return ConfigurationError(
+        f"the weights in {str(place)!r} cannot be loaded: {first}. Files are missing, "
+        "damaged, or in another format than safetensors",
+        details={"cause": str(error)[:500]},
+    )
+
+
+def _straight_to(device: torch.device, plan: Plan) -> dict[str, str]:
+    """Return what brings each tensor from the file to the device, with no whole copy on the way.
+
+    The library takes a device by its kind only, so the weights for a second GPU go the long way.
+    """
+    if plan is not Plan.RESIDENT:
+        return {}
+    return {} if device.index else {"device_map": device.type}
+
+
+def _place(pipeline: Any, plan: Plan, device: torch.device) -> None:
+    match plan:
+        case Plan.RESIDENT:
+            pipeline.to(device)
+        case Plan.MODEL_OFFLOAD:
+            # Nothing may lie on the device beforehand: it would stay there.
+            pipeline.enable_model_cpu_offload(device=device)
+        case Plan.GROUP_OFFLOAD:
+            # The VAE stays: it is small, and its caches do not go together with these hooks.
+            pipeline.enable_group_offload(
+                onload_device=device,
+                offload_device=torch.device("cpu"),
+                offload_type="leaf_level",
+                use_stream=device.type == "cuda",
+                exclude_modules=["vae"],
+            )
+            pipeline.vae.to(device)

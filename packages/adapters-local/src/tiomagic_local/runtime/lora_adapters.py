@@ -1,0 +1,259 @@
+"""LoRAs on a loaded pipeline: put on, counted, and taken off again without a trace.
+
+Which layers of a file the model has is found out here, layer by layer, and not left to a library
+that passes over what it does not know: see ``lora``. Low-rank changes of linear layers are layers
+of peft beside them; all others are added to tensors whose former values are kept. What is taken off
+leaves the weights as they were, bit for bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError, safe_open
+
+from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
+from tiomagic_local.lora.fitting import Fit, fit, joined
+from tiomagic_local.lora.naming import Names
+from tiomagic_local.lora.offsets import Offsets
+from tiomagic_local.lora.scaling import Scaling
+from tiomagic_local.lora.tensors import Contents, sort
+from tiomagic_local.torch_env.quiet import quiet
+from tiomagic_local.weights.lora_files import FoundLora
+
+if TYPE_CHECKING:
+    import torch
+
+MODEL, TURBO, CALL = "model", "turbo", "call"
+"""First parts of the names of adapters: those that stay with a model, those that a call has on for
+the sake of speed, and those that it names."""
+MODEL_FAILED = (
+    "the model is made by a LoRA that could not be put on its weights, and does not run without it"
+)
+FEW_STEPS_FAILED = "turbo is a LoRA on the model that could not be put on its weights"
+SECOND = "transformer_2"
+OTHER_EXPERT = "other expert"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worn:
+    """What is on a pipeline for a call; each as a recipe names it, with its number of layers."""
+
+    call: Sequence[Mapping[str, Any]] = ()
+    few_steps: Sequence[Mapping[str, Any]] = ()
+
+
+class Adapters:
+    """The LoRAs on one pipeline.
+
+    Args:
+        pipeline: Loaded and placed; nobody else puts LoRAs on it.
+    """
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+        self._scales: dict[str, dict[str, float]] = {}
+        self._kept: dict[str, dict[str, float]] = {}
+        """Those that belong to the model."""
+        self._names: dict[str, Names] = {}
+        self._offsets: dict[str, Offsets] = {}
+
+    def keep(self, found: Sequence[FoundLora]) -> list[dict[str, Any]]:
+        """Put on the LoRAs that belong to the model, for as long as it is loaded.
+
+        Returns:
+            For the record, each as a recipe names it and with the number of layers it changes.
+
+        Raises:
+            ConfigurationError: when one is for another architecture, or fits no layer.
+        """
+        facts = self._put_on_own(found, MODEL, MODEL_FAILED)
+        self._kept = copy.deepcopy(self._scales)
+        return facts
+
+    @contextlib.contextmanager
+    def worn(
+        self,
+        found: Sequence[FoundLora],
+        *,
+        few_steps: Sequence[FoundLora] = (),
+        strength: float | None = None,
+    ) -> Iterator[Worn]:
+        """Have the LoRAs of a call on for the time of the block.
+
+        Args:
+            found: Those of the call.
+            few_steps: Those that it has on for the sake of speed.
+            strength: Scale of the model's own in this call; None for the one that they have.
+
+        Raises:
+            ValidationError: when one of the call's does not fit.
+            ConfigurationError: when one for few steps does not.
+        """
+        if not found and not few_steps and strength is None:
+            yield Worn()
+            return
+        try:
+            with quiet(), _several_are_meant():
+                if strength is not None:
+                    self._strengthen(strength)
+            quick = self._put_on_own(few_steps, TURBO, FEW_STEPS_FAILED)
+            with quiet(), _several_are_meant():
+                facts = [self._put_on(item, f"{CALL}_{index}") for index, item in enumerate(found)]
+            yield Worn(call=facts, few_steps=quick)
+        finally:
+            with quiet(), _several_are_meant():
+                self._take_off()
+
+    def _put_on_own(self, found: Sequence[FoundLora], kind: str, why: str) -> list[dict[str, Any]]:
+        """Put on LoRAs that no call has named, so that none can be blamed for them."""
+        try:
+            with quiet(), _several_are_meant():
+                return [self._put_on(item, f"{kind}_{index}") for index, item in enumerate(found)]
+        except ValidationError as error:
+            raise ConfigurationError(f"{why}: {error.message}", details=error.details) from error
+
+    def _put_on(self, found: FoundLora, name: str) -> dict[str, Any]:
+        lora = found.lora
+        if getattr(self._pipeline, lora.component, None) is None:
+            raise _unfit(lora, f"this model has no component {lora.component!r}")
+        tensors, metadata = _read(found)
+        contents = sort(tensors)
+        scaling = Scaling.read(found.path, metadata)
+        fits: dict[str, Fit] = {}
+        meant = self._meant(lora, contents)
+        for component, layers in meant.items():
+            part = getattr(self._pipeline, component)
+            names = self._names_of(component)
+            found_fit = fit(contents, tensors, part, names, scaling=scaling, layers=layers)
+            refusal = found_fit.refusal()
+            if refusal is not None:
+                raise _unfit(lora, refusal)
+            fits[component] = found_fit
+        for component, found_fit in fits.items():
+            self._wear(component, found_fit, name, lora)
+        whole = joined(list(fits.values()))
+        other = len(contents.layers) - sum(map(len, meant.values()))
+        if other:
+            whole.elsewhere[OTHER_EXPERT] = other
+        return {**found.pinned.to_dict(), **whole.facts()}
+
+    def _meant(self, lora: Lora, contents: Contents) -> dict[str, list[str]]:
+        """Return which layers of a file are for which component.
+
+        A file may have both experts of a model, and says which is which in its names.
+        """
+        names = self._names_of(lora.component)
+        experts = {layer: names.find(layer).expert for layer in contents.layers}
+        second = [layer for layer, expert in experts.items() if expert == 2]
+        others = [layer for layer in experts if layer not in set(second)]
+        if not second:
+            return {lora.component: list(experts)}
+        if getattr(self._pipeline, SECOND, None) is None:
+            return {lora.component: others or second}
+        if lora.component == SECOND:
+            return {SECOND: second}
+        meant = {lora.component: others, SECOND: second}
+        return {component: layers for component, layers in meant.items() if layers}
+
+    def _names_of(self, component: str) -> Names:
+        if component not in self._names:
+            self._names[component] = Names(getattr(self._pipeline, component))
+        return self._names[component]
+
+    def _wear(self, component: str, found: Fit, name: str, lora: Lora) -> None:
+        part = getattr(self._pipeline, component)
+        if found.pairs:
+            tensors = {}
+            for layer, (down, up) in found.pairs.items():
+                tensors[f"{layer}.lora_A.weight"], tensors[f"{layer}.lora_B.weight"] = down, up
+            try:
+                part.load_lora_adapter(
+                    tensors,
+                    prefix=None,
+                    adapter_name=name,
+                    low_cpu_mem_usage=True,
+                    _pipeline=self._pipeline,
+                )
+            # All was compared before; what is left is a surprise of the libraries.
+            except (ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+                said = " ".join(str(error).split())[:300]
+                message = f"does not fit this model ({type(error).__name__}: {said})"
+                raise _unfit(lora, message) from error
+        if found.changes:
+            self._offsets.setdefault(component, Offsets(part)).put(name, found.changes)
+        scales = self._scales.setdefault(component, {})
+        scales[name] = lora.scale
+        self._scale(component, scales)
+
+    def _scale(self, component: str, scales: Mapping[str, float]) -> None:
+        """Give each LoRA on a component its scale."""
+        part = getattr(self._pipeline, component)
+        paired = [name for name in scales if name in getattr(part, "peft_config", {})]
+        if paired:
+            part.set_adapters(paired, [scales[name] for name in paired])
+        if component in self._offsets:
+            self._offsets[component].show(scales)
+
+    def _strengthen(self, strength: float) -> None:
+        """Give the model's own LoRAs another scale, until the call's are taken off."""
+        for component, scales in self._scales.items():
+            scales.update(dict.fromkeys(scales, strength))
+            self._scale(component, scales)
+
+    def _take_off(self) -> None:
+        """Take off what belongs to a call; what belongs to the model stays as it was."""
+        self._scales = copy.deepcopy(self._kept)
+        for component in {*self._names, *self._offsets}:
+            stays = self._scales.get(component, {})
+            if component in self._offsets:
+                # Before peft rearranges what is on the device.
+                self._offsets[component].remove(stays)
+                self._offsets[component].show(stays)
+            self._unload(getattr(self._pipeline, component), stays)
+
+    def _unload(self, part: torch.nn.Module, stays: Mapping[str, float]) -> None:
+        worn = list(getattr(part, "peft_config", {}))
+        paired = [name for name in worn if name in stays]
+        # One that failed half way is not among the scales, but may be in the component.
+        goes = [name for name in worn if name not in stays]
+        given: Any = part
+        if goes and not paired:
+            given.unload_lora()
+        elif goes:
+            given.delete_adapters(goes)
+        if paired:
+            given.set_adapters(paired, [stays[name] for name in paired])
+
+
+def _read(found: FoundLora) -> tuple[dict[str, torch.Tensor], Mapping[str, str]]:
+    """Return the tensors of a file and what its header says."""
+    try:
+        with safe_open(found.path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - no mapping.
+    except (SafetensorError, OSError) as error:
+        raise _unfit(found.lora, f"cannot be read, or is damaged ({error})") from error
+
+
+@contextlib.contextmanager
+def _several_are_meant() -> Iterator[None]:
+    """Silence peft's warnings that there is another adapter, and that one has gone.
+
+    And that a name may also be the end of another layer's: the tensors decide which is meant.
+    """
+    with warnings.catch_warnings():
+        for words in ("Already found a `peft_config`", "Adapter .* was active which is now"):
+            warnings.filterwarnings("ignore", words, UserWarning)
+        warnings.filterwarnings("ignore", "While injecting the PEFT adapters", RuntimeWarning)
+        yield
+
+
+def _unfit(lora: Lora, message: str) -> ValidationError:
+    problem = Problem(field="loras", message=f"{lora.label}: {message}", given=repr(lora.label))
+    return ValidationError.of([problem], subject="the LoRAs")

@@ -1,0 +1,387 @@
+"""The one pipeline that this process keeps loaded."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_domain.errors import GenerationError
+from tiomagic_domain.ports.provider import Request
+from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_local.engines import find_engine
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.runtime.component_reuse import Identity, identities, lying_on
+from tiomagic_local.runtime.memory_plan import Choice, Plan, choose, demand_of
+from tiomagic_local.torch_env.devices import Peak, members, watched_memory
+from tiomagic_local.torch_env.imports import uncollected
+from tiomagic_local.weights.locate import Weights, find_weights, local_folder
+from tiomagic_local.weights.lora_files import FoundLora, find_loras
+
+if TYPE_CHECKING:
+    import torch
+
+    from tiomagic_local.context_parallel.leader import Leader
+
+OUT_OF_MEMORY = "out_of_memory"
+"""Code of the error of an engine whose device was too small."""
+
+TILES = "vae_tiles"
+"""A setting of a second try alone: true for a VAE that works in tiles whatever fits."""
+
+LISTEN_S = 0.2
+"""Seconds between two looks for a call to stop, while another generation is waited for."""
+
+
+@contextlib.contextmanager
+def alone(_request: Request, cancel: CancelToken) -> Iterator[CancelToken]:
+    """Make a call on one device."""
+    yield cancel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A model that is ready to run."""
+
+    engine: Any
+    """Has a method for each feature of its cards."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Device, types, memory plan and weights, for the record."""
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    """The hub's commits that it was made from, by repository."""
+    loras: Sequence[Mapping[str, Any]] = ()
+    """Those of the call, as a recipe names them, each with the number of layers it changes."""
+    smaller: Plan | None = None
+    """The memory plan to try if this one turns out to be too large; None for no other."""
+    running: Any = None
+    """What makes it fast; its ``facts()`` are complete when the run is over."""
+    along: Callable[[Request, CancelToken], AbstractContextManager[CancelToken]] = alone
+    """Has the other devices of a group make the same call for the time of a block."""
+    peak: Peak = field(default_factory=Peak)
+    """The most memory that the run takes of the device; complete when it is over."""
+    transformers: Sequence[Any] = ()
+    """What a group of devices splits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a model is loaded from."""
+
+    engine: Any
+    """The class of its engine."""
+    weights: Weights
+    dtype: torch.dtype
+    identities: Mapping[str, Identity]
+    """Of its text encoders."""
+    kept: Mapping[str, torch.nn.Module]
+    """Those of the model before that are its own as well."""
+
+
+class Runtime:
+    """Loads models, keeps the last one, and lets one generation run at a time.
+
+    Thread-safe. Two runtimes in one process do not know of each other's memory.
+
+    Args:
+        options: Where weights come from and what they run on.
+        follows: True in a process that helps another one with its videos, see ``parallel``.
+    """
+
+    def __init__(self, options: LocalOptions | None = None, *, follows: bool = False) -> None:
+        self._options = options or LocalOptions()
+        self._follows = follows
+        self._group = members(self._options.device)
+        self._leader: Leader | None = None
+        self._lock = threading.Lock()
+        self._key: tuple[object, ...] | None = None
+        self._loaded: Loaded | None = None
+        self._identities: Mapping[str, Identity] = {}
+        self._pipeline: Any = None
+        self._adapters: Any = None
+        self._accelerator: Any = None
+        self._device: torch.device | None = None
+        self._tiling: Any = None
+
+    @property
+    def options(self) -> LocalOptions:
+        """Where weights come from and what they run on."""
+        return self._options
+
+    @contextlib.contextmanager
+    def use(
+        self,
+        card: ModelCard,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Iterator[Loaded]:
+        """Give a model for one generation, loaded if it is not the one that is kept.
+
+        Args:
+            card: The model.
+            settings: Of the generation; size, length and ``memory`` decide the plan, ``revisions``
+                the commits of the weights. Its ``loras`` are on the model for the time of the
+                block, and its ``lora_alpha`` is the scale of the LoRAs that make the model.
+            progress: Told when something is waited for, downloaded or loaded.
+            cancel: Asked while another generation is waited for, and before loading.
+
+        Raises:
+            ConfigurationError, AuthenticationError, APIError: when it cannot be loaded.
+            ValidationError: when a LoRA is not there, or does not fit the model.
+        """
+        self._take_turn(progress, cancel)
+        try:
+            cancel.raise_if_canceled()
+            card = card.at(settings.get("revisions", {}))
+            # Before the weights: one that is not there costs no loading.
+            wanted = Lora.from_arguments(settings.get("loras", ()))
+            found = find_loras(wanted, self._options, progress=progress)
+            quick = self._few_steps(card, settings, progress)
+            loaded = self._load(card, settings, progress)
+            strength = settings.get("lora_alpha")
+            together = self._follows or (self._leader is not None and self._leader.leads(loaded))
+            adapted = bool(found or quick)
+            assert self._device is not None, "a model that is loaded is on a device"
+            with (
+                self._adapters.worn(found, few_steps=quick, strength=strength) as worn,
+                self._accelerator.on(settings, adapted=adapted, together=together) as running,
+                watched_memory(self._device) as peak,
+            ):
+                running.few_steps = worn.few_steps
+                yield replace(
+                    loaded,
+                    facts={**_at_strength(loaded.facts, strength), **self._parallel()},
+                    revisions={**loaded.revisions, **_revisions(quick)},
+                    loras=worn.call,
+                    running=running,
+                    peak=peak,
+                    along=self._leader.along if self._leader and together else alone,
+                )
+        except GenerationError as error:
+            if error.code == OUT_OF_MEMORY:
+                # The next try starts with an empty device.
+                self._drop()
+            raise
+        finally:
+            if self._leader is not None:
+                self._leader.rest()
+            self._lock.release()
+
+    def unload(self) -> None:
+        """Free the kept model; waits for a generation that is running."""
+        with self._lock:
+            self._drop()
+            if self._leader is not None:
+                self._leader.end()
+
+    def _take_turn(self, progress: ProgressSink, cancel: CancelToken) -> None:
+        if self._lock.acquire(blocking=False):
+            return
+        progress(Progress(phase=Phase.WAITING))
+        while not self._lock.acquire(timeout=LISTEN_S):
+            cancel.raise_if_canceled()
+
+    def _few_steps(
+        self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink
+    ) -> list[FoundLora]:
+        """Return the files of the few-step weights that a call wants."""
+        turbo = card.turbo_of(settings)
+        if turbo is None:
+            return []
+        place = local_folder(card, self._options)
+        folder = place[0] if place else None
+        return find_loras(turbo.loras, self._options, progress=progress, model=folder, stays=True)
+
+    def _load(self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink) -> Loaded:
+        if self._loaded is None:
+            # The libraries alone take seconds.
+            progress(Progress(phase=Phase.LOADING))
+        from tiomagic_local.torch_env.devices import choose_device
+
+        device = choose_device(self._options.device)
+        commits = tuple(card.repositories.items())
+        model = (card.name, commits, local_folder(card, self._options), str(device))
+        same = self._loaded is not None and self._key is not None and self._key[:-1] == model
+        found = None if same else self._find(card, device, progress)
+        choice = self._choose(card, settings, device, found)
+        key = (*model, choice.plan)
+        if self._loaded is None or self._key != key:
+            # The same model where another plan fits.
+            found = found or self._find(card, device, progress)
+            self._call(card, settings, found.weights)
+            self._fill(card, device, choice, found, progress)
+            self._key = key
+        else:
+            self._call(card, settings, None)
+        assert self._loaded is not None
+        self._tiling.use(tiles=choice.tiles)
+        # The same weights in the same places, for a video that may be larger than the last one.
+        facts = {**self._loaded.facts, "memory": choice.to_dict()}
+        return replace(self._loaded, facts=facts, smaller=choice.smaller)
+
+    def _call(self, card: ModelCard, settings: Mapping[str, Any], weights: Weights | None) -> None:
+        """Have the other devices of a group load the model as well, while it is loaded here."""
+        if not self._group:
+            return
+        if self._leader is None:
+            from tiomagic_local.context_parallel.leader import Leader
+
+            self._leader = Leader(self._group, self._options)
+        self._leader.call(card, settings, weights)
+
+    def _parallel(self) -> dict[str, Any]:
+        return {} if self._leader is None else {"parallel": self._leader.facts()}
+
+    def _find(self, card: ModelCard, device: torch.device, progress: ProgressSink) -> Found:
+        """Drop the kept model, except what the next one has as well, and find the next one."""
+        from tiomagic_local.torch_env.devices import choose_dtype, release_memory
+
+        engine = _imported(card)
+        known, spare = self._identities, self._take_off()
+        self._drop()
+        weights = find_weights(card, self._options, pipeline=engine.pipeline, progress=progress)
+        dtype = choose_dtype(card, device)
+        # An engine that loads components by itself may do anything with them.
+        own = hasattr(engine, "components")
+        ids = {} if own else identities(weights, fp32=engine.fp32, dtype=dtype)
+        kept = {
+            name: part
+            for name, part in spare.items()
+            if name in ids and ids[name] == known.get(name)
+        }
+        if len(kept) < len(spare):
+            spare.clear()
+            release_memory(device)
+        return Found(engine=engine, weights=weights, dtype=dtype, identities=ids, kept=kept)
+
+    def _take_off(self) -> dict[str, torch.nn.Module]:
+        if self._pipeline is None or self._key is None or not self._identities:
+            return {}
+        from tiomagic_local.runtime.component_reuse import taken_off
+
+        plan = self._key[-1]
+        assert isinstance(plan, Plan), "the last of the key is the plan"
+        return taken_off(self._pipeline, plan)
+
+    def _fill(
+        self,
+        card: ModelCard,
+        device: torch.device,
+        choice: Choice,
+        found: Found,
+        progress: ProgressSink,
+    ) -> None:
+        from tiomagic_local.acceleration.apply import Accelerator
+        from tiomagic_local.acceleration.components import transformers
+        from tiomagic_local.runtime.loader import load_pipeline
+        from tiomagic_local.runtime.lora_adapters import Adapters
+        from tiomagic_local.runtime.vae_tiling import Tiling
+
+        engine, weights, dtype = found.engine, found.weights, found.dtype
+        # A model that is made by its LoRAs is not loaded without them.
+        loras = find_loras(
+            card.loras, self._options, progress=progress, model=weights.by_hand, stays=True
+        )
+        progress(Progress(phase=Phase.LOADING))
+        self._device = device
+        self._pipeline = load_pipeline(
+            weights,
+            pipeline=engine.pipeline,
+            fp32=engine.fp32,
+            dtype=dtype,
+            device=device,
+            plan=choice.plan,
+            components=getattr(engine, "components", None),
+            loaded=found.kept,
+        )
+        self._identities = found.identities
+        self._adapters = Adapters(self._pipeline)
+        self._accelerator = Accelerator(
+            self._pipeline, device=device, dtype=dtype, masked=getattr(engine, "masked", True)
+        )
+        facts = _facts(device, dtype, choice, weights)
+        if loras:
+            facts["weights"]["loras"] = self._adapters.keep(loras)
+        made = engine(self._pipeline, card)
+        self._tiling = Tiling(self._pipeline)
+        self._loaded = Loaded(
+            engine=made,
+            transformers=list(transformers(self._pipeline).values()),
+            facts=facts,
+            revisions={**weights.revisions, **_revisions(loras)},
+            smaller=choice.smaller,
+        )
+
+    def _choose(
+        self,
+        card: ModelCard,
+        settings: Mapping[str, Any],
+        device: torch.device,
+        found: Found | None,
+    ) -> Choice:
+        from tiomagic_local.torch_env.devices import free_memory_gib
+
+        demand = demand_of(card, settings)
+        free = free_memory_gib(device)
+        # This model's own weights may lie in the memory that they would be counted against.
+        if free is not None and found is not None:
+            free += lying_on(found.kept, device)
+        elif free is not None and self._key is not None and self._key[-1] is Plan.RESIDENT:
+            free += demand.model.weights_gib
+        wanted = str(settings.get("memory", "auto"))
+        tiles = bool(settings.get(TILES, False))
+        return choose(demand, device=str(device), free_gib=free, wanted=wanted, tiles=tiles)
+
+    def _drop(self) -> None:
+        """Forget the kept model and give its memory back."""
+        if self._pipeline is None:
+            return
+        from tiomagic_local.torch_env.devices import release_memory
+
+        self._key = self._loaded = self._pipeline = self._adapters = self._accelerator = None
+        self._identities = {}
+        assert self._device is not None, "a pipeline is loaded on a device"
+        release_memory(self._device)
+
+
+def _imported(card: ModelCard) -> Any:
+    """Return the class of a model's engine, with all that loading takes imported."""
+    with uncollected():
+        import diffusers
+
+        engine = find_engine(card.engine)
+        # It imports what it names when it is asked for it.
+        getattr(diffusers, engine.pipeline)
+    return engine
+
+
+def _revisions(loras: Sequence[FoundLora]) -> dict[str, str]:
+    """Return the hub's commits of LoRAs, by repository."""
+    return {f.lora.source: f.pinned.revision for f in loras if f.pinned.revision is not None}
+
+
+def _at_strength(facts: Mapping[str, Any], strength: float | None) -> Mapping[str, Any]:
+    """Return the facts with the scale that the model's own LoRAs have in a call."""
+    if strength is None:
+        return facts
+    weights = facts["weights"]
+    loras = [{**lora, "scale": strength} for lora in weights.get("loras", ())]
+    return {**facts, "weights": {**weights, "loras": loras}}
+
+
+def _facts(
+    device: torch.device, dtype: torch.dtype, choice: Choice, weights: Weights
+) -> dict[str, Any]:
+    from tiomagic_local.torch_env.devices import describe
+
+    return {
+        "device": describe(device),
+        "dtype": str(dtype).removeprefix("torch."),
+        "memory": choice.to_dict(),
+        "weights": weights.facts(),
+    }

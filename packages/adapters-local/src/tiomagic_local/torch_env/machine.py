@@ -1,0 +1,89 @@
+"""What this machine has for running models: for a person who wants to know before they start."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from tiomagic_local.torch_env.devices import GIB, choose_device, describe, free_memory_gib
+
+LIBRARIES = ("torch", "diffusers", "transformers", "av", "onnxruntime")
+"""What engines, videos and poses need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What was found."""
+
+    device: str
+    """The device that runs models, with the chip where it is known."""
+    device_memory_gib: float | None
+    """Free memory of a GPU in GiB; None where there is none, or it cannot be asked."""
+    memory_gib: float | None
+    """Free main memory in GiB; None where the system does not say."""
+    threads: int
+    """Threads that torch computes with on the CPU."""
+    libraries: dict[str, str | None]
+    """Version of each of :data:`LIBRARIES`; None for one that is not installed."""
+    encodes_h264: bool
+    """Whether finished videos can be written."""
+
+
+def look_at_machine(device: str | None = None) -> Machine:
+    """Return what this machine has. Imports torch and PyAV.
+
+    Args:
+        device: The device that is set; None for the best one.
+
+    Raises:
+        ConfigurationError: when the device that is set cannot be used.
+        ImportError: when torch or PyAV is not installed.
+    """
+    import av.codec
+    import torch
+
+    chosen = choose_device(device)
+    return Machine(
+        device=describe(chosen),
+        device_memory_gib=free_memory_gib(chosen),
+        memory_gib=free_main_memory_gib(),
+        threads=torch.get_num_threads(),
+        libraries={name: _version(name) for name in LIBRARIES},
+        encodes_h264="libx264" in av.codec.codecs_available,
+    )
+
+
+def hub_cache() -> Path:
+    """Return the folder where weights from the Hugging Face hub are kept."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def has_stored_hub_token() -> bool:
+    """Say whether the hub's own tools have a token; its value goes nowhere."""
+    from huggingface_hub import get_token
+
+    return bool(get_token())
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def free_main_memory_gib() -> float | None:
+    """What Linux calls available; elsewhere free pages, and None where nothing says."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        for line in meminfo.read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024 / GIB
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
+    except (AttributeError, ValueError, OSError):
+        return None

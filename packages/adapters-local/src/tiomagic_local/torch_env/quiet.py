@@ -1,0 +1,58 @@
+"""Keeps the model libraries from writing to the terminal, and puts everything back afterwards.
+
+They print progress bars and advice on stderr from their own loggers, without being asked. The
+switches are global to the process, so they are turned for the time of our own calls only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from tiomagic_local.torch_env.imports import uncollected
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence diffusers, transformers and the hub's client while the block runs."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_hub_bars())
+        with uncollected():
+            import diffusers.utils.logging as diffusers_log
+            import transformers.utils.logging as transformers_log
+
+        for library in (transformers_log, diffusers_log):
+            stack.enter_context(_silenced(library))
+        yield
+
+
+@contextlib.contextmanager
+def _silenced(library: Any) -> Iterator[None]:
+    level, bars = library.get_verbosity(), library.is_progress_bar_enabled()
+    library.set_verbosity_error()
+    library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library.set_verbosity(level)
+        if bars:
+            library.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _hub_bars() -> Iterator[None]:
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    if are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()

@@ -1,0 +1,280 @@
+"""Weights from the Hugging Face hub.
+
+What may pass by itself (a broken connection, an overloaded hub) is asked for again before it
+becomes an error; a download goes on where it stopped. ``hub_errors`` says what becomes of the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
+from tiomagic_domain.progress import Phase, Progress, ProgressSink, ignore_progress
+from tiomagic_local.lora.scaling import BESIDE, PEFT_FILE
+from tiomagic_local.weights.blob_reuse import take_from_others
+from tiomagic_local.weights.hub_errors import status_of, translated
+from tiomagic_local.weights.pinned_commits import held, hold
+from tiomagic_media.fetch.hub_telemetry import without_telemetry
+from tiomagic_media.fetch.retry import retrying
+
+T = TypeVar("T")
+
+MIB = 2**20
+
+ATTEMPTS = 3
+"""Few: within each, the client asks again for lists and for what a download has left."""
+PAUSE_S = 1.0
+"""The longest first pause between two attempts; see `retrying`."""
+
+MAY_PASS = frozenset({408, 429})
+"""Answers below 500 that another attempt may not get."""
+
+FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+"""What is downloaded: configuration, weights without code inside, and tokenizers."""
+
+PIPELINE_FILES = tuple(name.replace("*.safetensors", "*/*.safetensors") for name in FILES)
+"""The same of a pipeline, whose components have a folder each: weights at its root are other forms
+of the same model, and often hundreds of gigabytes."""
+
+WEIGHTS = "*.safetensors"
+
+NEWEST = "main"
+"""The branch whose last commit is the newest."""
+
+FILE_BY_HAND = "give a file of this machine"
+
+
+def download(
+    repository: str,
+    revision: str | None,
+    *,
+    model: str,
+    token: str | None,
+    progress: ProgressSink,
+    names: tuple[str, ...] = FILES,
+    without: tuple[str, ...] = (),
+) -> Path:
+    """Return the folder of a repository's files, downloaded where they are not here yet.
+
+    Args:
+        repository: Such as ``Wan-AI/Wan2.1-T2V-14B-Diffusers``.
+        revision: A commit, a branch or a tag; None for the commit that was fetched first here, and
+            the newest at the first time.
+        model: The model's name, for errors.
+        token: For repositories that want one; None for the one that the hub's tools have stored.
+        progress: Told how many MiB are there, of how many.
+        names: Patterns of the files that are wanted.
+        without: Patterns of files that are left out.
+
+    Raises:
+        AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
+    """
+    from huggingface_hub import snapshot_download
+
+    def get(revision: str | None, without: tuple[str, ...], told: ProgressSink) -> Path:
+        folder = snapshot_download(
+            repository,
+            revision=revision,
+            token=token,
+            allow_patterns=list(names),
+            ignore_patterns=list(without),
+            tqdm_class=_counter(told),
+        )
+        return Path(folder)
+
+    def ask() -> Path:
+        # What is small comes first, and with it the list of all files. It is not counted: it would
+        # be done before what counts has begun.
+        folder = get(revision or held(repository), (*without, WEIGHTS), ignore_progress)
+        take_from_others(folder, names, without)
+        # The cache keeps a snapshot in a folder that is named as its commit.
+        folder = get(folder.name, without, progress)
+        if revision is None:
+            hold(repository, folder.name)
+        return folder
+
+    progress(Progress(phase=Phase.DOWNLOADING))
+    return _until_it_answers(ask, repository, model=model)
+
+
+def files_of(repository: str, revision: str | None, *, token: str | None) -> list[str]:
+    """Return the names of a repository's files; only the hub can tell.
+
+    Raises:
+        AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
+    """
+    from huggingface_hub import HfApi
+
+    def ask() -> list[str]:
+        return HfApi(token=token).list_repo_files(repository, revision=revision)
+
+    return _until_it_answers(ask, repository, model=repository, by_hand=FILE_BY_HAND)
+
+
+def sizes_of(
+    repository: str, revision: str | None, *, token: str | None, model: str
+) -> tuple[str, dict[str, int]]:
+    """Return a repository's commit, and the bytes of each of its files; only the hub can tell.
+
+    Args:
+        repository: Such as ``owner/name``.
+        revision: A commit, a branch or a tag; None for the commit that a run would take.
+        token: For repositories that want one.
+        model: The model's name, for errors.
+
+    Raises:
+        AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    def ask() -> tuple[str, dict[str, int]]:
+        client = HfApi(token=token)
+        found = client.repo_info(repository, revision=revision or held(repository) or NEWEST)
+        commit = str(found.sha)
+        tree = client.list_repo_tree(repository, recursive=True, revision=commit)
+        return commit, {file.path: file.size for file in tree if isinstance(file, RepoFile)}
+
+    return _until_it_answers(ask, repository, model=model)
+
+
+def first_bytes(
+    repository: str, revision: str, name: str, count: int, *, token: str | None, model: str
+) -> bytes:
+    """Return the beginning of a file, and download no more of it.
+
+    Args:
+        repository: Such as ``owner/name``.
+        revision: A commit.
+        name: The file's path in the repository.
+        count: Bytes.
+        token: For repositories that want one.
+        model: The model's name, for errors.
+
+    Raises:
+        AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
+    """
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # Public, and not listed.
+        build_hf_headers,
+        get_session,
+        hf_raise_for_status,
+    )
+
+    def ask() -> bytes:
+        headers = build_hf_headers(token=token) | {"Range": f"bytes=0-{count - 1}"}
+        url = hf_hub_url(repository, name, revision=revision)
+        # A server that knows no ranges would send all of it.
+        with get_session().stream("GET", url, headers=headers, follow_redirects=True) as answer:
+            hf_raise_for_status(answer)
+            found = bytearray()
+            for piece in answer.iter_raw():
+                found += piece
+                if len(found) >= count:
+                    break
+        return bytes(found[:count])
+
+    return _until_it_answers(ask, repository, model=model)
+
+
+def download_file(
+    repository: str,
+    revision: str | None,
+    name: str,
+    *,
+    token: str | None,
+    progress: ProgressSink,
+    stays: bool = False,
+) -> tuple[Path, str]:
+    """Return one file of a repository, downloaded if it is not here yet, and its commit.
+
+    Args:
+        repository: Such as ``owner/name``.
+        revision: A commit, a branch or a tag; None for the newest.
+        name: The file's path in the repository.
+        token: For repositories that want one.
+        progress: Told while it is downloaded.
+        stays: True where no revision means the commit that was fetched first here.
+
+    Raises:
+        AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
+    """
+    from huggingface_hub import snapshot_download
+
+    def ask() -> Path:
+        # A snapshot of one file: the commit is the name of its folder, with and without a network.
+        folder = snapshot_download(
+            repository,
+            revision=revision or (held(repository) if stays else None),
+            token=token,
+            allow_patterns=[name, *_beside(name)],
+            tqdm_class=_counter(progress),
+        )
+        if revision is None and stays:
+            hold(repository, Path(folder).name)
+        return Path(folder)
+
+    progress(Progress(phase=Phase.DOWNLOADING))
+    wanted = f"{repository}:{name}"
+    path = _until_it_answers(ask, repository, model=wanted, by_hand=FILE_BY_HAND) / name
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{repository!r} has no file {name!r}",
+            details={"repository": repository, "file": name},
+        )
+    return path, path.parents[len(Path(name).parts) - 1].name
+
+
+def _beside(name: str) -> list[str]:
+    """Return what has to come with a file: peft writes the strength of a LoRA beside it."""
+    folder, slash, last = name.rpartition("/")
+    return [f"{folder}{slash}{BESIDE}"] if last == PEFT_FILE else []
+
+
+def _counter(progress: ProgressSink) -> Any:
+    """Return a progress bar for the hub's client that shows nothing and counts for us."""
+    from tqdm.std import tqdm
+
+    class Counter(tqdm):  # type: ignore[misc]
+        def __init__(self, *given: Any, **rest: Any) -> None:
+            # Of its bars, one for the files and two for bytes, this one grows as files do.
+            self._counts = str(rest.get("desc", "")).startswith("Reconstructing")
+            self._told = 0
+            super().__init__(*given, **rest | {"disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            self.n += n or 0
+            done = int(self.n) // MIB
+            if self._counts and done > self._told:
+                self._told = done
+                steps = max(done, int(self.total or 0) // MIB)
+                progress(Progress(phase=Phase.DOWNLOADING, step=done, steps=steps))
+
+    return Counter
+
+
+def _until_it_answers(ask: Callable[[], T], repository: str, *, model: str, by_hand: str = "") -> T:
+    """Ask the hub, and again where its trouble may pass by itself."""
+
+    def once() -> T:
+        with without_telemetry(), translated(repository, model=model, by_hand=by_hand):
+            return ask()
+
+    # Not bounded in time: the one attempt of a large model may take hours before it breaks.
+    again = retrying(
+        f"{repository} of the hub", _may_pass, within_s=math.inf, attempts=ATTEMPTS, pause_s=PAUSE_S
+    )
+    return again(once)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Return True for a hub or a network in trouble; offline by choice is offline."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE or not isinstance(error, TioMagicError) or not error.retryable:
+        return False
+    status = status_of(error.__cause__)
+    return status is None or status >= 500 or status in MAY_PASS

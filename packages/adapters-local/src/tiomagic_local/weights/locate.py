@@ -1,0 +1,304 @@
+"""Where a model's weights are: given by hand, brought by the package, or on the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tiomagic_domain.catalogue import ModelCard, Part
+from tiomagic_domain.errors import APIError, AuthenticationError, ConfigurationError
+from tiomagic_domain.progress import ProgressSink
+from tiomagic_local.checkpoint.other_formats import refusal
+from tiomagic_local.checkpoint.variants import superfluous
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.weights.single_file import (
+    INDEX,
+    TRANSFORMER,
+    check_transformer,
+    read_index,
+    reader,
+)
+
+PACKAGED = Path(__file__).parent / "data"
+"""Weights that come with this package, one folder a model."""
+
+START = 2**20
+"""Bytes of a single file that are read to tell it from others."""
+
+
+class Origin(StrEnum):
+    """Who gave the weights."""
+
+    MODEL_PATH = "model_path"
+    WEIGHTS_DIR = "weights_dir"
+    PACKAGE = "package"
+    HUB = "hub"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartWeights:
+    """A component from a repository of its own, on this machine."""
+
+    part: Part
+    folder: Path
+    revision: str
+    """The hub's commit."""
+
+    def facts(self) -> dict[str, str]:
+        """Return what a job's record says of it."""
+        return {"repository": self.part.repository, "revision": self.revision}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Weights on this machine."""
+
+    folder: Path
+    origin: Origin
+    revision: str
+    """The hub's commit, or ``sha256:`` and a digest of the folder's configuration."""
+    repository: str | None = None
+    """The hub's repository; None for a folder that was given."""
+    parts: tuple[PartWeights, ...] = ()
+    """Components that take the place of those in the folder. A folder that was given has all."""
+    transformer: Path | None = None
+    """A file that takes the place of the transformer, of which the folder then may have the
+    configuration alone; the rest stays."""
+    unused: Mapping[str, int] = field(default_factory=dict)
+    """How many tensors of that file are other components', by the component: they are not used."""
+
+    @property
+    def by_hand(self) -> Path | None:
+        """The folder, when it was given; None for one of the hub's cache."""
+        return None if self.repository is not None else self.folder
+
+    @property
+    def revisions(self) -> dict[str, str]:
+        """The hub's commits by repository; empty for a folder or a repository that was given."""
+        own = {}
+        if self.repository is not None and self.origin is Origin.HUB:
+            own = {self.repository: self.revision}
+        return own | {found.part.repository: found.revision for found in self.parts}
+
+    def facts(self) -> dict[str, object]:
+        """Return what a job's record says of them; no path, since records travel."""
+        facts: dict[str, object] = {
+            "origin": self.origin.value,
+            "repository": self.repository,
+            "revision": self.revision,
+        }
+        if self.transformer is not None:
+            file = {"file": self.transformer.name, "revision": digest_file(self.transformer)}
+            facts["transformer"] = file | ({"unused": dict(self.unused)} if self.unused else {})
+        if self.parts:
+            facts["parts"] = {found.part.name: found.facts() for found in self.parts}
+        return facts
+
+
+def local_folder(card: ModelCard, options: LocalOptions) -> tuple[Path, Origin] | None:
+    """Return the folder that the weights are taken from, or None for the hub. Reads no weights.
+
+    When ``model_path`` is a file, it is the transformer alone, and the folder is one of the rest.
+
+    Raises:
+        ConfigurationError: when a folder was given that is not there, or the package lacks the
+            weights that it should bring.
+    """
+    if options.repository is not None:
+        return None
+    if options.model_path is not None and _single(options) is None:
+        return _existing(options.model_path, "model_path"), Origin.MODEL_PATH
+    if options.weights_dir is not None:
+        folder = _existing(options.weights_dir, "weights_dir") / card.name
+        if folder.is_dir():
+            return folder, Origin.WEIGHTS_DIR
+    if card.repository is not None:
+        return None
+    packaged = PACKAGED / card.name
+    if not packaged.is_dir():
+        raise ConfigurationError(
+            f"the weights of {card.name!r} should come with tiomagic and are not there: install "
+            "tiomagic-adapters-local again, or give their folder as model_path",
+            details={"model": card.name},
+        )
+    return packaged, Origin.PACKAGE
+
+
+def find_weights(
+    card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
+) -> Weights:
+    """Return a model's weights, downloaded when they are not here.
+
+    Args:
+        card: The model.
+        options: Where to look.
+        pipeline: The pipeline class that they must be for.
+        progress: Told while something is downloaded.
+
+    Raises:
+        ConfigurationError: when they are not there, or are weights of something else.
+        AuthenticationError, APIError: when the hub does not give them.
+    """
+    given = local_folder(card, options)
+    if options.repository is not None:
+        found = _from_given(card, options, pipeline=pipeline, progress=progress)
+    elif given is None:
+        found = _from_hub(card, options, pipeline=pipeline, progress=progress)
+    else:
+        folder, origin = given
+        check_index(folder, pipeline)
+        found = Weights(folder=folder, origin=origin, revision=digest(folder))
+        file = _single(options)
+        if file is not None:
+            kind = reader(file, read_index(folder), card.parts)
+            others = check_transformer(file, kind, folder / TRANSFORMER)
+            found = replace(found, unused=others)
+    return replace(found, transformer=_single(options))
+
+
+def _single(options: LocalOptions) -> Path | None:
+    """Return the file that was given as ``model_path``, or None when that is something else."""
+    path = options.model_path
+    is_one = path is not None and path.suffix == ".safetensors" and path.is_file()
+    return path if is_one else None
+
+
+def _from_hub(
+    card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
+) -> Weights:
+    from tiomagic_local.weights.hub import FILES, PIPELINE_FILES, download
+
+    assert card.repository is not None, "local_folder returns a folder otherwise"
+    get = partial(download, model=card.name, token=options.hf_token, progress=progress)
+    without = [f"{part.name}/*" for part in card.parts]
+    file = _single(options)
+    unused: Mapping[str, int] = {}
+    if file is not None:
+        # Before gigabytes are fetched that would be of no use.
+        index = get(card.repository, card.revision, names=(INDEX,))
+        kind = reader(file, read_index(index), card.parts)
+        known = get(card.repository, index.name, names=(f"{TRANSFORMER}/config.json",))
+        unused = check_transformer(file, kind, known / TRANSFORMER)
+        # Of the transformer that the file stands for, the configuration is enough.
+        without.append(f"{TRANSFORMER}/*.safetensors")
+    folder = get(card.repository, card.revision, names=PIPELINE_FILES, without=tuple(without))
+    if not card.parts:
+        # With other parts in it, the pipeline is another than the repository was made for.
+        check_index(folder, pipeline)
+    parts = []
+    for part in card.parts:
+        names = tuple(f"{part.folder}/{name}" if part.folder else name for name in FILES)
+        snapshot = get(part.repository, part.revision, names=names)
+        # The cache keeps a snapshot in a folder that is named as its commit.
+        found = PartWeights(part=part, folder=snapshot / part.folder, revision=snapshot.name)
+        parts.append(found)
+    return Weights(
+        folder=folder,
+        origin=Origin.HUB,
+        revision=folder.name,
+        repository=card.repository,
+        parts=tuple(parts),
+        unused=unused,
+    )
+
+
+def _from_given(
+    card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
+) -> Weights:
+    """Return the weights of a repository that was given as ``model_path``, with all its parts."""
+    from tiomagic_local.weights.hub import PIPELINE_FILES, download, files_of
+
+    assert options.repository is not None, "asked before"
+    name, revision = options.repository
+    get = partial(download, name, model=card.name, token=options.hf_token, progress=progress)
+    try:
+        index = get(revision, names=(INDEX,))
+    except (AuthenticationError, ConfigurationError) as error:
+        message = (
+            f"model_path {str(options.model_path)!r} is no file or folder here, so it was looked "
+            f"for on the hub: {error.message}"
+        )
+        raise type(error)(message, details=error.details) from error
+    # Before gigabytes are fetched that would be of no use.
+    check_index(index, pipeline)
+    try:
+        listed = files_of(name, index.name, token=options.hf_token)
+    except APIError:
+        # Without a network, what was fetched before has to do, and the next call says what lacks.
+        listed = []
+    without = tuple(superfluous(listed))
+    folder = get(index.name, names=PIPELINE_FILES, without=without)
+    return Weights(folder=folder, origin=Origin.MODEL_PATH, revision=folder.name, repository=name)
+
+
+def check_index(folder: Path, pipeline: str) -> None:
+    """Look whether a folder holds weights for a pipeline.
+
+    Raises:
+        ConfigurationError: when it does not; the message says what was found.
+    """
+    found = _read_index(folder).get("_class_name")
+    if found != pipeline:
+        raise ConfigurationError(
+            f"the weights in {str(folder)!r} are for {found!r}, and this model needs weights for "
+            f"{pipeline!r}",
+            details={"found": found, "needed": pipeline},
+        )
+
+
+def digest(folder: Path) -> str:
+    """Return a digest of the configuration and of the names and sizes of all files.
+
+    The contents of gigabytes of weights are not read for it.
+    """
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            continue
+        total.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        if path.suffix == ".json":
+            total.update(path.read_bytes())
+    return f"sha256:{total.hexdigest()[:16]}"
+
+
+def digest_file(path: Path) -> str:
+    """Return a digest of a file's size and of its start, which names all of its tensors."""
+    with path.open("rb") as file:
+        total = hashlib.sha256(file.read(START))
+    total.update(str(path.stat().st_size).encode())
+    return f"sha256:{total.hexdigest()[:16]}"
+
+
+def _existing(folder: Path, name: str) -> Path:
+    other = refusal(folder.name) if not folder.is_dir() else None
+    if other is not None:
+        raise ConfigurationError(f"{name} {str(folder)!r}: {other}", details={"setting": name})
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise ConfigurationError(
+            f"{name} {str(folder)!r} {what}", details={"setting": name, "value": str(folder)}
+        )
+    return folder
+
+
+def _read_index(folder: Path) -> Mapping[str, Any]:
+    path = folder / INDEX
+    if not path.is_file():
+        found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+        raise ConfigurationError(
+            f"{str(folder)!r} holds no pipeline: it has no {INDEX}. Found: {found}",
+            details={"folder": str(folder)},
+        )
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigurationError(f"{str(path)!r} is no JSON: {error}") from error
+    if not isinstance(index, dict):
+        raise ConfigurationError(f"{str(path)!r} does not describe a pipeline")
+    return index

@@ -1,0 +1,204 @@
+"""Where the LoRA files of a call are: on this machine, or on the hub. Loads no torch.
+
+A source that ends in ``.safetensors`` is a file: the path as it is given, else a file of that name
+in ``<weights_dir>/loras``, which is how the recipe of somebody else finds it. Any other source is a
+repository of the hub; one that belongs to a model may also lie in the folder ``loras`` of weights
+that were given by hand. Pickled files are never read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tiomagic_domain.catalogue.lora import SUFFIX, Lora
+from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.progress import ProgressSink
+from tiomagic_local.checkpoint.header import DamagedError, read_header
+from tiomagic_local.checkpoint.other_formats import refusal
+from tiomagic_local.lora.tensors import sort
+from tiomagic_local.options import LocalOptions
+
+WHOLE_NUMBERS = re.compile(r"[IU][0-9]+|BOOL")
+"""Types of a safetensors header that are no floating point numbers."""
+
+FOLDER = "loras"
+"""The folder of LoRA files in the folder of weights."""
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundLora:
+    """A LoRA whose file is here."""
+
+    lora: Lora
+    path: Path
+    pinned: Lora
+    """As the recipe names it."""
+
+
+def check_loras(loras: Iterable[Lora], options: LocalOptions) -> None:
+    """Look whether the files are there and hold LoRAs. Asks nobody.
+
+    Raises:
+        ValidationError: with every problem.
+    """
+    problems = []
+    for lora in loras:
+        try:
+            other = refusal(lora.weight_name or lora.source)
+            if other is not None:
+                raise _Unfit(other)
+            if lora.is_file:
+                check_header(_file(lora, options))
+            elif not REPOSITORY.fullmatch(lora.source):
+                raise _Unfit(
+                    f"{lora.source!r} is neither a {SUFFIX} file nor a repository (owner/name)"
+                )
+        except _Unfit as unfit:
+            problems.append(_problem(lora, str(unfit)))
+    if problems:
+        raise ValidationError.of(problems, subject="the LoRAs")
+
+
+def find_loras(
+    loras: Iterable[Lora],
+    options: LocalOptions,
+    *,
+    progress: ProgressSink,
+    model: Path | None = None,
+    stays: bool = False,
+) -> list[FoundLora]:
+    """Return the files of LoRAs, downloaded where they are not here yet.
+
+    Args:
+        loras: Those of a card or of a call.
+        options: Where files and the hub's token are.
+        progress: Told while something is downloaded.
+        model: The folder of a model that was given by hand, for the LoRAs that belong to it: what
+            its own folder ``loras`` has is taken from there.
+        stays: True for LoRAs that belong to a model: without a revision they are those that were
+            fetched first here, and for those of a call the newest.
+
+    Raises:
+        ValidationError: when a file is not there, is another than the recipe's, or is no LoRA.
+        AuthenticationError, APIError, ConfigurationError: when the hub does not give it.
+    """
+    return [_find(lora, options, progress, model, stays=stays) for lora in loras]
+
+
+def _find(
+    lora: Lora, options: LocalOptions, progress: ProgressSink, model: Path | None, *, stays: bool
+) -> FoundLora:
+    brought = _brought(lora, model)
+    revision = None
+    try:
+        if brought is not None:
+            path = brought
+        elif lora.is_file:
+            path = _file(lora, options)
+        else:
+            path, revision = _download(lora, options, progress, stays=stays)
+        check_header(path)
+        # A commit says what a file of the hub is, and gigabytes need not be read for it.
+        sha256 = _sha256(path) if revision is None or lora.sha256 else None
+        if lora.sha256 is not None and lora.sha256 != sha256:
+            raise _Unfit(f"is another file than the one that was meant: its sha256 is {sha256}")
+    except _Unfit as unfit:
+        problem = _problem(lora, str(unfit))
+        raise ValidationError.of([problem], subject="the LoRAs") from None
+    return FoundLora(lora=lora, path=path, pinned=lora.pinned(sha256=sha256, revision=revision))
+
+
+class _Unfit(Exception):  # noqa: N818 - becomes a problem of a field, and is never seen
+    """Says what is wrong with a LoRA."""
+
+
+def _problem(lora: Lora, message: str) -> Problem:
+    return Problem(field="loras", message=f"{lora.label}: {message}", given=repr(lora.label))
+
+
+def _brought(lora: Lora, model: Path | None) -> Path | None:
+    if model is None or lora.weight_name is None:
+        return None
+    path = model / FOLDER / Path(lora.weight_name).name
+    return path if path.is_file() else None
+
+
+def _file(lora: Lora, options: LocalOptions) -> Path:
+    given = Path(lora.source).expanduser()
+    places = [given]
+    if options.weights_dir is not None:
+        places.append(options.weights_dir / FOLDER / given.name)
+    for place in places:
+        if place.is_file():
+            return place
+    looked = " and ".join(repr(str(place)) for place in places)
+    raise _Unfit(f"there is no such file; looked for {looked}")
+
+
+def _download(
+    lora: Lora, options: LocalOptions, progress: ProgressSink, *, stays: bool
+) -> tuple[Path, str]:
+    from tiomagic_local.weights.hub import download_file, files_of
+
+    name = lora.weight_name
+    if name is None:
+        found = files_of(lora.source, lora.revision, token=options.hf_token)
+        fitting = [file for file in found if file.endswith(SUFFIX)]
+        if len(fitting) != 1:
+            listed = ", ".join(fitting[:10]) or "none"
+            raise _Unfit(f"weight_name has to say which file is meant; {SUFFIX} files: {listed}")
+        name = fitting[0]
+    return download_file(
+        lora.source,
+        lora.revision,
+        name,
+        token=options.hf_token,
+        progress=progress,
+        stays=stays,
+    )
+
+
+def check_header(path: Path) -> None:
+    """Look whether a file is in the safetensors format and has LoRA tensors that can be applied.
+
+    Raises:
+        _Unfit: with what is wrong.
+    """
+    try:
+        tensors = read_header(path).tensors
+    except DamagedError as error:
+        raise _Unfit(f"{path.name!r} cannot be read: {error}") from error
+    names = list(tensors)
+    for name, entry in tensors.items():
+        # A strength (alpha) may be a whole number; a matrix of them lacks the factors it needs.
+        if len(entry.shape) > 1 and WHOLE_NUMBERS.fullmatch(entry.type):
+            raise _Unfit(
+                f"holds matrices of whole numbers ({entry.type}, its tensor {name!r}), which mean "
+                "nothing without their factors; give it in 16 or 32 bits"
+            )
+    contents = sort(names)
+    if contents.foreign:
+        kind, example = next(iter(contents.foreign.items()))
+        raise _Unfit(
+            f"is {kind}, which is not applied (its tensor {example!r}); LoRA, DoRA, LoHa, LoKr and "
+            "differences of weights are"
+        )
+    if not contents.adapts:
+        example = f" such as {names[0]!r}" if names else ""
+        whole = len(contents.layers) > 0 and all(
+            name.endswith((".weight", ".bias")) for name in names
+        )
+        hint = "; a whole transformer is given as model_path" if whole else ""
+        raise _Unfit(
+            f"holds no LoRA: none of its {len(names)} tensors{example} belongs to one{hint}"
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

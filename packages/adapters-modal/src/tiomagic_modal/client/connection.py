@@ -1,0 +1,166 @@
+"""The wire to Modal: one client, and an answer within a bound or an error that says so.
+
+Modal's own client repeats a request for about a minute before it admits that nobody answers. Here
+every request has a deadline. Requests run in a loop of their own, so that they work the
+same from plain code, from a notebook and from a server that has a loop already, and so that one
+that comes too late can be called off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tiomagic_domain.errors import APIError, AuthenticationError, MissingDependencyError
+from tiomagic_modal.constants import INSTALL
+from tiomagic_modal.errors import HOW_TO_SIGN_IN, translated
+from tiomagic_modal.options import ModalOptions
+
+if TYPE_CHECKING:
+    import modal
+
+T = TypeVar("T")
+
+DEADLINE_S = 15.0
+"""Longest silence that a person takes for work and not for a fault."""
+UNREACHABLE = "unreachable"
+"""Code of the error that says that no answer came in time."""
+
+
+def require_modal() -> Any:
+    """Return Modal's own package, imported at its first use: it takes a third of a second.
+
+    Raises:
+        MissingDependencyError: when it is not installed.
+    """
+    try:
+        return importlib.import_module("modal")
+    except ImportError as error:
+        raise MissingDependencyError(
+            "the provider 'modal' needs Modal's client, which is not installed: in a copy of "
+            f"tiomagic's repository run: {INSTALL}",
+            details={"module": "modal", "command": INSTALL},
+        ) from error
+
+
+class Connection:
+    """Asks Modal.
+
+    Args:
+        options: Whose token.
+        deadline_s: Seconds within which an answer must come.
+    """
+
+    def __init__(self, options: ModalOptions, deadline_s: float = DEADLINE_S) -> None:
+        self._options = options
+        self.deadline_s = deadline_s
+
+    def check_token(self) -> None:
+        """Look whether there is a token; contacts nobody.
+
+        Raises:
+            AuthenticationError: when there is none, with how to get one.
+        """
+        config = require_modal().config.config
+        ours = self._options.token_id and self._options.token_secret
+        theirs = config.get("token_id") and config.get("token_secret")
+        if not (ours or theirs or config.get("oauth_refresh_token")):
+            raise AuthenticationError(f"there is no Modal token. {HOW_TO_SIGN_IN}", code="no_token")
+
+    def client(self) -> modal.Client:
+        """Return the client, connected. Connections with the same token share one.
+
+        Raises:
+            AuthenticationError: when there is no token.
+            APIError: with the code ``unreachable``, retryable, when nobody answers.
+        """
+        url = str(require_modal().config.config["server_url"])
+        # Modal's clients do not survive a fork.
+        key = (os.getpid(), url, self._options.token_id, self._options.token_secret)
+        with _CONNECTING:
+            client = _CLIENTS.get(key)
+            if client is None or client.is_closed():
+                with translated("connect to Modal"):
+                    client = _CLIENTS[key] = self.ask(self._connect)
+            return client
+
+    async def _connect(self) -> modal.Client:
+        kind = require_modal().Client
+        token_id, token_secret = self._options.token_id, self._options.token_secret
+        if token_id and token_secret:
+            client: modal.Client = await kind.from_credentials.aio(token_id, token_secret)
+        else:
+            client = await kind.from_env.aio()
+        return client
+
+    def ask(self, request: Callable[[], Awaitable[T]], *, deadline_s: float | None = None) -> T:
+        """Return the answer to a request.
+
+        Modal's own exceptions come out as they are; `translated` is the caller's choice.
+
+        Args:
+            request: Makes the awaitable, such as ``lambda: call.get.aio(timeout=0)``.
+            deadline_s: Seconds within which the answer must come; None for the usual.
+
+        Raises:
+            APIError: with the code ``unreachable``, retryable, when none came.
+        """
+        bound = self.deadline_s if deadline_s is None else deadline_s
+        future = asyncio.run_coroutine_threadsafe(_bounded(request, bound), _LOOP.get())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C: nobody waits for the answer any more.
+            raise
+
+
+class _Loop:
+    """The loop in which all connections of a process ask, in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = os.getpid()
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        """Return the loop, which runs; a forked child gets one of its own."""
+        with self._lock:
+            if self._loop is None or self._process != os.getpid():
+                self._loop, self._process = asyncio.new_event_loop(), os.getpid()
+                threading.Thread(
+                    target=self._loop.run_forever, name="tiomagic-modal", daemon=True
+                ).start()
+            return self._loop
+
+
+_LOOP = _Loop()
+_CONNECTING = threading.Lock()
+_CLIENTS: dict[tuple[int, str, str | None, str | None], modal.Client] = {}
+"""By process, server and token. Modal closes them when the process ends."""
+
+
+async def _bounded(request: Callable[[], Awaitable[T]], bound: float) -> T:
+    # Not wait_for: its TimeoutError could not be told from Modal's "still running".
+    task = asyncio.ensure_future(_run(request))
+    done, _ = await asyncio.wait({task}, timeout=bound)
+    if not done:
+        task.cancel()
+        raise APIError(
+            f"Modal did not answer within {bound:g} s; check the network, or status.modal.com. "
+            "Nothing is lost: jobs go on, and the next check asks again",
+            details={"deadline_s": bound},
+            code=UNREACHABLE,
+            retryable=True,
+        )
+    return task.result()
+
+
+def _run(request: Callable[[], Awaitable[T]]) -> Coroutine[Any, Any, T]:
+    async def run() -> T:
+        return await request()
+
+    return run()

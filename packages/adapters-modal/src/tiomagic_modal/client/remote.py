@@ -1,0 +1,199 @@
+"""What is asked of a deployed app: start a call, look at it, stop it, read what it left."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_modal.client.connection import Connection, require_modal
+from tiomagic_modal.client.retry import retrying
+from tiomagic_modal.constants import APP, BOARD, OUTPUTS_VOLUME, RESULT_FILE, VIDEO_FILE, WORKER
+from tiomagic_modal.errors import translated
+from tiomagic_modal.wire import Plain
+
+if TYPE_CHECKING:
+    import modal
+
+T = TypeVar("T")
+
+TRANSFER_DEADLINE_S = 900.0
+"""For what carries media: 100 MB at 1 Mbit/s."""
+MEMORY_BESIDE_WEIGHTS_GIB = 8
+"""Main memory for Python, the libraries and the frames."""
+CPU_CORES = 4.0
+"""For a model that runs without a GPU."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """What makes one pool of containers. Few and stable: each has its own warm ones."""
+
+    model: str
+    gpu: str | None
+    timeout_s: int
+    scaledown_window_s: int
+    memory_mib: int
+
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of ``with_options``."""
+        chosen = {"gpu": self.gpu} if self.gpu else {"cpu": CPU_CORES}
+        return {
+            **chosen,
+            "timeout": self.timeout_s,
+            "scaledown_window": self.scaledown_window_s,
+            "memory": self.memory_mib,
+        }
+
+
+def memory_mib(card: ModelCard) -> int:
+    """Return the main memory that a container asks for: the largest part passes through it."""
+    return int(card.largest_gib + MEMORY_BESIDE_WEIGHTS_GIB) * 1024
+
+
+class Remote:
+    """The app in one workspace and environment.
+
+    Handles are kept: the first use of each costs a look-up, every later one none.
+    """
+
+    def __init__(self, connection: Connection, environment: str | None = None) -> None:
+        self._connection = connection
+        self._environment = environment
+        self._lock = threading.Lock()
+        self._methods: dict[Variant, Any] = {}
+        self._board: modal.Dict | None = None
+        self._outputs: modal.Volume | None = None
+
+    def forget(self) -> None:
+        """Drop the handles: the app that they belong to is gone."""
+        with self._lock:
+            self._methods.clear()
+
+    def spawn(self, variant: Variant, payload: Plain) -> str:
+        """Start a call and return its id."""
+        method = self._method(variant)
+
+        async def spawn() -> str:
+            call = await method.spawn.aio(payload)
+            return str(call.object_id)
+
+        return self._connection.ask(spawn, deadline_s=TRANSFER_DEADLINE_S)
+
+    def result(self, call_id: str) -> Any:
+        """Return what a call returned, raise what it raised.
+
+        Raises:
+            TimeoutError: the builtin one, when the call is waiting or running.
+        """
+
+        def ask() -> Any:
+            call = self.call(call_id)
+            return self._connection.ask(
+                lambda: call.get.aio(timeout=0), deadline_s=TRANSFER_DEADLINE_S
+            )
+
+        return self._patiently("ask for the result", ask)
+
+    def cancel(self, call_id: str) -> None:
+        """Ask for a call to stop. One that is over stays as it is."""
+        call = self.call(call_id)
+        self._connection.ask(call.cancel.aio)
+
+    def call(self, call_id: str) -> Any:
+        """Return the handle of a call; contacts nobody."""
+        modal, client = require_modal(), self._connection.client()
+        return modal.FunctionCall.from_id(call_id, client=client)
+
+    def read(self, key: str) -> Any:
+        """Return what the board has under a key; None when there is nothing."""
+
+        def ask() -> Any:
+            board = self._get_board()
+            with translated("read a job's progress on Modal"):
+                return self._connection.ask(lambda: board.get.aio(key, None))
+
+        return self._patiently("read a job's progress", ask)
+
+    def write(self, key: str, value: object, *, keep: bool = False) -> bool:
+        """Pin something on the board.
+
+        Args:
+            key: Where.
+            value: What.
+            keep: Leave what is there already.
+
+        Returns:
+            False when something was there and was kept.
+        """
+        board = self._get_board()
+        with translated("reach the jobs on Modal"):
+            return bool(
+                self._connection.ask(lambda: board.put.aio(key, value, skip_if_exists=keep))
+            )
+
+    def stored(self, job_id: str) -> Plain | None:
+        """Return the result that a job left on the outputs Volume; None when there is none."""
+        described = self._file(f"{job_id}/{RESULT_FILE}")
+        if described is None:
+            return None
+        video = self._file(f"{job_id}/{VIDEO_FILE}")
+        return None if video is None else {**json.loads(described), "video": video}
+
+    def _file(self, name: str) -> bytes | None:
+        def ask() -> bytes | None:
+            volume = self._get_outputs()
+
+            async def read() -> bytes:
+                return b"".join([block async for block in volume.read_file.aio(name)])
+
+            with translated("read a finished video on Modal"):
+                try:
+                    return self._connection.ask(read, deadline_s=TRANSFER_DEADLINE_S)
+                except FileNotFoundError:  # Of Modal's making; also an OSError, so caught first.
+                    return None
+
+        return self._patiently("read a finished video", ask)
+
+    def _patiently(self, what: str, ask: Callable[[], T]) -> T:
+        """Return the answer to a question that changes nothing, asked again after a hiccup.
+
+        Trouble that comes at once is asked again for as long as a silence is waited for.
+        """
+        return retrying(what, within_s=self._connection.deadline_s)(ask)
+
+    def _method(self, variant: Variant) -> Any:
+        modal, client = require_modal(), self._connection.client()
+        with self._lock:
+            if variant not in self._methods:
+                worker = modal.Cls.from_name(
+                    APP, WORKER, environment_name=self._environment, client=client
+                )
+                self._methods[variant] = worker.with_options(**variant.options())(
+                    model=variant.model
+                ).generate
+            return self._methods[variant]
+
+    def _get_board(self) -> modal.Dict:
+        modal, client = require_modal(), self._connection.client()
+        with self._lock:
+            if self._board is None:
+                self._board = modal.Dict.from_name(
+                    BOARD, create_if_missing=True, environment_name=self._environment, client=client
+                )
+            return self._board
+
+    def _get_outputs(self) -> modal.Volume:
+        modal, client = require_modal(), self._connection.client()
+        with self._lock:
+            if self._outputs is None:
+                self._outputs = modal.Volume.from_name(
+                    OUTPUTS_VOLUME,
+                    create_if_missing=True,
+                    environment_name=self._environment,
+                    client=client,
+                )
+            return self._outputs

@@ -1,0 +1,100 @@
+"""Where finished videos are between Modal and their place in the output folder."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tiomagic_domain.errors import APIError, ProcessingError
+from tiomagic_domain.files.owner_only import make_private
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.lifecycle.provider_answers import MALFORMED, NO_VIDEO
+from tiomagic_domain.media import VideoFile
+from tiomagic_domain.ports.provider import Report
+from tiomagic_modal.client.mp4_check import mp4_problem
+from tiomagic_modal.outcomes import failed
+from tiomagic_modal.wire import Plain, check_protocol
+
+
+class Spool:
+    """A folder of finished videos.
+
+    Args:
+        folder: Made when there is the first.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def bring_home(self, job: Job, result: Plain) -> Report:
+        """Put a finished video into the folder, whole or not at all.
+
+        Returns:
+            The end of the job: failed when the result is another job's, or has no video.
+
+        Raises:
+            APIError: retryable, when it arrived damaged.
+            ProcessingError: when it cannot be written.
+        """
+        wrong = _wrong(job, result)
+        if wrong is not None:
+            return failed(f"the result of the call cannot be used: {wrong}", MALFORMED)
+        check_protocol(result)
+        data = result["video"]
+        if hashlib.sha256(data).hexdigest() != result["sha256"]:
+            raise APIError(
+                f"the video of job {job.job_id} arrived damaged; the next check fetches it again",
+                code="damaged",
+                retryable=True,
+            )
+        problem = mp4_problem(data)
+        if problem is not None:
+            return failed(f"the result of the call is no video: {problem}", NO_VIDEO)
+        return Report(
+            status=JobStatus.COMPLETED,
+            message="completed",
+            video=VideoFile(path=self._keep(job.job_id, data), recipe=_recipe(result)),
+            facts=dict(_mapping(result.get("facts"))),
+        )
+
+    def _keep(self, job_id: str, data: bytes) -> Path:
+        target = self._folder / f"modal-{job_id}.mp4"
+        # Named by thread as well: two checks of one job may run at one time.
+        partial = target.with_name(f".{target.name}.{threading.get_ident()}.partial")
+        try:
+            make_private(self._folder)
+            partial.write_bytes(data)
+            partial.replace(target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise ProcessingError(
+                f"the video of job {job_id} is finished but could not be written to "
+                f"{self._folder}: {error.strerror}; the next check fetches it again"
+            ) from error
+        return target
+
+
+def _wrong(job: Job, result: object) -> str | None:
+    """Return why a result is none of the job's; None for one that may be."""
+    if not isinstance(result, Mapping):
+        return f"it is no result but {type(result).__name__}"
+    if "protocol" not in result:
+        return "it does not say its protocol"
+    made_for = result.get("job_id", job.job_id)
+    if made_for != job.job_id:
+        return f"it belongs to job {made_for!r}"
+    data = result.get("video")
+    if not isinstance(data, bytes):
+        return f"its video is {type(data).__name__}"
+    return None if isinstance(result.get("sha256"), str) else "its video has no digest"
+
+
+def _recipe(result: Plain) -> dict[str, Any]:
+    return dict(_mapping(result.get("recipe")))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

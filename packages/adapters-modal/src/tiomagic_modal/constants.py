@@ -1,0 +1,59 @@
+"""Names that both sides know: the app, what belongs to it, and where things lie in a container.
+
+The app's name carries the version of the wire format, so that clients which do not understand each
+other never share an app. Within one format the app's tags say which version is deployed.
+"""
+
+from __future__ import annotations
+
+PROTOCOL = 1
+"""Version of the wire format: raised when an older side could not read a newer one's messages."""
+
+APP = f"tiomagic-v{PROTOCOL}"
+WORKER = "VideoWorker"
+PREFETCH = "prefetch"
+STAGE = "Stage"
+"""The class that rehearses models, see `rehearsing`."""
+BOARD = f"tiomagic-jobs-v{PROTOCOL}"
+"""A Dict with one moment a job, and who runs it."""
+OUTPUTS_VOLUME = "tiomagic-outputs"
+WEIGHTS_VOLUME = "tiomagic-weights"
+HUGGING_FACE_SECRET = "tiomagic-huggingface"  # noqa: S105  The name of a secret, not one.
+"""Holds ``HF_TOKEN`` for gated models. Deploying makes an empty one if there is none."""
+
+OUTPUTS_DIR = "/outputs"
+WEIGHTS_DIR = "/weights"
+OUTPUTS_VARIABLE = "TIOMAGIC_OUTPUTS_DIR"
+"""Where the worker finds the outputs Volume."""
+
+TAG_VERSION = "tiomagic-version"
+TAG_SOURCE = "tiomagic-source"
+
+INSTALL = (
+    "pip install ./packages/domain ./packages/media ./packages/storage ./packages/adapters-local "
+    "./packages/adapters-modal './packages/facade[modal]'"
+)
+"""The command that installs what this side needs, to be run in a copy of tiomagic's repository."""
+
+VIDEO_FILE = "video.mp4"
+RESULT_FILE = "result.json"
+
+
+def moment_key(job_id: str) -> str:
+    """Return the key of a job's last moment, a dict with ``call_id``, ``phase``, ``step``."""
+    return f"moment/{job_id}"
+
+
+def claim_key(job_id: str) -> str:
+    """Return the key of the call that runs a job. Written once, by the first call that starts."""
+    return f"claim/{job_id}"
+
+
+def stop_key(job_id: str) -> str:
+    """Return the key that tells every start of a job, now and later, to give up."""
+    return f"stop/{job_id}"
+
+
+def sent_key(job_id: str) -> str:
+    """Return the key that says that a job was handed to Modal once. Written before the spawn."""
+    return f"sent/{job_id}"

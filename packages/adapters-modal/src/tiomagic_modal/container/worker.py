@@ -1,0 +1,240 @@
+"""What runs in the container: the local engines, unchanged, behind one method.
+
+The only module that knows both Modal and `tiomagic_local`, and the latter only inside functions:
+deploying needs its source, not its libraries.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import modal
+from tiomagic_domain import __version__
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.ports.provider import Report, Request
+from tiomagic_domain.progress import Phase, ignore_progress
+from tiomagic_modal.constants import OUTPUTS_DIR, OUTPUTS_VARIABLE, PROTOCOL, WEIGHTS_DIR
+from tiomagic_modal.container.app import app, board, hugging_face, image, outputs, weights
+from tiomagic_modal.container.job_store import Desk, Moments
+from tiomagic_modal.wire import (
+    Plain,
+    WorkerError,
+    check_protocol,
+    decode_request,
+    plain,
+    worker_error,
+)
+
+if TYPE_CHECKING:
+    from tiomagic_local.options import LocalOptions
+
+__all__ = ["Stage", "VideoWorker", "app", "prefetch"]
+
+LOADING_PHASES = (Phase.WAITING, Phase.DOWNLOADING, Phase.LOADING)
+VOLUMES: dict[str | PurePosixPath, modal.Volume | modal.CloudBucketMount] = {
+    OUTPUTS_DIR: outputs,
+    WEIGHTS_DIR: weights,
+}
+REHEARSAL_TIMEOUT_S = 900
+DOWNLOAD_TIMEOUT_S = 3600
+"""45 GiB at 30 MB/s take 26 minutes; a hub on a bad day gets twice that."""
+
+
+@contextmanager
+def only_worker_errors() -> Iterator[None]:
+    """Let exceptions out as `WorkerError` only. A cancellation is none, and passes."""
+    try:
+        yield
+    except WorkerError:
+        raise
+    except Exception as error:  # noqa: BLE001  Nothing else may leave a container.
+        # Without the cause: it may be of a class that the other side cannot read.
+        raise worker_error(error) from None
+
+
+@app.cls(
+    image=image,
+    volumes=VOLUMES,
+    secrets=[hugging_face],
+    cpu=2.0,
+    timeout=1800,
+    # The weights are fetched when a container starts, which the caller's timeout must not cut.
+    startup_timeout=DOWNLOAD_TIMEOUT_S,
+    scaledown_window=900,
+    # No memory snapshot, not even of the imports: diffusers asks for a GPU while it is imported
+    # (utils/torch_utils.py, 0.42.1), and CUDA that was asked without one stays blind after it.
+)
+class VideoWorker:
+    """Runs jobs of one model. GPU, timeout and window come with the call."""
+
+    model: str = modal.parameter()
+
+    @modal.enter()
+    def fetch(self) -> None:
+        """Have the weights on the Volume before the clock of the first job starts."""
+        self.runtime: Any = None
+        self.failure: WorkerError | None = None
+        try:
+            with only_worker_errors():
+                from tiomagic_local.runtime.pipeline_cache import Runtime  # noqa: PLC0415  Only in a container.
+                from tiomagic_local.torch_env.devices import all_together  # noqa: PLC0415  Only in a container.
+
+                _fetch_weights(self.model)
+                # The container runs one job at a time, so all of its GPUs are for each.
+                self.runtime = Runtime(replace(_options(), device=all_together()))
+        except WorkerError as error:
+            # Kept for the job: raised here, Modal would start container after container.
+            self.failure = error
+
+    @modal.method()
+    def generate(self, payload: Plain) -> Plain:
+        """Run one job and return its video, or what an earlier start of it has made.
+
+        Args:
+            payload: A request in the wire format.
+
+        Returns:
+            A result in the wire format.
+
+        Raises:
+            WorkerError: whatever went wrong.
+        """
+        with only_worker_errors():
+            check_protocol(payload)
+            desk = Desk(
+                job_id=payload["job"]["job_id"],
+                call_id=modal.current_function_call_id() or "local",
+                board=board,
+                disk=outputs,
+                folder=Path(os.environ[OUTPUTS_VARIABLE]),
+            )
+            finished = desk.open()
+            if finished is not None:
+                return finished
+            if self.failure is not None:
+                raise self.failure
+            return self._run(payload, desk)
+
+    def _run(self, payload: Plain, desk: Desk) -> Plain:
+        with tempfile.TemporaryDirectory(prefix="tiomagic-") as name, desk.telling() as moments:
+            folder = Path(name)
+            request = decode_request(payload, keep=_keeper(folder))
+            video = folder / "video.mp4"
+            report = _generate(request, self.runtime, video, moments)
+            loading_s, generating_s = _split(report.facts.get("seconds", {}))
+            return desk.close(
+                video,
+                {
+                    "protocol": PROTOCOL,
+                    "worker": __version__,
+                    "job_id": request.job.job_id,
+                    "recipe": plain(report.video.recipe) if report.video else {},
+                    "facts": {
+                        **plain(report.facts),
+                        "worker_version": __version__,
+                        "gpu": payload.get("gpu"),
+                        "seconds_loading": loading_s,
+                        "seconds_generating": generating_s,
+                    },
+                },
+            )
+
+
+def _generate(request: Request, runtime: Any, target: Path, moments: Moments) -> Report:
+    from tiomagic_local.runtime.run import run_request  # noqa: PLC0415  Only in a container.
+
+    # No token: a cancellation comes as an exception of Modal's own, out of whatever is running.
+    return run_request(request, runtime=runtime, target=target, progress=moments)
+
+
+def _split(seconds: Mapping[str, float]) -> tuple[float, float]:
+    """Return the seconds that a warm container would have saved, and all others."""
+    loading = sum(seconds.get(phase, 0.0) for phase in LOADING_PHASES)
+    return round(loading, 3), round(sum(seconds.values()) - loading, 3)
+
+
+def _keeper(folder: Path) -> Callable[[str, bytes], Path]:
+    def keep(name: str, data: bytes) -> Path:
+        path = folder / name
+        path.write_bytes(data)
+        return path
+
+    return keep
+
+
+def _options() -> "LocalOptions":
+    """Return where weights come from: the image says, or the hub with the secret's token."""
+    from tiomagic_local.options import LocalOptions  # noqa: PLC0415  Only in a container.
+
+    folder = os.environ.get("TIOMAGIC_WEIGHTS_DIR")
+    token = os.environ.get("HF_TOKEN") or None
+    return LocalOptions(weights_dir=Path(folder) if folder else None, hf_token=token)
+
+
+def _fetch_weights(model: str) -> str:
+    """Have a model's weights on the Volume and return where they came from."""
+    from tiomagic_local.engines import find_engine  # noqa: PLC0415  Only in a container.
+    from tiomagic_local.weights.locate import Origin, find_weights  # noqa: PLC0415  Only in a container.
+    from tiomagic_local.weights.lora_files import find_loras  # noqa: PLC0415  Only in a container.
+
+    card = find_model(model)
+    found = find_weights(
+        card, _options(), pipeline=find_engine(card.engine).pipeline, progress=ignore_progress
+    )
+    loras = find_loras(
+        card.loras, _options(), progress=ignore_progress, model=found.by_hand, stays=True
+    )
+    if found.origin is Origin.HUB or loras:
+        weights.commit()  # So that the next container finds them.
+    return f"{found.repository or found.origin.value}@{found.revision}"
+
+
+@app.function(
+    image=image,
+    volumes=VOLUMES,
+    secrets=[hugging_face],
+    timeout=DOWNLOAD_TIMEOUT_S,
+    scaledown_window=2,
+)
+def prefetch(model: str) -> str:
+    """Download a model's weights to the Volume, on a container without a GPU.
+
+    Returns:
+        Repository and revision.
+
+    Raises:
+        WorkerError: whatever went wrong.
+    """
+    with only_worker_errors():
+        return _fetch_weights(model)
+
+
+@app.cls(
+    image=image,
+    volumes=VOLUMES,
+    secrets=[hugging_face],
+    cpu=2.0,
+    timeout=REHEARSAL_TIMEOUT_S,
+    scaledown_window=2,
+)
+class Stage:
+    """Rehearses models on the GPU that comes with the call; fetches no weights."""
+
+    @modal.method()
+    def rehearse(self, model: str) -> Plain:
+        """Look at all that a model needs, and run it with random weights.
+
+        Returns:
+            A rehearsal as plain data.
+
+        Raises:
+            WorkerError: whatever went wrong.
+        """
+        with only_worker_errors():
+            from tiomagic_local.rehearsal.rehearse import rehearse  # noqa: PLC0415  Only in a container.
+
+            return rehearse(model, _options(), provider="modal").to_dict()

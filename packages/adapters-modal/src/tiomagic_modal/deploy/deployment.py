@@ -1,0 +1,251 @@
+"""Brings the deployed app up to date: forward, never back, and once however many ask.
+
+::
+
+    not there                      deploy
+    same version, same source      leave it
+    same version, other source     deploy: somebody works on tiomagic itself
+    older version                  deploy; running jobs finish on the old code
+    newer version                  leave it and use it, with a warning: the wire format is the same
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tiomagic_domain.errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    DeploymentError,
+    ResourceNotFoundError,
+    TioMagicError,
+)
+from tiomagic_domain.files.private_folder import open_private, private_folder
+from tiomagic_modal.client.connection import Connection, require_modal
+from tiomagic_modal.constants import APP, HUGGING_FACE_SECRET, TAG_SOURCE, TAG_VERSION
+from tiomagic_modal.deploy.source import local_tags, version_key
+from tiomagic_modal.errors import translated
+
+if TYPE_CHECKING:
+    import modal
+
+log: logging.Logger = logging.getLogger("tiomagic.modal")
+
+DEPLOY_DEADLINE_S = 1800.0
+"""The first deployment builds an image of several gigabytes, which takes minutes."""
+
+
+LOCK_PATIENCE_S = DEPLOY_DEADLINE_S + 60.0
+"""Seconds to wait for a deployment of another process: as long as one may take, and a minute."""
+
+LOCK_LOOK_S = 0.2
+"""Seconds between two looks at a lock that is held."""
+
+
+def nothing_to_say() -> None:
+    """Say nothing."""
+
+
+class Standing(StrEnum):
+    """How the deployed app compares with what is installed here."""
+
+    MISSING = "missing"
+    CURRENT = "current"
+    OLDER = "older"
+    CHANGED = "changed"
+    NEWER = "newer"
+
+    @property
+    def needs_deployment(self) -> bool:
+        """True when deploying brings the app forward."""
+        return self in {Standing.MISSING, Standing.OLDER, Standing.CHANGED}
+
+
+def compare(remote: Mapping[str, str] | None, local: Mapping[str, str]) -> Standing:
+    """Return how a deployment's tags compare with ours.
+
+    Args:
+        remote: Tags of the deployed app; None when there is none.
+        local: Tags that a deployment from here would have.
+    """
+    if remote is None:
+        return Standing.MISSING
+    theirs, ours = remote.get(TAG_VERSION, ""), local[TAG_VERSION]
+    if theirs != ours:
+        older = version_key(theirs) < version_key(ours)
+        return Standing.OLDER if older else Standing.NEWER
+    same = remote.get(TAG_SOURCE) == local[TAG_SOURCE]
+    return Standing.CURRENT if same else Standing.CHANGED
+
+
+class Deployment:
+    """The app in one workspace and environment."""
+
+    def __init__(self, connection: Connection, environment: str | None = None) -> None:
+        self._connection = connection
+        self._environment = environment
+
+    def tags(self) -> dict[str, str] | None:
+        """Return the tags of the deployed app; None when it is not there."""
+        modal, client = require_modal(), self._connection.client()
+
+        async def look() -> dict[str, str]:
+            found = await modal.App.lookup.aio(
+                APP, client=client, environment_name=self._environment
+            )
+            return dict(await found.get_tags.aio(client=client))
+
+        try:
+            with translated("look for the app on Modal"):
+                return self._connection.ask(look)
+        except ResourceNotFoundError:
+            return None
+
+    def standing(self) -> Standing:
+        """Return how the deployed app compares with what is installed here."""
+        return compare(self.tags(), local_tags())
+
+    def ensure(self, before_deploying: Callable[[], None] = nothing_to_say) -> Standing:
+        """Deploy if that brings the app forward; return what was found.
+
+        Args:
+            before_deploying: Called when it is about to take minutes.
+
+        Raises:
+            DeploymentError: when it could not be deployed, with Modal's reason.
+        """
+        standing = self.standing()
+        if standing.needs_deployment:
+            with _only_one():
+                standing = self.standing()  # Another process may have deployed meanwhile.
+                if standing.needs_deployment:
+                    before_deploying()
+                    self.deploy()
+        if standing is Standing.NEWER:
+            warnings.warn(
+                "a newer version of tiomagic is deployed on Modal and is used as it is; update "
+                "this one when you can",
+                UserWarning,
+                stacklevel=2,
+            )
+        return standing
+
+    def deploy(self) -> None:
+        """Deploy what is installed here. Containers at work finish what they hold.
+
+        Raises:
+            DeploymentError: with Modal's reason.
+        """
+        client = self._connection.client()
+        app = _worker_app()
+        log.info("deploying %s: the first time takes some minutes", APP)
+
+        async def deploy() -> None:
+            await self._make_secret(client)
+            await app.deploy.aio(
+                client=client,
+                environment_name=self._environment,
+                tag=local_tags()[TAG_VERSION],
+                strategy="rolling",
+            )
+
+        try:
+            with translated("deploy to Modal"):
+                self._connection.ask(deploy, deadline_s=DEPLOY_DEADLINE_S)
+        except (AuthenticationError, ConfigurationError, APIError):
+            raise
+        except TioMagicError as error:
+            raise DeploymentError(error.message, details=error.details, code=error.code) from error
+
+    def stop(self) -> bool:
+        """Stop the app and every container of it; False when there was none.
+
+        Jobs that run are lost. Volumes stay, with the weights and the finished videos.
+        """
+        modal, client = require_modal(), self._connection.client()
+
+        async def stop() -> None:
+            found = await modal.App.lookup.aio(
+                APP, client=client, environment_name=self._environment
+            )
+            await found.stop.aio(client=client)
+
+        try:
+            with translated("stop the app on Modal"):
+                self._connection.ask(stop)
+        except ResourceNotFoundError:
+            return False
+        return True
+
+    async def _make_secret(self, client: modal.Client) -> None:
+        """Make the secret that the worker names, without a token, unless the user has made it."""
+        await require_modal().Secret.objects.create.aio(
+            HUGGING_FACE_SECRET,
+            {"TIOMAGIC_SECRET_MADE_BY": "tiomagic"},
+            allow_existing=True,
+            environment_name=self._environment,
+            client=client,
+        )
+
+
+def _worker_app() -> modal.App:
+    app: modal.App = importlib.import_module("tiomagic_modal.container.worker").app
+    return app
+
+
+@contextmanager
+def _only_one(patience_s: float = LOCK_PATIENCE_S) -> Iterator[None]:
+    """Hold a lock that all processes of this user share; it goes with the process.
+
+    Where the file system has no locks, nothing is held: two deployments of the same are one on
+    Modal's side, and only cost the time twice.
+
+    Raises:
+        ProcessingError: when there is no folder for the lock.
+        DeploymentError: when another process holds it for too long.
+    """
+    path = private_folder() / "modal-deployment.lock"
+    try:
+        lock = open_private(path)
+    except OSError as error:
+        raise DeploymentError(
+            f"the lock {path} cannot be opened: {error.strerror or error}. Remove what has its name"
+        ) from error
+    try:
+        _take(lock, path, time.monotonic() + patience_s)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, path: Path, deadline: float) -> None:
+    try:
+        import fcntl  # noqa: PLC0415  Not there on Windows.
+    except ImportError:
+        return
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            log.warning("%s cannot be locked (%s): deploying without", path, error.strerror)
+            return
+        else:
+            return
+        if time.monotonic() > deadline:
+            raise DeploymentError(
+                f"another process of yours has held {path} for too long: "
+                "it deploys, or it hangs. End it, or try later"
+            )
+        time.sleep(LOCK_LOOK_S)

@@ -1,0 +1,41 @@
+"""What of a request does not travel to a container, said before anything is rented."""
+
+from __future__ import annotations
+
+from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.ports.provider import Request
+from tiomagic_domain.schema.expert_arguments import describe
+
+
+def check_travel(request: Request) -> None:
+    """Refuse what exists on the caller's machine alone.
+
+    A LoRA has up to gigabytes, and a call on Modal carries its inputs with it each time: one that
+    lies on the hub is fetched by the container once and kept on its Volume.
+
+    Raises:
+        ValidationError: with every problem.
+    """
+    problems = [
+        Problem(
+            field="loras",
+            message=f"{lora.label} is a file of this machine, and files of weights do not travel "
+            "to Modal: put it into a repository on the Hugging Face hub and give that as the "
+            "source, or run the job on 'local'",
+            given=repr(lora.label),
+        )
+        for lora in Lora.from_arguments(request.settings.get("loras", ()))
+        if lora.is_file
+    ]
+    problems += [
+        Problem(
+            field=name,
+            message="is a Python object of this process, and only plain data travels to Modal: "
+            "leave it out, or run the job on 'local'",
+            given=str(describe(value)),
+        )
+        for name, value in request.objects.items()
+    ]
+    if problems:
+        raise ValidationError.of(problems, subject="what Modal can take")

@@ -1,0 +1,44 @@
+"""A rehearsal in a rented container: the GPU that a job would get, and no weights."""
+
+from __future__ import annotations
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.ports.rehearsal import Rehearsal
+from tiomagic_modal.client.connection import Connection, require_modal
+from tiomagic_modal.client.remote import CPU_CORES, memory_mib
+from tiomagic_modal.constants import APP, STAGE
+from tiomagic_modal.errors import translated
+from tiomagic_modal.gpus import choose_gpu
+from tiomagic_modal.options import ModalOptions
+from tiomagic_modal.wire import WorkerError
+
+DEADLINE_S = 1200.0
+"""A little more than the container may take, and than it waits for a GPU on a good day."""
+
+
+def rehearse(card: ModelCard, connection: Connection, options: ModalOptions) -> Rehearsal:
+    """Have a model rehearsed on the GPU that a job of it would get.
+
+    Args:
+        card: The model.
+        connection: To Modal, where the app is deployed.
+        options: Which GPU, in which environment.
+
+    Raises:
+        TioMagicError: when the container could not do it.
+    """
+    modal, client = require_modal(), connection.client()
+    gpu = choose_gpu(card, options.gpu)
+    chosen = {"gpu": gpu} if gpu else {"cpu": CPU_CORES}
+    stage = modal.Cls.from_name(APP, STAGE, environment_name=options.environment, client=client)
+    method = stage.with_options(**chosen, memory=memory_mib(card))().rehearse
+    try:
+        with translated("rehearse the model"):
+            found = connection.ask(lambda: method.remote.aio(card.name), deadline_s=DEADLINE_S)
+    except WorkerError as error:
+        content = error.content
+        raise TioMagicError(
+            str(content["message"]), code=str(content.get("code", "worker"))
+        ) from error
+    return Rehearsal.from_dict(found, provider="modal")

@@ -1,0 +1,170 @@
+"""LTX-2 by Lightricks: one transformer makes the picture and the sound that belongs to it.
+
+Weights were counted from their shapes (bf16), the text encoder from the published configuration of
+Gemma 3 12B. The limits are the pipeline's own: sides that are no multiple of 32 are refused, a
+frame count that is not 8k+1 is cut without a word, a side of 32 breaks in the decoder, and a
+schedule of one step is no number.
+
+The authors advise two stages for production (half the size, then an upscaler and a few steps more)
+and have a pipeline of one stage beside it, which is the one that is run here: the second stage
+needs a LoRA, an upscaler and another pipeline.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from types import MappingProxyType
+
+from tiomagic_domain.catalogue import settings
+from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.licences import Terms, Use
+from tiomagic_domain.catalogue.models import ltx
+from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.schema.parameter import Parameter
+from tiomagic_domain.schema.schema import MaxPixels, Schema
+
+PIPELINE = "diffusers 0.42.1, LTX2ConditionPipeline"
+AUTHORS = "github.com/Lightricks/LTX-2, ltx-pipelines"
+
+FPS = 24
+SIZE = (768, 512)
+MAX_SIZE = (1536, 1024)
+"""What the authors' pipeline of two stages ends with."""
+
+CONSTANTS = f"{AUTHORS}, ltx_pipelines/utils/constants.py"
+
+NEGATIVE_PROMPT = (
+    "has_subtitles, has_blurbox, transition from black, transition to black, speech_ending_short, "
+    "blurry, out of focus, overexposed, underexposed, low contrast, washed out colors, excessive "
+    "noise, grainy texture, poor lighting, flickering, motion blur, distorted proportions, "
+    "unnatural skin tones, deformed facial features, asymmetrical face, missing facial features, "
+    "extra limbs, disfigured hands, wrong hand count, artifacts around text, inconsistent "
+    "perspective, camera shake, incorrect depth of field, background too sharp, background "
+    "clutter, distracting reflections, harsh shadows, inconsistent lighting direction, color "
+    "banding, cartoonish rendering, 3D CGI look, unrealistic materials, uncanny valley effect, "
+    "incorrect ethnicity, wrong gender, exaggerated expressions, wrong gaze direction, mismatched "
+    "lip sync, silent or muted audio, distorted voice, robotic voice, echo, background noise, "
+    "off-sync audio, incorrect dialogue, added dialogue, repetitive speech, jittery movement, "
+    "awkward pauses, incorrect timing, unnatural transitions, inconsistent framing, tilted camera, "
+    "flat lighting, inconsistent tone, cinematic oversaturation, stylized filters, or AI artifacts."
+)
+"""The authors' DEFAULT_NEGATIVE_PROMPT, for the picture and the sound. It asks for photographs: for
+animation give another one, without *cartoonish rendering, 3D CGI look* and *stylized filters*."""
+
+GUIDANCE = (
+    replace(
+        settings.guidance_scale(default=3.0, source=PIPELINE),
+        description="How closely the picture follows the prompt; with audio_guidance_scale at 1 "
+        "too, 1 turns guidance off and saves a quarter of the time.",
+    ),
+    ltx.number(
+        "audio_guidance_scale",
+        default=7.0,
+        low=1.0,
+        high=20.0,
+        source=PIPELINE,
+        description="How closely the sound follows the prompt.",
+    ),
+    ltx.number(
+        "modality_scale",
+        default=3.0,
+        low=1.0,
+        high=20.0,
+        source=PIPELINE,
+        description="How closely picture and sound belong together; 1 turns it off and saves a "
+        "quarter of the time.",
+    ),
+    ltx.number(
+        "stg_scale",
+        default=1.0,
+        high=4.0,
+        source=CONSTANTS,
+        description="How far picture and sound are pushed away from a pass without the attention "
+        "of one block (spatio-temporal guidance), which keeps shapes together; 0 turns it off and "
+        "saves a quarter of the time.",
+    ),
+    replace(ltx.GUIDANCE_RESCALE, default=0.7, source=CONSTANTS),
+)
+
+
+def _sides(feature: Feature) -> tuple[Parameter, ...]:
+    words = feature is Feature.TEXT_TO_VIDEO
+    return tuple(
+        settings.side(
+            name, default=side if words else None, multiple_of=32, low=64, high=MAX_SIZE[0]
+        )
+        for name, side in zip(("width", "height"), SIZE, strict=True)
+    )
+
+
+def _schema(feature: Feature) -> Schema:
+    frames = settings.num_frames(
+        default=121, low=9, high=481, multiple_of=8, offset=1, source=PIPELINE
+    )
+    return Schema(
+        parameters=(
+            *INPUTS[feature],
+            settings.negative_prompt(default=NEGATIVE_PROMPT, source=CONSTANTS),
+            *_sides(feature),
+            replace(
+                frames,
+                description=f"{frames.description} Its sense of time ends at 20 seconds.",
+            ),
+            ltx.steps(default=40, source=AUTHORS),
+            *GUIDANCE,
+            settings.SEED,
+            ltx.fps(default=FPS, source=PIPELINE),
+            settings.LORAS,
+            settings.MEMORY,
+            settings.ACCELERATION,
+        ),
+        rules=(MaxPixels(MAX_SIZE[0] * MAX_SIZE[1], multiple_of=32),),
+        objects=(*settings.OBJECTS, *settings.MASKS),
+    )
+
+
+LTX_2 = ModelCard(
+    name="ltx-2",
+    title="LTX-2, 19B",
+    family="ltx-2",
+    description="Video with sound: five seconds from words, from a picture, or between two.",
+    homepage="https://huggingface.co/Lightricks/LTX-2",
+    licence="LTX-2 Community License Agreement (paid from $10M of revenue a year)",
+    terms=Terms(
+        use=Use.LIMITED,
+        publishing="Commercial use is free for a company with less than $10 million of revenue a "
+        "year; a larger one needs a paid licence of Lightricks, and may try the model without. The "
+        "text encoder is Google's Gemma 3, whose terms of use forbid some purposes.",
+        source="github.com/Lightricks/LTX-2, LICENSE, section 2",
+    ),
+    engine="ltx2",
+    repository="Lightricks/LTX-2",
+    revision="47da56e2ad66ce4125a9922b4a8826bf407f9d0a",
+    features=MappingProxyType(
+        {
+            feature: _schema(feature)
+            for feature in (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
+        }
+    ),
+    fps=FPS,
+    pixels=SIZE[0] * SIZE[1],
+    weights_gib=63.0,
+    largest_gib=35.2,
+    gpu_memory_gib=24,
+    prompt_tokens=1024,
+    options=MappingProxyType(
+        {
+            # Later versions look at the other modality's time, which 2.0 did not learn.
+            "use_cross_timestep": False,
+            # The authors call their scheduler without a size, so that it takes 4096 tokens and the
+            # shift that belongs to them, whatever the video's size: LTX2Scheduler, ltx_core.
+            "shift": math.exp(2.05),
+            "shift_terminal": 0.1,
+            # LTX_2_PARAMS, CONSTANTS.
+            "stg_blocks": (29,),
+        }
+    ),
+)
+
+MODELS = (LTX_2,)

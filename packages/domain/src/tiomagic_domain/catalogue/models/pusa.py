@@ -1,0 +1,139 @@
+"""Pusa: Wan 2.1 that knows a noise level for each frame of its own.
+
+A LoRA on Wan's text model. Trained so that every frame may be at another moment of its denoising,
+it makes a video around a picture that is held at little or no noise while all else is made, or
+between two of them.
+
+Defaults are those of the authors' scripts; they write 25 frames a second. A picture stands at a
+latent frame, of which each but the first is four frames of the video. The weights are a copy
+in safetensors: the authors' own file is pickled, and such files are never read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from tiomagic_domain.catalogue.licences import apache
+from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_domain.catalogue.models.wan import (
+    ENGLISH_NEGATIVE_PROMPT,
+    PIXELS_720P,
+    T2V_14B,
+    wan_schema,
+)
+from tiomagic_domain.features import Feature
+from tiomagic_domain.schema.parameter import Kind, Parameter
+from tiomagic_domain.schema.schema import Schema, WithinVideo
+
+SOURCE = "the authors' scripts (github.com/Yaofang-Liu/Pusa-VidGen, PusaV1)"
+FPS = 25
+ALPHA = 1.4
+LORA_GIB = 4.6
+"""Rank 512 on ten layers of each of the 40 blocks, in bf16: a file of 4.9 GB."""
+
+NOISE_MULTIPLIER = Parameter(
+    name="noise_multiplier",
+    kind=Kind.NUMBER,
+    required=False,
+    default=0.2,
+    minimum=0.0,
+    maximum=1.0,
+    source=SOURCE,
+    description="How noisy the picture is compared with the rest while the video is made: 0 keeps "
+    "it as it is, more lets it move, 1 forgets it.",
+)
+
+LAST_NOISE_MULTIPLIER = replace(
+    NOISE_MULTIPLIER,
+    name="last_noise_multiplier",
+    default=0.5,
+    source="the authors' README, start and end frames",
+    description="The same of the last frame.",
+)
+
+COND_POSITION = Parameter(
+    name="cond_position",
+    kind=Kind.INTEGER,
+    required=False,
+    default=0,
+    minimum=0,
+    maximum=40,
+    unit="latent frames",
+    source=SOURCE,
+    advanced=True,
+    description="Where in the video the picture stands: 0 is the beginning, (num_frames-1)/4 "
+    "the end.",
+)
+
+LORA_ALPHA = Parameter(
+    name="lora_alpha",
+    kind=Kind.NUMBER,
+    required=False,
+    default=ALPHA,
+    minimum=0.0,
+    maximum=4.0,
+    source=SOURCE,
+    advanced=True,
+    description="How strongly Pusa's LoRA is applied: more keeps closer to the picture and moves "
+    "less; the authors advise 1.3 to 1.5.",
+)
+
+PICTURES = {
+    Feature.TEXT_TO_VIDEO: (),
+    Feature.IMAGE_TO_VIDEO: (NOISE_MULTIPLIER, COND_POSITION),
+    Feature.INTERPOLATE: (NOISE_MULTIPLIER, LAST_NOISE_MULTIPLIER),
+}
+"""What each feature has for its pictures."""
+
+DEFAULTS = {"num_inference_steps": 30, "guidance_scale": 3.0, "flow_shift": 5.0, "fps": FPS}
+
+
+def _schema(feature: Feature) -> Schema:
+    pictures = PICTURES[feature]
+    extra = (LORA_ALPHA, *pictures)
+    base = wan_schema(
+        feature,
+        size=(1280, 720),
+        flow_shift=5.0,
+        # The English text, as the authors' script has it.
+        negative=(ENGLISH_NEGATIVE_PROMPT, f"{SOURCE}, wan_14b_text_to_video_pusa.py"),
+        extra=extra,
+    )
+    parameters = tuple(
+        replace(p, default=DEFAULTS[p.name], source=SOURCE) if p.name in DEFAULTS else p
+        for p in base.parameters
+    )
+    # Around a picture the latents are the engine's own business.
+    taken = {"latents"} if pictures else set()
+    objects = tuple(name for name in base.objects if name not in taken)
+    rules = (WithinVideo(COND_POSITION.name),) if COND_POSITION in pictures else ()
+    return replace(base, parameters=parameters, objects=objects, rules=(*base.rules, *rules))
+
+
+PUSA = replace(
+    T2V_14B,
+    name="pusa-v1",
+    title="Pusa V1 on Wan 2.1 14B",
+    family="pusa",
+    description="Video from words, or from pictures that stay as they are or move along.",
+    homepage="https://github.com/Yaofang-Liu/Pusa-VidGen",
+    terms=apache("github.com/Yaofang-Liu/Pusa-VidGen, LICENSE"),
+    engine="pusa",
+    loras=(
+        Lora(
+            source="Kijai/WanVideo_comfy",
+            weight_name="Pusa/Wan21_PusaV1_LoRA_14B_rank512_bf16.safetensors",
+            scale=ALPHA,
+        ),
+    ),
+    features=MappingProxyType({feature: _schema(feature) for feature in PICTURES}),
+    fps=FPS,
+    pixels=PIXELS_720P,
+    weights_gib=T2V_14B.weights_gib + LORA_GIB,
+    largest_gib=T2V_14B.largest_gib + LORA_GIB,
+    # Computed: 23 GiB a step, since each token is at a moment of its own.
+    gpu_memory_gib=32,
+)
+
+MODELS = (PUSA,)

@@ -1,0 +1,101 @@
+"""Wan 2.2 Animate by Alibaba: a character that moves, and looks, as somebody in a video does.
+
+It reads two things from the guiding video: the skeleton, and the face. Both are found here, by the
+same estimator as for VACE (DWPose; the authors use ViTPose-H behind YOLOv10m, with the same 133
+points), and then drawn and cut out as the authors do it. Skeletons alone (``pose_video``) show no
+face: then the model gets what it was trained to take for none, and the expression is its own.
+
+It works in segments of 77 frames, each continued from the last frame of the one before. Other
+lengths end within a segment, which costs as much as all of it.
+
+A prompt is required as for every model. The authors advise against words of your own: they use one
+sentence for all videos, PROMPT here, and the description of the parameter says it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from tiomagic_domain.catalogue import settings
+from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.licences import apache
+from tiomagic_domain.catalogue.models.wan import NEGATIVE_PROMPT, PIXELS_720P
+from tiomagic_domain.catalogue.models.wan22 import NEGATIVE_SOURCE
+from tiomagic_domain.catalogue.pose_parameters import pose_parameters
+from tiomagic_domain.catalogue.skeleton_colours import REAL, ColourOrder
+from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
+from tiomagic_domain.schema.schema import ExactlyOne, MaxPixels, Schema
+
+SOURCE = "diffusers 0.42.1, WanAnimatePipeline"
+CONFIGURATION = "Wan 2.2, wan/configs/wan_animate_14B.py"
+DRAWING = "Wan 2.2, wan/modules/animate/preprocess/human_visualization.py"
+PREPARATION = "Wan 2.2, wan/modules/animate/preprocess/process_pipepline.py"
+PROMPT = "视频中的人在做动作"
+"""The authors' prompt for every video (CONFIGURATION): the person in the video is moving."""
+SEGMENT = 77
+FPS = 30
+
+INPUTS_OF_POSES = tuple(
+    replace(
+        parameter,
+        description=f"{parameter.description} The authors advise their own sentence for every "
+        f"video: {PROMPT!r} (the person in the video is moving).",
+    )
+    if parameter.name == "prompt"
+    else parameter
+    for parameter in INPUTS[Feature.POSE_GUIDANCE]
+)
+
+SCHEMA = Schema(
+    parameters=(
+        *INPUTS_OF_POSES,
+        *pose_parameters(ColourOrder.RGB, source=DRAWING, pace=REAL, pace_source=PREPARATION),
+        settings.negative_prompt(default=NEGATIVE_PROMPT, source=NEGATIVE_SOURCE),
+        settings.side("width", default=None, multiple_of=16, low=16, high=1280),
+        settings.side("height", default=None, multiple_of=16, low=16, high=1280),
+        settings.num_frames(
+            default=SEGMENT,
+            low=5,
+            # Four segments, each but the first with one frame of the one before.
+            high=4 * (SEGMENT - 1) + 1,
+            multiple_of=4,
+            offset=1,
+            source=SOURCE,
+        ),
+        settings.num_inference_steps(default=20, source=SOURCE),
+        settings.guidance_scale(default=1.0, source=SOURCE),
+        settings.flow_shift(default=5.0, source=CONFIGURATION),
+        settings.SEED,
+        settings.fps(default=FPS),
+        settings.LORAS,
+        settings.MEMORY,
+        settings.EXACT_ACCELERATION,
+    ),
+    rules=(ExactlyOne(tuple(p.name for p in POSE_SOURCES)), MaxPixels(PIXELS_720P)),
+    objects=settings.OBJECTS,
+)
+
+ANIMATE = ModelCard(
+    name="wan2.2-animate-14b",
+    title="Wan 2.2 Animate 14B",
+    family="wan2.2",
+    description="A character that copies somebody's movements and, from a guiding video, the face.",
+    homepage="https://github.com/Wan-Video/Wan2.2",
+    licence="Apache-2.0",
+    terms=apache("github.com/Wan-Video/Wan2.2, LICENSE.txt"),
+    engine="wan_animate",
+    repository="Wan-AI/Wan2.2-Animate-14B-Diffusers",
+    # No commit is known to be good: the first one that is used stays in use.
+    revision=None,
+    features=MappingProxyType({Feature.POSE_GUIDANCE: SCHEMA}),
+    skeletons=ColourOrder.RGB,
+    fps=FPS,
+    pixels=PIXELS_720P,
+    weights_gib=45.6,
+    largest_gib=32.2,
+    gpu_memory_gib=24,
+    prompt_tokens=512,
+)
+
+MODELS = (ANIMATE,)

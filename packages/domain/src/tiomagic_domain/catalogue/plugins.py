@@ -1,0 +1,149 @@
+"""Models that other distributions bring: each looked at before it is believed.
+
+A plugin that cannot be imported, a card that is broken and a name that exists are left out, and
+everything else works: :func:`problems` says what is missing, for ``tiomagic doctor``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import EntryPoint
+from typing import Any, Final
+
+from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.features import Feature
+from tiomagic_domain.schema.kinds import UNSET
+from tiomagic_domain.schema.schema import Schema
+
+TEXTS: Final = ("name", "title", "family", "description", "homepage", "licence", "engine")
+NUMBERS: Final = ("fps", "pixels", "prompt_tokens")
+"""Facts of a card that are more than 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginProblem:
+    """Something that a plugin brings and that is left out."""
+
+    plugin: str
+    """The entry point and the distribution that has it."""
+    reason: str
+
+    def __str__(self) -> str:
+        """Return one line for a person."""
+        return f"{self.plugin} is left out: {self.reason}"
+
+
+def called(entry: EntryPoint) -> str:
+    """Return what a person knows a plugin by."""
+    distribution = f" of {entry.dist.name}" if entry.dist is not None else ""
+    return f"the plugin {entry.name!r} ({entry.value}){distribution}"
+
+
+def load(entry: EntryPoint) -> tuple[Any, PluginProblem | None]:
+    """Import what an entry point names; whatever it raises is a problem and no error."""
+    found, wrong = attempt(entry.load)
+    if wrong is None:
+        return found, None
+    reason = f"it cannot be imported ({wrong})"
+    return None, PluginProblem(plugin=called(entry), reason=reason)
+
+
+def attempt(run: Callable[[], Any]) -> tuple[Any, str | None]:
+    """Run code of a plugin; return what it gives, and what it raised in place of that.
+
+    Whatever it raises is caught, be it no ``Exception``; only Ctrl-C goes on. What it prints goes
+    to stderr, because stdout may be data.
+    """
+    try:
+        with redirect_stdout(sys.stderr):
+            return run(), None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it is somebody else's code
+        return None, said_by(error)
+
+
+def said_by(error: BaseException) -> str:
+    """Return the kind of an error and its words; one that cannot say any has its kind alone."""
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {error}"
+    except Exception:  # noqa: BLE001 - __str__ is somebody else's code as well
+        return kind
+
+
+def add_cards(
+    found: dict[str, ModelCard], entries: Iterable[EntryPoint]
+) -> tuple[PluginProblem, ...]:
+    """Add the cards of plugins to those that are there; return what was left out.
+
+    Args:
+        found: Cards by name; ours, which no plugin replaces.
+        entries: Each names a collection of cards.
+    """
+    problems: list[PluginProblem] = []
+    for entry in entries:
+        cards, problem = load(entry)
+        if problem is not None:
+            problems.append(problem)
+            continue
+        listed, raised = attempt(partial(list, cards))
+        if raised is not None:
+            reason = f"it names no collection of cards ({raised})"
+            problems.append(PluginProblem(plugin=called(entry), reason=reason))
+            continue
+        for card in listed:
+            wrong = _flaw(card, found)
+            if wrong is None:
+                found[card.name] = card
+            else:
+                problems.append(PluginProblem(plugin=f"a card of {called(entry)}", reason=wrong))
+    return tuple(problems)
+
+
+def _flaw(card: Any, found: Mapping[str, ModelCard]) -> str | None:
+    """Return why a card cannot be used, or None."""
+    if not isinstance(card, ModelCard):
+        return f"it is a {type(card).__name__}, and no ModelCard"
+    name: Any = card.name
+    if isinstance(name, str) and name in found:
+        return f"there is a model {name!r} already"
+    # A fact may be anything, and do anything.
+    found_wrong, raised = attempt(lambda: _wrong_facts(card) or _wrong_features(card.features))
+    wrong = raised or found_wrong
+    return None if wrong is None else f"the card {name!r} is broken: {wrong}"
+
+
+def _wrong_facts(card: ModelCard) -> str | None:
+    for fact in TEXTS:
+        value: Any = getattr(card, fact)
+        if not isinstance(value, str) or not (value or fact != "name"):
+            return f"{fact} is {value!r}, and no text"
+    for fact in NUMBERS:
+        number: Any = getattr(card, fact)
+        if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
+            return f"{fact} is {number!r}, and no number above 0"
+    providers: Any = card.providers
+    if not providers or isinstance(providers, str):
+        return f"providers is {providers!r}, and no set of names"
+    return None
+
+
+def _wrong_features(features: Any) -> str | None:
+    if not isinstance(features, Mapping) or not features:
+        return "it serves no feature"
+    for feature, schema in features.items():
+        if not isinstance(feature, Feature) or not isinstance(schema, Schema):
+            return f"{feature!r} is no Feature with a Schema"
+        if "prompt" not in schema:
+            return f"{feature.value} takes no prompt"
+        schema.to_json_schema()
+        for parameter in schema.parameters:
+            problem = None if parameter.default is UNSET else parameter.problem(parameter.default)
+            if problem is not None:
+                return f"the default of {parameter.name} {problem.message}"
+    return None

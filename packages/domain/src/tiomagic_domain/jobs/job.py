@@ -1,0 +1,305 @@
+"""The job: one request for a video, from the moment it is stored to its end.
+
+::
+
+      ┌─────────────┐ its worker was lost, and it may run again
+      ▼             │
+    queued ──────► running ──────► completed
+      │  │            │  │            ▲
+      │  │            │  └──► failed ◄┼──┐
+      │  └► canceling ◄┘              │  │
+      │         └─────────────────────┴──┤
+      └──────────────► canceled ◄────────┘
+
+A remote job may be seen for the first time when it is already over, so ``queued`` reaches every
+end directly. A status without a way out is terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from tiomagic_domain.errors import InvalidTransitionError, Problem, ValidationError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.status import TERMINAL, TRANSITIONS, JobStatus
+from tiomagic_domain.jobs.tags import checked_tags
+from tiomagic_domain.progress import Progress
+from tiomagic_domain.text import flaw, storable
+
+__all__ = ["TERMINAL", "TRANSITIONS", "Job", "JobQuery", "JobStatus"]
+
+PUT_BACK = "put_back"
+"""The fact that counts how often a job was queued again for a failure that was not its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One request for a video. A value: every change returns a new one."""
+
+    job_id: str
+    """A UUID; also the idempotency key for the provider."""
+    feature: Feature
+    model: str
+    provider: str
+    creation_time: datetime
+    """When the job was stored, with zone."""
+    last_updated: datetime
+    """When the job last changed, with zone."""
+    status: JobStatus = JobStatus.QUEUED
+    required_args: Mapping[str, Any] = field(default_factory=dict)
+    """The feature's inputs, plain data; media as references by hash."""
+    optional_args: Mapping[str, Any] = field(default_factory=dict)
+    """All settings of the run with the drawn seed, plain data."""
+    call_id: str | None = None
+    """The provider's name for the run; None until it has one."""
+    message: str = ""
+    """The last word on the job for a person."""
+    progress: Progress | None = None
+    """The last known moment; None before the first one."""
+    result_video: str | None = None
+    """Absolute path of the finished video on this machine; None until it is here."""
+    error: str | None = None
+    """Why the job failed; None otherwise."""
+    error_code: str | None = None
+    """The error's stable word; None when the job did not fail."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """How it ran, such as device, dtype, memory plan, seconds a phase, versions."""
+    queue: str | None = None
+    """The queue that a background job waits in for a worker; None for a job that its caller runs
+    or a remote provider has."""
+    retry: int = 0
+    """How often it may still be run again after its worker was lost."""
+    attempt: int = 1
+    """Which run this is, counted from 1."""
+    tags: tuple[str, ...] = ()
+    """The user's own words to find it by, each once."""
+    note: str = ""
+    """The user's own remark."""
+    started_at: datetime | None = None
+    """When this attempt began to run, with zone; None before, and when nobody saw it run."""
+    ended_at: datetime | None = None
+    """When it was over, with zone; None until then."""
+    idempotency_key: str | None = None
+    """The caller's own name for the call: of all stored jobs one has it. None for a call without
+    one."""
+    version: int = 1
+    """Counts the stored states; the repository refuses to save over a newer one."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Inputs and settings together."""
+        return {**self.required_args, **self.optional_args}
+
+    def to(self, status: JobStatus, *, at: datetime, **changes: Any) -> Job:
+        """Return the job in another status.
+
+        Args:
+            status: Where to; must be reachable from here in one move.
+            at: The moment of the move, with zone.
+            **changes: Other fields that change with it.
+
+        Raises:
+            InvalidTransitionError: when the table has no such move, or a job is to be run again
+                that may not.
+        """
+        if status not in TRANSITIONS[self.status]:
+            raise self._cannot(f"cannot become {status}", status)
+        return replace(self, status=status, last_updated=at, **(self._marks(status, at) | changes))
+
+    def again(self, *, at: datetime, **changes: Any) -> Job:
+        """Return the running job as one that waits for its next attempt: its worker was lost.
+
+        Args:
+            at: The moment, with zone.
+            **changes: Other fields that change with it.
+
+        Raises:
+            InvalidTransitionError: when the job does not run, or ``retry`` is used up.
+        """
+        return self.to(JobStatus.QUEUED, at=at, **changes)
+
+    def put_back(self, *, at: datetime, message: str) -> Job:
+        """Return the running job as one that waits again: what stopped it was not its own fault.
+
+        Neither an attempt nor a ``retry`` is used up; its facts count how often it happened.
+
+        Args:
+            at: The moment, with zone.
+            message: Why, for a person.
+
+        Raises:
+            InvalidTransitionError: when the job does not run.
+        """
+        if self.status is not JobStatus.RUNNING:
+            raise self._cannot("does not run", JobStatus.QUEUED)
+        count = self.facts.get(PUT_BACK, 0)
+        return replace(
+            self,
+            status=JobStatus.QUEUED,
+            last_updated=at,
+            message=message,
+            call_id=None,
+            progress=None,
+            started_at=None,
+            facts={**self.facts, PUT_BACK: count + 1 if isinstance(count, int) else 1},
+        )
+
+    def noted(self, *, at: datetime, **changes: Any) -> Job:
+        """Return the job with new facts and the same status.
+
+        Raises:
+            InvalidTransitionError: when the job is over, or the status is among the changes.
+        """
+        if self.status.is_terminal or "status" in changes:
+            raise self._cannot("takes no more news")
+        return replace(self, last_updated=at, **changes)
+
+    def labelled(
+        self, *, at: datetime, tags: Iterable[str] | None = None, note: str | None = None
+    ) -> Job:
+        """Return the job with the user's own words on it; also one that is over.
+
+        Args:
+            at: The moment, with zone.
+            tags: All tags from now on; space around them goes, and each is kept once. None leaves
+                them as they are.
+            note: The remark from now on. None leaves it as it is.
+
+        Raises:
+            ValidationError: when a tag is empty, longer than 100 characters, or has a line break
+                or another character in it that is not printed.
+        """
+        return replace(
+            self,
+            last_updated=at,
+            tags=self.tags if tags is None else checked_tags(tags),
+            note=self.note if note is None else storable(note),
+        )
+
+    def _marks(self, status: JobStatus, at: datetime) -> dict[str, Any]:
+        """Return what changes by itself on the way to a status."""
+        if status.is_terminal:
+            return {"ended_at": at}
+        if status is JobStatus.RUNNING:
+            return {"started_at": at}
+        if status is JobStatus.CANCELING:
+            return {}
+        if self.retry < 1:
+            raise self._cannot("may not be run again", status)
+        return {
+            "retry": self.retry - 1,
+            "attempt": self.attempt + 1,
+            "call_id": None,
+            "progress": None,
+            "started_at": None,
+        }
+
+    def _cannot(self, what: str, to: JobStatus | None = None) -> InvalidTransitionError:
+        details = {"job_id": self.job_id, "from": self.status.value}
+        if to is not None:
+            details["to"] = to.value
+        return InvalidTransitionError(
+            f"job {self.job_id} is {self.status} and {what}", details=details
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the documented dict; plain ``json.dumps`` accepts it."""
+        return {
+            "job_id": self.job_id,
+            "feature": self.feature.value,
+            "model": self.model,
+            "provider": self.provider,
+            "status": self.status.value,
+            "generation": self.generation,
+            "progress": self.progress.to_dict() if self.progress else None,
+            "result_video": self.result_video,
+            "creation_time": self.creation_time.isoformat(),
+            "last_updated": self.last_updated.isoformat(),
+            "error": self.error,
+            "error_code": self.error_code,
+            "facts": dict(self.facts),
+            "queue": self.queue,
+            "retry": self.retry,
+            "attempt": self.attempt,
+            "tags": list(self.tags),
+            "note": self.note,
+            "started_at": self.started_at.isoformat() if self.started_at else None,
+            "ended_at": self.ended_at.isoformat() if self.ended_at else None,
+            "idempotency_key": self.idempotency_key,
+            "version": self.version,
+        }
+
+    @property
+    def generation(self) -> dict[str, Any]:
+        """The part of the documented dict that describes the run."""
+        return {
+            "call_id": self.call_id,
+            "status": self.status.value,
+            "message": self.message,
+            "timestamp": self.last_updated.isoformat(),
+            "required_args": dict(self.required_args),
+            "optional_args": dict(self.optional_args),
+            "result_video": self.result_video,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQuery:
+    """Which jobs to list; what is None does not narrow. Newest first unless told otherwise."""
+
+    status: frozenset[JobStatus] | None = None
+    feature: Feature | None = None
+    model: str | None = None
+    provider: str | None = None
+    text: str | None = None
+    """Words that must all occur somewhere in the prompt, in any order, as parts of words too; case
+    does not matter for ASCII letters."""
+    tag: str | None = None
+    """Must be among the tags, exactly."""
+    queue: str | None = None
+    """The queue that the job was put into."""
+    idempotency_key: str | None = None
+    """The key that the job was submitted with, exactly."""
+    since: datetime | None = None
+    """Created at this moment or later, with zone."""
+    until: datetime | None = None
+    """Created before this moment, with zone."""
+    limit: int | None = 50
+    """At most so many; None for all."""
+    after: str | None = None
+    """The id of the last job of the page before; what follows it is listed."""
+    oldest_first: bool = False
+    """List in the order of submission instead, by creation time and then id."""
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The words of ``text``, each once."""
+        return tuple(dict.fromkeys((self.text or "").split()))
+
+    def __post_init__(self) -> None:
+        """Refuse what databases would understand in different ways, or not at all.
+
+        Raises:
+            ValidationError: for a negative limit, a time without a zone, or half a character.
+        """
+        problems = [
+            Problem(field=name, message="must have a time zone", given=repr(moment))
+            for name, moment in (("since", self.since), ("until", self.until))
+            if moment is not None and moment.utcoffset() is None
+        ]
+        words = {
+            name: getattr(self, name) for name in ("model", "provider", "text", "tag", "after")
+        }
+        problems += [
+            Problem(field=name, message=wrong, given=repr(word))
+            for name, word in words.items()
+            if isinstance(word, str) and (wrong := flaw(word)) is not None
+        ]
+        if self.limit is not None and self.limit < 0:
+            few = "must be 0 or more, or None for all"
+            problems.append(Problem(field="limit", message=few, given=repr(self.limit), nearest=0))
+        if problems:
+            raise ValidationError.of(problems, subject="a query of jobs")

@@ -1,0 +1,114 @@
+"""The recipe of a video: everything that made it, and nothing private.
+
+A recipe is plain data. It is embedded in the mp4, written beside it, and enough to make the video
+again on another machine that has the inputs. It holds no token and no absolute path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from tiomagic_domain import __version__
+from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.files.mp4_metadata import embed
+from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.media import VideoFile
+from tiomagic_domain.suggestions import listed, shortened
+from tiomagic_domain.text import storable_data
+
+FORMAT = 1
+"""Version of the recipe's own shape."""
+
+FIELDS = {
+    "feature": str,
+    "model": str,
+    "provider": str,
+    "required_args": dict,
+    "optional_args": dict,
+}
+"""What a rerun needs."""
+
+MORE = {"job_id": str, "created": str, "versions": dict, "facts": dict}
+"""What it may have besides."""
+
+MAX_NAME = 200
+"""Characters of a name at the most."""
+MAX_ARGUMENTS = 200
+"""Arguments of each kind at the most; the longest call has some forty."""
+
+
+def build_recipe(
+    job: Job, *, versions: Mapping[str, str], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the recipe of a job.
+
+    Args:
+        job: The job with its resolved arguments; media are references by hash.
+        versions: Versions of the libraries that made the frames, by distribution name.
+        facts: How it ran, such as device, dtype and weights.
+    """
+    return {
+        "tiomagic_recipe": FORMAT,
+        "job_id": job.job_id,
+        "created": job.creation_time.isoformat(),
+        "feature": job.feature.value,
+        "model": job.model,
+        "provider": job.provider,
+        "required_args": dict(job.required_args),
+        "optional_args": dict(job.optional_args),
+        "versions": {"tiomagic": __version__, **versions},
+        "facts": dict(facts),
+    }
+
+
+def with_recipe(job: Job, video: VideoFile, facts: Mapping[str, Any]) -> VideoFile:
+    """Return a provider's video with its recipe, beside it and inside of the file.
+
+    A provider that gives none has one made of the job; a file that is no mp4, or cannot be written,
+    stays as it is: the video counts.
+
+    Args:
+        job: As it is stored.
+        video: As the provider gave it.
+        facts: How it ran.
+    """
+    recipe = video.recipe or build_recipe(job, versions={}, facts=facts)
+    with suppress(OSError):
+        embed(video.path, json.dumps(storable_data(recipe), ensure_ascii=False))
+    return replace(video, recipe=recipe)
+
+
+def read_recipe(data: object) -> dict[str, Any]:
+    """Check that plain data is a recipe that this version understands.
+
+    Anybody may have written it: each field that is used later has the type that it should have.
+
+    Raises:
+        ValidationError: when it is something else, or newer than this version.
+    """
+    if not isinstance(data, dict) or "tiomagic_recipe" not in data:
+        raise ValidationError("this is not a recipe of tiomagic", code="not_a_recipe")
+    # True is equal to 1, and is no number of a format.
+    if data["tiomagic_recipe"] != FORMAT or isinstance(data["tiomagic_recipe"], bool):
+        given = shortened(data["tiomagic_recipe"])
+        raise ValidationError(
+            f"the recipe has format {given}, this version reads {FORMAT}; update tiomagic",
+            code="recipe_format",
+        )
+    missing = [name for name, kind in FIELDS.items() if not isinstance(data.get(name), kind)]
+    wrong = [name for name, kind in MORE.items() if not isinstance(data.get(name, kind()), kind)]
+    names = [name for name in ("feature", "model", "provider") if name not in missing]
+    wrong += [name for name in names if len(data[name]) > MAX_NAME]
+    wrong += [name for name in ("required_args", "optional_args") if not _is_small(data.get(name))]
+    unusable = dict.fromkeys([*missing, *wrong])
+    if unusable:
+        raise ValidationError(f"the recipe lacks a usable {listed(unusable)}", code="not_a_recipe")
+    return data
+
+
+def _is_small(arguments: object) -> bool:
+    return not isinstance(arguments, dict) or len(arguments) <= MAX_ARGUMENTS

@@ -1,0 +1,67 @@
+"""What a provider's word does to a job. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from tiomagic_domain.jobs.job import TRANSITIONS, Job, JobStatus
+from tiomagic_domain.ports.provider import RUN_GONE, Report
+from tiomagic_domain.redaction import redacted, redacted_data
+
+SECONDS_USED = "seconds_used"
+"""The fact of a canceled job that says how long it had run."""
+
+
+def apply_report(job: Job, report: Report, *, at: datetime, **changes: Any) -> Job | None:
+    """Return the job with a provider's word on it, or None when it says nothing new.
+
+    A job that is over stays as it is, whatever is said later. A status that would be a step back
+    (``running`` said of a job that is ``canceling``, ``queued`` of one that was preempted and
+    waits again) leaves the status alone and keeps the rest of the word.
+
+    Args:
+        job: The newest stored state.
+        report: The provider's word.
+        at: The moment, with zone.
+        **changes: Other fields that change with it.
+    """
+    if job.status.is_terminal:
+        return None
+    if job.status is JobStatus.CANCELING and report.error_code in RUN_GONE:
+        # It was to stop, and it does not run: that is what was asked for, whoever ended it.
+        message = "canceled; the run was gone already"
+        report = Report(status=JobStatus.CANCELED, message=message, facts=report.facts)
+    news = _news(job, report) | changes
+    if report.status is JobStatus.CANCELED and job.started_at is not None:
+        used = max((at - job.started_at).total_seconds(), 0.0)
+        news["facts"] = {**job.facts, **news.get("facts", {}), SECONDS_USED: round(used, 3)}
+    # That a run starts over is for whoever knows that its worker was lost, never for a provider.
+    if report.status in TRANSITIONS[job.status] - {JobStatus.QUEUED}:
+        return job.to(report.status, at=at, **news)
+    return job.noted(at=at, **news) if news else None
+
+
+def ask_to_stop(job: Job, *, at: datetime) -> Job | None:
+    """Return the job as one that somebody wants to stop, or None when it is over or asked.
+
+    One that waits for a worker is canceled at once: whichever is stored first, this or a worker's
+    taking it, the other one has to look again.
+    """
+    if job.status.is_terminal or job.status is JobStatus.CANCELING:
+        return None
+    if job.queue is not None and job.status is JobStatus.QUEUED:
+        return job.to(JobStatus.CANCELED, at=at, message="canceled before it began")
+    return job.to(JobStatus.CANCELING, at=at, message="asked to stop")
+
+
+def _news(job: Job, report: Report) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "call_id": report.call_id,
+        "message": redacted(report.message or report.error or "") or None,
+        "progress": report.progress,
+        "error": None if report.error is None else redacted(report.error),
+        "error_code": report.error_code,
+        "facts": {**job.facts, **redacted_data(report.facts)} if report.facts else None,
+    }
+    return {k: v for k, v in said.items() if v is not None and v != getattr(job, k)}

@@ -1,0 +1,107 @@
+"""The caller's end of a running submission: stores its moments and hears the call to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tiomagic_domain.errors import GenerationCanceledError, ProcessingError, TioMagicError
+from tiomagic_domain.jobs.job import JobStatus
+from tiomagic_domain.lifecycle.apply_report import apply_report
+from tiomagic_domain.lifecycle.job_writer import JobWriter
+from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.provider import Report
+from tiomagic_domain.progress import Phase, ProgressSink, ignore_progress
+
+STEP_INTERVAL_S = 1.0
+"""Least time between two stored steps: a person looks about once a second."""
+
+CANCEL_INTERVAL_S = 0.5
+"""Least time between two looks for a call to stop: one read of the database each."""
+
+
+def ignore_trouble(error: TioMagicError) -> None:
+    """Take an error and do nothing."""
+
+
+def nobody_asks() -> bool:
+    """Return False: this process may go on."""
+    return False
+
+
+class JobObserver:
+    """Stores what a running provider says of a job.
+
+    Args:
+        job_id: Which job.
+        writer: Stores changes.
+        repository: Where the call to stop is read from.
+        clock: For the intervals.
+        on_progress: Told every moment, stored or not.
+        on_trouble: Told when a moment could not be stored; the run goes on.
+        told_to_end: Says whether this process is to end, which ends the run as well.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        *,
+        writer: JobWriter,
+        repository: JobRepository,
+        clock: Clock,
+        on_progress: ProgressSink = ignore_progress,
+        on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
+        told_to_end: Callable[[], bool] = nobody_asks,
+    ) -> None:
+        self._told_to_end = told_to_end
+        self._job_id = job_id
+        self._writer = writer
+        self._repository = repository
+        self._clock = clock
+        self._on_progress = on_progress
+        self._on_trouble = on_trouble
+        self._phase: Phase | None = None
+        self._stored_at = float("-inf")
+        self._looked_at = float("-inf")
+
+    def report(self, report: Report) -> None:
+        """Pass a moment on, and store it unless it is one of many."""
+        progress = report.progress
+        if progress is not None:
+            self._on_progress(progress)
+        same_phase = progress is not None and progress.phase is self._phase
+        now = self._clock.monotonic()
+        if same_phase and now - self._stored_at < STEP_INTERVAL_S:
+            return
+        self._phase = progress.phase if progress is not None else self._phase
+        self._stored_at = now
+        try:
+            self._writer.change(
+                self._job_id,
+                lambda job, at: apply_report(job, report, at=at),
+                quiet=same_phase,
+            )
+        except ProcessingError as error:
+            # A moment that is not stored costs a look at the progress; the run is worth more.
+            self._on_trouble(error)
+
+    def raise_if_canceled(self) -> None:
+        """Return, or end the run: the stored job says ``canceling``, or the process is to end."""
+        if self._told_to_end():
+            raise self._stopped("stops: its process was told to end")
+        now = self._clock.monotonic()
+        if now - self._looked_at < CANCEL_INTERVAL_S:
+            return
+        self._looked_at = now
+        try:
+            status = self._repository.get(self._job_id).status
+        except ProcessingError as error:
+            self._on_trouble(error)
+            return
+        if status in {JobStatus.CANCELING, JobStatus.CANCELED}:
+            raise self._stopped("was canceled")
+
+    def _stopped(self, why: str) -> GenerationCanceledError:
+        return GenerationCanceledError(
+            f"job {self._job_id} {why}", details={"job_id": self._job_id}
+        )

@@ -1,0 +1,127 @@
+"""What a provider answers, before it is believed.
+
+A provider may be a plug-in of anybody: what it raises or returns is looked at, so that one answer
+of another form fails the job that it is about, with the reason, and no other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from tiomagic_domain.errors import APIError, ProcessingError, TioMagicError
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.media import VideoFile
+from tiomagic_domain.ports.provider import Report
+from tiomagic_domain.progress import Progress
+
+MALFORMED: Final = "malformed_answer"
+"""Code of the error of a job whose provider's answer cannot be understood."""
+NO_VIDEO: Final = "no_video"
+"""Code of the error of a job whose result is no video."""
+
+_HEAD: Final = 512
+_FAR: Final = ("Connect", "Network", "Timeout", "Transport")
+"""In the names of what libraries raise when nobody could be asked."""
+
+
+def asked(question: Callable[[Job], object], job: Job) -> Report:
+    """Ask a provider about a job.
+
+    Args:
+        question: Its method ``poll`` or ``cancel``.
+        job: Which job.
+
+    Raises:
+        APIError: when nobody could be asked.
+        ProcessingError: with the code ``malformed_answer``, when the answer cannot be understood.
+        TioMagicError: what the provider says in our words.
+    """
+    try:
+        return readable(question(job), job)
+    except TioMagicError:
+        raise
+    except Exception as error:
+        if _is_about_asking(error):
+            raise APIError(
+                f"{job.provider} could not be asked: {_named(error)}",
+                code="unreachable",
+                retryable=True,
+            ) from error
+        raise ProcessingError(
+            f"the answer of {job.provider} cannot be understood: {_named(error)}",
+            details={"job_id": job.job_id},
+            code=MALFORMED,
+        ) from error
+
+
+def readable(report: object, job: Job) -> Report:
+    """Return a report if it is one, in all its fields.
+
+    Raises:
+        ProcessingError: with the code ``malformed_answer``.
+    """
+    wrong = _wrong_fields(report) if isinstance(report, Report) else [type(report).__name__]
+    if isinstance(report, Report) and not wrong:
+        return report
+    raise ProcessingError(
+        f"the answer of {job.provider} cannot be understood: {', '.join(wrong)}",
+        details={"job_id": job.job_id},
+        code=MALFORMED,
+    )
+
+
+def no_video_reason(path: Path) -> str | None:
+    """Return why a file is no video for sure, from its first bytes; None when it may be one.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if not head:
+        return "it is empty"
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"<", b"{", b"["}:
+        return f"it is text: {head[:60].decode('utf-8', 'replace').strip()!r}"
+    return None
+
+
+def _wrong_fields(report: Report) -> list[str]:
+    texts = {"call_id": report.call_id, "error": report.error, "error_code": report.error_code}
+    kinds: dict[str, tuple[object, type | tuple[type, ...]]] = {
+        "status": (report.status, JobStatus),
+        "message": (report.message, str),
+        "progress": (report.progress, (Progress, type(None))),
+        "video": (report.video, (VideoFile, type(None))),
+        "facts": (report.facts, Mapping),
+        **{name: (value, (str, type(None))) for name, value in texts.items()},
+    }
+    wrong = [
+        f"{name} is {type(value).__name__}"
+        for name, (value, kind) in kinds.items()
+        if not isinstance(value, kind)
+    ]
+    if not wrong:
+        wrong += _not_plain(report)
+    if report.status is JobStatus.COMPLETED and report.video is None:
+        wrong.append("it says that the job is done, and gave no video")
+    return wrong
+
+
+def _not_plain(report: Report) -> list[str]:
+    try:
+        json.dumps(dict(report.facts))
+    except (TypeError, ValueError, RecursionError) as error:
+        return [f"facts is no plain data ({error})"]
+    return []
+
+
+def _is_about_asking(error: Exception) -> bool:
+    names = [kind.__name__ for kind in type(error).__mro__]
+    return isinstance(error, OSError) or any(word in name for name in names for word in _FAR)
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

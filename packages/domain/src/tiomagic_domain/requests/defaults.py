@@ -1,0 +1,71 @@
+"""Fills in what a call left open: the seed, and a size that suits the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.features import Feature
+from tiomagic_domain.media import Media
+from tiomagic_domain.requests.sizing import fit_shorter, fit_size, other_side
+from tiomagic_domain.schema.schema import Schema
+
+SIZE_FROM: Mapping[Feature, str] = {
+    Feature.IMAGE_TO_VIDEO: "image",
+    Feature.INTERPOLATE: "first_frame",
+    Feature.POSE_GUIDANCE: "image",
+}
+"""Which input decides the size of the video when none is given."""
+
+
+def complete(
+    card: ModelCard,
+    feature: Feature,
+    values: Mapping[str, Any],
+    media: Mapping[str, Media],
+    draw_seed: Callable[[], int],
+) -> dict[str, Any]:
+    """Return the values with a seed and, where the model has them, a width and a height.
+
+    Args:
+        card: The model.
+        feature: What it is asked for.
+        values: Validated values with the defaults.
+        media: The inputs that were read, by parameter name.
+        draw_seed: Gives a seed between 0 and 2**32 - 1.
+    """
+    schema = card.schema(feature)
+    completed = dict(values)
+    if "seed" in schema and "seed" not in completed:
+        completed["seed"] = draw_seed()
+    if "width" in schema and "height" in schema:
+        completed.update(_size(card, schema, completed, media.get(SIZE_FROM.get(feature, ""))))
+    return completed
+
+
+def _size(
+    card: ModelCard, schema: Schema, values: Mapping[str, Any], picture: Media | None
+) -> dict[str, int]:
+    width, height = values.get("width"), values.get("height")
+    if picture is None or (width is not None and height is not None):
+        return {}
+    aspect = picture.width / picture.height
+    if width is not None:
+        return {"height": _beside(width, 1 / aspect, schema, "height")}
+    if height is not None:
+        return {"width": _beside(height, aspect, schema, "width")}
+    shorter, sides = schema.shorter_side, {name: schema[name] for name in ("width", "height")}
+    if shorter is not None:
+        wide, tall = fit_shorter(aspect, shorter=shorter, **sides)
+    else:
+        wide, tall = fit_size(aspect, pixels=card.pixels, **sides)
+    return {"width": wide, "height": tall}
+
+
+def _beside(given: int, aspect: float, schema: Schema, name: str) -> int:
+    """Return the side that goes with a given one, whose shape is ``aspect`` times as long."""
+    if schema.shorter_side not in {None, given}:
+        return int(schema.shorter_side or 0)
+    # Beside a side that somebody chose, the other may need more than the model's usual budget.
+    return other_side(given, aspect, schema[name], pixels=schema.max_pixels)

@@ -1,0 +1,140 @@
+"""From a call's arguments to a request that a provider can run, or one error with every problem."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.few_steps import completed
+from tiomagic_domain.errors import Problem, ResourceNotFoundError, ValidationError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.media import Media, MediaKind
+from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.ports.media_reader import MediaReader
+from tiomagic_domain.ports.provider import Request
+from tiomagic_domain.requests.defaults import complete
+from tiomagic_domain.requests.legacy_parameters import translated
+from tiomagic_domain.schema.expert_arguments import describe, object_problem
+from tiomagic_domain.schema.parameter import Kind
+from tiomagic_domain.schema.schema import Schema
+from tiomagic_domain.suggestions import shortened
+
+
+def new_job_id() -> str:
+    """Return a fresh job id."""
+    return str(uuid.uuid4())
+
+
+def draw_seed() -> int:
+    """Return a seed that no other call is likely to draw."""
+    return secrets.randbelow(2**32)
+
+
+class Preparation:
+    """Turns arguments into requests."""
+
+    def __init__(
+        self,
+        media: MediaReader,
+        clock: Clock,
+        *,
+        job_ids: Callable[[], str] = new_job_id,
+        seeds: Callable[[], int] = draw_seed,
+    ) -> None:
+        self._media = media
+        self._clock = clock
+        self._job_ids = job_ids
+        self._seeds = seeds
+
+    def prepare(
+        self, feature: Feature, card: ModelCard, provider: str, arguments: Mapping[str, object]
+    ) -> Request:
+        """Validate a call, read its media, and draw what was left open. Nothing is stored.
+
+        Raises:
+            ValidationError: with every problem of the arguments and of the media.
+        """
+        schema = card.schema(feature)
+        subject = f"{feature.value} with {card.name}"
+        old = translated(card.name, schema, completed(card.turbo, arguments))
+        values = schema.validate(old.arguments, subject=subject, found=old.problems)
+        media = self._read(schema, values, subject)
+        settled = complete(card, feature, values, media, self._seeds)
+        objects = {name: values[name] for name in schema.objects if name in values}
+        plain = {**settled, **{name: item.to_reference() for name, item in media.items()}}
+        plain |= {name: describe(value) for name, value in objects.items()}
+        job = self._job(feature, card, provider, plain)
+        notes = [f"{name}: {note}" for name, item in media.items() for note in item.notes]
+        if notes:
+            job = replace(job, facts={**job.facts, "input_notes": notes})
+        return Request(job=job, card=card, media=media, objects=objects)
+
+    def restore(self, job: Job, card: ModelCard) -> Request:
+        """Return the request of a stored job, its media found by their hashes.
+
+        Raises:
+            ResourceNotFoundError: when the bytes of an input are gone.
+            ValidationError: when an argument was an object of the process that submitted it.
+        """
+        schema = card.schema(job.feature)
+        lost = [name for name in schema.objects if name in job.arguments]
+        problems = [object_problem(name, job.arguments[name]) for name in lost]
+        if problems:
+            raise ValidationError.of([p for p in problems if p], subject=f"job {job.job_id}")
+        media = {
+            p.name: self._media.find(job.arguments[p.name])
+            for p in schema.media
+            if p.name in job.arguments
+        }
+        return Request(job=job, card=card, media=media)
+
+    def _read(self, schema: Schema, values: Mapping[str, object], subject: str) -> dict[str, Media]:
+        media: dict[str, Media] = {}
+        problems: list[Problem] = []
+        for parameter in schema.media:
+            if parameter.name not in values:
+                continue
+            source = values[parameter.name]
+            kind = MediaKind.IMAGE if parameter.kind is Kind.IMAGE else MediaKind.VIDEO
+            try:
+                media[parameter.name] = self._open(source, kind)
+            except (ValidationError, ResourceNotFoundError) as error:
+                message = error.message
+                # The frames of a video may be gigabytes, too many to be spelled out.
+                if isinstance(source, list | tuple):
+                    given = f"{len(source)} frames"
+                else:
+                    given = shortened(source)
+                problems.append(Problem(field=parameter.name, message=message, given=given))
+        if problems:
+            raise ValidationError.of(problems, subject=subject)
+        return media
+
+    def _open(self, source: object, kind: MediaKind) -> Media:
+        # A reference from the record of another job, as rerun passes it.
+        if isinstance(source, Mapping):
+            return self._media.find(source)
+        return self._media.read(source, kind)
+
+    def _job(
+        self, feature: Feature, card: ModelCard, provider: str, values: Mapping[str, Any]
+    ) -> Job:
+        required = {p.name for p in card.schema(feature).required}
+        unknown = card.unknown_words(str(values.get("prompt", "")))
+        now = self._clock.now()
+        return Job(
+            job_id=self._job_ids(),
+            feature=feature,
+            model=card.name,
+            provider=provider,
+            creation_time=now,
+            last_updated=now,
+            required_args={k: v for k, v in values.items() if k in required},
+            optional_args={k: v for k, v in values.items() if k not in required},
+            facts={"unknown_words": unknown} if unknown else {},
+        )

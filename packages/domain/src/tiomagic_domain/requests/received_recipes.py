@@ -1,0 +1,151 @@
+"""What of a recipe that somebody else may have written is used, and what is not.
+
+A recipe names its inputs by their hash. A path in that place would put a private file of the
+reader into a video, and an address would tell its owner who looks: neither is ever a part of a
+recipe that was made here. What a recipe has fetched from the hub, beyond what the model's own card
+names, is for the reader to allow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any, Final
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.lora import SUFFIX
+from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.suggestions import shortened
+
+LORAS: Final = "loras"
+REVISIONS: Final = "revisions"
+UNTRUSTED: Final = "untrusted_weights"
+"""Code of the error that asks for a yes; its details have ``weights``, a line each."""
+
+MAX_LORAS: Final = 32
+"""LoRAs of a recipe at the most; a call has a handful."""
+
+_LORA: Final = "a LoRA file by its bare name and sha256, any other by its repository"
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+def check_inputs(
+    recipe: Mapping[str, Any], card: ModelCard, feature: Feature, replaced: Collection[str] = ()
+) -> None:
+    """Look whether a recipe names its inputs and LoRA files as recipes do.
+
+    Args:
+        recipe: As ``read_recipe`` gives it.
+        card: The model that is to run it.
+        feature: The recipe's.
+        replaced: Arguments that the reader gives in place of the recipe's.
+
+    Raises:
+        ValidationError: with every path and address in it.
+    """
+    arguments = _arguments(recipe, replaced)
+    media = {parameter.name for parameter in card.schema(feature).media}
+    problems = [
+        _refused(name, value, "an input by its hash", f"{name}=…")
+        for name, value in arguments.items()
+        if name in media and not _is_kept_or_embedded(value)
+    ]
+    loras = _loras(arguments)
+    problems += [
+        _refused(LORAS, lora.get("source"), _LORA, f"{LORAS}=…")
+        for lora in loras[:MAX_LORAS]
+        if not _is_plain_lora(lora)
+    ]
+    if len(loras) > MAX_LORAS:
+        message = f"has {len(loras)} entries, a recipe has at most {MAX_LORAS}"
+        problems.append(Problem(field=LORAS, message=message, given=shortened(len(loras))))
+    if problems:
+        raise ValidationError.of(problems, subject="the recipe")
+
+
+def check_weights(
+    recipe: Mapping[str, Any],
+    card: ModelCard,
+    replaced: Collection[str] = (),
+    named: Collection[str] = (),
+) -> None:
+    """Look whether a recipe has weights fetched that the reader has not named.
+
+    Args:
+        recipe: As ``read_recipe`` gives it.
+        card: The model that is to run it; its own repositories and commits are known.
+        replaced: Arguments that the reader gives in place of the recipe's.
+        named: Repositories that the reader has named.
+
+    Raises:
+        ValidationError: with each of them; its code is :data:`UNTRUSTED`.
+    """
+    found = list(dict.fromkeys(_foreign(_arguments(recipe, replaced), card, set(named))))
+    if found:
+        listed = "; ".join(found)
+        raise ValidationError(
+            f"the recipe would fetch weights that you have not named: {listed}. If you trust them, "
+            "say so: trust=True, or --trust on the command line",
+            code=UNTRUSTED,
+            details={"weights": found},
+        )
+
+
+def repositories_of(arguments: Mapping[str, Any]) -> set[str]:
+    """Return the repositories of the LoRAs among the arguments of a call."""
+    return {str(lora.get("source")) for lora in _loras(arguments)}
+
+
+def _arguments(recipe: Mapping[str, Any], replaced: Collection[str]) -> dict[str, Any]:
+    kept = {**recipe["required_args"], **recipe["optional_args"]}
+    return {name: value for name, value in kept.items() if name not in replaced}
+
+
+def _loras(arguments: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    entries = arguments.get(LORAS)
+    return [one for one in entries if isinstance(one, Mapping)] if isinstance(entries, list) else []
+
+
+def _is_kept_or_embedded(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return _SHA256.fullmatch(str(value.get("sha256"))) is not None
+    return value is None or (isinstance(value, str) and value[:5].lower() == "data:")
+
+
+def _is_plain_lora(lora: Mapping[str, Any]) -> bool:
+    source, name = str(lora.get("source", "")), str(lora.get("weight_name", ""))
+    # A name of Windows counts on every system: the recipe may be read on another one.
+    if ".." in PurePosixPath(name).parts or name.startswith(("/", "~")) or set(name) & {"\\", ":"}:
+        return False
+    if not source.endswith(SUFFIX):
+        return _REPOSITORY.fullmatch(source) is not None
+    is_bare = source == PurePosixPath(source).name == PureWindowsPath(source).name
+    return is_bare and _SHA256.fullmatch(str(lora.get("sha256"))) is not None
+
+
+def _foreign(arguments: Mapping[str, Any], card: ModelCard, named: set[str]) -> Iterator[str]:
+    known = card.repositories
+    for lora in _loras(arguments):
+        source = str(lora.get("source"))
+        if not source.endswith(SUFFIX) and source not in {*known, *named}:
+            at = f" at {_short(lora['revision'])}" if lora.get("revision") else ""
+            yield f"a LoRA from {_short(source)}{at}"
+    revisions = arguments.get(REVISIONS)
+    for repository, commit in (revisions if isinstance(revisions, Mapping) else {}).items():
+        if repository not in named and known.get(repository) not in (None, commit):
+            yield f"{repository} at {_short(commit)}, where the model has {known[repository]}"
+
+
+def _short(value: object) -> str:
+    """Return what somebody else has written at a length that fits into a question."""
+    return str(value)[:100]
+
+
+def _refused(field: str, value: object, form: str, way: str) -> Problem:
+    is_text = isinstance(value, str)
+    what = "an address" if is_text and "://" in str(value) else "a path" if is_text else "neither"
+    message = f"a recipe names {form}; this one has {what}, which is not used. Give your own: {way}"
+    return Problem(field=field, message=message, given=shortened(value))

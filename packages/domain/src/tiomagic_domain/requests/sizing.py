@@ -1,0 +1,75 @@
+"""Which size a video gets when the caller gives a picture instead of a width and a height."""
+
+from __future__ import annotations
+
+import math
+
+from tiomagic_domain.schema.parameter import Parameter
+
+
+def fit_size(aspect: float, *, pixels: int, width: Parameter, height: Parameter) -> tuple[int, int]:
+    """Return the legal size that is nearest to an aspect ratio within a budget of pixels.
+
+    Args:
+        aspect: Width over height of the picture, more than 0.
+        pixels: The largest width times height.
+        width: The parameter with the legal widths.
+        height: The parameter with the legal heights.
+
+    Returns:
+        Width and height in pixels. Of the sizes whose aspect is right within 1.25 %, or as good
+        (within 1 %) as the best one's, the largest. Measured for the sizes of Wan and pictures of
+        up to 3:1: at least 91 % of the budget; with the 1 % alone it were 64 % for some.
+    """
+    sizes = [(int(width.nearest(tall * aspect)), tall) for tall in height.legal_values()]
+    sizes = [size for size in sizes if size[0] * size[1] <= pixels]
+    if not sizes:
+        # The budget is hardly more than the smallest size: the aspect has to give way.
+        return _smallest(aspect, pixels=pixels, width=width, height=height)
+    errors = {size: abs(math.log(size[0] / size[1] / aspect)) for size in sizes}
+    tolerance = max(min(errors.values()) + 0.01, 0.0125)
+    return max((size for size in sizes if errors[size] <= tolerance), key=lambda s: s[0] * s[1])
+
+
+def _smallest(
+    aspect: float, *, pixels: int, width: Parameter, height: Parameter
+) -> tuple[int, int]:
+    wide, tall = width.legal_values()[0], height.legal_values()[0]
+    if aspect >= 1:
+        return _largest(width, pixels // tall), tall
+    return wide, _largest(height, pixels // wide)
+
+
+def _largest(parameter: Parameter, limit: float) -> int:
+    """Return the largest legal value up to a limit; the smallest of all when none is."""
+    values = parameter.legal_values()
+    return max((value for value in values if value <= limit), default=values[0])
+
+
+def fit_shorter(
+    aspect: float, *, shorter: int, width: Parameter, height: Parameter
+) -> tuple[int, int]:
+    """Return the legal size with a fixed shorter side that is nearest to an aspect ratio.
+
+    Args:
+        aspect: Width over height of the picture, more than 0.
+        shorter: The shorter side in pixels; the smallest legal side.
+        width: The parameter with the legal widths.
+        height: The parameter with the legal heights.
+    """
+    if aspect >= 1:
+        return int(width.nearest(shorter * aspect)), shorter
+    return shorter, int(height.nearest(shorter / aspect))
+
+
+def other_side(given: int, aspect: float, parameter: Parameter, *, pixels: float) -> int:
+    """Return the legal side that goes with a given one.
+
+    Args:
+        given: The side that the caller gave, in pixels.
+        aspect: The wanted side over the given one.
+        parameter: The parameter with the legal values of the wanted side.
+        pixels: The largest width times height.
+    """
+    wanted = int(parameter.nearest(given * aspect))
+    return min(wanted, _largest(parameter, pixels / given))

@@ -1,0 +1,146 @@
+"""The use cases on jobs that are stored: the user's own words on them, reading many, deleting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
+from tiomagic_domain.jobs.job import Job, JobQuery
+from tiomagic_domain.lifecycle.job_writer import JobWriter, ignore_change
+from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.output_store import OutputStore
+
+PAGE = 200
+"""Jobs that are read at once when all are wanted."""
+
+
+class Archive:
+    """What can be done with stored jobs that starts, asks and ends no run.
+
+    Args:
+        repository: Where jobs are kept.
+        outputs: Where finished videos are.
+        clock: The time.
+        on_change: Told each job that has changed or is gone.
+    """
+
+    def __init__(
+        self,
+        *,
+        repository: JobRepository,
+        outputs: OutputStore,
+        clock: Clock,
+        on_change: Callable[[Job], None] = ignore_change,
+    ) -> None:
+        self._repository = repository
+        self._outputs = outputs
+        self._on_change = on_change
+        self._writer = JobWriter(repository, clock, on_change)
+
+    def label(
+        self,
+        job_id: str,
+        *,
+        add: Iterable[str] = (),
+        remove: Iterable[str] = (),
+        note: str | None = None,
+    ) -> Job:
+        """Put the user's own words on a job, whatever its status, and return it.
+
+        Of several that write at once, nobody's tags are lost.
+
+        Args:
+            job_id: Which job.
+            add: Tags that it is to have.
+            remove: Tags that it is not to have; one that it lacks is no error.
+            note: Its remark from now on; None leaves it as it is.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ValidationError: when a tag is refused; see ``Job.labelled``.
+        """
+        wanted, unwanted = tuple(add), {tag.strip() for tag in remove}
+
+        def labelled(job: Job) -> Job:
+            kept = tuple(tag for tag in job.tags if tag not in unwanted)
+            return job.labelled(at=job.last_updated, tags=(*kept, *wanted), note=note)
+
+        return self._writer.change(
+            job_id,
+            lambda job, at: (
+                None if labelled(job) == job else replace(labelled(job), last_updated=at)
+            ),
+        )
+
+    def each(self, query: JobQuery) -> Iterator[Job]:
+        """Give every job that matches, in the query's order, without holding all of them.
+
+        Jobs that come meanwhile may be missing, those that are deleted meanwhile stop nothing, and
+        none is given twice.
+
+        Raises:
+            ResourceNotFoundError: when ``query.after`` names no job.
+        """
+        left, given = query.limit, None
+        while left is None or left > 0:
+            limit = PAGE if left is None else min(PAGE, left)
+            try:
+                page = self._repository.list(replace(query, limit=limit))
+            except ResourceNotFoundError:
+                if given is None:
+                    raise
+                query = _behind(given, query)  # The last job of the page before has been deleted.
+                continue
+            fresh = [job for job in page if given is None or _follows(job, given, query)]
+            yield from fresh
+            if len(page) < limit:
+                return
+            left = None if left is None else left - len(fresh)
+            given = fresh[-1] if fresh else given
+            query = replace(query, after=page[-1].job_id)
+
+    def delete(self, job_id: str, *, files: bool) -> list[Path]:
+        """Forget a job that is over.
+
+        Args:
+            job_id: Which job.
+            files: True to delete its video and the recipe beside it too.
+
+        Returns:
+            The files that were deleted.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ValidationError: when the job is not over; nothing was deleted.
+            ProcessingError: when a file cannot be deleted; the job is still there.
+        """
+        job = self._repository.get(job_id)
+        if not job.status.is_terminal:
+            raise ValidationError(
+                f"job {job_id} is {job.status} and cannot be deleted before it is over: cancel it "
+                "first, or wait for its end",
+                details={"job_id": job_id, "status": job.status.value},
+                code="job_not_over",
+            )
+        # The files first: what is left after a crash in between is a job that can be deleted again.
+        deleted = self._outputs.remove(job) if files else []
+        self._repository.delete(job_id)
+        self._on_change(job)
+        return deleted
+
+
+def _behind(given: Job, query: JobQuery) -> JobQuery:
+    """Return a query that goes on at the moment of a job, with that moment's own jobs in it."""
+    if query.oldest_first:
+        return replace(query, after=None, since=given.creation_time)
+    just_after = given.creation_time + timedelta(microseconds=1)  # ``until`` itself is not in it.
+    return replace(query, after=None, until=just_after)
+
+
+def _follows(job: Job, given: Job, query: JobQuery) -> bool:
+    here, there = (given.creation_time, given.job_id), (job.creation_time, job.job_id)
+    return there > here if query.oldest_first else there < here

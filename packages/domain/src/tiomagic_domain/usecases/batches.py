@@ -1,0 +1,223 @@
+"""The use case of many requests: so many at once, found again, and none stops the others.
+
+Each job carries two tags from the moment it is stored: its batch's and its own place in it, which
+is made of what was asked. Running the same batch again finds the jobs by them: what is done is not
+made again, what runs is followed, and only what is missing or has failed is submitted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Final
+
+from tiomagic_domain.errors import Problem, TioMagicError, ValidationError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
+from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.schema.kinds import Rejected, plain_data
+from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.usecases.generation import Generation
+
+TAG: Final = "batch:"
+NAME_LENGTH: Final = 60
+"""Characters of a batch's name at the most: with its mark it has to be a tag."""
+POLL_S: Final = 2.0
+"""Seconds between two looks at a job that runs elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """One call of a batch."""
+
+    feature: Feature
+    model: str | None
+    """None for the provider's default."""
+    arguments: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """What the request is found again by; see :func:`digest_of`."""
+        return digest_of([self.feature.value, self.model, dict(self.arguments)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a request."""
+
+    request: BatchRequest
+    job: Job | None
+    """None when it was refused."""
+    error: str | None = None
+    """Why there is no video; None when there is one."""
+    found: bool = False
+    """True when an earlier run of the batch had made the video."""
+
+
+def digest_of(value: object) -> str:
+    """Return 16 hexadecimal digits that stand for plain data, paths and bytes.
+
+    A file stands for its name and not for what is in it.
+
+    Raises:
+        ValidationError: when something in it has no lasting form, as an open file has none.
+    """
+    text = json.dumps(value, sort_keys=True, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
+    with suppress(Rejected):
+        return plain_data(value)  # What numpy and its like call a number or a text.
+    message = "must be plain data, a path or bytes: a batch finds its jobs again by it"
+    problem = Problem(field="arguments", message=message, given=shortened(value))
+    raise ValidationError.of([problem], subject="a batch")
+
+
+class Batches:
+    """Runs batches over the use cases of single jobs.
+
+    Args:
+        generation: Submits and follows the jobs.
+        clock: The time.
+    """
+
+    def __init__(self, *, generation: Generation, clock: Clock) -> None:
+        self._generation = generation
+        self._clock = clock
+
+    def run(
+        self,
+        name: str,
+        requests: Sequence[BatchRequest],
+        *,
+        provider: str,
+        concurrency: int,
+        on_outcome: Callable[[Outcome], None],
+    ) -> list[Outcome]:
+        """See that every request has its video, as far as it can be had.
+
+        Ctrl-C leaves what runs elsewhere running; the same batch again finds it.
+
+        Args:
+            name: The batch's; the jobs are looked for under it.
+            requests: What is wanted; twice the same is made twice.
+            provider: Who is to run it.
+            concurrency: Jobs under way at once; with 1 they run in the calling thread.
+            on_outcome: Told each outcome as it comes, by the calling thread.
+
+        Returns:
+            An outcome for each request, in their order.
+
+        Raises:
+            ValidationError: when the name, the concurrency or an argument cannot be used.
+        """
+        _check(name, concurrency)
+        places = _places(name, requests, provider)
+        stored = self._stored(name)
+        stop = threading.Event()
+
+        def one(index: int) -> Outcome:
+            place = places[index]
+            tags = (f"{TAG}{name}", place)
+            return self._one(requests[index], provider, tags, stored.get(place), stop)
+
+        outcomes: dict[int, Outcome] = {}
+        if concurrency == 1:
+            for index in range(len(requests)):
+                outcomes[index] = one(index)
+                on_outcome(outcomes[index])
+            return list(outcomes.values())
+        pool = ThreadPoolExecutor(concurrency, "tiomagic-batch")
+        try:
+            futures = {pool.submit(one, index): index for index in range(len(requests))}
+            for future in as_completed(futures):
+                outcomes[futures[future]] = future.result()
+                on_outcome(outcomes[futures[future]])
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+        return [outcomes[index] for index in range(len(requests))]
+
+    def _stored(self, name: str) -> dict[str, Job]:
+        """Return the newest job of each place of a batch that may still have a video."""
+        jobs = self._generation.list(JobQuery(tag=f"{TAG}{name}", limit=None, oldest_first=True))
+        lost = {JobStatus.FAILED, JobStatus.CANCELED}
+        return {tag: job for job in jobs if job.status not in lost for tag in job.tags}
+
+    def _one(
+        self,
+        request: BatchRequest,
+        provider: str,
+        tags: Sequence[str],
+        stored: Job | None,
+        stop: threading.Event,
+    ) -> Outcome:
+        job: Job | None = stored
+        try:
+            if stored is not None:
+                job = self._followed(stored, stop)
+                if job.status is JobStatus.COMPLETED:
+                    return Outcome(request=request, job=job, found=True)
+            # An earlier run's job that has failed meanwhile gets its second chance here.
+            if job is None or job.status.is_terminal:
+                job = self._generation.submit(
+                    request.feature,
+                    provider=provider,
+                    model=request.model,
+                    arguments=request.arguments,
+                    tags=tags,
+                )
+            return _outcome(request, self._followed(job, stop))
+        except TioMagicError as error:
+            job_id = error.details.get("job_id")
+            known = job if job_id is None else self._generation.get(str(job_id))
+            return Outcome(request=request, job=known, error=error.message)
+
+    def _followed(self, job: Job, stop: threading.Event) -> Job:
+        while not (job.status.is_terminal or stop.is_set()):
+            job = self._generation.check(job.job_id)
+            if not job.status.is_terminal:
+                self._clock.sleep(POLL_S)
+        return job
+
+
+def _outcome(request: BatchRequest, job: Job) -> Outcome:
+    completed = job.status is JobStatus.COMPLETED
+    error = None if completed else job.error or f"the job is {job.status}"
+    return Outcome(request=request, job=job, error=error)
+
+
+def _places(name: str, requests: Sequence[BatchRequest], provider: str) -> list[str]:
+    """Return a tag for each request; the second of two that are the same gets another."""
+    seen: Counter[str] = Counter()
+    places = []
+    for request in requests:
+        digest = digest_of([provider, request.digest])
+        seen[digest] += 1
+        places.append(f"{TAG}{name}/{digest}-{seen[digest]}")
+    return places
+
+
+def _check(name: str, concurrency: int) -> None:
+    problems = []
+    if not (0 < len(name) <= NAME_LENGTH and name.isprintable() and name == name.strip()):
+        message = f"must be 1 to {NAME_LENGTH} characters on one line"
+        problems.append(Problem(field="name", message=message, given=shortened(name)))
+    if concurrency < 1:
+        given = repr(concurrency)
+        problem = Problem(field="concurrency", message="must be 1 or more", given=given, nearest=1)
+        problems.append(problem)
+    if problems:
+        raise ValidationError.of(problems, subject="a batch")

@@ -1,0 +1,117 @@
+"""Idempotency keys: the same key and the same call give the same job, however often it is sent.
+
+A caller that does not know whether its call arrived sends it again with the same key. Which of two
+calls is stored is decided by the repository, where one job has a key, so that two processes at the
+same moment get the same job as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
+from tiomagic_domain.jobs.job import Job, JobQuery
+from tiomagic_domain.lifecycle.job_writer import JobWriter
+from tiomagic_domain.ports.job_repository import KEY_TAKEN, JobRepository
+from tiomagic_domain.suggestions import shortened
+
+LENGTH: Final = 255
+"""Characters of a key at the most."""
+
+
+def checked_key(key: object) -> str | None:
+    """Return a key as it is stored; None for a call without one.
+
+    Raises:
+        ValidationError: when it is no text of 1 to 255 printable characters.
+    """
+    if key is None:
+        return None
+    if isinstance(key, str) and 0 < len(key) <= LENGTH and key.isprintable():
+        return key
+    message = f"must be a text of 1 to {LENGTH} printable characters, the same for the same call"
+    problem = Problem(field="idempotency_key", message=message, given=shortened(key))
+    raise ValidationError.of([problem], subject="the call")
+
+
+class IdempotencyKeys:
+    """Finds and adds jobs by their keys.
+
+    Args:
+        repository: Where jobs are kept.
+        writer: Stores new ones.
+    """
+
+    def __init__(self, repository: JobRepository, writer: JobWriter) -> None:
+        self._repository = repository
+        self._writer = writer
+
+    def find(self, job: Job, given: Mapping[str, object]) -> Job | None:
+        """Return the stored job of an equal call, or None when its key is new or it has none.
+
+        Args:
+            job: What would be stored, with its key.
+            given: The arguments of the call; a seed that is not among them was drawn.
+
+        Raises:
+            ValidationError: when the key belongs to another call; the message has the differences.
+        """
+        key = job.idempotency_key
+        if key is None:
+            return None
+        for stored in self._repository.list(JobQuery(idempotency_key=key, limit=1)):
+            # A repository that does not know of keys lists any job.
+            if stored.idempotency_key == key:
+                _check_same(stored, job, given)
+                return stored
+        return None
+
+    def add(self, job: Job, given: Mapping[str, object]) -> Job | None:
+        """Store a new job; return the one that has its key when another process was faster.
+
+        Raises:
+            ValidationError: when that one is of another call.
+            ProcessingError: when the job cannot be stored.
+        """
+        try:
+            self._writer.add(job)
+        except ProcessingError as error:
+            if error.code != KEY_TAKEN:
+                raise
+            first = self.find(job, given)
+            if first is None:
+                raise  # It was deleted between the two looks.
+            return first
+        return None
+
+
+def _check_same(stored: Job, wanted: Job, given: Mapping[str, object]) -> None:
+    """Compare what was resolved: defaults count, and pictures and videos by their bytes."""
+    before, now = _call(stored), _call(wanted)
+    if "seed" not in given:
+        before.pop("seed", None)
+        now.pop("seed", None)
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if not names:
+        return
+    problems = [
+        Problem(
+            field=name,
+            message=f"is {shortened(now.get(name), 60)}, and was {shortened(before.get(name), 60)} "
+            f"in job {stored.job_id}, which has this key: give another call another key",
+            given=shortened(now.get(name)),
+        )
+        for name in names
+    ]
+    subject = f"idempotency_key {shortened(wanted.idempotency_key)}"
+    raise ValidationError.of(problems, subject=subject, code="key_reused")
+
+
+def _call(job: Job) -> dict[str, object]:
+    asked: dict[str, object] = {
+        "feature": job.feature.value,
+        "model": job.model,
+        "provider": job.provider,
+    }
+    return {**job.arguments, **asked}

@@ -1,0 +1,54 @@
+"""How long somebody waits for a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tiomagic_domain.errors import JobTimeoutError, Problem, ValidationError
+from tiomagic_domain.jobs.job import Job
+
+
+class Patience:
+    """Bounds one wait; it begins when this is made.
+
+    Args:
+        monotonic: Gives seconds that never go back.
+        timeout: Seconds to wait at the most; None for no bound.
+        poll: Seconds between two looks, 0 or more.
+
+    Raises:
+        ValidationError: when a number is below 0 or none at all.
+    """
+
+    def __init__(
+        self, monotonic: Callable[[], float], *, timeout: float | None, poll: float
+    ) -> None:
+        given = {"timeout": 0.0 if timeout is None else timeout, "poll": poll}
+        problems = [
+            Problem(field=name, message="must be 0 or more seconds", given=repr(value), nearest=0)
+            for name, value in given.items()
+            if not value >= 0  # Also refuses what is not a number.
+        ]
+        if problems:
+            raise ValidationError.of(problems, subject="a wait")
+        self._monotonic = monotonic
+        self._timeout = timeout
+        self._poll = poll
+        self._start = monotonic()
+
+    def pause(self, job: Job) -> float:
+        """Return the seconds until the next look at a job that is not over.
+
+        Raises:
+            JobTimeoutError: when the time is up. The job goes on.
+        """
+        if self._timeout is None:
+            return self._poll
+        left = self._timeout - (self._monotonic() - self._start)
+        if left <= 0:
+            raise JobTimeoutError(
+                f"job {job.job_id} is still {job.status} after {self._timeout} s; it goes on, and "
+                f"check_generation_status({job.job_id!r}) follows it",
+                details={"job_id": job.job_id, "status": job.status.value},
+            )
+        return min(self._poll, left)

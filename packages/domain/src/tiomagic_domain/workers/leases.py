@@ -1,0 +1,269 @@
+"""What workers and those who look after them share: names, leases, and who counts as dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC
+
+from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.ports.launcher import Launcher
+from tiomagic_domain.ports.leases import Lease, Leases
+from tiomagic_domain.ports.processes import Life, Processes
+
+STALE_S = 60.0
+"""Seconds of silence after which a worker counts as dead. It renews its leases every few seconds;
+a database that others hold for long, or a machine that swaps, delays a renewal and kills nobody."""
+
+WORKER = "worker:"
+"""Begins the names of the leases of workers. Theirs are the only processes that may be ended."""
+
+
+LAUNCH = "launch:"
+"""Begins the names of the leases of those who start a worker: one at a time for each queue."""
+
+UNSTARTED = "unstarted:"
+"""Begins the names of the leases that count the failed starts of a queue's worker, and say when the
+last one was. Their owners have no part in it."""
+
+STARTING_S = 120.0
+"""Seconds after which somebody who starts a worker is not waited for any more."""
+
+FIRST_RETRY_S = 5.0
+"""Seconds after a start that failed until the next one; twice as long after each further one."""
+
+LONGEST_RETRY_S = 300.0
+
+
+TICKET = "turn:"
+"""Begins the names of the leases of those who wait for a device to run on in their own process."""
+
+Place = tuple[str, str]
+"""A job's place among all that wait for a device: the moment when it was stored, then its id."""
+
+
+def place_of(job: Job) -> Place:
+    """Return a job's place; of two, the lesser is the one that came first."""
+    return job.creation_time.astimezone(UTC).isoformat(timespec="microseconds"), job.job_id
+
+
+def ticket_name(slot: str, job: Job) -> str:
+    """Return the name of the lease with which a job waits for a device."""
+    return "@".join((TICKET + slot, *place_of(job)))
+
+
+def names_of(slot: str) -> tuple[str, ...]:
+    """Return the names of the leases that a device takes, its own first.
+
+    A group of devices, such as ``local:<host>:cuda:0,cuda:1``, has one for each of them as well, so
+    that nobody runs on one of them alone meanwhile.
+    """
+    provider, host, device = slot.split(":", 2)
+    parts = sorted(set(device.split(",")))
+    return (slot, *(f"{provider}:{host}:{part}" for part in parts if "," in device))
+
+
+def tickets(leases: Iterable[Lease], slot: str) -> list[tuple[Place, Lease]]:
+    """Return the tickets for a device among leases, the first first, dead holders' too."""
+    start = f"{TICKET}{slot}@"
+    found = []
+    for lease in leases:
+        if lease.name.startswith(start):
+            at, _, job_id = lease.name.removeprefix(start).partition("@")
+            found.append(((at, job_id), lease))
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def queue_name(provider: str, host: str, device: str | None) -> str:
+    """Return the queue of a provider's jobs on a machine.
+
+    Args:
+        provider: Who runs them.
+        host: The machine.
+        device: The device that was asked for, or several joined by commas; None for any.
+    """
+    return f"{provider}:{host}:{device or 'auto'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """The parts that a job needs to run without its caller."""
+
+    leases: Leases
+    processes: Processes
+    launcher: Launcher
+    clock: Clock
+    device: Callable[[], str | None] = lambda: None
+    """Gives the device of new jobs; None for any."""
+    stale_s: float = STALE_S
+    slot: Callable[[str], str | None] = lambda _provider: None
+    """Gives the device, by the name of its lease, that a provider uses when it runs in this
+    process; None when it uses none."""
+    runs_here: Callable[[str], bool] = lambda _provider: False
+    """Says whether a provider names its runs by the process that makes them, as ``processes`` does:
+    its job can then be stored with that name from the first moment."""
+
+    def queue(self, provider: str) -> str:
+        """Return the queue that a new job of a provider waits in."""
+        return queue_name(provider, self.processes.host, self.device())
+
+    def is_local(self, queue: str) -> bool:
+        """Return whether a queue is served by workers of this machine."""
+        return queue.split(":", 2)[1] == self.processes.host
+
+    def take(self, name: str) -> Lease | None:
+        """Take a lease that is free or held by the dead; None when the living have it."""
+        held = self.leases.find(name)
+        if held is not None and not self.bury(held):
+            return None
+        return self.take_free(name)
+
+    def take_device(self, slot: str) -> list[Lease]:
+        """Take all leases of a device, or none: empty when the living have one of them."""
+        taken: list[Lease] = []
+        for name in names_of(slot):
+            lease = self.take(name)
+            if lease is None:
+                for other in taken:
+                    self.leases.release(other)
+                return []
+            taken.append(lease)
+        return taken
+
+    def take_free(self, name: str) -> Lease | None:
+        """Take a lease that nobody holds; None when somebody does, be it this process."""
+        return self._take(name, None)
+
+    def renew(self, lease: Lease) -> Lease:
+        """Say that this process lives.
+
+        Raises:
+            LeaseLostError: when others thought it dead.
+        """
+        return self.leases.renew(lease, mark=self.processes.mark(), at=self.clock.now())
+
+    def bury(self, lease: Lease) -> bool:
+        """Free a lease whose holder is dead or, being a worker, silent for too long.
+
+        A silent worker is ended, and only after its lease was taken exactly as it was judged: one
+        that comes back to life before that has renewed it, and lives.
+
+        Returns:
+            False when the holder lives, or cannot be seen from here: that is not dead.
+        """
+        owner = lease.owner
+        life = self.processes.life(owner)
+        if life is Life.UNKNOWN or (life is Life.ALIVE and not self._may_end(lease)):
+            return False
+        mine = self._take(lease.name, lease)
+        if mine is None:
+            return False
+        if life is Life.DEAD or self.processes.end(owner):
+            self.leases.release(mine)
+            return True
+        return False
+
+    def unseen(self, leases: Iterable[Lease]) -> list[Lease]:
+        """Return those of the leases whose holder cannot be seen from here."""
+        return [x for x in leases if self.processes.life(x.owner) is Life.UNKNOWN]
+
+    def forget(self, owners: Collection[str]) -> None:
+        """Free what is held by processes that cannot be seen: a person has said that they are gone.
+
+        Args:
+            owners: Of them; one that is seen keeps what it holds.
+        """
+        for lease in self.unseen(x for x in self.leases.all() if x.owner in owners):
+            mine = self._take(lease.name, lease)
+            if mine is not None:
+                self.leases.release(mine)
+
+    def workers(self, queue: str) -> list[Lease]:
+        """Return the leases of those who serve a queue or are about to, dead or alive."""
+        name = WORKER + queue
+        found = self.leases.all()
+        return [x for x in found if x.name == name or x.name.startswith(f"{name}@")]
+
+    def servers(self, leases: Iterable[Lease], slot: str) -> list[tuple[str, Lease]]:
+        """Return the queues that may use a device, each with the lease of one who serves it."""
+        provider, host, device = slot.split(":", 2)
+        members = set(device.split(","))
+        found = []
+        for lease in leases:
+            queue = lease.name.removeprefix(WORKER).partition("@")[0]
+            start, _, wanted = queue.removeprefix(f"{provider}:{host}").partition(":")
+            # ``cuda`` is the first of them, ``auto`` any; a group shares what it has with others.
+            fits = wanted in {"auto", device, device.partition(":")[0]}
+            fits = fits or not members.isdisjoint(wanted.split(","))
+            if lease.name.startswith(WORKER) and not start and fits:
+                found.append((queue, lease))
+        return found
+
+    def first_ticket(self, slot: str) -> Place | None:
+        """Return the place of the living one who has waited longest for a device, if any."""
+        leases = self.leases.all()
+        places = [
+            next((place for place, lease in tickets(leases, name) if not self.bury(lease)), None)
+            for name in names_of(slot)
+        ]
+        return min((place for place in places if place is not None), default=None)
+
+    def begin_start(self, queue: str) -> Lease | None:
+        """Take the lease of those who start a worker; None while somebody else is about it.
+
+        It is only in the way for so long: one worker too many does no harm.
+        """
+        name = LAUNCH + queue
+        held = self.leases.find(name)
+        if held is None or self.bury(held):
+            return self.take_free(name)
+        age = self._age_s(held)
+        return self._take(name, held) if age is None or age > STARTING_S else None
+
+    def failed_starts(self, queue: str) -> tuple[int, float]:
+        """Return how often a queue's worker did not start, and the seconds to the next try."""
+        failed = self.leases.find(UNSTARTED + queue)
+        if failed is None:
+            return 0, 0.0
+        age = self._age_s(failed)
+        if age is None:
+            return failed.beat, 0.0  # The machine was started anew since.
+        return failed.beat, min(
+            FIRST_RETRY_S * 2 ** min(failed.beat - 1, 10), LONGEST_RETRY_S
+        ) - age
+
+    def note_failed_start(self, queue: str) -> None:
+        """Count a start that failed."""
+        self._take(UNSTARTED + queue, self.leases.find(UNSTARTED + queue))
+
+    def forget_failed_starts(self, queue: str) -> None:
+        """Take note that a worker is there."""
+        failed = self.leases.find(UNSTARTED + queue)
+        mine = failed and self._take(failed.name, failed)
+        if mine:
+            self.leases.release(mine)
+
+    def _take(self, name: str, instead_of: Lease | None) -> Lease | None:
+        return self.leases.take(
+            name,
+            self.processes.current(),
+            mark=self.processes.mark(),
+            at=self.clock.now(),
+            instead_of=instead_of,
+        )
+
+    def _may_end(self, lease: Lease) -> bool:
+        """Return whether a living holder is a worker that has been silent for too long."""
+        silent = lease.name.startswith(WORKER) and self._is_silent(lease)
+        return silent and self.processes.may_end(lease.owner)
+
+    def _is_silent(self, lease: Lease) -> bool:
+        age = self._age_s(lease)
+        return age is not None and age > self.stale_s
+
+    def _age_s(self, lease: Lease) -> float | None:
+        """Return the seconds since a lease was renewed; None when its clock is not this one."""
+        boot, _, then = lease.mark.rpartition(" ")
+        this_boot, _, now = self.processes.mark().rpartition(" ")
+        return float(now) - float(then) if boot == this_boot else None

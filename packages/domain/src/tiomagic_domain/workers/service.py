@@ -1,0 +1,187 @@
+"""For services: a worker that runs queued jobs, and a follower that keeps all jobs up to date.
+
+::
+
+    submit(detach=True) ──► job, queued ──► database ◄──► QueueWorker    runs it, in its own process
+    submit() ──► job at a remote provider ─► database ◄──► JobFollower   polls, fetches, recovers
+
+Both run until they are ended, need no part of the facade, and may run in any number: each job is
+claimed by one worker, and of several followers one stores a change.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.lifecycle.job_writer import ignore_change
+from tiomagic_domain.lifecycle.observer import ignore_trouble
+from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.workers.heartbeat import keep_alive
+from tiomagic_domain.workers.leases import Background
+from tiomagic_domain.workers.worker import Limits, Performs, Worker
+
+POLL_S = 2.0
+"""Seconds between two passes of a follower, as between two checks of a wait."""
+LEFT = 70
+"""Exit status of a worker process that had to end in the middle of a run."""
+
+
+class Recovers(Protocol):
+    """Looks at every job that is not over; ``Generation`` does."""
+
+    def recover(self) -> Sequence[Job]:
+        """Return the jobs that have changed by it."""
+        ...
+
+
+class StartedElsewhere:
+    """The port ``Launcher`` of a service whose workers are started by its operator."""
+
+    def launch(self, queue: str) -> None:
+        """Start nothing: the job waits until a worker of the queue comes."""
+
+
+class JobFollower:
+    """Keeps the jobs of a service up to date: polls, fetches finished videos, recovers lost jobs.
+
+    ::
+
+        with JobFollower(generation, on_change=notify):
+            serve_forever()
+
+    Args:
+        generation: The use cases.
+        poll_s: Seconds between two passes over the jobs that are not over.
+        on_change: Called with each job that a pass has changed, in the follower's thread.
+        on_trouble: Called with what went wrong; the next pass tries again.
+    """
+
+    def __init__(
+        self,
+        generation: Recovers,
+        *,
+        poll_s: float = POLL_S,
+        on_change: Callable[[Job], None] = ignore_change,
+        on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
+    ) -> None:
+        self._generation = generation
+        self._poll_s = poll_s
+        self._on_change = on_change
+        self._on_trouble = on_trouble
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def run(self) -> None:
+        """Follow until :meth:`end` is called. Blocks; use it as the body of a process."""
+        while not self._ended.is_set():
+            self.look()
+            self._ended.wait(self._poll_s)
+
+    def look(self) -> None:
+        """Make one pass over the jobs that are not over."""
+        try:
+            changed = self._generation.recover()
+        except TioMagicError as error:
+            self._on_trouble(error)  # The database was away, say.
+            return
+        for job in changed:
+            self._on_change(job)
+
+    def end(self) -> None:
+        """Ask it to end after the pass that it is at. Safe in a signal handler."""
+        self._ended.set()
+
+    def __enter__(self) -> Self:
+        """Start following in a thread."""
+        self._thread = threading.Thread(target=self.run, name="tiomagic-follower", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End it, and wait for the pass that it is at."""
+        self.end()
+        if self._thread is not None:
+            self._thread.join()
+
+
+class QueueWorker:
+    """Runs the queued jobs of a provider on this machine, one after the other, until it is ended.
+
+    A process of its own is its place: a run that does not stop when it should, or a process that
+    was taken for dead, can only be ended as a whole. Start as many as there are devices.
+
+    Args:
+        provider: Whose jobs it runs.
+        generation: The use cases, with the same ``background``.
+        background: The parts that the workers of a database share.
+        repository: Where jobs are kept.
+        devices: The devices that it may take, such as ``("cuda:0", "cuda:1")``: it takes the first
+            that no other worker has. None for the only one there is.
+        limits: How patient it is; ``idle_s`` frees the device for others, and does not end it.
+        on_trouble: Called with what went wrong without stopping it.
+        leave: Ends the process at once; replace it in tests only.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        *,
+        generation: Performs,
+        background: Background,
+        repository: JobRepository,
+        devices: Sequence[str] | None = None,
+        limits: Limits | None = None,
+        on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
+        leave: Callable[[], None] = lambda: os._exit(LEFT),
+    ) -> None:
+        self._limits = limits or Limits()
+        self._clock = background.clock
+        queue = background.queue(provider)
+        host = background.processes.host
+        slots = [f"{provider}:{host}:{device}" for device in devices or ()]
+        self._stale_s = background.stale_s
+        self._ended = threading.Event()
+        self._worker = Worker(
+            queue,
+            background=background,
+            repository=repository,
+            generation=generation,
+            slots=lambda: slots or [queue],
+            leave=leave,
+            on_trouble=on_trouble,
+            limits=self._limits,
+        )
+        self._on_trouble = on_trouble
+
+    def run(self) -> None:
+        """Serve until :meth:`end` is called. Blocks; use it as the body of a process."""
+        with keep_alive(self._worker, self._stale_s, self._note_failure):
+            while not self._ended.is_set():
+                self._serve()
+                self._ended.wait(self._limits.poll_s)
+
+    def end(self) -> None:
+        """Ask it to end: the job in hand is given back or fails. Safe in a signal handler."""
+        self._ended.set()
+        self._worker.end()
+
+    def _note_failure(self, error: Exception) -> None:
+        trouble = TioMagicError(f"a heartbeat failed: {error}", code="heartbeat_failed")
+        self._on_trouble(trouble)
+
+    def _serve(self) -> None:
+        try:
+            self._worker.run()
+        except TioMagicError as error:
+            self._on_trouble(error)  # The database was away, say: it is tried again.

@@ -1,0 +1,157 @@
+"""Sees that queued jobs have a worker, and that the jobs of dead workers are not forgotten."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.lifecycle.apply_report import apply_report
+from tiomagic_domain.lifecycle.job_writer import JobWriter
+from tiomagic_domain.ports.provider import RUN_GONE, Report
+from tiomagic_domain.workers.leases import Background
+from tiomagic_domain.workers.unreachable import how_to_end
+
+WAITS = "waits: "
+"""Begins what a queued job says when there is a reason that it is not taken."""
+
+NOT_STARTING = f"{WAITS}its worker does not start"
+
+
+class Supervisor:
+    """Looks after the jobs of queues, from whichever process asks for one of them.
+
+    Args:
+        background: The parts of jobs that run without their caller.
+        writer: Stores changes.
+    """
+
+    def __init__(self, background: Background, writer: JobWriter) -> None:
+        self._background = background
+        self._writer = writer
+
+    def look_after(self, job: Job) -> str | None:
+        """Start a worker for a job that waits, and end one that is silent with a job in hand.
+
+        Returns:
+            Why nobody will take a job that waits; None when somebody will, or it does not wait.
+
+        Raises:
+            ConfigurationError: when its worker does not start.
+        """
+        if job.queue is None or job.status.is_terminal:
+            return None
+        if job.status is JobStatus.QUEUED:
+            return self.serve(job.queue, job.job_id)
+        for lease in self._background.workers(job.queue):
+            if lease.owner == job.call_id:
+                self._background.bury(lease)
+        return None
+
+    def forget(self, job: Job) -> None:
+        """Free what is held, for a job or its queue, by a process that cannot be seen.
+
+        For a person who has said that the process will not come back.
+        """
+        owners = {job.call_id} if job.call_id is not None else set()
+        if job.queue is not None:
+            owners |= {lease.owner for lease in self._background.workers(job.queue)}
+        self._background.forget(owners)
+
+    def serve(self, queue: str, job_id: str) -> str | None:
+        """See that a queue of this machine has a living worker.
+
+        One that does not start is not started again and again: each time it waits twice as long.
+
+        Args:
+            queue: Which one.
+            job_id: A job that waits in it.
+
+        Returns:
+            Why it has none; None when it has one, or somebody is starting it.
+
+        Raises:
+            ConfigurationError: when its worker does not start.
+        """
+        background = self._background
+        if not background.is_local(queue):
+            host = queue.split(":", 2)[1]
+            return (
+                f"{WAITS}its worker runs on the machine {host!r}, and is started when somebody "
+                f"looks from there. If that machine will not come back: tiomagic cancel {job_id}"
+            )
+        alive = [x for x in background.workers(queue) if not background.bury(x)]
+        if not alive:
+            return self._launch(queue)
+        background.forget_failed_starts(queue)
+        if len(background.unseen(alive)) < len(alive):
+            return None
+        return (
+            f"{WAITS}its queue is held by {alive[0].owner}, which cannot be seen from here: in "
+            f"another container, or on another machine of this name. {how_to_end(job_id)}"
+        )
+
+    def _launch(self, queue: str) -> str | None:
+        background = self._background
+        tries, wait_s = background.failed_starts(queue)
+        if wait_s > 0:
+            return (
+                f"{NOT_STARTING}, {tries} tries so far; the next one is in {wait_s:.0f} s or less"
+            )
+        starting = background.begin_start(queue)
+        if starting is None:
+            return None
+        try:
+            background.launcher.launch(queue)
+        except ConfigurationError:
+            background.note_failed_start(queue)
+            raise
+        finally:
+            background.leases.release(starting)
+        return None
+
+    def put_back(self, judged: Job, error: Exception) -> Job:
+        """Store that a job was stopped by a failure that is not its own: it waits again.
+
+        Args:
+            judged: As it was when its worker took it; with another worker since, nothing happens.
+            error: The failure.
+        """
+        reason = error.message if isinstance(error, TioMagicError) else str(error)
+        why = f"{WAITS}{reason or type(error).__name__}. Its worker tries again until this is over"
+
+        def change(job: Job, at: datetime) -> Job | None:
+            if (job.call_id, job.attempt) != (judged.call_id, judged.attempt):
+                return None
+            if job.status is JobStatus.RUNNING:
+                return job.put_back(at=at, message=why)
+            return apply_report(job, Report(status=JobStatus.CANCELED, message="canceled"), at=at)
+
+        return self._writer.change(judged.job_id, change)
+
+    def settle_lost(self, judged: Job, report: Report) -> Job:
+        """Store that a job's worker was lost: it runs again if it may, and fails otherwise.
+
+        Args:
+            judged: The job as it was when its worker was found dead; if somebody else has given it
+                another worker since, nothing happens.
+            report: Says ``failed`` with the code ``worker_lost``.
+        """
+
+        def change(job: Job, at: datetime) -> Job | None:
+            if (job.call_id, job.attempt) != (judged.call_id, judged.attempt):
+                return None
+            if job.status is JobStatus.RUNNING and job.retry > 0:
+                return job.again(at=at, message=f"runs again: {report.error}")
+            return apply_report(job, report, at=at)
+
+        job = self._writer.change(judged.job_id, change)
+        if job.status is JobStatus.QUEUED and job.queue is not None:
+            self.serve(job.queue, job.job_id)
+        return job
+
+
+def is_lost(job: Job, report: Report) -> bool:
+    """Return whether a report says that the worker of a queue's job is gone."""
+    failed = report.status is JobStatus.FAILED and report.error_code in RUN_GONE
+    return job.queue is not None and failed

@@ -1,0 +1,378 @@
+"""Serves a queue: takes a device, runs job after job on it, and goes away when none comes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from tiomagic_domain.errors import (
+    ConfigurationError,
+    LeaseLostError,
+    ProcessingError,
+    ResourceNotFoundError,
+    StaleJobError,
+    TioMagicError,
+)
+from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
+from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.leases import Lease
+from tiomagic_domain.workers.environmental_errors import is_environmental
+from tiomagic_domain.workers.leases import WORKER, Background, names_of, place_of
+from tiomagic_domain.workers.outages import Outages, needs_new_process, put_backs
+
+MINE = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
+"""Statuses of a job that its worker has not brought to an end."""
+
+
+LOOKS = 20
+"""Waiting jobs among which the next one is chosen."""
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+class Performs(Protocol):
+    """Runs jobs; ``Generation`` does."""
+
+    def perform(self, job: Job, *, told_to_end: Callable[[], bool]) -> Job:
+        """Run a job that this process has taken, to its end."""
+        ...
+
+    def abandon(self, job: Job, *, told_to_end: bool) -> Job:
+        """Store the end of a job whose process is about to be ended in the middle of it."""
+        ...
+
+    def put_back(self, job: Job, error: Exception) -> None:
+        """Let a job wait again that was stopped by a failure of the machine."""
+        ...
+
+    def fail(self, job: Job, error: Exception) -> None:
+        """Store that a job failed for a reason that is its own after all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How patient a worker is, in seconds."""
+
+    idle_s: float = 300.0
+    """Without a job it goes away after so long."""
+    poll_s: float = 0.5
+    """Between two looks for a job."""
+    cancel_bound_s: float = 20.0
+    """A run that was to stop and has not answered for so long is ended with its process: loading
+    and decoding cannot be interrupted otherwise."""
+    store_s: float = 600.0
+    """A store that cannot be read or written for so long ends it."""
+
+
+class Ended(Enum):
+    """Why a worker stops to serve."""
+
+    IDLE = "no job came"
+    TOLD = "told to end"
+    UNABLE = "its process cannot use the device any more"
+    FOR_ANOTHER = "makes room for a run in its caller's own process"
+
+
+class Worker:
+    """Serves one queue with one device: ``run`` in a thread, ``tick`` every few seconds in another.
+
+    Args:
+        queue: Which queue.
+        background: The parts that workers share.
+        repository: Where jobs are kept.
+        generation: Runs a job.
+        slots: Gives the devices that it may take, by the names of their leases; asked once, when
+            there is work.
+        leave: Ends this process at once, whatever its other threads do; does not return.
+        limits: How patient it is.
+        on_trouble: Told what went wrong without stopping it.
+        probe: Raises what would stop any job, such as a full disk; asked before the next try.
+        on_ready: Called once, when it can work or is not needed: it has come up.
+    """
+
+    def __init__(  # noqa: PLR0913 - by keyword only, one for each part
+        self,
+        queue: str,
+        *,
+        background: Background,
+        repository: JobRepository,
+        generation: Performs,
+        slots: Callable[[], Sequence[str]],
+        leave: Callable[[], None],
+        on_trouble: Callable[[TioMagicError], None],
+        limits: Limits | None = None,
+        probe: Callable[[], None] = nothing,
+        on_ready: Callable[[], None] = nothing,
+    ) -> None:
+        self._queue = queue
+        self._background = background
+        self._repository = repository
+        self._generation = generation
+        self._find_slots = slots
+        self._leave = leave
+        self._on_trouble = on_trouble
+        self._limits = limits or Limits()
+        self._clock = background.clock
+        self._slots: tuple[str, ...] = ()
+        self._held: dict[str, Lease] = {}
+        self._lock = threading.RLock()
+        self._ending = threading.Event()
+        self._current: Job | None = None
+        self._asked_at: float | None = None
+        self._probe = probe
+        self._on_ready = on_ready
+        self._outages = Outages()
+        self._worked_at: float | None = None
+
+    @property
+    def slot(self) -> str | None:
+        """The device that it holds, by the name of its lease; None while it has none."""
+        return next((name for name in self._held if not name.startswith(WORKER)), None)
+
+    def end(self) -> None:
+        """Ask it to end soon: the job in hand is given back or fails. Safe in a signal handler."""
+        self._ending.set()
+
+    def run(self) -> None:
+        """Serve until there is nothing to do, or it is told to end.
+
+        After the leases are given back it looks once more: whoever stored a job before that has
+        seen a living worker, and has started none.
+        """
+        began: float | None = None
+        try:
+            while True:
+                try:
+                    self._release(*self._held)
+                    self._rounds()
+                    break
+                except ProcessingError as error:
+                    self._on_trouble(error)
+                    now = self._clock.monotonic()
+                    began = now if began is None or self._worked_since(began) else began
+                    if self._ending.is_set() or now - began > self._limits.store_s:
+                        raise
+                    self._sleep(self._outages.next_pause_s())
+        finally:
+            self._release(*self._held)
+        self._on_ready()
+
+    def _worked_since(self, moment: float) -> bool:
+        return self._worked_at is not None and self._worked_at > moment
+
+    def _rounds(self) -> None:
+        while not self._ending.is_set() and self._waiting():
+            if not self._enter():
+                return  # Another one stands at the door and will take what is there.
+            ended = self._serve() if self.slot is not None else Ended.TOLD
+            if ended is Ended.FOR_ANOTHER:
+                self._make_room()
+            self._release(*self._held)
+            if ended is Ended.UNABLE:
+                self._succeed()
+                return
+
+    def tick(self) -> None:
+        """Say that this process lives, and end it when a run does not stop though it was asked."""
+        try:
+            with self._lock:
+                for name, lease in list(self._held.items()):
+                    self._held[name] = self._background.renew(lease)
+            self._watch()
+        except LeaseLostError:
+            # Others thought this process dead and have dealt with its job: it must not touch it.
+            self._leave()
+        except ProcessingError as error:
+            self._on_trouble(error)
+
+    def _enter(self) -> bool:
+        """Wait at the door for a free device; False when another worker waits there already."""
+        door = WORKER + self._queue
+        if not self._take(door):
+            return False
+        self._slots = self._slots or tuple(self._find_slots())
+        self._on_ready()
+        while not self._ending.is_set() and self._waiting():
+            for slot in self._slots:
+                if not self._is_after_another(slot) and self._take_device(slot):
+                    if self._take(f"{door}@{slot}"):
+                        self._release(door)
+                        return True
+                    self._release(*names_of(slot))
+            self._clock.sleep(self._limits.poll_s)
+        return True
+
+    def _serve(self) -> Ended:
+        """Run job after job on the device that it holds."""
+        since = self._clock.monotonic()
+        while not self._ending.is_set():
+            if self.slot is not None and self._is_after_another(self.slot):
+                return Ended.FOR_ANOTHER
+            job = self._claim()
+            if job is not None:
+                self._call_for_help()
+                fault = self._perform(job)
+                if fault is not None and not self._outlast(job, fault):
+                    return Ended.UNABLE
+                since = self._clock.monotonic()
+            elif self._clock.monotonic() - since >= self._limits.idle_s:
+                return Ended.IDLE
+            else:
+                self._clock.sleep(self._limits.poll_s)
+        return Ended.TOLD
+
+    def _is_after_another(self, slot: str) -> bool:
+        """Return whether a run in its caller's own process came before the jobs of the queue."""
+        place = self._background.first_ticket(slot)
+        if place is None:
+            return False
+        waiting = self._waiting()
+        return not waiting or place < place_of(waiting[0])
+
+    def _make_room(self) -> None:
+        """End this process for one that waits for its device: what is loaded goes with it.
+
+        The device's lease is not given back: the dead hold nothing, and have no memory in use.
+        """
+        kept = names_of(self.slot) if self.slot is not None else ()
+        self._release(*(name for name in self._held if name not in kept))
+        if self._waiting():
+            self._launch()
+        self._leave()
+
+    def _perform(self, job: Job) -> Exception | None:
+        """Run a job to its end; return the failure of the machine that stopped it, if one did."""
+        self._current = job
+        try:
+            self._generation.perform(job, told_to_end=self._ending.is_set)
+        except Exception as error:  # noqa: BLE001 - a plug-in's engine may raise anything.
+            self._on_trouble(
+                error
+                if isinstance(error, TioMagicError)
+                else TioMagicError(f"{type(error).__name__}: {error}", code="unexpected")
+            )
+            if is_environmental(error):
+                return error
+        finally:
+            self._current = None
+        stored = self._repository.get(job.job_id)
+        if stored.status in MINE and stored.call_id == job.call_id:
+            # Its end could not be stored. A process that is gone is how others find that out.
+            self.end()
+        else:
+            self._outages.over()
+            self._worked_at = self._clock.monotonic()
+        return None
+
+    def _outlast(self, job: Job, fault: Exception) -> bool:
+        """Wait until the machine may be well again; False when this process never is.
+
+        The job waits in its queue meanwhile, unless it is the cause itself.
+        """
+        if self._outages.is_its_own(job, fault):
+            self._generation.fail(job, fault)
+            return not needs_new_process(fault)
+        while True:
+            self._sleep(self._outages.next_pause_s(job))
+            try:
+                # Once more: the disk that was full may have kept that from being stored.
+                self._generation.put_back(job, fault)
+                if needs_new_process(fault):
+                    return False
+                self._probe()
+            except TioMagicError as error:
+                self._on_trouble(error)
+                if not self._ending.is_set():
+                    continue
+            return True
+
+    def _succeed(self) -> None:
+        """Leave the queue to a process that can use the device again."""
+        if self._waiting() and not self._ending.is_set():
+            self._launch()
+
+    def _sleep(self, seconds: float) -> None:
+        until = self._clock.monotonic() + seconds
+        while not self._ending.is_set() and self._clock.monotonic() < until:
+            self._clock.sleep(min(self._limits.poll_s, until - self._clock.monotonic()))
+
+    def _claim(self) -> Job | None:
+        # One that met a failure of the machine lets the others try first.
+        while waiting := self._waiting(LOOKS):
+            job = min(waiting, key=put_backs)
+            taken = job.to(
+                JobStatus.RUNNING,
+                at=self._clock.now(),
+                call_id=self._background.processes.current(),
+                message="taken by a worker",
+            )
+            try:
+                return self._repository.save(taken)
+            except (StaleJobError, ResourceNotFoundError):
+                continue  # Another worker has it, or it was canceled or deleted: the next one.
+        return None
+
+    def _waiting(self, limit: int = 1) -> list[Job]:
+        """Return the jobs whose turn it is, if there are any, the first first."""
+        query = JobQuery(
+            status=frozenset({JobStatus.QUEUED}), queue=self._queue, oldest_first=True, limit=limit
+        )
+        return self._repository.list(query)
+
+    def _call_for_help(self) -> None:
+        """Start another worker when more jobs wait and another device is free."""
+        busy = {lease.name for lease in self._background.leases.all()}
+        if busy.issuperset(self._slots) or not self._waiting():
+            return
+        self._launch()
+
+    def _launch(self) -> None:
+        try:
+            self._background.launcher.launch(self._queue)
+        except ConfigurationError as error:
+            self._on_trouble(error)
+
+    def _watch(self) -> None:
+        job = self._current
+        if job is None or not (self._ending.is_set() or self._is_unwanted(job)):
+            self._asked_at = None
+            return
+        now = self._clock.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+        elif now - self._asked_at >= self._limits.cancel_bound_s:
+            self._generation.abandon(job, told_to_end=self._ending.is_set())
+            self._release(*self._held)
+            if self._waiting():
+                self._launch()
+            self._leave()
+
+    def _is_unwanted(self, job: Job) -> bool:
+        return self._repository.get(job.job_id).status is JobStatus.CANCELING
+
+    def _take(self, name: str) -> bool:
+        with self._lock:
+            lease = self._background.take(name)
+            if lease is not None:
+                self._held[name] = lease
+            return lease is not None
+
+    def _take_device(self, slot: str) -> bool:
+        with self._lock:
+            taken = self._background.take_device(slot)
+            self._held.update({lease.name: lease for lease in taken})
+            return bool(taken)
+
+    def _release(self, *names: str) -> None:
+        with self._lock:
+            for name in names:
+                lease = self._held.get(name)
+                if lease is not None:
+                    self._background.leases.release(lease)
+                    del self._held[name]

@@ -1,0 +1,146 @@
+"""What a call may be given, in the two ways that people write it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from tiomagic_domain.catalogue import find_feature
+from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
+from tiomagic_domain.suggestions import closest, did_you_mean, listed, shortened
+
+if TYPE_CHECKING:
+    from tiomagic.calls.types import FeatureName, ModelName, ProviderName, StatusName
+
+
+def merged(required_args: object, plain: Mapping[str, object]) -> dict[str, object]:
+    """Return the arguments of a call; what is None counts as left out.
+
+    Args:
+        required_args: The dict of tiomagic 1.0.0's calls.
+        plain: Plain keywords.
+
+    Raises:
+        ValidationError: when ``required_args`` is no dict, or a name is given in both ways.
+    """
+    if required_args is None:
+        required_args = {}
+    if not isinstance(required_args, Mapping):
+        problem = Problem(
+            field="required_args",
+            message=f"must be a dict of arguments, not {type(required_args).__name__}",
+            given=shortened(required_args),
+        )
+        raise ValidationError.of([problem], subject="the call")
+    first = {name: value for name, value in required_args.items() if value is not None}
+    second = {name: value for name, value in plain.items() if value is not None}
+    twice = [
+        Problem(
+            field=name,
+            message="is given twice: in required_args and as a keyword; give it once",
+            given=f"{shortened(first[name], 40)} and {shortened(second[name], 40)}",
+        )
+        for name in first
+        if name in second
+    ]
+    if twice:
+        raise ValidationError.of(twice, subject="the call")
+    return {**first, **second}
+
+
+def model_of(model: str | None, required_args: object) -> tuple[str | None, object]:
+    """Return the model and the other inputs of a call; 1.0.0 listed it among the required ones.
+
+    Raises:
+        ValidationError: when it is named twice, and differently.
+    """
+    if not isinstance(required_args, Mapping) or "model" not in required_args:
+        return model, required_args
+    inputs = dict(required_args)
+    named = inputs.pop("model")
+    if model is not None and named not in {None, model}:
+        message = f"is {model!r} in the call and {named!r} in required_args; give it once"
+        problem = Problem(field="model", message=message, given=shortened(named, 40))
+        raise ValidationError.of([problem], subject="the call")
+    return named if model is None else model, inputs
+
+
+class JobFilters(TypedDict, total=False):
+    """Which jobs; what is None or left out does not narrow."""
+
+    status: StatusName | JobStatus | Iterable[StatusName | JobStatus] | None
+    """A status, or several."""
+    feature: FeatureName | None
+    """A feature's name."""
+    model: ModelName | None
+    """A model's name."""
+    provider: ProviderName | None
+    """A provider's name."""
+    text: str | None
+    """Words that must all occur in the prompt, in any order and case, as parts of words too."""
+    tag: str | None
+    """Must be among the job's tags, exactly."""
+    since: datetime | str | None
+    """Created then or later: a datetime or ISO 8601; local time if it has no zone."""
+    until: datetime | str | None
+    """Created before."""
+    limit: int | None
+    """At most so many; None for all."""
+    after: str | None
+    """The id of the last job of the page before."""
+
+
+FILTERS: Final = tuple(JobFilters.__annotations__)
+
+
+def job_query(filters: JobFilters, *, limit: int | None) -> JobQuery:
+    """Return the query that a person means.
+
+    Args:
+        filters: What narrows.
+        limit: How many unless the filters say otherwise.
+
+    Raises:
+        TypeError: when there is no such filter.
+        ValidationError: when there is no such status or feature, or a time is none.
+    """
+    given: dict[str, Any] = {"limit": limit, **filters}
+    unknown = sorted(given.keys() - FILTERS)
+    if unknown:
+        hint = did_you_mean(unknown[0], FILTERS)
+        raise TypeError(f"there is no filter {unknown[0]!r}.{hint} Filters: {listed(FILTERS)}")
+    status, feature = given.pop("status", None), given.pop("feature", None)
+    words = [status] if isinstance(status, str) else status
+    return JobQuery(
+        status=None if words is None else frozenset(_status(word) for word in words),
+        feature=None if feature is None else find_feature(feature),
+        since=_moment("since", given.pop("since", None)),
+        until=_moment("until", given.pop("until", None)),
+        **given,
+    )
+
+
+def _status(word: str) -> JobStatus:
+    known = [status.value for status in JobStatus]
+    if word in known:
+        return JobStatus(word)
+    nearest = closest(word, known)
+    problem = Problem(
+        field="status",
+        message=f"must be one of {', '.join(known)}",
+        given=shortened(word),
+        nearest=nearest,
+    )
+    raise ValidationError.of([problem], subject="a query of jobs")
+
+
+def _moment(field: str, given: datetime | str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+    except ValueError as error:
+        message = "must be a time such as 2026-11-22 or 2026-11-22T12:00:00Z"
+        problem = Problem(field=field, message=message, given=shortened(given))
+        raise ValidationError.of([problem], subject="a query of jobs") from error
+    return None if moment is None else moment.astimezone()

@@ -1,0 +1,217 @@
+"""``tm``: every feature of tiomagic as one method.
+
+Loads nothing heavy; each method imports what it needs.
+"""
+
+# ruff: noqa: PLC0415 - `from tiomagic import tm` must cost next to nothing.
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from tiomagic.api.batch_methods import Comparing
+from tiomagic.api.jobs import Inquiries
+from tiomagic.api.picture_methods import Picturing
+from tiomagic.api.run_options import RunOptions
+from tiomagic.calls.methods import FeatureCalls
+
+if TYPE_CHECKING:
+    from tiomagic.calls.settings import AllSettings, MoreSettings
+    from tiomagic.calls.types import AnyArguments, ProviderName
+    from tiomagic.handle.handle import JobHandle
+    from tiomagic.wiring.session import Session
+    from tiomagic.wiring.settings import Settings
+
+
+class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
+    """One set of settings, and everything that can be done with it.
+
+    ``from tiomagic import tm`` gives the shared instance. One's own has its own settings, database
+    and parts::
+
+        mine = TioMagic(working_dir="/srv/videos", database_url="postgresql://…", provider="modal")
+
+    Every part can be swapped for another that keeps the same port, for good or for a block::
+
+        from tiomagic_domain.testing import FakeClock, FakeProvider
+
+        tm = TioMagic(provider="local", overrides={"providers": {"local": FakeProvider(folder)}})
+        with tm.override(clock=FakeClock()):
+            ...
+
+    Args:
+        working_dir: Folder of ``generation_log.json``, ``output_videos``, ``.tiomagic`` and
+            ``.env``; None for the process's working directory at the first use, ``configure``
+            included. It stays the same when the process changes its directory later.
+        overrides: Parts by name: ``clock``, ``repository``, ``outputs``, ``media``,
+            ``pictures``, ``generation_log``, and ``providers``, a mapping of names to providers.
+        **settings: See :mod:`tiomagic.wiring.settings`; they come before the environment
+                and ``.env``.
+
+    Raises:
+        ValidationError, UnknownProviderError: when a setting or a part is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        working_dir: str | Path | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        **settings: Unpack[AllSettings],
+    ) -> None:
+        self._working_dir = None if working_dir is None else Path(working_dir)
+        self._given = dict(settings)
+        self._overrides = dict(overrides or {})
+        self._made: Session | None = None
+        self._making = threading.Lock()
+        if settings or overrides:
+            _ = self._session  # What is refused should be refused here.
+
+    def configure(
+        self,
+        provider: ProviderName | None = None,
+        *,
+        api_key: str | None = None,
+        model_path: str | Path | None = None,
+        gpu: str | None = None,
+        timeout: int | str | None = None,
+        scaledown_window: int | str | None = None,
+        **more: Unpack[MoreSettings],
+    ) -> None:
+        """Change settings. What is left out stays as it was.
+
+        Args:
+            provider: Who runs generations; one of ``get_providers()``.
+            api_key: Key of a hosted service.
+            model_path: Folder, or repository of the hub (``owner/name@revision``), with the
+                weights of whatever model is asked for, or one ``.safetensors`` file with its
+                transformer.
+            gpu: Modal's name of a GPU, such as ``H100``.
+            timeout: Seconds that one generation may take on Modal.
+            scaledown_window: Seconds that an idle container on Modal is kept.
+            **more: The other settings of :mod:`tiomagic.wiring.settings`, such as ``weights_dir``,
+                ``device``, ``hf_token``, ``output_dir``, ``database_url``, ``worker_idle_s``.
+
+        Raises:
+            UnknownProviderError: when there is no such provider; nothing has changed.
+            ValidationError: when another value is refused; nothing has changed.
+        """
+        named = {
+            "provider": provider,
+            "api_key": api_key,
+            "model_path": model_path,
+            "gpu": gpu,
+            "timeout": timeout,
+            "scaledown_window": scaledown_window,
+        }
+        self._session.configure({**named, **more})
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that hold now."""
+        return self._session.settings
+
+    def rerun(
+        self,
+        source: str | Path,
+        *,
+        provider: ProviderName | None = None,
+        model: str | None = None,
+        trust: bool = False,
+        **overrides: Unpack[AnyArguments],
+    ) -> JobHandle:
+        """Make a video again, with the same seed unless another is given.
+
+        Args:
+            source: A job's id, a video of tiomagic, or the JSON file beside one.
+            provider: Who is to run it; None for the configured provider, else the recipe's own.
+            model: Another model; what the first one's defaults filled in is left to its own. None
+                for the recipe's.
+            trust: True to fetch the LoRAs and commits that a file names and you have not.
+            **overrides: Arguments that replace the recipe's, such as ``seed=7``; None takes one
+                away. ``wait``, ``progress``, ``on_progress``, ``retry`` and ``idempotency_key`` say
+                how it runs, as in :meth:`text_to_video`.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job or file, or an input is gone.
+            ValidationError: when the file has no recipe, an argument is refused, an input is a path
+                or an address, or, with the code ``untrusted_weights``, ``trust`` is needed.
+        """
+        from tiomagic.api.run import rerun
+        from tiomagic.results.recipes import received
+
+        recipe = received(
+            self._session, source, replaced=overrides.keys(), model=model, trust=trust
+        )
+        name = provider or self.settings.provider or str(recipe["provider"])
+        options, changes = RunOptions.split(overrides)
+        return rerun(self._session, recipe, name, changes, options, model)
+
+    def unload(self) -> None:
+        """Free the memory of models that are kept loaded. The next generation loads again."""
+        from tiomagic.api.run import unload
+
+        unload(self._session)
+
+    @contextmanager
+    def override(self, **parts: Any) -> Iterator[Self]:
+        """Replace parts within a ``with`` block; see the class for their names.
+
+        Raises:
+            ValidationError: when there is no part of that name.
+        """
+        with self._session.override(parts):
+            yield self
+
+    def reset(self) -> None:
+        """Forget what was configured, free loaded models, and close what is open.
+
+        As after the import: the environment, ``.env`` and the working directory are read again at
+        the next use, and what the instance was made with still holds. Stored jobs stay.
+        """
+        with self._making:
+            made, self._made = self._made, None
+        if made is not None:
+            from tiomagic.api.run import unload
+
+            try:
+                if made.is_built:  # Else nothing was loaded.
+                    unload(made)
+            finally:
+                made.close()
+
+    def close(self) -> None:
+        """Close the database and whatever else is open. A later call opens it again."""
+        if self._made is not None:
+            self._made.close()
+
+    def __repr__(self) -> str:
+        """Return the settings, without a secret."""
+        return f"<TioMagic {self._made.settings}>" if self._made else "<TioMagic, not used yet>"
+
+    @property
+    def _session(self) -> Session:
+        with self._making:
+            if self._made is None:
+                from tiomagic.wiring.session import Session
+
+                self._made = Session(self._working_dir, self._given, self._overrides)
+            return self._made
+
+    def _generate(
+        self,
+        feature: str,
+        model: str | None,
+        required_args: Mapping[str, Any] | None,
+        arguments: dict[str, Any],
+    ) -> JobHandle:
+        from tiomagic.api.arguments import merged, model_of
+        from tiomagic.api.run import run
+
+        options, plain = RunOptions.split(arguments)
+        model, inputs = model_of(model, required_args)
+        return run(self._session, feature, model, merged(inputs, plain), options)

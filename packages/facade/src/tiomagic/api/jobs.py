@@ -1,0 +1,274 @@
+"""The methods of ``tm`` that ask: about jobs, models, parameters and providers."""
+
+# ruff: noqa: PLC0415 - `from tiomagic import tm` must cost next to nothing.
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, Unpack, cast
+
+if TYPE_CHECKING:
+    from tiomagic.api.arguments import JobFilters
+    from tiomagic.calls.types import (
+        AnyModel,
+        AnyProvider,
+        FeatureName,
+        ModelName,
+        ProviderName,
+    )
+    from tiomagic.handle.handle import JobHandle
+    from tiomagic.wiring.session import Session
+
+
+class Inquiries(ABC):
+    """What can be asked of a set of settings, and done with its jobs. Starts no generation."""
+
+    @property
+    @abstractmethod
+    def _session(self) -> Session:
+        """The settings and the parts; made at the first use."""
+
+    def inspect(self, path: str | Path) -> dict[str, Any]:
+        """Return the recipe of a video: what made it, with the seed.
+
+        Args:
+            path: A video of tiomagic, or the JSON file beside one.
+
+        Raises:
+            ResourceNotFoundError: when there is no such file.
+            ValidationError: when it has no recipe.
+        """
+        from tiomagic.results import recipes
+
+        return recipes.of_file(path)
+
+    def get_recipe(self, source: str | Path) -> dict[str, Any]:
+        """Return what is needed to make a video again.
+
+        Args:
+            source: A job's id, a video of tiomagic, or the JSON file beside one.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job or file.
+            ValidationError: when the file has no recipe, or a path or an address for an input.
+        """
+        from tiomagic.results import recipes
+
+        # Its weights are looked at when it is run.
+        return recipes.received(self._session, source, trust=True)
+
+    def check_generation_status(
+        self,
+        job_id: str,
+        returnJob: bool = False,  # noqa: ARG002, FBT001, FBT002, N803 - 1.0.0's name
+    ) -> JobHandle:
+        """Ask the provider how a job is, fetch its video when it is done, and return its handle.
+
+        A network that is down leaves the job as it is, with a message.
+
+        Args:
+            job_id: Which job.
+            returnJob: Accepted for old scripts; the handle is always returned.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ProcessingError: when the video cannot be written; the next check tries again.
+        """
+        return self.get_job(job_id).refresh()
+
+    def cancel_job(self, job_id: str, *, lost: bool = False) -> JobHandle:
+        """Ask for a job to stop, store the outcome and return its handle.
+
+        Args:
+            job_id: Which job.
+            lost: End a job whose run is gone for good; see :meth:`tiomagic.JobHandle.cancel`.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ValidationError: when it is ``lost``, and its run was seen just now.
+            APIError: when the provider cannot be asked; the next call asks again.
+        """
+        return self.get_job(job_id).cancel(lost=lost)
+
+    def recover(self) -> list[JobHandle]:
+        """Look at every job that is not over, as after a crash or a restart of the machine.
+
+        Jobs of lost workers fail or run again, remote ones are followed, videos that are done are
+        fetched, and queues with jobs in them get a worker.
+
+        Returns:
+            The jobs that have changed by it, oldest first. Trouble with one is logged.
+        """
+        from tiomagic.handle.handle import JobHandle
+
+        return [JobHandle(job, self._session) for job in self._session.generation.recover()]
+
+    def get_job(self, job_id: str) -> JobHandle:
+        """Return a job as it is stored, without asking its provider.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+        """
+        from tiomagic.handle.handle import JobHandle
+        from tiomagic_domain.text import storable
+
+        # An id with half a character is no job's, and no database takes it.
+        return JobHandle(self._session.generation.get(storable(str(job_id))), self._session)
+
+    def list_jobs(self, **filters: Unpack[JobFilters]) -> list[JobHandle]:
+        """Return stored jobs, newest first.
+
+        Args:
+            **filters: Which jobs; see :class:`tiomagic.api.arguments.JobFilters`. ``limit`` is 50
+                unless told otherwise.
+
+        Raises:
+            ValidationError: when a filter is refused.
+            ResourceNotFoundError: when ``after`` is no job.
+        """
+        from tiomagic.api.arguments import job_query
+        from tiomagic.handle.handle import JobHandle
+
+        query = job_query(filters, limit=50)
+        return [JobHandle(job, self._session) for job in self._session.generation.list(query)]
+
+    def export_jobs(
+        self,
+        path: str | Path | TextIO,
+        format: str | None = None,  # noqa: A002 - what everybody calls it
+        **filters: Unpack[JobFilters],
+    ) -> int:
+        """Write stored jobs for another program, and return how many they are.
+
+        JSON is an array of the jobs' dicts, one a line. CSV has one row a job under a header, in
+        UTF-8, with the columns of :data:`tiomagic.results.export.COLUMNS`, always the same; lists
+        and dicts are JSON within their cell. Any number of jobs is written in little memory.
+
+        Args:
+            path: The file, replaced when the new one is whole; or an open text file.
+            format: ``json`` or ``csv``; None for what the file's name ends in.
+            **filters: Which jobs, as for :meth:`list_jobs`; all when there is no ``limit``.
+
+        Raises:
+            ValidationError: when a filter or the format is refused.
+            ProcessingError: when the file cannot be written; what was there is as it was.
+        """
+        from tiomagic.api.arguments import job_query
+        from tiomagic.results.export import export
+
+        return export(self._session, path, format, job_query(filters, limit=None))
+
+    def delete_job(self, job_id: str, files: bool = False) -> list[Path]:  # noqa: FBT001, FBT002
+        """Forget a job that is over.
+
+        Args:
+            job_id: Which job.
+            files: True to delete its video and the recipe beside it too.
+
+        Returns:
+            The files that were deleted.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ValidationError: when the job is not over: cancel it first, or wait for its end.
+            ProcessingError: when a file cannot be deleted; the job is still there.
+        """
+        return self._session.archive.delete(job_id, files=files)
+
+    def get_providers(self) -> list[AnyProvider]:
+        """Return a fresh list of the providers that can be configured."""
+        return cast("list[AnyProvider]", self._session.provider_names())
+
+    def get_models(
+        self,
+        feature: FeatureName,
+        provider: ProviderName | None = None,
+        licence: str | None = None,
+    ) -> list[AnyModel]:
+        """Return the names of the models for a feature, sorted.
+
+        Args:
+            feature: Such as ``text_to_video``.
+            provider: Who must be able to run them; None for anybody.
+            licence: What their licence allows: ``free`` (any use), ``limited`` (commercial use
+                under a condition) or ``research`` (no commercial use); None for any.
+
+        Raises:
+            ValidationError: when there is no such feature, or no such word for a licence.
+            UnknownProviderError: when there is no such provider.
+        """
+        from tiomagic.api import models
+
+        names = models.model_names(self._session, feature, provider, licence)
+        return cast("list[AnyModel]", names)
+
+    def get_default_model(self, provider: ProviderName | None = None) -> AnyModel:
+        """Return the model that runs when none is named.
+
+        Args:
+            provider: Whose; None for the configured provider.
+        """
+        name = provider or self._session.configured_provider()
+        default = self._session.provider(name).capabilities().default_model
+        return cast("AnyModel", default)
+
+    def rehearse(self, model: str, provider: str | None = None) -> dict[str, Any]:
+        """Find out whether a model will run, before its weights are downloaded.
+
+        Looks at the hub's files at the pinned commit, their sizes and the free disk, the licence
+        and the token, and the memory; then runs the whole pipeline with random weights of the true
+        shapes, at the smallest legal size in two steps, where they fit.
+
+        Args:
+            model: Its name.
+            provider: Where: ``local``, or ``modal`` for a container; None for the configured one.
+
+        Returns:
+            ``model provider ok checks needs``: each check has ``part``, ``outcome`` (``ok``,
+            ``note``, ``warning`` or ``problem``) and ``message``; ``needs`` says in GiB what a real
+            run takes.
+
+        Raises:
+            UnknownModelError: when there is no such model.
+            ConfigurationError: when the device cannot be used, or the provider rehearses nothing.
+            MissingDependencyError: when the provider's packages are not installed.
+        """
+        name = provider or self._session.configured_provider()
+        return self._session.provider(name).rehearse(model).to_dict()
+
+    def get_schema(
+        self, feature: FeatureName, model: ModelName
+    ) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return the parameters of a model: ``{"required": {name: entry}, "optional": …}``.
+
+        An entry has ``type`` (the Python class), ``description``, and where there are any
+        ``default``, ``minimum``, ``maximum``, ``multiple_of``, ``choices``, ``unit``, ``source``.
+
+        Raises:
+            ValidationError: when there is no such feature.
+            UnknownModelError: when there is no such model, or it cannot do that.
+        """
+        from tiomagic.api import models
+
+        return models.schema(feature, model).to_dict()
+
+    def get_json_schema(self, feature: FeatureName, model: ModelName) -> dict[str, Any]:
+        """Return the parameters of a model as JSON Schema (draft 2020-12).
+
+        Raises:
+            ValidationError, UnknownModelError: as :meth:`get_schema`.
+        """
+        from tiomagic.api import models
+
+        return models.schema(feature, model).to_json_schema(title=f"{feature} with {model}")
+
+    def list_implementations(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Print provider, feature and model as a tree, and return it with each model's title."""
+        from tiomagic.api import models
+        from tiomagic.display.streams import write
+
+        tree = models.tree(self._session)
+        write(sys.stdout, models.as_text(tree))
+        return tree

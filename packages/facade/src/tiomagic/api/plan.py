@@ -1,0 +1,65 @@
+"""What a call would make, and where, without making it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tiomagic.wiring.redaction import hushed
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.features import Feature
+
+if TYPE_CHECKING:
+    from tiomagic.wiring.session import Session
+
+
+def plan(
+    session: Session, feature: str, model: str | None, arguments: Mapping[str, object]
+) -> dict[str, Any]:
+    """Validate a call as the real one is, and return what it would make.
+
+    Returns:
+        ``feature model provider gpu width height num_frames fps seconds memory weights_gib
+        gpu_memory_gib arguments``; what does not apply is None. A seed that is left out is drawn
+        when the job is made, and is not among the arguments.
+
+    Raises:
+        TioMagicError: as the call itself, before anything is stored.
+    """
+    provider = session.configured_provider()
+    with hushed(lambda: session.settings.secrets):
+        request = session.generation.plan(
+            Feature(feature), provider=provider, model=model, arguments=arguments
+        )
+    settled = request.job.arguments
+    if arguments.get("seed") is None:
+        settled.pop("seed", None)
+    frames, fps = settled.get("num_frames"), settled.get("fps", request.card.fps)
+    return {
+        "feature": feature,
+        "model": request.card.name,
+        "provider": provider,
+        "gpu": _gpu(session, provider, request.card),
+        "width": settled.get("width"),
+        "height": settled.get("height"),
+        "num_frames": frames,
+        "fps": fps,
+        "seconds": round(frames / fps, 3) if frames and fps else None,
+        "memory": settled.get("memory"),
+        "weights_gib": request.card.weights_gib,
+        "gpu_memory_gib": request.card.gpu_memory_gib,
+        "arguments": settled,
+    }
+
+
+def _gpu(session: Session, provider: str, card: ModelCard) -> str | None:
+    """Return what the job would run on, by name; None when nobody can tell."""
+    if provider == "local":
+        from tiomagic_local.torch_env.devices import device_names  # noqa: PLC0415  # Loads torch.
+
+        return device_names(session.settings.device)[0]
+    if provider == "modal":
+        from tiomagic_modal.gpus import choose_gpu  # noqa: PLC0415  # Only for that provider.
+
+        return choose_gpu(card, session.settings.gpu) or "CPU"
+    return None

@@ -1,0 +1,138 @@
+"""Submitting jobs, and seeing them to their end when that is wanted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, runtime_checkable
+
+from tiomagic.api.run_options import RunOptions
+from tiomagic.display.progress_bar import shown
+from tiomagic.handle.handle import JobHandle, finished
+from tiomagic.handle.wait import wait_for
+from tiomagic.wiring.redaction import hushed
+from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.progress import ProgressSink
+from tiomagic_domain.schema.kinds import unwrapped
+
+if TYPE_CHECKING:
+    from tiomagic.wiring.session import Session
+
+
+def run(
+    session: Session,
+    feature: str,
+    model: str | None,
+    arguments: Mapping[str, object],
+    options: RunOptions,
+) -> JobHandle:
+    """Submit a job; see :meth:`tiomagic.TioMagic.text_to_video`."""
+    provider = session.configured_provider()
+
+    def submit(sink: ProgressSink) -> Job:
+        return session.generation.submit(
+            Feature(feature),
+            provider=provider,
+            model=model,
+            arguments=arguments,
+            on_progress=sink,
+            detach=options.wait is False,
+            retry=options.retry,
+            key=options.idempotency_key,
+        )
+
+    return _see_through(session, provider, submit, options)
+
+
+def rerun(
+    session: Session,
+    recipe: Mapping[str, Any],
+    provider: str,
+    overrides: Mapping[str, object],
+    options: RunOptions,
+    model: str | None = None,
+) -> JobHandle:
+    """Submit the job of a recipe again; see :meth:`tiomagic.TioMagic.rerun`."""
+
+    def submit(sink: ProgressSink) -> Job:
+        return session.generation.rerun(
+            recipe,
+            overrides=overrides,
+            provider=provider,
+            model=model,
+            on_progress=sink,
+            detach=options.wait is False,
+            retry=options.retry,
+            key=options.idempotency_key,
+        )
+
+    return _see_through(session, provider, submit, options, recipe)
+
+
+def _see_through(
+    session: Session,
+    provider: str,
+    submit: Callable[[ProgressSink], Job],
+    options: RunOptions,
+    recipe: Mapping[str, Any] | None = None,
+) -> JobHandle:
+    """Submit, and wait when that is asked for; a job that fails meanwhile is an error."""
+    _check_retry(options)
+    progress, on_progress = options.progress, options.on_progress
+    with hushed(lambda: session.settings.secrets):
+        with shown(progress, provider, on_progress) as sink:
+            job = submit(sink)
+        blocks = options.wait is None and session.provider(provider).capabilities().blocking
+        # A job that was found by its key may be under way in another process.
+        if options.wait or (blocks and not job.status.is_terminal):
+            job = finished(wait_for(session, job, progress=progress, on_progress=on_progress))
+    if not job.status.is_terminal:
+        _announce(session, job)
+    return JobHandle(job, session, recipe)
+
+
+def _announce(session: Session, job: Job) -> None:
+    """Say the id of a job that goes on by itself, for a person to ask for it."""
+    # A program without a console has no stderr at all.
+    stderr: TextIO | None = sys.stderr
+    if stderr is None or not session.settings.announce_jobs:
+        return
+    with suppress(OSError, ValueError):  # A terminal that was closed meanwhile.
+        if stderr.isatty():
+            ask = f'tm.check_generation_status("{job.job_id}")'
+            stderr.write(f"job {job.job_id} is {job.status} on {job.provider}: {ask}\n")
+
+
+def _check_retry(options: RunOptions) -> None:
+    retry: object = unwrapped(options.retry)
+    if isinstance(retry, bool) or not isinstance(retry, int) or retry < 0:
+        wrong = "must be a whole number of 0 or more"
+    elif retry and options.wait is not False:
+        wrong = "needs wait=False: it is for a run that outlives its caller"
+    else:
+        return
+    problem = Problem(field="retry", message=wrong, given=repr(retry), nearest=0)
+    raise ValidationError.of([problem], subject="the call")
+
+
+@runtime_checkable
+class Unloads(Protocol):
+    """A provider that keeps models in memory."""
+
+    def unload(self) -> None:
+        """Free the memory."""
+        ...
+
+
+def unload(session: Session) -> None:
+    """Free the memory of every provider that keeps models; builds none that is not installed."""
+    for name in session.provider_names():
+        try:
+            provider = session.provider(name).provider
+        except ConfigurationError:
+            continue  # What cannot be built has loaded nothing.
+        if isinstance(provider, Unloads):
+            provider.unload()

@@ -1,0 +1,29 @@
+"""How a call runs, as opposed to what it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from tiomagic.display.progress_bar import ProgressChoice
+    from tiomagic_domain.progress import ProgressSink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the calls that make a video have in common; see ``TioMagic.text_to_video``."""
+
+    wait: bool | None = None
+    progress: ProgressChoice = None
+    on_progress: ProgressSink | None = None
+    retry: int = 0
+    idempotency_key: str | None = None
+
+    @classmethod
+    def split(cls, arguments: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:
+        """Return how a call runs, and what is left of its arguments: what it makes."""
+        names = cls.__slots__
+        options = {name: value for name, value in arguments.items() if name in names}
+        return cls(**options), {k: v for k, v in arguments.items() if k not in names}

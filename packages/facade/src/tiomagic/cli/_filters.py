@@ -1,0 +1,54 @@
+"""The options that say which jobs are meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from tiomagic.cli.completion import values
+
+if TYPE_CHECKING:
+    from tiomagic.api.arguments import JobFilters
+
+_ZONE = "2026-11-22 or 2026-11-22T12:00Z; local time without a zone"
+
+Feature = Annotated[
+    str | None,
+    typer.Option(help="Such as text-to-video.", autocompletion=values.features),
+]
+Provider = Annotated[
+    str | None,
+    typer.Option("--provider", "-p", help="Who ran it.", autocompletion=values.providers),
+]
+Text = Annotated[
+    str | None, typer.Option(help="Words that must all occur in the prompt, in any order.")
+]
+Tag = Annotated[str | None, typer.Option(help="Must be among its tags, exactly.")]
+Since = Annotated[str | None, typer.Option(help=f"Created then or later: {_ZONE}.")]
+Until = Annotated[str | None, typer.Option(help="Created before.")]
+
+
+def filters_of(
+    *,
+    status: list[str] | None,
+    feature: str | None,
+    model: str | None,
+    provider: str | None,
+    text: str | None,
+    tag: str | None,
+    since: str | None,
+    until: str | None,
+) -> JobFilters:
+    """Return the filters of a command line as ``tm`` takes them."""
+    filters = {
+        "status": status or None,
+        "feature": feature and feature.replace("-", "_"),
+        "model": model,
+        "provider": provider,
+        "text": text,
+        "tag": tag,
+        "since": since,
+        "until": until,
+    }
+    return cast("JobFilters", filters)  # Words are checked where they are used.

@@ -1,0 +1,66 @@
+"""Logging of the command line; an application that uses the library does this for itself."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from tiomagic.display.journal import safe
+from tiomagic.display.streams import is_terminal, steered, write
+
+HANDLER = "tiomagic.cli"
+"""Name of the command line's own handler, among those that others may add."""
+
+
+class _Handler(logging.Handler):
+    """Writes to whatever stderr is when an event comes; the texts are made safe before."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write an event. Never raises: a line that is lost stops no run."""
+        try:
+            line = f"{self.format(record)}\n"
+            if is_terminal(sys.stderr):
+                steered(sys.stderr).write(line)  # With the renderer's own colours.
+            else:
+                write(sys.stderr, line)
+        except Exception:  # noqa: BLE001 - as logging's own handlers
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say nothing: where the event would be shown, the error would be too."""
+
+
+def configure_logging(level: str) -> None:
+    """Show events on stderr: for people on a terminal, as JSON lines elsewhere.
+
+    Configuring again replaces what was configured before.
+
+    Args:
+        level: The least level, such as ``warning``.
+    """
+    animated = is_terminal(sys.stderr)
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if animated else structlog.processors.JSONRenderer()
+    )
+    handler = _Handler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, safe, renderer],
+            foreign_pre_chain=[structlog.stdlib.add_log_level],
+        )
+    )
+    handler.addFilter(_is_not_told_otherwise)
+    handler.set_name(HANDLER)
+    logger = logging.getLogger("tiomagic")
+    for earlier in [known for known in logger.handlers if known.get_name() == HANDLER]:
+        logger.removeHandler(earlier)
+    logger.setLevel(level.upper())
+    logger.addHandler(handler)
+    logger.propagate = False
+
+
+def _is_not_told_otherwise(record: logging.LogRecord) -> bool:
+    """Return False for the end of a job that failed: the command ends with that message."""
+    return not (isinstance(record.msg, dict) and record.msg.get("event") == "job.failed")

@@ -1,0 +1,138 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tiomagic.cli.completion import assignments, values
+
+Json = Annotated[bool, typer.Option("--json", help="Show the result, and errors, as JSON.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and every event.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Name of the model; see: tiomagic models.",
+        autocompletion=values.models,
+    ),
+]
+Provider = Annotated[
+    str | None,
+    typer.Option(
+        "--provider",
+        "-p",
+        help="Who runs it; TIOMAGIC_PROVIDER, or local.",
+        autocompletion=values.providers,
+    ),
+]
+Wait = Annotated[
+    bool,
+    typer.Option(
+        "--wait/--no-wait",
+        "--watch/--detach",
+        help="Wait for the video; with --detach (or --no-wait) the job's id is the result, and a "
+        "worker in the background makes the video.",
+    ),
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Fetch the LoRAs and commits that a recipe names and you have not."
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check everything and show what would be made; nothing runs."),
+]
+Retry = Annotated[
+    int,
+    typer.Option(metavar="TIMES", help="With --detach: run again so often if its worker is lost."),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Wait at most so long for a remote job; it goes on."),
+]
+OutputFile = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="PATH", help="Also put the video here."),
+]
+ModelPath = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH",
+        help="Folder or repository (owner/name) with the weights, or a .safetensors file with "
+        "the transformer; TIOMAGIC_MODEL_PATH.",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Any parameter of the model; see: tiomagic schema.",
+        autocompletion=assignments.assignments,
+    ),
+]
+# Numbers are read as text: the model's schema checks them, all together and with the nearest
+# legal value, as it does in Python.
+Seed = Annotated[str | None, typer.Option(metavar="INTEGER", help="Drawn if left out.")]
+Width = Annotated[str | None, typer.Option(metavar="PIXELS", help="Width of the video.")]
+Height = Annotated[str | None, typer.Option(metavar="PIXELS", help="Height of the video.")]
+NumFrames = Annotated[str | None, typer.Option(metavar="INTEGER", help="Length in frames.")]
+Steps = Annotated[str | None, typer.Option(metavar="INTEGER", help="Denoising steps.")]
+GuidanceScale = Annotated[
+    str | None, typer.Option(metavar="NUMBER", help="How closely to follow the prompt.")
+]
+NegativePrompt = Annotated[str | None, typer.Option(metavar="TEXT", help="What not to show.")]
+Prompt = Annotated[
+    str | None,
+    typer.Argument(
+        help="What the video shows, in words; @FILE reads them from a file, - from stdin.",
+        show_default=False,
+    ),
+]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="RECIPE",
+        help="Begin with the settings of a recipe: the JSON beside a video, an mp4, or a job's id. "
+        "What else is given replaces them.",
+        autocompletion=values.videos,
+    ),
+]
+Source = Annotated[str | None, typer.Option(metavar="FILE|URL", help="A picture.")]
+Moving = Annotated[
+    str | None,
+    typer.Option(metavar="FILE|URL", help="A video of somebody moving; this or --pose-video."),
+]
+Skeletons = Annotated[
+    str | None,
+    typer.Option(metavar="FILE|URL", help="A video of skeletons; this or --guiding-video."),
+]
+JobId = Annotated[
+    str, typer.Argument(help="The job's id.", autocompletion=values.jobs, show_default=False)
+]
+Status = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="queued, running, canceling, completed, failed or canceled; repeatable.",
+        autocompletion=values.statuses,
+    ),
+]
+Video = Annotated[
+    str,
+    typer.Argument(
+        metavar="JOB",
+        help="A job's id, or the path of an mp4.",
+        autocompletion=values.videos,
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="PATH", help="The file; beside the video if left out."),
+]

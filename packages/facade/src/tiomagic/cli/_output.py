@@ -1,0 +1,192 @@
+"""The one way out: data on stdout, everything else on stderr, both as JSON when asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from tiomagic.cli._exit_codes import Exit, exit_of
+from tiomagic.display import streams
+
+if TYPE_CHECKING:
+    from tiomagic_domain.errors import TioMagicError
+
+
+LAST: Final = 16
+"""Characters that the last column of a table gets at least."""
+
+
+class Output:
+    """Shows what a command found.
+
+    Args:
+        as_json: True for JSON.
+        debug: True for tracebacks and every event.
+    """
+
+    def __init__(self, *, as_json: bool, debug: bool) -> None:
+        self.as_json = as_json
+        self.debug = debug
+
+    def data(self, plain: Any, text: str) -> None:
+        """Show the result.
+
+        Args:
+            plain: The result as plain data, for JSON.
+            text: The same for people and pipes.
+        """
+        shown = _json(plain, sys.stdout, indent=2) if self.as_json else text
+        if shown:
+            _put(f"{shown}\n")
+
+    def table(
+        self,
+        plain: Any,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        spare: Sequence[str] = (),
+    ) -> None:
+        """Show rows: a table that fits the terminal, aligned columns elsewhere.
+
+        Args:
+            plain: The rows as plain data, for JSON.
+            columns: Headings.
+            rows: Cells; what is None stays empty.
+            spare: Columns that a narrow terminal does without, the first of them first. Such a
+                table has one line a row, and the last column is cut; without them cells are folded.
+        """
+        cells = [["" if cell is None else _on_one_line(str(cell)) for cell in row] for row in rows]
+        if self.as_json or not streams.is_terminal(sys.stdout):
+            self.data(plain, _aligned([list(columns), *cells]))
+            return
+        from rich.console import Console  # noqa: PLC0415  # Heavy.
+        from rich.table import Table  # noqa: PLC0415  # Heavy.
+        from rich.text import Text  # noqa: PLC0415  # Heavy.
+
+        console = Console(file=streams.steered(sys.stdout))
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        widths = _widths([columns, *cells])
+        shown = _fitting(columns, widths, spare, console.width)
+        *rest, last = shown
+        room = console.width - sum(widths[index] + 2 for index in rest)
+        for index in rest:
+            # The first column names the row: it is what people copy, and is never cut.
+            whole = bool(spare) or index == 0
+            table.add_column(columns[index], no_wrap=whole, overflow="fold")
+        if spare:
+            width = min(widths[last], max(room, 1))
+            table.add_column(columns[last], no_wrap=True, overflow="ellipsis", width=width)
+        else:
+            table.add_column(columns[last], overflow="fold")
+        for row in cells:
+            table.add_row(*(Text(row[index]) for index in shown))
+        console.print(table)
+
+    def say(self, message: str) -> None:
+        """Tell a person something that is no data; silent with JSON."""
+        if not self.as_json:
+            streams.write(sys.stderr, f"{message}\n")
+
+    def fail(self, error: TioMagicError) -> None:
+        """Tell what went wrong."""
+        if self.as_json:
+            streams.write(sys.stderr, f"{_json(error.to_dict(), sys.stderr)}\n")
+            return
+        streams.write(sys.stderr, f"error: {error.message}\n")
+        job_id = error.details.get("job_id")
+        if job_id is not None and str(job_id) not in error.message:
+            see = f"the job is {job_id}; see: tiomagic status {job_id}\n"
+            streams.write(sys.stderr, see)
+
+
+def _json(plain: Any, stream: object, *, indent: int | None = None) -> str:
+    from tiomagic_domain.text import to_json  # noqa: PLC0415  # Not for --help.
+
+    encoding = str(getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-")
+    return to_json(plain, indent=indent, ascii_only=encoding not in {"utf-8", "utf8"})
+
+
+def _put(text: str) -> None:
+    """Write data.
+
+    Raises:
+        typer.Exit: when its reader has seen enough, as ``head`` does.
+        ProcessingError: when it cannot be written.
+    """
+    try:
+        streams.write_data(sys.stdout, text)
+    except BrokenPipeError:
+        # Python would complain again when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(Exit.OK) from None
+    except OSError as error:
+        from tiomagic_domain.errors import ProcessingError  # noqa: PLC0415  # Not for --help.
+
+        raise ProcessingError(f"stdout cannot be written: {error.strerror or error}") from error
+
+
+def _on_one_line(text: str) -> str:
+    from tiomagic_domain.text import shown  # noqa: PLC0415  # Not for --help.
+
+    return shown(text).replace("\n", "\\n").replace("\t", " ")
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+
+
+def _fitting(
+    columns: Sequence[str], widths: Sequence[int], spare: Sequence[str], room: int
+) -> list[int]:
+    """Return the columns that are shown: all, but for spare ones that do not fit."""
+    shown = list(range(len(columns)))
+    for name in spare:
+        if sum(widths[index] + 2 for index in shown[:-1]) + LAST > room:
+            shown.remove(columns.index(name))
+    return shown
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = _widths(rows)
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+@contextmanager
+def reporting(*, as_json: bool, debug: bool) -> Iterator[Output]:
+    """Give the output of a command, and turn errors into messages and exit codes.
+
+    Raises:
+        typer.Exit: when the command failed.
+    """
+    from tiomagic_domain.errors import TioMagicError  # noqa: PLC0415  # Not for --help.
+
+    output = Output(as_json=as_json, debug=debug)
+    try:
+        yield output
+    except TioMagicError as error:
+        if debug:
+            _show_traceback()
+        output.fail(error)
+        raise typer.Exit(exit_of(error)) from error
+    except KeyboardInterrupt as interrupt:
+        for note in getattr(interrupt, "__notes__", ["interrupted"]):
+            output.say(note)
+        raise typer.Exit(Exit.INTERRUPTED) from interrupt
+
+
+def _show_traceback() -> None:
+    import traceback  # noqa: PLC0415  # Only when something went wrong.
+
+    from tiomagic_domain.redaction import redacted  # noqa: PLC0415  # The same.
+
+    streams.write(sys.stderr, redacted(traceback.format_exc()))

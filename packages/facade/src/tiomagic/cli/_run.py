@@ -1,0 +1,275 @@
+"""What the commands that make a video share: settings, arguments, the run, the file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
+
+import typer
+
+from tiomagic.cli._exit_codes import Exit
+from tiomagic.cli._output import Output, reporting
+
+if TYPE_CHECKING:
+    from tiomagic import JobHandle, TioMagic
+    from tiomagic.calls.types import ProviderName
+
+OTHERWISE = "completed; "
+"""Begins the message of a job that was not made in all as it was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a command runs, as opposed to what it makes."""
+
+    provider: str | None
+    model_path: str | None
+    output: str | None
+    wait: bool
+    retry: int
+    timeout: float | None
+    quiet: bool
+    as_json: bool
+    debug: bool
+    dry_run: bool = False
+    trust: bool = False
+
+
+def connect(
+    output: Output, *, provider: str | None = None, model_path: str | None = None
+) -> TioMagic:
+    """Return ``tm`` with the settings of a command line, and logging set up for it."""
+    from tiomagic import TioMagic  # noqa: PLC0415  # Not for --help.
+    from tiomagic.cli._logging import configure_logging  # noqa: PLC0415  # The same.
+
+    tm = TioMagic(announce_jobs=False)  # A command prints the id on stdout itself.
+    tm.configure(provider=cast("ProviderName | None", provider), model_path=model_path)
+    configure_logging("debug" if output.debug else tm.settings.log_level)
+    return tm
+
+
+def make(
+    feature: str,
+    model: str | None,
+    options: Mapping[str, str | None],
+    assignments: list[str] | None,
+    manner: Manner,
+    source: str | None = None,
+) -> None:
+    """Run one of the four features and show where the video is.
+
+    Args:
+        feature: Which one.
+        model: None for the recipe's, or the provider's default.
+        options: Texts by parameter name; None for what was left out.
+        assignments: The texts of ``--set``.
+        manner: How it runs.
+        source: A recipe to begin with.
+    """
+    with reporting(as_json=manner.as_json, debug=manner.debug) as output:
+        if options["prompt"] is None and source is None:
+            raise typer.BadParameter(
+                "give the prompt, or a recipe with --from", param_hint="PROMPT"
+            )
+        tm = connect(output, provider=manner.provider, model_path=manner.model_path)
+        given = {name for name, text in options.items() if text is not None}
+        given |= {one.partition("=")[0].strip().replace("-", "_") for one in assignments or []}
+        recipe = None
+        if source is not None:
+            recipe = _recipe(
+                output, tm, source, feature, replaced=given, model=model, trust=manner.trust
+            )
+        if tm.settings.provider is None:
+            tm.configure(provider=cast("ProviderName", recipe["provider"]) if recipe else "local")
+        name = model or (str(recipe["model"]) if recipe else tm.get_default_model())
+        arguments = _arguments(feature, name, options, assignments, recipe)
+        target = check_target(manner.output)
+        if manner.dry_run:
+            _show_plan(output, tm, feature, name, arguments)
+            return
+        call = getattr(tm, feature)
+        job: JobHandle = call(
+            name,
+            wait=None if manner.wait else False,
+            progress=progress_of(manner),
+            retry=manner.retry,
+            **arguments,
+        )
+        settle(output, job, manner, target)
+
+
+def _recipe(
+    output: Output,
+    tm: TioMagic,
+    source: str,
+    feature: str,
+    *,
+    replaced: set[str],
+    model: str | None,
+    trust: bool,
+) -> dict[str, Any]:
+    """Return a recipe of a feature.
+
+    Raises:
+        ValidationError: when it is of another one, or may not be used.
+    """
+    from tiomagic.cli._trust import allowed  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.errors import Problem, ValidationError  # noqa: PLC0415  # The same.
+
+    recipe = allowed(output, tm, source, replaced=replaced, model=model, trust=trust)
+    if recipe["feature"] != feature:
+        other = str(recipe["feature"]).replace("_", "-")
+        message = f"is a recipe of another feature; use: tiomagic {other}"
+        problem = Problem(field="--from", message=message, given=repr(source))
+        raise ValidationError.of([problem], subject="the command line")
+    return recipe
+
+
+def _arguments(
+    feature: str,
+    model: str,
+    options: Mapping[str, str | None],
+    assignments: list[str] | None,
+    recipe: Mapping[str, Any] | None,
+) -> dict[str, object]:
+    """Return the arguments of a call: what was given, over what a recipe says."""
+    from tiomagic.api.models import schema  # noqa: PLC0415  # The same.
+    from tiomagic.cli._text_input import prompt_of  # noqa: PLC0415  # Not for --help.
+    from tiomagic.cli._values import arguments_of  # noqa: PLC0415  # The same.
+    from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # The same.
+    from tiomagic_domain.catalogue.few_steps import carried  # noqa: PLC0415  # The same.
+
+    known, prompt = schema(feature, model), options["prompt"]
+    texts = {**options, "prompt": None if prompt is None else prompt_of(prompt)}
+    given = arguments_of(known, texts, assignments or [])
+    if recipe is None:
+        return given
+    kept = {**recipe["required_args"], **recipe["optional_args"]}
+    arguments = carried(find_model(model).turbo, known, kept, given)
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _show_plan(
+    output: Output, tm: TioMagic, feature: str, model: str, arguments: Mapping[str, object]
+) -> None:
+    """Show what a call would make; nothing is stored and nothing runs."""
+    from tiomagic.api.plan import plan  # noqa: PLC0415  # Not for --help.
+
+    planned = plan(tm._session, feature, model, arguments)  # noqa: SLF001 - part of the facade
+    size = f"{planned['width']} x {planned['height']} pixels"
+    length = f"{planned['num_frames']} frames at {planned['fps']} a second"
+    weights = f"{planned['weights_gib']:g} GiB of weights"
+    facts = {
+        "what": f"{feature} with {planned['model']}",
+        "where": f"{planned['provider']}, {planned['gpu'] or 'on a machine of its choice'}",
+        "size": size if planned["width"] else None,
+        "length": f"{length}, {planned['seconds']:g} s" if planned["seconds"] else None,
+        "memory": f"{weights}, a GPU of {planned['gpu_memory_gib']:g} GiB or more"
+        if planned["gpu_memory_gib"]
+        else f"{weights}, no GPU needed",
+    }
+    output.data(planned, "\n".join(f"{key:9} {fact}" for key, fact in facts.items() if fact))
+
+
+def progress_of(manner: Manner) -> bool:
+    """Return whether progress is shown: a bar on a terminal, plain lines elsewhere."""
+    return not (manner.quiet or manner.as_json)
+
+
+def settle(
+    output: Output, job: JobHandle, manner: Manner, target: Path | None, *, compared: bool = False
+) -> None:
+    """Wait for a job as far as it is wanted, put its video in place, and show it.
+
+    Args:
+        output: Where it is shown.
+        job: Which one.
+        manner: How the job is made.
+        target: Where a copy of the video belongs; None for nowhere.
+        compared: Tell what is not as it was in the recipe that is made again.
+    """
+    if not manner.wait:
+        output.data(job.to_dict(), job.job_id)
+        return
+    output.say(f"job {job.job_id}")
+    job.wait(manner.timeout, progress=progress_of(manner))
+    finish(output, job, target, compared=compared)
+
+
+def finish(
+    output: Output, job: JobHandle, target: Path | None = None, *, compared: bool = False
+) -> None:
+    """Show the end of a job; see ``settle``.
+
+    Raises:
+        typer.Exit: when it is canceled.
+        JobExecutionError: when it failed.
+    """
+    if job.status == "canceled":
+        output.data(job.to_dict(), "")
+        output.say(f"job {job.job_id} was canceled")
+        raise typer.Exit(Exit.CANCELED)
+    video = job.result()
+    if target is not None:
+        video = copy_to(video, target)
+    told = {**job.to_dict(), "output": str(video)}
+    if compared:
+        told["differences"] = [difference.to_dict() for difference in job.differences]
+    output.data(told, str(video))
+    message = str((job.generation or {}).get("message", ""))
+    if message.startswith(OTHERWISE):
+        output.say(f"note: {message.removeprefix(OTHERWISE)}")
+    for difference in job.differences if compared else ():
+        output.say(f"not as before: {difference}")
+
+
+def check_target(path: str | None, *, field: str = "--output") -> Path | None:
+    """Return where the video is to be put, looked at before anything runs.
+
+    Args:
+        path: A file or a folder.
+        field: What the command line calls it.
+
+    Raises:
+        ValidationError: when nothing can be written there.
+    """
+    from tiomagic_domain.errors import Problem, ValidationError  # noqa: PLC0415  # Not for --help.
+
+    if path is None:
+        return None
+    target = Path(path).expanduser().absolute()
+    folder = target if target.is_dir() else target.parent
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        message = f"cannot be written: {folder} is no folder that you may write in"
+        problem = Problem(field=field, message=message, given=repr(path))
+        raise ValidationError.of([problem], subject="the command line")
+    return target
+
+
+def copy_to(video: Path, target: Path) -> Path:
+    """Copy a video, whole or not at all, and return where it is; the job keeps its own.
+
+    Raises:
+        ProcessingError: when it cannot be written.
+    """
+    from tiomagic_domain.errors import ProcessingError  # noqa: PLC0415  # Not for --help.
+
+    final = target / video.name if target.is_dir() else target
+    part = final.with_name(f".{final.name}.{uuid4().hex[:8]}")
+    try:
+        shutil.copyfile(video, part)
+        part.replace(final)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise ProcessingError(
+            f"the video is at {video}, but cannot be copied to {final}: {error.strerror}",
+            details={"video": str(video), "path": str(final)},
+        ) from error
+    return final

@@ -1,0 +1,76 @@
+"""From the text of a command line to the values of a schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.schema.parameter import Kind, Parameter
+
+if TYPE_CHECKING:
+    from tiomagic_domain.schema.schema import Schema
+
+FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def arguments_of(
+    schema: Schema, options: Mapping[str, str | None], assignments: Iterable[str]
+) -> dict[str, Any]:
+    """Return the arguments of a call. What has no form of its kind stays text, to be refused.
+
+    Args:
+        schema: Gives the kind of each parameter.
+        options: Texts by parameter name; None for what was left out.
+        assignments: Texts of the form ``name=value``.
+
+    Raises:
+        ValidationError: when an assignment has no such form, or a name is given twice.
+    """
+    texts = {name: text for name, text in options.items() if text is not None}
+    problems = []
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name:
+            problems.append(_problem("--set", "must be NAME=VALUE", assignment))
+        elif name in texts:
+            problems.append(_problem(name, "is given twice; give it once", assignment))
+        else:
+            texts[name] = text
+    if problems:
+        raise ValidationError.of(problems, subject="the command line")
+    return {
+        name: parse(_kind(schema[name], text), text) if name in schema else text
+        for name, text in texts.items()
+    }
+
+
+def _kind(parameter: Parameter, text: str) -> Kind:
+    """Return what a text is meant as: an object where one may stand for a word."""
+    is_object = parameter.has_words and text.lstrip().startswith("{")
+    return Kind.OBJECT if is_object else parameter.kind
+
+
+def parse(kind: Kind, text: str) -> object:
+    """Return the value that a text means for a kind, or the text when it means none."""
+    match kind:
+        case Kind.INTEGER | Kind.NUMBER:
+            for number in (int, float):
+                with suppress(ValueError):
+                    return number(text)
+        case Kind.BOOLEAN:
+            return FLAGS.get(text.strip().lower(), text)
+        case Kind.LIST | Kind.OBJECT:
+            with suppress(ValueError):
+                value: object = json.loads(text)
+                return value
+        case _:
+            pass
+    return text
+
+
+def _problem(field: str, message: str, given: str) -> Problem:
+    return Problem(field=field, message=message, given=repr(given))

@@ -1,0 +1,138 @@
+"""``tiomagic batch`` and ``tiomagic compare``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from tiomagic.cli import _options as o
+from tiomagic.cli._exit_codes import Exit
+from tiomagic.cli._output import Output, reporting
+from tiomagic.cli._run import connect
+from tiomagic.cli.completion import values
+
+if TYPE_CHECKING:
+    from tiomagic import TioMagic
+    from tiomagic.api.batches import Batch
+    from tiomagic.calls.types import FeatureName, ModelName
+
+LONGEST = 64 * 2**20
+"""Characters of a file of requests at the most."""
+
+Concurrency = Annotated[
+    int | None,
+    typer.Option(metavar="JOBS", help="Under way at once on a remote provider; 4 if left out."),
+]
+
+
+def batch(
+    path: Annotated[
+        str, typer.Argument(metavar="FILE", help="JSON: a list, or an object a line; - for stdin.")
+    ],
+    *,
+    provider: o.Provider = None,
+    name: Annotated[str | None, typer.Option(help="Another name makes the videos anew.")] = None,
+    concurrency: Concurrency = None,
+    quiet: o.Quiet = False,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Make the videos of a file of requests; the same again goes on where it stopped.
+
+    Each is {"feature": "text_to_video", "prompt": "…"} with "model" and settings as you like.
+    Ends with 5 when one has failed; the others are made all the same.
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        requests = _requests(path)
+        tm = _connected(output, provider)
+        made = tm.batch(
+            requests, name=name, concurrency=concurrency, progress=not (quiet or as_json)
+        )
+        paths = [job.result_video or "" for job in made.jobs]
+        _show(output, made, "\n".join(paths))
+
+
+def compare(  # noqa: PLR0913 - one argument an option
+    feature: Annotated[
+        str, typer.Argument(help="Such as text-to-video.", autocompletion=values.features)
+    ],
+    *,
+    prompts: Annotated[list[str], typer.Option("--prompt", metavar="TEXT", help="Repeatable.")],
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", "-m", metavar="NAME", help="Repeatable.", autocompletion=values.models
+        ),
+    ] = None,
+    seeds: Annotated[
+        list[int] | None, typer.Option("--seed", metavar="INTEGER", help="Repeatable.")
+    ] = None,
+    assignments: o.Set = None,
+    provider: o.Provider = None,
+    folder: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FOLDER", help="Gets the four files.")
+    ] = None,
+    concurrency: Concurrency = None,
+    quiet: o.Quiet = False,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Make a video for each model, prompt and seed, and show them side by side.
+
+    Ends with 5 when one has failed; the others are made all the same.
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        from tiomagic.api.models import schema  # noqa: PLC0415  # The same.
+        from tiomagic.cli._values import arguments_of  # noqa: PLC0415  # Not for --help.
+
+        tm = _connected(output, provider)
+        named = feature.replace("-", "_")
+        known = schema(named, (models or [tm.get_default_model()])[0])
+        made = tm.compare(
+            cast("FeatureName", named),
+            prompts=prompts,
+            models=cast("list[ModelName] | None", models or None),
+            seeds=seeds or (0,),
+            folder=folder,
+            concurrency=concurrency,
+            progress=not (quiet or as_json),
+            **arguments_of(known, {}, assignments or []),
+        )
+        files = [made.video, made.sheet, made.csv, made.json]
+        _show(output, made, "\n".join(str(file) for file in files if file is not None))
+
+
+def _connected(output: Output, provider: str | None) -> TioMagic:
+    tm = connect(output, provider=provider)
+    if tm.settings.provider is None:
+        tm.configure(provider="local")
+    return tm
+
+
+def _show(output: Output, made: Batch, text: str) -> None:
+    """Show what was made, and end with the code of a failure if there is one."""
+    output.data({"name": made.name, "cells": [cell.to_dict() for cell in made.cells]}, text)
+    for cell in made.failures:
+        row = cell.to_dict()
+        output.say(f"failed: {row['model']}, {row['prompt']!r}, seed {row['seed']}: {cell.error}")
+    if made.failures:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _requests(path: str) -> list[Any]:
+    """Return the requests of a file.
+
+    Raises:
+        ResourceNotFoundError: when it cannot be read.
+        ValidationError: when it is neither a list nor objects by line.
+    """
+    from tiomagic.cli._text_input import read_text  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.files.json_documents import read_json  # noqa: PLC0415  # The same.
+
+    text = read_text(path)
+    if text.lstrip().startswith("["):
+        requests: list[Any] = read_json(text, path, longest=LONGEST)
+        return requests
+    lines = enumerate(text.splitlines(), 1)
+    return [read_json(line, f"line {number} of {path}") for number, line in lines if line.strip()]

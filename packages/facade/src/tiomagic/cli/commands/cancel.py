@@ -1,0 +1,30 @@
+"""``tiomagic cancel``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tiomagic.cli import _options as o
+from tiomagic.cli._output import reporting
+from tiomagic.cli._run import connect
+
+
+def cancel(
+    job_id: o.JobId,
+    *,
+    lost: Annotated[
+        bool,
+        typer.Option("--lost", help="End a job whose machine or container will not come back."),
+    ] = False,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Ask for a job to stop. What is over stays as it is."""
+    with reporting(as_json=as_json, debug=debug) as output:
+        job = connect(output).get_job(job_id)
+        was_over = job.is_over
+        output.data(job.cancel(lost=lost).to_dict(), job.status)
+        if was_over:
+            output.say(f"job {job_id} was over already; nothing has changed")

@@ -1,0 +1,60 @@
+"""``tiomagic demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tiomagic.cli import _options as o
+from tiomagic.cli._output import reporting
+from tiomagic.cli._run import check_target, connect, copy_to
+
+
+def demo(
+    folder: Annotated[
+        str, typer.Argument(help="Gets the clips and the sheet; made when it is not there.")
+    ] = "tiomagic-demo",
+    *,
+    provider: o.Provider = None,
+    quiet: o.Quiet = False,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Make one clip of each feature with doodle, and a contact sheet of all four.
+
+    The pictures that they start from are put beside them, in the folder inputs.
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        from tiomagic.demo import INPUTS, SHEET, copy_inputs, draw_sheet, make  # noqa: PLC0415  # Not for --help.
+
+        tm = connect(output, provider=provider)
+        if tm.settings.provider is None:
+            tm.configure(provider="local")
+        target = _folder(folder)
+        clips = []
+        for example, video in make(tm, progress=not (quiet or as_json)):
+            clips.append((example, copy_to(video, target / f"{example.feature}.mp4")))
+            output.say(f'{example.feature}: "{example.prompt}"')
+        copy_inputs(target / INPUTS.name)
+        sheet = draw_sheet(tm, clips, target / SHEET)
+        plain = {example.feature: str(path) for example, path in clips}
+        paths = [*plain.values(), str(sheet)]
+        output.data({**plain, "contact_sheet": str(sheet)}, "\n".join(paths))
+
+
+def _folder(path: str) -> Path:
+    """Return the folder, made when it is not there.
+
+    Raises:
+        ValidationError: when nothing can be written there.
+    """
+    from tiomagic.demo import SHEET  # noqa: PLC0415  # Not for --help.
+
+    folder = Path(path).expanduser().absolute()
+    if not folder.exists():
+        check_target(path, field="FOLDER")
+        folder.mkdir()
+    check_target(str(folder / SHEET), field="FOLDER")
+    return folder

@@ -1,0 +1,44 @@
+"""``tiomagic inspect``."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from tiomagic.cli import _options as o
+from tiomagic.cli._output import reporting
+from tiomagic.cli.completion import values
+
+
+def inspect(
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="A video of tiomagic, or the JSON file beside it.",
+            autocompletion=values.videos,
+        ),
+    ],
+    *,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Show what a video was made from: model, prompt, seed, versions."""
+    with reporting(as_json=as_json, debug=debug) as output:
+        from tiomagic import tm  # noqa: PLC0415  # Not for --help.
+
+        recipe = tm.inspect(path)
+        flat = {
+            **{name: recipe.get(name) for name in ("feature", "model", "provider", "created")},
+            **recipe["required_args"],
+            **recipe["optional_args"],
+            **{f"{name} version": version for name, version in recipe.get("versions", {}).items()},
+        }
+        width = max(len(name) for name in flat)
+        lines = (f"{name:{width}}  {_shown(value)}" for name, value in flat.items())
+        output.data(recipe, "\n".join(lines))
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

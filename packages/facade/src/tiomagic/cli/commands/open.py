@@ -1,0 +1,46 @@
+"""``tiomagic open``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tiomagic.cli import _options as o
+from tiomagic.cli._output import reporting
+from tiomagic.cli._run import connect
+from tiomagic.cli.completion import values
+
+
+def open_(
+    job_id: Annotated[
+        str | None,
+        typer.Argument(
+            help="The job's id; the newest job with a video if left out.",
+            autocompletion=values.jobs,
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Play the video of a job in the program that this machine has for it."""
+    with reporting(as_json=as_json, debug=debug) as output:
+        from tiomagic.results.pictures import video_of  # noqa: PLC0415  # Not for --help.
+        from tiomagic_domain.errors import (  # noqa: PLC0415  # The same.
+            ProcessingError,
+            ResourceNotFoundError,
+        )
+
+        tm = connect(output)
+        jobs = [tm.get_job(job_id)] if job_id else tm.list_jobs(status="completed", limit=1)
+        if not jobs:
+            raise ResourceNotFoundError("there is no job with a video in this folder yet")
+        video = video_of(jobs[0]._job)  # noqa: SLF001 - part of the facade
+        # The path comes first: where nothing can play it, it can still be copied.
+        output.data({"path": str(video)}, str(video))
+        if typer.launch(str(video)) != 0:
+            raise ProcessingError(
+                f"no program could be started for {video}", details={"path": str(video)}
+            )

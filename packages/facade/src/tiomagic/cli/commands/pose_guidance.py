@@ -1,0 +1,64 @@
+"""``tiomagic pose-guidance``."""
+
+from __future__ import annotations
+
+from tiomagic.cli import _options as o
+from tiomagic.cli._run import Manner, make
+
+
+def pose_guidance(  # noqa: PLR0913 - one argument an option
+    prompt: o.Prompt = None,
+    image: o.Source = None,
+    guiding_video: o.Moving = None,
+    pose_video: o.Skeletons = None,
+    *,
+    source: o.From = None,
+    model: o.Model = None,
+    provider: o.Provider = None,
+    seed: o.Seed = None,
+    width: o.Width = None,
+    height: o.Height = None,
+    num_frames: o.NumFrames = None,
+    steps: o.Steps = None,
+    guidance_scale: o.GuidanceScale = None,
+    negative_prompt: o.NegativePrompt = None,
+    assignments: o.Set = None,
+    output: o.OutputFile = None,
+    model_path: o.ModelPath = None,
+    wait: o.Wait = True,
+    retry: o.Retry = 0,
+    timeout: o.Timeout = None,
+    dry_run: o.DryRun = False,
+    trust: o.Trust = False,
+    quiet: o.Quiet = False,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Make the character of a picture move like somebody in a video."""
+    given = {
+        "prompt": prompt,
+        "image": image,
+        "guiding_video": guiding_video,
+        "pose_video": pose_video,
+        "seed": seed,
+        "width": width,
+        "height": height,
+        "num_frames": num_frames,
+        "num_inference_steps": steps,
+        "guidance_scale": guidance_scale,
+        "negative_prompt": negative_prompt,
+    }
+    manner = Manner(
+        provider=provider,
+        model_path=model_path,
+        output=output,
+        wait=wait,
+        retry=retry,
+        timeout=timeout,
+        dry_run=dry_run,
+        trust=trust,
+        quiet=quiet,
+        as_json=as_json,
+        debug=debug,
+    )
+    make("pose_guidance", model, given, assignments, manner, source)

@@ -1,0 +1,62 @@
+"""``tiomagic rehearse``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tiomagic.cli import _options as o
+from tiomagic.cli._exit_codes import Exit
+from tiomagic.cli._output import reporting
+from tiomagic.cli._run import connect
+from tiomagic.cli.completion import values
+
+
+def rehearse(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="Name of the model; see: tiomagic models.", autocompletion=values.models
+        ),
+    ],
+    *,
+    provider: o.Provider = None,
+    model_path: o.ModelPath = None,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Find out whether a model will run here, before its weights are downloaded.
+
+    Looks at its files on the hub, the disk, the licence and the memory, and runs it with random
+    weights. Ends with 3 when a real run would fail.
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        tm = connect(output, provider=provider, model_path=model_path)
+        output.say(f"rehearsing {model}; random weights of a large model take minutes to make")
+        found = tm.rehearse(model, tm.settings.provider or "local")
+        rows = [(one["part"], one["outcome"], one["message"]) for one in found["checks"]]
+        if as_json:
+            output.data(found, "")
+        else:
+            output.table(found["checks"], ["part", "", "what was found"], rows)
+        output.say(_verdict(found))
+        if not found["ok"]:
+            raise typer.Exit(Exit.REFUSED)
+
+
+def _verdict(found: dict[str, object]) -> str:
+    """Return what a real run will take, or that it will not work."""
+    needs = found["needs"]
+    assert isinstance(needs, dict), "a rehearsal always has them"
+    words = {
+        "download_gib": "GiB to download",
+        "gpu_memory_gib": "GiB of the GPU",
+        "memory_gib": "GiB of main memory",
+    }
+    said = ", ".join(f"{needs[name]:g} {word}" for name, word in words.items() if name in needs)
+    if found["ok"]:
+        verdict = f"{found['model']} will run"
+    else:
+        verdict = f"{found['model']} will not run here as it is; see the problems above"
+    return f"{verdict}. A real run takes {said}" if said else verdict

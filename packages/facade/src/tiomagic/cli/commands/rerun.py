@@ -1,0 +1,69 @@
+"""``tiomagic rerun``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tiomagic.cli import _options as o
+from tiomagic.cli._output import reporting
+from tiomagic.cli._run import Manner, check_target, connect, progress_of, settle
+from tiomagic.cli.completion import values
+
+
+def rerun(  # noqa: PLR0913 - one argument an option
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A job's id, a video, or the JSON beside one.", autocompletion=values.videos
+        ),
+    ],
+    *,
+    model: o.Model = None,
+    provider: o.Provider = None,
+    trust: o.Trust = False,
+    seed: o.Seed = None,
+    assignments: o.Set = None,
+    output: o.OutputFile = None,
+    model_path: o.ModelPath = None,
+    wait: o.Wait = True,
+    retry: o.Retry = 0,
+    timeout: o.Timeout = None,
+    quiet: o.Quiet = False,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Make a video again, with the same seed unless another is given."""
+    manner = Manner(
+        provider=provider,
+        model_path=model_path,
+        output=output,
+        wait=wait,
+        retry=retry,
+        timeout=timeout,
+        quiet=quiet,
+        as_json=as_json,
+        debug=debug,
+    )
+    with reporting(as_json=as_json, debug=debug) as out:
+        from tiomagic.api import models  # noqa: PLC0415  # Not for --help.
+        from tiomagic.cli._trust import allowed  # noqa: PLC0415  # The same.
+        from tiomagic.cli._values import arguments_of  # noqa: PLC0415  # The same.
+
+        tm = connect(out, provider=provider, model_path=model_path)
+        named = [text.partition("=")[0].strip().replace("-", "_") for text in assignments or []]
+        recipe = allowed(out, tm, source, replaced=named, model=model, trust=trust)
+        found = models.schema(str(recipe["feature"]), model or str(recipe["model"]))
+        changes = arguments_of(found, {"seed": seed}, assignments or [])
+        target = check_target(output)
+        job = tm.rerun(
+            source,
+            model=model,
+            trust=True,
+            wait=None if wait else False,
+            progress=progress_of(manner),
+            retry=retry,
+            **changes,
+        )
+        settle(out, job, manner, target, compared=True)

@@ -1,0 +1,69 @@
+"""``tiomagic schema``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from tiomagic.cli import _options as o
+from tiomagic.cli._output import reporting
+from tiomagic.cli.completion import values
+
+if TYPE_CHECKING:
+    from tiomagic.calls.types import FeatureName, ModelName
+    from tiomagic_domain.schema.parameter import Parameter
+
+
+def schema(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="The model's name; see: tiomagic models.", autocompletion=values.models
+        ),
+    ],
+    feature: Annotated[
+        str, typer.Argument(help="Such as text-to-video.", autocompletion=values.features)
+    ],
+    *,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Show the parameters of a model for a feature; --json gives JSON Schema."""
+    with reporting(as_json=as_json, debug=debug) as output:
+        from tiomagic import tm  # noqa: PLC0415  # Not for --help.
+        from tiomagic.api import models  # noqa: PLC0415  # Not for --help.
+
+        name = feature.replace("-", "_")
+        found = models.schema(name, model)
+        rows = [
+            (
+                parameter.name,
+                parameter.kind.value,
+                "required" if parameter.required else _default(parameter),
+                _limits(parameter),
+                parameter.description,
+            )
+            for parameter in (*found.required, *found.optional)
+        ]
+        columns = ["parameter", "kind", "default", "legal", "description"]
+        described = tm.get_json_schema(cast("FeatureName", name), cast("ModelName", model))
+        output.table(described, columns, rows)
+
+
+def _default(parameter: Parameter) -> str | None:
+    from tiomagic_domain.schema.parameter import UNSET  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.suggestions import shortened  # noqa: PLC0415  # The same.
+
+    return None if parameter.default is UNSET else shortened(parameter.default, 40)
+
+
+def _limits(parameter: Parameter) -> str | None:
+    from tiomagic_domain.schema.parameter import Kind, describe_range  # noqa: PLC0415  # The same.
+
+    if parameter.choices:
+        return ", ".join(str(choice) for choice in parameter.choices)
+    if parameter.kind not in {Kind.INTEGER, Kind.NUMBER}:
+        return None
+    unit = f" {parameter.unit}" if parameter.unit else ""
+    return f"{describe_range(parameter)}{unit}"

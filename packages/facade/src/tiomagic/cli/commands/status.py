@@ -1,0 +1,56 @@
+"""``tiomagic status``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tiomagic.cli import _options as o
+from tiomagic.cli._output import reporting
+from tiomagic.cli._run import connect, finish
+
+if TYPE_CHECKING:
+    from tiomagic import JobHandle
+
+
+def status(
+    job_id: o.JobId,
+    *,
+    wait: Annotated[bool, typer.Option("--wait", "--watch", help="Wait until it is over.")] = False,
+    timeout: o.Timeout = None,
+    quiet: o.Quiet = False,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Ask how a job is and fetch its video when it is done.
+
+    Ends with 0 whatever the status, with --wait as the job did.
+    """
+    with reporting(as_json=as_json, debug=debug) as output:
+        job = connect(output).check_generation_status(job_id)
+        if wait:
+            job.wait(timeout, progress=not (quiet or as_json))
+            finish(output, job)
+        else:
+            output.data(job.to_dict(), describe(job))
+
+
+def describe(job: JobHandle) -> str:
+    """Return what is known of a job, one fact a line."""
+    generation = job.generation or {}
+    facts = {
+        "job": job.job_id,
+        "status": job.status,
+        "what": f"{job.feature} with {job.model} on {job.provider}",
+        "prompt": " ".join(job.prompt.split()),
+        "tags": ", ".join(job.tags),
+        "note": job.note,
+        "created": job.creation_time,
+        "updated": job.last_updated,
+        "progress": None if job.result_video else job.progress,
+        "message": generation.get("message"),
+        "error": job.error,
+        "video": job.result_video,
+    }
+    return "\n".join(f"{name:9} {fact}" for name, fact in facts.items() if fact)

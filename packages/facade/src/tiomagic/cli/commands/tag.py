@@ -1,0 +1,31 @@
+"""``tiomagic tag``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tiomagic.cli import _options as o
+from tiomagic.cli._output import reporting
+from tiomagic.cli._run import connect
+
+
+def tag(
+    job_id: o.JobId,
+    tags: Annotated[list[str] | None, typer.Argument(help="Tags that it is to have.")] = None,
+    *,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="TAG", help="Take a tag away; repeatable.")
+    ] = None,
+    as_json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Tag a job to find it by, and show all its tags, one a line."""
+    with reporting(as_json=as_json, debug=debug) as output:
+        job = connect(output).get_job(job_id)
+        if tags:
+            job.tag(*tags)
+        if remove:
+            job.untag(*remove)
+        output.data(job.to_dict(), "\n".join(job.tags))

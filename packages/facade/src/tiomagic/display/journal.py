@@ -1,0 +1,169 @@
+"""Events for whoever operates an application, and the log file for people.
+
+Events go to the standard library's logger ``tiomagic`` (adapters use ``tiomagic.local`` and so on).
+Nothing is shown unless the application configures logging: a library does not print. structlog
+makes the events, with its own global configuration untouched, and hands each over as a dict, so
+that an application may render them with ``structlog.stdlib.ProcessorFormatter`` or read
+``record.msg["event"]``.
+
+====================== ======== ============================================================
+event                  level    with
+====================== ======== ============================================================
+``job.submitted``      info     ``job_id feature model provider``
+``job.not_understood`` warning  ``job_id model words``: the model has never seen these words
+``job.started``        info     ``job_id call_id``
+``job.progressed``     debug    ``job_id phase``
+``job.kept``           debug    ``job_id``: its tags or note have changed, or it is deleted
+``job.stop_requested`` info     ``job_id``
+``job.completed``      info     all of the above, ``seconds``, ``result_video``
+``job.canceled``       info     the same, without a video
+``job.failed``         error    the same, ``error``, ``error_code``
+``run.troubled``       warning  ``error code``: something went wrong and the run goes on
+====================== ======== ============================================================
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import structlog
+
+from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.redaction import redacted_data
+from tiomagic_domain.text import shown
+
+if TYPE_CHECKING:
+    from tiomagic_storage import GenerationLog
+
+EVENTS: Final = {
+    JobStatus.QUEUED: "job.submitted",
+    JobStatus.RUNNING: "job.started",
+    JobStatus.CANCELING: "job.stop_requested",
+    JobStatus.COMPLETED: "job.completed",
+    JobStatus.FAILED: "job.failed",
+    JobStatus.CANCELED: "job.canceled",
+}
+
+_STDLIB = logging.getLogger("tiomagic")
+# Without a handler the standard library prints warnings on stderr.
+_STDLIB.addHandler(logging.NullHandler())
+
+
+def get_logger() -> structlog.stdlib.BoundLogger:
+    """Return the logger of this package."""
+    logger = structlog.wrap_logger(
+        _STDLIB,
+        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.processors.format_exc_info,
+            _discreet,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+    )
+    return cast("structlog.stdlib.BoundLogger", logger)
+
+
+def _discreet(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Hide what looks like a secret: events go to whoever configures logging."""
+    return {key: redacted_data(value) for key, value in event.items()}
+
+
+def safe(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Make an event safe for a terminal, and hide what looks like a secret in it."""
+    return {key: _shown(redacted_data(value)) for key, value in event.items()}
+
+
+def _shown(value: Any) -> Any:
+    match value:
+        case str():
+            return shown(value)
+        case Mapping():
+            return {key: _shown(part) for key, part in value.items()}
+        case list():
+            return [_shown(part) for part in value]
+    return value
+
+
+class Journal:
+    """Tells of every stored change of a job: an event, and a fresh ``generation_log.json``.
+
+    Args:
+        generation_log: The log file; when it cannot be written the run goes on.
+        logger: Takes the events.
+    """
+
+    def __init__(
+        self, generation_log: GenerationLog, logger: structlog.stdlib.BoundLogger | None = None
+    ) -> None:
+        self._generation_log = generation_log
+        self._logger = logger or get_logger()
+        self._last: dict[str, JobStatus] = {}
+        self._lock = threading.Lock()
+
+    def job_changed(self, job: Job) -> None:
+        """Take the new state of a job. Never raises for a log that cannot be written."""
+        if self._is_news(job):
+            self._tell(job)
+        elif job.progress is not None:
+            phase = job.progress.phase.value
+            self._logger.debug("job.progressed", job_id=job.job_id, phase=phase)
+        self._refresh()
+
+    def job_kept(self, job: Job) -> None:
+        """Take a job whose words have changed, or that is deleted: no news of its run."""
+        self._logger.debug("job.kept", job_id=job.job_id)
+        self._refresh()
+
+    def trouble(self, error: TioMagicError) -> None:
+        """Take what went wrong without stopping anything."""
+        self._logger.warning("run.troubled", error=error.message, code=error.code)
+
+    def _refresh(self) -> None:
+        try:
+            self._generation_log.refresh()
+        except TioMagicError as error:
+            self.trouble(error)
+
+    def _is_news(self, job: Job) -> bool:
+        """Return whether the status is another one than last time."""
+        with self._lock:
+            known = self._last.get(job.job_id)
+            if job.status.is_terminal:
+                self._last.pop(job.job_id, None)
+            else:
+                self._last[job.job_id] = job.status
+        # A job that this process sees for the first time was submitted elsewhere.
+        first = job.status is JobStatus.QUEUED and job.version > 1 and known is None
+        return known is not job.status and not first
+
+    def _tell(self, job: Job) -> None:
+        say: Callable[..., Any] = self._logger.info
+        data: dict[str, Any] = {"job_id": job.job_id}
+        if job.status is JobStatus.RUNNING:
+            data["call_id"] = job.call_id
+        elif job.status is not JobStatus.CANCELING:
+            data |= {"feature": job.feature.value, "model": job.model, "provider": job.provider}
+        if job.status.is_terminal:
+            data["seconds"] = (job.last_updated - job.creation_time).total_seconds()
+        if job.status is JobStatus.COMPLETED:
+            data["result_video"] = job.result_video
+        if job.status is JobStatus.FAILED:
+            say = self._logger.error
+            data |= {"error": job.error, "error_code": job.error_code}
+        say(EVENTS[job.status], **data)
+        words = job.facts.get("unknown_words")
+        if words and job.version == 1:
+            self._logger.warning(
+                "job.not_understood", job_id=job.job_id, model=job.model, words=words
+            )

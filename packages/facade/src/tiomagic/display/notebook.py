@@ -1,0 +1,142 @@
+"""What a notebook shows of a job: its bar, and its player. Without scripts, so also offline."""
+
+from __future__ import annotations
+
+import base64
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from tiomagic.display.escaping import escape, well_formed
+
+if TYPE_CHECKING:
+    from tiomagic_domain.jobs.job import Job
+    from tiomagic_domain.progress import Progress
+
+INLINE_BYTES: Final = 8 * 2**20
+"""A video up to this size is put into the notebook; a larger one is named, since every saved copy
+of the notebook would hold it."""
+VALUE_CHARACTERS: Final = 200
+"""What a cell of the table shows of a value."""
+
+
+def is_notebook() -> bool:
+    """Return whether this process is the kernel of a notebook; plain IPython is a terminal."""
+    ipython = sys.modules.get("IPython")  # A kernel has it; nobody else pays for it.
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "kernel", None) is not None
+
+
+class Meter:
+    """A bar below the cell that runs, from the first moment on. It stays, with the time it took.
+
+    Args:
+        title: What is running.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._text = ""
+        self._fraction: float | None = None
+        self._began = time.monotonic()
+        self._display: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._display is None:
+            return  # Nothing ran: the call was refused, or goes on elsewhere.
+        took = f"{time.monotonic() - self._began:.0f} s"
+        if kind is None:
+            self.show(f"done in {took}", 1.0)
+        else:
+            self.show(f"stopped after {took}, at: {self._text}", self._fraction or 0.0)
+
+    def tell(self, progress: Progress) -> None:
+        """Show a moment of a run."""
+        self.show(str(progress), progress.fraction)
+
+    def show(self, text: str, fraction: float | None) -> None:
+        """Move the bar.
+
+        Args:
+            text: What happens.
+            fraction: 0.0 to 1.0; None moves it to and fro.
+        """
+        from IPython.display import display  # noqa: PLC0415  # A notebook has it.
+
+        self._text, self._fraction = text, fraction
+        told = f"{self._title}: {text}"
+        value = "" if fraction is None else f' value="{fraction:.3f}"'
+        shown = {
+            "text/html": f'<div style="font-family:sans-serif"><progress max="1"{value} '
+            f'aria-label="{escape(told)}" style="width:16em;max-width:50%">'
+            f"</progress> {escape(told)}</div>",
+            "text/plain": well_formed(told),
+        }
+        if self._display is None:
+            begin: Callable[..., Any] = display
+            self._display = begin(shown, raw=True, display_id=True)
+        else:
+            self._display.update(shown, raw=True)
+
+
+def card(job: Job) -> str:
+    """Return the player of a job's video with its settings; its state when there is none."""
+    return (
+        '<div style="max-width:640px;font-family:sans-serif">'
+        f"{_player(job)}"
+        f"<p><strong>{escape(job.model)}</strong> · {escape(job.feature.label)} · "
+        f"{escape(job.provider)} · {escape(job.status.value)}</p>"
+        f"<details><summary>Settings</summary><table>{_rows(job)}</table></details></div>"
+    )
+
+
+def _player(job: Job) -> str:
+    if job.result_video is None:
+        told = job.error or job.progress or job.message or job.status
+        return f"<p>{escape(told)}</p>"
+    path = Path(job.result_video)
+    try:
+        # A record may name what is no video, such as a device, which has no end, or a key.
+        is_video = path.suffix.lower() == ".mp4" and path.is_file()
+        size = path.stat().st_size if is_video else None
+        data = path.read_bytes() if size is not None and size <= INLINE_BYTES else None
+    except (OSError, ValueError):
+        size = None
+    if size is None:
+        return f"<p>The video is gone: <code>{escape(path)}</code></p>"
+    if data is None:
+        mib = size / 2**20
+        return f"<p>The video is at <code>{escape(path)}</code> ({mib:.0f} MiB).</p>"
+    source = base64.b64encode(data).decode("ascii")
+    about = escape(str(job.arguments.get("prompt", "")))
+    return (
+        '<video controls loop muted playsinline style="max-width:100%;min-width:256px" '
+        f'aria-label="{about}" src="data:video/mp4;base64,{source}"></video>'
+    )
+
+
+def _rows(job: Job) -> str:
+    return "".join(
+        f'<tr><th style="text-align:left">{escape(name)}</th>'
+        f'<td style="text-align:left">{escape(_short(value))}</td></tr>'
+        for name, value in {"job": job.job_id, **job.arguments}.items()
+    )
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping) and "sha256" in value:  # A picture or a video that was given.
+        name = str(value.get("name") or str(value["sha256"])[:12])
+        value = f"{name}, {value.get('width', '?')}x{value.get('height', '?')}"
+    text = str(value)
+    return text if len(text) <= VALUE_CHARACTERS else f"{text[: VALUE_CHARACTERS - 1]}…"

@@ -1,0 +1,179 @@
+"""Shows how far a job is: on stderr, or below the cell of a notebook."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+from tiomagic.display import streams
+from tiomagic.display.notebook import Meter, is_notebook
+from tiomagic.display.streams import is_terminal, write, write_data
+from tiomagic_domain.progress import Phase, Progress, ProgressSink, ignore_progress
+from tiomagic_domain.text import shown as shown_text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+ProgressChoice: TypeAlias = bool | ProgressSink | None
+"""What is shown: None for a bar on a terminal or in a notebook only, True for a bar or plain lines,
+False for nothing. A callable shows nothing and is told each moment, as ``on_progress`` is."""
+
+
+def is_animated() -> bool:
+    """Return whether stderr is a terminal that a bar can move on."""
+    dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("CI"))
+    return is_terminal(sys.stderr) and not dumb
+
+
+@contextmanager
+def shown(
+    choice: ProgressChoice, title: str, on_progress: ProgressSink | None = None
+) -> Iterator[ProgressSink]:
+    """Give the sink that shows moments as somebody chose, and passes them on.
+
+    Args:
+        choice: See :data:`ProgressChoice`.
+        title: What is running.
+        on_progress: Takes each moment too; an exception of it ends the run or the wait.
+    """
+    with _display(choice, title) as display:
+        yield display if on_progress is None else _both(display, on_progress)
+
+
+def _both(first: ProgressSink, second: ProgressSink) -> ProgressSink:
+    def take(progress: Progress) -> None:
+        first(progress)
+        second(progress)
+
+    return take
+
+
+@contextmanager
+def _display(choice: ProgressChoice, title: str) -> Iterator[ProgressSink]:
+    if callable(choice):
+        yield choice
+    elif choice is not False and is_notebook():
+        with Meter(title) as meter:
+            yield meter.tell
+    elif choice is not False and is_animated():
+        with _bar(title) as bar:
+            yield _while_seen(bar)
+    elif choice:
+        yield _while_seen(Lines(title))
+    else:
+        yield ignore_progress
+
+
+def _while_seen(display: ProgressSink) -> ProgressSink:
+    """Return a display that goes dark when nobody reads it any more: what runs goes on."""
+    seen = True
+
+    def show(progress: Progress) -> None:
+        nonlocal seen
+        if not seen:
+            return
+        try:
+            display(progress)
+        except Exception:  # noqa: BLE001 - the reader has left, or a host's console has its moods
+            seen = False
+
+    return show
+
+
+class Lines:
+    """One line a phase, and one each quarter of a long one: what a log file can hold."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._last: tuple[Phase, int] | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Write a line when there is something new."""
+        mark = (progress.phase, int(4 * (progress.fraction or 0)))
+        if mark != self._last:
+            self._last = mark
+            write_data(sys.stderr, f"{self._title}: {progress}\n")
+
+
+class Bar:
+    """A bar for the phase that runs."""
+
+    def __init__(self, display: RichProgress, title: str) -> None:
+        self._display = display
+        self._title = title
+        self._phase: Phase | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Move the bar, or begin the next one."""
+        from rich.markup import escape  # noqa: PLC0415  # Heavy.
+
+        if progress.phase is not self._phase or self._task is None:
+            if self._task is not None:
+                self._display.remove_task(self._task)
+            self._phase = progress.phase
+            title = escape(shown_text(self._title))
+            self._task = self._display.add_task(f"{title}: {progress.phase}", total=None)
+        self._display.update(self._task, completed=progress.step, total=progress.steps or None)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[ProgressSink]:
+    from rich import progress as rich  # noqa: PLC0415  # Heavy.
+    from rich.console import Console  # noqa: PLC0415  # Heavy.
+
+    columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn())
+    # rich leaves the colours away under NO_COLOR by itself.
+    console = Console(file=streams.steered(sys.stderr))
+    with rich.Progress(
+        *columns, rich.TimeElapsedColumn(), console=console, transient=True
+    ) as display:
+        yield Bar(display, title)
+
+
+@contextmanager
+def counted(title: str, total: int, *, choice: bool | None) -> Iterator[Callable[[str], None]]:
+    """Give what counts the parts of something that are done, each with a word on it.
+
+    Args:
+        title: What is running.
+        total: How many parts.
+        choice: None for a bar on a terminal or in a notebook only, True for a bar or plain lines,
+            False for nothing.
+    """
+    if choice is False or not (choice or is_animated() or is_notebook()):
+        yield lambda _: None
+    elif is_notebook():
+        with Meter(title) as meter:
+            meter.show(f"0/{total}", 0.0)
+            done = 0
+
+            def move(word: str) -> None:
+                nonlocal done
+                done += 1
+                meter.show(f"{done}/{total} {word}", done / total)
+
+            yield move
+    elif is_animated():
+        from rich import progress as rich  # noqa: PLC0415  # Heavy.
+        from rich.console import Console  # noqa: PLC0415  # Heavy.
+        from rich.markup import escape  # noqa: PLC0415  # Heavy.
+
+        columns = (*rich.Progress.get_default_columns()[:2], rich.MofNCompleteColumn())
+        console = Console(file=streams.steered(sys.stderr))
+        with rich.Progress(*columns, rich.TimeElapsedColumn(), console=console) as display:
+            task = display.add_task(escape(shown_text(title)), total=total)
+            yield lambda _: display.advance(task)
+    else:
+        done = 0
+
+        def advance(word: str) -> None:
+            nonlocal done
+            done += 1
+            write(sys.stderr, f"{title}: {done}/{total} {word}\n")
+
+        yield advance

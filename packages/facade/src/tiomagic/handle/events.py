@@ -1,0 +1,186 @@
+"""Following a job: what happens to it as events, with the time that is left as measured."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tiomagic.handle.blocking import Blocking, in_thread
+from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.usecases.waiting import Patience
+
+if TYPE_CHECKING:
+    from tiomagic.handle.handle import JobHandle
+    from tiomagic.wiring.session import Session
+
+POLL_S = 2.0
+"""Seconds between two looks at a job unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent:
+    """Something that happened to a job."""
+
+    status: str
+    """One of ``queued running canceling completed failed canceled``."""
+    phase: str | None
+    """What the run is busy with, such as ``denoising``; None before the first word of it."""
+    step: int
+    """Steps of this phase that are done."""
+    steps: int
+    """Steps of this phase in all; 0 when nobody can tell."""
+    eta_s: float | None
+    """Seconds that the rest of this phase will take at the pace that was measured while these
+    events were read; None until two steps were seen, and when nobody can tell."""
+    message: str
+    """The last word on the job for a person."""
+    job: JobHandle
+    """The job as it was then."""
+
+    @property
+    def finished(self) -> bool:
+        """True when nothing follows."""
+        return self.job.is_over
+
+    def __str__(self) -> str:
+        """Return one line, such as ``running: denoising 3/30, 41 s left``."""
+        steps = f" {self.step}/{self.steps}" if self.steps else ""
+        busy = f": {self.phase}{steps}" if self.phase and not self.finished else ""
+        left = f", {self.eta_s:.0f} s left" if self.eta_s is not None else ""
+        return f"{self.status}{busy}{left}"
+
+
+class Pace:
+    """Measures the steps of a phase.
+
+    Args:
+        monotonic: Gives seconds that never go back.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._phase: Phase | None = None
+        self._first = (0, 0.0)
+        self._last = (0, 0.0)
+
+    def eta_s(self, progress: Progress | None) -> float | None:
+        """Return how long the rest of a phase takes; None when that is not known yet.
+
+        Args:
+            progress: The newest moment; None leaves nothing to measure.
+        """
+        if progress is None or not progress.steps:
+            self._phase = None
+            return None
+        now = self._monotonic()
+        # A run that begins again counts from the start.
+        if progress.phase is not self._phase or progress.step < self._last[0]:
+            self._phase = progress.phase
+            self._first = self._last = (progress.step, now)
+        if progress.step > self._last[0]:
+            self._last = (progress.step, now)
+        done, seconds = self._last[0] - self._first[0], self._last[1] - self._first[1]
+        if done < 1 or seconds <= 0:
+            return None
+        left = (progress.steps - progress.step) * seconds / done
+        return max(0.0, left - (now - self._last[1]))
+
+
+class Watcher:
+    """Turns the states of a job into events, each once.
+
+    Args:
+        session: What the events' handles stand on.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._pace = Pace(session.clock.monotonic)
+        self._last: tuple[object, ...] | None = None
+
+    def event(self, job: Job) -> JobEvent | None:
+        """Return the event that leads to this state, or None when it is the one before."""
+        from tiomagic.handle.handle import JobHandle  # noqa: PLC0415  # Handles follow their jobs.
+
+        running = None if job.status.is_terminal else job.progress
+        eta_s = self._pace.eta_s(running)
+        mark = (job.status, job.progress, job.message)
+        if mark == self._last:
+            return None
+        self._last = mark
+        progress = job.progress
+        return JobEvent(
+            status=job.status.value,
+            phase=progress.phase.value if progress else None,
+            step=progress.step if progress else 0,
+            steps=progress.steps if progress else 0,
+            eta_s=eta_s,
+            message=job.message,
+            job=JobHandle(job, self._session),
+        )
+
+
+def events(
+    session: Session, job_id: str, *, timeout: float | None, poll: float
+) -> Iterator[JobEvent]:
+    """Give what happens to a job until it is over; see :meth:`tiomagic.JobHandle.events`."""
+    watcher = Watcher(session)
+    patience = Patience(session.clock.monotonic, timeout=timeout, poll=poll)
+    while True:
+        job = session.generation.check(job_id)
+        event = watcher.event(job)
+        if event is not None:
+            yield event
+        if job.status.is_terminal:
+            return
+        session.clock.sleep(patience.pause(job))
+
+
+async def events_async(
+    session: Session,
+    job_id: str,
+    *,
+    timeout: float | None,  # noqa: ASYNC109 - as the methods that block
+    poll: float,
+    blocking: Blocking = in_thread,
+) -> AsyncIterator[JobEvent]:
+    """Give the same without blocking the loop; see :meth:`tiomagic.JobHandle.events_async`."""
+    watcher = await blocking(lambda: Watcher(session))
+    async for job in states_async(session, job_id, timeout=timeout, poll=poll, blocking=blocking):
+        event = watcher.event(job)
+        if event is not None:
+            yield event
+
+
+async def states_async(
+    session: Session,
+    job_id: str,
+    *,
+    timeout: float | None,  # noqa: ASYNC109 - as the methods that block
+    poll: float,
+    blocking: Blocking = in_thread,
+) -> AsyncIterator[Job]:
+    """Check a job until it is over, and give what each look brings.
+
+    Args:
+        session: What the job stands on.
+        job_id: Which job.
+        timeout: Seconds to follow it at the most; None for no bound.
+        poll: Seconds between two looks.
+        blocking: Runs what would block.
+
+    Raises:
+        JobTimeoutError: when the time is up. The job goes on.
+    """
+    import asyncio  # noqa: PLC0415  # Only for who has a loop.
+
+    clock = await blocking(lambda: session.clock)
+    patience = Patience(clock.monotonic, timeout=timeout, poll=poll)
+    while True:
+        job = await blocking(lambda: session.generation.check(job_id))
+        yield job
+        if job.status.is_terminal:
+            return
+        await asyncio.sleep(patience.pause(job))

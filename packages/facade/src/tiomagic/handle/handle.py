@@ -1,0 +1,309 @@
+"""The job handle: what a call returns, and how to follow it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tiomagic.handle.events import POLL_S, JobEvent, events, events_async
+from tiomagic.handle.handle_pictures import Shown
+from tiomagic.handle.job_fields import Recorded
+from tiomagic.handle.wait import wait_async, wait_for
+from tiomagic.results.recipe_diff import Difference, differences
+from tiomagic.results.recipes import of_job
+from tiomagic.wiring.launcher import read_log
+from tiomagic_domain.errors import JobExecutionError
+from tiomagic_domain.jobs.job import Job, JobStatus
+
+if TYPE_CHECKING:
+    from tiomagic.calls.types import FeatureName, StatusName
+    from tiomagic.display.progress_bar import ProgressChoice
+    from tiomagic.wiring.session import Session
+    from tiomagic_domain.progress import Progress, ProgressSink
+
+
+class JobHandle(Recorded, Shown):
+    """One job as it was when it was last looked at; ``refresh`` looks again."""
+
+    def __init__(self, job: Job, session: Session, recipe: Mapping[str, Any] | None = None) -> None:
+        self._job = job
+        self._session = session
+        self._recipe = recipe
+
+    @property
+    def job_id(self) -> str:
+        """The job's id, a UUID."""
+        return self._job.job_id
+
+    @property
+    def feature(self) -> FeatureName:
+        """Such as ``text_to_video``."""
+        return self._job.feature.value
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._job.model
+
+    @property
+    def provider(self) -> str:
+        """Who runs it."""
+        return self._job.provider
+
+    @property
+    def status(self) -> StatusName:
+        """One of ``queued running canceling completed failed canceled``."""
+        return self._job.status.value
+
+    @property
+    def is_over(self) -> bool:
+        """True when the status is one that nothing follows."""
+        return self._job.status.is_terminal
+
+    @property
+    def progress(self) -> Progress | None:
+        """The last known moment, with ``phase``, ``step`` and ``steps``; None before the first."""
+        return self._job.progress
+
+    @property
+    def result_video(self) -> str | None:
+        """Absolute path of the video; None until it is on this machine."""
+        return self._job.result_video
+
+    @property
+    def error(self) -> str | None:
+        """Why the job failed; None otherwise."""
+        return self._job.error
+
+    @property
+    def prompt(self) -> str:
+        """The words that were asked for, whatever has become of the job."""
+        return str(self._job.required_args.get("prompt", ""))
+
+    @property
+    def creation_time(self) -> str:
+        """When the job was stored, ISO 8601 with zone."""
+        return self._job.creation_time.isoformat()
+
+    @property
+    def last_updated(self) -> str:
+        """When the job last changed, ISO 8601 with zone."""
+        return self._job.last_updated.isoformat()
+
+    @property
+    def tags(self) -> list[str]:
+        """The user's own words to find the job by."""
+        return list(self._job.tags)
+
+    @property
+    def note(self) -> str:
+        """The user's own remark; empty when there is none."""
+        return self._job.note
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How it ran, such as device, dtype, memory plan, seconds a phase."""
+        return dict(self._job.facts)
+
+    @property
+    def differences(self) -> list[Difference]:
+        """What of this run is not as in the run that it repeats, for the handle of a ``rerun``.
+
+        The provider, tiomagic's and the libraries' versions, device, dtype, memory plan and weights
+        (with their revision), by name; ``str`` gives a line for a person. Empty until the video is
+        there, and when nothing differs. The arguments that were replaced are not in it.
+        """
+        if self._recipe is None or self._job.status is not JobStatus.COMPLETED:
+            return []
+        return differences(self._recipe, of_job(self._job))
+
+    @property
+    def generation(self) -> dict[str, Any] | None:
+        """The run, ``call_id status message timestamp required_args optional_args result_video``.
+
+        None as long as the job is only stored: no provider has answered, and it is in no queue.
+        """
+        # The first version is the one that is stored before the provider is called.
+        is_only_stored = self._job.version == 1 and self._job.queue is None
+        return None if is_only_stored else self._job.generation
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the job as plain data that ``json.dumps`` accepts."""
+        return {**self._job.to_dict(), "generation": self.generation}
+
+    def refresh(self) -> JobHandle:
+        """Ask the provider how the job is, fetch a finished video, and return this handle.
+
+        Raises:
+            ProcessingError: when the video cannot be written; the next refresh tries again.
+        """
+        self._job = self._session.generation.check(self.job_id)
+        return self
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        poll: float = POLL_S,
+        progress: ProgressChoice = None,
+        on_progress: ProgressSink | None = None,
+        cancel_on_timeout: bool = False,
+    ) -> JobHandle:
+        """Wait until the job is over, whatever its end, and return this handle.
+
+        Ctrl-C ends the wait and not the job.
+
+        Args:
+            timeout: Seconds to wait at the most; None for no bound.
+            poll: Seconds between two looks.
+            progress: What stderr shows: a bar with True, nothing with False, None for a bar on a
+                terminal only. A callable shows nothing and is told as ``on_progress``.
+            on_progress: Takes each moment that a look brings, whatever is shown; what it raises
+                ends the wait and not the job.
+            cancel_on_timeout: True to ask the job to stop when the time is up.
+
+        Raises:
+            JobTimeoutError: when the time is up. The job goes on unless it was to be canceled.
+            ValidationError: when ``timeout`` or ``poll`` is below 0.
+        """
+        self._job = wait_for(
+            self._session,
+            self._job,
+            timeout=timeout,
+            poll=poll,
+            progress=progress,
+            on_progress=on_progress,
+            cancel_on_timeout=cancel_on_timeout,
+        )
+        return self
+
+    async def wait_async(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - as the methods that block
+        *,
+        poll: float = POLL_S,
+        on_progress: ProgressSink | None = None,
+        cancel_on_timeout: bool = False,
+    ) -> JobHandle:
+        """Wait as :meth:`wait` does, without blocking the event loop.
+
+        No thread is held between two looks, so that a service can wait for thousands of jobs.
+        When the awaiting task is cancelled the job goes on, and is followed by whoever asks next.
+        """
+        self._job = await wait_async(
+            self._session,
+            self._job,
+            timeout=timeout,
+            poll=poll,
+            on_progress=on_progress,
+            cancel_on_timeout=cancel_on_timeout,
+        )
+        return self
+
+    def events(self, timeout: float | None = None, *, poll: float = POLL_S) -> Iterator[JobEvent]:
+        """Give what happens to the job: the state it is in, each change, and its end.
+
+        ::
+
+            for event in job.events():
+                print(event)  # running: denoising 3/30, 41 s left
+
+        Leaving the loop leaves the job alone. This handle follows: it is as the last event says.
+
+        Args:
+            timeout: Seconds to follow it at the most; None for no bound.
+            poll: Seconds between two looks; what happens between two is told as one event.
+
+        Raises:
+            JobTimeoutError: when the time is up. The job goes on.
+            ValidationError: when ``timeout`` or ``poll`` is below 0.
+        """
+        for event in events(self._session, self.job_id, timeout=timeout, poll=poll):
+            self._job = event.job._job  # noqa: SLF001 - a handle too
+            yield event
+
+    async def events_async(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - as the methods that block
+        *,
+        poll: float = POLL_S,
+    ) -> AsyncIterator[JobEvent]:
+        """Give the same as :meth:`events` to ``async for``, without blocking the event loop."""
+        following = events_async(self._session, self.job_id, timeout=timeout, poll=poll)
+        async for event in following:
+            self._job = event.job._job  # noqa: SLF001 - a handle too
+            yield event
+
+    def result(self, timeout: float | None = None, *, poll: float = POLL_S) -> Path:
+        """Wait and return the path of the video.
+
+        Raises:
+            JobExecutionError: when the job ended without one.
+            JobTimeoutError: when the time is up. The job goes on.
+        """
+        self.wait(timeout, poll=poll)
+        return Path(finished(self._job).result_video or "")
+
+    def cancel(self, *, lost: bool = False) -> JobHandle:
+        """Ask for the job to stop, store the outcome, and return this handle.
+
+        Args:
+            lost: End a job whose run is gone for good, such as that of a machine or container that
+                will not come back. Nobody is asked.
+
+        Raises:
+            ValidationError: when it is ``lost``, and its run was seen just now.
+        """
+        self._job = self._session.generation.cancel(self.job_id, lost=lost)
+        return self
+
+    def logs(self) -> str:
+        """Return what the run has printed so far, when a background worker of this machine has it.
+
+        Raises:
+            ResourceNotFoundError: when there is no such log: the job runs elsewhere or in its
+                caller's process, or has not begun.
+        """
+        settings = self._session.settings
+        return read_log(settings.state_dir, self.job_id, settings.secrets)
+
+    def tag(self, *tags: str) -> JobHandle:
+        """Add tags to find the job by, whatever its status, and return this handle.
+
+        Raises:
+            ValidationError: when one is empty, longer than 100 characters, or not on one line.
+        """
+        self._job = self._session.archive.label(self.job_id, add=tags)
+        return self
+
+    def untag(self, *tags: str) -> JobHandle:
+        """Take tags away, and return this handle; one that the job lacks is no error."""
+        self._job = self._session.archive.label(self.job_id, remove=tags)
+        return self
+
+    def set_note(self, note: str) -> JobHandle:
+        """Replace the job's note, whatever its status, and return this handle; "" removes it."""
+        self._job = self._session.archive.label(self.job_id, note=note)
+        return self
+
+    def __repr__(self) -> str:
+        """Return one line with what matters."""
+        what = f"{self.feature} with {self.model} on {self.provider}: {self.status}"
+        tail = self.result_video or self.error or self.progress
+        return f"<JobHandle {self.job_id} {what}{f', {tail}' if tail else ''}>"
+
+
+def finished(job: Job) -> Job:
+    """Return a job that has its video.
+
+    Raises:
+        JobExecutionError: when it ended without one.
+    """
+    if job.status is JobStatus.COMPLETED:
+        return job
+    reason = f": {job.error}" if job.error else ""
+    raise JobExecutionError(
+        f"job {job.job_id} ended without a video, {job.status}{reason}",
+        details={"job_id": job.job_id, "status": job.status.value, "code": job.error_code},
+    )

@@ -1,0 +1,74 @@
+"""The fields of a job's record that a handle shows as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tiomagic_domain.jobs.job import Job
+
+
+class Recorded:
+    """A job as it was when it was last looked at."""
+
+    _job: Job
+
+    @property
+    def error_code(self) -> str | None:
+        """The error's stable word; None when the job did not fail."""
+        return self._job.error_code
+
+    @property
+    def message(self) -> str:
+        """The last word on the job for a person; empty before the first one."""
+        return self._job.message
+
+    @property
+    def call_id(self) -> str | None:
+        """The provider's name for the run; None until it has one."""
+        return self._job.call_id
+
+    @property
+    def required_args(self) -> dict[str, Any]:
+        """The inputs of the feature; pictures and videos as references by their hash."""
+        return dict(self._job.required_args)
+
+    @property
+    def optional_args(self) -> dict[str, Any]:
+        """Every setting of the run, with the seed."""
+        return dict(self._job.optional_args)
+
+    @property
+    def queue(self) -> str | None:
+        """The queue of a job that a worker in the background runs; None for any other."""
+        return self._job.queue
+
+    @property
+    def retry(self) -> int:
+        """How often it may still run again after its worker was lost."""
+        return self._job.retry
+
+    @property
+    def attempt(self) -> int:
+        """Which run this is, counted from 1."""
+        return self._job.attempt
+
+    @property
+    def started_at(self) -> str | None:
+        """When this attempt began to run, ISO 8601 with zone; None before."""
+        return None if self._job.started_at is None else self._job.started_at.isoformat()
+
+    @property
+    def ended_at(self) -> str | None:
+        """When it was over, ISO 8601 with zone; None until then."""
+        return None if self._job.ended_at is None else self._job.ended_at.isoformat()
+
+    @property
+    def version(self) -> int:
+        """Counts the stored states of the job."""
+        return self._job.version
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The caller's key for the job; None when it gave none."""
+        return self._job.idempotency_key

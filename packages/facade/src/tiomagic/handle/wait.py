@@ -1,0 +1,102 @@
+"""Waiting for a job that runs elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tiomagic.display.progress_bar import ProgressChoice, shown
+from tiomagic.handle.blocking import Blocking, in_thread
+from tiomagic.handle.events import POLL_S, states_async
+from tiomagic_domain.errors import JobTimeoutError
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.progress import ProgressSink
+
+if TYPE_CHECKING:
+    from tiomagic.wiring.session import Session
+
+
+def wait_for(
+    session: Session,
+    job: Job,
+    *,
+    timeout: float | None = None,
+    poll: float = POLL_S,
+    progress: ProgressChoice = None,
+    on_progress: ProgressSink | None = None,
+    cancel_on_timeout: bool = False,
+) -> Job:
+    """Wait until a job is over, with its progress shown.
+
+    Raises:
+        JobTimeoutError: when the time is up. The job goes on, or was asked to stop when that is
+            wanted.
+        KeyboardInterrupt: at Ctrl-C, with a note that has the job's id. The job goes on.
+    """
+    generation = session.generation
+    with _told_how_to_go_on(job.job_id):
+        try:
+            with shown(progress, f"{job.model} on {job.provider}", on_progress) as sink:
+                return generation.wait(job.job_id, timeout=timeout, poll=poll, on_progress=sink)
+        except JobTimeoutError:
+            if not cancel_on_timeout:
+                raise
+            return _stop(session, job.job_id, timeout)
+
+
+async def wait_async(
+    session: Session,
+    job: Job,
+    *,
+    timeout: float | None = None,  # noqa: ASYNC109 - as the methods that block
+    poll: float = POLL_S,
+    on_progress: ProgressSink | None = None,
+    cancel_on_timeout: bool = False,
+    blocking: Blocking = in_thread,
+) -> Job:
+    """Wait until a job is over without blocking the loop.
+
+    Raises:
+        JobTimeoutError: as :func:`wait_for`.
+    """
+    states = states_async(session, job.job_id, timeout=timeout, poll=poll, blocking=blocking)
+    latest = job
+    try:
+        async for state in states:
+            latest = state
+            if on_progress is not None and state.progress and not state.status.is_terminal:
+                on_progress(state.progress)
+    except JobTimeoutError:
+        if not cancel_on_timeout:
+            raise
+        return await blocking(lambda: _stop(session, job.job_id, timeout))
+    return latest
+
+
+def _stop(session: Session, job_id: str, timeout: float | None) -> Job:
+    """Ask a job to stop whose time is up; return it when its video has come all the same.
+
+    Raises:
+        JobTimeoutError: that says what has become of it.
+    """
+    job = session.generation.cancel(job_id)
+    if job.status is JobStatus.COMPLETED:
+        return job
+    raise JobTimeoutError(
+        f"job {job_id} was not over after {timeout} s and was asked to stop; "
+        f"it is {job.status} now",
+        details={"job_id": job_id, "status": job.status.value},
+    )
+
+
+@contextmanager
+def _told_how_to_go_on(job_id: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(
+            f"job {job_id} goes on; tm.check_generation_status({job_id!r}) follows it, "
+            f"tm.cancel_job({job_id!r}) stops it"
+        )
+        raise

@@ -1,0 +1,133 @@
+"""The one door for what a browser sends to a function of the page.
+
+``web.messages`` has made it plain and bounded; here each function's arguments get their meaning.
+Only what this module returns is used: a choice of known words, filters of known words, a press of a
+known button, and entries whose files were sent to this page or given to a job of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tiomagic.display.escaping import well_formed
+from tiomagic.ui.form import Field, entries_of
+from tiomagic.ui.gallery import ANY, Filters
+from tiomagic.ui.web.files import Files
+from tiomagic.ui.web.messages import BadMessage, read_json
+from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.job import JobStatus
+
+ACTIONS: Final = frozenset({"show", "again", "use", "compare", "cancel", "delete"})
+"""What a button of a job may say."""
+WORD_CHARACTERS: Final = 200
+"""Length of a name: of a model, a job, what is searched for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A form as a browser has kept it."""
+
+    provider: str | None
+    feature: str | None
+    model: str | None
+    values: Mapping[str, Any]
+    """What was entered, by name: text, numbers, switches, and files as ``File``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A button of a job that was pressed."""
+
+    action: str
+    """One of :data:`ACTIONS`."""
+    job_id: str
+
+
+def read_word(value: object) -> str | None:
+    """Return a short text; None for anything else."""
+    if not isinstance(value, str) or not 0 < len(value) <= WORD_CHARACTERS:
+        return None
+    return well_formed(value)
+
+
+def read_draft(text: object, files: Files) -> Draft:
+    """Return what a browser has kept of a form; an empty draft when it is none of ours.
+
+    Args:
+        text: JSON, as ``assets/page.js`` writes it.
+        files: Knows which files may be in it.
+    """
+    try:
+        kept = read_json(text) if isinstance(text, str) and text else {}
+    except BadMessage:
+        kept = {}
+    kept = kept if isinstance(kept, dict) else {}
+    choice = kept.get("choice")
+    choice = choice if isinstance(choice, dict) else {}
+    values = kept.get("values")
+    values = values if isinstance(values, dict) else {}
+    return Draft(
+        provider=read_word(choice.get("provider")),
+        feature=read_word(choice.get("feature")),
+        model=read_word(choice.get("model")),
+        values={name: _kept(value, files) for name, value in values.items() if read_word(name)},
+    )
+
+
+def read_entries(fields: Sequence[Field], given: Sequence[Any], files: Files) -> dict[str, Any]:
+    """Return what was entered into a form, by name; a picture or video as its path.
+
+    Args:
+        fields: The form.
+        given: A value for each of ``form.entries_of``, in that order.
+        files: Knows which files may be in it.
+
+    Raises:
+        ValidationError: when a file is not one of those, or has been cleared away.
+    """
+    names = entries_of(list(fields))
+    if len(given) != len(names):
+        raise ValidationError("this form is not the one that was shown: load the page again")
+    entered = dict(zip(names, given, strict=True))
+    problems = []
+    for field in fields:
+        if not field.is_media or entered[field.name] is None:
+            continue
+        value = entered[field.name]
+        file = files.given(value.get("path")) if isinstance(value, Mapping) else None
+        entered[field.name] = None if file is None else str(file.path)
+        if file is None:
+            message = "is not here any more: drop the file again"
+            problems.append(Problem(field=field.name, message=message, given="a file"))
+    if problems:
+        raise ValidationError.of(problems, subject="the form")
+    return {name: well_formed(v) if isinstance(v, str) else v for name, v in entered.items()}
+
+
+def read_filters(text: object, status: object, feature: object, model: object) -> Filters:
+    """Return which jobs are asked for; a word that is none does not narrow."""
+    known = [one.value for one in JobStatus], [one.value for one in Feature]
+    return Filters(
+        text=read_word(text) or "",
+        status=status if isinstance(status, str) and status in known[0] else ANY,
+        feature=feature if isinstance(feature, str) and feature in known[1] else ANY,
+        model=read_word(model) or ANY,
+    )
+
+
+def read_press(event: object) -> Press | None:
+    """Return which button was pressed; None when there is none like it."""
+    action = read_word(getattr(event, "action", None))
+    job_id = read_word(getattr(event, "job", None))
+    known = action is not None and action in ACTIONS and job_id is not None
+    return Press(str(action), str(job_id)) if known else None
+
+
+def _kept(value: Any, files: Files) -> Any:
+    """Return an entry of a draft: of files, only those that came in here."""
+    if isinstance(value, dict):
+        return files.given(value.get("path"))
+    return None if isinstance(value, list) else value

@@ -1,0 +1,247 @@
+"""What the page asks of tiomagic: forms, submitting, and jobs. Knows nothing of widgets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from tiomagic.api import models
+from tiomagic.results import recipes
+from tiomagic.ui.browser_input import read_draft, read_entries
+from tiomagic.ui.form import Field, arguments_of, entries_of, fields_of
+from tiomagic.ui.running_jobs import Live
+from tiomagic.ui.web.files import Files
+from tiomagic.ui.web.uploads import Uploads
+from tiomagic.wiring.builders import INPUTS
+from tiomagic_domain.catalogue import models_for
+from tiomagic_domain.errors import (
+    ConfigurationError,
+    ProcessingError,
+    ResourceNotFoundError,
+    ValidationError,
+)
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
+
+if TYPE_CHECKING:
+    from tiomagic.wiring.session import Session
+
+UPLOADS: Final = "uploads"
+"""Folder of the state folder: what was sent to the page."""
+ALIKE: Final = frozenset({"prompt", "negative_prompt", "seed"})
+"""What means the same for every model, as pictures and videos do."""
+FALLBACK: Final = "local"
+"""Who runs generations when no setting says so; the same as on the command line."""
+
+
+class Choice(TypedDict):
+    """What the form is for. Plain data: each page keeps its own."""
+
+    provider: str
+    feature: str
+    model: str
+    values: dict[str, Any]
+    """What the form holds at first in the place of the defaults."""
+    serial: int
+    """Another one each time, so that the form is made anew."""
+
+
+class Desk:
+    """The use cases of the page, over one session. Thread-safe.
+
+    Args:
+        session: Settings and parts.
+        files: What a browser may fetch and a form may hold; None for that of the session.
+    """
+
+    def __init__(self, session: Session, files: Files | None = None) -> None:
+        self.session = session
+        self.live: Live = Live(session)
+        self._files = files or files_of(session)
+
+    def providers(self) -> list[str]:
+        """Return who can run a model, the configured one first."""
+        names = self.session.provider_names()
+        first = self.session.settings.provider or FALLBACK
+        return sorted(names, key=lambda name: (name != first, name))
+
+    def features(self, provider: str) -> list[Feature]:
+        """Return what a provider can do, in the order of the documentation."""
+        return [feature for feature in Feature if models_for(feature, provider)]
+
+    def models(self, provider: str, feature: str) -> list[tuple[str, str]]:
+        """Return title and name of each model that does a feature on a provider."""
+        return [(card.title, card.name) for card in models.cards(feature, provider)]
+
+    def choose(
+        self,
+        provider: str | None = None,
+        feature: str | None = None,
+        model: str | None = None,
+        values: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Choice:
+        """Return a choice that is legal and as near as can be to what is wanted."""
+        providers = self.providers()
+        provider = provider if provider in providers else providers[0]
+        features = [known.value for known in self.features(provider)]
+        feature = feature if feature in features else features[0]
+        names = [name for _, name in self.models(provider, feature)]
+        if model not in names:
+            default = self._default_model(provider)
+            model = default if default in names else names[0]
+        return Choice(
+            provider=provider,
+            feature=feature,
+            model=model,
+            values=dict(values),
+            serial=time.monotonic_ns(),
+        )
+
+    def resume(self, draft: str) -> Choice:
+        """Return the choice that a browser has kept; the first one when it has none of use.
+
+        Args:
+            draft: What ``assets/page.js`` keeps, as JSON: a choice, and what was entered by name.
+        """
+        kept = read_draft(draft, self._files)
+        return self.choose(kept.provider, kept.feature, kept.model, kept.values)
+
+    def switch(
+        self, provider: str | None, feature: str | None, model: str | None, draft: str
+    ) -> Choice:
+        """Return another choice, with those entries of the form before that mean the same in it."""
+        choice = self.choose(provider, feature, model)
+        values = read_draft(draft, self._files).values
+        alike = [f for f in self.fields(choice) if f.is_media or f.name in ALIKE]
+        carried = {name: values[name] for name in entries_of(alike) if name in values}
+        return {**choice, "values": carried}
+
+    def fields(self, choice: Choice) -> list[Field]:
+        """Return the form of a choice."""
+        schema = models.schema(choice["feature"], choice["model"])
+        return fields_of(schema, choice["values"])
+
+    def submit(self, choice: Choice, given: Sequence[Any]) -> Job:
+        """Start a job that needs no page.
+
+        Args:
+            choice: What the form is for.
+            given: What was entered, in the order of ``form.entries_of``.
+
+        Raises:
+            ValidationError: with what is wrong at each field; nothing was stored.
+            TioMagicError: when the job cannot run.
+        """
+        fields = self.fields(choice)
+        arguments = arguments_of(fields, read_entries(fields, given, self._files))
+        job = self.session.generation.submit(
+            Feature(choice["feature"]),
+            provider=choice["provider"],
+            model=choice["model"],
+            arguments=arguments,
+            detach=True,
+        )
+        self.live.forget()
+        return job
+
+    def again(self, job_id: str) -> Job:
+        """Start a job once more with a seed that is drawn anew.
+
+        Raises:
+            TioMagicError: when it cannot run.
+        """
+        recipe = recipes.of_job(self.session.generation.get(job_id))
+        job = self.session.generation.rerun(recipe, overrides={"seed": None}, detach=True)
+        self.live.forget()
+        return job
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to stop.
+
+        Raises:
+            TioMagicError: when its provider cannot be asked.
+        """
+        try:
+            return self.session.generation.cancel(job_id)
+        finally:
+            self.live.forget()
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job that is over, with its video.
+
+        Raises:
+            TioMagicError: when it is not over, or a file cannot be deleted.
+        """
+        self.session.archive.delete(job_id, files=True)
+
+    def find(self, job_id: str | None) -> Job | None:
+        """Return a job as it is stored; None when there is none, or it cannot be read."""
+        if job_id is None:
+            return None
+        try:
+            return self.session.generation.get(job_id)
+        except (ResourceNotFoundError, ProcessingError):
+            return None
+
+    def done(self, job_ids: Sequence[str]) -> list[Job]:
+        """Return those jobs that have their video."""
+        jobs = [job for job in map(self.find, job_ids) if job is not None]
+        return [job for job in jobs if job.status is JobStatus.COMPLETED]
+
+    def newest(self) -> Job | None:
+        """Return the job that was submitted last."""
+        return next(iter(self.session.generation.list(JobQuery(limit=1))), None)
+
+    def settings_of(self, job_id: str) -> Choice:
+        """Return a choice whose form holds the settings of a job.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ValidationError, UnknownModelError: when its model does not do that any more.
+        """
+        job = self.session.generation.get(job_id)
+        models.schema(job.feature.value, job.model)
+        values = {name: self._entry(value) for name, value in job.arguments.items()}
+        return self.choose(job.provider, job.feature.value, job.model, values)
+
+    def _entry(self, value: Any) -> Any:
+        """Return what a form holds for a stored argument: a file for a picture or a video."""
+        if not isinstance(value, Mapping) or "sha256" not in value:
+            return value
+        # One that has been cleared away is None: the form asks for it again.
+        return self._files.input(value["sha256"], value.get("name"))
+
+    def _default_model(self, provider: str) -> str | None:
+        try:
+            return self.session.provider(provider).capabilities().default_model
+        except ConfigurationError:
+            return None  # Not installed: the form can be looked at, and submitting says what lacks.
+
+
+def files_of(session: Session) -> Files:
+    """Return what a browser may fetch of a session, and a form may hold."""
+    state = session.settings.state_dir
+    return Files(session.generation.get, state / INPUTS, Uploads(state / UPLOADS))
+
+
+def by_field(
+    error: ValidationError, names: Sequence[str]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the problems at each field, and those that belong to none.
+
+    Args:
+        error: What the schema or a reader of media has found.
+        names: The form's fields.
+    """
+    placed: dict[str, list[str]] = {}
+    rest = [] if error.problems else [error.message]
+    for problem in error.problems:
+        fields = [field for field in problem.field.split(", ") if field in names]
+        message = f"{problem.message[:1].upper()}{problem.message[1:]}"
+        for field in fields:
+            placed.setdefault(field, []).append(message)
+        if not fields:
+            rest.append(f"{problem.field}: {problem.message}")
+    return placed, rest

@@ -1,0 +1,88 @@
+"""What runs now: each job that is not over, how far it is, and how long its phase will take."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tiomagic.display.journal import get_logger
+from tiomagic.handle.events import Pace
+from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.jobs.job import TERMINAL, Job, JobQuery, JobStatus
+
+if TYPE_CHECKING:
+    from tiomagic.wiring.session import Session
+
+LOOK_S: Final = 1.0
+"""Seconds between two looks at a job, however many pages are open."""
+SHOWN: Final = 20
+"""Jobs that are followed at once; the oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A job that is not over, as of the last look."""
+
+    job: Job
+    eta_s: float | None
+    """Seconds that the rest of the phase takes; None while nobody can tell."""
+    trouble: str = ""
+    """Why the last look brought nothing new; empty when it did."""
+
+
+class Live:
+    """Looks at the jobs that are not over, for all pages together. Thread-safe.
+
+    Args:
+        session: Whose jobs.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._paces: dict[str, Pace] = {}
+        self._moments: list[Moment] = []
+        self._looked = 0.0
+        self._stale = True
+        self._lock = threading.Lock()
+
+    def moments(self) -> list[Moment]:
+        """Return the jobs that are not over, in the order of submission.
+
+        One who asks while another one looks gets what was seen before: a provider that does not
+        answer keeps one page waiting and not all of them.
+        """
+        if self._lock.acquire(blocking=False):
+            try:
+                now = self._session.clock.monotonic()
+                if self._stale or now - self._looked >= LOOK_S:
+                    self._stale = False  # Before the look: who forgets during it wants another.
+                    self._moments = self._look()
+                    self._looked = now
+            finally:
+                self._lock.release()
+        return self._moments
+
+    def forget(self) -> None:
+        """Look again at the next question: something was submitted or canceled."""
+        self._stale = True
+
+    def _look(self) -> list[Moment]:
+        generation = self._session.generation
+        active = frozenset(JobStatus) - TERMINAL
+        jobs = generation.list(JobQuery(status=active, limit=SHOWN, oldest_first=True))
+        found = [self._moment(job) for job in jobs]
+        self._paces = {m.job.job_id: self._paces[m.job.job_id] for m in found}
+        return [moment for moment in found if not moment.job.status.is_terminal]
+
+    def _moment(self, job: Job) -> Moment:
+        pace = self._paces.setdefault(job.job_id, Pace(self._session.clock.monotonic))
+        try:
+            job = self._session.generation.check(job.job_id)
+            return Moment(job=job, eta_s=pace.eta_s(job.progress))
+        except TioMagicError as error:
+            return Moment(job=job, eta_s=None, trouble=error.message)
+        except Exception as error:  # noqa: BLE001 - one job's trouble must not hide the others
+            trouble = f"{type(error).__name__}: {error}"
+            get_logger().warning("ui.job_not_checked", job_id=job.job_id, error=trouble)
+            return Moment(job=job, eta_s=None, trouble=trouble)

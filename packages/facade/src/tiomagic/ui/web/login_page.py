@@ -1,0 +1,93 @@
+"""The page that asks who is there. It has no script, and nothing of what is behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from tiomagic.display.escaping import escape
+from tiomagic.ui.web.login import Login, MustWaitError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+FORM_BYTES = 4 * 2**10
+"""Size of an answer."""
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>tiomagic</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+:root {{ color-scheme: light dark; --back: #f6f4ef; --card: #fff; --text: #22282f;
+  --line: #bdb7a9; --strong: #0b6b63; --on: #fff; --wrong: #a3261b; }}
+@media (prefers-color-scheme: dark) {{ :root {{ --back: #16191c; --card: #1f2428;
+  --text: #ece9e2; --line: #4c555d; --strong: #6fd3c3; --on: #0c1f1c; --wrong: #ffb4a9; }} }}
+body {{ margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--back);
+  color: var(--text); font: 1rem/1.5 ui-sans-serif, system-ui, sans-serif; }}
+form {{ background: var(--card); border: 1px solid var(--line); border-radius: 14px;
+  padding: 2rem; width: min(20rem, 80vw); display: grid; gap: .5rem; }}
+h1 {{ margin: 0; font-size: 1.4rem; }} p {{ margin: 0; }}
+.wrong {{ color: var(--wrong); }}
+input, button {{ font: inherit; padding: .6rem; border-radius: 8px;
+  border: 1px solid var(--line); background: transparent; color: inherit; }}
+button {{ margin-top: .5rem; background: var(--strong); color: var(--on); border: 0;
+  cursor: pointer; }}
+</style></head><body><main><form method="post" action="login">
+<h1>tiomagic</h1><p>Who are you?</p>{said}
+<label for="username">username</label>
+<input id="username" name="username" autocomplete="username" required autofocus>
+<label for="password">password</label>
+<input id="password" name="password" type="password" autocomplete="current-password" required>
+<button type="submit">Login</button></form></main></body></html>
+"""
+
+
+def login_page(said: str = "", status: int = 200) -> Response:
+    """Return the page.
+
+    Args:
+        said: What went wrong before.
+        status: Of the answer.
+    """
+    line = f'<p class="wrong" role="alert">{escape(said)}</p>' if said else ""
+    return HTMLResponse(_PAGE.format(said=line), status_code=status)
+
+
+async def answer(request: Request, body: bytes, login: Login, cookie: str) -> Response:
+    """Return what follows from an answer: a cookie and the page, or the question again.
+
+    Args:
+        request: A POST from the page above, or from a program.
+        body: Its body.
+        login: Who may come in.
+        cookie: What the cookie is called.
+    """
+    person = "text/html" in request.headers.get("accept", "")
+    try:
+        given = parse_qs(body.decode("utf-8", "replace"), max_num_fields=8)
+    except ValueError:
+        given = {}
+    user, password = (given.get(name, [""])[0] for name in ("username", "password"))
+    address = request.client.host if request.client else ""
+    try:
+        token = login.enter(user.strip(), password, address)
+    except MustWaitError as error:
+        return _refused(
+            person, 429, f"Too many attempts: wait {error.seconds:.0f} s", error.seconds
+        )
+    if token is None:
+        return _refused(person, 400, "Incorrect Credentials")
+    response: Response = (
+        RedirectResponse("./", status_code=303) if person else JSONResponse({"success": True})
+    )
+    secure = request.headers.get("x-forwarded-proto") == "https"
+    response.set_cookie(cookie, token, httponly=True, samesite="lax", secure=secure, path="/")
+    return response
+
+
+def _refused(person: bool, status: int, said: str, wait_s: float | None = None) -> Response:  # noqa: FBT001 - two kinds of visitor
+    response = login_page(said, status) if person else JSONResponse({"detail": said}, status)
+    if wait_s is not None:
+        response.headers["retry-after"] = str(max(1, round(wait_s)))
+    return response

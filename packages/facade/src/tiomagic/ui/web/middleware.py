@@ -1,0 +1,360 @@
+"""Every request passes here; what is not listed does not exist.
+
+=======  ===================================  =====================================================
+method   path                                 who answers
+=======  ===================================  =====================================================
+GET      ``/ /config /theme.css``             Gradio, without what stands behind a question mark
+GET      ``/assets/… /static/… /svelte/…``    Gradio, its own files
+POST     ``/gradio_api/queue/join``           Gradio, with what :mod:`.messages` has left of it
+GET      ``/gradio_api/queue/data``           Gradio, for one session
+GET      ``/gradio_api/heartbeat/…``          Gradio, for one session
+POST     ``/gradio_api/upload``               :mod:`.uploads`
+GET      ``/gradio_api/upload_progress``      here: it says that it is done
+GET      ``/gradio_api/file=…``               :mod:`.files`, by id
+POST     ``/login /logout``                   :mod:`.entrance`
+=======  ===================================  =====================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlencode
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+
+from tiomagic.display.journal import get_logger
+from tiomagic.ui.web import login_page
+from tiomagic.ui.web.files import MEDIA_TYPES, Files
+from tiomagic.ui.web.headers import (
+    FILE_POLICY,
+    LOGIN_POLICY,
+    PAGE_POLICY,
+    guarded,
+    passed_on,
+)
+from tiomagic.ui.web.login import Login
+from tiomagic.ui.web.messages import MESSAGE_BYTES, BadMessage, read_call
+from tiomagic.ui.web.multipart import FormReader
+from tiomagic.ui.web.origins import Names, asked_host, is_foreign, is_secure
+from tiomagic.ui.web.uploads import UploadRefusedError, Uploads
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SILENCE_S: Final = 60.0
+"""Longest pause within the body of a request, in seconds."""
+DRAINED_BYTES: Final = 4 * 2**20
+"""What is read, and thrown away, of a body that is not wanted: a connection that is closed before
+that would take the answer with it."""
+DRAINING_S: Final = 5.0
+"""Seconds that this may take."""
+TIDY_S: Final = 3600.0
+"""Seconds between two looks for uploads that are too old, while somebody uses the page."""
+_SESSION: Final = "[A-Za-z0-9_-]{1,64}"
+_PLACE: Final = r"(?:[A-Za-z0-9_@+-][A-Za-z0-9_.@+-]*/)*[A-Za-z0-9_@+-][A-Za-z0-9_.@+-]*"
+"""A path below a folder, without hidden parts or steps upwards."""
+_READ: Final = frozenset({"GET", "HEAD"})
+_WRITE: Final = frozenset({"POST"})
+
+Answering = Callable[["Visit"], Coroutine[Any, Any, None]]
+
+
+class RefusedError(Exception):
+    """A request that is not answered.
+
+    Args:
+        status: Of the answer.
+        reason: For whoever reads it.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class Visit:
+    """One request.
+
+    Args:
+        scope: Of the server.
+        receive: The same.
+        send: The same.
+        host: By which name the browser has called us.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, host: str) -> None:
+        self.scope, self.receive, self.send = scope, receive, send
+        self.host = host
+        self.headers = Headers(scope=scope)
+        self.path: str = scope["path"]
+        self._whole = False
+
+    async def chunks(self, limit: int) -> AsyncIterator[bytes]:
+        """Give the body as it arrives.
+
+        Raises:
+            RefusedError: when it is larger, too slow, or breaks off.
+        """
+        size, more = 0, True
+        while more:
+            try:
+                async with asyncio.timeout(SILENCE_S):
+                    message = await self.receive()
+            except TimeoutError as error:
+                raise RefusedError(408, "nothing has come for a while") from error
+            if message["type"] != "http.request":
+                raise RefusedError(400, "the request has broken off")
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise RefusedError(413, "it is too large")
+            more = message.get("more_body", False)
+            self._whole = not more
+            yield chunk
+
+    async def body(self, limit: int) -> bytes:
+        """Return the whole body, within a limit."""
+        return b"".join([chunk async for chunk in self.chunks(limit)])
+
+    async def drain(self) -> None:
+        """Read what is left of a body that is not wanted, within bounds."""
+        if self._whole:
+            return
+        with suppress(RefusedError, TimeoutError):
+            async with asyncio.timeout(DRAINING_S):
+                async for _ in self.chunks(DRAINED_BYTES):
+                    pass
+
+    async def answer(self, response: Response, policy: str = PAGE_POLICY) -> None:
+        """Answer with a response of ours."""
+        await response(self.scope, self.receive, guarded(self.send, policy=policy))
+
+
+class Gate:
+    """The application that the server runs.
+
+    Args:
+        page: Gradio's application.
+        names: By which names we may be called.
+        login: Who may come in; None lets in whoever reaches us.
+        uploads: Takes files.
+        files: Gives files.
+        cookie: What the cookie of a login is called.
+    """
+
+    def __init__(
+        self,
+        page: ASGIApp,
+        *,
+        names: Names,
+        login: Login | None,
+        uploads: Uploads,
+        files: Files,
+        cookie: str,
+    ) -> None:
+        self._page = page
+        self._names = names
+        self._login = login
+        self._uploads = uploads
+        self._files = files
+        self._cookie = cookie
+        self._tidied = time.monotonic()
+        self._routes: list[tuple[re.Pattern[str], frozenset[str], Answering]] = [
+            (re.compile(pattern), methods, answering)
+            for pattern, methods, answering in (
+                ("/|/config|/theme.css", _READ, self._give_page),
+                (f"/(?:assets|static|svelte)/{_PLACE}|/favicon.ico", _READ, self._give_asset),
+                ("/gradio_api/queue/join", _WRITE, self._call),
+                ("/gradio_api/queue/data", _READ, self._stream),
+                (f"/gradio_api/heartbeat/{_SESSION}", _READ, self._give_page),
+                ("/gradio_api/upload", _WRITE, self._upload),
+                ("/gradio_api/upload_progress", _READ, self._tell_progress),
+                ("/gradio_api/file=(?P<id>.{1,300})", _READ, self._give_file),
+                ("/login", _WRITE, self._log_in),
+                ("/logout", _WRITE, self._log_out),
+            )
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "lifespan":
+            await self._page(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # The page has none.
+        else:
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        visit = Visit(scope, receive, send, "")
+        try:
+            await self._admit(visit)
+        except (RefusedError, UploadRefusedError) as refused:
+            await visit.drain()
+            response = PlainTextResponse(refused.reason, refused.status)
+            response.headers["connection"] = "close"
+            await visit.answer(response)
+
+    async def _admit(self, visit: Visit) -> None:
+        host = asked_host(visit.headers, self._names)
+        if host is None:
+            raise RefusedError(
+                403,
+                "this page is not called so; TIOMAGIC_UI_ALLOWED_HOSTS lists further names of it",
+            )
+        visit.host = host
+        method = visit.scope["method"]
+        entering = visit.path == "/" and method in _READ
+        if is_foreign(visit.headers, host, entering=entering):
+            raise RefusedError(403, "another website may not use this page")
+        answering = self._route(visit.path, method)
+        if self._login is not None and answering != self._log_in:
+            token = Request(visit.scope).cookies.get(self._cookie)
+            if not self._login.holds(token):
+                if visit.path == "/":
+                    await visit.answer(login_page.login_page(), LOGIN_POLICY)
+                    return
+                raise RefusedError(401, "log in first")
+        await self._tidy()
+        await answering(visit)
+
+    async def _tidy(self) -> None:
+        now = time.monotonic()
+        if now - self._tidied >= TIDY_S:
+            self._tidied = now
+            await asyncio.to_thread(self._uploads.clear)
+
+    def _route(self, path: str, method: str) -> Answering:
+        for pattern, methods, answering in self._routes:
+            if pattern.fullmatch(path):
+                if method not in methods:
+                    raise RefusedError(405, "this cannot be done with it")
+                return answering
+        raise RefusedError(404, "there is nothing here")
+
+    async def _give_page(self, visit: Visit) -> None:
+        await self._pass_on(visit, query=b"")
+
+    async def _give_asset(self, visit: Visit) -> None:
+        await self._pass_on(visit, query=b"", fresh=False)
+
+    async def _stream(self, visit: Visit) -> None:
+        query = visit.scope["query_string"].decode("latin-1")
+        session = parse_qs(query, max_num_fields=8).get("session_hash", [])
+        if len(session) != 1 or not re.fullmatch(_SESSION, session[0]):
+            raise RefusedError(400, "session_hash is missing")
+        query = urlencode({"session_hash": session[0]})
+        await self._pass_on(visit, query=query.encode("ascii"))
+
+    async def _call(self, visit: Visit) -> None:
+        kind = visit.headers.get("content-type", "").partition(";")[0].strip().lower()
+        # Another website can send text without being asked for, but not this.
+        if kind != "application/json" or "content-encoding" in visit.headers:
+            raise RefusedError(415, "application/json was expected")
+        try:
+            call = read_call(await visit.body(MESSAGE_BYTES))
+        except BadMessage as error:
+            raise RefusedError(422, str(error)) from error
+        session = call.get("session_hash")
+        if not isinstance(session, str) or not re.fullmatch(_SESSION, session):
+            raise RefusedError(422, "session_hash is missing")
+        await self._pass_on(visit, query=b"", body=json.dumps(call).encode("ascii"))
+
+    async def _pass_on(
+        self, visit: Visit, *, query: bytes, body: bytes | None = None, fresh: bool = True
+    ) -> None:
+        """Let Gradio answer, without what it need not know."""
+        headers = passed_on(visit.scope["headers"], visit.host, secure=is_secure(visit.headers))
+        if body is not None:
+            headers.append((b"content-type", b"application/json"))
+            headers.append((b"content-length", str(len(body)).encode("ascii")))
+        scope = {**visit.scope, "headers": headers, "query_string": query}
+        receive = visit.receive if body is None else _replaying(body, visit.receive)
+        answered = _Answered(guarded(visit.send, fresh=fresh))
+        try:
+            await self._page(scope, receive, answered)
+        except Exception as error:
+            get_logger().warning("ui.request_failed", path=visit.path, error=repr(error)[:500])
+            if not answered.begun:
+                raise RefusedError(500, "the page has failed at this") from error
+            if not answered.done:
+                raise  # The connection breaks, so that half an answer is not taken for a whole one.
+
+    async def _upload(self, visit: Visit) -> None:
+        length = visit.headers.get("content-length", "")
+        if not re.fullmatch("[0-9]{1,15}", length):
+            raise RefusedError(411, "the size must be said beforehand")
+        with self._uploads.receiving(int(length)) as reception:
+            reader = FormReader(visit.headers.get("content-type", ""), reception)
+            await reader.read(visit.chunks(int(length)))
+        await visit.answer(JSONResponse(reception.file_ids))
+
+    async def _tell_progress(self, visit: Visit) -> None:
+        done = 'data: {"msg": "done"}\n\n'
+        await visit.answer(Response(done, media_type="text/event-stream"))
+
+    async def _give_file(self, visit: Visit) -> None:
+        file_id = visit.path.removeprefix("/gradio_api/file=")
+        file = await asyncio.to_thread(self._files.find, file_id)
+        if file is None:
+            raise RefusedError(404, "there is no such file")
+        kind = MEDIA_TYPES.get(file.path.suffix.lower())
+        response = FileResponse(
+            file.path,
+            media_type=kind or "application/octet-stream",
+            filename=file.path.name,
+            content_disposition_type="inline" if kind else "attachment",
+        )
+        await visit.answer(response, FILE_POLICY)
+
+    async def _log_in(self, visit: Visit) -> None:
+        if self._login is None:
+            raise RefusedError(404, "there is nothing here")
+        body = await visit.body(login_page.FORM_BYTES)
+        request = Request(visit.scope)
+        await visit.answer(
+            await login_page.answer(request, body, self._login, self._cookie), LOGIN_POLICY
+        )
+
+    async def _log_out(self, visit: Visit) -> None:
+        if self._login is not None:
+            self._login.leave(Request(visit.scope).cookies.get(self._cookie))
+        response = JSONResponse({"success": True})
+        response.delete_cookie(self._cookie, path="/", httponly=True, samesite="lax")
+        await visit.answer(response)
+
+
+class _Answered:
+    """A ``send`` that knows how far an answer is."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = self.done = False
+
+    async def __call__(self, message: Message) -> None:
+        self.begun = True
+        await self._send(message)
+        if message["type"] == "http.response.body":
+            self.done = not message.get("more_body", False)
+
+
+def _replaying(body: bytes, rest: Receive) -> Receive:
+    """Return a ``receive`` that gives a body, and then what the server has to say."""
+    given = False
+
+    async def receive() -> Message:
+        nonlocal given
+        if given:
+            return await rest()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive

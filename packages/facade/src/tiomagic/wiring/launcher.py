@@ -1,0 +1,163 @@
+"""Starting background workers: processes of their own that outlive whoever starts them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import select
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from tiomagic_domain.errors import (
+    ConfigurationError,
+    ProcessingError,
+    ResourceNotFoundError,
+)
+from tiomagic_domain.files.owner_only import make_private, private_opener
+from tiomagic_domain.interpreter import module_command, safe_environment
+from tiomagic_domain.redaction import redacted
+
+if TYPE_CHECKING:
+    from tiomagic.wiring.settings import Settings
+
+WORKERS = "workers"
+"""Folder of the state folder: what workers print, one file a queue."""
+PATIENCE_S = 60.0
+"""Seconds that a worker may take to come up before it counts as slow: it imports torch."""
+
+LOGS = "logs"
+"""Folder of the state folder: what a run in a worker prints, one file a job."""
+
+
+def job_log(state_dir: Path, job_id: str) -> Path:
+    """Return where the output of a job that runs in a worker is kept."""
+    return state_dir / LOGS / f"{job_id}.log"
+
+
+def read_log(state_dir: Path, job_id: str, secrets: frozenset[str] = frozenset()) -> str:
+    """Return what a job has printed, without secrets; see :meth:`tiomagic.JobHandle.logs`."""
+    path = job_log(state_dir, job_id)
+    try:
+        return redacted(path.read_text(encoding="utf-8", errors="replace"), secrets)
+    except FileNotFoundError as error:
+        raise ResourceNotFoundError(
+            f"job {job_id} has no log on this machine: only a run in a background worker keeps "
+            "one, from its beginning",
+            details={"path": str(path)},
+        ) from error
+    except OSError as error:
+        raise ProcessingError(
+            f"the log {path} cannot be read: {error.strerror or error}",
+            details={"path": str(path)},
+        ) from error
+
+
+class ProcessLauncher:
+    """The port ``Launcher`` over the operating system.
+
+    The settings go through the standard input of the process: no secret is on a command line or in
+    a file. The process has a session of its own, so that no closed terminal or Ctrl-C reaches it,
+    inherits no open file, and prints to its own log.
+
+    Args:
+        settings: Gives the settings that hold.
+        foreign: Names of parts that are objects of this process, which no other one can have.
+        patience_s: Seconds to wait until a worker has come up; 0 for not at all.
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        foreign: Sequence[str] = (),
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._settings = settings
+        self._foreign = foreign
+        self._patience_s = patience_s
+
+    def launch(self, queue: str) -> None:
+        """Start a worker for a queue, and return when it has come up; see the port."""
+        if self._foreign:
+            raise ConfigurationError(
+                "a job cannot run in the background here: these parts are objects of this "
+                f"process, and a worker cannot have them: {', '.join(self._foreign)}",
+                code="no_background",
+            )
+        settings = self._settings()
+        log = settings.state_dir / WORKERS / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', queue)}.log"
+        try:
+            make_private(log.parent)
+            with open(log, "ab", opener=private_opener) as output:
+                before = output.tell()
+                came_up = self._start(queue, settings, output)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise _not_started(str(error), log) from error
+        if not came_up:
+            words = _last_words(log, before)
+            raise _not_started(
+                f"it ended at once, and said {words!r}" if words else "it ended", log
+            )
+
+    def _start(self, queue: str, settings: Settings, output: IO[bytes]) -> bool:
+        """Start a worker, and return False when it has ended before it came up."""
+        listens = self._patience_s > 0 and os.name == "posix"
+        hears, tells = os.pipe() if listens else (None, None)
+        handed = {"queue": queue, "ready": tells, **as_plain(settings)}
+        try:
+            # It forks and ends as soon as it has read; the fork is nobody's child.
+            subprocess.run(  # noqa: S603 - this interpreter, and a module of our own.
+                module_command("tiomagic.worker"),
+                input=json.dumps(handed).encode(),
+                stdout=output,
+                stderr=output,
+                cwd=settings.working_dir,
+                env=safe_environment(os.environ),
+                pass_fds=() if tells is None else (tells,),
+                start_new_session=True,
+                check=True,
+            )
+            if tells is not None:
+                os.close(tells)
+                tells = None
+            return hears is None or self._hear(hears)
+        finally:
+            for descriptor in (hears, tells):
+                if descriptor is not None:
+                    os.close(descriptor)
+
+    def _hear(self, pipe: int) -> bool:
+        """Wait for a word; without one after so long the worker is slow, and not dead."""
+        spoken, _, _ = select.select([pipe], [], [], self._patience_s)
+        return not spoken or bool(os.read(pipe, 64))
+
+
+def _not_started(why: str, log: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"no background worker could be started: {why}. Its log is {log}",
+        code="no_worker",
+        details={"log": str(log)},
+    )
+
+
+def _last_words(log: Path, start: int) -> str:
+    """Return the last line of a log that was written after a place in it."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(start, log.stat().st_size - 4096))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return ""
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1][:300] if said else ""
+
+
+def as_plain(settings: Settings) -> dict[str, Any]:
+    """Return settings as plain data: ``working_dir``, and the others under ``settings``."""
+    values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    plain = {k: str(v) if isinstance(v, Path) else v for k, v in values.items() if v is not None}
+    return {"working_dir": plain.pop("working_dir"), "settings": plain}

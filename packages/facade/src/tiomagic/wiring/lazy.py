@@ -1,0 +1,126 @@
+"""Parts that cost something, built when they are first used and not when they are put together.
+
+A call that is refused (an unknown model, an illegal number) must leave no file behind and load no
+database library, although the use cases are built with a repository.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tiomagic_domain.errors import TioMagicError
+    from tiomagic_domain.jobs.job import Job, JobQuery
+    from tiomagic_domain.media import Media, MediaKind
+    from tiomagic_domain.ports import Lease, Leases
+    from tiomagic_storage import SqlJobRepository
+
+
+class DeferredRepository:
+    """The port ``JobRepository``, opened when the first job is asked for. Thread-safe.
+
+    Args:
+        open_repository: Opens it; called again after a failure.
+    """
+
+    def __init__(self, open_repository: Callable[[], SqlJobRepository]) -> None:
+        self._open = open_repository
+        self._opened: SqlJobRepository | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def leases(self) -> DeferredLeases:
+        """The leases beside the jobs."""
+        return DeferredLeases(lambda: self._repository().leases)
+
+    def add(self, job: Job) -> None:
+        """Store a new job durably; see the port."""
+        self._repository().add(job)
+
+    def get(self, job_id: str) -> Job:
+        """Return the newest stored state of a job; see the port."""
+        return self._repository().get(job_id)
+
+    def save(self, job: Job) -> Job:
+        """Store a changed job durably; see the port."""
+        return self._repository().save(job)
+
+    def list(self, query: JobQuery) -> list[Job]:
+        """Return the jobs that match, newest first; see the port."""
+        return self._repository().list(query)
+
+    def count(self, query: JobQuery) -> int:
+        """Return how many jobs match; see the port."""
+        return self._repository().count(query)
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job; see the port."""
+        self._repository().delete(job_id)
+
+    def close(self) -> None:
+        """Close what was opened. Harmless when repeated; a later use opens it again."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
+
+    def _repository(self) -> SqlJobRepository:
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened
+
+
+class DeferredLeases:
+    """The port ``Leases``, opened when the first lease is asked for. Thread-safe.
+
+    Args:
+        leases: Gives the opened ones.
+    """
+
+    def __init__(self, leases: Callable[[], Leases]) -> None:
+        self._leases = leases
+
+    def find(self, name: str) -> Lease | None:
+        """Return the lease of this name; see the port."""
+        return self._leases().find(name)
+
+    def all(self) -> list[Lease]:
+        """Return all leases; see the port."""
+        return self._leases().all()
+
+    def take(
+        self, name: str, owner: str, *, mark: str, at: datetime, instead_of: Lease | None = None
+    ) -> Lease | None:
+        """Take a lease; see the port."""
+        return self._leases().take(name, owner, mark=mark, at=at, instead_of=instead_of)
+
+    def renew(self, lease: Lease, *, mark: str, at: datetime) -> Lease:
+        """Say that the owner is alive; see the port."""
+        return self._leases().renew(lease, mark=mark, at=at)
+
+    def release(self, lease: Lease) -> None:
+        """Give up what is held; see the port."""
+        self._leases().release(lease)
+
+
+class AbsentMediaReader:
+    """The port ``MediaReader`` where the package that reads media is not installed.
+
+    Text to video does not need it, so that its absence is told when a picture comes.
+    """
+
+    def __init__(self, error: TioMagicError) -> None:
+        self._error = error
+
+    def read(self, source: object, kind: MediaKind) -> Media:  # noqa: ARG002 - the port's arguments
+        """Say what is missing."""
+        raise self._error
+
+    def find(self, reference: Mapping[str, Any]) -> Media:  # noqa: ARG002 - the port's arguments
+        """Say what is missing."""
+        raise self._error

@@ -1,0 +1,157 @@
+"""Keeps secrets out of what providers say.
+
+A vendor's error may repeat the token that it refused. Whatever a provider raises or reports passes
+through here before it reaches a job record, a log or the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
+from tiomagic_domain.ports import Capabilities, Observer, Provider, Report, Request
+from tiomagic_domain.ports.rehearsal import Rehearsal, Rehearses
+from tiomagic_domain.redaction import redacted, redacted_data
+
+if TYPE_CHECKING:
+    from tiomagic_domain.jobs.job import Job
+
+
+class DiscreetProvider:
+    """A provider whose every word is free of secrets.
+
+    Args:
+        provider: Does the work.
+        secrets: Gives what must not be said.
+    """
+
+    def __init__(self, provider: Provider, secrets: Callable[[], frozenset[str]]) -> None:
+        self.provider = provider
+        self._secrets = secrets
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self.provider.name
+
+    def capabilities(self) -> Capabilities:
+        """Return what the provider is like."""
+        return self.provider.capabilities()
+
+    def check(self, request: Request) -> None:
+        """Look for reasons why the job cannot run; see the port."""
+        with self._hushed():
+            self.provider.check(request)
+
+    def submit(self, request: Request, observer: Observer) -> Report:
+        """Start a job; see the port."""
+        with self._hushed():
+            told = _DiscreetObserver(observer, self._clean)
+            return self._clean(self.provider.submit(request, told))
+
+    def poll(self, job: Job) -> Report:
+        """Ask how a job is; see the port."""
+        with self._hushed():
+            return self._clean(self.provider.poll(job))
+
+    def cancel(self, job: Job) -> Report:
+        """Ask for a job to stop; see the port."""
+        with self._hushed():
+            return self._clean(self.provider.cancel(job))
+
+    def rehearse(self, model: str) -> Rehearsal:
+        """Have a model rehearsed; see :class:`~tiomagic_domain.ports.rehearsal.Rehearses`.
+
+        Raises:
+            ConfigurationError: when the provider cannot.
+        """
+        if not isinstance(self.provider, Rehearses):
+            raise ConfigurationError(
+                f"the provider {self.name!r} rehearses no models; 'local' and 'modal' do"
+            )
+        with self._hushed():
+            return self.provider.rehearse(model)
+
+    def _clean(self, report: Report) -> Report:
+        return cleaned(report, self._secrets())
+
+    @contextmanager
+    def _hushed(self) -> Iterator[None]:
+        with hushed(self._secrets):
+            yield
+
+
+class _DiscreetObserver:
+    """The caller's end of a submission, which hears no secret."""
+
+    def __init__(self, observer: Observer, clean: Callable[[Report], Report]) -> None:
+        self._observer = observer
+        self._clean = clean
+
+    def report(self, report: Report) -> None:
+        """Take a moment; see the port."""
+        self._observer.report(self._clean(report))
+
+    def raise_if_canceled(self) -> None:
+        """Return, or end the run; see the port."""
+        self._observer.raise_if_canceled()
+
+
+def cleaned(report: Report, secrets: frozenset[str]) -> Report:
+    """Return a provider's word without secrets: message, error, facts, and the recipe's facts."""
+    video = report.video
+    if video is not None:
+        video = replace(video, recipe=redacted_data(video.recipe, secrets))
+    return replace(
+        report,
+        message=redacted(report.message, secrets),
+        error=None if report.error is None else redacted(report.error, secrets),
+        facts=redacted_data(report.facts, secrets),
+        video=video,
+    )
+
+
+@contextmanager
+def hushed(secrets: Callable[[], frozenset[str]]) -> Iterator[None]:
+    """Take the secrets out of whatever is raised in the block, and of what it was raised from."""
+    try:
+        yield
+    except Exception as error:
+        known = secrets()
+        for link in _chain(error):
+            hush(link, known)
+        raise
+
+
+def hush(error: BaseException, secrets: frozenset[str]) -> None:
+    """Take the secrets out of an exception, in place: its kind and traceback stay."""
+    error.args = tuple(redacted_data(arg, secrets) for arg in error.args)
+    if isinstance(error, TioMagicError):
+        error.message = redacted(error.message, secrets)
+        error.details = redacted_data(error.details, secrets)
+    if isinstance(error, OSError):
+        # Its text is made of these, and not of its arguments.
+        for name in ("strerror", "filename", "filename2"):
+            said = getattr(error, name, None)
+            if isinstance(said, str):
+                setattr(error, name, redacted(said, secrets))
+    notes = getattr(error, "__notes__", None)
+    if notes:
+        notes[:] = [redacted(note, secrets) for note in notes]
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Give an exception and what it was raised from: a traceback shows them all."""
+    waiting, seen = [error], set()
+    while waiting:
+        link = waiting.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        waiting += [link.__cause__, link.__context__]
+        if isinstance(link, BaseExceptionGroup):
+            waiting += link.exceptions

@@ -1,0 +1,252 @@
+"""What one :class:`~tiomagic.TioMagic` stands on: its settings, and the parts built from them.
+
+Settings and parts are made at first use and kept. ``configure`` makes the settings again and drops
+only what depends on the ones that changed, so that a loaded model stays loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tiomagic.wiring.registry import Backends, provider_names
+from tiomagic.wiring.settings import Settings, check_configured, read_dotenv, resolve
+from tiomagic_domain.errors import ConfigurationError, UnknownProviderError, ValidationError
+from tiomagic_domain.suggestions import did_you_mean, listed
+
+if TYPE_CHECKING:
+    from tiomagic.wiring.container import Container
+    from tiomagic.wiring.redaction import DiscreetProvider
+    from tiomagic_domain.ports import Clock, Pictures
+    from tiomagic_domain.usecases.archive import Archive
+    from tiomagic_domain.usecases.generation import Generation
+
+PARTS: Final = (
+    *("clock", "repository", "outputs", "media", "pictures", "generation_log", "providers"),
+)
+"""What may be overridden."""
+
+
+def check_parts(overrides: Mapping[str, Any]) -> None:
+    """Look at the names of overridden parts.
+
+    Raises:
+        ValidationError: when there is no part of that name.
+    """
+    for name in overrides:
+        if name not in PARTS:
+            hint = did_you_mean(name, PARTS)
+            raise ValidationError(f"there is no part {name!r}.{hint} Parts: {listed(PARTS)}")
+
+
+def _here() -> Path:
+    """Return the process's working folder.
+
+    Raises:
+        ConfigurationError: when it has been removed.
+    """
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigurationError(
+            "the working folder of this process is gone: go to another one, or give working_dir",
+            code="no_working_dir",
+        ) from error
+
+
+class Session:
+    """Settings and parts. Thread-safe.
+
+    Args:
+        working_dir: Folder of the log, the videos and the state; None for the process's own now.
+            It stays the same when the process goes to another folder.
+        configured: Settings that come before the environment.
+        overrides: Parts that replace ours.
+    """
+
+    def __init__(
+        self,
+        working_dir: Path | None,
+        configured: Mapping[str, object],
+        overrides: Mapping[str, Any],
+    ) -> None:
+        check_parts(overrides)
+        # Once and for all: whatever folder the process goes to later, the jobs stay where they are.
+        self._working_dir = (working_dir or _here()).expanduser().absolute()
+        self._overrides = dict(overrides)
+        self._settings: Settings | None = None
+        self._container: Container | None = None
+        self._lock = threading.RLock()
+        self._configured = check_configured(configured)
+        self.check_provider(self._configured.get("provider"))
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that hold; the environment and ``.env`` are read the first time.
+
+        Raises:
+            ConfigurationError: when a variable has a value that its setting does not take.
+        """
+        with self._lock:
+            if self._settings is None:
+                self._settings = self._resolve()
+            return self._settings
+
+    def configure(self, given: Mapping[str, object]) -> None:
+        """Change settings; what is None stays as it was. All or nothing.
+
+        Raises:
+            ValidationError, UnknownProviderError: nothing has changed.
+        """
+        values = check_configured(given)
+        self.check_provider(values.get("provider"))
+        with self._lock:
+            before, self._configured = self._settings, {**self._configured, **values}
+            self._settings = None
+            if before is not None and self._container is not None:
+                self._follow(before, self.settings, self._container)
+
+    def provider_names(self) -> list[str]:
+        """Return a fresh list of the providers that can be configured."""
+        return provider_names(self._overrides.get("providers", {}))
+
+    def configured_provider(self) -> str:
+        """Return who is to run generations.
+
+        Raises:
+            ConfigurationError: when nobody has said; the message lists the providers.
+            UnknownProviderError: when the environment names one that does not exist.
+        """
+        name = self.settings.provider
+        if name is None:
+            names = self.provider_names()
+            raise ConfigurationError(
+                f"no provider is configured: call tm.configure(provider=…) with one of "
+                f"{', '.join(names)}, or set TIOMAGIC_PROVIDER",
+                details={"known": names},
+                code="no_provider",
+            )
+        self.check_provider(name)
+        return name
+
+    @property
+    def generation(self) -> Generation:
+        """The use cases."""
+        with self._lock:
+            generation: Generation = self.container.generation()
+            return generation
+
+    @property
+    def archive(self) -> Archive:
+        """The use cases on stored jobs."""
+        with self._lock:
+            archive: Archive = self.container.archive()
+            return archive
+
+    @property
+    def pictures(self) -> Pictures:
+        """What makes pictures of videos.
+
+        Raises:
+            MissingDependencyError: when its packages are not installed.
+        """
+        with self._lock:
+            pictures: Pictures = self.container.pictures()
+            return pictures
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        with self._lock:
+            clock: Clock = self.container.clock()
+            return clock
+
+    def provider(self, name: str) -> DiscreetProvider:
+        """Return a provider.
+
+        Raises:
+            UnknownProviderError: when there is no such provider.
+            MissingDependencyError: when its packages are not installed.
+        """
+        self.check_provider(name)
+        with self._lock:
+            backends: Backends = self.container.backends()
+            return backends[name]
+
+    @property
+    def is_built(self) -> bool:
+        """True once a part has been asked for."""
+        return self._container is not None
+
+    @property
+    def container(self) -> Container:
+        """The container of the parts, built at the first use."""
+        from tiomagic.wiring.container import build_container  # noqa: PLC0415  # Heavy.
+
+        with self._lock:
+            if self._container is None:
+                self._container = build_container(lambda: self.settings, self._overrides)
+            return self._container
+
+    @contextmanager
+    def override(self, overrides: Mapping[str, Any]) -> Iterator[None]:
+        """Replace parts within the block; everything is built anew there, and put back after."""
+        check_parts(overrides)
+        with self._lock:
+            kept, before = self._container, self._overrides
+            self._container, self._overrides = None, {**before, **overrides}
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.close()
+                self._container, self._overrides = kept, before
+
+    def close(self) -> None:
+        """Close what was opened. Harmless when repeated; a later use builds it anew."""
+        with self._lock:
+            container, self._container = self._container, None
+            if container is not None:
+                container.shutdown_resources()
+
+    def _resolve(self) -> Settings:
+        folder = self._working_dir
+        return resolve(
+            self._configured,
+            environment=os.environ,
+            dotenv=read_dotenv(folder),
+            working_dir=folder,
+        )
+
+    def _follow(self, before: Settings, after: Settings, container: Container) -> None:
+        """Drop the parts whose settings changed."""
+        from tiomagic.wiring.container import as_config  # noqa: PLC0415  # Loaded already.
+
+        old, new = as_config(before), as_config(after)
+        changed = {name for name in new if new[name] != old[name]}
+        if changed - {"local", "modal"}:
+            self.close()
+            return
+        container.config.from_dict(new)
+        for name in changed:
+            getattr(container, name).reset()
+        if before != after:
+            container.backends().forget()
+
+    def check_provider(self, name: str | None) -> None:
+        """Look whether there is a provider of that name; None passes.
+
+        Raises:
+            UnknownProviderError: when there is none; the message lists them.
+        """
+        names = self.provider_names() if name is not None else []
+        if name is not None and name not in names:
+            raise UnknownProviderError(
+                f"there is no provider {name!r}.{did_you_mean(name, names)} "
+                f"Providers: {listed(names)}",
+                details={"provider": name, "known": names},
+            )

@@ -1,0 +1,124 @@
+"""Writes a clip that may have been heard of before it was finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tiomagic_domain.media import Clip
+    from tiomagic_media.encode.mp4 import Mp4
+
+
+class ClipWriter:
+    """A ``FrameSink`` that encodes the frames of a clip in a thread, as soon as they are there.
+
+    The file has the same bytes whether it was told of them or not. When the block ends, the thread
+    has ended, and what was not written is gone.
+
+    Args:
+        path: Where to; on the disk there is nothing until ``write``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._early: _Early | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.drop()
+
+    def begin(self, frames: NDArray[np.uint8], fps: float) -> None:
+        """Hear of a new clip, as ``FrameSink`` says."""
+        self.drop()
+        self._early = _Early(self.path, frames, fps)
+
+    def take(self, count: int, fetch: Callable[[], None]) -> None:
+        """Encode the next frames, as ``FrameSink`` says."""
+        assert self._early is not None, "frames come after a beginning"
+        self._early.take(count, fetch)
+
+    def drop(self) -> None:
+        """Let go of the clip, as ``FrameSink`` says; waits for the piece being encoded."""
+        if self._early is not None:
+            self._early.close()
+            self._early = None
+
+    def write(self, clip: Clip, recipe: Mapping[str, Any]) -> None:
+        """Write a clip, whole or not at all.
+
+        Args:
+            clip: Its frames are encoded already when they are the very ones that were told of;
+                any others are encoded now.
+            recipe: Plain data, put into the file's metadata.
+
+        Raises:
+            GenerationError: when there is no frame, or a value is not a number.
+            ProcessingError: when the size is odd, or the file cannot be written.
+        """
+        frames: Any = clip.frames
+        sound: dict[str, Any] = {"audio": clip.audio, "audio_rate": clip.audio_rate}
+        if self._early is not None and self._early.has_all(frames, clip.fps):
+            self._early.finished().write(recipe, **sound)
+        else:
+            from tiomagic_media.encode.mp4 import write_mp4
+
+            self.drop()
+            write_mp4(self.path, frames, fps=clip.fps, recipe=recipe, **sound)
+
+
+class _Early:
+    """One clip that is encoded while it is being made.
+
+    However slow the encoder is, the decoder never waits for it: what is waiting are bytes, at most
+    those of the clip, and a quarter of the floats that they were made from.
+    """
+
+    def __init__(self, path: Path, frames: NDArray[np.uint8], fps: float) -> None:
+        # Not before it is needed: until then a model may need all the memory.
+        from tiomagic_media.encode.mp4 import Mp4
+
+        self._frames, self._fps = frames, fps
+        self._video = Mp4(path, fps=fps)
+        # One, for the encoder takes one frame after the other. It starts with the first of them.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tiomagic-encoder")
+        self._count = 0
+        self._last: Future[None] | None = None
+
+    def take(self, count: int, fetch: Callable[[], None]) -> None:
+        if self._last is not None and self._last.done():
+            self._last.result()
+        first, self._count = self._count, self._count + count
+        self._last = self._thread.submit(self._encode, self._last, first, self._count, fetch)
+
+    def has_all(self, frames: object, fps: float) -> bool:
+        """Tell whether the clip is the one that was told of, and all of it was."""
+        return frames is self._frames and fps == self._fps and self._count == len(self._frames)
+
+    def finished(self) -> Mp4:
+        """Return the video when all of it is encoded; raises what went wrong."""
+        if self._last is not None:
+            self._last.result()
+        return self._video
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._last = None
+        self._video.close()
+
+    def _encode(
+        self, before: Future[None] | None, first: int, end: int, fetch: Callable[[], None]
+    ) -> None:
+        if before is not None:
+            # After an error nothing is encoded any more, and the last one has it as well.
+            before.result()
+        fetch()
+        for frame in self._frames[first:end]:
+            self._video.add(frame)

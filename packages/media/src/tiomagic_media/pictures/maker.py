@@ -1,0 +1,117 @@
+"""The port ``Pictures`` with PyAV and Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
+from tiomagic_domain.ports import Labelled
+from tiomagic_media.decode.frames import even_indices
+from tiomagic_media.encode.mp4 import write_mp4
+from tiomagic_media.pictures.exports import export, save_picture, write_frames
+from tiomagic_media.pictures.film import Film, read_film
+from tiomagic_media.pictures.montage import Strip, montage, rate_of
+from tiomagic_media.pictures.sheet import Cell, contact_sheet, grid
+
+if TYPE_CHECKING:
+    from tiomagic_domain.ports import Pictures
+
+
+class PictureMaker:
+    """Makes pictures and files of finished videos; see the port."""
+
+    def contact_sheet(
+        self, video: Path, target: Path, *, count: int, columns: int, width: int, title: str
+    ) -> Path:
+        """Write a PNG of frames with their times; see the port."""
+        _check(count=count, columns=columns, width=width)
+        film = read_film(video)
+        sheet = contact_sheet(film, count=count, columns=columns, width=width, title=title)
+        return save_picture(sheet, target)
+
+    def poster(self, video: Path, target: Path) -> Path:
+        """Write the frame in the middle as PNG; see the port."""
+        film = read_film(video)
+        return save_picture(film.image(len(film.frames) // 2), target)
+
+    def export(
+        self, video: Path, target: Path, *, width: int | None = None, frame: int = -1
+    ) -> Path:
+        """Write a video in another format; see the port."""
+        return export(read_film(video), target, width=width, frame=frame)
+
+    def frames(self, video: Path, folder: Path, *, width: int | None = None) -> Path:
+        """Write all frames as numbered PNG; see the port."""
+        _check(**({} if width is None else {"width": width}))
+        write_frames(read_film(video).scaled(width), folder)
+        return folder
+
+    def grid(
+        self,
+        rows: Sequence[Sequence[Labelled]],
+        target: Path,
+        *,
+        count: int,
+        width: int,
+        title: str,
+    ) -> Path:
+        """Write a PNG of several videos; see the port."""
+        _check(count=count, width=width)
+        cells = [[cell for item in row for cell in _cells(item, count)] for row in rows]
+        return save_picture(grid(cells, width=width, title=title), target)
+
+    def side_by_side(
+        self, rows: Sequence[Sequence[Labelled]], target: Path, *, width: int, title: str
+    ) -> Path:
+        """Write an mp4 of several videos; see the port."""
+        _check(width=width)
+        strips = [
+            # Scaled as they are read: a grid of large films would not fit the memory.
+            [Strip(film=_film(item, width), label=item.label) for item in row]
+            for row in rows
+        ]
+        if not any(strip.film for row in strips for strip in row):
+            raise ValidationError("there is no video to show side by side", code="no_video")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ProcessingError(f"{str(target)!r} cannot be written: {error}") from error
+        frames = montage(strips, width=width, title=title)
+        write_mp4(target, frames, fps=rate_of(strips), recipe={})
+        return target
+
+
+def _film(item: Labelled, width: int) -> Film | None:
+    return None if item.video is None else read_film(item.video).scaled(width)
+
+
+def _cells(item: Labelled, count: int) -> list[Cell]:
+    """Return frames of a video, the first over the label and all others over nothing."""
+    if item.video is None:
+        return [Cell(image=None, label=item.label), *[Cell(image=None)] * (count - 1)]
+    film = read_film(item.video)
+    # A short film repeats frames, so that the columns of a sheet stay in line.
+    shown = even_indices(len(film.frames), count)
+    images = [film.image(index) for index in shown]
+    return [Cell(image=image, label="" if n else item.label) for n, image in enumerate(images)]
+
+
+def _check(**numbers: int) -> None:
+    """Refuse numbers below 1.
+
+    Raises:
+        ValidationError: that names each.
+    """
+    problems = [
+        Problem(field=name, message="must be 1 or more", given=repr(number), nearest=1)
+        for name, number in numbers.items()
+        if number < 1
+    ]
+    if problems:
+        raise ValidationError.of(problems, subject="a picture of a video")
+
+
+if TYPE_CHECKING:
+    _: Pictures = PictureMaker()

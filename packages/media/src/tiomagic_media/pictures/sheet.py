@@ -1,0 +1,121 @@
+"""Pictures of many frames: the contact sheet of one video, and labelled pictures side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from PIL import Image, ImageDraw, ImageFont
+
+from tiomagic_media.decode.frames import even_indices
+from tiomagic_media.pictures.film import Film
+
+PAPER: Final = (250, 250, 248)
+INK: Final = (32, 32, 36)
+FAINT: Final = (120, 120, 126)
+GAP: Final = 12
+"""Pixels between cells, and around all of them."""
+TEXT_SIZE: Final = 15
+"""Pixels; the line is a little higher."""
+LINE: Final = 22
+"""Pixels from one line of text to the next."""
+CELL_WIDTH: Final = 240
+"""Width of a frame in a sheet, in pixels, when nothing else is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One labelled picture of a grid."""
+
+    image: Image.Image | None
+    """None for a cell whose picture is missing; its label says why."""
+    label: str = ""
+
+
+def contact_sheet(
+    film: Film, *, count: int = 12, columns: int = 4, width: int = CELL_WIDTH, title: str = ""
+) -> Image.Image:
+    """Return a picture of frames spread evenly over a video, each with its time.
+
+    The first and the last frame are always among them.
+
+    Args:
+        film: The video.
+        count: Frames wanted, at least 1; a shorter video gives all of its own.
+        columns: Frames in a row, at least 1.
+        width: Of each frame, in pixels.
+        title: Stands above; cut when it is too long.
+    """
+    indices = even_indices(len(film.frames), min(count, len(film.frames)))
+    cells = [
+        Cell(image=film.image(index), label=f"{index / float(film.fps):.2f} s") for index in indices
+    ]
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    return grid(rows, width=width, title=title)
+
+
+def grid(
+    rows: Sequence[Sequence[Cell]], *, width: int = CELL_WIDTH, title: str = ""
+) -> Image.Image:
+    """Return labelled pictures in rows and columns.
+
+    Args:
+        rows: At least one cell in all. Each picture keeps its shape.
+        width: Of each cell, in pixels.
+        title: Stands above; cut when it is too long.
+    """
+    heights = [max((_height(cell, width) for cell in row), default=0) for row in rows]
+    columns = max(len(row) for row in rows)
+    head = LINE + GAP if title else 0
+    size = (
+        GAP + columns * (width + GAP),
+        GAP + head + sum(height + LINE + GAP for height in heights),
+    )
+    sheet = Image.new("RGB", size, PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT_SIZE)
+    if title:
+        draw.text((GAP, GAP), _fitted(title, font, size[0] - 2 * GAP), fill=INK, font=font)
+    top = GAP + head
+    for row, height in zip(rows, heights, strict=True):
+        for column, cell in enumerate(row):
+            left = GAP + column * (width + GAP)
+            _place(sheet, draw, cell, (left, top), (width, height))
+            label = _fitted(cell.label, font, width)
+            draw.text((left, top + height + 3), label, fill=FAINT, font=font)
+        top += height + LINE + GAP
+    return sheet
+
+
+def _place(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    cell: Cell,
+    corner: tuple[int, int],
+    size: tuple[int, int],
+) -> None:
+    if cell.image is None:
+        left, top = corner
+        draw.rectangle((left, top, left + size[0] - 1, top + size[1] - 1), outline=FAINT)
+        return
+    height = _height(cell, size[0])
+    enlarged = size[0] >= 2 * cell.image.width
+    how = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS
+    sheet.paste(cell.image.convert("RGB").resize((size[0], height), how), corner)
+
+
+def _height(cell: Cell, width: int) -> int:
+    if cell.image is None:
+        return width * 9 // 16
+    return max(1, math.ceil(cell.image.height * width / cell.image.width))
+
+
+def _fitted(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+    """Return the text as one line, its end replaced by dots when it is wider than that."""
+    line = " ".join(text.split())
+    if font.getlength(line) <= width:
+        return line
+    while line and font.getlength(f"{line}…") > width:
+        line = line[:-1]
+    return f"{line.rstrip()}…"

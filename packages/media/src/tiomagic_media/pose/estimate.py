@@ -1,0 +1,114 @@
+"""Skeletons from a video of somebody moving.
+
+One person is followed: the largest in the first frame that shows anybody, and from then on whoever
+overlaps most with where that person was; when nobody does, the largest again. A frame that shows
+nobody is black; nothing is carried over from its neighbours.
+
+VACE's own annotator draws everybody whom it finds. Here it is one person, because pose guidance has
+one picture of one character: passers-by would be drawn as further bodies for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
+from tiomagic_domain.errors import GenerationError
+from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_media.pose.models import PoseModels, find_pose_models
+from tiomagic_media.pose.networks import Detector, Estimator, Pose, area, overlap
+from tiomagic_media.pose.openpose_drawing import draw_skeleton
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["PoseModels", "estimate_skeletons", "find_pose_models", "follow_poses"]
+
+_SAME_PERSON = 0.1
+"""Least overlap with the last frame's box; people move less than their own width between two."""
+
+
+def estimate_skeletons(
+    frames: NDArray[np.uint8],
+    *,
+    progress: ProgressSink,
+    cancel: CancelToken,
+    models: PoseModels | None,
+    hands: bool = False,
+    face: bool = True,
+    order: ColourOrder = ColourOrder.RGB,
+) -> NDArray[np.uint8]:
+    """Return the skeletons of the person in a video, in OpenPose's colours on black.
+
+    Args:
+        frames: uint8, (T, H, W, 3), 0-255, RGB.
+        progress: Told each frame that is done, as ``preparing``.
+        cancel: Asked before each frame.
+        models: The two networks; None to look for them as ``find_pose_models`` does.
+        hands: Draw the fingers. Off, because the annotator of the VACE models leaves them out.
+        face: Draw the face's outline.
+        order: Of the colours, as the model reads them.
+
+    Returns:
+        uint8, (T, H, W, 3), of the same size.
+
+    Raises:
+        GenerationError: when no frame shows anybody.
+        GenerationCanceledError: when the job was asked to stop.
+        MissingDependencyError: when the extra ``pose`` is not installed.
+        ConfigurationError: when the networks are not there or of another kind.
+    """
+    height, width = frames.shape[1:3]
+    skeletons = np.zeros_like(frames)
+    poses = follow_poses(frames, progress=progress, cancel=cancel, models=models)
+    for index, pose in enumerate(poses):
+        if pose is not None:
+            skeletons[index] = draw_skeleton(
+                pose, width, height, hands=hands, face=face, order=order
+            )
+    return skeletons
+
+
+def follow_poses(
+    frames: NDArray[np.uint8],
+    *,
+    progress: ProgressSink,
+    cancel: CancelToken,
+    models: PoseModels | None,
+) -> Iterator[Pose | None]:
+    """Give the pose of the followed person in each frame, None where nobody is seen.
+
+    Takes and raises what ``estimate_skeletons`` does; that nobody was found is said at the end.
+    """
+    found = models or find_pose_models()
+    detect, estimate = Detector(found.detector), Estimator(found.pose)
+    last: NDArray[np.float32] | None = None
+    for index, frame in enumerate(frames):
+        cancel.raise_if_canceled()
+        box = _followed(detect(frame), last)
+        yield estimate(frame, box) if box is not None else None
+        last = last if box is None else box
+        progress(Progress(phase=Phase.PREPARING, step=index + 1, steps=len(frames)))
+    if last is None:
+        raise GenerationError(
+            f"nobody was found in the {len(frames)} frames of the guiding video; "
+            "give a video that shows a person, or the skeletons themselves as pose_video",
+            code="nobody_found",
+        )
+
+
+def _followed(
+    boxes: NDArray[np.float32], last: NDArray[np.float32] | None
+) -> NDArray[np.float32] | None:
+    if not len(boxes):
+        return None
+    chosen = int(np.argmax([area(box) for box in boxes]))
+    if last is not None:
+        shared = [overlap(box, last) for box in boxes]
+        nearest = int(np.argmax(shared))
+        chosen = nearest if shared[nearest] >= _SAME_PERSON else chosen
+    person: NDArray[np.float32] = boxes[chosen]
+    return person

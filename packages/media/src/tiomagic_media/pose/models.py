@@ -1,0 +1,122 @@
+"""Where the two networks of the pose estimator come from.
+
+They are those that the pose-guided models were trained with: a YOLOX detector and the DWPose
+estimator, both as ONNX, which is data and not code (unlike a pickle). They are looked for in the
+folder that the setting names, else fetched from the Hugging Face hub at one commit, and what comes
+is compared with the digests written here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tiomagic_domain.errors import APIError, ConfigurationError, ProcessingError
+from tiomagic_media.extras import missing
+from tiomagic_media.fetch.hub_telemetry import without_telemetry
+from tiomagic_media.fetch.retry import retrying
+
+FOLDER_VARIABLE = "TIOMAGIC_POSE_MODELS"
+"""Environment variable with a folder that holds both files under their names."""
+
+FETCH_AGAIN_S = 60.0
+"""Seconds after which a failed download is not begun again. Each attempt takes up where the last
+one stopped."""
+
+REPOSITORY = "yzd-v/DWPose"
+REVISION = "1a7144101628d69ee7a3768d1ee3a094070dc388"
+DETECTOR_FILE = "yolox_l.onnx"
+POSE_FILE = "dw-ll_ucoco_384.onnx"
+
+DIGESTS = {
+    DETECTOR_FILE: "7860ae79de6c89a3c1eb72ae9a2756c0ccfbe04b7791bb5880afabd97855a411",
+    POSE_FILE: "724f4ff2439ed61afb86fb8a1951ec39c6220682803b4a8bd4f598cd913b1843",
+}
+"""SHA-256 of the files at the pinned commit: 217 MB and 134 MB, Apache-2.0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseModels:
+    """The two ONNX files of the estimator."""
+
+    detector: Path
+    """YOLOX over the 80 COCO classes: where people are."""
+    pose: Path
+    """133 COCO-WholeBody points with SimCC outputs: how one of them stands."""
+
+
+def find_pose_models(folder: Path | None = None) -> PoseModels:
+    """Return the files from a folder, or from the hub when no folder is named.
+
+    Args:
+        folder: Holds both files; None for the one in ``TIOMAGIC_POSE_MODELS``.
+
+    Raises:
+        ConfigurationError: when a named folder lacks one of them.
+        MissingDependencyError: when they have to be fetched and the extra is not installed.
+        APIError: when they cannot be fetched.
+    """
+    named = os.environ.get(FOLDER_VARIABLE)
+    if folder is None and named:
+        folder = Path(named).expanduser()
+    if folder is not None:
+        return PoseModels(detector=_inside(folder, DETECTOR_FILE), pose=_inside(folder, POSE_FILE))
+    return PoseModels(detector=_fetched(DETECTOR_FILE), pose=_fetched(POSE_FILE))
+
+
+def _inside(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{FOLDER_VARIABLE} names {str(folder)!r}, which has no file {name!r}; "
+            f"get it from the repository {REPOSITORY} of the Hugging Face hub",
+            details={"folder": str(folder), "file": name},
+        )
+    return path
+
+
+def _fetched(name: str) -> Path:
+    try:
+        from huggingface_hub import hf_hub_download  # Heavy, and an extra.
+    except ImportError as error:
+        raise missing("pose", module="huggingface_hub") from error
+    fetched = retrying(f"the pose model {name}", _may_pass, within_s=FETCH_AGAIN_S)
+    try:
+        with without_telemetry():
+            path = Path(fetched(hf_hub_download, REPOSITORY, name, revision=REVISION))
+    except (OSError, ValueError, RuntimeError) as error:
+        # The hub's own errors are among these: HTTP errors and offline mode are OSErrors.
+        raise APIError(
+            f"the pose model {name} cannot be fetched from the Hugging Face hub; with the file "
+            f"on this machine, name its folder in {FOLDER_VARIABLE}",
+            details={"repository": REPOSITORY, "revision": REVISION, "file": name},
+            retryable=True,
+        ) from error
+    check_digest(path, DIGESTS[name])
+    return path
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Return True for a network in trouble; offline by choice is offline."""
+    from huggingface_hub import constants
+
+    return isinstance(error, OSError) and not constants.HF_HUB_OFFLINE
+
+
+def check_digest(path: Path, expected: str) -> None:
+    """Compare a fetched file with the digest that is written here.
+
+    Raises:
+        ProcessingError: when they differ: the file is damaged or not the one that was pinned.
+    """
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise ProcessingError(
+            f"the pose model {path.name} is not the file that this version knows; "
+            "delete it from the hub's cache and try again",
+            details={"expected": expected, "found": found},
+            code="wrong_digest",
+        )

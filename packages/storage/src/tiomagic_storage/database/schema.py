@@ -1,0 +1,133 @@
+"""Brings a database to the schema that this version needs.
+
+A fresh database gets its tables straight from ``tables.py`` and the newest revision's name; one
+that is behind is moved by Alembic, which nobody else has to import. A test holds the two ways
+together: the migrated schema is the one of ``tables.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, func, inspect, select, text
+
+from tiomagic_domain.errors import ConfigurationError
+from tiomagic_storage.database import search_index
+from tiomagic_storage.database.engine import Database
+from tiomagic_storage.database.errors import translated
+from tiomagic_storage.database.tables import VERSION_TABLE, metadata
+
+HEAD = "0003"
+"""The newest revision. A test compares it with the files of ``migrations/versions``."""
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+
+# Any number that other applications in the same database are unlikely to use.
+_ADVISORY_LOCK = 0x7710_3A61
+
+
+def ensure_current(database: Database) -> None:
+    """Create or update the tables, unless they are as they should be. Safe to run at once in many.
+
+    Raises:
+        ConfigurationError: when the database is newer than this version, or not usable.
+        ProcessingError: when another process holds it for too long.
+    """
+    with translated(database.place, opening=True), database.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            _use_wal(connection)
+        if _revision(connection) == HEAD:
+            return
+        with _alone(connection):
+            # Another process may have done it while this one waited.
+            found = _revision(connection)
+            if found is None:
+                _create(connection)
+            elif found != HEAD:
+                upgrade(connection, database.place)
+
+
+def upgrade(
+    connection: Connection, place: str, migrations: Path = MIGRATIONS, revision: str = "head"
+) -> None:
+    """Run the migrations that a database lacks, in the transaction that is open.
+
+    Args:
+        connection: To the database.
+        place: The database's name for people.
+        migrations: Folder of the migrations.
+        revision: How far to go.
+
+    Raises:
+        ConfigurationError: when the database has a revision that is not among the migrations.
+    """
+    # Alembic costs more time to import than to open a database that is current.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    found = _revision(connection)
+    if found and found not in known:
+        raise ConfigurationError(
+            f"the database {place} has the schema {found!r}, which this version of tiomagic does "
+            f"not know (its own is {HEAD!r}): a newer version has been here. Install that one, or "
+            "name another place in TIOMAGIC_DATABASE_URL",
+            details={"database": place, "found": found, "known": HEAD},
+            code="database_newer",
+        )
+    command.upgrade(config, revision)
+
+
+def _use_wal(connection: Connection) -> None:
+    """Let readers and the one writer not wait for each other. Kept in the file.
+
+    Two processes that switch a fresh file at the same moment block one another, and SQLite then
+    answers "busy" to one of them at once, whatever its timeout: the engine asks again.
+    """
+    connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+
+
+def _revision(connection: Connection) -> str | None:
+    """Return the stored revision; "" before the first migration, None for a fresh database."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608
+    return "" if found is None else str(found)
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection, checkfirst=False)
+    search_index.create(connection)
+    # The table is Alembic's own, written here as Alembic writes it.
+    connection.execute(
+        text(
+            f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL, "
+            f"CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num))"
+        )
+    )
+    connection.execute(
+        text(f"INSERT INTO {VERSION_TABLE} (version_num) VALUES (:head)"),  # noqa: S608
+        {"head": HEAD},
+    )
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Hold everybody else back, and keep all of the block or nothing."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("BEGIN")
+        connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+    try:
+        yield
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK")
+        raise
+    connection.exec_driver_sql("COMMIT")

@@ -1,0 +1,173 @@
+"""How jobs are found by their tags and by the words of their prompts, fast.
+
+==============  =====================================  =======================================
+                SQLite                                 PostgreSQL
+==============  =====================================  =======================================
+tags            the table ``tiomagic_tags``, kept by   the same
+                triggers
+prompts         an FTS5 index of three characters in   a trigram index (``pg_trgm``), or none
+                a row, kept by triggers                where the extension cannot be had
+==============  =====================================  =======================================
+
+An index gives candidates; the prompt itself decides. Words of one or two characters, and words that
+are in very many prompts, are looked for from the newest job on, where they are soon met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import ColumnElement, Select, column, func, literal_column, select, table
+
+from tiomagic_storage.database.tables import jobs, stored_text
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from tiomagic_domain.jobs.job import JobQuery
+
+FEW: Final = 1000
+"""Candidates that are read one by one and sorted. At 100,000 jobs, finding the newest 50 of more
+than these takes less when all jobs are looked at in order: 50 are met within the newest 5,000."""
+
+_GRAM: Final = 3
+"""Characters in a row that the index knows."""
+
+_MOST_GRAMS: Final = 12
+"""Of a long text so many are looked up; the prompt decides on the rest."""
+
+_SQLITE: Final = (
+    """CREATE TRIGGER tiomagic_tags_added AFTER INSERT ON tiomagic_jobs
+    WHEN new.tags <> '[]' BEGIN
+        INSERT INTO tiomagic_tags (tag, creation_time, job_id)
+        SELECT value, new.creation_time, new.job_id FROM json_each(new.tags);
+    END""",
+    """CREATE TRIGGER tiomagic_tags_changed AFTER UPDATE OF tags ON tiomagic_jobs
+    WHEN new.tags <> old.tags BEGIN
+        DELETE FROM tiomagic_tags WHERE job_id = old.job_id;
+        INSERT INTO tiomagic_tags (tag, creation_time, job_id)
+        SELECT value, new.creation_time, new.job_id FROM json_each(new.tags);
+    END""",
+    """CREATE TRIGGER tiomagic_tags_deleted AFTER DELETE ON tiomagic_jobs
+    WHEN old.tags <> '[]' BEGIN
+        DELETE FROM tiomagic_tags WHERE job_id = old.job_id;
+    END""",
+    # Rowids of a table without an integer key change when somebody runs VACUUM: the jobs get
+    # numbers that stay. The index keeps no copy of the prompts, only which job has which three
+    # characters in a row, in any case.
+    """CREATE TABLE tiomagic_prompts (
+        number INTEGER PRIMARY KEY, job_id VARCHAR NOT NULL UNIQUE
+    )""",
+    """CREATE VIRTUAL TABLE tiomagic_prompts_text
+    USING fts5(prompt, content='', detail='none', tokenize='trigram')""",
+    """CREATE TRIGGER tiomagic_prompts_added AFTER INSERT ON tiomagic_jobs BEGIN
+        INSERT INTO tiomagic_prompts (job_id) VALUES (new.job_id);
+        INSERT INTO tiomagic_prompts_text (rowid, prompt)
+        SELECT number, new.prompt FROM tiomagic_prompts WHERE job_id = new.job_id;
+    END""",
+    """CREATE TRIGGER tiomagic_prompts_changed AFTER UPDATE OF prompt ON tiomagic_jobs
+    WHEN new.prompt <> old.prompt BEGIN
+        INSERT INTO tiomagic_prompts_text (tiomagic_prompts_text, rowid, prompt)
+        SELECT 'delete', number, old.prompt FROM tiomagic_prompts WHERE job_id = old.job_id;
+        INSERT INTO tiomagic_prompts_text (rowid, prompt)
+        SELECT number, new.prompt FROM tiomagic_prompts WHERE job_id = old.job_id;
+    END""",
+    """CREATE TRIGGER tiomagic_prompts_deleted AFTER DELETE ON tiomagic_jobs BEGIN
+        INSERT INTO tiomagic_prompts_text (tiomagic_prompts_text, rowid, prompt)
+        SELECT 'delete', number, old.prompt FROM tiomagic_prompts WHERE job_id = old.job_id;
+        DELETE FROM tiomagic_prompts WHERE job_id = old.job_id;
+    END""",
+)
+
+_POSTGRESQL: Final = (
+    """CREATE FUNCTION tiomagic_keep_tags() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_OP <> 'INSERT' THEN
+            DELETE FROM tiomagic_tags WHERE job_id = old.job_id;
+        END IF;
+        IF TG_OP <> 'DELETE' THEN
+            INSERT INTO tiomagic_tags (tag, creation_time, job_id)
+            SELECT value, new.creation_time, new.job_id
+            FROM jsonb_array_elements_text(new.tags::jsonb);
+        END IF;
+        RETURN NULL;
+    END $$""",
+    """CREATE TRIGGER tiomagic_tags_added AFTER INSERT ON tiomagic_jobs
+    FOR EACH ROW WHEN (new.tags <> '[]') EXECUTE FUNCTION tiomagic_keep_tags()""",
+    """CREATE TRIGGER tiomagic_tags_changed AFTER UPDATE OF tags ON tiomagic_jobs
+    FOR EACH ROW WHEN (new.tags <> old.tags) EXECUTE FUNCTION tiomagic_keep_tags()""",
+    """CREATE TRIGGER tiomagic_tags_deleted AFTER DELETE ON tiomagic_jobs
+    FOR EACH ROW WHEN (old.tags <> '[]') EXECUTE FUNCTION tiomagic_keep_tags()""",
+    # The extension comes with PostgreSQL, but who may not create it searches without an index.
+    """DO $$ BEGIN
+        CREATE EXTENSION IF NOT EXISTS pg_trgm;
+        CREATE INDEX tiomagic_jobs_by_prompt ON tiomagic_jobs
+        USING gin (lower(prompt) gin_trgm_ops);
+    EXCEPTION
+        WHEN insufficient_privilege OR feature_not_supported OR undefined_file OR undefined_object
+        THEN NULL;
+    END $$""",
+)
+
+STATEMENTS: Final[Mapping[str, tuple[str, ...]]] = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}
+
+
+_ASKED_FOR: Final = (
+    *("job_id", "status", "feature", "model", "provider", "creation_time", "prompt", "queue"),
+    "idempotency_key",
+)
+"""The columns that conditions and order need."""
+
+_prompts = table("tiomagic_prompts", column("number"), column("job_id"))
+_text = table("tiomagic_prompts_text", column("rowid"))
+
+
+def few_candidates(connection: Connection, query: JobQuery) -> Select[Any] | None:
+    """Return the statement for the jobs that the index proposes, when they are few.
+
+    Returns:
+        What of the jobs can be asked for, unordered and without the long columns; None when they
+        are to be found by looking at prompts in order, or when the database plans that by itself.
+    """
+    if connection.dialect.name != "sqlite":
+        return None
+    for entries, wanted in _proposals(query):
+        some = entries.limit(FEW + 1).subquery()
+        if connection.execute(select(func.count()).select_from(some)).scalar_one() <= FEW:
+            return select(*(jobs.c[name] for name in _ASKED_FOR)).where(wanted)
+    return None
+
+
+def _proposals(query: JobQuery) -> Iterator[tuple[Select[Any], ColumnElement[bool]]]:
+    """Give what an index has for a query, and the condition that its jobs meet."""
+    if grams := _expression(query.terms):
+        matching = select(_text.c.rowid).where(_matches(grams))
+        proposed = select(_prompts.c.job_id).where(_prompts.c.number.in_(matching))
+        yield matching, jobs.c.job_id.in_(proposed)
+    if query.tag is not None and query.status is not None:
+        # A tag may be on half of all jobs, and few jobs are queued or running.
+        wanted = jobs.c.status.in_(sorted(status.value for status in query.status))
+        yield select(jobs.c.status).where(wanted), wanted
+
+
+def _matches(wanted: str) -> ColumnElement[bool]:
+    return literal_column("tiomagic_prompts_text").op("MATCH", is_comparison=True)(wanted)
+
+
+def _expression(terms: tuple[str, ...]) -> str:
+    """Return what FTS5 is asked for: pieces of three characters that cover the longer words."""
+    grams = dict.fromkeys(
+        word[place : place + _GRAM]
+        for word in map(stored_text, terms)
+        for place in {*range(0, len(word) - _GRAM + 1, _GRAM), len(word) - _GRAM}
+        if place >= 0
+    )
+    quoted = [gram.replace('"', '""') for gram in list(grams)[:_MOST_GRAMS]]
+    return " AND ".join(f'"{gram}"' for gram in quoted)
+
+
+def create(connection: Connection) -> None:
+    """Make them in a database that has the tables and no jobs yet."""
+    for statement in STATEMENTS[connection.dialect.name]:
+        connection.exec_driver_sql(statement)

@@ -1,0 +1,73 @@
+"""Where a SQLite database lies, and that it is for its owner alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import sys
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.files.owner_only import FILE_MODE, close_to_others
+
+EXAMPLES = "sqlite:///.tiomagic/jobs.db or postgresql://user:password@host/database"
+
+_URL: Final = re.compile(
+    r"sqlite(?:\+pysqlite)?://(?:/(?P<path>[^?]*))?(?P<query>\?.*)?", re.DOTALL | re.IGNORECASE
+)
+
+
+def path_of_url(url: str) -> Path | None:
+    """Return the absolute path that a SQLite URL names; None for a URL of another kind.
+
+    In the URL a character of the path may be written as ``%`` and two hexadecimal digits, and a
+    question mark and a percent sign have to be: ``%3F`` and ``%25``. Bytes that are no text are
+    written so as well.
+
+    Raises:
+        ConfigurationError: when it names no file.
+    """
+    parts = _URL.fullmatch(url)
+    if parts is None:
+        return None
+    name = unquote(parts["path"] or "", errors="surrogateescape")
+    if parts["query"] and not name.startswith("file:"):
+        raise ConfigurationError(
+            "the database URL goes on behind a question mark. In a path it is written as %3F; "
+            "options are none to be set there",
+            code="database_url",
+        )
+    if name in {"", ":memory:"} or name.startswith("file:"):
+        raise ConfigurationError(
+            "jobs are kept in a file that several processes share; the database URL should look "
+            f"like {EXAMPLES}",
+            code="database_url",
+        )
+    # Absolute from the start: a later change of the working directory must not change the file.
+    return Path(name).expanduser().absolute()
+
+
+def make_file(path: Path) -> None:
+    """Make an empty database that only its owner may read, or close one that is there to others.
+
+    SQLite gives the files beside it the same permissions. What cannot be made or closed is left to
+    SQLite, which says why better.
+    """
+    with contextlib.suppress(OSError):
+        try:
+            _make(path)
+        except FileExistsError:
+            for each in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+                close_to_others(each)
+
+
+def _make(path: Path) -> None:
+    if sys.platform == "linux":
+        # Never opened by us: closing a file takes away the locks that SQLite has on it.
+        os.mknod(path, FILE_MODE | stat.S_IFREG)
+    else:  # pragma: no cover - the tests run on Linux.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE))

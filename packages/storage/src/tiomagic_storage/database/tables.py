@@ -1,0 +1,236 @@
+"""The tables, and the functions between a job or a lease and its row.
+
+What is asked for in queries has a column of its own; open-ended data (arguments, facts) is JSON in
+text, which is the same in every database. Times are UTC in a text of fixed width: they sort as
+they passed, whatever zone they came in, and a person can read them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
+
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.progress import Progress
+
+VERSION_TABLE = "tiomagic_schema"
+"""Holds the revision of the schema, under a name that no other application's migrations use."""
+
+metadata: MetaData = MetaData()
+
+# Ids and times are compared byte by byte, not by the rules of a language.
+_BYTEWISE = String().with_variant(String(collation="C"), "postgresql")
+
+# The order is that of use: SQLite reads a row from its start, and a search in the prompts never
+# touches the long columns behind.
+jobs: Table = Table(
+    "tiomagic_jobs",
+    metadata,
+    Column("job_id", _BYTEWISE, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("feature", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("provider", String, nullable=False),
+    Column("creation_time", _BYTEWISE, nullable=False),
+    Column("last_updated", _BYTEWISE, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("required_args", Text, nullable=False),
+    Column("optional_args", Text, nullable=False),
+    Column("call_id", String),
+    Column("message", Text, nullable=False),
+    Column("progress", Text),
+    Column("result_video", Text),
+    Column("error", Text),
+    Column("error_code", String),
+    Column("facts", Text, nullable=False),
+    # Behind what 0001 had, as an upgraded database has them. The defaults are those of old jobs.
+    Column("queue", String),
+    Column("retry", Integer, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("tags", Text, nullable=False, server_default="[]"),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("started_at", _BYTEWISE),
+    Column("ended_at", _BYTEWISE),
+    Column("idempotency_key", _BYTEWISE),
+    # One index a filter, each already in the order of the listing: the newest 50 of any filter
+    # are read from the index's end and nothing is sorted, however many jobs there are.
+    Index("tiomagic_jobs_by_time", "creation_time"),
+    Index("tiomagic_jobs_by_status", "status", "creation_time"),
+    Index("tiomagic_jobs_by_feature", "feature", "creation_time"),
+    Index("tiomagic_jobs_by_model", "model", "creation_time"),
+    Index("tiomagic_jobs_by_provider", "provider", "creation_time"),
+    # A worker asks for the oldest of one status in its queue.
+    Index("tiomagic_jobs_by_queue", "queue", "status", "creation_time"),
+    # Most jobs have none, and both databases take any number of those.
+    Index("tiomagic_jobs_by_key", "idempotency_key", unique=True),
+)
+
+# The tags once more, one a row and in the order of the listing. The database itself keeps them as
+# the column says (see ``searching.py``), so that a job is still written by a single statement.
+tags: Table = Table(
+    "tiomagic_tags",
+    metadata,
+    Column("tag", _BYTEWISE, primary_key=True),
+    Column("creation_time", _BYTEWISE, primary_key=True),
+    Column("job_id", _BYTEWISE, primary_key=True),
+    Index("tiomagic_tags_by_job", "job_id"),
+)
+
+leases: Table = Table(
+    "tiomagic_leases",
+    metadata,
+    Column("name", _BYTEWISE, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("beat", Integer, nullable=False),
+    Column("mark", String, nullable=False),
+    Column("renewed_at", _BYTEWISE, nullable=False),
+)
+
+
+def stored_time(moment: datetime) -> str:
+    """Return a moment as it is stored: UTC, always 32 characters, sorting in time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def stored_text(text: str) -> str:
+    """Return text that every database takes.
+
+    Messages may carry file names with bytes that are no characters, and PostgreSQL refuses NUL:
+    such parts are written as escapes, since a message with an escape is better than none.
+    """
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def to_row(job: Job) -> dict[str, Any]:
+    """Return the row of a job.
+
+    Raises:
+        ProcessingError: when its arguments or facts are not plain data.
+    """
+    return {
+        "job_id": job.job_id,
+        "version": job.version,
+        "status": job.status.value,
+        "feature": job.feature.value,
+        "model": job.model,
+        "provider": job.provider,
+        "creation_time": stored_time(job.creation_time),
+        "last_updated": stored_time(job.last_updated),
+        "prompt": stored_text(str(job.required_args.get("prompt", ""))),
+        "required_args": _dumped(job, job.required_args),
+        "optional_args": _dumped(job, job.optional_args),
+        "call_id": job.call_id,
+        "message": stored_text(job.message),
+        "progress": None if job.progress is None else _dumped(job, job.progress.to_dict()),
+        "result_video": job.result_video,
+        "error": None if job.error is None else stored_text(job.error),
+        "error_code": job.error_code,
+        "facts": _dumped(job, job.facts),
+        "queue": job.queue,
+        "retry": job.retry,
+        "attempt": job.attempt,
+        "tags": json.dumps([stored_text(tag) for tag in job.tags]),
+        "note": stored_text(job.note),
+        "started_at": _stored_time(job.started_at),
+        "ended_at": _stored_time(job.ended_at),
+        "idempotency_key": job.idempotency_key,
+    }
+
+
+_TEXTS = (
+    *("job_id", "model", "provider", "call_id", "message", "result_video", "error"),
+    *("error_code", "queue", "note"),
+)
+"""Columns that hold text or nothing; SQLite keeps whatever is written into them."""
+
+
+def from_row(row: Mapping[Any, Any]) -> Job:
+    """Return the job of a row.
+
+    Raises:
+        ProcessingError: when the row holds what this version does not understand.
+    """
+    try:
+        progress = row["progress"]
+        for name in _TEXTS:
+            if not isinstance(row[name], str | None):
+                raise TypeError(f"{name} is not text")
+        return Job(
+            job_id=row["job_id"],
+            feature=Feature(row["feature"]),
+            model=row["model"],
+            provider=row["provider"],
+            creation_time=_moment(row["creation_time"]),
+            last_updated=_moment(row["last_updated"]),
+            status=JobStatus(row["status"]),
+            required_args=_object(row["required_args"]),
+            optional_args=_object(row["optional_args"]),
+            call_id=row["call_id"],
+            message=row["message"],
+            progress=None if progress is None else Progress.from_dict(json.loads(progress)),
+            result_video=row["result_video"],
+            error=row["error"],
+            error_code=row["error_code"],
+            facts=_object(row["facts"]),
+            queue=row["queue"],
+            retry=row["retry"],
+            attempt=row["attempt"],
+            tags=_words(row["tags"]),
+            note=row["note"],
+            started_at=_time(row["started_at"]),
+            ended_at=_time(row["ended_at"]),
+            idempotency_key=row["idempotency_key"],
+            version=row["version"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ProcessingError(
+            f"the stored job {row['job_id']!r} cannot be read ({error}); it was changed by hand, "
+            "or written by a newer version of tiomagic",
+            details={"job_id": row["job_id"]},
+        ) from error
+
+
+def _stored_time(moment: datetime | None) -> str | None:
+    return None if moment is None else stored_time(moment)
+
+
+def _time(stored: str | None) -> datetime | None:
+    return None if stored is None else _moment(stored)
+
+
+def _moment(stored: str) -> datetime:
+    moment = datetime.fromisoformat(stored)
+    if moment.utcoffset() is None:  # It could be compared with no other moment.
+        raise ValueError(f"the time {stored!r} has no zone")
+    return moment
+
+
+def _object(stored: str) -> dict[str, Any]:
+    found = json.loads(stored)
+    if not isinstance(found, dict):
+        raise TypeError(f"an object was expected, not {type(found).__name__}")
+    return found
+
+
+def _words(stored: str) -> tuple[str, ...]:
+    found = json.loads(stored)
+    if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
+        raise TypeError("the tags are not a list of texts")
+    return tuple(found)
+
+
+def _dumped(job: Job, data: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(data))
+    except (TypeError, ValueError) as error:
+        raise ProcessingError(
+            f"job {job.job_id!r} holds what is not plain data: {error}",
+            details={"job_id": job.job_id},
+        ) from error

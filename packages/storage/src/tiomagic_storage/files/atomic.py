@@ -1,0 +1,218 @@
+"""Files that appear whole or not at all, and locks between processes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.files.durability import is_unsupported, sync_file, sync_folder
+from tiomagic_domain.files.private_folder import open_private, private_folder
+
+LEFTOVER_AGE_S = 60.0
+"""A temporary file younger than this may belong to a writer that has not locked it yet."""
+
+CLAIM_LOOK_S = 0.02
+"""Seconds between two looks at a claim that others hold."""
+
+UNLOCKED_AGE_S = 86_400.0
+"""The same where files cannot be locked."""
+
+_LOG = logging.getLogger("tiomagic.storage")
+_SAID: set[tuple[str, int]] = set()
+
+PART = ".tiomagic-part"
+"""Ends the names of temporary files, and of no file of anybody else."""
+
+if sys.platform == "win32":  # pragma: no cover - the tests run on POSIX.
+    import msvcrt
+
+    def try_lock(descriptor: int) -> bool:
+        """Lock an open file against other processes; False when somebody else has it."""
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def try_lock(descriptor: int) -> bool:
+        """Lock an open file against other processes; False when somebody else has it.
+
+        Raises:
+            OSError: when its file system has no locks.
+        """
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+@contextmanager
+def replacing(target: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
+    """Give a hidden file that takes the target's place when the block ends well.
+
+    When it does not, the hidden file is removed and the target is as it was. A writer that is
+    killed leaves its file unlocked; ``remove_leftovers`` finds it.
+
+    Args:
+        target: Where the content belongs; its folder exists.
+        durable: Bring content and name to the disk before the block is left.
+    """
+    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}{PART}")
+    try:
+        with part.open("xb") as file:
+            try:
+                try_lock(file.fileno())
+            except OSError as error:
+                _go_on(error, part.parent)
+            yield file
+            file.flush()
+            if durable:
+                sync(file, part.parent)
+        part.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):  # The first error is the one to tell.
+            part.unlink(missing_ok=True)
+        raise
+    if durable and not sync_folder(target.parent):
+        _say_once("sync a folder", target.parent)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of writers that are gone."""
+    for part in folder.glob(f".*{PART}"):
+        # A file that cannot be looked at or removed now is in nobody's way.
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime < LEFTOVER_AGE_S:
+                continue
+            if _is_abandoned(part):
+                part.unlink()
+
+
+def _is_abandoned(part: Path) -> bool:
+    """Return whether no living writer has a temporary file."""
+    with part.open("rb") as file:
+        try:
+            return try_lock(file.fileno())
+        except OSError:
+            # Without locks only the age is left; no video is written for a day.
+            return time.time() - part.stat().st_mtime > UNLOCKED_AGE_S
+
+
+def sync(file: IO[bytes], folder: Path) -> None:
+    """Bring the content of a file to the disk, where its file system can do that."""
+    if not sync_file(file.fileno()):
+        _say_once("sync a file", folder)
+
+
+def _go_on(error: OSError, folder: Path) -> None:
+    """Go on without a lock where there is no such thing.
+
+    Raises:
+        OSError: the same, when it is another error.
+    """
+    if not is_unsupported(error):
+        raise error
+    _say_once("lock a file", folder)
+
+
+def _say_once(what: str, folder: Path) -> None:
+    """Say once for each file system what it cannot do."""
+    with contextlib.suppress(OSError):
+        device = folder.stat().st_dev
+        if (what, device) not in _SAID:
+            _SAID.add((what, device))
+            _LOG.warning("the drive of %s cannot %s: going on without", folder, what)
+
+
+@contextmanager
+def locked(path: Path, *, timeout_s: float) -> Iterator[None]:
+    """Hold a lock file. It stays when the block ends; the system frees it when the holder dies.
+
+    Raises:
+        TimeoutError: when others hold it for too long.
+    """
+    begun = time.monotonic()
+    with path.open("ab") as file:
+        while not _has_lock(file, path.parent):
+            waited = time.monotonic() - begun
+            if waited > timeout_s:
+                raise TimeoutError(f"{path} has been locked by another process for {waited:.1f} s")
+            time.sleep(0.005)
+        yield
+
+
+def _has_lock(file: IO[bytes], folder: Path) -> bool:
+    try:
+        return try_lock(file.fileno())
+    except OSError as error:
+        _go_on(error, folder)
+        return True
+
+
+@contextmanager
+def claimed(name: str, *, timeout_s: float) -> Iterator[bool]:
+    """Hold a lock of this user for the block; give False when others hold it for too long.
+
+    The system frees it when the holder dies. Its file is gone when nobody needs it. Where there are
+    no locks, everybody gets it.
+
+    Args:
+        name: Of what is held, any text.
+        timeout_s: Seconds to wait at the most; 0 for a look.
+    """
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    deadline = time.monotonic() + timeout_s
+    try:
+        path = private_folder() / f"{digest}.lock"
+        held = _hold(path, deadline)
+    except (OSError, ProcessingError):
+        yield True  # Twice fetched is better than not at all.
+        return
+    try:
+        yield held is not None
+    finally:
+        if held is not None:
+            # While it is held: who waits for this file sees that it is gone, and makes a new one.
+            with contextlib.suppress(OSError):
+                path.unlink()
+            os.close(held)
+
+
+def _hold(path: Path, deadline: float) -> int | None:
+    """Return a descriptor of the lock file that has the name, locked; None when time is up."""
+    while True:
+        descriptor = open_private(path)
+        try:
+            is_ours = try_lock(descriptor)
+            if is_ours and _is_at(path, descriptor):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        if is_ours:
+            continue  # Whoever held it has taken the file away.
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(CLAIM_LOOK_S)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

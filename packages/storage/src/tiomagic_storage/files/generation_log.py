@@ -1,0 +1,131 @@
+"""The log in the working directory: a view of the newest jobs for people and old scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.jobs.job import JobQuery
+from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_storage.files.atomic import locked, remove_leftovers, replacing
+from tiomagic_storage.files.legacy_log import import_jobs, look_at_log
+
+LOCK_TIMEOUT_S = 10.0
+"""A refresh takes some ten milliseconds; whoever waits so long waits for a stopped process."""
+
+KEPT = ".1.0.0"
+"""In the name under which the log of 1.0.0 is kept, before its ending."""
+
+
+class GenerationLog:
+    """Mirrors the newest jobs as ``{"jobs": [job dict, …]}``, the newest last, as 1.0.0 did.
+
+    A file that 1.0.0 has written under the name is taken into the repository once and kept beside,
+    as ``generation_log.1.0.0.json``. A file of another program stays, and no log is written.
+
+    Args:
+        path: The file, such as ``generation_log.json``; its folder exists.
+        repository: Where the jobs are kept.
+        limit: How many jobs the file shows at the most.
+    """
+
+    def __init__(self, path: Path, repository: JobRepository, limit: int = 200) -> None:
+        self._path = path.absolute()
+        self._repository = repository
+        self._limit = limit
+        self._said = False
+
+    def refresh(self) -> None:
+        """Replace the file by what is stored now.
+
+        The jobs are read under the lock that the file is replaced under, so that of several
+        processes the one that writes last is also the one that has read last.
+
+        Raises:
+            ProcessingError: when the file cannot be replaced, or is another program's; it is as it
+                was. The jobs are safe in the repository, so this is worth a line in a log and no
+                more. Another program's file is said once.
+        """
+        try:
+            if self._said and not look_at_log(self._path).is_ours:
+                return
+            # Before the lock: to open a repository may mean to take over an old log.
+            self._repository.list(JobQuery(limit=0))
+            with self._locked():
+                self._take_over()
+                jobs = self._repository.list(JobQuery(limit=self._limit))
+                oldest_first = [job.to_dict() for job in reversed(jobs)]
+                content = json.dumps({"jobs": oldest_first}, indent=1)
+                remove_leftovers(self._path.parent)
+                # Without fsync: after a power cut the next change writes it again.
+                with replacing(self._path, durable=False) as file:
+                    file.write(content.encode("ascii"))
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def take_over(self) -> int:
+        """Take the jobs of a log of 1.0.0 into the repository, and keep the file beside.
+
+        Returns:
+            How many jobs are new; 0 where there is no such file.
+
+        Raises:
+            ProcessingError: when the file cannot be kept, or is another program's.
+        """
+        try:
+            if look_at_log(self._path).is_ours:
+                return 0  # The usual case: nothing is locked, and no lock file made.
+            with self._locked():
+                return self._take_over()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _take_over(self) -> int:
+        found = look_at_log(self._path)
+        if found.is_ours:
+            return 0
+        if not found.old_jobs:
+            self._said = True
+            raise ProcessingError(
+                f"{self._path} is another program's file: it stays as it is, and no log of the "
+                "jobs is written. Rename it if you want one",
+                details={"path": str(self._path)},
+                code="generation_log",
+            )
+        new = import_jobs(found.old_jobs, self._repository)
+        # Only then: after a crash in between, the same jobs are found to be there.
+        _rename(self._path, f"{self._path.stem}{KEPT}")
+        return new
+
+    def _locked(self) -> AbstractContextManager[None]:
+        lock = self._path.with_name(f".{self._path.name}.lock")
+        return locked(lock, timeout_s=LOCK_TIMEOUT_S)
+
+    def _unwritable(self, error: OSError) -> ProcessingError:
+        return ProcessingError(
+            f"the log {self._path} cannot be written: {error.strerror or error}",
+            details={"path": str(self._path)},
+            code="generation_log",
+        )
+
+
+def _rename(path: Path, stem: str) -> None:
+    """Give a file another name, and never that of a file that is there.
+
+    Raises:
+        OSError: when it cannot be renamed.
+    """
+    number = 1
+    while True:
+        target = path.with_name(f"{stem}{f'-{number}' if number > 1 else ''}{path.suffix}")
+        number += 1
+        try:
+            # To make the name and to find that it is free is one act.
+            os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            continue
+        path.replace(target)
+        return

@@ -1,0 +1,167 @@
+"""The log of tiomagic 1.0.0: recognised, read, and taken into the database as history.
+
+There it was the only place of the jobs, rewritten whole by each one::
+
+    {"jobs": [{"job_id": …, "feature": …, "model": …, "provider": …, "creation_time": …,
+               "last_updated": …, "error": …, "generation": {"call_id": …, "status": …, …}}, …]}
+
+Ours has the same name and form, and more fields in each job.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from tiomagic_domain.errors import ResourceNotFoundError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.jobs.status import TERMINAL, JobStatus
+from tiomagic_domain.ports.job_repository import JobRepository
+
+IMPORTED: Final = "imported_from"
+"""The fact of a job that came from such a log."""
+OLD_VERSION: Final = "tiomagic 1.0.0"
+
+_BEGIN: Final = b'{\n "jobs": ['
+_ID: Final = b'\n   "job_id": '
+_VERSION: Final = b'\n   "version": '
+_LONG: Final = 10_000
+"""Characters of a value beyond which it is a picture in the text of a data URL, and no setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lies under the name of the log."""
+
+    is_ours: bool
+    """True for a file that may be replaced: our own, an empty one, or none."""
+    old_jobs: tuple[Mapping[str, Any], ...] = ()
+    """Entries of 1.0.0; with none, and a file that is not ours, it is another program's."""
+
+
+def look_at_log(path: Path) -> Found:
+    """Return whose file has the name of the log.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return Found(is_ours=True)
+    # What we write is recognised without being parsed: within a text no line begins.
+    if content.startswith(_BEGIN) and content.count(_ID) == content.count(_VERSION):
+        return Found(is_ours=True)
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
+        return Found(is_ours=not content.strip())
+    jobs = data.get("jobs") if isinstance(data, dict) else None
+    if not isinstance(jobs, list) or set(data) != {"jobs"}:
+        return Found(is_ours=False)
+    known = [entry for entry in jobs if isinstance(entry, dict) and "job_id" in entry]
+    old = tuple(entry for entry in known if "version" not in entry)
+    # Entries that are none do not take the others with them: the file is kept with all of them.
+    # Without a single one of 1.0.0 it is another program's.
+    return Found(is_ours=not old and len(known) == len(jobs), old_jobs=old)
+
+
+def import_jobs(entries: tuple[Mapping[str, Any], ...], repository: JobRepository) -> int:
+    """Add what a log of 1.0.0 has to a repository, and return how many jobs are new.
+
+    A job that is stored already stays as it is, and an entry that cannot be understood is left out.
+
+    Raises:
+        ProcessingError: when the repository cannot be written.
+    """
+    return sum(_added(job, repository) for job in _jobs(entries))
+
+
+def _added(job: Job, repository: JobRepository) -> bool:
+    try:
+        repository.get(job.job_id)
+    except ResourceNotFoundError:
+        repository.add(job)
+        return True
+    return False
+
+
+def _jobs(entries: tuple[Mapping[str, Any], ...]) -> Iterator[Job]:
+    for entry in entries:
+        try:
+            yield _job(entry)
+        except (ValueError, TypeError, KeyError, OverflowError):
+            continue  # The file is kept, with all that is in it.
+
+
+def _job(entry: Mapping[str, Any]) -> Job:
+    generation = entry.get("generation")
+    run: Mapping[str, Any] = generation if isinstance(generation, Mapping) else {}
+    created = _moment(entry.get("creation_time"))
+    updated = max(_moment(entry.get("last_updated") or entry.get("creation_time")), created)
+    status, error = _ending(run.get("status"), entry.get("error"), run.get("message"))
+    optional = _plain(run.get("optional_args"))
+    modal_options = optional.pop("modal_options", None)
+    facts = {IMPORTED: OLD_VERSION, "modal_options": modal_options}
+    return Job(
+        job_id=_text(entry["job_id"]),
+        feature=Feature(entry["feature"]),
+        model=_text(entry.get("model") or "unknown"),
+        provider=_text(entry.get("provider") or "unknown"),
+        creation_time=created,
+        last_updated=updated,
+        status=status,
+        required_args=_plain(run.get("required_args")),
+        optional_args=optional,
+        call_id=_text(run["call_id"]) if run.get("call_id") else None,
+        message=_text(run.get("message") or ""),
+        result_video=_text(run["result_video"]) if run.get("result_video") else None,
+        error=error,
+        error_code=None if error is None else "version_1",
+        facts={name: value for name, value in facts.items() if value is not None},
+        ended_at=updated,
+        # The first state of a job is the one from before it is sent anywhere.
+        version=2,
+    )
+
+
+def _ending(word: object, error: object, message: object) -> tuple[JobStatus, str | None]:
+    """Return the end of an old job, and why it failed."""
+    known = {status.value: status for status in TERMINAL}
+    status = known.get(str(word), JobStatus.FAILED)
+    if status is not JobStatus.FAILED:
+        return status, None
+    reason = error or (message if word == JobStatus.FAILED.value else None)
+    if reason is None and word is not None:
+        reason = f"{OLD_VERSION} last saw it {word}; this version cannot ask for its runs"
+    return status, _text(reason or f"{OLD_VERSION} did not start it")
+
+
+def _moment(text: object) -> datetime:
+    """Return a time; 1.0.0 wrote that of the machine, without a zone."""
+    return datetime.fromisoformat(str(text)).astimezone()
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    # As ``tables.stored_text``, which only a database is worth its imports.
+    return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _plain(arguments: object) -> dict[str, Any]:
+    """Return arguments as a record has them; what is long is in the old file alone."""
+    if not isinstance(arguments, Mapping):
+        return {}
+    return {str(name): _shortened(value) for name, value in arguments.items() if value is not None}
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > _LONG:
+        return f"{value[:60]}… ({len(value)} characters)"
+    return value

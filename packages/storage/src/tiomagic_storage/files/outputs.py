@@ -1,0 +1,171 @@
+"""Finished videos in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+from contextlib import AbstractContextManager
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.media import VideoFile
+from tiomagic_storage.files.atomic import claimed, remove_leftovers, replacing, sync
+
+_COPY_BYTES = 1 << 20
+EMPTY = 3
+"""Bytes of the recipe of a provider that gives none."""
+
+
+class FolderOutputStore:
+    """Puts each video and its recipe into one folder, whole or not at all.
+
+    The name is ``<model>-<feature>-<UTC time of creation>-<first 8 of the job id>``, so that it is
+    the same whenever, and by whichever process, the job is saved. Where a file of that name is
+    another's, the whole job id is in it.
+
+    Args:
+        folder: Where to; made when the first video comes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(self, job: Job, video: VideoFile) -> Path:
+        """Put a video and its recipe in place under the job's name.
+
+        The video appears last: where there is a video, there is its recipe.
+
+        Returns:
+            The absolute path of the video.
+
+        Raises:
+            ProcessingError: when it cannot be written. The source is untouched, and no partial
+                file is left under the final name.
+        """
+        target = self._free_place(job)
+        recipe = json.dumps(video.recipe, indent=2, ensure_ascii=False) + "\n"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(target.parent)
+            with video.path.open("rb") as source, replacing(target) as copy:
+                shutil.copyfileobj(source, copy, _COPY_BYTES)
+                # A full disk may only be told now; the recipe comes after the last doubt.
+                copy.flush()
+                sync(copy, target.parent)
+                with replacing(target.with_suffix(".json")) as beside:
+                    beside.write(recipe.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            raise ProcessingError(
+                f"the video cannot be saved as {target}: {error.strerror or error}. It is kept at "
+                f"{video.path}; mend the cause and check the job again",
+                details={"path": str(target), "source": str(video.path)},
+                code="output_unwritable",
+            ) from error
+        with contextlib.suppress(OSError):  # A source that cannot be removed harms nobody.
+            video.path.unlink()
+        return target
+
+    def find(self, job: Job) -> VideoFile | None:
+        """Return the video that is in place for a job, with the recipe beside it, or None.
+
+        A recipe that somebody has removed or damaged is an empty one: the video counts.
+        """
+        # The longer name first: it is there only because the other one was taken.
+        for target in reversed(self._places(job)):
+            recipe = _recipe_beside(target, job)
+            if target.is_file() and recipe is not None:
+                return VideoFile(path=target, recipe=recipe)
+        return None
+
+    def claim(self, job_id: str, *, timeout_s: float) -> AbstractContextManager[bool]:
+        """Hold a job's result among all processes of this user on this machine; see the port."""
+        return claimed(f"fetch-{job_id}", timeout_s=timeout_s)
+
+    def remove(self, job: Job) -> list[Path]:
+        """Delete a job's video and the recipe beside it; harmless when they are gone.
+
+        They lie in the folder, or where the job says that they are when the folder was another one
+        then. A file that does not have the job's own name is somebody else's and stays.
+
+        Raises:
+            ProcessingError: when a file cannot be deleted.
+        """
+        places = self._places(job)
+        found = self.find(job)
+        place = places[0] if found is None else found.path
+        told = Path(job.result_video) if job.result_video else place
+        named = dict.fromkeys([place, told] if told.name in {p.name for p in places} else [place])
+        videos = [video for video in named if _recipe_beside(video, job) is not None]
+        # The video first: where there is a video, there is its recipe.
+        return [
+            path
+            for video in videos
+            for path in (video, video.with_suffix(".json"))
+            if _removed(path)
+        ]
+
+    def tidy(self) -> None:
+        """Remove the temporary files of writers that are gone.
+
+        A living writer holds a lock on its file, and one that is younger than a minute is left
+        alone in any case.
+        """
+        remove_leftovers(self._folder.absolute())
+
+    def _places(self, job: Job) -> tuple[Path, Path]:
+        """Return the names that the job's video may have, the first choice first."""
+        start = self._folder.absolute() / _words(job)
+        short, long = _plain(job.job_id[:8]), _plain(job.job_id)
+        ends = short, f"{long}-2" if long == short else long
+        first, second = (start.with_name(f"{start.name}-{end}.mp4") for end in ends)
+        return first, second
+
+    def _free_place(self, job: Job) -> Path:
+        """Return the name under which nothing is, or what was saved for the job before."""
+        first, second = self._places(job)
+        beside = first.with_suffix(".json")
+        if beside.is_file():
+            is_ours = bool(_recipe_beside(first, job)) or beside.stat().st_size <= EMPTY
+            return first if is_ours else second
+        return second if first.is_file() else first
+
+
+def _removed(path: Path) -> bool:
+    """Delete a file; return False when it is not there."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise ProcessingError(
+            f"{path} cannot be deleted: {error.strerror or error}", details={"path": str(path)}
+        ) from error
+    return True
+
+
+def _recipe_beside(target: Path, job: Job) -> dict[str, Any] | None:
+    """Return the recipe beside a video, empty when it is gone or damaged.
+
+    None for a file that is another job's, or another program's.
+    """
+    try:
+        recipe = json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(recipe, dict) or (recipe and "tiomagic_recipe" not in recipe):
+        return None
+    return recipe if recipe.get("job_id", job.job_id) == job.job_id else None
+
+
+def _words(job: Job) -> str:
+    time = job.creation_time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return "-".join(map(_plain, (job.model, job.feature.value, time)))
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", word)

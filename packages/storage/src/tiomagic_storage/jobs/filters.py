@@ -1,0 +1,119 @@
+"""From a query of the domain to SQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Select, exists, func, select, tuple_, union_all
+
+from tiomagic_domain.jobs.job import JobQuery
+from tiomagic_storage.database.tables import jobs, stored_text, stored_time, tags
+
+
+def select_jobs(
+    query: JobQuery, last: tuple[str, str] | None, among: Select[Any] | None = None
+) -> Select[Any]:
+    """Return the statement that lists jobs.
+
+    Args:
+        query: What is asked for; ``after`` is not looked at.
+        last: Stored creation time and id of the job that the page starts behind.
+        among: Gives the rows of the few jobs that can match; None for all jobs.
+    """
+    source = _rows(among)
+    if among is not None:
+        return _among_few(query, last, source)
+    placed = _placed(query, source)
+    listing = (
+        select(source)
+        .select_from(_joined(placed, source))
+        .where(*_conditions(query, source), *_behind(query, placed, last))
+        .order_by(*_order(query, placed))
+        .limit(query.limit)
+    )
+    if query.status is None:
+        return listing
+    words = sorted(status.value for status in query.status)
+    if len(words) < 2 or placed is not jobs:
+        return listing.where(source.c.status.in_(words))
+    # `status IN (…)` would collect every match and sort it. One ordered read a status, joined and
+    # cut again, takes the first ones from the end of each index.
+    parts = [select(listing.where(jobs.c.status == word).subquery()) for word in words]
+    joined = union_all(*parts).subquery()
+    return select(joined).order_by(*_order(query, joined)).limit(query.limit)
+
+
+def _among_few(query: JobQuery, last: tuple[str, str] | None, few: FromClause) -> Select[Any]:
+    """Return the statement that sorts what it takes to sort, and reads whole rows of one page."""
+    page = select(few.c.job_id).where(*_conditions(query, few), *_behind(query, few, last))
+    if query.status is not None:
+        page = page.where(few.c.status.in_(sorted(status.value for status in query.status)))
+    page = page.order_by(*_order(query, few)).limit(query.limit)
+    return select(jobs).where(jobs.c.job_id.in_(page)).order_by(*_order(query, jobs))
+
+
+def count_jobs(query: JobQuery, among: Select[Any] | None = None) -> Select[Any]:
+    """Return the statement that counts jobs; ``limit`` and ``after`` are not looked at."""
+    source = _rows(among)
+    joined = _joined(_placed(query, source), source)
+    counting = select(func.count()).select_from(joined).where(*_conditions(query, source))
+    if query.status is None:
+        return counting
+    return counting.where(source.c.status.in_(sorted(status.value for status in query.status)))
+
+
+def _rows(among: Select[Any] | None) -> FromClause:
+    # Materialized, or SQLite would rather walk the index of another condition and ask of each job
+    # whether it is among the few.
+    return jobs if among is None else among.cte("few").prefix_with("MATERIALIZED")
+
+
+def _joined(placed: FromClause, source: FromClause) -> FromClause:
+    if placed is not tags:
+        return source
+    return tags.join(source, source.c.job_id == tags.c.job_id)
+
+
+def _placed(query: JobQuery, source: FromClause) -> FromClause:
+    """Return the table whose index has the jobs in order: with a tag, that of the tags.
+
+    A few jobs are sorted themselves: beside every entry of a common tag they would be looked at
+    again and again.
+    """
+    return tags if query.tag is not None and source is jobs else source
+
+
+def _order(query: JobQuery, placed: FromClause) -> list[ColumnElement[Any]]:
+    place = [placed.c.creation_time, placed.c.job_id]
+    return [column.asc() if query.oldest_first else column.desc() for column in place]
+
+
+def _behind(
+    query: JobQuery, placed: FromClause, last: tuple[str, str] | None
+) -> list[ColumnElement[bool]]:
+    if last is None:
+        return []
+    place = tuple_(placed.c.creation_time, placed.c.job_id)
+    return [place > last if query.oldest_first else place < last]
+
+
+def _conditions(query: JobQuery, source: FromClause) -> list[ColumnElement[bool]]:
+    row = source.c
+    equal = {
+        row.feature: None if query.feature is None else query.feature.value,
+        row.model: query.model,
+        row.provider: query.provider,
+        row.queue: query.queue,
+        row.idempotency_key: query.idempotency_key,
+    }
+    found = [column == value for column, value in equal.items() if value is not None]
+    if query.tag is not None:
+        tagged = tags.c.tag == stored_text(query.tag)
+        same = (tags.c.creation_time == row.creation_time) & (tags.c.job_id == row.job_id)
+        found.append(tagged if source is jobs else exists().where(tagged, same))
+    found += [row.prompt.icontains(stored_text(term), autoescape=True) for term in query.terms]
+    if query.since is not None:
+        found.append(row.creation_time >= stored_time(query.since))
+    if query.until is not None:
+        found.append(row.creation_time < stored_time(query.until))
+    return found

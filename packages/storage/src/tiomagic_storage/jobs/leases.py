@@ -1,0 +1,107 @@
+"""The leases over a SQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tiomagic_domain.errors import LeaseLostError
+from tiomagic_domain.ports.leases import Lease
+from tiomagic_storage.database.engine import Database
+from tiomagic_storage.database.tables import leases, stored_time
+
+
+class SqlLeases:
+    """Keeps leases beside the jobs, over the same connections; ``SqlJobRepository.leases`` has it.
+
+    Each change is a single statement that looks and writes at once: of two processes that want the
+    same, the database lets one have it.
+
+    Args:
+        database: One whose tables are there.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, name: str) -> Lease | None:
+        """Return the lease of this name; None when nobody holds it."""
+        with self._database.connection() as connection:
+            statement = select(leases).where(leases.c.name == name)
+            row = connection.execute(statement).mappings().first()
+        return None if row is None else _lease(row)
+
+    def all(self) -> list[Lease]:
+        """Return all leases by name."""
+        with self._database.connection() as connection:
+            rows = connection.execute(select(leases).order_by(leases.c.name)).mappings().all()
+        return [_lease(row) for row in rows]
+
+    def take(
+        self, name: str, owner: str, *, mark: str, at: datetime, instead_of: Lease | None = None
+    ) -> Lease | None:
+        """Take what nobody holds, or what was judged to be held by the dead; see the port."""
+        taken = {"owner": owner, "mark": mark, "renewed_at": stored_time(at)}
+        with self._database.connection() as connection:
+            if instead_of is not None:
+                judged = (leases.c.name == name) & _is_exactly(instead_of)
+                beat = instead_of.beat + 1
+                statement = update(leases).where(judged).values(beat=beat, **taken)
+                if connection.execute(statement).rowcount:
+                    return _lease({"name": name, "beat": beat, **taken})
+            try:
+                connection.execute(insert(leases).values(name=name, beat=1, **taken))
+            except IntegrityError:
+                return None  # The name is the primary key: somebody holds it.
+        return _lease({"name": name, "beat": 1, **taken})
+
+    def renew(self, lease: Lease, *, mark: str, at: datetime) -> Lease:
+        """Say that the owner is alive; see the port."""
+        statement = (
+            update(leases)
+            .where(_is_own(lease))
+            .values(beat=leases.c.beat + 1, mark=mark, renewed_at=stored_time(at))
+            .returning(leases)
+        )
+        with self._database.connection() as connection:
+            row = connection.execute(statement).mappings().first()
+        if row is None:
+            raise LeaseLostError(
+                f"{lease.name!r} is no longer held by {lease.owner!r}",
+                details={"name": lease.name, "owner": lease.owner},
+            )
+        return _lease(row)
+
+    def release(self, lease: Lease) -> None:
+        """Give up what is held; harmless when it was lost."""
+        with self._database.connection() as connection:
+            connection.execute(delete(leases).where(_is_own(lease)))
+
+
+def _is_own(lease: Lease) -> ColumnElement[bool]:
+    # Not the very beat: after a renewal whose answer was lost, the owner knows an earlier one.
+    held = (leases.c.name == lease.name) & (leases.c.owner == lease.owner)
+    return held & (leases.c.beat >= lease.beat)
+
+
+def _is_exactly(lease: Lease) -> ColumnElement[bool]:
+    return (
+        (leases.c.owner == lease.owner)
+        & (leases.c.beat == lease.beat)
+        & (leases.c.mark == lease.mark)
+        & (leases.c.renewed_at == stored_time(lease.renewed_at))
+    )
+
+
+def _lease(row: Mapping[Any, Any]) -> Lease:
+    return Lease(
+        name=row["name"],
+        owner=row["owner"],
+        beat=row["beat"],
+        mark=row["mark"],
+        renewed_at=datetime.fromisoformat(row["renewed_at"]),
+    )

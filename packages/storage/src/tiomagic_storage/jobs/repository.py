@@ -1,0 +1,211 @@
+"""The job repository over a SQL database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Self
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
+from tiomagic_domain.jobs.job import Job, JobQuery
+from tiomagic_domain.ports.job_repository import KEY_TAKEN
+from tiomagic_storage.database.engine import Database, build_database
+from tiomagic_storage.database.schema import ensure_current
+from tiomagic_storage.database.search_index import few_candidates
+from tiomagic_storage.database.tables import from_row, jobs, to_row
+from tiomagic_storage.jobs.filters import count_jobs, select_jobs
+from tiomagic_storage.jobs.leases import SqlLeases
+from tiomagic_storage.jobs.video_paths import VideoPaths
+
+_LOG = logging.getLogger("tiomagic.storage")
+
+
+class SqlJobRepository:
+    """Keeps jobs in SQLite or PostgreSQL.
+
+    Safe to share between threads, and between processes that open it each for themselves; a forked
+    child may go on with its parent's. What has been added or saved is on the disk.
+
+    Args:
+        database: One whose tables are there; ``open`` sees to that.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._videos = VideoPaths(database.file)
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the repository at a database URL; create or update its tables when needed.
+
+        Raises:
+            ConfigurationError: when there is no usable database at the URL.
+            ProcessingError: when another process holds the database for too long.
+        """
+        database = build_database(url)
+        try:
+            ensure_current(database)
+            database.opened(ensure_current)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    @property
+    def place(self) -> str:
+        """Path of the file, or the URL without its password."""
+        return self._database.place
+
+    @property
+    def leases(self) -> SqlLeases:
+        """The leases of those who use this database, over the same connections."""
+        return SqlLeases(self._database)
+
+    def close(self) -> None:
+        """Close all connections. Harmless when repeated; a later use opens new ones."""
+        self._database.close()
+
+    def add(self, job: Job) -> None:
+        """Store a new job durably.
+
+        Raises:
+            ProcessingError: when a job with this id is stored already, or the store cannot write.
+        """
+        row = self._row(job)
+        with self._database.connection() as connection:
+            try:
+                connection.execute(insert(jobs), row)
+            except IntegrityError as error:
+                if self._is_taken(connection, job.idempotency_key):
+                    raise ProcessingError(
+                        f"another job has the idempotency key {job.idempotency_key!r}",
+                        details={"idempotency_key": job.idempotency_key},
+                        code=KEY_TAKEN,
+                    ) from error
+                raise ProcessingError(
+                    f"job {job.job_id!r} is stored already",
+                    details={"job_id": job.job_id},
+                    code="job_exists",
+                ) from error
+
+    def _is_taken(self, connection: Connection, key: str | None) -> bool:
+        """Return whether a stored job has an idempotency key."""
+        if key is None:
+            return False
+        return (
+            connection.scalar(select(jobs.c.job_id).where(jobs.c.idempotency_key == key))
+            is not None
+        )
+
+    def get(self, job_id: str) -> Job:
+        """Return the newest stored state of a job.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+        """
+        with self._database.connection() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).mappings().first()
+        if row is None:
+            raise self._not_found(job_id)
+        return self._job(row)
+
+    def save(self, job: Job) -> Job:
+        """Store a changed job durably, if nobody has saved it since ``job`` was read.
+
+        The version is compared and raised by one statement, so that no other writer fits between.
+
+        Raises:
+            StaleJobError: when the stored version is not ``job.version``; nothing is changed.
+            ResourceNotFoundError: when there is no such job.
+            ProcessingError: when the store cannot write.
+        """
+        saved = replace(job, version=job.version + 1)
+        unchanged = (jobs.c.job_id == job.job_id) & (jobs.c.version == job.version)
+        with self._database.connection() as connection:
+            written = connection.execute(update(jobs).where(unchanged).values(self._row(saved)))
+            if written.rowcount:
+                return saved
+            stored = connection.scalar(select(jobs.c.version).where(jobs.c.job_id == job.job_id))
+        if stored is None:
+            raise self._not_found(job.job_id)
+        raise StaleJobError(
+            f"job {job.job_id!r} has been changed since it was read",
+            details={"job_id": job.job_id, "version": job.version, "stored": stored},
+        )
+
+    def list(self, query: JobQuery) -> list[Job]:
+        """Return the jobs that match, newest first or oldest first.
+
+        A row that this version cannot read is logged and left out, and the next one takes its
+        place: it must not hide all other jobs, nor end a listing before its last page.
+
+        Raises:
+            ResourceNotFoundError: when ``query.after`` names no job.
+        """
+        with self._database.connection() as connection:
+            last = None if query.after is None else self._place_of(connection, query.after)
+            few = few_candidates(connection, query)
+            found: list[Job] = []
+            missing = query.limit
+            while True:
+                wanted = replace(query, limit=missing)
+                rows = connection.execute(select_jobs(wanted, last, few)).mappings().all()
+                found += map(self._here, _readable(rows))
+                if missing is None or len(rows) < missing or len(found) == query.limit:
+                    return found
+                missing = (query.limit or 0) - len(found)
+                last = rows[-1]["creation_time"], rows[-1]["job_id"]
+
+    def count(self, query: JobQuery) -> int:
+        """Return how many jobs match; ``limit`` and ``after`` are not looked at."""
+        with self._database.connection() as connection:
+            few = few_candidates(connection, query)
+            return int(connection.execute(count_jobs(query, few)).scalar_one())
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job, whatever its status, durably.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ProcessingError: when the store cannot write.
+        """
+        with self._database.connection() as connection:
+            if not connection.execute(delete(jobs).where(jobs.c.job_id == job_id)).rowcount:
+                raise self._not_found(job_id)
+
+    def _row(self, job: Job) -> dict[str, Any]:
+        return to_row(replace(job, result_video=self._videos.stored(job.result_video)))
+
+    def _job(self, row: Mapping[Any, Any]) -> Job:
+        return self._here(from_row(row))
+
+    def _here(self, job: Job) -> Job:
+        place = self._videos.resolved(job.result_video)
+        return job if place == job.result_video else replace(job, result_video=place)
+
+    def _place_of(self, connection: Connection, job_id: str) -> tuple[str, str]:
+        time = connection.scalar(select(jobs.c.creation_time).where(jobs.c.job_id == job_id))
+        if time is None:
+            raise self._not_found(job_id)
+        return time, job_id
+
+    def _not_found(self, job_id: str) -> ResourceNotFoundError:
+        return ResourceNotFoundError(
+            f"there is no job {job_id!r} in {self.place}",
+            details={"job_id": job_id, "database": self.place},
+        )
+
+
+def _readable(rows: Iterable[Mapping[Any, Any]]) -> list[Job]:
+    """Return the jobs of those rows that this version understands."""
+    found = []
+    for row in rows:
+        try:
+            found.append(from_row(row))
+        except ProcessingError as error:
+            _LOG.warning("%s", error.message)
+    return found
