@@ -1,4 +1,4 @@
-"""The typed signatures of the four features, from the catalogue: modules of ``tiomagic.calls``.
+"""The typed signatures of the four features, from the catalogue: modules of ``tiomagic.api.calls``.
 
 A type checker and an editor then know every parameter of every shipped model by its name and type.
 A parameter that several models have takes what any of them takes; a call is still checked against
@@ -16,7 +16,8 @@ from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.schema.parameter import Kind, Parameter
 
-FOLDER = Path("packages/facade/src/tiomagic/calls")
+PACKAGE = Path("packages/facade/src/tiomagic")
+FOLDER = PACKAGE / "api" / "calls"
 PROVIDERS = ("local", "modal")
 """The providers that come with the repository."""
 WIDTH = 100
@@ -68,7 +69,7 @@ def modules(cards: Iterable[ModelCard]) -> dict[Path, str]:
     """Return the generated modules with their texts; paths are relative to the repository."""
     cards = list(cards)
     return {
-        FOLDER / "types.py": _types(cards),
+        PACKAGE / "types.py": _types(cards),
         FOLDER / "methods.py": _methods(cards, awaited=False),
         FOLDER / "async_methods.py": _methods(cards, awaited=True),
     }
@@ -278,7 +279,7 @@ from typing import TYPE_CHECKING, Any, overload
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from tiomagic.calls import types as t
+    from tiomagic import types as t
     from tiomagic.handle.handle import JobHandle
 
 

@@ -2,8 +2,8 @@
 
 It writes ``docs/models`` (a page a model, and an index that says which test reaches what), the
 list of models in the README, the page of the measurements from ``benchmarks/results``, and the
-typed signatures of the features in ``tiomagic.calls``. With ``--check`` it writes nothing and fails
-when something is stale.
+typed signatures of the features in ``tiomagic.api.calls``. With ``--check`` it writes nothing and
+fails when something is stale.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def test_the_worker_of_the_page_runs_a_queued_job(
         "tiomagic_domain.workers.service",
         "tiomagic_domain.testing",
         "tiomagic_storage.open_repository",
-        "tiomagic.calls.types",
+        "tiomagic.types",
     ],
 )
 def test_what_an_adapter_needs_is_on_an_api_page(module: str) -> None:

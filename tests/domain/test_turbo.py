@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from tiomagic_domain.catalogue import find_model, models
-from tiomagic_domain.catalogue.few_steps import carried, completed
 from tiomagic_domain.catalogue.settings import FEW_STEP_MODELS
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
+from tiomagic_domain.requests.defaults import completed
+from tiomagic_domain.requests.rerun import carried
 
 MODEL = "wan2.1-vace-14b"
 CARD = find_model(MODEL)

@@ -6,10 +6,9 @@ import typing
 
 import pytest
 
-from tiomagic import AsyncTioMagic, TioMagic
+from tiomagic import AsyncTioMagic, TioMagic, types
+from tiomagic import setting_types as typed_settings
 from tiomagic.api.run_options import RunOptions
-from tiomagic.calls import settings as typed_settings
-from tiomagic.calls import types
 from tiomagic.wiring.settings import OPTIONS
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.features import Feature

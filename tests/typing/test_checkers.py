@@ -22,7 +22,7 @@ from typing import Any
 
 from PIL import Image
 from tiomagic import AsyncTioMagic, TioMagic, tm
-from tiomagic.calls.types import AnyModel, AnyProvider
+from tiomagic.types import AnyModel, AnyProvider
 
 tm.text_to_video(promt="a fox")  # mistake
 tm.text_to_video(prompt=3)  # mistake

@@ -20,7 +20,6 @@ from tiomagic_local.options import LocalOptions
 if TYPE_CHECKING:
     import torch
 
-    from tiomagic_local.runtime.pipeline_cache import Loaded
     from tiomagic_local.weights.locate import Weights
 
 LOADING_S = 600.0
@@ -89,11 +88,15 @@ class Leader:
         self._awaited = True
         self._band.tell(Load(model=card.name, settings=dict(settings)))
 
-    def leads(self, loaded: Loaded) -> bool:
-        """Return whether the call is made together, now that its model is loaded."""
+    def leads(self, transformers: Sequence[Any]) -> bool:
+        """Return whether the call is made together, now that its model is loaded.
+
+        Args:
+            transformers: Of the pipeline; their tokens are what the ranks share.
+        """
         if self._refused is not None:
             return False
-        self._parts = loaded.transformers
+        self._parts = transformers
         heads = min(part.config.num_attention_heads for part in self._parts)
         if heads < len(self._devices):
             self._refused = f"its attention has {heads} heads, fewer than there are devices"

@@ -144,7 +144,9 @@ class Runtime:
             quick = self._few_steps(card, settings, progress)
             loaded = self._load(card, settings, progress)
             strength = settings.get("lora_alpha")
-            together = self._follows or (self._leader is not None and self._leader.leads(loaded))
+            together = self._follows or (
+                self._leader is not None and self._leader.leads(loaded.transformers)
+            )
             adapted = bool(found or quick)
             assert self._device is not None, "a model that is loaded is on a device"
             with (

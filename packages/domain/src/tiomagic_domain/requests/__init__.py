@@ -8,6 +8,8 @@
                        with every problem.
 ``received_recipes``   What of a recipe that somebody else may have written is used, and what is
                        not.
+``rerun``              The arguments of a call that repeats another one: with changes, or on
+                       another model.
 ``sizing``             Which size a video gets when the caller gives a picture instead of a width
                        and a height.
 """

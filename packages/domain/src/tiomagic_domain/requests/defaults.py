@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.acceleration import wants_few_steps
+from tiomagic_domain.catalogue.few_steps import ARGUMENT, Turbo
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import Media
 from tiomagic_domain.requests.sizing import fit_shorter, fit_size, other_side
@@ -69,3 +71,15 @@ def _beside(given: int, aspect: float, schema: Schema, name: str) -> int:
         return int(schema.shorter_side or 0)
     # Beside a side that somebody chose, the other may need more than the model's usual budget.
     return other_side(given, aspect, schema[name], pixels=schema.max_pixels)
+
+
+def completed(turbo: Turbo | None, arguments: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the arguments of a call, with the settings of its few-step weights if it wants them.
+
+    Args:
+        turbo: Those of the model; None for a model that has none.
+        arguments: As the caller gave them; what they say stands.
+    """
+    if turbo is None or not wants_few_steps(arguments.get(ARGUMENT)):
+        return arguments
+    return {**turbo.settings, **arguments}

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.catalogue.few_steps import completed
 from tiomagic_domain.errors import Problem, ResourceNotFoundError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
@@ -17,7 +16,7 @@ from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.provider import Request
-from tiomagic_domain.requests.defaults import complete
+from tiomagic_domain.requests.defaults import complete, completed
 from tiomagic_domain.requests.legacy_parameters import translated
 from tiomagic_domain.schema.expert_arguments import describe, object_problem
 from tiomagic_domain.schema.parameter import Kind

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, find_feature, find_model, models
-from tiomagic_domain.catalogue.few_steps import carried, for_another_model
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
@@ -27,6 +26,7 @@ from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Provider, Request
 from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.requests.preparation import Preparation
+from tiomagic_domain.requests.rerun import carried, for_another_model
 from tiomagic_domain.usecases.idempotency import IdempotencyKeys, checked_key
 from tiomagic_domain.usecases.run import Execution, at_once
 from tiomagic_domain.usecases.tracking import TIDIED, Follower, find_provider

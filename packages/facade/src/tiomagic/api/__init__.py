@@ -13,4 +13,6 @@
 ``plan``             What a call would make, and where, without making it.
 ``run``              Submitting jobs, and seeing them to their end when that is wanted.
 ``run_options``      How a call runs, as opposed to what it makes.
+``calls/``           The four features as methods, typed: ``methods`` for ``tm``,
+                     ``async_methods`` for its twin.
 """

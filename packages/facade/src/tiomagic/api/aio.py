@@ -12,14 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar, Unpack
 
+from tiomagic.api.calls.async_methods import AsyncFeatureCalls
 from tiomagic.api.client import TioMagic
-from tiomagic.calls.async_methods import AsyncFeatureCalls
 
 if TYPE_CHECKING:
     from tiomagic.api.arguments import JobFilters
     from tiomagic.api.batches import Batch, Comparison
-    from tiomagic.calls.settings import AllSettings, InstanceOptions
-    from tiomagic.calls.types import (
+    from tiomagic.handle.events import JobEvent
+    from tiomagic.handle.handle import JobHandle
+    from tiomagic.setting_types import AllSettings, InstanceOptions
+    from tiomagic.types import (
         AnyArguments,
         AnyModel,
         AnyProvider,
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
         ModelName,
         ProviderName,
     )
-    from tiomagic.handle.events import JobEvent
-    from tiomagic.handle.handle import JobHandle
     from tiomagic.wiring.settings import Settings
     from tiomagic_domain.progress import ProgressSink
 
@@ -143,9 +143,17 @@ class AsyncTioMagic(AsyncFeatureCalls):
     ) -> AsyncIterator[JobEvent]:
         """Give what happens to a job; see ``JobHandle.events``."""
         from tiomagic.handle.events import events_async  # noqa: PLC0415  # Not for the import.
+        from tiomagic.handle.handle import JobHandle  # noqa: PLC0415  # The same.
 
         session = await self.call(lambda: self._tm._session)  # noqa: SLF001 - the same package
-        following = events_async(session, job_id, timeout=timeout, poll=poll, blocking=self.call)
+        following = events_async(
+            session,
+            job_id,
+            lambda job: JobHandle(job, session),
+            timeout=timeout,
+            poll=poll,
+            blocking=self.call,
+        )
         async for event in following:
             yield event
 

@@ -12,7 +12,7 @@ from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.suggestions import closest, did_you_mean, listed, shortened
 
 if TYPE_CHECKING:
-    from tiomagic.calls.types import FeatureName, ModelName, ProviderName, StatusName
+    from tiomagic.types import FeatureName, ModelName, ProviderName, StatusName
 
 
 def merged(required_args: object, plain: Mapping[str, object]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 if TYPE_CHECKING:
     from tiomagic.api.batches import Batch, Comparison
-    from tiomagic.calls.types import FeatureName, ModelName, SharedArguments
+    from tiomagic.types import FeatureName, ModelName, SharedArguments
     from tiomagic.wiring.session import Session
 
 

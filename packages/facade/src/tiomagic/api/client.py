@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from tiomagic.api.batch_methods import Comparing
+from tiomagic.api.calls.methods import FeatureCalls
 from tiomagic.api.jobs import Inquiries
 from tiomagic.api.picture_methods import Picturing
 from tiomagic.api.run_options import RunOptions
-from tiomagic.calls.methods import FeatureCalls
 
 if TYPE_CHECKING:
-    from tiomagic.calls.settings import AllSettings, MoreSettings
-    from tiomagic.calls.types import AnyArguments, ProviderName
     from tiomagic.handle.handle import JobHandle
+    from tiomagic.setting_types import AllSettings, MoreSettings
+    from tiomagic.types import AnyArguments, ProviderName
     from tiomagic.wiring.session import Session
     from tiomagic.wiring.settings import Settings
 

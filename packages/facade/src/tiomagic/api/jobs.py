@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TextIO, Unpack, cast
 
 if TYPE_CHECKING:
     from tiomagic.api.arguments import JobFilters
-    from tiomagic.calls.types import (
+    from tiomagic.handle.handle import JobHandle
+    from tiomagic.types import (
         AnyModel,
         AnyProvider,
         FeatureName,
         ModelName,
         ProviderName,
     )
-    from tiomagic.handle.handle import JobHandle
     from tiomagic.wiring.session import Session
 
 

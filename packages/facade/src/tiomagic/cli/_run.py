@@ -18,7 +18,7 @@ from tiomagic.cli._output import Output, reporting
 
 if TYPE_CHECKING:
     from tiomagic import JobHandle, TioMagic
-    from tiomagic.calls.types import ProviderName
+    from tiomagic.types import ProviderName
 
 OTHERWISE = "completed; "
 """Begins the message of a job that was not made in all as it was asked for."""
@@ -143,7 +143,7 @@ def _arguments(
     from tiomagic.cli._text_input import prompt_of  # noqa: PLC0415  # Not for --help.
     from tiomagic.cli._values import arguments_of  # noqa: PLC0415  # The same.
     from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # The same.
-    from tiomagic_domain.catalogue.few_steps import carried  # noqa: PLC0415  # The same.
+    from tiomagic_domain.requests.rerun import carried  # noqa: PLC0415  # The same.
 
     known, prompt = schema(feature, model), options["prompt"]
     texts = {**options, "prompt": None if prompt is None else prompt_of(prompt)}

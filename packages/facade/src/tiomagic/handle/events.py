@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tiomagic.handle.handle import JobHandle
     from tiomagic.wiring.session import Session
 
+    HandleOf = Callable[[Job], JobHandle]
+
 POLL_S = 2.0
 """Seconds between two looks at a job unless told otherwise."""
 
@@ -92,18 +94,17 @@ class Watcher:
     """Turns the states of a job into events, each once.
 
     Args:
-        session: What the events' handles stand on.
+        session: Its clock measures the pace.
+        handle_of: Makes the handle of a job's state.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, handle_of: HandleOf) -> None:
+        self._handle_of = handle_of
         self._pace = Pace(session.clock.monotonic)
         self._last: tuple[object, ...] | None = None
 
     def event(self, job: Job) -> JobEvent | None:
         """Return the event that leads to this state, or None when it is the one before."""
-        from tiomagic.handle.handle import JobHandle  # noqa: PLC0415  # Handles follow their jobs.
-
         running = None if job.status.is_terminal else job.progress
         eta_s = self._pace.eta_s(running)
         mark = (job.status, job.progress, job.message)
@@ -118,15 +119,15 @@ class Watcher:
             steps=progress.steps if progress else 0,
             eta_s=eta_s,
             message=job.message,
-            job=JobHandle(job, self._session),
+            job=self._handle_of(job),
         )
 
 
 def events(
-    session: Session, job_id: str, *, timeout: float | None, poll: float
+    session: Session, job_id: str, handle_of: HandleOf, *, timeout: float | None, poll: float
 ) -> Iterator[JobEvent]:
     """Give what happens to a job until it is over; see :meth:`tiomagic.JobHandle.events`."""
-    watcher = Watcher(session)
+    watcher = Watcher(session, handle_of)
     patience = Patience(session.clock.monotonic, timeout=timeout, poll=poll)
     while True:
         job = session.generation.check(job_id)
@@ -141,13 +142,14 @@ def events(
 async def events_async(
     session: Session,
     job_id: str,
+    handle_of: HandleOf,
     *,
     timeout: float | None,  # noqa: ASYNC109 - as the methods that block
     poll: float,
     blocking: Blocking = in_thread,
 ) -> AsyncIterator[JobEvent]:
     """Give the same without blocking the loop; see :meth:`tiomagic.JobHandle.events_async`."""
-    watcher = await blocking(lambda: Watcher(session))
+    watcher = await blocking(lambda: Watcher(session, handle_of))
     async for job in states_async(session, job_id, timeout=timeout, poll=poll, blocking=blocking):
         event = watcher.event(job)
         if event is not None:

@@ -17,8 +17,8 @@ from tiomagic_domain.errors import JobExecutionError
 from tiomagic_domain.jobs.job import Job, JobStatus
 
 if TYPE_CHECKING:
-    from tiomagic.calls.types import FeatureName, StatusName
     from tiomagic.display.progress_bar import ProgressChoice
+    from tiomagic.types import FeatureName, StatusName
     from tiomagic.wiring.session import Session
     from tiomagic_domain.progress import Progress, ProgressSink
 
@@ -219,7 +219,7 @@ class JobHandle(Recorded, Shown):
             JobTimeoutError: when the time is up. The job goes on.
             ValidationError: when ``timeout`` or ``poll`` is below 0.
         """
-        for event in events(self._session, self.job_id, timeout=timeout, poll=poll):
+        for event in events(self._session, self.job_id, self._of, timeout=timeout, poll=poll):
             self._job = event.job._job  # noqa: SLF001 - a handle too
             yield event
 
@@ -230,10 +230,13 @@ class JobHandle(Recorded, Shown):
         poll: float = POLL_S,
     ) -> AsyncIterator[JobEvent]:
         """Give the same as :meth:`events` to ``async for``, without blocking the event loop."""
-        following = events_async(self._session, self.job_id, timeout=timeout, poll=poll)
+        following = events_async(self._session, self.job_id, self._of, timeout=timeout, poll=poll)
         async for event in following:
             self._job = event.job._job  # noqa: SLF001 - a handle too
             yield event
+
+    def _of(self, job: Job) -> JobHandle:
+        return JobHandle(job, self._session)
 
     def result(self, timeout: float | None = None, *, poll: float = POLL_S) -> Path:
         """Wait and return the path of the video.

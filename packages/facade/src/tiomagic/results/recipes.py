@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from tiomagic.wiring.extras import missing
 from tiomagic_domain.catalogue import find_feature, find_model
-from tiomagic_domain.catalogue.few_steps import FOR_ONE_MODEL
 from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
 from tiomagic_domain.files.json_documents import LONGEST, read_json
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.jobs.recipe import read_recipe
 from tiomagic_domain.requests.received_recipes import check_inputs, check_weights, repositories_of
+from tiomagic_domain.requests.rerun import FOR_ONE_MODEL
 from tiomagic_domain.text import storable
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tiomagic.cli.completion import values
 if TYPE_CHECKING:
     from tiomagic import TioMagic
     from tiomagic.api.batches import Batch
-    from tiomagic.calls.types import FeatureName, ModelName
+    from tiomagic.types import FeatureName, ModelName
 
 LONGEST = 64 * 2**20
 """Characters of a file of requests at the most."""

@@ -11,7 +11,7 @@ from tiomagic.cli._output import reporting
 from tiomagic.cli.completion import values
 
 if TYPE_CHECKING:
-    from tiomagic.calls.types import ProviderName
+    from tiomagic.types import ProviderName
     from tiomagic_domain.catalogue import ModelCard
 
 

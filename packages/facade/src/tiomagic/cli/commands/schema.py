@@ -11,7 +11,7 @@ from tiomagic.cli._output import reporting
 from tiomagic.cli.completion import values
 
 if TYPE_CHECKING:
-    from tiomagic.calls.types import FeatureName, ModelName
+    from tiomagic.types import FeatureName, ModelName
     from tiomagic_domain.schema.parameter import Parameter
 
 

@@ -16,7 +16,7 @@ from tiomagic.cli.completion.bash import NAME
 
 if TYPE_CHECKING:
     from tiomagic import TioMagic
-    from tiomagic.calls.types import ProviderName
+    from tiomagic.types import ProviderName
     from tiomagic_domain.schema.parameter import Parameter
     from tiomagic_domain.schema.schema import Schema
 

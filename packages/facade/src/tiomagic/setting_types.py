@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from tiomagic.calls.types import ProviderName
+from tiomagic.types import ProviderName
 
 
 class MoreSettings(TypedDict, total=False):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from tiomagic.calls import types as t
+    from tiomagic import types as t
     from tiomagic.handle.handle import JobHandle
 
 

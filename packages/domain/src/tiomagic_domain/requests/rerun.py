@@ -1,0 +1,74 @@
+"""The arguments of a call that repeats another one: with changes, or on another model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tiomagic_domain.catalogue.acceleration import wants_few_steps
+from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.few_steps import ARGUMENT, Turbo
+from tiomagic_domain.features import Feature
+from tiomagic_domain.schema.kinds import UNSET
+from tiomagic_domain.schema.schema import Schema
+
+FOR_ONE_MODEL = frozenset({"loras", "revisions"})
+"""Arguments that say which weights are used."""
+
+
+def carried(
+    turbo: Turbo | None,
+    schema: Schema,
+    kept: Mapping[str, object],
+    overrides: Mapping[str, object],
+) -> dict[str, object]:
+    """Return the arguments of a call that repeats another one with changes.
+
+    A record has every setting. Where the change is to few steps or away from them, those that
+    nobody chose are not kept: fifty steps would be as wrong with such weights as four without.
+
+    Args:
+        turbo: The few-step weights of the model; None for none.
+        schema: The parameters of the call.
+        kept: Arguments of the first call.
+        overrides: What is to be changed.
+    """
+    after = {**kept, **overrides}
+    was, will = wants_few_steps(kept.get(ARGUMENT)), wants_few_steps(after.get(ARGUMENT))
+    if turbo is None or was == will:
+        return after
+    unchosen = turbo.settings if was else {name: schema[name].default for name in turbo.settings}
+    dropped = {
+        name
+        for name, value in unchosen.items()
+        if name not in overrides and kept.get(name) == value
+    }
+    return {name: value for name, value in after.items() if name not in dropped}
+
+
+def for_another_model(
+    kept: Mapping[str, Any], feature: Feature, before: ModelCard | None, after: ModelCard
+) -> dict[str, Any]:
+    """Return what of a record's arguments is for another model.
+
+    The inputs and the seed are; so is what was chosen, where the other takes it. A record has every
+    default as well, which is the first model's and nobody's choice, and weights fit one model only.
+
+    Args:
+        kept: Arguments of the record.
+        feature: What both make.
+        before: The record's model; None when it is not known here.
+        after: The other one.
+    """
+    schema = after.schema(feature)
+    defaults = {}
+    if before is not None and feature in before.features:
+        defaults = {p.name: p.default for p in before.schema(feature).parameters}
+    return {
+        name: value
+        for name, value in kept.items()
+        if name in schema
+        and name not in FOR_ONE_MODEL
+        and (schema[name].required or name == "seed" or defaults.get(name, UNSET) != value)
+        and schema[name].problem(value) is None
+    }
