@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tiomagic_domain.catalogue.models.wan import T2V_1_3B
+from tiomagic_domain.catalogue.families.wan import T2V_1_3B
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.jobs.recipe import build_recipe
 from tiomagic_domain.media import VideoFile

@@ -145,7 +145,7 @@ def installed(tmp_path, monkeypatch, fresh_catalogue):
         package = tmp_path / "other_people.py"
         package.write_text(
             "from dataclasses import replace\n"
-            "from tiomagic_domain.catalogue.models.wan import T2V_14B\n"
+            "from tiomagic_domain.catalogue.families.wan import T2V_14B\n"
             f"MODELS = (replace(T2V_14B, name={name!r}),)\n"
         )
         info = tmp_path / "other_people-1.0.dist-info"
@@ -180,7 +180,7 @@ def test_a_name_belongs_to_one_model(installed):
 
 GOOD = """
 from dataclasses import replace
-from tiomagic_domain.catalogue.models.wan import T2V_14B
+from tiomagic_domain.catalogue.families.wan import T2V_14B
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import Schema
@@ -236,4 +236,4 @@ def test_cards_are_values():
     """A card cannot be changed, and a changed copy is another card."""
     card = models()["wan2.1-t2v-14b"]
     assert replace(card, title="x") != card
-    assert set(catalogue.models()) == set(models())
+    assert set(catalogue.families()) == set(models())

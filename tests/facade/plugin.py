@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tiomagic_domain.catalogue.models.wan import MODELS as WAN
+from tiomagic_domain.catalogue.families.wan import MODELS as WAN
 from tiomagic_domain.errors import AuthenticationError, GenerationCanceledError, GenerationError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.ports.provider import Report

@@ -14,7 +14,7 @@ from training.world import prompts
 from training.world.scenes import draw_scene
 
 from tiomagic_domain.catalogue import find_model
-from tiomagic_domain.catalogue.models import doodle
+from tiomagic_domain.catalogue.families import doodle
 from tiomagic_domain.features import Feature
 from tiomagic_local.weights.locate import PACKAGED
 

@@ -29,7 +29,7 @@ from tests.media.colours import (
 )
 from tests.media.files import png, write_video
 
-from tiomagic_domain.catalogue.models.doodle import DOODLE
+from tiomagic_domain.catalogue.families.doodle import DOODLE
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import MediaKind

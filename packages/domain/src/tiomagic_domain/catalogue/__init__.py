@@ -1,8 +1,8 @@
 """The models that tiomagic knows, one module a family.
 
-A module of :mod:`tiomagic_domain.catalogue.models` that has a tuple ``MODELS`` of cards adds them;
-so does an installed distribution with an entry point in the group ``tiomagic.models`` that names
-such a tuple. There is no list to edit.
+A module of :mod:`tiomagic_domain.catalogue.families` that has a tuple ``MODELS`` of cards adds
+them; so does an installed distribution with an entry point in the group ``tiomagic.models`` that
+names such a tuple. There is no list to edit.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def plugin_problems() -> tuple[PluginProblem, ...]:
 
 
 def _discover() -> Iterator[ModelCard]:
-    shipped = importlib.import_module(f"{__name__}.models")
+    shipped = importlib.import_module(f"{__name__}.families")
     for module in pkgutil.iter_modules(shipped.__path__):
         family = importlib.import_module(f"{shipped.__name__}.{module.name}")
         yield from getattr(family, "MODELS", ())

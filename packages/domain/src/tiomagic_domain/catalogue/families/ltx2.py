@@ -18,8 +18,8 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.families import ltx
 from tiomagic_domain.catalogue.licences import Terms, Use
-from tiomagic_domain.catalogue.models import ltx
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.parameter import Parameter
 from tiomagic_domain.schema.schema import MaxPixels, Schema

@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
+from tiomagic_domain.catalogue.families.wan import T2V_14B, VACE_14B
 from tiomagic_domain.catalogue.licences import Terms, Use
 from tiomagic_domain.catalogue.lora import Lora
-from tiomagic_domain.catalogue.models.wan import T2V_14B, VACE_14B
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.schema import Schema
 

@@ -19,9 +19,9 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.families.wan import NEGATIVE_PROMPT, PIXELS_720P
+from tiomagic_domain.catalogue.families.wan22 import NEGATIVE_SOURCE
 from tiomagic_domain.catalogue.licences import apache
-from tiomagic_domain.catalogue.models.wan import NEGATIVE_PROMPT, PIXELS_720P
-from tiomagic_domain.catalogue.models.wan22 import NEGATIVE_SOURCE
 from tiomagic_domain.catalogue.pose_parameters import pose_parameters
 from tiomagic_domain.catalogue.skeleton_colours import REAL, ColourOrder
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature

@@ -19,8 +19,8 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.families.wan import ENGLISH_NEGATIVE_PROMPT, NEGATIVE_PROMPT
 from tiomagic_domain.catalogue.licences import Terms, Use
-from tiomagic_domain.catalogue.models.wan import ENGLISH_NEGATIVE_PROMPT, NEGATIVE_PROMPT
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.schema import MaxPixels, Schema
 

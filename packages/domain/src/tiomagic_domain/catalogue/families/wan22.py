@@ -18,9 +18,9 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.families import lightx2v
+from tiomagic_domain.catalogue.families.wan import NEGATIVE_PROMPT, PIXELS_480P, PIXELS_720P
 from tiomagic_domain.catalogue.licences import apache
-from tiomagic_domain.catalogue.models import lightx2v
-from tiomagic_domain.catalogue.models.wan import NEGATIVE_PROMPT, PIXELS_480P, PIXELS_720P
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import MaxPixels, OffTogether, Schema

@@ -15,8 +15,8 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.families import lightx2v
 from tiomagic_domain.catalogue.licences import apache
-from tiomagic_domain.catalogue.models import lightx2v
 from tiomagic_domain.catalogue.pose_parameters import pose_parameters
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature

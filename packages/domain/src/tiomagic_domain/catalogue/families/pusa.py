@@ -14,14 +14,14 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from tiomagic_domain.catalogue.licences import apache
-from tiomagic_domain.catalogue.lora import Lora
-from tiomagic_domain.catalogue.models.wan import (
+from tiomagic_domain.catalogue.families.wan import (
     ENGLISH_NEGATIVE_PROMPT,
     PIXELS_720P,
     T2V_14B,
     wan_schema,
 )
+from tiomagic_domain.catalogue.licences import apache
+from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import Schema, WithinVideo
