@@ -44,14 +44,14 @@ THRESHOLDS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3)
 
 EXACT = Acceleration(batch_guidance="off")
 """Pass for pass what diffusers does."""
-OTHERS = {
+ACCELERATIONS = {
     "exact, pass by pass": EXACT,
     "exact": Acceleration(),
     "fp8": Acceleration(fp8=True, batch_guidance="off"),
 }
 
 
-class Studio:
+class VideoMaker:
     """Makes videos with the shipped model."""
 
     def __init__(self, steps: int) -> None:
@@ -78,7 +78,7 @@ def psnr(frames: np.ndarray, exact: np.ndarray) -> float:
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
-def measure(studio: Studio, wanted: Acceleration, exact: list[np.ndarray]) -> dict[str, Any]:
+def measure(studio: VideoMaker, wanted: Acceleration, exact: list[np.ndarray]) -> dict[str, Any]:
     """Return what an acceleration does to the videos of all prompts."""
     found, distances = [], []
     for prompt, reference in zip(PROMPTS, exact, strict=True):
@@ -105,14 +105,14 @@ def main() -> None:
     given = parser.parse_args()
     rows, others = [], {}
     for steps in given.steps:
-        studio = Studio(steps)
+        studio = VideoMaker(steps)
         exact = [studio.make(prompt, EXACT)[0] for prompt in PROMPTS]
         for threshold in THRESHOLDS:
             cached = Acceleration(cache_threshold=threshold)
             rows.append({"steps": steps, **measure(studio, cached, exact)})
             print(rows[-1], flush=True)
         # A CPU that multiplies fp8 by reference takes minutes for it, so once is enough.
-        for name, wanted in OTHERS.items() if steps == given.steps[0] else ():
+        for name, wanted in ACCELERATIONS.items() if steps == given.steps[0] else ():
             others[name] = {"steps": steps, **measure(studio, wanted, exact)}
             print(name, others[name], flush=True)
     result = {"what": __doc__, "model": MODEL, "others": others, "rows": rows}

@@ -30,11 +30,11 @@ from tiomagic_domain.testing import FakeClock, FakeMediaReader, FakeProvider
 from tiomagic_domain.usecases.generation import Generation
 from tiomagic_storage import FolderOutputStore
 
-BEAT_S = 0.001
+HEARTBEAT_S = 0.001
 """Seconds between two heartbeats."""
 THREADS = 2
 """Threads for the use cases: more would wait for each other, and for the store."""
-STORED = 100_000
+STORED_JOBS = 100_000
 RESULT = Path(__file__).parent / "results" / "async_service.json"
 
 
@@ -52,7 +52,7 @@ def main() -> None:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "load_average_1min_at_end": round(os.getloadavg()[0], 2),
         "unit": "ms",
-        "stored": STORED,
+        "stored": STORED_JOBS,
         "threads": THREADS,
         "loop_is_late_by": late,
     }
@@ -63,7 +63,7 @@ def main() -> None:
 
 async def measure(folder: Path, seconds: float) -> dict[str, Any]:
     """Return how late the loop was woken, for each kind of call."""
-    repository = filled(folder, STORED)
+    repository = filled(folder, STORED_JOBS)
     generation = Generation(
         providers={"modal": FakeProvider(folder / "spool", name="modal")},
         repository=repository,
@@ -92,13 +92,13 @@ async def measure(folder: Path, seconds: float) -> dict[str, Any]:
     found = {}
     with ThreadPoolExecutor(THREADS) as pool:
         for name, call in calls.items():
-            late, made = await lateness(pool, call, seconds)
+            late, made = await measure_lateness(pool, call, seconds)
             found[name] = spread(late) | {"calls": made}
     repository.close()
     return found
 
 
-async def lateness(
+async def measure_lateness(
     pool: ThreadPoolExecutor, call: Callable[[], object] | None, seconds: float
 ) -> tuple[list[float], int]:
     """Return how late each heartbeat came, in ms, and how many calls were made meanwhile."""
@@ -115,8 +115,8 @@ async def lateness(
     late = []
     while time.perf_counter() < until:
         begun = time.perf_counter()
-        await asyncio.sleep(BEAT_S)
-        late.append((time.perf_counter() - begun - BEAT_S) * 1000)
+        await asyncio.sleep(HEARTBEAT_S)
+        late.append((time.perf_counter() - begun - HEARTBEAT_S) * 1000)
     await asyncio.gather(*callers)
     return late, made
 

@@ -153,7 +153,7 @@ def _scheduler(model: Model) -> Any:
     return diffusers.FlowMatchEulerDiscreteScheduler()
 
 
-def inputs(pipeline: Any, model: Model, generator: torch.Generator) -> dict[str, Any]:
+def make_inputs(pipeline: Any, model: Model, generator: torch.Generator) -> dict[str, Any]:
     """Return random prompts, as an encoder would have made them, and what goes with them."""
     weight = next(pipeline.transformer.parameters())
     config = pipeline.transformer.config

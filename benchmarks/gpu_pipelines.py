@@ -45,10 +45,10 @@ from torch._dynamo.utils import counters
 
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import GenerationError
-from tiomagic_local.acceleration.apply import Accelerator, Running
-from tiomagic_local.acceleration.attention import attending
-from tiomagic_local.acceleration.first_block_cache import FEWEST_STEPS
-from tiomagic_local.acceleration.flops import work_of
+from tiomagic_local.acceleration.apply import Accelerator, ActiveAcceleration
+from tiomagic_local.acceleration.attention import use_backend
+from tiomagic_local.acceleration.first_block_cache import MIN_STEPS
+from tiomagic_local.acceleration.flops import estimate_flop
 from tiomagic_local.runtime.memory_plan import demand_of
 
 MODES: Mapping[str, Mapping[str, object] | str | None] = {
@@ -59,7 +59,7 @@ MODES: Mapping[str, Mapping[str, object] | str | None] = {
     "fp8": {"compile": "on", "fp8": True},
     "turbo": {"compile": "off"},
 }
-FULL = 50
+FULL_STEPS = 50
 """Steps of the run that the budget speaks of."""
 TURBO_STEPS = 4
 LORA_LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "net.0.proj", "net.2"]
@@ -182,10 +182,10 @@ class Bench:
         }
         self._plain: torch.Tensor | None = None
         self.row: dict[str, Any] = {"model": name, "settings": self._settings, "modes": {}}
-        work = work_of(self._pipeline, {**self._settings, "num_inference_steps": FULL})
-        self._flop = None if work is None else work.flop / FULL
+        work = estimate_flop(self._pipeline, {**self._settings, "num_inference_steps": FULL_STEPS})
+        self._flop = None if work is None else work.flop / FULL_STEPS
         if work is not None:
-            self.row["work"] = {"tokens": work.tokens, "flop_a_step": work.flop / FULL}
+            self.row["work"] = {"tokens": work.tokens, "flop_a_step": work.flop / FULL_STEPS}
         weights = sum(
             tensor.nbytes
             for part in (self._pipeline.transformer, self._pipeline.vae)
@@ -211,7 +211,7 @@ class Bench:
         lora = _lora(self._pipeline.transformer, self._dtype) if mode == "turbo" else None
         with lora or contextlib.nullcontext(), on as running:
             found = run()
-        if isinstance(running, Running):
+        if isinstance(running, ActiveAcceleration):
             found["ran"] = running.facts()
             # A graph that breaks, or that is made again for each block, is time lost in silence.
             found["graphs"] = {
@@ -251,19 +251,19 @@ class Bench:
         if wanted is None:
             return contextlib.nullcontext()
         if isinstance(wanted, str):
-            return attending(wanted)
+            return use_backend(wanted)
         accelerator = Accelerator(
             self._pipeline, device=self._device, dtype=self._dtype, masked=self._model.masked
         )
-        return accelerator.on({**settings, "acceleration": wanted}, adapted=False)
+        return accelerator.activate({**settings, "acceleration": wanted}, adapted=False)
 
     def _steps(self, mode: str) -> int:
         if mode == "turbo":
             return TURBO_STEPS
-        return max(self._given.steps, FEWEST_STEPS) if mode == "fast" else int(self._given.steps)
+        return max(self._given.steps, MIN_STEPS) if mode == "fast" else int(self._given.steps)
 
     def _derive(self, mode: str, found: dict[str, Any], latents: torch.Tensor | None) -> None:
-        steps = TURBO_STEPS if mode == "turbo" else FULL
+        steps = TURBO_STEPS if mode == "turbo" else FULL_STEPS
         found[f"seconds_of_{steps}_steps"] = round(steps * found["step_s_median"], 2)
         if self._flop is not None and mode in {"plain", "flash2", "exact"}:
             rate = self._flop / found["step_s_median"]

@@ -29,7 +29,7 @@ SIZES = ((448, 256, 81), (832, 480, 41))
 """Width, height and frames of decodings whose memory is told."""
 
 
-def seconds(action: Callable[[], Any], rounds: int = ROUNDS) -> float:
+def measure_seconds(action: Callable[[], Any], rounds: int = ROUNDS) -> float:
     """Return the median seconds of an action, after one that warms up."""
     times = []
     for _ in range(rounds + 1):
@@ -47,7 +47,7 @@ def _wait() -> None:
 
 
 @torch.no_grad()
-def card(device: torch.device, dtype: torch.dtype, *, tiny: bool) -> dict[str, Any]:
+def probe_device(device: torch.device, dtype: torch.dtype, *, tiny: bool) -> dict[str, Any]:
     """Return what the device does at best, and what the attention's kernels make of it."""
     found: dict[str, Any] = {
         "matrix_tflop_a_second": _matrix(512 if tiny else 8192, device, dtype),
@@ -60,14 +60,14 @@ def card(device: torch.device, dtype: torch.dtype, *, tiny: bool) -> dict[str, A
 
 def _matrix(side: int, device: torch.device, dtype: torch.dtype) -> float:
     left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    return 2 * side**3 / seconds(lambda: left @ right, 9) / 1e12
+    return 2 * side**3 / measure_seconds(lambda: left @ right, 9) / 1e12
 
 
 def _copy(size: int, device: torch.device) -> float:
     """Return what is read and written in a second."""
     large = torch.ones(size, device=device, dtype=torch.int16)
     other = torch.empty_like(large)
-    return 2 * large.nbytes / seconds(lambda: other.copy_(large)) / 1e9
+    return 2 * large.nbytes / measure_seconds(lambda: other.copy_(large)) / 1e9
 
 
 def _attention(
@@ -81,7 +81,7 @@ def _attention(
     for name in ATTENTION:
         try:
             with attention_backend(name):
-                took = seconds(lambda: dispatch_attention_fn(query, key, value), 3)
+                took = measure_seconds(lambda: dispatch_attention_fn(query, key, value), 3)
             found[name] = {"s": took, "tflop_a_second": flop / took / 1e12}
         # Not every kernel is there on every card; why is the result.
         except Exception as error:  # noqa: BLE001
@@ -90,7 +90,7 @@ def _attention(
 
 
 @torch.no_grad()
-def decode_seconds(pipeline: Any, settings: Mapping[str, Any]) -> float:
+def measure_decoding(pipeline: Any, settings: Mapping[str, Any]) -> float:
     """Return the seconds of decoding random latents of a video's size."""
     latents = _latents(pipeline, settings)
     _wait()
@@ -117,27 +117,29 @@ def _latents(pipeline: Any, settings: Mapping[str, Any]) -> torch.Tensor:
     return torch.randn(shape, generator=generator).to(weight.device, weight.dtype)
 
 
-def decoding_peak(pipeline: Any, size: tuple[int, int, int]) -> dict[str, Any]:
+def measure_decoding_peak(pipeline: Any, size: tuple[int, int, int]) -> dict[str, Any]:
     """Return the GiB that decoding takes beside what lies on the device already."""
     width, height, frames = size
     settings = {"width": width, "height": height, "num_frames": frames}
     found: dict[str, Any] = {**settings, "s": None, "gib": 0.0}
     if not torch.cuda.is_available():
-        return {**found, "s": decode_seconds(pipeline, settings)}
+        return {**found, "s": measure_decoding(pipeline, settings)}
     _free()
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
-    found["s"] = decode_seconds(pipeline, settings)
+    found["s"] = measure_decoding(pipeline, settings)
     found["gib"] = round((torch.cuda.max_memory_allocated() - before) / 2**30, 2)
     return found
 
 
-def decodings(pipeline: Any, settings: Mapping[str, Any], ways: list[str]) -> dict[str, Any]:
+def compare_decodings(
+    pipeline: Any, settings: Mapping[str, Any], ways: list[str]
+) -> dict[str, Any]:
     """Return the seconds of ways to decode, and how far each is from the first one."""
     latents, vae = _latents(pipeline, settings), pipeline.vae
     plain, found = None, {}
     for name in ways:
-        with torch.no_grad(), WAYS[name](vae):
+        with torch.no_grad(), DECODING_VARIANTS[name](vae):
             dtype = next(vae.parameters()).dtype
             first = _timed(lambda d=dtype: vae.decode(latents.to(d), return_dict=False)[0])
             _free()
@@ -226,7 +228,7 @@ def _without_tf32(_vae: Any) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
-WAYS: Mapping[str, Callable[[Any], contextlib.AbstractContextManager[None]]] = {
+DECODING_VARIANTS: Mapping[str, Callable[[Any], contextlib.AbstractContextManager[None]]] = {
     "plain": contextlib.nullcontext,
     "channels last": _channels_last,
     "channels last, norms compiled": _both,
@@ -236,7 +238,7 @@ WAYS: Mapping[str, Callable[[Any], contextlib.AbstractContextManager[None]]] = {
 }
 
 
-def profiled(action: Callable[[], Any], most: int = 20) -> dict[str, Any]:
+def profile_kernels(action: Callable[[], Any], most: int = 20) -> dict[str, Any]:
     """Return where the time of an action goes on the device: by kind, and the longest kernels."""
     from torch.profiler import ProfilerActivity, profile
 

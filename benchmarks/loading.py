@@ -26,7 +26,7 @@ import torch
 from gpu_models import MODELS, build
 
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights.locate import Origin, Weights
 
 MODEL = "wan2.1-t2v-1.3b"
@@ -100,7 +100,7 @@ def _ours(folder: Path, device: torch.device) -> Any:
         fp32=("vae",),
         dtype=torch.bfloat16,
         device=device,
-        plan=Plan.RESIDENT,
+        plan=MemoryPlan.RESIDENT,
         components=lambda _folder: ABSENT,
     )
 

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]  # The test suite starts PostgreSQL for us.
 
 from store import describe_machine, describe_versions, spread  # noqa: E402
-from tests.storage.postgresql import find_binaries, fresh_database, running_server  # noqa: E402
+from tests.storage.postgresql import create_database, find_binaries, run_server  # noqa: E402
 
 from tiomagic_domain.errors import StaleJobError  # noqa: E402
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus  # noqa: E402
@@ -39,9 +39,11 @@ from tiomagic_storage import SqlJobRepository, open_repository  # noqa: E402
 RESULT = ROOT / "benchmarks" / "results" / "many_processes.json"
 SPAWN = multiprocessing.get_context("spawn")
 QUEUE = "local:studio:auto"
-WAITING = JobQuery(queue=QUEUE, status=frozenset({JobStatus.QUEUED}), oldest_first=True, limit=1)
+WAITING_JOBS = JobQuery(
+    queue=QUEUE, status=frozenset({JobStatus.QUEUED}), oldest_first=True, limit=1
+)
 COUNT_EVERY = 10
-START_S = 600
+START_TIMEOUT_S = 600
 
 
 def main() -> None:
@@ -61,7 +63,7 @@ def main() -> None:
         "unit": "ms",
         "stores": {},
     }
-    for name, url in stores():
+    for name, url in create_databases():
         found = measure(url, options.processes, options.jobs)
         result["stores"][name] = found
         print(name, json.dumps(found, indent=2))
@@ -70,7 +72,7 @@ def main() -> None:
     options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
-def stores() -> Iterator[tuple[str, str]]:
+def create_databases() -> Iterator[tuple[str, str]]:
     """Give an empty database of each kind that is here."""
     with ExitStack() as stack:
         folder = stack.enter_context(
@@ -78,8 +80,8 @@ def stores() -> Iterator[tuple[str, str]]:
         )
         yield "sqlite", f"sqlite:///{folder}/jobs.db"
         if binaries := find_binaries():
-            server = stack.enter_context(running_server(binaries))
-            yield "postgresql", stack.enter_context(fresh_database(server))
+            server = stack.enter_context(run_server(binaries))
+            yield "postgresql", stack.enter_context(create_database(server))
 
 
 def measure(url: str, processes: int, jobs: int) -> dict[str, Any]:
@@ -96,9 +98,9 @@ def measure(url: str, processes: int, jobs: int) -> dict[str, Any]:
     ]
     for child in children:
         child.start()
-    barrier.wait(START_S)
+    barrier.wait(START_TIMEOUT_S)
     start = time.perf_counter()
-    answers = list(heard(told, children))
+    answers = list(collect_results(told, children))
     seconds = time.perf_counter() - start
     for child in children:
         child.join()
@@ -119,7 +121,7 @@ def measure(url: str, processes: int, jobs: int) -> dict[str, Any]:
     }
 
 
-def heard(told: Any, children: list[Any]) -> Iterator[dict[str, Any]]:
+def collect_results(told: Any, children: list[Any]) -> Iterator[dict[str, Any]]:
     """Give what each process tells at its end."""
     for _ in children:
         while True:
@@ -172,12 +174,12 @@ class Work:
         """See a running job to its end."""
         for step in (1, 2):
             progress = Progress(phase=Phase.DENOISING, step=step, steps=2)
-            job = self.save(job.noted(at=now(), progress=progress)) or job
+            job = self.save(job.with_changes(at=now(), progress=progress)) or job
         assert self.save(job.to(JobStatus.COMPLETED, at=now())), "somebody else wrote to our job"
 
     def claim(self) -> bool:
         """Run the oldest job of the queue that all share; False when there is none."""
-        while waiting := self._repository.list(WAITING):
+        while waiting := self._repository.list(WAITING_JOBS):
             if job := self.save(
                 waiting[0].to(JobStatus.RUNNING, at=now(), call_id=str(os.getpid()))
             ):
@@ -190,7 +192,7 @@ class Work:
         saved = None
         while saved is None:
             job = self._repository.get("shared")
-            saved = self.save(job.noted(at=now(), facts={"count": job.facts["count"] + 1}))
+            saved = self.save(job.with_changes(at=now(), facts={"count": job.facts["count"] + 1}))
 
     def _timed(self, write: Callable[[], Any]) -> Any:
         start = time.perf_counter()
@@ -209,7 +211,7 @@ def work(barrier: Any, told: Any, number: int, url: str, jobs: int) -> None:
     """Do the work of one process and tell of it."""
     repository = open_repository(url)
     doing, claimed = Work(repository), 0
-    barrier.wait(START_S)
+    barrier.wait(START_TIMEOUT_S)
     for index in range(jobs):
         doing.live(make_job(job_id=f"{number}-{index:05}"))
         claimed += doing.claim()

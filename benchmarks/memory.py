@@ -37,7 +37,7 @@ GIB = 2**30
 def show(name: str, size: Size) -> None:
     """Print what one video takes in each phase, beside the formulas' figure."""
     modules, card = Modules(name), models()[name]
-    known = estimates.estimate(name)
+    known = estimates.find_estimate(name)
     guided = fitting.default_guided(card)
     for part, count in modules.weights.items():
         print(f"{name:32} weights {part:16} {count / GIB:7.2f} GiB")
@@ -65,8 +65,10 @@ def write(names: list[str], target: Path) -> None:
         if key not in counted:
             counted[key] = fitting.facts(name, log=log)
         kept[name] = counted[key]
-        ordered = {known: kept[known] for known in architectures.known() if known in kept}
-        target.write_text(laid_out(ordered), encoding="utf-8")
+        ordered = {
+            known: kept[known] for known in architectures.list_architectures() if known in kept
+        }
+        target.write_text(format_formulas(ordered), encoding="utf-8")
 
 
 def log(text: str) -> None:
@@ -74,7 +76,7 @@ def log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def laid_out(found: dict[str, Any]) -> str:
+def format_formulas(found: dict[str, Any]) -> str:
     """Return the formulas as JSON, a model in a few lines."""
     entries = []
     for name, facts in found.items():
@@ -83,7 +85,7 @@ def laid_out(found: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(entries) + "\n}\n"
 
 
-def parsed(text: str) -> Size:
+def parse_size(text: str) -> Size:
     """Return a size that is written as width, height and frames."""
     width, height, frames = (int(part) for part in text.split("x"))
     return Size(width=width, height=height, frames=frames)
@@ -94,14 +96,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--models", nargs="+", choices=architectures.known())
-    parser.add_argument("--size", type=parsed, default=parsed("832x480x81"))
+    parser.add_argument("--models", nargs="+", choices=architectures.list_architectures())
+    parser.add_argument("--size", type=parse_size, default=parse_size("832x480x81"))
     parser.add_argument("--show", action="store_true", help="print one size, write nothing")
     folder = Path(str(files("tiomagic_local.footprint")))
     parser.add_argument("--output", type=Path, default=folder / estimates.FILE)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    names = given.models or architectures.known()
+    names = given.models or architectures.list_architectures()
     if given.show:
         for name in names:
             show(name, given.size)

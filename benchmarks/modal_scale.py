@@ -33,12 +33,12 @@ SETTINGS = {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2
 
 def engine(call, args, kwargs):  # noqa: ARG001  As the server calls it.
     """Return a result in the wire format at once."""
-    from tiomagic_modal.constants import PROTOCOL
+    from tiomagic_modal.constants import PROTOCOL_VERSION
 
     job_id = args[0]["job"]["job_id"]
     video = job_id.encode().ljust(VIDEO_BYTES, b"\0")
     return {
-        "protocol": PROTOCOL,
+        "protocol": PROTOCOL_VERSION,
         "worker": "benchmark",
         "job_id": job_id,
         "video": video,

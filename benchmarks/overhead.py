@@ -53,7 +53,7 @@ def build_weights(folder: Path) -> Path:
     return folder
 
 
-class ByHand:
+class PlainDiffusers:
     """Calls the pipeline as the documentation of diffusers shows it."""
 
     def __init__(self, weights: Path, folder: Path) -> None:
@@ -91,7 +91,7 @@ class ByHand:
         return np.floor(np.clip(video, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
-def ours(steps: int) -> Path:
+def make_with_tiomagic(steps: int) -> Path:
     """Make the same video with tiomagic."""
     from tiomagic import tm
 
@@ -180,7 +180,7 @@ def alternate(
     return runs
 
 
-def summary(runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
+def summarize(runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
     """Return medians, spreads and the overhead in percent."""
     result: dict[str, Any] = {}
     for kind in ("wall_s", "cpu_s", "outside_s"):
@@ -224,9 +224,9 @@ def one_side(side: str, weights: Path, steps: int, threads: int) -> None:
 
     prepare(weights, threads)
     if side == "by_hand":
-        ByHand(weights / MODEL, Path.cwd()).make(steps)
+        PlainDiffusers(weights / MODEL, Path.cwd()).make(steps)
     else:
-        ours(steps)
+        make_with_tiomagic(steps)
     # Linux counts in KiB.
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
@@ -259,19 +259,19 @@ def main() -> None:
         os.chdir(folder)
         weights = folder / "weights"
         prepare(weights, given.threads)
-        hand = ByHand(build_weights(weights / MODEL), folder)
+        hand = PlainDiffusers(build_weights(weights / MODEL), folder)
         memory = peak_memory(weights, TINY_STEPS, given.rounds)
         # The first calls load and warm up, and show that both sides make the same thing.
         same = bool((hand.frames(8) == our_frames(weights, 8)).all())
         hand.make(2)
-        ours(2)
+        make_with_tiomagic(2)
 
         def both(steps: int, rounds: int) -> dict[str, list[dict[str, float]]]:
-            return alternate(lambda: hand.make(steps), lambda: ours(steps), rounds)
+            return alternate(lambda: hand.make(steps), lambda: make_with_tiomagic(steps), rounds)
 
         tiny = both(TINY_STEPS, 2 * given.rounds)
         runs = both(given.steps, given.rounds)
-    long = summary(runs)
+    long = summarize(runs)
     more = long["outside_s"]["tiomagic"]["median"] - long["outside_s"]["by_hand"]["median"]
     result = {
         "what": "tm.text_to_video against WanPipeline called by hand, same weights, same mp4",
@@ -279,7 +279,7 @@ def main() -> None:
         "same_frames_bit_for_bit": same,
         "overhead_outside_the_pipeline_percent": 100 * more / long["wall_s"]["by_hand"]["median"],
         "peak_memory": memory,
-        "tiny": {"num_inference_steps": TINY_STEPS, **summary(tiny)},
+        "tiny": {"num_inference_steps": TINY_STEPS, **summarize(tiny)},
         **long,
         "runs": runs,
     }

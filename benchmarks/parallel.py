@@ -30,14 +30,14 @@ from gpu_models import MODELS, build
 from gpu_pipelines import Run, _distance
 
 from tiomagic_local.acceleration.apply import Accelerator
-from tiomagic_local.context_parallel.process_group import meet, part
-from tiomagic_local.context_parallel.sharding import obstacle, split
+from tiomagic_local.context_parallel.process_group import join_process_group, leave_process_group
+from tiomagic_local.context_parallel.sharding import explain_unsplittable, shard_transformers
 
-LONGEST_S = 3600
+TIMEOUT_S = 3600
 """After which a measurement counts as stuck."""
 
 
-def rank(given: argparse.Namespace) -> None:
+def run_rank(given: argparse.Namespace) -> None:
     """Be one of the ranks of a measurement; the first one writes what it has measured."""
     cuda = torch.cuda.is_available() and not given.tiny
     device = torch.device("cuda", given.rank) if cuda else torch.device("cpu")
@@ -66,20 +66,22 @@ def rank(given: argparse.Namespace) -> None:
     run = Run(pipeline, model, settings, math.inf)
     with contextlib.ExitStack() as stack:
         running = stack.enter_context(
-            accelerator.on({**settings, "acceleration": wanted}, adapted=False, together=together)
+            accelerator.activate(
+                {**settings, "acceleration": wanted}, adapted=False, together=together
+            )
         )
         if together:
-            config = meet(given.meeting, given.rank, given.count, device)
-            stack.enter_context(split([pipeline.transformer], config))
+            config = join_process_group(given.meeting, given.rank, given.count, device)
+            stack.enter_context(shard_transformers([pipeline.transformer], config))
         found = run()
     if given.rank == 0:
         found["ran"] = running.facts()
         torch.save((found, run.latents), Path(given.meeting) / "found.pt")
     if together:
-        part()
+        leave_process_group()
 
 
-def measured(given: argparse.Namespace, count: int, mode: str) -> tuple[dict[str, Any], Any]:
+def measure_ranks(given: argparse.Namespace, count: int, mode: str) -> tuple[dict[str, Any], Any]:
     """Return what so many ranks measure, and their latents."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "--model", given.model, "--steps", str(given.steps)]
@@ -87,7 +89,7 @@ def measured(given: argparse.Namespace, count: int, mode: str) -> tuple[dict[str
         command += ["--meeting", folder] + ["--tiny"] * given.tiny
         ranks = [subprocess.Popen([*command, "--rank", str(number)]) for number in range(count)]
         try:
-            codes = [process.wait(LONGEST_S) for process in ranks]
+            codes = [process.wait(TIMEOUT_S) for process in ranks]
         finally:
             for process in ranks:
                 process.kill()
@@ -97,7 +99,7 @@ def measured(given: argparse.Namespace, count: int, mode: str) -> tuple[dict[str
         return found, latents
 
 
-def counts(given: argparse.Namespace) -> list[int]:
+def list_device_counts(given: argparse.Namespace) -> list[int]:
     """Return how many devices are measured together: 1, 2, 4, … and all of them."""
     there = 2 if given.tiny else torch.cuda.device_count()
     powers = [2**power for power in range(there.bit_length())]
@@ -109,11 +111,11 @@ def measure_all(given: argparse.Namespace) -> None:
     rows: list[dict[str, Any]] = []
     one: dict[str, Any] = {}
     alone: torch.Tensor | None = None
-    runs = [(count, "plain") for count in counts(given)]
+    runs = [(count, "plain") for count in list_device_counts(given)]
     if not given.tiny:
         runs.insert(1, (1, "compiled"))
     for count, mode in runs:
-        found, latents = measured(given, count, mode)
+        found, latents = measure_ranks(given, count, mode)
         row = {"devices": count, "mode": mode, **found}
         if (count, mode) == (1, "plain"):
             one, alone = found, latents
@@ -140,11 +142,11 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=kind, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.rank is not None:
-        rank(given)
+        run_rank(given)
         return
     import diffusers
 
-    why = obstacle([getattr(diffusers, MODELS[given.model].transformer)])
+    why = explain_unsplittable([getattr(diffusers, MODELS[given.model].transformer)])
     if why is not None:
         parser.error(why)
     measure_all(given)

@@ -46,7 +46,7 @@ COMMANDS: Mapping[str, list[str]] = {
 BUDGETS_MS = {"import": 40, "help": 150}
 
 
-def timed(command: list[str], folder: Path) -> tuple[float, str]:
+def time_process(command: list[str], folder: Path) -> tuple[float, str]:
     """Return the seconds of a process, and what it said."""
     # Without it Python would compile every module at every start, as at nobody's second one.
     inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
@@ -65,15 +65,15 @@ def timed(command: list[str], folder: Path) -> tuple[float, str]:
 def one_round(add: Callable[[str, float], None], folder: Path) -> None:
     """Time each thing once."""
     for name, command in COMMANDS.items():
-        add(name, timed(command, folder)[0])
-    whole, said = timed(["-c", JOBS], folder)
+        add(name, time_process(command, folder)[0])
+    whole, said = time_process(["-c", JOBS], folder)
     first, second = json.loads(said.splitlines()[-1])
     add("first job, in its process", first)
     add("second job, in the same process", second)
     add("process of two jobs, from outside", whole)
 
 
-def summary(times: Mapping[str, list[float]]) -> dict[str, Any]:
+def summarize(times: Mapping[str, list[float]]) -> dict[str, Any]:
     """Return medians and spreads in milliseconds, and what is over the bare interpreter."""
     bare = statistics.median(times["bare interpreter"])
     found: dict[str, Any] = {}
@@ -106,7 +106,7 @@ def main() -> None:
         for number in range(given.rounds):
             one_round(add, Path(name))
             print(number, {key: round(value[-1], 3) for key, value in times.items()}, flush=True)
-    result = {"what": __doc__, "rounds": given.rounds, "times": summary(times)}
+    result = {"what": __doc__, "rounds": given.rounds, "times": summarize(times)}
     print(report.write("startup", result, folder=given.out))
 
 

@@ -33,7 +33,7 @@ from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_storage import SqlJobRepository, open_repository
 from tiomagic_storage.database.tables import jobs, to_row
 
-STORED = (100, 10_000, 100_000)
+STORE_SIZES = (100, 10_000, 100_000)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODELS = ["wan2.1-t2v-14b", "wan2.1-t2v-1.3b", "wan2.1-vace-14b", "wan2.1-vace-1.3b"]
 WORDS = [
@@ -113,32 +113,32 @@ def measure_adding(folder: Path, rounds: int) -> dict[str, Any]:
 
     The sizes take turns, one job each: whatever else the machine does meets all of them alike.
     """
-    stores = {size: filled(folder, size) for size in STORED}
-    times: dict[int, list[float]] = {size: [] for size in STORED}
+    stores = {size: fill_store(folder, size) for size in STORE_SIZES}
+    times: dict[int, list[float]] = {size: [] for size in STORE_SIZES}
     for number in range(rounds + 20):
         for size, store in stores.items():
             job = sample_job(size + number)
-            elapsed = timed(lambda store=store, job=job: store.add(job))
+            elapsed = time_call(lambda store=store, job=job: store.add(job))
             if number >= 20:
                 times[size].append(elapsed)
     for store in stores.values():
         store.close()
-    return {str(size): spread(values) for size, values in times.items()}
+    return {str(size): summarize_times(values) for size, values in times.items()}
 
 
 def measure_listing(folder: Path, rounds: int) -> dict[str, Any]:
     """Time each query on the largest store."""
-    store = open_repository(f"sqlite:///{folder}/{STORED[-1]}.db")
+    store = open_repository(f"sqlite:///{folder}/{STORE_SIZES[-1]}.db")
     found: dict[str, Any] = {}
     for name, query in QUERIES.items():
         count = max(20, rounds // 4)
-        values = [timed(lambda query=query: store.list(query)) for _ in range(count + 3)]
-        found[name] = spread(values[3:]) | {"jobs": len(store.list(query))}
+        values = [time_call(lambda query=query: store.list(query)) for _ in range(count + 3)]
+        found[name] = summarize_times(values[3:]) | {"jobs": len(store.list(query))}
     store.close()
     return found
 
 
-def filled(folder: Path, size: int) -> SqlJobRepository:
+def fill_store(folder: Path, size: int) -> SqlJobRepository:
     """Return a store with so many jobs, written in bulk."""
     path = folder / f"{size}.db"
     store = open_repository(f"sqlite:///{path}")
@@ -160,7 +160,7 @@ def sample_job(number: int, size: int = 0) -> Job:
     chance = draw.random()
     rare = " a lantern" if chance < 0.01 else " a balloon" if chance > 0.999 else ""
     labels = [("study",) if number % 2 else (), ("keep",) if number % 1000 == 1 else ()]
-    middle = size == STORED[-1] and number == size // 2
+    middle = size == STORE_SIZES[-1] and number == size // 2
     return Job(
         job_id="middle" if middle else str(uuid.UUID(int=draw.getrandbits(128), version=4)),
         feature=draw.choice(list(Feature)),
@@ -185,14 +185,14 @@ def sample_job(number: int, size: int = 0) -> Job:
     )
 
 
-def timed(call: Callable[[], object]) -> float:
+def time_call(call: Callable[[], object]) -> float:
     """Return how long a call takes, in ms."""
     start = time.perf_counter()
     call()
     return (time.perf_counter() - start) * 1000
 
 
-def spread(values: list[float]) -> dict[str, float]:
+def summarize_times(values: list[float]) -> dict[str, float]:
     """Return the median and the spread of times, in ms."""
     cuts = statistics.quantiles(values, n=20)
     named = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from docs.model_page import head, row
+from docs.model_page import render_table_head, render_table_row
 
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.catalogue.acceleration import FAST_THRESHOLD
@@ -29,7 +29,7 @@ STEPS = 50
 Result = Mapping[str, Any]
 
 
-def page(root: Path) -> str:
+def render_benchmarks(root: Path) -> str:
     """Return the page.
 
     Args:
@@ -60,11 +60,11 @@ def _gpu(result: Result) -> Iterator[str]:
         yield f"### {found['model']}, {size['width']}x{size['height']}, {size['num_frames']} frames"
         yield ""
         yield from _modes(found)
-        yield from _with_a_cache(found["modes"])
+        yield from _estimate_with_cache(found["modes"])
         yield from _shares(found)
 
 
-def left_out() -> float:
+def estimate_skipped_share() -> float:
     """Return the share of calls that ``fast`` leaves out of doodle's videos of as many steps."""
     file = Path(__file__).parents[1] / RESULTS / "accelerations.json"
     rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
@@ -76,18 +76,18 @@ def left_out() -> float:
     return float(share)
 
 
-def _with_a_cache(modes: Result) -> Iterator[str]:
+def _estimate_with_cache(modes: Result) -> Iterator[str]:
     """Give what a run takes when as much is left out of it as of the videos of doodle."""
     found = [modes.get(mode, {}) for mode in ("plain", "exact", "fast")]
     if any("step_s_median" not in one for one in found):
         return
     plain, exact, fast = found
-    share = left_out()
+    share = estimate_skipped_share()
     step = share * fast["step_s_median"] + (1 - share) * exact["step_s_median"]
     whole = STEPS * step + fast["decode_s"]
     yield ""
     yield f"Where `fast` leaves out {share:.0%} of the steps, as of the videos of `doodle`,"
-    yield f"its run takes {whole:.0f} s (computed): {whole_run(plain) / whole:.2f} x."
+    yield f"its run takes {whole:.0f} s (computed): {estimate_run_seconds(plain) / whole:.2f} x."
 
 
 def _shares(found: Result) -> Iterator[str]:
@@ -98,13 +98,15 @@ def _shares(found: Result) -> Iterator[str]:
         yield "Where the time of a step goes:"
         yield ""
         kinds = sorted({kind for one in profiles.values() for kind in one["shares"]})
-        yield from head("mode", *kinds)
+        yield from render_table_head("mode", *kinds)
     for mode, one in profiles.items():
-        yield row(f"`{mode}`", *(f"{one['shares'].get(kind, 0):.1%}" for kind in kinds))
+        yield render_table_row(
+            f"`{mode}`", *(f"{one['shares'].get(kind, 0):.1%}" for kind in kinds)
+        )
 
 
 def _modes(found: Result) -> Iterator[str]:
-    yield from head(
+    yield from render_table_head(
         *("mode", "a step", "first step", "decoding", "whole run", "against plain"),
         *("of the peak", "memory", "predicted"),
     )
@@ -115,17 +117,17 @@ def _modes(found: Result) -> Iterator[str]:
         if "failed" in one:
             short = one["failed"].startswith("OutOfTime")
             why = "the time was over" if short else f"failed: {one['failed'][:80]}"
-            yield row(f"`{mode}`", why, *[""] * 7)
+            yield render_table_row(f"`{mode}`", why, *[""] * 7)
             continue
         # What a cache leaves out of random weights says nothing of trained ones.
         runs = mode != "fast"
-        whole = f"{whole_run(one):.0f} s" if runs else ""
+        whole = f"{estimate_run_seconds(one):.0f} s" if runs else ""
         faster = ""
         if runs and "step_s_median" in plain:
-            faster = f"{whole_run(plain) / whole_run(one):.2f} x"
+            faster = f"{estimate_run_seconds(plain) / estimate_run_seconds(one):.2f} x"
         peak = max(one["peak_denoising_gib"], one["peak_decoding_gib"])
         share = one.get("share_of_peak")
-        yield row(
+        yield render_table_row(
             *(f"`{mode}`", f"{one['step_s_median']:.2f} s", f"{one['first_step_s']:.1f} s"),
             *(f"{one['decode_s']:.1f} s", whole, faster),
             *(f"{share:.0%}" if share else "", f"{peak:.1f} GiB"),
@@ -141,7 +143,7 @@ def _predicted(found: Result, one: Result) -> float:
     return RESERVE_GIB + float(one["weights_gib"]) + activations
 
 
-def whole_run(one: Result) -> float:
+def estimate_run_seconds(one: Result) -> float:
     """Return the seconds of a whole run: its steps, and one decoding."""
     steps = next(value for name, value in one.items() if name.startswith("seconds_of_"))
     return float(steps + one["decode_s"])
@@ -151,24 +153,26 @@ def _loading(result: Result) -> Iterator[str]:
     yield f"`{result['model']}` without its encoder, {result['gib']:.1f} GiB in {result['files']}"
     yield "files that are in the machine's memory already, as at a second start."
     yield ""
-    yield from head("", "median", "least to most")
+    yield from render_table_head("", "median", "least to most")
     for side, one in result["times"].items():
         spread = f"{one['least_s']:.2f} to {one['most_s']:.2f} s"
-        yield row(side, f"{one['median_s']:.2f} s", spread)
+        yield render_table_row(side, f"{one['median_s']:.2f} s", spread)
 
 
 def _accelerations(result: Result) -> Iterator[str]:
     yield f"Eight videos of `{result['model']}`, against the exact ones of as many steps."
     yield ""
-    yield from head("steps", "threshold", "calls that ran one block only", "PSNR, median", "least")
+    yield from render_table_head(
+        "steps", "threshold", "calls that ran one block only", "PSNR, median", "least"
+    )
     for one in result["rows"]:
         left = f"{one['left_out']:.0%}"
-        yield row(str(one["steps"]), str(one["threshold"]), left, *_decibels(one))
+        yield render_table_row(str(one["steps"]), str(one["threshold"]), left, *_decibels(one))
     others = result["others"]
     yield ""
-    yield from head("what else", "steps", "PSNR, median", "least")
+    yield from render_table_head("what else", "steps", "PSNR, median", "least")
     for name, title in (("fp8", "fp8"), ("exact", "both passes of a step as one batch (`exact`)")):
-        yield row(title, str(others[name]["steps"]), *_decibels(others[name]))
+        yield render_table_row(title, str(others[name]["steps"]), *_decibels(others[name]))
 
 
 def _decibels(one: Result) -> tuple[str, str]:
@@ -184,15 +188,17 @@ def _overhead(result: Result) -> Iterator[str]:
     yield f"steps on one core, {times} times each in turn; and one of {tiny['num_inference_steps']}"
     yield "steps. The budget is 2 % of the long run, and 5 % of the memory."
     yield ""
-    yield from head("", "by hand", "tiomagic")
+    yield from render_table_head("", "by hand", "tiomagic")
     kinds = (("wall_s", "wall time"), ("cpu_s", "CPU time"), ("outside_s", "outside the pipeline"))
     for run, title in ((result, ""), (tiny, "short run, ")):
         for kind, label in kinds:
             sides = (run[kind][side] for side in ("by_hand", "tiomagic"))
             cells = (f"{s['median']:.2f} s ({s['min']:.2f} to {s['max']:.2f})" for s in sides)
-            yield row(title + label, *cells)
+            yield render_table_row(title + label, *cells)
     peak = result["peak_memory"]
-    yield row("peak memory", *(f"{peak[side]:.0f} MiB" for side in ("by_hand", "tiomagic")))
+    yield render_table_row(
+        "peak memory", *(f"{peak[side]:.0f} MiB" for side in ("by_hand", "tiomagic"))
+    )
     more = result["overhead_outside_the_pipeline_percent"]
     same = "the same bit for bit" if result["same_frames_bit_for_bit"] else "not the same"
     yield ""
@@ -203,22 +209,24 @@ def _overhead(result: Result) -> Iterator[str]:
 
 
 def _startup(result: Result) -> Iterator[str]:
-    yield from head("", "median", "least to most", "over the bare interpreter", "budget")
+    yield from render_table_head(
+        "", "median", "least to most", "over the bare interpreter", "budget"
+    )
     for name, one in result["times"].items():
         over = f"{one['over_bare_ms']:.0f} ms" if "over_bare_ms" in one else ""
         budget = f"{one['budget_ms']} ms" if "budget_ms" in one else ""
         spread = f"{one['least_ms']:.0f} to {one['most_ms']:.0f} ms"
-        yield row(name, f"{one['median_ms']:.0f} ms", spread, over, budget)
+        yield render_table_row(name, f"{one['median_ms']:.0f} ms", spread, over, budget)
 
 
 def _store(result: Result) -> Iterator[str]:
-    yield from head("", "median", "95 of 100 within")
+    yield from render_table_head("", "median", "95 of 100 within")
     for count, one in result["add"].items():
         label = f"store a job, with {int(count):,} stored"
-        yield row(label, f"{one['median']:.2f} ms", f"{one['p95']:.2f} ms")
+        yield render_table_row(label, f"{one['median']:.2f} ms", f"{one['p95']:.2f} ms")
     for name, one in result["list_newest_50_of_100000"].items():
         label = f"list 50 of 100,000: {name}"
-        yield row(label, f"{one['median']:.2f} ms", f"{one['p95']:.2f} ms")
+        yield render_table_row(label, f"{one['median']:.2f} ms", f"{one['p95']:.2f} ms")
 
 
 def _origin(name: str, result: Result) -> str:

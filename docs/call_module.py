@@ -65,7 +65,7 @@ Raises:
 """
 
 
-def modules(cards: Iterable[ModelCard]) -> dict[Path, str]:
+def render_modules(cards: Iterable[ModelCard]) -> dict[Path, str]:
     """Return the generated modules with their texts; paths are relative to the repository."""
     cards = list(cards)
     return {
@@ -75,7 +75,7 @@ def modules(cards: Iterable[ModelCard]) -> dict[Path, str]:
     }
 
 
-def settings(cards: Iterable[ModelCard], feature: Feature) -> dict[str, list[Parameter]]:
+def collect_settings(cards: Iterable[ModelCard], feature: Feature) -> dict[str, list[Parameter]]:
     """Return the optional parameters of a feature by name, each as every model has it."""
     inputs = {parameter.name for parameter in _inputs(feature)}
     found: dict[str, list[Parameter]] = {}
@@ -87,7 +87,7 @@ def settings(cards: Iterable[ModelCard], feature: Feature) -> dict[str, list[Par
     return found
 
 
-def annotation(parameters: Iterable[Parameter]) -> str:
+def render_annotation(parameters: Iterable[Parameter]) -> str:
     """Return the type of a parameter as the models that have it take it, as source."""
     parameters = list(parameters)
     first = parameters[0]
@@ -200,13 +200,13 @@ def _types(cards: list[ModelCard]) -> str:
         names = [card.name for card in cards if feature in card.features]
         lines += _alias(f"{_class(feature)}Model", names, "AnyModel")
     lines.append(RUN_FIELDS.rstrip("\n"))
-    offered = {feature: settings(cards, feature) for feature in Feature}
+    offered = {feature: collect_settings(cards, feature) for feature in Feature}
     shared = _shared(offered.values())
     lines += _typed_dict("CommonSettings", ["TypedDict"], "Settings of every feature.", shared)
     for feature in Feature:
         label = feature.label
         own = {
-            name: annotation(found)
+            name: render_annotation(found)
             for name, found in offered[feature].items()
             if name not in shared
         }
@@ -217,17 +217,17 @@ def _types(cards: list[ModelCard]) -> str:
             f"Settings of {label}, as its models have them.",
             own,
         )
-        given = {parameter.name: annotation([parameter]) for parameter in _inputs(feature)}
+        given = {parameter.name: render_annotation([parameter]) for parameter in _inputs(feature)}
         lines += _typed_dict(
             f"{name}Arguments", [f"{name}Settings"], f"Inputs and settings of {label}.", given
         )
     every = {
-        name: annotation([one for found in offered.values() for one in found.get(name, [])])
+        name: render_annotation([one for found in offered.values() for one in found.get(name, [])])
         for found in offered.values()
         for name in found
         if name not in shared
     }
-    inputs = {p.name: annotation([p]) for feature in Feature for p in _inputs(feature)}
+    inputs = {p.name: render_annotation([p]) for feature in Feature for p in _inputs(feature)}
     prompt = inputs.pop("prompt")
     lines += _typed_dict(
         "SharedArguments",
@@ -248,7 +248,7 @@ def _shared(offered: Iterable[Mapping[str, list[Parameter]]]) -> dict[str, str]:
     """Return the settings that every feature has, and takes in the same way."""
     offered = list(offered)
     kinds = {
-        name: {annotation(found[name]) if name in found else "" for found in offered}
+        name: {render_annotation(found[name]) if name in found else "" for found in offered}
         for name in offered[0]
     }
     return {
@@ -318,9 +318,9 @@ def _method(cards: list[ModelCard], feature: Feature, *, awaited: bool) -> Itera
     define, name = ("async def" if awaited else "def"), _class(feature)
     head = f"    {define} {feature.value}("
     model = f"        model: t.{name}Model | None = None,"
-    for inputs in _ways(feature):
+    for inputs in _input_alternatives(feature):
         yield from ("", "    @overload", head, "        self,", model, "        *,")
-        yield from (f"        {one.name}: {_in_types(annotation([one]))}," for one in inputs)
+        yield from (f"        {one.name}: {_in_types(render_annotation([one]))}," for one in inputs)
         yield f"        **arguments: Unpack[t.{name}Settings],"
         yield "    ) -> JobHandle: ..."
     for first in (
@@ -343,7 +343,7 @@ def _in_types(kind: str) -> str:
     return f"t.{kind}" if kind.endswith("Input") else kind
 
 
-def _ways(feature: Feature) -> Iterator[tuple[Parameter, ...]]:
+def _input_alternatives(feature: Feature) -> Iterator[tuple[Parameter, ...]]:
     """Give the sets of inputs that a call must have one of."""
     if feature is Feature.POSE_GUIDANCE:
         for source in POSE_SOURCES:
@@ -382,7 +382,7 @@ def _docstring(cards: list[ModelCard], feature: Feature, *, awaited: bool) -> It
         yield from _indented(f'"""{SUMMARY[feature][:-1]}.\n\n{text}\n{where}\n"""')
         return
     inputs = "\n".join(_item(one.name, one.description) for one in _inputs(feature))
-    found = settings(cards, feature)
+    found = collect_settings(cards, feature)
     total = sum(feature in card.features for card in cards)
     listed = "\n".join(_item(name, _about(many, total)) for name, many in found.items())
     note = f'Settings, as ``get_schema("{feature.value}", model)`` has them for a model:'

@@ -21,8 +21,8 @@ from tiomagic_domain.features import Feature
 ROOT = Path(__file__).parents[1]
 PAGES = Path("docs/models")
 INDEX = PAGES / "README.md"
-MEASURED = Path("docs/benchmarks.md")
-MEMORY = Path("docs/memory.md")
+BENCHMARKS_PAGE = Path("docs/benchmarks.md")
+MEMORY_PAGE = Path("docs/memory.md")
 README = Path("README.md")
 COMMAND = "uv run python -m docs.generate"
 
@@ -53,7 +53,7 @@ page says what to know before you publish a video; `tiomagic models --licence fr
 
 """
 
-REACHED = """\
+TEST_TABLE_INTRODUCTION = """\
 
 ## Which test reaches what
 
@@ -66,60 +66,64 @@ container. A call that another model has made on the same small pipeline is not 
 """
 
 
-def cards() -> list[ModelCard]:
+def list_cards() -> list[ModelCard]:
     """Return the models of this repository, sorted; what is installed beside it has other pages."""
     return [card for card in models().values() if set(card.providers) & set(TESTS)]
 
 
-def pages() -> dict[Path, str]:
+def render_pages() -> dict[Path, str]:
     """Return every file that is made here, with its text; paths are relative to the repository."""
-    made = {PAGES / f"{card.name}.md": model_page.page(card) for card in cards()}
-    made[INDEX] = INTRODUCTION + "\n".join([*overview(), REACHED.rstrip("\n"), "", *reached(), ""])
-    made[MEASURED] = benchmark_page.page(ROOT)
-    made[MEMORY] = memory_page.page()
-    made |= call_module.modules(cards())
-    made[README] = readme((ROOT / README).read_text(encoding="utf-8"))
+    made = {PAGES / f"{card.name}.md": model_page.render_model(card) for card in list_cards()}
+    made[INDEX] = INTRODUCTION + "\n".join(
+        [*render_overview(), TEST_TABLE_INTRODUCTION.rstrip("\n"), "", *render_test_table(), ""]
+    )
+    made[BENCHMARKS_PAGE] = benchmark_page.render_benchmarks(ROOT)
+    made[MEMORY_PAGE] = memory_page.render_memory()
+    made |= call_module.render_modules(list_cards())
+    made[README] = render_readme((ROOT / README).read_text(encoding="utf-8"))
     return made
 
 
-def overview() -> Iterator[str]:
+def render_overview() -> Iterator[str]:
     """Give the lines of the table of all models."""
     labels = [feature.label for feature in Feature]
-    yield from model_page.head("model", *labels, "frames/s", "weights", "GPU", "use", "licence")
-    for card in cards():
+    yield from model_page.render_table_head(
+        "model", *labels, "frames/s", "weights", "GPU", "use", "licence"
+    )
+    for card in list_cards():
         does = ["●" if feature in card.features else "" for feature in Feature]
         gpu = f"{card.gpu_memory_gib:g}" if card.gpu_memory_gib else "none"
         facts = (str(card.fps), f"{card.weights_gib:g}", gpu, card.terms.use.value, card.licence)
-        yield model_page.row(f"[`{card.name}`]({card.name}.md)", *does, *facts)
+        yield model_page.render_table_row(f"[`{card.name}`]({card.name}.md)", *does, *facts)
 
 
-def reached() -> Iterator[str]:
+def render_test_table() -> Iterator[str]:
     """Give the lines of the table of models, features and providers, with a test in each cell."""
-    yield from model_page.head("model", "feature", *TESTS)
-    for card in cards():
+    yield from model_page.render_table_head("model", "feature", *TESTS)
+    for card in list_cards():
         for feature in card.features:
             case = f"[{card.name}-{feature}]"
             cells = [
                 f"`{t}{case}`" if p in card.providers else "not there" for p, t in TESTS.items()
             ]
-            yield model_page.row(f"`{card.name}`", feature.label, *cells)
+            yield model_page.render_table_row(f"`{card.name}`", feature.label, *cells)
 
 
-def readme(text: str) -> str:
+def render_readme(text: str) -> str:
     """Return the README with its list of models made anew."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    lines = list(model_page.head("feature", "models"))
+    lines = list(model_page.render_table_head("feature", "models"))
     for feature in Feature:
-        serving = [card.name for card in cards() if feature in card.features]
+        serving = [card.name for card in list_cards() if feature in card.features]
         names = [f"[`{name}`]({PAGES / name}.md)" for name in serving]
-        lines.append(model_page.row(feature.label, " ".join(names)))
+        lines.append(model_page.render_table_row(feature.label, " ".join(names)))
     return before + BEGIN + "\n".join(["", *lines, "", ""]) + END + after
 
 
-def stale() -> list[str]:
+def find_stale() -> list[str]:
     """Return what is not as it would be made now: wrong, missing, or of a model that is gone."""
-    made = pages()
+    made = render_pages()
     wrong = [path for path, text in made.items() if _read(ROOT / path) != text]
     left = [path.relative_to(ROOT) for path in (ROOT / PAGES).glob("*.md")]
     return sorted(str(path) for path in {*wrong, *(path for path in left if path not in made)})
@@ -127,9 +131,9 @@ def stale() -> list[str]:
 
 def write() -> None:
     """Write what is stale, and take away the pages of models that are gone."""
-    made = pages()
+    made = render_pages()
     (ROOT / PAGES).mkdir(exist_ok=True)
-    for name in stale():
+    for name in find_stale():
         path = Path(name)
         if path in made:
             (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +149,7 @@ def main() -> int:
     if not parser.parse_args().check:
         write()
         return 0
-    wrong = stale()
+    wrong = find_stale()
     if wrong:
         print(f"not as their sources say: {', '.join(wrong)}\nmake them anew: {COMMAND}")
     return 1 if wrong else 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from docs.model_page import head, row
+from docs.model_page import render_table_head, render_table_row
 
 from tiomagic_domain.catalogue import ModelCard, models
-from tiomagic_local.runtime.memory_plan import Demand, Plan, demand_of
+from tiomagic_local.runtime.memory_plan import Demand, MemoryPlan, demand_of
 
 SIZES = ((832, 480, 81), (1280, 720, 81), (768, 512, 121))
 """Width, height and frames beside a model's own."""
@@ -35,7 +35,7 @@ process about 93 % of the memory that it is sold with.
 
 """
 
-COUNTING = """\
+RECOUNT_SECTION = """\
 
 ## Count anew
 
@@ -59,14 +59,16 @@ uv run python benchmarks/gpu_pipelines.py --modes plain exact --steps 3 --peaks
 """
 
 
-def page() -> str:
+def render_memory() -> str:
     """Return the page."""
-    return INTRODUCTION + "\n".join(_table()) + "\n" + COUNTING
+    return INTRODUCTION + "\n".join(_table()) + "\n" + RECOUNT_SECTION
 
 
 def _table() -> Iterator[str]:
-    plans = [f"`{plan}`" for plan in Plan]
-    yield from head("model", "size", *plans, "`model_offload` in tiles", "`group_offload` in tiles")
+    plans = [f"`{plan}`" for plan in MemoryPlan]
+    yield from render_table_head(
+        "model", "size", *plans, "`model_offload` in tiles", "`group_offload` in tiles"
+    )
     for card in models().values():
         if not card.gpu_memory_gib:
             continue
@@ -74,7 +76,7 @@ def _table() -> Iterator[str]:
             demand = demand_of(card, settings)
             tiled = " *" if demand.model.tiles else ""
             name = f"`{card.name}`{tiled}" if index == 0 else ""
-            yield row(name, _named(card, settings), *_figures(demand))
+            yield render_table_row(name, _named(card, settings), *_figures(demand))
 
 
 def _sizes(card: ModelCard) -> Iterator[dict[str, int]]:
@@ -113,7 +115,7 @@ def _named(card: ModelCard, size: dict[str, int]) -> str:
 
 
 def _figures(demand: Demand) -> Iterator[str]:
-    for plan in Plan:
+    for plan in MemoryPlan:
         yield f"{demand.gib(plan):.1f}"
-    for plan in (Plan.MODEL_OFFLOAD, Plan.GROUP_OFFLOAD):
+    for plan in (MemoryPlan.MODEL_OFFLOAD, MemoryPlan.GROUP_OFFLOAD):
         yield f"{demand.gib(plan, tiles=True):.1f}"

@@ -31,7 +31,7 @@ EXAMPLES = {
 """What a call could be given."""
 
 
-def page(card: ModelCard) -> str:
+def render_model(card: ModelCard) -> str:
     """Return the whole page, in Markdown."""
     lines = [
         "<!-- Made by docs/generate.py from the catalogue. -->",
@@ -48,35 +48,41 @@ def page(card: ModelCard) -> str:
     return "\n".join([*lines, ""])
 
 
-def head(*names: str) -> Iterator[str]:
+def render_table_head(*names: str) -> Iterator[str]:
     """Give the first two lines of a table."""
-    yield row(*names)
-    yield row(*("---" for _ in names))
+    yield render_table_row(*names)
+    yield render_table_row(*("---" for _ in names))
 
 
-def row(*cells: str) -> str:
+def render_table_row(*cells: str) -> str:
     """Return one line of a table."""
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _facts(card: ModelCard) -> Iterator[str]:
-    yield from head("fact", "")
+    yield from render_table_head("fact", "")
     home = card.homepage
     where = home if home.startswith("https://") else f"[{home}](../../{home})"
-    yield row("homepage", where)
-    yield row("licence", f"{card.licence}: `{card.terms.use.value}`")
-    yield row("before you publish a video", f"{card.terms.publishing} ({card.terms.source})")
+    yield render_table_row("homepage", where)
+    yield render_table_row("licence", f"{card.licence}: `{card.terms.use.value}`")
+    yield render_table_row(
+        "before you publish a video", f"{card.terms.publishing} ({card.terms.source})"
+    )
     for name, text in _weights(card):
-        yield row(name, text)
-    yield row("all weights", f"{card.weights_gib:g} GiB; largest part {card.largest_gib:g} GiB")
+        yield render_table_row(name, text)
+    yield render_table_row(
+        "all weights", f"{card.weights_gib:g} GiB; largest part {card.largest_gib:g} GiB"
+    )
     gpu = f"{card.gpu_memory_gib:g} GiB, with offload" if card.gpu_memory_gib else "none is needed"
-    yield row("smallest GPU", gpu)
-    yield row("trained at", f"{card.fps} frames/s, {card.pixels:,} pixels a frame")
-    yield row("longest prompt", f"{card.prompt_tokens} tokens; what is longer is cut, and reported")
+    yield render_table_row("smallest GPU", gpu)
+    yield render_table_row("trained at", f"{card.fps} frames/s, {card.pixels:,} pixels a frame")
+    yield render_table_row(
+        "longest prompt", f"{card.prompt_tokens} tokens; what is longer is cut, and reported"
+    )
     if card.vocabulary:
-        yield row("words it knows", " ".join(sorted(card.vocabulary)))
-    yield row("runs on", ", ".join(f"`{name}`" for name in sorted(card.providers)))
-    yield row("engine", f"`{card.engine}`")
+        yield render_table_row("words it knows", " ".join(sorted(card.vocabulary)))
+    yield render_table_row("runs on", ", ".join(f"`{name}`" for name in sorted(card.providers)))
+    yield render_table_row("engine", f"`{card.engine}`")
 
 
 def _weights(card: ModelCard) -> Iterator[tuple[str, str]]:
@@ -117,10 +123,12 @@ def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]
 
 
 def _settings(schema: Schema) -> Iterator[str]:
-    yield from head("parameter", "type", "default", "legal", "what it is", "source of the default")
+    yield from render_table_head(
+        "parameter", "type", "default", "legal", "what it is", "source of the default"
+    )
     for parameter in (*schema.required, *schema.optional):
         name = f"`{parameter.name}`" + (" (required)" if parameter.required else "")
-        yield row(
+        yield render_table_row(
             name,
             _type(parameter),
             "" if parameter.default is UNSET else f"`{parameter.default!r}`",

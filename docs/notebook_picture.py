@@ -22,7 +22,7 @@ PAGE: Final = """<!doctype html><meta charset="utf-8"><body style="margin:16px;f
 <pre style="background:#f4f4f4;padding:12px">{code}</pre>{shown}"""
 
 
-def page_of(cell: dict[str, Any]) -> str:
+def render_cell(cell: dict[str, Any]) -> str:
     """Return a cell and what it shows as HTML; its settings are unfolded."""
     shown = [
         "".join(out["data"]["text/html"])
@@ -52,7 +52,7 @@ def draw(html: str, target: Path) -> None:
 def main() -> None:
     """Draw the last cell with a player."""
     cells = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["cells"]
-    pages = [page_of(cell) for cell in cells if cell["cell_type"] == "code"]
+    pages = [render_cell(cell) for cell in cells if cell["cell_type"] == "code"]
     draw([page for page in pages if "<video" in page][-1], IMAGE)
 
 

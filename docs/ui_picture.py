@@ -15,14 +15,14 @@ from typing import Final
 from playwright.sync_api import Page, sync_playwright
 
 from tiomagic import TioMagic
-from tiomagic.ui.serve import Door, serve
+from tiomagic.ui.serve import ListenOptions, serve
 
 IMAGE: Final = Path(__file__).parent / "images" / "ui.png"
 WINDOW: Final = {"width": 1240, "height": 780}
 """Pixels."""
 PROMPT: Final = "a red circle moves right on a white background"
-PATIENCE_MS: Final = 120_000
-REST: Final = (
+TIMEOUT_MS: Final = 120_000
+PAUSE_SCRIPT: Final = (
     "async () => { const v = document.querySelector('#stage video'); v.pause();"
     " v.currentTime = v.duration / 2; await new Promise(r => v.onseeked = r); }"
 )
@@ -40,7 +40,7 @@ def draw(address: str, target: Path, show: Callable[[Page], None]) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=which("chromium"))
         page = browser.new_page(viewport=WINDOW, reduced_motion="reduce")
-        page.set_default_timeout(PATIENCE_MS)
+        page.set_default_timeout(TIMEOUT_MS)
         page.goto(address)
         show(page)
         page.wait_for_timeout(4000)  # The player's controls fade.
@@ -48,11 +48,11 @@ def draw(address: str, target: Path, show: Callable[[Page], None]) -> None:
         browser.close()
 
 
-def finished(page: Page) -> None:
+def make_video(page: Page) -> None:
     """Fill in the prompt of the video that the page opens with, and stop it."""
     page.locator("#stage [data-status=completed] video").wait_for()
     page.locator("#field-prompt").get_by_role("textbox").fill(PROMPT)
-    page.evaluate(REST)
+    page.evaluate(PAUSE_SCRIPT)
     page.locator("#field-prompt").get_by_role("textbox").blur()
 
 
@@ -61,9 +61,9 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         tm = TioMagic(working_dir=folder, provider="local")
         tm.text_to_video(prompt=PROMPT, seed=1, progress=True)
-        blocks, address = serve(tm._session, Door(port=0))  # noqa: SLF001 - as `tiomagic ui` does
+        blocks, address = serve(tm._session, ListenOptions(port=0))  # noqa: SLF001 - as `tiomagic ui` does
         try:
-            draw(address, IMAGE, finished)
+            draw(address, IMAGE, make_video)
         finally:
             blocks.close()
             tm.close()

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tiomagic import TioMagic
-from tiomagic.demo import INPUTS, make
+from tiomagic.demo import DEMO_INPUTS, make_clips
 from tiomagic_media.encode.mp4 import write_mp4
 from tiomagic_media.pictures.film import Film, read_film
 from training.config import SMALL
@@ -69,7 +69,7 @@ def write_gifs(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         tm = TioMagic(working_dir=work, provider="local")
-        for example, clip in make(tm):
+        for example, clip in make_clips(tm):
             path = _write_gif(read_film(clip), folder / f"{example.feature}.gif")
             print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
         tm.close()
@@ -80,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("inputs", "gifs"))
     if parser.parse_args().what == "inputs":
-        draw_inputs(INPUTS)
+        draw_inputs(DEMO_INPUTS)
     else:
         write_gifs(IMAGES)
 

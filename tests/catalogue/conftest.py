@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from tests.catalogue.stage import Wardrobe
-from tests.local.materials import Studio
+from tests.catalogue.stage import TinyRuntime
+from tests.local.materials import Materials
 
 
 @pytest.fixture(scope="session")
-def wardrobe(tmp_path_factory: pytest.TempPathFactory) -> Wardrobe:
+def wardrobe(tmp_path_factory: pytest.TempPathFactory) -> TinyRuntime:
     """Tiny weights for every model."""
-    return Wardrobe(tmp_path_factory.mktemp("weights"))
+    return TinyRuntime(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="session")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Materials:
     """Makes pictures, videos and requests."""
-    return Studio(tmp_path_factory.mktemp("inputs"))
+    return Materials(tmp_path_factory.mktemp("inputs"))

@@ -10,7 +10,7 @@ from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 from tiomagic_domain.schema.schema import ExactlyOne, Schema, WithinVideo
 
-COSTLY = (("height",), ("width", "num_inference_steps"), ("num_frames",))
+COSTLY_PARAMETERS = (("height",), ("width", "num_inference_steps"), ("num_frames",))
 """What a call is long for. The largest of one is tried with the smallest of the others: all of them
 at once takes a day on a tiny model too, and even the two sides together some twenty seconds. Many
 steps of one row of pixels take little more than of one pixel, and are tried with it."""
@@ -21,7 +21,7 @@ make a few sizes alone. A few steps and the second shortest length are tried wit
 a hundred and of the longest, which would take many minutes and show nothing that is not shown by
 the other models of their pipelines."""
 FEW_STEPS = 2
-HUGE_FRAME = 500_000
+MAX_TESTED_FRAME_PIXELS = 500_000
 """Pixels from which the shortest length is all that is tried."""
 
 SAMPLES: Mapping[Kind, object] = {
@@ -55,7 +55,7 @@ def is_number(parameter: Parameter) -> bool:
     return parameter.kind in {Kind.INTEGER, Kind.NUMBER} and parameter.minimum is not None
 
 
-def ends(parameter: Parameter) -> tuple[Any, Any]:
+def limits_of(parameter: Parameter) -> tuple[Any, Any]:
     """Return the smallest and the largest legal value of a number."""
     assert parameter.minimum is not None
     assert parameter.maximum is not None, f"{parameter.name} has no largest value"
@@ -79,7 +79,7 @@ def large_calls(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
     The first one has the last of all choices and every switch on, the others the first and none.
     """
     choice = -1
-    for together in COSTLY:
+    for together in COSTLY_PARAMETERS:
         # A number that is fixed is at its largest in every call.
         # One that is not taken further than its smallest value would be the smallest call again.
         names = [n for n in together if n in schema and _goes_anywhere(schema, n)]
@@ -89,13 +89,13 @@ def large_calls(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _goes_anywhere(schema: Schema, name: str) -> bool:
-    low, high = ends(schema[name])
+    low, high = limits_of(schema[name])
     return bool(_reached(schema, schema[name], high) != low)
 
 
 def smallest(schema: Schema) -> dict[str, Any]:
     """Return the settings of the smallest legal call: every number at its lower end."""
-    return _settings(schema, {p.name: ends(p)[0] for p in schema.optional if is_number(p)}, 0)
+    return _settings(schema, {p.name: limits_of(p)[0] for p in schema.optional if is_number(p)}, 0)
 
 
 def largest(schema: Schema, *names: str, choice: int = -1) -> dict[str, Any]:
@@ -107,9 +107,9 @@ def largest(schema: Schema, *names: str, choice: int = -1) -> dict[str, Any]:
         choice: The place of the choice to take of each that has some; 0 leaves switches off.
     """
     numbers = {}
-    costly = {name for together in COSTLY for name in together}
+    costly = {name for together in COSTLY_PARAMETERS for name in together}
     for parameter in filter(is_number, schema.optional):
-        low, high = ends(parameter)
+        low, high = limits_of(parameter)
         small = parameter.name in costly and parameter.name not in names
         numbers[parameter.name] = low if small else _reached(schema, parameter, high)
     return _settings(schema, numbers, choice)
@@ -117,13 +117,13 @@ def largest(schema: Schema, *names: str, choice: int = -1) -> dict[str, Any]:
 
 def _reached(schema: Schema, parameter: Parameter, high: Any) -> Any:
     """Return how far a number is taken: to its upper end, unless the smallest frame is large."""
-    sides = [ends(schema[name])[0] for name in ("width", "height") if name in schema]
+    sides = [limits_of(schema[name])[0] for name in ("width", "height") if name in schema]
     if math.prod(sides) < LARGE_FRAME:
         return high
     if parameter.name == "num_inference_steps":
         return FEW_STEPS
     if parameter.name == "num_frames":
-        return parameter.legal_values()[0 if math.prod(sides) >= HUGE_FRAME else 1]
+        return parameter.legal_values()[0 if math.prod(sides) >= MAX_TESTED_FRAME_PIXELS else 1]
     return high
 
 

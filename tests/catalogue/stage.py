@@ -26,14 +26,14 @@ from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.pipeline_cache import Runtime
 
 if TYPE_CHECKING:
-    from tests.local.materials import Studio
+    from tests.local.materials import Materials
 
 
 NOTICES = ("Guiders are currently an experimental feature",)
 """What diffusers says whenever a class is used, and nothing of the call."""
 
 
-class Wardrobe:
+class TinyRuntime:
     """A folder of tiny weights, and a runtime that takes them from there.
 
     Args:
@@ -75,14 +75,14 @@ class Wardrobe:
         """Return the clip of a request, and what the libraries warned of."""
         self.provide(request.card)
         given = (request.card, request.settings, ignore_progress, NeverCanceled())
-        with self.runtime.use(*given) as loaded, warnings() as heard:
+        with self.runtime.use(*given) as loaded, capture_warnings() as heard:
             generate = getattr(loaded.engine, request.feature.value)
             clip = generate(request.inputs, request.settings, ignore_progress, NeverCanceled())
         return clip, heard
 
 
 @contextmanager
-def warnings() -> Iterator[list[str]]:
+def capture_warnings() -> Iterator[list[str]]:
     """Listen to what diffusers and transformers log within the block, from a warning on."""
     heard: list[str] = []
     ear = logging.Handler(logging.WARNING)
@@ -98,7 +98,7 @@ def warnings() -> Iterator[list[str]]:
             logger.removeHandler(ear)
 
 
-def media_for(card: ModelCard, feature: Feature, studio: Studio) -> dict[str, Media]:
+def media_for(card: ModelCard, feature: Feature, studio: Materials) -> dict[str, Media]:
     """Return a picture or a video for each input that a call must have."""
     schema = card.schema(feature)
     made = {}
@@ -111,7 +111,7 @@ def media_for(card: ModelCard, feature: Feature, studio: Studio) -> dict[str, Me
 
 
 def request_for(
-    card: ModelCard, feature: Feature, settings: Mapping[str, Any], studio: Studio
+    card: ModelCard, feature: Feature, settings: Mapping[str, Any], studio: Materials
 ) -> Request:
     """Return a validated request."""
     schema = card.schema(feature)

@@ -18,7 +18,7 @@ NOISE = replace(T2V_1_3B, name="noise", title="Noise", providers=frozenset({"stu
 MODELS = (NOISE,)
 
 
-class Studio:
+class NoiseProvider:
     """Draws noise, and shows it when it is asked for the second time."""
 
     name = "studio"
@@ -56,4 +56,4 @@ class Studio:
 
 def build(settings):
     """Return the provider, as the entry point asks for it."""
-    return Studio(settings.state_dir / "studio")
+    return NoiseProvider(settings.state_dir / "studio")

@@ -11,7 +11,7 @@ import pytest
 
 from tiomagic import TioMagic
 from tiomagic_domain.catalogue import models
-from tiomagic_local.torch_env.quiet import quiet
+from tiomagic_local.torch_env.quiet import silence_libraries
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "tiomagic_mochi"
@@ -65,7 +65,7 @@ def tm(package, tmp_path):
     """The real thing, with the package installed and tiny weights for its model."""
     weights = tmp_path / "weights"
     weights.mkdir()
-    with quiet():
+    with silence_libraries():
         for name, build in package.TINY.items():
             build(weights / name)
     tm = TioMagic(

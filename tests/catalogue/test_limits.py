@@ -2,7 +2,7 @@
 
 import pytest
 from tests.catalogue import extremes
-from tests.catalogue.extremes import CASES, ends, inputs_of, is_number, name_of
+from tests.catalogue.extremes import CASES, inputs_of, is_number, limits_of, name_of
 
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.schema.parameter import UNSET, Kind
@@ -34,7 +34,7 @@ def test_one_step_outside_is_refused_with_the_nearest_legal_value(card, feature)
     """Below the smallest value the smallest is offered, above the largest the largest."""
     schema = card.schema(feature)
     for parameter in filter(is_number, schema.optional):
-        low, high = ends(parameter)
+        low, high = limits_of(parameter)
         step = parameter.multiple_of or (1 if parameter.kind is Kind.INTEGER else 0.001)
         for outside, nearest in ((low - step, low), (high + step, high)):
             assert refusal(schema, **{parameter.name: outside}) == {parameter.name: nearest}
@@ -45,7 +45,7 @@ def test_between_two_steps_is_refused_with_the_nearest_legal_value(card, feature
     """A size or a length that the pipeline would round is refused; the nearest is offered."""
     schema = card.schema(feature)
     for parameter in filter(is_number, schema.optional):
-        low, high = ends(parameter)
+        low, high = limits_of(parameter)
         if parameter.multiple_of in {None, 1} or low == high:
             continue
         assert refusal(schema, **{parameter.name: low + 1})[parameter.name] == low

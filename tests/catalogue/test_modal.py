@@ -7,10 +7,10 @@ from tests.catalogue.extremes import CASES, name_of, smallest
 from tests.catalogue.stage import request_for
 
 from tiomagic_domain.progress import ignore_progress
-from tiomagic_media.encode.mp4 import read_recipe
+from tiomagic_media.encode.mp4 import read_embedded_recipe
 from tiomagic_modal.container.worker import _generate
-from tiomagic_modal.gpus import default_gpu, memory_gib
-from tiomagic_modal.payload_check import check_travel
+from tiomagic_modal.gpus import default_gpu, usable_memory_gib
+from tiomagic_modal.payload_check import check_payload
 from tiomagic_modal.wire import decode_request, encode_request
 
 ON_MODAL = [case for case in CASES if "modal" in case[0].providers]
@@ -30,7 +30,7 @@ def test_it_travels(card, feature, wardrobe, studio, seen, tmp_path):
     ``tests/modal``: it is the same for every model.
     """
     request = request_for(card, feature, smallest(card.schema(feature)), studio)
-    check_travel(request)
+    check_payload(request)
 
     def keep(name, data):
         (tmp_path / name).write_bytes(data)
@@ -47,7 +47,7 @@ def test_it_travels(card, feature, wardrobe, studio, seen, tmp_path):
     for name in ("width", "height", "fps"):
         assert report.facts[name] == asked[name]
     assert report.facts["frames"] == asked["num_frames"]
-    assert read_recipe(video)["model"] == card.name
+    assert read_embedded_recipe(video)["model"] == card.name
     seen.add(wardrobe.call(arrived))
 
 
@@ -58,4 +58,4 @@ def test_it_gets_a_gpu_that_holds_it(card):
     if card.gpu_memory_gib == 0:
         assert gpu is None
     else:
-        assert memory_gib(gpu) >= card.gpu_memory_gib
+        assert usable_memory_gib(gpu) >= card.gpu_memory_gib

@@ -13,7 +13,7 @@ from tests.catalogue.extremes import CASES
 @pytest.fixture(scope="module")
 def index():
     """The page of all models."""
-    return generate.pages()[generate.INDEX]
+    return generate.render_pages()[generate.INDEX]
 
 
 def test_every_model_feature_and_provider_is_reached_by_a_test_that_exists(index):
@@ -33,7 +33,7 @@ def test_every_model_feature_and_provider_is_reached_by_a_test_that_exists(index
 
 def test_a_page_says_every_parameter_with_its_default_limits_and_source():
     """Nothing that the schema knows is left out."""
-    pages = generate.pages()
+    pages = generate.render_pages()
     for card, feature in CASES:
         page = pages[generate.PAGES / f"{card.name}.md"]
         assert card.licence in page
@@ -66,7 +66,7 @@ def test_the_measurements_are_those_of_the_results(tmp_path):
     folder.mkdir(parents=True)
     whole = json.dumps({**result, "date": "2026-11-27"})
     (folder / "gpu_pipelines.json").write_text(whole)
-    page = benchmark_page.page(tmp_path)
+    page = benchmark_page.render_benchmarks(tmp_path)
     exact = "| `exact` | 2.00 s | 30.0 s | 5.0 s | 105 s | 1.95 x | 70% | 33.2 GiB | 35.7 GiB |"
     failed, left_out = "| `turbo` | failed: RuntimeError: no |", "`b`: the time was over"
     for said in (exact, failed, left_out, "700 TFLOP/s", "A card"):
@@ -79,7 +79,7 @@ def test_the_check_names_what_is_stale_and_the_command_that_helps(tmp_path, monk
     (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text(f"# T\n{generate.BEGIN}old\n{generate.END}end\n")
     generate.write()
-    assert generate.stale() == []
+    assert generate.find_stale() == []
     (tmp_path / generate.PAGES / "doodle.md").write_text("wrong")
     (tmp_path / generate.PAGES / "gone.md").write_text("of a model that is gone")
     (tmp_path / generate.INDEX).unlink()

@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 from modal.cli.entry_point import entrypoint_cli
 from tests.documentation.blocks import Block, Command, commands
-from tests.documentation.players import OwnMachine, Player
+from tests.documentation.players import LocalWithPlayedModels, PlayableProvider
 from typer.main import get_command
 from typer.testing import CliRunner
 
 import tiomagic
 from tiomagic import TioMagic
 from tiomagic.cli.main import app
-from tiomagic.demo import INPUTS, copy_inputs
+from tiomagic.demo import DEMO_INPUTS, copy_inputs
 from tiomagic.wiring.settings import OPTIONS
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobStatus
@@ -51,7 +51,9 @@ def doodle(tmp_path_factory: pytest.TempPathFactory) -> LocalProvider:
 
 
 @pytest.fixture
-def reader(tmp_path: Path, doodle: LocalProvider, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def page_runner(
+    tmp_path: Path, doodle: LocalProvider, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
     """Somebody who types what the pages say, in a folder of their own."""
     for option in OPTIONS.values():
         monkeypatch.delenv(option.variable, raising=False)
@@ -62,8 +64,8 @@ def reader(tmp_path: Path, doodle: LocalProvider, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     wanted: set[Feature] = set()
-    own = OwnMachine(doodle, tmp_path / "own", wanted)
-    far = Player(
+    own = LocalWithPlayedModels(doodle, tmp_path / "own", wanted)
+    far = PlayableProvider(
         tmp_path / "far",
         name="modal",
         default_model="wan2.1-vace-14b",
@@ -74,14 +76,14 @@ def reader(tmp_path: Path, doodle: LocalProvider, monkeypatch: pytest.MonkeyPatc
     tm = TioMagic()
     monkeypatch.setattr(tiomagic, "tm", tm, raising=False)
     before = set(sys.modules)
-    yield Reader(folder, wanted)
+    yield PageRunner(folder, wanted)
     tm.close()
     for name in set(sys.modules) - before:
         if Path(getattr(sys.modules[name], "__file__", None) or "/").is_relative_to(folder):
             del sys.modules[name]
 
 
-class Reader:
+class PageRunner:
     """Types the blocks of one page, from top to bottom."""
 
     def __init__(self, folder: Path, wanted: set[Feature]) -> None:
@@ -92,12 +94,12 @@ class Reader:
 
     def prepare(self, text: str) -> None:
         """Put the files there that a page names."""
-        copy_inputs(self.folder / "tiomagic-demo" / INPUTS.name)
+        copy_inputs(self.folder / "tiomagic-demo" / DEMO_INPUTS.name)
         for name, content in TEXTS.items():
             (self.folder / name).write_text(content, encoding="utf-8")
         for name in set(re.findall(r"(?<![\w/])[\w-]+\.(?:png|mp4)(?!\w)", text)):
             sample = "square.png" if name.endswith(".png") else "skeletons.mp4"
-            shutil.copyfile(INPUTS / sample, self.folder / name)
+            shutil.copyfile(DEMO_INPUTS / sample, self.folder / name)
         write_mp4(
             self.folder / "clip.mp4", np.zeros((5, 64, 64, 3), np.uint8), fps=16, recipe=RECIPE
         )

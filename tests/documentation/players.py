@@ -18,7 +18,7 @@ from tiomagic_local.provider import LocalProvider
 from tiomagic_media.encode.mp4 import write_mp4
 
 
-class Player(FakeProvider):
+class PlayableProvider(FakeProvider):
     """A fake whose videos can be played: real mp4 files with their recipes."""
 
     numbers = itertools.count()
@@ -31,7 +31,7 @@ class Player(FakeProvider):
         return VideoFile(path=path, recipe=recipe)
 
 
-class OwnMachine:
+class LocalWithPlayedModels:
     """The provider ``local`` of a machine that has a GPU for every model.
 
     ``doodle`` is itself for one video of each wanted feature; all other runs are played, after
@@ -47,7 +47,7 @@ class OwnMachine:
 
     def __init__(self, local: LocalProvider, spool: Path, wanted: set[Feature]) -> None:
         self._local = local
-        self._player = Player(spool, name="local", blocking=True, default_model="doodle")
+        self._player = PlayableProvider(spool, name="local", blocking=True, default_model="doodle")
         self._wanted = wanted
 
     def capabilities(self) -> Capabilities:
@@ -68,11 +68,11 @@ class OwnMachine:
 
     def poll(self, job: Job) -> Report:
         """Ask how a job is."""
-        return self._maker(job).poll(job)
+        return self._provider_of(job).poll(job)
 
     def cancel(self, job: Job) -> Report:
         """Ask for a job to stop."""
-        return self._maker(job).cancel(job)
+        return self._provider_of(job).cancel(job)
 
-    def _maker(self, job: Job) -> LocalProvider | Player:
+    def _provider_of(self, job: Job) -> LocalProvider | PlayableProvider:
         return self._player if job.job_id in self._player.runs else self._local

@@ -8,7 +8,7 @@ runs every model, and ``tests/modal`` talks to a server.
 import pytest
 from docs import generate
 from tests.documentation.blocks import ROOT, blocks, pages
-from tests.documentation.conftest import Reader
+from tests.documentation.conftest import PageRunner
 
 from tiomagic_domain.features import Feature
 
@@ -40,29 +40,29 @@ NOT_RUN = {
 
 
 @pytest.mark.parametrize("page", sorted(set(pages()) - LEFT_OUT.keys()))
-def test_what_a_page_says_works(page: str, reader: Reader) -> None:
+def test_what_a_page_says_works(page: str, page_runner: PageRunner) -> None:
     """From top to bottom, with nothing that the page does not give."""
-    reader.prepare((ROOT / page).read_text(encoding="utf-8"))
-    reader.wanted |= REAL.get(page, set())
+    page_runner.prepare((ROOT / page).read_text(encoding="utf-8"))
+    page_runner.wanted |= REAL.get(page, set())
     if page in FAR_AWAY:
-        reader.environment["TIOMAGIC_PROVIDER"] = "modal"
+        page_runner.environment["TIOMAGIC_PROVIDER"] = "modal"
     for block in blocks(page):
         assert block.language in LANGUAGES, block.where
-        reader.type(block)
-    assert not reader.wanted
+        page_runner.type(block)
+    assert not page_runner.wanted
 
 
-MODELS = sorted(str(path) for path in generate.pages() if path.parent == generate.PAGES)
+MODELS = sorted(str(path) for path in generate.render_pages() if path.parent == generate.PAGES)
 
 
 @pytest.mark.parametrize("page", MODELS)
-def test_the_example_of_each_model_works(page: str, reader: Reader) -> None:
+def test_the_example_of_each_model_works(page: str, page_runner: PageRunner) -> None:
     """A page of the reference gives calls alone: ``tm`` is there, with a provider."""
-    reader.prepare((ROOT / page).read_text(encoding="utf-8"))
-    exec("from tiomagic import tm; tm.configure(provider='local')", reader.names)
+    page_runner.prepare((ROOT / page).read_text(encoding="utf-8"))
+    exec("from tiomagic import tm; tm.configure(provider='local')", page_runner.names)
     for block in blocks(page):
         assert block.language == "python", block.where
-        reader.type(block)
+        page_runner.type(block)
 
 
 def test_what_is_not_run_has_a_reason_that_is_known() -> None:
@@ -71,7 +71,7 @@ def test_what_is_not_run_has_a_reason_that_is_known() -> None:
     assert found == NOT_RUN
 
 
-def test_a_mistake_on_a_page_is_found(reader: Reader, tmp_path, monkeypatch) -> None:
+def test_a_mistake_on_a_page_is_found(page_runner: PageRunner, tmp_path, monkeypatch) -> None:
     """A wrong option, a wrong name and a wrong argument each fail."""
     monkeypatch.setattr("tests.documentation.blocks.ROOT", tmp_path)
     wrong = {
@@ -84,10 +84,10 @@ def test_a_mistake_on_a_page_is_found(reader: Reader, tmp_path, monkeypatch) -> 
             with pytest.raises(
                 (AssertionError, AttributeError, ImportError, pytest.fail.Exception)
             ):
-                reader.type(blocks("page.md")[0])
+                page_runner.type(blocks("page.md")[0])
     (tmp_path / "page.md").write_text("<!-- parsed: x -->\n\n```bash\ntiomagic ui --prot 1\n```\n")
     with pytest.raises(Exception, match="prot"):
-        reader.type(blocks("page.md")[0])
+        page_runner.type(blocks("page.md")[0])
 
 
 def test_the_pattern_reads_what_a_page_may_hold() -> None:

@@ -19,7 +19,7 @@ hypothesis.settings.load_profile("domain")
 
 
 @dataclass
-class House:
+class UseCaseParts:
     """Everything that a use case touches, in memory."""
 
     generation: Generation
@@ -37,7 +37,7 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path):
+def parts(tmp_path):
     """A house with a remote provider and a blocking one."""
     repository, clock = MemoryJobRepository(), FakeClock()
     outputs, media = FakeOutputStore(tmp_path / "videos"), FakeMediaReader(tmp_path / "inputs")
@@ -53,4 +53,6 @@ def house(tmp_path):
         on_change=changes.append,
         on_trouble=troubles.append,
     )
-    return House(generation, remote, blocking, repository, outputs, media, clock, changes, troubles)
+    return UseCaseParts(
+        generation, remote, blocking, repository, outputs, media, clock, changes, troubles
+    )

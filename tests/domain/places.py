@@ -16,14 +16,14 @@ from tiomagic_domain.testing import (
     MemoryLeases,
 )
 from tiomagic_domain.usecases.generation import Generation
-from tiomagic_domain.workers import Background, Limits, Worker
+from tiomagic_domain.workers import Background, Worker, WorkerLimits
 
 QUEUE = "local:here:auto"
 CPU = "local:here:cpu"
 MODEL = "wan2.1-t2v-1.3b"
 
 
-class LocalFake(FakeProvider):
+class FakeLocalProvider(FakeProvider):
     """A blocking provider whose runs are gone with their worker."""
 
     def __init__(self, spool, processes):
@@ -50,12 +50,12 @@ class LocalFake(FakeProvider):
         return Report(status=JobStatus.CANCELING)
 
 
-class Left(BaseException):
+class ProcessExited(BaseException):
     """The process has ended."""
 
 
 @dataclass
-class Place:
+class FakeMachine:
     """A machine: one store, several processes that see it."""
 
     folder: object
@@ -68,7 +68,7 @@ class Place:
 
     def __post_init__(self):
         self.processes = FakeProcesses(self.clock, alive=self.alive)
-        self.provider = LocalFake(self.folder / "spool", self.processes)
+        self.provider = FakeLocalProvider(self.folder / "spool", self.processes)
         self.outputs = FakeOutputStore(self.folder / "videos")
         self.media = FakeMediaReader(self.folder / "inputs")
         self.caller = self.generation(self.background("caller"))
@@ -98,7 +98,7 @@ class Place:
         background = self.background(name)
 
         def leave():
-            raise Left
+            raise ProcessExited
 
         return Worker(
             QUEUE,
@@ -108,7 +108,7 @@ class Place:
             slots=lambda: slots,
             leave=leave,
             on_trouble=self.troubles.append,
-            limits=Limits(idle_s=idle_s, poll_s=1, cancel_bound_s=cancel_bound_s),
+            limits=WorkerLimits(idle_s=idle_s, poll_s=1, cancel_timeout_s=cancel_bound_s),
         )
 
     def submit(self, prompt="a fox", *, detach=True, **options):
@@ -122,14 +122,14 @@ class Place:
             **options,
         )
 
-    def taken(self, job, by="worker"):
+    def claim_for_worker(self, job, by="worker"):
         """Store a job as one that a worker has in hand, with the worker's lease."""
         background = self.background(by)
         call_id = background.processes.current()
         stored = self.repository.get(job.job_id)
         running = stored.to(JobStatus.RUNNING, at=self.clock.now(), call_id=call_id)
-        background.take(f"worker:{QUEUE}@{CPU}")
-        background.take(CPU)
+        background.acquire(f"worker:{QUEUE}@{CPU}")
+        background.acquire(CPU)
         return self.repository.save(running)
 
     def kill(self, by="worker"):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tiomagic_domain.catalogue import models
-from tiomagic_domain.catalogue.acceleration import FAST_THRESHOLD, WORDS, Acceleration
+from tiomagic_domain.catalogue.acceleration import FAST_THRESHOLD, PRESETS, Acceleration
 from tiomagic_domain.catalogue.settings import ACCELERATION, TURBO_ACCELERATION
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.schema.parameter import Rejected
@@ -29,7 +29,7 @@ def test_the_defaults_of_the_argument_are_those_of_exact():
         assert Acceleration.from_argument(parameter.check({})) == Acceleration()
         given_one = parameter.check({"cache_threshold": 0.2})
         assert Acceleration.from_argument(given_one) == Acceleration(cache_threshold=0.2)
-    for word in WORDS:
+    for word in PRESETS:
         assert TURBO_ACCELERATION.check(word) == word
 
 
@@ -54,7 +54,7 @@ def test_what_is_neither_is_refused(value, words):
 
 @given(
     st.one_of(
-        st.sampled_from([*WORDS, "turbo", ""]),
+        st.sampled_from([*PRESETS, "turbo", ""]),
         st.dictionaries(
             st.sampled_from([*WHOLE, "speed"]),
             st.one_of(

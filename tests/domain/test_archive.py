@@ -16,7 +16,7 @@ from tiomagic_domain.testing.outputs import make_video
 from tiomagic_domain.usecases.archive import PAGE, Archive
 
 
-class Room:
+class ArchiveParts:
     """An archive and what it stands on."""
 
     def __init__(self, folder: Path) -> None:
@@ -38,11 +38,11 @@ class Room:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Room:
-    return Room(tmp_path / "videos")
+def archive_parts(tmp_path: Path) -> ArchiveParts:
+    return ArchiveParts(tmp_path / "videos")
 
 
-def test_tags_join_what_is_there(room: Room) -> None:
+def test_tags_join_what_is_there(room: ArchiveParts) -> None:
     """Tags are added and taken away by name, each once; the note is as it was."""
     job = room.store(tags=("old",), note="mine", status=JobStatus.COMPLETED)
     room.clock.advance(60)
@@ -55,7 +55,7 @@ def test_tags_join_what_is_there(room: Room) -> None:
     assert [told.tags for told in room.told] == [("old", "fox", "snow"), ("fox",), ("fox",)]
 
 
-def test_words_that_are_there_already_change_nothing(room: Room) -> None:
+def test_words_that_are_there_already_change_nothing(room: ArchiveParts) -> None:
     """No version is used up, and nobody is told."""
     job = room.store(tags=("fox",), note="mine")
     room.clock.advance(60)
@@ -64,7 +64,7 @@ def test_words_that_are_there_already_change_nothing(room: Room) -> None:
     assert room.told == []
 
 
-def test_a_tag_that_is_refused_changes_nothing(room: Room) -> None:
+def test_a_tag_that_is_refused_changes_nothing(room: ArchiveParts) -> None:
     """An empty tag is named, and the others are not stored either."""
     job = room.store()
     with pytest.raises(ValidationError, match="tags"):
@@ -74,7 +74,7 @@ def test_a_tag_that_is_refused_changes_nothing(room: Room) -> None:
         room.archive.label("nothing", add=["fine"])
 
 
-def test_tags_of_many_writers_are_all_kept(room: Room) -> None:
+def test_tags_of_many_writers_are_all_kept(room: ArchiveParts) -> None:
     """Each of several threads finds its own tag afterwards."""
     job = room.store()
     gate = threading.Barrier(6)
@@ -91,7 +91,7 @@ def test_tags_of_many_writers_are_all_kept(room: Room) -> None:
     assert set(room.repository.get(job.job_id).tags) == {f"tag {number}" for number in range(6)}
 
 
-def test_every_job_is_given_once_whatever_the_page(room: Room) -> None:
+def test_every_job_is_given_once_whatever_the_page(room: ArchiveParts) -> None:
     """All that match come in order, over the borders of pages, and never more than asked for."""
     first = make_job()
     jobs = [
@@ -109,7 +109,9 @@ def test_every_job_is_given_once_whatever_the_page(room: Room) -> None:
 
 
 @pytest.mark.parametrize("oldest_first", [False, True])
-def test_a_page_whose_end_is_deleted_stops_nothing(room: Room, *, oldest_first: bool) -> None:
+def test_a_page_whose_end_is_deleted_stops_nothing(
+    room: ArchiveParts, *, oldest_first: bool
+) -> None:
     """The jobs that are left come, each once, also those of the very moment of the deleted one."""
     first = make_job()
     jobs = [
@@ -128,7 +130,7 @@ def test_a_page_whose_end_is_deleted_stops_nothing(room: Room, *, oldest_first: 
 
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if not status.is_terminal])
-def test_a_job_that_is_not_over_is_not_deleted(room: Room, status: JobStatus) -> None:
+def test_a_job_that_is_not_over_is_not_deleted(room: ArchiveParts, status: JobStatus) -> None:
     """The error says what to do, and the job is there."""
     job = room.store(status=status)
     with pytest.raises(ValidationError, match="cancel it first") as caught:
@@ -137,7 +139,7 @@ def test_a_job_that_is_not_over_is_not_deleted(room: Room, status: JobStatus) ->
     assert room.repository.get(job.job_id) == job
 
 
-def test_a_deleted_job_takes_its_files_when_told(room: Room, tmp_path: Path) -> None:
+def test_a_deleted_job_takes_its_files_when_told(room: ArchiveParts, tmp_path: Path) -> None:
     """Without ``files`` the video stays; with it the video and its recipe are gone."""
     for files in (False, True):
         job = room.store(status=JobStatus.COMPLETED)

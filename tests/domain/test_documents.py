@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tiomagic_domain.errors import ValidationError
-from tiomagic_domain.files.json_documents import DEEPEST, read_json
+from tiomagic_domain.files.json_documents import MAX_NESTING_DEPTH, read_json
 from tiomagic_domain.jobs.recipe import read_recipe
 
 RECIPE = {
@@ -52,7 +52,7 @@ def test_what_is_too_much_is_refused_with_the_reason(text, why):
 def test_brackets_in_texts_are_no_brackets():
     """What a prompt has of them does not count, nor do as many as are allowed."""
     assert read_json(json.dumps(["[" * 100 + '\\"{']), "r.json") == ["[" * 100 + '\\"{']
-    nested = "[" * DEEPEST + "]" * DEEPEST
+    nested = "[" * MAX_NESTING_DEPTH + "]" * MAX_NESTING_DEPTH
     assert json.dumps(read_json(nested, "r.json")) == nested
 
 

@@ -19,7 +19,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.jobs.recipe import build_recipe
-from tiomagic_domain.lifecycle.outcome import hash_of
+from tiomagic_domain.lifecycle.outcome import hash_file
 from tiomagic_domain.media import MediaKind
 from tiomagic_domain.testing import make_job
 from tiomagic_domain.testing.outputs import make_video
@@ -27,43 +27,43 @@ from tiomagic_domain.testing.outputs import make_video
 TEXT = Feature.TEXT_TO_VIDEO
 
 
-def submit(house, provider="modal", **fields):
+def submit(parts, provider="modal", **fields):
     call = {"model": None, "arguments": {"prompt": "a fox"}} | fields
-    return house.generation.submit(TEXT, provider=provider, **call)
+    return parts.generation.submit(TEXT, provider=provider, **call)
 
 
-def finish(house, job):
+def finish(parts, job):
     """Check until the video is there."""
     while not job.status.is_terminal:
-        job = house.generation.check(job.job_id)
+        job = parts.generation.check(job.job_id)
     return job
 
 
-def test_a_remote_job_is_followed_to_its_video(house):
+def test_a_remote_job_is_followed_to_its_video(parts):
     """Queued, running, completed: each check stores the next word, the last brings the video."""
-    job = submit(house)
+    job = submit(parts)
     assert (job.status, job.call_id, job.model) == ("queued", "call-1", "wan2.1-vace-14b")
-    assert house.generation.check(job.job_id).status == "running"
-    done = house.generation.check(job.job_id)
+    assert parts.generation.check(job.job_id).status == "running"
+    done = parts.generation.check(job.job_id)
     assert done.status == "completed"
-    assert done == house.stored(job.job_id)
-    assert house.outputs.saved[job.job_id].read_bytes().startswith(b"a video")
-    assert done.result_video == str(house.outputs.saved[job.job_id])
+    assert done == parts.stored(job.job_id)
+    assert parts.outputs.saved[job.job_id].read_bytes().startswith(b"a video")
+    assert done.result_video == str(parts.outputs.saved[job.job_id])
 
 
-def test_a_blocking_job_comes_back_finished(house):
+def test_a_blocking_job_comes_back_finished(parts):
     """A blocking provider returns the video, having told each step."""
     told = []
-    job = submit(house, "local", on_progress=told.append)
+    job = submit(parts, "local", on_progress=told.append)
     assert job.status == "completed"
     assert [moment.step for moment in told] == [0, 1, 2, 3]
 
 
-def test_the_job_is_stored_before_the_provider_is_called(house):
+def test_the_job_is_stored_before_the_provider_is_called(parts):
     """When the run begins, any process can already find the job."""
     seen = []
-    house.blocking.during = lambda step: seen.extend(house.generation.list(JobQuery()))
-    job = submit(house, "local")
+    parts.blocking.during = lambda step: seen.extend(parts.generation.list(JobQuery()))
+    job = submit(parts, "local")
     assert seen[0].job_id == job.job_id
     assert seen[0].status == "queued"
 
@@ -78,35 +78,35 @@ def test_the_job_is_stored_before_the_provider_is_called(house):
         ({"arguments": {"prompt": "a", "num_frames": 80}}, ValidationError),
     ],
 )
-def test_bad_input_stores_and_sends_nothing(house, fields, error):
+def test_bad_input_stores_and_sends_nothing(parts, fields, error):
     """What is wrong with a call is found before a job exists."""
     with pytest.raises(error):
-        submit(house, **fields)
-    assert house.repository.jobs == {}
-    assert house.remote.submitted == []
+        submit(parts, **fields)
+    assert parts.repository.jobs == {}
+    assert parts.remote.submitted == []
 
 
-def test_an_unknown_provider_is_told_the_known_ones(house):
+def test_an_unknown_provider_is_told_the_known_ones(parts):
     """The message proposes a name and lists all."""
     with pytest.raises(UnknownProviderError, match=r"Did you mean 'modal'\? .*'local', 'modal'"):
-        submit(house, "modl")
+        submit(parts, "modl")
 
 
-def test_what_the_provider_refuses_beforehand_is_not_stored(house):
+def test_what_the_provider_refuses_beforehand_is_not_stored(parts):
     """A missing token is found by the check, and there is no job of it."""
-    house.remote.rejection = AuthenticationError("no token")
+    parts.remote.rejection = AuthenticationError("no token")
     with pytest.raises(AuthenticationError):
-        submit(house)
-    assert house.repository.jobs == {}
-    assert house.remote.submitted == []
+        submit(parts)
+    assert parts.repository.jobs == {}
+    assert parts.remote.submitted == []
 
 
-def test_a_submission_that_did_not_start_is_raised_and_stored_as_failed(house):
+def test_a_submission_that_did_not_start_is_raised_and_stored_as_failed(parts):
     """No job looks fine that is not: the error names it, and it says why it failed."""
-    house.remote.unreachable = True
+    parts.remote.unreachable = True
     with pytest.raises(APIError) as caught:
-        submit(house)
-    job = house.stored(caught.value.details["job_id"])
+        submit(parts)
+    job = parts.stored(caught.value.details["job_id"])
     assert (job.status, job.error, job.error_code) == (
         "failed",
         caught.value.message,
@@ -114,12 +114,12 @@ def test_a_submission_that_did_not_start_is_raised_and_stored_as_failed(house):
     )
 
 
-def test_a_run_that_fails_on_the_way_is_raised_and_stored(house):
+def test_a_run_that_fails_on_the_way_is_raised_and_stored(parts):
     """The engine's error reaches the caller, and the job keeps its text and code."""
-    house.blocking.failure = GenerationError("not enough memory", code="out_of_memory")
+    parts.blocking.failure = GenerationError("not enough memory", code="out_of_memory")
     with pytest.raises(GenerationError) as caught:
-        submit(house, "local")
-    job = house.stored(caught.value.details["job_id"])
+        submit(parts, "local")
+    job = parts.stored(caught.value.details["job_id"])
     assert (job.status, job.error, job.error_code) == (
         "failed",
         "not enough memory",
@@ -127,16 +127,16 @@ def test_a_run_that_fails_on_the_way_is_raised_and_stored(house):
     )
 
 
-def test_a_bug_in_a_provider_fails_the_job_too(house):
+def test_a_bug_in_a_provider_fails_the_job_too(parts):
     """An error that nobody foresaw is stored with its class, and passed on as it is."""
 
     def break_down(step):
         raise ZeroDivisionError("by zero")
 
-    house.blocking.during = break_down
+    parts.blocking.during = break_down
     with pytest.raises(ZeroDivisionError):
-        submit(house, "local")
-    (job,) = house.generation.list(JobQuery())
+        submit(parts, "local")
+    (job,) = parts.generation.list(JobQuery())
     assert (job.status, job.error, job.error_code) == (
         "failed",
         "ZeroDivisionError: by zero",
@@ -144,157 +144,157 @@ def test_a_bug_in_a_provider_fails_the_job_too(house):
     )
 
 
-def test_the_cause_is_raised_even_when_it_cannot_be_stored(house):
+def test_the_cause_is_raised_even_when_it_cannot_be_stored(parts):
     """A full disk must not hide why the job failed: it is told beside it."""
 
     class BrokenModelError(Exception):
         pass
 
     def break_down(step):
-        house.repository.save = refuse
+        parts.repository.save = refuse
         raise BrokenModelError
 
     def refuse(job):
         raise ProcessingError("disk full")
 
-    house.blocking.during = break_down
+    parts.blocking.during = break_down
     with pytest.raises(BrokenModelError):
-        submit(house, "local")
-    assert [error.message for error in house.troubles] == ["disk full"]
+        submit(parts, "local")
+    assert [error.message for error in parts.troubles] == ["disk full"]
 
 
-def test_a_lost_answer_is_looked_up_and_never_sent_again(house):
+def test_a_lost_answer_is_looked_up_and_never_sent_again(parts):
     """The job stays queued, the next check finds the run by the job's id, and one run exists."""
-    house.remote.loses_answers = True
-    job = submit(house)
+    parts.remote.loses_answers = True
+    job = submit(parts)
     assert (job.status, job.call_id) == ("queued", None)
     assert "lost" in job.message
-    done = finish(house, job)
+    done = finish(parts, job)
     assert (done.status, done.call_id) == ("completed", "call-1")
-    assert len(house.remote.submitted) == 1
+    assert len(parts.remote.submitted) == 1
 
 
-def test_a_lost_request_ends_as_failed(house):
+def test_a_lost_request_ends_as_failed(parts):
     """When the look-up finds that nothing ever started, the job says so."""
-    house.remote.loses_requests = True
-    job = finish(house, submit(house))
+    parts.remote.loses_requests = True
+    job = finish(parts, submit(parts))
     assert (job.status, job.error_code) == ("failed", "lost")
 
 
-def test_a_network_that_is_down_leaves_the_job_alone(house):
+def test_a_network_that_is_down_leaves_the_job_alone(parts):
     """A failed poll is noted and changes no status; the same note is not written twice."""
-    job = submit(house)
-    house.remote.unreachable = True
-    seen = house.generation.check(job.job_id)
+    job = submit(parts)
+    parts.remote.unreachable = True
+    seen = parts.generation.check(job.job_id)
     assert (seen.status, seen.call_id) == (job.status, job.call_id)
     assert "cannot be reached" in seen.message
-    assert house.generation.check(job.job_id).version == seen.version
-    house.remote.unreachable = False
-    assert finish(house, job).status == "completed"
+    assert parts.generation.check(job.job_id).version == seen.version
+    parts.remote.unreachable = False
+    assert finish(parts, job).status == "completed"
 
 
-def test_a_refused_poll_is_raised(house):
+def test_a_refused_poll_is_raised(parts):
     """What waiting does not mend reaches the caller, and the job stays as it is."""
-    job = submit(house)
+    job = submit(parts)
 
     def refuse(job):
         raise APIError("the token was withdrawn")
 
-    house.remote.poll = refuse
+    parts.remote.poll = refuse
     with pytest.raises(APIError, match="withdrawn"):
-        house.generation.check(job.job_id)
-    assert house.stored(job.job_id) == job
+        parts.generation.check(job.job_id)
+    assert parts.stored(job.job_id) == job
 
 
-def test_a_run_that_the_provider_lost_fails(house):
+def test_a_run_that_the_provider_lost_fails(parts):
     """The provider's word that it knows no such run ends the job."""
-    job = submit(house)
-    house.remote.forget(job.job_id)
-    ended = house.generation.check(job.job_id)
+    job = submit(parts)
+    parts.remote.forget(job.job_id)
+    ended = parts.generation.check(job.job_id)
     assert (ended.status, ended.error_code) == ("failed", "lost")
 
 
-def test_a_remote_failure_is_stored_with_its_reason(house):
+def test_a_remote_failure_is_stored_with_its_reason(parts):
     """A run that fails far away is no error of the check; the job has the reason."""
-    job = submit(house)
-    house.remote.failure = GenerationError("no memory", code="out_of_memory")
-    ended = finish(house, job)
+    job = submit(parts)
+    parts.remote.failure = GenerationError("no memory", code="out_of_memory")
+    ended = finish(parts, job)
     assert (ended.status, ended.error, ended.error_code) == ("failed", "no memory", "out_of_memory")
 
 
-def test_a_finished_job_is_not_asked_about(house):
+def test_a_finished_job_is_not_asked_about(parts):
     """After the end no check contacts the provider."""
-    job = finish(house, submit(house))
-    polls = len(house.remote.polled)
-    assert house.generation.check(job.job_id) == job
-    assert house.generation.cancel(job.job_id) == job
-    assert (len(house.remote.polled), house.remote.canceled) == (polls, [])
+    job = finish(parts, submit(parts))
+    polls = len(parts.remote.polled)
+    assert parts.generation.check(job.job_id) == job
+    assert parts.generation.cancel(job.job_id) == job
+    assert (len(parts.remote.polled), parts.remote.canceled) == (polls, [])
 
 
-def test_a_video_that_cannot_be_saved_can_be_fetched_again(house):
+def test_a_video_that_cannot_be_saved_can_be_fetched_again(parts):
     """A full disk raises, the job goes on with a note, and the next check brings the video."""
-    job = submit(house)
-    house.generation.check(job.job_id)
-    house.outputs.failure = ProcessingError("no space left")
+    job = submit(parts)
+    parts.generation.check(job.job_id)
+    parts.outputs.failure = ProcessingError("no space left")
     with pytest.raises(ProcessingError) as caught:
-        house.generation.check(job.job_id)
+        parts.generation.check(job.job_id)
     assert caught.value.details["job_id"] == job.job_id
-    noted = house.stored(job.job_id)
+    noted = parts.stored(job.job_id)
     assert noted.status == "running"
     assert "no space left" in noted.message
-    house.outputs.failure = None
-    assert house.generation.check(job.job_id).status == "completed"
+    parts.outputs.failure = None
+    assert parts.generation.check(job.job_id).status == "completed"
 
 
-def test_a_blocking_video_that_cannot_be_saved_can_be_fetched_again(house):
+def test_a_blocking_video_that_cannot_be_saved_can_be_fetched_again(parts):
     """The same holds for a run in this process: the work is not lost."""
-    house.outputs.failure = ProcessingError("no space left")
+    parts.outputs.failure = ProcessingError("no space left")
     with pytest.raises(ProcessingError) as caught:
-        submit(house, "local")
-    house.outputs.failure = None
-    job = house.generation.check(caught.value.details["job_id"])
+        submit(parts, "local")
+    parts.outputs.failure = None
+    job = parts.generation.check(caught.value.details["job_id"])
     assert job.status == "completed"
-    assert len(house.blocking.runs) == 1
+    assert len(parts.blocking.runs) == 1
 
 
-def test_a_video_that_was_saved_before_its_process_died_counts(house, tmp_path):
+def test_a_video_that_was_saved_before_its_process_died_counts(parts, tmp_path):
     """Dead between saving and telling: the next look finds the video, and asks no provider."""
-    job = submit(house)
+    job = submit(parts)
     video = make_video(tmp_path / "spool")
     video.recipe["facts"] = {"device": "cpu"}
-    path = house.outputs.save(job, video)
-    done = house.generation.check(job.job_id)
+    path = parts.outputs.save(job, video)
+    done = parts.generation.check(job.job_id)
     assert (done.status, done.result_video) == ("completed", str(path))
-    assert done.facts == {"device": "cpu", "sha256": hash_of(path)}
-    assert house.remote.polled == []
+    assert done.facts == {"device": "cpu", "sha256": hash_file(path)}
+    assert parts.remote.polled == []
 
 
-def test_done_without_a_video_is_a_broken_provider(house):
+def test_done_without_a_video_is_a_broken_provider(parts):
     """A provider that says completed and gives nothing fails the job, which is not asked again."""
-    job = submit(house)
-    house.remote.finish(job.job_id)
-    house.remote._fetch = lambda run: None
-    done = house.generation.check(job.job_id)
+    job = submit(parts)
+    parts.remote.finish(job.job_id)
+    parts.remote._fetch = lambda run: None
+    done = parts.generation.check(job.job_id)
     assert (done.status, done.error_code) == ("failed", "malformed_answer")
     assert "gave no video" in done.error
 
 
-def test_two_processes_fetch_at_once(house, tmp_path):
+def test_two_processes_fetch_at_once(parts, tmp_path):
     """Both get the finished job, one video is kept, and no copy is left lying about."""
-    job = submit(house)
-    house.remote.finish(job.job_id)
+    job = submit(parts)
+    parts.remote.finish(job.job_id)
     barrier = threading.Barrier(2)
-    poll = house.remote.poll
+    poll = parts.remote.poll
 
     def together(job):
         report = poll(job)
         barrier.wait()
         return report
 
-    house.remote.poll = together
+    parts.remote.poll = together
     found = []
     threads = [
-        threading.Thread(target=lambda: found.append(house.generation.check(job.job_id)))
+        threading.Thread(target=lambda: found.append(parts.generation.check(job.job_id)))
         for _ in range(2)
     ]
     for thread in threads:
@@ -306,95 +306,95 @@ def test_two_processes_fetch_at_once(house, tmp_path):
     assert list((tmp_path / "spool").iterdir()) == []
 
 
-def overtaken(house, job_id):
+def overtaken(parts, job_id):
     """Let another process finish the job, as if between a poll and what follows it."""
-    poll = house.remote.poll
+    poll = parts.remote.poll
 
     def slow(job):
         report = poll(job)
-        house.remote.poll = poll
-        house.generation.check(job_id)
+        parts.remote.poll = poll
+        parts.generation.check(job_id)
         return report
 
-    house.remote.poll = slow
+    parts.remote.poll = slow
 
 
-def test_a_video_that_another_process_brought_home_is_not_saved_again(house, tmp_path):
+def test_a_video_that_another_process_brought_home_is_not_saved_again(parts, tmp_path):
     """Whoever comes second takes the stored job and clears its own copy away."""
-    job = submit(house)
-    house.remote.finish(job.job_id)
-    overtaken(house, job.job_id)
-    assert house.generation.check(job.job_id).status == "completed"
+    job = submit(parts)
+    parts.remote.finish(job.job_id)
+    overtaken(parts, job.job_id)
+    assert parts.generation.check(job.job_id).status == "completed"
     assert list((tmp_path / "spool").iterdir()) == []
 
 
-def test_losing_the_file_to_a_faster_process_is_no_error(house):
+def test_losing_the_file_to_a_faster_process_is_no_error(parts):
     """When the save fails because another process has taken the file, the job is done."""
-    job = submit(house)
-    house.remote.finish(job.job_id)
-    save = house.outputs.save
+    job = submit(parts)
+    parts.remote.finish(job.job_id)
+    save = parts.outputs.save
 
     def too_late(job, video):
-        house.outputs.save = save
-        house.generation.check(job.job_id)
+        parts.outputs.save = save
+        parts.generation.check(job.job_id)
         raise ProcessingError("the file is gone")
 
-    house.outputs.save = too_late
-    assert house.generation.check(job.job_id).status == "completed"
+    parts.outputs.save = too_late
+    assert parts.generation.check(job.job_id).status == "completed"
 
 
-def test_a_cancel_is_asked_for_and_its_outcome_stored(house):
+def test_a_cancel_is_asked_for_and_its_outcome_stored(parts):
     """Canceling at once, canceled when the provider says so."""
-    job = submit(house)
-    assert house.generation.cancel(job.job_id).status == "canceling"
-    assert house.generation.check(job.job_id).status == "canceled"
-    assert house.remote.canceled == [job.job_id]
+    job = submit(parts)
+    assert parts.generation.cancel(job.job_id).status == "canceling"
+    assert parts.generation.check(job.job_id).status == "canceled"
+    assert parts.remote.canceled == [job.job_id]
 
 
-def test_a_cancel_that_comes_too_late_brings_the_video(house):
+def test_a_cancel_that_comes_too_late_brings_the_video(parts):
     """A run that ended before it heard of the stop is completed, with its video."""
-    job = submit(house)
-    house.remote.finish(job.job_id)
-    ended = house.generation.cancel(job.job_id)
+    job = submit(parts)
+    parts.remote.finish(job.job_id)
+    ended = parts.generation.cancel(job.job_id)
     assert ended.status == "completed"
     assert ended.result_video
 
 
-def test_a_cancel_that_reaches_nobody_is_asked_again(house):
+def test_a_cancel_that_reaches_nobody_is_asked_again(parts):
     """The job stays canceling, the caller hears why, and the next call asks again."""
-    job = submit(house)
-    house.remote.unreachable = True
+    job = submit(parts)
+    parts.remote.unreachable = True
     with pytest.raises(APIError):
-        house.generation.cancel(job.job_id)
-    assert house.stored(job.job_id).status == "canceling"
-    house.remote.unreachable = False
-    house.generation.cancel(job.job_id)
-    assert finish(house, job).status == "canceled"
+        parts.generation.cancel(job.job_id)
+    assert parts.stored(job.job_id).status == "canceling"
+    parts.remote.unreachable = False
+    parts.generation.cancel(job.job_id)
+    assert finish(parts, job).status == "canceled"
 
 
-def test_a_canceled_job_is_not_talked_back_to_life(house):
+def test_a_canceled_job_is_not_talked_back_to_life(parts):
     """A provider that still says running leaves the job canceling."""
-    job = submit(house)
-    house.generation.cancel(job.job_id)
-    house.remote.runs[job.job_id].stopping = False
-    assert house.generation.check(job.job_id).status == "canceling"
+    job = submit(parts)
+    parts.generation.cancel(job.job_id)
+    parts.remote.runs[job.job_id].stopping = False
+    assert parts.generation.check(job.job_id).status == "canceling"
 
 
-def test_a_cancel_reaches_a_run_in_this_process(house):
+def test_a_cancel_reaches_a_run_in_this_process(parts):
     """Another process cancels a blocking run: it ends, and its job is canceled, not failed."""
 
     def cancel_from_elsewhere(step):
-        house.clock.advance(1)
+        parts.clock.advance(1)
         if step == 1:
-            (job,) = house.generation.list(JobQuery())
-            house.generation.cancel(job.job_id)
+            (job,) = parts.generation.list(JobQuery())
+            parts.generation.cancel(job.job_id)
 
-    house.blocking.during = cancel_from_elsewhere
-    job = submit(house, "local")
+    parts.blocking.during = cancel_from_elsewhere
+    job = submit(parts, "local")
     assert (job.status, job.error, job.result_video) == ("canceled", None, None)
 
 
-def test_a_provider_may_raise_the_cancel(house):
+def test_a_provider_may_raise_the_cancel(parts):
     """An engine's own way to stop, an error, is a canceled job as well."""
 
     def stop(step):
@@ -403,150 +403,150 @@ def test_a_provider_may_raise_the_cancel(house):
     def submit_and_raise(request, observer):
         stop(0)
 
-    house.blocking.submit = submit_and_raise
-    assert submit(house, "local").status == "canceled"
+    parts.blocking.submit = submit_and_raise
+    assert submit(parts, "local").status == "canceled"
 
 
 @pytest.mark.parametrize("provider", ["local", "modal"])
-def test_ctrl_c_in_a_submission(house, provider):
+def test_ctrl_c_in_a_submission(parts, provider):
     """A run in this process is canceled with it; one far away may have started and is kept."""
 
     def interrupt(request, observer):
         raise KeyboardInterrupt
 
-    house.generation._providers[provider].submit = interrupt
+    parts.generation._providers[provider].submit = interrupt
     with pytest.raises(KeyboardInterrupt):
-        submit(house, provider)
-    (job,) = house.generation.list(JobQuery())
+        submit(parts, provider)
+    (job,) = parts.generation.list(JobQuery())
     assert job.status == ("canceled" if provider == "local" else "queued")
 
 
-def canceled_during_submission(house):
+def canceled_during_submission(parts):
     """Let somebody cancel between the start of the run and the answer."""
-    submit_really = house.remote.submit
+    submit_really = parts.remote.submit
 
     def slow(request, observer):
-        (job,) = house.generation.list(JobQuery())
-        house.generation.cancel(job.job_id)
+        (job,) = parts.generation.list(JobQuery())
+        parts.generation.cancel(job.job_id)
         return submit_really(request, observer)
 
-    house.remote.submit = slow
+    parts.remote.submit = slow
 
 
-def test_a_cancel_during_the_submission_stops_the_run(house):
+def test_a_cancel_during_the_submission_stops_the_run(parts):
     """The provider knew no run yet when it was asked to stop; the run is stopped all the same."""
-    canceled_during_submission(house)
-    job = submit(house)
+    canceled_during_submission(parts)
+    job = submit(parts)
     assert job.status.is_terminal
-    assert house.remote.runs[job.job_id].stopping
-    assert house.remote.canceled == [job.job_id] * 2
+    assert parts.remote.runs[job.job_id].stopping
+    assert parts.remote.canceled == [job.job_id] * 2
 
 
-def test_a_run_that_cannot_be_stopped_is_told(house):
+def test_a_run_that_cannot_be_stopped_is_told(parts):
     """When the second request to stop reaches nobody, that is told as trouble."""
-    canceled_during_submission(house)
-    submit_really = house.remote.submit
+    canceled_during_submission(parts)
+    submit_really = parts.remote.submit
 
     def cut(request, observer):
         report = submit_really(request, observer)
-        house.remote.unreachable = True
+        parts.remote.unreachable = True
         return report
 
-    house.remote.submit = cut
-    submit(house)
-    assert [error.code for error in house.troubles] == ["unreachable"]
+    parts.remote.submit = cut
+    submit(parts)
+    assert [error.code for error in parts.troubles] == ["unreachable"]
 
 
-def test_wait_sees_a_job_to_its_end(house):
+def test_wait_sees_a_job_to_its_end(parts):
     """Wait polls at the given pace, tells progress, and returns the job whatever its end."""
-    job, told = submit(house), []
-    done = house.generation.wait(job.job_id, poll=3, on_progress=told.append)
+    job, told = submit(parts), []
+    done = parts.generation.wait(job.job_id, poll=3, on_progress=told.append)
     assert done.status == "completed"
-    assert house.clock.slept == [3]
+    assert parts.clock.slept == [3]
     assert [moment.phase for moment in told] == ["denoising"]
 
 
-def test_wait_returns_a_failed_job(house):
+def test_wait_returns_a_failed_job(parts):
     """A failure is a way to end, and no error of the wait."""
-    house.remote.failure = GenerationError("broke")
-    assert house.generation.wait(submit(house).job_id).status == "failed"
+    parts.remote.failure = GenerationError("broke")
+    assert parts.generation.wait(submit(parts).job_id).status == "failed"
 
 
-def test_a_wait_that_takes_too_long_ends_and_the_job_goes_on(house):
+def test_a_wait_that_takes_too_long_ends_and_the_job_goes_on(parts):
     """The time is kept to the second, the message has the id, and the job is as it was."""
-    job = submit(house)
-    house.remote.runs[job.job_id].script[:] = [JobStatus.RUNNING]
+    job = submit(parts)
+    parts.remote.runs[job.job_id].script[:] = [JobStatus.RUNNING]
     with pytest.raises(JobTimeoutError, match=job.job_id) as caught:
-        house.generation.wait(job.job_id, timeout=5, poll=2)
+        parts.generation.wait(job.job_id, timeout=5, poll=2)
     assert isinstance(caught.value, TimeoutError)
-    assert house.clock.slept == [2, 2, 1]
-    assert house.stored(job.job_id).status == "running"
+    assert parts.clock.slept == [2, 2, 1]
+    assert parts.stored(job.job_id).status == "running"
 
 
-def test_a_wait_outlasts_a_network_that_is_down(house):
+def test_a_wait_outlasts_a_network_that_is_down(parts):
     """A blip during a wait is waited out."""
-    job = submit(house)
-    house.remote.unreachable = True
-    sleep = house.clock.sleep
+    job = submit(parts)
+    parts.remote.unreachable = True
+    sleep = parts.clock.sleep
 
     def sleep_and_mend(seconds):
-        house.remote.unreachable = False
+        parts.remote.unreachable = False
         sleep(seconds)
 
-    house.clock.sleep = sleep_and_mend
-    assert house.generation.wait(job.job_id, timeout=60).status == "completed"
+    parts.clock.sleep = sleep_and_mend
+    assert parts.generation.wait(job.job_id, timeout=60).status == "completed"
 
 
-def test_an_unknown_job_is_not_found(house):
+def test_an_unknown_job_is_not_found(parts):
     """Every use case that takes an id says so when there is no such job."""
-    use_cases = house.generation
+    use_cases = parts.generation
     for use_case in (use_cases.get, use_cases.check, use_cases.wait, use_cases.cancel):
         with pytest.raises(ResourceNotFoundError):
             use_case("nobody")
 
 
-def test_a_job_of_a_provider_that_is_gone(house):
+def test_a_job_of_a_provider_that_is_gone(parts):
     """A job that was run by a provider that is not installed any more names it."""
     job = make_job(provider="veo")
-    house.repository.add(job)
+    parts.repository.add(job)
     with pytest.raises(UnknownProviderError, match="veo"):
-        house.generation.check(job.job_id)
+        parts.generation.check(job.job_id)
 
 
-def test_changes_are_told(house):
+def test_changes_are_told(parts):
     """Whoever mirrors the jobs hears of each change, in order."""
-    finish(house, submit(house))
-    assert [job.status for job in house.changes] == ["queued", "queued", "running", "completed"]
+    finish(parts, submit(parts))
+    assert [job.status for job in parts.changes] == ["queued", "queued", "running", "completed"]
 
 
-def image_job(house, **arguments):
-    house.media.add("fox.png", width=1000, height=1000)
+def image_job(parts, **arguments):
+    parts.media.add("fox.png", width=1000, height=1000)
     call = {"prompt": "a fox", "image": "fox.png", "seed": 7} | arguments
-    return house.generation.submit(
+    return parts.generation.submit(
         Feature.IMAGE_TO_VIDEO, provider="modal", model="wan2.1-vace-14b", arguments=call
     )
 
 
-def test_a_rerun_is_the_same_run(house):
+def test_a_rerun_is_the_same_run(parts):
     """From the recipe of a job, through its record, the same arguments come back."""
-    first = image_job(house, num_frames=33)
+    first = image_job(parts, num_frames=33)
     recipe = build_recipe(first, versions={}, facts={})
-    again = house.generation.rerun(recipe, overrides={})
+    again = parts.generation.rerun(recipe, overrides={})
     assert again.job_id != first.job_id
     assert again.arguments == first.arguments
     assert (again.model, again.provider) == (first.model, first.provider)
 
 
-def test_a_rerun_with_something_else(house):
+def test_a_rerun_with_something_else(parts):
     """Overrides replace, None takes away, and another provider may run it."""
-    recipe = build_recipe(image_job(house), versions={}, facts={})
-    other = house.generation.rerun(recipe, overrides={"seed": None, "fps": 8}, provider="local")
+    recipe = build_recipe(image_job(parts), versions={}, facts={})
+    other = parts.generation.rerun(recipe, overrides={"seed": None, "fps": 8}, provider="local")
     assert other.provider == "local"
     assert other.arguments["fps"] == 8
     assert "seed" in other.arguments
-    house.media.add("walk.mp4", MediaKind.VIDEO)
-    house.media.add("bones.mp4", MediaKind.VIDEO)
-    pose = house.generation.submit(
+    parts.media.add("walk.mp4", MediaKind.VIDEO)
+    parts.media.add("bones.mp4", MediaKind.VIDEO)
+    pose = parts.generation.submit(
         Feature.POSE_GUIDANCE,
         provider="modal",
         model=None,
@@ -554,23 +554,23 @@ def test_a_rerun_with_something_else(house):
     )
     recipe = build_recipe(pose, versions={}, facts={})
     swap = {"pose_video": None, "guiding_video": "walk.mp4"}
-    swapped = house.generation.rerun(recipe, overrides=swap)
+    swapped = parts.generation.rerun(recipe, overrides=swap)
     assert "pose_video" not in swapped.arguments
     assert swapped.arguments["guiding_video"]["name"] == "walk.mp4"
 
 
-def test_a_rerun_without_its_picture_says_so(house):
+def test_a_rerun_without_its_picture_says_so(parts):
     """A recipe from somebody else names the input that is not here."""
-    recipe = build_recipe(image_job(house), versions={}, facts={})
-    for media in house.media.kept.values():
+    recipe = build_recipe(image_job(parts), versions={}, facts={})
+    for media in parts.media.kept.values():
         media.path.unlink(missing_ok=True)
     with pytest.raises(ValidationError) as caught:
-        house.generation.rerun(recipe, overrides={})
+        parts.generation.rerun(recipe, overrides={})
     assert [problem.field for problem in caught.value.problems] == ["image"]
 
 
-def test_a_recipe_of_an_unknown_feature_is_refused(house):
+def test_a_recipe_of_an_unknown_feature_is_refused(parts):
     """A recipe of a newer version is a clear error."""
-    recipe = {**build_recipe(image_job(house), versions={}, facts={}), "feature": "text_to_3d"}
+    recipe = {**build_recipe(image_job(parts), versions={}, facts={}), "feature": "text_to_3d"}
     with pytest.raises(ValidationError, match="text_to_3d"):
-        house.generation.rerun(recipe, overrides={})
+        parts.generation.rerun(recipe, overrides={})

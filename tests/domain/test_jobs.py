@@ -85,7 +85,7 @@ def test_a_lost_run_starts_over():
     """Another attempt is counted, uses up a retry, and remembers nothing of the lost run."""
     progress = Progress(phase=Phase.DENOISING, step=2, steps=3)
     job = make_job(retry=1, queue="q").to(JobStatus.RUNNING, at=NOON, call_id="c")
-    again = job.noted(at=NOON, progress=progress).again(at=LATER, message="once more")
+    again = job.with_changes(at=NOON, progress=progress).next_attempt(at=LATER, message="once more")
     assert (again.status, again.attempt, again.retry, again.queue) == ("queued", 2, 0, "q")
     assert (again.call_id, again.progress, again.started_at) == (None, None, None)
     assert (again.message, again.last_updated) == ("once more", LATER)
@@ -95,7 +95,7 @@ def test_a_job_runs_again_only_as_often_as_it_may():
     """When its retries are used up, a job does not start over, whichever door is tried."""
     running = make_job(retry=0, status=JobStatus.RUNNING)
     with pytest.raises(InvalidTransitionError, match="may not be run again"):
-        running.again(at=LATER)
+        running.next_attempt(at=LATER)
     with pytest.raises(InvalidTransitionError, match="may not be run again"):
         running.to(JobStatus.QUEUED, at=LATER)
 
@@ -113,11 +113,11 @@ def test_a_provider_cannot_start_a_run_over():
 def test_labels_are_taken_in_every_status(word):
     """The user's words are the user's: they change on a finished job too, one at a time."""
     job = job_in(word)
-    tagged = job.labelled(at=LATER, tags=[" red ", "big one", "red"])
+    tagged = job.with_labels(at=LATER, tags=[" red ", "big one", "red"])
     assert (tagged.tags, tagged.note) == (("red", "big one"), "")
-    noted = tagged.labelled(at=LATER, note="keep")
+    noted = tagged.with_labels(at=LATER, note="keep")
     assert (noted.tags, noted.note) == (("red", "big one"), "keep")
-    assert noted.labelled(at=LATER, tags=()).tags == ()
+    assert noted.with_labels(at=LATER, tags=()).tags == ()
     assert (noted.status, noted.last_updated) == (word, LATER)
 
 
@@ -125,7 +125,7 @@ def test_labels_are_taken_in_every_status(word):
 def test_a_tag_that_nobody_could_type_is_refused(tag):
     """The error names the field, and the job is as it was."""
     with pytest.raises(ValidationError) as caught:
-        make_job().labelled(at=LATER, tags=["good", tag])
+        make_job().with_labels(at=LATER, tags=["good", tag])
     assert [problem.field for problem in caught.value.problems] == ["tags"]
 
 
@@ -135,16 +135,16 @@ def test_notes_are_taken_until_the_end(word):
     job = job_in(word)
     if word in {"completed", "failed", "canceled"}:
         with pytest.raises(InvalidTransitionError):
-            job.noted(at=LATER, message="too late")
+            job.with_changes(at=LATER, message="too late")
     else:
-        noted = job.noted(at=LATER, message="step 3")
+        noted = job.with_changes(at=LATER, message="step 3")
         assert (noted.status, noted.message, noted.last_updated) == (word, "step 3", LATER)
 
 
 def test_a_note_is_no_back_door():
     """The status cannot be changed by a note."""
     with pytest.raises(InvalidTransitionError):
-        job_in("queued").noted(at=LATER, status=JobStatus.COMPLETED)
+        job_in("queued").with_changes(at=LATER, status=JobStatus.COMPLETED)
 
 
 def test_the_dict_is_the_documented_one():

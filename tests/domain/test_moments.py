@@ -131,7 +131,7 @@ def test_a_stop_is_asked_for_once():
 # ── The observer ────────────────────────────────────────────────────────────────────────────────
 
 
-class Watch:
+class ObservedJob:
     """A stored running job, an observer of it, and what it told."""
 
     def __init__(self):
@@ -158,8 +158,8 @@ class Watch:
 
 
 @pytest.fixture
-def watch():
-    return Watch()
+def observed():
+    return ObservedJob()
 
 
 def test_steps_are_stored_once_a_second_and_all_are_told(watch):
@@ -228,8 +228,10 @@ def test_a_writer_that_is_overtaken_tries_again():
     def count_up(job, at):
         seen.append(job.version)
         if len(seen) < 3:  # Somebody else is faster, twice.
-            repository.save(repository.get(job.job_id).noted(at=at, message=f"other {len(seen)}"))
-        return job.noted(at=at, facts={"count": job.facts["count"] + 1})
+            repository.save(
+                repository.get(job.job_id).with_changes(at=at, message=f"other {len(seen)}")
+            )
+        return job.with_changes(at=at, facts={"count": job.facts["count"] + 1})
 
     saved = writer.change(job.job_id, count_up)
     assert (seen, saved.version, saved.facts, saved.message) == (

@@ -12,7 +12,7 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.requests.preparation import Preparation
-from tiomagic_domain.schema.expert_arguments import describe
+from tiomagic_domain.schema.expert_arguments import describe_object
 from tiomagic_domain.testing import FakeClock, FakeMediaReader
 
 CARD = find_model("wan2.1-t2v-1.3b")
@@ -63,12 +63,12 @@ def test_the_engine_gets_the_object_and_the_record_its_likeness(preparation: Pre
 )
 def test_a_likeness_says_what_it_can(value: object, expected: dict[str, object]) -> None:
     """A function has no shape, and a list has a length."""
-    assert describe(value) == expected
+    assert describe_object(value) == expected
 
 
 def test_a_tensor_is_named_by_its_library() -> None:
     """The type is told as people know it."""
-    assert str(describe(Tensor())["python"]).endswith(".Tensor")
+    assert str(describe_object(Tensor())["python"]).endswith(".Tensor")
 
 
 @pytest.mark.parametrize("value", ["noise.pt", 1, 0.5, True, b"..."])

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from tests.domain.places import CPU, QUEUE, Place
+from tests.domain.places import CPU, QUEUE, FakeMachine
 
 from tiomagic_domain.errors import (
     APIError,
@@ -18,8 +18,8 @@ from tiomagic_domain.workers.environmental_errors import is_environmental
 
 
 @pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
+def machine(tmp_path):
+    return FakeMachine(tmp_path)
 
 
 def test_a_failure_of_the_machine_costs_no_job(place):
@@ -54,7 +54,7 @@ def test_why_nothing_goes_on_is_said_on_each_job_that_waits(place):
         sleep(seconds)
         if not told:
             told.extend(place.caller.check(job.job_id) for job in (first, second))
-            assert place.caller.why_waiting(QUEUE) == told[0].message
+            assert place.caller.explain_waiting(QUEUE) == told[0].message
             place.provider.failure = None
 
     place.clock.sleep = look

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from tiomagic_domain.files.owner_only import close_to_others, make_private, private_opener
+from tiomagic_domain.files.owner_only import make_private, private_opener, restrict_to_owner
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def test_what_is_there_is_closed(tmp_path, kind, before, after):
     else:
         path.touch()
     path.chmod(before)
-    close_to_others(path)
+    restrict_to_owner(path)
     assert mode(path) == after
 
 
@@ -75,6 +75,6 @@ def test_a_link_and_nothing_are_left_alone(tmp_path):
     """Nothing happens to what a link points to, or where nothing is."""
     (tmp_path / "target").touch()
     (tmp_path / "link").symlink_to(tmp_path / "target")
-    close_to_others(tmp_path / "link")
-    close_to_others(tmp_path / "nothing")
+    restrict_to_owner(tmp_path / "link")
+    restrict_to_owner(tmp_path / "nothing")
     assert mode(tmp_path / "target") == 0o644

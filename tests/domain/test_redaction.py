@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
-from tiomagic_domain.redaction import redacted, redacted_data
+from tiomagic_domain.redaction import redact, redact_data
 
 SECRET = "s3cr3t/Wert+42 ü"
 """Has what each spelling writes in its own way."""
@@ -40,7 +40,7 @@ SECRET = "s3cr3t/Wert+42 ü"
 )
 def test_what_looks_like_a_secret_is_hidden(text):
     """In addresses, headers, assignments and dicts, and by the form of a token."""
-    hidden = redacted(text)
+    hidden = redact(text)
     assert "***" in hidden
     assert "FOROTHERS" not in hidden
     assert "Tk9URk9S" not in hidden
@@ -63,7 +63,7 @@ def test_what_looks_like_a_secret_is_hidden(text):
 )
 def test_plain_words_stay(text):
     """An error has to be readable."""
-    assert redacted(text) == text
+    assert redact(text) == text
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_plain_words_stay(text):
 def test_a_known_secret_is_found_in_every_spelling(spelled):
     """Given raw or as its address has it, it is the same secret."""
     for known in (SECRET, "s3cr3t%2FWert%2B42%20%C3%BC"):
-        hidden = redacted(f"the server said {spelled} to that", {known})
+        hidden = redact(f"the server said {spelled} to that", {known})
         assert hidden.startswith("the server said "), hidden
         assert hidden.endswith(" to that")
         assert "***" in hidden
@@ -96,21 +96,21 @@ def test_a_known_secret_is_found_in_base64(before, encode):
     """Wherever it begins among the bytes that were encoded; a bit at its edges may stay."""
     secret = SECRET.encode()
     text = encode(before.encode() + secret + b" and more").decode()
-    hidden = redacted(text, {SECRET})
+    hidden = redact(text, {SECRET})
     gone = len(text) - len(hidden.replace("***", ""))
     assert gone >= len(secret) * 8 // 6 - 2
 
 
 def test_a_short_word_is_no_known_secret():
     """One of three letters is a part of half of all words."""
-    assert redacted("the cat sat", {"at", ""}) == "the cat sat"
+    assert redact("the cat sat", {"at", ""}) == "the cat sat"
 
 
 def test_data_is_looked_through():
     """Texts at any depth, and the value of a name that says what it is; other values stay."""
     given = {"a": ["Bearer abcdef", 3, None], "token_id": "plain", "tokens": "226", "deep": ("x",)}
     hidden = {"a": ["Bearer ***", 3, None], "token_id": "***", "tokens": "226", "deep": ("x",)}
-    assert redacted_data(given) == hidden
+    assert redact_data(given) == hidden
 
 
 def test_an_error_hides_what_it_is_made_of():

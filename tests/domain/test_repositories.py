@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from tiomagic_domain.catalogue.hub_repositories import named_repository
+from tiomagic_domain.catalogue.hub_repositories import parse_repository
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from tiomagic_domain.catalogue.hub_repositories import named_repository
 )
 def test_what_names_one(text: str, expected: tuple[str, str | None]) -> None:
     """Owner and name, and a revision after an at sign."""
-    assert named_repository(PurePosixPath(text)) == expected
+    assert parse_repository(PurePosixPath(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_what_names_one(text: str, expected: tuple[str, str | None]) -> None:
 )
 def test_what_names_none(text: str) -> None:
     """Paths of other shapes, and files."""
-    assert named_repository(PurePosixPath(text)) is None
+    assert parse_repository(PurePosixPath(text)) is None

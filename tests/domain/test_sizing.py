@@ -10,7 +10,7 @@ from tiomagic_domain.catalogue import models
 from tiomagic_domain.catalogue.settings import side
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import Media, MediaKind
-from tiomagic_domain.requests.defaults import SIZE_FROM, complete
+from tiomagic_domain.requests.defaults import SIZE_SOURCE_INPUT, draw_seed_and_size
 from tiomagic_domain.requests.sizing import fit_size
 from tiomagic_domain.schema.schema import MaxPixels, Schema, ShorterSide
 
@@ -20,7 +20,7 @@ SIZED = [
     (card, feature)
     for card in models().values()
     for feature, schema in card.features.items()
-    if feature in SIZE_FROM and "width" in schema and "height" in schema
+    if feature in SIZE_SOURCE_INPUT and "width" in schema and "height" in schema
 ]
 
 
@@ -36,8 +36,8 @@ def picture(width, height, tmp_path=None):
 
 
 def completed(card, feature, values, width, height):
-    media = {SIZE_FROM[feature]: picture(width, height)}
-    return complete(card, feature, values, media, lambda: 7)
+    media = {SIZE_SOURCE_INPUT[feature]: picture(width, height)}
+    return draw_seed_and_size(card, feature, values, media, lambda: 7)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_what_was_given_is_left_alone():
     values = {"width": 640, "height": 640, "seed": 1}
     assert completed(card, feature, values, 2000, 1000) == values
     assert completed(card, feature, {}, 1, 1)["seed"] == 7
-    assert complete(card, Feature.TEXT_TO_VIDEO, {"width": 16}, {}, lambda: 7) == {
+    assert draw_seed_and_size(card, Feature.TEXT_TO_VIDEO, {"width": 16}, {}, lambda: 7) == {
         "width": 16,
         "seed": 7,
     }
@@ -152,4 +152,4 @@ def test_a_model_without_a_size_gets_none():
         **{name: getattr(card, name) for name in card.__dataclass_fields__}
         | {"features": {Feature.TEXT_TO_VIDEO: Schema(parameters=())}}
     )
-    assert complete(bare, Feature.TEXT_TO_VIDEO, {}, {}, lambda: 7) == {}
+    assert draw_seed_and_size(bare, Feature.TEXT_TO_VIDEO, {}, {}, lambda: 7) == {}

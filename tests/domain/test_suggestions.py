@@ -2,7 +2,7 @@
 
 import pytest
 
-from tiomagic_domain.suggestions import closest, did_you_mean, listed, shortened
+from tiomagic_domain.suggestions import closest, did_you_mean, list_names, shorten_repr
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ def test_the_name_that_was_meant_is_found(given, meant):
 
 def test_names_are_listed_in_order():
     """Lists in messages are sorted and quoted, and an empty one is said."""
-    assert listed(["b", "a"]) == "'a', 'b'"
-    assert listed([]) == "none"
+    assert list_names(["b", "a"]) == "'a', 'b'"
+    assert list_names([]) == "none"
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ def test_names_are_listed_in_order():
 )
 def test_a_value_is_told_briefly(value, text):
     """What was given is shown, and what is too long for a sentence is not."""
-    assert shortened(value) == text
+    assert shorten_repr(value) == text
 
 
 def test_a_long_text_is_cut():
     """A text is cut to the limit and marked."""
-    told = shortened("a" * 10_000)
+    told = shorten_repr("a" * 10_000)
     assert len(told) == 80
     assert told.endswith("…")

@@ -5,7 +5,14 @@ import json
 import pytest
 
 from tiomagic_domain.errors import ValidationError
-from tiomagic_domain.text import decoded, flaw, shown, storable, storable_data, to_json
+from tiomagic_domain.text import (
+    decode_text,
+    escape_control_characters,
+    find_text_flaw,
+    make_data_storable,
+    make_storable,
+    to_json,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,7 +24,7 @@ def test_text_of_every_unicode_encoding_is_read(encoding):
     content = words.encode(encoding)
     if encoding in {"utf-16-le", "utf-16-be"}:
         content = "\ufeff".encode(encoding) + content
-    assert decoded(content, "words.txt") == words
+    assert decode_text(content, "words.txt") == words
 
 
 @pytest.mark.parametrize(
@@ -27,21 +34,21 @@ def test_text_of_every_unicode_encoding_is_read(encoding):
 def test_bytes_of_another_encoding_are_refused_as_what_they_are(content, guess):
     """The error names the file, the place and what it may be."""
     with pytest.raises(ValidationError, match=rf"words\.txt is not UTF-8.*{guess}") as caught:
-        decoded(content, "words.txt")
+        decode_text(content, "words.txt")
     assert caught.value.code == "not_utf8"
 
 
 def test_half_a_character_is_found_wherever_it_is():
     """Both kinds: of a byte that was no UTF-8, and of a cut pair."""
-    assert "place 3 (U+DCE9)" in str(flaw("caf\udce9"))
-    assert "place 0 (U+D83D)" in str(flaw("\ud83d!"))
-    assert flaw("whole \N{LARGE RED CIRCLE}") is None
+    assert "place 3 (U+DCE9)" in str(find_text_flaw("caf\udce9"))
+    assert "place 0 (U+D83D)" in str(find_text_flaw("\ud83d!"))
+    assert find_text_flaw("whole \N{LARGE RED CIRCLE}") is None
 
 
 def test_what_is_kept_has_a_form_in_utf8_and_json():
     """A half and NUL become escapes; NaN has no form; keys are texts as well."""
-    assert storable("caf\udce9\0") == "caf\\udce9\\x00"
-    plain = storable_data({"\ud83d": [float("nan"), ("x", 1.5)], 3: {"a"}})
+    assert make_storable("caf\udce9\0") == "caf\\udce9\\x00"
+    plain = make_data_storable({"\ud83d": [float("nan"), ("x", 1.5)], 3: {"a"}})
     assert plain == {"\\ud83d": [None, ["x", 1.5]], "3": ["a"]}
 
 
@@ -57,13 +64,13 @@ def test_what_is_kept_has_a_form_in_utf8_and_json():
 )
 def test_no_terminal_obeys_what_is_shown(given, seen):
     """Escape sequences, carriage returns, bells, C1 codes and turned text are written out."""
-    assert shown(given) == seen
+    assert escape_control_characters(given) == seen
 
 
 def test_lines_tabs_and_joined_emoji_are_content():
     """What people write stays as it is."""
     family = "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}\n\tsecond line, \u0645\u0631\u062d\u0628\u0627"
-    assert shown(family) == family
+    assert escape_control_characters(family) == family
 
 
 @pytest.mark.parametrize("ascii_only", [False, True])

@@ -10,8 +10,8 @@ from tiomagic_domain.catalogue import find_model, models
 from tiomagic_domain.catalogue.settings import FEW_STEP_MODELS
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.requests.defaults import completed
-from tiomagic_domain.requests.rerun import carried
+from tiomagic_domain.requests.defaults import apply_few_step_settings
+from tiomagic_domain.requests.rerun import merge_rerun_arguments
 
 MODEL = "wan2.1-vace-14b"
 CARD = find_model(MODEL)
@@ -22,7 +22,7 @@ TURBO, EXACT = (4, 1.0, 5.0), (50, 5.0, 16.0)
 
 def settled(**arguments: Any) -> dict[str, Any]:
     """Return the values of a call."""
-    return SCHEMA.validate(completed(CARD.turbo, {"prompt": "a fox", **arguments}))
+    return SCHEMA.validate(apply_few_step_settings(CARD.turbo, {"prompt": "a fox", **arguments}))
 
 
 def chosen(values: dict[str, Any]) -> tuple[Any, ...]:
@@ -79,8 +79,8 @@ class TestAgain:
 
     def again(self, first: dict[str, Any], **overrides: Any) -> tuple[Any, ...]:
         """Return steps, guidance and shift of a call that repeats another one with changes."""
-        kept = carried(CARD.turbo, SCHEMA, first, overrides)
-        return chosen(SCHEMA.validate(completed(CARD.turbo, kept)))
+        kept = merge_rerun_arguments(CARD.turbo, SCHEMA, first, overrides)
+        return chosen(SCHEMA.validate(apply_few_step_settings(CARD.turbo, kept)))
 
     def test_there_and_back(self) -> None:
         """To few steps and away from them."""

@@ -6,25 +6,25 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from tests.domain.places import CPU, QUEUE, Left, Place
+from tests.domain.places import CPU, QUEUE, FakeMachine, ProcessExited
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.progress import Phase
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_domain.workers import device_lock
-from tiomagic_domain.workers.leases import place_of, ticket_name
+from tiomagic_domain.workers.leases import queue_position, ticket_name
 
 BOUND_S = 60
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def machine(tmp_path, monkeypatch):
     """A machine on which a busy device is looked at often."""
-    monkeypatch.setattr(device_lock, "LISTEN_S", 0.01)
-    monkeypatch.setattr(device_lock, "BEAT_S", 0.02)
-    monkeypatch.setattr(device_lock.Turns.__init__, "__kwdefaults__", {"poll_s": 0.01})
-    return Place(tmp_path)
+    monkeypatch.setattr(device_lock, "CANCEL_POLL_S", 0.01)
+    monkeypatch.setattr(device_lock, "RENEWAL_INTERVAL_S", 0.02)
+    monkeypatch.setattr(device_lock.DeviceLock.__init__, "__kwdefaults__", {"poll_s": 0.01})
+    return FakeMachine(tmp_path)
 
 
 def until(condition):
@@ -94,18 +94,18 @@ def test_a_free_device_costs_two_statements(place):
 
         return note
 
-    for name in ("all", "find", "take", "release"):
+    for name in ("all", "find", "acquire", "release"):
         setattr(place.leases, name, noted(name))
     place.provider.during = lambda step: held.append(sorted(place.leases.leases))
     assert place.submit(detach=False).status == "completed"
-    assert asked == ["all", "take", "release"]
+    assert asked == ["all", "acquire", "release"]
     assert held[0] == [CPU]
     assert place.leases.leases == {}
 
 
 def test_a_busy_device_is_waited_for_and_the_job_says_for_whom(place):
     """Another process is found by its job; the run begins when that is through."""
-    other = place.taken(place.submit("theirs"))
+    other = place.claim_for_worker(place.submit("theirs"))
     place.launcher.launched.clear()
     with running(place, "ours"):
         (job,) = waiting(place)
@@ -122,8 +122,8 @@ def test_a_busy_device_is_waited_for_and_the_job_says_for_whom(place):
 def test_the_device_of_the_dead_is_taken(place):
     """Killed with the lease in its hand, or with a ticket: nobody waits for it."""
     dead = place.background("dead")
-    dead.take(CPU)
-    dead.take(ticket_name(CPU, place.submit("earlier")))
+    dead.acquire(CPU)
+    dead.acquire(ticket_name(CPU, place.submit("earlier")))
     place.kill("dead")
     place.submit("ours", detach=False)
     assert prompts(place) == ["ours"]
@@ -132,7 +132,7 @@ def test_the_device_of_the_dead_is_taken(place):
 
 def test_a_job_that_waits_is_canceled_at_once(place):
     """It never runs, and leaves no lease and no ticket."""
-    place.background("other").take(CPU)
+    place.background("other").acquire(CPU)
     with running(place, "ours"):
         (job,) = waiting(place)
         place.caller.cancel(job.job_id)
@@ -144,7 +144,7 @@ def test_a_job_that_waits_is_canceled_at_once(place):
 
 def test_ctrl_c_while_it_waits_leaves_nothing(place):
     """The job is canceled; neither lease nor ticket stays."""
-    place.background("other").take(CPU)
+    place.background("other").acquire(CPU)
 
     def interrupt(progress):
         raise KeyboardInterrupt
@@ -193,7 +193,7 @@ def test_threads_take_turns_in_order(place):
 def test_an_older_job_of_a_living_worker_goes_first(place):
     """The worker stands at the door of a device that is free by now."""
     worker = place.background("worker")
-    door = worker.take(f"worker:{QUEUE}")
+    door = worker.acquire(f"worker:{QUEUE}")
     older = place.submit("older")
     with running(place, "ours"):
         (job,) = waiting(place)
@@ -221,12 +221,12 @@ def test_a_worker_ends_its_older_jobs_and_then_makes_room(place):
         if step == 1:
             place.clock.advance(1)
             waits = replace(make_job(), creation_time=place.clock.now())
-            place.background("waiting").take(ticket_name(CPU, waits))
+            place.background("waiting").acquire(ticket_name(CPU, waits))
             place.submit("younger")
             place.launcher.launched.clear()
 
     place.provider.during = during
-    with pytest.raises(Left):
+    with pytest.raises(ProcessExited):
         worker.run()
     assert prompts(place) == ["older"]
     assert held == [CPU]  # Free when the process is gone, and its memory with it.
@@ -242,11 +242,11 @@ def test_a_worker_without_a_job_makes_room(place):
 
     def sleep_and_come(seconds):
         sleep(seconds)
-        place.background("waiting").take(ticket_name(CPU, place.repository.list(JobQuery())[0]))
+        place.background("waiting").acquire(ticket_name(CPU, place.repository.list(JobQuery())[0]))
 
     place.clock.sleep = sleep_and_come
     place.launcher.launched.clear()
-    with pytest.raises(Left):
+    with pytest.raises(ProcessExited):
         worker.run()
     assert held == [CPU]
     assert place.launcher.launched == []
@@ -257,9 +257,9 @@ def test_a_worker_at_the_door_lets_an_older_run_in(place):
     first = place.submit("cancel me")
     place.caller.cancel(first.job_id)
     other = place.background("other")
-    ticket = other.take(ticket_name(CPU, first))
+    ticket = other.acquire(ticket_name(CPU, first))
     second = place.submit("younger")
-    assert place_of(first) < place_of(second)
+    assert queue_position(first) < queue_position(second)
     sleep, naps = place.clock.sleep, []
 
     def sleep_and_leave(seconds):
@@ -280,7 +280,7 @@ def test_a_store_that_keeps_no_lease_stops_no_run(place):
     def fail(*given, **more):
         raise ProcessingError("the disk is full")
 
-    place.leases.take = fail
+    place.leases.acquire = fail
     assert place.submit(detach=False).status == "completed"
     assert [error.message for error in place.troubles] == ["the disk is full"]
 
@@ -303,7 +303,7 @@ def test_what_cannot_be_given_back_is_given_back_later(place):
 
 def test_a_lease_is_renewed_while_the_run_lasts(place):
     """Whoever looks sees that its holder lives."""
-    place.provider.during = lambda step: until(lambda: place.leases.leases[CPU].beat > 2 + step)
+    place.provider.during = lambda step: until(lambda: place.leases.leases[CPU].version > 2 + step)
     assert place.submit(detach=False).status == "completed"
 
 
@@ -314,11 +314,11 @@ def test_a_run_on_a_group_has_all_of_its_devices(place, monkeypatch):
     place.provider.during = lambda step: held.append(set(place.leases.leases))
     monkeypatch.setattr("tests.domain.places.CPU", group)
     other = place.background("other")
-    busy = other.take(second)
+    busy = other.acquire(second)
     with running(place, "ours"):
         (job,) = waiting(place)
         assert job.message.startswith("waiting for the device cuda:0,cuda:1: ")
-        until(lambda: other.first_ticket(second) == place_of(job))
+        until(lambda: other.first_position(second) == queue_position(job))
         assert group not in place.leases.leases
         other.leases.release(busy)
     assert held[0] == {group, "local:here:cuda:0", second}
@@ -329,7 +329,7 @@ def test_a_run_on_a_group_has_all_of_its_devices(place, monkeypatch):
 def test_a_group_shares_its_devices_with_queues(place, queue):
     """Whoever serves a queue that may use one of them is seen."""
     background = place.background("worker")
-    background.take(f"worker:local:here:{queue}")
-    background.take("worker:local:here:cuda:3,cuda:4")
-    found = background.servers(background.leases.all(), "local:here:cuda:0,cuda:1")
+    background.acquire(f"worker:local:here:{queue}")
+    background.acquire("worker:local:here:cuda:3,cuda:4")
+    found = background.list_device_workers(background.leases.all(), "local:here:cuda:0,cuda:1")
     assert [name for name, _lease in found] == [f"local:here:{queue}"]

@@ -4,27 +4,27 @@ import pytest
 
 from tiomagic_domain.errors import JobTimeoutError, ValidationError
 from tiomagic_domain.testing import FakeClock, make_job
-from tiomagic_domain.usecases.waiting import Patience
+from tiomagic_domain.usecases.waiting import WaitDeadline
 
 
 def test_a_wait_without_a_bound_polls_for_ever() -> None:
     """Without a timeout each pause is the poll, however late it is."""
     clock = FakeClock()
-    patience = Patience(clock.monotonic, timeout=None, poll=2)
+    patience = WaitDeadline(clock.monotonic, timeout=None, poll=2)
     clock.advance(1e6)
-    assert patience.pause(make_job()) == 2
+    assert patience.next_pause(make_job()) == 2
 
 
 def test_the_last_pause_is_what_is_left_of_the_time() -> None:
     """No pause reaches beyond the timeout, and at the timeout the wait is over."""
     clock = FakeClock()
-    patience = Patience(clock.monotonic, timeout=5, poll=2)
+    patience = WaitDeadline(clock.monotonic, timeout=5, poll=2)
     job = make_job()
     clock.advance(4)
-    assert patience.pause(job) == 1
+    assert patience.next_pause(job) == 1
     clock.advance(1)
     with pytest.raises(JobTimeoutError, match=f"{job.job_id} is still queued after 5 s") as caught:
-        patience.pause(job)
+        patience.next_pause(job)
     assert caught.value.details == {"job_id": job.job_id, "status": "queued"}
 
 
@@ -37,5 +37,5 @@ def test_a_wait_that_makes_no_sense_is_refused(
 ) -> None:
     """Each number below 0, or none at all, is named."""
     with pytest.raises(ValidationError) as caught:
-        Patience(FakeClock().monotonic, timeout=timeout, poll=poll)
+        WaitDeadline(FakeClock().monotonic, timeout=timeout, poll=poll)
     assert [problem.field for problem in caught.value.problems] == (wrong or ["timeout", "poll"])

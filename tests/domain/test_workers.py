@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from tests.domain.places import MODEL, QUEUE, Place
+from tests.domain.places import MODEL, QUEUE, FakeMachine
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.features import Feature
@@ -16,13 +16,13 @@ from tiomagic_domain.testing import (
     MemoryJobRepository,
 )
 from tiomagic_domain.usecases.generation import Generation
-from tiomagic_domain.workers import Limits, keep_alive
-from tiomagic_domain.workers.service import JobFollower, QueueWorker, StartedElsewhere
+from tiomagic_domain.workers import WorkerLimits, keep_alive
+from tiomagic_domain.workers.service import ExternalLauncher, JobFollower, QueueWorker
 
 
 @pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
+def machine(tmp_path):
+    return FakeMachine(tmp_path)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def served(place, **more):
         generation=generation,
         background=background,
         repository=place.repository,
-        limits=Limits(idle_s=1.0, poll_s=0.001),
+        limits=WorkerLimits(idle_s=1.0, poll_s=0.001),
         **more,
     )
 
@@ -145,7 +145,7 @@ def test_a_worker_takes_the_devices_that_it_is_given(place):
 
 def test_a_service_may_start_its_workers_itself(place):
     """The job is stored and waits; nothing is launched."""
-    place.launcher = StartedElsewhere()
+    place.launcher = ExternalLauncher()
     place.caller = place.generation(place.background("caller"))
     job = place.submit("a")
     assert (job.status, job.queue) == ("queued", QUEUE)
@@ -156,7 +156,7 @@ def test_a_heartbeat_that_fails_is_said_and_the_next_one_comes() -> None:
     beats, failures, heard = [], [], threading.Event()
 
     class Heart:
-        def tick(self):
+        def send_heartbeat(self):
             beats.append(len(beats))
             if len(beats) == 1:
                 raise OSError("no disk")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.domain.places import CPU, QUEUE, Left, LocalFake, Place
+from tests.domain.places import CPU, QUEUE, FakeLocalProvider, FakeMachine, ProcessExited
 
 from tiomagic_domain.errors import (
     ConfigurationError,
@@ -13,16 +13,16 @@ from tiomagic_domain.errors import (
     ValidationError,
 )
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
-from tiomagic_domain.lifecycle.outcome import hash_of
+from tiomagic_domain.lifecycle.outcome import hash_file
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.testing.repository import make_job
-from tiomagic_domain.usecases.generation import TIDIED
+from tiomagic_domain.usecases.tracking import MAX_JOBS_RECOVERED_ON_LIST
 from tiomagic_domain.workers.leases import ticket_name
 
 
 @pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
+def machine(tmp_path):
+    return FakeMachine(tmp_path)
 
 
 def test_a_detached_job_is_queued_and_a_worker_is_called(place):
@@ -61,14 +61,14 @@ def test_a_worker_runs_jobs_in_order_and_goes_away(place):
     for job in jobs:
         done = place.repository.get(job.job_id)
         assert done.status == "completed"
-        assert done.facts["sha256"] == hash_of(place.outputs.find(done).path)
+        assert done.facts["sha256"] == hash_file(place.outputs.find(done).path)
     assert place.leases.all() == []
     assert place.clock.monotonic() - began >= 10
 
 
 def test_a_living_worker_is_not_called_twice(place):
     """Whoever submits sees its lease."""
-    place.taken(place.submit())
+    place.claim_for_worker(place.submit())
     place.submit()
     assert place.launcher.launched == [QUEUE]
 
@@ -92,7 +92,7 @@ def test_a_job_that_comes_when_the_worker_leaves_is_not_left(place):
 def test_of_two_workers_one_stands_at_the_door(place):
     """A third one goes away at once."""
     place.submit()
-    place.background("other").take(f"worker:{QUEUE}")
+    place.background("other").acquire(f"worker:{QUEUE}")
     place.worker().run()
     assert place.provider.submitted == []
 
@@ -100,7 +100,7 @@ def test_of_two_workers_one_stands_at_the_door(place):
 def test_a_busy_device_is_waited_for(place):
     """Another process runs on it: the worker takes it when it is free."""
     other = place.background("other")
-    held = other.take(CPU)
+    held = other.acquire(CPU)
     place.submit()
     worker = place.worker()
     sleep = place.clock.sleep
@@ -116,7 +116,7 @@ def test_a_busy_device_is_waited_for(place):
 
 def test_a_device_of_the_dead_is_free(place):
     """Its process was killed with the lease in its hand."""
-    place.taken(place.submit())
+    place.claim_for_worker(place.submit())
     place.kill()
     place.submit("second")
     place.worker("next").run()
@@ -209,23 +209,23 @@ def test_a_run_that_does_not_hear_is_ended_with_its_process(place):
     """In loading or decoding nobody asks: after the bound the job is canceled, the process gone."""
     job = place.submit()
     place.submit("next")
-    worker = place.worker(cancel_bound_s=20)
+    worker = place.worker(cancel_timeout_s=20)
 
     def during(step):
         place.caller.cancel(job.job_id)
-        worker.tick()
+        worker.send_heartbeat()
         place.clock.advance(19)
-        worker.tick()
+        worker.send_heartbeat()
         place.clock.advance(2)
         launched = len(place.launcher.launched)
-        with pytest.raises(Left):
-            worker.tick()
+        with pytest.raises(ProcessExited):
+            worker.send_heartbeat()
         assert place.leases.all() == []
         assert len(place.launcher.launched) == launched + 1
-        raise Left
+        raise ProcessExited
 
     place.provider.during = during
-    with pytest.raises(Left):
+    with pytest.raises(ProcessExited):
         worker.run()
     done = place.repository.get(job.job_id)
     assert (done.status, done.facts["seconds_used"]) == ("canceled", 21.0)
@@ -247,7 +247,7 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(place, retry, status):
 def test_a_job_of_a_dead_worker_is_found_out(place, retry, status):
     """By whoever asks; with a retry left another worker is called."""
     job = place.submit(retry=retry)
-    place.taken(job)
+    place.claim_for_worker(job)
     place.kill()
     launched = len(place.launcher.launched)
     (found,) = place.caller.recover()
@@ -263,7 +263,7 @@ def test_a_job_of_a_dead_worker_is_found_out(place, retry, status):
 def test_a_silent_worker_is_ended(place):
     """Stopped for longer than the bound: it must not wake up beside its successor."""
     job = place.submit()
-    running = place.taken(job)
+    running = place.claim_for_worker(job)
     place.clock.advance(59)
     assert place.caller.check(job.job_id).status == "running"
     place.clock.advance(2)
@@ -274,7 +274,7 @@ def test_a_silent_worker_is_ended(place):
 def test_a_clock_that_jumps_kills_nobody(place):
     """Only the machine's own seconds count."""
     job = place.submit()
-    place.taken(job)
+    place.claim_for_worker(job)
     place.clock.set(place.clock.now().replace(year=2031))
     assert place.caller.check(job.job_id).status == "running"
 
@@ -282,7 +282,7 @@ def test_a_clock_that_jumps_kills_nobody(place):
 def test_a_restart_of_the_machine_is_noticed(place):
     """Its processes are dead, and no mark of the boot before is compared with one of this."""
     job = place.submit()
-    place.taken(job)
+    place.claim_for_worker(job)
     place.kill()
     caller = place.background("caller")
     caller.processes.boot = "boot-2"
@@ -292,7 +292,7 @@ def test_a_restart_of_the_machine_is_noticed(place):
 def test_a_mark_of_another_boot_says_nothing_of_silence(place):
     """A worker that lives is not ended because its clock began elsewhere."""
     job = place.submit()
-    place.taken(job)
+    place.claim_for_worker(job)
     place.clock.advance(1000)
     caller = place.background("caller")
     caller.processes.boot = "boot-2"
@@ -302,37 +302,37 @@ def test_a_mark_of_another_boot_says_nothing_of_silence(place):
 @pytest.mark.parametrize("silent_s", [0, 1000])
 def test_a_worker_that_cannot_be_seen_is_not_dead(place, silent_s):
     """It is in another container: its lease, its job and its device are left alone."""
-    running = place.taken(place.submit())
+    running = place.claim_for_worker(place.submit())
     place.clock.advance(silent_s)
     caller = place.background("caller")
     caller.processes.hidden.add(running.call_id)
     held = place.leases.all()
     assert place.generation(caller).check(running.job_id).status == "running"
-    assert caller.take(CPU) is None
+    assert caller.acquire(CPU) is None
     assert (place.leases.all(), caller.processes.ended) == (held, [])
 
 
 def test_a_silent_worker_of_another_user_keeps_its_lease(place):
     """It cannot be ended, so what it holds is not free."""
-    running = place.taken(place.submit())
+    running = place.claim_for_worker(place.submit())
     place.clock.advance(1000)
     caller = place.background("caller")
     caller.processes.foreign.add(running.call_id)
     held = place.leases.all()
-    assert not any(caller.bury(lease) for lease in held)
+    assert not any(caller.reclaim(lease) for lease in held)
     assert place.leases.all() == held
 
 
-class Unseen(LocalFake):
+class Unseen(FakeLocalProvider):
     """A provider whose runs cannot be seen from here."""
 
     def poll(self, job):
-        return Report(status=job.status, message="cannot tell", is_seen=False)
+        return Report(status=job.status, message="cannot tell", is_reachable=False)
 
 
 def test_a_job_that_is_lost_for_good_is_ended_by_its_owner(place):
     """And what its process held is free; the run, should it come back, finds it canceled."""
-    running = place.taken(place.submit())
+    running = place.claim_for_worker(place.submit())
     caller = place.background("caller")
     caller.processes.hidden.add(running.call_id)
     place.provider = Unseen(place.folder / "spool", place.processes)
@@ -347,7 +347,7 @@ def test_a_job_that_is_lost_for_good_is_ended_by_its_owner(place):
 
 def test_a_job_that_is_seen_is_not_lost(place):
     """The plain command is for it; nothing has changed."""
-    running = place.taken(place.submit())
+    running = place.claim_for_worker(place.submit())
     held = place.leases.all()
     with pytest.raises(ValidationError) as caught:
         place.caller.cancel(running.job_id, lost=True)
@@ -358,7 +358,7 @@ def test_a_job_that_is_seen_is_not_lost(place):
 
 def test_a_queue_whose_worker_is_lost_for_good_is_freed(place):
     """A job that waits for it is canceled, and the next one gets a worker."""
-    place.taken(place.submit())
+    place.claim_for_worker(place.submit())
     waiting = place.submit("b")
     caller = place.background("caller")
     caller.processes.hidden.add("local:here:worker")
@@ -370,10 +370,10 @@ def test_a_queue_whose_worker_is_lost_for_good_is_freed(place):
 def test_a_worker_that_comes_back_just_in_time_lives(place):
     """It has renewed its lease after it was judged: the verdict no longer holds."""
     background = place.background("worker")
-    lease = background.take(f"worker:{QUEUE}")
+    lease = background.acquire(f"worker:{QUEUE}")
     place.clock.advance(100)
     background.renew(lease)
-    assert not place.background("caller").bury(lease)
+    assert not place.background("caller").reclaim(lease)
     assert "local:here:worker" in place.alive
 
 
@@ -384,38 +384,38 @@ def test_a_worker_that_was_thought_dead_leaves(place):
 
     def during(step):
         place.leases.leases.clear()
-        worker.tick()
+        worker.send_heartbeat()
 
     place.provider.during = during
-    with pytest.raises(Left):
+    with pytest.raises(ProcessExited):
         worker.run()
 
 
 def test_a_worker_of_another_machine_is_left_alone(place):
     """Nobody here can say whether it lives."""
     background = place.background("caller")
-    there = place.leases.take(
-        f"worker:{QUEUE}", "local:there:1:2", mark="boot-0 0", at=place.clock.now()
+    there = place.leases.acquire(
+        f"worker:{QUEUE}", "local:there:1:2", heartbeat="boot-0 0", at=place.clock.now()
     )
-    assert not background.bury(there)
+    assert not background.reclaim(there)
 
 
 def test_an_older_verdict_does_not_touch_a_new_attempt(place):
     """Two find the same worker dead; the slower one finds the job with its next worker."""
     job = place.submit(retry=1)
-    judged = place.taken(job)
+    judged = place.claim_for_worker(job)
     lost = Report(status=JobStatus.FAILED, error="it died", error_code="worker_lost")
     supervisor = place.caller._supervisor
-    assert supervisor.settle_lost(judged, lost).status == "queued"
-    place.taken(job, by="next")
-    assert supervisor.settle_lost(judged, lost).status == "running"
+    assert supervisor.handle_lost_worker(judged, lost).status == "queued"
+    place.claim_for_worker(job, by="next")
+    assert supervisor.handle_lost_worker(judged, lost).status == "running"
 
 
 def test_recovery_goes_on_after_a_failure(place):
     """One job that cannot be looked at keeps no other one from it."""
     jobs = [place.submit("a"), place.submit("b")]
     for job in jobs:
-        place.taken(job)
+        place.claim_for_worker(job)
     place.kill()
     find = place.outputs.find
 
@@ -457,15 +457,17 @@ def test_a_deleted_job_is_not_run(place):
 
 def test_the_first_listing_finds_the_dead_and_looks_no_second_time(place):
     """So many at the most, and nobody far away is asked: a listing stays cheap."""
-    jobs = [place.submit(str(number)) for number in range(TIDIED + 5)]
+    jobs = [place.submit(str(number)) for number in range(MAX_JOBS_RECOVERED_ON_LIST + 5)]
     for job in jobs:
-        place.taken(job)
+        place.claim_for_worker(job)
     place.kill()
     gets, get = [], place.repository.get
     place.repository.get = lambda job_id: gets.append(job_id) or get(job_id)
     failed = place.caller.list(JobQuery(status=frozenset({JobStatus.FAILED}), limit=None))
-    assert {job.job_id for job in failed} == {job.job_id for job in jobs[:TIDIED]}
-    assert len(gets) <= 4 * TIDIED
+    assert {job.job_id for job in failed} == {
+        job.job_id for job in jobs[:MAX_JOBS_RECOVERED_ON_LIST]
+    }
+    assert len(gets) <= 4 * MAX_JOBS_RECOVERED_ON_LIST
     gets.clear()
     place.caller.list(JobQuery())
     assert gets == []
@@ -487,7 +489,7 @@ def test_a_queue_of_a_numbered_device_gets_a_worker(place, device):
 def test_a_group_waits_for_each_of_its_devices(place, busy):
     """It takes all of them or none: nobody waits for what a waiting group holds."""
     other = place.background("other")
-    held = other.take(busy)
+    held = other.acquire(busy)
     place.submit()
     worker, seen = place.worker(slots=(GROUP,)), []
     sleep = place.clock.sleep
@@ -520,12 +522,12 @@ def test_a_device_of_a_running_group_is_busy(place):
 def test_a_group_makes_room_with_all_of_its_devices(place):
     """Its leases go with its process, and with them the memory that they stand for."""
     place.submit("group's")
-    place.provider.during = lambda step: place.background("waiting").take(
+    place.provider.during = lambda step: place.background("waiting").acquire(
         ticket_name(SECOND, make_job(creation_time=place.clock.now()))
     )
     worker, held = place.worker("group", slots=(GROUP,)), []
     leave = worker._leave
     worker._leave = lambda: (held.extend(place.leases.leases), leave())
-    with pytest.raises(Left):
+    with pytest.raises(ProcessExited):
         worker.run()
     assert {GROUP, FIRST, SECOND} == {name for name in held if not name.startswith("turn:")}

@@ -39,7 +39,7 @@ for steps in map(int, sys.argv[2:]):
 session.close()
 """
 
-LOOK = """
+WAIT_FOR_STATUS = """
 import json, sys, time
 from tiomagic.wiring.session import Session
 session = Session(None, {"provider": "local"}, {})
@@ -158,7 +158,7 @@ class Machine:
 
     def look(self, status: str, *job_ids: str) -> list[dict[str, Any]]:
         """Return jobs as soon as they have one of the statuses."""
-        found: list[dict[str, Any]] = json.loads(self.run(LOOK, status, *job_ids))
+        found: list[dict[str, Any]] = json.loads(self.run(WAIT_FOR_STATUS, status, *job_ids))
         return found
 
     def workers(self) -> list[psutil.Process]:

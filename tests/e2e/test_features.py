@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from tests.e2e.processes import python
 
-from tiomagic_media.encode.mp4 import read_recipe, write_mp4
+from tiomagic_media.encode.mp4 import read_embedded_recipe, write_mp4
 
 MAKE = """
 import json
@@ -98,7 +98,7 @@ CASES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class CaseResults:
     """What two processes say of the same jobs."""
 
     folder: Path
@@ -108,7 +108,7 @@ class Made:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Made:
+def made(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> CaseResults:
     """One process makes a video of each case; another one looks for the jobs."""
     folder = tmp_path_factory.mktemp("work")
     for name, value in (("first.png", 40), ("last.png", 200)):
@@ -128,7 +128,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Made:
     told = json.loads(first.stdout)
     ids = [job["job_id"] for job in told]
     second = python(FIND.format(ids=ids), folder=folder, weights_dir=weights_dir)
-    return Made(
+    return CaseResults(
         folder=folder,
         told=dict(zip(CASES, told, strict=True)),
         found=dict(zip(CASES, json.loads(second.stdout), strict=True)),
@@ -137,7 +137,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, weights_dir: Path) -> Made:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_video_is_as_asked(made: Made, name: str) -> None:
+def test_the_video_is_as_asked(made: CaseResults, name: str) -> None:
     """PyAV opens it: right codec, size, number of frames and rate."""
     case = CASES[name]
     with av.open(made.told[name]["result_video"]) as container:
@@ -149,11 +149,11 @@ def test_the_video_is_as_asked(made: Made, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_recipe_is_inside_and_beside(made: Made, name: str) -> None:
+def test_the_recipe_is_inside_and_beside(made: CaseResults, name: str) -> None:
     """The file says what it was made from, and the side-car says the same."""
     case, job = CASES[name], made.told[name]
     video = Path(job["result_video"])
-    inside = read_recipe(video)
+    inside = read_embedded_recipe(video)
     assert (inside["feature"], inside["model"]) == (case.feature, case.model)
     assert inside["required_args"]["prompt"] == name
     assert inside["optional_args"]["seed"] == 3
@@ -163,7 +163,7 @@ def test_the_recipe_is_inside_and_beside(made: Made, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_another_process_finds_the_job(made: Made, name: str) -> None:
+def test_another_process_finds_the_job(made: CaseResults, name: str) -> None:
     """The job is completed in the database, with its video and how it ran."""
     told, found = made.told[name], made.found[name]
     assert told["status"] == found["status"] == "completed"
@@ -174,7 +174,7 @@ def test_another_process_finds_the_job(made: Made, name: str) -> None:
     assert found["facts"] == told["facts"]
 
 
-def test_nothing_is_left_over(made: Made) -> None:
+def test_nothing_is_left_over(made: CaseResults) -> None:
     """No unfinished file stays, and the libraries have printed nothing of their own."""
     assert not list(made.folder.rglob("*.part"))
     assert not list(made.folder.rglob("*.run"))

@@ -18,11 +18,11 @@ import psutil
 import pytest
 from tests.e2e.processes import environment, python
 
-from tiomagic_local.provider import START_S
+from tiomagic_local.provider import START_TIMEOUT_S
 
 ROUNDS = 5
 
-NURSERY = """
+FORK_SERVER = """
 import os, signal, sys
 import torch
 from diffusers import WanPipeline
@@ -48,7 +48,7 @@ for _line in sys.stdin:
 """
 """Imports the libraries once, then forks a process for each line: seconds less a round."""
 
-LOOK = """
+LIST_JOBS = """
 import json
 from tiomagic import tm
 tm.configure(provider="local")
@@ -58,10 +58,10 @@ print(json.dumps(jobs))
 
 
 @pytest.fixture
-def nursery(tmp_path: Path, weights_dir: Path) -> Iterator[subprocess.Popen[str]]:
+def fork_server(tmp_path: Path, weights_dir: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that starts generations, each in a process of its own."""
     with subprocess.Popen(
-        [sys.executable, "-c", NURSERY],
+        [sys.executable, "-c", FORK_SERVER],
         cwd=tmp_path,
         env=environment(weights_dir),
         stdin=subprocess.PIPE,
@@ -74,13 +74,13 @@ def nursery(tmp_path: Path, weights_dir: Path) -> Iterator[subprocess.Popen[str]
         process.kill()
 
 
-def start(nursery: subprocess.Popen[str]) -> int:
+def start(fork_server: subprocess.Popen[str]) -> int:
     """Start a generation and return the number of its process."""
-    assert nursery.stdin is not None
-    assert nursery.stdout is not None
-    nursery.stdin.write("go\n")
-    nursery.stdin.flush()
-    return int(nursery.stdout.readline())
+    assert fork_server.stdin is not None
+    assert fork_server.stdout is not None
+    fork_server.stdin.write("go\n")
+    fork_server.stdin.flush()
+    return int(fork_server.stdout.readline())
 
 
 def stored(database: Path) -> int:
@@ -117,7 +117,7 @@ def kill(pid: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # The set-up counts, which imports torch on what may be a busy machine.
 def test_a_killed_generation_leaves_the_truth(
-    nursery: subprocess.Popen[str], tmp_path: Path, weights_dir: Path
+    fork_server: subprocess.Popen[str], tmp_path: Path, weights_dir: Path
 ) -> None:
     """After each kill the database is sound, each video is whole, and no job claims to run."""
     chance = random.Random()
@@ -126,7 +126,7 @@ def test_a_killed_generation_leaves_the_truth(
     delays = [0.0, *(chance.uniform(0, 2.5) for _round in range(ROUNDS - 1))]
     for delay in delays:
         known = stored(database)
-        pid = start(nursery)
+        pid = start(fork_server)
         wait_for_job(pid, database, known)
         time.sleep(delay)
         kill(pid)
@@ -134,12 +134,12 @@ def test_a_killed_generation_leaves_the_truth(
             assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
         for video in tmp_path.rglob("*.mp4"):
             assert frames_of(video) == 9, delays
-    jobs = json.loads(python(LOOK, folder=tmp_path, weights_dir=weights_dir).stdout)
+    jobs = json.loads(python(LIST_JOBS, folder=tmp_path, weights_dir=weights_dir).stdout)
     if any(job["status"] == "queued" for job in jobs):
         # One was killed within milliseconds, stored and not yet named by its process. It counts as
         # about to start for so long, and as lost from then on.
-        time.sleep(START_S)
-        jobs = json.loads(python(LOOK, folder=tmp_path, weights_dir=weights_dir).stdout)
+        time.sleep(START_TIMEOUT_S)
+        jobs = json.loads(python(LIST_JOBS, folder=tmp_path, weights_dir=weights_dir).stdout)
     assert len(jobs) == ROUNDS
     for job in jobs:
         assert job["status"] in {"completed", "failed"}, (job, delays)
@@ -148,7 +148,7 @@ def test_a_killed_generation_leaves_the_truth(
             assert job["result_video"] is None
         else:
             assert frames_of(Path(job["result_video"])) == 9
-    again = json.loads(python(LOOK, folder=tmp_path, weights_dir=weights_dir).stdout)
+    again = json.loads(python(LIST_JOBS, folder=tmp_path, weights_dir=weights_dir).stdout)
     assert again == jobs
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.tiny import save
 
 from tiomagic import TioMagic
-from tiomagic_media.encode.mp4 import read_recipe
+from tiomagic_media.encode.mp4 import read_embedded_recipe
 
 SMALLEST = {"width": 64, "height": 64, "num_frames": 17, "num_inference_steps": 2, "seed": 3}
 
@@ -50,5 +50,5 @@ def test_the_video_has_a_sound_track_of_its_own_length(weights: Path, tmp_path: 
             assert float(stream.duration * stream.time_base) == pytest.approx(seconds, abs=1e-4)
         frames = [frame.to_ndarray() for frame in container.decode(sound)]
     assert np.abs(np.concatenate(frames, axis=1)).max() > 0
-    facts = read_recipe(Path(job.result_video))["facts"]
+    facts = read_embedded_recipe(Path(job.result_video))["facts"]
     assert (facts["audio_rate"], facts["audio_channels"]) == (24_000, 2)

@@ -14,7 +14,7 @@ import nbformat
 from nbclient import NotebookClient
 
 
-class Watching(NotebookClient):
+class UpdateCounter(NotebookClient):
     """Counts how often what a cell shows is replaced."""
 
     def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
@@ -28,7 +28,7 @@ def main() -> None:
     """Execute the notebook and write it with its outputs."""
     source, result = map(Path, sys.argv[1:])
     notebook = nbformat.read(source, as_version=4)
-    Watching(notebook, timeout=500, kernel_name="python3").execute()
+    UpdateCounter(notebook, timeout=500, kernel_name="python3").execute()
     nbformat.write(notebook, result)
 
 

@@ -119,7 +119,7 @@ def stop(process):
         process.wait(60)
 
 
-def imported(imports):
+def list_imported_modules(imports):
     """Return the modules that a process started with ``-X importtime`` has imported."""
     imports.seek(0)
     return set(re.findall(r"\|\s+\d+ \|\s*(\S+)$", imports.read(), re.MULTILINE))
@@ -144,7 +144,7 @@ def test_a_prompt_becomes_a_video_without_the_facade(start, tmp_path):
     assert [one["job_id"] for one in listed["jobs"]] == [job_id]
     stop(process)
     assert process.returncode == 0
-    modules = imported(imports)
+    modules = list_imported_modules(imports)
     assert {
         "tiomagic_domain.usecases.generation",
         "tiomagic_storage.jobs.repository",

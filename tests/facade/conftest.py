@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @dataclass
-class Stage:
+class FakeApp:
     """``tm`` and the fakes behind it."""
 
     tm: TioMagic
@@ -52,7 +52,7 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def fake_app(tmp_path: Path) -> Iterator[FakeApp]:
     """``tm`` over fake providers, with the real database, output folder and log."""
     spool = tmp_path / "spool"
     local = FakeProvider(spool, name="local", blocking=True, default_model=MODEL)
@@ -65,7 +65,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         "clock": clock,
     }
     tm = TioMagic(overrides=parts)
-    yield Stage(tm=tm, local=local, modal=modal, media=media, clock=clock)
+    yield FakeApp(tm=tm, local=local, modal=modal, media=media, clock=clock)
     tm.close()
 
 

@@ -16,7 +16,7 @@ from tiomagic_domain.errors import AuthenticationError, GenerationCanceledError,
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.testing import FakeProvider
-from tiomagic_local.jobs.processes import Worker
+from tiomagic_local.jobs.processes import ProcessIdentity
 
 if TYPE_CHECKING:
     from tiomagic import Settings
@@ -28,7 +28,7 @@ MODELS = tuple(
 )
 
 
-class OneProcess(FakeProvider):
+class ProcessBoundProvider(FakeProvider):
     """A fake whose runs are known to other processes by the process that makes them.
 
     The fake alone keeps its runs in memory: a second process that asks in the middle of one would
@@ -37,11 +37,11 @@ class OneProcess(FakeProvider):
 
     def new_call_id(self) -> str:
         """Return this process."""
-        return Worker.current().call_id
+        return ProcessIdentity.current().call_id
 
     def poll(self, job: Job) -> Report:
         """Say that a run goes on as long as its process lives."""
-        maker = Worker.from_call_id(job.call_id or "")
+        maker = ProcessIdentity.from_call_id(job.call_id or "")
         if job.job_id not in self.runs and maker is not None and maker.is_running():
             return Report(status=job.status, call_id=job.call_id)
         return super().poll(job)
@@ -51,7 +51,7 @@ def build(settings: Settings) -> FakeProvider:
     """Return the provider, as the entry point asks for it."""
     manner = os.environ.get("FAKE", "")
     blocking = manner not in {"remote", "endless"}
-    kind = OneProcess if blocking else FakeProvider
+    kind = ProcessBoundProvider if blocking else FakeProvider
     provider = kind(
         settings.state_dir / "spool",
         name="fake",

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.facade.conftest import MODEL, Stage
+from tests.facade.conftest import MODEL, FakeApp
 
 from tiomagic import AsyncTioMagic, TioMagic
 from tiomagic.errors import UnknownModelError
@@ -19,10 +19,10 @@ NOT_AWAITED = {"close", "override", "settings"}
 
 
 @pytest.fixture
-def tm(stage: Stage) -> Iterator[TioMagic]:
+def tm(fake_app: FakeApp) -> Iterator[TioMagic]:
     """``tm`` over the fake providers with the real clock, as a loop's sleep needs it."""
-    providers = {"local": stage.local, "modal": stage.modal}
-    made = TioMagic(overrides={"providers": providers, "media": stage.media}, provider="local")
+    providers = {"local": fake_app.local, "modal": fake_app.modal}
+    made = TioMagic(overrides={"providers": providers, "media": fake_app.media}, provider="local")
     yield made
     made.close()
 
@@ -35,7 +35,7 @@ def test_it_has_the_methods_of_tm() -> None:
     assert all(inspect.iscoroutinefunction(getattr(AsyncTioMagic, name)) for name in ours)
 
 
-def test_the_loop_ticks_and_answers_while_a_video_is_made(stage: Stage, tm: TioMagic) -> None:
+def test_the_loop_ticks_and_answers_while_a_video_is_made(fake_app: FakeApp, tm: TioMagic) -> None:
     """With its only thread for videos blocked, questions are answered, and the job is canceled."""
     begun, answered = threading.Event(), threading.Event()
 
@@ -43,7 +43,7 @@ def test_the_loop_ticks_and_answers_while_a_video_is_made(stage: Stage, tm: TioM
         begun.set()
         assert answered.wait(60)
 
-    stage.local.during = hold
+    fake_app.local.during = hold
 
     async def live() -> tuple[str, list[str]]:
         mine = AsyncTioMagic(tm, runs=1)
@@ -62,7 +62,7 @@ def test_the_loop_ticks_and_answers_while_a_video_is_made(stage: Stage, tm: TioM
     assert len(looks) == 3
 
 
-def test_a_cancelled_task_leaves_the_run(stage: Stage, tm: TioMagic) -> None:
+def test_a_cancelled_task_leaves_the_run(fake_app: FakeApp, tm: TioMagic) -> None:
     """The video is made although nobody waits for it any more; what had not begun never begins."""
     begun, go_on = threading.Event(), threading.Event()
 
@@ -70,7 +70,7 @@ def test_a_cancelled_task_leaves_the_run(stage: Stage, tm: TioMagic) -> None:
         begun.set()
         assert go_on.wait(60)
 
-    stage.local.during = hold
+    fake_app.local.during = hold
 
     async def give_up() -> None:
         async with AsyncTioMagic(tm, runs=1) as mine:
@@ -91,7 +91,7 @@ def test_a_cancelled_task_leaves_the_run(stage: Stage, tm: TioMagic) -> None:
     assert (job.status, job._job.arguments["prompt"]) == ("completed", "first")
 
 
-def test_a_job_is_followed_labelled_and_deleted(stage: Stage, tm: TioMagic) -> None:
+def test_a_job_is_followed_labelled_and_deleted(fake_app: FakeApp, tm: TioMagic) -> None:
     """The whole life of a remote job without one blocking call."""
 
     async def live() -> tuple[list[str], list[str]]:
@@ -127,9 +127,9 @@ def test_its_own_instance_is_closed_with_it(tmp_path: Path) -> None:
         AsyncTioMagic(TioMagic(), provider="local")
 
 
-def test_many_threads_lose_nothing(stage: Stage) -> None:
+def test_many_threads_lose_nothing(fake_app: FakeApp) -> None:
     """Submitting, configuring, tagging and listing at once: every job is there with its words."""
-    tm, gate = stage.tm, threading.Barrier(6)
+    tm, gate = fake_app.tm, threading.Barrier(6)
     tm.configure(provider="modal")
 
     def work(number: int) -> list[str]:
@@ -148,5 +148,5 @@ def test_many_threads_lose_nothing(stage: Stage) -> None:
         assert {job.job_id for job in tm.list_jobs(tag=f"thread {number}")} == set(ids)
     everything = [job_id for ids in made for job_id in ids]
     assert len(set(everything)) == 18
-    assert {run.job.job_id for run in stage.modal.runs.values()} == set(everything)
+    assert {run.job.job_id for run in fake_app.modal.runs.values()} == set(everything)
     assert {job.status for job in tm.list_jobs(limit=None)} == {JobStatus.QUEUED}

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from tests.facade.conftest import Stage
+from tests.facade.conftest import FakeApp
 
 from tiomagic.display.notebook import is_notebook
-from tiomagic.display.progress_bar import counted, is_animated, shown
+from tiomagic.display.progress_bar import is_animated, show_item_count, show_progress
 from tiomagic_domain.progress import Phase, Progress, ignore_progress
 
 MOMENTS = [
@@ -36,7 +36,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 def test_plain_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a terminal: one line a phase and one each quarter of it."""
-    with shown(True, "fox") as sink:
+    with show_progress(True, "fox") as sink:
         for moment in MOMENTS:
             sink(moment)
     assert capsys.readouterr().err.splitlines() == [
@@ -63,7 +63,7 @@ def test_a_reader_that_leaves_ends_the_display_and_no_more(
         with suppress(BrokenPipeError):
             stream.close()
     monkeypatch.setattr(sys, "stderr", stream)
-    with shown(True, "fox", heard.append) as sink:
+    with show_progress(True, "fox", heard.append) as sink:
         for moment in MOMENTS:
             sink(moment)
     assert heard == MOMENTS
@@ -74,7 +74,7 @@ def test_a_reader_that_leaves_ends_the_display_and_no_more(
 @pytest.mark.parametrize("choice", [None, False])
 def test_nothing_is_shown_on_a_pipe_unless_asked(choice: bool | None) -> None:
     """A library prints nothing into somebody's log file."""
-    with shown(choice, "fox") as sink:
+    with show_progress(choice, "fox") as sink:
         assert sink is ignore_progress
 
 
@@ -83,7 +83,7 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     with terminal(monkeypatch) as screen:
         assert is_animated()
-        with shown(None, "fox") as sink:
+        with show_progress(None, "fox") as sink:
             for moment in MOMENTS:
                 sink(moment)
         drawn = os.read(screen, 1 << 16).decode()
@@ -101,11 +101,11 @@ def test_no_bar_where_nothing_moves(
         assert not is_animated()
 
 
-def test_a_callable_takes_each_moment(stage: Stage) -> None:
+def test_a_callable_takes_each_moment(fake_app: FakeApp) -> None:
     """An application draws its own bar."""
-    stage.tm.configure(provider="local")
+    fake_app.tm.configure(provider="local")
     seen: list[Progress] = []
-    stage.tm.text_to_video(prompt="a fox", progress=seen.append)
+    fake_app.tm.text_to_video(prompt="a fox", progress=seen.append)
     assert [moment.step for moment in seen] == [0, 1, 2, 3]
 
 
@@ -135,7 +135,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
 
 def test_a_notebook_gets_one_bar_that_moves(kernel: list[dict[str, str]]) -> None:
     """It says the phase, moves with the steps, and stays full with the time."""
-    with shown(None, "a <fox>") as sink:
+    with show_progress(None, "a <fox>") as sink:
         for moment in MOMENTS:
             sink(moment)
     assert [data["text/plain"] for data in kernel][:3] == [
@@ -151,14 +151,14 @@ def test_a_notebook_gets_one_bar_that_moves(kernel: list[dict[str, str]]) -> Non
 
 def test_a_notebook_gets_no_bar_when_nothing_ran(kernel: list[dict[str, str]]) -> None:
     """A call that is refused, or that goes on elsewhere, leaves none."""
-    with shown(None, "fox"):
+    with show_progress(None, "fox"):
         pass
     assert kernel == []
 
 
 def test_a_bar_in_a_notebook_says_where_it_stopped(kernel: list[dict[str, str]]) -> None:
     """An error leaves the bar where it was."""
-    with suppress(KeyboardInterrupt), shown(True, "fox") as sink:
+    with suppress(KeyboardInterrupt), show_progress(True, "fox") as sink:
         sink(MOMENTS[4])
         raise KeyboardInterrupt
     assert "at: denoising 3/8" in kernel[-1]["text/plain"]
@@ -167,10 +167,10 @@ def test_a_bar_in_a_notebook_says_where_it_stopped(kernel: list[dict[str, str]])
 
 def test_a_notebook_counts_the_videos_of_a_batch(kernel: list[dict[str, str]]) -> None:
     """One bar for all of them, and none when it is not wanted."""
-    with counted("grid", 2, choice=False) as advance:
+    with show_item_count("grid", 2, choice=False) as advance:
         advance("fox")
     assert kernel == []
-    with counted("grid", 2, choice=None) as advance:
+    with show_item_count("grid", 2, choice=None) as advance:
         advance("fox")
         advance("owl")
     assert [data["text/plain"] for data in kernel][:-1] == [

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.facade.conftest import MODEL, VACE, Run, Stage
+from tests.facade.conftest import MODEL, VACE, FakeApp, Run
 
 from tiomagic.errors import GenerationError, ValidationError
 from tiomagic_domain.testing import FakePictures
@@ -13,10 +13,12 @@ from tiomagic_domain.testing import FakePictures
 FOX = {"feature": "text_to_video", "prompt": "a fox"}
 
 
-def test_a_batch_keeps_the_order_and_the_failures(stage: Stage) -> None:
+def test_a_batch_keeps_the_order_and_the_failures(fake_app: FakeApp) -> None:
     """A refused request is a cell like the others, and the rest is made."""
-    stage.tm.configure(provider="modal")
-    made = stage.tm.batch([FOX, {**FOX, "num_frames": 80}, {**FOX, "model": MODEL}], concurrency=3)
+    fake_app.tm.configure(provider="modal")
+    made = fake_app.tm.batch(
+        [FOX, {**FOX, "num_frames": 80}, {**FOX, "model": MODEL}], concurrency=3
+    )
     assert [cell.error is None for cell in made.cells] == [True, False, True]
     assert "num_frames" in str(made.cells[1].error)
     assert made.cells[1].to_dict()["status"] == "refused"
@@ -25,74 +27,74 @@ def test_a_batch_keeps_the_order_and_the_failures(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("provider", ["local", "modal"])
-def test_a_batch_goes_on_where_it_stopped(stage: Stage, provider: str) -> None:
+def test_a_batch_goes_on_where_it_stopped(fake_app: FakeApp, provider: str) -> None:
     """Done is done; what failed is tried again; the same request twice is made twice."""
-    stage.tm.configure(provider=provider)
-    fake = getattr(stage, provider)
+    fake_app.tm.configure(provider=provider)
+    fake = getattr(fake_app, provider)
     requests = [FOX, FOX, {**FOX, "prompt": "a hare"}]
     fake.failure = GenerationError("the fake broke")
-    assert len(stage.tm.batch(requests[:1], name="mine").failures) == 1
+    assert len(fake_app.tm.batch(requests[:1], name="mine").failures) == 1
     fake.failure = None
-    assert not stage.tm.batch(requests[:2], name="mine").failures
+    assert not fake_app.tm.batch(requests[:2], name="mine").failures
     before = len(fake.submitted)
-    made = stage.tm.batch(requests, name="mine")
+    made = fake_app.tm.batch(requests, name="mine")
     assert len(fake.submitted) == before + 1
     assert [cell.found for cell in made.cells] == [True, True, False]
     assert len({job.job_id for job in made.jobs}) == 3
-    stage.tm.batch(requests, name="another")
+    fake_app.tm.batch(requests, name="another")
     assert len(fake.submitted) == before + 4
 
 
-def test_a_running_job_is_followed_and_not_sent_again(stage: Stage) -> None:
+def test_a_running_job_is_followed_and_not_sent_again(fake_app: FakeApp) -> None:
     """A batch whose caller died finds the job that it left with the provider."""
-    stage.tm.configure(provider="modal")
+    fake_app.tm.configure(provider="modal")
     name = "mine"
-    made = stage.tm.batch([FOX], name=name)
+    made = fake_app.tm.batch([FOX], name=name)
     tags = made.jobs[0].tags
-    stage.tm.delete_job(made.jobs[0].job_id)
-    left = stage.tm.text_to_video(prompt="a fox").tag(*tags)
-    sent = len(stage.modal.submitted)
-    again = stage.tm.batch([FOX], name=name)
+    fake_app.tm.delete_job(made.jobs[0].job_id)
+    left = fake_app.tm.text_to_video(prompt="a fox").tag(*tags)
+    sent = len(fake_app.modal.submitted)
+    again = fake_app.tm.batch([FOX], name=name)
     assert [job.job_id for job in again.jobs] == [left.job_id]
-    assert len(stage.modal.submitted) == sent
+    assert len(fake_app.modal.submitted) == sent
 
 
-def test_no_more_than_so_many_are_under_way(stage: Stage) -> None:
+def test_no_more_than_so_many_are_under_way(fake_app: FakeApp) -> None:
     """The bound holds at every moment that a job is handed over."""
-    stage.tm.configure(provider="modal")
+    fake_app.tm.configure(provider="modal")
     under_way: list[int] = []
-    submit = stage.modal.submit
+    submit = fake_app.modal.submit
 
     def counting(request, observer):  # type: ignore[no-untyped-def]
         report = submit(request, observer)
-        open_jobs = stage.tm.list_jobs(status=["queued", "running"])
+        open_jobs = fake_app.tm.list_jobs(status=["queued", "running"])
         under_way.append(len(open_jobs))
         return report
 
-    stage.modal.submit = counting  # type: ignore[method-assign]
-    stage.tm.batch([{**FOX, "seed": seed} for seed in range(6)], concurrency=2)
+    fake_app.modal.submit = counting  # type: ignore[method-assign]
+    fake_app.tm.batch([{**FOX, "seed": seed} for seed in range(6)], concurrency=2)
     assert len(under_way) == 6
     assert max(under_way) <= 2
 
 
-def test_what_has_no_lasting_form_is_refused(stage: Stage) -> None:
+def test_what_has_no_lasting_form_is_refused(fake_app: FakeApp) -> None:
     """An object that no later run could recognise, and requests that are none."""
-    stage.tm.configure(provider="modal")
+    fake_app.tm.configure(provider="modal")
     for wrong in ({**FOX, "image": object()}, {"prompt": "a fox"}, "a fox"):
         with pytest.raises(ValidationError, match=r"a batch"):
-            stage.tm.batch([wrong])  # type: ignore[list-item]
+            fake_app.tm.batch([wrong])  # type: ignore[list-item]
     with pytest.raises(ValidationError, match="concurrency"):
-        stage.tm.batch([FOX], concurrency=0)
-    assert stage.modal.submitted == []
+        fake_app.tm.batch([FOX], concurrency=0)
+    assert fake_app.modal.submitted == []
 
 
-def test_a_comparison_is_a_labelled_grid_with_its_table(stage: Stage, folder: Path) -> None:
+def test_a_comparison_is_a_labelled_grid_with_its_table(fake_app: FakeApp, folder: Path) -> None:
     """A row a model, a column a seed; a refusing model is an empty row and no end."""
     pictures = FakePictures()
-    with stage.tm.override(
-        providers={"modal": stage.modal, "local": stage.local},
-        media=stage.media,
-        clock=stage.clock,
+    with fake_app.tm.override(
+        providers={"modal": fake_app.modal, "local": fake_app.local},
+        media=fake_app.media,
+        clock=fake_app.clock,
         pictures=pictures,
     ) as tm:
         tm.configure(provider="modal")
@@ -133,14 +135,14 @@ def test_the_command_line_takes_a_file_of_requests(shell: Run, folder: Path) -> 
     assert shell("batch", "many.json", "--provider", "fake").returncode == 3
 
 
-def test_a_comparison_overwrites_no_file_of_others(stage: Stage, folder: Path) -> None:
+def test_a_comparison_overwrites_no_file_of_others(fake_app: FakeApp, folder: Path) -> None:
     """Where a file of such a name lies it gets a folder of its own; its own files it renews."""
     pictures = FakePictures()
     (folder / "mine").mkdir()
     (folder / "mine" / "sheet.png").write_bytes(b"theirs")
-    parts = {"modal": stage.modal, "local": stage.local}
-    with stage.tm.override(
-        providers=parts, media=stage.media, clock=stage.clock, pictures=pictures
+    parts = {"modal": fake_app.modal, "local": fake_app.local}
+    with fake_app.tm.override(
+        providers=parts, media=fake_app.media, clock=fake_app.clock, pictures=pictures
     ) as tm:
         tm.configure(provider="modal")
         call = {"prompts": ["a fox"], "models": [MODEL], "seeds": [1]}

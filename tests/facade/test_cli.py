@@ -195,20 +195,20 @@ def test_no_wait_gives_the_id_and_timeout_ends_the_wait(cli: Run) -> None:
 
 def test_ctrl_c_in_a_local_run_cancels_it(folder: Path, plugin_path: Path, cli: Run) -> None:
     """Exit code 130, and the job is stored as canceled."""
-    interrupted(folder, plugin_path, "slow")
+    run_and_interrupt(folder, plugin_path, "slow")
     (job,) = json.loads(cli("jobs", "--json").stdout)
     assert job["status"] == "canceled"
 
 
 def test_ctrl_c_in_a_wait_leaves_the_job(folder: Path, plugin_path: Path, cli: Run) -> None:
     """Exit code 130, the job goes on, and its id is on stderr."""
-    said = interrupted(folder, plugin_path, "endless")
+    said = run_and_interrupt(folder, plugin_path, "endless")
     (job,) = json.loads(cli("jobs", "--json").stdout)
     assert job["status"] == "running"
     assert f"job {job['job_id']} goes on" in said
 
 
-def interrupted(folder: Path, plugin_path: Path, manner: str) -> str:
+def run_and_interrupt(folder: Path, plugin_path: Path, manner: str) -> str:
     """Run until the first sign of progress, press Ctrl-C, and return what was said."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tiomagic.cli.main", *T2V],
@@ -336,7 +336,7 @@ def read_all(terminal: int) -> str:
         parts.append(part)
 
 
-def on_terminal(folder: Path, plugin_path: Path, columns: int, *words: str) -> list[str]:
+def run_on_terminal(folder: Path, plugin_path: Path, columns: int, *words: str) -> list[str]:
     """Return the lines that a person sees in a terminal."""
     looks, writes = pty.openpty()
     environment = clean_environment(PYTHONPATH=str(plugin_path), COLUMNS=str(columns), TERM="xterm")
@@ -352,7 +352,7 @@ def on_terminal(folder: Path, plugin_path: Path, columns: int, *words: str) -> l
 
 def test_on_a_terminal_a_table_fits(folder: Path, plugin_path: Path) -> None:
     """With a person in front the table is rich's, as wide as the terminal."""
-    lines = on_terminal(folder, plugin_path, 100, "models")
+    lines = run_on_terminal(folder, plugin_path, 100, "models")
     assert any("wan2.1-t2v-14b" in line for line in lines)
     assert max(len(line) for line in lines) <= 100
 
@@ -366,7 +366,7 @@ def test_a_job_is_one_line_in_any_terminal(
     """A narrow one does without columns; the id stays whole, and long words are cut."""
     shell("text-to-video", "a fox " * 40, "-p", "fake", "-q")
     (job,) = json.loads(shell("jobs", "--json").stdout)
-    head, row, *rest = on_terminal(folder, plugin_path, width, "jobs")
+    head, row, *rest = run_on_terminal(folder, plugin_path, width, "jobs")
     assert row.startswith(f"{job['job_id']}  completed")
     assert "a fox" in row
     assert shown in head

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.facade.conftest import MODEL, VACE, Stage
+from tests.facade.conftest import MODEL, VACE, FakeApp
 
 from tiomagic import TioMagic
 from tiomagic.errors import (
@@ -25,10 +25,10 @@ from tiomagic_domain.media import MediaKind
 
 
 def test_a_script_of_1_0_0_runs_unchanged(
-    stage: Stage, folder: Path, capsys: pytest.CaptureFixture[str]
+    fake_app: FakeApp, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Configure, generate, check, cancel and list as scripts of the old version do."""
-    tm = stage.tm
+    tm = fake_app.tm
     tm.configure(provider="modal", gpu="A100-80GB", timeout="1800", scaledown_window=900)
     required_args = {"prompt": "a fox runs"}
     job = tm.text_to_video(model=VACE, required_args=required_args, num_frames=81, seed=None)
@@ -70,32 +70,34 @@ def test_a_script_of_1_0_0_runs_unchanged(
     ],
 )
 def test_each_feature_takes_plain_keywords(
-    stage: Stage, feature: str, arguments: dict[str, Any]
+    fake_app: FakeApp, feature: str, arguments: dict[str, Any]
 ) -> None:
     """All four features run on plain keywords, and a local run returns with its video."""
-    stage.media.add("fox.png")
-    stage.media.add("dance.mp4", MediaKind.VIDEO)
-    stage.tm.configure(provider="local")
-    job = getattr(stage.tm, feature)(VACE, prompt="a fox", seed=5, **arguments)
+    fake_app.media.add("fox.png")
+    fake_app.media.add("dance.mp4", MediaKind.VIDEO)
+    fake_app.tm.configure(provider="local")
+    job = getattr(fake_app.tm, feature)(VACE, prompt="a fox", seed=5, **arguments)
     assert (job.feature, job.model, job.status) == (feature, VACE, "completed")
     assert job.generation["optional_args"]["seed"] == 5
     assert Path(job.result_video).is_file()
     assert json.dumps(job.to_dict())
 
 
-def test_the_default_model_is_the_providers(stage: Stage) -> None:
+def test_the_default_model_is_the_providers(fake_app: FakeApp) -> None:
     """A call without a model takes what the provider says."""
-    stage.tm.configure(provider="local")
-    assert stage.tm.text_to_video(prompt="a fox").model == MODEL == stage.tm.get_default_model()
-    assert stage.tm.get_default_model("modal") == VACE
+    fake_app.tm.configure(provider="local")
+    assert (
+        fake_app.tm.text_to_video(prompt="a fox").model == MODEL == fake_app.tm.get_default_model()
+    )
+    assert fake_app.tm.get_default_model("modal") == VACE
 
 
-def test_without_a_provider_the_error_lists_them(stage: Stage) -> None:
+def test_without_a_provider_the_error_lists_them(fake_app: FakeApp) -> None:
     """Nothing runs before somebody said where."""
     with pytest.raises(ConfigurationError, match="local, modal") as caught:
-        stage.tm.text_to_video(prompt="a fox")
+        fake_app.tm.text_to_video(prompt="a fox")
     assert caught.value.code == "no_provider"
-    assert stage.tm.list_jobs() == []
+    assert fake_app.tm.list_jobs() == []
 
 
 @pytest.mark.parametrize(
@@ -112,27 +114,27 @@ def test_without_a_provider_the_error_lists_them(stage: Stage) -> None:
     ],
 )
 def test_each_illegal_argument_is_named(
-    stage: Stage, folder: Path, arguments: dict[str, Any], field: str, nearest: object
+    fake_app: FakeApp, folder: Path, arguments: dict[str, Any], field: str, nearest: object
 ) -> None:
     """The error names the field and the nearest legal value; nothing is stored or written."""
-    stage.tm.configure(provider="local")
+    fake_app.tm.configure(provider="local")
     with pytest.raises(ValidationError) as caught:
-        stage.tm.text_to_video(MODEL, **{"prompt": "a fox", **arguments})
+        fake_app.tm.text_to_video(MODEL, **{"prompt": "a fox", **arguments})
     (problem,) = caught.value.problems
     assert (problem.field, problem.nearest) == (field, nearest)
     assert list(folder.iterdir()) == []
 
 
-def test_all_problems_come_at_once(stage: Stage, folder: Path) -> None:
+def test_all_problems_come_at_once(fake_app: FakeApp, folder: Path) -> None:
     """Four wrong arguments are one error with four problems."""
-    stage.tm.configure(provider="modal")
+    fake_app.tm.configure(provider="modal")
     with pytest.raises(ValidationError) as caught:
-        stage.tm.text_to_video(VACE, {"prompt": 3}, num_frames=80, height=500, width="x")
+        fake_app.tm.text_to_video(VACE, {"prompt": 3}, num_frames=80, height=500, width="x")
     fields = {problem.field for problem in caught.value.problems}
     assert fields == {"prompt", "num_frames", "height", "width"}
     assert isinstance(caught.value, ValueError)
     assert list(folder.iterdir()) == []
-    assert stage.modal.submitted == []
+    assert fake_app.modal.submitted == []
 
 
 @pytest.mark.parametrize(
@@ -160,129 +162,131 @@ def test_all_problems_come_at_once(stage: Stage, folder: Path) -> None:
         (lambda tm: tm.text_to_video(MODEL, prompt="a", wait=False, retry=-1), ValidationError),
     ],
 )
-def test_each_wrong_call_has_its_error(stage: Stage, call: Any, error: type[Exception]) -> None:
+def test_each_wrong_call_has_its_error(
+    fake_app: FakeApp, call: Any, error: type[Exception]
+) -> None:
     """A name that does not exist, or a call that contradicts itself, stores nothing."""
-    stage.tm.configure(provider="local")
+    fake_app.tm.configure(provider="local")
     with pytest.raises(error) as caught:
-        call(stage.tm)
+        call(fake_app.tm)
     assert isinstance(caught.value, TioMagicError)
-    assert stage.tm.list_jobs() == []
-    assert stage.local.submitted == []
+    assert fake_app.tm.list_jobs() == []
+    assert fake_app.local.submitted == []
 
 
-def test_a_failed_run_is_stored_and_raised(stage: Stage) -> None:
+def test_a_failed_run_is_stored_and_raised(fake_app: FakeApp) -> None:
     """The error reaches the caller with the id of a job that is stored as failed."""
-    stage.tm.configure(provider="local")
-    stage.local.failure = GenerationError("out of paint", code="paint")
+    fake_app.tm.configure(provider="local")
+    fake_app.local.failure = GenerationError("out of paint", code="paint")
     with pytest.raises(GenerationError, match="out of paint") as caught:
-        stage.tm.text_to_video(prompt="a fox")
-    (job,) = stage.tm.list_jobs(status=["failed", "completed"])
+        fake_app.tm.text_to_video(prompt="a fox")
+    (job,) = fake_app.tm.list_jobs(status=["failed", "completed"])
     assert job.job_id == caught.value.details["job_id"]
     assert (job.status, job.error) == ("failed", "out of paint")
     assert "out of paint" in repr(job)
 
 
-def test_a_provider_that_refuses_leaves_no_job(stage: Stage) -> None:
+def test_a_provider_that_refuses_leaves_no_job(fake_app: FakeApp) -> None:
     """What the provider finds before it starts is raised and not stored."""
-    stage.tm.configure(provider="modal")
-    stage.modal.rejection = ConfigurationError("no GPU of that name")
+    fake_app.tm.configure(provider="modal")
+    fake_app.modal.rejection = ConfigurationError("no GPU of that name")
     with pytest.raises(ConfigurationError):
-        stage.tm.text_to_video(prompt="a fox")
-    assert stage.tm.list_jobs() == []
+        fake_app.tm.text_to_video(prompt="a fox")
+    assert fake_app.tm.list_jobs() == []
 
 
-def test_a_network_that_is_down_leaves_the_job(stage: Stage) -> None:
+def test_a_network_that_is_down_leaves_the_job(fake_app: FakeApp) -> None:
     """A check without an answer changes nothing, and the next one goes on."""
-    stage.tm.configure(provider="modal")
-    job = stage.tm.text_to_video(prompt="a fox")
-    stage.modal.unreachable = True
-    assert stage.tm.check_generation_status(job.job_id).status == "queued"
+    fake_app.tm.configure(provider="modal")
+    job = fake_app.tm.text_to_video(prompt="a fox")
+    fake_app.modal.unreachable = True
+    assert fake_app.tm.check_generation_status(job.job_id).status == "queued"
     with pytest.raises(APIError):
-        stage.tm.cancel_job(job.job_id)
-    stage.modal.unreachable = False
-    assert stage.tm.check_generation_status(job.job_id).status == "canceling"
+        fake_app.tm.cancel_job(job.job_id)
+    fake_app.modal.unreachable = False
+    assert fake_app.tm.check_generation_status(job.job_id).status == "canceling"
 
 
-def test_wait_true_returns_the_video_or_an_error(stage: Stage) -> None:
+def test_wait_true_returns_the_video_or_an_error(fake_app: FakeApp) -> None:
     """On a remote provider ``wait=True`` means what a local run means."""
-    stage.tm.configure(provider="modal")
-    job = stage.tm.text_to_video(prompt="a fox", wait=True)
+    fake_app.tm.configure(provider="modal")
+    job = fake_app.tm.text_to_video(prompt="a fox", wait=True)
     assert job.status == "completed"
-    stage.modal.failure = GenerationError("out of paint")
+    fake_app.modal.failure = GenerationError("out of paint")
     with pytest.raises(JobExecutionError, match="out of paint") as caught:
-        stage.tm.text_to_video(prompt="a fox", wait=True)
-    assert stage.tm.get_job(str(caught.value.details["job_id"])).status == "failed"
+        fake_app.tm.text_to_video(prompt="a fox", wait=True)
+    assert fake_app.tm.get_job(str(caught.value.details["job_id"])).status == "failed"
 
 
-def test_a_run_that_is_canceled_elsewhere_returns_canceled(stage: Stage) -> None:
+def test_a_run_that_is_canceled_elsewhere_returns_canceled(fake_app: FakeApp) -> None:
     """Another process cancels a local run: the call returns a job that says so."""
-    stage.tm.configure(provider="local")
+    fake_app.tm.configure(provider="local")
 
     def cancel(step: int) -> None:
         if step == 2:
             raise GenerationCanceledError("stopped")
 
-    stage.local.during = cancel
-    assert stage.tm.text_to_video(prompt="a fox").status == "canceled"
+    fake_app.local.during = cancel
+    assert fake_app.tm.text_to_video(prompt="a fox").status == "canceled"
 
 
-def test_ctrl_c_in_a_local_run_stores_it_as_canceled(stage: Stage) -> None:
+def test_ctrl_c_in_a_local_run_stores_it_as_canceled(fake_app: FakeApp) -> None:
     """The interrupt reaches the caller and the job does not look as if it ran."""
-    stage.tm.configure(provider="local")
+    fake_app.tm.configure(provider="local")
 
     def interrupt(step: int) -> None:
         if step == 2:
             raise KeyboardInterrupt
 
-    stage.local.during = interrupt
+    fake_app.local.during = interrupt
     with pytest.raises(KeyboardInterrupt):
-        stage.tm.text_to_video(prompt="a fox")
-    (job,) = stage.tm.list_jobs()
+        fake_app.tm.text_to_video(prompt="a fox")
+    (job,) = fake_app.tm.list_jobs()
     assert job.status == "canceled"
 
 
-def test_lists_are_the_callers_own(stage: Stage) -> None:
+def test_lists_are_the_callers_own(fake_app: FakeApp) -> None:
     """Callers reverse what they get in place."""
-    names = stage.tm.get_providers()
+    names = fake_app.tm.get_providers()
     assert {"local", "modal"} <= set(names)
     names.reverse()
-    assert stage.tm.get_providers() != names
-    models = stage.tm.get_models(feature="pose_guidance", provider="modal")
+    assert fake_app.tm.get_providers() != names
+    models = fake_app.tm.get_models(feature="pose_guidance", provider="modal")
     assert models == sorted(models)
     models.clear()
-    assert VACE in stage.tm.get_models("pose_guidance", "modal")
-    assert VACE in stage.tm.get_models("pose_guidance")
+    assert VACE in fake_app.tm.get_models("pose_guidance", "modal")
+    assert VACE in fake_app.tm.get_models("pose_guidance")
 
 
-def test_models_are_listed_by_what_their_licence_allows(stage: Stage) -> None:
+def test_models_are_listed_by_what_their_licence_allows(fake_app: FakeApp) -> None:
     """One word each; the three lists together are all of them."""
     words = ("free", "limited", "research")
-    by_word = {w: stage.tm.get_models("text_to_video", "local", licence=w) for w in words}
+    by_word = {w: fake_app.tm.get_models("text_to_video", "local", licence=w) for w in words}
     assert "wan2.1-t2v-14b" in by_word["free"]
     assert "ltx-2" in by_word["limited"]
     assert "ltx-video" in by_word["research"]
     together = sorted(name for names in by_word.values() for name in names)
-    assert together == stage.tm.get_models("text_to_video", "local")
+    assert together == fake_app.tm.get_models("text_to_video", "local")
 
 
-def test_the_schema_has_the_documented_shape(stage: Stage) -> None:
+def test_the_schema_has_the_documented_shape(fake_app: FakeApp) -> None:
     """``type`` is the Python class, as the old documentation says."""
-    schema = stage.tm.get_schema("image_to_video", VACE)
+    schema = fake_app.tm.get_schema("image_to_video", VACE)
     assert set(schema) == {"required", "optional"}
     assert schema["required"]["prompt"]["type"] is str
     assert schema["optional"]["num_frames"]["type"] is int
     assert schema["optional"]["num_frames"]["default"] == 81
     assert all("description" in entry for part in schema.values() for entry in part.values())
-    exported = stage.tm.get_json_schema("image_to_video", VACE)
+    exported = fake_app.tm.get_json_schema("image_to_video", VACE)
     assert exported["required"] == ["prompt", "image"]
 
 
-def test_jobs_are_found_by_what_is_known_of_them(stage: Stage) -> None:
+def test_jobs_are_found_by_what_is_known_of_them(fake_app: FakeApp) -> None:
     """Every filter narrows, and pages follow each other."""
-    tm = stage.tm
+    tm = fake_app.tm
     tm.configure(provider="modal")
     first = tm.text_to_video(prompt="a Fox")
-    stage.clock.advance(60)
+    fake_app.clock.advance(60)
     second = tm.text_to_video(prompt="a bear")
 
     def ids(**query: Any) -> list[str]:
@@ -298,50 +302,50 @@ def test_jobs_are_found_by_what_is_known_of_them(stage: Stage) -> None:
     assert ids(status=["completed"]) == []
 
 
-def test_a_second_instance_finds_the_jobs(stage: Stage, folder: Path) -> None:
+def test_a_second_instance_finds_the_jobs(fake_app: FakeApp, folder: Path) -> None:
     """Jobs outlive the object that made them."""
-    stage.tm.configure(provider="local")
-    job = stage.tm.text_to_video(prompt="a fox")
-    stage.tm.close()
+    fake_app.tm.configure(provider="local")
+    job = fake_app.tm.text_to_video(prompt="a fox")
+    fake_app.tm.close()
     other = TioMagic(working_dir=folder)
     assert other.get_job(job.job_id).to_dict() == job.to_dict()
     other.close()
-    assert stage.tm.get_job(job.job_id).status == "completed"
+    assert fake_app.tm.get_job(job.job_id).status == "completed"
 
 
-def test_a_read_only_working_directory_is_named(stage: Stage, folder: Path) -> None:
+def test_a_read_only_working_directory_is_named(fake_app: FakeApp, folder: Path) -> None:
     """A state folder that cannot be made is an error before anything runs."""
     (folder / ".tiomagic").write_text("a file where the folder should be")
-    stage.tm.configure(provider="local")
+    fake_app.tm.configure(provider="local")
     with pytest.raises(ConfigurationError, match="TIOMAGIC_DATABASE_URL"):
-        stage.tm.text_to_video(prompt="a fox")
-    assert stage.local.submitted == []
+        fake_app.tm.text_to_video(prompt="a fox")
+    assert fake_app.local.submitted == []
 
 
-def test_a_corrupt_database_is_named(stage: Stage, folder: Path) -> None:
+def test_a_corrupt_database_is_named(fake_app: FakeApp, folder: Path) -> None:
     """A database that is none is an error with its path and what to do."""
     (folder / ".tiomagic").mkdir()
     (folder / ".tiomagic" / "jobs.db").write_bytes(b"no database" * 1000)
     with pytest.raises(ConfigurationError, match=r"jobs\.db"):
-        stage.tm.list_jobs()
+        fake_app.tm.list_jobs()
 
 
-def test_a_log_that_cannot_be_written_fails_no_job(stage: Stage, folder: Path) -> None:
+def test_a_log_that_cannot_be_written_fails_no_job(fake_app: FakeApp, folder: Path) -> None:
     """``generation_log.json`` is a view: the job completes without it."""
     (folder / "generation_log.json").mkdir()
-    stage.tm.configure(provider="local")
-    assert stage.tm.text_to_video(prompt="a fox").status == "completed"
+    fake_app.tm.configure(provider="local")
+    assert fake_app.tm.text_to_video(prompt="a fox").status == "completed"
 
 
-def test_unload_frees_only_what_keeps_models(stage: Stage) -> None:
+def test_unload_frees_only_what_keeps_models(fake_app: FakeApp) -> None:
     """A provider with ``unload`` is asked, the others are left alone."""
     asked = []
 
-    class Keeps(type(stage.local)):  # type: ignore[misc]
+    class Keeps(type(fake_app.local)):  # type: ignore[misc]
         def unload(self) -> None:
             asked.append(self.name)
 
     keeper = Keeps(Path("spool"), name="local", blocking=True)
-    with stage.tm.override(providers={"local": keeper, "modal": stage.modal}) as tm:
+    with fake_app.tm.override(providers={"local": keeper, "modal": fake_app.modal}) as tm:
         tm.unload()
     assert asked == ["local"]

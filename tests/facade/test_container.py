@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.facade.conftest import Run, Stage
+from tests.facade.conftest import FakeApp, Run
 
 from tiomagic import TioMagic
 from tiomagic.errors import MissingDependencyError, ValidationError
@@ -76,20 +76,20 @@ def test_a_loaded_model_survives_other_settings() -> None:
     assert tm._session.generation is not generation
 
 
-def test_parts_can_be_swapped_for_a_block(stage: Stage, tmp_path: Path) -> None:
+def test_parts_can_be_swapped_for_a_block(fake_app: FakeApp, tmp_path: Path) -> None:
     """Inside the block the new parts work, after it the old ones do."""
-    stage.tm.configure(provider="local")
-    stage.tm.text_to_video(prompt="outside")
+    fake_app.tm.configure(provider="local")
+    fake_app.tm.text_to_video(prompt="outside")
     other = FakeProvider(tmp_path / "other", name="local", blocking=True)
     repository, clock = MemoryJobRepository(), FakeClock()
     clock.advance(3600)
-    with stage.tm.override(repository=repository, clock=clock, providers={"local": other}) as tm:
+    with fake_app.tm.override(repository=repository, clock=clock, providers={"local": other}) as tm:
         inside = tm.text_to_video(prompt="inside")
         assert [job.job_id for job in tm.list_jobs()] == [inside.job_id]
         assert inside.creation_time == clock.now().isoformat()
     assert [request.inputs.prompt for request in other.submitted] == ["inside"]
-    assert [request.inputs.prompt for request in stage.local.submitted] == ["outside"]
-    assert len(stage.tm.list_jobs()) == 1
+    assert [request.inputs.prompt for request in fake_app.local.submitted] == ["outside"]
+    assert len(fake_app.tm.list_jobs()) == 1
 
 
 def test_a_misspelt_part_is_refused() -> None:
@@ -119,7 +119,7 @@ def test_a_missing_package_is_an_error_with_the_command(
 
 
 def test_without_media_packages_words_still_work(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    fake_app: FakeApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Text to video needs no picture library; a picture asks for it."""
     monkeypatch.setitem(sys.modules, "tiomagic_media", None)
@@ -153,6 +153,6 @@ def test_another_distribution_adds_a_provider(python: Run, plugin_path: Path) ->
     assert (done.stdout, done.stderr) == ("", "")
 
 
-def test_the_fakes_are_providers(stage: Stage) -> None:
+def test_the_fakes_are_providers(fake_app: FakeApp) -> None:
     """Only type-checked: what the tests swap in is what the port asks for."""
-    _: Provider = stage.local
+    _: Provider = fake_app.local

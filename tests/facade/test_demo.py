@@ -7,7 +7,7 @@ from PIL import Image
 from tests.facade.conftest import Run
 
 from tiomagic import TioMagic
-from tiomagic.demo import CELL_WIDTH, EXAMPLES, MODEL, SHOWN_FRAMES, draw_sheet, make
+from tiomagic.demo import CELL_WIDTH, DEMO_MODEL, EXAMPLES, FRAMES_PER_CLIP, draw_sheet, make_clips
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.features import Feature
 from tiomagic_domain.testing import FakeClock, FakeProvider
@@ -16,7 +16,7 @@ from tiomagic_media.encode.mp4 import write_mp4
 
 def test_there_is_one_example_a_feature_in_words_that_the_model_knows() -> None:
     """All four features, each legal as it stands, with inputs that are there."""
-    card = find_model(MODEL)
+    card = find_model(DEMO_MODEL)
     assert [example.feature for example in EXAMPLES] == [feature.value for feature in Feature]
     for example in EXAMPLES:
         schema = card.schema(Feature(example.feature))
@@ -35,12 +35,12 @@ def test_the_clips_come_in_order(tmp_path: Path) -> None:
     tm = TioMagic(
         provider="modal", overrides={"providers": {"modal": remote}, "clock": FakeClock()}
     )
-    made = list(make(tm))
+    made = list(make_clips(tm))
     assert [example for example, _ in made] == list(EXAMPLES)
     assert all(video.is_file() for _, video in made)
     jobs = tm.list_jobs()
     tm.close()
-    assert {(job.feature, job.model) for job in jobs} == {(f.value, MODEL) for f in Feature}
+    assert {(job.feature, job.model) for job in jobs} == {(f.value, DEMO_MODEL) for f in Feature}
 
 
 def test_the_sheet_has_a_row_a_clip(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_the_sheet_has_a_row_a_clip(tmp_path: Path) -> None:
         write_mp4(path, frames, fps=16, recipe={})
         clips.append((example, path))
     with Image.open(draw_sheet(TioMagic(), clips, tmp_path / "sheet.png")) as sheet:
-        assert sheet.width > SHOWN_FRAMES * CELL_WIDTH
+        assert sheet.width > FRAMES_PER_CLIP * CELL_WIDTH
         assert sheet.height > len(EXAMPLES) * CELL_WIDTH
         row = [sheet.getpixel((x, 90)) for x in (60, sheet.width - 60)]
     assert row[0] != row[1]

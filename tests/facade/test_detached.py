@@ -39,7 +39,7 @@ def test_a_job_without_a_log_says_why(shell: Run) -> None:
     assert "only a run in a background worker keeps one" in done.stderr
 
 
-def stored(folder: Path, **changes: Any) -> str:
+def store_foreign_job(folder: Path, **changes: Any) -> str:
     """Store a job as another machine has left it, and return its id."""
     repository = open_repository(f"sqlite:///{folder}/.tiomagic/jobs.db")
     job = make_job(model="doodle", provider="local", **changes)
@@ -52,7 +52,9 @@ def test_a_job_whose_machine_is_gone_is_ended_by_the_command_that_it_names(
     cli: Run, folder: Path
 ) -> None:
     """Nobody can tell whether it runs; its owner can."""
-    job_id = stored(folder, status=JobStatus.RUNNING, call_id="local:gone:7:100-4026531836-b00")
+    job_id = store_foreign_job(
+        folder, status=JobStatus.RUNNING, call_id="local:gone:7:100-4026531836-b00"
+    )
     told = json.loads(cli("status", job_id, "--json").stdout)
     message = told["generation"]["message"]
     assert (told["status"], "cannot tell" in message) == ("running", True)
@@ -64,7 +66,7 @@ def test_a_job_whose_machine_is_gone_is_ended_by_the_command_that_it_names(
 
 def test_a_listing_says_why_a_queue_does_not_go_on(cli: Run, folder: Path) -> None:
     """Beside the table, not in it."""
-    stored(folder, queue="local:elsewhere:auto")
+    store_foreign_job(folder, queue="local:elsewhere:auto")
     done = cli("jobs")
     assert "queue local:elsewhere:auto waits: its worker runs on" in done.stderr
     assert "waits: its worker" not in done.stdout

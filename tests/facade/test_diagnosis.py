@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tiomagic import TioMagic
-from tiomagic.doctor import Finding, State, diagnose, worst
+from tiomagic.doctor import DoctorFinding, Severity, diagnose, worst_severity
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import open_repository
 
@@ -16,7 +16,7 @@ from tiomagic_storage import open_repository
 def found(folder: Path):
     """Diagnose with some settings; gives the findings by part."""
 
-    def run(**settings: object) -> dict[str, Finding]:
+    def run(**settings: object) -> dict[str, DoctorFinding]:
         tm = TioMagic(**settings)
         findings = diagnose(tm._session)
         assert [part.part for part in findings] == list({part.part: None for part in findings})
@@ -28,7 +28,7 @@ def found(folder: Path):
 def test_a_healthy_machine_has_no_problem(found, folder):
     """All parts are looked at, and looking makes no file."""
     parts = found()
-    assert worst(list(parts.values())) in {State.OK, State.NOTE, State.WARNING}
+    assert worst_severity(list(parts.values())) in {Severity.OK, Severity.NOTE, Severity.WARNING}
     wanted = {"tiomagic", "python", "torch", "device", "memory", "video", "hub token"}
     assert wanted | {"modal token", "videos", "state", "weights", "database"} <= set(parts)
     assert list(folder.iterdir()) == []
@@ -57,7 +57,7 @@ def test_a_damaged_database_is_a_problem(found, sqlite_file):
     data[8192:-4096] = b"\xa5" * len(data[8192:-4096])
     sqlite_file.write_bytes(data)
     database = found(database_url=f"sqlite:///{sqlite_file}")["database"]
-    assert database.state is State.PROBLEM
+    assert database.state is Severity.PROBLEM
     assert str(sqlite_file) in database.message
 
 
@@ -65,7 +65,7 @@ def test_what_is_no_database_is_a_problem(found, folder):
     """A text file in the database's place is named."""
     (folder / "notes.db").write_text("not a database, but long enough to look at " * 9)
     database = found(database_url=f"sqlite:///{folder}/notes.db")["database"]
-    assert database.state is State.PROBLEM
+    assert database.state is Severity.PROBLEM
     assert "notes.db" in database.message
 
 
@@ -73,7 +73,7 @@ def test_a_file_where_a_folder_should_be_is_a_problem(found, folder):
     """Nobody can make a folder below a file: said before a video is made for nothing."""
     (folder / "taken").write_text("")
     videos = found(output_dir=folder / "taken" / "videos")["videos"]
-    assert videos.state is State.PROBLEM
+    assert videos.state is Severity.PROBLEM
     assert "cannot be written" in videos.message
 
 
@@ -82,14 +82,14 @@ def test_little_room_is_a_warning(found, monkeypatch):
     usage = shutil._ntuple_diskusage(total=2**40, used=2**40 - 2**30, free=2**30)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
     videos = found()["videos"]
-    assert videos.state is State.WARNING
+    assert videos.state is Severity.WARNING
     assert "only 1.0 GiB free" in videos.message
 
 
 def test_a_device_that_is_not_there_names_one_that_is(found):
     """The rest is looked at all the same."""
     parts = found(device="cuda:7")
-    assert parts["machine"].state is State.PROBLEM
+    assert parts["machine"].state is Severity.PROBLEM
     assert "'cuda:7'" in parts["machine"].message
     assert "database" in parts
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.facade.conftest import MODEL, Run, Stage
+from tests.facade.conftest import MODEL, FakeApp, Run
 
-from tiomagic.results.recipe_diff import Difference, differences
+from tiomagic.results.recipe_diff import Difference, diff_recipes
 
 RECIPE: dict[str, Any] = {
     "tiomagic_recipe": 1,
@@ -26,22 +26,22 @@ RECIPE: dict[str, Any] = {
 }
 
 
-def told(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
-    return [str(difference) for difference in differences(first, second)]
+def describe_differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    return [str(difference) for difference in diff_recipes(first, second)]
 
 
 def test_what_made_the_frames_is_compared_and_nothing_else() -> None:
     """Versions, device, dtype and the revision of the weights; not the seconds, nor the seed."""
     other = json.loads(json.dumps(RECIPE))
-    assert told(RECIPE, other) == []
+    assert describe_differences(RECIPE, other) == []
     other["optional_args"]["seed"] = 6
     other["facts"]["seconds"] = {"denoising": 9}
-    assert told(RECIPE, other) == []
+    assert describe_differences(RECIPE, other) == []
     other["provider"] = "modal"
     other["versions"] = {"tiomagic": "2.1.0", "torch": "2.8.0", "peft": "0.17"}
     other["facts"] |= {"device": "cpu", "dtype": "float32"}
     other["facts"]["weights"]["revision"] = "def"
-    assert told(RECIPE, other) == [
+    assert describe_differences(RECIPE, other) == [
         "device: NVIDIA H100 before, cpu now",
         "dtype: bfloat16 before, float32 now",
         "provider: local before, modal now",
@@ -55,27 +55,27 @@ def test_a_stored_job_and_a_recipe_compare() -> None:
     """A job has its versions among its facts; that is no difference."""
     job = {**RECIPE, "facts": {**RECIPE["facts"], "versions": RECIPE["versions"]}}
     del job["versions"]
-    assert told(RECIPE, job) == []
+    assert describe_differences(RECIPE, job) == []
 
 
 @pytest.mark.parametrize("broken", [{}, {"facts": [], "versions": "x"}, {"facts": None}])
 def test_a_recipe_that_tells_nothing_is_no_error(broken: dict[str, Any]) -> None:
     """What somebody else has written may lack or bend these fields."""
-    assert "provider: not told before, local now" in told(broken, RECIPE)
+    assert "provider: not told before, local now" in describe_differences(broken, RECIPE)
 
 
-def test_the_handle_of_a_rerun_tells_them(stage: Stage, tmp_path: Path) -> None:
+def test_the_handle_of_a_rerun_tells_them(fake_app: FakeApp, tmp_path: Path) -> None:
     """The fake tells no device, so the recipe's own differ; an ordinary job has none."""
     path = tmp_path / "sent.json"
     path.write_text(json.dumps(RECIPE))
-    stage.tm.configure(provider="modal")
-    job = stage.tm.rerun(path)
+    fake_app.tm.configure(provider="modal")
+    job = fake_app.tm.rerun(path)
     assert job.differences == []  # Not over yet.
     found = job.wait().differences
     assert Difference(name="device", before="NVIDIA H100", after=None) in found
     assert Difference(name="provider", before="local", after="modal") in found
     assert json.dumps([difference.to_dict() for difference in found])
-    assert stage.tm.text_to_video(prompt="a fox", wait=True).differences == []
+    assert fake_app.tm.text_to_video(prompt="a fox", wait=True).differences == []
 
 
 def test_a_shell_tells_them_on_stderr(shell: Run, folder: Path) -> None:

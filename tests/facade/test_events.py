@@ -5,11 +5,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from tests.facade.conftest import Stage
+from tests.facade.conftest import FakeApp
 
 from tiomagic import JobEvent, JobHandle, TioMagic
 from tiomagic.errors import GenerationError, JobTimeoutError, ValidationError
-from tiomagic.handle.events import Pace
+from tiomagic.handle.events import EtaEstimator
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.testing import FakeClock
@@ -18,18 +18,18 @@ R, C = JobStatus.RUNNING, JobStatus.COMPLETED
 
 
 @pytest.fixture
-def job(stage: Stage) -> JobHandle:
+def job(fake_app: FakeApp) -> JobHandle:
     """A queued job on a remote provider."""
-    stage.tm.configure(provider="modal")
-    return stage.tm.text_to_video(prompt="a fox")
+    fake_app.tm.configure(provider="modal")
+    return fake_app.tm.text_to_video(prompt="a fox")
 
 
 @pytest.fixture
-def timeless(stage: Stage) -> Iterator[TioMagic]:
+def timeless(fake_app: FakeApp) -> Iterator[TioMagic]:
     """``tm`` over the same providers with the real clock, as a loop's sleep needs it."""
-    providers = {"local": stage.local, "modal": stage.modal}
+    providers = {"local": fake_app.local, "modal": fake_app.modal}
     with TioMagic(
-        provider="modal", overrides={"providers": providers, "media": stage.media}
+        provider="modal", overrides={"providers": providers, "media": fake_app.media}
     ).override() as tm:
         yield tm
     tm.close()
@@ -42,7 +42,7 @@ def steps(*numbers: int, of: int = 10) -> list[Progress]:
 def test_the_rest_is_computed_from_the_steps_that_were_seen() -> None:
     """Two steps in eight seconds leave 28 s for the seven that follow, and less as time passes."""
     clock = FakeClock()
-    pace = Pace(clock.monotonic)
+    pace = EtaEstimator(clock.monotonic)
     first, third = steps(1, 3)
     assert pace.eta_s(first) is None  # One moment has no pace.
     clock.advance(8)
@@ -56,7 +56,7 @@ def test_the_rest_is_computed_from_the_steps_that_were_seen() -> None:
 def test_the_pace_of_a_phase_is_its_own() -> None:
     """A phase, a run that begins again, and a phase without a count all start afresh."""
     clock = FakeClock()
-    pace = Pace(clock.monotonic)
+    pace = EtaEstimator(clock.monotonic)
     for moment in steps(0, 5):
         pace.eta_s(moment)
         clock.advance(1)
@@ -69,9 +69,9 @@ def test_the_pace_of_a_phase_is_its_own() -> None:
     assert pace.eta_s(None) is None
 
 
-def test_events_tell_each_change_once(stage: Stage, job: JobHandle) -> None:
+def test_events_tell_each_change_once(fake_app: FakeApp, job: JobHandle) -> None:
     """The state it is in, the first step, the end; a look that finds nothing new is no event."""
-    stage.modal.runs[job.job_id].script = [JobStatus.QUEUED, R, R, R, C]
+    fake_app.modal.runs[job.job_id].script = [JobStatus.QUEUED, R, R, R, C]
     told = list(job.events(poll=4))
     assert [event.status for event in told] == ["queued", "running", "completed"]
     assert [(event.phase, event.step, event.steps) for event in told[:2]] == [
@@ -80,7 +80,7 @@ def test_events_tell_each_change_once(stage: Stage, job: JobHandle) -> None:
     ]
     assert [event.finished for event in told] == [False, False, True]
     assert told[-1].job.result().is_file()
-    assert stage.clock.slept == [4] * 4
+    assert fake_app.clock.slept == [4] * 4
     assert [str(event) for event in told] == ["queued", "running: denoising 1/3", "completed"]
 
 
@@ -92,9 +92,9 @@ def test_an_event_has_the_time_that_is_left(job: JobHandle) -> None:
     assert str(event) == "running: denoising 3/30, 41 s left"
 
 
-def test_events_end_in_time_and_refuse_nonsense(stage: Stage, job: JobHandle) -> None:
+def test_events_end_in_time_and_refuse_nonsense(fake_app: FakeApp, job: JobHandle) -> None:
     """The timeout is the reader's and not the job's; a poll below 0 is refused."""
-    stage.modal.runs[job.job_id].script = [R]
+    fake_app.modal.runs[job.job_id].script = [R]
     with pytest.raises(JobTimeoutError):
         list(job.events(timeout=5))
     assert job.refresh().status == "running"
@@ -103,47 +103,49 @@ def test_events_end_in_time_and_refuse_nonsense(stage: Stage, job: JobHandle) ->
 
 
 def test_on_progress_is_told_whatever_is_shown(
-    stage: Stage, job: JobHandle, capsys: pytest.CaptureFixture[str]
+    fake_app: FakeApp, job: JobHandle, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Lines on stderr and the callable both get every moment, of a wait and of a local run."""
     seen: list[str] = []
     job.wait(progress=True, on_progress=lambda moment: seen.append(str(moment)))
     assert seen == ["denoising 1/3"]
-    stage.tm.configure(provider="local")
-    stage.tm.text_to_video(prompt="a fox", on_progress=lambda moment: seen.append(str(moment)))
+    fake_app.tm.configure(provider="local")
+    fake_app.tm.text_to_video(prompt="a fox", on_progress=lambda moment: seen.append(str(moment)))
     assert seen[1:] == [f"denoising {step}/3" for step in range(4)]
     assert "denoising 1/3" in capsys.readouterr().err
 
 
-def test_on_progress_may_end_a_run(stage: Stage) -> None:
+def test_on_progress_may_end_a_run(fake_app: FakeApp) -> None:
     """What the callable raises reaches the caller, and the job is stored as failed."""
-    stage.tm.configure(provider="local")
+    fake_app.tm.configure(provider="local")
 
     def stop(moment: Progress) -> None:
         raise RuntimeError("seen enough")
 
     with pytest.raises(RuntimeError, match="seen enough"):
-        stage.tm.text_to_video(prompt="a fox", on_progress=stop)
-    assert [job.status for job in stage.tm.list_jobs()] == ["failed"]
+        fake_app.tm.text_to_video(prompt="a fox", on_progress=stop)
+    assert [job.status for job in fake_app.tm.list_jobs()] == ["failed"]
 
 
-def test_a_wait_may_cancel_what_takes_too_long(stage: Stage, job: JobHandle) -> None:
+def test_a_wait_may_cancel_what_takes_too_long(fake_app: FakeApp, job: JobHandle) -> None:
     """With ``cancel_on_timeout`` the job was asked to stop, and the error says so."""
-    stage.modal.runs[job.job_id].script = [R]
+    fake_app.modal.runs[job.job_id].script = [R]
     with pytest.raises(JobTimeoutError, match="asked to stop; it is canceling now"):
         job.wait(timeout=5, cancel_on_timeout=True)
-    assert stage.modal.canceled == [job.job_id]
+    assert fake_app.modal.canceled == [job.job_id]
     assert job.refresh().status == "canceled"
 
 
-def test_a_video_that_came_at_the_last_moment_is_no_timeout(stage: Stage, job: JobHandle) -> None:
+def test_a_video_that_came_at_the_last_moment_is_no_timeout(
+    fake_app: FakeApp, job: JobHandle
+) -> None:
     """A stop that came too late leaves a finished job, which is what was waited for."""
-    stage.modal.runs[job.job_id].script = [R]
+    fake_app.modal.runs[job.job_id].script = [R]
 
     # The run ends while the last look's answer is on its way.
     def late(moment: Progress) -> None:
-        stage.clock.advance(5)
-        stage.modal.finish(job.job_id)
+        fake_app.clock.advance(5)
+        fake_app.modal.finish(job.job_id)
 
     assert job.wait(timeout=5, cancel_on_timeout=True, on_progress=late).status == "completed"
 
@@ -158,17 +160,17 @@ def test_wait_async_follows_to_the_end_with_its_callback(timeless: TioMagic) -> 
     assert seen == ["denoising 1/3"]
 
 
-def test_wait_async_ends_in_time(stage: Stage, timeless: TioMagic) -> None:
+def test_wait_async_ends_in_time(fake_app: FakeApp, timeless: TioMagic) -> None:
     """A timeout leaves the job, or stops it when that is wanted; a failed job is returned."""
     job = timeless.text_to_video(prompt="a fox")
-    stage.modal.runs[job.job_id].script = [R]
+    fake_app.modal.runs[job.job_id].script = [R]
     with pytest.raises(JobTimeoutError, match="it goes on"):
         asyncio.run(job.wait_async(0.01, poll=0.01))
-    assert stage.modal.canceled == []
+    assert fake_app.modal.canceled == []
     with pytest.raises(JobTimeoutError, match="asked to stop"):
         asyncio.run(job.wait_async(0.01, poll=0.01, cancel_on_timeout=True))
     assert job.refresh().status == "canceled"
-    stage.modal.failure = GenerationError("out of paint")
+    fake_app.modal.failure = GenerationError("out of paint")
     failed = timeless.text_to_video(prompt="a fox")
     assert asyncio.run(failed.wait_async(poll=0)).error == "out of paint"
 
@@ -184,12 +186,12 @@ def test_events_async_tells_the_same(timeless: TioMagic) -> None:
 
 
 def test_the_loop_goes_on_while_a_look_blocks(
-    stage: Stage, timeless: TioMagic, monkeypatch: pytest.MonkeyPatch
+    fake_app: FakeApp, timeless: TioMagic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a provider does not answer, the loop runs; and it is the loop that lets it answer."""
     job = timeless.text_to_video(prompt="a fox")
     asked, answer = threading.Event(), threading.Event()
-    poll = stage.modal.poll
+    poll = fake_app.modal.poll
 
     def slow(stored):
         asked.set()
@@ -197,7 +199,7 @@ def test_the_loop_goes_on_while_a_look_blocks(
         return poll(stored)
 
     # A provider that answers when the loop says so stands for a slow network.
-    monkeypatch.setattr(stage.modal, "poll", slow)
+    monkeypatch.setattr(fake_app.modal, "poll", slow)
 
     async def live() -> str:
         waiting = asyncio.ensure_future(job.wait_async(poll=0))
@@ -209,19 +211,19 @@ def test_the_loop_goes_on_while_a_look_blocks(
     assert asyncio.run(live()) == "completed"
 
 
-def test_a_cancelled_await_leaves_the_job(stage: Stage, timeless: TioMagic) -> None:
+def test_a_cancelled_await_leaves_the_job(fake_app: FakeApp, timeless: TioMagic) -> None:
     """Calling off the wait calls off nothing else."""
     job = timeless.text_to_video(prompt="a fox")
-    stage.modal.runs[job.job_id].script = [R]
+    fake_app.modal.runs[job.job_id].script = [R]
 
     async def give_up() -> None:
         waiting = asyncio.ensure_future(job.wait_async(poll=3600))
-        while not stage.modal.polled:  # noqa: ASYNC110 - filled by a thread
+        while not fake_app.modal.polled:  # noqa: ASYNC110 - filled by a thread
             await asyncio.sleep(0.001)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
     asyncio.run(give_up())
-    assert stage.modal.canceled == []
+    assert fake_app.modal.canceled == []
     assert job.refresh().status == "running"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.facade.conftest import MODEL, VACE, Stage, clean_environment
+from tests.facade.conftest import MODEL, VACE, FakeApp, clean_environment
 
 from tiomagic.errors import ConfigurationError
 from tiomagic_domain.jobs.job import Job
@@ -16,10 +16,10 @@ NOT_PLAIN = {"feature", "status", "creation_time", "last_updated", "started_at",
 """Fields that the handle shows as text."""
 
 
-def test_every_field_of_the_record_is_an_attribute(stage: Stage) -> None:
+def test_every_field_of_the_record_is_an_attribute(fake_app: FakeApp) -> None:
     """What is added to the record is missed here."""
-    stage.tm.configure(provider="local")
-    job = stage.tm.text_to_video(MODEL, prompt="a fox", seed=5)
+    fake_app.tm.configure(provider="local")
+    job = fake_app.tm.text_to_video(MODEL, prompt="a fox", seed=5)
     for field in dataclasses.fields(Job):
         stored, shown = getattr(job._job, field.name), getattr(job, field.name)
         if field.name in NOT_PLAIN:
@@ -29,17 +29,17 @@ def test_every_field_of_the_record_is_an_attribute(stage: Stage) -> None:
         ), field.name
 
 
-def test_the_handle_follows_its_events(stage: Stage) -> None:
+def test_the_handle_follows_its_events(fake_app: FakeApp) -> None:
     """After the last event it needs no refresh; and with the events of a loop as well."""
-    stage.tm.configure(provider="modal")
-    job = stage.tm.text_to_video(VACE, prompt="a fox")
+    fake_app.tm.configure(provider="modal")
+    job = fake_app.tm.text_to_video(VACE, prompt="a fox")
     for event in job.events():
         assert job.status == event.status
     assert (job.status, job.is_over) == ("completed", True)
     assert job.result_video
 
     async def follow() -> None:
-        other = stage.tm.text_to_video(VACE, prompt="a fox")
+        other = fake_app.tm.text_to_video(VACE, prompt="a fox")
         async for event in other.events_async(poll=0.01):
             assert other.status == event.status
         assert other.status == "completed"
@@ -47,17 +47,17 @@ def test_the_handle_follows_its_events(stage: Stage) -> None:
     asyncio.run(follow())
 
 
-def test_reset_forgets_what_was_configured(stage: Stage, folder: Path) -> None:
+def test_reset_forgets_what_was_configured(fake_app: FakeApp, folder: Path) -> None:
     """As after the import; what the instance was made with holds, and stored jobs stay."""
-    stage.tm.reset()
-    stage.tm.configure(provider="local", gpu="H100")
-    job = stage.tm.text_to_video(MODEL, prompt="a fox")
+    fake_app.tm.reset()
+    fake_app.tm.configure(provider="local", gpu="H100")
+    job = fake_app.tm.text_to_video(MODEL, prompt="a fox")
     (folder / ".env").write_text("TIOMAGIC_GPU=T4\n")
-    stage.tm.reset()
-    assert (stage.tm.settings.provider, stage.tm.settings.gpu) == (None, "T4")
-    assert stage.tm.get_job(job.job_id).status == "completed"
+    fake_app.tm.reset()
+    assert (fake_app.tm.settings.provider, fake_app.tm.settings.gpu) == (None, "T4")
+    assert fake_app.tm.get_job(job.job_id).status == "completed"
     with pytest.raises(ConfigurationError) as caught:
-        stage.tm.text_to_video(MODEL, prompt="a fox")
+        fake_app.tm.text_to_video(MODEL, prompt="a fox")
     assert caught.value.code == "no_provider"
 
 

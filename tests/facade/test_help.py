@@ -12,7 +12,7 @@ import typer
 from tests.facade.conftest import Run, clean_environment
 
 from tiomagic.cli._examples import EXAMPLES
-from tiomagic.cli.completion.bash import unsplit
+from tiomagic.cli.completion.bash import rejoin_split_words
 from tiomagic.cli.main import app
 
 PROGRAM = typer.main.get_group(app)
@@ -107,7 +107,7 @@ def test_a_shell_completes_settings(
     (folder / "clip.json").write_text(json.dumps({"tiomagic_recipe": 1, **recipe}))
     words = split_as_bash_does(f"tiomagic {line}")
     environment = {**BASH, "COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
-    unsplit(environment)
+    rejoin_split_words(environment)
     found = shell(**environment).stdout.split()
     if offered[-1:] == [...]:
         assert found[: len(offered) - 1] == offered[:-1]

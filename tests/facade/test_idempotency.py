@@ -8,9 +8,9 @@ from tiomagic import AsyncTioMagic, TioMagic
 from tiomagic_domain.errors import ValidationError
 
 
-def test_every_feature_takes_a_key(stage):
+def test_every_feature_takes_a_key(fake_app):
     """The four features and a rerun give the job of the key when they are sent again."""
-    tm = stage.tm
+    tm = fake_app.tm
     tm.configure(provider="modal")
     calls = {
         "text_to_video": {"prompt": "a fox"},
@@ -24,15 +24,19 @@ def test_every_feature_takes_a_key(stage):
     job = tm.text_to_video(prompt="an owl")
     ids = {tm.rerun(job.job_id, seed=7, idempotency_key="again").job_id for _ in range(2)}
     assert len(ids) == 1
-    assert len(stage.modal.submitted) == 6
+    assert len(fake_app.modal.submitted) == 6
     assert tm.get_job(ids.pop()).to_dict()["idempotency_key"] == "again"
 
 
-def test_another_process_gets_the_same_job(stage, folder):
+def test_another_process_gets_the_same_job(fake_app, folder):
     """Who opens the same database sees the key; another call is refused with the difference."""
-    stage.tm.configure(provider="modal")
-    first = stage.tm.text_to_video(prompt="a fox", idempotency_key="order-7")
-    parts = {"providers": {"modal": stage.modal}, "media": stage.media, "clock": stage.clock}
+    fake_app.tm.configure(provider="modal")
+    first = fake_app.tm.text_to_video(prompt="a fox", idempotency_key="order-7")
+    parts = {
+        "providers": {"modal": fake_app.modal},
+        "media": fake_app.media,
+        "clock": fake_app.clock,
+    }
     other = TioMagic(working_dir=folder, overrides=parts, provider="modal")
     assert other.text_to_video(prompt="a fox", idempotency_key="order-7").job_id == first.job_id
     with pytest.raises(ValidationError, match="prompt: is 'an owl', and was 'a fox'"):
@@ -40,31 +44,31 @@ def test_another_process_gets_the_same_job(stage, folder):
     other.close()
 
 
-def test_a_job_that_is_under_way_elsewhere_is_waited_for(stage):
+def test_a_job_that_is_under_way_elsewhere_is_waited_for(fake_app):
     """Where a call returns with its video, one that finds its job in another process waits."""
-    stage.tm.configure(provider="local")
+    fake_app.tm.configure(provider="local")
     found = []
 
     def send_again(step):
         if step == 1:
             found.append(
-                stage.tm.text_to_video(prompt="a fox", idempotency_key="k", wait=False).status
+                fake_app.tm.text_to_video(prompt="a fox", idempotency_key="k", wait=False).status
             )
 
-    stage.local.during = send_again
-    job = stage.tm.text_to_video(prompt="a fox", idempotency_key="k")
+    fake_app.local.during = send_again
+    job = fake_app.tm.text_to_video(prompt="a fox", idempotency_key="k")
     assert (job.status, found) == ("completed", ["running"])
-    assert len(stage.local.submitted) == 1
+    assert len(fake_app.local.submitted) == 1
 
 
-def test_the_asynchronous_client_takes_a_key(stage):
+def test_the_asynchronous_client_takes_a_key(fake_app):
     """Ten tasks that send one call get one job."""
-    stage.tm.configure(provider="modal")
+    fake_app.tm.configure(provider="modal")
 
     async def main():
-        async with AsyncTioMagic(stage.tm) as tm:
+        async with AsyncTioMagic(fake_app.tm) as tm:
             calls = (tm.text_to_video(prompt="a fox", idempotency_key="k") for _ in range(10))
             return {job.job_id for job in await asyncio.gather(*calls)}
 
     assert len(asyncio.run(main())) == 1
-    assert len(stage.modal.submitted) == 1
+    assert len(fake_app.modal.submitted) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from tiomagic.wiring.launcher import ProcessLauncher
 from tiomagic.wiring.settings import Settings, resolve
-from tiomagic.worker import Ready, probe
+from tiomagic.worker import ReadySignal, check_writable
 from tiomagic_domain.errors import ConfigurationError, ProcessingError
 
 BROKEN = """
@@ -64,7 +64,7 @@ def test_an_interpreter_that_does_not_run_is_an_error(
 def test_a_worker_speaks_once_and_nobody_has_to_listen() -> None:
     """A second word is none; a starter that has gone away is no error."""
     hears, tells = os.pipe()
-    ready = Ready(tells)
+    ready = ReadySignal(tells)
     ready()
     ready()
     assert os.read(hears, 64) == b"ready"
@@ -72,16 +72,16 @@ def test_a_worker_speaks_once_and_nobody_has_to_listen() -> None:
     os.close(hears)
     hears, tells = os.pipe()
     os.close(hears)
-    Ready(tells)()
-    Ready(None)()
+    ReadySignal(tells)()
+    ReadySignal(None)()
 
 
 def test_a_folder_that_cannot_be_written_is_found_out(settings: Settings) -> None:
     """Before the next job is tried; afterwards nothing is left of it."""
-    probe(settings)
+    check_writable(settings)
     assert list(settings.output_dir.iterdir()) == []
     settings.output_dir.rmdir()
     settings.output_dir.write_text("in the way")
     with pytest.raises(ProcessingError) as caught:
-        probe(settings)
+        check_writable(settings)
     assert caught.value.code == "output_unwritable"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.facade.conftest import Run, Stage
+from tests.facade.conftest import FakeApp, Run
 
 from tiomagic.display.journal import Journal, get_logger
 from tiomagic.errors import GenerationError
@@ -21,11 +21,11 @@ def events(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [record.msg for record in caplog.records if isinstance(record.msg, dict)]
 
 
-def test_a_run_tells_its_story(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_tells_its_story(fake_app: FakeApp, caplog: pytest.LogCaptureFixture) -> None:
     """Submitted, started, completed: one event each, with what belongs to it."""
     caplog.set_level(logging.INFO, "tiomagic")
-    stage.tm.configure(provider="local")
-    job = stage.tm.text_to_video(prompt="a fox")
+    fake_app.tm.configure(provider="local")
+    job = fake_app.tm.text_to_video(prompt="a fox")
     told = events(caplog)
     assert [event["event"] for event in told] == ["job.submitted", "job.started", "job.completed"]
     assert {event["job_id"] for event in told} == {job.job_id}
@@ -34,24 +34,24 @@ def test_a_run_tells_its_story(stage: Stage, caplog: pytest.LogCaptureFixture) -
     assert told[-1]["seconds"] == 0.0
 
 
-def test_a_failure_is_an_error(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_an_error(fake_app: FakeApp, caplog: pytest.LogCaptureFixture) -> None:
     """A failed job is told at the level that wakes people."""
-    stage.tm.configure(provider="local")
-    stage.local.failure = GenerationError("out of paint", code="paint")
+    fake_app.tm.configure(provider="local")
+    fake_app.local.failure = GenerationError("out of paint", code="paint")
     with pytest.raises(GenerationError):
-        stage.tm.text_to_video(prompt="a fox")
+        fake_app.tm.text_to_video(prompt="a fox")
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert isinstance(record.msg, dict)
     assert (record.msg["event"], record.msg["error_code"]) == ("job.failed", "paint")
 
 
 def test_an_unwritable_log_file_is_a_warning(
-    stage: Stage, folder: Path, caplog: pytest.LogCaptureFixture
+    fake_app: FakeApp, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The run goes on, and somebody who listens hears of it."""
     (folder / "generation_log.json").mkdir()
-    stage.tm.configure(provider="local")
-    stage.tm.text_to_video(prompt="a fox")
+    fake_app.tm.configure(provider="local")
+    fake_app.tm.text_to_video(prompt="a fox")
     assert {"run.troubled"} == {
         event["event"] for event in events(caplog) if event["level"] == "warning"
     }
@@ -75,7 +75,7 @@ def test_each_status_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     journal = Journal(log)  # type: ignore[arg-type]  # Only ``refresh`` is used.
     job = make_job()
     running = job.to(JobStatus.RUNNING, at=NOON, call_id="c1", version=2)
-    loading = running.noted(at=NOON, progress=Progress(phase=Phase.LOADING))
+    loading = running.with_changes(at=NOON, progress=Progress(phase=Phase.LOADING))
     stopping = loading.to(JobStatus.CANCELING, at=NOON)
     stopped = stopping.to(JobStatus.CANCELED, at=NOON)
     seen_late = make_job(version=3)

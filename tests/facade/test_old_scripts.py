@@ -61,16 +61,20 @@ INPUTS = {
     B: {"first_frame": b"red", "last_frame": b"blue"},
     P: {"image": b"red", "pose_video": b"walk"},
 }
-MOVED = {"cogvideox-5b": 49, "cogvideox-5b-image-to-video": 49, "framepack-i2v-hy": 145}
+CHANGED_FRAME_COUNTS = {
+    "cogvideox-5b": 49,
+    "cogvideox-5b-image-to-video": 49,
+    "framepack-i2v-hy": 145,
+}
 
 
 @pytest.mark.filterwarnings("ignore:.*default of tiomagic 1.0.0")
 @pytest.mark.parametrize(("feature", "model", "defaults"), TABLES)
-def test_the_documented_defaults_are_accepted(stage, feature, model, defaults):
+def test_the_documented_defaults_are_accepted(fake_app, feature, model, defaults):
     """All parameters of a table at once, as the table has them, and the model among the inputs."""
-    stage.tm.configure("modal")
+    fake_app.tm.configure("modal")
     inputs = {"prompt": "a fox", "model": model} | INPUTS[feature]
-    job = getattr(stage.tm, feature)(model=model, required_args=inputs, **defaults)
+    job = getattr(fake_app.tm, feature)(model=model, required_args=inputs, **defaults)
     made = job.generation["optional_args"] | job.generation["required_args"]
     expected = {
         name: value
@@ -78,22 +82,24 @@ def test_the_documented_defaults_are_accepted(stage, feature, model, defaults):
         if name in {"height", "width", "num_inference_steps", "guidance_scale", "flow_shift"}
     }
     assert {name: made[name] for name in expected} == expected
-    assert made["num_frames"] == MOVED.get(model, 81 if model != "ltx-video" else 161)
+    assert made["num_frames"] == CHANGED_FRAME_COUNTS.get(
+        model, 81 if model != "ltx-video" else 161
+    )
     assert not {"num_videos_per_prompt", "output_type", "return_dict", "model"} & made.keys()
 
 
-def test_a_length_that_is_none_is_moved_with_a_warning(stage):
+def test_a_length_that_is_none_is_moved_with_a_warning(fake_app):
     """Only the documented default of the model; any other wrong length is refused as before."""
-    stage.tm.configure("modal")
+    fake_app.tm.configure("modal")
     with pytest.warns(UserWarning, match=r"makes no 48 frames.*num_frames is 49"):
-        stage.tm.text_to_video("cogvideox-5b", {"prompt": "a fox"}, num_frames=48)
+        fake_app.tm.text_to_video("cogvideox-5b", {"prompt": "a fox"}, num_frames=48)
     for model, frames in (
         ("cogvideox-5b", 47),
         ("wan2.1-t2v-14b", 48),
         ("wan2.1-t2v-14b", 129 + 1),
     ):
         with pytest.raises(ValidationError, match="num_frames"):
-            stage.tm.text_to_video(model, {"prompt": "a fox"}, num_frames=frames)
+            fake_app.tm.text_to_video(model, {"prompt": "a fox"}, num_frames=frames)
 
 
 class Generator:
@@ -107,25 +113,25 @@ class Generator:
 
 
 @pytest.mark.parametrize("generator", [Generator(42), [Generator(42)]])
-def test_a_generator_is_its_seed(stage, generator):
+def test_a_generator_is_its_seed(fake_app, generator):
     """The seed is recorded; two different ones are refused."""
-    stage.tm.configure("modal")
-    job = stage.tm.text_to_video(prompt="a fox", generator=generator)
+    fake_app.tm.configure("modal")
+    job = fake_app.tm.text_to_video(prompt="a fox", generator=generator)
     assert job.generation["optional_args"]["seed"] == 42
-    assert stage.tm.text_to_video(prompt="a fox", generator=generator, seed=42)
+    assert fake_app.tm.text_to_video(prompt="a fox", generator=generator, seed=42)
     with pytest.raises(ValidationError, match=r"generator.*give seed alone"):
-        stage.tm.text_to_video(prompt="a fox", generator=generator, seed=43)
+        fake_app.tm.text_to_video(prompt="a fox", generator=generator, seed=43)
 
 
-def test_pusas_texts_are_numbers(stage):
+def test_pusas_texts_are_numbers(fake_app):
     """Noise and position came as texts with commas: one number is one."""
-    stage.tm.configure("modal")
+    fake_app.tm.configure("modal")
     call = {"model": "pusa-v1", "prompt": "a fox", "image": b"red"}
-    made = stage.tm.image_to_video(**call, cond_position="3", noise_multipliers="0.4").generation
+    made = fake_app.tm.image_to_video(**call, cond_position="3", noise_multipliers="0.4").generation
     assert made["optional_args"]["cond_position"] == 3
     assert made["optional_args"]["noise_multiplier"] == 0.4
     with pytest.raises(ValidationError, match="noise_multiplier="):
-        stage.tm.image_to_video(**call, noise_multipliers="0.2,0.4")
+        fake_app.tm.image_to_video(**call, noise_multipliers="0.2,0.4")
 
 
 REFUSED = [
@@ -152,30 +158,30 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "value", "instead"), REFUSED)
-def test_what_has_no_equivalent_says_what_to_use(stage, name, value, instead):
+def test_what_has_no_equivalent_says_what_to_use(fake_app, name, value, instead):
     """The error names the parameter, with every other problem of the call; nothing is stored."""
-    stage.tm.configure("modal")
+    fake_app.tm.configure("modal")
     with pytest.raises(ValidationError, match=r"tiomagic 1\.0\.0") as caught:
-        stage.tm.text_to_video("wan2.1-t2v-14b", {"prompt": "a fox"}, **{name: value}, seed=-1)
+        fake_app.tm.text_to_video("wan2.1-t2v-14b", {"prompt": "a fox"}, **{name: value}, seed=-1)
     found = {problem.field: problem.message for problem in caught.value.problems}
     assert set(found) == {name, "seed"}
     assert instead in found[name]
-    assert stage.tm.list_jobs() == []
+    assert fake_app.tm.list_jobs() == []
 
 
-def test_equal_second_prompts_are_no_others(stage):
+def test_equal_second_prompts_are_no_others(fake_app):
     """The pipeline's own default of a second prompt is the first one."""
-    stage.tm.configure("modal")
+    fake_app.tm.configure("modal")
     call = {"prompt": "a fox", "prompt_2": "a fox", "negative_prompt": "an owl"}
-    assert stage.tm.text_to_video(**call, negative_prompt_2="an owl").status == "queued"
+    assert fake_app.tm.text_to_video(**call, negative_prompt_2="an owl").status == "queued"
 
 
-def test_a_model_that_is_named_twice_differently_is_refused(stage):
+def test_a_model_that_is_named_twice_differently_is_refused(fake_app):
     """One in the call and another one among the inputs is a mistake."""
-    stage.tm.configure("modal")
+    fake_app.tm.configure("modal")
     with pytest.raises(ValidationError, match="give it once"):
-        stage.tm.text_to_video("pusa-v1", {"prompt": "a fox", "model": "cogvideox-5b"})
-    job = stage.tm.text_to_video(required_args={"prompt": "a fox", "model": "pusa-v1"})
+        fake_app.tm.text_to_video("pusa-v1", {"prompt": "a fox", "model": "cogvideox-5b"})
+    job = fake_app.tm.text_to_video(required_args={"prompt": "a fox", "model": "pusa-v1"})
     assert job.model == "pusa-v1"
 
 
@@ -187,7 +193,7 @@ def test_errors_are_where_they_were():
     assert issubclass(ImplementationError, TioMagicError)
 
 
-OLD = {
+OLD_ERROR_FIELDS = {
     "UnknownModelError": "model available_models",
     "UnknownProviderError": "provider available_providers",
     "JobTimeoutError": "job_id timeout_seconds",
@@ -205,31 +211,31 @@ OLD = {
 }
 
 
-@pytest.mark.parametrize("name", OLD)
+@pytest.mark.parametrize("name", OLD_ERROR_FIELDS)
 def test_the_attributes_of_the_old_errors_are_readable(name):
     """Each may be read of an error that knows nothing of it, and is the detail where it does."""
     kind = getattr(old_errors, name)
-    for attribute in OLD[name].split():
+    for attribute in OLD_ERROR_FIELDS[name].split():
         getattr(kind("it broke"), attribute)
         if name != "ValidationError":
             assert getattr(kind("it broke", details={attribute: 7}), attribute) == 7
 
 
-def test_the_attributes_have_what_happened(stage):
+def test_the_attributes_have_what_happened(fake_app):
     """Errors that this version raises fill them in."""
     with pytest.raises(errors.UnknownProviderError) as caught:
-        stage.tm.configure("nowhere")
+        fake_app.tm.configure("nowhere")
     assert caught.value.provider == "nowhere"
     assert "modal" in caught.value.available_providers
-    stage.tm.configure("modal")
+    fake_app.tm.configure("modal")
     with pytest.raises(errors.UnknownModelError) as unknown:
-        stage.tm.text_to_video("nothing", prompt="a fox")
+        fake_app.tm.text_to_video("nothing", prompt="a fox")
     assert (unknown.value.model, "wan2.1-t2v-14b" in unknown.value.available_models) == (
         "nothing",
         True,
     )
     with pytest.raises(ValidationError) as refused:
-        stage.tm.text_to_video(prompt="a fox", num_frames=-1)
+        fake_app.tm.text_to_video(prompt="a fox", num_frames=-1)
     assert (refused.value.field, refused.value.value) == ("num_frames", "-1")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.facade.conftest import Run, Stage
+from tests.facade.conftest import FakeApp, Run
 
 from tiomagic import JobHandle, TioMagic
 from tiomagic.errors import GenerationError, ResourceNotFoundError, ValidationError
@@ -22,10 +22,10 @@ def write_clip(path: Path) -> None:
 
 
 @pytest.fixture
-def job(stage: Stage) -> JobHandle:
+def job(fake_app: FakeApp) -> JobHandle:
     """A finished job of a provider that is not ours, with a real video."""
-    stage.tm.configure(provider="modal")
-    job = stage.tm.text_to_video(prompt="a <fox>", seed=3).wait()
+    fake_app.tm.configure(provider="modal")
+    job = fake_app.tm.text_to_video(prompt="a <fox>", seed=3).wait()
     assert job.result_video is not None
     write_clip(Path(job.result_video))
     return job
@@ -38,14 +38,16 @@ def shade(path: Path) -> int:
         return int(red)
 
 
-def test_a_handle_an_id_and_a_file_are_the_same(stage: Stage, job: JobHandle, folder: Path) -> None:
+def test_a_handle_an_id_and_a_file_are_the_same(
+    fake_app: FakeApp, job: JobHandle, folder: Path
+) -> None:
     """Pictures are made by whatever names the video, beside it or where they are wanted."""
     assert job.result_video is not None
     video = Path(job.result_video)
     beside = job.contact_sheet(frames=4, columns=2, width=80)
     assert beside == video.with_name(f"{video.stem}_sheet.png")
-    by_id = stage.tm.contact_sheet(job.job_id, folder / "id.png", frames=4, columns=2, width=80)
-    by_file = stage.tm.contact_sheet(video, folder, frames=4, columns=2, width=80)
+    by_id = fake_app.tm.contact_sheet(job.job_id, folder / "id.png", frames=4, columns=2, width=80)
+    by_file = fake_app.tm.contact_sheet(video, folder, frames=4, columns=2, width=80)
     assert by_file == folder / beside.name
     assert beside.read_bytes() == by_id.read_bytes()
     with Image.open(beside) as one, Image.open(by_file) as other:
@@ -62,7 +64,7 @@ def test_the_poster_is_the_middle_and_the_last_frame_the_last(job: JobHandle) ->
     assert shade(job.convert("png", frame=2)) == pytest.approx(60, abs=6)
 
 
-def test_what_lies_beside_a_file_is_not_overwritten(stage: Stage, folder: Path) -> None:
+def test_what_lies_beside_a_file_is_not_overwritten(fake_app: FakeApp, folder: Path) -> None:
     """Beside a file that was named, or in a folder, a name that is taken is left alone.
 
     A name that was asked for is replaced.
@@ -70,12 +72,12 @@ def test_what_lies_beside_a_file_is_not_overwritten(stage: Stage, folder: Path) 
     write_clip(folder / "clip.mp4")
     (folder / "clip_poster.png").write_bytes(b"theirs")
     (folder / "clip.gif").write_bytes(b"theirs")
-    posters = [stage.tm.poster(folder / "clip.mp4") for _ in range(2)]
+    posters = [fake_app.tm.poster(folder / "clip.mp4") for _ in range(2)]
     assert [path.name for path in posters] == ["clip_poster-2.png", "clip_poster-3.png"]
-    assert stage.tm.convert("clip.mp4", "gif", folder).name == "clip-2.gif"
+    assert fake_app.tm.convert("clip.mp4", "gif", folder).name == "clip-2.gif"
     assert (folder / "clip_poster.png").read_bytes() == b"theirs"
     assert (folder / "clip.gif").read_bytes() == b"theirs"
-    named = stage.tm.poster(folder / "clip.mp4", folder / "clip_poster.png")
+    named = fake_app.tm.poster(folder / "clip.mp4", folder / "clip_poster.png")
     assert shade(named) == pytest.approx(120, abs=6)
 
 
@@ -93,17 +95,17 @@ def test_a_video_becomes_another_file(job: JobHandle, to: str, ending: str) -> N
         assert len(list(made.glob("*.png"))) == FRAMES
 
 
-def test_a_job_without_a_video_says_so(stage: Stage) -> None:
+def test_a_job_without_a_video_says_so(fake_app: FakeApp) -> None:
     """Running, failed and lost videos are told apart, and nothing is written."""
-    stage.tm.configure(provider="modal")
-    running = stage.tm.text_to_video(prompt="a fox")
+    fake_app.tm.configure(provider="modal")
+    running = fake_app.tm.text_to_video(prompt="a fox")
     with pytest.raises(ResourceNotFoundError, match="has no video, it is queued"):
         running.contact_sheet()
-    stage.modal.failure = GenerationError("the fake broke")
+    fake_app.modal.failure = GenerationError("the fake broke")
     with pytest.raises(ResourceNotFoundError, match=r"failed: .*the fake broke"):
-        stage.tm.text_to_video(prompt="a fox").wait().poster()
-    stage.modal.failure = None
-    gone = stage.tm.text_to_video(prompt="a fox").wait()
+        fake_app.tm.text_to_video(prompt="a fox").wait().poster()
+    fake_app.modal.failure = None
+    gone = fake_app.tm.text_to_video(prompt="a fox").wait()
     Path(gone.result_video or "").unlink()
     with pytest.raises(ResourceNotFoundError, match="is gone"):
         gone.convert("gif")
@@ -139,7 +141,7 @@ def test_a_notebook_shows_a_player(job: JobHandle, monkeypatch: pytest.MonkeyPat
     assert "data:video/mp4;base64," in html
     assert "a &lt;fox&gt;" in html
     assert "<fox>" not in html
-    monkeypatch.setattr("tiomagic.display.notebook.INLINE_BYTES", 10)
+    monkeypatch.setattr("tiomagic.display.notebook.MAX_INLINE_VIDEO_BYTES", 10)
     assert "base64" not in job._repr_html_()
     assert (job.result_video or "") in job._repr_html_()
     Path(job.result_video or "").unlink()

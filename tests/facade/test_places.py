@@ -84,7 +84,7 @@ def test_configuring_is_the_first_use(folder, monkeypatch):
     assert tm.settings.working_dir == folder
 
 
-def open_to_others(folder: Path) -> list[str]:
+def find_open_to_others(folder: Path) -> list[str]:
     """Return what in a folder others may use."""
     return [
         str(path.relative_to(folder))
@@ -116,7 +116,7 @@ tm.image_to_video(prompt="a red circle", **call)
     assert done.returncode == 0, done.stderr
     assert stat.S_IMODE((folder / ".tiomagic").stat().st_mode) == 0o700
     assert {"inputs", "jobs.db"} <= {path.name for path in (folder / ".tiomagic").iterdir()}
-    assert open_to_others(folder / ".tiomagic") == []
+    assert find_open_to_others(folder / ".tiomagic") == []
 
 
 @pytest.mark.usefixtures("usual_umask")

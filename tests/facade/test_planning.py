@@ -52,10 +52,10 @@ def test_a_prompt_comes_from_a_file(shell: Run, folder: Path) -> None:
 
 def test_a_prompt_comes_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
     """``-`` reads what is piped in."""
-    from tiomagic.cli._text_input import prompt_of
+    from tiomagic.cli._text_input import read_prompt
 
     monkeypatch.setattr(sys, "stdin", io.StringIO("a fox in snow\n"))
-    assert prompt_of("-") == "a fox in snow"
+    assert read_prompt("-") == "a fox in snow"
 
 
 def test_open_starts_a_player(shell: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.facade.conftest import MODEL, VACE, Run, Stage, clean_environment
+from tests.facade.conftest import MODEL, VACE, FakeApp, Run, clean_environment
 
 from tiomagic.errors import TioMagicError, ValidationError
 from tiomagic_domain.catalogue import find_model
@@ -44,9 +44,9 @@ def with_loras(*loras: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def receive(stage: Stage, folder: Path) -> Callable[[dict[str, Any]], str]:
+def receive(fake_app: FakeApp, folder: Path) -> Callable[[dict[str, Any]], str]:
     """Write a recipe as somebody might send it; a local provider is configured."""
-    stage.tm.configure(provider="local")
+    fake_app.tm.configure(provider="local")
 
     def write(content: dict[str, Any]) -> str:
         path = folder / "received.json"
@@ -73,24 +73,24 @@ Receive = Callable[[dict[str, Any]], str]
     ],
 )
 def test_an_input_that_is_no_hash_is_refused_with_the_reason(
-    stage: Stage, receive: Receive, picture: object, what: str
+    fake_app: FakeApp, receive: Receive, picture: object, what: str
 ) -> None:
     """Nothing is read, nothing is fetched, nothing is stored; one's own picture is taken."""
     source = receive(with_picture(picture))
-    for use in (stage.tm.rerun, stage.tm.get_recipe):
+    for use in (fake_app.tm.rerun, fake_app.tm.get_recipe):
         with pytest.raises(ValidationError, match=f"image: .*this one has {what}"):
             use(source)
-    assert stage.tm.list_jobs() == []
-    assert stage.tm.inspect(source)["required_args"]["image"] == picture
-    stage.media.add("mine.png")
-    assert stage.tm.rerun(source, image="mine.png").status == "completed"
+    assert fake_app.tm.list_jobs() == []
+    assert fake_app.tm.inspect(source)["required_args"]["image"] == picture
+    fake_app.media.add("mine.png")
+    assert fake_app.tm.rerun(source, image="mine.png").status == "completed"
 
 
-def test_an_input_in_the_recipe_itself_is_taken(stage: Stage, receive: Receive) -> None:
+def test_an_input_in_the_recipe_itself_is_taken(fake_app: FakeApp, receive: Receive) -> None:
     """A data URL holds its bytes: there is nothing to find or to fetch."""
     url = f"data:image/png;base64,{base64.b64encode(b'picture').decode()}"
-    stage.media.add(url)
-    assert stage.tm.rerun(receive(with_picture(url))).status == "completed"
+    fake_app.media.add(url)
+    assert fake_app.tm.rerun(receive(with_picture(url))).status == "completed"
 
 
 @pytest.mark.parametrize(
@@ -115,21 +115,21 @@ def test_an_input_in_the_recipe_itself_is_taken(stage: Stage, receive: Receive) 
     ids=lambda lora: " ".join(lora.values()),
 )
 def test_a_lora_is_a_bare_name_with_its_hash(
-    stage: Stage, receive: Receive, lora: dict[str, Any]
+    fake_app: FakeApp, receive: Receive, lora: dict[str, Any]
 ) -> None:
     """A path is refused, and a yes does not change that."""
     with pytest.raises(ValidationError, match="loras: a recipe names a LoRA file by its bare name"):
-        stage.tm.rerun(receive(with_loras(lora)), trust=True)
-    assert stage.tm.list_jobs() == []
+        fake_app.tm.rerun(receive(with_loras(lora)), trust=True)
+    assert fake_app.tm.list_jobs() == []
 
 
-def test_a_lora_file_by_its_hash_is_taken(stage: Stage, receive: Receive) -> None:
+def test_a_lora_file_by_its_hash_is_taken(fake_app: FakeApp, receive: Receive) -> None:
     """It is looked for here, and is what it was or not used."""
     lora = {"source": "style.safetensors", "sha256": HASH}
-    assert stage.tm.rerun(receive(with_loras(lora))).status == "completed"
+    assert fake_app.tm.rerun(receive(with_loras(lora))).status == "completed"
 
 
-def test_weights_that_nobody_named_need_a_yes(stage: Stage, receive: Receive) -> None:
+def test_weights_that_nobody_named_need_a_yes(fake_app: FakeApp, receive: Receive) -> None:
     """Each is listed; with the yes, or with one's own LoRAs, it runs."""
     (own, *_) = find_model(MODEL).repositories
     source = receive(
@@ -142,54 +142,54 @@ def test_weights_that_nobody_named_need_a_yes(stage: Stage, receive: Receive) ->
         )
     )
     with pytest.raises(ValidationError, match="trust=True, or --trust") as caught:
-        stage.tm.rerun(source)
+        fake_app.tm.rerun(source)
     assert caught.value.code == "untrusted_weights"
     first, second = caught.value.details["weights"]
     assert first == f"a LoRA from stranger/lora at {COMMIT}"
     assert second.startswith(f"{own} at {COMMIT}, where the model has ")
-    assert stage.tm.list_jobs() == []
-    assert stage.tm.rerun(source, loras=[], revisions=None).status == "completed"
-    assert stage.tm.rerun(source, trust=True).status == "completed"
+    assert fake_app.tm.list_jobs() == []
+    assert fake_app.tm.rerun(source, loras=[], revisions=None).status == "completed"
+    assert fake_app.tm.rerun(source, trust=True).status == "completed"
 
 
 @pytest.mark.parametrize("commit", [[COMMIT], {"at": COMMIT}, 3], ids=["list", "dict", "number"])
 def test_a_commit_that_is_no_text_is_an_error_of_ours(
-    stage: Stage, receive: Receive, commit: object
+    fake_app: FakeApp, receive: Receive, commit: object
 ) -> None:
     """With a yes as without: a commit is a text."""
     (own, *_) = find_model(MODEL).repositories
     source = receive(recipe(optional_args={"revisions": {own: commit}}))
     for trust in (False, True):
         with pytest.raises(ValidationError):
-            stage.tm.rerun(source, trust=trust)
-    assert stage.tm.list_jobs() == []
+            fake_app.tm.rerun(source, trust=trust)
+    assert fake_app.tm.list_jobs() == []
 
 
-def test_what_a_question_lists_is_short(stage: Stage, receive: Receive) -> None:
+def test_what_a_question_lists_is_short(fake_app: FakeApp, receive: Receive) -> None:
     """Many LoRAs are refused by their number; long words are cut, repetitions named once."""
     many = [{"source": "stranger/lora"}] * 100_000
     with pytest.raises(ValidationError, match="has 100000 entries"):
-        stage.tm.rerun(receive(with_loras(*many)))
+        fake_app.tm.rerun(receive(with_loras(*many)))
     long = {"source": "stranger/" + "x" * 100_000, "revision": "y" * 100_000}
     with pytest.raises(ValidationError, match="stranger/x") as caught:
-        stage.tm.rerun(receive(with_loras(long, long)))
+        fake_app.tm.rerun(receive(with_loras(long, long)))
     assert len(caught.value.details["weights"]) == 1
     assert len(str(caught.value)) < 1000
 
 
-def test_a_recipe_of_ones_own_job_needs_no_yes(stage: Stage) -> None:
+def test_a_recipe_of_ones_own_job_needs_no_yes(fake_app: FakeApp) -> None:
     """The user has named the repository when the job was made."""
-    stage.tm.configure(provider="local")
-    job = stage.tm.text_to_video(MODEL, prompt="a fox", loras=[{"source": "owner/lora"}])
+    fake_app.tm.configure(provider="local")
+    job = fake_app.tm.text_to_video(MODEL, prompt="a fox", loras=[{"source": "owner/lora"}])
     beside = Path(job.result_video or "").with_suffix(".json")
-    assert stage.tm.rerun(beside).status == "completed"
-    assert stage.tm.rerun(job.job_id).status == "completed"
+    assert fake_app.tm.rerun(beside).status == "completed"
+    assert fake_app.tm.rerun(job.job_id).status == "completed"
     # The same recipe with another repository in it is not what the user has named.
     changed = json.loads(beside.read_text())
     changed["optional_args"]["loras"][0]["source"] = "stranger/lora"
     beside.write_text(json.dumps(changed))
     with pytest.raises(ValidationError, match="stranger/lora"):
-        stage.tm.rerun(beside)
+        fake_app.tm.rerun(beside)
 
 
 @pytest.mark.parametrize(
@@ -205,15 +205,17 @@ def test_a_recipe_of_ones_own_job_needs_no_yes(stage: Stage) -> None:
     ids=["deep", "long number", "no number", "another type", "no format", "large"],
 )
 @pytest.mark.parametrize("kind", ["json", "mp4"])
-def test_a_bomb_is_an_error_of_ours(stage: Stage, tmp_path: Path, text: str, kind: str) -> None:
+def test_a_bomb_is_an_error_of_ours(
+    fake_app: FakeApp, tmp_path: Path, text: str, kind: str
+) -> None:
     """In the file beside a video and inside of one, for every way to use it."""
     path = tmp_path / f"sent.{kind}"
     if kind == "json":
         path.write_text(text, encoding="utf-8")
     else:
         write_video(path, text)
-    stage.tm.configure(provider="local")
-    for use in (stage.tm.rerun, stage.tm.inspect, stage.tm.get_recipe):
+    fake_app.tm.configure(provider="local")
+    for use in (fake_app.tm.rerun, fake_app.tm.inspect, fake_app.tm.get_recipe):
         with pytest.raises(TioMagicError):
             use(path)
 
@@ -269,18 +271,18 @@ def test_without_a_terminal_the_flag_is_the_yes(shell: Run, folder: Path) -> Non
         assert shell(*words, "-p", "fake", "-q", "--trust").returncode == 0
 
 
-def test_another_model_takes_what_was_chosen(stage: Stage) -> None:
+def test_another_model_takes_what_was_chosen(fake_app: FakeApp) -> None:
     """Inputs, the seed and what was chosen; the first model's defaults are not kept."""
-    stage.tm.configure(provider="local")
-    job = stage.tm.text_to_video(MODEL, prompt="a fox", seed=5, num_frames=17)
-    again = stage.tm.rerun(job.job_id, model="ltx-video", guidance_scale=2.0)
-    fresh = stage.tm.text_to_video("ltx-video", prompt="a fox", seed=5, num_frames=17)
+    fake_app.tm.configure(provider="local")
+    job = fake_app.tm.text_to_video(MODEL, prompt="a fox", seed=5, num_frames=17)
+    again = fake_app.tm.rerun(job.job_id, model="ltx-video", guidance_scale=2.0)
+    fresh = fake_app.tm.text_to_video("ltx-video", prompt="a fox", seed=5, num_frames=17)
     assert again.model == "ltx-video"
     assert again.generation
     assert fresh.generation
     expected = {**fresh.generation["optional_args"], "guidance_scale": 2.0}
     assert again.generation["optional_args"] == expected
     assert (
-        stage.tm.rerun(job.job_id, model=MODEL).generation["optional_args"]
+        fake_app.tm.rerun(job.job_id, model=MODEL).generation["optional_args"]
         == (job.generation or {})["optional_args"]
     )

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tiomagic import TioMagic
-from tiomagic_domain.files.mp4_metadata import embed
+from tiomagic_domain.files.mp4_metadata import embed_recipe
 from tiomagic_domain.testing import FakeMediaReader, InstantProvider
-from tiomagic_media.encode.mp4 import read_recipe
+from tiomagic_media.encode.mp4 import read_embedded_recipe
 
 TEXT = json.dumps({"tiomagic_recipe": 1, "prompt": "右 \N{LARGE RED CIRCLE}", "long": "x" * 9000})
 
@@ -57,13 +57,13 @@ def test_a_recipe_is_put_into_any_usual_mp4(
     path = tmp_path / "clip.mp4"
     make_video(path, movflags, comment=comment, sound=sound)
     before = pictures_of(path)
-    assert embed(path, TEXT)
+    assert embed_recipe(path, TEXT)
     with av.open(str(path)) as container:
         assert container.metadata["tiomagic"] == TEXT
     assert pictures_of(path) == before
     assert [entry.name for entry in tmp_path.glob("*clip*")] == ["clip.mp4"]
     once = path.read_bytes()
-    assert embed(path, "another")
+    assert embed_recipe(path, "another")
     assert path.read_bytes() == once
 
 
@@ -82,7 +82,7 @@ def test_what_is_no_mp4_stays_as_it_is(tmp_path: Path, content: bytes) -> None:
     """Whatever a provider has written."""
     path = tmp_path / "clip.mp4"
     path.write_bytes(content)
-    assert not embed(path, TEXT)
+    assert not embed_recipe(path, TEXT)
     assert path.read_bytes() == content
 
 
@@ -91,7 +91,7 @@ def test_a_video_in_fragments_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     make_video(path, "frag_keyframe+empty_moov")
     before = path.read_bytes()
-    assert not embed(path, TEXT)
+    assert not embed_recipe(path, TEXT)
     assert path.read_bytes() == before
 
 
@@ -104,7 +104,7 @@ def test_a_provider_that_knows_no_recipe_has_one(tmp_path: Path) -> None:
     tm = TioMagic(working_dir=tmp_path, provider="local", overrides=parts)
     job = tm.text_to_video("doodle", prompt="a red circle", seed=5)
     video = Path(job.result_video or "")
-    inside = read_recipe(video)
+    inside = read_embedded_recipe(video)
     assert inside == json.loads(video.with_suffix(".json").read_text("utf-8"))
     assert inside["optional_args"]["seed"] == 5
     assert inside["job_id"] == job.job_id

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.facade.conftest import Run
 
-HEAVY = (
+HEAVY_MODULES = (
     "torch",
     "diffusers",
     "transformers",
@@ -41,7 +41,7 @@ def test_the_import_loads_nothing_heavy_and_writes_nothing(
     python: Run, folder: Path, name: str
 ) -> None:
     """Each public name can be imported for next to nothing."""
-    assert loaded_after(python, f"from tiomagic import {name}", HEAVY + OURS) == []
+    assert loaded_after(python, f"from tiomagic import {name}", HEAVY_MODULES + OURS) == []
     assert list(folder.iterdir()) == []
 
 
@@ -58,7 +58,7 @@ def test_questions_load_nothing_heavy_and_write_nothing(
 ) -> None:
     """Looking at models loads no engine, no database and no container."""
     code = f"from tiomagic import tm\n{call}"
-    assert loaded_after(python, code, (*HEAVY, "dependency_injector", "structlog")) == []
+    assert loaded_after(python, code, (*HEAVY_MODULES, "dependency_injector", "structlog")) == []
     assert list(folder.iterdir()) == []
 
 
@@ -71,7 +71,9 @@ def test_a_refused_call_loads_no_engine_and_writes_nothing(python: Run, folder: 
         "except errors.ValidationError as error: assert error.problems[0].nearest == 81\n"
         "else: raise SystemExit('not refused')"
     )
-    heavy = tuple(name for name in HEAVY if name != "pydantic")  # dependency-injector's own.
+    heavy = tuple(
+        name for name in HEAVY_MODULES if name != "pydantic"
+    )  # dependency-injector's own.
     assert loaded_after(python, code, heavy) == []
     assert list(folder.iterdir()) == []
 
@@ -95,7 +97,13 @@ def test_help_loads_only_the_command_line(python: Run, folder: Path) -> None:
         "import sys\nfrom tiomagic.cli.main import app\n"
         "try: app(['--help'])\nexcept SystemExit: pass"
     )
-    names = (*HEAVY, "dependency_injector", "structlog", "rich", "tiomagic_domain.catalogue")
+    names = (
+        *HEAVY_MODULES,
+        "dependency_injector",
+        "structlog",
+        "rich",
+        "tiomagic_domain.catalogue",
+    )
     assert loaded_after(python, code, names) == []
     assert list(folder.iterdir()) == []
 
@@ -130,7 +138,7 @@ def test_completion_loads_nothing_heavy_and_writes_nothing(
         "assert 'num_frames=' in told.getvalue() or 'prores' in told.getvalue(), told.getvalue()"
     )
     # Typer itself reads the line with pydantic.
-    names = [name for name in HEAVY if name != "pydantic"]
+    names = [name for name in HEAVY_MODULES if name != "pydantic"]
     assert loaded_after(python, code, (*names, "dependency_injector", "structlog")) == []
     assert list(folder.iterdir()) == []
 

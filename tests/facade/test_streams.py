@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.facade.conftest import MODEL, Stage, clean_environment
+from tests.facade.conftest import MODEL, FakeApp, clean_environment
 
 from tiomagic.display import streams
 
-NASTY = "a \x1b[31mred\x1b[0m \x9b2J circle \a \u202e\N{LARGE RED CIRCLE} 右"
+CONTROL_CODES = "a \x1b[31mred\x1b[0m \x9b2J circle \a \u202e\N{LARGE RED CIRCLE} 右"
 
 
 class WriteOnly:
@@ -54,41 +54,57 @@ def closed() -> io.StringIO:
 )
 @pytest.mark.parametrize("choice", [None, True])
 def test_a_run_needs_no_stream(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, make: Callable[[], object], choice: bool | None
+    fake_app: FakeApp,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[], object],
+    choice: bool | None,
 ) -> None:
     """The video is made and the listing is given, whatever stands for the console."""
-    stage.tm.configure(provider="local")
+    fake_app.tm.configure(provider="local")
     monkeypatch.setattr(sys, "stdout", make())
     monkeypatch.setattr(sys, "stderr", make())
-    job = stage.tm.text_to_video(MODEL, prompt="a fox", progress=choice)
-    assert stage.tm.list_implementations()["local"]
-    made = stage.tm.batch(
+    job = fake_app.tm.text_to_video(MODEL, prompt="a fox", progress=choice)
+    assert fake_app.tm.list_implementations()["local"]
+    made = fake_app.tm.batch(
         [{"feature": "text_to_video", "model": MODEL, "prompt": "a fox"}], progress=choice
     )
     assert (job.status, len(made.jobs)) == ("completed", 1)
 
 
 def test_lines_of_progress_reach_a_console_that_only_writes(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    fake_app: FakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What can be shown is shown."""
-    stage.tm.configure(provider="local")
+    fake_app.tm.configure(provider="local")
     console = WriteOnly()
     monkeypatch.setattr(sys, "stderr", console)
-    stage.tm.text_to_video(MODEL, prompt="a fox", progress=True)
+    fake_app.tm.text_to_video(MODEL, prompt="a fox", progress=True)
     assert "denoising 3/3" in console.text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "cp1252", "ascii", "latin-1", "shift-jis"])
-def test_every_encoding_and_no_control_code(stage: Stage, folder: Path, encoding: str) -> None:
+def test_every_encoding_and_no_control_code(fake_app: FakeApp, folder: Path, encoding: str) -> None:
     """All listings end well on a narrow stream; JSON stays JSON; codes are shown as escapes."""
-    stage.tm.configure(provider="local")
-    job = stage.tm.text_to_video(MODEL, prompt=NASTY, seed=5).tag("röt").set_note(NASTY)
+    fake_app.tm.configure(provider="local")
+    job = (
+        fake_app.tm.text_to_video(MODEL, prompt=CONTROL_CODES, seed=5)
+        .tag("röt")
+        .set_note(CONTROL_CODES)
+    )
     recipe = str(Path(job.result_video or "").with_suffix(".json"))
     commands = [
         *(("jobs",), ("status", job.job_id), ("inspect", recipe), ("export", "-", "--format=csv")),
-        *(("text-to-video", NASTY, "--dry-run", "-m", "doodle"), ("schema", MODEL, NASTY)),
-        *(("jobs", NASTY), ("open", NASTY), ("batch", NASTY), (NASTY,), ("jobs", f"--{NASTY}")),
+        *(
+            ("text-to-video", CONTROL_CODES, "--dry-run", "-m", "doodle"),
+            ("schema", MODEL, CONTROL_CODES),
+        ),
+        *(
+            ("jobs", CONTROL_CODES),
+            ("open", CONTROL_CODES),
+            ("batch", CONTROL_CODES),
+            (CONTROL_CODES,),
+            ("jobs", f"--{CONTROL_CODES}"),
+        ),
     ]
     for command in commands:
         done = raw(folder, *command, PYTHONIOENCODING=encoding)
@@ -98,7 +114,7 @@ def test_every_encoding_and_no_control_code(stage: Stage, folder: Path, encoding
         assert not set(text) & set("\x1b\x9b\a\u202e"), command
     done = raw(folder, "jobs", "--json", PYTHONIOENCODING=encoding)
     (stored,) = json.loads(done.stdout.decode(encoding.partition(":")[0]))
-    assert stored["generation"]["required_args"]["prompt"] == NASTY
+    assert stored["generation"]["required_args"]["prompt"] == CONTROL_CODES
 
 
 def raw(
@@ -118,11 +134,11 @@ def raw(
 
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-", "> /dev/full"])
 def test_a_descriptor_that_is_not_there_is_no_traceback(
-    stage: Stage, folder: Path, redirection: str
+    fake_app: FakeApp, folder: Path, redirection: str
 ) -> None:
     """Closed ones, all at once too; a full disk is an error of ours."""
-    stage.tm.configure(provider="local")
-    stage.tm.text_to_video(MODEL, prompt="a fox")
+    fake_app.tm.configure(provider="local")
+    fake_app.tm.text_to_video(MODEL, prompt="a fox")
     done = subprocess.run(
         ["sh", "-c", f'"$0" -m tiomagic jobs {redirection}', sys.executable],
         cwd=folder,
@@ -136,7 +152,7 @@ def test_a_descriptor_that_is_not_there_is_no_traceback(
     assert done.returncode == (5 if full else 0)
     assert (b"cannot be written" in done.stderr) is full
     # The database is whole: its file did not become what was printed to.
-    assert len(stage.tm.list_jobs()) == 1
+    assert len(fake_app.tm.list_jobs()) == 1
 
 
 def test_stdout_counts_when_nobody_reads_stderr(folder: Path) -> None:
@@ -211,10 +227,10 @@ def test_arguments_that_are_no_utf8_are_refused_or_found_nowhere(folder: Path) -
         done.stderr.decode("utf-8")
 
 
-def test_settings_may_have_a_mark_too(stage: Stage, folder: Path) -> None:
+def test_settings_may_have_a_mark_too(fake_app: FakeApp, folder: Path) -> None:
     """A ``.env`` of an editor of Windows: the first variable counts."""
     (folder / ".env").write_text("TIOMAGIC_GPU=H100\nHF_TOKEN=hf_x\n", encoding="utf-16")
-    assert stage.tm.settings.gpu == "H100"
+    assert fake_app.tm.settings.gpu == "H100"
 
 
 @pytest.mark.parametrize("words", ["--version", "--help", "jobs --help"])

@@ -3,7 +3,7 @@
 import pytest
 
 from tiomagic.cli._run import copy_to
-from tiomagic.cli._values import parse
+from tiomagic.cli._values import parse_value
 from tiomagic.errors import ProcessingError
 from tiomagic_domain.schema.parameter import Kind
 
@@ -27,7 +27,7 @@ from tiomagic_domain.schema.parameter import Kind
 )
 def test_each_kind_reads_its_own_form(kind: Kind, text: str, value: object) -> None:
     """What has no form of its kind stays text, for the schema to refuse."""
-    read = parse(kind, text)
+    read = parse_value(kind, text)
     assert (read, type(read)) == (value, type(value))
 
 

@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from tests.facade.conftest import Stage
+from tests.facade.conftest import FakeApp
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
@@ -16,21 +16,21 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
 
 
 def test_unknown_words_are_told_once_and_kept(
-    stage: Stage, caplog: pytest.LogCaptureFixture
+    fake_app: FakeApp, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One warning names them, and the job has them among its facts to its end."""
-    stage.tm.configure(provider="local")
-    job = stage.tm.text_to_video("doodle", prompt="A red dragon moves left")
+    fake_app.tm.configure(provider="local")
+    job = fake_app.tm.text_to_video("doodle", prompt="A red dragon moves left")
     (told,) = warnings_of(caplog)
     assert (told["event"], told["model"]) == ("job.not_understood", "doodle")
     assert (told["job_id"], told["words"]) == (job.job_id, ["dragon"])
     assert job.to_dict()["facts"]["unknown_words"] == ["dragon"]
 
 
-def test_a_remote_job_tells_them_too(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_remote_job_tells_them_too(fake_app: FakeApp, caplog: pytest.LogCaptureFixture) -> None:
     """The words are known before anything runs, and are not told again by later checks."""
-    stage.tm.configure(provider="modal")
-    job = stage.tm.text_to_video("doodle", prompt="A red dragon moves left")
+    fake_app.tm.configure(provider="modal")
+    job = fake_app.tm.text_to_video("doodle", prompt="A red dragon moves left")
     job.wait()
     assert [told["words"] for told in warnings_of(caplog)] == [["dragon"]]
 
@@ -39,10 +39,10 @@ def test_a_remote_job_tells_them_too(stage: Stage, caplog: pytest.LogCaptureFixt
     ("model", "prompt"), [("doodle", "a red circle moves left"), (None, "a red dragon")]
 )
 def test_what_is_understood_is_no_news(
-    stage: Stage, caplog: pytest.LogCaptureFixture, model: str | None, prompt: str
+    fake_app: FakeApp, caplog: pytest.LogCaptureFixture, model: str | None, prompt: str
 ) -> None:
     """Silent for known words, and for every model of open language."""
-    stage.tm.configure(provider="local")
-    job = stage.tm.text_to_video(model, prompt=prompt)
+    fake_app.tm.configure(provider="local")
+    job = fake_app.tm.text_to_video(model, prompt=prompt)
     assert warnings_of(caplog) == []
     assert "unknown_words" not in job.to_dict()["facts"]

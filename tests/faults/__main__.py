@@ -17,17 +17,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.faults.breaking import FAULTS, HARMLESS, IN_SPACES, SERVER_FAULTS
+from tests.faults.breaking import FAULTS, HARMLESS_FAULTS, NAMESPACE_FAULTS, SERVER_FAULTS
 from tests.faults.campaign import Campaign, Fault
 from tests.faults.remote import REMOTE_FAULTS, RemoteCampaign
 from tests.faults.remote_parts import workspace_in
-from tests.faults.spaces import can_leave
-from tests.storage.postgresql import find_binaries, fresh_database, running_server
+from tests.faults.spaces import can_unshare
+from tests.storage.postgresql import create_database, find_binaries, run_server
 
 RESULTS = Path(__file__).parent / "results"
 
 
-def mounted(folder: Path) -> bool:
+def mount_small_disk(folder: Path) -> bool:
     """Return whether a small file system could be put at a folder."""
     command = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)]
     try:
@@ -46,22 +46,22 @@ def main() -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--server", action="store_true", help="on PostgreSQL")
     where.add_argument("--modal", action="store_true", help="on Modal")
-    series(parser.parse_args())
+    run_series(parser.parse_args())
 
 
-def series(options: argparse.Namespace) -> None:
+def run_series(options: argparse.Namespace) -> None:
     """Run one series and write its counts."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-") as outer:
         folder = Path(outer) / "place"
         folder.mkdir()
-        small = mounted(folder)
+        small = mount_small_disk(folder)
         try:
-            with prepared(options, folder) as (campaign, faults):
-                campaign.harmless = frozenset() if options.modal else HARMLESS
+            with prepare_campaign(options, folder) as (campaign, faults):
+                campaign.harmless_faults = frozenset() if options.modal else HARMLESS_FAULTS
                 wanted = options.only or list(faults)
                 names = [name for name in wanted if small or name != "full_disk"]
-                names = [name for name in names if can_leave() or name not in IN_SPACES]
+                names = [name for name in names if can_unshare() or name not in NAMESPACE_FAULTS]
                 left: list[str] = []
                 for _ in range(options.runs):
                     at = time.monotonic()
@@ -91,7 +91,7 @@ def series(options: argparse.Namespace) -> None:
 
 
 @contextmanager
-def prepared(
+def prepare_campaign(
     options: argparse.Namespace, folder: Path
 ) -> Iterator[tuple[Campaign, Mapping[str, Fault]]]:
     """Give a campaign of the kind that is asked for, with what can be broken in it."""
@@ -102,7 +102,7 @@ def prepared(
     elif options.server:
         binaries = find_binaries()
         assert binaries is not None, "PostgreSQL is not installed"
-        with running_server(binaries) as server, fresh_database(server) as url:
+        with run_server(binaries) as server, create_database(server) as url:
             yield Campaign(folder, options.seed, server=url), SERVER_FAULTS
     else:
         yield Campaign(folder, options.seed), FAULTS

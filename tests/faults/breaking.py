@@ -50,7 +50,7 @@ def terminate_worker(campaign: Campaign, caller: int) -> None:
 def stop_worker(campaign: Campaign, caller: int) -> None:
     """SIGSTOP for longer than the lease; whoever wakes up afterwards may have been replaced."""
     _send(campaign, signal.SIGSTOP)
-    campaign.pause(parts.STALE_S + 0.5)
+    campaign.pause(parts.LEASE_EXPIRY_S + 0.5)
     _send(campaign, signal.SIGCONT)
 
 
@@ -144,7 +144,7 @@ def look_from_another_space(campaign: Campaign, caller: int) -> None:
 
 
 def _recover_elsewhere(folder: Path, pipe: int) -> None:
-    spaces.in_another_space(lambda: parts.recover_once(folder, pipe))
+    spaces.run_in_pid_namespace(lambda: parts.recover_once(folder, pipe))
 
 
 def set_date(campaign: Campaign, caller: int) -> None:
@@ -154,22 +154,22 @@ def set_date(campaign: Campaign, caller: int) -> None:
 
 
 def _recover_after_set(folder: Path, pipe: int, seconds: float) -> None:
-    spaces.after_the_date_was_set(lambda: parts.recover_once(folder, pipe), seconds)
+    spaces.run_with_shifted_boot_time(lambda: parts.recover_once(folder, pipe), seconds)
 
 
 def recover_at_once(campaign: Campaign, caller: int) -> None:
     """Several processes recover at the same moment."""
-    crowd = [campaign.fork("recoverer", parts.recover_once) for _ in range(RECOVERERS)]
+    crowd = [campaign.fork("recoverer", parts.recover_once) for _ in range(RECOVERING_PROCESSES)]
     for each in crowd:
         campaign.finish(each, 60)
 
 
 def no_worker(campaign: Campaign, caller: int) -> None:
     """For a while no worker starts; the one that there is goes away."""
-    (campaign.folder / parts.BROKEN).touch()
+    (campaign.folder / parts.BROKEN_FILE).touch()
     _send(campaign, signal.SIGTERM)
     campaign.pause(campaign.chance.uniform(0.2, 2.0))
-    (campaign.folder / parts.BROKEN).unlink()
+    (campaign.folder / parts.BROKEN_FILE).unlink()
 
 
 def unwritable_spool(campaign: Campaign, caller: int) -> None:
@@ -185,7 +185,7 @@ def unwritable_spool(campaign: Campaign, caller: int) -> None:
         aside.rename(spool)
 
 
-RECOVERERS = 5
+RECOVERING_PROCESSES = 5
 
 FAULTS: dict[str, Fault] = {
     "cancel": cancel,
@@ -208,10 +208,10 @@ FAULTS: dict[str, Fault] = {
 }
 """Every fault by its name. ``full_disk`` needs a small file system of its own."""
 
-IN_SPACES = frozenset({"look_from_another_space", "set_date"})
+NAMESPACE_FAULTS = frozenset({"look_from_another_space", "set_date"})
 """Those that need namespaces, and so root on Linux."""
 
-HARMLESS = frozenset(
+HARMLESS_FAULTS = frozenset(
     {"jump_clock", "look_from_another_space", "nothing", "recover_at_once", "set_date"}
 )
 """Those after which the job must be completed: nobody stopped it, and nothing of it was lost."""

@@ -48,8 +48,8 @@ class Campaign:
             None for a SQLite file in the folder.
     """
 
-    house: type[parts.House] = parts.House
-    harmless: frozenset[str] = frozenset()
+    parts_class: type[parts.ProcessParts] = parts.ProcessParts
+    harmless_faults: frozenset[str] = frozenset()
     """Faults after which a job must be completed."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Campaign:
         self.faults[name] += 1
         self._fault_of[self._number] = name
         retry = self.chance.randrange(2)
-        is_stored = self.folder / parts.STORED
+        is_stored = self.folder / parts.STORED_FILE
         is_stored.unlink(missing_ok=True)
         caller = self._fork_caller(number=self._number, retry=retry)
         # On a slow machine a second is over before anything has begun.
@@ -87,11 +87,11 @@ class Campaign:
 
     def _fork_caller(self, **options: Any) -> int:
         task = parts.submit_and_wait
-        return self.fork("caller", task, to=self._callers, house=self.house, **options)
+        return self.fork("caller", task, to=self._callers, parts_class=self.parts_class, **options)
 
     def _finish_all(self, caller: int) -> None:
         self.finish(caller, 90)
-        self.finish(self.fork("recoverer", parts.recover_all, house=self.house), 150)
+        self.finish(self.fork("recoverer", parts.recover_all, parts_class=self.parts_class), 150)
 
     def end(self) -> dict[str, Any]:
         """Let the workers go away and return what was found.
@@ -104,7 +104,7 @@ class Campaign:
         if self._proxy is not None:
             os.kill(self._proxy, signal.SIGKILL)
             os.waitpid(self._proxy, 0)
-        return self._judge(self._stored())
+        return self._check_jobs(self._stored())
 
     def _stored(self) -> list[dict[str, Any]]:
         """Return the jobs as they are in the database, which must be sound."""
@@ -121,7 +121,7 @@ class Campaign:
         self._reap()
         return pid not in self._callers
 
-    def _judge(self, jobs: list[dict[str, Any]]) -> dict[str, Any]:
+    def _check_jobs(self, jobs: list[dict[str, Any]]) -> dict[str, Any]:
         ends, reasons = Counter[str](), Counter[str]()
         for job in jobs:
             ends[job["status"]] += 1
@@ -137,7 +137,7 @@ class Campaign:
                 assert job["status"] in {"failed", "canceled"}, job
                 assert job["status"] == "canceled" or job["error_code"], job
                 fault = self._fault_of.get(int(str(job["prompt"]).rpartition(" ")[2]), "")
-                assert fault not in self.harmless, (fault, job)
+                assert fault not in self.harmless_faults, (fault, job)
             if job["status"] == "failed":
                 reasons[job["error_code"]] += 1
         return {
@@ -147,10 +147,10 @@ class Campaign:
             "reasons_of_failure": dict(sorted(reasons.items())),
             "processes_that_failed": dict(sorted(self.failed_children.items())),
             "open": 0,
-            **self._judge_work(),
+            **self._check_work(),
         }
 
-    def _judge_work(self) -> dict[str, int]:
+    def _check_work(self) -> dict[str, int]:
         """Look whether anything was done twice."""
         diary = self.folder / "completions"
         completions = Counter(diary.read_text().split() if diary.exists() else ())
@@ -173,7 +173,7 @@ class Campaign:
 
     def fork_canceler(self) -> None:
         """Ask every open job to stop."""
-        self.finish(self.fork("canceler", parts.cancel_all, house=self.house), 60)
+        self.finish(self.fork("canceler", parts.cancel_all, parts_class=self.parts_class), 60)
 
     def fork(
         self, name: str, task: Callable[..., None], to: set[int] | None = None, **options: Any
@@ -212,7 +212,9 @@ class Campaign:
             ready, _, _ = select.select([self._reader], [], [], min(left, 0.02))
             if ready:
                 for queue in os.read(self._reader, 65536).decode().split():
-                    self.fork("worker", parts.work, self._workers, queue=queue, on_worker=_obey)
+                    self.fork(
+                        "worker", parts.work, self._workers, queue=queue, on_worker=_end_on_sigterm
+                    )
             self._reap()
             if not left:
                 return
@@ -249,5 +251,5 @@ class Campaign:
                 group.discard(pid)
 
 
-def _obey(worker: Any) -> None:
+def _end_on_sigterm(worker: Any) -> None:
     signal.signal(signal.SIGTERM, lambda *_: worker.end())

@@ -20,7 +20,7 @@ from tiomagic_domain.ports import Capabilities, Observer, Provider, Report, Requ
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.testing import FakeMediaReader
 from tiomagic_domain.usecases.generation import Generation
-from tiomagic_domain.workers import Background, Limits, Worker
+from tiomagic_domain.workers import Background, Worker, WorkerLimits
 from tiomagic_local.jobs.processes import FOLDER, SystemProcesses
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.provider import LocalProvider
@@ -28,17 +28,17 @@ from tiomagic_media.encode.mp4 import write_mp4
 from tiomagic_storage import FolderOutputStore
 from tiomagic_storage.jobs.repository import SqlJobRepository
 
-STALE_S = 2.0
+LEASE_EXPIRY_S = 2.0
 """Silence after which a worker counts as dead: short, so that a campaign sees it often."""
-BEAT_S = 0.2
+HEARTBEAT_S = 0.2
 STEPS = 6
 STEP_S = 0.04
 FRAMES = 5
-STORED = "stored"
+STORED_FILE = "stored"
 """Name of the file that says that the newest job is in the database."""
-BROKEN = "broken"
+BROKEN_FILE = "broken"
 """Name of the file that says that no worker starts."""
-OPEN = frozenset(JobStatus) - TERMINAL
+OPEN_STATUSES = frozenset(JobStatus) - TERMINAL
 
 
 class JumpingClock:
@@ -95,7 +95,7 @@ class QuickProvider(LocalProvider):
         target = self._spool.path(job.job_id)
         shade = int(job.job_id[:2], 16)
         write_mp4(target, np.full((FRAMES, 32, 32, 3), shade, np.uint8), fps=8, recipe=recipe)
-        _append(self._folder / "completions", job.job_id)
+        _append_line(self._folder / "completions", job.job_id)
         return Report(
             status=JobStatus.COMPLETED,
             message="completed",
@@ -103,13 +103,13 @@ class QuickProvider(LocalProvider):
         )
 
 
-def _append(path: Path, line: str) -> None:
+def _append_line(path: Path, line: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(descriptor, f"{line}\n".encode())
     os.close(descriptor)
 
 
-class Nursery:
+class ForkLauncher:
     """The port ``Launcher``: asks the campaign's first process, which has no connections, to fork.
 
     Args:
@@ -127,17 +127,17 @@ class Nursery:
         Raises:
             ConfigurationError: while none starts.
         """
-        if (self._folder / BROKEN).exists():
+        if (self._folder / BROKEN_FILE).exists():
             raise ConfigurationError("broken installation", code="no_worker")
         os.write(self._pipe, f"{queue}\n".encode())
 
 
-class House:
+class ProcessParts:
     """What one process of the campaign has.
 
     Args:
         folder: Database, videos and spool; the file ``url`` names a database that is elsewhere.
-        pipe: See ``Nursery``.
+        pipe: See ``ForkLauncher``.
     """
 
     def __init__(self, folder: Path, pipe: int) -> None:
@@ -148,10 +148,10 @@ class House:
         self.background = Background(
             leases=self.repository.leases,
             processes=SystemProcesses(folder / FOLDER),
-            launcher=Nursery(folder, pipe),
+            launcher=ForkLauncher(folder, pipe),
             clock=self.clock,
             device=lambda: "cpu",
-            stale_s=STALE_S,
+            stale_s=LEASE_EXPIRY_S,
         )
         self.troubles: list[TioMagicError] = []
         self.generation = Generation(
@@ -181,28 +181,28 @@ class House:
 
     def open_jobs(self) -> int:
         """Return how many jobs are not over."""
-        return self.repository.count(JobQuery(status=OPEN))
+        return self.repository.count(JobQuery(status=OPEN_STATUSES))
 
 
 def submit_and_wait(
-    folder: Path, pipe: int, number: int, retry: int, house: type[House] = House
+    folder: Path, pipe: int, number: int, retry: int, house: type[ProcessParts] = ProcessParts
 ) -> None:
     """Be a caller: submit one job and follow it to its end."""
     mine = house(folder, pipe)
     job = mine.submit(number, retry)
-    (folder / STORED).touch()
+    (folder / STORED_FILE).touch()
     mine.generation.wait(job.job_id, poll=0.25, timeout=60)
 
 
-def cancel_all(folder: Path, pipe: int, house: type[House] = House) -> None:
+def cancel_all(folder: Path, pipe: int, house: type[ProcessParts] = ProcessParts) -> None:
     """Be somebody who wants every job to stop."""
     mine = house(folder, pipe)
-    for job in mine.repository.list(JobQuery(status=OPEN)):
+    for job in mine.repository.list(JobQuery(status=OPEN_STATUSES)):
         mine.generation.cancel(job.job_id)
 
 
 def recover_all(
-    folder: Path, pipe: int, bound_s: float = 120.0, house: type[House] = House
+    folder: Path, pipe: int, bound_s: float = 120.0, house: type[ProcessParts] = ProcessParts
 ) -> None:
     """Be the next use: recover until every job is over.
 
@@ -218,14 +218,14 @@ def recover_all(
         time.sleep(0.1)
 
 
-def recover_once(folder: Path, pipe: int, house: type[House] = House) -> None:
+def recover_once(folder: Path, pipe: int, house: type[ProcessParts] = ProcessParts) -> None:
     """Be somebody who looks at all jobs, once."""
     house(folder, pipe).generation.recover()
 
 
 def work(folder: Path, pipe: int, queue: str, on_worker: Callable[[Worker], None]) -> None:
     """Be a worker, as ``tiomagic.worker`` is one."""
-    house = House(folder, pipe)
+    house = ProcessParts(folder, pipe)
     worker = Worker(
         queue,
         background=house.background,
@@ -234,14 +234,14 @@ def work(folder: Path, pipe: int, queue: str, on_worker: Callable[[Worker], None
         slots=lambda: [queue],
         leave=lambda: os._exit(70),
         on_trouble=house.troubles.append,
-        limits=Limits(idle_s=0.5, poll_s=0.05, cancel_bound_s=5.0),
+        limits=WorkerLimits(idle_s=0.5, poll_s=0.05, cancel_timeout_s=5.0),
     )
     on_worker(worker)
     done = threading.Event()
 
     def beat() -> None:
-        while not done.wait(BEAT_S):
-            worker.tick()
+        while not done.wait(HEARTBEAT_S):
+            worker.send_heartbeat()
 
     threading.Thread(target=beat, daemon=True).start()
     try:

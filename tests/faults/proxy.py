@@ -13,8 +13,8 @@ import socket
 import struct
 from pathlib import Path
 
-LOOK_S = 0.01
-ABRUPT = struct.pack("ii", 1, 0)
+POLL_S = 0.01
+LINGER_RESET = struct.pack("ii", 1, 0)
 """Closes with a reset, as a server does whose machine went away."""
 
 
@@ -40,18 +40,18 @@ class Proxy:
         """Carry bytes until the process that started this one is gone."""
         parent, before = os.getppid(), ""
         while os.getppid() == parent:
-            word = self._word()
+            word = self._read_order()
             if word == "cut" or (before == "mute" and not word):
                 self._drop(*self._others)
             before = word
-            for key, _ in self._selector.select(LOOK_S):
+            for key, _ in self._selector.select(POLL_S):
                 if key.fileobj is self._listener:
                     self._accept(refuse=bool(word))
                 elif key.fileobj in self._others:
                     assert isinstance(key.fileobj, socket.socket)
                     self._carry(key.fileobj, mute=word == "mute")
 
-    def _word(self) -> str:
+    def _read_order(self) -> str:
         try:
             return self._order.read_text()
         except FileNotFoundError:
@@ -60,7 +60,7 @@ class Proxy:
     def _accept(self, *, refuse: bool) -> None:
         client, _ = self._listener.accept()
         if refuse:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABRUPT)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
             client.close()
             return
         server = socket.create_connection(("127.0.0.1", self._port))
@@ -86,5 +86,5 @@ class Proxy:
                     self._selector.unregister(side)
                     self._servers.discard(side)
                     with contextlib.suppress(OSError):
-                        side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABRUPT)
+                        side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
                     side.close()

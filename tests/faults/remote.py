@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 from modal._serialization import deserialize_data_format
 from tests.faults.breaking import FAULTS, nothing
 from tests.faults.campaign import LOCK_S, Campaign, Fault
-from tests.faults.remote_parts import RemoteHouse
+from tests.faults.remote_parts import RemoteProcessParts
 
 if TYPE_CHECKING:
     from tests.modal.servicer import FakeModalProcess
 
-LATE_S = 1.5
+ANSWER_DELAY_S = 1.5
 """So long an answer is held back for a fault to strike before it comes."""
-SLOW = 60_000
+DOWNLOAD_BYTES_PER_S = 60_000
 """Bytes a second of a download that a fault is to strike: a video takes some seconds."""
 
 
@@ -37,7 +37,7 @@ class RemoteCampaign(Campaign):
         state_dir: Its folder.
     """
 
-    house = RemoteHouse
+    parts_class = RemoteProcessParts
 
     def __init__(
         self,
@@ -61,29 +61,29 @@ class RemoteCampaign(Campaign):
         self.faults[name] += 1
         moment = moment or self.chance.choice(list(MOMENTS))
         self.moments[moment] += 1
-        what, before = MOMENTS[moment], self._asked(MOMENTS[moment])
+        what, before = MOMENTS[moment], self._count_requests(MOMENTS[moment])
         if what == "HTTP.GET":
-            self.workspace.do("faults.slow_downloads", SLOW)
+            self.workspace.do("faults.slow_downloads", DOWNLOAD_BYTES_PER_S)
         elif what:
-            self.workspace.do("faults.late", what, LATE_S)
+            self.workspace.do("faults.late", what, ANSWER_DELAY_S)
         caller = self._fork_caller(number=self._number, retry=0)
-        self._await(caller, what, before)
+        self._wait_for_request(caller, what, before)
         fault(self, caller)
         self.restore()
         self._finish_all(caller)
 
-    def _await(self, caller: int, what: str | None, before: int) -> None:
+    def _wait_for_request(self, caller: int, what: str | None, before: int) -> None:
         """Wait until the server is asked for something, or for any moment."""
         if what is None:
             self.pause(self.chance.uniform(0.0, 4.0))
             return
         until = time.monotonic() + 60.0
-        while self._asked(what) <= before and not self.is_over(caller):
+        while self._count_requests(what) <= before and not self.is_over(caller):
             assert time.monotonic() < until, f"no {what} within a minute"
             self.pause(0.02)
         self.pause(self.chance.uniform(0.0, 0.3))
 
-    def _asked(self, what: str | None) -> int:
+    def _count_requests(self, what: str | None) -> int:
         counts = self.workspace.state()
         return int({**counts["rpc_counts"], **counts["http_counts"]}.get(what, 0))
 
@@ -116,7 +116,7 @@ class RemoteCampaign(Campaign):
         return super().end()
 
     def _judge(self, jobs: list[dict[str, Any]]) -> dict[str, Any]:
-        found = super()._judge(jobs)
+        found = super()._check_jobs(jobs)
         began, _ = self._diary()
         for job in jobs:
             # What is told to have failed without a run has had none. With the code ``remote`` the
@@ -234,7 +234,7 @@ def cancel_and_kill(campaign: RemoteCampaign, caller: int) -> None:
     _signal(signal.SIGKILL)(campaign, caller)
 
 
-SHARED = ("full_disk", "jump_clock", "lock_database", "truncate_wal")
+SHARED_FAULTS = ("full_disk", "jump_clock", "lock_database", "truncate_wal")
 REMOTE_FAULTS: dict[str, Callable[..., None]] = {
     "cancel": cancel,
     "cancel_and_kill": cancel_and_kill,
@@ -251,6 +251,6 @@ REMOTE_FAULTS: dict[str, Callable[..., None]] = {
     "refuse": refuse,
     "stop_caller": stop_caller,
     "terminate_caller": _signal(signal.SIGTERM),
-    **{name: FAULTS[name] for name in SHARED},
+    **{name: FAULTS[name] for name in SHARED_FAULTS},
 }
 """Every fault of a campaign on Modal by its name."""

@@ -19,12 +19,12 @@ from tiomagic_modal.provider import ModalProvider
 
 STEPS = (6, 60)
 """Short and long runs take turns: some are over before a fault is heard of."""
-ORDERS = {"pause_s": 0.05, "frames": parts.FRAMES}
+STANDIN_ORDERS = {"pause_s": 0.05, "frames": parts.FRAMES}
 SETTINGS = {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2}
 STANDIN = Path(__file__).parents[1] / "modal" / "standin"
 
 
-class RemoteHouse(parts.House):
+class RemoteProcessParts(parts.ProcessParts):
     """What one process has that runs its jobs on Modal."""
 
     lost_after_s = 8.0
@@ -44,7 +44,7 @@ class RemoteHouse(parts.House):
 
     def submit(self, number: int, retry: int) -> Job:
         """Hand a job to Modal."""
-        orders = {**ORDERS, "number": number, "steps": STEPS[number % 2]}
+        orders = {**STANDIN_ORDERS, "number": number, "steps": STEPS[number % 2]}
         return self.generation.submit(
             Feature.TEXT_TO_VIDEO,
             provider="modal",

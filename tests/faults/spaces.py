@@ -15,7 +15,7 @@ NEW_MOUNTS, NEW_PIDS = 0x00020000, 0x20000000
 """The flags of unshare(2); the module ``os`` has the call since Python 3.12 only."""
 
 
-def can_leave() -> bool:
+def can_unshare() -> bool:
     """Return whether this process may make namespaces."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return False
@@ -23,7 +23,7 @@ def can_leave() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def in_another_space(task: Callable[[], None]) -> None:
+def run_in_pid_namespace(task: Callable[[], None]) -> None:
     """Do something in a PID namespace of its own, with its own /proc, and return when it is done.
 
     Raises:
@@ -37,10 +37,10 @@ def in_another_space(task: Callable[[], None]) -> None:
         _mount("-t", "proc", "proc", "/proc")
         task()
 
-    _in_child(inside)
+    _run_in_child(inside)
 
 
-def after_the_date_was_set(task: Callable[[], None], seconds: float) -> None:
+def run_with_shifted_boot_time(task: Callable[[], None], seconds: float) -> None:
     """Do something where the system shows its start so many seconds later, and return then.
 
     That is what setting the date does to all that is computed from it.
@@ -59,7 +59,7 @@ def after_the_date_was_set(task: Callable[[], None], seconds: float) -> None:
             _mount("--bind", file.name, "/proc/stat")
             task()
 
-    _in_child(inside)
+    _run_in_child(inside)
 
 
 def _unshare(flags: int) -> None:
@@ -74,7 +74,7 @@ def _mount(*arguments: str) -> None:
     subprocess.run(["mount", *arguments], check=True)
 
 
-def _in_child(task: Callable[[], None]) -> None:
+def _run_in_child(task: Callable[[], None]) -> None:
     child = os.fork()
     if child == 0:
         status = 1

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.local.materials import Studio
+from tests.local.materials import Materials
 from tests.tiny import save
 
 from tiomagic_local.options import LocalOptions
@@ -56,9 +56,9 @@ def shared_runtime(weights_dir: Path) -> Runtime:
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Studio:
+def studio(tmp_path: Path) -> Materials:
     """Makes pictures, videos and requests."""
-    return Studio(tmp_path / "inputs")
+    return Materials(tmp_path / "inputs")
 
 
 @pytest.fixture

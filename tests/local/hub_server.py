@@ -45,7 +45,7 @@ class Hub:
         known[commit] = files
         return commit
 
-    def got(self, repository: str) -> set[str]:
+    def downloaded_files(self, repository: str) -> set[str]:
         """Return the files of a repository whose content was fetched."""
         start = f"GET /{repository}/resolve/"
         paths = [entry.removeprefix(start) for entry in self.asked if entry.startswith(start)]
@@ -144,7 +144,7 @@ def hub_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(client, "PAUSE_S", 0.001)
+    monkeypatch.setattr(client, "MAX_FIRST_PAUSE_S", 0.001)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield hub

@@ -27,7 +27,7 @@ SMALL = {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2, "
 """The smallest call that has everything: two latent frames and two steps."""
 
 
-class Studio:
+class Materials:
     """Makes inputs in a folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -138,7 +138,7 @@ def engine_of(runtime: Runtime, model: str, feature: Feature) -> Any:
         return loaded.engine
 
 
-class Recorder:
+class CallRecorder:
     """Stands in front of a pipeline and remembers what it is called with.
 
     Attributes:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.local.materials import Recorder, Studio, engine_of, settings_of
+from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
 from tests.tiny import save
 
 from tiomagic_domain.catalogue import find_model
@@ -17,7 +17,7 @@ from tiomagic_domain.testing.contracts.features import ImageToVideoContract, Tex
 from tiomagic_local.engines import find_engine
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.weights.locate import find_weights
 from tiomagic_media.decode.frames import cover, load_image
@@ -42,7 +42,7 @@ def runtime(options: LocalOptions) -> Runtime:
     return Runtime(options)
 
 
-def make(runtime: Runtime, studio: Studio, model: str, feature: Feature, **changes: Any) -> Any:
+def make(runtime: Runtime, studio: Materials, model: str, feature: Feature, **changes: Any) -> Any:
     """Return a clip of the smallest size, with changed settings."""
     engine, inputs = engine_of(runtime, model, feature), studio.request(model, feature).inputs
     settings = settings_of(model, feature, **{**SMALLEST, **changes})
@@ -61,7 +61,7 @@ class OnTinyWeights:
         return engine_of(runtime, self.model, self.feature)
 
     @pytest.fixture
-    def inputs(self, studio: Studio) -> Any:
+    def inputs(self, studio: Materials) -> Any:
         return studio.request(self.model, self.feature).inputs
 
     @pytest.fixture
@@ -81,7 +81,7 @@ class TestPicture(OnTinyWeights, ImageToVideoContract):
     ("model", "frames"), [(SMALL, 9), (SMALL, 17), (FIRST, 25), (SECOND, 17), (SECOND, 33)]
 )
 def test_the_length_is_what_was_asked_for(
-    runtime: Runtime, studio: Studio, model: str, frames: int
+    runtime: Runtime, studio: Materials, model: str, frames: int
 ) -> None:
     """Also where version 1.5 pads an odd number of latent frames: the padding is cut off again."""
     clip = make(runtime, studio, model, TEXT, num_frames=frames, num_inference_steps=1)
@@ -104,7 +104,7 @@ def test_lengths_that_the_pipeline_would_change_are_refused(
 
 
 def test_an_even_number_of_latent_frames_would_not_come_out_as_asked(
-    runtime: Runtime, studio: Studio
+    runtime: Runtime, studio: Materials
 ) -> None:
     """Six frames become eight in the pipeline; the engine says so and returns no other length."""
     with pytest.raises(GenerationError, match=r"\(8, 16, 16, 3\) instead of \(6, 16, 16, 3\)"):
@@ -119,7 +119,7 @@ def test_sides_that_pass_the_pipelines_check_and_break_it_are_refused(side: int)
         schema.validate({"prompt": "a", "height": side})
 
 
-def test_learned_positions_are_for_one_size(runtime: Runtime, studio: Studio) -> None:
+def test_learned_positions_are_for_one_size(runtime: Runtime, studio: Materials) -> None:
     """The schema offers 720x480 and nothing else, and the model really refuses all others."""
     schema = find_model(FIRST_PICTURE).schema(PICTURE)
     with pytest.raises(ValidationError) as caught:
@@ -129,10 +129,10 @@ def test_learned_positions_are_for_one_size(runtime: Runtime, studio: Studio) ->
         make(runtime, studio, FIRST_PICTURE, PICTURE, num_frames=9)
 
 
-def test_the_picture_is_not_stretched(runtime: Runtime, studio: Studio) -> None:
+def test_the_picture_is_not_stretched(runtime: Runtime, studio: Materials) -> None:
     """The pipeline would fit it to the size without its aspect, so it comes in that size."""
     card = find_model(SECOND_PICTURE)
-    recorder = Recorder(engine_of(runtime, SECOND_PICTURE, PICTURE)._pipeline)
+    recorder = CallRecorder(engine_of(runtime, SECOND_PICTURE, PICTURE)._pipeline)
     engine: Any = find_engine(card.engine)(recorder, card)
     inputs: Any = studio.request(SECOND_PICTURE, PICTURE).inputs
     settings = settings_of(SECOND_PICTURE, PICTURE, width=32, height=16, num_frames=17)
@@ -146,7 +146,7 @@ def test_the_picture_is_not_stretched(runtime: Runtime, studio: Studio) -> None:
     [(SMALL, "CogVideoXDDIMScheduler"), (FIRST, "CogVideoXDPMScheduler")],
 )
 def test_the_scheduler_is_the_one_that_the_authors_recommend(
-    runtime: Runtime, studio: Studio, model: str, scheduler: str
+    runtime: Runtime, studio: Materials, model: str, scheduler: str
 ) -> None:
     """DDIM for the small one and DPM for the large ones, from pure noise on."""
     make(runtime, studio, model, TEXT, num_frames=9)
@@ -155,7 +155,7 @@ def test_the_scheduler_is_the_one_that_the_authors_recommend(
     assert used.timesteps.tolist() == [999, 499]
 
 
-def test_dynamic_guidance_is_another_video(runtime: Runtime, studio: Studio) -> None:
+def test_dynamic_guidance_is_another_video(runtime: Runtime, studio: Materials) -> None:
     """The setting reaches the pipeline."""
     flat = make(runtime, studio, FIRST, TEXT, num_frames=9, use_dynamic_cfg=False)
     dynamic = make(runtime, studio, FIRST, TEXT, num_frames=9, use_dynamic_cfg=True)
@@ -163,7 +163,7 @@ def test_dynamic_guidance_is_another_video(runtime: Runtime, studio: Studio) -> 
 
 
 @pytest.mark.parametrize("model", [FIRST, SECOND_PICTURE])
-def test_all_components_have_one_type(options: LocalOptions, studio: Studio, model: str) -> None:
+def test_all_components_have_one_type(options: LocalOptions, studio: Materials, model: str) -> None:
     """In bf16, as on a GPU, it runs; with the VAE in fp32, as other families want it, it cannot."""
     card = find_model(model)
     (feature,) = card.features
@@ -179,7 +179,7 @@ def test_all_components_have_one_type(options: LocalOptions, studio: Studio, mod
             fp32=fp32,
             dtype=torch.bfloat16,
             device=torch.device("cpu"),
-            plan=Plan.RESIDENT,
+            plan=MemoryPlan.RESIDENT,
         )
         generate = getattr(kind(pipeline, card), feature.value)
         return generate(inputs, settings, ignore_progress, NeverCanceled())
@@ -189,7 +189,9 @@ def test_all_components_have_one_type(options: LocalOptions, studio: Studio, mod
         run(("vae",))
 
 
-def test_a_prompt_is_read_as_far_as_the_model_was_trained(runtime: Runtime, studio: Studio) -> None:
+def test_a_prompt_is_read_as_far_as_the_model_was_trained(
+    runtime: Runtime, studio: Materials
+) -> None:
     """The card's limit is the length of the text in the transformer's one sequence."""
     engine = engine_of(runtime, FIRST, TEXT)
     assert (

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.local.materials import Recorder, Studio, disc, settings_of
+from tests.local.materials import CallRecorder, Materials, disc, settings_of
 from tests.media import graphs
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.engines import find_engine
-from tiomagic_local.engines.wan_vace import GREY, on_white
+from tiomagic_local.engines.wan_vace import GREY, place_on_white
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_media.decode.frames import cover, load_image, load_video
 from tiomagic_media.pose.models import DETECTOR_FILE, FOLDER_VARIABLE, POSE_FILE
@@ -29,7 +29,7 @@ def call(runtime: Runtime, model: str, feature: Feature, inputs: Any, **changes:
     """Run a model and return the arguments that its pipeline got."""
     card, settings = find_model(model, feature), settings_of(model, feature, **changes)
     with runtime.use(card, settings, ignore_progress, NeverCanceled()) as loaded:
-        recorder = Recorder(loaded.engine._pipeline)
+        recorder = CallRecorder(loaded.engine._pipeline)
         engine: Any = find_engine(card.engine)(recorder, card)
         getattr(engine, feature.value)(inputs, settings, ignore_progress, NeverCanceled())
     (arguments,) = recorder.calls
@@ -41,13 +41,13 @@ def pixels(image: Any) -> Any:
 
 
 class TestVace:
-    def test_words_alone_bind_nothing(self, shared_runtime: Runtime, studio: Studio) -> None:
+    def test_words_alone_bind_nothing(self, shared_runtime: Runtime, studio: Materials) -> None:
         """Without a picture there is no video, mask or reference: the model makes everything."""
         inputs = studio.request(VACE).inputs
         given = call(shared_runtime, VACE, Feature.TEXT_TO_VIDEO, inputs)
         assert {"video", "mask", "reference_images", "conditioning_scale"}.isdisjoint(given)
 
-    def test_a_picture_is_the_first_frame(self, shared_runtime: Runtime, studio: Studio) -> None:
+    def test_a_picture_is_the_first_frame(self, shared_runtime: Runtime, studio: Materials) -> None:
         """The picture is kept (black) at frame 0; the rest is grey and to be made (white)."""
         inputs: Any = studio.request(VACE, Feature.IMAGE_TO_VIDEO).inputs
         given = call(shared_runtime, VACE, Feature.IMAGE_TO_VIDEO, inputs, conditioning_scale=0.5)
@@ -60,7 +60,7 @@ class TestVace:
         assert {m.mode for m in given["mask"]} == {"L"}
         assert given["conditioning_scale"] == 0.5
 
-    def test_two_pictures_are_the_ends(self, shared_runtime: Runtime, studio: Studio) -> None:
+    def test_two_pictures_are_the_ends(self, shared_runtime: Runtime, studio: Materials) -> None:
         """The first and the last frame are kept at their places and nothing else is."""
         inputs: Any = studio.request(VACE, Feature.INTERPOLATE).inputs
         given = call(shared_runtime, VACE, Feature.INTERPOLATE, inputs, num_frames=9)
@@ -72,7 +72,7 @@ class TestVace:
         assert kept == [True] + [False] * 7 + [True]
 
     def test_skeletons_are_followed_without_a_mask(
-        self, shared_runtime: Runtime, studio: Studio
+        self, shared_runtime: Runtime, studio: Materials
     ) -> None:
         """The skeletons are fitted to the length, and the character is the reference."""
         inputs: Any = studio.request(VACE, Feature.POSE_GUIDANCE).inputs
@@ -81,12 +81,12 @@ class TestVace:
         assert (np.stack([pixels(frame) for frame in given["video"]]) == expected).all()
         assert "mask" not in given
         (character,) = given["reference_images"]
-        assert (pixels(character) == pixels(on_white(load_image(inputs.image), 48, 32))).all()
+        assert (pixels(character) == pixels(place_on_white(load_image(inputs.image), 48, 32))).all()
 
     def test_a_video_of_somebody_becomes_skeletons(
         self,
         shared_runtime: Runtime,
-        studio: Studio,
+        studio: Materials,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
@@ -112,7 +112,7 @@ class TestVace:
         assert "mask" not in given
 
     def test_the_tensors_are_those_that_were_meant(
-        self, shared_runtime: Runtime, studio: Studio
+        self, shared_runtime: Runtime, studio: Materials
     ) -> None:
         """The pipeline works on the size and length that were meant, not on others of its own."""
         seen: dict[str, Any] = {}
@@ -143,7 +143,7 @@ class TestVace:
 
 class TestPicturePipelines:
     def test_the_picture_comes_in_the_size_of_the_video(
-        self, shared_runtime: Runtime, studio: Studio
+        self, shared_runtime: Runtime, studio: Materials
     ) -> None:
         """The pipeline would stretch a picture of another size, so it never gets one."""
         inputs: Any = studio.request(I2V, Feature.IMAGE_TO_VIDEO).inputs
@@ -152,7 +152,9 @@ class TestPicturePipelines:
         assert (pixels(given["image"]) == pixels(expected)).all()
         assert "last_image" not in given
 
-    def test_first_and_last_are_not_mixed_up(self, shared_runtime: Runtime, studio: Studio) -> None:
+    def test_first_and_last_are_not_mixed_up(
+        self, shared_runtime: Runtime, studio: Materials
+    ) -> None:
         """``image`` is the first frame and ``last_image`` the last one."""
         inputs: Any = studio.request(FLF2V, Feature.INTERPOLATE).inputs
         given = call(shared_runtime, FLF2V, Feature.INTERPOLATE, inputs)
@@ -165,7 +167,7 @@ class TestPicturePipelines:
 @pytest.mark.parametrize("size", [(200, 60), (60, 200), (96, 96)])
 @pytest.mark.parametrize("model", [VACE, I2V])
 def test_a_disc_stays_a_disc(
-    shared_runtime: Runtime, studio: Studio, size: tuple[int, int], model: str
+    shared_runtime: Runtime, studio: Materials, size: tuple[int, int], model: str
 ) -> None:
     """A picture of any aspect is scaled evenly: its disc is as wide as it is high."""
     picture = studio.keep(disc(size, "black"))
@@ -179,7 +181,7 @@ def test_a_disc_stays_a_disc(
 
 def test_a_character_is_whole_on_white() -> None:
     """The reference is not cropped: what is left over of the canvas is white."""
-    fitted = pixels(on_white(disc((40, 80), "red", ground="black"), 64, 32))
+    fitted = pixels(place_on_white(disc((40, 80), "red", ground="black"), 64, 32))
     columns = (fitted != 255).any(axis=(0, 2))
     assert columns.nonzero()[0].tolist() == list(range(24, 40))
     assert (fitted[:, :24] == 255).all()
@@ -190,4 +192,4 @@ def test_a_character_is_whole_on_white() -> None:
 def test_a_picture_of_the_right_size_is_not_touched() -> None:
     """A reference that fits already arrives pixel for pixel."""
     image = Image.fromarray(np.arange(32 * 16 * 3, dtype=np.uint8).reshape(16, 32, 3))
-    assert (pixels(on_white(image, 32, 16)) == pixels(image)).all()
+    assert (pixels(place_on_white(image, 32, 16)) == pixels(image)).all()

@@ -13,9 +13,9 @@ from training import cache, decoder, made, transformer
 from training.config import SMALL
 from training.world import render, scenes
 
-from tiomagic_local.weights.locate import PACKAGED
+from tiomagic_local.weights.locate import PACKAGED_WEIGHTS_DIR
 
-FOLDER = PACKAGED / "doodle"
+FOLDER = PACKAGED_WEIGHTS_DIR / "doodle"
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from training.world.scenes import draw_scene
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.catalogue.families import doodle
 from tiomagic_domain.features import Feature
-from tiomagic_local.weights.locate import PACKAGED
+from tiomagic_local.weights.locate import PACKAGED_WEIGHTS_DIR
 
-FOLDER = PACKAGED / "doodle"
+FOLDER = PACKAGED_WEIGHTS_DIR / "doodle"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,9 @@ def test_the_folder_has_no_pickles_and_at_most_25_megabytes():
 
 def test_the_wheel_of_the_package_has_at_most_30_megabytes():
     """A wheel is a zip of the package's files, so that it is no larger than they are."""
-    files = [path for path in PACKAGED.parent.rglob("*") if "__pycache__" not in path.parts]
+    files = [
+        path for path in PACKAGED_WEIGHTS_DIR.parent.rglob("*") if "__pycache__" not in path.parts
+    ]
     assert sum(path.stat().st_size for path in files if path.is_file()) <= 30_000_000
 
 

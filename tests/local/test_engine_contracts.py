@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.local.materials import Studio, engine_of, settings_of
+from tests.local.materials import Materials, engine_of, settings_of
 
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.features import Feature
@@ -30,7 +30,7 @@ class OnTinyWeights:
         return engine_of(shared_runtime, self.model, self.feature)
 
     @pytest.fixture
-    def inputs(self, studio: Studio) -> Any:
+    def inputs(self, studio: Materials) -> Any:
         return studio.request(self.model, self.feature).inputs
 
     @pytest.fixture

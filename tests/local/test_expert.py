@@ -14,19 +14,19 @@ from tiomagic_domain.catalogue import find_model, models
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.engines import find_engine
-from tiomagic_local.engines._shared.pipeline import cut_text, one_after_the_other
+from tiomagic_local.engines._shared.pipeline import chain_callbacks, cut_text
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.runtime.run import run_request
 
 if TYPE_CHECKING:
-    from tests.local.materials import Studio
+    from tests.local.materials import Materials
 
 T2V = "wan2.1-t2v-1.3b"
 LATENTS = (1, 16, 2, 4, 4)
 """Those of the smallest call: 5 frames of 32x32."""
 
 
-def make(runtime: Runtime, studio: Studio, prompt: str = "a fox", **objects: Any) -> Any:
+def make(runtime: Runtime, studio: Materials, prompt: str = "a fox", **objects: Any) -> Any:
     """Return the frames of the smallest call with some objects."""
     request = studio.request(T2V, prompt=prompt)
     settings = {**request.settings, **objects}
@@ -38,7 +38,7 @@ def make(runtime: Runtime, studio: Studio, prompt: str = "a fox", **objects: Any
 
 
 class TestObjects:
-    def test_latents_are_the_noise(self, shared_runtime: Runtime, studio: Studio) -> None:
+    def test_latents_are_the_noise(self, shared_runtime: Runtime, studio: Materials) -> None:
         """The noise that is given takes the place of the one that the seed draws."""
         seeded = make(shared_runtime, studio)
         drawn = torch.randn(LATENTS, generator=torch.Generator().manual_seed(7))
@@ -47,7 +47,7 @@ class TestObjects:
         assert (make(shared_runtime, studio, latents=other) != seeded).any()
 
     def test_embeddings_take_the_place_of_words(
-        self, shared_runtime: Runtime, studio: Studio
+        self, shared_runtime: Runtime, studio: Materials
     ) -> None:
         """What an encoder made of a prompt gives what the prompt gives; the words do not count."""
         expected = make(shared_runtime, studio, "a fox")
@@ -62,7 +62,9 @@ class TestObjects:
         given = {"prompt_embeds": words, "negative_prompt_embeds": negative}
         assert (make(shared_runtime, studio, "something else", **given) == expected).all()
 
-    def test_a_callback_is_called_after_ours(self, shared_runtime: Runtime, studio: Studio) -> None:
+    def test_a_callback_is_called_after_ours(
+        self, shared_runtime: Runtime, studio: Materials
+    ) -> None:
         """It sees each step, may change the latents, and a None of it changes nothing."""
         expected = make(shared_runtime, studio)
         seen: list[int] = []
@@ -86,7 +88,7 @@ class TestObjects:
             raise KeyboardInterrupt
 
         theirs: list[Any] = []
-        chained = one_after_the_other(stop, lambda *call: theirs.append(call))
+        chained = chain_callbacks(stop, lambda *call: theirs.append(call))
         with pytest.raises(KeyboardInterrupt):
             chained(None, 0, None, {})
         assert not theirs
@@ -107,7 +109,7 @@ class TestLongPrompts:
     PROMPT = "a fox runs " * 100 + "over the hills"
 
     def test_the_unread_part_is_told_before_and_after(
-        self, shared_runtime: Runtime, studio: Studio, tmp_path: Path
+        self, shared_runtime: Runtime, studio: Materials, tmp_path: Path
     ) -> None:
         """Before the time is spent and with the result: how much is read, and what is not."""
         told: list[str] = []
@@ -128,7 +130,7 @@ class TestLongPrompts:
         assert report.message == f"completed; {note}"
 
     def test_a_short_one_is_not_spoken_of(
-        self, shared_runtime: Runtime, studio: Studio, tmp_path: Path
+        self, shared_runtime: Runtime, studio: Materials, tmp_path: Path
     ) -> None:
         """Nothing is said of a prompt that is read to its end."""
         told: list[str] = []

@@ -18,7 +18,7 @@ from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.checkpoint.variants import superfluous
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights.locate import Weights, find_weights
 
 __all__ = ["hub_server"]
@@ -47,7 +47,7 @@ def load(found: Weights) -> Any:
         fp32=("vae",),
         dtype=torch.float32,
         device=torch.device("cpu"),
-        plan=Plan.RESIDENT,
+        plan=MemoryPlan.RESIDENT,
     )
 
 
@@ -168,7 +168,7 @@ class TestRepositories:
         shutil.copy(twice.with_name("diffusion_pytorch_model.safetensors"), twice)
         hub_server.publish("some/tuned", folder)
         find(Path("some/tuned"))
-        got = hub_server.got("some/tuned")
+        got = hub_server.downloaded_files("some/tuned")
         assert "transformer/diffusion_pytorch_model.safetensors" in got
         assert not any(".fp16" in name for name in got)
 
@@ -181,7 +181,7 @@ class TestRepositories:
         hub_server.publish("some/other", {"model_index.json": index, "a/b.safetensors": b"28 GiB"})
         with pytest.raises(ConfigurationError, match="'FluxPipeline'"):
             find(Path("some/other"))
-        assert hub_server.got("some/other") == {"model_index.json"}
+        assert hub_server.downloaded_files("some/other") == {"model_index.json"}
 
     def test_neither_here_nor_there(
         self, hub_server: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch

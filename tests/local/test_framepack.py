@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.local.materials import Recorder, Studio, engine_of, settings_of
+from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
 from tests.tiny import save
 
 from tiomagic_domain.catalogue import find_model
@@ -47,7 +47,7 @@ class OnTinyFramePack:
         return engine_of(runtime, MODEL, self.feature)
 
     @pytest.fixture
-    def inputs(self, studio: Studio) -> Any:
+    def inputs(self, studio: Materials) -> Any:
         return studio.request(MODEL, self.feature).inputs
 
     @pytest.fixture
@@ -78,7 +78,7 @@ def engine(runtime: Runtime) -> Any:
 
 
 @pytest.fixture
-def inputs(studio: Studio) -> Any:
+def inputs(studio: Materials) -> Any:
     """A first and a last frame."""
     return studio.request(MODEL, Feature.INTERPOLATE).inputs
 
@@ -102,7 +102,7 @@ def test_lengths_between_the_sections_are_refused(given: int, nearest: int) -> N
 
 
 def test_the_last_frame_decides_how_the_video_ends(
-    engine: Any, inputs: Any, studio: Studio
+    engine: Any, inputs: Any, studio: Materials
 ) -> None:
     """Another last frame changes the end of the video, also when it has several sections."""
     other = studio.request(
@@ -117,7 +117,7 @@ def test_the_last_frame_decides_how_the_video_ends(
 
 def test_first_and_last_are_not_mixed_up(engine: Any, inputs: Any) -> None:
     """``image`` is the first frame and ``last_image`` the last, in the size of the video."""
-    recorder = Recorder(engine._pipeline)
+    recorder = CallRecorder(engine._pipeline)
     interpolate(FramePack(recorder, CARD), inputs, num_frames=37, width=48)
     (given,) = recorder.calls
     for name, media in (("image", inputs.first_frame), ("last_image", inputs.last_frame)):

@@ -12,7 +12,7 @@ import pytest
 from tests.catalogue.extremes import smallest
 from tests.catalogue.stage import request_for
 from tests.local.hub_server import Hub, hub_server
-from tests.local.materials import Studio
+from tests.local.materials import Materials
 from tests.tiny.wan import build_t2v
 
 from tiomagic_domain.catalogue import find_model
@@ -23,13 +23,13 @@ from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.runtime.run import run_request
 from tiomagic_local.weights import hub
 from tiomagic_local.weights.locate import Weights, find_weights
 from tiomagic_local.weights.lora_files import find_loras
-from tiomagic_media.fetch.hub_telemetry import without_telemetry
+from tiomagic_media.fetch.hub_telemetry import disable_hub_telemetry
 
 __all__ = ["hub_server"]
 
@@ -97,7 +97,7 @@ class TestCommits:
         settings = smallest(CARD.schema(feature))
 
         def run(arguments: dict[str, Any], folder: str) -> Report:
-            request = request_for(CARD, feature, arguments, Studio(tmp_path))
+            request = request_for(CARD, feature, arguments, Materials(tmp_path))
             target = tmp_path / f"{folder}.mp4"
             return run_request(request, runtime=Runtime(LocalOptions(device="cpu")), target=target)
 
@@ -119,7 +119,7 @@ class TestTrouble:
         hub_server.publish("a/b", {"model_index.json": b"{}", "x.safetensors": b"1"})
         given: dict[str, Any] = {"token": None, "progress": ignore_progress}
         hub_server.trouble = [status]
-        folder = hub.download("a/b", None, model="m", **given)
+        folder = hub.download_repository("a/b", None, model="m", **given)
         assert (folder / "model_index.json").read_bytes() == b"{}"
         hub_server.trouble = [status]
         path, _commit = hub.download_file("a/b", None, "x.safetensors", **given)
@@ -129,22 +129,22 @@ class TestTrouble:
         """So is what a repository has."""
         hub_server.publish("a/b", {"x.safetensors": b"1"})
         hub_server.trouble = [503]
-        assert hub.files_of("a/b", None, token=None) == ["x.safetensors"]
+        assert hub.list_repository_files("a/b", None, token=None) == ["x.safetensors"]
 
     def test_what_does_not_pass_is_an_error_in_the_end(self, hub_server: Hub) -> None:
         """The attempts are counted, and the error can be retried by whoever wants to."""
         hub_server.trouble = [500] * 1000
         with pytest.raises(APIError) as caught:
-            hub.download("a/b", None, model="m", token=None, progress=ignore_progress)
+            hub.download_repository("a/b", None, model="m", token=None, progress=ignore_progress)
         assert caught.value.retryable
-        assert len(hub_server.asked) == hub.ATTEMPTS
+        assert len(hub_server.asked) == hub.MAX_ATTEMPTS
 
     @pytest.mark.parametrize("status", [401, 403, 404])
     def test_a_refusal_is_not_asked_again(self, hub_server: Hub, status: int) -> None:
         """No attempt opens what is closed."""
         hub_server.trouble = [status] * 1000
         with pytest.raises(TioMagicError):
-            hub.download("a/b", None, model="m", token=None, progress=ignore_progress)
+            hub.download_repository("a/b", None, model="m", token=None, progress=ignore_progress)
         assert len(hub_server.asked) == 1
 
 
@@ -164,8 +164,8 @@ class TestTelemetry:
         from huggingface_hub import constants
 
         hub_server.publish("a/b", tiny)
-        hub.download("a/b", None, model="m", token=None, progress=ignore_progress)
-        hub.files_of("a/b", None, token=None)
+        hub.download_repository("a/b", None, model="m", token=None, progress=ignore_progress)
+        hub.list_repository_files("a/b", None, token=None)
         hub.download_file("a/b", None, "model_index.json", token=None, progress=ignore_progress)
         assert all("/a/b/" in request for request in hub_server.asked)
         assert not any("torch/" in agent or "agent/" in agent for agent in hub_server.agents)
@@ -177,7 +177,7 @@ class TestTelemetry:
 
         first, second = ExitStack(), ExitStack()
         for stack in (first, second):
-            stack.enter_context(without_telemetry())
+            stack.enter_context(disable_hub_telemetry())
         first.close()
         assert constants.HF_HUB_DISABLE_TELEMETRY is True
         second.close()
@@ -189,7 +189,7 @@ class TestTelemetry:
         from huggingface_hub import constants
 
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", given)
-        with pytest.raises(OSError, match="broken"), without_telemetry():
+        with pytest.raises(OSError, match="broken"), disable_hub_telemetry():
             raise OSError("broken")
         assert constants.HF_HUB_DISABLE_TELEMETRY is given
 
@@ -211,7 +211,7 @@ class TestLoras:
             progress=ignore_progress,
         )
         assert (path.parent / "adapter_config.json").read_bytes() == b'{"lora_alpha": 6}'
-        assert hub_server.got("some/lora") == {
+        assert hub_server.downloaded_files("some/lora") == {
             "style/adapter_model.safetensors",
             "style/adapter_config.json",
         }
@@ -230,7 +230,7 @@ class TestOneFile:
         file = tmp_path / "mine.safetensors"
         save_file(tensors, file)
         found = find(LocalOptions(model_path=file))
-        fetched = hub_server.got("some/model")
+        fetched = hub_server.downloaded_files("some/model")
         assert WEIGHTS not in fetched
         assert {"transformer/config.json", "vae/config.json"} <= fetched
         assert any(name.startswith("vae/") and name.endswith(".safetensors") for name in fetched)
@@ -240,13 +240,13 @@ class TestOneFile:
             fp32=(),
             dtype=torch.float32,
             device=torch.device("cpu"),
-            plan=Plan.RESIDENT,
+            plan=MemoryPlan.RESIDENT,
         )
         key = "blocks.0.attn1.to_q.weight"
         assert torch.equal(pipeline.transformer.state_dict()[key], tensors[key])
         # Without the file the weights are fetched after all.
         find()
-        assert WEIGHTS in hub_server.got("some/model")
+        assert WEIGHTS in hub_server.downloaded_files("some/model")
 
     def test_a_model_that_one_file_does_not_hold_fetches_nothing(
         self, hub_server: Hub, tmp_path: Path
@@ -260,4 +260,4 @@ class TestOneFile:
         file.touch()
         with pytest.raises(ConfigurationError, match="has two of them"):
             find(LocalOptions(model_path=file))
-        assert hub_server.got("some/model") == {"model_index.json"}
+        assert hub_server.downloaded_files("some/model") == {"model_index.json"}

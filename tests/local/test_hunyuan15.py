@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.local.materials import Recorder, Studio, engine_of, settings_of
+from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
 from tests.tiny import save
 
 from tiomagic_domain.catalogue import find_model
@@ -43,7 +43,7 @@ class OnTinyWeights:
         return engine_of(runtime, self.model, self.feature)
 
     @pytest.fixture
-    def inputs(self, studio: Studio) -> Any:
+    def inputs(self, studio: Materials) -> Any:
         return studio.request(self.model, self.feature).inputs
 
     @pytest.fixture
@@ -59,7 +59,9 @@ class TestPicture(OnTinyWeights, ImageToVideoContract):
     model, feature = IMAGE, Feature.IMAGE_TO_VIDEO
 
 
-def words(runtime: Runtime, studio: Studio, *, told: Any = ignore_progress, **changes: Any) -> Any:
+def words(
+    runtime: Runtime, studio: Materials, *, told: Any = ignore_progress, **changes: Any
+) -> Any:
     """Return the pixels of a video from words."""
     inputs: Any = studio.request(TEXT).inputs
     settings = settings_of(TEXT, Feature.TEXT_TO_VIDEO, **changes)
@@ -67,7 +69,7 @@ def words(runtime: Runtime, studio: Studio, *, told: Any = ignore_progress, **ch
     return engine.text_to_video(inputs, settings, told, NeverCanceled())
 
 
-def test_guidance_is_set_in_the_pipeline(runtime: Runtime, studio: Studio) -> None:
+def test_guidance_is_set_in_the_pipeline(runtime: Runtime, studio: Materials) -> None:
     """Guidance and the negative prompt act, and at 1 the negative prompt costs nothing."""
     plain, strong, away = (
         bytes_of(words(runtime, studio, **given)).tobytes()
@@ -88,7 +90,7 @@ def test_guidance_is_set_in_the_pipeline(runtime: Runtime, studio: Studio) -> No
     assert len(calls) == 2
 
 
-def test_the_shift_reaches_the_scheduler(runtime: Runtime, studio: Studio) -> None:
+def test_the_shift_reaches_the_scheduler(runtime: Runtime, studio: Materials) -> None:
     """``flow_shift`` is what the family calls ``shift``, and it changes the video."""
     one = bytes_of(words(runtime, studio, guidance_scale=1.0, flow_shift=5.0)).tobytes()
     other = bytes_of(words(runtime, studio, guidance_scale=1.0, flow_shift=9.0)).tobytes()
@@ -97,7 +99,7 @@ def test_the_shift_reaches_the_scheduler(runtime: Runtime, studio: Studio) -> No
     assert pipeline.scheduler.config.shift == 9.0
 
 
-def test_steps_are_told_without_a_callback(runtime: Runtime, studio: Studio) -> None:
+def test_steps_are_told_without_a_callback(runtime: Runtime, studio: Materials) -> None:
     """Its scheduler tells the steps, one each however often the model is asked in it."""
     told: list[Progress] = []
     words(runtime, studio, told=told.append, guidance_scale=6.0, num_inference_steps=3)
@@ -110,11 +112,11 @@ def test_steps_are_told_without_a_callback(runtime: Runtime, studio: Studio) -> 
 
 @pytest.mark.parametrize("size", [(48, 32), (32, 48), (64, 32)])
 def test_the_size_is_that_of_the_settings(
-    runtime: Runtime, studio: Studio, size: tuple[int, int]
+    runtime: Runtime, studio: Materials, size: tuple[int, int]
 ) -> None:
     """The pipeline would take a size of its own from the picture's shape; it takes ours."""
     engine = engine_of(runtime, IMAGE, Feature.IMAGE_TO_VIDEO)
-    recorder = Recorder(engine._pipeline)
+    recorder = CallRecorder(engine._pipeline)
     inputs: Any = studio.request(IMAGE, Feature.IMAGE_TO_VIDEO).inputs
     wide, tall = size
     settings = settings_of(

@@ -4,12 +4,12 @@ import gc
 
 import pytest
 
-from tiomagic_local.torch_env.imports import uncollected
+from tiomagic_local.torch_env.imports import pause_garbage_collection
 
 
 def broken() -> None:
     """Import what is not there."""
-    with uncollected():
+    with pause_garbage_collection():
         assert not gc.isenabled()
         raise ImportError
 

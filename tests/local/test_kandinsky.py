@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.local.materials import Studio, engine_of, settings_of
+from tests.local.materials import Materials, engine_of, settings_of
 from tests.tiny import save
 
 from tiomagic_domain.catalogue import find_model
@@ -32,7 +32,7 @@ class TestWords(TextToVideoContract):
         return engine_of(runtime, MODEL, FEATURE)
 
     @pytest.fixture
-    def inputs(self, studio: Studio) -> Any:
+    def inputs(self, studio: Materials) -> Any:
         return studio.request(MODEL).inputs
 
     @pytest.fixture
@@ -41,7 +41,7 @@ class TestWords(TextToVideoContract):
 
 
 @pytest.fixture
-def make(runtime: Runtime, studio: Studio) -> Any:
+def make(runtime: Runtime, studio: Materials) -> Any:
     """Makes a video from words and returns its pixels."""
 
     def make(prompt: str = "a fox", **changes: Any) -> bytes:

@@ -16,8 +16,8 @@ from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import Plan
-from tiomagic_local.torch_env.quiet import quiet
+from tiomagic_local.runtime.memory_plan import MemoryPlan
+from tiomagic_local.torch_env.quiet import silence_libraries
 from tiomagic_local.weights.locate import find_weights
 
 NAME = "wan2.1-t2v-1.3b"
@@ -29,13 +29,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     whole = tmp_path_factory.mktemp("whole")
     TINY[NAME](whole)
     weights = tmp_path_factory.mktemp("weights")
-    with quiet():
+    with silence_libraries():
         WanPipeline.from_pretrained(whole).save_pretrained(weights / NAME, max_shard_size="20KB")
     assert len(list((weights / NAME / "transformer").glob("*.safetensors"))) > 2
     return weights
 
 
-def load(folder: Path, plan: Plan = Plan.RESIDENT) -> Any:
+def load(folder: Path, plan: MemoryPlan = MemoryPlan.RESIDENT) -> Any:
     """Load it as the runtime does."""
     options = LocalOptions(weights_dir=folder)
     found = find_weights(
@@ -61,7 +61,7 @@ def test_files_are_read_side_by_side_and_nothing_changes(folder, monkeypatch):
     pipeline = load(folder)
     assert max(taken) > 2
     assert modeling_utils.HF_ENABLE_PARALLEL_LOADING is False
-    with quiet():
+    with silence_libraries():
         plain = WanPipeline.from_pretrained(folder / NAME)
     for name in ("transformer", "vae", "text_encoder"):
         theirs = getattr(plain, name).state_dict()
@@ -73,14 +73,14 @@ def test_files_are_read_side_by_side_and_nothing_changes(folder, monkeypatch):
 def test_only_weights_that_stay_go_straight_to_the_device(folder):
     """What waits elsewhere must not lie on the device beforehand."""
     assert load(folder).hf_device_map == "cpu"
-    assert load(folder, Plan.GROUP_OFFLOAD).hf_device_map is None
+    assert load(folder, MemoryPlan.GROUP_OFFLOAD).hf_device_map is None
 
 
 def test_a_damaged_file_leaves_the_switch_as_it_was(folder, tmp_path, monkeypatch):
     """An error on the way out of one of the readers too."""
     monkeypatch.setattr(modeling_utils, "HF_ENABLE_PARALLEL_LOADING", False)
     damaged = tmp_path / NAME
-    with quiet():
+    with silence_libraries():
         WanPipeline.from_pretrained(folder / NAME).save_pretrained(damaged, max_shard_size="20KB")
     last = max((damaged / "transformer").glob("*.safetensors"))
     last.write_bytes(last.read_bytes()[:100])

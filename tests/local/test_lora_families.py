@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.local.materials import Studio, engine_of
+from tests.local.materials import Materials, engine_of
 from tests.tiny import save
 
 from tiomagic_domain.features import Feature
@@ -66,7 +66,7 @@ def lora(folder: Path, part: Any, layer: str) -> Path:
 
 @pytest.mark.parametrize("name", CASES)
 def test_it_reaches_its_transformer_and_leaves_no_trace(
-    runtime: Runtime, studio: Studio, tmp_path: Path, name: str
+    runtime: Runtime, studio: Materials, tmp_path: Path, name: str
 ) -> None:
     """One layer is changed, the video is another, and the next run is bit for bit as before."""
     model, feature, layer, component = CASES[name]

@@ -26,10 +26,10 @@ from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.runtime.run import run_request
 from tiomagic_local.weights import hub
 from tiomagic_local.weights.lora_files import check_loras, find_loras
-from tiomagic_media.encode.mp4 import read_recipe
+from tiomagic_media.encode.mp4 import read_embedded_recipe
 
 if TYPE_CHECKING:
-    from tests.local.materials import Studio
+    from tests.local.materials import Materials
 
 T2V, VACE = "wan2.1-t2v-1.3b", "wan2.1-vace-1.3b"
 RANK = 2
@@ -67,10 +67,10 @@ def file(tmp_path: Path) -> Path:
     return save(tmp_path / "private" / "style.safetensors", "transformer.")
 
 
-class Maker:
+class RequestRunner:
     """Runs requests on a runtime and keeps their frames."""
 
-    def __init__(self, runtime: Runtime, studio: Studio, folder: Path) -> None:
+    def __init__(self, runtime: Runtime, studio: Materials, folder: Path) -> None:
         self.runtime, self._studio, self._folder = runtime, studio, folder
         self._count = 0
 
@@ -95,9 +95,9 @@ class Maker:
 
 
 @pytest.fixture
-def maker(shared_runtime: Runtime, studio: Studio, tmp_path: Path) -> Maker:
+def maker(shared_runtime: Runtime, studio: Materials, tmp_path: Path) -> RequestRunner:
     """Makes videos."""
-    return Maker(shared_runtime, studio, tmp_path)
+    return RequestRunner(shared_runtime, studio, tmp_path)
 
 
 def entry(path: Path | str, **rest: Any) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def entry(path: Path | str, **rest: Any) -> dict[str, Any]:
     return {"source": str(path), "scale": 1.0, "component": "transformer", **rest}
 
 
-def modules(maker: Maker, model: str = T2V) -> list[str]:
+def modules(maker: RequestRunner, model: str = T2V) -> list[str]:
     """Return the classes of the transformer's parts."""
     from tests.local.materials import engine_of
 
@@ -114,7 +114,9 @@ def modules(maker: Maker, model: str = T2V) -> list[str]:
 
 
 class TestOneVideo:
-    def test_it_changes_the_video_and_leaves_no_trace(self, maker: Maker, file: Path) -> None:
+    def test_it_changes_the_video_and_leaves_no_trace(
+        self, maker: RequestRunner, file: Path
+    ) -> None:
         """With it the frames differ, the more the larger its scale; the next run is as before."""
         before, parts = maker.frames(), modules(maker)
         with_it = maker.frames(loras=[entry(file)])
@@ -129,7 +131,7 @@ class TestOneVideo:
 
         assert 0 < distance(weak) < distance(with_it)
 
-    def test_several_add_up(self, maker: Maker, file: Path, tmp_path: Path) -> None:
+    def test_several_add_up(self, maker: RequestRunner, file: Path, tmp_path: Path) -> None:
         """Two halves of the same are one whole."""
         copy = tmp_path / "copy.safetensors"
         copy.write_bytes(file.read_bytes())
@@ -149,14 +151,21 @@ class TestOneVideo:
         ],
     )
     def test_all_ways_to_name_tensors_mean_the_same(
-        self, maker: Maker, file: Path, tmp_path: Path, prefix: str, name: str, a: str, b: str
+        self,
+        maker: RequestRunner,
+        file: Path,
+        tmp_path: Path,
+        prefix: str,
+        name: str,
+        a: str,
+        b: str,
     ) -> None:
         """Files of diffusers, of the authors' code, and of bare networks change the same layer."""
         other = save(tmp_path / "other.safetensors", prefix, name=name, a=a, b=b)
         expected = maker.frames(loras=[entry(file)])
         assert (maker.frames(loras=[entry(other)]) == expected).all()
 
-    def test_the_record_names_it_without_its_folder(self, maker: Maker, file: Path) -> None:
+    def test_the_record_names_it_without_its_folder(self, maker: RequestRunner, file: Path) -> None:
         """Job and recipe have name, scale, digest and layers; the recipe has no path."""
         report = maker.report(loras=[entry(file, scale=0.5)])
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -164,7 +173,7 @@ class TestOneVideo:
         assert report.facts["loras"] == [{**named, "layers": 1}]
         video = report.video
         assert isinstance(video, VideoFile)
-        recipe = read_recipe(video.path)
+        recipe = read_embedded_recipe(video.path)
         assert recipe["optional_args"]["loras"] == [named]
         assert str(file.parent) not in json.dumps(recipe)
 
@@ -235,7 +244,7 @@ class TestRefused:
         ],
     )
     def test_another_architecture(
-        self, maker: Maker, tmp_path: Path, file: Path, build: Any, said: str
+        self, maker: RequestRunner, tmp_path: Path, file: Path, build: Any, said: str
     ) -> None:
         """A LoRA of other sizes or other layers is an error that names it; nothing stays of it."""
         before, parts = maker.frames(), modules(maker)
@@ -245,7 +254,7 @@ class TestRefused:
         assert modules(maker) == parts
         assert (maker.frames() == before).all()
 
-    def test_a_second_expert_that_is_not_there(self, maker: Maker, file: Path) -> None:
+    def test_a_second_expert_that_is_not_there(self, maker: RequestRunner, file: Path) -> None:
         """A model with one transformer has no second one to change."""
         with pytest.raises(ValidationError, match="no component 'transformer_2'"):
             maker.frames(loras=[entry(file, component="transformer_2")])
@@ -278,7 +287,9 @@ class TestHub:
     ) -> None:
         """The file needs no name, and the commit is recorded."""
         path = save(tmp_path / "abc123" / "one.safetensors", "transformer.")
-        monkeypatch.setattr(hub, "files_of", lambda *_given, **_rest: ["README.md", path.name])
+        monkeypatch.setattr(
+            hub, "list_repository_files", lambda *_given, **_rest: ["README.md", path.name]
+        )
 
         def download_file(_source: str, _revision: object, name: str, **_rest: Any) -> Any:
             return tmp_path / "abc123" / name, "abc123"
@@ -291,7 +302,7 @@ class TestHub:
     def test_a_repository_with_several_files(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Which one is meant has to be said; the error lists them."""
         files = ["a.safetensors", "b.safetensors", "c.bin"]
-        monkeypatch.setattr(hub, "files_of", lambda *_given, **_rest: files)
+        monkeypatch.setattr(hub, "list_repository_files", lambda *_given, **_rest: files)
         with pytest.raises(
             ValidationError, match=r"weight_name .*a\.safetensors, b\.safetensors \("
         ):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.local.materials import Recorder, Studio, engine_of, settings_of
+from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
 from tests.tiny import save
 
 from tiomagic_domain.catalogue import find_model
@@ -22,7 +22,7 @@ from tiomagic_domain.testing.contracts.features import (
 from tiomagic_local.engines import find_engine
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.weights.locate import find_weights
 from tiomagic_media.decode.frames import cover, load_image
@@ -56,7 +56,7 @@ class OnTinyWeights:
         return engine_of(runtime, self.model, self.feature)
 
     @pytest.fixture
-    def inputs(self, studio: Studio) -> Any:
+    def inputs(self, studio: Materials) -> Any:
         return studio.request(self.model, self.feature).inputs
 
     @pytest.fixture
@@ -81,7 +81,7 @@ def make(
 ) -> tuple[Any, dict[str, Any], Any]:
     """Return a clip of the smallest size, what the pipeline was called with, and its scheduler."""
     card, engine = find_model(model), engine_of(runtime, model, feature)
-    recorder = Recorder(engine._pipeline)
+    recorder = CallRecorder(engine._pipeline)
     settings = settings_of(model, feature, **{**SMALLEST, **changes})
     recorded: Any = find_engine(card.engine)(recorder, card)
     generate = getattr(recorded, feature.value)
@@ -101,14 +101,14 @@ def test_lengths_that_the_pipeline_would_cut_are_refused(
     assert (problem.field, problem.nearest) == ("num_frames", nearest)
 
 
-def test_a_length_that_was_cut_is_no_success(runtime: Runtime, studio: Studio) -> None:
+def test_a_length_that_was_cut_is_no_success(runtime: Runtime, studio: Materials) -> None:
     """What the pipeline does with 16 frames: an error here, and no shorter video."""
     inputs = studio.request(FIRST).inputs
     with pytest.raises(GenerationError, match=r"\(9, 32, 32, 3\) instead of \(16, 32, 32, 3\)"):
         make(runtime, FIRST, TEXT, inputs, num_frames=16)
 
 
-def test_a_single_step_is_refused(runtime: Runtime, studio: Studio) -> None:
+def test_a_single_step_is_refused(runtime: Runtime, studio: Materials) -> None:
     """A schedule that ends at a set level of noise has no single step: it would be no number."""
     with pytest.raises(ValidationError, match="between 2 and 100"):
         find_model(FIRST).schema(TEXT).validate({"prompt": "a", "num_inference_steps": 1})
@@ -118,7 +118,7 @@ def test_a_single_step_is_refused(runtime: Runtime, studio: Studio) -> None:
 
 @pytest.mark.parametrize("model", [FIRST, DISTILLED])
 def test_the_model_knows_how_fast_its_frames_play(
-    runtime: Runtime, studio: Studio, model: str
+    runtime: Runtime, studio: Materials, model: str
 ) -> None:
     """The rate of the file is the rate in the positions: another rate is another motion."""
     inputs = studio.request(model).inputs
@@ -129,7 +129,9 @@ def test_the_model_knows_how_fast_its_frames_play(
     assert slow.frames.tobytes() != fast.frames.tobytes()
 
 
-def test_a_prompt_is_read_as_far_as_the_model_was_trained(runtime: Runtime, studio: Studio) -> None:
+def test_a_prompt_is_read_as_far_as_the_model_was_trained(
+    runtime: Runtime, studio: Materials
+) -> None:
     """The pipeline's own default would cut it at half of that."""
     inputs = studio.request(FIRST, prompt="a fox " * 40).inputs
     clip, given, _ = make(runtime, FIRST, TEXT, inputs)
@@ -137,7 +139,7 @@ def test_a_prompt_is_read_as_far_as_the_model_was_trained(runtime: Runtime, stud
     assert clip.facts["prompt_tokens"] == clip.facts["prompt_tokens_read"] > 128
 
 
-def test_both_pictures_are_conditions(runtime: Runtime, studio: Studio) -> None:
+def test_both_pictures_are_conditions(runtime: Runtime, studio: Materials) -> None:
     """The first at frame 0, the last at the last frame, in the size of the video."""
     inputs: Any = studio.request(DISTILLED, BETWEEN).inputs
     _, given, _ = make(runtime, DISTILLED, BETWEEN, inputs, num_frames=17, width=64)
@@ -149,7 +151,7 @@ def test_both_pictures_are_conditions(runtime: Runtime, studio: Studio) -> None:
     assert "image" not in given
 
 
-def test_the_last_frame_decides_how_the_video_ends(runtime: Runtime, studio: Studio) -> None:
+def test_the_last_frame_decides_how_the_video_ends(runtime: Runtime, studio: Materials) -> None:
     """Another last frame changes the last frame of the video."""
     pictures = {"first_frame": studio.picture(), "last_frame": studio.picture(colour="blue")}
     other = {**pictures, "last_frame": studio.picture(colour="lime")}
@@ -163,7 +165,7 @@ def test_the_last_frame_decides_how_the_video_ends(runtime: Runtime, studio: Stu
 # Only the pipeline's own call gives the scheduler a tensor; the engine gives it numbers.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_of_two_pictures_in_a_list_the_pipeline_loses_the_second(
-    runtime: Runtime, studio: Studio
+    runtime: Runtime, studio: Materials
 ) -> None:
     """Why the engine gives conditions; when this fails, the pipeline has been mended."""
     pipeline = engine_of(runtime, DISTILLED, BETWEEN)._pipeline
@@ -195,7 +197,7 @@ def test_of_two_pictures_in_a_list_the_pipeline_loses_the_second(
     ],
 )
 def test_the_distilled_steps_are_taken_as_they_are(
-    runtime: Runtime, studio: Studio, steps: int, timesteps: list[float]
+    runtime: Runtime, studio: Materials, steps: int, timesteps: list[float]
 ) -> None:
     """Whatever shift the repository's scheduler has, time and noise go together and end at 0."""
     inputs = studio.request(DISTILLED).inputs
@@ -213,7 +215,7 @@ def test_a_distilled_model_has_no_settings_without_effect() -> None:
     assert "image_cond_noise_scale" not in find_model(DISTILLED).schema(TEXT)
 
 
-def test_the_pictures_have_the_authors_noise(runtime: Runtime, studio: Studio) -> None:
+def test_the_pictures_have_the_authors_noise(runtime: Runtime, studio: Materials) -> None:
     """0.15, as ltx_video/inference.py of the authors; 0 leaves them still."""
     inputs = studio.request(DISTILLED, PICTURE).inputs
     moved, given, _ = make(runtime, DISTILLED, PICTURE, inputs)
@@ -223,19 +225,23 @@ def test_the_pictures_have_the_authors_noise(runtime: Runtime, studio: Studio) -
 
 
 @pytest.mark.parametrize("model", [FIRST, DISTILLED])
-def test_all_components_have_one_type(options: LocalOptions, studio: Studio, model: str) -> None:
+def test_all_components_have_one_type(options: LocalOptions, studio: Materials, model: str) -> None:
     """In bf16, as on a GPU, it runs."""
     clip = _run_in_bf16(options, studio, model, find_engine(find_model(model).engine).fp32)
     assert clip.frames.shape == (9, 32, 32, 3)
 
 
-def test_a_vae_of_another_type_breaks_the_pipeline(options: LocalOptions, studio: Studio) -> None:
+def test_a_vae_of_another_type_breaks_the_pipeline(
+    options: LocalOptions, studio: Materials
+) -> None:
     """As other families want it; this one gives it latents of the text encoder's type."""
     with pytest.raises(GenerationError, match="type"):
         _run_in_bf16(options, studio, DISTILLED, ("vae",))
 
 
-def _run_in_bf16(options: LocalOptions, studio: Studio, model: str, fp32: tuple[str, ...]) -> Any:
+def _run_in_bf16(
+    options: LocalOptions, studio: Materials, model: str, fp32: tuple[str, ...]
+) -> Any:
     card = find_model(model)
     kind: Any = find_engine(card.engine)
     weights = find_weights(card, options, pipeline=kind.pipeline, progress=ignore_progress)
@@ -245,7 +251,7 @@ def _run_in_bf16(options: LocalOptions, studio: Studio, model: str, fp32: tuple[
         fp32=fp32,
         dtype=torch.bfloat16,
         device=torch.device("cpu"),
-        plan=Plan.RESIDENT,
+        plan=MemoryPlan.RESIDENT,
     )
     inputs = studio.request(model, PICTURE).inputs
     settings = settings_of(model, PICTURE, **SMALLEST)

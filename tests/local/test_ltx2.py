@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.pipelines.ltx2.pipeline_ltx2_condition import calculate_shift
-from tests.local.materials import Recorder, Studio, engine_of, settings_of
+from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
 from tests.tiny import save
 
 from tiomagic_domain.catalogue import find_model
@@ -22,10 +22,10 @@ from tiomagic_domain.testing.contracts.features import (
     InterpolateContract,
     TextToVideoContract,
 )
-from tiomagic_local.engines.ltx2 import LTX2, place_of, to_samples
+from tiomagic_local.engines.ltx2 import LTX2, latent_position, to_samples
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.weights.locate import find_weights
 from tiomagic_media.decode.frames import cover, load_image
@@ -55,7 +55,7 @@ class OnTinyWeights:
     feature: Feature
 
     @pytest.fixture
-    def inputs(self, studio: Studio) -> Any:
+    def inputs(self, studio: Materials) -> Any:
         return studio.request(MODEL, self.feature).inputs
 
     @pytest.fixture
@@ -79,7 +79,7 @@ def make(
     engine: Any, feature: Feature, inputs: Any, monkeypatch: pytest.MonkeyPatch, **changes: Any
 ) -> tuple[Any, dict[str, Any]]:
     """Return a clip of the smallest size, and what the pipeline was called with."""
-    recorder = Recorder(engine._pipeline)
+    recorder = CallRecorder(engine._pipeline)
     settings = settings_of(MODEL, feature, **{**SMALLEST, **changes})
     with monkeypatch.context() as patch:
         patch.setattr(engine, "_pipeline", recorder)
@@ -89,7 +89,7 @@ def make(
 
 @pytest.mark.parametrize("frames", [9, 25])
 def test_there_is_sound_for_the_time_of_the_frames(
-    engine: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch, frames: int
+    engine: Any, studio: Materials, monkeypatch: pytest.MonkeyPatch, frames: int
 ) -> None:
     """Two channels at the vocoder's rate, as long as the video at its own rate."""
     inputs = studio.request(MODEL).inputs
@@ -103,7 +103,7 @@ def test_there_is_sound_for_the_time_of_the_frames(
 
 
 def test_the_seed_decides_the_sound_too(
-    engine: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch
+    engine: Any, studio: Materials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same seed is heard as the same sound, another one as another."""
     inputs = studio.request(MODEL).inputs
@@ -118,16 +118,16 @@ def test_the_last_picture_is_at_the_last_frame(frames: int) -> None:
     """The pipeline counts places in eights of frames; counted so, the last one is not lost."""
     from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 
-    latent = place_of(frames - 1)
+    latent = latent_position(frames - 1)
     assert LTX2VideoCondition(frames=[], index=latent).index < (frames - 1) // 8 + 1
     # What the pipeline makes of it, as a frame of the video.
     assert (latent - 1) * 8 + 1 == frames - 1
-    assert place_of(0) == 0
-    assert place_of(1) == 1
+    assert latent_position(0) == 0
+    assert latent_position(1) == 1
 
 
 def test_both_pictures_reach_the_model_at_their_frames(
-    engine: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch
+    engine: Any, studio: Materials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The positions of the last picture's tokens are those of the last frame, in seconds."""
     seen: list[dict[str, Any]] = []
@@ -150,7 +150,7 @@ def test_both_pictures_reach_the_model_at_their_frames(
 
 
 def test_the_last_frame_decides_how_the_video_ends(
-    engine: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch
+    engine: Any, studio: Materials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another last frame changes the last frame of the video."""
     pictures = {"first_frame": studio.picture(), "last_frame": studio.picture(colour="blue")}
@@ -163,7 +163,7 @@ def test_the_last_frame_decides_how_the_video_ends(
 
 
 def test_no_pass_of_the_transformer_is_without_effect(
-    engine: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch
+    engine: Any, studio: Materials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A step is one pass with guidance, one without a block's attention, one of each alone."""
     passes: list[int] = []
@@ -214,7 +214,7 @@ def test_the_schedule_is_the_authors_at_every_size(engine: Any, width: int, heig
 
 
 def test_the_pipeline_uses_that_schedule(
-    engine: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch
+    engine: Any, studio: Materials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a whole call leaves in the scheduler, for the picture and for the sound, is it."""
     inputs = studio.request(MODEL).inputs
@@ -224,7 +224,7 @@ def test_the_pipeline_uses_that_schedule(
 
 
 def test_a_pass_without_attention_changes_the_video(
-    engine: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch
+    engine: Any, studio: Materials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Spatio-temporal guidance acts where its block is: block 29 is there in the real model."""
     inputs = studio.request(MODEL).inputs
@@ -240,7 +240,7 @@ def test_a_pass_without_attention_changes_the_video(
 
 
 def test_the_model_is_run_as_the_version_that_it_is(
-    engine: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch
+    engine: Any, studio: Materials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pipeline's defaults are those of later versions; what both modalities share is given."""
     inputs = studio.request(MODEL).inputs
@@ -272,7 +272,7 @@ def test_what_breaks_or_changes_in_the_pipeline_is_refused(
 
 
 def test_a_side_of_one_latent_breaks_the_decoder(
-    engine: Any, studio: Studio, monkeypatch: pytest.MonkeyPatch
+    engine: Any, studio: Materials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Why 32 is refused although it is a multiple of 32: the decoder mirrors its edges."""
     with pytest.raises(GenerationError, match="Padding size"):
@@ -287,7 +287,7 @@ def test_sound_that_is_no_numbers_is_an_error() -> None:
     assert to_samples(torch.tensor([[2.0, 0.0], [-2.0, 0.5]])).tolist() == [[1, -1], [0, 0.5]]
 
 
-def test_it_runs_in_bf16(options: LocalOptions, studio: Studio) -> None:
+def test_it_runs_in_bf16(options: LocalOptions, studio: Materials) -> None:
     """As on a GPU: frames, and sound in numbers that an encoder takes."""
     weights = find_weights(CARD, options, pipeline=LTX2.pipeline, progress=ignore_progress)
     pipeline = load_pipeline(
@@ -296,7 +296,7 @@ def test_it_runs_in_bf16(options: LocalOptions, studio: Studio) -> None:
         fp32=LTX2.fp32,
         dtype=torch.bfloat16,
         device=torch.device("cpu"),
-        plan=Plan.RESIDENT,
+        plan=MemoryPlan.RESIDENT,
     )
     inputs: Any = studio.request(MODEL, PICTURE).inputs
     settings = settings_of(MODEL, PICTURE, **SMALLEST)

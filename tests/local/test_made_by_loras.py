@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.local.materials import Recorder, Studio, settings_of
+from tests.local.materials import CallRecorder, Materials, settings_of
 from tests.tiny import save
 from tests.tiny.loras import save_lora
 
@@ -20,7 +20,7 @@ from tiomagic_domain.errors import ConfigurationError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.engines import find_engine
-from tiomagic_local.engines.pusa import FrameEuler, Pusa, frame_times, multipliers
+from tiomagic_local.engines.pusa import PerFrameEulerScheduler, Pusa, frame_times, multipliers
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.pipeline_cache import Runtime
 
@@ -45,7 +45,7 @@ def runtime(made_dir: Path) -> Runtime:
 
 
 def make(
-    runtime: Runtime, studio: Studio, model: str, feature: Feature, **changes: Any
+    runtime: Runtime, studio: Materials, model: str, feature: Feature, **changes: Any
 ) -> tuple[Any, dict[str, Any]]:
     """Run the smallest call and return its frames and the facts of its weights."""
     request = studio.request(model, feature, **changes)
@@ -61,11 +61,11 @@ def pusa_with_a_trained_vae() -> Pusa:
     from diffusers import WanPipeline, WanTransformer3DModel
     from examples.tiny_vace import TRANSFORMER
 
-    from tiomagic_local.torch_env.quiet import quiet
-    from tiomagic_local.weights.locate import PACKAGED
+    from tiomagic_local.torch_env.quiet import silence_libraries
+    from tiomagic_local.weights.locate import PACKAGED_WEIGHTS_DIR
 
-    folder = PACKAGED / "doodle"
-    with quiet():
+    folder = PACKAGED_WEIGHTS_DIR / "doodle"
+    with silence_libraries():
         shipped = WanPipeline.from_pretrained(folder, transformer=None)
     channels = shipped.vae.config.z_dim
     sizes = {**TRANSFORMER, "text_dim": shipped.text_encoder.config.d_model}
@@ -113,7 +113,7 @@ class TestFusionX:
         assert [schema[name].default for name in names] == [8, 1.0, 2.0]
 
     @pytest.mark.parametrize("model", FUSIONX)
-    def test_the_lora_is_on(self, runtime: Runtime, studio: Studio, model: str) -> None:
+    def test_the_lora_is_on(self, runtime: Runtime, studio: Materials, model: str) -> None:
         """The record names it with its layers, and one of a call goes again."""
         feature = FUSIONX[model]
         first, facts = make(runtime, studio, model, feature)
@@ -129,7 +129,7 @@ class TestFusionX:
         assert (again == first).all()
 
     def test_it_is_not_the_base_model(
-        self, runtime: Runtime, studio: Studio, made_dir: Path, tmp_path: Path
+        self, runtime: Runtime, studio: Materials, made_dir: Path, tmp_path: Path
     ) -> None:
         """The same weights without the LoRA give another video."""
         model = "wan2.1-vace-14b-phantom-fusionx"
@@ -140,7 +140,9 @@ class TestFusionX:
         without, _ = make(base, studio, "wan2.1-vace-14b", Feature.TEXT_TO_VIDEO, **changes)
         assert (with_it != without).any()
 
-    def test_it_does_not_run_without(self, studio: Studio, made_dir: Path, tmp_path: Path) -> None:
+    def test_it_does_not_run_without(
+        self, studio: Materials, made_dir: Path, tmp_path: Path
+    ) -> None:
         """When nothing of the LoRA fits, the model refuses, and refuses again."""
         model = "wan2.1-14b-t2v-fusionx"
         folder = shutil.copytree(made_dir / model, tmp_path / model)
@@ -154,14 +156,14 @@ class TestFusionX:
 
 class TestPusa:
     def test_the_names_of_its_tensors_are_understood(
-        self, runtime: Runtime, studio: Studio
+        self, runtime: Runtime, studio: Materials
     ) -> None:
         """Its file has the names of a bare network, and every layer of it is put on."""
         _, facts = make(runtime, studio, PUSA, Feature.TEXT_TO_VIDEO)
         (lora,) = facts["loras"]
         assert (lora["layers"], lora["scale"]) == (10, 1.4)
 
-    def test_one_moment_for_all_frames_is_wan(self, runtime: Runtime, studio: Studio) -> None:
+    def test_one_moment_for_all_frames_is_wan(self, runtime: Runtime, studio: Materials) -> None:
         """With every frame at one noise level the loop is WanPipeline with Euler's steps."""
         from diffusers import FlowMatchEulerDiscreteScheduler
 
@@ -177,7 +179,7 @@ class TestPusa:
         with runtime.use(card, settings, ignore_progress, NeverCanceled()) as loaded:
             pipeline = loaded.engine._pipeline
             for ours in (True, False):
-                scheduler: Any = (FrameEuler if ours else Even)(shift=5.0)
+                scheduler: Any = (PerFrameEulerScheduler if ours else Even)(shift=5.0)
                 m = torch.ones(2)
                 scheduler.multipliers = m
                 pipeline.scheduler = scheduler
@@ -197,7 +199,7 @@ class TestPusa:
                     outputs.append(pipeline(**call).frames)
         assert float((outputs[0] - outputs[1]).abs().max()) < 1e-4
 
-    def test_a_picture_without_noise_comes_back(self, studio: Studio) -> None:
+    def test_a_picture_without_noise_comes_back(self, studio: Materials) -> None:
         """At multiplier 0 the first frame is the picture as the VAE knows it, to 40 dB.
 
         With a trained VAE, doodle's, so that the picture is more than an even grey; at multiplier 1
@@ -224,7 +226,7 @@ class TestPusa:
         assert psnr(frames[0.0], np.asarray(picture)) >= 20
         assert psnr(frames[1.0], as_known) < 15
 
-    def test_a_picture_may_stand_anywhere(self, studio: Studio) -> None:
+    def test_a_picture_may_stand_anywhere(self, studio: Materials) -> None:
         """At the last latent frame it is what the video ends with, at the first what it begins."""
         engine = pusa_with_a_trained_vae()
         inputs: Any = studio.request(PUSA, Feature.IMAGE_TO_VIDEO).inputs
@@ -249,7 +251,7 @@ class TestPusa:
             2: [False, False, True],
         }
 
-    def test_between_two_pictures_both_ends_are_held(self, studio: Studio) -> None:
+    def test_between_two_pictures_both_ends_are_held(self, studio: Materials) -> None:
         """The first latent frame is the first picture and the last one the last, each as asked."""
         engine = pusa_with_a_trained_vae()
         inputs: Any = studio.request(PUSA, Feature.INTERPOLATE).inputs
@@ -272,7 +274,9 @@ class TestPusa:
         noisy = multipliers({**settings, "noise_multiplier": 0.2, "last_noise_multiplier": 0.5})
         assert noisy.tolist() == pytest.approx([0.2, 1.0, 0.5])
 
-    def test_the_strength_of_its_lora_is_a_setting(self, runtime: Runtime, studio: Studio) -> None:
+    def test_the_strength_of_its_lora_is_a_setting(
+        self, runtime: Runtime, studio: Materials
+    ) -> None:
         """``lora_alpha`` is the scale of one call, and in its record; the next has its own."""
         first, facts = make(runtime, studio, PUSA, Feature.TEXT_TO_VIDEO)
         strong, told = make(runtime, studio, PUSA, Feature.TEXT_TO_VIDEO, lora_alpha=3.0)
@@ -295,14 +299,14 @@ class TestPusa:
         (problem,) = caught.value.problems
         assert (problem.field, problem.nearest) == ("cond_position", 2)
 
-    def test_frames_are_told_their_own_moments(self, runtime: Runtime, studio: Studio) -> None:
+    def test_frames_are_told_their_own_moments(self, runtime: Runtime, studio: Materials) -> None:
         """The picture's tokens are at a fifth of the noise of the others, and so it starts."""
         settings = settings_of(PUSA, Feature.IMAGE_TO_VIDEO)
         inputs: Any = studio.request(PUSA, Feature.IMAGE_TO_VIDEO).inputs
         seen: list[torch.Tensor] = []
         card = find_model(PUSA)
         with runtime.use(card, settings, ignore_progress, NeverCanceled()) as loaded:
-            recorder = Recorder(loaded.engine._pipeline)
+            recorder = CallRecorder(loaded.engine._pipeline)
             engine: Any = find_engine(card.engine)(recorder, card)
             embedder = recorder.transformer.condition_embedder
 

@@ -10,7 +10,14 @@ import pytest
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_local.footprint.estimates import Estimate
-from tiomagic_local.runtime.memory_plan import RESERVE_GIB, Choice, Demand, Plan, choose, demand_of
+from tiomagic_local.runtime.memory_plan import (
+    RESERVE_GIB,
+    Demand,
+    MemoryChoice,
+    MemoryPlan,
+    choose_memory_plan,
+    demand_of,
+)
 
 MODEL = Estimate(
     weights={"transformer": 27.0, "text_encoder": 10.5, "vae": 0.5},
@@ -31,22 +38,22 @@ LARGE = Demand(model=MODEL, pixels=10**6, frames=32)
 @pytest.mark.parametrize(
     ("free_gib", "plan", "tiles"),
     [
-        (79, Plan.RESIDENT, False),
-        (59.1, Plan.RESIDENT, False),
-        (58.9, Plan.MODEL_OFFLOAD, False),
-        (31.3, Plan.MODEL_OFFLOAD, False),
-        (31.1, Plan.GROUP_OFFLOAD, False),
-        (21.6, Plan.GROUP_OFFLOAD, False),
+        (79, MemoryPlan.RESIDENT, False),
+        (59.1, MemoryPlan.RESIDENT, False),
+        (58.9, MemoryPlan.MODEL_OFFLOAD, False),
+        (31.3, MemoryPlan.MODEL_OFFLOAD, False),
+        (31.1, MemoryPlan.GROUP_OFFLOAD, False),
+        (21.6, MemoryPlan.GROUP_OFFLOAD, False),
         # Whole frames do not fit in any plan.
-        (21.4, Plan.GROUP_OFFLOAD, True),
-        (5.8, Plan.GROUP_OFFLOAD, True),
-        (0, Plan.GROUP_OFFLOAD, True),
-        (None, Plan.MODEL_OFFLOAD, False),
+        (21.4, MemoryPlan.GROUP_OFFLOAD, True),
+        (5.8, MemoryPlan.GROUP_OFFLOAD, True),
+        (0, MemoryPlan.GROUP_OFFLOAD, True),
+        (None, MemoryPlan.MODEL_OFFLOAD, False),
     ],
 )
-def test_the_fastest_plan_that_fits(free_gib: float | None, plan: Plan, tiles: bool) -> None:
+def test_the_fastest_plan_that_fits(free_gib: float | None, plan: MemoryPlan, tiles: bool) -> None:
     """All weights on the device if there is room, else one component, else a few layers."""
-    choice = choose(LARGE, device="cuda", free_gib=free_gib)
+    choice = choose_memory_plan(LARGE, device="cuda", free_gib=free_gib)
     assert (choice.plan, choice.tiles) == (plan, tiles)
 
 
@@ -60,15 +67,18 @@ def test_tiles_come_before_giving_up_and_after_slower_plans() -> None:
         | {"decode_tiles": (1.5, 0, 0, 0, 0)},
     )
     demand = Demand(model=decoder, pixels=10**6, frames=9)
-    exact = choose(demand, device="cuda", free_gib=11.5)
-    assert (exact.plan, exact.tiles, exact.estimated_gib) == (Plan.MODEL_OFFLOAD, False, 11.0)
-    tiled = choose(demand, device="cuda", free_gib=10.5)
-    assert (tiled.plan, tiled.tiles, tiled.estimated_gib) == (Plan.RESIDENT, True, 8.5)
+    exact = choose_memory_plan(demand, device="cuda", free_gib=11.5)
+    assert (exact.plan, exact.tiles, exact.estimated_gib) == (MemoryPlan.MODEL_OFFLOAD, False, 11.0)
+    tiled = choose_memory_plan(demand, device="cuda", free_gib=10.5)
+    assert (tiled.plan, tiled.tiles, tiled.estimated_gib) == (MemoryPlan.RESIDENT, True, 8.5)
     assert tiled.to_dict()["decoding"] == "tiles"
     assert "decoding" not in exact.to_dict()
     # What is asked for is taken, in tiles where it fits in no other way.
-    for plan, free, tiles in ((Plan.RESIDENT, 15.5, True), (Plan.RESIDENT, 16.5, False)):
-        asked = choose(demand, device="cuda", free_gib=free, wanted=plan.value)
+    for plan, free, tiles in (
+        (MemoryPlan.RESIDENT, 15.5, True),
+        (MemoryPlan.RESIDENT, 16.5, False),
+    ):
+        asked = choose_memory_plan(demand, device="cuda", free_gib=free, wanted=plan.value)
         assert (asked.plan, asked.tiles) == (plan, tiles)
 
 
@@ -79,8 +89,8 @@ def test_a_larger_video_needs_more() -> None:
         demand_of(card, {"width": width, "height": height, "num_frames": frames})
         for width, height, frames in ((832, 480, 81), (832, 480, 161), (1280, 720, 81))
     )
-    for plan in Plan:
-        assert usual.gib(plan) < long.gib(plan) or plan is not Plan.RESIDENT
+    for plan in MemoryPlan:
+        assert usual.gib(plan) < long.gib(plan) or plan is not MemoryPlan.RESIDENT
         assert usual.gib(plan) < large.gib(plan)
         assert usual.gib(plan, tiles=True) <= usual.gib(plan)
 
@@ -90,7 +100,7 @@ def test_a_model_of_others_is_weighed_by_its_card() -> None:
     card = replace(find_model("wan2.1-t2v-14b"), name="somebodys", weights_gib=12, largest_gib=8)
     demand = demand_of(card, {"width": 832, "height": 480, "num_frames": 81})
     assert demand.model.weights_gib == pytest.approx(12)
-    assert 12 + 7 + RESERVE_GIB < demand.gib(Plan.RESIDENT) < 12 + 9 + RESERVE_GIB
+    assert 12 + 7 + RESERVE_GIB < demand.gib(MemoryPlan.RESIDENT) < 12 + 9 + RESERVE_GIB
 
 
 def test_the_answer_is_there_at_once() -> None:
@@ -107,43 +117,55 @@ def test_the_answer_is_there_at_once() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("plan", list(Plan))
-def test_the_user_has_the_last_word(plan: Plan) -> None:
+@pytest.mark.parametrize("plan", list(MemoryPlan))
+def test_the_user_has_the_last_word(plan: MemoryPlan) -> None:
     """A plan that is asked for is taken on a GPU, whatever the numbers say."""
-    asked = choose(LARGE, device="cuda", free_gib=79, wanted=plan.value)
-    assert asked == Choice(plan=plan, reason="asked for")
-    assert choose(LARGE, device="mps", free_gib=None, wanted=plan.value).plan is plan
+    asked = choose_memory_plan(LARGE, device="cuda", free_gib=79, wanted=plan.value)
+    assert asked == MemoryChoice(plan=plan, reason="asked for")
+    assert choose_memory_plan(LARGE, device="mps", free_gib=None, wanted=plan.value).plan is plan
 
 
-@pytest.mark.parametrize("wanted", ["auto", *Plan])
+@pytest.mark.parametrize("wanted", ["auto", *MemoryPlan])
 def test_a_cpu_keeps_everything(wanted: str) -> None:
     """There is nowhere to move weights to; the record says so when something else was asked for."""
-    choice = choose(LARGE, device="cpu", free_gib=None, wanted=wanted)
-    assert choice.plan is Plan.RESIDENT
+    choice = choose_memory_plan(LARGE, device="cpu", free_gib=None, wanted=wanted)
+    assert choice.plan is MemoryPlan.RESIDENT
     assert ("no meaning" in choice.reason) == (wanted in {"model_offload", "group_offload"})
 
 
 def test_shared_memory_is_no_place_to_offload_to() -> None:
     """On MPS the weights lie in the same memory wherever they are."""
-    assert choose(LARGE, device="mps", free_gib=None).plan is Plan.RESIDENT
+    assert choose_memory_plan(LARGE, device="mps", free_gib=None).plan is MemoryPlan.RESIDENT
 
 
 def test_the_choice_tells_its_numbers() -> None:
     """The job's record has the plan and what it was weighed by."""
-    told = choose(LARGE, device="cuda", free_gib=32).to_dict()
+    told = choose_memory_plan(LARGE, device="cuda", free_gib=32).to_dict()
     assert told["plan"] == "model_offload"
     assert "32.0 GiB are free" in told["reason"]
     assert "59.0 GiB" in told["reason"]
     assert told["estimated_gib"] == pytest.approx(27 + 3.2 + RESERVE_GIB, abs=0.05)
-    assert "estimated_gib" not in choose(LARGE, device="cuda", free_gib=0).to_dict()
+    assert "estimated_gib" not in choose_memory_plan(LARGE, device="cuda", free_gib=0).to_dict()
 
 
 def test_an_estimate_leaves_something_to_try() -> None:
     """After a plan that was too large comes the next smaller one; what was asked for stays."""
-    assert choose(LARGE, device="cuda", free_gib=79).smaller is Plan.MODEL_OFFLOAD
-    assert choose(LARGE, device="cuda", free_gib=None).smaller is Plan.GROUP_OFFLOAD
+    assert (
+        choose_memory_plan(LARGE, device="cuda", free_gib=79).fallback_plan
+        is MemoryPlan.MODEL_OFFLOAD
+    )
+    assert (
+        choose_memory_plan(LARGE, device="cuda", free_gib=None).fallback_plan
+        is MemoryPlan.GROUP_OFFLOAD
+    )
     # The same plan once more, in tiles.
-    assert choose(LARGE, device="cuda", free_gib=25).smaller is Plan.GROUP_OFFLOAD
-    assert choose(LARGE, device="cuda", free_gib=0).smaller is None
-    assert choose(LARGE, device="cuda", free_gib=79, wanted="resident").smaller is None
-    assert choose(LARGE, device="cpu", free_gib=None).smaller is None
+    assert (
+        choose_memory_plan(LARGE, device="cuda", free_gib=25).fallback_plan
+        is MemoryPlan.GROUP_OFFLOAD
+    )
+    assert choose_memory_plan(LARGE, device="cuda", free_gib=0).fallback_plan is None
+    assert (
+        choose_memory_plan(LARGE, device="cuda", free_gib=79, wanted="resident").fallback_plan
+        is None
+    )
+    assert choose_memory_plan(LARGE, device="cpu", free_gib=None).fallback_plan is None

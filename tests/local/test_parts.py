@@ -15,8 +15,8 @@ from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import Plan
-from tiomagic_local.torch_env.quiet import quiet
+from tiomagic_local.runtime.memory_plan import MemoryPlan
+from tiomagic_local.torch_env.quiet import silence_libraries
 from tiomagic_local.weights.locate import Weights, find_weights
 
 CARD = find_model("framepack-i2v-hy")
@@ -33,7 +33,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The three repositories as their authors keep them, one folder each, of tiny weights."""
     folder = tmp_path_factory.mktemp("hub")
     base, own, sight = (folder / name for name in COMMITS)
-    with quiet():
+    with silence_libraries():
         build_framepack(base)
     shutil.move(base / "transformer", own)
     sight.mkdir()
@@ -114,7 +114,7 @@ def test_they_become_one_pipeline(found: Weights, hub: Path) -> None:
         fp32=("vae", "image_encoder"),
         dtype=torch.bfloat16,
         device=torch.device("cpu"),
-        plan=Plan.RESIDENT,
+        plan=MemoryPlan.RESIDENT,
     )
     assert type(pipeline).__name__ == PIPELINE
     assert pipeline.image_encoder.dtype is torch.float32

@@ -10,7 +10,7 @@ import pytest
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.weights.hub import download
+from tiomagic_local.weights.hub import download_repository
 from tiomagic_local.weights.locate import find_weights
 
 FILES = [
@@ -70,5 +70,5 @@ def test_of_a_pipeline_only_the_components_are_fetched(asked: list[list[str]]) -
 
 def test_a_component_may_lie_at_the_root_of_its_own_repository(asked: list[list[str]]) -> None:
     """Where a repository is one component, its weights are at the root."""
-    download("a/b", None, model="m", token=None, progress=ignore_progress)
+    download_repository("a/b", None, model="m", token=None, progress=ignore_progress)
     assert "ltx-video-2b-v0.9.safetensors" in asked[-1]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tiomagic_domain.ports.processes import Life
+from tiomagic_domain.ports.processes import ProcessState
 from tiomagic_local.jobs import process_identity, process_locks
-from tiomagic_local.jobs.process_locks import Presence
-from tiomagic_local.jobs.processes import SystemProcesses, Worker
+from tiomagic_local.jobs.process_locks import LivenessLocks
+from tiomagic_local.jobs.processes import ProcessIdentity, SystemProcesses
 
 LIVE = """
 import sys
@@ -28,7 +28,7 @@ import sys
 from pathlib import Path
 from tiomagic_local.jobs.processes import SystemProcesses
 processes = SystemProcesses(Path(sys.argv[1]) if sys.argv[1] else None)
-print(processes.life(sys.argv[2]), processes.may_end(sys.argv[2]), processes.end(sys.argv[2]))
+print(processes.life(sys.argv[2]), processes.may_end(sys.argv[2]), processes.kill(sys.argv[2]))
 """
 
 OTHER_SPACES = {
@@ -57,7 +57,7 @@ def works(options: list[str]) -> bool:
 SPACES = {name: options for name, options in OTHER_SPACES.items() if works(options)}
 
 
-class Run:
+class LivingProcess:
     """A process that lives until it is told to end."""
 
     def __init__(self, folder: Path, prefix: list[str]) -> None:
@@ -82,9 +82,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(folder: Path) -> Iterator[Run]:
+def run(folder: Path) -> Iterator[LivingProcess]:
     """A living process of this space."""
-    run = Run(folder, [])
+    run = LivingProcess(folder, [])
     yield run
     run.stop()
 
@@ -98,16 +98,16 @@ def look(call_id: str, folder: Path | None, prefix: list[str] | None = None) -> 
 @pytest.mark.parametrize("space", SPACES)
 def test_a_run_of_another_space_is_judged_by_its_lock(folder: Path, space: str) -> None:
     """From outside: it lives, is not signalled where its number is another's, and then is dead."""
-    run = Run(folder, unshare(SPACES[space]))
+    run = LivingProcess(folder, unshare(SPACES[space]))
     life, may_end, _ = look(run.call_id, folder) if "pid" in space else ("alive", "False", "")
     assert (life, may_end) == ("alive", "False")
-    assert SystemProcesses(folder).life(run.call_id) is Life.ALIVE
+    assert SystemProcesses(folder).get_state(run.call_id) is ProcessState.ALIVE
     run.stop()
-    assert SystemProcesses(folder).life(run.call_id) is Life.DEAD
+    assert SystemProcesses(folder).get_state(run.call_id) is ProcessState.DEAD
 
 
 @pytest.mark.parametrize("space", SPACES)
-def test_a_run_is_judged_from_another_space(folder: Path, run: Run, space: str) -> None:
+def test_a_run_is_judged_from_another_space(folder: Path, run: LivingProcess, space: str) -> None:
     """From inside, the other way round."""
     life = look(run.call_id, folder, unshare(SPACES[space]))[0]
     assert life == "alive"
@@ -115,7 +115,7 @@ def test_a_run_is_judged_from_another_space(folder: Path, run: Run, space: str) 
 
 
 @pytest.mark.parametrize("space", [name for name in SPACES if "pid" in name])
-def test_without_a_common_folder_nobody_can_tell(run: Run, space: str) -> None:
+def test_without_a_common_folder_nobody_can_tell(run: LivingProcess, space: str) -> None:
     """And nothing is signalled."""
     assert look(run.call_id, None, unshare(SPACES[space])) == ["unknown", "False", "False"]
     assert run.process.poll() is None
@@ -123,7 +123,7 @@ def test_without_a_common_folder_nobody_can_tell(run: Run, space: str) -> None:
 
 @pytest.mark.parametrize("hours", [-8760, -1, 1, 8760])
 def test_a_date_that_jumps_changes_no_identity(
-    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, hours: int
+    tmp_path: Path, run: LivingProcess, monkeypatch: pytest.MonkeyPatch, hours: int
 ) -> None:
     """As Linux shows it: the moment of the machine's start moves, and nothing else."""
     stat = Path("/proc/stat").read_text()
@@ -140,22 +140,22 @@ def test_a_date_that_jumps_changes_no_identity(
         ]
         assert look(run.call_id, None, prefix)[:2] == ["alive", "True"]
     monkeypatch.setattr("time.time", lambda: 1e9 + hours * 3600)
-    assert SystemProcesses().life(Worker.current().call_id) is Life.ALIVE
+    assert SystemProcesses().get_state(ProcessIdentity.current().call_id) is ProcessState.ALIVE
 
 
 def test_after_a_restart_the_dead_are_dead(
-    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    folder: Path, run: LivingProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another boot: a lock that is held is a life, one that is free the end of one."""
     monkeypatch.setattr(process_identity, "boot_id", lambda: "later")
-    assert SystemProcesses(folder).life(run.call_id) is Life.ALIVE
+    assert SystemProcesses(folder).get_state(run.call_id) is ProcessState.ALIVE
     run.process.kill()
     run.process.wait()
-    assert SystemProcesses(folder).life(run.call_id) is Life.DEAD
+    assert SystemProcesses(folder).get_state(run.call_id) is ProcessState.DEAD
 
 
 def test_a_network_drive_is_not_trusted(
-    folder: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, run: LivingProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may keep the locks of each machine to itself."""
     mounts = tmp_path / "mountinfo"
@@ -165,7 +165,7 @@ def test_a_network_drive_is_not_trusted(
     )
     monkeypatch.setattr(process_locks, "MOUNTS", mounts)
     monkeypatch.setattr(process_identity, "boot_id", lambda: "of another machine")
-    assert SystemProcesses(folder).life(run.call_id) is Life.UNKNOWN
+    assert SystemProcesses(folder).get_state(run.call_id) is ProcessState.UNKNOWN
 
 
 def test_a_forked_child_does_not_keep_its_parent_alive(folder: Path) -> None:
@@ -181,10 +181,10 @@ def test_a_forked_child_does_not_keep_its_parent_alive(folder: Path) -> None:
         assert process.stdout is not None
         assert process.stdin is not None
         name = process.stdout.readline().strip().split(":", 2)[2].replace(":", "-")
-        assert Presence(folder).life(name) is Life.ALIVE
+        assert LivenessLocks(folder).get_state(name) is ProcessState.ALIVE
         process.stdin.close()
         process.wait()
-        assert Presence(folder).life(name) is Life.DEAD
+        assert LivenessLocks(folder).get_state(name) is ProcessState.DEAD
         os.killpg(process.pid, 9)
 
 
@@ -192,19 +192,19 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     """The process is seen by its number then."""
     (tmp_path / "file").write_text("")
     processes = SystemProcesses(tmp_path / "file")
-    assert processes.life(processes.current()) is Life.ALIVE
+    assert processes.get_state(processes.current()) is ProcessState.ALIVE
 
 
 def test_files_of_the_dead_do_not_pile_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest stay; those of the living stay in any case."""
-    monkeypatch.setattr(process_locks, "KEPT", 3)
-    living = Run(folder, [])
+    monkeypatch.setattr(process_locks, "MAX_DEAD_FILES", 3)
+    living = LivingProcess(folder, [])
     for number in range(8):
         (folder / f"{number}-1-1-x.lock").touch()
         os.utime(folder / f"{number}-1-1-x.lock", (number, number))
-    Presence(folder).announce("mine")
+    LivenessLocks(folder).announce("mine")
     left = {path.stem for path in folder.glob("*.lock")}
     assert {"6-1-1-x", "7-1-1-x", "mine"} <= left
     assert "0-1-1-x" not in left
-    assert SystemProcesses(folder).life(living.call_id) is Life.ALIVE
+    assert SystemProcesses(folder).get_state(living.call_id) is ProcessState.ALIVE
     living.stop()

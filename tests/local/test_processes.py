@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tiomagic_domain.ports.processes import Life
-from tiomagic_local.jobs.process_identity import Birth
-from tiomagic_local.jobs.processes import SystemProcesses, Worker
+from tiomagic_domain.ports.processes import ProcessState
+from tiomagic_local.jobs.process_identity import ProcessStart
+from tiomagic_local.jobs.processes import ProcessIdentity, SystemProcesses
 
 
 @pytest.fixture
@@ -24,14 +24,16 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 def named(process: subprocess.Popen[bytes]) -> str:
     """Return the call id of a process, from what the system says of it."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    birth = replace(Birth.of_this_process(), start=int(fields[19]))
-    return Worker(host=Worker.current().host, pid=process.pid, birth=str(birth)).call_id
+    birth = replace(ProcessStart.of_this_process(), start=int(fields[19]))
+    return ProcessIdentity(
+        host=ProcessIdentity.current().host, pid=process.pid, birth=str(birth)
+    ).call_id
 
 
 def with_birth(call_id: str, **changes: object) -> str:
     """Return the same process with another birth."""
     start, _, birth = call_id.rpartition(":")
-    known = Birth.parse(birth)
+    known = ProcessStart.parse(birth)
     assert known is not None
     return f"{start}:{replace(known, **changes)}"  # type: ignore[arg-type]
 
@@ -40,12 +42,12 @@ def test_a_process_is_ended_and_gone(sleeper: subprocess.Popen[bytes]) -> None:
     """Afterwards it is dead; ending it again does no harm."""
     processes = SystemProcesses()
     call_id = named(sleeper)
-    assert processes.life(call_id) is Life.ALIVE
-    assert processes.may_end(call_id)
-    assert processes.end(call_id)
-    assert processes.life(call_id) is Life.DEAD
-    assert not processes.may_end(call_id)
-    assert processes.end(call_id)
+    assert processes.get_state(call_id) is ProcessState.ALIVE
+    assert processes.may_kill(call_id)
+    assert processes.kill(call_id)
+    assert processes.get_state(call_id) is ProcessState.DEAD
+    assert not processes.may_kill(call_id)
+    assert processes.kill(call_id)
 
 
 def test_another_process_of_the_same_number_is_left_alone(
@@ -54,8 +56,8 @@ def test_another_process_of_the_same_number_is_left_alone(
     """Its number was given to a new one since."""
     processes = SystemProcesses()
     older = with_birth(named(sleeper), start=1000)
-    assert processes.life(older) is Life.DEAD
-    assert processes.end(older)
+    assert processes.get_state(older) is ProcessState.DEAD
+    assert processes.kill(older)
     assert sleeper.poll() is None
 
 
@@ -68,19 +70,19 @@ def test_what_cannot_be_seen_is_neither_dead_nor_ended(
     elsewhere = {
         "host": call_id.replace(f":{processes.host}:", ":elsewhere:"),
         "boot": with_birth(call_id, boot="another"),
-        "namespace": with_birth(call_id, space=1),
+        "namespace": with_birth(call_id, pid_namespace=1),
         "older version": f"local:{processes.host}:{sleeper.pid}:1000.00",
     }[where]
-    assert processes.life(elsewhere) is Life.UNKNOWN
-    assert not processes.may_end(elsewhere)
-    assert not processes.end(elsewhere)
+    assert processes.get_state(elsewhere) is ProcessState.UNKNOWN
+    assert not processes.may_kill(elsewhere)
+    assert not processes.kill(elsewhere)
     assert sleeper.poll() is None
 
 
 def test_marks_are_of_one_boot_and_grow() -> None:
     """What is written by one process is compared by another."""
     processes = SystemProcesses()
-    boots, seconds = zip(*(processes.mark().rsplit(" ", 1) for _ in range(2)), strict=True)
+    boots, seconds = zip(*(processes.heartbeat().rsplit(" ", 1) for _ in range(2)), strict=True)
     assert boots[0] == boots[1]
     assert float(seconds[0]) <= float(seconds[1])
-    assert processes.current() == Worker.current().call_id
+    assert processes.current() == ProcessIdentity.current().call_id

@@ -14,7 +14,7 @@ from tests.tiny.wan import build_t2v
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import UnknownModelError
-from tiomagic_domain.ports.rehearsal import Outcome, Rehearsal
+from tiomagic_domain.ports.rehearsal import CheckOutcome, Rehearsal
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.rehearsal import file_checks
 from tiomagic_local.rehearsal import rehearse as module
@@ -51,11 +51,11 @@ def problems(found: Rehearsal, part: str) -> list[str]:
     return [
         check.message
         for check in found.checks
-        if check.part == part and check.outcome is Outcome.PROBLEM
+        if check.part == part and check.outcome is CheckOutcome.PROBLEM
     ]
 
 
-def outcome(found: Rehearsal, part: str) -> Outcome:
+def outcome(found: Rehearsal, part: str) -> CheckOutcome:
     """Return how a part is."""
     (check,) = (check for check in found.checks if check.part == part)
     return check.outcome
@@ -69,7 +69,7 @@ def test_a_whole_model_runs_and_downloads_no_weights(
     found = rehearsed()
     assert problems(found, "files") == []
     (run,) = (check for check in found.checks if check.part == "run")
-    assert run.outcome is Outcome.OK, run.message
+    assert run.outcome is CheckOutcome.OK, run.message
     assert "5 frames of 64x64 in 2 steps" in run.message
     (whole,) = (check for check in found.checks if check.part == "files")
     assert commit[:12] in whole.message
@@ -151,7 +151,7 @@ def test_a_licence_that_was_not_accepted(
     found = rehearsed()
     (text,) = problems(found, "licence")
     assert "token" in text
-    assert outcome(found, "token") is Outcome.NOTE
+    assert outcome(found, "token") is CheckOutcome.NOTE
 
 
 def test_a_disk_that_is_too_small(
@@ -191,7 +191,7 @@ def test_a_hub_that_is_not_there(
     assert "hub cannot be reached" in text
     assert "HF_HUB_OFFLINE is set: unset it" in text
     (run,) = (check for check in found.checks if check.part == "run")
-    assert run.outcome is Outcome.NOTE
+    assert run.outcome is CheckOutcome.NOTE
     assert "meta device" in run.message
     assert found.needs["memory_gib"] > 10
 
@@ -200,7 +200,7 @@ def test_a_model_that_comes_along_runs() -> None:
     """Doodle needs no hub."""
     found = rehearse("doodle", LocalOptions(device="cpu"))
     assert found.ok, [check.to_dict() for check in found.checks]
-    assert outcome(found, "run") is Outcome.OK
+    assert outcome(found, "run") is CheckOutcome.OK
     assert Rehearsal.from_dict(found.to_dict(), provider="local") == found
 
 

@@ -15,13 +15,13 @@ import torch
 
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.media import Clip
-from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import OUT_OF_MEMORY, Loaded
 from tiomagic_local.runtime.run import run_request
-from tiomagic_local.torch_env.devices import watched_memory
+from tiomagic_local.torch_env.devices import measure_peak_memory
 
 if TYPE_CHECKING:
-    from tests.local.materials import Studio
+    from tests.local.materials import Materials
 
 
 class Engine:
@@ -52,7 +52,7 @@ class SmallDevice:
         asked: The memory setting of each use.
     """
 
-    def __init__(self, *, fits: Plan, code: str = OUT_OF_MEMORY) -> None:
+    def __init__(self, *, fits: MemoryPlan, code: str = OUT_OF_MEMORY) -> None:
         self._fits, self._code = fits, code
         self.asked: list[str] = []
         self._engines: list[weakref.ref[Engine]] = []
@@ -61,20 +61,20 @@ class SmallDevice:
     def use(self, _card: Any, settings: Any, *_call: Any) -> Iterator[Loaded]:
         """Give an engine with the plan that is asked for; the largest by itself."""
         assert all(engine() is None for engine in self._engines), "the device is not empty"
-        order = list(Plan)
+        order = list(MemoryPlan)
         asked = str(settings["memory"])
         self.asked.append(asked)
-        plan = Plan.RESIDENT if asked == "auto" else Plan(asked)
+        plan = MemoryPlan.RESIDENT if asked == "auto" else MemoryPlan(asked)
         engine = Engine(fits=order.index(plan) >= order.index(self._fits), code=self._code)
         self._engines.append(weakref.ref(engine))
-        smaller = Plan.MODEL_OFFLOAD if asked == "auto" else None
+        smaller = MemoryPlan.MODEL_OFFLOAD if asked == "auto" else None
         facts = {"memory": {"plan": plan.value, "reason": "asked for"}}
-        loaded = Loaded(engine=engine, facts=facts, smaller=smaller, running=Running())
+        loaded = Loaded(engine=engine, facts=facts, fallback_plan=smaller, running=Running())
         del engine
         yield loaded
 
 
-def run(runtime: SmallDevice, studio: Studio, folder: Path, **changes: Any) -> Any:
+def run(runtime: SmallDevice, studio: Materials, folder: Path, **changes: Any) -> Any:
     """Return the report of a run and the notes that were told."""
     notes: list[str] = []
     request = studio.request(**changes)
@@ -83,9 +83,9 @@ def run(runtime: SmallDevice, studio: Studio, folder: Path, **changes: Any) -> A
     return run_request(request, runtime=given, target=target, note=notes.append), notes
 
 
-def test_what_does_not_fit_is_tried_once_more_with_less(studio: Studio, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_tried_once_more_with_less(studio: Materials, tmp_path: Path) -> None:
     """The user is told, the record has the plan and why, and the first pipeline is gone by then."""
-    device = SmallDevice(fits=Plan.MODEL_OFFLOAD)
+    device = SmallDevice(fits=MemoryPlan.MODEL_OFFLOAD)
     report, notes = run(device, studio, tmp_path)
     assert device.asked == ["auto", "model_offload"]
     assert report.facts["memory"] == {
@@ -96,7 +96,7 @@ def test_what_does_not_fit_is_tried_once_more_with_less(studio: Studio, tmp_path
 
 
 def test_the_record_has_the_peak_beside_the_plan(
-    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    studio: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where torch counts it: on a GPU, whose numbers stand here in the place of one."""
     counted: list[str] = []
@@ -107,19 +107,19 @@ def test_the_record_has_the_peak_beside_the_plan(
     class Gpu(SmallDevice):
         @contextmanager
         def use(self, *call: Any) -> Iterator[Loaded]:
-            with super().use(*call) as loaded, watched_memory(torch.device("cuda")) as peak:
+            with super().use(*call) as loaded, measure_peak_memory(torch.device("cuda")) as peak:
                 counted.extend(["weights", "steps"])
                 yield replace(loaded, peak=peak)
 
-    report, _ = run(Gpu(fits=Plan.RESIDENT), studio, tmp_path)
+    report, _ = run(Gpu(fits=MemoryPlan.RESIDENT), studio, tmp_path)
     assert report.facts["memory"]["peak_gib"] == 2.0
-    report, _ = run(SmallDevice(fits=Plan.RESIDENT), studio, tmp_path)
+    report, _ = run(SmallDevice(fits=MemoryPlan.RESIDENT), studio, tmp_path)
     assert "peak_gib" not in report.facts["memory"]
 
 
-def test_it_is_tried_once_only(studio: Studio, tmp_path: Path) -> None:
+def test_it_is_tried_once_only(studio: Materials, tmp_path: Path) -> None:
     """The second error is the user's."""
-    device = SmallDevice(fits=Plan.GROUP_OFFLOAD)
+    device = SmallDevice(fits=MemoryPlan.GROUP_OFFLOAD)
     with pytest.raises(GenerationError, match="too large"):
         run(device, studio, tmp_path)
     assert device.asked == ["auto", "model_offload"]
@@ -127,10 +127,10 @@ def test_it_is_tried_once_only(studio: Studio, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("code", "memory"), [(OUT_OF_MEMORY, "resident"), ("not_finite", "auto")])
 def test_nothing_else_is_tried_again(
-    studio: Studio, tmp_path: Path, code: str, memory: str
+    studio: Materials, tmp_path: Path, code: str, memory: str
 ) -> None:
     """A plan that was asked for is the user's, and another error would come again."""
-    device = SmallDevice(fits=Plan.MODEL_OFFLOAD, code=code)
+    device = SmallDevice(fits=MemoryPlan.MODEL_OFFLOAD, code=code)
     with pytest.raises(GenerationError):
         run(device, studio, tmp_path, memory=memory)
     assert device.asked == [memory]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.local.materials import Studio, settings_of
+from tests.local.materials import Materials, settings_of
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import (
@@ -19,12 +19,12 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_local.engines import find_engine, has_engine
-from tiomagic_local.engines._shared.pipeline import translated
+from tiomagic_local.engines._shared.pipeline import translate_engine_error
 from tiomagic_local.engines._shared.pixels import to_pixels
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime import loader
 from tiomagic_local.runtime.pipeline_cache import Runtime
-from tiomagic_local.torch_env.devices import choose_device, choose_dtype, describe
+from tiomagic_local.torch_env.devices import choose_device, choose_dtype, describe_device
 
 T2V, VACE = "wan2.1-t2v-1.3b", "wan2.1-vace-1.3b"
 
@@ -51,7 +51,9 @@ def use(runtime: Runtime, model: str = T2V, **changes: Any) -> Any:
         return loaded.engine
 
 
-def make(engine: Any, studio: Studio, cancel: Any = None, progress: Any = ignore_progress) -> Any:
+def make(
+    engine: Any, studio: Materials, cancel: Any = None, progress: Any = ignore_progress
+) -> Any:
     """Run an engine on the smallest call."""
     inputs, settings = studio.request(T2V).inputs, settings_of(T2V, Feature.TEXT_TO_VIDEO)
     return engine.text_to_video(inputs, settings, progress, cancel or NeverCanceled()).frames
@@ -186,7 +188,7 @@ STOPS = [
 @pytest.mark.parametrize(("phase", "step"), STOPS)
 def test_a_stop_leaves_the_pipeline_clean(
     shared_runtime: Runtime,
-    studio: Studio,
+    studio: Materials,
     phase: Phase,
     step: int,
     error: type[BaseException],
@@ -203,7 +205,7 @@ def test_a_stop_leaves_the_pipeline_clean(
     assert (make(engine, studio) == expected).all()
 
 
-def test_the_phases_come_in_order(shared_runtime: Runtime, studio: Studio) -> None:
+def test_the_phases_come_in_order(shared_runtime: Runtime, studio: Materials) -> None:
     """Encoding, denoising with each step, decoding with each part, and nothing twice."""
     told: list[Progress] = []
     make(use(shared_runtime), studio, progress=told.append)
@@ -219,7 +221,7 @@ def test_the_phases_come_in_order(shared_runtime: Runtime, studio: Studio) -> No
 
 
 class TestTroubleOfModels:
-    def test_values_that_are_no_numbers(self, options: LocalOptions, studio: Studio) -> None:
+    def test_values_that_are_no_numbers(self, options: LocalOptions, studio: Materials) -> None:
         """A model that breaks down is an error that names likely causes, not a black video."""
         import torch
 
@@ -257,11 +259,13 @@ class TestTroubleOfModels:
     )
     def test_out_of_memory_says_what_to_change(self, text: str) -> None:
         """Every device has its own words for it; ours say what helps."""
-        error = translated(RuntimeError(text))
+        error = translate_engine_error(RuntimeError(text))
         assert error.code == "out_of_memory"
         assert "memory='group_offload'" in error.message
 
-    def test_other_errors_keep_their_words(self, shared_runtime: Runtime, studio: Studio) -> None:
+    def test_other_errors_keep_their_words(
+        self, shared_runtime: Runtime, studio: Materials
+    ) -> None:
         """What the pipeline refuses is told as it is, and is a generation error."""
         engine = use(shared_runtime)
         settings = settings_of(T2V, Feature.TEXT_TO_VIDEO, height=33)
@@ -270,7 +274,7 @@ class TestTroubleOfModels:
                 studio.request(T2V).inputs, settings, ignore_progress, NeverCanceled()
             )
 
-    def test_a_wrong_length_is_found(self, shared_runtime: Runtime, studio: Studio) -> None:
+    def test_a_wrong_length_is_found(self, shared_runtime: Runtime, studio: Materials) -> None:
         """A pipeline that rounds the length is caught."""
         engine = use(shared_runtime)
         settings = settings_of(T2V, Feature.TEXT_TO_VIDEO, num_frames=8)
@@ -281,7 +285,7 @@ class TestTroubleOfModels:
 
 
 class TestScheduler:
-    def test_flow_shift_is_obeyed(self, shared_runtime: Runtime, studio: Studio) -> None:
+    def test_flow_shift_is_obeyed(self, shared_runtime: Runtime, studio: Materials) -> None:
         """The schedule follows the setting, whatever scheduler the weights ship."""
         from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 
@@ -303,7 +307,7 @@ class TestScheduler:
         assert shifts == [3.0, 9.0]
         assert (frames[0] != frames[1]).any()
 
-    def test_the_seed_is_of_the_cpu(self, shared_runtime: Runtime, studio: Studio) -> None:
+    def test_the_seed_is_of_the_cpu(self, shared_runtime: Runtime, studio: Materials) -> None:
         """The global generator has no say, so a seed means the same in every process."""
         import torch
 
@@ -349,7 +353,7 @@ class TestDevices:
         """The record names the device."""
         import torch
 
-        assert describe(torch.device("cpu")) == "cpu"
+        assert describe_device(torch.device("cpu")) == "cpu"
 
 
 class TestEngines:

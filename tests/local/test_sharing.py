@@ -17,7 +17,7 @@ import pytest
 import torch
 from examples.tiny_vace import TRANSFORMER
 from tests.local.hub_server import Hub, hub_server
-from tests.local.materials import Studio, settings_of
+from tests.local.materials import Materials, settings_of
 from tests.tiny import save
 from tests.tiny.loras import save_lora
 from transformers import UMT5EncoderModel
@@ -28,9 +28,14 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime import pipeline_cache
-from tiomagic_local.runtime.component_reuse import identities, is_bare, lying_on, taken_off
+from tiomagic_local.runtime.component_reuse import (
+    detach_text_encoders,
+    identify_components,
+    is_bare,
+    lying_on,
+)
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import Choice, Plan, choose
+from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan, choose_memory_plan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.torch_env import devices
 from tiomagic_local.weights.locate import Weights, find_weights
@@ -85,7 +90,7 @@ def on(folder: Path) -> Runtime:
     return Runtime(LocalOptions(weights_dir=folder, device="cpu"))
 
 
-def run(on: Runtime, model: str, studio: Studio | None = None, **changes: Any) -> Any:
+def run(on: Runtime, model: str, studio: Materials | None = None, **changes: Any) -> Any:
     """Take a model for a turn, and return its pipeline and the frames of the smallest call."""
     settings = settings_of(model, Feature.TEXT_TO_VIDEO, **changes)
     with on.use(find_model(model), settings, ignore_progress, NeverCanceled()) as loaded:
@@ -104,7 +109,7 @@ def encoder(on: Runtime, model: str) -> Any:
 
 class TestHandedOver:
     def test_it_is_loaded_once_and_the_frames_are_the_same(
-        self, tiny: Path, studio: Studio, loads: list[str]
+        self, tiny: Path, studio: Materials, loads: list[str]
     ) -> None:
         """To the last bit those of a process that has loaded nothing else."""
         one = on(tiny)
@@ -128,7 +133,7 @@ class TestHandedOver:
         assert gone() is None
 
     def test_after_a_lora(
-        self, tiny: Path, studio: Studio, tmp_path: Path, loads: list[str]
+        self, tiny: Path, studio: Materials, tmp_path: Path, loads: list[str]
     ) -> None:
         """A call that had one leaves nothing of it behind."""
         width = TRANSFORMER["num_attention_heads"] * TRANSFORMER["attention_head_dim"]
@@ -210,7 +215,7 @@ class TestHandedOver:
         assert parts[0] is parts[1]
         assert loads == ["UMT5EncoderModel"]
         name = "text_encoder/model.safetensors"
-        assert (name in hub_server.got(f"some/{VACE}")) is not linked
+        assert (name in hub_server.downloaded_files(f"some/{VACE}")) is not linked
 
 
 def one_byte(folder: Path) -> None:
@@ -228,7 +233,7 @@ def another_setting(folder: Path) -> None:
 
 @pytest.mark.parametrize("change", [one_byte, another_setting])
 def test_another_encoder_is_loaded(
-    apart: Path, studio: Studio, change: Callable[[Path], None], loads: list[str]
+    apart: Path, studio: Materials, change: Callable[[Path], None], loads: list[str]
 ) -> None:
     """One bit of difference is enough, and the frames are those of the model's own."""
     change(apart / VACE / "text_encoder")
@@ -248,7 +253,7 @@ def found(folder: Path, model: str) -> Weights:
     return find_weights(card, options, pipeline=names[model], progress=ignore_progress)
 
 
-def load(folder: Path, model: str, plan: Plan, loaded: Any = None) -> Any:
+def load(folder: Path, model: str, plan: MemoryPlan, loaded: Any = None) -> Any:
     """Load a model as the runtime does on a machine where the plan has a meaning."""
     name = {T2V: "WanPipeline", VACE: "WanVACEPipeline"}[model]
     return load_pipeline(
@@ -265,23 +270,25 @@ def load(folder: Path, model: str, plan: Plan, loaded: Any = None) -> Any:
 def test_the_type_belongs_to_it(tiny: Path) -> None:
     """The same files in another precision are other weights."""
     here = found(tiny, T2V)
-    same = identities(found(tiny, VACE), fp32=("vae",), dtype=torch.bfloat16)
-    assert identities(here, fp32=("vae",), dtype=torch.bfloat16) == same
-    assert identities(here, fp32=(), dtype=torch.float32) != same
-    assert identities(here, fp32=("text_encoder",), dtype=torch.bfloat16) != same
+    same = identify_components(found(tiny, VACE), fp32=("vae",), dtype=torch.bfloat16)
+    assert identify_components(here, fp32=("vae",), dtype=torch.bfloat16) == same
+    assert identify_components(here, fp32=(), dtype=torch.float32) != same
+    assert identify_components(here, fp32=("text_encoder",), dtype=torch.bfloat16) != same
 
 
 class TestTakenOff:
-    @pytest.mark.parametrize("after", list(Plan))
-    @pytest.mark.parametrize("before", [Plan.RESIDENT, Plan.MODEL_OFFLOAD])
-    def test_from_one_plan_to_another(self, tiny: Path, before: Plan, after: Plan) -> None:
+    @pytest.mark.parametrize("after", list(MemoryPlan))
+    @pytest.mark.parametrize("before", [MemoryPlan.RESIDENT, MemoryPlan.MODEL_OFFLOAD])
+    def test_from_one_plan_to_another(
+        self, tiny: Path, before: MemoryPlan, after: MemoryPlan
+    ) -> None:
         """The hooks of the one are gone, and those of the other are as on a new encoder."""
         ids = torch.arange(8)[None]
         with torch.no_grad():
             pipeline = load(tiny, T2V, before)
             expected = pipeline.text_encoder(ids)[0]
             part = pipeline.text_encoder
-            parts = taken_off(pipeline, before)
+            parts = detach_text_encoders(pipeline, before)
             assert parts == {"text_encoder": part}
             assert is_bare(part)
             assert torch.equal(part(ids)[0], expected)
@@ -293,26 +300,31 @@ class TestTakenOff:
 
     def test_pieces_are_not_taken(self, tiny: Path) -> None:
         """What was loaded layer by layer is loaded anew."""
-        assert taken_off(load(tiny, T2V, Plan.GROUP_OFFLOAD), Plan.GROUP_OFFLOAD) == {}
+        assert (
+            detach_text_encoders(
+                load(tiny, T2V, MemoryPlan.GROUP_OFFLOAD), MemoryPlan.GROUP_OFFLOAD
+            )
+            == {}
+        )
 
     def test_what_has_something_on_it_is_not_taken(self, tiny: Path) -> None:
         """A hook of somebody else, or an adapter of a LoRA."""
         from peft import LoraConfig, inject_adapter_in_model
 
-        pipeline = load(tiny, T2V, Plan.RESIDENT)
+        pipeline = load(tiny, T2V, MemoryPlan.RESIDENT)
         layer = next(pipeline.text_encoder.encoder.children())
         hook = layer.register_forward_hook(lambda *_given: None)
-        assert taken_off(pipeline, Plan.RESIDENT) == {}
+        assert detach_text_encoders(pipeline, MemoryPlan.RESIDENT) == {}
         hook.remove()
-        assert taken_off(pipeline, Plan.RESIDENT).keys() == {"text_encoder"}
+        assert detach_text_encoders(pipeline, MemoryPlan.RESIDENT).keys() == {"text_encoder"}
         inject_adapter_in_model(LoraConfig(target_modules=["q"], r=1), pipeline.text_encoder)
-        assert taken_off(pipeline, Plan.RESIDENT) == {}
+        assert detach_text_encoders(pipeline, MemoryPlan.RESIDENT) == {}
 
 
 class TestMemory:
     def test_its_size(self, tiny: Path) -> None:
         """Each tensor counts once, and only on the device that is asked about."""
-        part = load(tiny, T2V, Plan.RESIDENT).text_encoder
+        part = load(tiny, T2V, MemoryPlan.RESIDENT).text_encoder
         size = sum(p.nbytes for p in part.parameters()) + sum(b.nbytes for b in part.buffers())
         assert lying_on({"text_encoder": part}, CPU) * 2**30 == pytest.approx(size)
         assert lying_on({"text_encoder": part}, torch.device("cuda")) == 0
@@ -323,9 +335,9 @@ class TestMemory:
         """The plan of the next model is chosen as if the encoder were not there yet."""
         seen: list[float | None] = []
 
-        def chosen(*given: Any, free_gib: float | None, **rest: Any) -> Choice:
+        def chosen(*given: Any, free_gib: float | None, **rest: Any) -> MemoryChoice:
             seen.append(free_gib)
-            return choose(*given, free_gib=free_gib, **rest)
+            return choose_memory_plan(*given, free_gib=free_gib, **rest)
 
         # A CPU does not say how much memory is free, and has one plan.
         monkeypatch.setattr(devices, "free_memory_gib", lambda _device: 1.0)

@@ -15,10 +15,10 @@ from tests.local.hub_server import Hub, hub_server
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ignore_progress
-from tiomagic_local.lora.messages import partly_applied
+from tiomagic_local.lora.messages import describe_partial_use
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights.locate import Weights, find_weights
 
 __all__ = ["hub_server"]
@@ -109,7 +109,7 @@ def load(path: Path, weights_dir: Path, dtype: torch.dtype = torch.float32) -> T
         fp32=("vae",),
         dtype=dtype,
         device=torch.device("cpu"),
-        plan=Plan.RESIDENT,
+        plan=MemoryPlan.RESIDENT,
     )
     return {authors(name): t for name, t in pipeline.transformer.state_dict().items()}
 
@@ -201,7 +201,7 @@ class TestFactors:
             fp32=("vae",),
             dtype=torch.bfloat16,
             device=torch.device("cpu"),
-            plan=Plan.RESIDENT,
+            plan=MemoryPlan.RESIDENT,
         )
         theirs = {authors(n): t.dtype for n, t in folder.transformer.state_dict().items()}
         assert {name: tensor.dtype for name, tensor in mine.items()} == theirs
@@ -290,7 +290,7 @@ def test_what_is_of_other_components_is_named(
     found = find(tmp_path / "all.safetensors", weights_dir)
     facts = {"weights": found.facts()}
     assert found.unused == {"VAE": 1, "text encoder": 1}
-    (said,) = partly_applied(facts, {})
+    (said,) = describe_partial_use(facts, {})
     assert said == "all.safetensors: tensors that are not used: 1 of the VAE, 1 of the text encoder"
 
 
@@ -324,4 +324,7 @@ def test_nothing_large_is_fetched_for_a_file_that_does_not_fit(
     options = LocalOptions(model_path=path)
     with pytest.raises(ConfigurationError, match="another shape"):
         find_weights(card, options, pipeline="WanPipeline", progress=ignore_progress)
-    assert hub_server.got("some/model") == {"model_index.json", "transformer/config.json"}
+    assert hub_server.downloaded_files("some/model") == {
+        "model_index.json",
+        "transformer/config.json",
+    }

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.local.materials import Recorder, Studio, engine_of, settings_of
+from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
 from tests.tiny import save
 
 from tiomagic_domain.catalogue import find_model
@@ -42,7 +42,7 @@ class OnTinyWeights:
         return engine_of(runtime, MODEL, self.feature)
 
     @pytest.fixture
-    def inputs(self, studio: Studio) -> Any:
+    def inputs(self, studio: Materials) -> Any:
         return studio.request(MODEL, self.feature).inputs
 
     @pytest.fixture
@@ -62,12 +62,12 @@ class TestTwoPictures(OnTinyWeights, InterpolateContract):
     feature = Feature.INTERPOLATE
 
 
-def test_first_and_last_are_not_mixed_up(runtime: Runtime, studio: Studio) -> None:
+def test_first_and_last_are_not_mixed_up(runtime: Runtime, studio: Materials) -> None:
     """Both come in the size of the video, each in its place, and the length is the whole one."""
     engine = engine_of(runtime, MODEL, Feature.INTERPOLATE)
     inputs: Any = studio.request(MODEL, Feature.INTERPOLATE).inputs
     pictures = engine._pictures
-    recorder = Recorder(pictures._pipeline)
+    recorder = CallRecorder(pictures._pipeline)
     settings = settings_of(MODEL, Feature.INTERPOLATE, width=48, num_frames=13)
     pictures._pipeline = recorder
     try:
@@ -81,7 +81,7 @@ def test_first_and_last_are_not_mixed_up(runtime: Runtime, studio: Studio) -> No
 
 
 @pytest.mark.parametrize("which", ["first_frame", "last_frame"])
-def test_either_end_changes_the_video(runtime: Runtime, studio: Studio, which: str) -> None:
+def test_either_end_changes_the_video(runtime: Runtime, studio: Materials, which: str) -> None:
     """Neither of the two pictures is ignored."""
     engine = engine_of(runtime, MODEL, Feature.INTERPOLATE)
     media = studio.media(Feature.INTERPOLATE)

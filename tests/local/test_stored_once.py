@@ -35,7 +35,7 @@ def files(own: bytes, encoder: bytes = SAME) -> dict[str, bytes]:
 def get(repository: str, told: list[Progress] | None = None) -> Path:
     """Download a repository as the runtime does."""
     progress = ignore_progress if told is None else told.append
-    return hub.download(
+    return hub.download_repository(
         repository, None, model="m", token=None, progress=progress, names=hub.PIPELINE_FILES
     )
 
@@ -63,8 +63,8 @@ def both(hub_server: Hub) -> Hub:
 def test_the_same_file_comes_once(both: Hub, cache: Path) -> None:
     """Not a byte of it is asked for again, and the disk has it once."""
     folder = get(SECOND)
-    assert ENCODER in both.got(FIRST)
-    assert both.got(SECOND) == {"model_index.json", OTHER}
+    assert ENCODER in both.downloaded_files(FIRST)
+    assert both.downloaded_files(SECOND) == {"model_index.json", OTHER}
     assert not [entry for entry in both.asked if SECOND in entry and ENCODER in entry[:3]]
     assert (folder / ENCODER).read_bytes() == SAME
     assert (folder / OTHER).read_bytes() == b"second"
@@ -107,7 +107,7 @@ def test_either_repository_may_go(both: Hub, cache: Path) -> None:
 
 def test_what_is_not_wanted_is_not_taken(both: Hub, cache: Path) -> None:
     """A component that comes from elsewhere is left out of the blobs too."""
-    hub.download(
+    hub.download_repository(
         SECOND, None, model="m", token=None, progress=ignore_progress, without=("text_encoder/*",)
     )
     assert not blob(cache, SECOND).exists()
@@ -119,7 +119,7 @@ def test_a_damaged_file_is_not_passed_on(both: Hub, cache: Path, damage: bytes) 
     """A file that no longer is what its name says is downloaded instead."""
     blob(cache, FIRST).write_bytes(damage)
     folder = get(SECOND)
-    assert ENCODER in both.got(SECOND)
+    assert ENCODER in both.downloaded_files(SECOND)
     assert (folder / ENCODER).read_bytes() == SAME
 
 
@@ -130,7 +130,7 @@ def test_a_download_under_way_is_not_taken(hub_server: Hub, cache: Path) -> None
     beginning.parent.mkdir(parents=True)
     beginning.write_bytes(SAME)
     get(SECOND)
-    assert ENCODER in hub_server.got(SECOND)
+    assert ENCODER in hub_server.downloaded_files(SECOND)
 
 
 def test_one_byte_more_is_another_file(both: Hub) -> None:
@@ -146,7 +146,7 @@ def test_a_dangling_link_is_replaced(both: Hub, cache: Path) -> None:
     own.parent.mkdir(parents=True)
     own.symlink_to("../../models--gone/blobs/x")
     folder = get(SECOND)
-    assert ENCODER not in both.got(SECOND)
+    assert ENCODER not in both.downloaded_files(SECOND)
     assert not own.is_symlink()
     assert (folder / ENCODER).read_bytes() == SAME
 
@@ -162,7 +162,7 @@ def test_another_file_system(both: Hub, cache: Path) -> None:
         folder = get(SECOND)
     finally:
         shutil.rmtree(elsewhere)
-    assert ENCODER in both.got(SECOND)
+    assert ENCODER in both.downloaded_files(SECOND)
     assert (folder / ENCODER).read_bytes() == SAME
 
 
@@ -173,7 +173,7 @@ def test_who_does_not_want_it(both: Hub, monkeypatch: pytest.MonkeyPatch, settin
 
     monkeypatch.setattr(constants, setting, True)
     folder = get(SECOND)
-    assert ENCODER in both.got(SECOND)
+    assert ENCODER in both.downloaded_files(SECOND)
     assert (folder / ENCODER).read_bytes() == SAME
 
 
@@ -186,7 +186,7 @@ def test_a_list_that_is_kept_in_another_way(
     monkeypatch.setattr(_snapshot_download, "write_tree_cache", lambda *_given: None)
     caplog.set_level(logging.DEBUG, "tiomagic.local")
     get(SECOND)
-    assert ENCODER in both.got(SECOND)
+    assert ENCODER in both.downloaded_files(SECOND)
     assert "no list of the files" in caplog.text
 
 
@@ -200,7 +200,7 @@ def test_several_at_once(both: Hub, cache: Path) -> None:
         thread.join(60)
     assert len(found) == 4
     assert len(set(found)) == 1
-    assert ENCODER not in both.got(SECOND)
+    assert ENCODER not in both.downloaded_files(SECOND)
     assert (found[0] / ENCODER).read_bytes() == SAME
     assert blob(cache, SECOND).stat().st_nlink == 2
 
@@ -236,7 +236,7 @@ def test_a_break_after_the_link(both: Hub, cache: Path) -> None:
         get(SECOND)
     both.trouble.clear()
     folder = get(SECOND)
-    assert both.got(SECOND) == {OTHER}
+    assert both.downloaded_files(SECOND) == {OTHER}
     assert (folder / ENCODER).read_bytes() == SAME
 
 
@@ -257,7 +257,7 @@ def test_the_clients_own_store_comes_first(hub_server: Hub, cache: Path) -> None
     )
     hub_server.xet = {ENCODER: xet_hash}
     folder = get(SECOND)
-    assert ENCODER not in hub_server.got(SECOND)
+    assert ENCODER not in hub_server.downloaded_files(SECOND)
     stored = _shared_blobs.shared_blob_path(cache, xet_hash)
     assert blob(cache, SECOND).is_symlink()
     assert blob(cache, SECOND).resolve() == stored.resolve()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from tests.local.materials import Studio, engine_of, settings_of
+from tests.local.materials import Materials, engine_of, settings_of
 from tests.tiny import save
 
 from tiomagic_domain.errors import GenerationCanceledError, GenerationError, ProcessingError
@@ -20,10 +20,10 @@ from tiomagic_domain.features import Feature, TextToVideoInputs
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_local.engines import _wan
 from tiomagic_local.engines._shared import stream as _stream
-from tiomagic_local.engines._shared.frame_sink import heard_by
+from tiomagic_local.engines._shared.frame_sink import stream_frames_to
 from tiomagic_local.engines._shared.stream import FrameStream
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.runtime.run import run_request
 from tiomagic_media.encode.mp4 import Mp4
@@ -112,7 +112,7 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-class Listener:
+class RecordingSink:
     """A sink that remembers what it hears.
 
     Attributes:
@@ -144,7 +144,7 @@ class Listener:
 @pytest.mark.parametrize(("model", "feature"), IN_ORDER)
 def test_the_file_is_the_same_to_the_last_byte(
     runtime: Runtime,
-    studio: Studio,
+    studio: Materials,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     model: str,
@@ -175,7 +175,7 @@ def test_the_file_is_the_same_to_the_last_byte(
 
 def test_the_encoder_has_begun_before_the_decoder_is_done(
     runtime: Runtime,
-    studio: Studio,
+    studio: Materials,
     folder: Path,
     decoder: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -208,9 +208,9 @@ def test_the_clip_is_what_was_told_and_no_copy(runtime: Runtime, decoder: Any) -
     """The frames that the sink has seen fill are the very ones of the clip."""
     engine = engine_of(runtime, T2V, Feature.TEXT_TO_VIDEO)
     settings = settings_of(T2V, Feature.TEXT_TO_VIDEO, num_frames=9)
-    listener = Listener()
+    listener = RecordingSink()
     inputs = TextToVideoInputs(prompt="a fox runs")
-    with heard_by(listener):
+    with stream_frames_to(listener):
         clip = engine.text_to_video(inputs, settings, ignore_progress, NeverCanceled())
     assert clip.frames is listener.clips[0]
     assert listener.taken == [1, 4, 4]
@@ -226,8 +226,8 @@ def test_a_cpu_decodes_and_encodes_one_after_the_other(runtime: Runtime, decoder
     """Nobody hears of the frames, and the clip is the same."""
     engine = engine_of(runtime, T2V, Feature.TEXT_TO_VIDEO)
     settings = settings_of(T2V, Feature.TEXT_TO_VIDEO, num_frames=9)
-    listener, inputs = Listener(), TextToVideoInputs(prompt="a fox runs")
-    with heard_by(listener):
+    listener, inputs = RecordingSink(), TextToVideoInputs(prompt="a fox runs")
+    with stream_frames_to(listener):
         clip = engine.text_to_video(inputs, settings, ignore_progress, NeverCanceled())
     assert listener.clips == []
     assert clip.frames.shape == (9, 32, 32, 3)
@@ -238,13 +238,17 @@ def test_tiles_are_not_streamed(runtime: Runtime, decoder: Any) -> None:
     """A tile is a part of all frames: the clip is the one of before, and nobody hears of it."""
     engine = engine_of(runtime, T2V, Feature.TEXT_TO_VIDEO)
     settings = settings_of(T2V, Feature.TEXT_TO_VIDEO, num_frames=9)
-    inputs, listener, vae = TextToVideoInputs(prompt="a fox runs"), Listener(), engine._pipeline.vae
+    inputs, listener, vae = (
+        TextToVideoInputs(prompt="a fox runs"),
+        RecordingSink(),
+        engine._pipeline.vae,
+    )
     kept = (vae.tile_sample_min_height, vae.tile_sample_stride_height)
     vae.enable_tiling(16, 16, 8, 8)
     calls: list[int] = []
     try:
         with (
-            heard_by(listener),
+            stream_frames_to(listener),
             hooked(decoder.register_forward_pre_hook, lambda *_: calls.append(1)),
         ):
             clip = engine.text_to_video(inputs, settings, ignore_progress, NeverCanceled())
@@ -257,18 +261,18 @@ def test_tiles_are_not_streamed(runtime: Runtime, decoder: Any) -> None:
     assert np.asarray(clip.frames).std() > 0
 
 
-def test_segments_are_not_streamed(tmp_path: Path, studio: Studio, folder: Path) -> None:
+def test_segments_are_not_streamed(tmp_path: Path, studio: Materials, folder: Path) -> None:
     """Wan Animate shares frames between segments: what it decodes is not yet the clip."""
     model = "wan2.2-animate-14b"
     made = Runtime(LocalOptions(weights_dir=save(tmp_path / "animate", [model]), device="cpu"))
     engine = engine_of(made, model, Feature.POSE_GUIDANCE)
-    assert not engine.in_order
+    assert not engine.streams_frames
     report, _ = run(made, studio.request(model, Feature.POSE_GUIDANCE), folder)
     assert report.facts["frames"] == 5
 
 
 def test_a_broken_frame_is_named(
-    runtime: Runtime, studio: Studio, folder: Path, decoder: Any
+    runtime: Runtime, studio: Materials, folder: Path, decoder: Any
 ) -> None:
     """By its number in the clip, and the model is as it was."""
     request = studio.request(num_frames=9)
@@ -294,7 +298,7 @@ def test_a_broken_frame_is_named(
 
 def test_an_encoder_that_fails_fails_the_run(
     runtime: Runtime,
-    studio: Studio,
+    studio: Materials,
     folder: Path,
     decoder: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -327,7 +331,7 @@ def test_an_encoder_that_fails_fails_the_run(
 
 
 def test_a_full_disk_is_an_error(
-    runtime: Runtime, studio: Studio, folder: Path, decoder: Any
+    runtime: Runtime, studio: Materials, folder: Path, decoder: Any
 ) -> None:
     """It is met at the end, and leaves nothing behind."""
     resource = pytest.importorskip("resource")
@@ -345,7 +349,7 @@ def test_a_full_disk_is_an_error(
     assert list(folder.iterdir()) == []
 
 
-class Stopped:
+class CancelWhileDecoding:
     """A token that is set while the VAE decodes."""
 
     def __init__(self) -> None:
@@ -367,13 +371,13 @@ class Stopped:
 
 
 def test_a_cancel_while_decoding_leaves_nothing(
-    runtime: Runtime, studio: Studio, folder: Path, decoder: Any
+    runtime: Runtime, studio: Materials, folder: Path, decoder: Any
 ) -> None:
     """And the next run is what it would have been."""
     request = studio.request(num_frames=9)
     run(runtime, request, folder)
     _, before = run(runtime, request, folder)
-    token = Stopped()
+    token = CancelWhileDecoding()
     with pytest.raises(GenerationCanceledError):
         run(runtime, request, folder, progress=token.see, cancel=token)
     assert token.decoded == 1
@@ -383,7 +387,7 @@ def test_a_cancel_while_decoding_leaves_nothing(
 
 
 def test_a_model_that_gives_another_size_is_an_error(
-    runtime: Runtime, studio: Studio, folder: Path, decoder: Any
+    runtime: Runtime, studio: Materials, folder: Path, decoder: Any
 ) -> None:
     """What does not fit the clip is written nowhere."""
 
@@ -398,7 +402,7 @@ def test_a_model_that_gives_another_size_is_an_error(
     assert list(folder.iterdir()) == []
 
 
-class Tight:
+class SmallDeviceRuntime:
     """A runtime whose device runs out of memory once, half-way through the decoding.
 
     Attributes:
@@ -428,15 +432,15 @@ class Tight:
                 return
             decoder = loaded.engine._pipeline.vae.decoder
             with hooked(decoder.register_forward_pre_hook, full):
-                yield replace(loaded, smaller=Plan.MODEL_OFFLOAD)
+                yield replace(loaded, fallback_plan=MemoryPlan.MODEL_OFFLOAD)
 
 
 def test_a_second_try_with_less_memory_is_a_whole_video(
-    weights_dir: Path, studio: Studio, folder: Path
+    weights_dir: Path, studio: Materials, folder: Path
 ) -> None:
     """What the first one has encoded is thrown away."""
     request = studio.request(num_frames=9)
-    tight = Tight(Runtime(LocalOptions(weights_dir=weights_dir, device="cpu")))
+    tight = SmallDeviceRuntime(Runtime(LocalOptions(weights_dir=weights_dir, device="cpu")))
     report, _ = run(tight, request, folder)
     assert tight.tries == 2
     assert report.facts["frames"] == 9

@@ -10,12 +10,12 @@ import pytest
 from tiomagic_domain.ports.provider import Report
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime import pipeline_cache as runtime_module
-from tiomagic_local.runtime.memory_plan import Choice, Plan
+from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.runtime.run import run_request
 
 if TYPE_CHECKING:
-    from tests.local.materials import Studio
+    from tests.local.materials import Materials
 
 
 @pytest.fixture
@@ -23,15 +23,17 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each call's VAE is to work in tiles; the planner says so in the place of a GPU."""
     tiles: list[bool] = []
 
-    def choose(*_given: object, **_rest: object) -> Choice:
-        return Choice(plan=Plan.RESIDENT, reason="as the test wants it", tiles=tiles.pop(0))
+    def choose(*_given: object, **_rest: object) -> MemoryChoice:
+        return MemoryChoice(
+            plan=MemoryPlan.RESIDENT, reason="as the test wants it", tiles=tiles.pop(0)
+        )
 
     monkeypatch.setattr(runtime_module, "choose", choose)
     return tiles
 
 
 def test_the_next_call_has_whole_frames_again(
-    weights_dir: Path, studio: Studio, tmp_path: Path, planned: list[bool]
+    weights_dir: Path, studio: Materials, tmp_path: Path, planned: list[bool]
 ) -> None:
     """The model stays loaded, and the size of the next video decides for itself."""
     runtime = Runtime(LocalOptions(weights_dir=weights_dir, device="cpu"))

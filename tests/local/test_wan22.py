@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.local.materials import Recorder, Studio, engine_of, settings_of
+from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
 from tests.tiny import save
 
 from tiomagic_domain.catalogue import find_model
@@ -46,7 +46,7 @@ class OnTinyWeights:
         return engine_of(runtime, self.model, self.feature)
 
     @pytest.fixture
-    def inputs(self, studio: Studio) -> Any:
+    def inputs(self, studio: Materials) -> Any:
         return studio.request(self.model, self.feature).inputs
 
     @pytest.fixture
@@ -86,7 +86,7 @@ def frames_of(runtime: Runtime, model: str, feature: Feature, inputs: Any, **cha
     [(TEXT, Feature.TEXT_TO_VIDEO), (IMAGE, Feature.IMAGE_TO_VIDEO)],
 )
 def test_each_expert_has_its_own_guidance(
-    runtime: Runtime, studio: Studio, model: str, feature: Feature
+    runtime: Runtime, studio: Materials, model: str, feature: Feature
 ) -> None:
     """Both scales reach their expert: a change of either changes the video."""
     inputs = studio.request(model, feature).inputs
@@ -98,7 +98,7 @@ def test_each_expert_has_its_own_guidance(
     assert len({plain, first, second}) == 3
 
 
-def test_both_experts_take_their_turn(runtime: Runtime, studio: Studio) -> None:
+def test_both_experts_take_their_turn(runtime: Runtime, studio: Materials) -> None:
     """The noisy steps are the first expert's, the others the second's, as the repository says."""
     engine = engine_of(runtime, TEXT, Feature.TEXT_TO_VIDEO)
     turns: list[str] = []
@@ -126,10 +126,10 @@ def test_both_experts_take_their_turn(runtime: Runtime, studio: Studio) -> None:
     assert turns == ["transformer", *["transformer_2"] * 3]
 
 
-def test_the_last_frame_reaches_the_experts(runtime: Runtime, studio: Studio) -> None:
+def test_the_last_frame_reaches_the_experts(runtime: Runtime, studio: Materials) -> None:
     """Between two pictures both are given, in the size of the video and in their places."""
     engine = engine_of(runtime, IMAGE, Feature.INTERPOLATE)
-    recorder = Recorder(engine._pipeline)
+    recorder = CallRecorder(engine._pipeline)
     inputs: Any = studio.request(IMAGE, Feature.INTERPOLATE).inputs
     settings = settings_of(IMAGE, Feature.INTERPOLATE, width=48)
     WanImageToVideo(recorder, find_model(IMAGE)).interpolate(
@@ -159,7 +159,9 @@ def test_the_small_model_is_not_offered_for_what_it_would_ignore() -> None:
     assert set(find_model(SMALL).features) == {Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO}
 
 
-def test_the_picture_begins_the_video_of_the_small_model(runtime: Runtime, studio: Studio) -> None:
+def test_the_picture_begins_the_video_of_the_small_model(
+    runtime: Runtime, studio: Materials
+) -> None:
     """Another picture makes another video, and words alone a third."""
     red = studio.request(
         SMALL, Feature.IMAGE_TO_VIDEO, media={"image": studio.picture(colour="red")}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.local.materials import Recorder, Studio, engine_of, settings_of
+from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
 from tests.media import graphs
 from tests.tiny import save
 
@@ -17,10 +17,10 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_domain.testing.contracts.features import PoseGuidanceContract, bytes_of
-from tiomagic_local.engines.wan_animate import BLACK, WanAnimate, drawn_in
+from tiomagic_local.engines.wan_animate import BLACK, WanAnimate, draw_in_frame
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.pipeline_cache import Runtime
-from tiomagic_media.decode.frames import contain, load_image, load_video, on_black
+from tiomagic_media.decode.frames import contain, load_image, load_video, place_on_black
 from tiomagic_media.pose.faces import crop_faces, face_box
 from tiomagic_media.pose.models import DETECTOR_FILE, FOLDER_VARIABLE, POSE_FILE
 from tiomagic_media.pose.networks import Pose
@@ -44,7 +44,7 @@ def engine(runtime: Runtime) -> Any:
 
 class TestPoses(PoseGuidanceContract):
     @pytest.fixture
-    def inputs(self, studio: Studio) -> Any:
+    def inputs(self, studio: Materials) -> Any:
         return studio.request(MODEL, FEATURE).inputs
 
     @pytest.fixture
@@ -54,7 +54,7 @@ class TestPoses(PoseGuidanceContract):
 
 def given_to(engine: Any, inputs: Any, **changes: Any) -> dict[str, Any]:
     """Return the arguments that the pipeline gets."""
-    recorder = Recorder(engine._pipeline)
+    recorder = CallRecorder(engine._pipeline)
     settings = settings_of(MODEL, FEATURE, **changes)
     WanAnimate(recorder, find_model(MODEL)).pose_guidance(
         inputs, settings, ignore_progress, NeverCanceled()
@@ -63,11 +63,11 @@ def given_to(engine: Any, inputs: Any, **changes: Any) -> dict[str, Any]:
     return dict(arguments)
 
 
-def test_skeletons_alone_have_no_face(engine: Any, studio: Studio) -> None:
+def test_skeletons_alone_have_no_face(engine: Any, studio: Materials) -> None:
     """They are used as they are, the character is whole, and the face is what means none."""
     inputs: Any = studio.request(MODEL, FEATURE).inputs
     given = given_to(engine, inputs, width=48)
-    expected = load_video(inputs.pose_video, count=5, size=(48, 32), fps=30, shape=on_black)
+    expected = load_video(inputs.pose_video, count=5, size=(48, 32), fps=30, shape=place_on_black)
     assert (np.stack([np.asarray(frame) for frame in given["pose_video"]]) == expected).all()
     character = contain(load_image(inputs.image), 48, 32, BLACK)
     assert (np.asarray(given["image"]) == np.asarray(character)).all()
@@ -77,7 +77,7 @@ def test_skeletons_alone_have_no_face(engine: Any, studio: Studio) -> None:
 
 
 def test_a_video_of_somebody_gives_skeletons_and_faces(
-    engine: Any, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Any, studio: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both are found in the same frames; the face is cut out where its points are."""
     graphs.detector(tmp_path / DETECTOR_FILE)
@@ -98,7 +98,7 @@ def test_a_video_of_somebody_gives_skeletons_and_faces(
         assert np.asarray(face).min() > 128
 
 
-def test_the_face_changes_the_video(engine: Any, studio: Studio) -> None:
+def test_the_face_changes_the_video(engine: Any, studio: Materials) -> None:
     """The face reaches the model: another one makes another video."""
     inputs: Any = studio.request(MODEL, FEATURE).inputs
     arguments = given_to(engine, inputs)
@@ -112,7 +112,7 @@ def test_the_face_changes_the_video(engine: Any, studio: Studio) -> None:
 
 @pytest.mark.parametrize(("frames", "segments"), [(77, 1), (81, 2), (153, 2)])
 def test_every_length_comes_out_as_asked(
-    engine: Any, studio: Studio, frames: int, segments: int
+    engine: Any, studio: Materials, frames: int, segments: int
 ) -> None:
     """Also where it ends within a segment; steps are counted over all of them."""
     told: list[Progress] = []
@@ -125,7 +125,7 @@ def test_every_length_comes_out_as_asked(
     assert {m.steps for m in told if m.phase is Phase.DENOISING} == {2 * segments}
 
 
-def test_guidance_is_for_the_prompt_and_the_face(engine: Any, studio: Studio) -> None:
+def test_guidance_is_for_the_prompt_and_the_face(engine: Any, studio: Materials) -> None:
     """At 1, the default, there is none; above, the negative prompt acts."""
     inputs: Any = studio.request(MODEL, FEATURE).inputs
 
@@ -180,7 +180,7 @@ class TestFaces:
         assert not any(np.asarray(face).any() for face in faces)
 
 
-def test_the_motion_is_followed_in_real_time_and_whole(engine: Any, studio: Studio) -> None:
+def test_the_motion_is_followed_in_real_time_and_whole(engine: Any, studio: Materials) -> None:
     """A frame of 8 a second is seen for four of 30, and a wide one is padded, not cropped."""
     frames = np.zeros((5, 32, 64, 3), np.uint8)
     for index in range(5):
@@ -213,7 +213,7 @@ def test_a_skeleton_moves_with_its_frame(
     """Found in a frame of another shape, it stands where the padded frame has the person."""
     points, scores = np.zeros((133, 2), np.float32), np.zeros(133, np.float32)
     points[[5, 6]], scores[[5, 6]] = ((80, 40), (40, 40)), 1
-    drawn = np.asarray(drawn_in(Pose(points, scores), width, height, size))
+    drawn = np.asarray(draw_in_frame(Pose(points, scores), width, height, size))
     rows, columns = np.nonzero(drawn.any(axis=-1))
     expected = (60 * scale + corner[0], 40 * scale + corner[1])
     assert columns.mean() == pytest.approx(expected[0], abs=1)

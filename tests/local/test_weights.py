@@ -16,10 +16,10 @@ from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.progress import Phase, Progress, ignore_progress
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights import hub, locate
-from tiomagic_local.weights.locate import Origin, Weights, digest, find_weights, local_folder
-from tiomagic_local.weights.single_file import reader
+from tiomagic_local.weights.locate import Origin, Weights, digest_folder, find_weights, local_folder
+from tiomagic_local.weights.single_file import find_transformer_class
 
 T2V = find_model("wan2.1-t2v-1.3b")
 PIPELINE = "WanPipeline"
@@ -54,7 +54,7 @@ class TestOrigins:
         """``weights_dir`` holds one folder a model, and its content is in the record."""
         found = find(LocalOptions(weights_dir=weights_dir))
         assert (found.folder, found.origin) == (weights_dir / T2V.name, Origin.WEIGHTS_DIR)
-        assert found.revision == digest(found.folder)
+        assert found.revision == digest_folder(found.folder)
         assert str(weights_dir) not in json.dumps(found.facts())
 
     def test_then_the_hub(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ class TestOrigins:
             asked.append((repository, revision, rest["token"]))
             return commit
 
-        monkeypatch.setattr(hub, "download", download)
+        monkeypatch.setattr(hub, "download_repository", download)
         found = find(LocalOptions(weights_dir=tmp_path, hf_token="secret"))
         assert asked == [(T2V.repository, T2V.revision, "secret")]
         assert (found.origin, found.revision) == (Origin.HUB, "0fad780a")
@@ -79,7 +79,7 @@ class TestOrigins:
     ) -> None:
         """A card without a repository has its weights in the package, or says that they lack."""
         card = replace(T2V, name="brought", repository=None)
-        monkeypatch.setattr(locate, "PACKAGED", tmp_path)
+        monkeypatch.setattr(locate, "PACKAGED_WEIGHTS_DIR", tmp_path)
         with pytest.raises(ConfigurationError, match="should come with tiomagic"):
             local_folder(card, LocalOptions())
         (tmp_path / "brought").mkdir()
@@ -149,7 +149,7 @@ class TestOneFile:
     def test_a_model_that_one_file_does_not_hold(self, index: dict[str, Any], words: str) -> None:
         """What diffusers does not read from one file, and a model of two experts, want a folder."""
         with pytest.raises(ConfigurationError, match=words):
-            reader(Path("x.safetensors"), index)
+            find_transformer_class(Path("x.safetensors"), index)
 
 
 class TestTroubleWithFolders:
@@ -202,13 +202,13 @@ class TestTroubleWithFolders:
         """Another configuration is another revision; the same folder elsewhere is the same."""
         copy = tmp_path / "copy"
         shutil.copytree(weights_dir / T2V.name, copy)
-        before = digest(copy)
-        assert before == digest(weights_dir / T2V.name)
+        before = digest_folder(copy)
+        assert before == digest_folder(weights_dir / T2V.name)
         (copy / "scheduler" / "scheduler_config.json").write_text("{}")
-        assert digest(copy) != before
+        assert digest_folder(copy) != before
 
 
-def load(found: Weights, plan: Plan = Plan.RESIDENT) -> Any:
+def load(found: Weights, plan: MemoryPlan = MemoryPlan.RESIDENT) -> Any:
     import torch
 
     return load_pipeline(
@@ -233,7 +233,7 @@ class TestLoading:
 
     def test_group_offload_leaves_the_vae_alone(self, options: LocalOptions) -> None:
         """Layers come and go, except those of the VAE."""
-        pipeline = load(find(options), Plan.GROUP_OFFLOAD)
+        pipeline = load(find(options), MemoryPlan.GROUP_OFFLOAD)
         hooked = {
             name
             for name in ("vae", "transformer", "text_encoder")
@@ -355,7 +355,7 @@ class TestHub:
             return "/cache/abc"
 
         monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-        folder = hub.download("a/b", "abc", model="m", token="t", progress=told.append)
+        folder = hub.download_repository("a/b", "abc", model="m", token="t", progress=told.append)
         assert folder == Path("/cache/abc")
         assert (asked["repository"], asked["revision"], asked["token"]) == ("a/b", "abc", "t")
         assert asked["allow_patterns"] == ["*.json", "*.safetensors", "*.txt", "*.model"]
@@ -381,7 +381,7 @@ class TestHub:
             return "/cache/abc"
 
         monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-        hub.download(
+        hub.download_repository(
             "a/b",
             None,
             model="m",
@@ -402,10 +402,10 @@ class TestHub:
             return str(folder)
 
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(hub, "PAUSE_S", 0.001)
+        monkeypatch.setattr(hub, "MAX_FIRST_PAUSE_S", 0.001)
         monkeypatch.setattr("huggingface_hub.snapshot_download", nowhere)
         with pytest.raises(TioMagicError) as caught:
-            hub.download("a/b", "abc", model="m", token=None, progress=ignore_progress)
+            hub.download_repository("a/b", "abc", model="m", token=None, progress=ignore_progress)
         assert caught.value.code == "api_error"
         assert caught.value.retryable
 

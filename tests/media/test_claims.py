@@ -16,9 +16,9 @@ from tiomagic_domain.media import MediaKind
 from tiomagic_media import LocalMediaReader, MediaLimits
 from tiomagic_media.decode.frames import load_video
 from tiomagic_media.decode.structure.boxes import ClaimError, check_tables
-from tiomagic_media.decode.timing import MOST_FRAMES, timeline
-from tiomagic_media.decode.videos import Clock
-from tiomagic_media.encode.mp4 import read_recipe
+from tiomagic_media.decode.timing import MAX_FRAMES, timeline
+from tiomagic_media.decode.videos import FrameClock
+from tiomagic_media.encode.mp4 import read_embedded_recipe
 
 VIDEO = MediaKind.VIDEO
 
@@ -119,7 +119,7 @@ def test_a_recipe_is_not_looked_for_behind_such_a_table(tmp_path):
     path = write_video(tmp_path / "a.mp4", moving_square(3))
     path.write_bytes(with_count(path.read_bytes(), b"stsz", 8, 2_000_000_000))
     with pytest.raises(ValidationError, match="is not a video"):
-        read_recipe(path)
+        read_embedded_recipe(path)
 
 
 def test_a_fragment_of_millions_is_refused(reader, tmp_path):
@@ -174,7 +174,7 @@ def test_a_grid_is_never_larger_than_allowed():
     for starts, last in (([0.0, 0.1], 1e9), ([0.0, 0.001, 1e9], 0.1), ([0.0] * 3 + [1e12], 0.0)):
         for declared in (None, 25):
             line = timeline(starts, last, declared)
-            assert len(line.picks) <= MOST_FRAMES
+            assert len(line.picks) <= MAX_FRAMES
             assert line.fps > 0
     assert len(timeline([0.0, 0.001, 100.0], 0.1, most=50).picks) <= 50
 
@@ -256,7 +256,7 @@ def test_a_recording_that_starts_late_may_still_be_cut_off(reader, tmp_path, con
 
 def test_times_that_begin_anew_go_on():
     """Two recordings one after the other, and frames without times, play on."""
-    clock = Clock(gap=0.1)
+    clock = FrameClock(gap=0.1)
     times = [5.0, 5.1, 5.2, 0.0, 0.1, None, None, 0.4]
     assert [clock.start(time) for time in times] == pytest.approx(
         [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]

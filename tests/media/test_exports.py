@@ -10,7 +10,7 @@ from PIL import Image
 
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, ValidationError
 from tiomagic_media.encode.mp4 import write_mp4
-from tiomagic_media.pictures.exports import export
+from tiomagic_media.pictures.exports import export_film
 from tiomagic_media.pictures.film import Film, read_film
 
 
@@ -37,14 +37,14 @@ def film() -> Film:
 
 def test_lossless_means_every_bit(film, tmp_path):
     """An .mkv has exactly the frames of the source, at its rate."""
-    again = read_film(export(film, tmp_path / "clip.mkv"))
+    again = read_film(export_film(film, tmp_path / "clip.mkv"))
     assert again.fps == film.fps
     np.testing.assert_array_equal(again.frames, film.frames)
 
 
 def test_prores_keeps_colours_and_rate(film, tmp_path):
     """A .mov is ProRes 422 HQ in 10 bits, and its colours are those of the source."""
-    path = export(film, tmp_path / "clip.mov")
+    path = export_film(film, tmp_path / "clip.mov")
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ("prores", "yuv422p10le")
@@ -58,7 +58,7 @@ def test_prores_has_the_right_colours(colour, tmp_path):
     """Flat colours come back to within two levels: the matrix that is written is the one named."""
     frames = np.broadcast_to(np.array(colour, np.uint8), (2, 720, 64, 3))
     film = Film(frames=np.ascontiguousarray(frames), fps=Fraction(16))
-    again = read_film(export(film, tmp_path / "flat.mov")).frames
+    again = read_film(export_film(film, tmp_path / "flat.mov")).frames
     assert np.abs(again.astype(int) - frames).max() <= 2
 
 
@@ -67,7 +67,7 @@ def test_prores_has_the_right_colours(colour, tmp_path):
 def test_an_animated_picture_plays_as_long_as_the_video(ending, fps, tmp_path):
     """Frame times are rounded each by itself: the errors do not add up over a clip."""
     film = make_film(count=40, fps=fps)
-    with Image.open(export(film, tmp_path / f"clip.{ending}")) as picture:
+    with Image.open(export_film(film, tmp_path / f"clip.{ending}")) as picture:
         assert picture.n_frames == len(film.frames)
         assert picture.info["loop"] == 0
         times = []
@@ -83,7 +83,7 @@ def test_an_animated_picture_plays_as_long_as_the_video(ending, fps, tmp_path):
 @pytest.mark.parametrize(("ending", "least"), [("gif", 24), ("webp", 29)])
 def test_an_animated_picture_looks_like_the_video(film, ending, least, tmp_path):
     """The palette of a GIF is made for the clip; WebP keeps all colours."""
-    with Image.open(export(film, tmp_path / f"clip.{ending}")) as picture:
+    with Image.open(export_film(film, tmp_path / f"clip.{ending}")) as picture:
         frames = []
         for index in range(picture.n_frames):
             picture.seek(index)
@@ -95,20 +95,20 @@ def test_one_frame_for_an_animated_picture(tmp_path):
     """A film of one frame is no special case."""
     film = make_film(count=1)
     for ending in ("gif", "webp", "mkv", "mov"):
-        assert len(read_film(export(film, tmp_path / f"one.{ending}")).frames) == 1
+        assert len(read_film(export_film(film, tmp_path / f"one.{ending}")).frames) == 1
 
 
 def test_the_last_frame_to_go_on_from(film, tmp_path):
     """A .png is the last frame unless another is asked for, bit for bit."""
-    last = np.asarray(Image.open(export(film, tmp_path / "last.png")))
+    last = np.asarray(Image.open(export_film(film, tmp_path / "last.png")))
     np.testing.assert_array_equal(last, film.frames[-1])
-    first = np.asarray(Image.open(export(film, tmp_path / "poster.png", frame=0)))
+    first = np.asarray(Image.open(export_film(film, tmp_path / "poster.png", frame=0)))
     np.testing.assert_array_equal(first, film.frames[0])
 
 
 def test_numbered_frames_sort_and_have_no_alpha(film, tmp_path):
     """A folder has every frame, numbered from 1 with leading zeros, in plain RGB."""
-    folder = export(film, tmp_path / "walk")
+    folder = export_film(film, tmp_path / "walk")
     names = sorted(path.name for path in folder.iterdir())
     assert names[0] == "walk_0001.png"
     assert len(names) == 17
@@ -123,15 +123,18 @@ def test_a_folder_with_something_in_it_is_left_alone(film, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     with pytest.raises(ValidationError, match="not an empty folder"):
-        export(film, tmp_path / "full")
+        export_film(film, tmp_path / "full")
     (tmp_path / "empty").mkdir()
-    assert len(list(export(film, tmp_path / "empty").iterdir())) == 17
+    assert len(list(export_film(film, tmp_path / "empty").iterdir())) == 17
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "full"]
 
 
 def test_another_width_keeps_the_shape(film, tmp_path):
     """Height follows width."""
-    assert read_film(export(film, tmp_path / "small.mkv", width=40)).frames.shape[1:3] == (24, 40)
+    assert read_film(export_film(film, tmp_path / "small.mkv", width=40)).frames.shape[1:3] == (
+        24,
+        40,
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,7 @@ def test_another_width_keeps_the_shape(film, tmp_path):
 def test_what_cannot_be_written_says_what_can(film, name, more, message, tmp_path):
     """An error names the nearest thing that works, and leaves nothing behind."""
     with pytest.raises(ValidationError, match=message):
-        export(film, tmp_path / name, **more)
+        export_film(film, tmp_path / name, **more)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -155,7 +158,7 @@ def test_what_was_there_stays_when_writing_fails(film, tmp_path):
     target.write_bytes(b"the old one")
     odd = Film(frames=film.frames[:, :, :, :1], fps=film.fps)
     with pytest.raises((ProcessingError, ValueError)):
-        export(odd, target)
+        export_film(odd, target)
     assert target.read_bytes() == b"the old one"
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mov"]
 

@@ -24,7 +24,7 @@ from tiomagic_domain.errors import (
     ValidationError,
 )
 from tiomagic_media.decode.frames import load_video
-from tiomagic_media.encode.mp4 import read_recipe, to_uint8, write_mp4
+from tiomagic_media.encode.mp4 import read_embedded_recipe, to_uint8, write_mp4
 
 FLATS = np.array(
     [
@@ -209,7 +209,7 @@ def test_a_long_recipe_in_any_script_survives(tmp_path: Path):
     assert len(json.dumps(recipe, ensure_ascii=False).encode()) > 20_000
     path = tmp_path / "a.mp4"
     write_mp4(path, moving_square(2), fps=8, recipe=recipe)
-    assert read_recipe(path) == recipe
+    assert read_embedded_recipe(path) == recipe
 
 
 def test_a_recipe_is_found_in_the_comment_as_well(tmp_path: Path):
@@ -225,14 +225,14 @@ def test_a_recipe_is_found_in_the_comment_as_well(tmp_path: Path):
                 target.mux(packet)
     with av.open(str(copy)) as container:
         assert "tiomagic" not in container.metadata
-    assert read_recipe(copy) == RECIPE
+    assert read_embedded_recipe(copy) == RECIPE
 
 
 def test_a_video_without_a_recipe_says_so(tmp_path: Path):
     """A film from elsewhere has no recipe."""
     path = write_video(tmp_path / "a.mp4", moving_square(2))
     with pytest.raises(ValidationError, match="no recipe"):
-        read_recipe(path)
+        read_embedded_recipe(path)
 
 
 def test_a_comment_of_somebody_else_is_no_recipe(tmp_path: Path):
@@ -240,7 +240,7 @@ def test_a_comment_of_somebody_else_is_no_recipe(tmp_path: Path):
     path = tmp_path / "a.mp4"
     write_mp4(path, moving_square(2), fps=8, recipe={"made": "elsewhere"})
     with pytest.raises(ValidationError, match="no recipe of tiomagic"):
-        read_recipe(path)
+        read_embedded_recipe(path)
 
 
 def test_something_that_is_no_video_has_no_recipe(tmp_path: Path):
@@ -248,13 +248,13 @@ def test_something_that_is_no_video_has_no_recipe(tmp_path: Path):
     path = tmp_path / "a.png"
     path.write_bytes(png())
     with pytest.raises(ValidationError, match="is not a video"):
-        read_recipe(path)
+        read_embedded_recipe(path)
 
 
 def test_a_missing_file_has_no_recipe(tmp_path: Path):
     """A path that is not there is not found."""
     with pytest.raises(ResourceNotFoundError):
-        read_recipe(tmp_path / "a.mp4")
+        read_embedded_recipe(tmp_path / "a.mp4")
 
 
 @pytest.mark.parametrize("shape", [(2, 15, 16, 3), (2, 16, 15, 3), (2, 16, 16, 4), (2, 16, 16)])

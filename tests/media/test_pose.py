@@ -21,7 +21,7 @@ from tiomagic_domain.errors import (
     ProcessingError,
 )
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
-from tiomagic_local.extras import INSTALL, PURPOSES, missing
+from tiomagic_local.extras import INSTALL, PURPOSES, missing_extra_error
 from tiomagic_media.pose import models as pose_models
 from tiomagic_media.pose.estimate import PoseModels, _followed, estimate_skeletons, find_pose_models
 from tiomagic_media.pose.networks import Detector, Estimator, Pose, overlap
@@ -275,7 +275,7 @@ def test_without_the_extra_the_command_is_given(monkeypatch, models, no_folder, 
 @pytest.mark.parametrize("extra", list(PURPOSES))
 def test_every_extra_has_a_command(extra):
     """The command names packages that are in the repository, and never the index' old one."""
-    error = missing(extra)
+    error = missing_extra_error(extra)
     command = str(error.details["command"])
     assert command in error.message
     assert "pip install tiomagic" not in error.message

@@ -7,10 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tiomagic_domain.catalogue.skeleton_colours import AS_GIVEN, AUTO, ColourOrder
+from tiomagic_domain.catalogue.skeleton_colours import COLOURS_AS_GIVEN, DETECT_COLOURS, ColourOrder
 from tiomagic_domain.media import Media
 from tiomagic_media.pose.animate_drawing import draw_animate_skeleton
-from tiomagic_media.pose.colour_order import colours_warning, in_order, order_of, order_of_frames
+from tiomagic_media.pose.colour_order import (
+    colours_warning,
+    order_of,
+    order_of_frames,
+    reorder_colours,
+)
 from tiomagic_media.pose.networks import Pose
 from tiomagic_media.pose.openpose_drawing import draw_skeleton
 
@@ -93,19 +98,19 @@ def test_a_compressed_video_is_seen_too(studio, order: ColourOrder) -> None:
     """Chroma at half the size smears thin lines; the order is still the right one."""
     media = film_of(studio.film, order)
     assert order_of(media) is order
-    said = colours_warning(media, AS_GIVEN, order.other)
+    said = colours_warning(media, COLOURS_AS_GIVEN, order.other)
     assert said is not None
     assert "pose_colours='auto'" in said
     assert order.upper() in said
-    assert colours_warning(media, AS_GIVEN, order) is None
-    assert colours_warning(media, AUTO, order.other) is None
+    assert colours_warning(media, COLOURS_AS_GIVEN, order) is None
+    assert colours_warning(media, DETECT_COLOURS, order.other) is None
 
 
 def test_turning_round_exchanges_red_and_blue() -> None:
     """Once is the other order, and what is unknown or right already stays."""
     frames = np.zeros((1, 2, 2, 3), np.uint8)
     frames[..., :] = (1, 2, 3)
-    assert in_order(frames, RGB, BGR)[0, 0, 0].tolist() == [3, 2, 1]
-    assert in_order(frames, BGR, RGB)[0, 0, 0].tolist() == [3, 2, 1]
+    assert reorder_colours(frames, RGB, BGR)[0, 0, 0].tolist() == [3, 2, 1]
+    assert reorder_colours(frames, BGR, RGB)[0, 0, 0].tolist() == [3, 2, 1]
     for has in (RGB, None):
-        assert in_order(frames, has, RGB) is frames
+        assert reorder_colours(frames, has, RGB) is frames

@@ -36,7 +36,7 @@ from tiomagic_domain.media import MediaKind
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.testing import FakeClock
 from tiomagic_media.decode.frames import load_video
-from tiomagic_media.decode.rendering.colour import on_white
+from tiomagic_media.decode.rendering.colour import composite_on_white
 
 VIDEO = MediaKind.VIDEO
 CLOSE = 3
@@ -144,7 +144,7 @@ def test_mixing_with_white_is_exact():
     level, alpha = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
     pixels = np.stack([level, level, level, alpha], axis=-1).astype(np.uint8)
     exact = np.floor((level * alpha + 255 * (255 - alpha)) / 255 + 0.5)
-    assert np.array_equal(on_white(pixels)[..., 0], exact)
+    assert np.array_equal(composite_on_white(pixels)[..., 0], exact)
 
 
 MATRICES = {

@@ -7,7 +7,15 @@ import pytest
 from PIL import Image
 
 from tiomagic_media.pictures.film import Film
-from tiomagic_media.pictures.sheet import CELL_WIDTH, GAP, LINE, PAPER, Cell, contact_sheet, grid
+from tiomagic_media.pictures.sheet import (
+    CELL_WIDTH,
+    GAP,
+    LINE,
+    PAPER,
+    SheetCell,
+    draw_contact_sheet,
+    draw_grid,
+)
 
 
 def flat_film(count: int) -> Film:
@@ -36,21 +44,21 @@ def cell_values(sheet: Image.Image, columns: int, rows: int, height: int, head: 
 @pytest.mark.parametrize("title", ["", "a cat walks"])
 def test_a_sheet_shows_frames_in_order_with_the_ends(title):
     """Frames are spread evenly, the first and the last among them, row by row."""
-    sheet = contact_sheet(flat_film(21), count=6, columns=3, title=title)
+    sheet = draw_contact_sheet(flat_film(21), count=6, columns=3, title=title)
     head = LINE + GAP if title else 0
     assert cell_values(sheet, 3, 2, CELL_WIDTH * 3 // 4, head) == [0, 4, 8, 12, 16, 20]
 
 
 def test_a_short_video_gives_all_of_its_frames():
     """Twelve are asked for, three are there: no frame comes twice."""
-    sheet = contact_sheet(flat_film(3))
+    sheet = draw_contact_sheet(flat_film(3))
     assert sheet.width == GAP + 3 * (CELL_WIDTH + GAP)
     assert cell_values(sheet, 3, 1, CELL_WIDTH * 3 // 4, 0) == [0, 1, 2]
 
 
 def test_labels_are_written():
     """Below each picture there is ink; two times give two different labels."""
-    sheet = np.asarray(contact_sheet(flat_film(2), count=2, columns=2))
+    sheet = np.asarray(draw_contact_sheet(flat_film(2), count=2, columns=2))
     below = sheet[GAP + CELL_WIDTH * 3 // 4 + 2 : -GAP]
     left, right = below[:, : CELL_WIDTH + GAP], below[:, CELL_WIDTH + GAP : 2 * (CELL_WIDTH + GAP)]
     assert (left != PAPER).any()
@@ -60,14 +68,17 @@ def test_labels_are_written():
 def test_a_label_never_leaves_its_cell():
     """A long label ends with dots at its cell's edge."""
     picture = Image.new("RGB", (40, 30))
-    sheet = np.asarray(grid([[Cell(image=picture, label="very long " * 40)]], width=200))
+    sheet = np.asarray(draw_grid([[SheetCell(image=picture, label="very long " * 40)]], width=200))
     assert (sheet[:, GAP + 200 :] == PAPER).all()
 
 
 def test_a_missing_picture_leaves_its_place():
     """A cell without a picture keeps its room, so that the grid stays readable."""
     picture = Image.new("RGB", (160, 90), (10, 20, 30))
-    row = [Cell(image=None, label="failed: out of memory"), Cell(image=picture, label="seed 7")]
-    sheet = np.asarray(grid([row], width=160))
+    row = [
+        SheetCell(image=None, label="failed: out of memory"),
+        SheetCell(image=picture, label="seed 7"),
+    ]
+    sheet = np.asarray(draw_grid([row], width=160))
     assert tuple(sheet[GAP + 45, GAP + 160 + GAP + 80]) == (10, 20, 30)
     assert tuple(sheet[GAP + 45, GAP + 80]) == PAPER

@@ -11,8 +11,8 @@ import pytest
 from tests.media.files import RECIPE
 
 from tiomagic_domain.errors import GenerationError, ProcessingError
-from tiomagic_media.encode.mp4 import read_recipe, write_mp4
-from tiomagic_media.encode.sound import fitted
+from tiomagic_media.encode.mp4 import read_embedded_recipe, write_mp4
+from tiomagic_media.encode.sound import fit_sound_length
 
 RATE = 24_000
 
@@ -83,7 +83,7 @@ def test_left_and_right_are_not_mixed_up(tmp_path: Path) -> None:
 
 def test_what_is_too_loud_is_clipped() -> None:
     """An encoder would wrap or distort it."""
-    loud = fitted(np.array([[3.0], [-3.0], [0.5]]), 3)
+    loud = fit_sound_length(np.array([[3.0], [-3.0], [0.5]]), 3)
     assert loud.tolist() == [[1.0], [-1.0], [0.5]]
     assert loud.dtype == np.float32
 
@@ -117,4 +117,4 @@ def test_the_same_sound_gives_the_same_file_and_keeps_the_recipe(tmp_path: Path)
     """Byte for byte, with the recipe inside as ever."""
     files = [write(tmp_path / name, tone(1.0)) for name in ("a.mp4", "b.mp4")]
     assert files[0].read_bytes() == files[1].read_bytes()
-    assert read_recipe(files[0]) == RECIPE
+    assert read_embedded_recipe(files[0]) == RECIPE

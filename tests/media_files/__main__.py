@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import av
-from tests.media_files.campaign import Campaign
+from tests.media_files.campaign import MediaCampaign
 
 RESULTS = Path(__file__).parent / "results"
-MEMORY = 4 * 2**30
+MEMORY_LIMIT_BYTES = 4 * 2**30
 """Bytes of address space."""
 
 
-def machine() -> str:
+def describe_machine() -> str:
     """Return the processor's name and the number of its cores."""
     names = [
         line.partition(":")[2].strip()
@@ -40,17 +40,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS, help="a folder for the counts")
     options = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="media-") as folder:
-        campaign = Campaign(Path(folder), options.seed)
+        campaign = MediaCampaign(Path(folder), options.seed)
         for index in range(options.files):
             campaign.run(index)
             if index % 50 == 49 or index == options.files - 1:
                 write(campaign, options, round(time.monotonic() - began))
 
 
-def write(campaign: Campaign, options: argparse.Namespace, seconds: int) -> None:
+def write(campaign: MediaCampaign, options: argparse.Namespace, seconds: int) -> None:
     """Write what is known so far."""
     counts: dict[str, Any] = campaign.end()
     counts |= {
@@ -58,8 +58,8 @@ def write(campaign: Campaign, options: argparse.Namespace, seconds: int) -> None
         "seconds": seconds,
         "peak of memory in MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "system": f"{platform.system()}, Python {platform.python_version()}, PyAV {av.__version__}",
-        "machine": machine(),
-        "complaints": campaign.wrong,
+        "machine": describe_machine(),
+        "complaints": campaign.problems,
     }
     options.results.mkdir(parents=True, exist_ok=True)
     text = json.dumps(counts, indent=2) + "\n"

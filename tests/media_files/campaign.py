@@ -14,7 +14,7 @@ import av
 import numpy as np
 from av.filter import Graph
 from tests.media.colours import middles
-from tests.media_files.generator import MATRICES, Made, make
+from tests.media_files.generator import MATRICES, MadeFile, make_file
 
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.media import MediaKind
@@ -24,13 +24,13 @@ from tiomagic_media.decode.frames import load_image, load_video
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CLOSE = 3
+MAX_LEVEL_DIFFERENCE = 3
 """Levels of 255 by which a colour may differ from FFmpeg's."""
 SCALE = "scale=flags=bicubic+accurate_rnd+full_chroma_int"
 TO_BT709 = ":out_primaries=bt709:out_transfer=bt709"
 
 
-class Campaign:
+class MediaCampaign:
     """Makes files, reads them, and counts what became of them.
 
     Args:
@@ -46,12 +46,12 @@ class Campaign:
         self._codes: Counter[str] = Counter()
         self._formats: Counter[str] = Counter()
         self._slowest = self._furthest = 0.0
-        self.wrong: list[str] = []
+        self.problems: list[str] = []
         """Files that were read in another way than FFmpeg shows them, or refused for nothing."""
 
     def run(self, index: int) -> None:
         """Make and read one file."""
-        made = make(self._folder, index, self._chance)
+        made = make_file(self._folder, index, self._chance)
         began = time.monotonic()
         self._formats[made.path.suffix[1:]] += 1
         try:
@@ -66,7 +66,7 @@ class Campaign:
         except Exception as error:
             self._complain(made, f"raw {type(error).__name__}: {error}")
         self._slowest = max(self._slowest, time.monotonic() - began)
-        if not self.wrong:
+        if not self.problems:
             made.path.unlink()
 
     def end(self) -> dict[str, Any]:
@@ -74,25 +74,25 @@ class Campaign:
         return {
             "files": sum(self._formats.values()),
             **dict(sorted(self._counts.items())),
-            "wrong": len(self.wrong),
+            "wrong": len(self.problems),
             "reasons": dict(self._codes.most_common()),
             "formats": dict(sorted(self._formats.items())),
             "largest difference in levels": round(self._furthest, 2),
             "slowest file in seconds": round(self._slowest, 2),
         }
 
-    def _complain(self, made: Made, text: str) -> None:
-        self.wrong.append(f"{made.path.name} ({', '.join(made.words)}): {text}")
+    def _complain(self, made: MadeFile, text: str) -> None:
+        self.problems.append(f"{made.path.name} ({', '.join(made.words)}): {text}")
 
-    def _read(self, made: Made) -> None:
+    def _read(self, made: MadeFile) -> None:
         state = "damaged" if made.is_damaged else "whole"
         if made.kind == "picture":
             media = self._reader.read(made.path, MediaKind.IMAGE)
             seen = np.asarray(load_image(media))
             assert seen.shape[:2] == (media.height, media.width), "another size than was said"
             self._counts[f"{state}, read"] += 1
-            if not made.is_damaged and made.truth is not None:
-                self._compare(seen, made.truth, made.exact)
+            if not made.is_damaged and made.expected_pixels is not None:
+                self._compare(seen, made.expected_pixels, made.tolerance)
             return
         media = self._reader.read(made.path, MediaKind.VIDEO)
         frames = load_video(media)
@@ -103,16 +103,16 @@ class Campaign:
         if made.is_damaged:
             self._look_at_damaged(made, frames)
             return
-        shown = made.truth if made.truth is not None else ffmpeg_frames(made)
+        shown = made.expected_pixels if made.expected_pixels is not None else ffmpeg_frames(made)
         assert len(shown) == len(made.starts), f"FFmpeg shows {len(shown)} frames"
         for index, start in enumerate(made.starts):
             # A grid of another step may begin a frame half a step sooner or later.
             middle = int((start + made.stays[index] / 2) * media.fps)
             near = frames[max(0, middle - 1) : middle + 2]
-            limit = made.exact if made.truth is not None else CLOSE
+            limit = made.tolerance if made.expected_pixels is not None else MAX_LEVEL_DIFFERENCE
             self._compare(min(near, key=partial(_difference, shown[index])), shown[index], limit)
 
-    def _look_at_damaged(self, made: Made, frames: NDArray[np.uint8]) -> None:
+    def _look_at_damaged(self, made: MadeFile, frames: NDArray[np.uint8]) -> None:
         """What is read of a damaged file begins as FFmpeg begins it, where it shows anything."""
         if made.kind == "animation":
             return
@@ -121,7 +121,7 @@ class Campaign:
         except (av.FFmpegError, ValueError, TypeError, AttributeError):
             return
         if shown and shown[0].shape == frames[0].shape:
-            self._compare(frames[0], shown[0], CLOSE)
+            self._compare(frames[0], shown[0], MAX_LEVEL_DIFFERENCE)
 
     def _compare(self, seen: NDArray[np.uint8], shown: NDArray[np.uint8], limit: int) -> None:
         assert seen.shape == shown.shape, f"{seen.shape}, and FFmpeg shows {shown.shape}"
@@ -143,7 +143,7 @@ def ffmpeg_opens(path: Path) -> bool:
         return False
 
 
-def ffmpeg_frames(made: Made) -> list[NDArray[np.uint8]]:
+def ffmpeg_frames(made: MadeFile) -> list[NDArray[np.uint8]]:
     """Return the frames of a video as FFmpeg's filters give them."""
     found: list[NDArray[np.uint8]] = []
     with av.open(str(made.path)) as container:
@@ -157,16 +157,16 @@ def ffmpeg_frames(made: Made) -> list[NDArray[np.uint8]]:
         graph: Graph | None = None
         for packet in container.demux(stream):
             for frame in decoder.decode(packet):
-                graph = graph or _graph(frame, made)
+                graph = graph or _build_filter_graph(frame, made)
                 graph.vpush(frame)
-                found += _pulled(graph)
+                found += _pull_frames(graph)
         if graph:
             graph.vpush(None)
-            found += _pulled(graph)
+            found += _pull_frames(graph)
     return found
 
 
-def _graph(frame: Any, made: Made) -> Graph:
+def _build_filter_graph(frame: Any, made: MadeFile) -> Graph:
     graph = Graph()
     place = f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
     # RGB has no matrix; what a file leaves open is what FFmpeg takes it for.
@@ -185,7 +185,7 @@ def _graph(frame: Any, made: Made) -> Graph:
     return graph
 
 
-def _pulled(graph: Graph) -> list[NDArray[np.uint8]]:
+def _pull_frames(graph: Graph) -> list[NDArray[np.uint8]]:
     found = []
     while True:
         try:

@@ -74,12 +74,12 @@ RGB = frozenset({"rgb24", "argb", "rgba", "bgra", "rgb32"})
 
 
 @dataclass(slots=True)
-class Made:
+class MadeFile:
     """One file, and what is known of it."""
 
     path: Path
     kind: str
-    """``video``, ``animation`` or ``picture``."""
+    """``make_video``, ``make_animation`` or ``make_picture``."""
     words: list[str] = field(default_factory=list)
     """How it was made, for a person."""
     matrix: tuple[int, int, int, int] = (1, 0, 0, 1)
@@ -91,13 +91,13 @@ class Made:
     """Seconds at which the frames of a video are shown."""
     stays: list[float] = field(default_factory=list)
     """Seconds that each frame of a video stays."""
-    truth: NDArray[np.uint8] | None = None
+    expected_pixels: NDArray[np.uint8] | None = None
     """A picture as it was drawn, upright; None where FFmpeg says what is right."""
-    exact: int = 3
+    tolerance: int = 3
     """Levels by which a picture may differ from it."""
 
 
-def drawn(index: int, *, alpha: bool) -> NDArray[np.uint8]:
+def draw_frame(index: int, *, alpha: bool) -> NDArray[np.uint8]:
     """Return frame ``index``: squares of colours, one of which changes, and may be half there."""
     picture = patches()
     picture[32:64, 64:96] = 20 + index * 17 % 200
@@ -108,10 +108,10 @@ def drawn(index: int, *, alpha: bool) -> NDArray[np.uint8]:
     return np.concatenate([picture, clear], axis=2)
 
 
-def make(folder: Path, index: int, chance: Random) -> Made:
+def make_file(folder: Path, index: int, chance: Random) -> MadeFile:
     """Make one file."""
-    maker: Callable[[Path, Random], Made] = chance.choices(
-        [video, hdr, animation, picture], weights=[62, 2, 12, 24]
+    maker: Callable[[Path, Random], MadeFile] = chance.choices(
+        [make_video, make_hdr_video, make_animation, make_picture], weights=[62, 2, 12, 24]
     )[0]
     made = maker(folder / f"{index:04d}", chance)
     if chance.random() < 0.35:
@@ -119,11 +119,11 @@ def make(folder: Path, index: int, chance: Random) -> Made:
     return made
 
 
-def video(stem: Path, chance: Random) -> Made:
+def make_video(stem: Path, chance: Random) -> MadeFile:
     """Make a video in one of the codings."""
     coding = chance.choice(CODINGS)
     pix_fmt = chance.choice(coding.formats)
-    made = Made(stem.with_suffix(f".{coding.ending}"), "video")
+    made = MadeFile(stem.with_suffix(f".{coding.ending}"), "video")
     matrix = chance.choice([BT709, 5, 6, 9]) if coding.is_exact else 2
     full = FULL if pix_fmt.startswith("yuvj") else chance.choice([LIMITED, FULL])
     rate, count = chance.choice(RATES), chance.randint(2, 9)
@@ -144,7 +144,7 @@ def video(stem: Path, chance: Random) -> Made:
     if coding.ending in ("mp4", "mov") and chance.random() < 0.6:
         made.matrix = chance.choice(list(MATRICES))
         made.words.append(f"matrix {made.matrix}")
-        _lay(made.path, made.matrix)
+        _write_display_matrix(made.path, made.matrix)
     return made
 
 
@@ -177,7 +177,7 @@ def _write(
             context.colorspace, context.color_range = matrix, colour_range
         for index, time in enumerate(times):
             form = "rgba" if alpha else "rgb24"
-            frame: Any = av.VideoFrame.from_ndarray(drawn(index, alpha=alpha), format=form)
+            frame: Any = av.VideoFrame.from_ndarray(draw_frame(index, alpha=alpha), format=form)
             if pix_fmt not in RGB:
                 wanted = 5 if matrix == 2 else matrix
                 kept = colour_range if matrix != 2 else LIMITED
@@ -191,7 +191,7 @@ def _write(
         container.mux(stream.encode(None))
 
 
-def _lay(path: Path, matrix: tuple[int, int, int, int]) -> None:
+def _write_display_matrix(path: Path, matrix: tuple[int, int, int, int]) -> None:
     data = bytearray(path.read_bytes())
     track = data.index(b"tkhd") + 4
     start = track + 4 + (32 if data[track] else 20) + 16
@@ -200,20 +200,20 @@ def _lay(path: Path, matrix: tuple[int, int, int, int]) -> None:
     path.write_bytes(data)
 
 
-def hdr(stem: Path, chance: Random) -> Made:
+def make_hdr_video(stem: Path, chance: Random) -> MadeFile:
     """Make a video in HLG or PQ."""
     curve = chance.choice([HLG, PQ])
     path = write_hdr(stem.with_suffix(".mkv"), patches(), curve)
     words = ["ffv1", "HLG" if curve == HLG else "PQ"]
-    return Made(path, "video", words, is_hdr=True, starts=[0.0, 0.04], stays=[0.04] * 2)
+    return MadeFile(path, "video", words, is_hdr=True, starts=[0.0, 0.04], stays=[0.04] * 2)
 
 
-def animation(stem: Path, chance: Random) -> Made:
+def make_animation(stem: Path, chance: Random) -> MadeFile:
     """Make an animated picture, some with frames that stay longer and some with alpha."""
     form = chance.choice(["gif", "webp", "png", "avif"])
     alpha = chance.random() < 0.4
     stays = [chance.choice([40, 80, 200]) for _ in range(chance.randint(2, 8))]
-    pixels = [drawn(index, alpha=alpha) for index in range(len(stays))]
+    pixels = [draw_frame(index, alpha=alpha) for index in range(len(stays))]
     if form == "gif" and alpha:
         # A palette has all of a colour or nothing.
         for one in pixels:
@@ -224,25 +224,25 @@ def animation(stem: Path, chance: Random) -> Made:
     options |= {"disposal": 2} if form == "gif" else {}
     path = stem.with_suffix(f".{form}")
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=stays, **options)
-    made = Made(path, "animation", [form, *["alpha"] * alpha, f"{stays} ms"])
+    made = MadeFile(path, "animation", [form, *["alpha"] * alpha, f"{stays} ms"])
     made.starts = [sum(stays[:index]) / 1000 for index in range(len(stays))]
     made.stays = [stay / 1000 for stay in stays]
-    made.truth = np.stack([_on_white(one) for one in pixels])
+    made.expected_pixels = np.stack([_blend_on_white(one) for one in pixels])
     # Pillow's palette for pictures with alpha is coarse; AVIF loses a little.
-    made.exact = {"avif": 6, "gif": 8}.get(form, 3)
+    made.tolerance = {"avif": 6, "gif": 8}.get(form, 3)
     return made
 
 
-def picture(stem: Path, chance: Random) -> Made:
+def make_picture(stem: Path, chance: Random) -> MadeFile:
     """Make a still picture in one of the formats and modes, lying in one of eight ways."""
     form = chance.choice(["png", "jpg", "webp", "bmp", "tif", "avif", "heic", "tiled"])
     modes = {"jpg": ["RGB", "L"], "bmp": ["RGB", "L"], "heic": ["RGB"], "tiled": ["RGB"]}
     mode = chance.choice(modes.get(form, ["RGB", "RGBA", "L"]))
-    pixels = drawn(chance.randint(0, 9), alpha=mode == "RGBA")
+    pixels = draw_frame(chance.randint(0, 9), alpha=mode == "RGBA")
     if form == "tiled":
         pixels = np.kron(pixels, np.ones((2, 2, 1), np.uint8))
     image = Image.fromarray(pixels).convert(mode)
-    truth = _on_white(np.asarray(image.convert("RGBA")))
+    truth = _blend_on_white(np.asarray(image.convert("RGBA")))
     options: dict[str, Any] = {
         "jpg": {"quality": 97, "subsampling": 0, "progressive": chance.random() < 0.5},
         "webp": {"lossless": True},
@@ -261,13 +261,13 @@ def picture(stem: Path, chance: Random) -> Made:
         image.save(path, exif=exif, **options)
     else:
         image.save(path, **options)
-    made = Made(path, "picture", [form, mode, f"orientation {orientation}"])
-    made.truth = _upright(truth, orientation)
-    made.exact = 6 if form in ("jpg", "avif", "heic", "tiled") else 1
+    made = MadeFile(path, "picture", [form, mode, f"orientation {orientation}"])
+    made.expected_pixels = _apply_orientation(truth, orientation)
+    made.tolerance = 6 if form in ("jpg", "avif", "heic", "tiled") else 1
     return made
 
 
-def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+def _apply_orientation(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     # EXIF 2.32, table of orientations: where row 0 and column 0 of what is stored are seen.
     steps: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
         1: lambda p: p,
@@ -282,14 +282,14 @@ def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return steps[orientation](pixels)
 
 
-def _on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _blend_on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if pixels.shape[2] == 3:
         return pixels
     alpha = pixels[..., 3:] / 255
     return np.round(pixels[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
 
 
-def damage(made: Made, chance: Random) -> None:
+def damage(made: MadeFile, chance: Random) -> None:
     """Cut a file off, change bytes in it, or let it claim what is not there."""
     data = bytearray(made.path.read_bytes())
     how = chance.choice(["cut", "bytes", "zeros", "number"])

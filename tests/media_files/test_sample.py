@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.media_files.campaign import Campaign
+from tests.media_files.campaign import MediaCampaign
 
 
 def test_each_file_reads_as_ffmpeg_shows_it_or_is_refused(tmp_path: Path) -> None:
     """Whole files are read, colours are FFmpeg's, and no decoder's own exception passes."""
-    campaign = Campaign(tmp_path, seed=4)
+    campaign = MediaCampaign(tmp_path, seed=4)
     for index in range(40):
         campaign.run(index)
-    assert not campaign.wrong
+    assert not campaign.problems
     assert campaign.end()["files"] == 40

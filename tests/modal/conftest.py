@@ -32,13 +32,13 @@ from tiomagic_modal.provider import ModalProvider
 
 TEXT_MODEL = "wan2.1-t2v-1.3b"
 VACE_MODEL = "wan2.1-vace-1.3b"
-SMALL = {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2}
+SMALL_VIDEO = {"width": 32, "height": 32, "num_frames": 5, "num_inference_steps": 2}
 """Settings of a run that takes a moment."""
 STANDIN = Path(__file__).parent / "standin"
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
-class Now:
+class SystemClock:
     """The real time, as a clock."""
 
     def now(self) -> datetime:
@@ -75,11 +75,11 @@ def fake(workspace, monkeypatch):
     workspace.reset()
     for secret_id in workspace.state.secrets:
         workspace.state.secrets[secret_id] = {}
-    point_to(workspace, monkeypatch)
+    use_workspace(workspace, monkeypatch)
     return workspace
 
 
-def point_to(workspace: FakeModal, monkeypatch: pytest.MonkeyPatch) -> None:
+def use_workspace(workspace: FakeModal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process use the server and know no other."""
     for name, value in workspace.environment.items():
         monkeypatch.setenv(name, value)
@@ -123,7 +123,7 @@ def media(tmp_path) -> FakeMediaReader:
 @pytest.fixture
 def request_for(media) -> Callable[..., Request]:
     """Prepare a request from arguments."""
-    preparation = Preparation(media, Now())
+    preparation = Preparation(media, SystemClock())
 
     def prepare(feature: Feature, model: str, **arguments: object) -> Request:
         return preparation.prepare(feature, find_model(model, feature), "modal", arguments)
@@ -137,7 +137,7 @@ def new_request(request_for) -> Callable[..., Request]:
 
     def prepare(**orders: object) -> Request:
         prompt = json.dumps(orders) if orders else "a fox"
-        return request_for(Feature.TEXT_TO_VIDEO, TEXT_MODEL, prompt=prompt, **SMALL)
+        return request_for(Feature.TEXT_TO_VIDEO, TEXT_MODEL, prompt=prompt, **SMALL_VIDEO)
 
     return prepare
 
@@ -151,7 +151,9 @@ def long_request(new_request) -> Callable[[], Request]:
 @pytest.fixture
 def picture_request(request_for) -> Request:
     """A request with a picture."""
-    return request_for(Feature.IMAGE_TO_VIDEO, VACE_MODEL, prompt="a fox", image=picture(), **SMALL)
+    return request_for(
+        Feature.IMAGE_TO_VIDEO, VACE_MODEL, prompt="a fox", image=picture(), **SMALL_VIDEO
+    )
 
 
 @pytest.fixture
@@ -168,7 +170,7 @@ def submit(provider: ModalProvider, request: Request) -> Job:
 
 def poll_until(provider: ModalProvider, job: Job, condition: Callable[[Report], object]) -> Report:
     """Poll until something is true of the report."""
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + TIMEOUT_S
     while time.monotonic() < until:
         report = provider.poll(job)
         if condition(report):
@@ -176,7 +178,7 @@ def poll_until(provider: ModalProvider, job: Job, condition: Callable[[Report], 
         assert not report.status.is_terminal, report
         job = apply_report(job, report, at=job.last_updated) or job
         time.sleep(0.02)
-    raise TimeoutError(f"{report} after {PATIENCE_S} s")
+    raise TimeoutError(f"{report} after {TIMEOUT_S} s")
 
 
 def finish(provider: ModalProvider, job: Job) -> Report:

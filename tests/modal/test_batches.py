@@ -10,13 +10,13 @@ from pathlib import Path
 
 import av
 import pytest
-from tests.modal.conftest import PATIENCE_S, SMALL, TEXT_MODEL, VACE_MODEL
+from tests.modal.conftest import SMALL_VIDEO, TEXT_MODEL, TIMEOUT_S, VACE_MODEL
 from tests.modal.test_story import caller, finish, start
 
 GOOD = json.dumps({"frames": 4})
 """Orders for a real video: pictures are made of it."""
 BAD = json.dumps({"error": "ValueError", "text": "no such fox"})
-FOX = {"feature": "text_to_video", "model": TEXT_MODEL, **SMALL}
+FOX = {"feature": "text_to_video", "model": TEXT_MODEL, **SMALL_VIDEO}
 
 COMMAND = """
 import sys
@@ -52,14 +52,14 @@ def held_back(fake, count, doing):
     thread = threading.Thread(target=lambda: found.append(doing()), daemon=True)
     thread.start()
     try:
-        fake.wait_for(lambda: len(open_calls(fake)) == count, PATIENCE_S)
+        fake.wait_for(lambda: len(open_calls(fake)) == count, TIMEOUT_S)
         # One look later there are no more: the others wait until one of these is over.
         looks = fake.rpc_counts["FunctionGetOutputs"]
-        fake.wait_for(lambda: fake.rpc_counts["FunctionGetOutputs"] > looks + count, PATIENCE_S)
+        fake.wait_for(lambda: fake.rpc_counts["FunctionGetOutputs"] > looks + count, TIMEOUT_S)
         assert len(fake.calls) == count
     finally:
         fake.release()
-    thread.join(PATIENCE_S)
+    thread.join(TIMEOUT_S)
     (made,) = found
     return made
 
@@ -98,11 +98,11 @@ def test_a_comparison_that_was_killed_is_finished_by_the_same_command(fake, tmp_
     """``kill -9`` with four calls open; then each of them is there once, and so are the files."""
     words = ["compare", "text-to-video", "--provider", "modal", "--output", "grid", "--quiet"]
     words += ["-m", TEXT_MODEL, "-m", VACE_MODEL, "--seed", "1", "--seed", "2"]
-    words += ["--prompt", GOOD, *(f"--set={name}={value}" for name, value in SMALL.items())]
+    words += ["--prompt", GOOD, *(f"--set={name}={value}" for name, value in SMALL_VIDEO.items())]
     code = COMMAND.format(words=words)
     fake.hold()
     process = start(code, fake, tmp_path)
-    fake.wait_for(lambda: len(open_calls(fake)) == 4, PATIENCE_S)
+    fake.wait_for(lambda: len(open_calls(fake)) == 4, TIMEOUT_S)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "grid").exists()
@@ -126,7 +126,7 @@ def test_the_command_line_makes_a_batch_on_modal(fake, tmp_path):
     (tmp_path / "many.jsonl").write_text("\n".join(json.dumps(request) for request in requests))
     words = ["batch", "many.jsonl", "--provider", "modal", "--concurrency", "2"]
     process = start(COMMAND.format(words=words), fake, tmp_path)
-    out, err = process.communicate(timeout=PATIENCE_S)
+    out, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 5, err
     assert len([line for line in out.splitlines() if Path(line).is_file()]) == 2
     assert "3/3" in err

@@ -4,12 +4,12 @@ import json
 import logging
 
 import pytest
-from tests.modal.conftest import SMALL, TEXT_MODEL
+from tests.modal.conftest import SMALL_VIDEO, TEXT_MODEL
 from typer.testing import CliRunner
 
 import modal
 from tiomagic.cli.main import app
-from tiomagic_modal.constants import APP, TAG_SOURCE, TAG_VERSION
+from tiomagic_modal.constants import APP_NAME, TAG_SOURCE, TAG_VERSION
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def plain(result):
 def deploy_as(fake, version):
     """Have an app of another version there."""
     with fake.client() as client:
-        other = modal.App(APP, tags={TAG_VERSION: version, TAG_SOURCE: "0123456789abcdef"})
+        other = modal.App(APP_NAME, tags={TAG_VERSION: version, TAG_SOURCE: "0123456789abcdef"})
         other.deploy(client=client)
 
 
@@ -45,12 +45,12 @@ def test_from_nothing_to_deployed_to_stopped(fake, run):
     assert plain(run("modal", "deploy", "--json"))["before"] == "missing"
     seen = plain(run("modal", "status", "--json"))
     assert (seen["standing"], seen["differs"]) == ("current", [])
-    assert seen["deployed"] == fake.tags[APP]
+    assert seen["deployed"] == fake.tags[APP_NAME]
     assert "current" in run("modal", "status").stdout
     assert plain(run("modal", "deploy", "--json"))["before"] == "current"
-    assert len(fake.apps[APP].deployments) == 1
+    assert len(fake.apps[APP_NAME].deployments) == 1
     assert plain(run("modal", "stop", "--json")) == {"stopped": True}
-    assert fake.apps[APP].stopped
+    assert fake.apps[APP_NAME].stopped
     assert "nothing was deployed" in run("modal", "stop").stdout
 
 
@@ -66,7 +66,7 @@ def test_a_newer_version_is_replaced_only_by_force(fake, run):
     refused = run("modal", "deploy")
     assert refused.exit_code == 3
     assert "--force" in refused.stderr
-    assert fake.tags[APP][TAG_VERSION] == "2.1.0"
+    assert fake.tags[APP_NAME][TAG_VERSION] == "2.1.0"
     assert plain(run("modal", "deploy", "--force", "--json"))["standing"] == "current"
 
 
@@ -86,7 +86,7 @@ def test_weights_that_may_not_be_fetched_say_why(fake, run, monkeypatch):
 
 
 def test_the_logs_of_a_job_are_its_containers_lines(run):
-    settings = [f"--set={name}={value}" for name, value in SMALL.items()]
+    settings = [f"--set={name}={value}" for name, value in SMALL_VIDEO.items()]
     made = run("text-to-video", "a fox", "--model", TEXT_MODEL, "--json", "--quiet", *settings)
     job_id = plain(made)["job_id"]
     assert f"job {job_id}, run 1" in plain(run("modal", "logs", job_id, "--json"))["lines"]

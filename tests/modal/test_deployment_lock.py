@@ -8,7 +8,7 @@ import pytest
 
 from tiomagic_domain.errors import DeploymentError
 from tiomagic_domain.files.private_folder import private_folder
-from tiomagic_modal.deploy.deployment import _only_one
+from tiomagic_modal.deploy.deployment import _hold_deployment_lock
 
 
 @pytest.fixture(autouse=True)
@@ -24,19 +24,19 @@ def test_the_shared_folder_is_not_used(home, monkeypatch):
     shared.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(shared))
     (shared / f"tiomagic-modal-{os.getuid()}.lock").mkdir()
-    with _only_one():
+    with _hold_deployment_lock():
         assert [path.name for path in shared.iterdir()] == [f"tiomagic-modal-{os.getuid()}.lock"]
 
 
 def test_a_second_one_waits_and_then_gives_up():
     """With an error that names the lock; afterwards it is free."""
     with (
-        _only_one(),
+        _hold_deployment_lock(),
         pytest.raises(DeploymentError, match=r"modal-deployment\.lock"),
-        _only_one(patience_s=0),
+        _hold_deployment_lock(patience_s=0),
     ):
         pass
-    with _only_one(patience_s=0):
+    with _hold_deployment_lock(patience_s=0):
         pass
 
 
@@ -48,7 +48,7 @@ def test_what_is_no_lock_is_said(home, thing):
         path.mkdir()
     else:
         path.symlink_to(home / "target")
-    with pytest.raises(DeploymentError, match=r"modal-deployment\.lock"), _only_one():
+    with pytest.raises(DeploymentError, match=r"modal-deployment\.lock"), _hold_deployment_lock():
         pass
     assert not (home / "target").exists()
 
@@ -60,5 +60,5 @@ def test_a_file_system_without_locks_deploys(monkeypatch):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with _only_one(patience_s=0):
+    with _hold_deployment_lock(patience_s=0):
         pass

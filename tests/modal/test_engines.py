@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from tests.media import graphs
 from tests.media.test_pose import frame_with
-from tests.modal.conftest import PATIENCE_S, SMALL, VACE_MODEL, picture, point_to
+from tests.modal.conftest import SMALL_VIDEO, TIMEOUT_S, VACE_MODEL, picture, use_workspace
 from tests.tiny import TINY
 
 from tiomagic import TioMagic
-from tiomagic_media.encode.mp4 import read_recipe, write_mp4
+from tiomagic_media.encode.mp4 import read_embedded_recipe, write_mp4
 from tiomagic_media.pose.models import DETECTOR_FILE, POSE_FILE
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ def engines(workspace, tmp_path_factory):
     }
     settings.idle_s = 300.0
     with pytest.MonkeyPatch.context() as patch:
-        point_to(workspace, patch)
+        use_workspace(workspace, patch)
         yield workspace
     workspace.reset()
     settings.container_env = before
@@ -66,13 +66,13 @@ def tm(engines, tmp_path):
 def check(job, engines):
     """Wait for the job and look at its file, its record and the call that made it."""
     assert job.status == "queued"
-    job.wait(timeout=4 * PATIENCE_S, poll=0.1, progress=False)
+    job.wait(timeout=4 * TIMEOUT_S, poll=0.1, progress=False)
     assert job.status == "completed", job.error
     with av.open(job.result_video) as video:
         stream = video.streams.video[0]
         assert (stream.width, stream.height, stream.average_rate) == (32, 32, 16)
-        assert sum(1 for _ in video.decode(stream)) == SMALL["num_frames"]
-    recipe = read_recipe(Path(job.result_video))
+        assert sum(1 for _ in video.decode(stream)) == SMALL_VIDEO["num_frames"]
+    recipe = read_embedded_recipe(Path(job.result_video))
     assert recipe["job_id"] == job.job_id
     assert recipe["model"] == VACE_MODEL
     assert recipe["versions"]["torch"]
@@ -85,17 +85,17 @@ def check(job, engines):
 
 
 def test_text_to_video(tm, engines):
-    check(tm.text_to_video(VACE_MODEL, {"prompt": "a fox"}, **SMALL), engines)
+    check(tm.text_to_video(VACE_MODEL, {"prompt": "a fox"}, **SMALL_VIDEO), engines)
 
 
 def test_image_to_video(tm, engines):
     given = {"prompt": "a fox", "image": RED}
-    check(tm.image_to_video(VACE_MODEL, given, **SMALL), engines)
+    check(tm.image_to_video(VACE_MODEL, given, **SMALL_VIDEO), engines)
 
 
 def test_interpolate(tm, engines):
     given = {"prompt": "a fox", "first_frame": RED, "last_frame": BLUE}
-    check(tm.interpolate(VACE_MODEL, given, **SMALL), engines)
+    check(tm.interpolate(VACE_MODEL, given, **SMALL_VIDEO), engines)
 
 
 def test_pose_guidance(tm, engines, tmp_path):
@@ -103,7 +103,7 @@ def test_pose_guidance(tm, engines, tmp_path):
     poses[:, 8:24, 15:17] = (255, 0, 0)
     write_mp4(tmp_path / "poses.mp4", poses, fps=16, recipe={})
     given = {"prompt": "a fox", "image": RED}
-    job = tm.pose_guidance(VACE_MODEL, given, pose_video=str(tmp_path / "poses.mp4"), **SMALL)
+    job = tm.pose_guidance(VACE_MODEL, given, pose_video=str(tmp_path / "poses.mp4"), **SMALL_VIDEO)
     check(job, engines)
 
 
@@ -112,7 +112,9 @@ def test_pose_guidance_by_a_video_of_somebody(tm, engines, tmp_path):
     moving = np.stack([frame_with((step % 2, 0)) for step in range(5)])
     write_mp4(tmp_path / "moving.mp4", moving, fps=16, recipe={})
     given = {"prompt": "a fox", "image": RED}
-    job = tm.pose_guidance(VACE_MODEL, given, guiding_video=str(tmp_path / "moving.mp4"), **SMALL)
+    job = tm.pose_guidance(
+        VACE_MODEL, given, guiding_video=str(tmp_path / "moving.mp4"), **SMALL_VIDEO
+    )
     check(job, engines)
 
 
@@ -126,20 +128,26 @@ def test_the_first_job_of_a_new_user_needs_no_gpu_and_no_download(engines, tmp_p
         modal_token_secret=given["MODAL_TOKEN_SECRET"],
     )
     job = tm.text_to_video("doodle", {"prompt": "a red circle moves left"})
-    job.wait(timeout=4 * PATIENCE_S, poll=0.1, progress=False)
+    job.wait(timeout=4 * TIMEOUT_S, poll=0.1, progress=False)
     tm.close()
     assert job.status == "completed", job.error
     assert engines.calls[job.generation["call_id"]].gpu is None
-    assert read_recipe(Path(job.result_video))["facts"]["weights"]["origin"] == "package"
+    assert read_embedded_recipe(Path(job.result_video))["facts"]["weights"]["origin"] == "package"
 
 
 def test_a_run_of_a_real_engine_is_canceled_in_the_middle(tm, engines):
     """And the container goes on to serve the next job."""
-    long = {**SMALL, "width": 128, "height": 128, "num_frames": 81, "num_inference_steps": 100}
+    long = {
+        **SMALL_VIDEO,
+        "width": 128,
+        "height": 128,
+        "num_frames": 81,
+        "num_inference_steps": 100,
+    }
     job = tm.text_to_video(VACE_MODEL, {"prompt": "a fox"}, **long)
     call = engines.calls[job.generation["call_id"]]
-    engines.wait_for(lambda: call.status == "running", 4 * PATIENCE_S)
+    engines.wait_for(lambda: call.status == "running", 4 * TIMEOUT_S)
     tm.cancel_job(job.job_id)
-    job.wait(timeout=PATIENCE_S, poll=0.1, progress=False)
+    job.wait(timeout=TIMEOUT_S, poll=0.1, progress=False)
     assert job.status == "canceled"
-    check(tm.text_to_video(VACE_MODEL, {"prompt": "a fox"}, **SMALL), engines)
+    check(tm.text_to_video(VACE_MODEL, {"prompt": "a fox"}, **SMALL_VIDEO), engines)

@@ -4,7 +4,14 @@ import pytest
 
 from tiomagic_domain.catalogue import find_model, models
 from tiomagic_domain.errors import ConfigurationError
-from tiomagic_modal.gpus import GPUS, LADDER, check_gpu, choose_gpu, default_gpu, larger_gpu
+from tiomagic_modal.gpus import (
+    GPUS,
+    RECOMMENDED_GPUS,
+    check_gpu,
+    choose_gpu,
+    default_gpu,
+    find_larger_gpu,
+)
 
 VACE = find_model("wan2.1-vace-14b")
 SMALL = find_model("wan2.1-vace-1.3b")
@@ -42,8 +49,8 @@ def test_each_model_gets_a_gpu_that_holds_it():
         if card.gpu_memory_gib <= 0:
             assert gpu is None
         else:
-            assert gpu in LADDER
-            assert GPUS[gpu].memory_gb > card.weights_gib or gpu == LADDER[-1]
+            assert gpu in RECOMMENDED_GPUS
+            assert GPUS[gpu].memory_gb > card.weights_gib or gpu == RECOMMENDED_GPUS[-1]
 
 
 def test_the_defaults_of_the_wan_family():
@@ -74,8 +81,8 @@ def test_a_gpu_of_the_size_that_a_card_names_is_taken():
 
 
 def test_the_next_larger_one_is_named():
-    assert larger_gpu("L4") == "L40S"
-    assert larger_gpu("H100") == "H200"
-    assert larger_gpu("H100:2") == "H200"
-    assert larger_gpu("B200") is None
-    assert larger_gpu("H300") is None
+    assert find_larger_gpu("L4") == "L40S"
+    assert find_larger_gpu("H100") == "H200"
+    assert find_larger_gpu("H100:2") == "H200"
+    assert find_larger_gpu("B200") is None
+    assert find_larger_gpu("H300") is None

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.modal.conftest import SMALL, TEXT_MODEL, finish, poll_until, submit
+from tests.modal.conftest import SMALL_VIDEO, TEXT_MODEL, finish, poll_until, submit
 
 from tiomagic_domain.errors import (
     APIError,
@@ -18,9 +18,9 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.testing import RecordingObserver
-from tiomagic_modal.constants import APP, BOARD, OUTPUTS_VOLUME, claim_key
+from tiomagic_modal.constants import APP_NAME, JOBS_DICT, OUTPUTS_VOLUME, claim_key
 from tiomagic_modal.options import ModalOptions
-from tiomagic_modal.provider import _under_way
+from tiomagic_modal.provider import _report_progress
 
 
 class TestSubmit:
@@ -128,7 +128,7 @@ class TestWhatTravels:
         """A LoRA of this machine is refused with the way out, and nothing is sent."""
         on_hub = {"source": "owner/name", "scale": 1.0, "component": "transformer"}
         here = {**on_hub, "source": "/home/me/style.safetensors"}
-        settings = {"prompt": "a fox", **SMALL}
+        settings = {"prompt": "a fox", **SMALL_VIDEO}
         provider.check(request_for(Feature.TEXT_TO_VIDEO, TEXT_MODEL, **settings, loras=[on_hub]))
         mixed = request_for(Feature.TEXT_TO_VIDEO, TEXT_MODEL, **settings, loras=[on_hub, here])
         with pytest.raises(ValidationError, match=r"style\.safetensors .* Hugging Face") as caught:
@@ -138,7 +138,7 @@ class TestWhatTravels:
 
     def test_python_objects_stay_at_home(self, fake, provider, request_for):
         """An argument that is an object of this process is refused with the reason."""
-        settings = {"prompt": "a fox", **SMALL, "attention_kwargs": {"scale": 0.5}}
+        settings = {"prompt": "a fox", **SMALL_VIDEO, "attention_kwargs": {"scale": 0.5}}
         request = request_for(Feature.TEXT_TO_VIDEO, TEXT_MODEL, **settings)
         with pytest.raises(ValidationError, match="attention_kwargs: is a Python object of this"):
             provider.check(request)
@@ -195,7 +195,7 @@ class TestLostAnswers:
     def test_a_mark_that_was_written_twice_is_still_the_first(self, fake, provider, new_request):
         """Modal's client repeats a write whose answer was lost; the job is sent nevertheless."""
         finish(provider, submit(provider, new_request()))
-        fake.dispatcher.remembers_repeats = False
+        fake.dispatcher.deduplicates = False
         fake.faults.drop_answer("DictUpdate")
         request = new_request()
         job = submit(provider, request)
@@ -233,7 +233,7 @@ class TestLostAnswers:
         self, fake, provider, new_request
     ):
         """The second call finds the claim of the first, and whoever asks is sent there."""
-        fake.dispatcher.remembers_repeats = False
+        fake.dispatcher.deduplicates = False
         submit(provider, new_request())
         fake.faults.drop_answer("FunctionMap")
         request = new_request(steps=10, pause_s=0.1)
@@ -256,7 +256,7 @@ class TestSecondStarts:
         from tiomagic_modal.wire import encode_request
 
         with fake.client() as client:
-            worker = modal.Cls.from_name(APP, "VideoWorker", client=client)
+            worker = modal.Cls.from_name(APP_NAME, "VideoWorker", client=client)
             result = worker(model=TEXT_MODEL).generate.spawn(encode_request(request)).get(30)
         assert result["video"] == first.video.path.read_bytes()
         logs = "".join(fake.log(call_id) for call_id in fake.calls)
@@ -283,7 +283,7 @@ class TestSecondStarts:
     def test_a_phase_of_a_newer_worker_is_shown_by_its_name(self):
         """Older callers use newer workers."""
         moment = {"call_id": "fc-1", "phase": "sharpening", "step": 1, "steps": 2}
-        seen = _under_way("fc-1", moment)
+        seen = _report_progress("fc-1", moment)
         assert (seen.status, seen.message) == (JobStatus.RUNNING, "sharpening")
         assert seen.progress is None
 
@@ -444,5 +444,5 @@ def test_the_board_knows_the_call_of_a_job(fake, provider, new_request):
     job = submit(provider, new_request())
     finish(provider, job)
     with fake.client() as client:
-        board = modal.Dict.from_name(BOARD, client=client)
+        board = modal.Dict.from_name(JOBS_DICT, client=client)
         assert board.get(claim_key(job.job_id)) == job.call_id

@@ -16,7 +16,7 @@ from tests.modal.servicer.sample_app import SampleError
 
 import modal
 
-PATIENCE_S = 30
+TIMEOUT_S = 30
 
 
 @pytest.fixture(scope="session")
@@ -48,17 +48,17 @@ def sample(fake, client):
 
 
 def get(call):
-    return call.get(timeout=PATIENCE_S)
+    return call.get(timeout=TIMEOUT_S)
 
 
-def started(fake, call):
+def wait_until_started(fake, call):
     """Wait until a container runs the call."""
     record = fake.calls[call.object_id]
     fake.wait_for(lambda: record.status == "running")
     return record
 
 
-def noted(call, client):
+def read_notes(call, client):
     """What the container put in the Dict for this call."""
     book = modal.Dict.from_name("fake-sample-notes", create_if_missing=True, client=client)
     return book.get(call.object_id)
@@ -166,7 +166,7 @@ class TestProgress:
     def test_a_dict_carries_progress_out_of_the_container(self, fake, sample, client):
         call = sample(model="m").count.spawn(4, 0.1)
         seen = []
-        fake.wait_for(lambda: seen.append(noted(call, client)) or call_is_done(fake, call))
+        fake.wait_for(lambda: seen.append(read_notes(call, client)) or call_is_done(fake, call))
         assert get(call) == 4
         steps = [value["step"] for value in seen if value]
         assert steps == sorted(steps)
@@ -184,19 +184,19 @@ def call_is_done(fake, call):
 class TestCancel:
     def test_a_running_method_is_interrupted(self, fake, sample, client):
         call = sample(model="m").wait.spawn(20)
-        started(fake, call)
-        fake.wait_for(lambda: noted(call, client) == "started")
+        wait_until_started(fake, call)
+        fake.wait_for(lambda: read_notes(call, client) == "started")
         call.cancel()
         with pytest.raises(modal.exception.RemoteError):
             get(call)
-        assert noted(call, client) == "cancelled"
+        assert read_notes(call, client) == "cancelled"
         assert fake.calls[call.object_id].outcome == "TERMINATED"
         assert get(sample(model="m").echo.spawn(1))["inputs"] == 1, "the container lives on"
         assert fake.containers_started == 1
 
     def test_with_terminate_containers_the_container_goes(self, fake, sample):
         call = sample(model="m").wait.spawn(20)
-        record = started(fake, call)
+        record = wait_until_started(fake, call)
         call.cancel(terminate_containers=True)
         with pytest.raises(modal.exception.RemoteError):
             get(call)
@@ -278,7 +278,7 @@ class TestDeploy:
     def test_a_running_call_survives_a_new_version(self, fake, sample, client, monkeypatch):
         """Rolling: the old container finishes what it holds, the next call gets a new one."""
         call = sample(model="m").wait.spawn(0.5)
-        started(fake, call)
+        wait_until_started(fake, call)
         inner = synchronizer._translate_in(sample_app.app)
         monkeypatch.setitem(inner._local_state.tags, "sample-version", "2.0.0")
         sample_app.app.deploy(client=client)
@@ -289,7 +289,7 @@ class TestDeploy:
 
     def test_a_stopped_app_is_gone(self, fake, sample, client):
         call = sample(model="m").wait.spawn(20)
-        started(fake, call)
+        wait_until_started(fake, call)
         modal.App.lookup(sample_app.NAME, client=client).stop()
         with pytest.raises(modal.exception.RemoteError):
             get(call)
@@ -322,7 +322,7 @@ class TestFaults:
         assert len(fake.calls) == 1
 
     def test_a_server_that_forgets_repeats_runs_a_lost_spawn_twice(self, fake, sample):
-        fake.dispatcher.remembers_repeats = False
+        fake.dispatcher.deduplicates = False
         fake.faults.drop_answer("FunctionMap")
         get(sample(model="m").echo.spawn(1))
         assert len(fake.calls) == 2
@@ -374,7 +374,7 @@ class TestFaults:
     )
     def test_a_running_call_ends_badly(self, fake, sample, fault, error):
         call = sample(model="m").wait.spawn(20)
-        started(fake, call)
+        wait_until_started(fake, call)
         getattr(fake, fault)(call.object_id)
         with pytest.raises(error):
             get(call)
@@ -401,7 +401,7 @@ class TestFaults:
 
     def test_a_preempted_call_starts_again_from_the_beginning(self, fake, sample):
         call = sample(model="m").wait.spawn(0.5)
-        first = started(fake, call).task_id
+        first = wait_until_started(fake, call).task_id
         fake.preempt(call.object_id)
         assert get(call) == "slept"
         record = fake.calls[call.object_id]
@@ -418,7 +418,7 @@ class TestFaults:
     def test_a_server_that_went_away_comes_back_with_everything(self, fake, sample):
         """The container works on in between, and neither side loses anything."""
         call = sample(model="m").wait.spawn(0.5)
-        started(fake, call)
+        wait_until_started(fake, call)
         fake.go_away()
         with pytest.raises(modal.exception.ConnectionError):
             get(call)
@@ -463,7 +463,7 @@ class TestProcesses:
             call_id = first.stdout.readline().strip()
             first.send_signal(signal.SIGKILL)
         with python(POLL, fake, call_id) as second:
-            assert second.communicate(timeout=PATIENCE_S)[0].strip() == "slept"
+            assert second.communicate(timeout=TIMEOUT_S)[0].strip() == "slept"
         assert [call.runs for call in fake.calls.values()] == [1]
 
     def test_a_client_can_be_killed_before_it_learns_the_call_id(self, fake):
@@ -491,7 +491,7 @@ class TestProcesses:
         """What was deployed and what has a result stays; what ran begins again."""
         with FakeModalProcess(tmp_path / "state") as server, server.client() as client:
             with python(DEPLOY, server) as deploy:
-                assert deploy.wait(PATIENCE_S) == 0
+                assert deploy.wait(TIMEOUT_S) == 0
             worker = modal.Cls.from_name(sample_app.NAME, "Sample", client=client)(model="m")
             done = worker.echo.spawn(1)
             get(done)
@@ -513,7 +513,7 @@ class TestProcesses:
 
 
 def wait_for(condition):
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + TIMEOUT_S
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.05)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tiomagic_modal.constants import TAG_SOURCE, TAG_VERSION
-from tiomagic_modal.deploy.deployment import Standing, compare
-from tiomagic_modal.deploy.source import is_left_out, local_tags, shipped_files, version_key
+from tiomagic_modal.deploy.deployment import DeploymentState, compare_tags
+from tiomagic_modal.deploy.source import is_excluded, local_tags, shipped_files, version_key
 from tiomagic_modal.image_pins import PINS
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def test_only_source_and_packaged_tables_are_shipped():
 
 @pytest.mark.parametrize("name", [".env", "a/.env", ".git/x.py", "a/b.pem", "__pycache__/a.py"])
 def test_what_may_be_private_stays_here(name):
-    assert is_left_out(Path(name))
+    assert is_excluded(Path(name))
 
 
 def test_the_tags_are_what_modal_takes():
@@ -65,22 +65,22 @@ def test_versions_sort_as_people_expect():
 @pytest.mark.parametrize(
     ("version", "source", "expected"),
     [
-        ("2.0.0", "aa", Standing.CURRENT),
-        ("2.0.0", "bb", Standing.CHANGED),
-        ("1.9.9", "aa", Standing.OLDER),
-        ("2.0.1", "bb", Standing.NEWER),
-        ("", "", Standing.OLDER),
+        ("2.0.0", "aa", DeploymentState.CURRENT),
+        ("2.0.0", "bb", DeploymentState.CHANGED),
+        ("1.9.9", "aa", DeploymentState.OLDER),
+        ("2.0.1", "bb", DeploymentState.NEWER),
+        ("", "", DeploymentState.OLDER),
     ],
 )
 def test_a_deployment_is_compared_by_its_tags(version, source, expected):
     local = {TAG_VERSION: "2.0.0", TAG_SOURCE: "aa"}
-    assert compare({TAG_VERSION: version, TAG_SOURCE: source}, local) is expected
+    assert compare_tags({TAG_VERSION: version, TAG_SOURCE: source}, local) is expected
 
 
 def test_only_what_brings_the_app_forward_is_deployed():
-    assert compare(None, local_tags()) is Standing.MISSING
-    forward = {standing for standing in Standing if standing.needs_deployment}
-    assert forward == {Standing.MISSING, Standing.OLDER, Standing.CHANGED}
+    assert compare_tags(None, local_tags()) is DeploymentState.MISSING
+    forward = {standing for standing in DeploymentState if standing.needs_deployment}
+    assert forward == {DeploymentState.MISSING, DeploymentState.OLDER, DeploymentState.CHANGED}
 
 
 def test_importing_the_provider_is_light():

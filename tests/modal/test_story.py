@@ -10,11 +10,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.modal.conftest import PATIENCE_S, SMALL, TEXT_MODEL
+from tests.modal.conftest import SMALL_VIDEO, TEXT_MODEL, TIMEOUT_S
 
 from tiomagic import TioMagic
 from tiomagic.errors import ResourceNotFoundError
-from tiomagic_modal.constants import APP, TAG_VERSION
+from tiomagic_modal.constants import APP_NAME, TAG_VERSION
 
 PROMPT = {"steps": 30, "pause_s": 0.1}
 """A run of three seconds."""
@@ -42,11 +42,11 @@ def caller(fake, folder, **settings):
 
 def submit(tm, **orders):
     prompt = json.dumps(orders) if orders else "a fox"
-    return tm.text_to_video(TEXT_MODEL, {"prompt": prompt}, **SMALL)
+    return tm.text_to_video(TEXT_MODEL, {"prompt": prompt}, **SMALL_VIDEO)
 
 
 def wait(job):
-    job.wait(timeout=PATIENCE_S, poll=0.05, progress=False)
+    job.wait(timeout=TIMEOUT_S, poll=0.05, progress=False)
     return job
 
 
@@ -64,7 +64,7 @@ def start(code, fake, folder, **environment):
 
 
 def finish(process):
-    out, err = process.communicate(timeout=PATIENCE_S)
+    out, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0, err
     return out
 
@@ -128,7 +128,9 @@ print(seen.status, flush=True)
 
 def client(fake, folder, **orders):
     prompt = json.dumps(orders) if orders else "a fox"
-    return start(CLIENT, fake, folder, PROMPT=prompt, SMALL=json.dumps(SMALL), MODEL=TEXT_MODEL)
+    return start(
+        CLIENT, fake, folder, PROMPT=prompt, SMALL=json.dumps(SMALL_VIDEO), MODEL=TEXT_MODEL
+    )
 
 
 class TestKilled:
@@ -151,20 +153,20 @@ class TestKilled:
         """Modal has the job, the answer is on its way, and nobody is there to hear it."""
         fake.faults.hang("FunctionMap")
         process = client(fake, tmp_path)
-        fake.wait_for(lambda: fake.calls, PATIENCE_S)
+        fake.wait_for(lambda: fake.calls, TIMEOUT_S)
         self.kill(process)
         self.survive(fake, tmp_path)
 
     def test_in_the_middle_of_a_poll(self, fake, tmp_path):
         process = client(fake, tmp_path, **PROMPT)
-        fake.wait_for(lambda: fake.rpc_counts["FunctionGetOutputs"] > 1, PATIENCE_S)
+        fake.wait_for(lambda: fake.rpc_counts["FunctionGetOutputs"] > 1, TIMEOUT_S)
         self.kill(process)
         self.survive(fake, tmp_path)
 
     def test_in_the_middle_of_the_download(self, fake, tmp_path):
         fake.faults.download_bytes_per_s = 100_000
         process = client(fake, tmp_path, size=1_000_000)
-        fake.wait_for(lambda: fake.http_counts["HTTP.GET"], PATIENCE_S)
+        fake.wait_for(lambda: fake.http_counts["HTTP.GET"], TIMEOUT_S)
         self.kill(process)
         assert not list(tmp_path.rglob("*.mp4"))
         fake.faults.download_bytes_per_s = None
@@ -203,7 +205,7 @@ class TestCancel:
     def test_while_it_runs_and_twice(self, fake, tm):
         doomed, other = submit(tm, steps=900, pause_s=0.1), submit(tm, steps=3)
         call = fake.calls[doomed.generation["call_id"]]
-        fake.wait_for(lambda: call.status == "running", PATIENCE_S)
+        fake.wait_for(lambda: call.status == "running", TIMEOUT_S)
         for _ in range(2):
             assert tm.cancel_job(doomed.job_id).status in {"canceling", "canceled"}
         assert wait(doomed).status == "canceled"
@@ -218,7 +220,7 @@ class TestCancel:
         """The cancel comes too late, and the video comes home."""
         job = submit(tm)
         call = fake.calls[job.generation["call_id"]]
-        fake.wait_for(lambda: call.status == "done", PATIENCE_S)
+        fake.wait_for(lambda: call.status == "done", TIMEOUT_S)
         canceled = tm.cancel_job(job.job_id)
         assert canceled.status == "completed"
         assert Path(canceled.result_video).exists()
@@ -235,7 +237,7 @@ class TestVersions:
     def test_two_versions_do_not_fight(self, fake, tmp_path, tm):
         """The newer one is deployed once; the older one uses it, says so, and leaves it."""
         wait(submit(tm))
-        assert fake.tags[APP][TAG_VERSION] == "2.0.0"
+        assert fake.tags[APP_NAME][TAG_VERSION] == "2.0.0"
         for name in ("one", "two"):
             (tmp_path / name).mkdir()
             process = start(
@@ -243,7 +245,7 @@ class TestVersions:
                 fake,
                 tmp_path / name,
                 PROMPT="a fox",
-                SMALL=json.dumps(SMALL),
+                SMALL=json.dumps(SMALL_VIDEO),
                 MODEL=TEXT_MODEL,
             )
             assert finish(process).split()[-1] == "completed"
@@ -253,8 +255,8 @@ class TestVersions:
                 pytest.warns(UserWarning, match="newer version"),
             ):
                 assert wait(submit(older)).status == "completed"
-        assert fake.tags[APP][TAG_VERSION] == "2.1.0"
-        assert len(fake.apps[APP].deployments) == 2
+        assert fake.tags[APP_NAME][TAG_VERSION] == "2.1.0"
+        assert len(fake.apps[APP_NAME].deployments) == 2
 
     def test_first_calls_at_one_time_deploy_once(self, fake, tmp_path):
         processes = []

@@ -12,8 +12,8 @@ from tiomagic_modal.wire import (
     check_protocol,
     decode_request,
     encode_request,
-    plain,
-    worker_error,
+    pack_error,
+    to_plain,
 )
 
 PLAIN = (dict, list, str, bytes, int, float, bool, type(None))
@@ -72,7 +72,7 @@ def test_another_version_of_the_format_is_refused(picture_request):
 )
 def test_any_exception_survives_the_way_home(error):
     """One string: pickles whatever it was made from."""
-    packed = worker_error(error)
+    packed = pack_error(error)
     again = pickle.loads(pickle.dumps(packed))
     assert len(again.args) == 1
     assert again.content == packed.content
@@ -83,8 +83,8 @@ def test_what_is_not_plain_becomes_plain():
     class Colour(enum.StrEnum):
         RED = "red"
 
-    walk(plain({"a": (1, Colour.RED, {"b": object()}), 2: None, "t": True}))
-    assert plain({"a": (1, Colour.RED)}) == {"a": [1, "red"]}
+    walk(to_plain({"a": (1, Colour.RED, {"b": object()}), 2: None, "t": True}))
+    assert to_plain({"a": (1, Colour.RED)}) == {"a": [1, "red"]}
 
 
 class TestOptions:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.storage.postgresql import REQUIRED, find_binaries, fresh_database, running_server
+from tests.storage.postgresql import REQUIRED, create_database, find_binaries, run_server
 
 from tiomagic_storage import SqlJobRepository, open_repository
 
@@ -36,14 +36,14 @@ def postgresql_server() -> Iterator[str]:
         if os.environ.get(REQUIRED) == "required" or os.environ.get("CI"):
             pytest.fail("PostgreSQL is not installed, and this run must not go without it")
         pytest.skip("PostgreSQL is not installed: install the package postgresql to run this")
-    with running_server(binaries) as server:
+    with run_server(binaries) as server:
         yield server
 
 
 @pytest.fixture
 def postgresql_url(postgresql_server: str) -> Iterator[str]:
     """URL of an empty PostgreSQL database."""
-    with fresh_database(postgresql_server) as url:
+    with create_database(postgresql_server) as url:
         yield url
 
 

@@ -19,7 +19,7 @@ from tiomagic_domain.usecases.generation import Generation
 from tiomagic_domain.workers import Background
 
 # The oracle's own word on what is legal. It must not come from the product.
-FOLLOWING = {
+LEGAL_MOVES = {
     "queued": {"running", "canceling", "completed", "failed", "canceled"},
     "running": {"queued", "canceling", "completed", "failed", "canceled"},
     "canceling": {"completed", "failed", "canceled"},
@@ -34,16 +34,16 @@ class PowerCut(BaseException):
 
 
 @dataclass
-class Cloud:
+class RemoteRun:
     """What the remote side will do with a run."""
 
     script: list[str]
     said: str = "queued"
     stopping: bool = False
 
-    def next_word(self) -> str:
+    def next_status(self) -> str:
         """Return what the next poll says."""
-        if not FOLLOWING[self.said]:
+        if not LEGAL_MOVES[self.said]:
             return self.said
         if self.stopping:
             self.said = "canceled"
@@ -53,14 +53,14 @@ class Cloud:
 
 
 @dataclass
-class Known:
+class ExpectedJob:
     """What must be true of a job."""
 
     kind: str
     """remote, local, or waiting (in a queue for a worker)."""
     status: str = "queued"
     code: str | None = None
-    cloud: Cloud | None = None
+    remote_run: RemoteRun | None = None
     """None when no run is there."""
     saved: bool = False
     """True once the video lies in its place."""
@@ -74,39 +74,39 @@ class Known:
     @property
     def is_over(self) -> bool:
         """True when nothing follows."""
-        return not FOLLOWING[self.status]
+        return not LEGAL_MOVES[self.status]
 
     @property
     def has_worker(self) -> bool:
         """True while a living worker runs it."""
-        return self.kind == "waiting" and self.cloud is not None and not self.is_over
+        return self.kind == "waiting" and self.remote_run is not None and not self.is_over
 
-    def becomes(self, status: str, code: str | None = None) -> None:
+    def move_to(self, status: str, code: str | None = None) -> None:
         """Move, as somebody's word was."""
         if status == self.status:
             return
-        assert status in FOLLOWING[self.status], (self.status, status)
+        assert status in LEGAL_MOVES[self.status], (self.status, status)
         self.status, self.code = status, code
         self.ran = self.ran or status == "running"
         if status == "queued":
             self.ran, self.attempt, self.retry = False, self.attempt + 1, self.retry - 1
 
-    def is_missed(self) -> None:
+    def lose_run(self) -> None:
         """Its run is not there."""
         if self.status == "canceling":
-            self.becomes("canceled")
+            self.move_to("canceled")
         elif self.kind == "waiting" and self.retry:
-            self.becomes("queued")
+            self.move_to("queued")
         else:
-            self.becomes("failed", "lost")
+            self.move_to("failed", "lost")
 
-    def hears(self, word: str, code: str | None = None) -> None:
+    def apply_status(self, word: str, code: str | None = None) -> None:
         """Take a provider's word; one that is a step back says nothing."""
-        if word in FOLLOWING[self.status] and word != "queued":
-            self.becomes(word, code)
+        if word in LEGAL_MOVES[self.status] and word != "queued":
+            self.move_to(word, code)
 
 
-class House:
+class UseCases:
     """The use cases over one store; ids and times are the same in every house."""
 
     def __init__(self, folder: Path, repository, leases) -> None:
@@ -142,7 +142,7 @@ class House:
         )
 
 
-def told(job: Job) -> dict[str, object]:
+def describe_job(job: Job) -> dict[str, object]:
     """Return what of a stored job the oracle has a word on."""
     return {
         "status": job.status.value,
@@ -157,7 +157,7 @@ def told(job: Job) -> dict[str, object]:
     }
 
 
-def expected(known: Known) -> dict[str, object]:
+def describe_expected(known: ExpectedJob) -> dict[str, object]:
     """Return what must be stored of a job."""
     return {
         "status": known.status,

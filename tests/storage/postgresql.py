@@ -24,7 +24,7 @@ def find_binaries() -> Path | None:
 
 
 @contextmanager
-def running_server(binaries: Path) -> Iterator[str]:
+def run_server(binaries: Path) -> Iterator[str]:
     """Start a server with a fresh cluster; give its URL without a database."""
     user = _unprivileged()
     home = Path(tempfile.mkdtemp(prefix="tiomagic-pg-"))
@@ -60,7 +60,7 @@ def running_server(binaries: Path) -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(server: str) -> Iterator[str]:
+def create_database(server: str) -> Iterator[str]:
     """Give the URL of a database of its own."""
     import psycopg
 

@@ -14,16 +14,16 @@ from tiomagic_domain.testing.outputs import make_video
 from tiomagic_domain.testing.repository import MemoryJobRepository, make_job
 from tiomagic_storage import FolderOutputStore, GenerationLog
 from tiomagic_storage.files import atomic
-from tiomagic_storage.files.atomic import PART
+from tiomagic_storage.files.atomic import TEMPORARY_SUFFIX
 
 
 @pytest.fixture(autouse=True)
 def nothing_said(monkeypatch):
     """Each test hears what it is the first to meet."""
-    monkeypatch.setattr(atomic, "_SAID", set())
+    monkeypatch.setattr(atomic, "_WARNED", set())
 
 
-def refusing(code):
+def build_failing_call(code):
     """Return a system call that the file system does not have, or that fails."""
 
     def call(*arguments):
@@ -42,7 +42,7 @@ def test_a_real_file_system_without_a_sync():
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
 def test_a_drive_without_a_sync_keeps_videos(tmp_path, monkeypatch, caplog, code):
     """Video and recipe are in place, and what the drive cannot do is said once."""
-    monkeypatch.setattr(os, "fsync", refusing(code))
+    monkeypatch.setattr(os, "fsync", build_failing_call(code))
     store = FolderOutputStore(tmp_path / "videos")
     with caplog.at_level(logging.WARNING, logger="tiomagic.storage"):
         for _ in range(3):
@@ -58,7 +58,7 @@ def test_a_drive_without_a_sync_keeps_videos(tmp_path, monkeypatch, caplog, code
 
 def test_a_disk_that_fails_is_still_an_error(tmp_path, monkeypatch):
     """That the drive is broken or full is not taken for a lack of means."""
-    monkeypatch.setattr(os, "fsync", refusing(errno.EIO))
+    monkeypatch.setattr(os, "fsync", build_failing_call(errno.EIO))
     with pytest.raises(ProcessingError, match="Input/output error"):
         FolderOutputStore(tmp_path / "videos").save(make_job(), make_video(tmp_path / "spool"))
 
@@ -66,10 +66,10 @@ def test_a_disk_that_fails_is_still_an_error(tmp_path, monkeypatch):
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_a_drive_without_locks_works(tmp_path, monkeypatch, caplog, code):
     """Log and video are written, and left-over files go by their age alone."""
-    monkeypatch.setattr(atomic.fcntl, "flock", refusing(code))
+    monkeypatch.setattr(atomic.fcntl, "flock", build_failing_call(code))
     repository = MemoryJobRepository()
     repository.add(make_job(job_id="one"))
-    hour, week = (tmp_path / f".{name}{PART}" for name in ("hour", "week"))
+    hour, week = (tmp_path / f".{name}{TEMPORARY_SUFFIX}" for name in ("hour", "week"))
     for path, hours in ((hour, 1), (week, 168)):
         path.write_bytes(b"half")
         then = time.time() - hours * 3600

@@ -7,7 +7,11 @@ from sqlalchemy import exc
 
 from tiomagic_domain.errors import ConfigurationError, ProcessingError, TioMagicError
 from tiomagic_domain.testing.repository import make_job
-from tiomagic_storage.database.errors import OUTCOMES, SQLITE_OUTCOMES, translated
+from tiomagic_storage.database.errors import (
+    SQLALCHEMY_ERRORS,
+    SQLITE_ERRORS,
+    translate_database_errors,
+)
 
 VENDOR = sorted(
     {
@@ -35,29 +39,29 @@ def test_the_walk_finds_the_errors():
 @pytest.mark.parametrize("kind", VENDOR)
 def test_every_database_error_has_an_outcome(kind):
     """SQLAlchemy's classes are all in the table; a new one in a later version fails here."""
-    assert kind in OUTCOMES
+    assert kind in SQLALCHEMY_ERRORS
 
 
-@pytest.mark.parametrize("kind", [*OUTCOMES, sqlite3.Error, exc.ArgumentError])
+@pytest.mark.parametrize("kind", [*SQLALCHEMY_ERRORS, sqlite3.Error, exc.ArgumentError])
 @pytest.mark.parametrize("opening", [True, False])
 def test_every_error_is_translated(kind, opening):
     """What comes out is ours, names the place, has the first line of the cause, and keeps it."""
     told = pytest.raises(TioMagicError, match=r"/jobs\.db .*first line\)$")
-    with told as caught, translated("/jobs.db", opening=opening):
+    with told as caught, translate_database_errors("/jobs.db", opening=opening):
         raise raised(kind)
     assert isinstance(caught.value.__cause__, kind)
-    expected = OUTCOMES.get(kind, OUTCOMES[exc.SQLAlchemyError])
-    assert type(caught.value) is ((opening and expected.on_opening) or expected.error)
+    expected = SQLALCHEMY_ERRORS.get(kind, SQLALCHEMY_ERRORS[exc.SQLAlchemyError])
+    assert type(caught.value) is ((opening and expected.error_on_opening) or expected.error)
 
 
-@pytest.mark.parametrize("code", SQLITE_OUTCOMES)
+@pytest.mark.parametrize("code", SQLITE_ERRORS)
 def test_the_most_specific_word_wins(code):
     """SQLite's own code, with whatever detail in its upper bytes, decides before the class."""
     cause = sqlite3.OperationalError("cause")
     cause.sqlite_errorcode = code | 7 << 8
-    with pytest.raises(ProcessingError) as caught, translated("/jobs.db"):
+    with pytest.raises(ProcessingError) as caught, translate_database_errors("/jobs.db"):
         raise exc.DBAPIError.instance("statement", {}, cause, sqlite3.Error)
-    assert caught.value.code == SQLITE_OUTCOMES[code].code
+    assert caught.value.code == SQLITE_ERRORS[code].code
 
 
 def test_a_value_that_is_no_text_is_an_error_of_ours(sqlite_repository):
@@ -82,7 +86,7 @@ def test_odd_characters_in_a_message_are_no_error(database, request):
 
 def test_what_is_not_the_vendors_passes():
     """The block is no net for mistakes of our own."""
-    with pytest.raises(ZeroDivisionError), translated("/jobs.db"):
+    with pytest.raises(ZeroDivisionError), translate_database_errors("/jobs.db"):
         _ = 1 / 0
-    with pytest.raises(ConfigurationError, match="ours"), translated("/jobs.db"):
+    with pytest.raises(ConfigurationError, match="ours"), translate_database_errors("/jobs.db"):
         raise ConfigurationError("ours")

@@ -11,7 +11,7 @@ from tiomagic_domain.jobs.job import JobQuery
 from tiomagic_domain.testing.repository import NOON, MemoryJobRepository, make_job
 from tiomagic_storage import GenerationLog, open_repository
 from tiomagic_storage.files import generation_log
-from tiomagic_storage.files.atomic import locked
+from tiomagic_storage.files.atomic import lock_file
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_lock_that_is_never_freed_is_an_error(tmp_path, repository, monkeypatc
     """A stopped process that holds the lock does not stop everybody for ever."""
     monkeypatch.setattr(generation_log, "LOCK_TIMEOUT_S", 0.02)
     log = GenerationLog(tmp_path / "log.json", repository)
-    held = locked(tmp_path / ".log.json.lock", timeout_s=0)
+    held = lock_file(tmp_path / ".log.json.lock", timeout_s=0)
     with held, pytest.raises(ProcessingError, match="locked by another process"):
         log.refresh()
     log.refresh()
@@ -96,14 +96,14 @@ def old_entry(job_id="0f6c", *, hours=0, **changed):
     } | changed
 
 
-def write_old(path, *entries):
+def write_old_log(path, *entries):
     path.write_text(json.dumps({"jobs": entries}, indent=2))
     return path.read_bytes()
 
 
 def test_a_log_of_the_first_version_becomes_history(tmp_path, repository):
     """Its jobs are in the repository and, older than ours, before them in the log."""
-    before = write_old(tmp_path / "log.json", old_entry("old-1"), old_entry("old-2", hours=1))
+    before = write_old_log(tmp_path / "log.json", old_entry("old-1"), old_entry("old-2", hours=1))
     GenerationLog(tmp_path / "log.json", repository).refresh()
     assert (tmp_path / "log.1.0.0.json").read_bytes() == before
     told = json.loads((tmp_path / "log.json").read_text("utf-8"))
@@ -120,9 +120,9 @@ def test_a_log_of_the_first_version_becomes_history(tmp_path, repository):
 
 def test_it_is_taken_over_once(tmp_path, repository):
     """A second look finds nothing, and a job that was deleted since does not come back."""
-    write_old(tmp_path / "log.json", old_entry())
+    write_old_log(tmp_path / "log.json", old_entry())
     log = GenerationLog(tmp_path / "log.json", repository)
-    assert [log.take_over(), log.take_over()] == [1, 0]
+    assert [log.import_old_log(), log.import_old_log()] == [1, 0]
     repository.delete("0f6c")
     log.refresh()
     assert "0f6c" not in (tmp_path / "log.json").read_text()
@@ -130,11 +130,11 @@ def test_it_is_taken_over_once(tmp_path, repository):
 
 def test_a_crash_in_between_doubles_nothing(tmp_path, repository):
     """Jobs that were imported before the file got its other name are there once."""
-    content = write_old(tmp_path / "log.json", old_entry())
+    content = write_old_log(tmp_path / "log.json", old_entry())
     log = GenerationLog(tmp_path / "log.json", repository)
-    assert log.take_over() == 1
+    assert log.import_old_log() == 1
     (tmp_path / "log.json").write_bytes(content)
-    assert log.take_over() == 0
+    assert log.import_old_log() == 0
     kept = sorted(path.name for path in tmp_path.glob("log.1.0.0*"))
     assert kept == ["log.1.0.0-2.json", "log.1.0.0.json"]
 
@@ -152,8 +152,8 @@ def test_a_crash_in_between_doubles_nothing(tmp_path, repository):
 )
 def test_every_end_of_an_old_job_has_one_here(tmp_path, repository, changed, status, error):
     """Runs of 1.0.0 cannot be asked for any more: each job is over, and says why."""
-    write_old(tmp_path / "log.json", old_entry(**changed))
-    GenerationLog(tmp_path / "log.json", repository).take_over()
+    write_old_log(tmp_path / "log.json", old_entry(**changed))
+    GenerationLog(tmp_path / "log.json", repository).import_old_log()
     job = repository.get("0f6c")
     assert job.status == status
     assert (error is None) == (job.error is None)
@@ -173,8 +173,8 @@ def test_one_bad_entry_hides_no_other(tmp_path, repository):
         [],
     ]
     long = old_entry("long", generation={"required_args": {"prompt": "p", "image": "x" * 20_000}})
-    write_old(tmp_path / "log.json", *bad, old_entry("\ud800"), old_entry("nul\0"), long)
-    assert GenerationLog(tmp_path / "log.json", repository).take_over() == 3
+    write_old_log(tmp_path / "log.json", *bad, old_entry("\ud800"), old_entry("nul\0"), long)
+    assert GenerationLog(tmp_path / "log.json", repository).import_old_log() == 3
     assert "no-feature" in (tmp_path / "log.1.0.0.json").read_text()
     assert len(repository.get("long").required_args["image"]) < 100
 
@@ -184,7 +184,7 @@ def test_the_first_version_may_go_on_beside_ours(tmp_path, repository):
     log = GenerationLog(tmp_path / "log.json", repository)
     log.refresh()
     ours = json.loads((tmp_path / "log.json").read_text("utf-8"))
-    write_old(tmp_path / "log.json", *ours["jobs"], old_entry())
+    write_old_log(tmp_path / "log.json", *ours["jobs"], old_entry())
     log.refresh()
     told = json.loads((tmp_path / "log.json").read_text("utf-8"))
     assert [job["job_id"] for job in told["jobs"]] == ["0f6c", "0", "1", "2"]
@@ -221,7 +221,7 @@ def test_of_many_processes_one_takes_over(tmp_path, sqlite_url):
     """However many start at once after an upgrade, each old job is there once, and the file too."""
     open_repository(sqlite_url).close()
     log = tmp_path / "log.json"
-    before = write_old(log, *[old_entry(f"old-{number}") for number in range(30)])
+    before = write_old_log(log, *[old_entry(f"old-{number}") for number in range(30)])
     workers.run_together(workers.add_and_log, 3, sqlite_url, log, 2)
     kept = sorted(tmp_path.glob("log.1.0.0*"))
     assert [path.read_bytes() for path in kept] == [before]

@@ -7,13 +7,13 @@ import pytest
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import open_repository
-from tiomagic_storage.database.health import look_at
-from tiomagic_storage.database.schema import HEAD
+from tiomagic_storage.database.health import inspect_database
+from tiomagic_storage.database.schema import NEWEST_REVISION
 
 
 def test_a_file_that_is_not_there_stays_away(tmp_path: Path):
     """Neither the file nor its folder is made."""
-    health = look_at(f"sqlite:///{tmp_path}/state/jobs.db")
+    health = inspect_database(f"sqlite:///{tmp_path}/state/jobs.db")
     assert (health.exists, health.revision) == (False, None)
     assert list(tmp_path.iterdir()) == []
 
@@ -24,19 +24,24 @@ def test_jobs_are_counted(kind: str, request: pytest.FixtureRequest):
     url = request.getfixturevalue(kind)
     repository = open_repository(url)
     repository.add(make_job())
-    health = look_at(url)
+    health = inspect_database(url)
     repository.close()
-    assert (health.exists, health.revision, health.jobs, health.damage) == (True, HEAD, 1, None)
+    assert (health.exists, health.revision, health.jobs, health.damage) == (
+        True,
+        NEWEST_REVISION,
+        1,
+        None,
+    )
 
 
 def test_an_empty_server_has_no_schema_and_gets_none(postgresql_url: str):
     """Tables are made by using a database, not by looking at it."""
-    assert look_at(postgresql_url).revision is None
-    assert look_at(postgresql_url).revision is None
+    assert inspect_database(postgresql_url).revision is None
+    assert inspect_database(postgresql_url).revision is None
 
 
 def test_a_server_that_is_not_there_is_named():
     """The address is in the error, the password is not."""
     with pytest.raises(ConfigurationError, match=r"127\.0\.0\.1") as caught:
-        look_at("postgresql://user:hidden@127.0.0.1:1/jobs")
+        inspect_database("postgresql://user:hidden@127.0.0.1:1/jobs")
     assert "hidden" not in str(caught.value)

@@ -21,7 +21,15 @@ from hypothesis.stateful import (
     multiple,
     rule,
 )
-from tests.storage.lives import FOLLOWING, Cloud, House, Known, PowerCut, expected, told
+from tests.storage.lives import (
+    LEGAL_MOVES,
+    ExpectedJob,
+    PowerCut,
+    RemoteRun,
+    UseCases,
+    describe_expected,
+    describe_job,
+)
 
 from tiomagic_domain.errors import (
     APIError,
@@ -46,7 +54,7 @@ SCRIPTS = (
     ("completed",),
     ("running", "running"),
 )
-TROUBLES = st.sampled_from(["none", "none", "unreachable", "full disk"])
+FAULTS = st.sampled_from(["none", "none", "unreachable", "full disk"])
 TAGS = st.lists(st.sampled_from(["red", "big one", "été"]), max_size=2, unique=True).map(tuple)
 
 
@@ -62,11 +70,11 @@ class Lives(RuleBasedStateMachine):
         self.store = open_repository(self.server or f"sqlite:///{self.folder}/jobs.db")
         for job in self.store.list(JobQuery(limit=None)):
             self.store.delete(job.job_id)
-        self.houses = [
-            House(self.folder / "sql", self.store, self.store.leases),
-            House(self.folder / "memory", MemoryJobRepository(), MemoryLeases()),
+        self.all_use_cases = [
+            UseCases(self.folder / "sql", self.store, self.store.leases),
+            UseCases(self.folder / "memory", MemoryJobRepository(), MemoryLeases()),
         ]
-        self.known: dict[str, Known] = {}
+        self.known: dict[str, ExpectedJob] = {}
         self.gone: set[str] = set()
 
     def teardown(self) -> None:
@@ -76,9 +84,9 @@ class Lives(RuleBasedStateMachine):
     def name(self) -> str:
         return f"job-{len(self.known) + len(self.gone):03}"
 
-    def in_both(self, act, raises=None):
+    def run_in_both(self, act, raises=None):
         """Do the same in each house; both end in the same way."""
-        for house in self.houses:
+        for house in self.all_use_cases:
             if raises is None:
                 act(house)
             else:
@@ -87,7 +95,7 @@ class Lives(RuleBasedStateMachine):
 
     def change(self, name, change, raises=None):
         """Store a change of the newest state, as a worker does."""
-        self.in_both(
+        self.run_in_both(
             lambda house: house.repository.save(change(house.repository.get(name), house)), raises
         )
 
@@ -106,9 +114,9 @@ class Lives(RuleBasedStateMachine):
     )
     def submit_remote(self, script, trouble):
         name = self.name()
-        known = self.known[name] = Known("remote")
+        known = self.known[name] = ExpectedJob("remote")
         if trouble in {"none", "loses_answers"}:
-            known.cloud = Cloud(list(script))
+            known.remote_run = RemoteRun(list(script))
 
         def submit(house):
             house.remote._script = tuple(JobStatus(word) for word in script)
@@ -121,10 +129,10 @@ class Lives(RuleBasedStateMachine):
                     setattr(house.remote, trouble, False)
 
         if trouble == "unreachable":
-            known.hears("failed", "unreachable")
-            self.in_both(submit, APIError)
+            known.apply_status("failed", "unreachable")
+            self.run_in_both(submit, APIError)
         else:
-            self.in_both(submit)
+            self.run_in_both(submit)
         return name
 
     @rule(
@@ -135,26 +143,26 @@ class Lives(RuleBasedStateMachine):
     def submit_local(self, step, event):
         """Run a job here, with something happening at one of its steps."""
         name = self.name()
-        known = self.known[name] = Known("local")
+        known = self.known[name] = ExpectedJob("local")
 
         def submit(house):
-            house.local.during = lambda now: self.happen(house, name, event, now == step)
+            house.local.during = lambda now: self.interrupt(house, name, event, now == step)
             house.local.failure = GenerationError("it broke") if event == "failure" else None
             self.call(house, "local")
 
-        self.in_both(submit, {"failure": GenerationError, "power cut": PowerCut}.get(event))
+        self.run_in_both(submit, {"failure": GenerationError, "power cut": PowerCut}.get(event))
         if event == "power cut":
-            self.in_both(lambda house: house.local.forget(name))
+            self.run_in_both(lambda house: house.local.forget(name))
             if step:
-                known.becomes("running")
+                known.move_to("running")
             return name
         if event != "cancel" or step:
-            known.becomes("running")
+            known.move_to("running")
         known.tags = ("during",) if event == "label" else ()
         if event == "cancel":
-            known.becomes("canceling")
+            known.move_to("canceling")
         ends = {"cancel": ("canceled", None), "failure": ("failed", "generation")}
-        known.becomes(*ends.get(event, ("completed", None)))
+        known.move_to(*ends.get(event, ("completed", None)))
         known.saved = known.status == "completed"
         return name
 
@@ -163,7 +171,7 @@ class Lives(RuleBasedStateMachine):
             Feature.TEXT_TO_VIDEO, provider=provider, model=None, arguments={"prompt": "a fox"}
         )
 
-    def happen(self, house, name, event, is_now):
+    def interrupt(self, house, name, event, is_now):
         house.clock.advance(1)  # Or the run would not look whether somebody wants it to stop.
         if not is_now:
             return
@@ -173,14 +181,14 @@ class Lives(RuleBasedStateMachine):
             house.generation.cancel(name)
         if event == "label":
             job = house.repository.get(name)
-            house.repository.save(job.labelled(at=house.clock.now(), tags=["during"]))
+            house.repository.save(job.with_labels(at=house.clock.now(), tags=["during"]))
 
     @rule(target=jobs, retry=st.integers(0, 2))
     def enqueue(self, retry):
         """Store a job that waits for a worker."""
         name = self.name()
-        self.known[name] = Known("waiting", retry=retry)
-        self.in_both(
+        self.known[name] = ExpectedJob("waiting", retry=retry)
+        self.run_in_both(
             lambda house: house.repository.add(
                 make_job(
                     job_id=house.new_id(),
@@ -194,7 +202,7 @@ class Lives(RuleBasedStateMachine):
 
     # Following
 
-    @rule(name=jobs, troubles=st.lists(TROUBLES, min_size=1, max_size=5))
+    @rule(name=jobs, troubles=st.lists(FAULTS, min_size=1, max_size=5))
     def check(self, name, troubles):
         for trouble in troubles:
             self.check_once(name, trouble)
@@ -202,7 +210,7 @@ class Lives(RuleBasedStateMachine):
     def check_once(self, name, trouble):
         known = self.known.get(name)
         if known is None:
-            self.in_both(lambda house: house.generation.check(name), ResourceNotFoundError)
+            self.run_in_both(lambda house: house.generation.check(name), ResourceNotFoundError)
             return
 
         def check(house):
@@ -214,35 +222,35 @@ class Lives(RuleBasedStateMachine):
                 house.remote.unreachable = house.local.unreachable = False
                 house.outputs.failure = None
 
-        fails = self.hear_of(known, trouble)
-        self.in_both(check, ProcessingError if fails else None)
+        fails = self.expect_check(known, trouble)
+        self.run_in_both(check, ProcessingError if fails else None)
 
-    def hear_of(self, known, trouble) -> bool:
+    def expect_check(self, known, trouble) -> bool:
         """Work out what a check does; True when the video cannot be saved."""
         if known.is_over or (trouble == "unreachable" and not known.saved):
             return False
         if known.kind == "waiting" and known.status == "queued":
             return False
         if known.saved:
-            known.becomes("completed")
+            known.move_to("completed")
             return False
-        if known.cloud is None:
-            known.is_missed()
+        if known.remote_run is None:
+            known.lose_run()
             return False
-        word = known.cloud.next_word()
+        word = known.remote_run.next_status()
         if word == "completed":
             if trouble == "full disk":
                 return True
             known.saved = True
-        known.hears(word)
+        known.apply_status(word)
         return False
 
     @rule()
     def recover(self):
         """Look after every job that is not over, as the next use does after a crash."""
         for known in self.known.values():
-            self.hear_of(known, "none")
-        self.in_both(lambda house: house.generation.recover())
+            self.expect_check(known, "none")
+        self.run_in_both(lambda house: house.generation.recover())
 
     @rule(name=jobs)
     def fetch_and_die(self, name):
@@ -251,7 +259,7 @@ class Lives(RuleBasedStateMachine):
         if known is None or known.kind != "remote" or known.is_over or known.saved:
             return
         known.saved = True
-        self.in_both(
+        self.run_in_both(
             lambda house: house.outputs.save(
                 house.repository.get(name), make_video(house.outputs._folder / "spool")
             )
@@ -265,7 +273,7 @@ class Lives(RuleBasedStateMachine):
         # One that waits for a worker is canceled at once, and nobody is asked.
         was_over = known.is_over or (known.kind == "waiting" and known.status == "queued")
         if not known.is_over:
-            known.becomes("canceled" if was_over else "canceling")
+            known.move_to("canceled" if was_over else "canceling")
 
         def cancel(house):
             house.remote.unreachable = house.local.unreachable = not reachable
@@ -274,16 +282,16 @@ class Lives(RuleBasedStateMachine):
             finally:
                 house.remote.unreachable = house.local.unreachable = False
 
-        self.in_both(cancel, None if reachable or was_over else APIError)
+        self.run_in_both(cancel, None if reachable or was_over else APIError)
         if was_over or not reachable:
             return
-        if known.cloud is None:
-            known.becomes("canceled")
-        elif FOLLOWING[known.cloud.said]:
-            known.cloud.stopping = True
+        if known.remote_run is None:
+            known.move_to("canceled")
+        elif LEGAL_MOVES[known.remote_run.said]:
+            known.remote_run.stopping = True
         else:
-            known.saved = known.cloud.said == "completed"
-            known.becomes(known.cloud.said)
+            known.saved = known.remote_run.said == "completed"
+            known.move_to(known.remote_run.said)
 
     # Workers
 
@@ -298,15 +306,15 @@ class Lives(RuleBasedStateMachine):
             for name, known in sorted(self.known.items())
             if known.kind == "waiting" and known.status == "queued"
         ][:1]
-        for house in self.houses:
+        for house in self.all_use_cases:
             found = house.repository.list(waiting)
             assert [job.job_id for job in found] == oldest
             for job in found:
                 running = job.to(JobStatus.RUNNING, at=house.clock.now(), call_id="worker-1")
                 house.begin(house.repository.save(running))
         for name in oldest:
-            self.known[name].becomes("running")
-            self.known[name].cloud = Cloud([], said="running")
+            self.known[name].move_to("running")
+            self.known[name].remote_run = RemoteRun([], said="running")
 
     @rule(
         takes=st.booleans(),
@@ -330,21 +338,23 @@ class Lives(RuleBasedStateMachine):
         known = self.known[name]
         moment = Progress(phase=Moment.DENOISING, step=1, steps=3)
         if event == "step":
-            self.change(name, lambda job, house: job.noted(at=house.clock.now(), progress=moment))
+            self.change(
+                name, lambda job, house: job.with_changes(at=house.clock.now(), progress=moment)
+            )
         elif event == "stop" and known.status == "running":
             self.change(name, lambda job, house: ask_to_stop(job, at=house.clock.now()))
-            known.becomes("canceling")
+            known.move_to("canceling")
         elif event == "end":
             self.end(name, "completed", result_video="/videos/a.mp4")
         elif event == "power cut":
-            self.in_both(lambda house: house.local.forget(name))
-            known.cloud = None
+            self.run_in_both(lambda house: house.local.forget(name))
+            known.remote_run = None
 
     def end(self, name, word, **changes):
         self.change(
             name, lambda job, house: job.to(JobStatus(word), at=house.clock.now(), **changes)
         )
-        self.known[name].becomes(word, changes.get("error_code"))
+        self.known[name].move_to(word, changes.get("error_code"))
 
     # The user's own words, and other hands
 
@@ -355,12 +365,12 @@ class Lives(RuleBasedStateMachine):
         if known is None:
             return
         known.tags, known.note = tags, note
-        for house in self.houses:
+        for house in self.all_use_cases:
             stale = house.repository.get(name)
             at = house.clock.now()
-            house.repository.save(stale.labelled(at=at, tags=tags, note=note))
+            house.repository.save(stale.with_labels(at=at, tags=tags, note=note))
             with pytest.raises(StaleJobError):
-                house.repository.save(stale.labelled(at=at, note="too late"))
+                house.repository.save(stale.with_labels(at=at, note="too late"))
 
     @rule(name=jobs)
     def delete(self, name):
@@ -370,27 +380,27 @@ class Lives(RuleBasedStateMachine):
             return
         del self.known[name]
         self.gone.add(name)
-        for house in self.houses:
+        for house in self.all_use_cases:
             job = house.repository.get(name)
             house.repository.delete(name)
             with pytest.raises(ResourceNotFoundError):
-                house.repository.save(job.labelled(at=house.clock.now()))
+                house.repository.save(job.with_labels(at=house.clock.now()))
 
     @rule(
-        status=st.sampled_from(sorted(FOLLOWING)),
+        status=st.sampled_from(sorted(LEGAL_MOVES)),
         tag=st.none() | st.sampled_from(["red", "été"]),
         seconds=st.floats(0, 1e5),
     )
     def look_for(self, status, tag, seconds):
         """After a while, listing and counting say what the oracle says, in both stores."""
-        self.in_both(lambda house: house.clock.advance(seconds))
+        self.run_in_both(lambda house: house.clock.advance(seconds))
         right = [
             name
             for name, known in sorted(self.known.items(), reverse=True)
             if known.status == status and (tag is None or tag in known.tags)
         ]
         query = JobQuery(status=frozenset({JobStatus(status)}), tag=tag, text="FOX a", limit=None)
-        for house in self.houses:
+        for house in self.all_use_cases:
             assert sorted((j.job_id for j in house.repository.list(query)), reverse=True) == right
             assert house.repository.count(query) == len(right)
 
@@ -398,10 +408,10 @@ class Lives(RuleBasedStateMachine):
     def all_is_as_it_must_be(self):
         """Both stores hold exactly what the oracle believes of every job, and hold it alike."""
         alike = []
-        for house in self.houses:
+        for house in self.all_use_cases:
             stored = {job.job_id: job for job in house.repository.list(JobQuery(limit=None))}
-            assert {n: told(j) for n, j in stored.items()} == {
-                n: expected(k) for n, k in self.known.items()
+            assert {n: describe_job(j) for n, j in stored.items()} == {
+                n: describe_expected(k) for n, k in self.known.items()
             }
             alike.append([replace(job, result_video=None) for job in stored.values()])
         assert alike[0] == alike[1]
@@ -409,17 +419,17 @@ class Lives(RuleBasedStateMachine):
     @invariant()
     def each_move_is_legal(self):
         """No change that was told is a move that the oracle does not know."""
-        for house in self.houses:
+        for house in self.all_use_cases:
             last: dict[str, str] = {}
             for job in house.changes:
                 before, after = last.get(job.job_id, "queued"), job.status.value
-                assert after == before or after in FOLLOWING[before]
+                assert after == before or after in LEGAL_MOVES[before]
                 last[job.job_id] = after
 
     @invariant()
     def no_job_is_sent_twice(self):
         """Nothing is billed twice: each job reaches its provider once at the most."""
-        for house in self.houses:
+        for house in self.all_use_cases:
             sent = [
                 request.job.job_id for request in house.remote.submitted + house.local.submitted
             ]

@@ -26,7 +26,7 @@ from tiomagic_domain.testing.repository import NOON, MemoryJobRepository, make_j
 from tiomagic_storage import open_repository
 
 # The machine's own word on what is legal. It must not come from the product.
-FOLLOWING = {
+LEGAL_MOVES = {
     "queued": {"running", "canceling", "completed", "failed", "canceled"},
     "running": {"queued", "canceling", "completed", "failed", "canceled"},
     "canceling": {"completed", "failed", "canceled"},
@@ -36,7 +36,7 @@ FOLLOWING = {
 }
 MODELS = ("owl", "fox")
 PROMPTS = ("a Fox", "100% owl", "a_b")
-statuses = st.sampled_from(sorted(FOLLOWING)).map(JobStatus)
+statuses = st.sampled_from(sorted(LEGAL_MOVES)).map(JobStatus)
 moments = st.integers(0, 5).map(lambda seconds: NOON + timedelta(seconds=seconds))
 queries = st.builds(
     JobQuery,
@@ -112,17 +112,17 @@ class JobLives(RuleBasedStateMachine):
         try:
             moved = handle.to(status, at=NOON, message=f"now {status}")
         except InvalidTransitionError:
-            assert status.value not in FOLLOWING[handle.status.value]
+            assert status.value not in LEGAL_MOVES[handle.status.value]
             return handle
-        assert status.value in FOLLOWING[handle.status.value]
+        assert status.value in LEGAL_MOVES[handle.status.value]
         return self.save(handle, moved)
 
     @rule(target=handles, handle=handles, message=st.text(max_size=5))
     def note(self, handle, message):
         try:
-            noted = handle.noted(at=NOON, message=message.replace("\0", ""))
+            noted = handle.with_changes(at=NOON, message=message.replace("\0", ""))
         except InvalidTransitionError:
-            assert not FOLLOWING[handle.status.value]
+            assert not LEGAL_MOVES[handle.status.value]
             return handle
         return self.save(handle, noted)
 
@@ -156,10 +156,10 @@ class JobLives(RuleBasedStateMachine):
         """Every stored job can go where the machine says and nowhere else; from an end, nowhere."""
         for job in self.memory.list(JobQuery(limit=None)):
             reachable = set()
-            for word in FOLLOWING:
+            for word in LEGAL_MOVES:
                 with suppress(InvalidTransitionError):
                     reachable.add(job.to(JobStatus(word), at=NOON).status.value)
-            assert reachable == FOLLOWING[job.status.value]
+            assert reachable == LEGAL_MOVES[job.status.value]
 
 
 TestJobLives = JobLives.TestCase

@@ -61,7 +61,7 @@ def test_a_relative_url_survives_a_change_of_folder(tmp_path, monkeypatch):
     repository.add(make_job())
     repository.close()
     assert not (tmp_path / "elsewhere" / ".tiomagic").exists()
-    assert repository.place == str(tmp_path / ".tiomagic" / "jobs.db")
+    assert repository.location == str(tmp_path / ".tiomagic" / "jobs.db")
 
 
 def test_the_file_is_in_wal_mode_and_synced(sqlite_repository):
@@ -145,7 +145,7 @@ def test_a_damaged_database_is_refused(sqlite_url):
 
 def test_damage_later_is_an_error_of_processing(sqlite_repository):
     """A run that goes on may pass over a database that breaks under it."""
-    path = Path(sqlite_repository.place)
+    path = Path(sqlite_repository.location)
     sqlite_repository.add(make_job())
     sqlite_repository.close()
     path.write_bytes(b"Dear diary, " * 1000)

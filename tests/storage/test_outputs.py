@@ -13,7 +13,7 @@ from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.testing.outputs import OutputStoreContract, make_video
 from tiomagic_domain.testing.repository import NOON, make_job
 from tiomagic_storage import FolderOutputStore
-from tiomagic_storage.files.atomic import PART, try_lock
+from tiomagic_storage.files.atomic import TEMPORARY_SUFFIX, try_lock
 
 
 class TestFolderOutputStore(OutputStoreContract):
@@ -122,7 +122,13 @@ def test_a_source_that_cannot_be_removed_is_no_error(guarded_folder):
 def test_leftovers_of_dead_writers_are_removed(tmp_path):
     """Old and unlocked temporary files go; young ones, locked ones and other people's stay."""
     old, young, busy, foreign = (
-        tmp_path / name for name in (f".a{PART}", f".b{PART}", f".c{PART}", ".d.part")
+        tmp_path / name
+        for name in (
+            f".a{TEMPORARY_SUFFIX}",
+            f".b{TEMPORARY_SUFFIX}",
+            f".c{TEMPORARY_SUFFIX}",
+            ".d.part",
+        )
     )
     for path in (old, young, busy, foreign):
         path.write_bytes(b"half")
@@ -137,15 +143,15 @@ def test_leftovers_of_dead_writers_are_removed(tmp_path):
 
 def test_recovery_removes_them_without_a_save(tmp_path: Path) -> None:
     """What nobody writes any more is gone; what a living process writes stays, however old."""
-    old, busy = tmp_path / f".a{PART}", tmp_path / f".b{PART}"
+    old, busy = tmp_path / f".a{TEMPORARY_SUFFIX}", tmp_path / f".b{TEMPORARY_SUFFIX}"
     for path in (old, busy):
         path.write_bytes(b"half")
         os.utime(path, (0, 0))
     with busy.open("rb") as file:
         assert try_lock(file.fileno())
-        FolderOutputStore(tmp_path).tidy()
+        FolderOutputStore(tmp_path).remove_partials()
     assert names(tmp_path) == [busy.name]
-    FolderOutputStore(tmp_path / "not there").tidy()
+    FolderOutputStore(tmp_path / "not there").remove_partials()
 
 
 def test_the_recipe_keeps_its_letters(tmp_path):

@@ -12,11 +12,11 @@ from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import open_repository
 from tiomagic_storage.database import busy_timeout
-from tiomagic_storage.database.health import look_at
+from tiomagic_storage.database.health import inspect_database
 
 
 @contextmanager
-def held(path):
+def lock_exclusively(path):
     """Give a connection that lets nobody else so much as read a database."""
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -41,10 +41,10 @@ def open_and_get(url):
         repository.close()
 
 
-@pytest.mark.parametrize("look", [open_and_get, lambda url: look_at(url).jobs])
+@pytest.mark.parametrize("look", [open_and_get, lambda url: inspect_database(url).jobs])
 def test_the_set_up_of_a_connection_waits_its_turn(path, monkeypatch, look):
     """Whoever finds the database held at its first statement goes on when it is free."""
-    with held(path) as holder:
+    with lock_exclusively(path) as holder:
         waits = []
 
         def let_go(seconds):
@@ -61,7 +61,7 @@ def test_the_set_up_of_a_connection_waits_its_turn(path, monkeypatch, look):
 def test_a_text_tells_the_time_that_was_waited(path, monkeypatch, limit):
     """The seconds in the error are those that have passed, in the set-up as well as later."""
     monkeypatch.setattr(busy_timeout, "BUSY_TIMEOUT_S", limit)
-    with held(path):
+    with lock_exclusively(path):
         begun = time.monotonic()
         with pytest.raises(ProcessingError, match="locked by another process") as caught:
             open_repository(f"sqlite:///{path}")
@@ -73,10 +73,10 @@ def test_a_text_tells_the_time_that_was_waited(path, monkeypatch, limit):
 
 def test_many_rows_at_once_wait_too(path):
     """A statement for many rows is no way around the patience."""
-    with closing(sqlite3.connect(path, factory=busy_timeout.PatientConnection)) as connection:
-        assert isinstance(connection.cursor(), busy_timeout.PatientCursor)
-        assert isinstance(connection.execute("SELECT 1"), busy_timeout.PatientCursor)
+    with closing(sqlite3.connect(path, factory=busy_timeout.RetryingConnection)) as connection:
+        assert isinstance(connection.cursor(), busy_timeout.RetryingCursor)
+        assert isinstance(connection.execute("SELECT 1"), busy_timeout.RetryingCursor)
         connection.execute("CREATE TEMPORARY TABLE numbers (n INTEGER)")
         rows = connection.executemany("INSERT INTO numbers VALUES (?)", [(1,), (2,)])
-        assert isinstance(rows, busy_timeout.PatientCursor)
+        assert isinstance(rows, busy_timeout.RetryingCursor)
         assert connection.execute("SELECT sum(n) FROM numbers").fetchone() == (3,)

@@ -7,7 +7,7 @@ from tests.storage import workers
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import FolderOutputStore, open_repository
-from tiomagic_storage.files.atomic import claimed
+from tiomagic_storage.files.atomic import hold_user_lock
 
 JOBS = 40
 
@@ -61,5 +61,5 @@ def test_where_nothing_can_be_locked_everybody_may_fetch(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
-    with claimed("job", timeout_s=0) as one, claimed("job", timeout_s=0) as other:
+    with hold_user_lock("job", timeout_s=0) as one, hold_user_lock("job", timeout_s=0) as other:
         assert (one, other) == (True, True)

@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
-from tests.storage.postgresql import fresh_database
+from tests.storage.postgresql import create_database
 
 from tiomagic_domain.errors import ConfigurationError, ProcessingError
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
@@ -49,7 +49,7 @@ def two_databases(request, tmp_path):
             urls = [f"sqlite:///{tmp_path}/{number}.db" for number in range(2)]
         else:
             server = request.getfixturevalue("postgresql_server")
-            urls = [stack.enter_context(fresh_database(server)) for _ in range(2)]
+            urls = [stack.enter_context(create_database(server)) for _ in range(2)]
         databases = [build_database(url) for url in urls]
         yield databases
         for database in databases:
@@ -66,8 +66,8 @@ def later_migrations(tmp_path: Path) -> Path:
 
 
 def migrate(database, migrations=schema.MIGRATIONS):
-    with database.engine.connect() as connection, schema._alone(connection):
-        schema.upgrade(connection, database.place, migrations)
+    with database.engine.connect() as connection, schema._hold_exclusively(connection):
+        schema.upgrade(connection, database.location, migrations)
 
 
 OTHER_PARTS = {
@@ -93,7 +93,7 @@ def other_parts(database):
     return {name: " ".join((sql or "").split()) for name, sql in rows}
 
 
-def described(database):
+def describe_tables(database):
     """Return all that a database knows of its tables."""
     found = inspect(database.engine)
     return {
@@ -110,10 +110,10 @@ def test_the_newest_revision_is_the_one_in_the_code():
     """Who adds a migration must also say that it is the head, or it never runs."""
     config = Config()
     config.set_main_option("script_location", str(schema.MIGRATIONS))
-    assert ScriptDirectory.from_config(config).get_heads() == [schema.HEAD]
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.NEWEST_REVISION]
 
 
-def of_ours(item, name, kind, reflected, compared):
+def is_in_metadata(item, name, kind, reflected, compared):
     """Leave out what only the database itself knows of."""
     return not (name or "").startswith(("tiomagic_prompts", "tiomagic_jobs_by_prompt"))
 
@@ -123,11 +123,11 @@ def test_the_migrations_lead_to_the_tables(two_databases):
     migrated, fresh = two_databases
     migrate(migrated)
     with migrated.engine.connect() as connection:
-        options = {"version_table": VERSION_TABLE, "include_object": of_ours}
+        options = {"version_table": VERSION_TABLE, "include_object": is_in_metadata}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
     schema.ensure_current(fresh)
-    assert described(fresh) == described(migrated)
+    assert describe_tables(fresh) == describe_tables(migrated)
     assert other_parts(fresh) == other_parts(migrated)
     assert "tiomagic_tags_changed" in other_parts(fresh)
     assert {"tiomagic_jobs_by_prompt", "tiomagic_prompts_text"} & set(other_parts(fresh))
@@ -141,18 +141,18 @@ def test_every_schema_but_the_newest_is_kept():
     config = Config()
     config.set_main_option("script_location", str(schema.MIGRATIONS))
     revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    assert {path.stem for path in RELEASED.glob("*.sql")} == revisions - {schema.HEAD}
+    assert {path.stem for path in RELEASED.glob("*.sql")} == revisions - {schema.NEWEST_REVISION}
 
 
 def restore(database, dump: Path) -> None:
     """Fill an empty database with what a released version left."""
     if database.engine.dialect.name == "sqlite":
-        with closing(sqlite3.connect(database.place)) as connection:
+        with closing(sqlite3.connect(database.location)) as connection:
             connection.executescript(dump.read_text())
         return
     # The dump is SQLite's: the tables come from the migrations of that time, the rows from it.
-    with database.engine.connect() as connection, schema._alone(connection):
-        schema.upgrade(connection, database.place, revision=dump.stem)
+    with database.engine.connect() as connection, schema._hold_exclusively(connection):
+        schema.upgrade(connection, database.location, revision=dump.stem)
     rows = re.findall(
         r'^INSERT INTO "tiomagic_jobs" .*?\);$', dump.read_text(), re.MULTILINE | re.DOTALL
     )
@@ -160,7 +160,7 @@ def restore(database, dump: Path) -> None:
         for row in rows:
             # Through the driver alone: a % or : in a row is no placeholder.
             connection.connection.cursor().execute(row)
-        assert schema._revision(connection) == dump.stem
+        assert schema._read_revision(connection) == dump.stem
 
 
 @pytest.mark.parametrize("dump", sorted(RELEASED.glob("*.sql")), ids=lambda dump: dump.stem)
@@ -185,13 +185,13 @@ def test_a_database_of_a_released_version_is_opened(database, dump):
     for words, ids in texts.items():
         listed = repository.list(JobQuery(text=words))
         assert sorted(job.job_id[-1] for job in listed) == list(ids)
-    repository.save(done.labelled(at=NOON, tags=["old"]))
+    repository.save(done.with_labels(at=NOON, tags=["old"]))
     repository.save(running.to(JobStatus.FAILED, at=NOON, error_code="worker_lost"))
     repository.add(make_job(job_id="new", prompt="another fox"))
     assert [job.job_id[-1] for job in repository.list(JobQuery(tag="old"))] == ["1"]
     repository.delete(found["3"].job_id)
     assert [job.job_id[-1] for job in repository.list(JobQuery(text="owl"))] == ["4"]
-    assert repository.leases.take("slot", "ann", mark="boot 1.0", at=NOON) is not None
+    assert repository.leases.acquire("slot", "ann", heartbeat="boot 1.0", at=NOON) is not None
     repository.close()
 
 
@@ -201,7 +201,7 @@ def test_a_database_that_is_behind_is_moved(database):
         connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL)"))
     schema.ensure_current(database)
     with database.engine.connect() as connection:
-        assert schema._revision(connection) == schema.HEAD
+        assert schema._read_revision(connection) == schema.NEWEST_REVISION
         assert connection.execute(jobs.select()).all() == []
 
 
@@ -220,11 +220,11 @@ def test_a_newer_database_is_refused(sqlite_url, later_migrations):
 def test_a_migration_happens_whole_or_not_at_all(database, later_migrations):
     """A migration that breaks in the middle leaves the schema as it was."""
     schema.ensure_current(database)
-    before = described(database)
+    before = describe_tables(database)
     (later_migrations / "versions" / "v0004_extra.py").write_text(BROKEN)
     with pytest.raises(OSError, match="the lights went out"):
         migrate(database, later_migrations)
-    assert described(database) == before
+    assert describe_tables(database) == before
     schema.ensure_current(database)
 
 
@@ -234,7 +234,7 @@ def test_tables_of_somebody_else_are_refused(database):
         connection.execute(text("CREATE TABLE tiomagic_jobs (other INTEGER)"))
     with pytest.raises(ConfigurationError, match="tiomagic_jobs"):
         schema.ensure_current(database)
-    assert list(described(database)) == ["tiomagic_jobs"]
+    assert list(describe_tables(database)) == ["tiomagic_jobs"]
 
 
 def test_a_row_from_another_time_is_an_error(sqlite_repository):

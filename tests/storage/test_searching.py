@@ -7,7 +7,7 @@ from tiomagic_domain.jobs.job import JobQuery
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import open_repository
 from tiomagic_storage.database import search_index
-from tiomagic_storage.database.search_index import few_candidates
+from tiomagic_storage.database.search_index import select_candidates
 from tiomagic_storage.jobs.filters import select_jobs
 
 
@@ -33,11 +33,10 @@ def test_a_text_in_no_prompt_is_not_looked_for_in_each(sqlite_repository):
     for number in range(3):
         sqlite_repository.add(make_job(job_id=str(number)))
     with sqlite_repository._database.connection() as connection:
-        rare = few_candidates(connection, JobQuery(text="zebra of"))
-        plan = connection.execute(
-            text(f"EXPLAIN QUERY PLAN {inlined(select_jobs(JobQuery(text='zebra'), None, rare))}")
-        ).all()
-        assert few_candidates(connection, JobQuery(text="of")) is None
+        rare = select_candidates(connection, JobQuery(text="zebra of"))
+        statement = inline_parameters(select_jobs(JobQuery(text="zebra"), None, rare))
+        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all()
+        assert select_candidates(connection, JobQuery(text="of")) is None
     steps = [row.detail for row in plan]
     assert any("VIRTUAL TABLE INDEX" in step for step in steps)
     assert not any("SCAN tiomagic_jobs" in step for step in steps)
@@ -45,17 +44,17 @@ def test_a_text_in_no_prompt_is_not_looked_for_in_each(sqlite_repository):
 
 def test_a_word_in_most_prompts_is_looked_for_from_the_newest(sqlite_repository, monkeypatch):
     """When the index proposes too many jobs to sort, they are met in order instead."""
-    monkeypatch.setattr(search_index, "FEW", 2)
+    monkeypatch.setattr(search_index, "MAX_CANDIDATES", 2)
     for number in range(4):
         sqlite_repository.add(make_job(job_id=str(number), prompt="a fox" if number else "an owl"))
     with sqlite_repository._database.connection() as connection:
-        assert few_candidates(connection, JobQuery(text="fox")) is None
-        assert few_candidates(connection, JobQuery(text="owl")) is not None
+        assert select_candidates(connection, JobQuery(text="fox")) is None
+        assert select_candidates(connection, JobQuery(text="owl")) is not None
     found = sqlite_repository.list(JobQuery(text="fox", limit=2))
     assert [job.job_id for job in found] == ["3", "2"]
 
 
-def inlined(statement):
+def inline_parameters(statement):
     return statement.compile(
         dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}
     ).string.replace("%%", "%")

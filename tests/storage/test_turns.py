@@ -23,7 +23,7 @@ from tiomagic_domain.workers import Background, device_lock
 from tiomagic_storage import SqlJobRepository, open_repository
 
 SLOT = "local:here:cpu"
-BOUND_S = 120
+TIMEOUT_S = 120
 
 
 @pytest.fixture(params=["sqlite_url", "postgresql_url"])
@@ -31,7 +31,7 @@ def repository(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SqlJobRepository]:
     """Give a repository over each database, whose devices are looked at often."""
-    monkeypatch.setattr(device_lock.Turns.__init__, "__kwdefaults__", {"poll_s": 0.01})
+    monkeypatch.setattr(device_lock.DeviceLock.__init__, "__kwdefaults__", {"poll_s": 0.01})
     repository = open_repository(request.getfixturevalue(request.param))
     yield repository
     repository.close()
@@ -85,13 +85,13 @@ def test_never_two_at_once(repository: SqlJobRepository, tmp_path: Path) -> None
     """Six come together, one has died with the device in its hand: they run one by one."""
     callers = Callers(repository, tmp_path)
     dead = callers.background("dead")
-    assert dead.take(SLOT) is not None
+    assert dead.acquire(SLOT) is not None
     callers.alive.discard(dead.processes.current())
     threads = [threading.Thread(target=callers.run, args=(f"p{n}",), daemon=True) for n in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(BOUND_S)
+        thread.join(TIMEOUT_S)
         assert not thread.is_alive()
     done = repository.list(JobQuery(status=frozenset({JobStatus.COMPLETED})))
     assert len(done) == 6

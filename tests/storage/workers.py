@@ -23,8 +23,10 @@ from tiomagic_storage import FolderOutputStore, GenerationLog, SqlJobRepository,
 SPAWN = multiprocessing.get_context("spawn")
 VIDEO_BYTES = 3_000_000
 QUEUE = "local:studio:auto"
-WAITING = JobQuery(queue=QUEUE, status=frozenset({JobStatus.QUEUED}), oldest_first=True, limit=1)
-ALL_HERE_S = 200
+WAITING_JOBS = JobQuery(
+    queue=QUEUE, status=frozenset({JobStatus.QUEUED}), oldest_first=True, limit=1
+)
+BARRIER_TIMEOUT_S = 200
 """Bound on starting: imports of several processes at once take long on a busy machine."""
 
 
@@ -45,7 +47,7 @@ def run_together(work: Callable[..., None], count: int, *arguments: Any) -> None
 def open_and_add(barrier: Barrier, number: int, urls: list[str]) -> None:
     """Open fresh databases, each at the same moment as everybody else, and use them."""
     for url in urls:
-        barrier.wait(ALL_HERE_S)
+        barrier.wait(BARRIER_TIMEOUT_S)
         repository = open_repository(url)
         repository.add(make_job(job_id=f"opened-by-{number}"))
         repository.close()
@@ -58,7 +60,7 @@ def submit_and_update(barrier: Barrier, number: int, url: str, jobs: int, shared
     one lease is held in turn.
     """
     repository = open_repository(url)
-    barrier.wait(ALL_HERE_S)
+    barrier.wait(BARRIER_TIMEOUT_S)
     for index in range(jobs):
         job = make_job(job_id=f"{number}-{index:04}")
         repository.add(job)
@@ -73,14 +75,14 @@ def submit_and_update(barrier: Barrier, number: int, url: str, jobs: int, shared
 
 def claim(repository: JobRepository, number: int) -> None:
     """Run the oldest job of the queue, unless none is left."""
-    while waiting := repository.list(WAITING):
+    while waiting := repository.list(WAITING_JOBS):
         try:
             running = repository.save(
                 waiting[0].to(JobStatus.RUNNING, at=NOON, call_id=str(number))
             )
         except StaleJobError:
             continue  # Somebody else was faster: look again.
-        ran = running.noted(at=NOON, facts={"run_by": [*running.facts["run_by"], number]})
+        ran = running.with_changes(at=NOON, facts={"run_by": [*running.facts["run_by"], number]})
         repository.save(repository.save(ran).to(JobStatus.COMPLETED, at=NOON))
         return
 
@@ -88,11 +90,11 @@ def claim(repository: JobRepository, number: int) -> None:
 def hold(repository: SqlJobRepository, number: int) -> None:
     """Hold the lease once, and write meanwhile what nobody else may write: a stale save ends it."""
     owner = f"process {number}"
-    while not (lease := repository.leases.take("slot", owner, mark="boot 1.0", at=NOON)):
+    while not (lease := repository.leases.acquire("slot", owner, heartbeat="boot 1.0", at=NOON)):
         time.sleep(0.01)
     job = repository.get("held")
-    lease = repository.leases.renew(lease, mark="boot 2.0", at=NOON)
-    repository.save(job.noted(at=NOON, facts={"count": job.facts["count"] + 1}))
+    lease = repository.leases.renew(lease, heartbeat="boot 2.0", at=NOON)
+    repository.save(job.with_changes(at=NOON, facts={"count": job.facts["count"] + 1}))
     repository.leases.release(lease)
 
 
@@ -101,7 +103,7 @@ def count_up(repository: JobRepository, job_id: str) -> None:
     while True:
         job = repository.get(job_id)
         try:
-            repository.save(job.noted(at=NOON, facts={"count": job.facts["count"] + 1}))
+            repository.save(job.with_changes(at=NOON, facts={"count": job.facts["count"] + 1}))
         except StaleJobError:
             continue
         return
@@ -111,7 +113,7 @@ def add_and_log(barrier: Barrier, number: int, url: str, log: Path, jobs: int) -
     """Store jobs and mirror each at once."""
     repository = open_repository(url)
     mirror = GenerationLog(log, repository)
-    barrier.wait(ALL_HERE_S)
+    barrier.wait(BARRIER_TIMEOUT_S)
     for index in range(jobs):
         repository.add(make_job(job_id=f"{number}-{index}"))
         mirror.refresh()
@@ -155,7 +157,7 @@ def kill_after(messages: int, work: Callable[..., None], *arguments: Any) -> lis
         return told
 
 
-class Elsewhere:
+class FinishedProvider:
     """A provider all of whose runs are done; each fetch of a video is a line in a file."""
 
     name = "elsewhere"
@@ -179,13 +181,13 @@ def recover(barrier: Barrier, number: int, url: str, folder: Path) -> None:
     """Recover at the same moment as everybody else, and find all videos at home."""
     repository = open_repository(url)
     generation = Generation(
-        providers={"elsewhere": cast("Provider", Elsewhere(folder))},
+        providers={"elsewhere": cast("Provider", FinishedProvider(folder))},
         repository=repository,
         outputs=FolderOutputStore(folder / "videos"),
         media=FakeMediaReader(folder / "inputs"),
         clock=FakeClock(),
     )
-    barrier.wait(ALL_HERE_S)
+    barrier.wait(BARRIER_TIMEOUT_S)
     changed = generation.recover()
     (folder / f"changed-{number}").write_text(str(len(changed)))
     assert all(job.status is JobStatus.COMPLETED for job in repository.list(JobQuery(limit=None)))

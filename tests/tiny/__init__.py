@@ -47,12 +47,12 @@ def save(folder: Path, names: Iterable[str]) -> Path:
     import torch
     from tests.tiny.loras import save_few_steps
 
-    from tiomagic_local.torch_env.quiet import quiet
+    from tiomagic_local.torch_env.quiet import silence_libraries
 
     # More threads gain nothing on models this small, and test runs that share a machine would wait
     # for each other's threads.
     torch.set_num_threads(1)
-    with quiet():
+    with silence_libraries():
         for name in names:
             first = next(other for other in TINY if TINY[other] is TINY[name])
             if not (folder / first).exists():

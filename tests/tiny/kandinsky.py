@@ -58,7 +58,7 @@ def build_kandinsky(folder: Path) -> None:
     import diffusers
     import torch
 
-    from tiomagic_local.engines.kandinsky5 import WordsOnly
+    from tiomagic_local.engines.kandinsky5 import TextOnlyProcessor
 
     torch.manual_seed(0)
     tokenizer, tokenizer_2 = qwen_tokenizer(), clip_tokenizer()
@@ -83,7 +83,7 @@ def build_kandinsky(folder: Path) -> None:
         transformer=transformer.eval(),
         vae=hunyuan_vae(),
         text_encoder=None,
-        tokenizer=WordsOnly(tokenizer),
+        tokenizer=TextOnlyProcessor(tokenizer),
         text_encoder_2=clip_text_encoder(tokenizer_2),
         tokenizer_2=tokenizer_2,
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=5.0),

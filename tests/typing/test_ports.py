@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tiomagic.wiring.clock import SystemClock
-from tiomagic.wiring.registry import Backends
+from tiomagic.wiring.registry import ProviderRegistry
 from tiomagic_domain import ports
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.media import Frames
@@ -99,7 +99,7 @@ def small_parts() -> None:
     )
 
 
-def use_cases(backends: Backends, folder: Path) -> Generation:
+def use_cases(backends: ProviderRegistry, folder: Path) -> Generation:
     """The use cases take the facade's lazy mapping of providers."""
     return Generation(
         providers=backends,

@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.ui.serving import Server, serving
+from tests.ui.serving import PageProcess, serve_page
 from tests.ui.visiting import Scenario, visit
 
-Visit = Callable[..., None]
+VisitPage = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def page_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageProcess]:
     """A served page, over a job store that is empty at first and that the tests share."""
-    with serving(tmp_path_factory.mktemp("studio")) as server:
+    with serve_page(tmp_path_factory.mktemp("studio")) as server:
         yield server
 
 
 @pytest.fixture
-def visits(studio: Server, tmp_path: Path) -> Visit:
+def visit_page(page_process: PageProcess, tmp_path: Path) -> VisitPage:
     """Visit the page."""
 
     def run(scenario: Scenario, **how: Any) -> None:
-        visit(studio, scenario, tmp_path, **how)
+        visit(page_process, scenario, tmp_path, **how)
 
     return run

@@ -12,22 +12,22 @@ from pathlib import Path
 import psutil
 from tests.facade.conftest import clean_environment
 
-START_S = 240
+START_TIMEOUT_S = 240
 """Bound for the page to come up: it imports for seconds on a machine of its own."""
-END_S = 120
+STOP_TIMEOUT_S = 120
 """Bound for a process to end after it was told to."""
-ONE_WORKER = {"TIOMAGIC_WORKER_IDLE_S": "600", "OMP_NUM_THREADS": "1"}
+WORKER_ENVIRONMENT = {"TIOMAGIC_WORKER_IDLE_S": "600", "OMP_NUM_THREADS": "1"}
 """One worker makes all videos of a page: each would import torch and load the model again."""
-NOWHERE = "http://127.0.0.1:9"
-BEHIND_A_PROXY = {
-    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), NOWHERE),
-    **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), NOWHERE),
+UNREACHABLE_PROXY = "http://127.0.0.1:9"
+PROXY_ENVIRONMENT = {
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), UNREACHABLE_PROXY),
+    **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), UNREACHABLE_PROXY),
     **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
 }
 """Offices set a proxy for everything. Nothing answers at this one: the page must not need it."""
 
 
-class Server:
+class PageProcess:
     """A page that is served.
 
     Args:
@@ -44,7 +44,7 @@ class Server:
             self._process = subprocess.Popen(
                 [*command, *options],
                 cwd=folder,
-                env=clean_environment(**ONE_WORKER, **BEHIND_A_PROXY),
+                env=clean_environment(**WORKER_ENVIRONMENT, **PROXY_ENVIRONMENT),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -60,7 +60,7 @@ class Server:
     @property
     def address(self) -> str:
         """Where it answers; waits until it does."""
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + START_TIMEOUT_S
         while True:
             ended = self.ended
             lines = self._log.read_text("utf-8").splitlines(keepends=True)
@@ -80,7 +80,7 @@ class Server:
         """Stop it as a service manager does, and its jobs' worker, and return its exit status."""
         self._process.terminate()
         try:
-            return self._process.wait(END_S)
+            return self._process.wait(STOP_TIMEOUT_S)
         finally:
             self._process.kill()
             self._process.wait()
@@ -95,14 +95,14 @@ class Server:
                     workers.append(process)
             except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
                 continue
-        for process in psutil.wait_procs(workers, END_S)[1]:
+        for process in psutil.wait_procs(workers, STOP_TIMEOUT_S)[1]:
             process.kill()
 
 
 @contextmanager
-def serving(folder: Path, *options: str) -> Iterator[Server]:
+def serve_page(folder: Path, *options: str) -> Iterator[PageProcess]:
     """Serve the page of a folder; at its end the page must go when it is told to."""
-    server = Server(folder, *options)
+    server = PageProcess(folder, *options)
     try:
         yield server
     finally:

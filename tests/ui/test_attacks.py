@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.ui.serving import Server
+from tests.ui.serving import PageProcess
 
 import tiomagic.demo
 
@@ -60,9 +60,9 @@ class Visitor:
 
 
 @pytest.fixture
-def visitor(studio: Server) -> Iterator[Visitor]:
+def visitor(page_process: PageProcess) -> Iterator[Visitor]:
     """A visitor of the page of all tests."""
-    found = Visitor(studio.address)
+    found = Visitor(page_process.address)
     yield found
     found.http.close()
 
@@ -72,9 +72,11 @@ def paths_of(form: str) -> list[str]:
     return re.findall(r'"path": ?"([^"]+)"', form)
 
 
-def test_no_draft_makes_a_file_of_this_machine_public(visitor: Visitor, studio: Server) -> None:
+def test_no_draft_makes_a_file_of_this_machine_public(
+    visitor: Visitor, page_process: PageProcess
+) -> None:
     """Neither as text nor as an object, in no field and in no spelling."""
-    secret = studio.folder / "contract.png"
+    secret = page_process.folder / "contract.png"
     secret.write_bytes(PICTURE.read_bytes())
     odd: list[Any] = [
         *(str(secret), f"file://{secret}", secret.as_uri(), secret.name, f"./{secret.name}"),

@@ -9,9 +9,9 @@ import pytest
 
 from tiomagic.ui.browser_input import read_draft, read_entries, read_filters, read_press, read_word
 from tiomagic.ui.form import Widget, entries_of, fields_of
-from tiomagic.ui.gallery import Filters
-from tiomagic.ui.web.files import Files
-from tiomagic.ui.web.uploads import File, Uploads
+from tiomagic.ui.gallery import GalleryFilters
+from tiomagic.ui.web.files import ServedFiles
+from tiomagic.ui.web.uploads import FormFile, Uploads
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
@@ -32,15 +32,15 @@ def uploads(tmp_path: Path) -> Uploads:
 
 
 @pytest.fixture
-def files(uploads: Uploads, tmp_path: Path) -> Files:
+def files(uploads: Uploads, tmp_path: Path) -> ServedFiles:
     """What its forms may hold."""
-    return Files(MemoryJobRepository().get, tmp_path / "inputs", uploads)
+    return ServedFiles(MemoryJobRepository().get, tmp_path / "inputs", uploads)
 
 
 @pytest.fixture
-def uploaded(uploads: Uploads) -> File:
+def uploaded(uploads: Uploads) -> FormFile:
     """A picture that was sent."""
-    with uploads.receiving(3) as reception:
+    with uploads.receive_file(3) as reception:
         reception.begin("a.png")
         reception.write(b"abc")
     found = uploads.find(reception.file_ids[0])
@@ -54,7 +54,7 @@ def draft(**values: Any) -> str:
     return json.dumps({"choice": choice, "values": values})
 
 
-def test_a_draft_comes_back(files: Files, uploaded: File) -> None:
+def test_a_draft_comes_back(files: ServedFiles, uploaded: FormFile) -> None:
     """What was typed, and the file that was sent."""
     found = read_draft(
         draft(prompt="a fox", seed="7", image={**uploaded.as_entry(), "meta": {"_type": "x"}}),
@@ -65,7 +65,7 @@ def test_a_draft_comes_back(files: Files, uploaded: File) -> None:
 
 
 @pytest.mark.parametrize("value", ODD, ids=repr)
-def test_no_draft_names_a_file_or_an_object(value: Any, files: Files) -> None:
+def test_no_draft_names_a_file_or_an_object(value: Any, files: ServedFiles) -> None:
     """Each entry is text, a number or a switch; for a picture, none of them is a file."""
     found = read_draft(draft(image=value, prompt=value), files)
     for kept in found.values.values():
@@ -76,7 +76,7 @@ def test_no_draft_names_a_file_or_an_object(value: Any, files: Files) -> None:
 
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)
-def test_any_draft_makes_a_form(odd: Any, files: Files) -> None:
+def test_any_draft_makes_a_form(odd: Any, files: ServedFiles) -> None:
     """Whatever is in it, at whatever place, each entry holds what its widget can show."""
     schema = models()["doodle"].schema(Feature.POSE_GUIDANCE)
     names = entries_of(fields_of(schema))
@@ -103,7 +103,7 @@ def test_what_a_job_of_another_version_has_makes_a_form() -> None:
             assert not field.is_media or field.value is None
 
 
-def test_entries_are_the_files_that_were_sent(files: Files, uploaded: File) -> None:
+def test_entries_are_the_files_that_were_sent(files: ServedFiles, uploaded: FormFile) -> None:
     """An upload becomes its path on this machine; its bytes are those that came."""
     fields = fields_of(models()["doodle"].schema(Feature.IMAGE_TO_VIDEO))
     given = [uploaded.as_entry() if name == "image" else None for name in entries_of(fields)]
@@ -113,7 +113,7 @@ def test_entries_are_the_files_that_were_sent(files: Files, uploaded: File) -> N
 
 
 @pytest.mark.parametrize("value", [value for value in ODD if value is not None], ids=repr)
-def test_no_other_entry_is_a_file(value: Any, files: Files) -> None:
+def test_no_other_entry_is_a_file(value: Any, files: ServedFiles) -> None:
     """A text that looks like a path is none, and neither is a file that has been cleared away."""
     fields = fields_of(models()["doodle"].schema(Feature.IMAGE_TO_VIDEO))
     given = [value if name == "image" else None for name in entries_of(fields)]
@@ -122,7 +122,7 @@ def test_no_other_entry_is_a_file(value: Any, files: Files) -> None:
     assert [problem.field for problem in caught.value.problems] == ["image"]
 
 
-def test_entries_of_another_form_are_refused(files: Files) -> None:
+def test_entries_of_another_form_are_refused(files: ServedFiles) -> None:
     """Their number says so."""
     fields = fields_of(models()["doodle"].schema(Feature.TEXT_TO_VIDEO))
     with pytest.raises(ValidationError, match="load the page again"):
@@ -135,9 +135,11 @@ def test_a_filter_that_is_none_does_not_narrow(odd: Any) -> None:
     found = read_filters(odd, odd, odd, odd)
     assert (found.status, found.feature) == ("", "")
     found.query(12)
-    assert read_filters(None, None, None, None) == Filters()
+    assert read_filters(None, None, None, None) == GalleryFilters()
     chosen = read_filters("fox", "failed", "interpolate", "doodle")
-    assert chosen == Filters(text="fox", status="failed", feature="interpolate", model="doodle")
+    assert chosen == GalleryFilters(
+        text="fox", status="failed", feature="interpolate", model="doodle"
+    )
 
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tiomagic.ui.form import Field, Widget, arguments_of, fields_of
+from tiomagic.ui.form import Field, Widget, collect_arguments, fields_of
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
@@ -34,7 +34,7 @@ def test_a_form_can_be_filled_for_every_model(feature: Feature, name: str) -> No
     schema = schema_of(feature, name)
     fields = fields_of(schema)
     assert {field.name for field in fields} == {p.name for p in schema.parameters}
-    given = arguments_of(fields, filled(fields))
+    given = collect_arguments(fields, filled(fields))
     assert set(given) <= {"prompt"} | {field.name for field in fields if field.is_media}
     schema.validate(given)
 
@@ -90,7 +90,7 @@ def test_the_stored_settings_of_a_job_come_back() -> None:
     schema = schema_of(Feature.TEXT_TO_VIDEO, "doodle")
     given = {"prompt": "a fox", "seed": 7, "num_inference_steps": 3, "acceleration": {}}
     fields = fields_of(schema, {**given, "gone": 1})
-    assert arguments_of(fields, {field.name: field.value for field in fields}) == given
+    assert collect_arguments(fields, {field.name: field.value for field in fields}) == given
 
 
 def test_what_is_folded_away_comes_last() -> None:
@@ -109,8 +109,8 @@ def test_an_emptied_text_replaces_its_default() -> None:
         name="negative_prompt", kind=Kind.STRING, description="x", required=False, default="ugly"
     )
     fields = fields_of(Schema(parameters=(text,)))
-    assert arguments_of(fields, {"negative_prompt": ""}) == {"negative_prompt": ""}
-    assert arguments_of(fields, {"negative_prompt": "ugly"}) == {}
+    assert collect_arguments(fields, {"negative_prompt": ""}) == {"negative_prompt": ""}
+    assert collect_arguments(fields, {"negative_prompt": "ugly"}) == {}
 
 
 @pytest.mark.parametrize(
@@ -125,16 +125,18 @@ def test_an_address_is_no_path_of_the_server(url: str, file: str | None, said: s
     """Who looks at the page names files of the web, not of the machine that serves it."""
     fields = fields_of(schema_of(Feature.IMAGE_TO_VIDEO, "doodle"))
     with pytest.raises(ValidationError, match=said) as caught:
-        arguments_of(fields, {"prompt": "a fox", "image": file, "image_url": url})
+        collect_arguments(fields, {"prompt": "a fox", "image": file, "image_url": url})
     assert caught.value.problems[0].field == "image"
 
 
 def test_a_list_is_typed_as_json() -> None:
     """What is no JSON stays as it is, for the schema to refuse."""
     fields = fields_of(schema_of(Feature.TEXT_TO_VIDEO, "doodle"))
-    assert arguments_of(fields, {"loras": '[{"source": "a/b"}]'}) == {"loras": [{"source": "a/b"}]}
-    assert arguments_of(fields, {"loras": "a/b"}) == {"loras": "a/b"}
-    assert arguments_of(fields, {"acceleration": '{"compile": "never"}'}) == {
+    assert collect_arguments(fields, {"loras": '[{"source": "a/b"}]'}) == {
+        "loras": [{"source": "a/b"}]
+    }
+    assert collect_arguments(fields, {"loras": "a/b"}) == {"loras": "a/b"}
+    assert collect_arguments(fields, {"acceleration": '{"compile": "never"}'}) == {
         "acceleration": {"compile": "never"}
     }
-    assert arguments_of(fields, {"acceleration": "fast"}) == {"acceleration": "fast"}
+    assert collect_arguments(fields, {"acceleration": "fast"}) == {"acceleration": "fast"}

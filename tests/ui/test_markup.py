@@ -10,7 +10,7 @@ import pytest
 
 from tiomagic.display import notebook
 from tiomagic.ui import compare, markup
-from tiomagic.ui.running_jobs import Moment
+from tiomagic.ui.running_jobs import RunningJob
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.testing import make_job
 
@@ -34,7 +34,7 @@ class Tags(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
-def of(words: str, **more: Any) -> Job:
+def job_with_text(words: str, **more: Any) -> Job:
     """A job that has some words at every place."""
     reference = {"sha256": words, "kind": words, "name": words}
     fields: dict[str, Any] = {
@@ -53,19 +53,19 @@ def of(words: str, **more: Any) -> Job:
     return replace(make_job(), **fields | more)
 
 
-def shown(job: Job) -> list[str]:
+def render_everything(job: Job) -> list[str]:
     """Everything that the page and a notebook show of a job."""
-    moment = Moment(job=job, eta_s=1.0, trouble=str(job.error))
+    moment = RunningJob(job=job, eta_s=1.0, trouble=str(job.error))
     return [
         markup.card(job, chosen=True),
-        markup.stage(job),
-        markup.running([moment]),
-        markup.progress([moment]),
+        markup.render_selected(job),
+        markup.render_running([moment]),
+        markup.render_progress([moment]),
         markup.problem([str(job.error)]),
         markup.form_mark(1, [job.model]),
         compare.comparison([job]),
         compare.comparison([job, replace(job, optional_args={})]),
-        notebook.card(job),
+        notebook.render_job(job),
     ]
 
 
@@ -76,9 +76,15 @@ def test_words_of_a_job_are_no_markup(status: JobStatus, video: str | None) -> N
     plain = [Tags() for _ in range(9)]
     marked = [Tags() for _ in range(9)]
     clean = None if video is None else "/videos/x.mp4"
-    for tags, text in zip(plain, shown(of("x", status=status, result_video=clean)), strict=True):
+    for tags, text in zip(
+        plain, render_everything(job_with_text("x", status=status, result_video=clean)), strict=True
+    ):
         tags.feed(text)
-    for tags, text in zip(marked, shown(of(MARK, status=status, result_video=video)), strict=True):
+    for tags, text in zip(
+        marked,
+        render_everything(job_with_text(MARK, status=status, result_video=video)),
+        strict=True,
+    ):
         tags.feed(text)
     for first, second in zip(plain, marked, strict=True):
         assert second.found == first.found
@@ -88,7 +94,9 @@ def test_words_of_a_job_are_no_markup(status: JobStatus, video: str | None) -> N
 
 def test_what_is_no_character_is_replaced() -> None:
     """All that is shown can be encoded, and has no control codes."""
-    for text in shown(of(HALF, status=JobStatus.COMPLETED, result_video=f"/{HALF}.mp4")):
+    for text in render_everything(
+        job_with_text(HALF, status=JobStatus.COMPLETED, result_video=f"/{HALF}.mp4")
+    ):
         text.encode("utf-8")
         assert "\0" not in text
         assert "\x1b" not in text
@@ -116,9 +124,13 @@ def test_a_bad_record_closes_nothing(fields: dict[str, Any]) -> None:
     cards = [markup.card(job, chosen=False) for job in (bad, good)]
     assert "bad" in cards[0]
     assert "a fox" in cards[1]
-    assert "good" in markup.running([Moment(job=bad, eta_s=None), Moment(job=good, eta_s=None)])
-    assert "good" in markup.progress([Moment(job=bad, eta_s=None), Moment(job=good, eta_s=None)])
-    markup.stage(bad)
+    assert "good" in markup.render_running(
+        [RunningJob(job=bad, eta_s=None), RunningJob(job=good, eta_s=None)]
+    )
+    assert "good" in markup.render_progress(
+        [RunningJob(job=bad, eta_s=None), RunningJob(job=good, eta_s=None)]
+    )
+    markup.render_selected(bad)
     assert "good" in compare.comparison([bad, good])
 
 
@@ -133,7 +145,9 @@ def test_progress_is_json_in_an_attribute() -> None:
             self.said = dict(attrs)["data-progress"] or ""
 
     parser = Progress()
-    parser.feed(markup.progress([Moment(job=of(MARK), eta_s=None, trouble=MARK)]))
+    parser.feed(
+        markup.render_progress([RunningJob(job=job_with_text(MARK), eta_s=None, trouble=MARK)])
+    )
     (percent, says) = json.loads(parser.said)[MARK]
     assert percent is None
     assert MARK in says

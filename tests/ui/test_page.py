@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.async_api import Locator, Page, Route, expect
-from tests.ui.serving import Server, serving
-from tests.ui.visiting import ABSENT, visit
+from tests.ui.serving import PageProcess, serve_page
+from tests.ui.visiting import NO_CHROMIUM, visit
 
 import tiomagic.demo
 
 if TYPE_CHECKING:
-    from tests.ui.conftest import Visit
+    from tests.ui.conftest import VisitPage
 
 INPUTS = Path(tiomagic.demo.__file__).with_name("inputs")
 AXE = Path(__file__).with_name("axe") / "axe.min.js"
 
-in_browser = pytest.mark.skipif(ABSENT, reason="there is no chromium; .ci/run installs it")
+in_browser = pytest.mark.skipif(NO_CHROMIUM, reason="there is no chromium; .ci/run installs it")
 pytestmark = pytest.mark.timeout(1800)
 
 FEATURES = {
@@ -47,7 +47,7 @@ async def send(page: Page, prompt: str, *, steps: int = 2) -> None:
     await page.get_by_role("button", name="Make the video").click()
 
 
-async def staged(page: Page, about: str | re.Pattern[str]) -> str:
+async def selected_job_id(page: Page, about: str | re.Pattern[str]) -> str:
     """Return the id of the job that is shown large, when it is the one that is meant."""
     found = page.locator("#stage [data-stage]").filter(has_text=about)
     return await found.get_attribute("data-stage") or ""
@@ -79,7 +79,7 @@ async def open_tab(page: Page, name: str) -> None:
 
 @in_browser
 def test_forms_become_videos_that_are_found_compared_and_deleted(
-    visits: Visit, studio: Server
+    visit_page: VisitPage, page_process: PageProcess
 ) -> None:
     """Each feature: choose it, drop the files, press the button, and see the video play.
 
@@ -92,10 +92,10 @@ def test_forms_become_videos_that_are_found_compared_and_deleted(
             await make_and_watch(page, feature)
         star, again = await find_and_make_again(page)
         await compare_in_step(page)
-        await take_over_and_delete(page, studio, again)
+        await take_over_and_delete(page, page_process, again)
         await expect(page.locator(f'[data-card="{star}"]')).to_have_count(1)
 
-    visits(scenario)
+    visit_page(scenario)
 
 
 async def make_and_watch(page: Page, feature: str) -> None:
@@ -105,7 +105,7 @@ async def make_and_watch(page: Page, feature: str) -> None:
         await expect(page.locator(f"#field-{name}").locator("img, video").first).to_be_visible()
     prompt = f"a green ball, {feature}"
     await send(page, prompt)
-    await done(page, await staged(page, prompt))
+    await done(page, await selected_job_id(page, prompt))
     # A browser plays what is on the screen only.
     await page.locator("#stage video").scroll_into_view_if_needed()
     # It is opened at a thousandth of a second: only one that plays comes as far as this.
@@ -185,7 +185,7 @@ async def be_at(page: Page, slider: Locator, part: float, *, move: bool = True) 
     )
 
 
-async def take_over_and_delete(page: Page, studio: Server, job_id: str) -> None:
+async def take_over_and_delete(page: Page, page_process: PageProcess, job_id: str) -> None:
     await open_tab(page, "Gallery")
     card = page.locator(f'[data-card="{job_id}"]')
     await card.get_by_role("button", name="Use these settings").click()
@@ -197,11 +197,11 @@ async def take_over_and_delete(page: Page, studio: Server, job_id: str) -> None:
     await expect(delete).to_have_text("Delete for good?")
     await delete.click()
     await expect(card).to_have_count(0)
-    assert not list((studio.folder / "output_videos").glob(f"*{job_id[:8]}*"))
+    assert not list((page_process.folder / "output_videos").glob(f"*{job_id[:8]}*"))
 
 
 @in_browser
-def test_problems_stand_at_their_fields_and_nothing_is_lost(visits: Visit) -> None:
+def test_problems_stand_at_their_fields_and_nothing_is_lost(visit_page: VisitPage) -> None:
     """Every problem at once, where it can be mended; a keyboard is enough; a reload finds the job.
 
     And so does a second tab, which stops it.
@@ -214,7 +214,7 @@ def test_problems_stand_at_their_fields_and_nothing_is_lost(visits: Visit) -> No
         await write_with_the_keyboard(page)
         await reload_and_cancel_elsewhere(page)
 
-    visits(scenario)
+    visit_page(scenario)
 
 
 async def find_the_draft_again(page: Page) -> None:
@@ -268,12 +268,12 @@ async def write_with_the_keyboard(page: Page) -> None:
     await page.keyboard.type("a star for the keyboard")
     await expect(prompt).to_have_value("a star for the keyboard")
     await page.keyboard.press("Shift+Enter")
-    await staged(page, "a star for the keyboard")
+    await selected_job_id(page, "a star for the keyboard")
 
 
 async def reload_and_cancel_elsewhere(page: Page) -> None:
     await send(page, "a yellow star spins", steps=100)
-    job_id = await staged(page, "a yellow star spins")
+    job_id = await selected_job_id(page, "a yellow star spins")
     running = f'[data-running="{job_id}"]'
     # However far down the form was, what becomes of it is in sight.
     await expect(page.locator(running)).to_be_in_viewport()
@@ -292,7 +292,7 @@ async def reload_and_cancel_elsewhere(page: Page) -> None:
 @in_browser
 def test_a_phone_logs_in_and_axe_finds_nothing(tmp_path: Path) -> None:
     """Bound elsewhere, the page asks who is there; it fits a phone, and no finding is serious."""
-    with serving(tmp_path, "--host", "0.0.0.0", "--auth", "ada:lemon") as server:
+    with serve_page(tmp_path, "--host", "0.0.0.0", "--auth", "ada:lemon") as server:
         assert status_of(f"{server.address}config") == 401
 
         async def scenario(page: Page) -> None:
@@ -345,16 +345,16 @@ def status_of(url: str) -> int:
         return error.code
 
 
-def test_no_file_is_given_away_by_its_path(studio: Server) -> None:
+def test_no_file_is_given_away_by_its_path(page_process: PageProcess) -> None:
     """The database, the settings, the rest of the machine, and what lies beside the videos."""
-    address = studio.address
+    address = page_process.address
     status_of(address)
-    (studio.folder / "output_videos").mkdir(exist_ok=True)
-    beside = studio.folder / "output_videos" / "beside.mp4"
+    (page_process.folder / "output_videos").mkdir(exist_ok=True)
+    beside = page_process.folder / "output_videos" / "beside.mp4"
     beside.write_bytes(b"video")
     hidden = (
-        studio.folder / ".tiomagic" / "jobs.db",
-        studio.folder / "ui.log",
+        page_process.folder / ".tiomagic" / "jobs.db",
+        page_process.folder / "ui.log",
         beside,
         Path("/etc/passwd"),
     )

@@ -7,7 +7,7 @@ import pytest
 from tests.facade.conftest import cli, folder, plugin_path, python, shell
 
 from tiomagic import TioMagic
-from tiomagic.ui.serve import Door, is_loopback, login_of
+from tiomagic.ui.serve import ListenOptions, is_loopback, parse_login
 from tiomagic_domain.errors import ConfigurationError
 
 __all__ = ["cli", "folder", "plugin_path", "python", "shell"]
@@ -18,22 +18,22 @@ Run = Callable[..., CompletedProcess[str]]
 def test_only_this_machine_comes_in_without_a_login(host: str) -> None:
     """A loopback address needs no password."""
     assert is_loopback(host)
-    assert login_of(Door(host=host)) is None
+    assert parse_login(ListenOptions(host=host)) is None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "studio.example", ""])
 def test_no_page_stands_open(host: str) -> None:
     """Where others could reach the page, it asks for a login, or does not start."""
     with pytest.raises(ConfigurationError, match="TIOMAGIC_UI_AUTH"):
-        login_of(Door(host=host))
-    assert login_of(Door(host=host, auth="ada:le:mon")) == ("ada", "le:mon")
+        parse_login(ListenOptions(host=host))
+    assert parse_login(ListenOptions(host=host, auth="ada:le:mon")) == ("ada", "le:mon")
 
 
 @pytest.mark.parametrize("auth", ["ada", ":x", "ada:", ":"])
 def test_half_a_login_is_none(auth: str) -> None:
     """A login without a password would let anybody in, and is refused on loopback too."""
     with pytest.raises(ConfigurationError, match="user:password"):
-        login_of(Door(auth=auth))
+        parse_login(ListenOptions(auth=auth))
 
 
 def test_the_command_refuses_an_open_page(shell: Run) -> None:

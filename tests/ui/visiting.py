@@ -29,37 +29,37 @@ from playwright.async_api import (
 )
 
 if TYPE_CHECKING:
-    from tests.ui.serving import Server
+    from tests.ui.serving import PageProcess
 
 CHROMIUM = shutil.which("chromium")
-ABSENT = CHROMIUM is None and not os.environ.get("TIOMAGIC_TEST_CHROMIUM")
+NO_CHROMIUM = CHROMIUM is None and not os.environ.get("TIOMAGIC_TEST_CHROMIUM")
 """True when tests in a browser are skipped: ``.ci/run`` installs one and asks for it."""
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-PATIENCE_MS = 240_000
+CONDITION_TIMEOUT_MS = 240_000
 """For each condition: the machine may be busy with all the other tests."""
-VISIT_S = 900
+VISIT_TIMEOUT_S = 900
 """For a whole visit."""
-CLOSE_S = 60
+CLOSE_TIMEOUT_S = 60
 """For the browser to close; what is left of it then is killed."""
 WINDOW = {"width": 1280, "height": 900}
 
 Scenario = Callable[[Page], Awaitable[None]]
 
-expect.set_options(timeout=PATIENCE_MS)
+expect.set_options(timeout=CONDITION_TIMEOUT_MS)
 
 
 @dataclass
-class Seen:
+class BrowserLog:
     """What happened beside the scenario."""
 
     origin: str
     console: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     """Errors of scripts that nobody caught."""
-    strangers: list[str] = field(default_factory=list)
+    foreign_requests: list[str] = field(default_factory=list)
     """Addresses of other machines that the page asked for."""
 
     async def guard(self, route: Route) -> None:
@@ -67,7 +67,7 @@ class Seen:
         if urlsplit(route.request.url).netloc == self.origin:
             await route.continue_()
         else:
-            self.strangers.append(route.request.url)
+            self.foreign_requests.append(route.request.url)
             await route.abort()
 
     def said(self, message: ConsoleMessage) -> None:
@@ -79,7 +79,7 @@ class Seen:
         self.broken.append(str(error))
 
 
-def visit(server: Server, scenario: Scenario, shots: Path, **how: Any) -> None:
+def visit(server: PageProcess, scenario: Scenario, shots: Path, **how: Any) -> None:
     """Open the page and do what the scenario says.
 
     The visit fails too when the page asks anything of another machine, when a script of it breaks,
@@ -99,32 +99,32 @@ def visit(server: Server, scenario: Scenario, shots: Path, **how: Any) -> None:
 
 
 async def _visit(
-    server: Server, address: str, scenario: Scenario, shots: Path, how: dict[str, Any]
+    server: PageProcess, address: str, scenario: Scenario, shots: Path, how: dict[str, Any]
 ) -> None:
-    seen = Seen(urlsplit(address).netloc)
+    seen = BrowserLog(urlsplit(address).netloc)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         try:
             context = await browser.new_context(reduced_motion="reduce", **how)
-            context.set_default_timeout(PATIENCE_MS)
+            context.set_default_timeout(CONDITION_TIMEOUT_MS)
             await context.route(re.compile("^https?:"), seen.guard)
             context.on("console", seen.said)
             context.on("weberror", lambda error: seen.broke(error.error))
             page = await context.new_page()
             await page.goto(address)
             await _unless_it_ends(server, scenario(page))
-            assert seen.strangers == []
+            assert seen.foreign_requests == []
             assert seen.broken == []
         except BaseException as error:
             for note in await _report(server, browser, seen, shots):
                 error.add_note(note)
             raise
         finally:
-            async with asyncio.timeout(CLOSE_S):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await browser.close()
 
 
-async def _unless_it_ends(server: Server, doing: Awaitable[None]) -> None:
+async def _unless_it_ends(server: PageProcess, doing: Awaitable[None]) -> None:
     """Await something that cannot go on without the server."""
 
     async def death() -> None:
@@ -133,9 +133,9 @@ async def _unless_it_ends(server: Server, doing: Awaitable[None]) -> None:
 
     tasks = [asyncio.ensure_future(doing), asyncio.ensure_future(death())]
     try:
-        await asyncio.wait(tasks, timeout=VISIT_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, timeout=VISIT_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
         assert server.ended is None, f"the server ended with {server.ended}"
-        assert tasks[0].done(), f"the visit takes longer than {VISIT_S} s"
+        assert tasks[0].done(), f"the visit takes longer than {VISIT_TIMEOUT_S} s"
         tasks[0].result()
     finally:
         for task in tasks:
@@ -143,7 +143,9 @@ async def _unless_it_ends(server: Server, doing: Awaitable[None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _report(server: Server, browser: Browser, seen: Seen, shots: Path) -> list[str]:
+async def _report(
+    server: PageProcess, browser: Browser, seen: BrowserLog, shots: Path
+) -> list[str]:
     notes = ["== console", *seen.console[-50:], "== server", server.log[-20_000:]]
     pages = [page for context in browser.contexts for page in context.pages]
     for number, page in enumerate(pages):

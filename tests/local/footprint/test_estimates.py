@@ -8,7 +8,7 @@ from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.schema.kinds import UNSET
 from tiomagic_domain.schema.parameter import Parameter
 from tiomagic_local.footprint import architectures
-from tiomagic_local.footprint.estimates import estimate
+from tiomagic_local.footprint.estimates import find_estimate
 from tiomagic_local.footprint.phases import (
     Modules,
     Size,
@@ -16,7 +16,7 @@ from tiomagic_local.footprint.phases import (
     denoise_bytes,
     encode_bytes,
 )
-from tiomagic_local.runtime.memory_plan import Plan, choose, demand_of
+from tiomagic_local.runtime.memory_plan import MemoryPlan, choose_memory_plan, demand_of
 
 GIB = 2**30
 USABLE = 0.93
@@ -45,8 +45,8 @@ def _frames(parameter: Parameter) -> int:
 
 def test_every_model_has_its_shapes() -> None:
     """A card without would be planned like another model."""
-    assert {card.name for card in LARGE} == set(architectures.known())
-    assert all(estimate(card.name) is not None for card in LARGE)
+    assert {card.name for card in LARGE} == set(architectures.list_architectures())
+    assert all(find_estimate(card.name) is not None for card in LARGE)
 
 
 @pytest.mark.parametrize("card", LARGE, ids=lambda card: card.name)
@@ -54,7 +54,7 @@ def test_a_cards_defaults_run_on_the_gpu_that_it_names(card: ModelCard) -> None:
     """By the planner's own word, which leaves a reserve."""
     demand = demand_of(card, defaults(card))
     free = USABLE * card.gpu_memory_gib
-    choice = choose(demand, device="cuda", free_gib=free)
+    choice = choose_memory_plan(demand, device="cuda", free_gib=free)
     assert choice.estimated_gib is not None, choice.reason
     assert choice.estimated_gib <= free
 
@@ -62,7 +62,7 @@ def test_a_cards_defaults_run_on_the_gpu_that_it_names(card: ModelCard) -> None:
 @pytest.mark.parametrize("card", LARGE, ids=lambda card: card.name)
 def test_a_card_says_what_its_weights_take(card: ModelCard) -> None:
     """As counted from the shapes, to 2 %; of the largest component to 4 %."""
-    known = estimate(card.name)
+    known = find_estimate(card.name)
     assert known is not None
     assert card.weights_gib == pytest.approx(known.weights_gib, rel=0.02)
     assert card.largest_gib == pytest.approx(known.largest_gib, rel=0.04)
@@ -75,7 +75,7 @@ def test_an_embedding_that_two_names_share_counts_once() -> None:
     by_hand = 2 * (words * wide + layers * layer + wide) / GIB
     assert by_hand == pytest.approx(10.58, abs=0.01)
     for name in ("wan2.1-t2v-1.3b", "wan2.2-ti2v-5b", "skyreels-v2-df-1.3b-540p"):
-        known = estimate(name)
+        known = find_estimate(name)
         assert known is not None
         assert known.weights["text_encoder"] == pytest.approx(by_hand, abs=0.01)
         assert models()[name].largest_gib == pytest.approx(by_hand, abs=0.05)
@@ -83,7 +83,7 @@ def test_an_embedding_that_two_names_share_counts_once() -> None:
 
 def test_a_model_in_fp16_has_a_part_of_its_text_encoder_in_fp32() -> None:
     """The library keeps T5's last layer of each block so: 24 of 10240 by 4096, two bytes more."""
-    half, whole = estimate("cogvideox-5b"), estimate("cogvideox-2b")
+    half, whole = find_estimate("cogvideox-5b"), find_estimate("cogvideox-2b")
     assert half is not None
     assert whole is not None
     more = whole.weights["text_encoder"] - half.weights["text_encoder"]
@@ -102,7 +102,7 @@ CELLS = [
 @pytest.mark.parametrize(("model", "size"), CELLS, ids=str)
 def test_the_formulas_say_what_the_tool_counts(model: str, size: Size) -> None:
     """At sizes that they were not made from, to a tenth."""
-    modules, known, card = Modules(model), estimate(model), models()[model]
+    modules, known, card = Modules(model), find_estimate(model), models()[model]
     assert known is not None
     counted = {
         "denoise": denoise_bytes(modules, size, words=card.prompt_tokens, guided=True),
@@ -133,7 +133,7 @@ def _features(pixels: int, frames: int) -> tuple[float, ...]:
 )
 def test_large_videos_in_tiles(model: str, pixels: int, frames: int, gib: float) -> None:
     """What the tool counted once, which takes it minutes; to a fifth, and hardly too little."""
-    known = estimate(model)
+    known = find_estimate(model)
     assert known is not None
     assert known.phase("decode", pixels, frames, tiles=True) == pytest.approx(gib, rel=0.2)
     assert known.phase("decode", pixels, frames, tiles=True) > 0.9 * gib
@@ -141,7 +141,7 @@ def test_large_videos_in_tiles(model: str, pixels: int, frames: int, gib: float)
 
 def test_a_moment_for_each_token_is_counted() -> None:
     """Pusa is Wan's model for words with a modulation for each token: six more vectors in fp32."""
-    pusa, plain = estimate("pusa-v1"), estimate("wan2.1-14b-t2v-fusionx")
+    pusa, plain = find_estimate("pusa-v1"), find_estimate("wan2.1-14b-t2v-fusionx")
     assert pusa is not None
     assert plain is not None
     size = 832 * 480, 81
@@ -156,5 +156,5 @@ def test_group_offload_is_the_smallest_plan() -> None:
     """For each model at its own size."""
     for card in LARGE:
         demand = demand_of(card, defaults(card))
-        sizes = [demand.gib(plan, tiles=True) for plan in (*Plan,)]
+        sizes = [demand.gib(plan, tiles=True) for plan in (*MemoryPlan,)]
         assert sizes == sorted(sizes, reverse=True), card.name

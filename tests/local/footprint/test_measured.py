@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tiomagic_local.footprint.estimates import estimate
+from tiomagic_local.footprint.estimates import find_estimate
 from tiomagic_local.footprint.phases import CUDA_BYTES, Modules, Size, decode_bytes, encode_bytes
 
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
@@ -49,7 +49,7 @@ def test_there_are_measurements() -> None:
 def test_a_run_takes_what_is_counted(file: str, row: dict[str, Any], mode: str) -> None:
     """The peak of the whole run, to a tenth."""
     found, size = row["modes"][mode], size_of(row["settings"])
-    known, modules = estimate(row["model"]), Modules(row["model"])
+    known, modules = find_estimate(row["model"]), Modules(row["model"])
     assert known is not None
     plain = mode == "plain" or file == BEFORE_LAYOUT
     # The benchmark calls the pipelines as they are, which have no tiles.
@@ -68,7 +68,7 @@ def test_the_steps_take_what_is_counted(file: str, row: dict[str, Any], mode: st
     if mode != "plain":
         return
     found, size = row["modes"][mode], size_of(row["settings"])
-    known, modules = estimate(row["model"]), Modules(row["model"])
+    known, modules = find_estimate(row["model"]), Modules(row["model"])
     assert known is not None, file
     held = max(
         encode_bytes(modules, size, channels_last=False) / GIB,

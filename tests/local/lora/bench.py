@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_local.lora.fitting import bare
-from tiomagic_local.runtime.lora_adapters import Adapters
+from tiomagic_local.runtime.lora_adapters import LoraAdapters
 from tiomagic_local.weights.lora_files import FoundLora, check_header
 
 RANK = 2
@@ -54,7 +54,7 @@ def matrix(word: str, *shape: int) -> torch.Tensor:
 
 
 @dataclass
-class Worn:
+class AppliedLora:
     """A pipeline with a LoRA on."""
 
     pipeline: Any
@@ -97,7 +97,7 @@ class Worn:
 
 
 @dataclass
-class Bench:
+class LoraPipelines:
     """Holds one pipeline of each kind, and what its weights were."""
 
     kept: dict[str, tuple[Any, States]] = field(default_factory=dict)
@@ -113,7 +113,7 @@ class Bench:
         """Return the shape of a tensor."""
         return self.pipeline(kind)[1]["transformer"][name].shape
 
-    def untouched(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Say whether every weight is what it was, bit for bit, and nothing lies beside it."""
         for made, first in self.kept.values():
             now = _states(made)
@@ -127,7 +127,7 @@ class Bench:
         return True
 
     @contextmanager
-    def worn(
+    def apply_loras(
         self,
         folder: Path,
         tensors: Mapping[str, torch.Tensor],
@@ -137,7 +137,7 @@ class Bench:
         metadata: Mapping[str, str] | None = None,
         scale: float = 1.0,
         more: Mapping[str, tuple[Mapping[str, torch.Tensor], float]] | None = None,
-    ) -> Iterator[Worn]:
+    ) -> Iterator[AppliedLora]:
         """Have a file with tensors on a pipeline; ``more`` are further files and their scales."""
         pipeline, first = self.pipeline(kind)
         found = []
@@ -149,8 +149,8 @@ class Bench:
             check_header(path)
             lora = Lora(source=str(path), scale=strength)
             found.append(FoundLora(lora=lora, path=path, pinned=lora))
-        with Adapters(pipeline).worn(found) as worn:
-            yield Worn(pipeline, worn.call[0], first)
+        with LoraAdapters(pipeline).apply_loras(found) as worn:
+            yield AppliedLora(pipeline, worn.call[0], first)
 
 
 @cache

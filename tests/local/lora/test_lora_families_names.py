@@ -12,7 +12,7 @@ from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
 from tests.local.lora.bench import HUNYUAN
 
 from tiomagic_local.lora import families
-from tiomagic_local.lora.naming import Names, Slot
+from tiomagic_local.lora.naming import LayerFinder, Slot
 
 WAN = {"num_layers": 2, "num_attention_heads": 2, "attention_head_dim": 12, "ffn_dim": 32}
 LTX = {"num_layers": 1, "num_attention_heads": 2, "attention_head_dim": 8}
@@ -46,21 +46,21 @@ def test_they_become_ours_by_diffusers_own_conversion(kind: str) -> None:
     """Each layer's name in the authors' files is converted to the layer that we say it is."""
     model = built(kind)
     state = {name: tensor for name, tensor in model.state_dict().items() if MOTION not in name}
-    family = families.of(kind)
+    family = families.naming_of(kind)
     layers = sorted({split(name)[0] for name in state})
-    fused = {part for _alias, parts in family.fused(layers) for part in parts}
+    fused = {part for _alias, parts in family.fused_layers(layers) for part in parts}
     theirs = {}
     for name, tensor in state.items():
         layer, rest = split(name)
         if layer not in fused and layer not in (family.halves or {}):
             theirs[family.authors(layer) + rest] = torch.empty_like(tensor, device="meta")
     # Of several that are one, and of turned halves, whole tensors are made.
-    for alias, parts in family.fused(layers):
+    for alias, parts in family.fused_layers(layers):
         for rest in (".weight", ".bias"):
             if parts[0] + rest in state:
                 stacked = [torch.empty_like(state[part + rest], device="meta") for part in parts]
                 theirs[alias + rest] = torch.cat(stacked)
-    for alias, layer in family.turned(layers):
+    for alias, layer in family.half_swapped_layers(layers):
         for rest in (".weight", ".bias"):
             theirs[alias + rest] = torch.empty_like(state[layer + rest], device="meta")
     if kind.startswith("Hunyuan"):
@@ -83,8 +83,8 @@ def test_they_become_ours_by_diffusers_own_conversion(kind: str) -> None:
 def test_every_layer_is_found_by_all_of_its_names(kind: str) -> None:
     """By diffusers' name and the authors', dotted and joined; none leads to another layer."""
     model = built(kind)
-    names = Names(model)
-    family = families.of(kind)
+    names = LayerFinder(model)
+    family = families.naming_of(kind)
     for tensor in model.state_dict():
         layer = split(tensor)[0]
         for alias in (layer, family.authors(layer)):
@@ -103,7 +103,7 @@ def test_families_without_other_names(kind: str) -> None:
     """Their LoRAs have diffusers' names, with any prefix."""
     with init_empty_weights():
         model = getattr(diffusers, kind)()
-    names = Names(model)
+    names = LayerFinder(model)
     for tensor in model.state_dict():
         layer = split(tensor)[0]
         for spelt in (f"transformer.{layer}", "lora_unet_" + layer.replace(".", "_")):

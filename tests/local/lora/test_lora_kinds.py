@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.local.lora.bench import RANK, WIDTH, Bench, matrix
+from tests.local.lora.bench import RANK, WIDTH, LoraPipelines, matrix
 
 Q, LAYER = "blocks.1.attn1.to_q", "diffusion_model.blocks.1.self_attn.q"
 EXACT = 1e-5
@@ -15,9 +15,9 @@ A, B = matrix("a", RANK, WIDTH), matrix("b", WIDTH, RANK)
 
 
 @pytest.fixture(scope="module")
-def bench() -> Bench:
+def bench() -> LoraPipelines:
     """Tiny transformers that LoRAs are put on."""
-    return Bench()
+    return LoraPipelines()
 
 
 def named(tensors: dict[str, torch.Tensor], layer: str = LAYER) -> dict[str, torch.Tensor]:
@@ -26,32 +26,34 @@ def named(tensors: dict[str, torch.Tensor], layer: str = LAYER) -> dict[str, tor
 
 
 class TestKinds:
-    def test_loha(self, bench: Bench, tmp_path: Path) -> None:
+    def test_loha(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """The product of two low-rank matrices, number by number, times alpha over the rank."""
         w = {f"hada_w{n}_{m}": matrix(f"{n}{m}", *s) for n in "12" for m, s in SIDES.items()}
         tensors = named({**w, "alpha": torch.tensor(1.0)})
         expected = (w["hada_w1_a"] @ w["hada_w1_b"]) * (w["hada_w2_a"] @ w["hada_w2_b"]) / RANK
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             assert worn.facts["kinds"] == {"LoHa": 1}
             assert torch.allclose(worn.weight(Q), worn.before[f"{Q}.weight"] + expected, atol=EXACT)
             assert worn.changed() == {f"{Q}.weight"}
-        assert bench.untouched()
+        assert bench.is_unchanged()
 
     @pytest.mark.parametrize("whole", [True, False])
-    def test_lokr(self, bench: Bench, tmp_path: Path, whole: bool) -> None:
+    def test_lokr(self, bench: LoraPipelines, tmp_path: Path, whole: bool) -> None:
         """The Kronecker product; alpha counts only where a side is itself a product."""
         small, large = matrix("s", 4, 4), matrix("l", WIDTH // 4, WIDTH // 4)
         a, b = matrix("la", WIDTH // 4, RANK), matrix("lb", RANK, WIDTH // 4)
         sides = {"lokr_w2": large} if whole else {"lokr_w2_a": a, "lokr_w2_b": b}
         tensors = named({"lokr_w1": small, **sides, "alpha": torch.tensor(1.0)})
         expected = torch.kron(small, large) if whole else torch.kron(small, a @ b) / RANK
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             assert torch.allclose(worn.weight(Q), worn.before[f"{Q}.weight"] + expected, atol=EXACT)
-        assert bench.untouched()
+        assert bench.is_unchanged()
 
     @pytest.mark.parametrize("role", ["dora_scale", "lora_magnitude_vector", "magnitude"])
     @pytest.mark.parametrize("scale", [1.0, 0.5])
-    def test_dora_by_rows(self, bench: Bench, tmp_path: Path, role: str, scale: float) -> None:
+    def test_dora_by_rows(
+        self, bench: LoraPipelines, tmp_path: Path, role: str, scale: float
+    ) -> None:
         """Each row gets a length; at half the strength it is half way there."""
         magnitude = 1 + matrix("m", WIDTH).abs()
         shape = (WIDTH, 1) if role == "dora_scale" else (WIDTH,)
@@ -59,28 +61,28 @@ class TestKinds:
         before = bench.pipeline("vace")[1]["transformer"][f"{Q}.weight"]
         made = before + B @ A
         made = made / made.norm(dim=1, keepdim=True) * magnitude[:, None]
-        with bench.worn(tmp_path, tensors, scale=scale) as worn:
+        with bench.apply_loras(tmp_path, tensors, scale=scale) as worn:
             assert worn.facts["kinds"] == {"DoRA": 1}
             assert torch.allclose(worn.weight(Q), before + scale * (made - before), atol=1e-4)
-        assert bench.untouched()
+        assert bench.is_unchanged()
 
-    def test_dora_by_columns(self, bench: Bench, tmp_path: Path) -> None:
+    def test_dora_by_columns(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """Older files of LyCORIS give each column its length."""
         magnitude = 1 + matrix("m", 1, WIDTH).abs()
         tensors = named({"lora_down.weight": A, "lora_up.weight": B, "dora_scale": magnitude})
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             made = worn.before[f"{Q}.weight"] + B @ A
             made = made / made.norm(dim=0, keepdim=True) * magnitude
             assert torch.allclose(worn.weight(Q), made, atol=1e-4)
-        assert bench.untouched()
+        assert bench.is_unchanged()
 
-    def test_a_convolution(self, bench: Bench, tmp_path: Path) -> None:
+    def test_a_convolution(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """The entrance of the model is one; with a matrix between the two as well."""
         shape = bench.shape("patch_embedding.weight")
         down, up = matrix("d", RANK, *shape[1:]), matrix("u", shape[0], RANK, 1, 1, 1)
         layer = "diffusion_model.patch_embedding"
         tensors = named({"lora_down.weight": down, "lora_up.weight": up}, layer)
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             change = torch.einsum("or,ri...->oi...", up.flatten(1), down)
             expected = worn.before["patch_embedding.weight"] + change
             assert torch.allclose(worn.weight("patch_embedding"), expected, atol=EXACT)
@@ -89,7 +91,7 @@ class TestKinds:
         tensors = named(
             {"lora_down.weight": down, "lora_up.weight": up, "lora_mid.weight": middle}, layer
         )
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             change = torch.zeros(shape)
             for o in range(shape[0]):
                 for i in range(shape[1]):
@@ -98,9 +100,11 @@ class TestKinds:
                             change[o, i] += up.flatten(1)[o, r] * middle[r, s] * down[s, i, 0, 0, 0]
             expected = worn.before["patch_embedding.weight"] + change
             assert torch.allclose(worn.weight("patch_embedding"), expected, atol=EXACT)
-        assert bench.untouched()
+        assert bench.is_unchanged()
 
-    def test_differences_of_all_that_is_no_matrix(self, bench: Bench, tmp_path: Path) -> None:
+    def test_differences_of_all_that_is_no_matrix(
+        self, bench: LoraPipelines, tmp_path: Path
+    ) -> None:
         """Norms, biases and modulation, of which diffusers drops the first and the last."""
         size = WIDTH
         block = bench.shape("blocks.0.scale_shift_table")
@@ -122,32 +126,36 @@ class TestKinds:
             "scale_shift_table": "head",
             "blocks.1.attn2.norm_k.weight": "w",
         }
-        with bench.worn(tmp_path, tensors, scale=0.5) as worn:
+        with bench.apply_loras(tmp_path, tensors, scale=0.5) as worn:
             assert worn.facts["kinds"] == {"norm": 3, "bias": 1, "modulation": 2}
             now = worn.pipeline.transformer.state_dict()
             for name, before in worn.before.items():
                 word = changed.get(name)
                 change = torch.zeros(()) if word is None else matrix(word, *before.shape)
                 assert torch.allclose(now[name], before + 0.5 * change, atol=1e-6), name
-        assert bench.untouched()
+        assert bench.is_unchanged()
 
-    def test_biases_of_some_layers_beside_matrices(self, bench: Bench, tmp_path: Path) -> None:
+    def test_biases_of_some_layers_beside_matrices(
+        self, bench: LoraPipelines, tmp_path: Path
+    ) -> None:
         """A file that was extracted: matrices everywhere, biases here and there."""
         tensors = {}
         for name in "qkv":
             layer = f"diffusion_model.blocks.0.self_attn.{name}"
             tensors |= named({"lora_down.weight": A, "lora_up.weight": B}, layer)
         tensors["diffusion_model.blocks.0.self_attn.q.diff_b"] = torch.ones(WIDTH)
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             assert worn.facts["layers"] == 3
             layer = worn.pipeline.transformer.get_submodule("blocks.0.attn1.to_q")
             given = torch.zeros(1, WIDTH)
             assert torch.allclose(
                 layer(given)[0], worn.before["blocks.0.attn1.to_q.bias"] + 1, atol=EXACT
             )
-        assert bench.untouched()
+        assert bench.is_unchanged()
 
-    def test_a_layer_that_was_trained_as_a_whole(self, bench: Bench, tmp_path: Path) -> None:
+    def test_a_layer_that_was_trained_as_a_whole(
+        self, bench: LoraPipelines, tmp_path: Path
+    ) -> None:
         """What peft saves of ``modules_to_save`` takes the place of what was there."""
         whole = matrix("whole", WIDTH, WIDTH)
         tensors = {
@@ -155,16 +163,16 @@ class TestKinds:
             "base_model.model.blocks.0.attn1.to_q.lora_A.weight": A,
             "base_model.model.blocks.0.attn1.to_q.lora_B.weight": B,
         }
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             assert torch.allclose(worn.weight(Q), whole, atol=EXACT)
-        assert bench.untouched()
+        assert bench.is_unchanged()
 
 
 SIDES = {"a": (WIDTH, RANK), "b": (RANK, WIDTH)}
 
 
 class TestTogether:
-    def test_several_files_add_up(self, bench: Bench, tmp_path: Path) -> None:
+    def test_several_files_add_up(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """LoRA, LoKr and a difference on one layer, each at its strength."""
         pair = named({"lora_A.weight": A, "lora_B.weight": B})
         small, large = matrix("s", 4, 4), matrix("l", WIDTH // 4, WIDTH // 4)
@@ -173,27 +181,27 @@ class TestTogether:
             "kron.safetensors": (named({"lokr_w1": small, "lokr_w2": large}), 2.0),
             "diff.safetensors": (named({"diff": difference}), -0.5),
         }
-        with bench.worn(tmp_path, pair, scale=0.25, more=more) as worn:
+        with bench.apply_loras(tmp_path, pair, scale=0.25, more=more) as worn:
             expected = worn.before[f"{Q}.weight"] + 0.25 * B @ A
             expected = expected + 2 * torch.kron(small, large) - 0.5 * difference
             assert torch.allclose(worn.weight(Q), expected, atol=EXACT)
-        assert bench.untouched()
+        assert bench.is_unchanged()
 
-    def test_no_strength_is_no_change(self, bench: Bench, tmp_path: Path) -> None:
+    def test_no_strength_is_no_change(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """At 0 every weight is bit for bit what it is without."""
         tensors = named({"diff": matrix("diff", WIDTH, WIDTH), "diff_b": torch.ones(WIDTH)})
-        with bench.worn(tmp_path, tensors, scale=0.0) as worn:
+        with bench.apply_loras(tmp_path, tensors, scale=0.0) as worn:
             now = worn.pipeline.transformer.state_dict()
             assert all(torch.equal(now[name], tensor) for name, tensor in worn.before.items())
 
-    def test_what_fails_half_way_leaves_nothing(self, bench: Bench, tmp_path: Path) -> None:
+    def test_what_fails_half_way_leaves_nothing(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """The second file does not fit; what the first has changed is put back."""
         good = named({"diff": matrix("diff", WIDTH, WIDTH), "lora_A.weight": A})
         more = {"bad.safetensors": (named({"diff": torch.ones(3, 3)}), 1.0)}
         refused = pytest.raises(ValueError, match=r"bad\.safetensors")
-        with refused, bench.worn(tmp_path, good, more=more):
+        with refused, bench.apply_loras(tmp_path, good, more=more):
             pass
-        assert bench.untouched()
+        assert bench.is_unchanged()
 
 
 @pytest.mark.parametrize("plan", ["RESIDENT", "GROUP_OFFLOAD"])
@@ -205,8 +213,8 @@ def test_weights_of_a_loaded_model_and_their_file_stay(
 
     from tiomagic_domain.catalogue.lora import Lora
     from tiomagic_local.runtime.loader import load_pipeline
-    from tiomagic_local.runtime.lora_adapters import Adapters
-    from tiomagic_local.runtime.memory_plan import Plan
+    from tiomagic_local.runtime.lora_adapters import LoraAdapters
+    from tiomagic_local.runtime.memory_plan import MemoryPlan
     from tiomagic_local.weights.locate import Origin, Weights
     from tiomagic_local.weights.lora_files import FoundLora
 
@@ -219,7 +227,7 @@ def test_weights_of_a_loaded_model_and_their_file_stay(
         fp32=("vae",),
         dtype=torch.float32,
         device=torch.device("cpu"),
-        plan=Plan[plan],
+        plan=MemoryPlan[plan],
     )
     part = pipeline.transformer
     before = {name: tensor.clone() for name, tensor in part.state_dict().items()}
@@ -232,7 +240,7 @@ def test_weights_of_a_loaded_model_and_their_file_stay(
     }
     save_file(tensors, path)
     lora = Lora(source=str(path))
-    with Adapters(pipeline).worn([FoundLora(lora=lora, path=path, pinned=lora)]):
+    with LoraAdapters(pipeline).apply_loras([FoundLora(lora=lora, path=path, pinned=lora)]):
         now = part.state_dict()
         for name in ("blocks.0.norm2.weight", "blocks.0.scale_shift_table"):
             assert torch.allclose(now[name], before[name] + 1)

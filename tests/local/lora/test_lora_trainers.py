@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.local.lora.bench import RANK, WIDTH, Bench, matrix
+from tests.local.lora.bench import RANK, WIDTH, LoraPipelines, matrix
 
 from tiomagic_domain.errors import ValidationError
 
@@ -56,9 +56,9 @@ SPELLINGS = {
 
 
 @pytest.fixture(scope="module")
-def bench() -> Bench:
+def bench() -> LoraPipelines:
     """Tiny transformers that LoRAs are put on."""
-    return Bench()
+    return LoraPipelines()
 
 
 def second(first: str, template: str) -> str:
@@ -69,12 +69,12 @@ def second(first: str, template: str) -> str:
 class TestNames:
     @pytest.mark.parametrize("spelling", SPELLINGS)
     def test_every_trainers_names_lead_to_the_layer(
-        self, bench: Bench, tmp_path: Path, spelling: str
+        self, bench: LoraPipelines, tmp_path: Path, spelling: str
     ) -> None:
         """Whoever has trained it, the layer's weight is changed by the product, and no other."""
         first, template = SPELLINGS[spelling]
         tensors = {first: A, second(first, template): B}
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             assert worn.facts["layers"] == 1
             assert torch.allclose(worn.weight(Q), worn.before[f"{Q}.weight"] + CHANGE, atol=1e-6)
             assert worn.changed() == {f"{Q}.weight"}
@@ -98,7 +98,7 @@ class TestNames:
     )
     @pytest.mark.parametrize("joined", [".", "_"])
     def test_every_layer_of_wan(
-        self, bench: Bench, tmp_path: Path, theirs: str, ours: str, joined: str
+        self, bench: LoraPipelines, tmp_path: Path, theirs: str, ours: str, joined: str
     ) -> None:
         """Each layer by the authors' name, with dots and as musubi-tuner writes it."""
         shape = bench.shape(f"{ours}.weight")
@@ -106,11 +106,11 @@ class TestNames:
         prefix = "diffusion_model." if joined == "." else "lora_unet_"
         layer = prefix + theirs.replace(".", joined)
         tensors = {f"{layer}.lora_down.weight": down, f"{layer}.lora_up.weight": up}
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             expected = worn.before[f"{ours}.weight"] + (up @ down).reshape(shape)
             assert torch.allclose(worn.weight(ours), expected, atol=1e-5)
 
-    def test_alpha_is_the_strength_at_the_rank(self, bench: Bench, tmp_path: Path) -> None:
+    def test_alpha_is_the_strength_at_the_rank(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """``.alpha`` beside the matrices, for the layers that are there; one may lack."""
         layer = "lora_unet_blocks_1_self_attn_q"
         tensors = {
@@ -118,13 +118,13 @@ class TestNames:
             f"{layer}.lora_up.weight": B,
             f"{layer}.alpha": torch.tensor(1.0),
         }
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             expected = worn.before[f"{Q}.weight"] + CHANGE / RANK
             assert torch.allclose(worn.weight(Q), expected, atol=1e-6)
 
     @pytest.mark.parametrize("rooted", [False, True])
     def test_alpha_in_the_header_of_diffusers(
-        self, bench: Bench, tmp_path: Path, rooted: bool
+        self, bench: LoraPipelines, tmp_path: Path, rooted: bool
     ) -> None:
         """What diffusers writes into the header counts, for a single layer too."""
         said = {
@@ -138,37 +138,39 @@ class TestNames:
             tensors[f"transformer.blocks.{block}.attn1.to_q.lora_A.weight"] = A.clone()
             tensors[f"transformer.blocks.{block}.attn1.to_q.lora_B.weight"] = B.clone()
         metadata = {"lora_adapter_metadata": json.dumps(said)}
-        with bench.worn(tmp_path, tensors, metadata=metadata) as worn:
+        with bench.apply_loras(tmp_path, tensors, metadata=metadata) as worn:
             for block, alpha in ((0, 16), (1, 8)):
                 name = f"blocks.{block}.attn1.to_q"
                 scale = alpha / (RANK**0.5 if rooted else RANK)
                 expected = worn.before[f"{name}.weight"] + scale * CHANGE
                 assert torch.allclose(worn.weight(name), expected, atol=1e-4)
 
-    def test_alpha_beside_a_file_of_peft(self, bench: Bench, tmp_path: Path) -> None:
+    def test_alpha_beside_a_file_of_peft(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """A folder of peft has it in ``adapter_config.json``."""
         (tmp_path / "adapter_config.json").write_text(json.dumps({"lora_alpha": 6, "r": RANK}))
         tensors = {
             "base_model.model.blocks.1.attn1.to_q.lora_A.weight": A,
             "base_model.model.blocks.1.attn1.to_q.lora_B.weight": B,
         }
-        with bench.worn(tmp_path, tensors, name="adapter_model.safetensors") as worn:
+        with bench.apply_loras(tmp_path, tensors, name="adapter_model.safetensors") as worn:
             expected = worn.before[f"{Q}.weight"] + 6 / RANK * CHANGE
             assert torch.allclose(worn.weight(Q), expected, atol=1e-5)
 
-    def test_matrices_in_eight_bits(self, bench: Bench, tmp_path: Path) -> None:
+    def test_matrices_in_eight_bits(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """Files that were made small are read."""
         small = {
             "diffusion_model.blocks.1.self_attn.q.lora_A.weight": A.to(torch.float8_e4m3fn),
             "diffusion_model.blocks.1.self_attn.q.lora_B.weight": B.to(torch.float8_e5m2),
         }
-        with bench.worn(tmp_path, small) as worn:
+        with bench.apply_loras(tmp_path, small) as worn:
             a, b = (tensor.float() for tensor in small.values())
             assert torch.allclose(worn.weight(Q), worn.before[f"{Q}.weight"] + b @ a, atol=1e-6)
 
 
 class TestHunyuan:
-    def test_layers_that_the_authors_have_as_one(self, bench: Bench, tmp_path: Path) -> None:
+    def test_layers_that_the_authors_have_as_one(
+        self, bench: LoraPipelines, tmp_path: Path
+    ) -> None:
         """A LoRA on all of q, k, v (and the MLP) at once changes each by its rows."""
         size, mlp = 32, 128
         double, single = matrix("u", 3 * size, RANK), matrix("v", 3 * size + mlp, RANK)
@@ -182,7 +184,7 @@ class TestHunyuan:
         parts = [f"transformer_blocks.0.attn.to_{name}" for name in "qkv"]
         singles = [f"single_transformer_blocks.0.attn.to_{name}" for name in "qkv"]
         singles.append("single_transformer_blocks.0.proj_mlp")
-        with bench.worn(tmp_path, tensors, kind="hunyuan") as worn:
+        with bench.apply_loras(tmp_path, tensors, kind="hunyuan") as worn:
             assert worn.facts["layers"] == 2
             for names, up in ((parts, double), (singles, single)):
                 start = 0
@@ -192,7 +194,7 @@ class TestHunyuan:
                     start += before.shape[0]
                     assert torch.allclose(worn.weight(name), before + rows @ down, atol=1e-5)
 
-    def test_halves_that_are_turned(self, bench: Bench, tmp_path: Path) -> None:
+    def test_halves_that_are_turned(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """The last layer's scale and shift are the other way round in diffusers."""
         shape = bench.shape("norm_out.linear.weight", kind="hunyuan")
         change = matrix("x", *shape)
@@ -200,7 +202,7 @@ class TestHunyuan:
             "diffusion_model.final_layer.adaLN_modulation.1.diff": change,
             "diffusion_model.single_blocks.0.linear2.diff_b": torch.ones(32),
         }
-        with bench.worn(tmp_path, tensors, kind="hunyuan") as worn:
+        with bench.apply_loras(tmp_path, tensors, kind="hunyuan") as worn:
             shift, scale = change.chunk(2)
             expected = worn.before["norm_out.linear.weight"] + torch.cat([scale, shift])
             assert torch.allclose(worn.weight("norm_out.linear"), expected, atol=1e-6)
@@ -216,7 +218,9 @@ def tensors_of(layers: list[str], width: int = WIDTH) -> dict[str, torch.Tensor]
 
 
 class TestLeftOut:
-    def test_what_the_model_lacks_is_counted_and_named(self, bench: Bench, tmp_path: Path) -> None:
+    def test_what_the_model_lacks_is_counted_and_named(
+        self, bench: LoraPipelines, tmp_path: Path
+    ) -> None:
         """Of a picture model's LoRA, the layers that look at the picture are left out, and said."""
         here = [f"blocks.0.self_attn.{name}" for name in "qkvo"]
         tensors = tensors_of([*here, "blocks.0.cross_attn.k_img"])
@@ -224,7 +228,7 @@ class TestLeftOut:
             "lora_te_layers_0_q.lora_down.weight": A,
             "lora_te_layers_0_q.lora_up.weight": B,
         }
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             assert worn.facts["layers"] == 4
             assert worn.facts["left_out"] == {
                 "layers": 2,
@@ -232,13 +236,13 @@ class TestLeftOut:
                 "such_as": ["diffusion_model.blocks.0.cross_attn.k_img"],
             }
 
-    def test_a_width_that_differs_in_one_layer(self, bench: Bench, tmp_path: Path) -> None:
+    def test_a_width_that_differs_in_one_layer(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """The entrance of a control model is wider; the rest is applied, and it is named."""
         tensors = tensors_of(["blocks.0.self_attn.q", "blocks.0.self_attn.k"])
         layer = "diffusion_model.patch_embedding"
         tensors[f"{layer}.lora_A.weight"] = torch.ones(RANK, 7)
         tensors[f"{layer}.lora_B.weight"] = torch.ones(WIDTH, RANK)
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             assert worn.facts["left_out"]["why"] == {"another shape": 1}
 
     @pytest.mark.parametrize(
@@ -253,18 +257,18 @@ class TestLeftOut:
         ],
     )
     def test_a_file_that_hardly_fits_is_refused(
-        self, bench: Bench, tmp_path: Path, tensors: dict[str, torch.Tensor], words: str
+        self, bench: LoraPipelines, tmp_path: Path, tensors: dict[str, torch.Tensor], words: str
     ) -> None:
         """Below half of its layers a file is for another model; the error says what differs."""
-        with pytest.raises(ValidationError, match=words), bench.worn(tmp_path, tensors):
+        with pytest.raises(ValidationError, match=words), bench.apply_loras(tmp_path, tensors):
             pass
-        assert bench.untouched()
+        assert bench.is_unchanged()
 
-    def test_half_of_a_pair_is_no_layer(self, bench: Bench, tmp_path: Path) -> None:
+    def test_half_of_a_pair_is_no_layer(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """A file that was cut short is not applied as far as it goes, without a word."""
         tensors = tensors_of([f"blocks.0.self_attn.{name}" for name in "qkv"])
         del tensors["diffusion_model.blocks.0.self_attn.v.lora_B.weight"]
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             assert worn.facts["left_out"]["why"] == {"a part of its matrices is missing": 1}
 
 
@@ -283,14 +287,16 @@ class TestNamesOfOtherModels:
             ("experts", "vace.vace_blocks.1.self_attn.q"),
         ],
     )
-    def test_they_fit_no_layer(self, bench: Bench, tmp_path: Path, kind: str, layer: str) -> None:
+    def test_they_fit_no_layer(
+        self, bench: LoraPipelines, tmp_path: Path, kind: str, layer: str
+    ) -> None:
         """The control blocks of VACE are not those of Wan, and LTX's are not either."""
         tensors = {f"{layer}.lora_A.weight": A, f"{layer}.lora_B.weight": B}
         refused = pytest.raises(ValidationError, match="fits no layer")
-        with refused, bench.worn(tmp_path, tensors, kind=kind):
+        with refused, bench.apply_loras(tmp_path, tensors, kind=kind):
             pass
 
-    def test_dots_keep_prefixes_apart(self, bench: Bench, tmp_path: Path) -> None:
+    def test_dots_keep_prefixes_apart(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """``transformer.blocks`` is not ``transformer_blocks``."""
         size = 32
         for layer in ("transformer.blocks.0.attn.to_q", "blocks.0.attn.to_q"):
@@ -299,7 +305,7 @@ class TestNamesOfOtherModels:
                 f"{layer}.lora_B.weight": torch.ones(size, RANK),
             }
             refused = pytest.raises(ValidationError, match="fits no layer")
-            with refused, bench.worn(tmp_path, tensors, kind="hunyuan"):
+            with refused, bench.apply_loras(tmp_path, tensors, kind="hunyuan"):
                 pass
 
 
@@ -308,26 +314,28 @@ class TestTwoExperts:
     SECOND = ("transformer_2.", "low_noise_model.", "diffusion_model.transformer_2.", "pipe.dit2.")
 
     @pytest.mark.parametrize(("first", "second"), list(zip(FIRST, SECOND, strict=True)))
-    def test_one_file_for_both(self, bench: Bench, tmp_path: Path, first: str, second: str) -> None:
+    def test_one_file_for_both(
+        self, bench: LoraPipelines, tmp_path: Path, first: str, second: str
+    ) -> None:
         """Each expert gets the layers that are marked as its own."""
         tensors = {}
         for prefix, strength in ((first, 1.0), (second, 2.0)):
             tensors[f"{prefix}blocks.1.attn1.to_q.lora_A.weight"] = A.clone()
             tensors[f"{prefix}blocks.1.attn1.to_q.lora_B.weight"] = strength * B
-        with bench.worn(tmp_path, tensors, kind="experts") as worn:
+        with bench.apply_loras(tmp_path, tensors, kind="experts") as worn:
             assert worn.facts["layers"] == 2
             for component, strength in (("transformer", 1.0), ("transformer_2", 2.0)):
                 before = worn.first[component][f"{Q}.weight"]
                 made = worn.weight(Q, component=component)
                 assert torch.allclose(made, before + strength * CHANGE, atol=1e-5)
 
-    def test_one_of_them_on_a_model_with_one(self, bench: Bench, tmp_path: Path) -> None:
+    def test_one_of_them_on_a_model_with_one(self, bench: LoraPipelines, tmp_path: Path) -> None:
         """A model of one transformer takes the first expert's layers, and the others are named."""
         tensors = {}
         for expert in (1, 2):
             tensors[f"transformer_{expert}.blocks.1.attn1.to_q.lora_A.weight"] = expert * A
             tensors[f"transformer_{expert}.blocks.1.attn1.to_q.lora_B.weight"] = B.clone()
-        with bench.worn(tmp_path, tensors) as worn:
+        with bench.apply_loras(tmp_path, tensors) as worn:
             assert torch.allclose(worn.weight(Q), worn.before[f"{Q}.weight"] + CHANGE, atol=1e-6)
             assert worn.facts["left_out"]["why"] == {"of the other expert": 1}
 
@@ -387,6 +395,6 @@ def test_other_formats_say_how_to_convert(tmp_path: Path, name: str) -> None:
         check_loras([Lora(source=str(tmp_path / name))], LocalOptions())
 
 
-def test_the_bench_is_as_it_was(bench: Bench) -> None:
+def test_the_bench_is_as_it_was(bench: LoraPipelines) -> None:
     """After all of it no transformer has anything left."""
-    assert bench.untouched()
+    assert bench.is_unchanged()

@@ -37,10 +37,15 @@ from tiomagic_local.context_parallel import workers
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.runtime.run import call_engine, run_request
-from tiomagic_local.torch_env.devices import all_together, choose_device, device_names, members
+from tiomagic_local.torch_env.devices import (
+    all_together,
+    choose_device,
+    device_names,
+    group_members,
+)
 
 if TYPE_CHECKING:
-    from tests.local.materials import Studio
+    from tests.local.materials import Materials
 
 T2V, I2V, VACE = "wan2.1-t2v-1.3b", "wan2.1-i2v-14b-480p", "wan2.1-vace-1.3b"
 TI2V, LTX, LTX_98, LTX_2 = (
@@ -93,7 +98,7 @@ def make(
     """Return the frames of a request and how they were made."""
     never = cancel or NeverCanceled()
     with runtime.use(request.card, request.settings, ignore_progress, never) as loaded:
-        with loaded.along(request, never) as both:
+        with loaded.run_in_step(request, never) as both:
             clip = call_engine(loaded.engine, request.inputs, request.settings, progress, both)
         facts = {**loaded.facts, "acceleration": loaded.running.facts()}
     return np.asarray(clip.frames), facts
@@ -154,7 +159,7 @@ class TestTheVideo:
         self,
         pair: Runtime,
         single: Runtime,
-        studio: Studio,
+        studio: Materials,
         model: str,
         feature: Feature,
         changes: dict[str, Any],
@@ -168,7 +173,7 @@ class TestTheVideo:
         assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
 
     def test_is_that_of_one_device_with_a_cache(
-        self, pair: Runtime, single: Runtime, studio: Studio
+        self, pair: Runtime, single: Runtime, studio: Materials
     ) -> None:
         """Both ranks leave out the same blocks: those that one device leaves out."""
         cached = {"cache_threshold": 0.06, "remember_prompts": False}
@@ -180,7 +185,7 @@ class TestTheVideo:
         assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
 
     def test_is_that_of_one_device_with_loras(
-        self, pair: Runtime, single: Runtime, studio: Studio
+        self, pair: Runtime, single: Runtime, studio: Materials
     ) -> None:
         """The few-step weights are on all ranks, and off after the call."""
         plain = studio.request(A14B)
@@ -194,7 +199,7 @@ class TestTheVideo:
             assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
 
     def test_is_that_of_one_device_from_given_noise(
-        self, pair: Runtime, single: Runtime, studio: Studio
+        self, pair: Runtime, single: Runtime, studio: Materials
     ) -> None:
         """Tensors go to the other ranks as they are."""
         request = studio.request(T2V)
@@ -208,7 +213,7 @@ class TestTheVideo:
         assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
 
     def test_each_device_has_half_of_the_tokens(
-        self, pair: Runtime, single: Runtime, studio: Studio
+        self, pair: Runtime, single: Runtime, studio: Materials
     ) -> None:
         """The blocks see half of what they see on one device, during the call only."""
         request = studio.request(T2V)
@@ -221,7 +226,7 @@ class TestTheVideo:
                 hook = block.register_forward_pre_hook(
                     lambda _module, given, tokens=tokens: tokens.append(given[0].shape[1])
                 )
-                with loaded.along(request, NeverCanceled()) as both:
+                with loaded.run_in_step(request, NeverCanceled()) as both:
                     call_engine(
                         loaded.engine, request.inputs, request.settings, ignore_progress, both
                     )
@@ -234,7 +239,9 @@ class TestTheVideo:
 
 
 class TestTheRecord:
-    def test_says_what_cannot_be_split(self, pair: Runtime, studio: Studio, tmp_path: Path) -> None:
+    def test_says_what_cannot_be_split(
+        self, pair: Runtime, studio: Materials, tmp_path: Path
+    ) -> None:
         """The video is made by the first device, and the job says why."""
         request = studio.request(VACE)
         report = run_request(request, runtime=pair, target=tmp_path / "clip.mp4")
@@ -244,7 +251,7 @@ class TestTheRecord:
         assert pids(pair) == [], "what another model has left on the others is freed"
 
     def test_says_what_would_be_split_wrongly(
-        self, pair: Runtime, studio: Studio, tmp_path: Path
+        self, pair: Runtime, studio: Materials, tmp_path: Path
     ) -> None:
         """What the library says it can split, and cannot, is made by one device."""
         request = studio.request(LTX_2, width=64, height=64, num_frames=9)
@@ -252,7 +259,7 @@ class TestTheRecord:
         assert "breaks its sound" in report.facts["parallel"]["refused"]
 
     def test_says_that_a_callback_stays_here(
-        self, pair: Runtime, studio: Studio, tmp_path: Path
+        self, pair: Runtime, studio: Materials, tmp_path: Path
     ) -> None:
         """What no other process can have is used here, on one device."""
         calls: list[int] = []
@@ -266,14 +273,14 @@ class TestTheRecord:
         assert "callback_on_step_end is an object" in report.facts["parallel"]["refused"]
         assert calls == [0, 1]
 
-    def test_more_devices_than_heads(self, folder: Path, studio: Studio, tmp_path: Path) -> None:
+    def test_more_devices_than_heads(self, folder: Path, studio: Materials, tmp_path: Path) -> None:
         """Each device works on heads of its own, so there must be enough of them."""
         runtime = Runtime(LocalOptions(weights_dir=folder, device="cpu,cpu,cpu"))
         report = run_request(studio.request(T2V), runtime=runtime, target=tmp_path / "clip.mp4")
         assert "2 heads" in report.facts["parallel"]["refused"]
         assert pids(runtime) == []
 
-    def test_nothing_is_compiled(self, pair: Runtime, studio: Studio) -> None:
+    def test_nothing_is_compiled(self, pair: Runtime, studio: Materials) -> None:
         """Who asks for compiled blocks hears that they do not go together with several devices.
 
         The ranks that were called do not wait for a call that never comes.
@@ -286,7 +293,7 @@ class TestTheRecord:
 
 
 class TestTheRanks:
-    def test_stay_for_the_next_job(self, pair: Runtime, studio: Studio) -> None:
+    def test_stay_for_the_next_job(self, pair: Runtime, studio: Materials) -> None:
         """The next video needs no new processes, of whatever model; unloading ends them."""
         make(pair, studio.request(T2V))
         before = pids(pair)
@@ -298,7 +305,7 @@ class TestTheRanks:
         assert gone(pid)
 
     def test_a_stopped_job_leaves_none(
-        self, pair: Runtime, single: Runtime, studio: Studio
+        self, pair: Runtime, single: Runtime, studio: Materials
     ) -> None:
         """A job that is canceled in its middle ends them, and the next one has new ones."""
         request, stop = studio.request(T2V, num_inference_steps=6), Stop()
@@ -313,7 +320,7 @@ class TestTheRanks:
         assert "refused" not in facts["parallel"]
         assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
 
-    def test_one_that_dies_fails_the_job(self, pair: Runtime, studio: Studio) -> None:
+    def test_one_that_dies_fails_the_job(self, pair: Runtime, studio: Materials) -> None:
         """A rank that is killed is an error that names its device, and the next job works."""
         make(pair, studio.request(T2V))
         (pid,) = pids(pair)
@@ -326,19 +333,19 @@ class TestTheRanks:
         assert pids(pair) != [pid]
 
     def test_one_that_hangs_fails_the_job(
-        self, pair: Runtime, studio: Studio, monkeypatch: pytest.MonkeyPatch
+        self, pair: Runtime, studio: Materials, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A rank that neither goes on nor ends does not stop the job for ever."""
         make(pair, studio.request(T2V))
         (pid,) = pids(pair)
-        monkeypatch.setattr(workers, "STUCK_S", 1.0)
+        monkeypatch.setattr(workers, "STALL_TIMEOUT_S", 1.0)
         stop = at_step(2, lambda: os.kill(pid, signal.SIGSTOP))
         with pytest.raises(GenerationError, match="not come further") as caught:
             make(pair, studio.request(T2V, num_inference_steps=50), stop)
         assert caught.value.code == "rank_stuck"
         assert gone(pid)
 
-    def test_one_that_cannot_read_fails_the_job(self, pair: Runtime, studio: Studio) -> None:
+    def test_one_that_cannot_read_fails_the_job(self, pair: Runtime, studio: Materials) -> None:
         """A message that means nothing to another rank ends it at once."""
         make(pair, studio.request(T2V))
         (member,) = pair._leader._band._members  # type: ignore[union-attr]
@@ -347,7 +354,7 @@ class TestTheRanks:
         make(pair, studio.request(T2V))
         assert pids(pair) != [member.process.pid]
 
-    def test_one_that_fails_says_why(self, pair: Runtime, studio: Studio, folder: Path) -> None:
+    def test_one_that_fails_says_why(self, pair: Runtime, studio: Materials, folder: Path) -> None:
         """What goes wrong in another rank is the job's error, in its own words and code."""
         make(pair, studio.request(T2V))
         pair._leader.end()  # type: ignore[union-attr]
@@ -361,7 +368,9 @@ class TestTheRanks:
         assert caught.value.code == ConfigurationError.code
         assert pids(pair) == []
 
-    def test_another_runtime_takes_over(self, pair: Runtime, folder: Path, studio: Studio) -> None:
+    def test_another_runtime_takes_over(
+        self, pair: Runtime, folder: Path, studio: Materials
+    ) -> None:
         """A process has one group; the one that is not in use makes room."""
         make(pair, studio.request(T2V))
         (pid,) = pids(pair)
@@ -410,9 +419,9 @@ class TestTheRanks:
 class TestTheSetting:
     def test_names_a_group(self) -> None:
         """Several devices are one device of the queue, however they are written."""
-        assert members("cuda:0, cuda:1") == ("cuda:0", "cuda:1")
-        assert members("cuda,cuda:3") == ("cuda:0", "cuda:3")
-        assert members("cuda:1") == members(None) == ()
+        assert group_members("cuda:0, cuda:1") == ("cuda:0", "cuda:1")
+        assert group_members("cuda,cuda:3") == ("cuda:0", "cuda:3")
+        assert group_members("cuda:1") == group_members(None) == ()
         assert device_names("cuda:0, cuda:1") == ["cuda:0,cuda:1"]
         assert choose_device("cpu,cpu") == torch.device("cpu")
 
@@ -430,7 +439,7 @@ class TestTheSetting:
     def test_that_names_none_is_an_error(self, text: str, why: str) -> None:
         """What cannot be a group says why."""
         with pytest.raises(ConfigurationError, match=why):
-            members(text)
+            group_members(text)
 
     def test_a_device_that_is_not_there(self) -> None:
         """A group with a device that is missing names it."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.local.speed.desk import Desk
+from tests.local.speed.desk import SpeedRunner
 
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.pipeline_cache import Runtime
 
 if TYPE_CHECKING:
-    from tests.local.materials import Studio
+    from tests.local.materials import Materials
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
 
 
 @pytest.fixture
-def desk(weights: Runtime, studio: Studio) -> Desk:
+def desk(weights: Runtime, studio: Materials) -> SpeedRunner:
     """Makes clips."""
-    return Desk(weights, studio)
+    return SpeedRunner(weights, studio)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,6 @@ def shipped_weights() -> Runtime:
 
 
 @pytest.fixture
-def shipped(shipped_weights: Runtime, studio: Studio) -> Desk:
+def shipped(shipped_weights: Runtime, studio: Materials) -> SpeedRunner:
     """Makes clips with the model that comes along, whose layers are wide."""
-    return Desk(shipped_weights, studio)
+    return SpeedRunner(shipped_weights, studio)

@@ -15,7 +15,7 @@ from tiomagic_local.runtime.pipeline_cache import Runtime
 
 if TYPE_CHECKING:
     import torch
-    from tests.local.materials import Studio
+    from tests.local.materials import Materials
 
 SIZES = {
     "cogvideox-2b": {"width": 16, "height": 16, "num_frames": 9},
@@ -23,10 +23,10 @@ SIZES = {
 }
 
 
-class Desk:
+class SpeedRunner:
     """Makes clips on one runtime."""
 
-    def __init__(self, runtime: Runtime, studio: Studio) -> None:
+    def __init__(self, runtime: Runtime, studio: Materials) -> None:
         self.runtime, self.studio = runtime, studio
         self.facts: dict[str, Any] = {}
         self.pipeline: Any = None
@@ -64,7 +64,7 @@ class Desk:
         return self.runtime.options.weights_dir
 
 
-class Calls:
+class CallCounter:
     """Counts the calls of a module while it is watched."""
 
     def __init__(self, module: torch.nn.Module) -> None:

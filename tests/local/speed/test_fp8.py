@@ -14,8 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tiomagic_domain.errors import GenerationCanceledError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_local.acceleration import fp8
-from tiomagic_local.acceleration.compilation import compiled
-from tiomagic_local.acceleration.fp8 import Fp8Linear, multiplied_in_fp8
+from tiomagic_local.acceleration.compilation import compile_blocks
+from tiomagic_local.acceleration.fp8 import Fp8Linear, enable_fp8
 
 CPU = torch.device("cpu")
 WANTED = {"fp8": True, "batch_guidance": "off"}
@@ -81,7 +81,7 @@ def test_a_row_of_zeros_stays_one():
 def test_layers_of_the_words_stay_exact():
     """Those of attention to the text, and whatever has no shape for it."""
     pipeline = Deep(transformer())
-    with multiplied_in_fp8(pipeline, CPU) as count:
+    with enable_fp8(pipeline, CPU) as count:
         names = {
             name
             for name, part in pipeline.components["transformer"].named_modules()
@@ -98,7 +98,7 @@ def test_the_layers_of_a_lora_stay_exact():
     """The one that it is put on multiplies in eight bits; what it adds is narrow, and does not."""
     model = transformer()
     model.add_adapter(LoraConfig(r=16, target_modules=["to_q"]))
-    with multiplied_in_fp8(Deep(model), CPU):
+    with enable_fp8(Deep(model), CPU):
         few = {name for name, part in model.named_modules() if isinstance(part, Fp8Linear)}
     assert "blocks.0.attn1.to_q.base_layer" in few
     assert not [name for name in few if "lora" in name]
@@ -113,9 +113,9 @@ def test_it_is_compiled_into_the_blocks():
         "timestep": torch.ones(1),
         "encoder_hidden_states": torch.ones(1, 4, 16),
     }
-    with torch.no_grad(), compiled(Deep(model), backend=counter):
+    with torch.no_grad(), compile_blocks(Deep(model), backend=counter):
         exact = model(**given)[0]
-        with multiplied_in_fp8(Deep(model), CPU):
+        with enable_fp8(Deep(model), CPU):
             few = model(**given)[0]
         assert torch.equal(model(**given)[0], exact)
     assert counter.frame_count == 2

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
-from tests.local.speed.desk import Calls, Desk, StopsAt
+from tests.local.speed.desk import CallCounter, SpeedRunner, StopsAt
 
 from tiomagic_domain.errors import GenerationCanceledError, ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_local.acceleration.cfg_batching import MOST_TOKENS, batched, pays
-from tiomagic_local.acceleration.first_block_cache import FEWEST_STEPS
+from tiomagic_local.acceleration.cfg_batching import (
+    MAX_TOKENS,
+    batch_guidance_passes,
+    is_batching_worthwhile,
+)
+from tiomagic_local.acceleration.first_block_cache import MIN_STEPS
 
 APART = {"batch_guidance": "off"}
 STEPS = 4
@@ -77,19 +81,19 @@ def test_a_stopped_run_leaves_nothing(desk):
 def test_a_stop_is_heard_before_the_second_pass(desk):
     """The hooks on the transformer run for both calls, made together or not."""
     desk.make()
-    with Calls(desk.pipeline.transformer) as calls:
+    with CallCounter(desk.pipeline.transformer) as calls:
         desk.make(num_inference_steps=STEPS)
     assert calls.count == 2 * STEPS
 
 
 def test_with_a_cache_they_stay_apart(desk):
     """It keeps what it knows of each pass under its name."""
-    settings = {"num_inference_steps": FEWEST_STEPS}
+    settings = {"num_inference_steps": MIN_STEPS}
     wanted = {"cache_threshold": 0.9, "batch_guidance": "on"}
     desk.make(**settings, acceleration=wanted)
     assert "guidance_batched" not in desk.facts
     done = desk.facts["cache"]
-    assert done["computed"] + done["skipped"] == 2 * FEWEST_STEPS
+    assert done["computed"] + done["skipped"] == 2 * MIN_STEPS
 
 
 def test_who_asks_for_it_in_vain_is_told(desk):
@@ -102,7 +106,7 @@ def test_a_rewritten_prompt_is_a_pass_of_its_own():
     """Only the very tensors that were seen together are made together."""
     model = transformer()
     words = [torch.full((1, 4, 16), float(value)) for value in range(3)]
-    with batched(Deep(model)) as state, torch.no_grad():
+    with batch_guidance_passes(Deep(model)) as state, torch.no_grad():
         for first, second in ((0, 1), (0, 1), (0, 2), (2, 1)):
             latents, moment = torch.ones(1, 4, 2, 4, 4), torch.full((1,), float(first + second))
             for index in (first, second):
@@ -115,15 +119,15 @@ def test_a_rewritten_prompt_is_a_pass_of_its_own():
 @pytest.mark.parametrize(
     ("device", "tokens", "expected"),
     [
-        ("cpu", MOST_TOKENS, True),
-        ("cpu", MOST_TOKENS + 1, False),
+        ("cpu", MAX_TOKENS, True),
+        ("cpu", MAX_TOKENS + 1, False),
         ("cpu", None, False),
         ("cuda", 80, False),
     ],
 )
 def test_only_short_passes_on_a_cpu_pay(device, tokens, expected):
     """The same call always decides in the same way."""
-    assert pays(torch.device(device), tokens) is expected
+    assert is_batching_worthwhile(torch.device(device), tokens) is expected
 
 
 def test_it_is_on_for_the_model_that_comes_along(shipped):
@@ -142,7 +146,7 @@ class Deep:
 class Passes:
     """Sees how many rows each pass through the transformers really has."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: SpeedRunner) -> None:
         parts = desk.pipeline.components
         self.of = [
             part

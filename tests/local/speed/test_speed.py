@@ -11,7 +11,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
-from tests.local.speed.desk import Calls, StopsAt
+from tests.local.speed.desk import CallCounter, StopsAt
 from torch._dynamo.testing import CompileCounter
 from torch._dynamo.utils import counters
 from torch.utils.flop_counter import FlopCounterMode
@@ -19,10 +19,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from tiomagic_domain.errors import GenerationCanceledError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_local.acceleration import attention, prompt_cache
-from tiomagic_local.acceleration.channels_last import lay_out
-from tiomagic_local.acceleration.compilation import LEAST_FLOP, compiled, pays
-from tiomagic_local.acceleration.first_block_cache import FEWEST_STEPS, first_block_cached
-from tiomagic_local.acceleration.flops import work_of
+from tiomagic_local.acceleration.channels_last import set_channels_last
+from tiomagic_local.acceleration.compilation import (
+    MIN_FLOP,
+    compile_blocks,
+    is_compiling_worthwhile,
+)
+from tiomagic_local.acceleration.first_block_cache import MIN_STEPS, enable_first_block_cache
+from tiomagic_local.acceleration.flops import estimate_flop
 
 CPU = torch.device("cpu")
 EAGER = {"attention": "native", "remember_prompts": False, "batch_guidance": "off"}
@@ -55,17 +59,17 @@ class TestEveryFamily:
 
     def test_the_cache_leaves_out_blocks_and_is_gone_afterwards(self, desk, model, feature):
         """It skips, repeats to the last bit, and the next exact run knows nothing of it."""
-        exact = desk.make(model, feature, num_inference_steps=FEWEST_STEPS)
-        fast = desk.make(model, feature, num_inference_steps=FEWEST_STEPS, acceleration=CACHED)
+        exact = desk.make(model, feature, num_inference_steps=MIN_STEPS)
+        fast = desk.make(model, feature, num_inference_steps=MIN_STEPS, acceleration=CACHED)
         done = desk.facts["cache"]
         assert "refused" not in done, done
         assert done["skipped"] > 0
         assert done["computed"] > 0
-        again = desk.make(model, feature, num_inference_steps=FEWEST_STEPS, acceleration=CACHED)
+        again = desk.make(model, feature, num_inference_steps=MIN_STEPS, acceleration=CACHED)
         assert desk.facts["cache"] == done
         assert np.array_equal(fast, again)
         assert not np.array_equal(fast, exact)
-        after = desk.make(model, feature, num_inference_steps=FEWEST_STEPS)
+        after = desk.make(model, feature, num_inference_steps=MIN_STEPS)
         assert np.array_equal(after, exact)
 
 
@@ -75,7 +79,7 @@ class TestPrompts:
     def test_the_encoder_is_called_once_for_a_prompt(self, desk):
         """Another seed needs no encoder; another prompt and another negative one do."""
         desk.make(prompt="a fox that nobody has seen")
-        with Calls(desk.pipeline.text_encoder) as encoder:
+        with CallCounter(desk.pipeline.text_encoder) as encoder:
             desk.make(prompt="a fox that nobody has seen", seed=8)
             assert encoder.count == 0
             desk.make(prompt="another fox")
@@ -96,7 +100,7 @@ class TestPrompts:
     def test_tensors_are_never_looked_up(self):
         """A call with an object among its arguments goes to the pipeline."""
         pipeline = Encodes()
-        with prompt_cache.PromptMemory().used(pipeline):
+        with prompt_cache.PromptCache().activate(pipeline):
             given = torch.ones(1)
             pipeline.encode_prompt("a fox", embeds=given)
             pipeline.encode_prompt("a fox", embeds=given)
@@ -104,8 +108,8 @@ class TestPrompts:
 
     def test_what_is_kept_cannot_be_written_into(self):
         """A pipeline that changes what it was given changes its own copy."""
-        pipeline, memory = Encodes(), prompt_cache.PromptMemory()
-        with memory.used(pipeline):
+        pipeline, memory = Encodes(), prompt_cache.PromptCache()
+        with memory.activate(pipeline):
             for _ in range(3):
                 encoded, mask = pipeline.encode_prompt("a fox")
                 assert (encoded.tolist(), mask) == ([1.0], None)
@@ -114,20 +118,20 @@ class TestPrompts:
 
     def test_the_oldest_are_forgotten(self, monkeypatch):
         """By number, and by size."""
-        pipeline, memory = Encodes(), prompt_cache.PromptMemory()
-        monkeypatch.setattr(prompt_cache, "MOST_ENTRIES", 2)
-        with memory.used(pipeline):
+        pipeline, memory = Encodes(), prompt_cache.PromptCache()
+        monkeypatch.setattr(prompt_cache, "MAX_ENTRIES", 2)
+        with memory.activate(pipeline):
             for prompt in ("a", "b", "a", "c", "a"):
                 pipeline.encode_prompt(prompt)
             assert pipeline.calls == 3  # "b" went, for it was used least lately.
-            monkeypatch.setattr(prompt_cache, "MOST_BYTES", 4)
+            monkeypatch.setattr(prompt_cache, "MAX_BYTES", 4)
             pipeline.encode_prompt("d")
             pipeline.encode_prompt("a")
         assert pipeline.calls == 5
 
     def test_a_pipeline_without_the_method_runs(self):
         """It is left alone."""
-        with prompt_cache.PromptMemory().used(object()):
+        with prompt_cache.PromptCache().activate(object()):
             pass
 
 
@@ -148,25 +152,25 @@ class TestCache:
 
     def test_a_threshold_that_nothing_meets_changes_nothing(self, desk):
         """Every call computes, and the frames are the exact ones."""
-        exact = desk.make(num_inference_steps=FEWEST_STEPS)
-        found = desk.make(num_inference_steps=FEWEST_STEPS, acceleration={"cache_threshold": 1e-9})
+        exact = desk.make(num_inference_steps=MIN_STEPS)
+        found = desk.make(num_inference_steps=MIN_STEPS, acceleration={"cache_threshold": 1e-9})
         assert desk.facts["cache"]["skipped"] == 0
-        assert desk.facts["cache"]["computed"] >= FEWEST_STEPS
+        assert desk.facts["cache"]["computed"] >= MIN_STEPS
         assert np.array_equal(exact, found)
 
     def test_the_blocks_are_really_not_called(self, desk):
         """The last block runs as often as the record says."""
         desk.make()
         blocks = desk.pipeline.transformer.blocks
-        with Calls(blocks[-1].ffn) as last, Calls(blocks[0].ffn) as first:
-            desk.make(num_inference_steps=FEWEST_STEPS, acceleration=CACHED)
+        with CallCounter(blocks[-1].ffn) as last, CallCounter(blocks[0].ffn) as first:
+            desk.make(num_inference_steps=MIN_STEPS, acceleration=CACHED)
         done = desk.facts["cache"]
         assert first.count == done["computed"] + done["skipped"]
         assert last.count == done["computed"]
 
     def test_a_stopped_run_leaves_nothing(self, desk):
         """The next run, cached or not, is the one it would have been."""
-        settings = {"num_inference_steps": FEWEST_STEPS}
+        settings = {"num_inference_steps": MIN_STEPS}
         exact = desk.make(**settings)
         fast = desk.make(**settings, acceleration=CACHED)
         stop = StopsAt(6)
@@ -177,14 +181,14 @@ class TestCache:
 
     def test_few_steps_are_not_cached(self, desk):
         """The record says why."""
-        desk.make(num_inference_steps=FEWEST_STEPS - 1, acceleration=CACHED)
+        desk.make(num_inference_steps=MIN_STEPS - 1, acceleration=CACHED)
         assert "steps" in desk.facts["cache"]["refused"]
 
     def test_a_transformer_that_is_not_known_runs_without(self, desk):
         """No hook stays on it, and the video is the exact one."""
         model, feature = "wan2.2-animate-14b", Feature.POSE_GUIDANCE
-        exact = desk.make(model, feature, num_inference_steps=FEWEST_STEPS)
-        found = desk.make(model, feature, num_inference_steps=FEWEST_STEPS, acceleration=CACHED)
+        exact = desk.make(model, feature, num_inference_steps=MIN_STEPS)
+        found = desk.make(model, feature, num_inference_steps=MIN_STEPS, acceleration=CACHED)
         assert "cannot be cached" in desk.facts["cache"]["refused"]
         assert np.array_equal(exact, found)
         hooks = [
@@ -196,7 +200,7 @@ class TestCache:
 
     def test_a_pipeline_without_caches_says_so(self):
         """Nothing is turned on."""
-        with first_block_cached(NoCaches(), 0.1, 50) as state:
+        with enable_first_block_cache(NoCaches(), 0.1, 50) as state:
             assert state.to_dict() == {"refused": "the transformer has no caches"}
 
 
@@ -209,7 +213,7 @@ class TestLayout:
         vae = AutoencoderKLWan(base_dim=8, dim_mult=[1, 1, 1, 1], num_res_blocks=1).eval()
         with torch.no_grad():
             plain = vae.decode(torch.ones(1, 16, 2, 2, 2), return_dict=False)[0]
-            assert lay_out(vae)
+            assert set_channels_last(vae)
             laid = vae.decode(torch.ones(1, 16, 2, 2, 2), return_dict=False)[0]
         weight = vae.decoder.conv_in.weight
         assert weight.is_contiguous(memory_format=torch.channels_last_3d)
@@ -218,7 +222,7 @@ class TestLayout:
 
     def test_one_that_was_not_measured_is_left_alone(self):
         """It may be slower by it."""
-        assert not lay_out(torch.nn.Conv3d(2, 2, 3))
+        assert not set_channels_last(torch.nn.Conv3d(2, 2, 3))
 
 
 class Deep:
@@ -276,7 +280,7 @@ class TestAttention:
     def test_the_first_that_works_is_taken(self):
         """One that is not installed is passed over; the last one needs no trial."""
         assert attention.candidates(CPU, masked=False) == ("native",)
-        find = attention.first_that_works
+        find = attention.find_working_backend
         assert find(("_flash_3", "flash", "_native_math", "native"), CPU, torch.float32) == (
             "_native_math"
         )
@@ -289,13 +293,13 @@ class TestAttention:
             AttentionBackendName._NATIVE_MATH,
             lambda query, **_rest: query,
         )
-        find = attention.first_that_works.__wrapped__
+        find = attention.find_working_backend.__wrapped__
         assert find(("_native_math", "native"), CPU, torch.float32) == "native"
 
     def test_one_that_is_asked_for_is_used_and_put_back(self, desk, monkeypatch):
         """Every product goes through it, and the next model of the process has its own."""
         seen: list[str] = []
-        original = attention.attending
+        original = attention.use_backend
 
         def watched(name: str) -> Any:
             seen.append(name)
@@ -306,7 +310,7 @@ class TestAttention:
         desk.make(acceleration={"attention": "native"})
         assert (seen, desk.facts["attention"]) == (["native"], "native")
         stop = StopsAt(1)
-        with pytest.raises(GenerationCanceledError), attention.attending("_native_math"):
+        with pytest.raises(GenerationCanceledError), attention.use_backend("_native_math"):
             desk.make(progress=stop, cancel=stop)
         assert _AttentionBackendRegistry._active_backend == before
 
@@ -320,7 +324,7 @@ class TestAttention:
     def test_the_variable_of_diffusers_wins(self, monkeypatch):
         """Somebody who set it meant it."""
         monkeypatch.setenv("DIFFUSERS_ATTN_BACKEND", "_native_math")
-        assert attention.chosen(CPU, torch.float32, masked=True) == "_native_math"
+        assert attention.choose_backend(CPU, torch.float32, masked=True) == "_native_math"
 
 
 class TestCompiling:
@@ -330,7 +334,7 @@ class TestCompiling:
         """Traced by the compiler's front half: the code that inductor would make is not needed."""
         exact = desk.make()
         counter = CompileCounter()
-        with compiled(desk.pipeline, backend=counter) as names:
+        with compile_blocks(desk.pipeline, backend=counter) as names:
             assert names == ["transformer"]
             frames = desk.make()
         assert counter.frame_count > 0
@@ -345,9 +349,11 @@ class TestCompiling:
         """With the hooks of a cache as well: else the compiler gives up at the ninth block."""
         torch._dynamo.reset()
         counter, model = CompileCounter(), deep()
-        cache = first_block_cached(Deep(model), 0.5, 50) if cached else contextlib.nullcontext()
+        cache = (
+            enable_first_block_cache(Deep(model), 0.5, 50) if cached else contextlib.nullcontext()
+        )
         counters.clear()
-        with compiled(Deep(model), backend=counter), cache as state, torch.no_grad():
+        with compile_blocks(Deep(model), backend=counter), cache as state, torch.no_grad():
             for step in range(3):
                 with model.cache_context("cond"):
                     model(*deep_inputs(step))
@@ -361,7 +367,7 @@ class TestCompiling:
         torch._dynamo.reset()
         counter, model = CompileCounter(), deep()
         for name in ("native", "_native_math"):
-            one = attention.attending(name), compiled(Deep(model), backend=counter)
+            one = attention.use_backend(name), compile_blocks(Deep(model), backend=counter)
             with one[0], one[1], torch.no_grad():
                 model(*deep_inputs(0))
         assert counter.frame_count == 2
@@ -370,20 +376,20 @@ class TestCompiling:
         """Their hooks would cut the graph into crumbs."""
         model = deep()
         model.enable_group_offload(onload_device=CPU, offload_device=CPU, offload_type="leaf_level")
-        with compiled(Deep(model), backend=CompileCounter()) as names:
+        with compile_blocks(Deep(model), backend=CompileCounter()) as names:
             assert names == []
 
     def test_only_long_runs_on_a_gpu_pay(self):
         """The same call always decides in the same way."""
         gpu = torch.device("cuda")
-        assert pays(gpu, LEAST_FLOP)
-        assert not pays(gpu, LEAST_FLOP / 2)
-        assert not pays(gpu, None)
-        assert not pays(CPU, 1e30)
+        assert is_compiling_worthwhile(gpu, MIN_FLOP)
+        assert not is_compiling_worthwhile(gpu, MIN_FLOP / 2)
+        assert not is_compiling_worthwhile(gpu, None)
+        assert not is_compiling_worthwhile(CPU, 1e30)
 
     def test_a_transformer_without_repeated_blocks_is_left_alone(self):
         """There is nothing to compile."""
-        with compiled(NoCaches()) as names:
+        with compile_blocks(NoCaches()) as names:
             assert names == []
 
 
@@ -404,7 +410,7 @@ class TestWork:
         )
         pipeline = Shapes(model)
         settings = {"width": 256, "height": 128, "num_frames": 17, "num_inference_steps": 3}
-        work = work_of(pipeline, {**settings, "guidance_scale": 5.0})
+        work = estimate_flop(pipeline, {**settings, "guidance_scale": 5.0})
         assert work is not None
         assert (work.tokens, work.passes) == (5 * 8 * 16, 6)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -414,7 +420,7 @@ class TestWork:
     def test_nobody_can_tell_without_a_size(self, desk):
         """A model that does not let its length be chosen."""
         desk.make()
-        assert work_of(desk.pipeline, {"width": 64}) is None
+        assert estimate_flop(desk.pipeline, {"width": 64}) is None
 
 
 @pytest.fixture(autouse=True)

@@ -15,13 +15,13 @@ from tests.tiny.loras import FEW_STEPS, WIDTH, save_few_steps
 from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
-from tiomagic_local.engines._wan import FromTheFirstStep, plain_steps
+from tiomagic_local.engines._wan import ZeroBasedUniPCScheduler, plain_steps
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.runtime.run import run_request
 
 if TYPE_CHECKING:
-    from tests.local.materials import Studio
+    from tests.local.materials import Materials
 
 T2V, VACE, TWO = "wan2.1-t2v-14b", "wan2.1-vace-14b", "wan2.2-i2v-a14b"
 CASES = [
@@ -40,10 +40,10 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
     return Runtime(LocalOptions(weights_dir=folder, device="cpu"))
 
 
-class Bench:
+class TurboRunner:
     """Runs small calls and looks at the pipeline while they run."""
 
-    def __init__(self, runtime: Runtime, studio: Studio) -> None:
+    def __init__(self, runtime: Runtime, studio: Materials) -> None:
         self.runtime, self.studio = runtime, studio
         self.facts: dict[str, Any] = {}
         self.tuned: list[int] = []
@@ -79,9 +79,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(runtime: Runtime, studio: Studio) -> Bench:
+def bench(runtime: Runtime, studio: Materials) -> TurboRunner:
     """Runs small calls."""
-    return Bench(runtime, studio)
+    return TurboRunner(runtime, studio)
 
 
 FOUR = {"acceleration": "turbo", "num_inference_steps": 4, "guidance_scale": 1.0, "flow_shift": 5.0}
@@ -89,7 +89,7 @@ FOUR = {"acceleration": "turbo", "num_inference_steps": 4, "guidance_scale": 1.0
 
 @pytest.mark.parametrize(("model", "feature"), CASES)
 def test_the_lora_is_on_for_the_call_and_gone_after_it(
-    bench: Bench, model: str, feature: Feature
+    bench: TurboRunner, model: str, feature: Feature
 ) -> None:
     """Each layer that the file has is changed, the record says which, and the next is as before."""
     before = bench.make(model, feature)
@@ -108,7 +108,7 @@ def test_the_lora_is_on_for_the_call_and_gone_after_it(
     assert bench.layers() == 0
 
 
-def test_a_stopped_call_leaves_nothing(bench: Bench) -> None:
+def test_a_stopped_call_leaves_nothing(bench: TurboRunner) -> None:
     """The next one is what it would have been."""
     before = bench.make(T2V, Feature.TEXT_TO_VIDEO)
     with pytest.raises(GenerationCanceledError):
@@ -117,7 +117,7 @@ def test_a_stopped_call_leaves_nothing(bench: Bench) -> None:
     assert np.array_equal(before, bench.make(T2V, Feature.TEXT_TO_VIDEO))
 
 
-def test_the_moments_are_those_of_the_distillation(bench: Bench) -> None:
+def test_the_moments_are_those_of_the_distillation(bench: TurboRunner) -> None:
     """Within one of a thousand, which is how the scheduler rounds."""
     bench.make(T2V, Feature.TEXT_TO_VIDEO, **FOUR)
     assert bench.moments == pytest.approx(MOMENTS, abs=1.5)
@@ -125,7 +125,7 @@ def test_the_moments_are_those_of_the_distillation(bench: Bench) -> None:
 
 def test_the_steps_are_those_of_euler() -> None:
     """By hand: along the velocity, from one noise level to the next."""
-    scheduler = FromTheFirstStep(
+    scheduler = ZeroBasedUniPCScheduler(
         prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0, **plain_steps(4)
     )
     scheduler.set_timesteps(4)
@@ -138,18 +138,18 @@ def test_the_steps_are_those_of_euler() -> None:
     assert torch.allclose(sample, expected, atol=1e-5)
 
 
-def test_a_lora_that_fits_nothing_is_an_error(tmp_path: Path, studio: Studio) -> None:
+def test_a_lora_that_fits_nothing_is_an_error(tmp_path: Path, studio: Materials) -> None:
     """It would be four steps without what makes do with them."""
     TINY[T2V](tmp_path / T2V)
     save_few_steps(tmp_path / T2V, T2V, {"diffusion_model.blocks.9.self_attn.q": WIDTH})
-    bench = Bench(Runtime(LocalOptions(weights_dir=tmp_path, device="cpu")), studio)
+    bench = TurboRunner(Runtime(LocalOptions(weights_dir=tmp_path, device="cpu")), studio)
     before = bench.make(T2V, Feature.TEXT_TO_VIDEO)
     with pytest.raises(ConfigurationError, match=r"turbo is a LoRA .*T2V-14B-StepDistill"):
         bench.make(T2V, Feature.TEXT_TO_VIDEO, **FOUR)
     assert np.array_equal(before, bench.make(T2V, Feature.TEXT_TO_VIDEO))
 
 
-def test_the_recipe_has_it_once(runtime: Runtime, studio: Studio, tmp_path: Path) -> None:
+def test_the_recipe_has_it_once(runtime: Runtime, studio: Materials, tmp_path: Path) -> None:
     """Among what ran, and not among the LoRAs of the call, where a repeat would put it on again."""
     request = studio.request(T2V, **FOUR)
     report = run_request(request, runtime=runtime, target=tmp_path / "clip.mp4")

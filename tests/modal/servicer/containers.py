@@ -10,7 +10,7 @@ from .rpc import Caller
 from .scheduler import Scheduler
 from .state import State
 
-LONGEST_WAIT_S = 20.0
+MAX_WAIT_S = 20.0
 
 
 class ContainerRpcs:
@@ -48,10 +48,10 @@ class ContainerRpcs:
         )
         if container is None:
             return leave
-        container.greeted = True
-        call = await self._runner.next_input(container, LONGEST_WAIT_S)
+        container.has_started = True
+        call = await self._runner.next_input(container, MAX_WAIT_S)
         if call is None:
-            return leave if container.leaving else api_pb2.FunctionGetInputsResponse()
+            return leave if container.is_stopping else api_pb2.FunctionGetInputsResponse()
         item = api_pb2.FunctionGetInputsItem(
             input_id=call.input_id,
             input=call.input,
@@ -67,7 +67,7 @@ class ContainerRpcs:
         for item in request.outputs:
             if container is not None:
                 call = self._state.call_of_input(item.input_id)
-                self._runner.settle(container, call, item.result, item.data_format)
+                self._runner.finish_input(container, call, item.result, item.data_format)
         return Empty()
 
     async def TaskResult(self, request: api_pb2.TaskResultRequest, caller: Caller):
@@ -81,7 +81,7 @@ class ContainerRpcs:
         if target is not None:
             target.preempted = True
             if request.graceful:
-                target.leaving = True
+                target.is_stopping = True
             else:
                 self._runner.kill(target.task_id)
         return api_pb2.ContainerStopResponse()

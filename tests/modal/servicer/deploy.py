@@ -160,7 +160,7 @@ class DeployRpcs:
                     replaced.add(variant.function_id)
         if self._scheduler.runner is not None:
             self._scheduler.runner.drain(replaced)
-        self._scheduler.kick()
+        self._scheduler.start_queued()
 
     async def AppStop(self, request: api_pb2.AppStopRequest, caller: Caller):
         app = self._state.app(request.app_id)

@@ -18,7 +18,7 @@ from .scheduler import Settings
 from .state import FunctionRecord, State
 from .volumes import VolumeStore
 
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+PASSED_VARIABLES = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 """All that a container sees of the test's own environment; coverage's variables besides."""
 
 
@@ -51,14 +51,14 @@ def container_env(
 ) -> dict[str, str]:
     """Make the environment of one container, whose own files are in `folder`."""
     own = os.environ
-    env = {name: own[name] for name in PASSED_ON if name in own}
+    env = {name: own[name] for name in PASSED_VARIABLES if name in own}
     env |= {name: value for name, value in own.items() if name.startswith("COVERAGE_")}
     roots = {
         mount.mount_path: str(volumes.view(task_id, mount.volume_id) / mount.sub_path.strip("/"))
         for mount in record.definition.volume_mounts
     }
     env |= {
-        name: _moved(value, roots)
+        name: _replace_mount_path(value, roots)
         for name, value in image_env(state, record.definition.image_id).items()
     }
     for secret_id in record.definition.secret_ids:
@@ -79,7 +79,7 @@ def container_env(
     }
 
 
-def _moved(value: str, roots: dict[str, str]) -> str:
+def _replace_mount_path(value: str, roots: dict[str, str]) -> str:
     """Replace a mount path at the start of a value by its directory."""
     for mount_path, directory in roots.items():
         if value == mount_path or value.startswith(mount_path.rstrip("/") + "/"):
@@ -87,7 +87,7 @@ def _moved(value: str, roots: dict[str, str]) -> str:
     return value
 
 
-def end_leftovers(root: Path) -> None:
+def kill_leftover_containers(root: Path) -> None:
     """Kill the containers that a killed server left behind."""
     for note in root.glob("tasks/*/pid"):
         pid = int(note.read_text())

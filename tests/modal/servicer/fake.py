@@ -116,25 +116,25 @@ class FakeModal(Serving):
 
     def hold(self) -> None:
         """Let nothing leave the queues."""
-        self.scheduler.held = True
+        self.scheduler.is_paused = True
 
     def release(self) -> None:
-        self.scheduler.held = False
-        self._do(self.scheduler.kick)
+        self.scheduler.is_paused = False
+        self._do(self.scheduler.start_queued)
 
     def go_away(self, *, containers: bool = False) -> None:
         """Cut all connections of clients and refuse new ones; those of containers if asked.
 
         An idle container that is cut off ends after a second, as its own client gives up.
         """
-        self._do(self.front.close)
+        self._do(self.client_endpoint.close)
         if containers:
-            self._do(self.back.close)
+            self._do(self.container_endpoint.close)
 
     def come_back(self) -> None:
         """Serve again, on the same ports."""
-        self._do(self.front.open)
-        self._do(self.back.open)
+        self._do(self.client_endpoint.open)
+        self._do(self.container_endpoint.open)
 
     def preempt(self, call_id: str) -> None:
         """Take the machine away; the input starts again from the beginning elsewhere."""
@@ -165,7 +165,7 @@ class FakeModal(Serving):
         self._do(self.scheduler.signal.notify)
 
     def _impose(self, call_id: str, status: str, text: str) -> None:
-        self._do(self.scheduler.impose, self.calls[call_id], status, text)
+        self._do(self.scheduler.force_result, self.calls[call_id], status, text)
 
     @property
     def _runner(self) -> ContainerRunner:
@@ -186,7 +186,7 @@ class FakeModal(Serving):
         """
         self.faults.clear()
         vars(self.settings).update(vars(self._first_settings))
-        self.scheduler.held = False
+        self.scheduler.is_paused = False
         self._do(self._forget)
         self.traffic.clear()
         self._web.counts.clear()
@@ -205,6 +205,6 @@ class FakeModal(Serving):
         for entries in state.dicts.values():
             entries.clear()
         self.volume_store.clear()
-        self.dispatcher.remembers_repeats = True
+        self.dispatcher.deduplicates = True
         with contextlib.suppress(FileNotFoundError):
             self._state_file.unlink()

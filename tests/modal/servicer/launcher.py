@@ -36,9 +36,9 @@ class Container:
     idle_since: float = field(default_factory=time.monotonic)
     started_at: float = field(default_factory=time.monotonic)
     startup_limit_s: int = 0
-    greeted: bool = False
+    has_started: bool = False
     """It has asked for an input, so its imports and enter hooks are done."""
-    leaving: bool = False
+    is_stopping: bool = False
     """It is told to end at its next question."""
     preempted: bool = False
     reported: bool = False
@@ -68,19 +68,19 @@ class ContainerRunner:
 
     # What the scheduler asks.
 
-    def kick(self) -> None:
+    def start_queued(self) -> None:
         for function_id, queue in list(self._state.queues.items()):
             ready = [
                 c
                 for c in self.containers.values()
-                if c.function_id == function_id and not c.running and not c.leaving
+                if c.function_id == function_id and not c.running and not c.is_stopping
             ]
             for _ in range(len(queue) - len(ready)):
-                if not self._room_for(function_id):
+                if not self._has_room(function_id):
                     break
                 self._start(self._state.functions[function_id])
 
-    def _room_for(self, function_id: str) -> bool:
+    def _has_room(self, function_id: str) -> bool:
         own = [c for c in self.containers.values() if c.function_id == function_id]
         limit = self._state.functions[function_id].definition.concurrency_limit
         if limit and len(own) >= limit:
@@ -89,8 +89,8 @@ class ContainerRunner:
             return True
         for other in self.containers.values():
             waiting = self._state.queues.get(other.function_id)
-            if other.greeted and not other.running and not other.leaving and not waiting:
-                other.leaving = True
+            if other.has_started and not other.running and not other.is_stopping and not waiting:
+                other.is_stopping = True
                 break
         return False
 
@@ -113,13 +113,13 @@ class ContainerRunner:
     def drain(self, function_ids: set[str]) -> None:
         for container in self.containers.values():
             if container.function_id in function_ids:
-                container.leaving = True
+                container.is_stopping = True
 
     def stop(self) -> None:
         for container in list(self.containers.values()):
             self.kill(container.task_id)
             container.process.wait()
-            self._scheduler.lose(list(container.running.values()), text=None)
+            self._scheduler.requeue_lost(list(container.running.values()), text=None)
             self._forget(container)
         self.containers.clear()
 
@@ -130,7 +130,7 @@ class ContainerRunner:
         if not container.running:
             container.idle_since = time.monotonic()
         until = time.monotonic() + wait_s
-        while not container.leaving and time.monotonic() < until:
+        while not container.is_stopping and time.monotonic() < until:
             call = self._scheduler.take(container.function_id, container.task_id)
             if call is not None:
                 container.running[call.input_id] = call
@@ -139,11 +139,13 @@ class ContainerRunner:
                 return call
             idle_s = time.monotonic() - container.idle_since
             if not container.running and idle_s > container.idle_window_s:
-                container.leaving = True
+                container.is_stopping = True
             await self._scheduler.signal.wait(0.25)
         return None
 
-    def settle(self, container: Container, call: Call, result: Result, data_format: int) -> None:
+    def finish_input(
+        self, container: Container, call: Call, result: Result, data_format: int
+    ) -> None:
         """Take the output of an input."""
         if container.running.pop(call.input_id, None) is None:
             return
@@ -154,7 +156,7 @@ class ContainerRunner:
 
     def fail_start(self, container: Container, result: Result) -> None:
         """Take the news that a container could not start: its function's calls cannot run."""
-        container.reported = container.leaving = True
+        container.reported = container.is_stopping = True
         waiting = [
             self._state.calls[call_id]
             for call_id in self._state.queues.get(container.function_id, ())
@@ -224,13 +226,13 @@ class ContainerRunner:
                 self._enforce_limits(container)
                 code = container.process.poll()
                 if code is not None:
-                    self._bury(container, code)
+                    self._report_exit(container, code)
 
     def _enforce_limits(self, container: Container) -> None:
         now = time.time()
         limit_s = container.startup_limit_s
         too_slow = limit_s and time.monotonic() - container.started_at > limit_s
-        if too_slow and not container.greeted and not container.reported:
+        if too_slow and not container.has_started and not container.reported:
             # What the service answers is not known; the function's own timeout is the likeliest.
             text = f"Container did not start within its startup timeout of {limit_s}s"
             result = Result(status=Result.GENERIC_STATUS_TIMEOUT, exception=text)
@@ -241,25 +243,25 @@ class ContainerRunner:
             if limit_s and now - call.started_at > limit_s:
                 text = f"Task's current input hit its timeout of {limit_s}s"
                 result = Result(status=Result.GENERIC_STATUS_TIMEOUT, exception=text)
-                self.settle(container, call, result, api_pb2.DATA_FORMAT_UNSPECIFIED)
+                self.finish_input(container, call, result, api_pb2.DATA_FORMAT_UNSPECIFIED)
                 container.preempted = True
                 self.kill(container.task_id)
             grace_s = self._scheduler.settings.cancel_grace_s
             if call.cancel_asked_at and now - call.cancel_asked_at > grace_s:
                 self.kill(container.task_id)
 
-    def _bury(self, container: Container, code: int) -> None:
+    def _report_exit(self, container: Container, code: int) -> None:
         del self.containers[container.task_id]
         self._forget(container)
         lost = [call for call in container.running.values() if call.status == "running"]
         text = None if container.preempted else f"Container terminated (exit code {code})"
-        self._scheduler.lose(lost, text=text)
+        self._scheduler.requeue_lost(lost, text=text)
         queue = self._state.queues.get(container.function_id)
-        if code and not container.reported and not container.greeted and queue:
+        if code and not container.reported and not container.has_started and queue:
             crashes = self._crashes.get(container.function_id, 0) + 1
             self._crashes[container.function_id] = crashes
             if crashes >= CRASHES_BEFORE_FAILURE:
                 tail = container.log.read_text(errors="replace")[-2_000:]
                 result = Result(status=Result.GENERIC_STATUS_INIT_FAILURE, exception=tail)
                 self.fail_start(container, result)
-        self._scheduler.kick()
+        self._scheduler.start_queued()

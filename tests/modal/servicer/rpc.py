@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 TASK_HEADER = "x-fake-task"
 """Containers are told to send this; the real service knows them by their socket."""
 
-REPEATABLE = frozenset(
+DEDUPLICATED_RPCS = frozenset(
     {"AppCreate", "BlobCreate", "DictPop", "DictUpdate", "FunctionGetInputs", "FunctionMap"}
 )
 """Answered from memory when the client repeats a request whose answer was lost."""
@@ -84,7 +84,7 @@ class Dispatcher:
         self._credentials = credentials
         self._keep = keep
         """Called before the answer to what may not be forgotten, whatever happens next."""
-        self.remembers_repeats = True
+        self.deduplicates = True
         """Answer a repeated request from memory; off: do it again."""
         self._answers: OrderedDict[tuple[str, str], Message] = OrderedDict()
 
@@ -162,11 +162,11 @@ class Dispatcher:
 
     async def _answer(self, rpc: str, method: Any, request: Message, caller: Caller) -> Message:
         key = (rpc, caller.idempotency_key)
-        remembers = self.remembers_repeats and rpc in REPEATABLE and caller.idempotency_key
+        remembers = self.deduplicates and rpc in DEDUPLICATED_RPCS and caller.idempotency_key
         if remembers and key in self._answers:
             return self._answers[key]
         reply = await method(request, caller)
-        if rpc in REPEATABLE:
+        if rpc in DEDUPLICATED_RPCS:
             self._keep()
         if remembers:
             self._answers[key] = reply

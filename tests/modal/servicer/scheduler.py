@@ -56,7 +56,7 @@ class Signal:
 class Runner(Protocol):
     """Where inputs run."""
 
-    def kick(self) -> None:
+    def start_queued(self) -> None:
         """Look at the queues and start what can start."""
 
     def cancel(self, call: Call, *, terminate: bool) -> None:
@@ -80,12 +80,12 @@ class Scheduler:
         self.settings = settings
         self.signal = Signal()
         self.runner: Runner | None = None
-        self.held = False
+        self.is_paused = False
         """Nothing leaves the queue while this is set."""
 
-    def kick(self) -> None:
-        if self.runner is not None and not self.held:
-            self.runner.kick()
+    def start_queued(self) -> None:
+        if self.runner is not None and not self.is_paused:
+            self.runner.start_queued()
         self.signal.notify()
 
     def submit(self, call: Call) -> None:
@@ -99,12 +99,12 @@ class Scheduler:
         call.status, call.task_id, call.started_at = "queued", "", 0.0
         queue = self.state.queues.setdefault(call.function_id, deque())
         (queue.appendleft if first else queue.append)(call.call_id)
-        self.kick()
+        self.start_queued()
 
     def take(self, function_id: str, task_id: str) -> Call | None:
         """Give the oldest waiting input of a function away."""
         queue = self.state.queues.get(function_id)
-        if self.held or not queue:
+        if self.is_paused or not queue:
             return None
         call = self.state.calls[queue.popleft()]
         call.status, call.task_id, call.started_at = "running", task_id, time.time()
@@ -143,7 +143,7 @@ class Scheduler:
             output_created_at=time.time(),
         )
         call.status, call.finished_at = "done", time.time()
-        self.kick()
+        self.start_queued()
 
     def cancel(self, call: Call, *, terminate: bool = False) -> None:
         """End a call: at once while it waits, by asking its container while it runs."""
@@ -156,14 +156,14 @@ class Scheduler:
         self.runner.cancel(call, terminate=terminate)
         self.signal.notify()
 
-    def impose(self, call: Call, status: str, text: str) -> None:
+    def force_result(self, call: Call, status: str, text: str) -> None:
         """Give a call a result of the test's choosing and kill what runs it."""
         task_id = call.task_id if call.status == "running" else ""
         self.finish(call, Result(status=f"GENERIC_STATUS_{status}", exception=text), final=True)
         if task_id and self.runner is not None:
             self.runner.kill(task_id)
 
-    def lose(self, calls: list[Call], *, text: str | None) -> None:
+    def requeue_lost(self, calls: list[Call], *, text: str | None) -> None:
         """Deal with the inputs of a container that is gone: fail them, or run them again."""
         for call in calls:
             if call.status != "running":
@@ -180,4 +180,4 @@ class Scheduler:
         running = [call for call in self.state.calls.values() if call.status == "running"]
         for call in running:
             self.enqueue(call, first=True)
-        self.kick()
+        self.start_queued()

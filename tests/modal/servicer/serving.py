@@ -46,7 +46,7 @@ class _GrpcServer(Server):
         self._protocols.add(protocol)
         return protocol
 
-    def cut(self) -> None:
+    def drop_connections(self) -> None:
         for protocol in list(self._protocols):
             if hasattr(protocol, "connection"):
                 protocol.connection.close()
@@ -63,7 +63,7 @@ def client_of(url: str) -> modal.Client:
     return modal.Client(url, api_pb2.CLIENT_TYPE_CLIENT, (TOKEN_ID, TOKEN_SECRET))
 
 
-class _Door:
+class _Endpoint:
     """One way in: a gRPC port and an HTTP port. Clients have one, containers another."""
 
     def __init__(self, dispatcher: Dispatcher, files: Web, port: int = 0) -> None:
@@ -96,13 +96,13 @@ class _Door:
         if self._grpc is None or self._web is None:
             return
         self._grpc.close()
-        self._grpc.cut()
+        self._grpc.drop_connections()
         await self._grpc.wait_closed()
         await self._web.cleanup()
         self._grpc = self._web = None
 
 
-class Serving:
+class ServerLifecycle:
     """Everything of `FakeModal` but what tests look at and do."""
 
     def __init__(self, *, port: int = 0, state_dir: Path | None = None, **settings: Any) -> None:
@@ -132,10 +132,12 @@ class Serving:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self.front = _Door(self.dispatcher, self._web, port)
-        self.back = _Door(self.dispatcher, self._web)
+        self.client_endpoint = _Endpoint(self.dispatcher, self._web, port)
+        self.container_endpoint = _Endpoint(self.dispatcher, self._web)
         """For containers: it stays open when clients are shut out."""
-        self.files.urls.update(client=self.front.web_url, container=self.back.web_url)
+        self.files.urls.update(
+            client=self.client_endpoint.web_url, container=self.container_endpoint.web_url
+        )
 
     # Starting and stopping.
 
@@ -170,8 +172,8 @@ class Serving:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self.scheduler.runner = runner = self._make_runner()
-        await self.front.open()
-        await self.back.open()
+        await self.client_endpoint.open()
+        await self.container_endpoint.open()
         chores = [asyncio.create_task(self._save_often())]
         if isinstance(runner, ContainerRunner):
             chores.append(asyncio.create_task(runner.watch()))
@@ -181,15 +183,17 @@ class Serving:
         for chore in chores:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
-        self.scheduler.held = True
+        self.scheduler.is_paused = True
         runner.stop()
-        await self.front.close()
-        await self.back.close()
+        await self.client_endpoint.close()
+        await self.container_endpoint.close()
         self._save()
 
     def _make_runner(self) -> Runner:
         if self.settings.executor == "container":
-            return ContainerRunner(self.scheduler, self.volume_store, self.root, self.back.url)
+            return ContainerRunner(
+                self.scheduler, self.volume_store, self.root, self.container_endpoint.url
+            )
         return ThreadRunner(self.scheduler, store=self.files.store, load=self.files.load)
 
     # Keeping the state.
@@ -224,7 +228,7 @@ class Serving:
 
     @property
     def url(self) -> str:
-        return self.front.url
+        return self.client_endpoint.url
 
     @property
     def environment(self) -> dict[str, str]:

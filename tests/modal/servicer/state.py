@@ -16,7 +16,7 @@ def new_id(prefix: str) -> str:
     return f"{prefix}-{secrets.token_hex(11)}"
 
 
-def named_id(prefix: str, *parts: str | bytes) -> str:
+def deterministic_id(prefix: str, *parts: str | bytes) -> str:
     """Make the id that the same parts get on every server of this kind.
 
     Clients keep the ids of images, mounts, volumes and Dicts for as long as they live; these ids
@@ -235,7 +235,7 @@ def handle_metadata(record: FunctionRecord) -> api_pb2.FunctionHandleMetadata:
     return api_pb2.FunctionHandleMetadata(
         function_name=definition.function_name,
         function_type=definition.function_type,
-        definition_id=named_id("de", definition.SerializeToString(deterministic=True)),
+        definition_id=deterministic_id("de", definition.SerializeToString(deterministic=True)),
         class_parameter_info=definition.class_parameter_info,
         method_handle_metadata=methods,
         function_schema=definition.function_schema,

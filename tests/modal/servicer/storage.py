@@ -16,7 +16,7 @@ from .web import Files
 
 BLOCK_SIZE = 8 * 1024 * 1024
 
-CREATE = frozenset(
+CREATION_TYPES = frozenset(
     {
         api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING,
         api_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS,
@@ -30,7 +30,7 @@ CREATE = frozenset(
 def _check_free(what: str, name: str, creation_type: int, *, exists: bool) -> None:
     if exists and creation_type == api_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS:
         raise GRPCError(Status.ALREADY_EXISTS, f"{what} {name!r} exists")
-    if not exists and creation_type not in CREATE:
+    if not exists and creation_type not in CREATION_TYPES:
         raise not_found(what, name)
 
 
@@ -50,7 +50,7 @@ class StorageRpcs:
         kind = request.object_creation_type
         _check_free("Secret", name, kind, exists=secret_id in self._state.secrets)
         kept = kind == api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
-        if kind in CREATE and not (kept and secret_id in self._state.secrets):
+        if kind in CREATION_TYPES and not (kept and secret_id in self._state.secrets):
             self._state.secrets[secret_id] = dict(request.env_dict)
             self._state.secret_names[secret_id] = name
         missing = set(request.required_keys) - self._state.secrets[secret_id].keys()

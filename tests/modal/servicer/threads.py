@@ -23,7 +23,7 @@ from .state import Call, FunctionRecord
 Store = Callable[[bytes], str]
 Load = Callable[[str], bytes]
 
-LARGEST_INLINE = 8 * 1024
+MAX_INLINE_BYTES = 8 * 1024
 
 
 class ThreadRunner:
@@ -42,7 +42,7 @@ class ThreadRunner:
         self.peak = 0
         """Most inputs that ran at one time."""
 
-    def kick(self) -> None:
+    def start_queued(self) -> None:
         for function_id in list(self._state.queues):
             while self._active < self._width:
                 call = self._scheduler.take(function_id, f"thread-{function_id}")
@@ -81,7 +81,7 @@ class ThreadRunner:
             )
         finally:
             reset()
-        if len(data) > LARGEST_INLINE:
+        if len(data) > MAX_INLINE_BYTES:
             result.data_blob_id = self._store(data)
         else:
             result.data = data
@@ -92,7 +92,7 @@ class ThreadRunner:
         self._active -= 1
         call.finished_at = time.time()
         self._scheduler.finish(call, result, call.input.data_format)
-        self._scheduler.kick()
+        self._scheduler.start_queued()
 
     def _value(self, call: Call, record: FunctionRecord) -> Any:
         raw = call.input.args or self._load(call.input.args_blob_id)

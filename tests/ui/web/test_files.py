@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tiomagic.ui.web.files import Files, address_of, video_id
+from tiomagic.ui.web.files import ServedFiles, address_of, video_id
 from tiomagic.ui.web.uploads import Uploads
 from tiomagic_domain.testing import MemoryJobRepository, make_job
 
@@ -18,17 +18,17 @@ def jobs() -> MemoryJobRepository:
 
 
 @pytest.fixture
-def files(jobs: MemoryJobRepository, tmp_path: Path) -> Files:
+def files(jobs: MemoryJobRepository, tmp_path: Path) -> ServedFiles:
     """The files of a state folder with one input."""
     inputs = tmp_path / "inputs"
     inputs.mkdir()
     (inputs / f"{SHA}.png").write_bytes(b"picture")
     (inputs / "jobs.db").write_bytes(b"database")
-    return Files(jobs.get, inputs, Uploads(tmp_path / "uploads"))
+    return ServedFiles(jobs.get, inputs, Uploads(tmp_path / "uploads"))
 
 
 def test_a_video_is_found_by_its_job(
-    files: Files, jobs: MemoryJobRepository, tmp_path: Path
+    files: ServedFiles, jobs: MemoryJobRepository, tmp_path: Path
 ) -> None:
     """Wherever it lies, and no other file of its folder."""
     for name in ("a.mp4", "b.mp4", ".env"):
@@ -45,7 +45,7 @@ def test_a_video_is_found_by_its_job(
     "video", [".env", "settings.env", "jobs.db", ".hidden.mp4", "gone.mp4", "folder.mp4", "a\0.mp4"]
 )
 def test_a_record_names_no_other_file(
-    video: str, files: Files, jobs: MemoryJobRepository, tmp_path: Path
+    video: str, files: ServedFiles, jobs: MemoryJobRepository, tmp_path: Path
 ) -> None:
     """A record may be of a stranger: what is no video of its own is not given."""
     (tmp_path / "folder.mp4").mkdir()
@@ -55,7 +55,7 @@ def test_a_record_names_no_other_file(
     assert files.find("video/a") is None
 
 
-def test_an_input_is_found_by_its_hash(files: Files) -> None:
+def test_an_input_is_found_by_its_hash(files: ServedFiles) -> None:
     """The whole hash, as it is; no pattern and no path."""
     found = files.find(f"input/{SHA}")
     assert found is not None
@@ -73,28 +73,28 @@ def test_an_input_is_found_by_its_hash(files: Files) -> None:
         assert files.find(wrong) is None, wrong
 
 
-def test_an_input_is_called_as_it_was(files: Files) -> None:
+def test_an_input_is_called_as_it_was(files: ServedFiles) -> None:
     """By the name in a job's record, which may be of a stranger: no markup, no half character."""
     for name, called in (
         ("a fox.png", "a fox.png"),
         ("<b>\ud83d.png", "_b__.png"),
         (7, f"{SHA}.png"),
     ):
-        found = files.input(SHA, name)
+        found = files.find_input(SHA, name)
         assert found is not None
         assert found.name == called
 
 
 def test_a_form_holds_no_video_of_a_job(
-    files: Files, jobs: MemoryJobRepository, tmp_path: Path
+    files: ServedFiles, jobs: MemoryJobRepository, tmp_path: Path
 ) -> None:
     """Only what was sent, or given to a job before."""
     (tmp_path / "a.mp4").write_bytes(b"video")
     jobs.add(make_job(job_id="a", result_video=str(tmp_path / "a.mp4")))
-    assert files.given("video/a") is None
-    assert files.given(f"input/{SHA}") is not None
+    assert files.find_for_form("video/a") is None
+    assert files.find_for_form(f"input/{SHA}") is not None
     for wrong in (None, 7, ["input"], {"path": f"input/{SHA}"}, True):
-        assert files.given(wrong) is None
+        assert files.find_for_form(wrong) is None
 
 
 def test_an_address_is_one_whatever_a_job_is_called() -> None:

@@ -14,16 +14,16 @@ import httpx
 import pytest
 
 from tiomagic.ui.web import middleware
-from tiomagic.ui.web.files import Files
+from tiomagic.ui.web.files import ServedFiles
 from tiomagic.ui.web.login import Login
-from tiomagic.ui.web.middleware import Gate
-from tiomagic.ui.web.origins import Names
+from tiomagic.ui.web.middleware import SecurityMiddleware
+from tiomagic.ui.web.origins import AllowedHosts
 from tiomagic.ui.web.server import Server, listen
 from tiomagic.ui.web.uploads import Uploads
 from tiomagic_domain.testing import MemoryJobRepository, make_job
 
 
-async def telling(scope: Any, receive: Any, send: Any) -> None:
+async def echo_page(scope: Any, receive: Any, send: Any) -> None:
     """A page that is as open as can be, and answers with what it was asked."""
     if scope["type"] == "lifespan":
         while True:
@@ -59,13 +59,13 @@ def opened(tmp_path: Path) -> Iterator[Open]:
     with ExitStack() as stack:
 
         def run(*, login: bool = False) -> httpx.Client:
-            return stack.enter_context(visiting(tmp_path, login=login))
+            return stack.enter_context(open_client(tmp_path, login=login))
 
         yield run
 
 
 @contextmanager
-def visiting(folder: Path, *, login: bool) -> Iterator[httpx.Client]:
+def open_client(folder: Path, *, login: bool) -> Iterator[httpx.Client]:
     """A client of a served page with one job, whose video is there, and a folder of secrets."""
     jobs = MemoryJobRepository()
     video = folder / "out" / "clip.mp4"
@@ -74,12 +74,12 @@ def visiting(folder: Path, *, login: bool) -> Iterator[httpx.Client]:
     (folder / "out" / ".env").write_text("HF_TOKEN=secret")
     jobs.add(make_job(job_id="done", result_video=str(video)))
     uploads = Uploads(folder / "uploads")
-    guarded = Gate(
-        telling,
-        names=Names.of("127.0.0.1", ["studio.example"]),
+    guarded = SecurityMiddleware(
+        echo_page,
+        names=AllowedHosts.of("127.0.0.1", ["studio.example"]),
         login=Login("ada", "lemon-tree", lambda: 0.0) if login else None,
         uploads=uploads,
-        files=Files(jobs.get, folder / "inputs", uploads),
+        files=ServedFiles(jobs.get, folder / "inputs", uploads),
         cookie="tiomagic-test",
     )
     server = Server(guarded, listen("127.0.0.1", 0))
@@ -92,7 +92,7 @@ def visiting(folder: Path, *, login: bool) -> Iterator[httpx.Client]:
         server.close()
 
 
-SHUT = [
+FORBIDDEN_PATHS = [
     "/etc/passwd",
     "//etc/passwd",
     "/file=/etc/passwd",
@@ -171,7 +171,7 @@ SHUT = [
 def test_what_is_not_listed_does_not_exist(method: str, opened: Open) -> None:
     """None of the framework's other doors is reached, in any spelling and by any method."""
     client = opened()
-    answers = {path: client.request(method, path) for path in SHUT}
+    answers = {path: client.request(method, path) for path in FORBIDDEN_PATHS}
     reached = {path: str(a.status_code) for path, a in answers.items() if a.status_code < 400}
     assert reached == {}
     assert not [path for path, a in answers.items() if "passwd" in a.text or "secret" in a.text]
@@ -379,6 +379,6 @@ def test_old_uploads_go_while_the_page_is_used(
         os.utime(path, (long_ago, long_ago))
     assert client.get("/config").status_code == 200
     assert folder.exists()
-    monkeypatch.setattr(middleware, "TIDY_S", 0.0)
+    monkeypatch.setattr(middleware, "CLEANUP_INTERVAL_S", 0.0)
     assert client.get("/config").status_code == 200
     assert not folder.exists()

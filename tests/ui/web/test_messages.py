@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tiomagic.ui.web.messages import BadMessage, is_file, read_call, read_json
+from tiomagic.ui.web.messages import InvalidMessageError, is_file, parse_bounded_json, read_call
 
 
 def call(data: object = (), **more: Any) -> bytes:
@@ -55,14 +55,14 @@ def test_a_file_is_its_id_alone() -> None:
 )
 def test_no_other_object_is_an_entry(entry: object) -> None:
     """A form holds texts, numbers and files; what Gradio would read otherwise is refused."""
-    with pytest.raises(BadMessage):
+    with pytest.raises(InvalidMessageError):
         read_call(call([entry]))
 
 
 @pytest.mark.parametrize("number", [None, "0", 1.5, True, -1, 10**9, [0], {}])
 def test_the_number_of_a_function_is_one(number: object) -> None:
     """Gradio looks things up with it."""
-    with pytest.raises(BadMessage, match="fn_index"):
+    with pytest.raises(InvalidMessageError, match="fn_index"):
         read_call(call(fn_index=number))
 
 
@@ -81,13 +81,13 @@ def test_the_number_of_a_function_is_one(number: object) -> None:
 )
 def test_what_is_no_call_is_refused(body: bytes) -> None:
     """No JSON, no call, no number, too deep, too wide, too large, and no text."""
-    with pytest.raises(BadMessage):
+    with pytest.raises(InvalidMessageError):
         read_call(body)
 
 
 def test_half_characters_and_control_codes_are_replaced() -> None:
     """In values and in names, at every depth; whole emoji and lines stay."""
-    found = read_json(
+    found = parse_bounded_json(
         '{"a\\ud83d": ["\\udc00x", "ok \\ud83d\\ude00\\n\\t", "\\u0000\\u001b[2J\\u009b"]}'
     )
     assert found == {"a\ufffd": ["\ufffdx", "ok 😀\n\t", "\ufffd\ufffd[2J\ufffd"]}
@@ -96,10 +96,10 @@ def test_half_characters_and_control_codes_are_replaced() -> None:
 
 def test_a_large_number_is_what_a_browser_makes_of_it() -> None:
     """Whole numbers stay exact as far as a browser knows them, and never grow without end."""
-    assert read_json("[4294967295, -12, 100000000000000000000, 1e300]") == [
+    assert parse_bounded_json("[4294967295, -12, 100000000000000000000, 1e300]") == [
         4294967295,
         -12,
         1e20,
         1e300,
     ]
-    assert isinstance(read_json("[123456789012345678]")[0], float)
+    assert isinstance(parse_bounded_json("[123456789012345678]")[0], float)

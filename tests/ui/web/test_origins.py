@@ -3,9 +3,9 @@
 import pytest
 from starlette.datastructures import Headers
 
-from tiomagic.ui.web.origins import Names, asked_host, is_foreign
+from tiomagic.ui.web.origins import AllowedHosts, find_requested_host, is_cross_site
 
-LOCAL = Names.of("127.0.0.1")
+LOCAL = AllowedHosts.of("127.0.0.1")
 
 
 @pytest.mark.parametrize(
@@ -14,8 +14,8 @@ LOCAL = Names.of("127.0.0.1")
 )
 def test_a_page_on_loopback_answers_to_this_machine(host: str) -> None:
     """All names of loopback are this machine's, in any case and with any port."""
-    assert LOCAL.takes(host.lower())
-    assert asked_host(Headers({"host": host}), LOCAL) == host.lower()
+    assert LOCAL.allows(host.lower())
+    assert find_requested_host(Headers({"host": host}), LOCAL) == host.lower()
 
 
 @pytest.mark.parametrize(
@@ -43,29 +43,29 @@ def test_a_page_on_loopback_answers_to_this_machine(host: str) -> None:
 )
 def test_a_page_on_loopback_answers_to_no_other_name(host: str) -> None:
     """A name that a website may have, or that is read in two ways, is not ours."""
-    assert not LOCAL.takes(host.lower())
-    assert asked_host(Headers(raw=[(b"host", host.encode())]), LOCAL) is None
+    assert not LOCAL.allows(host.lower())
+    assert find_requested_host(Headers(raw=[(b"host", host.encode())]), LOCAL) is None
 
 
 def test_one_name_is_asked_for() -> None:
     """No ``Host``, or two, is no name; what a proxy adds has to be ours as well."""
-    assert asked_host(Headers({}), LOCAL) is None
+    assert find_requested_host(Headers({}), LOCAL) is None
     two = [(b"host", b"localhost"), (b"host", b"localhost")]
-    assert asked_host(Headers(raw=two), LOCAL) is None
-    named = Names.of("127.0.0.1", ["Studio.example"])
+    assert find_requested_host(Headers(raw=two), LOCAL) is None
+    named = AllowedHosts.of("127.0.0.1", ["Studio.example"])
     behind = {"host": "127.0.0.1:7860", "x-forwarded-host": "studio.example"}
-    assert asked_host(Headers(behind), named) == "studio.example"
-    assert asked_host(Headers(behind), LOCAL) is None
-    assert asked_host(Headers({**behind, "host": "rebound.example"}), named) is None
+    assert find_requested_host(Headers(behind), named) == "studio.example"
+    assert find_requested_host(Headers(behind), LOCAL) is None
+    assert find_requested_host(Headers({**behind, "host": "rebound.example"}), named) is None
 
 
 def test_a_page_with_a_login_answers_to_every_address() -> None:
     """No website is called by numbers; names have to be listed there too."""
-    names = Names.of("0.0.0.0", ["studio.example"])
+    names = AllowedHosts.of("0.0.0.0", ["studio.example"])
     for host in ("192.168.1.5:7860", "[2001:db8::1]:7860", "studio.example", "localhost"):
-        assert names.takes(host), host
+        assert names.allows(host), host
     for host in ("rebound.example", "a.studio.example", "studio.example.", "192.168.1.5.nip.io"):
-        assert not names.takes(host), host
+        assert not names.allows(host), host
 
 
 OURS = "studio.example:7860"
@@ -105,31 +105,31 @@ OWN = [
 @pytest.mark.parametrize("headers", FOREIGN)
 def test_another_website_is_noticed(headers: dict[str, str]) -> None:
     """By any of the three headers that name it; one that is ours does not outweigh another."""
-    assert is_foreign(Headers(headers), OURS, entering=False)
+    assert is_cross_site(Headers(headers), OURS, navigation=False)
 
 
 @pytest.mark.parametrize("headers", OWN)
 def test_the_page_itself_is_not(headers: dict[str, str]) -> None:
     """Nor a program or an old browser, which name nothing."""
-    assert not is_foreign(Headers(headers), OURS, entering=False)
+    assert not is_cross_site(Headers(headers), OURS, navigation=False)
 
 
 def test_two_origins_are_none() -> None:
     """A browser sends one."""
     origin = (b"origin", b"http://studio.example:7860")
-    assert is_foreign(Headers(raw=[origin, origin]), OURS, entering=False)
+    assert is_cross_site(Headers(raw=[origin, origin]), OURS, navigation=False)
 
 
 def test_the_port_of_the_scheme_may_be_left_out() -> None:
     """A browser leaves it out in one header and a proxy writes it in the other."""
     headers = Headers({"origin": "https://studio.example", "x-forwarded-proto": "https"})
-    assert not is_foreign(headers, "studio.example:443", entering=False)
+    assert not is_cross_site(headers, "studio.example:443", navigation=False)
 
 
 def test_a_link_leads_to_the_page_but_a_frame_does_not() -> None:
     """Another website may be left for the page, and may not show it within itself."""
     link = {"sec-fetch-site": "cross-site", "referer": "http://elsewhere.example/"}
-    assert not is_foreign(Headers(link), OURS, entering=True)
+    assert not is_cross_site(Headers(link), OURS, navigation=True)
     for kind in ("iframe", "frame", "embed", "object"):
         framed = {**link, "sec-fetch-dest": kind}
-        assert is_foreign(Headers(framed), OURS, entering=True), kind
+        assert is_cross_site(Headers(framed), OURS, navigation=True), kind

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from tiomagic.ui.web.server import PORT, listen
+from tiomagic.ui.web.server import DEFAULT_PORT, listen
 from tiomagic_domain.errors import ConfigurationError
 
 
@@ -22,7 +22,7 @@ def test_a_port_that_is_taken_is_left_alone() -> None:
         with pytest.raises(ConfigurationError, match=f"127.0.0.1:{port}"):
             listen("127.0.0.1", port)
     with listen("127.0.0.1", None) as first, listen("127.0.0.1", None) as second:
-        assert PORT <= first.getsockname()[1] < second.getsockname()[1]
+        assert DEFAULT_PORT <= first.getsockname()[1] < second.getsockname()[1]
 
 
 @pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 99_999), ("no.such.invalid", 0)])

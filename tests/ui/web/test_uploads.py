@@ -25,7 +25,7 @@ def keep(uploads: Uploads) -> Keep:
     """Take a file, and return its id."""
 
     def run(content: bytes = b"abc", name: str = "a.png") -> str:
-        with uploads.receiving(len(content)) as reception:
+        with uploads.receive_file(len(content)) as reception:
             reception.begin(name)
             reception.write(content)
         return reception.file_ids[0]
@@ -96,8 +96,8 @@ def test_nothing_but_an_id_finds_one(uploads: Uploads, keep: Keep, tmp_path: Pat
 
 def test_what_breaks_off_leaves_nothing(uploads: Uploads, tmp_path: Path) -> None:
     """A half upload is deleted, and its room is free again."""
-    for _ in range(2 * module.AT_ONCE):
-        with suppress(EOFError), uploads.receiving(10) as reception:
+    for _ in range(2 * module.MAX_CONCURRENT_UPLOADS):
+        with suppress(EOFError), uploads.receive_file(10) as reception:
             reception.begin("a.png")
             reception.write(b"ab")
             assert uploads.find(reception.file_ids[0]) is None
@@ -107,10 +107,10 @@ def test_what_breaks_off_leaves_nothing(uploads: Uploads, tmp_path: Path) -> Non
 
 def test_one_file_has_a_bound(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
     """By what is said before, and by what comes."""
-    monkeypatch.setattr(module, "FILE_BYTES", 1000)
-    with pytest.raises(UploadRefusedError), uploads.receiving(1000 + 2**20 + 1):
+    monkeypatch.setattr(module, "MAX_FILE_BYTES", 1000)
+    with pytest.raises(UploadRefusedError), uploads.receive_file(1000 + 2**20 + 1):
         raise AssertionError("it was taken")
-    with uploads.receiving(10) as reception:
+    with uploads.receive_file(10) as reception:
         reception.begin("a.png")
         reception.write(b"a" * 1000)
         with pytest.raises(UploadRefusedError) as refused:
@@ -128,8 +128,8 @@ def test_all_together_have_bounds(
     tmp_path: Path,
 ) -> None:
     """The oldest make room for the newest: neither their number nor their size grows."""
-    monkeypatch.setattr(module, "TOTAL_BYTES", 10_000)
-    monkeypatch.setattr(module, "COUNT", 5)
+    monkeypatch.setattr(module, "MAX_TOTAL_BYTES", 10_000)
+    monkeypatch.setattr(module, "MAX_UPLOADS", 5)
     folder = tmp_path / "state" / "uploads"
     ids = []
     for number in range(12):
@@ -147,12 +147,12 @@ def test_all_together_have_bounds(
 
 def test_those_on_their_way_count(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many at once cannot go past the bounds together."""
-    monkeypatch.setattr(module, "TOTAL_BYTES", 1000)
-    with uploads.receiving(600):
-        with pytest.raises(UploadRefusedError) as refused, uploads.receiving(600):
+    monkeypatch.setattr(module, "MAX_TOTAL_BYTES", 1000)
+    with uploads.receive_file(600):
+        with pytest.raises(UploadRefusedError) as refused, uploads.receive_file(600):
             raise AssertionError("it was taken")
         assert refused.value.status == 429
-    with uploads.receiving(600):
+    with uploads.receive_file(600):
         pass
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tiomagic_domain.catalogue.hub_repositories import Repository, named_repository
+from tiomagic_domain.catalogue.hub_repositories import HubRepository, parse_repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class LocalOptions:
     video together; None for the best that is there."""
 
     @property
-    def repository(self) -> Repository | None:
+    def repository(self) -> HubRepository | None:
         """The repository that ``model_path`` names; None where it is a path that exists."""
         path = self.model_path
-        return None if path is None or path.exists() else named_repository(path)
+        return None if path is None or path.exists() else parse_repository(path)

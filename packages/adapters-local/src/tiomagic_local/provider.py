@@ -13,17 +13,17 @@ from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError, ProcessingError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import VideoFile
-from tiomagic_domain.ports.processes import Life
+from tiomagic_domain.ports.processes import ProcessState
 from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
 from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Progress
-from tiomagic_domain.workers.unreachable import cannot_tell
+from tiomagic_domain.workers.unreachable import describe_unreachable_run
 from tiomagic_local.engines import has_engine
-from tiomagic_local.extras import missing
-from tiomagic_local.jobs.processes import FOLDER, SystemProcesses, Worker
-from tiomagic_local.jobs.spool import Spool
+from tiomagic_local.extras import missing_extra_error
+from tiomagic_local.jobs.processes import FOLDER, ProcessIdentity, SystemProcesses
+from tiomagic_local.jobs.spool import LocalSpool
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.torch_env.devices import members
+from tiomagic_local.torch_env.devices import group_members
 from tiomagic_local.weights.locate import local_folder
 from tiomagic_local.weights.lora_files import check_loras
 from tiomagic_media.extras import missing as missing_media
@@ -37,7 +37,7 @@ comes with this package and runs on any computer; the other one is the smallest 
 ENGINE_MODULES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy")
 POSE_MODULES = ("onnxruntime", "huggingface_hub")
 
-START_S = 60.0
+START_TIMEOUT_S = 60.0
 """Seconds that a job may be stored without a process that runs it: a submission stores the job
 first and names its process a moment later."""
 
@@ -63,7 +63,7 @@ class LocalProvider:
 
         self._options = options
         self._processes = SystemProcesses(spool.parent / FOLDER)
-        self._spool = Spool(spool, self._processes)
+        self._spool = LocalSpool(spool, self._processes)
         with contextlib.suppress(OSError):  # A folder that cannot be tidied now is no obstacle.
             self._spool.sweep()
         self._now = now
@@ -116,7 +116,7 @@ class LocalProvider:
                 "here: update tiomagic, or install what brings it",
                 details={"engine": request.card.engine},
             )
-        members(self._options.device)
+        group_members(self._options.device)
         local_folder(request.card, self._options)
         check_loras(Lora.from_arguments(request.settings.get("loras", ())), self._options)
 
@@ -129,10 +129,10 @@ class LocalProvider:
         job_id = request.job.job_id
         self._spool.sweep()
         worker = self._me()
-        with self._spool.claimed(job_id, worker) as holder:
+        with self._spool.claim(job_id, worker) as holder:
             if holder is not None:
                 return _running(holder)
-            video = self._spool.finished(job_id)
+            video = self._spool.find_finished(job_id)
             if video is not None:
                 return _completed(video)
             observer.report(_running(worker))
@@ -144,18 +144,18 @@ class LocalProvider:
 
     def poll(self, job: Job) -> Report:
         """Say how a job is, from what this machine shows of it."""
-        video = self._spool.finished(job.job_id)
+        video = self._spool.find_finished(job.job_id)
         if video is not None:
             return _completed(video)
         worker = self._worker(job)
         if worker is None:
             return self._without_worker(job)
-        life = self._processes.life(worker.call_id)
-        if life is Life.UNKNOWN:
+        life = self._processes.get_state(worker.call_id)
+        if life is ProcessState.UNKNOWN:
             where = f"process {worker.pid} of the machine {worker.host!r}"
-            message = cannot_tell(job.job_id, where)
-            return Report(status=job.status, message=message, is_seen=False)
-        if life is Life.ALIVE:
+            message = describe_unreachable_run(job.job_id, where)
+            return Report(status=job.status, message=message, is_reachable=False)
+        if life is ProcessState.ALIVE:
             return Report(status=JobStatus.RUNNING, call_id=worker.call_id)
         self._spool.sweep()
         return _lost(f"the process {worker.pid} that ran the job has died without finishing it")
@@ -168,8 +168,8 @@ class LocalProvider:
         if report.status is JobStatus.FAILED:
             message = "canceled; the process that ran it was gone already"
             return Report(status=JobStatus.CANCELED, message=message)
-        if not report.is_seen:
-            return Report(status=JobStatus.CANCELING, message=report.message, is_seen=False)
+        if not report.is_reachable:
+            return Report(status=JobStatus.CANCELING, message=report.message, is_reachable=False)
         return Report(status=JobStatus.CANCELING, message="stops after the step it is at")
 
     def _run(self, request: Request, observer: Observer) -> Report:
@@ -194,23 +194,23 @@ class LocalProvider:
         except GenerationCanceledError as error:
             return Report(status=JobStatus.CANCELED, message=error.message)
 
-    def _me(self) -> Worker:
+    def _me(self) -> ProcessIdentity:
         """Return this process, which others can see from now on."""
-        me = Worker.from_call_id(self._processes.current())
+        me = ProcessIdentity.from_call_id(self._processes.current())
         assert me is not None, "it has named itself"
         return me
 
-    def _worker(self, job: Job) -> Worker | None:
-        named = Worker.from_call_id(job.call_id) if job.call_id else None
+    def _worker(self, job: Job) -> ProcessIdentity | None:
+        named = ProcessIdentity.from_call_id(job.call_id) if job.call_id else None
         return named or self._spool.worker(job.job_id)
 
     def _without_worker(self, job: Job) -> Report:
-        if (self._now() - job.creation_time).total_seconds() < START_S:
+        if (self._now() - job.creation_time).total_seconds() < START_TIMEOUT_S:
             return Report(status=job.status, message="is about to start")
         return _lost("the process that was to run the job has died before it began")
 
 
-def _running(worker: Worker) -> Report:
+def _running(worker: ProcessIdentity) -> Report:
     return Report(status=JobStatus.RUNNING, call_id=worker.call_id, message="running")
 
 
@@ -226,7 +226,7 @@ def _lost(message: str) -> Report:
 
 
 def _require(extra: str, modules: tuple[str, ...]) -> None:
-    error = missing_media if extra == "pose" else missing
+    error = missing_media if extra == "pose" else missing_extra_error
     for module in modules:
         if importlib.util.find_spec(module) is None:
             raise error(extra, module=module)

@@ -19,17 +19,17 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import GenerationCanceledError, TioMagicError
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_local.context_parallel.messages import (
-    Done,
-    Failed,
-    Hello,
-    Load,
-    Ready,
-    Run,
+    CallDone,
+    LoadModel,
+    ModelReady,
+    RankFailed,
+    RankSetup,
+    RunCall,
     receive,
     send,
 )
 
-PARENT_S = 1.0
+PARENT_POLL_S = 1.0
 """Seconds between two looks whether the leader is there. Its end closes the socket, unless a
 process that it has forked holds it open."""
 
@@ -52,7 +52,7 @@ class Steps:
             raise DecodedElsewhereError("decoded elsewhere")
 
 
-class Follower:
+class FollowerRank:
     """Makes the calls of its leader.
 
     Args:
@@ -61,7 +61,7 @@ class Follower:
         parent: The leader's process.
     """
 
-    def __init__(self, hello: Hello, connection: Connection, parent: int) -> None:
+    def __init__(self, hello: RankSetup, connection: Connection, parent: int) -> None:
         import torch
 
         from tiomagic_local.runtime.pipeline_cache import Runtime
@@ -83,23 +83,25 @@ class Follower:
         threading.Thread(target=self._listen, daemon=True).start()
         while True:
             self._perform(self._inbox.get())
-            send(self._connection, Done())
+            send(self._connection, CallDone())
 
-    def _perform(self, load: Load) -> None:
-        from tiomagic_local.context_parallel.sharding import split
+    def _perform(self, load: LoadModel) -> None:
+        from tiomagic_local.context_parallel.sharding import shard_transformers
         from tiomagic_local.runtime.run import call_engine
 
         never, settings = NeverCanceled(), dict(load.settings)
         with self._runtime.use(find_model(load.model), settings, ignore_progress, never) as loaded:
-            send(self._connection, Ready())
-            run: Run = self._inbox.get()
+            send(self._connection, ModelReady())
+            run: RunCall = self._inbox.get()
             if self._config is None:
-                from tiomagic_local.context_parallel.process_group import meet
+                from tiomagic_local.context_parallel.process_group import join_process_group
 
                 hello = self._hello
-                self._config = meet(hello.meeting, hello.rank, hello.count, self._device)
+                self._config = join_process_group(
+                    hello.meeting, hello.rank, hello.count, self._device
+                )
             with (
-                split(loaded.transformers, self._config),
+                shard_transformers(loaded.transformers, self._config),
                 contextlib.suppress(DecodedElsewhereError),
             ):
                 call_engine(loaded.engine, run.inputs, settings, Steps(), never)
@@ -110,7 +112,7 @@ class Follower:
             # They say that the leader is gone.
             with contextlib.suppress(EOFError, OSError):
                 while os.getppid() == self._parent:
-                    if self._connection.poll(PARENT_S):
+                    if self._connection.poll(PARENT_POLL_S):
                         self._inbox.put(receive(self._connection))
         # A message that cannot be read may have a class of anybody's in it.
         except Exception:  # noqa: BLE001
@@ -123,19 +125,19 @@ class Follower:
 
 def main() -> None:
     """Follow the leader until it is gone."""
-    from tiomagic_local.torch_env.quiet import quiet
+    from tiomagic_local.torch_env.quiet import silence_libraries
 
     connection = Connection(int(sys.argv[1]))
     hello = receive(connection)
     try:
-        with quiet():
-            Follower(hello, connection, int(sys.argv[2])).serve()
+        with silence_libraries():
+            FollowerRank(hello, connection, int(sys.argv[2])).serve()
     # Whatever it is, the leader has to hear of it.
     except Exception as error:  # noqa: BLE001
         text = error.message if isinstance(error, TioMagicError) else f"{error!r}"
         code = error.code if isinstance(error, TioMagicError) else "rank_failed"
         with contextlib.suppress(OSError):
-            send(connection, Failed(message=text, code=code))
+            send(connection, RankFailed(message=text, code=code))
         # Threads of the process group would wait for the others.
         os._exit(1)
 

@@ -6,15 +6,15 @@ other never share an app. Within one format the app's tags say which version is 
 
 from __future__ import annotations
 
-PROTOCOL = 1
+PROTOCOL_VERSION = 1
 """Version of the wire format: raised when an older side could not read a newer one's messages."""
 
-APP = f"tiomagic-v{PROTOCOL}"
-WORKER = "VideoWorker"
-PREFETCH = "prefetch"
-STAGE = "Stage"
+APP_NAME = f"tiomagic-v{PROTOCOL_VERSION}"
+WORKER_CLASS = "VideoWorker"
+PREFETCH_FUNCTION = "prefetch"
+REHEARSAL_CLASS = "Stage"
 """The class that rehearses models, see `rehearsing`."""
-BOARD = f"tiomagic-jobs-v{PROTOCOL}"
+JOBS_DICT = f"tiomagic-jobs-v{PROTOCOL_VERSION}"
 """A Dict with one moment a job, and who runs it."""
 OUTPUTS_VOLUME = "tiomagic-outputs"
 WEIGHTS_VOLUME = "tiomagic-weights"
@@ -29,7 +29,7 @@ OUTPUTS_VARIABLE = "TIOMAGIC_OUTPUTS_DIR"
 TAG_VERSION = "tiomagic-version"
 TAG_SOURCE = "tiomagic-source"
 
-INSTALL = (
+INSTALL_COMMAND = (
     "pip install ./packages/domain ./packages/media ./packages/storage ./packages/adapters-local "
     "./packages/adapters-modal './packages/facade[modal]'"
 )
@@ -39,7 +39,7 @@ VIDEO_FILE = "video.mp4"
 RESULT_FILE = "result.json"
 
 
-def moment_key(job_id: str) -> str:
+def progress_key(job_id: str) -> str:
     """Return the key of a job's last moment, a dict with ``call_id``, ``phase``, ``step``."""
     return f"moment/{job_id}"
 
@@ -54,6 +54,6 @@ def stop_key(job_id: str) -> str:
     return f"stop/{job_id}"
 
 
-def sent_key(job_id: str) -> str:
+def submission_key(job_id: str) -> str:
     """Return the key that says that a job was handed to Modal once. Written before the spawn."""
     return f"sent/{job_id}"

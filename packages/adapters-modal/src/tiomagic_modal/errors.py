@@ -45,24 +45,24 @@ HOW_TO_SIGN_IN = (
     "MODAL_TOKEN_SECRET"
 )
 
-Maker = Callable[[str, str], TioMagicError]
+ErrorMaker = Callable[[str, str], TioMagicError]
 
 
-def _api(what: str, text: str) -> TioMagicError:
+def _make_api_error(what: str, text: str) -> TioMagicError:
     return APIError(f"could not {what}: Modal said {text!r}")
 
 
-def _retryable(what: str, text: str) -> TioMagicError:
+def _make_retryable_error(what: str, text: str) -> TioMagicError:
     return APIError(
         f"could not {what} for now: Modal said {text!r}", code="unavailable", retryable=True
     )
 
 
-def _generation(code: str, reason: str) -> Maker:
+def _generation_error_maker(code: str, reason: str) -> ErrorMaker:
     return lambda _, text: GenerationError(f"{reason}: {text}", code=code)
 
 
-def _auth(what: str, text: str) -> TioMagicError:
+def _make_authentication_error(what: str, text: str) -> TioMagicError:
     if "missing" in text.casefold() or "not found" in text.casefold():
         return AuthenticationError(
             f"could not {what}: there is no Modal token. {HOW_TO_SIGN_IN}", code="no_token"
@@ -72,29 +72,29 @@ def _auth(what: str, text: str) -> TioMagicError:
     )
 
 
-def _denied(what: str, text: str) -> TioMagicError:
+def _make_permission_error(what: str, text: str) -> TioMagicError:
     return AuthenticationError(
         f"could not {what}: this token may not do that ({text})", code="permission_denied"
     )
 
 
-def _exhausted(what: str, text: str) -> TioMagicError:
+def _make_rate_limit_error(what: str, text: str) -> TioMagicError:
     return RateLimitError(f"could not {what}: a limit of the Modal workspace is reached ({text})")
 
 
-def _missing(what: str, text: str) -> TioMagicError:
+def _make_not_found_error(what: str, text: str) -> TioMagicError:
     return ResourceNotFoundError(
         f"could not {what}: {text}. Is this the workspace and environment that it was made in?"
     )
 
 
-def _expired(what: str, text: str) -> TioMagicError:
+def _make_expired_error(what: str, text: str) -> TioMagicError:
     return ResourceNotFoundError(
         f"could not {what}: Modal keeps a result for seven days ({text})", code="expired"
     )
 
 
-def _timeout(_: str, text: str) -> TioMagicError:
+def _make_timeout_error(_: str, text: str) -> TioMagicError:
     return JobTimeoutError(
         "the generation took longer than it was allowed; allow more with "
         f"tm.configure(timeout=<seconds>) ({text})",
@@ -102,11 +102,11 @@ def _timeout(_: str, text: str) -> TioMagicError:
     )
 
 
-def _refused(what: str, text: str) -> TioMagicError:
+def _make_refused_error(what: str, text: str) -> TioMagicError:
     return ConfigurationError(f"could not {what}: Modal refuses it ({text})", code="refused")
 
 
-def _old_client(what: str, text: str) -> TioMagicError:
+def _make_old_client_error(what: str, text: str) -> TioMagicError:
     return ConfigurationError(
         f"could not {what}: Modal no longer serves this version of its client ({text}); "
         "run: pip install --upgrade modal",
@@ -114,48 +114,52 @@ def _old_client(what: str, text: str) -> TioMagicError:
     )
 
 
-def _build(_: str, text: str) -> TioMagicError:
+def _make_build_error(_: str, text: str) -> TioMagicError:
     return DeploymentError(f"Modal could not build the image: {text}", code="image_build")
 
 
-TABLE: dict[str, Maker] = {
-    "AuthError": _auth,
-    "PermissionDeniedError": _denied,
-    "NotFoundError": _missing,
-    "SandboxFilesystemNotFoundError": _missing,
-    "OutputExpiredError": _expired,
-    "FunctionTimeoutError": _timeout,
-    "ImageBuildError": _build,
-    "RemoteError": _generation("remote", "the container ended without a result"),
-    "ExecutionError": _generation("unreadable_result", "the worker's answer cannot be read here"),
-    "DeserializationError": _generation(
+ERROR_MAKERS: dict[str, ErrorMaker] = {
+    "AuthError": _make_authentication_error,
+    "PermissionDeniedError": _make_permission_error,
+    "NotFoundError": _make_not_found_error,
+    "SandboxFilesystemNotFoundError": _make_not_found_error,
+    "OutputExpiredError": _make_expired_error,
+    "FunctionTimeoutError": _make_timeout_error,
+    "ImageBuildError": _make_build_error,
+    "RemoteError": _generation_error_maker("remote", "the container ended without a result"),
+    "ExecutionError": _generation_error_maker(
         "unreadable_result", "the worker's answer cannot be read here"
     ),
-    "SerializationError": _refused,
-    "InternalFailure": _generation("lost_input", "Modal lost the job on its side; submit it again"),
-    "ResourceExhaustedError": _exhausted,
-    "ConnectionError": _retryable,
-    "ServiceError": _retryable,
-    "InternalError": _retryable,
-    "DataLossError": _retryable,
-    "ClientClosed": _retryable,
-    "TimeoutError": _retryable,
-    "MountUploadTimeoutError": _retryable,
-    "VolumeUploadTimeoutError": _retryable,
-    "LogsFetchError": _api,
-    "VersionError": _old_client,
-    "InvalidError": _refused,
-    "ConflictError": _api,
-    "AlreadyExistsError": _api,
-    "RequestSizeError": _refused,
-    "UnimplementedError": _api,
-    "WorkspaceManagementError": _api,
+    "DeserializationError": _generation_error_maker(
+        "unreadable_result", "the worker's answer cannot be read here"
+    ),
+    "SerializationError": _make_refused_error,
+    "InternalFailure": _generation_error_maker(
+        "lost_input", "Modal lost the job on its side; submit it again"
+    ),
+    "ResourceExhaustedError": _make_rate_limit_error,
+    "ConnectionError": _make_retryable_error,
+    "ServiceError": _make_retryable_error,
+    "InternalError": _make_retryable_error,
+    "DataLossError": _make_retryable_error,
+    "ClientClosed": _make_retryable_error,
+    "TimeoutError": _make_retryable_error,
+    "MountUploadTimeoutError": _make_retryable_error,
+    "VolumeUploadTimeoutError": _make_retryable_error,
+    "LogsFetchError": _make_api_error,
+    "VersionError": _make_old_client_error,
+    "InvalidError": _make_refused_error,
+    "ConflictError": _make_api_error,
+    "AlreadyExistsError": _make_api_error,
+    "RequestSizeError": _make_refused_error,
+    "UnimplementedError": _make_api_error,
+    "WorkspaceManagementError": _make_api_error,
     "ModuleNotMountable": lambda what, text: DeploymentError(f"could not {what}: {text}"),
-    "Error": _api,
+    "Error": _make_api_error,
 }
 """What becomes of each class of ``modal.exception``, by its name."""
 
-UNUSED = frozenset(
+UNUSED_ERRORS = frozenset(
     {
         "SandboxTimeoutError",
         "SandboxTerminatedError",
@@ -173,11 +177,11 @@ UNUSED = frozenset(
 )
 """Of sandboxes and shells, which we do not use; ``Error`` and ``TimeoutError`` would catch them."""
 
-UNTOUCHED = frozenset({"InputCancellation"})
+UNTRANSLATED_ERRORS = frozenset({"InputCancellation"})
 """Never translated: it must reach Modal's own code in the container."""
 
 
-def translate(error: Exception, what: str) -> TioMagicError | None:
+def translate_error(error: Exception, what: str) -> TioMagicError | None:
     """Return our error for one of Modal's; None when it is not Modal's.
 
     Args:
@@ -186,15 +190,15 @@ def translate(error: Exception, what: str) -> TioMagicError | None:
     """
     text = str(error) or type(error).__name__
     if type(error).__module__.split(".")[0] in {"grpclib", "aiohttp"} or isinstance(error, OSError):
-        return _retryable(what, text)  # The network itself, below Modal's own classes.
+        return _make_retryable_error(what, text)  # The network itself, below Modal's own classes.
     for kind in type(error).__mro__:
-        if kind.__module__ == "modal.exception" and kind.__name__ in TABLE:
-            return TABLE[kind.__name__](what, text)
+        if kind.__module__ == "modal.exception" and kind.__name__ in ERROR_MAKERS:
+            return ERROR_MAKERS[kind.__name__](what, text)
     return None
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
+def translate_modal_errors(what: str) -> Iterator[None]:
     """Let only tiomagic's errors out; bugs pass as they are.
 
     Args:
@@ -203,7 +207,7 @@ def translated(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        ours = translate(error, what)
+        ours = translate_error(error, what)
         if ours is None:
             raise
         raise ours from error

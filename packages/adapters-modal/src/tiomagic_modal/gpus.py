@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.errors import ConfigurationError
-from tiomagic_domain.suggestions import closest, did_you_mean, listed
+from tiomagic_domain.suggestions import closest, did_you_mean, list_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Gpu:
 
     name: str
     memory_gb: int
-    dollars_an_hour: float
+    dollars_per_hour: float
 
 
 GPUS = {
@@ -45,7 +45,7 @@ GPUS = {
 }
 """Modal's list, by name. ``H100!`` is never silently an H200, ``B200+`` may be something newer."""
 
-LADDER = ("L4", "L40S", "H100", "H200", "B200")
+RECOMMENDED_GPUS = ("L4", "L40S", "H100", "H200", "B200")
 """Defaults and advice, smallest first: at each size the one that makes a video for the least money.
 
 An A100 costs two thirds of an H100 an hour, and takes more than twice as long in bf16. A T4 has no
@@ -54,10 +54,10 @@ bf16 at all.
 
 HEADROOM_GIB = 9
 """Room beside the weights: Wan's decoder holds 7.7 GiB at 832x480, and the planner keeps 1 free."""
-USABLE = 0.93
+USABLE_MEMORY_FRACTION = 0.93
 """Part of the advertised memory that is there, in GiB for GB and after CUDA's own share."""
-MAX_COUNT = 8
-_FORM = re.compile(r"(?P<name>[A-Z0-9][A-Z0-9.\-]*[!+]?)(?::(?P<count>[0-9]+))?")
+MAX_GPU_COUNT = 8
+_GPU_PATTERN = re.compile(r"(?P<name>[A-Z0-9][A-Z0-9.\-]*[!+]?)(?::(?P<count>[0-9]+))?")
 
 
 def check_gpu(text: str) -> str:
@@ -72,10 +72,10 @@ def check_gpu(text: str) -> str:
         ConfigurationError: when it is not the name of a GPU, with the nearest one.
     """
     given = text.strip().upper()
-    match = _FORM.fullmatch(given)
+    match = _GPU_PATTERN.fullmatch(given)
     name = match["name"] if match else given
-    if match is None or not 1 <= int(match["count"] or 1) <= MAX_COUNT:
-        raise _unknown(text, name)
+    if match is None or not 1 <= int(match["count"] or 1) <= MAX_GPU_COUNT:
+        raise _unknown_gpu_error(text, name)
     if name not in GPUS:
         warnings.warn(
             f"gpu={text!r} is not on tiomagic's list of Modal GPUs and is passed on as it is."
@@ -86,21 +86,21 @@ def check_gpu(text: str) -> str:
     return given
 
 
-def _unknown(text: str, name: str) -> ConfigurationError:
+def _unknown_gpu_error(text: str, name: str) -> ConfigurationError:
     nearest = closest(name, GPUS)
     hint = f" Did you mean {nearest!r}?" if nearest else ""
     return ConfigurationError(
-        f"Modal has no GPU {text!r}.{hint} GPUs: {listed(GPUS)}, "
-        f"with :2 to :{MAX_COUNT} for several",
+        f"Modal has no GPU {text!r}.{hint} GPUs: {list_names(GPUS)}, "
+        f"with :2 to :{MAX_GPU_COUNT} for several",
         details={"gpu": text, "nearest": nearest, "known": sorted(GPUS)},
         code="unknown_gpu",
     )
 
 
-def memory_gib(gpu: str) -> float | None:
+def usable_memory_gib(gpu: str) -> float | None:
     """Return what one GPU of a kind can really hold, in GiB; None for a kind that is not known."""
     kind = GPUS.get(gpu.split(":", maxsplit=1)[0])
-    return kind.memory_gb * USABLE if kind else None
+    return kind.memory_gb * USABLE_MEMORY_FRACTION if kind else None
 
 
 def default_gpu(card: ModelCard) -> str | None:
@@ -111,7 +111,7 @@ def default_gpu(card: ModelCard) -> str | None:
     """
     if card.gpu_memory_gib <= 0:
         return None
-    return _fitting(card.weights_gib + HEADROOM_GIB) or LADDER[-1]
+    return _find_fitting_gpu(card.weights_gib + HEADROOM_GIB) or RECOMMENDED_GPUS[-1]
 
 
 def choose_gpu(card: ModelCard, wanted: str | None) -> str | None:
@@ -136,11 +136,13 @@ def choose_gpu(card: ModelCard, wanted: str | None) -> str | None:
     return gpu
 
 
-def larger_gpu(gpu: str | None) -> str | None:
+def find_larger_gpu(gpu: str | None) -> str | None:
     """Return the next GPU of the ladder that holds more; None when there is none."""
-    has = memory_gib(gpu) if gpu else 0.0
-    return _fitting((has or 0.0) + 1) if has is not None else None
+    has = usable_memory_gib(gpu) if gpu else 0.0
+    return _find_fitting_gpu((has or 0.0) + 1) if has is not None else None
 
 
-def _fitting(needed_gib: float) -> str | None:
-    return next((name for name in LADDER if (memory_gib(name) or 0) >= needed_gib), None)
+def _find_fitting_gpu(needed_gib: float) -> str | None:
+    return next(
+        (name for name in RECOMMENDED_GPUS if (usable_memory_gib(name) or 0) >= needed_gib), None
+    )

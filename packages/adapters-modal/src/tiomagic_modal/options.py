@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from tiomagic_domain.errors import ConfigurationError
 
-LONGEST_TIMEOUT_S = 24 * 3600
+MAX_TIMEOUT_S = 24 * 3600
 """Modal's own limit for one run of a function."""
-WINDOW_S = (2, 3600)
+SCALEDOWN_WINDOW_LIMITS_S = (2, 3600)
 """Modal's own limits for how long an idle container is kept."""
 
 
@@ -42,8 +42,8 @@ class ModalOptions:
         Raises:
             ConfigurationError: when a number is outside Modal's limits, or half a token is given.
         """
-        _check_seconds("timeout", self.timeout_s, 1, LONGEST_TIMEOUT_S)
-        _check_seconds("scaledown_window", self.scaledown_window_s, *WINDOW_S)
+        _check_seconds("timeout", self.timeout_s, 1, MAX_TIMEOUT_S)
+        _check_seconds("scaledown_window", self.scaledown_window_s, *SCALEDOWN_WINDOW_LIMITS_S)
         if bool(self.token_id) != bool(self.token_secret):
             missing = "MODAL_TOKEN_SECRET" if self.token_id else "MODAL_TOKEN_ID"
             raise ConfigurationError(

@@ -14,36 +14,36 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.ports.provider import Report
 from tiomagic_modal.constants import HUGGING_FACE_SECRET
-from tiomagic_modal.errors import translate
-from tiomagic_modal.gpus import larger_gpu
-from tiomagic_modal.wire import DUPLICATE, WorkerError, is_out_of_memory
+from tiomagic_modal.errors import translate_error
+from tiomagic_modal.gpus import find_larger_gpu
+from tiomagic_modal.wire import DUPLICATE_CODE, WorkerError, is_out_of_memory
 
-CANCELED = Report(status=JobStatus.CANCELED, message="canceled")
+CANCELED_REPORT = Report(status=JobStatus.CANCELED, message="canceled")
 
-WITHDRAWN = "withdrawn"
+STOPPED_AS_LOST = "withdrawn"
 """On the board in the place of a user's wish to stop: the job was given up as lost."""
 
 
-def failed(message: str, code: str) -> Report:
+def report_failure(message: str, code: str) -> Report:
     """Return the report of a job that failed."""
     return Report(status=JobStatus.FAILED, error=message, error_code=code, message=message)
 
 
-def withdrawn(after: timedelta) -> Report:
+def report_lost(after: timedelta) -> Report:
     """Return the report of a job that was looked for in vain.
 
     Args:
         after: For how long it was looked for.
     """
     minutes = after.total_seconds() / 60
-    return failed(
+    return report_failure(
         f"Modal did not answer the submission, and no container took the job up within "
         f"{minutes:g} minutes; it has been withdrawn and will not run. Submit it again",
         "lost",
     )
 
 
-def ending(error: Exception, job: Job, *, asked_to_stop: bool) -> Report:
+def report_outcome(error: Exception, job: Job, *, asked_to_stop: bool) -> Report:
     """Return what an exception says of a job.
 
     Args:
@@ -55,40 +55,44 @@ def ending(error: Exception, job: Job, *, asked_to_stop: bool) -> Report:
         TioMagicError: when the exception is not about the job but about asking.
     """
     if isinstance(error, WorkerError):
-        return _worker_ending(error, job)
-    ours = error if isinstance(error, TioMagicError) else translate(error, "ask for the result")
+        return _report_worker_error(error, job)
+    ours = (
+        error if isinstance(error, TioMagicError) else translate_error(error, "ask for the result")
+    )
     if ours is None:
         # An exception of a worker that is not ours, or older than WorkerError.
-        return failed(f"the worker raised {type(error).__name__}: {error}", "unexpected")
+        return report_failure(f"the worker raised {type(error).__name__}: {error}", "unexpected")
     if asked_to_stop and (ours.code == "remote" or isinstance(ours, ResourceNotFoundError)):
-        return CANCELED
-    report = _known_ending(ours, job)
+        return CANCELED_REPORT
+    report = _report_error(ours, job)
     if report is None:
         raise ours from error
     return report
 
 
-def _known_ending(error: TioMagicError, job: Job) -> Report | None:
+def _report_error(error: TioMagicError, job: Job) -> Report | None:
     """Return the end of the job that an error tells; None when it tells of the asking only."""
     if isinstance(error, JobTimeoutError):
         limit = job.facts.get("timeout_s")
         allowed = f" of {limit} s" if limit else ""
         way_out = "allow more with tm.configure(timeout=<seconds>)"
-        return failed(f"the generation ran into its timeout{allowed}; {way_out}", error.code)
+        return report_failure(
+            f"the generation ran into its timeout{allowed}; {way_out}", error.code
+        )
     if isinstance(error, GenerationError):
         if is_out_of_memory(error.message):
-            return failed(_with_larger_gpu(error.message, job), "out_of_memory")
-        return failed(error.message, error.code)
+            return report_failure(_advise_larger_gpu(error.message, job), "out_of_memory")
+        return report_failure(error.message, error.code)
     if error.code == "expired":
         gone = "the copy on the outputs Volume is gone, too: make the video again"
-        return failed(f"{error.message}; {gone}", error.code)
+        return report_failure(f"{error.message}; {gone}", error.code)
     return None
 
 
-def _worker_ending(error: WorkerError, job: Job) -> Report:
+def _report_worker_error(error: WorkerError, job: Job) -> Report:
     content = error.content
     message, code = str(content["message"]), str(content.get("code", "worker"))
-    if code == DUPLICATE:
+    if code == DUPLICATE_CODE:
         details = content.get("details")
         call_id = details.get("call_id") if isinstance(details, Mapping) else None
         return Report(
@@ -97,22 +101,22 @@ def _worker_ending(error: WorkerError, job: Job) -> Report:
             message="another call runs the job",
         )
     if content.get("kind") == "GenerationCanceledError":
-        return CANCELED
+        return CANCELED_REPORT
     if code == "out_of_memory" or is_out_of_memory(message):
-        return failed(_with_larger_gpu(message, job), "out_of_memory")
+        return report_failure(_advise_larger_gpu(message, job), "out_of_memory")
     if "gated" in message.casefold() or code == "gated_model":
         message = (
             f"{message}. On Modal the token comes from a secret: modal secret create --force "
             f"{HUGGING_FACE_SECRET} HF_TOKEN=<your token>; then: tiomagic modal deploy"
         )
-    return failed(message, code)
+    return report_failure(message, code)
 
 
-def _with_larger_gpu(message: str, job: Job) -> str:
+def _advise_larger_gpu(message: str, job: Job) -> str:
     if "gpu" not in job.facts:
         # The answer to the submission was lost, and with it what was asked for.
         way_out = "a larger GPU may do: tm.configure(gpu=…)"
-    elif better := larger_gpu(str(job.facts["gpu"] or "")):
+    elif better := find_larger_gpu(str(job.facts["gpu"] or "")):
         way_out = f"a larger GPU would do: tm.configure(gpu={better!r})"
     else:
         way_out = "no larger GPU is known: ask for fewer frames or a smaller size"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.ports.provider import Request
-from tiomagic_domain.schema.expert_arguments import describe
+from tiomagic_domain.schema.expert_arguments import describe_object
 
 
-def check_travel(request: Request) -> None:
+def check_payload(request: Request) -> None:
     """Refuse what exists on the caller's machine alone.
 
     A LoRA has up to gigabytes, and a call on Modal carries its inputs with it each time: one that
@@ -33,7 +33,7 @@ def check_travel(request: Request) -> None:
             field=name,
             message="is a Python object of this process, and only plain data travels to Modal: "
             "leave it out, or run the job on 'local'",
-            given=str(describe(value)),
+            given=str(describe_object(value)),
         )
         for name, value in request.objects.items()
     ]

@@ -23,30 +23,30 @@ from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
 from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Phase, Progress
-from tiomagic_modal.client.connection import DEADLINE_S, Connection, require_modal
-from tiomagic_modal.client.remote import Remote, Variant, memory_mib
-from tiomagic_modal.client.spool import Spool
-from tiomagic_modal.constants import APP, claim_key, moment_key, sent_key, stop_key
-from tiomagic_modal.deploy.deployment import Deployment, nothing_to_say
-from tiomagic_modal.errors import translated
+from tiomagic_modal.client.connection import REQUEST_DEADLINE_S, Connection, require_modal
+from tiomagic_modal.client.remote import RemoteApp, Variant, container_memory_mib
+from tiomagic_modal.client.spool import ResultSpool
+from tiomagic_modal.constants import APP_NAME, claim_key, progress_key, stop_key, submission_key
+from tiomagic_modal.deploy.deployment import Deployment, do_nothing
+from tiomagic_modal.errors import translate_modal_errors
 from tiomagic_modal.gpus import choose_gpu
 from tiomagic_modal.options import ModalOptions
-from tiomagic_modal.outcomes import CANCELED, WITHDRAWN, ending, withdrawn
-from tiomagic_modal.payload_check import check_travel
-from tiomagic_modal.rehearsal import rehearse
-from tiomagic_modal.wire import Plain, encode_request
+from tiomagic_modal.outcomes import CANCELED_REPORT, STOPPED_AS_LOST, report_lost, report_outcome
+from tiomagic_modal.payload_check import check_payload
+from tiomagic_modal.rehearsal import rehearse_on_modal
+from tiomagic_modal.wire import PlainData, encode_request
 
-NAME = "modal"
+PROVIDER_NAME = "modal"
 DEFAULT_MODEL = "wan2.1-vace-14b"
 ANSWER_LOST = "answer_lost"
 LOST_AFTER = timedelta(minutes=15)
 """How long a job whose submission went unanswered is looked for before it is withdrawn."""
 
-SETTING_UP = Report(
+DEPLOYING_REPORT = Report(
     status=JobStatus.QUEUED,
     message="setting up the app on Modal; to build its image takes some minutes the first time",
 )
-REMEMBERED = 1000
+MAX_REMEMBERED_CALLS = 1000
 """How many of the newest calls are remembered in this process."""
 
 
@@ -71,17 +71,17 @@ class ModalProvider:
         options: ModalOptions,
         spool: Path,
         *,
-        deadline_s: float = DEADLINE_S,
+        deadline_s: float = REQUEST_DEADLINE_S,
         lost_after: timedelta = LOST_AFTER,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._options = options
-        self._spool = Spool(spool)
+        self._spool = ResultSpool(spool)
         self._lost_after = lost_after
         self._now = now
         self._connection = Connection(options, deadline_s)
         self._deployment = Deployment(self._connection, options.environment)
-        self._remote = Remote(self._connection, options.environment)
+        self._remote = RemoteApp(self._connection, options.environment)
         self._deploying = threading.Lock()
         self._deployed = False
         self._call_ids: OrderedDict[str, str] = OrderedDict()
@@ -89,7 +89,7 @@ class ModalProvider:
     @property
     def name(self) -> str:
         """The provider's name in jobs and settings."""
-        return NAME
+        return PROVIDER_NAME
 
     def capabilities(self) -> Capabilities:
         """Return what the provider is like."""
@@ -104,7 +104,7 @@ class ModalProvider:
         """
         card = find_model(model)
         self._deployment.ensure()
-        return rehearse(card, self._connection, self._options)
+        return rehearse_on_modal(card, self._connection, self._options)
 
     def check(self, request: Request) -> None:
         """Look at the numbers, the GPU and whether there is a token. Contacts nobody.
@@ -113,7 +113,7 @@ class ModalProvider:
             ConfigurationError, AuthenticationError: with what would help.
             ValidationError: when an input does not travel.
         """
-        check_travel(request)
+        check_payload(request)
         self._options.check()
         choose_gpu(request.card, self._options.gpu)
         self._connection.check_token()
@@ -126,11 +126,11 @@ class ModalProvider:
             TioMagicError: when it did not start.
         """
         job = request.job
-        variant = self._variant(request)
-        facts = {"gpu": variant.gpu, "timeout_s": variant.timeout_s, "modal_app": APP}
-        self._ensure_deployed(lambda: observer.report(SETTING_UP))
+        variant = self._choose_variant(request)
+        facts = {"gpu": variant.gpu, "timeout_s": variant.timeout_s, "modal_app": APP_NAME}
+        self._ensure_deployed(lambda: observer.report(DEPLOYING_REPORT))
         observer.raise_if_canceled()
-        if not self._mark_as_sent(job.job_id):
+        if not self._claim_submission(job.job_id):
             return Report(
                 status=JobStatus.QUEUED,
                 call_id=self._call_ids.get(job.job_id) or self._remote.read(claim_key(job.job_id)),
@@ -138,7 +138,7 @@ class ModalProvider:
             )
         payload = {**encode_request(request), "gpu": variant.gpu}
         call_id = self._spawn(variant, payload, job.job_id)
-        self._remember(job.job_id, call_id)
+        self._remember_call(job.job_id, call_id)
         return Report(
             status=JobStatus.QUEUED,
             call_id=call_id,
@@ -147,45 +147,45 @@ class ModalProvider:
             facts=facts,
         )
 
-    def _mark_as_sent(self, job_id: str) -> bool:
+    def _claim_submission(self, job_id: str) -> bool:
         """Return True when this submission is the first of the job."""
         mark = uuid.uuid4().hex
-        if self._remote.write(sent_key(job_id), mark, keep=True):
+        if self._remote.write(submission_key(job_id), mark, keep=True):
             return True
         # Modal's client repeats a write whose answer was lost, and then finds its own mark.
-        return bool(self._remote.read(sent_key(job_id)) == mark)
+        return bool(self._remote.read(submission_key(job_id)) == mark)
 
-    def _remember(self, job_id: str, call_id: str) -> None:
+    def _remember_call(self, job_id: str, call_id: str) -> None:
         """Note a call that no container has claimed yet; the newest only, to stay small."""
         self._call_ids[job_id] = call_id
-        while len(self._call_ids) > REMEMBERED:
+        while len(self._call_ids) > MAX_REMEMBERED_CALLS:
             self._call_ids.popitem(last=False)
 
-    def _variant(self, request: Request) -> Variant:
+    def _choose_variant(self, request: Request) -> Variant:
         return Variant(
             model=request.card.name,
             gpu=choose_gpu(request.card, self._options.gpu),
             timeout_s=self._options.timeout_s,
             scaledown_window_s=self._options.scaledown_window_s,
-            memory_mib=memory_mib(request.card),
+            memory_mib=container_memory_mib(request.card),
         )
 
-    def _ensure_deployed(self, before_deploying: Callable[[], None] = nothing_to_say) -> None:
+    def _ensure_deployed(self, before_deploying: Callable[[], None] = do_nothing) -> None:
         with self._deploying:
             if not self._deployed:
                 self._deployment.ensure(before_deploying)
                 self._deployed = True
 
-    def _spawn(self, variant: Variant, payload: Plain, job_id: str) -> str:
+    def _spawn(self, variant: Variant, payload: PlainData, job_id: str) -> str:
         try:
             try:
-                return self._ask_for_spawn(variant, payload)
+                return self._request_spawn(variant, payload)
             except ResourceNotFoundError:
                 # The app was stopped after we looked. Not found means not started.
                 self._deployed = False
-                self._remote.forget()
+                self._remote.drop_handles()
                 self._ensure_deployed()
-                return self._ask_for_spawn(variant, payload)
+                return self._request_spawn(variant, payload)
         except RateLimitError:
             raise
         except APIError as error:
@@ -197,8 +197,8 @@ class ModalProvider:
                 retryable=True,
             ) from error
 
-    def _ask_for_spawn(self, variant: Variant, payload: Plain) -> str:
-        with translated("start the job"):
+    def _request_spawn(self, variant: Variant, payload: PlainData) -> str:
+        with translate_modal_errors("start the job"):
             return self._remote.spawn(variant, payload)
 
     def poll(self, job: Job) -> Report:
@@ -209,64 +209,64 @@ class ModalProvider:
             ResourceNotFoundError: when Modal does not know the call: another workspace's token?
         """
         # First what is small: when Modal cannot be reached, this says so soon.
-        moment = self._remote.read(moment_key(job.job_id))
-        call_id = job.call_id or self._call_of(job, moment)
+        moment = self._remote.read(progress_key(job.job_id))
+        call_id = job.call_id or self._find_call_id(job, moment)
         if call_id is None:
-            return self._look_for(job)
-        return self._ask_for_result(job, call_id, moment)
+            return self._report_unclaimed(job)
+        return self._fetch_result(job, call_id, moment)
 
-    def _call_of(self, job: Job, moment: object) -> str | None:
+    def _find_call_id(self, job: Job, moment: object) -> str | None:
         if isinstance(moment, Mapping) and "call_id" in moment:
             return str(moment["call_id"])
         claimed = self._remote.read(claim_key(job.job_id))
         return None if claimed is None else str(claimed)
 
-    def _ask_for_result(self, job: Job, call_id: str, moment: object) -> Report:
+    def _fetch_result(self, job: Job, call_id: str, moment: object) -> Report:
         try:
             result = self._remote.result(call_id)
         except TimeoutError:
-            return _under_way(call_id, moment)
+            return _report_progress(call_id, moment)
         except Exception as error:  # noqa: BLE001  Whatever the worker raised, it ends here.
-            return self._told_by(error, job)
-        return self._spool.bring_home(job, result)
+            return self._report_error(error, job)
+        return self._spool.save_result(job, result)
 
-    def _told_by(self, error: Exception, job: Job) -> Report:
+    def _report_error(self, error: Exception, job: Job) -> Report:
         modal = require_modal()
         gone = (modal.exception.NotFoundError, modal.exception.OutputExpiredError)
         if isinstance(error, gone):
-            stored = self._remote.stored(job.job_id)
+            stored = self._remote.read_result(job.job_id)
             if stored is not None:
-                return self._spool.bring_home(job, stored)
+                return self._spool.save_result(job, stored)
         asked = job.status is JobStatus.CANCELING
         if not asked and isinstance(error, (modal.exception.RemoteError, *gone)):
             # Another process may have canceled it after this job was read.
             asked = bool(self._remote.read(stop_key(job.job_id)))
-        report = ending(error, job, asked_to_stop=asked)
-        unasked = report == CANCELED and job.status is not JobStatus.CANCELING
-        if unasked and self._remote.read(stop_key(job.job_id)) == WITHDRAWN:
+        report = report_outcome(error, job, asked_to_stop=asked)
+        unasked = report == CANCELED_REPORT and job.status is not JobStatus.CANCELING
+        if unasked and self._remote.read(stop_key(job.job_id)) == STOPPED_AS_LOST:
             # A container had claimed it in the very moment in which it was withdrawn.
-            return withdrawn(self._lost_after)
+            return report_lost(self._lost_after)
         return report
 
-    def _look_for(self, job: Job) -> Report:
+    def _report_unclaimed(self, job: Job) -> Report:
         """Tell of a job that no call is known to run."""
         is_unwanted = bool(self._remote.read(stop_key(job.job_id)))
         if is_unwanted and job.status is JobStatus.CANCELING:
-            return CANCELED
+            return CANCELED_REPORT
         if self._now() - job.creation_time < self._lost_after:
             return Report(
                 status=JobStatus.QUEUED,
                 message="Modal's answer to the submission was lost; no container has the job yet",
             )
-        stored = self._remote.stored(job.job_id)
+        stored = self._remote.read_result(job.job_id)
         if stored is not None:
-            return self._spool.bring_home(job, stored)
+            return self._spool.save_result(job, stored)
         # From now on no container will start it. One that has started is found by its claim.
-        self._remote.write(stop_key(job.job_id), WITHDRAWN)
+        self._remote.write(stop_key(job.job_id), STOPPED_AS_LOST)
         call_id = self._remote.read(claim_key(job.job_id))
         if call_id is not None:
             return Report(status=JobStatus.QUEUED, call_id=str(call_id))
-        return withdrawn(self._lost_after)
+        return report_lost(self._lost_after)
 
     def cancel(self, job: Job) -> Report:
         """Ask for exactly this job to stop, and tell what became of it.
@@ -277,23 +277,23 @@ class ModalProvider:
         # Written first: a container that starts later, or starts again, finds it; and whoever
         # polls learns that the end was our wish.
         self._remote.write(stop_key(job.job_id), True)
-        call_id = job.call_id or self._call_of(job, None)
+        call_id = job.call_id or self._find_call_id(job, None)
         if call_id is None:
             return Report(
                 status=JobStatus.CANCELED, message="withdrawn before a container had taken it up"
             )
         try:
-            with translated("cancel the job"):
+            with translate_modal_errors("cancel the job"):
                 self._remote.cancel(call_id)
         except ResourceNotFoundError:
-            return CANCELED
-        report = self._ask_for_result(job, call_id, None)
+            return CANCELED_REPORT
+        report = self._fetch_result(job, call_id, None)
         if report.status in {JobStatus.QUEUED, JobStatus.RUNNING}:
             return Report(status=JobStatus.CANCELING, message="the container is told to stop")
-        return CANCELED if report.error_code == "remote" else report
+        return CANCELED_REPORT if report.error_code == "remote" else report
 
 
-def _under_way(call_id: str, moment: object) -> Report:
+def _report_progress(call_id: str, moment: object) -> Report:
     if not isinstance(moment, Mapping) or moment.get("call_id") != call_id:
         return Report(status=JobStatus.QUEUED, call_id=call_id)
     try:

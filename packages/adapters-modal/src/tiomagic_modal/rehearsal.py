@@ -6,18 +6,18 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_modal.client.connection import Connection, require_modal
-from tiomagic_modal.client.remote import CPU_CORES, memory_mib
-from tiomagic_modal.constants import APP, STAGE
-from tiomagic_modal.errors import translated
+from tiomagic_modal.client.remote import CPU_CORES, container_memory_mib
+from tiomagic_modal.constants import APP_NAME, REHEARSAL_CLASS
+from tiomagic_modal.errors import translate_modal_errors
 from tiomagic_modal.gpus import choose_gpu
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.wire import WorkerError
 
-DEADLINE_S = 1200.0
+REHEARSAL_DEADLINE_S = 1200.0
 """A little more than the container may take, and than it waits for a GPU on a good day."""
 
 
-def rehearse(card: ModelCard, connection: Connection, options: ModalOptions) -> Rehearsal:
+def rehearse_on_modal(card: ModelCard, connection: Connection, options: ModalOptions) -> Rehearsal:
     """Have a model rehearsed on the GPU that a job of it would get.
 
     Args:
@@ -31,11 +31,15 @@ def rehearse(card: ModelCard, connection: Connection, options: ModalOptions) -> 
     modal, client = require_modal(), connection.client()
     gpu = choose_gpu(card, options.gpu)
     chosen = {"gpu": gpu} if gpu else {"cpu": CPU_CORES}
-    stage = modal.Cls.from_name(APP, STAGE, environment_name=options.environment, client=client)
-    method = stage.with_options(**chosen, memory=memory_mib(card))().rehearse
+    stage = modal.Cls.from_name(
+        APP_NAME, REHEARSAL_CLASS, environment_name=options.environment, client=client
+    )
+    method = stage.with_options(**chosen, memory=container_memory_mib(card))().rehearse
     try:
-        with translated("rehearse the model"):
-            found = connection.ask(lambda: method.remote.aio(card.name), deadline_s=DEADLINE_S)
+        with translate_modal_errors("rehearse the model"):
+            found = connection.ask(
+                lambda: method.remote.aio(card.name), deadline_s=REHEARSAL_DEADLINE_S
+            )
     except WorkerError as error:
         content = error.content
         raise TioMagicError(

@@ -22,11 +22,11 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.ports.provider import Request
-from tiomagic_modal.constants import PROTOCOL
+from tiomagic_modal.constants import PROTOCOL_VERSION
 
-Plain = dict[str, Any]
+PlainData = dict[str, Any]
 
-DUPLICATE = "duplicate"
+DUPLICATE_CODE = "duplicate"
 """Code of the error of a call that found its job in the hands of another call."""
 
 
@@ -38,7 +38,7 @@ class WorkerError(Exception):
     """
 
     @property
-    def content(self) -> Plain:
+    def content(self) -> PlainData:
         """``kind`` (class name), ``code``, ``message`` and ``details``."""
         try:
             content = json.loads(str(self.args[0]))
@@ -54,7 +54,7 @@ class WorkerError(Exception):
         return content
 
 
-def worker_error(error: Exception) -> WorkerError:
+def pack_error(error: Exception) -> WorkerError:
     """Pack any exception for the way home."""
     if isinstance(error, TioMagicError):
         kind, code, message = type(error).__name__, error.code, error.message
@@ -77,11 +77,11 @@ def is_out_of_memory(text: str) -> bool:
     )
 
 
-def encode_request(request: Request) -> Plain:
+def encode_request(request: Request) -> PlainData:
     """Return a request as plain data, with the bytes of its media."""
     job = request.job
     return {
-        "protocol": PROTOCOL,
+        "protocol": PROTOCOL_VERSION,
         "client": __version__,
         "job": {
             "job_id": job.job_id,
@@ -125,7 +125,7 @@ def decode_request(payload: Mapping[str, Any], keep: Callable[[str, bytes], Path
         optional_args=sent["optional_args"],
     )
     media = {
-        name: _media(item["reference"], keep(name, item["data"]))
+        name: _decode_media(item["reference"], keep(name, item["data"]))
         for name, item in payload["media"].items()
     }
     return Request(job=job, card=find_model(sent["model"], feature), media=media)
@@ -138,16 +138,17 @@ def check_protocol(payload: Mapping[str, Any]) -> None:
         ValidationError: with both versions.
     """
     theirs = payload.get("protocol")
-    if theirs != PROTOCOL:
+    if theirs != PROTOCOL_VERSION:
         raise ValidationError(
-            f"the other side speaks version {theirs!r} of the wire format, this one {PROTOCOL}; "
+            f"the other side speaks version {theirs!r} of the wire format, this one "
+            f"{PROTOCOL_VERSION}; "
             "update tiomagic, then run: tiomagic modal deploy",
-            details={"theirs": theirs, "ours": PROTOCOL},
+            details={"theirs": theirs, "ours": PROTOCOL_VERSION},
             code="protocol",
         )
 
 
-def _media(reference: Mapping[str, Any], path: Path) -> Media:
+def _decode_media(reference: Mapping[str, Any], path: Path) -> Media:
     return Media(
         kind=MediaKind(reference["kind"]),
         sha256=reference["sha256"],
@@ -161,12 +162,12 @@ def _media(reference: Mapping[str, Any], path: Path) -> Media:
     )
 
 
-def plain(value: object) -> Any:
+def to_plain(value: object) -> Any:
     """Return a value as plain data; what is not plain becomes its text."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [to_plain(item) for item in value]
     if value is None or type(value) in {str, int, float, bool, bytes}:
         return value
     for kind in (bool, int, float, str):

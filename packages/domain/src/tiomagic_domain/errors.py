@@ -30,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tiomagic_domain.redaction import redacted, redacted_data
+from tiomagic_domain.redaction import redact, redact_data
 
 
 class OldAttribute:
@@ -80,10 +80,10 @@ class TioMagicError(Exception):
         code: str | None = None,
         retryable: bool = False,
     ) -> None:
-        message = redacted(message)
+        message = redact(message)
         super().__init__(message)
         self.message = message
-        self.details: dict[str, object] = redacted_data(dict(details or {}))
+        self.details: dict[str, object] = redact_data(dict(details or {}))
         self.code = code or type(self).code
         self.retryable = retryable
 
@@ -93,7 +93,7 @@ class TioMagicError(Exception):
             "error": type(self).__name__,
             "code": self.code,
             "message": self.message,
-            "details": redacted_data(self.details),
+            "details": redact_data(self.details),
             "retryable": self.retryable,
         }
 
@@ -113,8 +113,8 @@ class Problem:
 
     def __post_init__(self) -> None:
         """Hide what looks like a secret: the query of an address that was given may sign it."""
-        object.__setattr__(self, "message", redacted(self.message))
-        object.__setattr__(self, "given", redacted(self.given))
+        object.__setattr__(self, "message", redact(self.message))
+        object.__setattr__(self, "given", redact(self.given))
 
     def to_dict(self) -> dict[str, object]:
         """Return the problem as plain data."""

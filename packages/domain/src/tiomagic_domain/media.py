@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from tiomagic_domain.text import storable
+from tiomagic_domain.text import make_storable
 
 
 class MediaKind(StrEnum):
@@ -56,7 +56,7 @@ class Media:
             "frames": self.frames,
             "fps": self.fps,
             # The name of a file from another system may hold bytes that are no characters.
-            "name": None if self.name is None else storable(self.name),
+            "name": None if self.name is None else make_storable(self.name),
         }
         return {**facts, "notes": list(self.notes)} if self.notes else facts
 

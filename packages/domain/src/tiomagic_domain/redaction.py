@@ -20,13 +20,13 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
-HIDDEN: Final = "***"
+REDACTED: Final = "***"
 """Stands where a secret was."""
 
-SHORTEST: Final = 4
+MIN_SECRET_LENGTH: Final = 4
 """Characters of a known secret at the least: a shorter one is a part of half of all words."""
 
-_TELLING: Final = (
+_SENSITIVE_KEY: Final = (
     r"(?:[\w.-]{0,40}(?:passw(?:or)?d|passwd|pwd|secret|signature|credential|api[_-]?key"
     r"|access[_-]?key|private[_-]?key|auth[_-]?token|session[_-]?id)[\w.-]{0,40}"
     r"|[\w.-]{0,40}(?:token(?:[_-]?(?:id|secret|key))?|_auth)|sig|hmac|authorization)"
@@ -38,13 +38,15 @@ _USER: Final = re.compile(r"(?<=://)[^/?#\s@]*@")
 # A database's address may have a slash in its password, as its driver allows.
 _DATABASE_PASSWORD: Final = re.compile(r"(?<=://)([^?#\s@:/]*:)[^\s@]*@")
 _VALUE: Final = re.compile(r"(?<==)[^&;\s#]+|(?<![^&;#])[^=&;\s#]+(?![^&;#])")
-_NAMED_VALUE: Final = re.compile(rf"(?i)(?<=[?&;])({_TELLING}=)[^&;\s#]+")
+_NAMED_VALUE: Final = re.compile(rf"(?i)(?<=[?&;])({_SENSITIVE_KEY}=)[^&;\s#]+")
 
-_PLACES: Final = (
+_SECRET_PATTERNS: Final = (
     # name=value, and "name": "value" of a dict; a value in angle brackets is a placeholder, as are
     # the words with which our own texts say what a login looks like.
-    re.compile(rf"(?i)(\b{_TELLING}=[\"']?)(?![<$…*(]|user:password(?:\s|$))[^\s\"'&,;)}}\]]+"),
-    re.compile(rf"(?i)([\"']{_TELLING}[\"']\s*:\s*[\"'])[^\"']+"),
+    re.compile(
+        rf"(?i)(\b{_SENSITIVE_KEY}=[\"']?)(?![<$…*(]|user:password(?:\s|$))[^\s\"'&,;)}}\]]+"
+    ),
+    re.compile(rf"(?i)([\"']{_SENSITIVE_KEY}[\"']\s*:\s*[\"'])[^\"']+"),
     re.compile(r"(?i)(\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)(?:\w+\s+)?[^\s\"',]+"),
     re.compile(r"(?i)(\b(?:set-)?cookie[\"']?\s*:\s*[\"']?)[^\"'\r\n]+"),
     re.compile(r"(?i)(\bx-[\w-]*(?:key|token|signature)[\"']?\s*[:=]\s*[\"']?)[^\s\"',&]+"),
@@ -56,7 +58,7 @@ _PLACES: Final = (
 )
 """Where a secret stands; what is before it is kept."""
 
-_FORMS: Final = re.compile(
+_TOKEN_PATTERN: Final = re.compile(
     r"\bhf_[A-Za-z0-9]{8,}|\b(?:ak|as)-[A-Za-z0-9]{12,}|\bsk-[A-Za-z0-9_-]{16,}"
     r"|\b(?:gh[pousr]|r8)_[A-Za-z0-9]{16,}|\bgithub_pat_\w{16,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
     r"|\bAIza[A-Za-z0-9_-]{30,}|\bxox[a-z]-[A-Za-z0-9-]{10,}"
@@ -72,7 +74,7 @@ _MAY_HOLD: Final = re.compile(
 """What a text has that is looked at closely; most have nothing of it."""
 
 
-def redacted(text: str, secrets: Iterable[str] = ()) -> str:
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Return a text with every secret in it hidden.
 
     Args:
@@ -80,71 +82,73 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
         secrets: What is known to be secret, in whatever spelling.
     """
     for known in secrets:
-        pattern = _spelled(known)
+        pattern = _secret_pattern(known)
         if pattern is not None:
-            text = pattern.sub(HIDDEN, text)
+            text = pattern.sub(REDACTED, text)
     if _MAY_HOLD.search(text) is None:
         return text
-    text = _ADDRESS.sub(_discreet, text)
-    for place in _PLACES:
-        text = place.sub(rf"\1{HIDDEN}", text)
-    return _FORMS.sub(HIDDEN, text)
+    text = _ADDRESS.sub(_redact_address, text)
+    for place in _SECRET_PATTERNS:
+        text = place.sub(rf"\1{REDACTED}", text)
+    return _TOKEN_PATTERN.sub(REDACTED, text)
 
 
-def redacted_data(value: Any, secrets: Iterable[str] = ()) -> Any:
-    """Return data with every text in it :func:`redacted`; a secret's name hides its value."""
+def redact_data(value: Any, secrets: Iterable[str] = ()) -> Any:
+    """Return data with every text in it :func:`redact`; a secret's name hides its value."""
     known = frozenset(secrets)
-    return _walked(value, lambda text: redacted(text, known))
+    return _redact_nested(value, lambda text: redact(text, known))
 
 
-def _walked(value: Any, hide: Callable[[str], str]) -> Any:
+def _redact_nested(value: Any, hide: Callable[[str], str]) -> Any:
     match value:
         case str():
             return hide(value)
         case Mapping():
             return {key: _entry(key, part, hide) for key, part in value.items()}
         case list():
-            return [_walked(part, hide) for part in value]
+            return [_redact_nested(part, hide) for part in value]
         case tuple() if type(value) is tuple:
-            return tuple(_walked(part, hide) for part in value)
+            return tuple(_redact_nested(part, hide) for part in value)
     return value
 
 
-_WHOLE_NAME: Final = re.compile(rf"(?i){_TELLING}")
+_WHOLE_NAME: Final = re.compile(rf"(?i){_SENSITIVE_KEY}")
 
 
 def _entry(key: object, value: Any, hide: Callable[[str], str]) -> Any:
     if isinstance(key, str) and isinstance(value, str) and value and _WHOLE_NAME.fullmatch(key):
-        return HIDDEN
-    return _walked(value, hide)
+        return REDACTED
+    return _redact_nested(value, hide)
 
 
-def _discreet(found: re.Match[str]) -> str:
+def _redact_address(found: re.Match[str]) -> str:
     """Return an address without what is before its host and behind its question mark."""
     address, scheme = found[0], found[1].lower()
     if scheme in {"http", "https", "ws", "wss", "ftp"}:
-        address = _USER.sub(f"{HIDDEN}@", address, count=1)
+        address = _USER.sub(f"{REDACTED}@", address, count=1)
         # Whatever a link is signed with, it is a value; the names say what kind of link it is.
         head, mark, tail = re.sub("#", "?", address, count=1).partition("?")
         if not mark:
             return address
         sign = address[len(head)]
         if "=" not in tail:
-            return f"{head}{sign}{HIDDEN}" if tail else address
-        return f"{head}{sign}{_VALUE.sub(HIDDEN, tail)}"
-    address = _DATABASE_PASSWORD.sub(rf"\1{HIDDEN}@", address, count=1)
-    return _NAMED_VALUE.sub(rf"\1{HIDDEN}", address)
+            return f"{head}{sign}{REDACTED}" if tail else address
+        return f"{head}{sign}{_VALUE.sub(REDACTED, tail)}"
+    address = _DATABASE_PASSWORD.sub(rf"\1{REDACTED}@", address, count=1)
+    return _NAMED_VALUE.sub(rf"\1{REDACTED}", address)
 
 
 @lru_cache(maxsize=64)
-def _spelled(secret: str) -> re.Pattern[str] | None:
+def _secret_pattern(secret: str) -> re.Pattern[str] | None:
     """Return what finds a secret in all its spellings; None for one too short to be found."""
     core = secret.strip()
-    if len(core) < SHORTEST:
+    if len(core) < MIN_SECRET_LENGTH:
         return None
     # The longest first: a spelling may begin another.
     spellings = sorted(set(_spellings(core)), key=len, reverse=True)
-    return re.compile("|".join(_over_lines(one) for one in spellings if len(one) >= SHORTEST))
+    return re.compile(
+        "|".join(_over_lines(one) for one in spellings if len(one) >= MIN_SECRET_LENGTH)
+    )
 
 
 def _spellings(secret: str) -> Iterator[str]:
@@ -156,7 +160,7 @@ def _spellings(secret: str) -> Iterator[str]:
         yield json.dumps(form)[1:-1]
         yield repr(form)[1:-1]
         yield from form.splitlines()
-        if len(form) >= 2 * SHORTEST:
+        if len(form) >= 2 * MIN_SECRET_LENGTH:
             yield from _in_base64(form.encode("utf-8", "replace"))
             yield form.encode("utf-8", "replace").hex()
 

@@ -25,12 +25,12 @@ def closest(given: object, known: Iterable[str]) -> str | None:
     return folded[matches[0]] if matches else None
 
 
-def listed(names: Iterable[str]) -> str:
+def list_names(names: Iterable[str]) -> str:
     """Return the names sorted and quoted, for the end of an error message."""
     return ", ".join(repr(name) for name in sorted(names)) or "none"
 
 
-def shortened(value: object, limit: int = 80) -> str:
+def shorten_repr(value: object, limit: int = 80) -> str:
     """Return ``repr`` of a value, cut so that an error message stays readable.
 
     Bytes are told by their number: they are a picture, and their ``repr`` is four times as long.

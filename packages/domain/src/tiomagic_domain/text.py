@@ -7,11 +7,12 @@ here and nowhere else:
 =======================  =========================================================================
 what                     for
 =======================  =========================================================================
-:func:`decoded`          bytes that come in: UTF-8, or UTF-16 and UTF-32 with a byte order mark
-:func:`flaw`             text that comes in: says what is wrong with it, to be refused
-:func:`storable`         text that is to be kept all the same: a half becomes an escape
-:func:`storable_data`    the same for plain data, which then has a form in JSON
-:func:`shown`            text that a person sees: control codes become escapes as well
+:func:`decode_text`          bytes that come in: UTF-8, or UTF-16 and UTF-32 with a byte order mark
+:func:`find_text_flaw`             text that comes in: says what is wrong with it, to be refused
+:func:`make_storable`         text that is to be kept all the same: a half becomes an escape
+:func:`make_data_storable`    the same for plain data, which then has a form in JSON
+:func:`escape_control_characters`            text that a person sees: control codes become escapes
+as well
 :func:`to_json`          plain data as JSON that any stream takes and no terminal obeys
 =======================  =========================================================================
 """
@@ -24,11 +25,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-_HALF: Final = re.compile("[\ud800-\udfff]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 # Tabs and line ends are content. The second line has what turns the direction of text around or
 # breaks lines without a line end; joiners stay, emoji are made with them.
-_OBEYED: Final = re.compile(
+_CONTROL_CHARACTER: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"
     "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
     "\ud800-\udfff]"
@@ -43,7 +44,7 @@ _MARKS: Final = (
 )
 
 
-def decoded(content: bytes, what: str) -> str:
+def decode_text(content: bytes, what: str) -> str:
     """Return the text of bytes: UTF-8, or what the byte order mark says, without the mark.
 
     Args:
@@ -69,9 +70,9 @@ def decoded(content: bytes, what: str) -> str:
         ) from error
 
 
-def flaw(text: str) -> str | None:
+def find_text_flaw(text: str) -> str | None:
     """Return what is wrong with a text that no file and no model can hold, or None."""
-    half = _HALF.search(text)
+    half = _SURROGATE.search(text)
     if half is None:
         return None
     return (
@@ -80,13 +81,13 @@ def flaw(text: str) -> str | None:
     )
 
 
-def storable(text: str) -> str:
+def make_storable(text: str) -> str:
     """Return the text with an escape in the place of each half of a character, and of NUL."""
-    return _HALF.sub(_escape, text).replace("\0", "\\x00")
+    return _SURROGATE.sub(_escape, text).replace("\0", "\\x00")
 
 
-def storable_data(value: Any) -> Any:
-    """Return plain data that JSON has a form for: :func:`storable` texts, no NaN, lists, dicts.
+def make_data_storable(value: Any) -> Any:
+    """Return plain data that JSON has a form for: storable texts, no NaN, lists and dicts.
 
     What is no plain data becomes its ``str``.
     """
@@ -94,34 +95,36 @@ def storable_data(value: Any) -> Any:
         case bool() | None | int():
             return value
         case str():
-            return storable(str.__str__(value))
+            return make_storable(str.__str__(value))
         case float():
             return float(value) if math.isfinite(value) else None
         case Mapping():
-            return {storable(str(key)): storable_data(part) for key, part in value.items()}
+            return {
+                make_storable(str(key)): make_data_storable(part) for key, part in value.items()
+            }
         case list() | tuple() | set() | frozenset():
-            return [storable_data(part) for part in value]
-    return storable(str(value))
+            return [make_data_storable(part) for part in value]
+    return make_storable(str(value))
 
 
-def shown(text: str) -> str:
+def escape_control_characters(text: str) -> str:
     r"""Return the text for a person's eyes: ``\x1b`` and its like as escapes, lines as they are."""
-    return _OBEYED.sub(_escape, text)
+    return _CONTROL_CHARACTER.sub(_escape, text)
 
 
 def to_json(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
     r"""Return plain data as JSON; what a terminal would obey is written as ``\u009b``.
 
     Args:
-        value: See :func:`storable_data`.
+        value: See :func:`make_data_storable`.
         indent: Blanks a level; None for one line.
         ascii_only: True for a stream that has no other characters.
     """
     import json  # noqa: PLC0415  # Not for --help.
 
-    text = json.dumps(storable_data(value), indent=indent, ensure_ascii=ascii_only)
+    text = json.dumps(make_data_storable(value), indent=indent, ensure_ascii=ascii_only)
     # Outside of its texts JSON has no such characters but the line ends.
-    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _CONTROL_CHARACTER.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _escape(found: re.Match[str]) -> str:

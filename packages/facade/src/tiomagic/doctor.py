@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tiomagic import __version__
 from tiomagic_domain.errors import TioMagicError
-from tiomagic_domain.redaction import redacted
+from tiomagic_domain.redaction import redact
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
-LOW_DISK_GIB: Final = 5.0
+MIN_FREE_DISK_GIB: Final = 5.0
 """Less free room than this is worth a warning: the smallest model takes as much."""
 GIB: Final = 2**30
 
 
-class State(StrEnum):
+class Severity(StrEnum):
     """How a part is."""
 
     OK = "ok"
@@ -39,11 +39,11 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorFinding:
     """What one look has found."""
 
     part: str
-    state: State
+    state: Severity
     message: str
     """What there is, and what to do when it is not as it should be."""
 
@@ -52,13 +52,13 @@ class Finding:
         return {name: str(value) for name, value in asdict(self).items()}
 
 
-def diagnose(session: Session) -> list[Finding]:
+def diagnose(session: Session) -> list[DoctorFinding]:
     """Look at everything. Makes no file and contacts nobody; tokens are never shown.
 
     Args:
         session: The settings to look at.
     """
-    looks: tuple[Callable[[Session], Iterator[Finding]], ...] = (
+    looks: tuple[Callable[[Session], Iterator[DoctorFinding]], ...] = (
         _program,
         _settings,
         _plugins,
@@ -67,13 +67,13 @@ def diagnose(session: Session) -> list[Finding]:
         _folders,
         _database,
     )
-    found: list[Finding] = []
+    found: list[DoctorFinding] = []
     for look in looks:
         try:
             found.extend(look(session))
         except TioMagicError as error:
-            found.append(Finding(look.__name__.strip("_"), State.PROBLEM, error.message))
-    return [replace(one, message=redacted(one.message, _secrets(session))) for one in found]
+            found.append(DoctorFinding(look.__name__.strip("_"), Severity.PROBLEM, error.message))
+    return [replace(one, message=redact(one.message, _secrets(session))) for one in found]
 
 
 def _secrets(session: Session) -> frozenset[str]:
@@ -83,71 +83,83 @@ def _secrets(session: Session) -> frozenset[str]:
         return frozenset()  # That they cannot be read is a finding.
 
 
-def _program(_session: Session) -> Iterator[Finding]:
-    yield Finding("tiomagic", State.OK, f"{__version__}")
+def _program(_session: Session) -> Iterator[DoctorFinding]:
+    yield DoctorFinding("tiomagic", Severity.OK, f"{__version__}")
     where = f"{platform.system()} {platform.machine()}"
-    yield Finding("python", State.OK, f"{platform.python_version()} at {sys.executable}, {where}")
+    yield DoctorFinding(
+        "python", Severity.OK, f"{platform.python_version()} at {sys.executable}, {where}"
+    )
 
 
-def _settings(session: Session) -> Iterator[Finding]:
+def _settings(session: Session) -> Iterator[DoctorFinding]:
     name = session.settings.provider
     session.check_provider(name)
     text = name or "none is set; the command line takes local, Python asks for tm.configure(...)"
-    yield Finding("provider", State.OK if name else State.NOTE, text)
+    yield DoctorFinding("provider", Severity.OK if name else Severity.NOTE, text)
 
 
-def _plugins(_session: Session) -> Iterator[Finding]:
+def _plugins(_session: Session) -> Iterator[DoctorFinding]:
     from tiomagic.wiring.registry import broken_providers
     from tiomagic_domain.catalogue import plugin_problems
 
     for problem in (*plugin_problems(), *broken_providers()):
-        yield Finding("plugin", State.WARNING, str(problem))
+        yield DoctorFinding("plugin", Severity.WARNING, str(problem))
 
 
-def _machine(session: Session) -> Iterator[Finding]:
-    from tiomagic.wiring.extras import missing
+def _machine(session: Session) -> Iterator[DoctorFinding]:
+    from tiomagic.wiring.extras import part_missing_error
 
     try:
         from tiomagic_local.torch_env.machine import look_at_machine
 
         machine = look_at_machine(session.settings.device)
     except ImportError as error:
-        yield Finding("local", State.WARNING, missing("local", error).message)
+        yield DoctorFinding("local", Severity.WARNING, part_missing_error("local", error).message)
         return
     for name, version in machine.libraries.items():
-        state = State.OK if version else State.WARNING
-        yield Finding(name, state, version or "not installed")
+        state = Severity.OK if version else Severity.WARNING
+        yield DoctorFinding(name, state, version or "not installed")
     free = machine.device_memory_gib
     room = "" if free is None else f", {free:.1f} GiB free"
     slow = machine.device == "cpu"
     advice = ": doodle takes seconds, the large models take hours or do not fit" if slow else ""
-    state = State.NOTE if slow else State.OK
-    yield Finding("device", state, f"{machine.device}{room}, {machine.threads} threads{advice}")
+    state = Severity.NOTE if slow else Severity.OK
+    yield DoctorFinding(
+        "device", state, f"{machine.device}{room}, {machine.threads} threads{advice}"
+    )
     if machine.memory_gib is not None:
-        yield Finding("memory", State.OK, f"{machine.memory_gib:.1f} GiB free")
+        yield DoctorFinding("memory", Severity.OK, f"{machine.memory_gib:.1f} GiB free")
     if machine.encodes_h264:
-        yield Finding("video", State.OK, "H.264 can be written (PyAV brings FFmpeg along)")
+        yield DoctorFinding("video", Severity.OK, "H.264 can be written (PyAV brings FFmpeg along)")
     else:
         wrong = "this build of PyAV has no H.264 encoder: pip install --force-reinstall av"
-        yield Finding("video", State.PROBLEM, wrong)
+        yield DoctorFinding("video", Severity.PROBLEM, wrong)
 
 
-def _tokens(session: Session) -> Iterator[Finding]:
+def _tokens(session: Session) -> Iterator[DoctorFinding]:
     settings = session.settings
-    yield Finding("hub token", *_told(bool(settings.hf_token), "HF_TOKEN", _stored_hub_token))
+    yield DoctorFinding(
+        "hub token", *_describe_token(bool(settings.hf_token), "HF_TOKEN", _stored_hub_token)
+    )
     given = bool(settings.modal_token_id and settings.modal_token_secret)
-    yield Finding("modal token", *_told(given, "MODAL_TOKEN_ID and _SECRET", _stored_modal_token))
+    yield DoctorFinding(
+        "modal token", *_describe_token(given, "MODAL_TOKEN_ID and _SECRET", _stored_modal_token)
+    )
 
 
-def _told(given: bool, variable: str, stored: Callable[[], bool | None]) -> tuple[State, str]:  # noqa: FBT001 - private
+def _describe_token(
+    given: bool,  # noqa: FBT001
+    variable: str,
+    stored: Callable[[], bool | None],
+) -> tuple[Severity, str]:
     if given:
-        return State.OK, f"present, from the settings ({variable})"
+        return Severity.OK, f"present, from the settings ({variable})"
     found = stored()
     if found is None:
-        return State.NOTE, "not looked for: its package is not installed"
+        return Severity.NOTE, "not looked for: its package is not installed"
     if found:
-        return State.OK, "present, stored by its own tools"
-    return State.NOTE, f"not there; needed only for what asks for one: set {variable}"
+        return Severity.OK, "present, stored by its own tools"
+    return Severity.NOTE, f"not there; needed only for what asks for one: set {variable}"
 
 
 def _stored_hub_token() -> bool | None:
@@ -174,14 +186,14 @@ def _stored_modal_token() -> bool | None:
     return True
 
 
-def _folders(session: Session) -> Iterator[Finding]:
+def _folders(session: Session) -> Iterator[DoctorFinding]:
     settings = session.settings
     folders = {"videos": settings.output_dir, "state": settings.state_dir}
     weights = settings.weights_dir or _hub_cache()
     if weights is not None:
         folders["weights"] = weights
     for name, folder in folders.items():
-        yield Finding(name, *_room(folder))
+        yield DoctorFinding(name, *_room(folder))
 
 
 def _hub_cache() -> Path | None:
@@ -193,37 +205,44 @@ def _hub_cache() -> Path | None:
         return None
 
 
-def _room(folder: Path) -> tuple[State, str]:
+def _room(folder: Path) -> tuple[Severity, str]:
     """Say whether a folder, or the one that it will be made in, can be written, and its room."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        return State.PROBLEM, f"{folder} cannot be written: choose another, or change its owner"
+        return Severity.PROBLEM, f"{folder} cannot be written: choose another, or change its owner"
     free = shutil.disk_usage(there).free / GIB
     made = "" if there == folder else ", made at its first use"
-    if free < LOW_DISK_GIB:
-        return State.WARNING, f"{folder}: only {free:.1f} GiB free{made}"
-    return State.OK, f"{folder}: {free:.0f} GiB free{made}"
+    if free < MIN_FREE_DISK_GIB:
+        return Severity.WARNING, f"{folder}: only {free:.1f} GiB free{made}"
+    return Severity.OK, f"{folder}: {free:.0f} GiB free{made}"
 
 
-def _database(session: Session) -> Iterator[Finding]:
-    from tiomagic_storage.database.health import look_at
+def _database(session: Session) -> Iterator[DoctorFinding]:
+    from tiomagic_storage.database.health import inspect_database
 
-    health = look_at(session.settings.database_url)
+    health = inspect_database(session.settings.database_url)
     if not health.exists:
-        yield Finding("database", State.OK, f"{health.place}: made at its first use")
+        yield DoctorFinding("database", Severity.OK, f"{health.location}: made at its first use")
     elif health.damage:
-        wrong = f"{health.place} is damaged ({health.damage}): restore a copy, or move it away"
-        yield Finding("database", State.PROBLEM, wrong)
+        wrong = f"{health.location} is damaged ({health.damage}): restore a copy, or move it away"
+        yield DoctorFinding("database", Severity.PROBLEM, wrong)
     elif health.revision is None:
-        yield Finding("database", State.OK, f"{health.place}: empty, its tables are made at use")
-    elif health.revision != health.newest:
-        news = f"schema {health.revision}, this version has {health.newest}: moved on at its use"
-        yield Finding("database", State.NOTE, f"{health.place}: {news}")
+        yield DoctorFinding(
+            "database", Severity.OK, f"{health.location}: empty, its tables are made at use"
+        )
+    elif health.revision != health.newest_revision:
+        news = (
+            f"schema {health.revision}, this version has {health.newest_revision}: "
+            f"moved on at its use"
+        )
+        yield DoctorFinding("database", Severity.NOTE, f"{health.location}: {news}")
     else:
-        yield Finding("database", State.OK, f"{health.place}: sound, {health.jobs} jobs")
+        yield DoctorFinding(
+            "database", Severity.OK, f"{health.location}: sound, {health.jobs} jobs"
+        )
 
 
-def worst(findings: list[Finding]) -> State:
+def worst_severity(findings: list[DoctorFinding]) -> Severity:
     """Return the worst state among findings."""
-    order: list[Any] = list(State)
+    order: list[Any] = list(Severity)
     return max((finding.state for finding in findings), key=order.index)

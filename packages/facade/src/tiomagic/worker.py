@@ -30,29 +30,29 @@ if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import Job
     from tiomagic_domain.usecases.generation import Generation
 
-READY = b"ready"
+READY_MESSAGE = b"ready"
 """What a worker tells its starter when it has come up."""
 
-PROBE_BYTES = 2**20
+REQUIRED_FREE_BYTES = 2**20
 """That must find room before a job is tried again."""
 
-LEFT = 70
+EXIT_STATUS_RUN_ABANDONED = 70
 """Exit status of a worker that ended in the middle of a run."""
 
 
 def main() -> None:
     """Read the settings, let go of the starter, and serve."""
     handed = json.load(sys.stdin)
-    _let_go()
+    _daemonize()
     serve(
         handed["queue"],
         Path(handed["working_dir"]),
         handed["settings"],
-        on_ready=Ready(handed.get("ready")),
+        on_ready=ReadySignal(handed.get("ready")),
     )
 
 
-class Ready:
+class ReadySignal:
     """Tells the starter, once, that the worker has come up.
 
     Args:
@@ -70,7 +70,7 @@ class Ready:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with contextlib.suppress(OSError):  # It has not waited for so long.
-                os.write(descriptor, READY)
+                os.write(descriptor, READY_MESSAGE)
             os.close(descriptor)
 
 
@@ -90,7 +90,7 @@ def serve(
     """
     from tiomagic.wiring.launcher import ProcessLauncher
     from tiomagic.wiring.session import Session
-    from tiomagic_domain.workers import Limits, Worker, keep_alive
+    from tiomagic_domain.workers import Worker, WorkerLimits, keep_alive
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     session = Session(working_dir, settings, {})
@@ -103,12 +103,12 @@ def serve(
         queue,
         background=background,
         repository=session.container.repository(),
-        generation=Logged(session, queue, slot=lambda: worker.slot),
-        slots=lambda: slots(queue),
-        leave=lambda: os._exit(LEFT),
+        generation=JobLogRunner(session, queue, slot=lambda: worker.slot),
+        slots=lambda: queue_lease_names(queue),
+        leave=lambda: os._exit(EXIT_STATUS_RUN_ABANDONED),
         on_trouble=session.container.journal().trouble,
-        limits=Limits(idle_s=held.worker_idle_s, cancel_bound_s=held.worker_cancel_s),
-        probe=lambda: probe(held),
+        limits=WorkerLimits(idle_s=held.worker_idle_s, cancel_timeout_s=held.worker_cancel_s),
+        probe=lambda: check_writable(held),
         on_ready=on_ready,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -120,20 +120,20 @@ def serve(
         session.close()
 
 
-def probe(settings: Settings) -> None:
+def check_writable(settings: Settings) -> None:
     """Look whether a video could be written now.
 
     Raises:
         ProcessingError: when it could not.
     """
-    from tiomagic.wiring.builders import SPOOL
+    from tiomagic.wiring.builders import SPOOL_FOLDER
     from tiomagic_domain.errors import ProcessingError
 
-    for folder in (settings.state_dir / SPOOL, settings.output_dir):
+    for folder in (settings.state_dir / SPOOL_FOLDER, settings.output_dir):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as file:
-                file.write(bytes(PROBE_BYTES))
+                file.write(bytes(REQUIRED_FREE_BYTES))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -143,7 +143,7 @@ def probe(settings: Settings) -> None:
             ) from error
 
 
-def slots(queue: str) -> list[str]:
+def queue_lease_names(queue: str) -> list[str]:
     """Return the devices of a queue by the names of their leases."""
     provider, _, rest = queue.partition(":")
     host, _, device = rest.partition(":")
@@ -155,7 +155,7 @@ def slots(queue: str) -> list[str]:
     return [f"{provider}:{host}:{name}" for name in device_names(wanted)]
 
 
-class Logged:
+class JobLogRunner:
     """Runs jobs on the worker's device, with all that is printed meanwhile in the job's own log.
 
     Args:
@@ -169,31 +169,31 @@ class Logged:
         self._queue = queue
         self._slot = slot
 
-    def perform(self, job: Job, *, told_to_end: Callable[[], bool]) -> Job:
-        """Run a job; see :class:`tiomagic_domain.workers.worker.Performs`."""
-        from tiomagic.wiring.launcher import job_log
+    def run_job(self, job: Job, *, told_to_end: Callable[[], bool]) -> Job:
+        """Run a job; see :class:`tiomagic_domain.workers.worker.JobRunner`."""
+        from tiomagic.wiring.launcher import job_log_path
 
-        self._settle_on_device()
-        with _printed_to(job_log(self._session.settings.state_dir, job.job_id)):
-            return self._generation.perform(job, told_to_end=told_to_end)
+        self._configure_device()
+        with _redirect_output(job_log_path(self._session.settings.state_dir, job.job_id)):
+            return self._generation.run_job(job, told_to_end=told_to_end)
 
     def abandon(self, job: Job, *, told_to_end: bool) -> Job:
-        """Store the end of a job; see :class:`tiomagic_domain.workers.worker.Performs`."""
+        """Store the end of a job; see :class:`tiomagic_domain.workers.worker.JobRunner`."""
         return self._generation.abandon(job, told_to_end=told_to_end)
 
-    def put_back(self, job: Job, error: Exception) -> None:
-        """Let a job wait again; see :class:`tiomagic_domain.workers.worker.Performs`."""
-        self._generation.put_back(job, error)
+    def requeue(self, job: Job, error: Exception) -> None:
+        """Let a job wait again; see :class:`tiomagic_domain.workers.worker.JobRunner`."""
+        self._generation.requeue(job, error)
 
     def fail(self, job: Job, error: Exception) -> None:
-        """Store that a job failed; see :class:`tiomagic_domain.workers.worker.Performs`."""
+        """Store that a job failed; see :class:`tiomagic_domain.workers.worker.JobRunner`."""
         self._generation.fail(job, error)
 
     @property
     def _generation(self) -> Generation:
         return self._session.generation
 
-    def _settle_on_device(self) -> None:
+    def _configure_device(self) -> None:
         slot = self._slot()
         if slot is not None and slot.startswith("local:"):
             device = slot.split(":", 2)[2]
@@ -205,7 +205,7 @@ def _log_failed_heartbeat(error: Exception) -> None:
     logging.getLogger("tiomagic").error("a renewal of the leases failed", exc_info=error)
 
 
-def _let_go() -> None:
+def _daemonize() -> None:
     """Become a process that nobody waits for."""
     if hasattr(os, "fork") and os.fork():
         os._exit(0)
@@ -215,7 +215,7 @@ def _let_go() -> None:
 
 
 @contextlib.contextmanager
-def _printed_to(path: Path) -> Iterator[None]:
+def _redirect_output(path: Path) -> Iterator[None]:
     """Send what this process prints, libraries and all, to the end of a file for a while.
 
     Without space for a log the run goes on and prints to the worker's.

@@ -2,7 +2,7 @@
 
 One place for the command, because it changes once: while the package index holds only the old 1.0.0
 under the name ``tiomagic``, installing goes through a copy of the repository. Whoever publishes
-2.x changes :data:`INSTALL` to ``pip install 'tiomagic[{extra}]'``.
+2.x changes :data:`INSTALL_COMMAND` to ``pip install 'tiomagic[{extra}]'``.
 """
 
 from __future__ import annotations

@@ -108,9 +108,9 @@ class LocalMediaReader:
 
 
 def _inspect(path: Path, kind: MediaKind, limits: MediaLimits) -> Facts:
-    from tiomagic_media.decode.inspection import inspect  # Heavy.
+    from tiomagic_media.decode.inspection import inspect_media  # Heavy.
 
-    return inspect(path, kind, limits)
+    return inspect_media(path, kind, limits)
 
 
 def _media(kind: MediaKind, sha256: str, path: Path, facts: Facts, name: str | None) -> Media:

@@ -9,31 +9,36 @@ from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.catalogue.acceleration import EXACT, Acceleration
 from tiomagic_local.acceleration import cfg_batching, compilation
-from tiomagic_local.acceleration.attention import NATIVE, attending, chosen, usable
-from tiomagic_local.acceleration.cfg_batching import Guided
-from tiomagic_local.acceleration.channels_last import lay_out
-from tiomagic_local.acceleration.compilation import compiled
-from tiomagic_local.acceleration.components import refusal
-from tiomagic_local.acceleration.first_block_cache import Cached, first_block_cached
-from tiomagic_local.acceleration.flops import work_of
-from tiomagic_local.acceleration.fp8 import multiplied_in_fp8
-from tiomagic_local.acceleration.prompt_cache import PromptMemory
+from tiomagic_local.acceleration.attention import (
+    NATIVE,
+    choose_backend,
+    require_backend,
+    use_backend,
+)
+from tiomagic_local.acceleration.cfg_batching import CfgBatchingStats
+from tiomagic_local.acceleration.channels_last import set_channels_last
+from tiomagic_local.acceleration.compilation import compile_blocks
+from tiomagic_local.acceleration.components import acceleration_error
+from tiomagic_local.acceleration.first_block_cache import CacheStats, enable_first_block_cache
+from tiomagic_local.acceleration.flops import estimate_flop
+from tiomagic_local.acceleration.fp8 import enable_fp8
+from tiomagic_local.acceleration.prompt_cache import PromptCache
 
 if TYPE_CHECKING:
     import torch
 
 
 @dataclass(slots=True)
-class Running:
+class ActiveAcceleration:
     """What runs for one call."""
 
     wanted: Acceleration
     attention: str = NATIVE
     compiled: list[str] = field(default_factory=list)
-    cache: Cached | None = None
-    guided: Guided | None = None
+    cache: CacheStats | None = None
+    guided: CfgBatchingStats | None = None
     fp8_layers: int = 0
-    prompts: PromptMemory | None = None
+    prompts: PromptCache | None = None
     few_steps: Sequence[Mapping[str, Any]] = ()
     """The LoRAs that make do with few steps."""
 
@@ -70,16 +75,16 @@ class Accelerator:
         self._device = device
         self._dtype = dtype
         self._masked = masked
-        self._prompts = PromptMemory()
+        self._prompts = PromptCache()
         # For good: what runs later must not depend on what ran before. On a CPU it would be
         # another algorithm, whose numbers are not those of diffusers.
         if device.type == "cuda":
-            lay_out(pipeline.vae)
+            set_channels_last(pipeline.vae)
 
     @contextlib.contextmanager
-    def on(
+    def activate(
         self, settings: Mapping[str, Any], *, adapted: bool, together: bool = False
-    ) -> Iterator[Running]:
+    ) -> Iterator[ActiveAcceleration]:
         """Have it on for the time of the block.
 
         Args:
@@ -95,42 +100,44 @@ class Accelerator:
             ValidationError: when something is asked for that does not work here.
         """
         wanted = Acceleration.from_argument(settings.get("acceleration", EXACT))
-        running = Running(wanted)
+        running = ActiveAcceleration(wanted)
         with contextlib.ExitStack() as stack:
             running.attention = self._attention(wanted, together=together)
-            stack.enter_context(attending(running.attention))
+            stack.enter_context(use_backend(running.attention))
             if wanted.remember_prompts:
                 running.prompts = self._prompts
-                stack.enter_context(self._prompts.used(self._pipeline))
+                stack.enter_context(self._prompts.activate(self._pipeline))
             if wanted.fp8:
-                layers = multiplied_in_fp8(self._pipeline, self._device)
+                layers = enable_fp8(self._pipeline, self._device)
                 running.fp8_layers = stack.enter_context(layers)
             compiles = self._compiles(wanted, settings, adapted=adapted, together=together)
             if compiles:
-                running.compiled = stack.enter_context(compiled(self._pipeline))
+                running.compiled = stack.enter_context(compile_blocks(self._pipeline))
             if wanted.cache_threshold:
                 steps = int(settings.get("num_inference_steps", 0))
                 threshold = wanted.cache_threshold
-                cache = first_block_cached(
+                cache = enable_first_block_cache(
                     self._pipeline, threshold, steps, _summed() if together else None
                 )
                 running.cache = stack.enter_context(cache)
             if self._batches(wanted, settings, compiles=compiles):
-                running.guided = stack.enter_context(cfg_batching.batched(self._pipeline))
+                running.guided = stack.enter_context(
+                    cfg_batching.batch_guidance_passes(self._pipeline)
+                )
             yield running
 
     def _attention(self, wanted: Acceleration, *, together: bool) -> str:
         here = self._device, self._dtype
         if wanted.attention == "auto":
-            return chosen(*here, masked=self._masked, together=together)
-        return usable(wanted.attention, *here, masked=self._masked, together=together)
+            return choose_backend(*here, masked=self._masked, together=together)
+        return require_backend(wanted.attention, *here, masked=self._masked, together=together)
 
     def _compiles(
         self, wanted: Acceleration, settings: Mapping[str, Any], *, adapted: bool, together: bool
     ) -> bool:
         if together:
             if wanted.compile == "on":
-                raise refusal(
+                raise acceleration_error(
                     "compile 'on' does not go together with several devices; leave it out",
                     given="on",
                 )
@@ -139,8 +146,10 @@ class Accelerator:
             return wanted.compile == "on"
         if adapted or self._device.type != "cuda":
             return False
-        work = work_of(self._pipeline, settings)
-        return compilation.pays(self._device, None if work is None else work.flop)
+        work = estimate_flop(self._pipeline, settings)
+        return compilation.is_compiling_worthwhile(
+            self._device, None if work is None else work.flop
+        )
 
     def _batches(
         self, wanted: Acceleration, settings: Mapping[str, Any], *, compiles: bool
@@ -154,13 +163,15 @@ class Accelerator:
         if wanted.batch_guidance == "on":
             cfg_batching.require(self._pipeline)
             return True
-        if compiles or not cfg_batching.known(self._pipeline):
+        if compiles or not cfg_batching.batchable_transformers(self._pipeline):
             return False
-        work = work_of(self._pipeline, settings)
-        return cfg_batching.pays(self._device, None if work is None else work.tokens)
+        work = estimate_flop(self._pipeline, settings)
+        return cfg_batching.is_batching_worthwhile(
+            self._device, None if work is None else work.tokens
+        )
 
 
 def _summed() -> Callable[[torch.Tensor], torch.Tensor]:
-    from tiomagic_local.context_parallel.process_group import summed
+    from tiomagic_local.context_parallel.process_group import sum_over_ranks
 
-    return summed
+    return sum_over_ranks

@@ -21,7 +21,7 @@ from diffusers.models.attention_dispatch import (
     dispatch_attention_fn,
 )
 
-from tiomagic_local.acceleration.components import refusal
+from tiomagic_local.acceleration.components import acceleration_error
 
 log: logging.Logger = logging.getLogger("tiomagic.local")
 
@@ -70,7 +70,7 @@ def splits(name: str) -> bool:
 
 
 @functools.cache
-def first_that_works(names: tuple[str, ...], device: torch.device, dtype: torch.dtype) -> str:
+def find_working_backend(names: tuple[str, ...], device: torch.device, dtype: torch.dtype) -> str:
     """Return the first backend that gives the right numbers here; tried once a process.
 
     Args:
@@ -104,7 +104,7 @@ def _why_not(name: str, device: torch.device, dtype: torch.dtype) -> str | None:
 
 
 @contextlib.contextmanager
-def attending(name: str) -> Iterator[None]:
+def use_backend(name: str) -> Iterator[None]:
     """Run with a backend for the time of the block.
 
     The library's own setter would stay active for every model of the process.
@@ -113,7 +113,7 @@ def attending(name: str) -> Iterator[None]:
         yield
 
 
-def chosen(
+def choose_backend(
     device: torch.device, dtype: torch.dtype, *, masked: bool, together: bool = False
 ) -> str:
     """Return the backend of a run: the user's, from the variable of diffusers, or the best."""
@@ -121,10 +121,10 @@ def chosen(
     if asked and not (together and not splits(asked)):
         return asked
     names = candidates(device, masked=masked, together=together)
-    return first_that_works(names, device, dtype)
+    return find_working_backend(names, device, dtype)
 
 
-def usable(
+def require_backend(
     word: str,
     device: torch.device,
     dtype: torch.dtype,
@@ -154,5 +154,5 @@ def usable(
         reason = None if name == NATIVE else _why_not(name, device, dtype)
     if reason is not None:
         message = f"attention {word!r} does not work here: {reason}; 'auto' takes what does"
-        raise refusal(message, given=word)
+        raise acceleration_error(message, given=word)
     return name

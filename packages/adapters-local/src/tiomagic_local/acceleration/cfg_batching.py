@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from tiomagic_local.acceleration.components import refusal, transformers
+from tiomagic_local.acceleration.components import acceleration_error, transformers
 
-MOST_TOKENS = 512
+MAX_TOKENS = 512
 """Of a pass. Measured on two cores in fp32: 1.34 times as fast at 80 tokens, 1.23 at 96, 1.1 to
 1.16 at 320 and 576, nothing gained at 1,280 and 0.93 at 2,304; a model fifteen times as wide gains
 1.3 times at 48 tokens, 1.05 at 320, nothing at 720."""
@@ -24,36 +24,38 @@ MOST_TOKENS = 512
 WORDS = "encoder_hidden_states"
 """The argument in which the two passes differ."""
 
-BATCHED = frozenset(
+BATCHED_ARGUMENTS = frozenset(
     {"hidden_states", "timestep", "encoder_hidden_states_image", "control_hidden_states"}
 )
 """Arguments with a row for each video; the others hold for all of them."""
 
-KNOWN = frozenset({"WanTransformer3DModel", "WanVACETransformer3DModel"})
+BATCHABLE_CLASSES = frozenset({"WanTransformer3DModel", "WanVACETransformer3DModel"})
 """Transformers whose pipelines call them twice a step, with nothing but these arguments."""
 
 
-def pays(device: torch.device, tokens: int | None) -> bool:
+def is_batching_worthwhile(device: torch.device, tokens: int | None) -> bool:
     """Return whether both passes of a step are made together, from the call alone.
 
     Args:
         device: What it runs on. A GPU is filled by one pass of any video that is worth watching.
         tokens: Of a pass; None when nobody can tell.
     """
-    return device.type == "cpu" and tokens is not None and tokens <= MOST_TOKENS
+    return device.type == "cpu" and tokens is not None and tokens <= MAX_TOKENS
 
 
 @dataclass(slots=True)
-class Guided:
+class CfgBatchingStats:
     """What was done in one run."""
 
     batched: int = 0
     """Steps whose passes were made together."""
 
 
-def known(pipeline: Any) -> list[torch.nn.Module]:
+def batchable_transformers(pipeline: Any) -> list[torch.nn.Module]:
     """Return the transformers of a pipeline whose passes can be made together."""
-    return [part for part in transformers(pipeline).values() if type(part).__name__ in KNOWN]
+    return [
+        part for part in transformers(pipeline).values() if type(part).__name__ in BATCHABLE_CLASSES
+    ]
 
 
 def require(pipeline: Any) -> None:
@@ -62,8 +64,8 @@ def require(pipeline: Any) -> None:
     Raises:
         ValidationError: with the word that works.
     """
-    if not known(pipeline):
-        raise refusal(
+    if not batchable_transformers(pipeline):
+        raise acceleration_error(
             "batch_guidance 'on' is for the transformers of Wan; this model's pipeline makes its "
             "passes together by itself, or takes them in another way. Use 'auto'",
             given="on",
@@ -71,7 +73,7 @@ def require(pipeline: Any) -> None:
 
 
 @contextlib.contextmanager
-def batched(pipeline: Any) -> Iterator[Guided]:
+def batch_guidance_passes(pipeline: Any) -> Iterator[CfgBatchingStats]:
     """Have the passes of each step made together for the time of the block.
 
     The first step shows which two prompts belong together, and is made as the pipeline calls it.
@@ -82,12 +84,12 @@ def batched(pipeline: Any) -> Iterator[Guided]:
     Yields:
         What was done; complete when the block ends.
     """
-    state = Guided()
-    parts = known(pipeline)
+    state = CfgBatchingStats()
+    parts = batchable_transformers(pipeline)
     before = [vars(part).get("forward") for part in parts]
     try:
         for part in parts:
-            part.forward = _Pair(part.forward, state)
+            part.forward = _PairedForward(part.forward, state)
         yield state
     finally:
         for part, forward in zip(parts, before, strict=True):
@@ -97,10 +99,10 @@ def batched(pipeline: Any) -> Iterator[Guided]:
                 part.forward = forward
 
 
-class _Pair:
+class _PairedForward:
     """A forward pass that makes the next one as well."""
 
-    def __init__(self, forward: Callable[..., Any], state: Guided) -> None:
+    def __init__(self, forward: Callable[..., Any], state: CfgBatchingStats) -> None:
         self._forward = forward
         self._state = state
         self._last: Mapping[str, Any] | None = None
@@ -123,7 +125,7 @@ class _Pair:
     ) -> tuple[torch.Tensor]:
         batch = {
             name: torch.cat([value, value])
-            if name in BATCHED and isinstance(value, torch.Tensor)
+            if name in BATCHED_ARGUMENTS and isinstance(value, torch.Tensor)
             else value
             for name, value in named.items()
         }

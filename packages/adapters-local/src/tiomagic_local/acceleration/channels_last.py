@@ -11,19 +11,19 @@ from typing import Any
 
 import torch
 
-MEASURED = frozenset({"AutoencoderKLWan"})
+CHANNELS_LAST_VAES = frozenset({"AutoencoderKLWan"})
 """VAEs that gain by it; others are left alone until somebody has measured them."""
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 """By the number of a weight's dimensions."""
 
 
-def lay_out(vae: Any) -> bool:
+def set_channels_last(vae: Any) -> bool:
     """Lay the weights of a VAE channels last, for as long as it is loaded.
 
     Returns:
         False for a VAE that is left as it is.
     """
-    if type(vae).__name__ not in MEASURED:
+    if type(vae).__name__ not in CHANNELS_LAST_VAES:
         return False
     for module in vae.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Conv3d):

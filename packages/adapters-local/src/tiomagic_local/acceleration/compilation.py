@@ -15,17 +15,17 @@ import torch
 
 from tiomagic_local.acceleration.components import transformers
 
-MOST_SHAPES = 64
+MAX_GRAPHS = 64
 """Graphs of one kind of block that a process keeps; torch's own limit of 8 is soon reached by a
 process that makes videos of several sizes, and what is beyond it runs uncompiled."""
 
-LEAST_FLOP = 4e16
+MIN_FLOP = 4e16
 """From here on a run on a GPU pays for it. Measured on an H100 beside 16 cores: compiling takes
 13 s in a new process, and saves a second in 3e15 operations of Wan 2.1 14B and in 2.5e15 of 1.3B
 (``benchmarks/results/gpu_pipelines.json``). It is 12 of the 50 steps of 14B at 480p."""
 
 
-def pays(device: torch.device, flop: float | None) -> bool:
+def is_compiling_worthwhile(device: torch.device, flop: float | None) -> bool:
     """Return whether a run is worth compiling for.
 
     It depends on the run alone, never on what the process did before: the same call always gives
@@ -35,11 +35,11 @@ def pays(device: torch.device, flop: float | None) -> bool:
         device: What it runs on.
         flop: Arithmetic of its denoising loop; None when nobody can tell.
     """
-    return device.type == "cuda" and flop is not None and flop >= LEAST_FLOP
+    return device.type == "cuda" and flop is not None and flop >= MIN_FLOP
 
 
 @contextlib.contextmanager
-def compiled(
+def compile_blocks(
     pipeline: Any, *, backend: str | Callable[..., Any] = "inductor"
 ) -> Iterator[list[str]]:
     """Have the repeated blocks compiled for the time of the block.
@@ -80,7 +80,7 @@ def compiled(
 
 def _settings() -> Any:
     return torch._dynamo.config.patch(  # noqa: SLF001 - its public name.
-        suppress_errors=True, recompile_limit=MOST_SHAPES
+        suppress_errors=True, recompile_limit=MAX_GRAPHS
     )
 
 

@@ -18,7 +18,7 @@ def transformers(pipeline: Any) -> dict[str, torch.nn.Module]:
     }
 
 
-def refusal(message: str, *, given: object) -> ValidationError:
+def acceleration_error(message: str, *, given: object) -> ValidationError:
     """Return the error of a field of ``acceleration`` that was asked for and does not work here.
 
     Args:

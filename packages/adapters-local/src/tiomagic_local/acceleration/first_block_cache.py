@@ -20,12 +20,12 @@ from diffusers.models.cache_utils import CacheMixin
 
 from tiomagic_local.acceleration.components import transformers
 
-FEWEST_STEPS = 12
+MIN_STEPS = 12
 """With fewer, each step changes so much that there is nothing to leave out."""
 
 
 @dataclass(slots=True)
-class Cached:
+class CacheStats:
     """What the cache did in one run."""
 
     threshold: float
@@ -44,12 +44,12 @@ class Cached:
 
 
 @contextlib.contextmanager
-def first_block_cached(
+def enable_first_block_cache(
     pipeline: Any,
     threshold: float,
     steps: int,
     summed: Callable[[torch.Tensor], torch.Tensor] | None = None,
-) -> Iterator[Cached]:
+) -> Iterator[CacheStats]:
     """Have the cache on all transformers of a pipeline for the time of the block.
 
     Args:
@@ -63,10 +63,10 @@ def first_block_cached(
     Yields:
         What it did; complete when the block ends.
     """
-    state = Cached(threshold)
+    state = CacheStats(threshold)
     parts = [part for part in transformers(pipeline).values() if isinstance(part, CacheMixin)]
-    if steps < FEWEST_STEPS:
-        state.refused = f"{steps} steps leave nothing out; it begins at {FEWEST_STEPS}"
+    if steps < MIN_STEPS:
+        state.refused = f"{steps} steps leave nothing out; it begins at {MIN_STEPS}"
     elif not parts:
         state.refused = "the transformer has no caches"
     on: list[Any] = []
@@ -85,7 +85,7 @@ def first_block_cached(
         _turn_off(on)
 
 
-def _turn_on(part: Any, state: Cached, summed: Callable[[Any], Any] | None) -> None:
+def _turn_on(part: Any, state: CacheStats, summed: Callable[[Any], Any] | None) -> None:
     part.enable_cache(FirstBlockCacheConfig(threshold=state.threshold))
     leaders = _leaders(part)
     if len(leaders) != 1:
@@ -122,7 +122,7 @@ def _agree(leader: Any, threshold: float, summed: Callable[[Any], Any]) -> None:
     leader._should_compute_remaining_blocks = agreed  # noqa: SLF001
 
 
-def _count(leader: Any, state: Cached) -> None:
+def _count(leader: Any, state: CacheStats) -> None:
     decide = leader._should_compute_remaining_blocks  # noqa: SLF001 - nothing else tells it.
 
     def counted(residual: torch.Tensor) -> bool:

@@ -16,7 +16,7 @@ ELSEWHERE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class FlopEstimate:
     """The matrix products of a denoising loop."""
 
     tokens: int
@@ -40,7 +40,7 @@ class Work:
         return self.passes * (dense + attention)
 
 
-def work_of(pipeline: Any, settings: Mapping[str, Any]) -> Work | None:
+def estimate_flop(pipeline: Any, settings: Mapping[str, Any]) -> FlopEstimate | None:
     """Return the work of a run; None for a model whose shapes are not told in the usual words.
 
     Args:
@@ -64,7 +64,7 @@ def work_of(pipeline: Any, settings: Mapping[str, Any]) -> Work | None:
         * (int(settings["width"]) // (spatial * wide))
     )
     guided = float(settings.get("guidance_scale", 1.0)) > 1.0
-    return Work(
+    return FlopEstimate(
         tokens=tokens,
         passes=int(settings.get("num_inference_steps", 1)) * (2 if guided else 1),
         parameters=_dense(pipeline.transformer),

@@ -18,7 +18,7 @@ import torch
 from torch.nn.functional import ScalingType, scaled_mm
 
 from tiomagic_local.acceleration.compilation import repeated_blocks
-from tiomagic_local.acceleration.components import refusal
+from tiomagic_local.acceleration.components import acceleration_error
 from tiomagic_local.acceleration.flops import ELSEWHERE
 
 EIGHT_BITS = torch.float8_e4m3fn
@@ -58,7 +58,7 @@ class Fp8Linear(torch.nn.Linear):
 
 
 @contextlib.contextmanager
-def multiplied_in_fp8(pipeline: Any, device: torch.device) -> Iterator[int]:
+def enable_fp8(pipeline: Any, device: torch.device) -> Iterator[int]:
     """Have the linear layers of a transformer's blocks multiply in fp8 for the time of the block.
 
     Args:
@@ -80,7 +80,7 @@ def multiplied_in_fp8(pipeline: Any, device: torch.device) -> Iterator[int]:
             "its layers come to the device one by one; it takes another plan than group_offload"
         )
     if reason is not None:
-        raise refusal(f"fp8 does not work here: {reason}", given=True)
+        raise acceleration_error(f"fp8 does not work here: {reason}", given=True)
     try:
         # The class is what changes, so that compiled code is made anew and none is mixed up.
         for layer in layers:

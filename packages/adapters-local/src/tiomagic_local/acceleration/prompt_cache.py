@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-MOST_ENTRIES = 64
+MAX_ENTRIES = 64
 """Prompts, each with its negative one."""
-MOST_BYTES = 512 * 2**20
+MAX_BYTES = 512 * 2**20
 """Of the CPU's memory. 512 tokens of 4096 numbers in bf16 take 4 MiB."""
 
 _PLAIN = (str, int, float, bool, type(None), torch.dtype, torch.device)
@@ -24,7 +24,7 @@ _PLAIN = (str, int, float, bool, type(None), torch.dtype, torch.device)
 Key = tuple[object, ...]
 
 
-class PromptMemory:
+class PromptCache:
     """The encoded prompts of one loaded pipeline, the latest ones, on the CPU.
 
     The numbers are those that the encoder gave, to the last bit.
@@ -36,7 +36,7 @@ class PromptMemory:
         """Calls that were answered from memory since the last `used` began."""
 
     @contextlib.contextmanager
-    def used(self, pipeline: Any) -> Iterator[None]:
+    def activate(self, pipeline: Any) -> Iterator[None]:
         """Answer the pipeline's calls of ``encode_prompt`` for the time of the block.
 
         A pipeline that has no such method is left as it is.
@@ -72,7 +72,7 @@ class PromptMemory:
         return encode_prompt
 
     def _forget(self) -> None:
-        while len(self._entries) > MOST_ENTRIES or self._bytes() > MOST_BYTES:
+        while len(self._entries) > MAX_ENTRIES or self._bytes() > MAX_BYTES:
             self._entries.popitem(last=False)
 
     def _bytes(self) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tiomagic_local.checkpoint.factors import is_helper
-from tiomagic_local.checkpoint.header import read_header
+from tiomagic_local.checkpoint.header import read_safetensors_header
 from tiomagic_local.checkpoint.variants import variant_of, weights_in
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def check_component(part: torch.nn.Module, folder: Path) -> None:
     if not files or _is_quantised(folder):
         # What a quantiser makes of them is its own.
         return
-    stored = {name for file in files for name in read_header(file).tensors}
+    stored = {name for file in files for name in read_safetensors_header(file).tensors}
     own = set(part.state_dict())
     factors = sorted(name for name in stored - own if is_helper(name))
     if factors:

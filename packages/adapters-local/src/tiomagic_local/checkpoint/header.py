@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LIMIT = 100_000_000
+MAX_HEADER_BYTES = 100_000_000
 """Bytes; the format's own limit of a header."""
 EIGHT_BITS = frozenset({"F8_E4M3", "F8_E5M2"})
 """Floating-point numbers of eight bits, as a header calls them."""
@@ -16,7 +16,7 @@ WHOLE = frozenset({"F64", "F32", "F16", "BF16"})
 """Floating-point numbers that are what they say."""
 
 
-class DamagedError(ValueError):
+class DamagedHeaderError(ValueError):
     """The file is not in this format, or its header is damaged."""
 
 
@@ -30,14 +30,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class SafetensorsHeader:
     """What a file says of itself."""
 
     tensors: Mapping[str, Entry]
     metadata: Mapping[str, str]
 
 
-def read_header(path: Path) -> Header:
+def read_safetensors_header(path: Path) -> SafetensorsHeader:
     """Return the header of a file.
 
     Raises:
@@ -47,14 +47,14 @@ def read_header(path: Path) -> Header:
     with path.open("rb") as file:
         length = path.stat().st_size
         size = int.from_bytes(file.read(8), "little")
-        if not 2 <= size <= min(LIMIT, length):
-            raise DamagedError("it is no safetensors file, or is damaged")
+        if not 2 <= size <= min(MAX_HEADER_BYTES, length):
+            raise DamagedHeaderError("it is no safetensors file, or is damaged")
         try:
             found = json.loads(file.read(size))
         except ValueError as error:
-            raise DamagedError("its header is damaged") from error
+            raise DamagedHeaderError("its header is damaged") from error
     if not isinstance(found, dict):
-        raise DamagedError("its header is damaged")
+        raise DamagedHeaderError("its header is damaged")
     metadata = found.pop("__metadata__", {})
     tensors, end = {}, 0
     try:
@@ -62,11 +62,11 @@ def read_header(path: Path) -> Header:
             tensors[name] = Entry(str(said["dtype"]), tuple(int(side) for side in said["shape"]))
             end = max(end, int(said["data_offsets"][1]))
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise DamagedError("its header is damaged") from error
+        raise DamagedHeaderError("its header is damaged") from error
     if 8 + size + end > length:
         lacking = 8 + size + end - length
-        raise DamagedError(f"it is cut short: {lacking} bytes are missing at its end")
-    return Header(tensors, metadata if isinstance(metadata, dict) else {})
+        raise DamagedHeaderError(f"it is cut short: {lacking} bytes are missing at its end")
+    return SafetensorsHeader(tensors, metadata if isinstance(metadata, dict) else {})
 
 
 def text_of(values: bytes) -> Any:

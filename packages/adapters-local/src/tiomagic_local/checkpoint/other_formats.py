@@ -18,7 +18,7 @@ CONVERT = (
 GGUF = "GGUF is not read; take the same weights as safetensors, or the folder of the whole pipeline"
 
 
-def refusal(name: str) -> str | None:
+def explain_unreadable_format(name: str) -> str | None:
     """Return why a file is not read, by its name; None for one of another ending."""
     path = Path(name)
     ending = path.suffix.lower()

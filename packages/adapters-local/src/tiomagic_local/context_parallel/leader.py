@@ -13,8 +13,8 @@ from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.errors import GenerationCanceledError, GenerationError
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import CancelToken
-from tiomagic_local.context_parallel.messages import Done, Load, Ready, Run
-from tiomagic_local.context_parallel.workers import Band
+from tiomagic_local.context_parallel.messages import CallDone, LoadModel, ModelReady, RunCall
+from tiomagic_local.context_parallel.workers import RankProcesses
 from tiomagic_local.options import LocalOptions
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from tiomagic_local.weights.locate import Weights
 
-LOADING_S = 600.0
+LOAD_TIMEOUT_S = 600.0
 """Seconds that the other ranks may take longer to load a model than this one."""
 
-DONE_S = 30.0
+FINISH_TIMEOUT_S = 30.0
 """Seconds that they may take to come to an end after this one, which decodes the video as well."""
 
-TRUTH_S = 2.0
+FAILURE_GRACE_S = 2.0
 """Seconds until it is clear whether an error here is that of a rank that is gone."""
 
 
@@ -47,7 +47,7 @@ class Leader:
     def __init__(self, devices: Sequence[str], options: LocalOptions) -> None:
         self._devices = tuple(devices)
         self._options = options
-        self._band: Band | None = None
+        self._band: RankProcesses | None = None
         self._config: Any = None
         self._forget: Callable[[], object] = lambda: None
         self._kinds: Sequence[type] = ()
@@ -65,7 +65,9 @@ class Leader:
         """The processes of the other ranks; empty while there are none."""
         return [] if self._band is None else self._band.pids
 
-    def call(self, card: ModelCard, settings: Mapping[str, Any], weights: Weights | None) -> None:
+    def request_load(
+        self, card: ModelCard, settings: Mapping[str, Any], weights: Weights | None
+    ) -> None:
         """Have the other ranks load a model, if it can be split; returns at once.
 
         Args:
@@ -73,11 +75,11 @@ class Leader:
             settings: Of the call.
             weights: Of the model; None for the one that they have loaded.
         """
-        from tiomagic_local.context_parallel.sharding import kinds, obstacle
+        from tiomagic_local.context_parallel.sharding import explain_unsplittable, kinds
 
         if weights is not None:
             self._kinds = kinds(weights)
-        self._refused = obstacle(self._kinds) or self._obstacle(card, settings)
+        self._refused = explain_unsplittable(self._kinds) or self._obstacle(card, settings)
         if self._refused is not None:
             # What they have loaded would lie there for nobody.
             self.end()
@@ -86,9 +88,9 @@ class Leader:
             self._start()
         assert self._band is not None, "they were started"
         self._awaited = True
-        self._band.tell(Load(model=card.name, settings=dict(settings)))
+        self._band.broadcast(LoadModel(model=card.name, settings=dict(settings)))
 
-    def leads(self, transformers: Sequence[Any]) -> bool:
+    def confirm_split(self, transformers: Sequence[Any]) -> bool:
         """Return whether the call is made together, now that its model is loaded.
 
         Args:
@@ -107,10 +109,10 @@ class Leader:
         """Return which devices make the video, for the record, and why it is one if it is one."""
         import torch
 
-        from tiomagic_local.torch_env.devices import describe
+        from tiomagic_local.torch_env.devices import describe_device
 
         names = self._devices if self._refused is None else self._devices[:1]
-        facts: dict[str, Any] = {"devices": [describe(torch.device(name)) for name in names]}
+        facts: dict[str, Any] = {"devices": [describe_device(torch.device(name)) for name in names]}
         return facts if self._refused is None else {**facts, "refused": self._refused}
 
     @property
@@ -118,14 +120,14 @@ class Leader:
         """Whether the other ranks are called, and their call is not over."""
         return self._awaited
 
-    def rest(self) -> None:
+    def end_if_unused(self) -> None:
         """End the other ranks if they wait for a call that has not come."""
         if self._awaited:
             self.end()
 
     def _obstacle(self, card: ModelCard, settings: Mapping[str, Any]) -> str | None:
         """Return why a call cannot be made together, whatever its model; None when it can."""
-        from tiomagic_local.context_parallel.process_group import is_taken
+        from tiomagic_local.context_parallel.process_group import has_process_group
 
         if os.name != "posix":
             return "it needs Linux or macOS"
@@ -135,17 +137,17 @@ class Leader:
             # The runtime of other settings, perhaps; there is one group in a process.
             other.end()
         _last = weakref.ref(self)
-        if is_taken() and self._config is None:
+        if has_process_group() and self._config is None:
             return "this process has a torch process group already"
         if models().get(card.name) is None:
             return f"the model {card.name!r} is known to this process only"
         for name, value in settings.items():
-            if not _travels(value):
+            if not _is_picklable(value):
                 return f"{name} is an object of this process"
         return None
 
     @contextlib.contextmanager
-    def along(self, request: Request, cancel: CancelToken) -> Iterator[CancelToken]:
+    def run_in_step(self, request: Request, cancel: CancelToken) -> Iterator[CancelToken]:
         """Run in step with the other ranks in the block, which makes the call of a request.
 
         Args:
@@ -160,30 +162,30 @@ class Leader:
         """
         import torch
 
-        from tiomagic_local.context_parallel.sharding import split
+        from tiomagic_local.context_parallel.sharding import shard_transformers
 
         band, device = self._band, torch.device(self._devices[0])
         assert band is not None, "the ranks were called"
         try:
-            if not band.hear(Ready, LOADING_S, cancel.raise_if_canceled):
+            if not band.wait_for(ModelReady, LOAD_TIMEOUT_S, cancel.raise_if_canceled):
                 raise GenerationError(
                     f"the devices {', '.join(self._devices[1:])} have not loaded the model "
-                    f"{LOADING_S:.0f} s after {self._devices[0]}",
+                    f"{LOAD_TIMEOUT_S:.0f} s after {self._devices[0]}",
                     code="rank_late",
                 )
             with _current(device):
                 self._run(band, request, device)
-                with split(self._parts, self._config):
-                    band.moves(on=True)
-                    yield _Both(band, cancel)
-                    band.moves(on=False)
-            if not band.hear(Done, DONE_S):
+                with shard_transformers(self._parts, self._config):
+                    band.reset_stall_timer(on=True)
+                    yield _CancelOrFailureToken(band, cancel)
+                    band.reset_stall_timer(on=False)
+            if not band.wait_for(CallDone, FINISH_TIMEOUT_S):
                 self.end()
             self._awaited = False
         except BaseException as error:
             told = isinstance(error, GenerationError)
             stopped = isinstance(error, GenerationCanceledError)
-            broke = told and not stopped and band.fails_within(TRUTH_S)
+            broke = told and not stopped and band.wait_for_failure(FAILURE_GRACE_S)
             self.end()
             if broke and error is not band.failure:
                 band.raise_if_failed()
@@ -201,17 +203,17 @@ class Leader:
 
         self.end()
         threads = torch.get_num_threads()
-        band = Band(self._devices, self._options, threads=threads, on_end=_freed)
+        band = RankProcesses(self._devices, self._options, threads=threads, on_end=_freed)
         self._band = band
         self._forget = weakref.finalize(self, _left, band)
 
-    def _run(self, band: Band, request: Request, device: torch.device) -> None:
-        from tiomagic_local.context_parallel.process_group import meet
+    def _run(self, band: RankProcesses, request: Request, device: torch.device) -> None:
+        from tiomagic_local.context_parallel.process_group import join_process_group
 
-        band.tell(Run(inputs=request.inputs))
+        band.broadcast(RunCall(inputs=request.inputs))
         if self._config is None:
             try:
-                self._config = meet(band.folder, 0, len(self._devices), device)
+                self._config = join_process_group(band.folder, 0, len(self._devices), device)
             except RuntimeError as error:
                 raise GenerationError(
                     f"the devices {', '.join(self._devices)} did not come together: {error}",
@@ -219,20 +221,20 @@ class Leader:
                 ) from error
 
 
-class _Both:
+class _CancelOrFailureToken:
     """A token that is set when the job is canceled, or a rank has failed."""
 
-    def __init__(self, band: Band, cancel: CancelToken) -> None:
+    def __init__(self, band: RankProcesses, cancel: CancelToken) -> None:
         self._band = band
         self._cancel = cancel
 
     def raise_if_canceled(self) -> None:
         self._band.raise_if_failed()
-        self._band.moves(on=True)
+        self._band.reset_stall_timer(on=True)
         self._cancel.raise_if_canceled()
 
 
-def _travels(value: object) -> bool:
+def _is_picklable(value: object) -> bool:
     """Return whether another process can have a value; its ``__main__`` is not this one's."""
     try:
         return b"__main__" not in pickle.dumps(value)
@@ -241,17 +243,17 @@ def _travels(value: object) -> bool:
         return False
 
 
-def _left(band: Band) -> None:
-    from tiomagic_local.context_parallel.process_group import part
+def _left(band: RankProcesses) -> None:
+    from tiomagic_local.context_parallel.process_group import leave_process_group
 
     band.end()
-    part()
+    leave_process_group()
 
 
 def _freed() -> None:
-    from tiomagic_local.context_parallel.process_group import abort
+    from tiomagic_local.context_parallel.process_group import abort_process_group
 
-    abort()
+    abort_process_group()
 
 
 def _current(device: torch.device) -> contextlib.AbstractContextManager[Any]:

@@ -12,7 +12,7 @@ from tiomagic_local.options import LocalOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hello:
+class RankSetup:
     """The first word to a rank: who it is."""
 
     rank: int
@@ -26,7 +26,7 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class LoadModel:
     """Have a model ready for one call."""
 
     model: str
@@ -34,7 +34,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class RunCall:
     """Make the call, in step with the others."""
 
     inputs: Any
@@ -42,17 +42,17 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
+class ModelReady:
     """The model is loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class CallDone:
     """The call is made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class RankFailed:
     """The rank's last word."""
 
     message: str

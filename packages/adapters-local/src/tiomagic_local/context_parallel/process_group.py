@@ -14,18 +14,18 @@ import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 
-from tiomagic_local.context_parallel.sharding import configuration
+from tiomagic_local.context_parallel.sharding import build_parallel_config
 
 if TYPE_CHECKING:
     from diffusers.models._modeling_parallel import ParallelConfig
 
-WAIT = timedelta(minutes=5)
+COLLECTIVE_TIMEOUT = timedelta(minutes=5)
 """For another rank, where waiting has an end of its own. Before the first step a rank encodes the
 prompt and the picture by itself, with its weights on the device or coming layer by layer."""
 
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
-SURROUNDINGS = {
+BACKEND_ENVIRONMENT = {
     "GLOO_SOCKET_IFNAME": LOOPBACK,
     "NCCL_SOCKET_IFNAME": LOOPBACK,
     # Left alone, NCCL's own watchdog would end the whole process, which may be anybody's service,
@@ -36,7 +36,7 @@ SURROUNDINGS = {
 """Read by the backends while a group is made, and no other way of telling them."""
 
 
-def meet(folder: str, rank: int, count: int, device: torch.device) -> ParallelConfig:
+def join_process_group(folder: str, rank: int, count: int, device: torch.device) -> ParallelConfig:
     """Make the process group; returns when all ranks are in it.
 
     Args:
@@ -59,10 +59,10 @@ def meet(folder: str, rank: int, count: int, device: torch.device) -> ParallelCo
             store=dist.FileStore(str(Path(folder) / "group"), count),  # type: ignore[attr-defined]
             rank=rank,
             world_size=count,
-            timeout=WAIT,
+            timeout=COLLECTIVE_TIMEOUT,
         )
         mesh = init_device_mesh(device.type, (1, count), mesh_dim_names=("ring", "ulysses"))
-        config = configuration(mesh, device)
+        config = build_parallel_config(mesh, device)
         # NCCL connects at the first word, and needs the surroundings for it.
         flattened = config.context_parallel_config._flattened_mesh  # noqa: SLF001
         for group in (None, mesh["ulysses"].get_group(), flattened.get_group()):
@@ -70,7 +70,7 @@ def meet(folder: str, rank: int, count: int, device: torch.device) -> ParallelCo
     return config
 
 
-def part() -> None:
+def leave_process_group() -> None:
     """Leave the process group, whether or not the others are still there."""
     if not dist.is_initialized():
         return
@@ -78,7 +78,7 @@ def part() -> None:
         dist.destroy_process_group()
 
 
-def abort() -> None:
+def abort_process_group() -> None:
     """End what this process waits for in the group: from another thread, when a rank is gone.
 
     Only NCCL has to be told. Gloo fails by itself when the other end of a connection is closed.
@@ -87,22 +87,22 @@ def abort() -> None:
         dist.distributed_c10d._abort_process_group()  # noqa: SLF001 - public in no version yet.
 
 
-def summed(parts: torch.Tensor) -> torch.Tensor:
+def sum_over_ranks(parts: torch.Tensor) -> torch.Tensor:
     """Return the sum of a small tensor over all ranks."""
     dist.all_reduce(parts)
     return parts
 
 
-def is_taken() -> bool:
+def has_process_group() -> bool:
     """Return whether this process has a process group, be it somebody else's."""
     return dist.is_available() and dist.is_initialized()
 
 
 @contextlib.contextmanager
 def _surroundings() -> Iterator[None]:
-    before: dict[str, Any] = {name: os.environ.get(name) for name in SURROUNDINGS}
+    before: dict[str, Any] = {name: os.environ.get(name) for name in BACKEND_ENVIRONMENT}
     missing = [name for name, value in before.items() if value is None]
-    os.environ.update({name: SURROUNDINGS[name] for name in missing})
+    os.environ.update({name: BACKEND_ENVIRONMENT[name] for name in missing})
     try:
         yield
     finally:

@@ -49,7 +49,7 @@ TEXT = ("encoder_hidden_states", "encoder_attention_mask")
 heads leaves the mask with all of them, and fails."""
 
 
-def configuration(mesh: DeviceMesh, device: torch.device) -> ParallelConfig:
+def build_parallel_config(mesh: DeviceMesh, device: torch.device) -> ParallelConfig:
     """Return what a transformer is split by; made once a process group.
 
     Args:
@@ -71,7 +71,7 @@ def kinds(weights: Weights) -> list[type]:
     return [kind for kind in found if isinstance(kind, type) and issubclass(kind, torch.nn.Module)]
 
 
-def obstacle(kinds: Collection[type]) -> str | None:
+def explain_unsplittable(kinds: Collection[type]) -> str | None:
     """Return why transformers of some classes cannot be split; None when they can."""
     for kind in kinds:
         if getattr(kind, "_cp_plan", None) is None:
@@ -84,7 +84,7 @@ def obstacle(kinds: Collection[type]) -> str | None:
 
 
 @contextlib.contextmanager
-def split(parts: Sequence[Any], config: ParallelConfig) -> Iterator[None]:
+def shard_transformers(parts: Sequence[Any], config: ParallelConfig) -> Iterator[None]:
     """Have transformers split for the time of the block.
 
     Hooks of other kinds on their blocks have to be on already: they see the parts.

@@ -22,38 +22,45 @@ from typing import IO, Any
 
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.interpreter import import_path, module_command, safe_environment
-from tiomagic_local.context_parallel.messages import Done, Failed, Hello, Ready, receive, send
+from tiomagic_local.context_parallel.messages import (
+    CallDone,
+    ModelReady,
+    RankFailed,
+    RankSetup,
+    receive,
+    send,
+)
 from tiomagic_local.options import LocalOptions
 
-LISTEN_S = 0.2
+CANCEL_POLL_S = 0.2
 """Seconds between two looks for a call to stop."""
 
-STUCK_S = 1800.0
+STALL_TIMEOUT_S = 1800.0
 """Seconds that a call may stand still: a GPU that hangs says nothing, and stops all the others."""
 
-TAIL = 2000
+OUTPUT_TAIL_CHARS = 2000
 """Characters of a rank's output that an error shows."""
 
 MODULE = "tiomagic_local.rank_main"
 
 
 @dataclass(slots=True)
-class Member:
+class RankProcess:
     """One of the other ranks."""
 
     device: str
     process: subprocess.Popen[bytes]
     connection: Connection
     output: IO[bytes]
-    heard: list[Any] = field(default_factory=list)
+    messages: list[Any] = field(default_factory=list)
 
     def tail(self) -> str:
         """Return the end of what it has printed."""
         self.output.seek(0)
-        return self.output.read().decode(errors="replace")[-TAIL:]
+        return self.output.read().decode(errors="replace")[-OUTPUT_TAIL_CHARS:]
 
 
-class Band:
+class RankProcesses:
     """The other ranks of one process group.
 
     Args:
@@ -76,10 +83,10 @@ class Band:
         self._ended = False
         self._on_end = on_end
         self._changed = threading.Condition()
-        self._members: list[Member] = []
+        self._members: list[RankProcess] = []
         self._listener: threading.Thread | None = None
         self._moved: float | None = None
-        hello = Hello(
+        hello = RankSetup(
             rank=0, count=len(devices), options=options, meeting=self.folder, threads=threads
         )
         try:
@@ -104,15 +111,18 @@ class Band:
         """Their processes."""
         return [member.process.pid for member in self._members]
 
-    def tell(self, message: object) -> None:
+    def broadcast(self, message: object) -> None:
         """Tell all of them something; what cannot be told is found out by the thread that hears."""
         for member in self._members:
-            member.heard.clear()
+            member.messages.clear()
             with contextlib.suppress(OSError):
                 send(member.connection, message)
 
-    def hear(
-        self, kind: type[Ready | Done], seconds: float, each: Callable[[], None] = lambda: None
+    def wait_for(
+        self,
+        kind: type[ModelReady | CallDone],
+        seconds: float,
+        each: Callable[[], None] = lambda: None,
     ) -> bool:
         """Return whether all of them have said a word, after so many seconds at the latest.
 
@@ -128,12 +138,12 @@ class Band:
         while True:
             each()
             with self._changed:
-                said = self._changed.wait_for(lambda: self._have_said(kind), LISTEN_S)
+                said = self._changed.wait_for(lambda: self._have_said(kind), CANCEL_POLL_S)
             self.raise_if_failed()
             if said or time.monotonic() > until:
                 return said
 
-    def fails_within(self, seconds: float) -> bool:
+    def wait_for_failure(self, seconds: float) -> bool:
         """Return whether one of them has failed, after so many seconds at the latest."""
         with self._changed:
             return self._changed.wait_for(lambda: self.failure is not None, seconds)
@@ -143,7 +153,7 @@ class Band:
         if self.failure is not None:
             raise self.failure
 
-    def moves(self, *, on: bool) -> None:
+    def reset_stall_timer(self, *, on: bool) -> None:
         """Take note that the call goes on, or is over: one that stands still ends the band."""
         self._moved = time.monotonic() if on else None
 
@@ -163,10 +173,10 @@ class Band:
             member.output.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _have_said(self, kind: type[Ready | Done]) -> bool:
+    def _have_said(self, kind: type[ModelReady | CallDone]) -> bool:
         if self.failure is not None:
             return True
-        return all(any(isinstance(m, kind) for m in member.heard) for member in self._members)
+        return all(any(isinstance(m, kind) for m in member.messages) for member in self._members)
 
     def _listen(self) -> None:
         members = {member.connection: member for member in self._members}
@@ -175,7 +185,7 @@ class Band:
                 spoken = wait(list(members), timeout=1.0)
             except (OSError, ValueError):  # Closed by ``end``.
                 return
-            if self._moved is not None and time.monotonic() - self._moved > STUCK_S:
+            if self._moved is not None and time.monotonic() - self._moved > STALL_TIMEOUT_S:
                 self._fail(_stuck())
                 return
             for connection in spoken:
@@ -183,7 +193,7 @@ class Band:
                 if not self._take(members[connection]):
                     return
 
-    def _take(self, member: Member) -> bool:
+    def _take(self, member: RankProcess) -> bool:
         """Take one word of a rank; False when it was its last."""
         try:
             message = receive(member.connection)
@@ -191,11 +201,11 @@ class Band:
             if not self._ended:
                 self._fail(_gone(member))
             return False
-        if isinstance(message, Failed):
+        if isinstance(message, RankFailed):
             self._fail(_failed(member, message))
             return False
         with self._changed:
-            member.heard.append(message)
+            member.messages.append(message)
             self._changed.notify_all()
         return True
 
@@ -208,7 +218,7 @@ class Band:
         self._on_end()
 
 
-def _started(device: str, hello: Hello) -> Member:
+def _started(device: str, hello: RankSetup) -> RankProcess:
     ours, theirs = Pipe()
     output = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process.
     try:
@@ -231,7 +241,7 @@ def _started(device: str, hello: Hello) -> Member:
         raise GenerationError(
             f"no process could be started for the device {device}: {error}", code="rank_failed"
         ) from error
-    return Member(device=device, process=process, connection=ours, output=output)
+    return RankProcess(device=device, process=process, connection=ours, output=output)
 
 
 def _lives(pid: int) -> bool:
@@ -244,7 +254,7 @@ def _lives(pid: int) -> bool:
     return status != psutil.STATUS_ZOMBIE
 
 
-def _failed(member: Member, message: Failed) -> GenerationError:
+def _failed(member: RankProcess, message: RankFailed) -> GenerationError:
     return GenerationError(
         f"{member.device}, one of the devices that make this video together, failed: "
         f"{message.message}",
@@ -253,7 +263,7 @@ def _failed(member: Member, message: Failed) -> GenerationError:
     )
 
 
-def _gone(member: Member) -> GenerationError:
+def _gone(member: RankProcess) -> GenerationError:
     member.process.kill()
     status = member.process.wait()
     return GenerationError(
@@ -266,6 +276,7 @@ def _gone(member: Member) -> GenerationError:
 
 def _stuck() -> GenerationError:
     return GenerationError(
-        f"the devices that make this video together have not come further for {STUCK_S:.0f} s",
+        f"the devices that make this video together have not come further for "
+        f"{STALL_TIMEOUT_S:.0f} s",
         code="rank_stuck",
     )

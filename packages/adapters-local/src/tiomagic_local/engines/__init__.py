@@ -23,7 +23,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Protocol, cast
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.catalogue.plugins import load
+from tiomagic_domain.catalogue.plugins import load_plugin
 from tiomagic_domain.errors import ConfigurationError
 
 ENTRY_POINTS = "tiomagic.engines"
@@ -59,7 +59,7 @@ def find_engine(name: str) -> type[Engine]:
             f"there is no engine {name!r}: update tiomagic, or install what brings it",
             details={"engine": name},
         )
-    engine, problem = load(entry)
+    engine, problem = load_plugin(entry)
     if problem is not None:
         raise ConfigurationError(str(problem), code="broken_plugin", details={"engine": name})
     return cast("type[Engine]", engine)

@@ -11,7 +11,7 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
-from tiomagic_local.torch_env.quiet import quiet
+from tiomagic_local.torch_env.quiet import silence_libraries
 
 
 class Hunyuan15Engine(PipelineEngine):
@@ -22,10 +22,13 @@ class Hunyuan15Engine(PipelineEngine):
     plain fp16 may overflow.
     """
 
-    calls_back = False
+    has_step_callback = False
     # The pipeline knows how much of a prompt it reads.
     limit_argument: ClassVar[str | None] = None
-    ours: ClassVar[frozenset[str]] = PipelineEngine.ours | {"guidance_scale", "flow_shift"}
+    consumed_settings: ClassVar[frozenset[str]] = PipelineEngine.consumed_settings | {
+        "guidance_scale",
+        "flow_shift",
+    }
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         super().__init__(pipeline, card)
@@ -42,7 +45,7 @@ class Hunyuan15Engine(PipelineEngine):
     ) -> Clip:
         # A new one for each call: it remembers the step that it was at. And each warns of being new
         # to diffusers.
-        with quiet():
+        with silence_libraries():
             guider = ClassifierFreeGuidance(guidance_scale=float(settings["guidance_scale"]))
         self._pipeline.guider = guider
         return super()._generate(prompt, settings, progress, cancel, conditions)

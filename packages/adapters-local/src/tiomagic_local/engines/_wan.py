@@ -16,7 +16,7 @@ TEMPORAL_RATIO = 4
 """Frames in one latent frame, after the first one."""
 
 
-class FromTheFirstStep(UniPCMultistepScheduler):  # type: ignore[misc]  # diffusers has no types.
+class ZeroBasedUniPCScheduler(UniPCMultistepScheduler):  # type: ignore[misc]  # diffusers has no types.
     """UniPC that counts its steps from 0.
 
     The original looks up where to begin by the first timestep, rounded to a whole number. Many
@@ -44,16 +44,16 @@ class WanEngine(PipelineEngine):
     # Decoding in bf16 shows bands; the VAE is small.
     fp32: ClassVar[tuple[str, ...]] = ("vae",)
     masked = False
-    in_order: ClassVar[bool] = True
+    streams_frames: ClassVar[bool] = True
     """True where what the VAE decodes, from the first to the last, are the frames of the clip."""
-    ours: ClassVar[frozenset[str]] = PipelineEngine.ours | {"flow_shift"}
+    consumed_settings: ClassVar[frozenset[str]] = PipelineEngine.consumed_settings | {"flow_shift"}
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         # Only UniPC obeys flow_shift, whatever scheduler the repository ships. A new one for each
         # call, so that nothing of a stopped run is left in it.
         turbo = self._card.turbo_of(settings)
         plain = plain_steps(int(settings["num_inference_steps"])) if turbo and turbo.euler else {}
-        return FromTheFirstStep.from_config(
+        return ZeroBasedUniPCScheduler.from_config(
             self._pipeline.scheduler.config,
             prediction_type="flow_prediction",
             use_flow_sigmas=True,
@@ -73,7 +73,7 @@ class WanEngine(PipelineEngine):
         )
 
     def _output(self, arguments: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
-        if not (self.in_order and decodes_in_order(self._pipeline.vae)):
+        if not (self.streams_frames and decodes_in_order(self._pipeline.vae)):
             return super()._output(arguments, settings)
         shape = (self._length(settings), int(settings["height"]), int(settings["width"]), 3)
         with FrameStream(self._pipeline, shape, float(settings["fps"])) as stream:

@@ -13,7 +13,7 @@ from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
 from tiomagic_local.engines._shared.watch import Watch
 
-SECTION = 36
+SECTION_FRAMES = 36
 """Frames of the video in each section; one more stands before the first."""
 LATENT_FRAMES = 9
 """Latent frames of a section."""
@@ -66,7 +66,7 @@ class FramePack(PipelineEngine):
 
     def _arguments(self, prompt: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         # The number that the pipeline is given is not the number of frames that it makes.
-        counted = {"num_frames": COUNTED * sections(settings)}
+        counted = {"num_frames": COUNTED * count_sections(settings)}
         return super()._arguments(prompt, settings) | counted
 
     def _watch(
@@ -75,7 +75,7 @@ class FramePack(PipelineEngine):
         return Watch(
             self._pipeline,
             steps=int(settings["num_inference_steps"]),
-            sections=sections(settings),
+            sections=count_sections(settings),
             progress=progress,
             cancel=cancel,
         )
@@ -93,9 +93,9 @@ def shift_of(width: int, height: int) -> float:
     return min(math.exp(low[1] + slope * (tokens - low[0])), LARGEST_SHIFT)
 
 
-def sections(settings: Mapping[str, Any]) -> int:
+def count_sections(settings: Mapping[str, Any]) -> int:
     """Return how many sections a video of this length has."""
-    return (int(settings["num_frames"]) - 1) // SECTION
+    return (int(settings["num_frames"]) - 1) // SECTION_FRAMES
 
 
 ENGINE = FramePack

@@ -16,7 +16,10 @@ class Hunyuan15ImageToVideo(Hunyuan15Engine):
 
     pipeline = "HunyuanVideo15ImageToVideoPipeline"
     # The picture's, not arguments.
-    ours: ClassVar[frozenset[str]] = Hunyuan15Engine.ours | {"width", "height"}
+    consumed_settings: ClassVar[frozenset[str]] = Hunyuan15Engine.consumed_settings | {
+        "width",
+        "height",
+    }
 
     def image_to_video(
         self,

@@ -17,7 +17,7 @@ from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
 
 
-class WordsOnly(ProcessorMixin):  # type: ignore[misc]  # transformers has no types here.
+class TextOnlyProcessor(ProcessorMixin):  # type: ignore[misc]  # transformers has no types here.
     """Prepares words for Qwen2.5-VL.
 
     The processor that the repository names prepares pictures and videos too, for which it wants
@@ -28,7 +28,7 @@ class WordsOnly(ProcessorMixin):  # type: ignore[misc]  # transformers has no ty
         super().__init__(tokenizer)
 
 
-class EvenSteps(FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]  # diffusers has no types.
+class EvenStepsScheduler(FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]  # diffusers has no types.
     """Spreads the steps evenly from all noise to none, as the authors do, and then shifts them.
 
     The original ends a step before none, at the least level of its training, so that its last step
@@ -50,7 +50,7 @@ class Kandinsky5(PipelineEngine):
     # In fp16 the VAE may overflow, in bf16 it shows bands.
     fp32: ClassVar[tuple[str, ...]] = ("vae",)
     masked = False
-    ours: ClassVar[frozenset[str]] = PipelineEngine.ours | {"flow_shift"}
+    consumed_settings: ClassVar[frozenset[str]] = PipelineEngine.consumed_settings | {"flow_shift"}
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         super().__init__(pipeline, card)
@@ -61,7 +61,7 @@ class Kandinsky5(PipelineEngine):
     def components(cls, folder: Path) -> dict[str, Any]:
         """Return the components that are not loaded as the repository says."""
         tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-        return {"tokenizer": WordsOnly(tokenizer)}
+        return {"tokenizer": TextOnlyProcessor(tokenizer)}
 
     def text_to_video(
         self,
@@ -75,7 +75,7 @@ class Kandinsky5(PipelineEngine):
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         shipped = self._pipeline.scheduler.config
-        return EvenSteps.from_config(shipped, shift=float(settings["flow_shift"]))
+        return EvenStepsScheduler.from_config(shipped, shift=float(settings["flow_shift"]))
 
     def _tokenizer(self) -> Any:
         return self._pipeline.tokenizer.tokenizer

@@ -17,7 +17,7 @@ from tiomagic_local.engines._ltx import LTXEngine
 from tiomagic_local.engines._shared.sibling import sibling
 
 
-class _Pictures(LTXEngine):
+class _LTXImageToVideo(LTXEngine):
     """Runs ``LTXImageToVideoPipeline``."""
 
     pipeline = "LTXImageToVideoPipeline"
@@ -40,7 +40,7 @@ class LTXVideo(LTXEngine):
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         super().__init__(pipeline, card)
-        self._pictures = _Pictures(sibling(pipeline, _Pictures.pipeline), card)
+        self._pictures = _LTXImageToVideo(sibling(pipeline, _LTXImageToVideo.pipeline), card)
 
     def text_to_video(
         self,

@@ -77,7 +77,7 @@ class LTX2(LTXEngine):
     ) -> Clip:
         """Make a clip, as the port ``Interpolate`` says."""
         last = int(settings["num_frames"]) - 1
-        known = {0: inputs.first_frame, place_of(last): inputs.last_frame}
+        known = {0: inputs.first_frame, latent_position(last): inputs.last_frame}
         conditions = [
             LTX2VideoCondition(frames=self._picture(media, settings), index=index)
             for index, media in known.items()
@@ -135,7 +135,7 @@ def perturbable(transformer: Any) -> None:
             attention.set_processor(LTX2PerturbedAttnProcessor())
 
 
-def place_of(frame: int) -> float:
+def latent_position(frame: int) -> float:
     """Return where a frame lies, counted in latent frames: 0 is 0, and 1 is the first of eight.
 
     Args:

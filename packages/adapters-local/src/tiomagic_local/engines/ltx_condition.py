@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class AsGiven(FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]
+class GivenTimestepsScheduler(FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]
     """Uses time steps as they are given, and the noise levels that belong to them.
 
     The pipeline gives time steps alone. From these the scheduler would derive noise levels that are
@@ -97,7 +97,7 @@ class LTXCondition(LTXEngine):
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         del settings
-        return AsGiven.from_config(
+        return GivenTimestepsScheduler.from_config(
             self._pipeline.scheduler.config,
             shift=1.0,
             use_dynamic_shifting=False,

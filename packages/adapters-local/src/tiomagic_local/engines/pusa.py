@@ -27,7 +27,7 @@ from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
 
 
-class FrameEuler(FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]
+class PerFrameEulerScheduler(FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]
     """Euler's steps along a flow, each latent frame at a noise level of its own."""
 
     multipliers: torch.Tensor
@@ -62,7 +62,7 @@ class Pusa(WanEngine):
     """Runs ``WanPipeline`` with the weights of Pusa."""
 
     pipeline = "WanPipeline"
-    ours: ClassVar[frozenset[str]] = WanEngine.ours | {
+    consumed_settings: ClassVar[frozenset[str]] = WanEngine.consumed_settings | {
         "noise_multiplier",
         "last_noise_multiplier",
         "cond_position",
@@ -118,7 +118,7 @@ class Pusa(WanEngine):
             return self._generate(prompt, settings, progress, cancel, conditions)
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
-        scheduler = FrameEuler(shift=float(settings["flow_shift"]))
+        scheduler = PerFrameEulerScheduler(shift=float(settings["flow_shift"]))
         scheduler.multipliers = multipliers(settings)
         return scheduler
 

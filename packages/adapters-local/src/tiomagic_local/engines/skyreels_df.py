@@ -17,7 +17,7 @@ from tiomagic_local.engines._shared.sibling import sibling
 from tiomagic_local.engines._wan import WanEngine
 
 
-class _Pictures(WanEngine):
+class _ForcingImageToVideo(WanEngine):
     """Runs ``SkyReelsV2DiffusionForcingImageToVideoPipeline``."""
 
     pipeline = "SkyReelsV2DiffusionForcingImageToVideoPipeline"
@@ -42,7 +42,9 @@ class SkyReelsForcing(WanEngine):
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         super().__init__(pipeline, card)
-        self._pictures = _Pictures(sibling(pipeline, _Pictures.pipeline), card)
+        self._pictures = _ForcingImageToVideo(
+            sibling(pipeline, _ForcingImageToVideo.pipeline), card
+        )
 
     def text_to_video(
         self,

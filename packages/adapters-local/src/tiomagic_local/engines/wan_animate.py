@@ -19,20 +19,20 @@ from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import PoseGuidanceInputs
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
-from tiomagic_local.engines._shared.skeletons import as_read, load_motion, pose_warnings
+from tiomagic_local.engines._shared.skeletons import convert_skeletons, load_motion, pose_warnings
 from tiomagic_local.engines._shared.watch import Watch
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
-from tiomagic_media.decode.frames import contain, load_image, on_black, within
+from tiomagic_media.decode.frames import contain, load_image, place_on_black, within
 
 if TYPE_CHECKING:
     from tiomagic_media.pose.networks import Pose
 
-SEGMENT = 77
+SEGMENT_FRAMES = 77
 """Frames that are made at a time."""
-SHARED = 1
+OVERLAP_FRAMES = 1
 """Frames of a segment that are the end of the one before."""
 BLACK = (0, 0, 0)
-LEGIBLE_SIDE = 768
+MIN_POSE_SIDE_PX = 768
 """Least shorter side, in pixels, of the frames in which poses and faces are looked for."""
 
 
@@ -43,9 +43,9 @@ class WanAnimate(WanEngine):
     # The character is read once; in bf16 its encoder saves 1.2 GiB and blurs what it sees.
     fp32: ClassVar[tuple[str, ...]] = ("vae", "image_encoder")
     # Segments share frames, and the pipeline needs what it has decoded for the next one.
-    in_order = False
+    streams_frames = False
     # The skeletons' number is the video's length.
-    ours: ClassVar[frozenset[str]] = WanEngine.ours | {"num_frames"}
+    consumed_settings: ClassVar[frozenset[str]] = WanEngine.consumed_settings | {"num_frames"}
 
     def pose_guidance(
         self,
@@ -65,7 +65,7 @@ class WanAnimate(WanEngine):
             "face_video": faces,
             "mode": "animate",
             "segment_frame_length": _segment(settings),
-            "prev_segment_conditioning_frames": SHARED,
+            "prev_segment_conditioning_frames": OVERLAP_FRAMES,
         }
         clip = self._generate(inputs.prompt, settings, progress, cancel, conditions)
         return replace(clip, facts={**clip.facts, **facts})
@@ -89,8 +89,8 @@ class WanAnimate(WanEngine):
         size = (int(settings["width"]), int(settings["height"]))
         side = int(self._pipeline.transformer.config.motion_encoder_size)
         if inputs.pose_video is not None:
-            frames = load_motion(inputs.pose_video, settings, size, on_black)
-            frames, facts = as_read(frames, inputs.pose_video, settings, ColourOrder.RGB)
+            frames = load_motion(inputs.pose_video, settings, size, place_on_black)
+            frames, facts = convert_skeletons(frames, inputs.pose_video, settings, ColourOrder.RGB)
             # Black is what the model takes for no face at all.
             faces = [Image.new("RGB", (side, side))] * count
             return [Image.fromarray(frame) for frame in frames], faces, facts
@@ -98,18 +98,18 @@ class WanAnimate(WanEngine):
         from tiomagic_media.pose.estimate import follow_poses
         from tiomagic_media.pose.faces import crop_faces
 
-        scale = max(1, math.ceil(LEGIBLE_SIDE / min(size)))
+        scale = max(1, math.ceil(MIN_POSE_SIDE_PX / min(size)))
         large = (size[0] * scale, size[1] * scale)
         frames = load_motion(inputs.guiding_video, settings, large, within)
         poses = list(follow_poses(frames, progress=progress, cancel=cancel, models=None))
-        skeletons = [drawn_in(pose, frames.shape[2], frames.shape[1], size) for pose in poses]
+        skeletons = [draw_in_frame(pose, frames.shape[2], frames.shape[1], size) for pose in poses]
         return skeletons, crop_faces(frames, poses, side), {}
 
     def _watch(
         self, settings: Mapping[str, Any], progress: ProgressSink, cancel: CancelToken
     ) -> Watch:
         segment, frames = _segment(settings), int(settings["num_frames"])
-        sections = math.ceil((frames - SHARED) / (segment - SHARED))
+        sections = math.ceil((frames - OVERLAP_FRAMES) / (segment - OVERLAP_FRAMES))
         return Watch(
             self._pipeline,
             steps=int(settings["num_inference_steps"]),
@@ -120,7 +120,7 @@ class WanAnimate(WanEngine):
         )
 
 
-def drawn_in(pose: Pose | None, width: int, height: int, size: tuple[int, int]) -> Image.Image:
+def draw_in_frame(pose: Pose | None, width: int, height: int, size: tuple[int, int]) -> Image.Image:
     """Return the skeleton in a frame of another size, whole and in the middle; black for nobody.
 
     Args:
@@ -135,12 +135,12 @@ def drawn_in(pose: Pose | None, width: int, height: int, size: tuple[int, int]) 
 
     scale = min(size[0] / width, size[1] / height)
     left, top = (size[0] - width * scale) / 2, (size[1] - height * scale) / 2
-    return Image.fromarray(draw_animate_skeleton(pose.moved(scale, left, top), *size))
+    return Image.fromarray(draw_animate_skeleton(pose.transformed(scale, left, top), *size))
 
 
 def _segment(settings: Mapping[str, Any]) -> int:
     # A video that is shorter than a segment is a segment.
-    return min(SEGMENT, int(settings["num_frames"]))
+    return min(SEGMENT_FRAMES, int(settings["num_frames"]))
 
 
 ENGINE = WanAnimate

@@ -35,7 +35,7 @@ from tiomagic_domain.features import (
 )
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
-from tiomagic_local.engines._shared.skeletons import as_read, load_motion, pose_warnings
+from tiomagic_local.engines._shared.skeletons import convert_skeletons, load_motion, pose_warnings
 from tiomagic_local.engines._wan import WanEngine
 from tiomagic_media.decode.frames import contain, cover, load_image
 
@@ -45,7 +45,7 @@ KEEP, MAKE = 0, 255
 """Values of the mask."""
 WHITE = (255, 255, 255)
 
-LEGIBLE_SIDE = 384
+MIN_POSE_SIDE_PX = 384
 """Least shorter side, in pixels, of the frames in which poses are looked for."""
 
 
@@ -103,7 +103,7 @@ class WanVace(WanEngine):
         skeletons, facts = self._skeletons(inputs, settings, progress, cancel)
         conditions = {
             "video": skeletons,
-            "reference_images": [on_white(load_image(inputs.image), *size)],
+            "reference_images": [place_on_white(load_image(inputs.image), *size)],
         }
         clip = self._generate(inputs.prompt, settings, progress, cancel, conditions)
         return replace(clip, facts={**clip.facts, **facts})
@@ -127,14 +127,14 @@ class WanVace(WanEngine):
         size = (int(settings["width"]), int(settings["height"]))
         if inputs.pose_video is not None:
             frames = load_motion(inputs.pose_video, settings, size)
-            frames, facts = as_read(frames, inputs.pose_video, settings, self._order)
+            frames, facts = convert_skeletons(frames, inputs.pose_video, settings, self._order)
             return _pictures(frames), facts
         assert inputs.guiding_video is not None, "the schema wants exactly one of the two"
         from tiomagic_media.pose.estimate import estimate_skeletons
 
         # Only the frames and the part of them that are used are looked at, but large enough to see
         # a hand, however small the video will be.
-        scale = max(1, math.ceil(LEGIBLE_SIDE / min(size)))
+        scale = max(1, math.ceil(MIN_POSE_SIDE_PX / min(size)))
         large = (size[0] * scale, size[1] * scale)
         frames = load_motion(inputs.guiding_video, settings, large)
         skeletons = estimate_skeletons(
@@ -160,7 +160,7 @@ def known_frames(known: Mapping[int, Image.Image], settings: Mapping[str, Any]) 
     }
 
 
-def on_white(image: Image.Image, width: int, height: int) -> Image.Image:
+def place_on_white(image: Image.Image, width: int, height: int) -> Image.Image:
     """Return the whole picture in the middle of a white one of exactly this size.
 
     A character that is cut off cannot be copied, so here nothing is cropped. The pipeline would do

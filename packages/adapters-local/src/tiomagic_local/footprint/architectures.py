@@ -58,12 +58,12 @@ def _data() -> Mapping[str, Any]:
     return found
 
 
-def known() -> list[str]:
+def list_architectures() -> list[str]:
     """Return the names of the models whose shapes are known."""
     return list(_data()["models"])
 
 
-def find(model: str) -> Architecture:
+def find_architecture(model: str) -> Architecture:
     """Return the architecture of a model.
 
     Raises:
@@ -79,7 +79,9 @@ def _component(facts: Mapping[str, Any]) -> Component:
     return Component(kind=facts["class"], config=facts["config"], source=facts["source"])
 
 
-def build(component: Component, *, device: torch.device, dtype: torch.dtype) -> torch.nn.Module:
+def build_network(
+    component: Component, *, device: torch.device, dtype: torch.dtype
+) -> torch.nn.Module:
     """Return a network of its true shape with the random weights of its class.
 
     Args:

@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-BLOCK = 512
+ALLOCATION_BLOCK_BYTES = 512
 """CUDA's allocator gives bytes in multiples of this."""
 
 CONVOLUTIONS = frozenset({"aten::convolution", "aten::_convolution"})
@@ -69,7 +69,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's 
         # Masks and numbers on the CPU take nothing of the device.
         if tensor.device.type != "meta" or storage in self._seen:
             return
-        size = -(-storage.nbytes() // BLOCK) * BLOCK
+        size = -(-storage.nbytes() // ALLOCATION_BLOCK_BYTES) * ALLOCATION_BLOCK_BYTES
         self._seen[storage] = size
         self._live += size
         weakref.finalize(storage, self._drop, size)

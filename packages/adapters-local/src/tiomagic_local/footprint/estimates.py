@@ -31,7 +31,7 @@ KEPT_GIB = 2 * 12e6 / 2**30
 NOTHING: Coefficients = (0.0,) * 5
 
 
-def features(pixels: int, frames: int) -> tuple[float, ...]:
+def compute_terms(pixels: int, frames: int) -> tuple[float, ...]:
     """Return what the coefficients are multiplied with."""
     clip = pixels * frames / 1e6
     return 1.0, pixels / 1e6, float(frames), clip, clip**2
@@ -68,7 +68,7 @@ class Estimate:
         tiled = f"{name}_tiles" if tiles or self.tiles else name
         found = self.phases.get(tiled) or self.phases.get(name, NOTHING)
         seen = frames if self.window is None else min(frames, self.window)
-        pairs = zip(found, features(pixels, seen), strict=True)
+        pairs = zip(found, compute_terms(pixels, seen), strict=True)
         fitted = sum(factor * value for factor, value in pairs)
         if name != "decode":
             return fitted
@@ -99,7 +99,7 @@ def _data() -> Mapping[str, Any]:
     return found
 
 
-def estimate(model: str) -> Estimate | None:
+def find_estimate(model: str) -> Estimate | None:
     """Return what a model takes; None for one whose shapes are not known."""
     facts = _data().get(model)
     if facts is None:

@@ -11,7 +11,7 @@ import numpy as np
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_local.engines import find_engine
 from tiomagic_local.footprint import architectures
-from tiomagic_local.footprint.estimates import Coefficients, features
+from tiomagic_local.footprint.estimates import Coefficients, compute_terms
 from tiomagic_local.footprint.phases import (
     Modules,
     Size,
@@ -34,14 +34,14 @@ ALL, OF_TILES = (0, 1, 2, 3, 4), (0, 2, 3)
 """The features that matter: a tile knows nothing of the frame that it is a part of."""
 
 
-def fitted(cells: Sequence[tuple[Size, int]], used: Sequence[int] = ALL) -> Coefficients:
+def fit_coefficients(cells: Sequence[tuple[Size, int]], used: Sequence[int] = ALL) -> Coefficients:
     """Return the coefficients, none below zero, that come nearest to some counts.
 
     Args:
         cells: Sizes with their bytes.
         used: The features that may have one; the others are 0.
     """
-    rows = np.array([features(size.width * size.height, size.frames) for size, _ in cells])
+    rows = np.array([compute_terms(size.width * size.height, size.frames) for size, _ in cells])
     wanted = np.array([count / GIB for _, count in cells])
     kept = list(used)
     found = np.zeros(rows.shape[1])
@@ -93,7 +93,7 @@ def _tiled(modules: Modules) -> list[Size]:
 
 def same(model: str) -> tuple[object, ...]:
     """Return what two models have in common that take the same memory."""
-    card, known = models()[model], architectures.find(model)
+    card, known = models()[model], architectures.find_architecture(model)
     parts = tuple((name, part.kind, repr(part.config)) for name, part in known.parts.items())
     flags = (known.encodes, known.per_token, known.tiles, known.window, repr(known.lora))
     fp32 = find_engine(card.engine).fp32
@@ -112,7 +112,7 @@ def facts(model: str, log: Callable[[str], None] = lambda _text: None) -> dict[s
         log(f"{model} {name}")
         one_size = len({(size.width, size.height) for size in where}) == 1
         used = (0, 3) if one_size else ALL
-        return fitted(cells, OF_TILES if name.endswith("tiles") else used)
+        return fit_coefficients(cells, OF_TILES if name.endswith("tiles") else used)
 
     phases = {
         "denoise": fit(

@@ -24,12 +24,12 @@ from typing import Any
 import torch
 
 from tiomagic_domain.catalogue import models
-from tiomagic_local.acceleration.channels_last import MEASURED
+from tiomagic_local.acceleration.channels_last import CHANNELS_LAST_VAES
 from tiomagic_local.engines import find_engine
 from tiomagic_local.footprint.architectures import (
     Architecture,
-    build,
-    find,
+    build_network,
+    find_architecture,
     largest_leaf,
     weights,
 )
@@ -62,7 +62,7 @@ class Modules:
 
     def __init__(self, model: str, dtype: torch.dtype | None = None) -> None:
         card = models()[model]
-        self.architecture: Architecture = find(model)
+        self.architecture: Architecture = find_architecture(model)
         self.dtype: torch.dtype = dtype or getattr(torch, card.options.get("gpu_dtype", "bfloat16"))
         self._fp32 = find_engine(card.engine).fp32
         self._built: dict[str, torch.nn.Module] = {}
@@ -71,7 +71,7 @@ class Modules:
         if name not in self._built:
             component = self.architecture.parts[name]
             dtype = torch.float32 if name in self._fp32 else self.dtype
-            module = build(component, device=META, dtype=dtype)
+            module = build_network(component, device=META, dtype=dtype)
             lora = self.architecture.lora
             if lora and name == "transformer":
                 _adapt(module, lora["rank"], lora["targets"], self.dtype)
@@ -120,7 +120,7 @@ def _counted(*held: torch.nn.Module, channels_last: bool = False) -> Iterator[Li
 
 def _laid_out(vae: Any) -> bool:
     """Tell whether a run on a GPU lays the weights of a VAE channels last."""
-    return type(vae).__name__ in MEASURED
+    return type(vae).__name__ in CHANNELS_LAST_VAES
 
 
 def _once_for_a_vae(count: Callable[..., int]) -> Callable[..., int]:

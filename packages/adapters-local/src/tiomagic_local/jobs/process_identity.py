@@ -27,7 +27,7 @@ PROC = Path("/proc")
 BOOT_ID = PROC / "sys/kernel/random/boot_id"
 """Where Linux tells one run of the machine from another."""
 
-TOLERANCE = 1
+START_TOLERANCE_TICKS = 1
 """Ticks by which two readings of a start may differ: the offset of a time namespace is no whole
 number of ticks. No number is given to a new process that soon."""
 
@@ -35,12 +35,12 @@ _BIRTH = re.compile(r"(\d+)-(\d+)-([0-9a-zA-Z]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Birth:
+class ProcessStart:
     """When and where a process began."""
 
     start: int
     """Ticks since the machine's start; elsewhere than on Linux hundredths of seconds since 1970."""
-    space: int
+    pid_namespace: int
     """The number of the PID namespace; 0 where there are none, or it cannot be read."""
     boot: str
 
@@ -48,23 +48,23 @@ class Birth:
     def parse(cls, text: str) -> Self | None:
         """Return what ``str`` made a text of, or None: older versions wrote a date."""
         found = _BIRTH.fullmatch(text)
-        return found and cls(start=int(found[1]), space=int(found[2]), boot=found[3])
+        return found and cls(start=int(found[1]), pid_namespace=int(found[2]), boot=found[3])
 
     @classmethod
     def of_this_process(cls) -> Self:
         """Return the birth of the process that asks."""
         # Where its clock cannot be compared, its number is not enough for others: see ``presence``.
         unsure = "x" if _offset("boottime") is None else ""
-        return cls(start=_own_start(), space=namespace(), boot=boot_id() + unsure)
+        return cls(start=_own_start(), pid_namespace=namespace(), boot=boot_id() + unsure)
 
     def __str__(self) -> str:
         """Return it in a form that has no colon."""
-        return f"{self.start}-{self.space}-{self.boot}"
+        return f"{self.start}-{self.pid_namespace}-{self.boot}"
 
     @property
     def is_seen_from_here(self) -> bool:
         """True when a number of its namespace means the same process here."""
-        return (self.space, self.boot) == (namespace(), boot_id())
+        return (self.pid_namespace, self.boot) == (namespace(), boot_id())
 
     def is_running(self, pid: int) -> bool | None:
         """Return whether the process of this birth runs under a number; None when nobody can say.
@@ -85,7 +85,7 @@ class Birth:
         offset = _offset("boottime")
         if offset is None:
             return None
-        return abs(_ticks(stat, offset) - self.start) <= TOLERANCE
+        return abs(_ticks(stat, offset) - self.start) <= START_TOLERANCE_TICKS
 
 
 def boot_id() -> str:
@@ -192,7 +192,7 @@ def _has_created(pid: int, start: int) -> bool | None:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return abs(round(process.create_time() * 100) - start) <= TOLERANCE
+        return abs(round(process.create_time() * 100) - start) <= START_TOLERANCE_TICKS
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:

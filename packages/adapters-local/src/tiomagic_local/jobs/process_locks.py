@@ -20,7 +20,7 @@ import threading
 from pathlib import Path
 
 from tiomagic_domain.files.owner_only import make_private
-from tiomagic_domain.ports.processes import Life
+from tiomagic_domain.ports.processes import ProcessState
 
 if sys.platform == "win32":  # pragma: no cover - it has no namespaces, and is not asked.
 
@@ -48,7 +48,7 @@ else:
         return False
 
 
-KEPT = 128
+MAX_DEAD_FILES = 128
 """Files of the dead that stay, the newest: somebody may still ask for them."""
 
 LOCAL_FILE_SYSTEMS = frozenset(
@@ -61,12 +61,12 @@ LOCAL_FILE_SYSTEMS = frozenset(
 
 MOUNTS = Path("/proc/self/mountinfo")
 
-_held: dict[tuple[int, Path], int] = {}
+_lock_descriptors: dict[tuple[int, Path], int] = {}
 """Descriptors by process and file. They stay open: closing one would give up the lock."""
 _lock = threading.Lock()
 
 
-class Presence:
+class LivenessLocks:
     """The files of one folder.
 
     Args:
@@ -85,34 +85,36 @@ class Presence:
         with _lock, contextlib.suppress(OSError):
             folder = self._folder.resolve()
             key = (os.getpid(), folder / f"{name}.lock")
-            if key in _held:
+            if key in _lock_descriptors:
                 return
             make_private(folder)
             with contextlib.suppress(OSError):  # Another process tidies at the same moment.
                 self._forget_old(folder)
-            _held[key] = _locked_file(key[1])
+            _lock_descriptors[key] = _locked_file(key[1])
 
-    def life(self, name: str) -> Life:
+    def get_state(self, name: str) -> ProcessState:
         """Return whether a process lives, as far as its file says."""
         path = self._folder / f"{name}.lock"
         if not _is_local(self._folder):
-            return Life.UNKNOWN
+            return ProcessState.UNKNOWN
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
-            return Life.UNKNOWN
+            return ProcessState.UNKNOWN
         try:
-            return Life.ALIVE if is_locked(descriptor) else Life.DEAD
+            return ProcessState.ALIVE if is_locked(descriptor) else ProcessState.DEAD
         except OSError:
-            return Life.UNKNOWN
+            return ProcessState.UNKNOWN
         finally:
             os.close(descriptor)
 
     def _forget_old(self, folder: Path) -> None:
         """Remove files of the dead when there are many."""
         files = sorted(folder.glob("*.lock"), key=lambda file: file.stat().st_mtime)
-        for file in files[:-KEPT]:
-            if (os.getpid(), file) not in _held and self.life(file.stem) is Life.DEAD:
+        for file in files[:-MAX_DEAD_FILES]:
+            if (os.getpid(), file) not in _lock_descriptors and self.get_state(
+                file.stem
+            ) is ProcessState.DEAD:
                 file.unlink(missing_ok=True)
 
 

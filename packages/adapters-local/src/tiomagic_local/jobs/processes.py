@@ -10,24 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tiomagic_domain.ports.processes import Life
-from tiomagic_local.jobs.process_identity import Birth, boot_id, machine_seconds
-from tiomagic_local.jobs.process_locks import Presence
+from tiomagic_domain.ports.processes import ProcessState
+from tiomagic_local.jobs.process_identity import ProcessStart, boot_id, machine_seconds
+from tiomagic_local.jobs.process_locks import LivenessLocks
 
 SCHEME = "local"
 
 FOLDER = "processes"
 """Folder of the state folder: a file for each process that has taken a job, see ``presence``."""
 
-END_S = 0.02
+KILL_POLL_S = 0.02
 """Seconds between two looks at a process that was killed."""
 
-GONE_S = 30.0
+KILL_TIMEOUT_S = 30.0
 """Seconds after which a process that was killed is given up: a driver may hold it for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
+class ProcessIdentity:
     """A process on a machine."""
 
     host: str
@@ -38,7 +38,7 @@ class Worker:
     @classmethod
     def current(cls) -> Self:
         """Return this process."""
-        return cls(host=platform.node(), pid=os.getpid(), birth=str(Birth.of_this_process()))
+        return cls(host=platform.node(), pid=os.getpid(), birth=str(ProcessStart.of_this_process()))
 
     @classmethod
     def from_call_id(cls, call_id: str) -> Self | None:
@@ -60,7 +60,7 @@ class Worker:
 
     def is_running(self) -> bool | None:
         """Return whether it runs, by its number; None where its number says nothing."""
-        birth = Birth.parse(self.birth)
+        birth = ProcessStart.parse(self.birth)
         if birth is None or not birth.is_seen_from_here or self.host != platform.node():
             return None
         return birth.is_running(self.pid)
@@ -75,7 +75,7 @@ class SystemProcesses:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._presence = None if folder is None else Presence(folder)
+        self._presence = None if folder is None else LivenessLocks(folder)
         self._me: tuple[int, str] | None = None
 
     @property
@@ -86,34 +86,34 @@ class SystemProcesses:
     def current(self) -> str:
         """Return the call id of this process."""
         if self._me is None or self._me[0] != os.getpid():
-            self._me = (os.getpid(), Worker.current().call_id)
-        me = Worker.from_call_id(self._me[1])
+            self._me = (os.getpid(), ProcessIdentity.current().call_id)
+        me = ProcessIdentity.from_call_id(self._me[1])
         if self._presence is not None and me is not None:
             self._presence.announce(_file_name(me))  # Again: the disk may have been full before.
         return self._me[1]
 
-    def mark(self) -> str:
+    def heartbeat(self) -> str:
         """Return ``<boot id> <seconds of the machine's monotonic clock>`` of this moment."""
         seconds = machine_seconds()
         if seconds is None:
             return f"{boot_id()}-{os.getpid()} {time.monotonic():.3f}"  # Comparable with no other.
         return f"{boot_id()} {seconds:.3f}"
 
-    def life(self, call_id: str) -> Life:
+    def get_state(self, call_id: str) -> ProcessState:
         """Return whether a process runs, be it stopped by a signal; see the port."""
-        worker = Worker.from_call_id(call_id)
+        worker = ProcessIdentity.from_call_id(call_id)
         if worker is None:
-            return Life.UNKNOWN
+            return ProcessState.UNKNOWN
         running = worker.is_running()
         if running is not None:
-            return Life.ALIVE if running else Life.DEAD
-        if self._presence is None or Birth.parse(worker.birth) is None:
-            return Life.UNKNOWN
-        return self._presence.life(_file_name(worker))
+            return ProcessState.ALIVE if running else ProcessState.DEAD
+        if self._presence is None or ProcessStart.parse(worker.birth) is None:
+            return ProcessState.UNKNOWN
+        return self._presence.get_state(_file_name(worker))
 
-    def may_end(self, call_id: str) -> bool:
+    def may_kill(self, call_id: str) -> bool:
         """Return whether this process may kill another one, and knows that it is the right one."""
-        worker = Worker.from_call_id(call_id)
+        worker = ProcessIdentity.from_call_id(call_id)
         if worker is None or not worker.is_running():
             return False
         try:
@@ -122,20 +122,20 @@ class SystemProcesses:
             return False
         return True
 
-    def end(self, call_id: str) -> bool:
+    def kill(self, call_id: str) -> bool:
         """Kill a process and wait until it is gone; see the port."""
-        worker = Worker.from_call_id(call_id)
+        worker = ProcessIdentity.from_call_id(call_id)
         if worker is None or worker.is_running() is None:
             return False
-        deadline = time.monotonic() + GONE_S
+        deadline = time.monotonic() + KILL_TIMEOUT_S
         while worker.is_running():
             if not _kill(worker) or time.monotonic() > deadline:
                 return False
-            time.sleep(END_S)
+            time.sleep(KILL_POLL_S)
         return True
 
 
-def _kill(worker: Worker) -> bool:
+def _kill(worker: ProcessIdentity) -> bool:
     """Kill exactly this process; False when it belongs to another user."""
     try:
         if not hasattr(os, "pidfd_open"):
@@ -156,5 +156,5 @@ def _kill(worker: Worker) -> bool:
     return True
 
 
-def _file_name(worker: Worker) -> str:
+def _file_name(worker: ProcessIdentity) -> str:
     return f"{worker.pid}-{worker.birth}"

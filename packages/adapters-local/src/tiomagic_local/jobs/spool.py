@@ -21,15 +21,15 @@ from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError
 from tiomagic_domain.files.durability import is_unsupported
 from tiomagic_domain.files.owner_only import make_private
 from tiomagic_domain.media import VideoFile
-from tiomagic_domain.ports.processes import Life, Processes
-from tiomagic_local.jobs.processes import Worker
+from tiomagic_domain.ports.processes import Processes, ProcessState
+from tiomagic_local.jobs.processes import ProcessIdentity
 
-DRAFT_S = 60.0
+STALE_DRAFT_S = 60.0
 """Seconds after which a half-written file whose job nobody has taken on is left over for sure: a
 claim itself is half written before it is there."""
 
 
-class Spool:
+class LocalSpool:
     """Keeps the spool folder.
 
     Args:
@@ -45,22 +45,22 @@ class Spool:
         """Return where the finished video of a job lies or will lie."""
         return self._folder / f"{job_id}.mp4"
 
-    def finished(self, job_id: str) -> VideoFile | None:
+    def find_finished(self, job_id: str) -> VideoFile | None:
         """Return the finished video of a job with its recipe, or None."""
         path = self.path(job_id)
         if not path.is_file():
             return None
-        from tiomagic_media.encode.mp4 import read_recipe
+        from tiomagic_media.encode.mp4 import read_embedded_recipe
 
         try:
-            return VideoFile(path=path, recipe=read_recipe(path))
+            return VideoFile(path=path, recipe=read_embedded_recipe(path))
         except ResourceNotFoundError:
             return None  # Its worker has taken it home between the two looks.
 
-    def worker(self, job_id: str) -> Worker | None:
+    def worker(self, job_id: str) -> ProcessIdentity | None:
         """Return the process that has taken a job on, dead or alive, or None."""
         try:
-            return Worker.from_call_id(self._claim(job_id).read_text(encoding="utf-8"))
+            return ProcessIdentity.from_call_id(self._claim(job_id).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -81,7 +81,7 @@ class Spool:
             raise self._unwritable(error) from cause
 
     @contextlib.contextmanager
-    def claimed(self, job_id: str, worker: Worker) -> Iterator[Worker | None]:
+    def claim(self, job_id: str, worker: ProcessIdentity) -> Iterator[ProcessIdentity | None]:
         """Take a job on for the time of the block.
 
         Gives None when the job is ours now, else the process that has it: one that lives, or
@@ -105,10 +105,10 @@ class Spool:
                 claim.unlink(missing_ok=True)
         for part in self._folder.glob(".*.part"):
             job_id = part.name.removeprefix(".").partition(".")[0]
-            if not self._is_held(job_id) and _age(part) > DRAFT_S:
+            if not self._is_held(job_id) and _age(part) > STALE_DRAFT_S:
                 part.unlink(missing_ok=True)
 
-    def _take(self, job_id: str, worker: Worker) -> Worker | None:
+    def _take(self, job_id: str, worker: ProcessIdentity) -> ProcessIdentity | None:
         claim = self._claim(job_id)
         try:
             make_private(self._folder)
@@ -133,8 +133,8 @@ class Spool:
         worker = self.worker(job_id)
         return worker is not None and self._may_live(worker)
 
-    def _may_live(self, worker: Worker) -> bool:
-        return self._processes.life(worker.call_id) is not Life.DEAD
+    def _may_live(self, worker: ProcessIdentity) -> bool:
+        return self._processes.get_state(worker.call_id) is not ProcessState.DEAD
 
     def _claim(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.run"

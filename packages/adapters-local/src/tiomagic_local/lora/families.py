@@ -28,7 +28,7 @@ class Family:
             name = re.sub(pattern, replacement, name)
         return name
 
-    def fused(self, names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    def fused_layers(self, names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
         """Yield each layer that the authors have as one, and the parts of it."""
         known = set(names)
         for first, (theirs, *others) in (self.stacked or {}).items():
@@ -40,7 +40,7 @@ class Family:
                 if known.issuperset(parts):
                     yield found.expand(theirs), parts
 
-    def turned(self, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    def half_swapped_layers(self, names: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Yield each layer with turned halves, by the authors' name and by ours."""
         for name in names:
             if name in (self.halves or {}):
@@ -189,6 +189,6 @@ FAMILIES = {"Wan": WAN, "SkyReelsV2": WAN, "Hunyuan": HUNYUAN, "LTX2": LTX2, "LT
 """By how the names of their classes begin."""
 
 
-def of(kind: str) -> Family:
+def naming_of(kind: str) -> Family:
     """Return the family of a class of transformers; one without other names for all others."""
     return next((f for start, f in FAMILIES.items() if kind.startswith(start)), Family())

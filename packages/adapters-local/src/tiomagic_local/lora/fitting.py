@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 from tiomagic_local.lora.changes import BIASES, Change, kind_of, rank_of
-from tiomagic_local.lora.naming import Names, Place, Slot
+from tiomagic_local.lora.naming import LayerFinder, Place, Slot
 from tiomagic_local.lora.scaling import Scaling
 from tiomagic_local.lora.tensors import Contents
 
-LEAST = 0.5
+MIN_FITTING_SHARE = 0.5
 """The share of a file's layers that has to fit. What people put on related models fits for the
 most part: a LoRA of a picture model on a text model loses a sixth of its layers (the two that look
 at the picture), one that was trained on VACE loses a sixth on the plain model, and a file for other
@@ -29,7 +29,7 @@ NO_LAYER = "no such layer"
 HALF = "a part of its matrices is missing"
 NO_BIAS = "no bias here"
 SHAPE = "another shape"
-SHOWN = 3
+MAX_LAYERS_NAMED = 3
 """Layers that a message names."""
 
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -69,14 +69,14 @@ class Fit:
             facts["left_out"] = {
                 "layers": len(self.left) + sum(self.elsewhere.values()),
                 "why": dict(why),
-                "such_as": list(self.left)[:SHOWN],
+                "such_as": list(self.left)[:MAX_LAYERS_NAMED],
             }
         return facts
 
     def refusal(self) -> str | None:
         """Return why it is not applied at all; None when it is."""
         total = self.applied + len(self.left)
-        if self.share >= LEAST:
+        if self.share >= MIN_FITTING_SHARE:
             return None
         other = [name for name, reason in self.left.items() if reason.startswith(SHAPE)]
         if not self.applied and not other:
@@ -84,11 +84,11 @@ class Fit:
             return f"fits no layer of this model: it was made for another architecture{such}"
         some = "none" if not self.applied else f"only {self.applied}"
         shown = other or list(self.left)
-        said = ", ".join(f"{name!r} ({self.left[name]})" for name in shown[:SHOWN])
+        said = ", ".join(f"{name!r} ({self.left[name]})" for name in shown[:MAX_LAYERS_NAMED])
         return f"does not fit this model: {some} of its {total} layers can be applied; not: {said}"
 
 
-def joined(fits: Sequence[Fit]) -> Fit:
+def merge_fits(fits: Sequence[Fit]) -> Fit:
     """Return what a file does to several components as one, for the record."""
     whole = Fit()
     for found in fits:
@@ -99,11 +99,11 @@ def joined(fits: Sequence[Fit]) -> Fit:
     return whole
 
 
-def fit(
+def fit_lora(
     contents: Contents,
     tensors: Mapping[str, torch.Tensor],
     part: torch.nn.Module,
-    names: Names,
+    names: LayerFinder,
     *,
     scaling: Scaling,
     layers: Sequence[str],

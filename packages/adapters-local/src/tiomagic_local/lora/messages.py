@@ -12,12 +12,12 @@ FIELDS = frozenset(field.name for field in fields(Lora))
 """Of an entry of the argument ``loras``; what else a record has of one is about the run."""
 
 
-def named(fact: Mapping[str, Any]) -> Lora:
+def lora_of(fact: Mapping[str, Any]) -> Lora:
     """Return the LoRA that a record speaks of."""
     return Lora(**{name: value for name, value in fact.items() if name in FIELDS})
 
 
-def partly_applied(facts: Mapping[str, Any], acceleration: Mapping[str, Any]) -> list[str]:
+def describe_partial_use(facts: Mapping[str, Any], acceleration: Mapping[str, Any]) -> list[str]:
     """Return what is to be said of files of which not all is used, one text a file.
 
     Args:
@@ -42,4 +42,6 @@ def _said(fact: Mapping[str, Any]) -> str:
     total = fact["layers"] + left["layers"]
     why = ", ".join(f"{count} {reason}" for reason, count in left["why"].items())
     such = f", such as {left['such_as'][0]!r}" if left["such_as"] else ""
-    return f"{named(fact).label}: {left['layers']} of its {total} layers are not used ({why}{such})"
+    return (
+        f"{lora_of(fact).label}: {left['layers']} of its {total} layers are not used ({why}{such})"
+    )

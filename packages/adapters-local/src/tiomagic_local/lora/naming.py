@@ -69,7 +69,7 @@ class Place:
     """The component that it belongs to, when that is no transformer."""
 
 
-class Names:
+class LayerFinder:
     """Finds layers of a model.
 
     Args:
@@ -79,7 +79,7 @@ class Names:
     def __init__(self, part: torch.nn.Module) -> None:
         tensors = dict(part.named_parameters())
         self._slots: dict[str, tuple[Slot, ...]] = {}
-        family = families.of(type(part).__name__)
+        family = families.naming_of(type(part).__name__)
         known = list(dict.fromkeys(_layers(tensors)))
         for name in known:
             for alias in (name, family.authors(name)):
@@ -87,9 +87,9 @@ class Names:
         heights = {
             name.removesuffix(".weight"): int(t.shape[0]) for name, t in tensors.items() if t.ndim
         }
-        for alias, parts in family.fused(known):
+        for alias, parts in family.fused_layers(known):
             self._slots.setdefault(flat(alias), tuple(_stacked(parts, heights)))
-        for alias, name in family.turned(known):
+        for alias, name in family.half_swapped_layers(known):
             half = heights[name] // 2
             swapped = ((half, 2 * half), (0, half))
             self._slots[flat(alias)] = (Slot(name, swapped),)

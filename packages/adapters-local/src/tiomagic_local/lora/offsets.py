@@ -30,7 +30,7 @@ class Offsets:
         self._kept: dict[Key, torch.Tensor] = {}
         """What was there, by module and attribute."""
 
-    def put(self, adapter: str, changes: Sequence[Change]) -> None:
+    def prepare(self, adapter: str, changes: Sequence[Change]) -> None:
         """Have changes ready under the name of an adapter; `show` puts them on."""
         if changes:
             self._changes[adapter] = list(changes)
@@ -40,7 +40,7 @@ class Offsets:
         self._changes = {name: made for name, made in self._changes.items() if name in stays}
 
     @torch.no_grad()
-    def show(self, scales: Mapping[str, float]) -> None:
+    def apply(self, scales: Mapping[str, float]) -> None:
         """Have each tensor as it was, plus the changes of adapters at their scales.
 
         Args:

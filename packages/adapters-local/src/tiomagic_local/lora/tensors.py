@@ -87,7 +87,7 @@ class Contents:
     """An example of each kind that is not applied."""
 
     @property
-    def adapts(self) -> bool:
+    def has_lora_tensors(self) -> bool:
         """True when there is anything that only files of this sort have."""
         return any(
             role not in ("set_weight", "set_bias", "alpha")

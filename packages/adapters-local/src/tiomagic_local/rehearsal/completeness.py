@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from tiomagic_domain.ports.rehearsal import Check, Outcome
+from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.suggestions import closest
-from tiomagic_local.rehearsal.published import Published
+from tiomagic_local.rehearsal.published import ModelFiles
 
 INDEX = "model_index.json"
 FILES = "files"
@@ -57,7 +57,7 @@ class Looker:
         names: What has been found to be needed is added here.
     """
 
-    def __init__(self, published: Published, names: list[str]) -> None:
+    def __init__(self, published: ModelFiles, names: list[str]) -> None:
         self._published = published
         self._names = names
 
@@ -130,7 +130,7 @@ class Looker:
 
     def _problem(self, text: str) -> Check:
         return Check(
-            part=FILES, outcome=Outcome.PROBLEM, message=f"{self._published.place}: {text}"
+            part=FILES, outcome=CheckOutcome.PROBLEM, message=f"{self._published.location}: {text}"
         )
 
 

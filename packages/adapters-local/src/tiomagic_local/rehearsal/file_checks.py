@@ -11,11 +11,11 @@ from pathlib import Path
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import APIError, AuthenticationError, TioMagicError
-from tiomagic_domain.ports.rehearsal import Check, Outcome
+from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.suggestions import closest
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.rehearsal.completeness import FILES, INDEX, Looker, components
-from tiomagic_local.rehearsal.published import InAFolder, OnTheHub, Published
+from tiomagic_local.rehearsal.published import FolderFiles, HubFiles, ModelFiles
 from tiomagic_local.torch_env.machine import has_stored_hub_token, hub_cache
 from tiomagic_local.weights.hub import FILES as LOADED
 from tiomagic_local.weights.hub import PIPELINE_FILES, sizes_of
@@ -61,29 +61,29 @@ class FileChecks:
                 folder, origin = given
                 yield from self._in_a_folder(folder, origin)
         except AuthenticationError as error:
-            yield Check(part=LICENCE, outcome=Outcome.PROBLEM, message=error.message)
+            yield Check(part=LICENCE, outcome=CheckOutcome.PROBLEM, message=error.message)
         except TioMagicError as error:
-            yield Check(part=FILES, outcome=Outcome.PROBLEM, message=error.message)
+            yield Check(part=FILES, outcome=CheckOutcome.PROBLEM, message=error.message)
 
     def _token(self) -> Check:
         if self._options.hf_token:
-            return Check(part="token", outcome=Outcome.OK, message="given (HF_TOKEN)")
+            return Check(part="token", outcome=CheckOutcome.OK, message="given (HF_TOKEN)")
         if has_stored_hub_token():
             text = "stored by the hub's own tools"
-            return Check(part="token", outcome=Outcome.OK, message=text)
+            return Check(part="token", outcome=CheckOutcome.OK, message=text)
         text = "none; only repositories that ask you to accept a licence want one (HF_TOKEN)"
-        return Check(part="token", outcome=Outcome.NOTE, message=text)
+        return Check(part="token", outcome=CheckOutcome.NOTE, message=text)
 
     def _in_a_folder(self, folder: Path, origin: Origin) -> Iterator[Check]:
         self.found.weights = Weights(folder=folder, origin=origin, revision="")
         self.found.download_gib = 0.0
-        yield from self._pipeline_at(InAFolder(folder), [])
+        yield from self._pipeline_at(FolderFiles(folder), [])
 
     def _on_the_hub(self) -> Iterator[Check]:
         card, token = self._card, self._options.hf_token
         assert card.repository is not None, "local_folder returns a folder otherwise"
         try:
-            main = OnTheHub(card.repository, card.revision, model=card.name, token=token)
+            main = HubFiles(card.repository, card.revision, model=card.name, token=token)
         except APIError as error:
             yield from self._without_the_hub(error)
             return
@@ -91,13 +91,13 @@ class FileChecks:
         folder = main.configuration()
         yield Check(
             part=LICENCE,
-            outcome=Outcome.OK,
+            outcome=CheckOutcome.OK,
             message=f"{card.repository} may be downloaded; its licence: {card.licence}",
         )
         parts = [
             (
                 part,
-                OnTheHub(
+                HubFiles(
                     part.repository,
                     part.revision,
                     model=card.name,
@@ -135,26 +135,26 @@ class FileChecks:
                 str(card.repository), revision=card.revision, local_files_only=True
             )
         except (OSError, ValueError, HfHubHTTPError):
-            yield Check(part=FILES, outcome=Outcome.PROBLEM, message=error.message)
+            yield Check(part=FILES, outcome=CheckOutcome.PROBLEM, message=error.message)
             return
         text = "the hub cannot be reached; what was downloaded before is looked at"
-        yield Check(part="hub", outcome=Outcome.NOTE, message=text)
+        yield Check(part="hub", outcome=CheckOutcome.NOTE, message=text)
         if card.parts:
             return
         yield from self._in_a_folder(Path(there), Origin.HUB)
 
-    def _pipeline_at(self, place: Published, without: Sequence[str]) -> Iterator[Check]:
+    def _pipeline_at(self, place: ModelFiles, without: Sequence[str]) -> Iterator[Check]:
         if INDEX not in place.sizes:
             near = closest(INDEX, place.sizes)
             hint = f"; there is {near}" if near else ""
-            text = f"{place.place} holds no pipeline: {INDEX} is not there{hint}"
-            yield Check(part=FILES, outcome=Outcome.PROBLEM, message=text)
+            text = f"{place.location} holds no pipeline: {INDEX} is not there{hint}"
+            yield Check(part=FILES, outcome=CheckOutcome.PROBLEM, message=text)
             return
         index = place.json(INDEX)
         kind = index.get("_class_name")
         if kind != self._pipeline and not without:
-            text = f"{place.place} is for {kind!r}, and this model needs {self._pipeline!r}"
-            yield Check(part=FILES, outcome=Outcome.PROBLEM, message=text)
+            text = f"{place.location} is for {kind!r}, and this model needs {self._pipeline!r}"
+            yield Check(part=FILES, outcome=CheckOutcome.PROBLEM, message=text)
             return
         self.found.networks = components(index, without=without)
         names = [INDEX]
@@ -167,8 +167,10 @@ class FileChecks:
         yield from wrong
         if not wrong:
             gib = sum(place.sizes[name] for name in names) / GIB
-            text = f"{place.place}: {len(names)} files that the loader needs, {gib:.2f} GiB, whole"
-            yield Check(part=FILES, outcome=Outcome.OK, message=text)
+            text = (
+                f"{place.location}: {len(names)} files that the loader needs, {gib:.2f} GiB, whole"
+            )
+            yield Check(part=FILES, outcome=CheckOutcome.OK, message=text)
 
     def _loras(self) -> Iterator[Check]:
         turbo = self._card.turbo.loras if self._card.turbo is not None else ()
@@ -179,7 +181,7 @@ class FileChecks:
             yield self._lora(lora, needed=needed)
 
     def _lora(self, lora: Lora, *, needed: bool) -> Check:
-        wrong = Outcome.PROBLEM if needed else Outcome.WARNING
+        wrong = CheckOutcome.PROBLEM if needed else CheckOutcome.WARNING
         why = "" if needed else " (for few steps alone)"
         try:
             commit, sizes = sizes_of(
@@ -191,12 +193,12 @@ class FileChecks:
         name = str(lora.weight_name)
         if lora.weight_name is None or name in sizes:
             text = f"{place}: {name if lora.weight_name else 'a file'} is there{why}"
-            return Check(part=LORAS, outcome=Outcome.OK, message=text)
+            return Check(part=LORAS, outcome=CheckOutcome.OK, message=text)
         near = closest(name, sizes)
         hint = f"; there is {near}" if near else ""
         return Check(part=LORAS, outcome=wrong, message=f"{place}: {name} is not there{hint}{why}")
 
-    def _disk(self, places: Sequence[tuple[Published, Sequence[str]]]) -> Check:
+    def _disk(self, places: Sequence[tuple[ModelFiles, Sequence[str]]]) -> Check:
         missing = 0
         without = [f"{part.name}/*" for part in self._card.parts]
         for place, patterns in places:
@@ -213,8 +215,8 @@ class FileChecks:
         text = f"{missing / GIB:.1f} GiB to download, {free:.1f} GiB free in {cache}"
         if missing / GIB > free:
             text += "; HF_HOME names another place"
-            return Check(part=DISK, outcome=Outcome.PROBLEM, message=text)
-        return Check(part=DISK, outcome=Outcome.OK, message=text)
+            return Check(part=DISK, outcome=CheckOutcome.PROBLEM, message=text)
+        return Check(part=DISK, outcome=CheckOutcome.OK, message=text)
 
 
 def free_gib(folder: Path) -> float:

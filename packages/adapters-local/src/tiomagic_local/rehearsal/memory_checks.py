@@ -7,9 +7,16 @@ from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature
-from tiomagic_domain.ports.rehearsal import Check, Outcome
+from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.schema.kinds import UNSET
-from tiomagic_local.runtime.memory_plan import RESERVE_GIB, Choice, Demand, Plan, choose, demand_of
+from tiomagic_local.runtime.memory_plan import (
+    RESERVE_GIB,
+    Demand,
+    MemoryChoice,
+    MemoryPlan,
+    choose_memory_plan,
+    demand_of,
+)
 from tiomagic_local.torch_env.devices import free_memory_gib
 from tiomagic_local.torch_env.machine import free_main_memory_gib
 
@@ -40,7 +47,9 @@ class MemoryChecks:
         settings = defaults_of(card, feature)
         self._demand: Demand = demand_of(card, settings)
         self._free = free_memory_gib(device)
-        self.choice: Choice = choose(self._demand, device=str(device), free_gib=self._free)
+        self.choice: MemoryChoice = choose_memory_plan(
+            self._demand, device=str(device), free_gib=self._free
+        )
 
     @property
     def weights_gib(self) -> float:
@@ -55,7 +64,7 @@ class MemoryChecks:
         if self._device.type == "cpu":
             held = max(self._demand.activations(tiles=self.choice.tiles).values())
             return self.weights_gib + held * (1 if self._halves else 2)
-        waits = self.choice.plan is not Plan.RESIDENT
+        waits = self.choice.plan is not MemoryPlan.RESIDENT
         return self.weights_gib if waits else self._demand.model.largest_gib
 
     def needs(self) -> dict[str, Any]:
@@ -71,12 +80,12 @@ class MemoryChecks:
         if self._device.type == "cuda":
             yield self._on_the_gpu()
         elif self._card.gpu_memory_gib:
-            least = self._demand.gib(Plan.GROUP_OFFLOAD, tiles=True)
+            least = self._demand.gib(MemoryPlan.GROUP_OFFLOAD, tiles=True)
             text = (
                 f"there is no CUDA GPU here. On one it would take {least:.1f} GiB at the least, "
-                f"and {self._demand.gib(Plan.RESIDENT):.1f} GiB with all weights on it"
+                f"and {self._demand.gib(MemoryPlan.RESIDENT):.1f} GiB with all weights on it"
             )
-            yield Check(part="gpu", outcome=Outcome.WARNING, message=text)
+            yield Check(part="gpu", outcome=CheckOutcome.WARNING, message=text)
         yield self._in_main_memory()
 
     def _on_the_gpu(self) -> Check:
@@ -85,22 +94,22 @@ class MemoryChecks:
         text = f"{choice.plan}: {choice.reason}{tiles}"
         fits = choice.estimated_gib is not None or self._free is None
         if fits:
-            return Check(part="gpu", outcome=Outcome.OK, message=text)
+            return Check(part="gpu", outcome=CheckOutcome.OK, message=text)
         text += (
             ". That is less than the model's defaults take; ask for fewer frames or a smaller size"
         )
-        return Check(part="gpu", outcome=Outcome.PROBLEM, message=text)
+        return Check(part="gpu", outcome=CheckOutcome.PROBLEM, message=text)
 
     def _in_main_memory(self) -> Check:
         free = free_main_memory_gib()
         text = f"{self.main_gib:.1f} GiB of main memory are needed"
         if free is None:
             return Check(
-                part=MEMORY, outcome=Outcome.NOTE, message=f"{text}; what is free is unknown"
+                part=MEMORY, outcome=CheckOutcome.NOTE, message=f"{text}; what is free is unknown"
             )
         text = f"{text}, {free:.1f} GiB are free"
         if self.main_gib + RESERVE_GIB <= free or self.main_gib < 1 <= free:
-            return Check(part=MEMORY, outcome=Outcome.OK, message=text)
+            return Check(part=MEMORY, outcome=CheckOutcome.OK, message=text)
         # Weights that the system maps from the disk may still do, slowly.
-        outcome = Outcome.PROBLEM if self._device.type == "cpu" else Outcome.WARNING
+        outcome = CheckOutcome.PROBLEM if self._device.type == "cpu" else CheckOutcome.WARNING
         return Check(part=MEMORY, outcome=outcome, message=text)

@@ -11,29 +11,29 @@ from pathlib import Path
 from typing import Any
 
 from tiomagic_domain.progress import ignore_progress
-from tiomagic_local.weights.hub import download, first_bytes, sizes_of
+from tiomagic_local.weights.hub import download_repository, first_bytes, sizes_of
 
 CONFIGURATIONS = ("*.json", "*.txt", "*.model")
 """Names of files without weights."""
 
-LONGEST_HEADER = 100 * 2**20
+MAX_HEADER_BYTES = 100 * 2**20
 """As the safetensors format has it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class WeightsFileHeader:
     """What a file of weights says of itself."""
 
     size: int
     """Bytes that the file has to have."""
 
 
-class Published(ABC):
+class ModelFiles(ABC):
     """Files of one model or component."""
 
     sizes: Mapping[str, int]
     """Bytes of each file, by its path."""
-    place: str
+    location: str
     """Where they are, for a person."""
 
     @abstractmethod
@@ -59,7 +59,7 @@ class Published(ABC):
             raise ValueError(f"{name} is not an object")  # noqa: TRY004 - as json itself
         return found
 
-    def header(self, name: str) -> Header:
+    def header(self, name: str) -> WeightsFileHeader:
         """Return what a file of weights says of itself.
 
         Raises:
@@ -69,7 +69,7 @@ class Published(ABC):
         if len(start) < 8:
             raise ValueError("is shorter than the length of its header")
         (length,) = struct.unpack("<Q", start)
-        if length > LONGEST_HEADER:
+        if length > MAX_HEADER_BYTES:
             raise ValueError("is no safetensors file")
         text = self.start(name, 8 + length)[8:]
         try:
@@ -77,10 +77,10 @@ class Published(ABC):
             ends = [one["data_offsets"][1] for key, one in entries.items() if key[:2] != "__"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError("has a header that cannot be read") from error
-        return Header(size=8 + length + max(ends, default=0))
+        return WeightsFileHeader(size=8 + length + max(ends, default=0))
 
 
-class OnTheHub(Published):
+class HubFiles(ModelFiles):
     """A repository at one commit.
 
     Args:
@@ -110,7 +110,7 @@ class OnTheHub(Published):
         self.sizes = {
             name.removeprefix(start): size for name, size in sizes.items() if name.startswith(start)
         }
-        self.place = f"{repository}@{self.revision[:12]}"
+        self.location = f"{repository}@{self.revision[:12]}"
 
     def _path(self, name: str) -> str:
         return f"{self._folder}/{name}" if self._folder else name
@@ -129,7 +129,7 @@ class OnTheHub(Published):
     def configuration(self) -> Path:
         """Return a folder with the files that have no weights; downloads them."""
         names = tuple(self._path(name) for name in CONFIGURATIONS)
-        folder = download(
+        folder = download_repository(
             self._repository,
             self.revision,
             model=self._model,
@@ -152,7 +152,7 @@ class OnTheHub(Published):
         return gone
 
 
-class InAFolder(Published):
+class FolderFiles(ModelFiles):
     """Weights that are on this machine."""
 
     def __init__(self, folder: Path) -> None:
@@ -162,7 +162,7 @@ class InAFolder(Published):
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
-        self.place = str(folder)
+        self.location = str(folder)
 
     def start(self, name: str, count: int) -> bytes:
         """Return the first bytes of a file."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, find_model
 from tiomagic_domain.errors import TioMagicError
-from tiomagic_domain.ports.rehearsal import Check, Outcome, Rehearsal
+from tiomagic_domain.ports.rehearsal import Check, CheckOutcome, Rehearsal
 from tiomagic_domain.progress import NeverCanceled, ProgressSink, ignore_progress
 from tiomagic_local.options import LocalOptions
 
@@ -57,12 +57,12 @@ class _Stage:
         from tiomagic_local.rehearsal.file_checks import FileChecks
         from tiomagic_local.rehearsal.memory_checks import MemoryChecks
         from tiomagic_local.rehearsal.smallest import feature_of
-        from tiomagic_local.torch_env.devices import choose_device, choose_dtype, describe
+        from tiomagic_local.torch_env.devices import choose_device, choose_dtype, describe_device
 
         device = choose_device(self._options.device)
         dtype = choose_dtype(self._card, device)
-        word = f"{describe(device)}, {str(dtype).removeprefix('torch.')}"
-        yield Check(part="device", outcome=Outcome.OK, message=word)
+        word = f"{describe_device(device)}, {str(dtype).removeprefix('torch.')}"
+        yield Check(part="device", outcome=CheckOutcome.OK, message=word)
         engine = find_engine(self._card.engine)
         files = FileChecks(self._card, self._options, pipeline=engine.pipeline)
         found = list(files.checks())
@@ -74,7 +74,7 @@ class _Stage:
         self.needs |= memory.needs()
         if files.found.download_gib is not None:
             self.needs["download_gib"] = round(files.found.download_gib, 2)
-        if any(check.outcome is Outcome.PROBLEM and check.part == "files" for check in found):
+        if any(check.outcome is CheckOutcome.PROBLEM and check.part == "files" for check in found):
             yield from self._in_shapes_alone("the files are not all there")
         else:
             yield from self._run(files.found, engine, device, dtype)
@@ -95,16 +95,16 @@ class _Stage:
                 return
             yield self._with_random_weights(stand_in, engine, device, plan)
         except TioMagicError as error:
-            yield Check(part=RUN, outcome=Outcome.PROBLEM, message=error.message)
+            yield Check(part=RUN, outcome=CheckOutcome.PROBLEM, message=error.message)
         # Whatever a pipeline of this configuration may raise is what a real run would end with.
         except Exception as error:  # noqa: BLE001
             text = f"the pipeline does not run: {type(error).__name__}: {error}"
-            yield Check(part=RUN, outcome=Outcome.PROBLEM, message=text[:500])
+            yield Check(part=RUN, outcome=CheckOutcome.PROBLEM, message=text[:500])
 
     def _with_random_weights(self, stand_in: Any, engine: Any, device: Any, plan: Any) -> Check:
         from tiomagic_local.rehearsal.smallest import feature_of, inputs_of, settings_of
         from tiomagic_local.runtime.run import call_engine
-        from tiomagic_local.torch_env.devices import release_memory, watched_memory
+        from tiomagic_local.torch_env.devices import measure_peak_memory, release_memory
 
         feature = feature_of(self._card)
         settings = settings_of(self._card, feature)
@@ -112,7 +112,7 @@ class _Stage:
             inputs = inputs_of(feature, settings, Path(folder))
             made = engine(stand_in.pipeline(engine, device=device, plan=plan), self._card)
             begin = time.monotonic()
-            with watched_memory(device) as peak:
+            with measure_peak_memory(device) as peak:
                 clip = call_engine(made, inputs, settings, self._progress, NeverCanceled())
             took = time.monotonic() - begin
         del made
@@ -125,7 +125,7 @@ class _Stage:
         )
         if peak.gib is not None:
             text += f", {peak.gib:.1f} GiB at the peak"
-        return Check(part=RUN, outcome=Outcome.OK, message=text)
+        return Check(part=RUN, outcome=CheckOutcome.OK, message=text)
 
     def _in_shapes_alone(self, why: str) -> Iterator[Check]:
         """Run a step and a decoding of known shapes on the meta device."""
@@ -133,9 +133,9 @@ class _Stage:
         from tiomagic_local.footprint.phases import Modules, Size, decode_bytes, denoise_bytes
         from tiomagic_local.rehearsal.smallest import feature_of, settings_of
 
-        if self._card.name not in architectures.known():
+        if self._card.name not in architectures.list_architectures():
             text = f"not run: {why}, and its shapes are not among those that come along"
-            yield Check(part=RUN, outcome=Outcome.WARNING, message=text)
+            yield Check(part=RUN, outcome=CheckOutcome.WARNING, message=text)
             return
         settings = settings_of(self._card, feature_of(self._card))
         size = Size(
@@ -150,21 +150,21 @@ class _Stage:
             f"{why}; a step and a decoding of the published shapes were run on the meta device, "
             "which has no values"
         )
-        yield Check(part=RUN, outcome=Outcome.NOTE, message=text)
+        yield Check(part=RUN, outcome=CheckOutcome.NOTE, message=text)
 
 
 def _plan(gib: dict[str, float], device: Any) -> Any:
     """Return where random weights fit; None for nowhere."""
-    from tiomagic_local.runtime.memory_plan import Plan
+    from tiomagic_local.runtime.memory_plan import MemoryPlan
     from tiomagic_local.torch_env.devices import free_memory_gib
     from tiomagic_local.torch_env.machine import free_main_memory_gib
 
     free, main = free_memory_gib(device), free_main_memory_gib()
     total, largest = sum(gib.values()), max(gib.values(), default=0.0)
     if free is not None and total + MARGIN_GIB <= free:
-        return Plan.RESIDENT
+        return MemoryPlan.RESIDENT
     if main is not None and total + (MARGIN_GIB if total > MARGIN_GIB else 0) > main:
         return None
     if free is None:
-        return Plan.RESIDENT
-    return Plan.MODEL_OFFLOAD if largest + MARGIN_GIB <= free else Plan.GROUP_OFFLOAD
+        return MemoryPlan.RESIDENT
+    return MemoryPlan.MODEL_OFFLOAD if largest + MARGIN_GIB <= free else MemoryPlan.GROUP_OFFLOAD

@@ -22,7 +22,7 @@ from tiomagic_domain.schema.parameter import Parameter
 
 STEPS = 2
 PROMPT = "a red ball rolls to the left"
-LEAST_SIDE = 64
+MIN_SIDE_PX = 64
 """Pixels; a few models call smaller sizes legal than their schedules are made for."""
 
 
@@ -43,7 +43,7 @@ def settings_of(card: ModelCard, feature: Feature) -> dict[str, Any]:
 
 def _value(parameter: Parameter) -> Any:
     if parameter.name in {"width", "height"}:
-        return _at_least(parameter, LEAST_SIDE)
+        return _at_least(parameter, MIN_SIDE_PX)
     if parameter.name == "num_frames":
         return _at_least(parameter, 0)
     if parameter.name == "num_inference_steps":

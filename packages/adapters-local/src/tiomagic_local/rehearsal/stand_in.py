@@ -12,8 +12,8 @@ import torch
 from tiomagic_local.footprint.architectures import weights
 from tiomagic_local.rehearsal.completeness import is_network
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import Plan
-from tiomagic_local.torch_env.quiet import quiet
+from tiomagic_local.runtime.memory_plan import MemoryPlan
+from tiomagic_local.torch_env.quiet import silence_libraries
 from tiomagic_local.weights.locate import Weights
 
 
@@ -46,11 +46,11 @@ class StandIn:
 
     def gib(self) -> dict[str, float]:
         """Return the GiB of each network, counted on the meta device."""
-        with quiet():
+        with silence_libraries():
             made = {name: self._made(name, torch.device("meta")) for name in self._networks}
         return {name: weights(network) / 2**30 for name, network in made.items()}
 
-    def pipeline(self, engine: Any, *, device: torch.device, plan: Plan) -> Any:
+    def pipeline(self, engine: Any, *, device: torch.device, plan: MemoryPlan) -> Any:
         """Return the pipeline with random weights, placed as a real one.
 
         Args:
@@ -58,8 +58,8 @@ class StandIn:
             device: What it runs on.
             plan: Where its weights wait.
         """
-        place = device if plan is Plan.RESIDENT else torch.device("cpu")
-        with quiet():
+        place = device if plan is MemoryPlan.RESIDENT else torch.device("cpu")
+        with silence_libraries():
             made = {name: self._made(name, place) for name in self._networks}
         return load_pipeline(
             self._found,

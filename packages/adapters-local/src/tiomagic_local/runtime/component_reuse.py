@@ -13,20 +13,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tiomagic_local.runtime.memory_plan import Plan
+from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights.locate import Weights
 from tiomagic_local.weights.single_file import read_index
 
 if TYPE_CHECKING:
     import torch
 
-NAMES = ("text_encoder", "text_encoder_2", "text_encoder_3")
+SHAREABLE_COMPONENTS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 """Components that may be the same in two models, and are worth it."""
 
-READ = frozenset({".json", ".safetensors"})
+LOADED_SUFFIXES = frozenset({".json", ".safetensors"})
 """Endings of the files that a component is loaded from."""
 
-ORIGIN = frozenset({"_name_or_path", "transformers_version", "_diffusers_version"})
+PROVENANCE_KEYS = frozenset({"_name_or_path", "transformers_version", "_diffusers_version"})
 """Words of a configuration that say where it came from and change nothing."""
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -37,7 +37,7 @@ Identity = tuple[object, ...]
 """Equal for two components exactly when loading either gives the same tensors."""
 
 
-def identities(
+def identify_components(
     weights: Weights, *, fp32: tuple[str, ...], dtype: torch.dtype
 ) -> dict[str, Identity]:
     """Return what makes each text encoder of a pipeline what it is, by its name.
@@ -50,7 +50,7 @@ def identities(
     parts = {found.part.name: found for found in weights.parts}
     index = read_index(weights.folder)
     found: dict[str, Identity] = {}
-    for name in NAMES:
+    for name in SHAREABLE_COMPONENTS:
         if name in parts:
             kind = [parts[name].part.library, parts[name].part.kind]
             folder = parts[name].folder
@@ -64,7 +64,7 @@ def identities(
     return found
 
 
-def taken_off(pipeline: Any, plan: Plan) -> dict[str, torch.nn.Module]:
+def detach_text_encoders(pipeline: Any, plan: MemoryPlan) -> dict[str, torch.nn.Module]:
     """Return the text encoders of a pipeline that is not needed any more, free of what was on them.
 
     Args:
@@ -74,10 +74,10 @@ def taken_off(pipeline: Any, plan: Plan) -> dict[str, torch.nn.Module]:
     import torch
 
     # Its hooks hold the weights in pieces of their own making, each in memory of its own.
-    if plan is Plan.GROUP_OFFLOAD:
+    if plan is MemoryPlan.GROUP_OFFLOAD:
         return {}
     pipeline.remove_all_hooks()
-    parts = {name: getattr(pipeline, name, None) for name in NAMES}
+    parts = {name: getattr(pipeline, name, None) for name in SHAREABLE_COMPONENTS}
     return {
         name: part
         for name, part in parts.items()
@@ -117,7 +117,7 @@ def _contents(folder: Path) -> Iterator[tuple[str, object]]:
     for path in sorted(folder.iterdir()):
         if path.suffix == ".json":
             yield path.name, _meaning(path)
-        elif path.suffix in READ:
+        elif path.suffix in LOADED_SUFFIXES:
             yield path.name, _file(path)
 
 
@@ -130,7 +130,7 @@ def _meaning(path: Path) -> str:
         # The loader will say so, in its own words.
         return text
     if isinstance(said, dict):
-        said = {name: value for name, value in said.items() if name not in ORIGIN}
+        said = {name: value for name, value in said.items() if name not in PROVENANCE_KEYS}
     return json.dumps(said, sort_keys=True)
 
 

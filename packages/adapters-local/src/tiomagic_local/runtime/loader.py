@@ -13,15 +13,15 @@ import torch
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_local.checkpoint.folders import check_component
 from tiomagic_local.checkpoint.variants import variant_of
-from tiomagic_local.runtime.memory_plan import Plan
-from tiomagic_local.torch_env.quiet import quiet
+from tiomagic_local.runtime.memory_plan import MemoryPlan
+from tiomagic_local.torch_env.quiet import silence_libraries
 from tiomagic_local.weights.locate import PartWeights, Weights
 from tiomagic_local.weights.single_file import (
     TRANSFORMER,
     empty,
+    find_transformer_class,
     load_transformer,
     read_index,
-    reader,
 )
 
 
@@ -32,7 +32,7 @@ def load_pipeline(
     fp32: tuple[str, ...],
     dtype: torch.dtype,
     device: torch.device,
-    plan: Plan,
+    plan: MemoryPlan,
     components: Callable[[Path], Mapping[str, Any]] | None = None,
     loaded: Mapping[str, torch.nn.Module] | None = None,
 ) -> Any:
@@ -55,8 +55,8 @@ def load_pipeline(
 
     types = {"default": dtype} | dict.fromkeys(fp32, torch.float32)
     here = dict(loaded or {})
-    with quiet(), _shards_in_parallel():
-        with _damage_told(weights):
+    with silence_libraries(), _shards_in_parallel():
+        with _translate_loading_errors(weights):
             parts = here | _parts(weights, types, dtype, without=here)
             if components is not None:
                 parts |= components(weights.folder)
@@ -72,7 +72,7 @@ def load_pipeline(
                     **parts,
                 )
             _check_whole(made, weights, without=here)
-        if plan is not Plan.RESIDENT:
+        if plan is not MemoryPlan.RESIDENT:
             # What waits elsewhere must not lie on the device beforehand: it would stay there.
             for part in here.values():
                 part.to("cpu")
@@ -99,7 +99,7 @@ def _shards_in_parallel() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _damage_told(weights: Weights) -> Iterator[None]:
+def _translate_loading_errors(weights: Weights) -> Iterator[None]:
     """Turn what the libraries say of damaged or missing files into an error of ours."""
     try:
         yield
@@ -196,7 +196,9 @@ def _load_part(found: PartWeights, dtype: torch.dtype) -> Any:
 
 
 def _from_one_file(file: Path, weights: Weights, dtype: torch.dtype) -> Any:
-    read = reader(file, read_index(weights.folder), [found.part for found in weights.parts])
+    read = find_transformer_class(
+        file, read_index(weights.folder), [found.part for found in weights.parts]
+    )
     folders = {found.part.name: found.folder for found in weights.parts}
     configuration = folders.get(TRANSFORMER, weights.folder / TRANSFORMER)
     return load_transformer(file, read, configuration, dtype)
@@ -215,24 +217,24 @@ def _damaged(error: Exception, weights: Weights) -> TioMagicError:
     )
 
 
-def _straight_to(device: torch.device, plan: Plan) -> dict[str, str]:
+def _straight_to(device: torch.device, plan: MemoryPlan) -> dict[str, str]:
     """Return what brings each tensor from the file to the device, with no whole copy on the way.
 
     The library takes a device by its kind only, so the weights for a second GPU go the long way.
     """
-    if plan is not Plan.RESIDENT:
+    if plan is not MemoryPlan.RESIDENT:
         return {}
     return {} if device.index else {"device_map": device.type}
 
 
-def _place(pipeline: Any, plan: Plan, device: torch.device) -> None:
+def _place(pipeline: Any, plan: MemoryPlan, device: torch.device) -> None:
     match plan:
-        case Plan.RESIDENT:
+        case MemoryPlan.RESIDENT:
             pipeline.to(device)
-        case Plan.MODEL_OFFLOAD:
+        case MemoryPlan.MODEL_OFFLOAD:
             # Nothing may lie on the device beforehand: it would stay there.
             pipeline.enable_model_cpu_offload(device=device)
-        case Plan.GROUP_OFFLOAD:
+        case MemoryPlan.GROUP_OFFLOAD:
             # The VAE stays: it is small, and its caches do not go together with these hooks.
             pipeline.enable_group_offload(
                 onload_device=device,

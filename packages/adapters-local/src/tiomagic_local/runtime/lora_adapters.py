@@ -19,12 +19,12 @@ from safetensors import SafetensorError, safe_open
 
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
-from tiomagic_local.lora.fitting import Fit, fit, joined
-from tiomagic_local.lora.naming import Names
+from tiomagic_local.lora.fitting import Fit, fit_lora, merge_fits
+from tiomagic_local.lora.naming import LayerFinder
 from tiomagic_local.lora.offsets import Offsets
 from tiomagic_local.lora.scaling import Scaling
 from tiomagic_local.lora.tensors import Contents, sort
-from tiomagic_local.torch_env.quiet import quiet
+from tiomagic_local.torch_env.quiet import silence_libraries
 from tiomagic_local.weights.lora_files import FoundLora
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ OTHER_EXPERT = "other expert"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worn:
+class AppliedLoras:
     """What is on a pipeline for a call; each as a recipe names it, with its number of layers."""
 
     call: Sequence[Mapping[str, Any]] = ()
     few_steps: Sequence[Mapping[str, Any]] = ()
 
 
-class Adapters:
+class LoraAdapters:
     """The LoRAs on one pipeline.
 
     Args:
@@ -61,10 +61,10 @@ class Adapters:
         self._scales: dict[str, dict[str, float]] = {}
         self._kept: dict[str, dict[str, float]] = {}
         """Those that belong to the model."""
-        self._names: dict[str, Names] = {}
+        self._names: dict[str, LayerFinder] = {}
         self._offsets: dict[str, Offsets] = {}
 
-    def keep(self, found: Sequence[FoundLora]) -> list[dict[str, Any]]:
+    def apply_permanently(self, found: Sequence[FoundLora]) -> list[dict[str, Any]]:
         """Put on the LoRAs that belong to the model, for as long as it is loaded.
 
         Returns:
@@ -78,13 +78,13 @@ class Adapters:
         return facts
 
     @contextlib.contextmanager
-    def worn(
+    def apply_loras(
         self,
         found: Sequence[FoundLora],
         *,
         few_steps: Sequence[FoundLora] = (),
         strength: float | None = None,
-    ) -> Iterator[Worn]:
+    ) -> Iterator[AppliedLoras]:
         """Have the LoRAs of a call on for the time of the block.
 
         Args:
@@ -97,24 +97,24 @@ class Adapters:
             ConfigurationError: when one for few steps does not.
         """
         if not found and not few_steps and strength is None:
-            yield Worn()
+            yield AppliedLoras()
             return
         try:
-            with quiet(), _several_are_meant():
+            with silence_libraries(), _several_are_meant():
                 if strength is not None:
                     self._strengthen(strength)
             quick = self._put_on_own(few_steps, TURBO, FEW_STEPS_FAILED)
-            with quiet(), _several_are_meant():
+            with silence_libraries(), _several_are_meant():
                 facts = [self._put_on(item, f"{CALL}_{index}") for index, item in enumerate(found)]
-            yield Worn(call=facts, few_steps=quick)
+            yield AppliedLoras(call=facts, few_steps=quick)
         finally:
-            with quiet(), _several_are_meant():
+            with silence_libraries(), _several_are_meant():
                 self._take_off()
 
     def _put_on_own(self, found: Sequence[FoundLora], kind: str, why: str) -> list[dict[str, Any]]:
         """Put on LoRAs that no call has named, so that none can be blamed for them."""
         try:
-            with quiet(), _several_are_meant():
+            with silence_libraries(), _several_are_meant():
                 return [self._put_on(item, f"{kind}_{index}") for index, item in enumerate(found)]
         except ValidationError as error:
             raise ConfigurationError(f"{why}: {error.message}", details=error.details) from error
@@ -131,14 +131,14 @@ class Adapters:
         for component, layers in meant.items():
             part = getattr(self._pipeline, component)
             names = self._names_of(component)
-            found_fit = fit(contents, tensors, part, names, scaling=scaling, layers=layers)
+            found_fit = fit_lora(contents, tensors, part, names, scaling=scaling, layers=layers)
             refusal = found_fit.refusal()
             if refusal is not None:
                 raise _unfit(lora, refusal)
             fits[component] = found_fit
         for component, found_fit in fits.items():
             self._wear(component, found_fit, name, lora)
-        whole = joined(list(fits.values()))
+        whole = merge_fits(list(fits.values()))
         other = len(contents.layers) - sum(map(len, meant.values()))
         if other:
             whole.elsewhere[OTHER_EXPERT] = other
@@ -162,9 +162,9 @@ class Adapters:
         meant = {lora.component: others, SECOND: second}
         return {component: layers for component, layers in meant.items() if layers}
 
-    def _names_of(self, component: str) -> Names:
+    def _names_of(self, component: str) -> LayerFinder:
         if component not in self._names:
-            self._names[component] = Names(getattr(self._pipeline, component))
+            self._names[component] = LayerFinder(getattr(self._pipeline, component))
         return self._names[component]
 
     def _wear(self, component: str, found: Fit, name: str, lora: Lora) -> None:
@@ -187,7 +187,7 @@ class Adapters:
                 message = f"does not fit this model ({type(error).__name__}: {said})"
                 raise _unfit(lora, message) from error
         if found.changes:
-            self._offsets.setdefault(component, Offsets(part)).put(name, found.changes)
+            self._offsets.setdefault(component, Offsets(part)).prepare(name, found.changes)
         scales = self._scales.setdefault(component, {})
         scales[name] = lora.scale
         self._scale(component, scales)
@@ -199,7 +199,7 @@ class Adapters:
         if paired:
             part.set_adapters(paired, [scales[name] for name in paired])
         if component in self._offsets:
-            self._offsets[component].show(scales)
+            self._offsets[component].apply(scales)
 
     def _strengthen(self, strength: float) -> None:
         """Give the model's own LoRAs another scale, until the call's are taken off."""
@@ -215,7 +215,7 @@ class Adapters:
             if component in self._offsets:
                 # Before peft rearranges what is on the device.
                 self._offsets[component].remove(stays)
-                self._offsets[component].show(stays)
+                self._offsets[component].apply(stays)
             self._unload(getattr(self._pipeline, component), stays)
 
     def _unload(self, part: torch.nn.Module, stays: Mapping[str, float]) -> None:

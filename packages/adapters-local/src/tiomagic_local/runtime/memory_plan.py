@@ -17,26 +17,26 @@ from enum import StrEnum
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_local.footprint.estimates import Estimate, estimate
+from tiomagic_local.footprint.estimates import Estimate, find_estimate
 
 RESERVE_GIB = 1.0
 """Left for the driver's own buffers and for fragments."""
 
-LIKE = "wan2.1-t2v-14b"
+REFERENCE_MODEL = "wan2.1-t2v-14b"
 """The model whose activations stand for those of a model whose shapes are not known."""
-VAE_GIB = 0.5
+REFERENCE_VAE_GIB = 0.5
 """The VAE of such a model, in fp32."""
-LEAVES = 2
+RESIDENT_LAYERS = 2
 """Layers that lie on the device where a few do: one that runs, and the next on its way."""
 
-LONG = 121
+ASSUMED_FRAMES = 121
 """Frames that a model is counted with whose length is not among its settings."""
 
 TEXT = ("text_encoder", "text_encoder_2", "text_encoder_3", "connectors")
 TRANSFORMERS = ("transformer", "transformer_2")
 
 
-class Plan(StrEnum):
+class MemoryPlan(StrEnum):
     """Where the weights wait."""
 
     RESIDENT = "resident"
@@ -44,12 +44,12 @@ class Plan(StrEnum):
     GROUP_OFFLOAD = "group_offload"
 
 
-def like_others(*, weights_gib: float, largest_gib: float) -> Estimate:
+def estimate_by_weights(*, weights_gib: float, largest_gib: float) -> Estimate:
     """Return an estimate for a model of which nothing is known but the size of its weights."""
-    known = estimate(LIKE)
+    known = find_estimate(REFERENCE_MODEL)
     assert known is not None, "it is in the file that ships"
-    rest = max(weights_gib - largest_gib - VAE_GIB, 0.0)
-    weights = {"transformer": largest_gib, "text_encoder": rest, "vae": VAE_GIB}
+    rest = max(weights_gib - largest_gib - REFERENCE_VAE_GIB, 0.0)
+    weights = {"transformer": largest_gib, "text_encoder": rest, "vae": REFERENCE_VAE_GIB}
     leaves = {name: min(gib, known.leaves[name]) for name, gib in weights.items()}
     return Estimate(weights=weights, leaves=leaves, text=known.text, phases=known.phases)
 
@@ -74,7 +74,7 @@ class Demand:
             phases[name] = self.model.phase(name, self.pixels, self.frames, tiles=tiles)
         return phases
 
-    def gib(self, plan: Plan, *, tiles: bool = False) -> float:
+    def gib(self, plan: MemoryPlan, *, tiles: bool = False) -> float:
         """Return what a plan needs of the device, with the reserve.
 
         Args:
@@ -85,41 +85,41 @@ class Demand:
         lying = {phase: self._lying(phase, plan) for phase in held}
         return RESERVE_GIB + max(lying[phase] + held[phase] for phase in held)
 
-    def _lying(self, phase: str, plan: Plan) -> float:
+    def _lying(self, phase: str, plan: MemoryPlan) -> float:
         """Return the GiB of weights that lie on the device in a phase."""
         model = self.model
-        if plan is Plan.RESIDENT:
+        if plan is MemoryPlan.RESIDENT:
             return model.weights_gib
-        whole = plan is Plan.MODEL_OFFLOAD
+        whole = plan is MemoryPlan.MODEL_OFFLOAD
         sizes = model.weights if whole else model.leaves
         names = {"text": TEXT, "denoise": TRANSFORMERS}.get(phase, ())
         part = max((sizes.get(name, 0.0) for name in names), default=0.0)
         if not whole:
-            return model.vae_gib + LEAVES * part
+            return model.vae_gib + RESIDENT_LAYERS * part
         return part if names else model.vae_gib
 
 
 def demand_of(card: ModelCard, settings: Mapping[str, Any]) -> Demand:
     """Return what a generation needs; where no size is among its settings, at the model's own."""
-    known = estimate(card.name)
+    known = find_estimate(card.name)
     if known is None:
-        known = like_others(weights_gib=card.weights_gib, largest_gib=card.largest_gib)
+        known = estimate_by_weights(weights_gib=card.weights_gib, largest_gib=card.largest_gib)
     # Not every model lets its size or its length be chosen.
     sized = "width" in settings and "height" in settings
     return Demand(
         model=known,
         pixels=int(settings["width"]) * int(settings["height"]) if sized else card.pixels,
-        frames=int(settings.get("num_frames", LONG)),
+        frames=int(settings.get("num_frames", ASSUMED_FRAMES)),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class MemoryChoice:
     """A plan and why it was taken."""
 
-    plan: Plan
+    plan: MemoryPlan
     reason: str
-    smaller: Plan | None = None
+    fallback_plan: MemoryPlan | None = None
     """What to try if the memory is not enough after all; None when the user or the device leaves
     no choice."""
 
@@ -139,14 +139,14 @@ class Choice:
         return told
 
 
-def choose(
+def choose_memory_plan(
     demand: Demand,
     *,
     device: str,
     free_gib: float | None,
     wanted: str = "auto",
     tiles: bool = False,
-) -> Choice:
+) -> MemoryChoice:
     """Return the fastest plan that fits, or the one that the user wants.
 
     A VAE works on whole frames where any plan has room for it, because tiles change pixels at their
@@ -160,45 +160,47 @@ def choose(
         tiles: True to have the VAE work in tiles whatever fits.
     """
     if device.partition(":")[0] == "cpu":
-        asked = "" if wanted in {"auto", Plan.RESIDENT} else f"; {wanted} has no meaning here"
+        asked = "" if wanted in {"auto", MemoryPlan.RESIDENT} else f"; {wanted} has no meaning here"
         reason = f"a CPU has all weights in its memory{asked}"
-        return Choice(plan=Plan.RESIDENT, reason=reason, tiles=tiles)
+        return MemoryChoice(plan=MemoryPlan.RESIDENT, reason=reason, tiles=tiles)
     if wanted != "auto":
-        return _asked(demand, Plan(wanted), free_gib, tiles=tiles)
+        return _asked(demand, MemoryPlan(wanted), free_gib, tiles=tiles)
     if device.partition(":")[0] == "mps":
         reason = "the device shares its memory with the CPU"
-        return Choice(plan=Plan.RESIDENT, reason=reason, tiles=tiles)
+        return MemoryChoice(plan=MemoryPlan.RESIDENT, reason=reason, tiles=tiles)
     if free_gib is None:
-        return _chosen(Plan.MODEL_OFFLOAD, "the free memory is not known", tiles=tiles)
+        return _chosen(MemoryPlan.MODEL_OFFLOAD, "the free memory is not known", tiles=tiles)
     return _fitting(demand, free_gib, tiles=tiles)
 
 
-def _asked(demand: Demand, plan: Plan, free_gib: float | None, *, tiles: bool) -> Choice:
+def _asked(
+    demand: Demand, plan: MemoryPlan, free_gib: float | None, *, tiles: bool
+) -> MemoryChoice:
     """Return the plan that the user wants, in tiles where it fits in no other way."""
     whole, tiled = demand.gib(plan), demand.gib(plan, tiles=True)
     if free_gib is not None and whole > free_gib and tiled < whole:
         tiles = True
-    return Choice(plan=plan, reason="asked for", tiles=tiles)
+    return MemoryChoice(plan=plan, reason="asked for", tiles=tiles)
 
 
-def _fitting(demand: Demand, free_gib: float, *, tiles: bool) -> Choice:
+def _fitting(demand: Demand, free_gib: float, *, tiles: bool) -> MemoryChoice:
     have = f"{free_gib:.1f} GiB are free"
     for tiled in (tiles, True):
-        takes = {plan: demand.gib(plan, tiles=tiled) for plan in Plan}
+        takes = {plan: demand.gib(plan, tiles=tiled) for plan in MemoryPlan}
         for plan, gib in takes.items():
             if gib <= free_gib:
                 reason = f"{_each(takes, plan)}, {have}"
                 return _chosen(plan, reason, gib, tiles=tiled and not demand.model.tiles)
-    reason = f"{_each(takes, Plan.GROUP_OFFLOAD)}, {have}"
-    return _chosen(Plan.GROUP_OFFLOAD, reason, tiles=not demand.model.tiles)
+    reason = f"{_each(takes, MemoryPlan.GROUP_OFFLOAD)}, {have}"
+    return _chosen(MemoryPlan.GROUP_OFFLOAD, reason, tiles=not demand.model.tiles)
 
 
-def _each(takes: Mapping[Plan, float], last: Plan) -> str:
+def _each(takes: Mapping[MemoryPlan, float], last: MemoryPlan) -> str:
     """Return what all plans up to the one that was taken need."""
     words = {
-        Plan.RESIDENT: "all takes",
-        Plan.MODEL_OFFLOAD: "the largest part",
-        Plan.GROUP_OFFLOAD: "a few layers",
+        MemoryPlan.RESIDENT: "all takes",
+        MemoryPlan.MODEL_OFFLOAD: "the largest part",
+        MemoryPlan.GROUP_OFFLOAD: "a few layers",
     }
     order = list(takes)
     said = order[: order.index(last) + 1]
@@ -206,14 +208,14 @@ def _each(takes: Mapping[Plan, float], last: Plan) -> str:
 
 
 def _chosen(
-    plan: Plan, reason: str, estimated_gib: float | None = None, *, tiles: bool = False
-) -> Choice:
+    plan: MemoryPlan, reason: str, estimated_gib: float | None = None, *, tiles: bool = False
+) -> MemoryChoice:
     """Return a choice that was made by an estimate, which may be wrong."""
-    order = list(Plan)
+    order = list(MemoryPlan)
     after = order[order.index(plan) + 1 :]
     # After the smallest plan on whole frames there is still the same in tiles.
     last = None if tiles else plan
     smaller = after[0] if after else last
-    return Choice(
-        plan=plan, reason=reason, smaller=smaller, estimated_gib=estimated_gib, tiles=tiles
+    return MemoryChoice(
+        plan=plan, reason=reason, fallback_plan=smaller, estimated_gib=estimated_gib, tiles=tiles
     )

@@ -16,10 +16,15 @@ from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines import find_engine
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime.component_reuse import Identity, identities, lying_on
-from tiomagic_local.runtime.memory_plan import Choice, Plan, choose, demand_of
-from tiomagic_local.torch_env.devices import Peak, members, watched_memory
-from tiomagic_local.torch_env.imports import uncollected
+from tiomagic_local.runtime.component_reuse import Identity, identify_components, lying_on
+from tiomagic_local.runtime.memory_plan import (
+    MemoryChoice,
+    MemoryPlan,
+    choose_memory_plan,
+    demand_of,
+)
+from tiomagic_local.torch_env.devices import PeakMemory, group_members, measure_peak_memory
+from tiomagic_local.torch_env.imports import pause_garbage_collection
 from tiomagic_local.weights.locate import Weights, find_weights, local_folder
 from tiomagic_local.weights.lora_files import FoundLora, find_loras
 
@@ -31,15 +36,15 @@ if TYPE_CHECKING:
 OUT_OF_MEMORY = "out_of_memory"
 """Code of the error of an engine whose device was too small."""
 
-TILES = "vae_tiles"
+VAE_TILES_SETTING = "vae_tiles"
 """A setting of a second try alone: true for a VAE that works in tiles whatever fits."""
 
-LISTEN_S = 0.2
+CANCEL_POLL_S = 0.2
 """Seconds between two looks for a call to stop, while another generation is waited for."""
 
 
 @contextlib.contextmanager
-def alone(_request: Request, cancel: CancelToken) -> Iterator[CancelToken]:
+def run_on_one_device(_request: Request, cancel: CancelToken) -> Iterator[CancelToken]:
     """Make a call on one device."""
     yield cancel
 
@@ -56,20 +61,22 @@ class Loaded:
     """The hub's commits that it was made from, by repository."""
     loras: Sequence[Mapping[str, Any]] = ()
     """Those of the call, as a recipe names them, each with the number of layers it changes."""
-    smaller: Plan | None = None
+    fallback_plan: MemoryPlan | None = None
     """The memory plan to try if this one turns out to be too large; None for no other."""
     running: Any = None
     """What makes it fast; its ``facts()`` are complete when the run is over."""
-    along: Callable[[Request, CancelToken], AbstractContextManager[CancelToken]] = alone
+    run_in_step: Callable[[Request, CancelToken], AbstractContextManager[CancelToken]] = (
+        run_on_one_device
+    )
     """Has the other devices of a group make the same call for the time of a block."""
-    peak: Peak = field(default_factory=Peak)
+    peak: PeakMemory = field(default_factory=PeakMemory)
     """The most memory that the run takes of the device; complete when it is over."""
     transformers: Sequence[Any] = ()
     """What a group of devices splits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class ModelSources:
     """What a model is loaded from."""
 
     engine: Any
@@ -95,7 +102,7 @@ class Runtime:
     def __init__(self, options: LocalOptions | None = None, *, follows: bool = False) -> None:
         self._options = options or LocalOptions()
         self._follows = follows
-        self._group = members(self._options.device)
+        self._group = group_members(self._options.device)
         self._leader: Leader | None = None
         self._lock = threading.Lock()
         self._key: tuple[object, ...] | None = None
@@ -145,14 +152,14 @@ class Runtime:
             loaded = self._load(card, settings, progress)
             strength = settings.get("lora_alpha")
             together = self._follows or (
-                self._leader is not None and self._leader.leads(loaded.transformers)
+                self._leader is not None and self._leader.confirm_split(loaded.transformers)
             )
             adapted = bool(found or quick)
             assert self._device is not None, "a model that is loaded is on a device"
             with (
-                self._adapters.worn(found, few_steps=quick, strength=strength) as worn,
-                self._accelerator.on(settings, adapted=adapted, together=together) as running,
-                watched_memory(self._device) as peak,
+                self._adapters.apply_loras(found, few_steps=quick, strength=strength) as worn,
+                self._accelerator.activate(settings, adapted=adapted, together=together) as running,
+                measure_peak_memory(self._device) as peak,
             ):
                 running.few_steps = worn.few_steps
                 yield replace(
@@ -162,7 +169,9 @@ class Runtime:
                     loras=worn.call,
                     running=running,
                     peak=peak,
-                    along=self._leader.along if self._leader and together else alone,
+                    run_in_step=self._leader.run_in_step
+                    if self._leader and together
+                    else run_on_one_device,
                 )
         except GenerationError as error:
             if error.code == OUT_OF_MEMORY:
@@ -171,7 +180,7 @@ class Runtime:
             raise
         finally:
             if self._leader is not None:
-                self._leader.rest()
+                self._leader.end_if_unused()
             self._lock.release()
 
     def unload(self) -> None:
@@ -185,7 +194,7 @@ class Runtime:
         if self._lock.acquire(blocking=False):
             return
         progress(Progress(phase=Phase.WAITING))
-        while not self._lock.acquire(timeout=LISTEN_S):
+        while not self._lock.acquire(timeout=CANCEL_POLL_S):
             cancel.raise_if_canceled()
 
     def _few_steps(
@@ -224,7 +233,7 @@ class Runtime:
         self._tiling.use(tiles=choice.tiles)
         # The same weights in the same places, for a video that may be larger than the last one.
         facts = {**self._loaded.facts, "memory": choice.to_dict()}
-        return replace(self._loaded, facts=facts, smaller=choice.smaller)
+        return replace(self._loaded, facts=facts, fallback_plan=choice.fallback_plan)
 
     def _call(self, card: ModelCard, settings: Mapping[str, Any], weights: Weights | None) -> None:
         """Have the other devices of a group load the model as well, while it is loaded here."""
@@ -234,12 +243,12 @@ class Runtime:
             from tiomagic_local.context_parallel.leader import Leader
 
             self._leader = Leader(self._group, self._options)
-        self._leader.call(card, settings, weights)
+        self._leader.request_load(card, settings, weights)
 
     def _parallel(self) -> dict[str, Any]:
         return {} if self._leader is None else {"parallel": self._leader.facts()}
 
-    def _find(self, card: ModelCard, device: torch.device, progress: ProgressSink) -> Found:
+    def _find(self, card: ModelCard, device: torch.device, progress: ProgressSink) -> ModelSources:
         """Drop the kept model, except what the next one has as well, and find the next one."""
         from tiomagic_local.torch_env.devices import choose_dtype, release_memory
 
@@ -250,7 +259,7 @@ class Runtime:
         dtype = choose_dtype(card, device)
         # An engine that loads components by itself may do anything with them.
         own = hasattr(engine, "components")
-        ids = {} if own else identities(weights, fp32=engine.fp32, dtype=dtype)
+        ids = {} if own else identify_components(weights, fp32=engine.fp32, dtype=dtype)
         kept = {
             name: part
             for name, part in spare.items()
@@ -259,29 +268,29 @@ class Runtime:
         if len(kept) < len(spare):
             spare.clear()
             release_memory(device)
-        return Found(engine=engine, weights=weights, dtype=dtype, identities=ids, kept=kept)
+        return ModelSources(engine=engine, weights=weights, dtype=dtype, identities=ids, kept=kept)
 
     def _take_off(self) -> dict[str, torch.nn.Module]:
         if self._pipeline is None or self._key is None or not self._identities:
             return {}
-        from tiomagic_local.runtime.component_reuse import taken_off
+        from tiomagic_local.runtime.component_reuse import detach_text_encoders
 
         plan = self._key[-1]
-        assert isinstance(plan, Plan), "the last of the key is the plan"
-        return taken_off(self._pipeline, plan)
+        assert isinstance(plan, MemoryPlan), "the last of the key is the plan"
+        return detach_text_encoders(self._pipeline, plan)
 
     def _fill(
         self,
         card: ModelCard,
         device: torch.device,
-        choice: Choice,
-        found: Found,
+        choice: MemoryChoice,
+        found: ModelSources,
         progress: ProgressSink,
     ) -> None:
         from tiomagic_local.acceleration.apply import Accelerator
         from tiomagic_local.acceleration.components import transformers
         from tiomagic_local.runtime.loader import load_pipeline
-        from tiomagic_local.runtime.lora_adapters import Adapters
+        from tiomagic_local.runtime.lora_adapters import LoraAdapters
         from tiomagic_local.runtime.vae_tiling import Tiling
 
         engine, weights, dtype = found.engine, found.weights, found.dtype
@@ -302,13 +311,13 @@ class Runtime:
             loaded=found.kept,
         )
         self._identities = found.identities
-        self._adapters = Adapters(self._pipeline)
+        self._adapters = LoraAdapters(self._pipeline)
         self._accelerator = Accelerator(
             self._pipeline, device=device, dtype=dtype, masked=getattr(engine, "masked", True)
         )
         facts = _facts(device, dtype, choice, weights)
         if loras:
-            facts["weights"]["loras"] = self._adapters.keep(loras)
+            facts["weights"]["loras"] = self._adapters.apply_permanently(loras)
         made = engine(self._pipeline, card)
         self._tiling = Tiling(self._pipeline)
         self._loaded = Loaded(
@@ -316,7 +325,7 @@ class Runtime:
             transformers=list(transformers(self._pipeline).values()),
             facts=facts,
             revisions={**weights.revisions, **_revisions(loras)},
-            smaller=choice.smaller,
+            fallback_plan=choice.fallback_plan,
         )
 
     def _choose(
@@ -324,8 +333,8 @@ class Runtime:
         card: ModelCard,
         settings: Mapping[str, Any],
         device: torch.device,
-        found: Found | None,
-    ) -> Choice:
+        found: ModelSources | None,
+    ) -> MemoryChoice:
         from tiomagic_local.torch_env.devices import free_memory_gib
 
         demand = demand_of(card, settings)
@@ -333,11 +342,13 @@ class Runtime:
         # This model's own weights may lie in the memory that they would be counted against.
         if free is not None and found is not None:
             free += lying_on(found.kept, device)
-        elif free is not None and self._key is not None and self._key[-1] is Plan.RESIDENT:
+        elif free is not None and self._key is not None and self._key[-1] is MemoryPlan.RESIDENT:
             free += demand.model.weights_gib
         wanted = str(settings.get("memory", "auto"))
-        tiles = bool(settings.get(TILES, False))
-        return choose(demand, device=str(device), free_gib=free, wanted=wanted, tiles=tiles)
+        tiles = bool(settings.get(VAE_TILES_SETTING, False))
+        return choose_memory_plan(
+            demand, device=str(device), free_gib=free, wanted=wanted, tiles=tiles
+        )
 
     def _drop(self) -> None:
         """Forget the kept model and give its memory back."""
@@ -353,7 +364,7 @@ class Runtime:
 
 def _imported(card: ModelCard) -> Any:
     """Return the class of a model's engine, with all that loading takes imported."""
-    with uncollected():
+    with pause_garbage_collection():
         import diffusers
 
         engine = find_engine(card.engine)
@@ -377,12 +388,12 @@ def _at_strength(facts: Mapping[str, Any], strength: float | None) -> Mapping[st
 
 
 def _facts(
-    device: torch.device, dtype: torch.dtype, choice: Choice, weights: Weights
+    device: torch.device, dtype: torch.dtype, choice: MemoryChoice, weights: Weights
 ) -> dict[str, Any]:
-    from tiomagic_local.torch_env.devices import describe
+    from tiomagic_local.torch_env.devices import describe_device
 
     return {
-        "device": describe(device),
+        "device": describe_device(device),
         "dtype": str(dtype).removeprefix("torch."),
         "memory": choice.to_dict(),
         "weights": weights.facts(),

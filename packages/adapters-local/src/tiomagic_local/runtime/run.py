@@ -28,10 +28,10 @@ from tiomagic_domain.progress import (
     ProgressSink,
     ignore_progress,
 )
-from tiomagic_local.engines._shared.frame_sink import heard_by
-from tiomagic_local.lora.messages import named, partly_applied
-from tiomagic_local.runtime.memory_plan import Plan
-from tiomagic_local.runtime.pipeline_cache import OUT_OF_MEMORY, TILES, Loaded, Runtime
+from tiomagic_local.engines._shared.frame_sink import stream_frames_to
+from tiomagic_local.lora.messages import describe_partial_use, lora_of
+from tiomagic_local.runtime.memory_plan import MemoryPlan
+from tiomagic_local.runtime.pipeline_cache import OUT_OF_MEMORY, VAE_TILES_SETTING, Loaded, Runtime
 
 if TYPE_CHECKING:
     from tiomagic_media.encode.streaming_writer import ClipWriter
@@ -41,7 +41,7 @@ __all__ = ["Runtime", "Stopwatch", "run_request"]
 LIBRARIES = ("torch", "diffusers", "transformers", "av")
 """Whose versions decide what the frames look like."""
 
-SHOWN = 200
+MAX_CUT_CHARS_SHOWN = 200
 """Characters of the unread part of a prompt that a message shows; the record has all of it."""
 
 
@@ -147,9 +147,9 @@ def _run(
     token: CancelToken,
     note: Callable[[str], None],
 ) -> Report:
-    from tiomagic_local.torch_env.quiet import quiet
+    from tiomagic_local.torch_env.quiet import silence_libraries
 
-    with quiet(), heard_by(writer):
+    with silence_libraries(), stream_frames_to(writer):
         loaded, clip = _make(request, runtime, watch, token, note)
     watch(Progress(phase=Phase.WRITING))
     token.raise_if_canceled()
@@ -180,10 +180,10 @@ def _make(
 ) -> tuple[Loaded, Clip]:
     """Make the clip; where the memory was estimated and is not enough, once more with less."""
     settings = dict(request.settings)
-    smaller: Plan | None = None
+    smaller: MemoryPlan | None = None
     try:
         with runtime.use(request.card, settings, watch, token) as loaded:
-            smaller = loaded.smaller
+            smaller = loaded.fallback_plan
             return loaded, _told(loaded, request, watch, token, note)
     except GenerationError as error:
         if error.code != OUT_OF_MEMORY or smaller is None:
@@ -192,8 +192,8 @@ def _make(
         # It holds the pipeline, whose place the next one needs.
         del loaded
     # The last try is the smallest there is.
-    settings[TILES] = smaller is Plan.GROUP_OFFLOAD
-    tiles = " and a VAE in tiles" if settings[TILES] else ""
+    settings[VAE_TILES_SETTING] = smaller is MemoryPlan.GROUP_OFFLOAD
+    tiles = " and a VAE in tiles" if settings[VAE_TILES_SETTING] else ""
     note(f"the memory was not enough with {plan}; trying once more with {smaller}{tiles}")
     settings["memory"] = smaller.value
     with runtime.use(request.card, settings, watch, token) as loaded:
@@ -222,9 +222,9 @@ def _told(
     for text in warned:
         note(text)
     worn = {**loaded.facts, "loras": loaded.loras}
-    for left in partly_applied(worn, loaded.running.facts()):
+    for left in describe_partial_use(worn, loaded.running.facts()):
         note(left)
-    with loaded.along(request, token) as both:
+    with loaded.run_in_step(request, token) as both:
         clip = call_engine(engine, request.inputs, request.settings, watch, both)
     return replace(clip, facts={**clip.facts, "warnings": warned}) if warned else clip
 
@@ -259,7 +259,7 @@ def _pinned(job: Job, loaded: Loaded) -> Job:
     """
     pinned: dict[str, Any] = {}
     if loaded.loras:
-        pinned["loras"] = [named(fact).to_dict() for fact in loaded.loras]
+        pinned["loras"] = [lora_of(fact).to_dict() for fact in loaded.loras]
     if loaded.revisions:
         pinned["revisions"] = dict(loaded.revisions)
     return replace(job, optional_args={**job.optional_args, **pinned}) if pinned else job
@@ -274,7 +274,7 @@ def _message(facts: Mapping[str, Any]) -> str:
         _cut(facts),
         f"no blocks were left out: {refused}" if refused else "",
         _alone(facts),
-        *partly_applied(facts, facts["acceleration"]),
+        *describe_partial_use(facts, facts["acceleration"]),
     )
     return "; ".join(["completed", *filter(None, said)])
 
@@ -292,7 +292,7 @@ def _cut(facts: Mapping[str, Any]) -> str:
     if given <= read:
         return ""
     text = str(facts.get("prompt_cut", ""))
-    shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    shown = text if len(text) <= MAX_CUT_CHARS_SHOWN else f"{text[:MAX_CUT_CHARS_SHOWN]}…"
     part = f"; it does not read: {shown!r}" if shown else ""
     return f"the prompt has {given} tokens, of which the model reads {read}{part}"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.errors import ConfigurationError
-from tiomagic_local.torch_env.imports import uncollected
+from tiomagic_local.torch_env.imports import pause_garbage_collection
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,7 @@ GROUPED = re.compile(r"cpu|cuda:(0|[1-9][0-9]*)")
 """A device that can make a video together with others."""
 
 
-def members(wanted: str | None) -> tuple[str, ...]:
+def group_members(wanted: str | None) -> tuple[str, ...]:
     """Return the devices of a group, such as ``cuda:0,cuda:1``; empty for anything else.
 
     Only reads: whether they are there is not looked at, and torch is not loaded.
@@ -65,12 +65,12 @@ def choose_device(wanted: str | None) -> torch.device:
     Raises:
         ConfigurationError: when there is no such device, or one of a group is not there.
     """
-    with uncollected():
+    with pause_garbage_collection():
         import torch
 
     if wanted is None:
         return torch.device(_best())
-    group = members(wanted)
+    group = group_members(wanted)
     if group:
         _look_for(group)
         wanted = group[0]
@@ -93,14 +93,14 @@ def device_names(wanted: str | None) -> list[str]:
     Args:
         wanted: The device that was asked for; None for all GPUs, or what is there without one.
     """
-    with uncollected():
+    with pause_garbage_collection():
         import torch
 
     if wanted == "cuda":
         return ["cuda:0"]
     if wanted is not None:
         # A group is one device.
-        return [",".join(members(wanted)) or wanted]
+        return [",".join(group_members(wanted)) or wanted]
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return [f"cuda:{index}" for index in range(count)] or [_best()]
 
@@ -174,7 +174,7 @@ def free_memory_gib(device: torch.device) -> float | None:
 
 
 @dataclass(slots=True)
-class Peak:
+class PeakMemory:
     """The most memory that a run took of its device."""
 
     gib: float | None = None
@@ -182,7 +182,7 @@ class Peak:
 
 
 @contextlib.contextmanager
-def watched_memory(device: torch.device) -> Iterator[Peak]:
+def measure_peak_memory(device: torch.device) -> Iterator[PeakMemory]:
     """Measure the peak of a GPU's memory for the time of the block.
 
     Yields:
@@ -190,7 +190,7 @@ def watched_memory(device: torch.device) -> Iterator[Peak]:
     """
     import torch
 
-    peak = Peak()
+    peak = PeakMemory()
     if device.type != "cuda":
         yield peak
         return
@@ -214,7 +214,7 @@ def release_memory(device: torch.device) -> None:
         torch.mps.empty_cache()
 
 
-def describe(device: torch.device) -> str:
+def describe_device(device: torch.device) -> str:
     """Return a device's name for the record, with the chip where it is known."""
     import torch
 

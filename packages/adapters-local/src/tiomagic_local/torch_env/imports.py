@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def uncollected() -> Iterator[None]:
+def pause_garbage_collection() -> Iterator[None]:
     """Hold the garbage collector back for the time of the block, if it is on.
 
     What an import makes is there to stay: millions of objects, through which the collector goes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tiomagic_local.torch_env.devices import GIB, choose_device, describe, free_memory_gib
+from tiomagic_local.torch_env.devices import GIB, choose_device, describe_device, free_memory_gib
 
 LIBRARIES = ("torch", "diffusers", "transformers", "av", "onnxruntime")
 """What engines, videos and poses need."""
@@ -46,7 +46,7 @@ def look_at_machine(device: str | None = None) -> Machine:
 
     chosen = choose_device(device)
     return Machine(
-        device=describe(chosen),
+        device=describe_device(chosen),
         device_memory_gib=free_memory_gib(chosen),
         memory_gib=free_main_memory_gib(),
         threads=torch.get_num_threads(),

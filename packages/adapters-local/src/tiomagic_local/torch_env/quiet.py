@@ -10,15 +10,15 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from tiomagic_local.torch_env.imports import uncollected
+from tiomagic_local.torch_env.imports import pause_garbage_collection
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def silence_libraries() -> Iterator[None]:
     """Silence diffusers, transformers and the hub's client while the block runs."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_hub_bars())
-        with uncollected():
+        stack.enter_context(_silence_hub_progress_bars())
+        with pause_garbage_collection():
             import diffusers.utils.logging as diffusers_log
             import transformers.utils.logging as transformers_log
 
@@ -41,7 +41,7 @@ def _silenced(library: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _hub_bars() -> Iterator[None]:
+def _silence_hub_progress_bars() -> Iterator[None]:
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,

@@ -30,7 +30,7 @@ class Blob(NamedTuple):
     size: int
 
 
-def take_from_others(folder: Path, names: Sequence[str], without: Sequence[str]) -> None:
+def link_shared_blobs(folder: Path, names: Sequence[str], without: Sequence[str]) -> None:
     """Make files of other repositories those of a snapshot, where they are the same.
 
     Safe beside other processes: a file is either there whole or not at all. Where the file system

@@ -14,22 +14,22 @@ from typing import Any, TypeVar
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.progress import Phase, Progress, ProgressSink, ignore_progress
 from tiomagic_local.lora.scaling import BESIDE, PEFT_FILE
-from tiomagic_local.weights.blob_reuse import take_from_others
-from tiomagic_local.weights.hub_errors import status_of, translated
-from tiomagic_local.weights.pinned_commits import held, hold
-from tiomagic_media.fetch.hub_telemetry import without_telemetry
-from tiomagic_media.fetch.retry import retrying
+from tiomagic_local.weights.blob_reuse import link_shared_blobs
+from tiomagic_local.weights.hub_errors import status_of, translate_hub_errors
+from tiomagic_local.weights.pinned_commits import pin_commit, read_pinned_commit
+from tiomagic_media.fetch.hub_telemetry import disable_hub_telemetry
+from tiomagic_media.fetch.retry import build_retry_policy
 
 T = TypeVar("T")
 
 MIB = 2**20
 
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 """Few: within each, the client asks again for lists and for what a download has left."""
-PAUSE_S = 1.0
+MAX_FIRST_PAUSE_S = 1.0
 """The longest first pause between two attempts; see `retrying`."""
 
-MAY_PASS = frozenset({408, 429})
+TRANSIENT_STATUSES = frozenset({408, 429})
 """Answers below 500 that another attempt may not get."""
 
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
@@ -41,13 +41,13 @@ of the same model, and often hundreds of gigabytes."""
 
 WEIGHTS = "*.safetensors"
 
-NEWEST = "main"
+DEFAULT_BRANCH = "main"
 """The branch whose last commit is the newest."""
 
 FILE_BY_HAND = "give a file of this machine"
 
 
-def download(
+def download_repository(
     repository: str,
     revision: str | None,
     *,
@@ -88,19 +88,21 @@ def download(
     def ask() -> Path:
         # What is small comes first, and with it the list of all files. It is not counted: it would
         # be done before what counts has begun.
-        folder = get(revision or held(repository), (*without, WEIGHTS), ignore_progress)
-        take_from_others(folder, names, without)
+        folder = get(
+            revision or read_pinned_commit(repository), (*without, WEIGHTS), ignore_progress
+        )
+        link_shared_blobs(folder, names, without)
         # The cache keeps a snapshot in a folder that is named as its commit.
         folder = get(folder.name, without, progress)
         if revision is None:
-            hold(repository, folder.name)
+            pin_commit(repository, folder.name)
         return folder
 
     progress(Progress(phase=Phase.DOWNLOADING))
-    return _until_it_answers(ask, repository, model=model)
+    return _ask_with_retries(ask, repository, model=model)
 
 
-def files_of(repository: str, revision: str | None, *, token: str | None) -> list[str]:
+def list_repository_files(repository: str, revision: str | None, *, token: str | None) -> list[str]:
     """Return the names of a repository's files; only the hub can tell.
 
     Raises:
@@ -111,7 +113,7 @@ def files_of(repository: str, revision: str | None, *, token: str | None) -> lis
     def ask() -> list[str]:
         return HfApi(token=token).list_repo_files(repository, revision=revision)
 
-    return _until_it_answers(ask, repository, model=repository, by_hand=FILE_BY_HAND)
+    return _ask_with_retries(ask, repository, model=repository, by_hand=FILE_BY_HAND)
 
 
 def sizes_of(
@@ -133,12 +135,14 @@ def sizes_of(
 
     def ask() -> tuple[str, dict[str, int]]:
         client = HfApi(token=token)
-        found = client.repo_info(repository, revision=revision or held(repository) or NEWEST)
+        found = client.repo_info(
+            repository, revision=revision or read_pinned_commit(repository) or DEFAULT_BRANCH
+        )
         commit = str(found.sha)
         tree = client.list_repo_tree(repository, recursive=True, revision=commit)
         return commit, {file.path: file.size for file in tree if isinstance(file, RepoFile)}
 
-    return _until_it_answers(ask, repository, model=model)
+    return _ask_with_retries(ask, repository, model=model)
 
 
 def first_bytes(
@@ -177,7 +181,7 @@ def first_bytes(
                     break
         return bytes(found[:count])
 
-    return _until_it_answers(ask, repository, model=model)
+    return _ask_with_retries(ask, repository, model=model)
 
 
 def download_file(
@@ -208,18 +212,18 @@ def download_file(
         # A snapshot of one file: the commit is the name of its folder, with and without a network.
         folder = snapshot_download(
             repository,
-            revision=revision or (held(repository) if stays else None),
+            revision=revision or (read_pinned_commit(repository) if stays else None),
             token=token,
             allow_patterns=[name, *_beside(name)],
             tqdm_class=_counter(progress),
         )
         if revision is None and stays:
-            hold(repository, Path(folder).name)
+            pin_commit(repository, Path(folder).name)
         return Path(folder)
 
     progress(Progress(phase=Phase.DOWNLOADING))
     wanted = f"{repository}:{name}"
-    path = _until_it_answers(ask, repository, model=wanted, by_hand=FILE_BY_HAND) / name
+    path = _ask_with_retries(ask, repository, model=wanted, by_hand=FILE_BY_HAND) / name
     if not path.is_file():
         raise ConfigurationError(
             f"{repository!r} has no file {name!r}",
@@ -256,16 +260,23 @@ def _counter(progress: ProgressSink) -> Any:
     return Counter
 
 
-def _until_it_answers(ask: Callable[[], T], repository: str, *, model: str, by_hand: str = "") -> T:
+def _ask_with_retries(ask: Callable[[], T], repository: str, *, model: str, by_hand: str = "") -> T:
     """Ask the hub, and again where its trouble may pass by itself."""
 
     def once() -> T:
-        with without_telemetry(), translated(repository, model=model, by_hand=by_hand):
+        with (
+            disable_hub_telemetry(),
+            translate_hub_errors(repository, model=model, by_hand=by_hand),
+        ):
             return ask()
 
     # Not bounded in time: the one attempt of a large model may take hours before it breaks.
-    again = retrying(
-        f"{repository} of the hub", _may_pass, within_s=math.inf, attempts=ATTEMPTS, pause_s=PAUSE_S
+    again = build_retry_policy(
+        f"{repository} of the hub",
+        _may_pass,
+        within_s=math.inf,
+        attempts=MAX_ATTEMPTS,
+        pause_s=MAX_FIRST_PAUSE_S,
     )
     return again(once)
 
@@ -277,4 +288,4 @@ def _may_pass(error: BaseException) -> bool:
     if constants.HF_HUB_OFFLINE or not isinstance(error, TioMagicError) or not error.retryable:
         return False
     status = status_of(error.__cause__)
-    return status is None or status >= 500 or status in MAY_PASS
+    return status is None or status >= 500 or status in TRANSIENT_STATUSES

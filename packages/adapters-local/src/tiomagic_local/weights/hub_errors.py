@@ -30,7 +30,7 @@ from tiomagic_domain.errors import (
 
 
 @contextlib.contextmanager
-def translated(repository: str, *, model: str, by_hand: str = "") -> Iterator[None]:
+def translate_hub_errors(repository: str, *, model: str, by_hand: str = "") -> Iterator[None]:
     """Turn what the hub's client raises into errors that say what to do.
 
     Args:

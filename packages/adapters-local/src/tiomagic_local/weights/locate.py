@@ -14,21 +14,21 @@ from typing import Any
 from tiomagic_domain.catalogue import ModelCard, Part
 from tiomagic_domain.errors import APIError, AuthenticationError, ConfigurationError
 from tiomagic_domain.progress import ProgressSink
-from tiomagic_local.checkpoint.other_formats import refusal
+from tiomagic_local.checkpoint.other_formats import explain_unreadable_format
 from tiomagic_local.checkpoint.variants import superfluous
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.weights.single_file import (
     INDEX,
     TRANSFORMER,
     check_transformer,
+    find_transformer_class,
     read_index,
-    reader,
 )
 
-PACKAGED = Path(__file__).parent / "data"
+PACKAGED_WEIGHTS_DIR = Path(__file__).parent / "data"
 """Weights that come with this package, one folder a model."""
 
-START = 2**20
+DIGESTED_BYTES = 2**20
 """Bytes of a single file that are read to tell it from others."""
 
 
@@ -120,7 +120,7 @@ def local_folder(card: ModelCard, options: LocalOptions) -> tuple[Path, Origin] 
             return folder, Origin.WEIGHTS_DIR
     if card.repository is not None:
         return None
-    packaged = PACKAGED / card.name
+    packaged = PACKAGED_WEIGHTS_DIR / card.name
     if not packaged.is_dir():
         raise ConfigurationError(
             f"the weights of {card.name!r} should come with tiomagic and are not there: install "
@@ -153,10 +153,10 @@ def find_weights(
     else:
         folder, origin = given
         check_index(folder, pipeline)
-        found = Weights(folder=folder, origin=origin, revision=digest(folder))
+        found = Weights(folder=folder, origin=origin, revision=digest_folder(folder))
         file = _single(options)
         if file is not None:
-            kind = reader(file, read_index(folder), card.parts)
+            kind = find_transformer_class(file, read_index(folder), card.parts)
             others = check_transformer(file, kind, folder / TRANSFORMER)
             found = replace(found, unused=others)
     return replace(found, transformer=_single(options))
@@ -172,17 +172,17 @@ def _single(options: LocalOptions) -> Path | None:
 def _from_hub(
     card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
 ) -> Weights:
-    from tiomagic_local.weights.hub import FILES, PIPELINE_FILES, download
+    from tiomagic_local.weights.hub import FILES, PIPELINE_FILES, download_repository
 
     assert card.repository is not None, "local_folder returns a folder otherwise"
-    get = partial(download, model=card.name, token=options.hf_token, progress=progress)
+    get = partial(download_repository, model=card.name, token=options.hf_token, progress=progress)
     without = [f"{part.name}/*" for part in card.parts]
     file = _single(options)
     unused: Mapping[str, int] = {}
     if file is not None:
         # Before gigabytes are fetched that would be of no use.
         index = get(card.repository, card.revision, names=(INDEX,))
-        kind = reader(file, read_index(index), card.parts)
+        kind = find_transformer_class(file, read_index(index), card.parts)
         known = get(card.repository, index.name, names=(f"{TRANSFORMER}/config.json",))
         unused = check_transformer(file, kind, known / TRANSFORMER)
         # Of the transformer that the file stands for, the configuration is enough.
@@ -212,11 +212,17 @@ def _from_given(
     card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
 ) -> Weights:
     """Return the weights of a repository that was given as ``model_path``, with all its parts."""
-    from tiomagic_local.weights.hub import PIPELINE_FILES, download, files_of
+    from tiomagic_local.weights.hub import (
+        PIPELINE_FILES,
+        download_repository,
+        list_repository_files,
+    )
 
     assert options.repository is not None, "asked before"
     name, revision = options.repository
-    get = partial(download, name, model=card.name, token=options.hf_token, progress=progress)
+    get = partial(
+        download_repository, name, model=card.name, token=options.hf_token, progress=progress
+    )
     try:
         index = get(revision, names=(INDEX,))
     except (AuthenticationError, ConfigurationError) as error:
@@ -228,7 +234,7 @@ def _from_given(
     # Before gigabytes are fetched that would be of no use.
     check_index(index, pipeline)
     try:
-        listed = files_of(name, index.name, token=options.hf_token)
+        listed = list_repository_files(name, index.name, token=options.hf_token)
     except APIError:
         # Without a network, what was fetched before has to do, and the next call says what lacks.
         listed = []
@@ -252,7 +258,7 @@ def check_index(folder: Path, pipeline: str) -> None:
         )
 
 
-def digest(folder: Path) -> str:
+def digest_folder(folder: Path) -> str:
     """Return a digest of the configuration and of the names and sizes of all files.
 
     The contents of gigabytes of weights are not read for it.
@@ -270,13 +276,13 @@ def digest(folder: Path) -> str:
 def digest_file(path: Path) -> str:
     """Return a digest of a file's size and of its start, which names all of its tensors."""
     with path.open("rb") as file:
-        total = hashlib.sha256(file.read(START))
+        total = hashlib.sha256(file.read(DIGESTED_BYTES))
     total.update(str(path.stat().st_size).encode())
     return f"sha256:{total.hexdigest()[:16]}"
 
 
 def _existing(folder: Path, name: str) -> Path:
-    other = refusal(folder.name) if not folder.is_dir() else None
+    other = explain_unreadable_format(folder.name) if not folder.is_dir() else None
     if other is not None:
         raise ConfigurationError(f"{name} {str(folder)!r}: {other}", details={"setting": name})
     if not folder.is_dir():

@@ -17,8 +17,8 @@ from pathlib import Path
 from tiomagic_domain.catalogue.lora import SUFFIX, Lora
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.progress import ProgressSink
-from tiomagic_local.checkpoint.header import DamagedError, read_header
-from tiomagic_local.checkpoint.other_formats import refusal
+from tiomagic_local.checkpoint.header import DamagedHeaderError, read_safetensors_header
+from tiomagic_local.checkpoint.other_formats import explain_unreadable_format
 from tiomagic_local.lora.tensors import sort
 from tiomagic_local.options import LocalOptions
 
@@ -49,7 +49,7 @@ def check_loras(loras: Iterable[Lora], options: LocalOptions) -> None:
     problems = []
     for lora in loras:
         try:
-            other = refusal(lora.weight_name or lora.source)
+            other = explain_unreadable_format(lora.weight_name or lora.source)
             if other is not None:
                 raise _Unfit(other)
             if lora.is_file:
@@ -143,11 +143,11 @@ def _file(lora: Lora, options: LocalOptions) -> Path:
 def _download(
     lora: Lora, options: LocalOptions, progress: ProgressSink, *, stays: bool
 ) -> tuple[Path, str]:
-    from tiomagic_local.weights.hub import download_file, files_of
+    from tiomagic_local.weights.hub import download_file, list_repository_files
 
     name = lora.weight_name
     if name is None:
-        found = files_of(lora.source, lora.revision, token=options.hf_token)
+        found = list_repository_files(lora.source, lora.revision, token=options.hf_token)
         fitting = [file for file in found if file.endswith(SUFFIX)]
         if len(fitting) != 1:
             listed = ", ".join(fitting[:10]) or "none"
@@ -170,8 +170,8 @@ def check_header(path: Path) -> None:
         _Unfit: with what is wrong.
     """
     try:
-        tensors = read_header(path).tensors
-    except DamagedError as error:
+        tensors = read_safetensors_header(path).tensors
+    except DamagedHeaderError as error:
         raise _Unfit(f"{path.name!r} cannot be read: {error}") from error
     names = list(tensors)
     for name, entry in tensors.items():
@@ -188,7 +188,7 @@ def check_header(path: Path) -> None:
             f"is {kind}, which is not applied (its tensor {example!r}); LoRA, DoRA, LoHa, LoKr and "
             "differences of weights are"
         )
-    if not contents.adapts:
+    if not contents.has_lora_tensors:
         example = f" such as {names[0]!r}" if names else ""
         whole = len(contents.layers) > 0 and all(
             name.endswith((".weight", ".bias")) for name in names

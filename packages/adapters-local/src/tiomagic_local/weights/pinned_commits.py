@@ -15,7 +15,7 @@ REF = "tiomagic"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def held(repository: str) -> str | None:
+def read_pinned_commit(repository: str) -> str | None:
     """Return the commit of a repository that is in use here; None before the first use."""
     try:
         commit = _place(repository).read_text(encoding="ascii").strip()
@@ -25,9 +25,9 @@ def held(repository: str) -> str | None:
     return commit if COMMIT.fullmatch(commit) else None
 
 
-def hold(repository: str, commit: str) -> None:
+def pin_commit(repository: str, commit: str) -> None:
     """Keep a commit as the one that is in use; whoever came first wins."""
-    if not COMMIT.fullmatch(commit) or held(repository) is not None:
+    if not COMMIT.fullmatch(commit) or read_pinned_commit(repository) is not None:
         return
     place = _place(repository)
     # Whole or not at all, whoever reads meanwhile.

@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING, Any
 from tiomagic_domain.catalogue import Part
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_local.checkpoint.factors import FormError, multiplied, weights_of
-from tiomagic_local.checkpoint.header import EIGHT_BITS, Header, read_header, text_of
+from tiomagic_local.checkpoint.header import (
+    EIGHT_BITS,
+    SafetensorsHeader,
+    read_safetensors_header,
+    text_of,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +71,7 @@ positions, and the kernels that Animate's motion encoder blurs with."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SingleFileContents:
     """What is in a file."""
 
     names: Mapping[str, str]
@@ -83,7 +88,7 @@ def read_index(folder: Path) -> Mapping[str, Any]:
     return index
 
 
-def reader(file: Path, index: Mapping[str, Any], parts: Sequence[Part] = ()) -> Any:
+def find_transformer_class(file: Path, index: Mapping[str, Any], parts: Sequence[Part] = ()) -> Any:
     """Return the class of a model's transformer, which is read from one file.
 
     Args:
@@ -129,7 +134,7 @@ def check_transformer(file: Path, kind: Any, configuration: Path) -> Mapping[str
     import torch
 
     try:
-        header = read_header(file)
+        header = read_safetensors_header(file)
         found = _look(file, header)
         shapes = {
             short: torch.empty(header.tensors[name].shape, device="meta")
@@ -161,7 +166,7 @@ def load_transformer(file: Path, kind: Any, configuration: Path, dtype: torch.dt
     """
     from safetensors import safe_open
 
-    header = read_header(file)
+    header = read_safetensors_header(file)
     found = _look(file, header)
     tensors = {}
     with safe_open(file, framework="pt") as opened:
@@ -184,7 +189,7 @@ def load_transformer(file: Path, kind: Any, configuration: Path, dtype: torch.dt
     return model.eval()
 
 
-def _look(file: Path, header: Header) -> Found:
+def _look(file: Path, header: SafetensorsHeader) -> SingleFileContents:
     """Return what is in a file, by its header."""
     weights, factors = weights_of(header.tensors, lambda name: _said(file, name))
     others = {name: other for name in weights if (other := _other(name)) is not None}
@@ -206,7 +211,7 @@ def _look(file: Path, header: Header) -> Found:
         raise FormError(
             f"{len(strange)} of its tensors are of nothing that is known, such as {strange[0]!r}"
         )
-    return Found(names, factors, Counter(others.values()))
+    return SingleFileContents(names, factors, Counter(others.values()))
 
 
 def _said(file: Path, name: str) -> Any:
@@ -220,7 +225,7 @@ def _other(name: str) -> str | None:
     return next((other for other, starts in OTHERS.items() if name.startswith(starts)), None)
 
 
-def _on_meta(header: Header, name: str) -> torch.Tensor:
+def _on_meta(header: SafetensorsHeader, name: str) -> torch.Tensor:
     import torch
 
     return torch.empty(header.tensors[name].shape, device="meta")

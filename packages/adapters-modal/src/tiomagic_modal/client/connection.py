@@ -16,8 +16,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tiomagic_domain.errors import APIError, AuthenticationError, MissingDependencyError
-from tiomagic_modal.constants import INSTALL
-from tiomagic_modal.errors import HOW_TO_SIGN_IN, translated
+from tiomagic_modal.constants import INSTALL_COMMAND
+from tiomagic_modal.errors import HOW_TO_SIGN_IN, translate_modal_errors
 from tiomagic_modal.options import ModalOptions
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEADLINE_S = 15.0
+REQUEST_DEADLINE_S = 15.0
 """Longest silence that a person takes for work and not for a fault."""
-UNREACHABLE = "unreachable"
+UNREACHABLE_CODE = "unreachable"
 """Code of the error that says that no answer came in time."""
 
 
@@ -42,8 +42,8 @@ def require_modal() -> Any:
     except ImportError as error:
         raise MissingDependencyError(
             "the provider 'modal' needs Modal's client, which is not installed: in a copy of "
-            f"tiomagic's repository run: {INSTALL}",
-            details={"module": "modal", "command": INSTALL},
+            f"tiomagic's repository run: {INSTALL_COMMAND}",
+            details={"module": "modal", "command": INSTALL_COMMAND},
         ) from error
 
 
@@ -55,7 +55,7 @@ class Connection:
         deadline_s: Seconds within which an answer must come.
     """
 
-    def __init__(self, options: ModalOptions, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(self, options: ModalOptions, deadline_s: float = REQUEST_DEADLINE_S) -> None:
         self._options = options
         self.deadline_s = deadline_s
 
@@ -81,10 +81,10 @@ class Connection:
         url = str(require_modal().config.config["server_url"])
         # Modal's clients do not survive a fork.
         key = (os.getpid(), url, self._options.token_id, self._options.token_secret)
-        with _CONNECTING:
+        with _CONNECT_LOCK:
             client = _CLIENTS.get(key)
             if client is None or client.is_closed():
-                with translated("connect to Modal"):
+                with translate_modal_errors("connect to Modal"):
                     client = _CLIENTS[key] = self.ask(self._connect)
             return client
 
@@ -110,7 +110,9 @@ class Connection:
             APIError: with the code ``unreachable``, retryable, when none came.
         """
         bound = self.deadline_s if deadline_s is None else deadline_s
-        future = asyncio.run_coroutine_threadsafe(_bounded(request, bound), _LOOP.get())
+        future = asyncio.run_coroutine_threadsafe(
+            _run_within_deadline(request, bound), _LOOP_THREAD.get()
+        )
         try:
             return future.result()
         except BaseException:
@@ -118,7 +120,7 @@ class Connection:
             raise
 
 
-class _Loop:
+class _LoopThread:
     """The loop in which all connections of a process ask, in a thread of its own."""
 
     def __init__(self) -> None:
@@ -137,15 +139,15 @@ class _Loop:
             return self._loop
 
 
-_LOOP = _Loop()
-_CONNECTING = threading.Lock()
+_LOOP_THREAD = _LoopThread()
+_CONNECT_LOCK = threading.Lock()
 _CLIENTS: dict[tuple[int, str, str | None, str | None], modal.Client] = {}
 """By process, server and token. Modal closes them when the process ends."""
 
 
-async def _bounded(request: Callable[[], Awaitable[T]], bound: float) -> T:
+async def _run_within_deadline(request: Callable[[], Awaitable[T]], bound: float) -> T:
     # Not wait_for: its TimeoutError could not be told from Modal's "still running".
-    task = asyncio.ensure_future(_run(request))
+    task = asyncio.ensure_future(_to_coroutine(request))
     done, _ = await asyncio.wait({task}, timeout=bound)
     if not done:
         task.cancel()
@@ -153,13 +155,13 @@ async def _bounded(request: Callable[[], Awaitable[T]], bound: float) -> T:
             f"Modal did not answer within {bound:g} s; check the network, or status.modal.com. "
             "Nothing is lost: jobs go on, and the next check asks again",
             details={"deadline_s": bound},
-            code=UNREACHABLE,
+            code=UNREACHABLE_CODE,
             retryable=True,
         )
     return task.result()
 
 
-def _run(request: Callable[[], Awaitable[T]]) -> Coroutine[Any, Any, T]:
+def _to_coroutine(request: Callable[[], Awaitable[T]]) -> Coroutine[Any, Any, T]:
     async def run() -> T:
         return await request()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-_HEADER: Final = 8
-_LONG_HEADER: Final = 16
+_HEADER_BYTES: Final = 8
+_LONG_HEADER_BYTES: Final = 16
 
 
-def mp4_problem(data: bytes) -> str | None:
+def find_mp4_problem(data: bytes) -> str | None:
     """Return why bytes are no whole mp4; None when they are, as far as its boxes tell.
 
     The frames are not decoded: what made them has been hashed, and the hash is compared.
@@ -19,10 +19,10 @@ def mp4_problem(data: bytes) -> str | None:
     place = 0
     while place < len(data):
         size, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
-        header = _HEADER
+        header = _HEADER_BYTES
         if size == 1:
-            size = int.from_bytes(data[place + _HEADER : place + _LONG_HEADER], "big")
-            header = _LONG_HEADER
+            size = int.from_bytes(data[place + _HEADER_BYTES : place + _LONG_HEADER_BYTES], "big")
+            header = _LONG_HEADER_BYTES
         elif size == 0:
             size = len(data) - place  # To the end.
         if not kinds and kind != b"ftyp":

@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_modal.client.connection import Connection, require_modal
-from tiomagic_modal.client.retry import retrying
-from tiomagic_modal.constants import APP, BOARD, OUTPUTS_VOLUME, RESULT_FILE, VIDEO_FILE, WORKER
-from tiomagic_modal.errors import translated
-from tiomagic_modal.wire import Plain
+from tiomagic_modal.client.retry import build_retrying
+from tiomagic_modal.constants import (
+    APP_NAME,
+    JOBS_DICT,
+    OUTPUTS_VOLUME,
+    RESULT_FILE,
+    VIDEO_FILE,
+    WORKER_CLASS,
+)
+from tiomagic_modal.errors import translate_modal_errors
+from tiomagic_modal.wire import PlainData
 
 if TYPE_CHECKING:
     import modal
@@ -49,12 +56,12 @@ class Variant:
         }
 
 
-def memory_mib(card: ModelCard) -> int:
+def container_memory_mib(card: ModelCard) -> int:
     """Return the main memory that a container asks for: the largest part passes through it."""
     return int(card.largest_gib + MEMORY_BESIDE_WEIGHTS_GIB) * 1024
 
 
-class Remote:
+class RemoteApp:
     """The app in one workspace and environment.
 
     Handles are kept: the first use of each costs a look-up, every later one none.
@@ -65,15 +72,15 @@ class Remote:
         self._environment = environment
         self._lock = threading.Lock()
         self._methods: dict[Variant, Any] = {}
-        self._board: modal.Dict | None = None
+        self._jobs_dict: modal.Dict | None = None
         self._outputs: modal.Volume | None = None
 
-    def forget(self) -> None:
+    def drop_handles(self) -> None:
         """Drop the handles: the app that they belong to is gone."""
         with self._lock:
             self._methods.clear()
 
-    def spawn(self, variant: Variant, payload: Plain) -> str:
+    def spawn(self, variant: Variant, payload: PlainData) -> str:
         """Start a call and return its id."""
         method = self._method(variant)
 
@@ -96,7 +103,7 @@ class Remote:
                 lambda: call.get.aio(timeout=0), deadline_s=TRANSFER_DEADLINE_S
             )
 
-        return self._patiently("ask for the result", ask)
+        return self._retry("ask for the result", ask)
 
     def cancel(self, call_id: str) -> None:
         """Ask for a call to stop. One that is over stays as it is."""
@@ -112,11 +119,11 @@ class Remote:
         """Return what the board has under a key; None when there is nothing."""
 
         def ask() -> Any:
-            board = self._get_board()
-            with translated("read a job's progress on Modal"):
+            board = self._get_jobs_dict()
+            with translate_modal_errors("read a job's progress on Modal"):
                 return self._connection.ask(lambda: board.get.aio(key, None))
 
-        return self._patiently("read a job's progress", ask)
+        return self._retry("read a job's progress", ask)
 
     def write(self, key: str, value: object, *, keep: bool = False) -> bool:
         """Pin something on the board.
@@ -129,13 +136,13 @@ class Remote:
         Returns:
             False when something was there and was kept.
         """
-        board = self._get_board()
-        with translated("reach the jobs on Modal"):
+        board = self._get_jobs_dict()
+        with translate_modal_errors("reach the jobs on Modal"):
             return bool(
                 self._connection.ask(lambda: board.put.aio(key, value, skip_if_exists=keep))
             )
 
-    def stored(self, job_id: str) -> Plain | None:
+    def read_result(self, job_id: str) -> PlainData | None:
         """Return the result that a job left on the outputs Volume; None when there is none."""
         described = self._file(f"{job_id}/{RESULT_FILE}")
         if described is None:
@@ -150,41 +157,44 @@ class Remote:
             async def read() -> bytes:
                 return b"".join([block async for block in volume.read_file.aio(name)])
 
-            with translated("read a finished video on Modal"):
+            with translate_modal_errors("read a finished video on Modal"):
                 try:
                     return self._connection.ask(read, deadline_s=TRANSFER_DEADLINE_S)
                 except FileNotFoundError:  # Of Modal's making; also an OSError, so caught first.
                     return None
 
-        return self._patiently("read a finished video", ask)
+        return self._retry("read a finished video", ask)
 
-    def _patiently(self, what: str, ask: Callable[[], T]) -> T:
+    def _retry(self, what: str, ask: Callable[[], T]) -> T:
         """Return the answer to a question that changes nothing, asked again after a hiccup.
 
         Trouble that comes at once is asked again for as long as a silence is waited for.
         """
-        return retrying(what, within_s=self._connection.deadline_s)(ask)
+        return build_retrying(what, within_s=self._connection.deadline_s)(ask)
 
     def _method(self, variant: Variant) -> Any:
         modal, client = require_modal(), self._connection.client()
         with self._lock:
             if variant not in self._methods:
                 worker = modal.Cls.from_name(
-                    APP, WORKER, environment_name=self._environment, client=client
+                    APP_NAME, WORKER_CLASS, environment_name=self._environment, client=client
                 )
                 self._methods[variant] = worker.with_options(**variant.options())(
                     model=variant.model
                 ).generate
             return self._methods[variant]
 
-    def _get_board(self) -> modal.Dict:
+    def _get_jobs_dict(self) -> modal.Dict:
         modal, client = require_modal(), self._connection.client()
         with self._lock:
-            if self._board is None:
-                self._board = modal.Dict.from_name(
-                    BOARD, create_if_missing=True, environment_name=self._environment, client=client
+            if self._jobs_dict is None:
+                self._jobs_dict = modal.Dict.from_name(
+                    JOBS_DICT,
+                    create_if_missing=True,
+                    environment_name=self._environment,
+                    client=client,
                 )
-            return self._board
+            return self._jobs_dict
 
     def _get_outputs(self) -> modal.Volume:
         modal, client = require_modal(), self._connection.client()

@@ -6,20 +6,20 @@ import logging
 from typing import TYPE_CHECKING
 
 from tiomagic_domain.errors import APIError
-from tiomagic_modal.errors import translate
+from tiomagic_modal.errors import translate_error
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState, Retrying
 
 log: logging.Logger = logging.getLogger("tiomagic.modal")
 
-PAUSE_S = 0.25
+MAX_FIRST_PAUSE_S = 0.25
 """The longest first pause; Modal's client has made some short ones itself by then. Each later pause
 may be twice as long, and each is drawn anew, so that those who failed together do not come back
 together."""
 
 
-def retrying(what: str, *, within_s: float) -> Retrying:
+def build_retrying(what: str, *, within_s: float) -> Retrying:
     """Return what calls a function until it succeeds; the last error comes out as it is.
 
     Tried again is what may pass by itself: Modal's own faults and limits, and a broken connection.
@@ -41,17 +41,17 @@ def retrying(what: str, *, within_s: float) -> Retrying:
         )
 
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_may_pass),
-        wait=tenacity.wait_random_exponential(multiplier=PAUSE_S),
+        retry=tenacity.retry_if_exception(_is_transient),
+        wait=tenacity.wait_random_exponential(multiplier=MAX_FIRST_PAUSE_S),
         stop=tenacity.stop_before_delay(within_s),
         before_sleep=tell,
         reraise=True,
     )
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     # The builtin TimeoutError is an answer: the call is still waiting or running.
     if not isinstance(error, Exception) or isinstance(error, TimeoutError):
         return False
-    ours = error if isinstance(error, APIError) else translate(error, "ask")
+    ours = error if isinstance(error, APIError) else translate_error(error, "ask")
     return isinstance(ours, APIError) and ours.retryable

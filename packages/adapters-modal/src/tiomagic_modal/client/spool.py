@@ -11,15 +11,15 @@ from typing import Any
 from tiomagic_domain.errors import APIError, ProcessingError
 from tiomagic_domain.files.owner_only import make_private
 from tiomagic_domain.jobs.job import Job, JobStatus
-from tiomagic_domain.lifecycle.provider_answers import MALFORMED, NO_VIDEO
+from tiomagic_domain.lifecycle.provider_answers import MALFORMED_ANSWER, NO_VIDEO
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Report
-from tiomagic_modal.client.mp4_check import mp4_problem
-from tiomagic_modal.outcomes import failed
-from tiomagic_modal.wire import Plain, check_protocol
+from tiomagic_modal.client.mp4_check import find_mp4_problem
+from tiomagic_modal.outcomes import report_failure
+from tiomagic_modal.wire import PlainData, check_protocol
 
 
-class Spool:
+class ResultSpool:
     """A folder of finished videos.
 
     Args:
@@ -29,7 +29,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def bring_home(self, job: Job, result: Plain) -> Report:
+    def save_result(self, job: Job, result: PlainData) -> Report:
         """Put a finished video into the folder, whole or not at all.
 
         Returns:
@@ -39,9 +39,11 @@ class Spool:
             APIError: retryable, when it arrived damaged.
             ProcessingError: when it cannot be written.
         """
-        wrong = _wrong(job, result)
+        wrong = _find_mismatch(job, result)
         if wrong is not None:
-            return failed(f"the result of the call cannot be used: {wrong}", MALFORMED)
+            return report_failure(
+                f"the result of the call cannot be used: {wrong}", MALFORMED_ANSWER
+            )
         check_protocol(result)
         data = result["video"]
         if hashlib.sha256(data).hexdigest() != result["sha256"]:
@@ -50,17 +52,17 @@ class Spool:
                 code="damaged",
                 retryable=True,
             )
-        problem = mp4_problem(data)
+        problem = find_mp4_problem(data)
         if problem is not None:
-            return failed(f"the result of the call is no video: {problem}", NO_VIDEO)
+            return report_failure(f"the result of the call is no video: {problem}", NO_VIDEO)
         return Report(
             status=JobStatus.COMPLETED,
             message="completed",
-            video=VideoFile(path=self._keep(job.job_id, data), recipe=_recipe(result)),
+            video=VideoFile(path=self._write_video(job.job_id, data), recipe=_recipe(result)),
             facts=dict(_mapping(result.get("facts"))),
         )
 
-    def _keep(self, job_id: str, data: bytes) -> Path:
+    def _write_video(self, job_id: str, data: bytes) -> Path:
         target = self._folder / f"modal-{job_id}.mp4"
         # Named by thread as well: two checks of one job may run at one time.
         partial = target.with_name(f".{target.name}.{threading.get_ident()}.partial")
@@ -77,7 +79,7 @@ class Spool:
         return target
 
 
-def _wrong(job: Job, result: object) -> str | None:
+def _find_mismatch(job: Job, result: object) -> str | None:
     """Return why a result is none of the job's; None for one that may be."""
     if not isinstance(result, Mapping):
         return f"it is no result but {type(result).__name__}"
@@ -92,7 +94,7 @@ def _wrong(job: Job, result: object) -> str | None:
     return None if isinstance(result.get("sha256"), str) else "its video has no digest"
 
 
-def _recipe(result: Plain) -> dict[str, Any]:
+def _recipe(result: PlainData) -> dict[str, Any]:
     return dict(_mapping(result.get("recipe")))
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import modal
 from tiomagic_modal.constants import (
-    APP,
-    BOARD,
+    APP_NAME,
     HUGGING_FACE_SECRET,
+    JOBS_DICT,
     OUTPUTS_DIR,
     OUTPUTS_VARIABLE,
     OUTPUTS_VOLUME,
     WEIGHTS_DIR,
     WEIGHTS_VOLUME,
 )
-from tiomagic_modal.deploy.source import SHIPPED, is_left_out, local_tags
+from tiomagic_modal.deploy.source import SHIPPED_PACKAGES, is_excluded, local_tags
 from tiomagic_modal.image_pins import PINS, PYTHON
 
 image: modal.Image = (
@@ -33,14 +33,16 @@ image: modal.Image = (
         }
     )
     # Last: files that are added at the start of a container need no new image.
-    .add_local_python_source(*SHIPPED, ignore=is_left_out)
+    .add_local_python_source(*SHIPPED_PACKAGES, ignore=is_excluded)
 )
 
 outputs: modal.Volume = modal.Volume.from_name(OUTPUTS_VOLUME, create_if_missing=True)
 weights: modal.Volume = modal.Volume.from_name(WEIGHTS_VOLUME, create_if_missing=True)
 hugging_face: modal.Secret = modal.Secret.from_name(HUGGING_FACE_SECRET)
-board: modal.Dict = modal.Dict.from_name(BOARD, create_if_missing=True)
+jobs_dict: modal.Dict = modal.Dict.from_name(JOBS_DICT, create_if_missing=True)
 """Not made by a deployment: whoever looks first makes it."""
 
 # In the container the tags are of no use, and hashing the source would only cost time.
-app: modal.App = modal.App(APP, tags=local_tags() if modal.is_local() else {}, include_source=False)
+app: modal.App = modal.App(
+    APP_NAME, tags=local_tags() if modal.is_local() else {}, include_source=False
+)

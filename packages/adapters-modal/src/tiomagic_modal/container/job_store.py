@@ -18,8 +18,8 @@ from typing import Any, Protocol
 
 from tiomagic_domain.errors import GenerationCanceledError, TioMagicError
 from tiomagic_domain.progress import Phase, Progress
-from tiomagic_modal.constants import RESULT_FILE, VIDEO_FILE, claim_key, moment_key, stop_key
-from tiomagic_modal.wire import DUPLICATE, Plain
+from tiomagic_modal.constants import RESULT_FILE, VIDEO_FILE, claim_key, progress_key, stop_key
+from tiomagic_modal.wire import DUPLICATE_CODE, PlainData
 
 log: logging.Logger = logging.getLogger("tiomagic.modal.worker")
 
@@ -27,7 +27,7 @@ PROGRESS_INTERVAL_S = 1.0
 """Least time between two looks for a new moment: a put is a round trip, and nobody looks faster."""
 
 
-class Board(Protocol):
+class KeyValueStore(Protocol):
     """A Dict."""
 
     def get(self, key: str, default: object = None) -> Any:
@@ -39,7 +39,7 @@ class Board(Protocol):
         ...
 
 
-class Disk(Protocol):
+class SharedVolume(Protocol):
     """A Volume."""
 
     def commit(self) -> None:
@@ -51,7 +51,7 @@ class Disk(Protocol):
         ...
 
 
-class Desk:
+class ContainerJob:
     """One job in one container.
 
     Args:
@@ -62,14 +62,16 @@ class Desk:
         folder: Where the Volume is mounted.
     """
 
-    def __init__(self, job_id: str, call_id: str, board: Board, disk: Disk, folder: Path) -> None:
+    def __init__(
+        self, job_id: str, call_id: str, board: KeyValueStore, disk: SharedVolume, folder: Path
+    ) -> None:
         self._job_id = job_id
         self._call_id = call_id
-        self._board = board
-        self._disk = disk
+        self._jobs_dict = board
+        self._volume = disk
         self._folder = folder / job_id
 
-    def open(self) -> Plain | None:
+    def claim(self) -> PlainData | None:
         """Take the job, or return the result that is already there.
 
         Raises:
@@ -77,31 +79,31 @@ class Desk:
             GenerationCanceledError: when nobody wants it any more.
         """
         key = claim_key(self._job_id)
-        if not self._board.put(key, self._call_id, skip_if_exists=True):
-            self._disk.reload()
-        stored = self._stored()
+        if not self._jobs_dict.put(key, self._call_id, skip_if_exists=True):
+            self._volume.reload()
+        stored = self._read_result()
         if stored is not None:
             return stored
-        owner = self._board.get(key, self._call_id)
+        owner = self._jobs_dict.get(key, self._call_id)
         if owner != self._call_id:
             raise TioMagicError(
                 f"job {self._job_id} is in the hands of call {owner}",
-                code=DUPLICATE,
+                code=DUPLICATE_CODE,
                 details={"call_id": owner},
             )
         # After the claim, as a stop is written before the claim is looked for: one sees the other.
-        if self._board.get(stop_key(self._job_id)):
+        if self._jobs_dict.get(stop_key(self._job_id)):
             raise GenerationCanceledError(f"job {self._job_id} was withdrawn before it started")
         return None
 
-    def _stored(self) -> Plain | None:
+    def _read_result(self) -> PlainData | None:
         described = self._folder / RESULT_FILE
         if not described.exists():
             return None
-        result: Plain = json.loads(described.read_text())
+        result: PlainData = json.loads(described.read_text())
         return {**result, "video": (self._folder / VIDEO_FILE).read_bytes()}
 
-    def close(self, video: Path, result: Mapping[str, Any]) -> Plain:
+    def commit_result(self, video: Path, result: Mapping[str, Any]) -> PlainData:
         """Keep a finished video and return the result as it travels home.
 
         Committed before it returns, so that whoever hears of the result finds the file.
@@ -109,15 +111,17 @@ class Desk:
         data = video.read_bytes()
         described = {**result, "sha256": hashlib.sha256(data).hexdigest()}
         self._folder.mkdir(parents=True, exist_ok=True)
-        _write(self._folder / VIDEO_FILE, data)
-        _write(self._folder / RESULT_FILE, json.dumps(described).encode())
-        self._disk.commit()
+        _write_atomically(self._folder / VIDEO_FILE, data)
+        _write_atomically(self._folder / RESULT_FILE, json.dumps(described).encode())
+        self._volume.commit()
         return {**described, "video": data}
 
     @contextmanager
-    def telling(self) -> Iterator[Moments]:
+    def publish_progress(self) -> Iterator[ProgressPublisher]:
         """Pin up the job's moments while it runs."""
-        moments = Moments(self._board, moment_key(self._job_id), {"call_id": self._call_id})
+        moments = ProgressPublisher(
+            self._jobs_dict, progress_key(self._job_id), {"call_id": self._call_id}
+        )
         moments.start()
         try:
             yield moments
@@ -125,25 +129,25 @@ class Desk:
             moments.stop()
 
 
-def _write(target: Path, data: bytes) -> None:
+def _write_atomically(target: Path, data: bytes) -> None:
     partial = target.with_name(f".{target.name}.partial")
     partial.write_bytes(data)
     partial.replace(target)
 
 
-class Moments:
+class ProgressPublisher:
     """Takes an engine's moments and pins up the newest, from a thread of its own.
 
     An engine never waits for a put, and a put that fails costs nobody a video.
     """
 
-    def __init__(self, board: Board, key: str, base: Mapping[str, object]) -> None:
-        self._board = board
+    def __init__(self, board: KeyValueStore, key: str, base: Mapping[str, object]) -> None:
+        self._store = board
         self._key = key
         self._base = dict(base)
         self._lock = threading.Lock()
         self._latest = Progress(phase=Phase.LOADING)
-        self._pinned: Progress | None = None
+        self._published: Progress | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tiomagic-moments", daemon=True)
 
@@ -154,7 +158,7 @@ class Moments:
 
     def start(self) -> None:
         """Pin up the first moment, which also says which call has the job, and go on."""
-        self._pin()
+        self._publish()
         self._thread.start()
 
     def stop(self) -> None:
@@ -164,16 +168,16 @@ class Moments:
 
     def _run(self) -> None:
         while not self._ended.wait(PROGRESS_INTERVAL_S):
-            self._pin()
+            self._publish()
 
-    def _pin(self) -> None:
+    def _publish(self) -> None:
         with self._lock:
             latest = self._latest
-        if latest == self._pinned:
+        if latest == self._published:
             return
         try:
-            self._board.put(self._key, {**self._base, **latest.to_dict()})
+            self._store.put(self._key, {**self._base, **latest.to_dict()})
         except Exception as error:  # noqa: BLE001  Nothing that the board does may stop a video.
             log.warning("a moment could not be pinned up: %s", error)
             return
-        self._pinned = latest
+        self._published = latest

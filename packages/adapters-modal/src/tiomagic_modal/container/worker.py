@@ -17,16 +17,16 @@ from tiomagic_domain import __version__
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.ports.provider import Report, Request
 from tiomagic_domain.progress import Phase, ignore_progress
-from tiomagic_modal.constants import OUTPUTS_DIR, OUTPUTS_VARIABLE, PROTOCOL, WEIGHTS_DIR
-from tiomagic_modal.container.app import app, board, hugging_face, image, outputs, weights
-from tiomagic_modal.container.job_store import Desk, Moments
+from tiomagic_modal.constants import OUTPUTS_DIR, OUTPUTS_VARIABLE, PROTOCOL_VERSION, WEIGHTS_DIR
+from tiomagic_modal.container.app import app, hugging_face, image, jobs_dict, outputs, weights
+from tiomagic_modal.container.job_store import ContainerJob, ProgressPublisher
 from tiomagic_modal.wire import (
-    Plain,
+    PlainData,
     WorkerError,
     check_protocol,
     decode_request,
-    plain,
-    worker_error,
+    pack_error,
+    to_plain,
 )
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
 __all__ = ["Stage", "VideoWorker", "app", "prefetch"]
 
 LOADING_PHASES = (Phase.WAITING, Phase.DOWNLOADING, Phase.LOADING)
-VOLUMES: dict[str | PurePosixPath, modal.Volume | modal.CloudBucketMount] = {
+MOUNTED_VOLUMES: dict[str | PurePosixPath, modal.Volume | modal.CloudBucketMount] = {
     OUTPUTS_DIR: outputs,
     WEIGHTS_DIR: weights,
 }
 REHEARSAL_TIMEOUT_S = 900
-DOWNLOAD_TIMEOUT_S = 3600
+PREFETCH_TIMEOUT_S = 3600
 """45 GiB at 30 MB/s take 26 minutes; a hub on a bad day gets twice that."""
 
 
 @contextmanager
-def only_worker_errors() -> Iterator[None]:
+def raise_worker_errors() -> Iterator[None]:
     """Let exceptions out as `WorkerError` only. A cancellation is none, and passes."""
     try:
         yield
@@ -53,17 +53,17 @@ def only_worker_errors() -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001  Nothing else may leave a container.
         # Without the cause: it may be of a class that the other side cannot read.
-        raise worker_error(error) from None
+        raise pack_error(error) from None
 
 
 @app.cls(
     image=image,
-    volumes=VOLUMES,
+    volumes=MOUNTED_VOLUMES,
     secrets=[hugging_face],
     cpu=2.0,
     timeout=1800,
     # The weights are fetched when a container starts, which the caller's timeout must not cut.
-    startup_timeout=DOWNLOAD_TIMEOUT_S,
+    startup_timeout=PREFETCH_TIMEOUT_S,
     scaledown_window=900,
     # No memory snapshot, not even of the imports: diffusers asks for a GPU while it is imported
     # (utils/torch_utils.py, 0.42.1), and CUDA that was asked without one stays blind after it.
@@ -79,19 +79,19 @@ class VideoWorker:
         self.runtime: Any = None
         self.failure: WorkerError | None = None
         try:
-            with only_worker_errors():
+            with raise_worker_errors():
                 from tiomagic_local.runtime.pipeline_cache import Runtime  # noqa: PLC0415  Only in a container.
                 from tiomagic_local.torch_env.devices import all_together  # noqa: PLC0415  Only in a container.
 
                 _fetch_weights(self.model)
                 # The container runs one job at a time, so all of its GPUs are for each.
-                self.runtime = Runtime(replace(_options(), device=all_together()))
+                self.runtime = Runtime(replace(_read_options(), device=all_together()))
         except WorkerError as error:
             # Kept for the job: raised here, Modal would start container after container.
             self.failure = error
 
     @modal.method()
-    def generate(self, payload: Plain) -> Plain:
+    def generate(self, payload: PlainData) -> PlainData:
         """Run one job and return its video, or what an earlier start of it has made.
 
         Args:
@@ -103,38 +103,41 @@ class VideoWorker:
         Raises:
             WorkerError: whatever went wrong.
         """
-        with only_worker_errors():
+        with raise_worker_errors():
             check_protocol(payload)
-            desk = Desk(
+            desk = ContainerJob(
                 job_id=payload["job"]["job_id"],
                 call_id=modal.current_function_call_id() or "local",
-                board=board,
+                board=jobs_dict,
                 disk=outputs,
                 folder=Path(os.environ[OUTPUTS_VARIABLE]),
             )
-            finished = desk.open()
+            finished = desk.claim()
             if finished is not None:
                 return finished
             if self.failure is not None:
                 raise self.failure
             return self._run(payload, desk)
 
-    def _run(self, payload: Plain, desk: Desk) -> Plain:
-        with tempfile.TemporaryDirectory(prefix="tiomagic-") as name, desk.telling() as moments:
+    def _run(self, payload: PlainData, desk: ContainerJob) -> PlainData:
+        with (
+            tempfile.TemporaryDirectory(prefix="tiomagic-") as name,
+            desk.publish_progress() as moments,
+        ):
             folder = Path(name)
-            request = decode_request(payload, keep=_keeper(folder))
+            request = decode_request(payload, keep=_build_input_writer(folder))
             video = folder / "video.mp4"
             report = _generate(request, self.runtime, video, moments)
-            loading_s, generating_s = _split(report.facts.get("seconds", {}))
-            return desk.close(
+            loading_s, generating_s = _split_seconds(report.facts.get("seconds", {}))
+            return desk.commit_result(
                 video,
                 {
-                    "protocol": PROTOCOL,
+                    "protocol": PROTOCOL_VERSION,
                     "worker": __version__,
                     "job_id": request.job.job_id,
-                    "recipe": plain(report.video.recipe) if report.video else {},
+                    "recipe": to_plain(report.video.recipe) if report.video else {},
                     "facts": {
-                        **plain(report.facts),
+                        **to_plain(report.facts),
                         "worker_version": __version__,
                         "gpu": payload.get("gpu"),
                         "seconds_loading": loading_s,
@@ -144,20 +147,20 @@ class VideoWorker:
             )
 
 
-def _generate(request: Request, runtime: Any, target: Path, moments: Moments) -> Report:
+def _generate(request: Request, runtime: Any, target: Path, moments: ProgressPublisher) -> Report:
     from tiomagic_local.runtime.run import run_request  # noqa: PLC0415  Only in a container.
 
     # No token: a cancellation comes as an exception of Modal's own, out of whatever is running.
     return run_request(request, runtime=runtime, target=target, progress=moments)
 
 
-def _split(seconds: Mapping[str, float]) -> tuple[float, float]:
+def _split_seconds(seconds: Mapping[str, float]) -> tuple[float, float]:
     """Return the seconds that a warm container would have saved, and all others."""
     loading = sum(seconds.get(phase, 0.0) for phase in LOADING_PHASES)
     return round(loading, 3), round(sum(seconds.values()) - loading, 3)
 
 
-def _keeper(folder: Path) -> Callable[[str, bytes], Path]:
+def _build_input_writer(folder: Path) -> Callable[[str, bytes], Path]:
     def keep(name: str, data: bytes) -> Path:
         path = folder / name
         path.write_bytes(data)
@@ -166,7 +169,7 @@ def _keeper(folder: Path) -> Callable[[str, bytes], Path]:
     return keep
 
 
-def _options() -> "LocalOptions":
+def _read_options() -> "LocalOptions":
     """Return where weights come from: the image says, or the hub with the secret's token."""
     from tiomagic_local.options import LocalOptions  # noqa: PLC0415  Only in a container.
 
@@ -183,10 +186,10 @@ def _fetch_weights(model: str) -> str:
 
     card = find_model(model)
     found = find_weights(
-        card, _options(), pipeline=find_engine(card.engine).pipeline, progress=ignore_progress
+        card, _read_options(), pipeline=find_engine(card.engine).pipeline, progress=ignore_progress
     )
     loras = find_loras(
-        card.loras, _options(), progress=ignore_progress, model=found.by_hand, stays=True
+        card.loras, _read_options(), progress=ignore_progress, model=found.by_hand, stays=True
     )
     if found.origin is Origin.HUB or loras:
         weights.commit()  # So that the next container finds them.
@@ -195,9 +198,9 @@ def _fetch_weights(model: str) -> str:
 
 @app.function(
     image=image,
-    volumes=VOLUMES,
+    volumes=MOUNTED_VOLUMES,
     secrets=[hugging_face],
-    timeout=DOWNLOAD_TIMEOUT_S,
+    timeout=PREFETCH_TIMEOUT_S,
     scaledown_window=2,
 )
 def prefetch(model: str) -> str:
@@ -209,13 +212,13 @@ def prefetch(model: str) -> str:
     Raises:
         WorkerError: whatever went wrong.
     """
-    with only_worker_errors():
+    with raise_worker_errors():
         return _fetch_weights(model)
 
 
 @app.cls(
     image=image,
-    volumes=VOLUMES,
+    volumes=MOUNTED_VOLUMES,
     secrets=[hugging_face],
     cpu=2.0,
     timeout=REHEARSAL_TIMEOUT_S,
@@ -225,7 +228,7 @@ class Stage:
     """Rehearses models on the GPU that comes with the call; fetches no weights."""
 
     @modal.method()
-    def rehearse(self, model: str) -> Plain:
+    def rehearse(self, model: str) -> PlainData:
         """Look at all that a model needs, and run it with random weights.
 
         Returns:
@@ -234,7 +237,7 @@ class Stage:
         Raises:
             WorkerError: whatever went wrong.
         """
-        with only_worker_errors():
+        with raise_worker_errors():
             from tiomagic_local.rehearsal.rehearse import rehearse  # noqa: PLC0415  Only in a container.
 
-            return rehearse(model, _options(), provider="modal").to_dict()
+            return rehearse(model, _read_options(), provider="modal").to_dict()

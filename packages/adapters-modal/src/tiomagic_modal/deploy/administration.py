@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError, ResourceNotFoundError, TioMagicError
 from tiomagic_modal.client.connection import Connection, require_modal
-from tiomagic_modal.constants import APP, HUGGING_FACE_SECRET, PREFETCH
-from tiomagic_modal.deploy.deployment import Deployment, Standing, compare
+from tiomagic_modal.constants import APP_NAME, HUGGING_FACE_SECRET, PREFETCH_FUNCTION
+from tiomagic_modal.deploy.deployment import Deployment, DeploymentState, compare_tags
 from tiomagic_modal.deploy.source import local_tags
-from tiomagic_modal.errors import translated
+from tiomagic_modal.errors import translate_modal_errors
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.wire import WorkerError
 
 PREFETCH_DEADLINE_S = 3600.0 + 600.0
 """A little more than the container may take."""
-LOG_LINES = 1000
+MAX_LOG_LINES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class DeploymentCheck:
     """One thing that `Administration.examine` looked at."""
 
     subject: str
-    fine: bool
+    is_ok: bool
     message: str
     """What was found, and what to do when it is not fine."""
 
@@ -42,7 +42,7 @@ class Administration:
         self._connection = Connection(options)
         self._deployment = Deployment(self._connection, options.environment)
 
-    def deploy(self, *, force: bool = False) -> Standing:
+    def deploy(self, *, force: bool = False) -> DeploymentState:
         """Bring the app up to date and return what was found before.
 
         Args:
@@ -51,14 +51,14 @@ class Administration:
         Raises:
             ConfigurationError: when a newer version is there and it was not forced.
         """
-        standing = self._deployment.standing()
-        if standing is Standing.NEWER and not force:
+        standing = self._deployment.find_state()
+        if standing is DeploymentState.NEWER and not force:
             raise ConfigurationError(
                 f"a newer version is deployed ({self._deployment.tags()}); update tiomagic, or "
                 "replace it with: tiomagic modal deploy --force",
                 code="newer_version",
             )
-        if standing is not Standing.CURRENT:
+        if standing is not DeploymentState.CURRENT:
             self._deployment.deploy()
         return standing
 
@@ -67,8 +67,8 @@ class Administration:
         remote, local = self._deployment.tags(), local_tags()
         differing = sorted(name for name in local if (remote or {}).get(name) != local[name])
         return {
-            "app": APP,
-            "standing": compare(remote, local).value,
+            "app": APP_NAME,
+            "standing": compare_tags(remote, local).value,
             "deployed": remote,
             "installed": local,
             "differs": [] if remote is None else differing,
@@ -89,15 +89,15 @@ class Administration:
         self._deployment.ensure()
         modal, client = require_modal(), self._connection.client()
         function = modal.Function.from_name(
-            APP, PREFETCH, environment_name=self._options.environment, client=client
+            APP_NAME, PREFETCH_FUNCTION, environment_name=self._options.environment, client=client
         )
         try:
-            with translated("fetch the weights"):
+            with translate_modal_errors("fetch the weights"):
                 found = self._connection.ask(
                     lambda: function.remote.aio(card.name), deadline_s=PREFETCH_DEADLINE_S
                 )
         except WorkerError as error:
-            raise _as_error(error) from error
+            raise _to_error(error) from error
         return str(found)
 
     def logs(self, call_id: str) -> Iterator[str]:
@@ -110,43 +110,47 @@ class Administration:
         call = modal.FunctionCall.from_id(call_id, client=client)
 
         async def read() -> list[str]:
-            return [entry.message async for entry in call.logs.tail.aio(LOG_LINES)]
+            return [entry.message async for entry in call.logs.tail.aio(MAX_LOG_LINES)]
 
-        with translated("read the logs"):
+        with translate_modal_errors("read the logs"):
             lines = self._connection.ask(read, deadline_s=60.0)
         for line in lines:
             yield line.rstrip("\n")
 
-    def examine(self) -> list[Finding]:
+    def run_checks(self) -> list[DeploymentCheck]:
         """Look at the token, the workspace, the app and the secret, and say what to do."""
         try:
             self._connection.check_token()
-            workspace = self._workspace()
+            workspace = self._find_workspace()
         except TioMagicError as error:
-            return [Finding(subject="token", fine=False, message=error.message)]
-        found = [Finding(subject="token", fine=True, message="accepted")]
-        found.append(Finding(subject="workspace", fine=True, message=workspace))
-        return [*found, self._examine_app(), self._examine_secret()]
+            return [DeploymentCheck(subject="token", is_ok=False, message=error.message)]
+        found = [DeploymentCheck(subject="token", is_ok=True, message="accepted")]
+        found.append(DeploymentCheck(subject="workspace", is_ok=True, message=workspace))
+        return [*found, self._check_app(), self._check_secret()]
 
-    def _workspace(self) -> str:
+    def _find_workspace(self) -> str:
         client = self._connection.client()
         workspace = require_modal().Workspace.from_context(client=client)
-        with translated("look at the workspace"):
+        with translate_modal_errors("look at the workspace"):
             self._connection.ask(workspace.hydrate.aio)
         return str(workspace.name)
 
-    def _examine_app(self) -> Finding:
-        standing = self._deployment.standing()
+    def _check_app(self) -> DeploymentCheck:
+        standing = self._deployment.find_state()
         message = {
-            Standing.MISSING: "not deployed yet; the first job does it, or: tiomagic modal deploy",
-            Standing.CURRENT: "the installed version is deployed",
-            Standing.OLDER: "an older version is deployed; the next job brings it forward",
-            Standing.CHANGED: "the source differs; the next job brings it forward",
-            Standing.NEWER: "a newer version is deployed and will be used; update tiomagic",
+            DeploymentState.MISSING: (
+                "not deployed yet; the first job does it, or: tiomagic modal deploy"
+            ),
+            DeploymentState.CURRENT: "the installed version is deployed",
+            DeploymentState.OLDER: "an older version is deployed; the next job brings it forward",
+            DeploymentState.CHANGED: "the source differs; the next job brings it forward",
+            DeploymentState.NEWER: "a newer version is deployed and will be used; update tiomagic",
         }[standing]
-        return Finding(subject="app", fine=standing is not Standing.NEWER, message=message)
+        return DeploymentCheck(
+            subject="app", is_ok=standing is not DeploymentState.NEWER, message=message
+        )
 
-    def _examine_secret(self) -> Finding:
+    def _check_secret(self) -> DeploymentCheck:
         modal, client = require_modal(), self._connection.client()
         secret = modal.Secret.from_name(
             HUGGING_FACE_SECRET,
@@ -156,16 +160,16 @@ class Administration:
         )
         message = "HF_TOKEN is set: gated models can be fetched"
         try:
-            with translated("look at the secret"):
+            with translate_modal_errors("look at the secret"):
                 self._connection.ask(secret.hydrate.aio)
         except ResourceNotFoundError:
             message = (
                 "no HF_TOKEN; only gated models need one: modal secret create --force "
                 f"{HUGGING_FACE_SECRET} HF_TOKEN=<your token>"
             )
-        return Finding(subject="secret", fine=True, message=message)
+        return DeploymentCheck(subject="secret", is_ok=True, message=message)
 
 
-def _as_error(error: WorkerError) -> TioMagicError:
+def _to_error(error: WorkerError) -> TioMagicError:
     content = error.content
     return TioMagicError(str(content["message"]), code=str(content.get("code", "worker")))

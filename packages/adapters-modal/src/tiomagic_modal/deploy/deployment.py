@@ -32,9 +32,9 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.files.private_folder import open_private, private_folder
 from tiomagic_modal.client.connection import Connection, require_modal
-from tiomagic_modal.constants import APP, HUGGING_FACE_SECRET, TAG_SOURCE, TAG_VERSION
+from tiomagic_modal.constants import APP_NAME, HUGGING_FACE_SECRET, TAG_SOURCE, TAG_VERSION
 from tiomagic_modal.deploy.source import local_tags, version_key
-from tiomagic_modal.errors import translated
+from tiomagic_modal.errors import translate_modal_errors
 
 if TYPE_CHECKING:
     import modal
@@ -45,18 +45,18 @@ DEPLOY_DEADLINE_S = 1800.0
 """The first deployment builds an image of several gigabytes, which takes minutes."""
 
 
-LOCK_PATIENCE_S = DEPLOY_DEADLINE_S + 60.0
+LOCK_TIMEOUT_S = DEPLOY_DEADLINE_S + 60.0
 """Seconds to wait for a deployment of another process: as long as one may take, and a minute."""
 
-LOCK_LOOK_S = 0.2
+LOCK_POLL_S = 0.2
 """Seconds between two looks at a lock that is held."""
 
 
-def nothing_to_say() -> None:
+def do_nothing() -> None:
     """Say nothing."""
 
 
-class Standing(StrEnum):
+class DeploymentState(StrEnum):
     """How the deployed app compares with what is installed here."""
 
     MISSING = "missing"
@@ -68,10 +68,10 @@ class Standing(StrEnum):
     @property
     def needs_deployment(self) -> bool:
         """True when deploying brings the app forward."""
-        return self in {Standing.MISSING, Standing.OLDER, Standing.CHANGED}
+        return self in {DeploymentState.MISSING, DeploymentState.OLDER, DeploymentState.CHANGED}
 
 
-def compare(remote: Mapping[str, str] | None, local: Mapping[str, str]) -> Standing:
+def compare_tags(remote: Mapping[str, str] | None, local: Mapping[str, str]) -> DeploymentState:
     """Return how a deployment's tags compare with ours.
 
     Args:
@@ -79,13 +79,13 @@ def compare(remote: Mapping[str, str] | None, local: Mapping[str, str]) -> Stand
         local: Tags that a deployment from here would have.
     """
     if remote is None:
-        return Standing.MISSING
+        return DeploymentState.MISSING
     theirs, ours = remote.get(TAG_VERSION, ""), local[TAG_VERSION]
     if theirs != ours:
         older = version_key(theirs) < version_key(ours)
-        return Standing.OLDER if older else Standing.NEWER
+        return DeploymentState.OLDER if older else DeploymentState.NEWER
     same = remote.get(TAG_SOURCE) == local[TAG_SOURCE]
-    return Standing.CURRENT if same else Standing.CHANGED
+    return DeploymentState.CURRENT if same else DeploymentState.CHANGED
 
 
 class Deployment:
@@ -101,21 +101,21 @@ class Deployment:
 
         async def look() -> dict[str, str]:
             found = await modal.App.lookup.aio(
-                APP, client=client, environment_name=self._environment
+                APP_NAME, client=client, environment_name=self._environment
             )
             return dict(await found.get_tags.aio(client=client))
 
         try:
-            with translated("look for the app on Modal"):
+            with translate_modal_errors("look for the app on Modal"):
                 return self._connection.ask(look)
         except ResourceNotFoundError:
             return None
 
-    def standing(self) -> Standing:
+    def find_state(self) -> DeploymentState:
         """Return how the deployed app compares with what is installed here."""
-        return compare(self.tags(), local_tags())
+        return compare_tags(self.tags(), local_tags())
 
-    def ensure(self, before_deploying: Callable[[], None] = nothing_to_say) -> Standing:
+    def ensure(self, before_deploying: Callable[[], None] = do_nothing) -> DeploymentState:
         """Deploy if that brings the app forward; return what was found.
 
         Args:
@@ -124,14 +124,14 @@ class Deployment:
         Raises:
             DeploymentError: when it could not be deployed, with Modal's reason.
         """
-        standing = self.standing()
+        standing = self.find_state()
         if standing.needs_deployment:
-            with _only_one():
-                standing = self.standing()  # Another process may have deployed meanwhile.
+            with _hold_deployment_lock():
+                standing = self.find_state()  # Another process may have deployed meanwhile.
                 if standing.needs_deployment:
                     before_deploying()
                     self.deploy()
-        if standing is Standing.NEWER:
+        if standing is DeploymentState.NEWER:
             warnings.warn(
                 "a newer version of tiomagic is deployed on Modal and is used as it is; update "
                 "this one when you can",
@@ -147,8 +147,8 @@ class Deployment:
             DeploymentError: with Modal's reason.
         """
         client = self._connection.client()
-        app = _worker_app()
-        log.info("deploying %s: the first time takes some minutes", APP)
+        app = _import_worker_app()
+        log.info("deploying %s: the first time takes some minutes", APP_NAME)
 
         async def deploy() -> None:
             await self._make_secret(client)
@@ -160,7 +160,7 @@ class Deployment:
             )
 
         try:
-            with translated("deploy to Modal"):
+            with translate_modal_errors("deploy to Modal"):
                 self._connection.ask(deploy, deadline_s=DEPLOY_DEADLINE_S)
         except (AuthenticationError, ConfigurationError, APIError):
             raise
@@ -176,12 +176,12 @@ class Deployment:
 
         async def stop() -> None:
             found = await modal.App.lookup.aio(
-                APP, client=client, environment_name=self._environment
+                APP_NAME, client=client, environment_name=self._environment
             )
             await found.stop.aio(client=client)
 
         try:
-            with translated("stop the app on Modal"):
+            with translate_modal_errors("stop the app on Modal"):
                 self._connection.ask(stop)
         except ResourceNotFoundError:
             return False
@@ -198,13 +198,13 @@ class Deployment:
         )
 
 
-def _worker_app() -> modal.App:
+def _import_worker_app() -> modal.App:
     app: modal.App = importlib.import_module("tiomagic_modal.container.worker").app
     return app
 
 
 @contextmanager
-def _only_one(patience_s: float = LOCK_PATIENCE_S) -> Iterator[None]:
+def _hold_deployment_lock(patience_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
     """Hold a lock that all processes of this user share; it goes with the process.
 
     Where the file system has no locks, nothing is held: two deployments of the same are one on
@@ -222,13 +222,13 @@ def _only_one(patience_s: float = LOCK_PATIENCE_S) -> Iterator[None]:
             f"the lock {path} cannot be opened: {error.strerror or error}. Remove what has its name"
         ) from error
     try:
-        _take(lock, path, time.monotonic() + patience_s)
+        _acquire_lock(lock, path, time.monotonic() + patience_s)
         yield
     finally:
         os.close(lock)
 
 
-def _take(lock: int, path: Path, deadline: float) -> None:
+def _acquire_lock(lock: int, path: Path, deadline: float) -> None:
     try:
         import fcntl  # noqa: PLC0415  Not there on Windows.
     except ImportError:
@@ -248,4 +248,4 @@ def _take(lock: int, path: Path, deadline: float) -> None:
                 f"another process of yours has held {path} for too long: "
                 "it deploys, or it hangs. End it, or try later"
             )
-        time.sleep(LOCK_LOOK_S)
+        time.sleep(LOCK_POLL_S)

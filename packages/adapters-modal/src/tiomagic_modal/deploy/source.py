@@ -11,16 +11,16 @@ from pathlib import Path
 
 from tiomagic_domain import __version__
 from tiomagic_domain.errors import MissingDependencyError
-from tiomagic_modal.constants import INSTALL, TAG_SOURCE, TAG_VERSION
+from tiomagic_modal.constants import INSTALL_COMMAND, TAG_SOURCE, TAG_VERSION
 from tiomagic_modal.image_pins import PINS, PYTHON
 
-SHIPPED = ("tiomagic_domain", "tiomagic_local", "tiomagic_media", "tiomagic_modal")
+SHIPPED_PACKAGES = ("tiomagic_domain", "tiomagic_local", "tiomagic_media", "tiomagic_modal")
 """The packages whose source goes into the container, as it is installed here."""
 SHIPPED_SUFFIXES = frozenset({".py", ".json", ".txt", ".safetensors"})
 """Code, and the small weights and tables that come inside a package. Nothing else: no ``.env``."""
 
 
-def is_left_out(inside: Path) -> bool:
+def is_excluded(inside: Path) -> bool:
     """Tell whether a file stays here; the path is relative to its package."""
     hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
     return hidden or inside.suffix not in SHIPPED_SUFFIXES
@@ -36,19 +36,19 @@ def package_folder(name: str) -> Path:
     if spec is None or spec.origin is None:
         raise MissingDependencyError(
             f"{name} is shipped to Modal and is not installed: in a copy of tiomagic's repository "
-            f"run: {INSTALL}",
-            details={"module": name, "command": INSTALL},
+            f"run: {INSTALL_COMMAND}",
+            details={"module": name, "command": INSTALL_COMMAND},
         )
     return Path(spec.origin).parent
 
 
 def shipped_files() -> Iterator[tuple[str, Path]]:
     """Yield name in the container and path here, sorted."""
-    for package in SHIPPED:
+    for package in SHIPPED_PACKAGES:
         folder = package_folder(package)
         for path in sorted(folder.rglob("*")):
             inside = path.relative_to(folder)
-            if path.is_file() and not is_left_out(inside):
+            if path.is_file() and not is_excluded(inside):
                 yield f"{package}/{inside.as_posix()}", path
 
 

@@ -15,25 +15,25 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 
 from tiomagic_domain.catalogue.card import ModelCard, Part
-from tiomagic_domain.catalogue.licences import Use
+from tiomagic_domain.catalogue.licences import LicenceUse
 from tiomagic_domain.catalogue.plugins import PluginProblem, add_cards
 from tiomagic_domain.errors import UnknownModelError, ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.suggestions import did_you_mean, listed
+from tiomagic_domain.suggestions import did_you_mean, list_names
 
 __all__ = [
     "ModelCard",
     "Part",
     "PluginProblem",
     "find_feature",
+    "find_licence_use",
     "find_model",
-    "find_use",
     "models",
     "models_for",
     "plugin_problems",
 ]
 
-ENTRY_POINTS = "tiomagic.models"
+MODEL_ENTRY_POINT_GROUP = "tiomagic.models"
 
 
 _left_out: list[PluginProblem] = []
@@ -51,12 +51,12 @@ def models() -> Mapping[str, ModelCard]:
         if card.name in found:
             raise ValueError(f"two models are named {card.name!r}")
         found[card.name] = card
-    _left_out[:] = add_cards(found, entry_points(group=ENTRY_POINTS))
+    _left_out[:] = add_cards(found, entry_points(group=MODEL_ENTRY_POINT_GROUP))
     return MappingProxyType(dict(sorted(found.items())))
 
 
 def plugin_problems() -> tuple[PluginProblem, ...]:
-    """Return what of the installed plugins is left out of :func:`models`, and why."""
+    """Return what of the installed plugins is left out of :func:`complete_models`, and why."""
     models()
     return tuple(_left_out)
 
@@ -79,22 +79,22 @@ def find_feature(name: str) -> Feature:
     except ValueError:
         known = [feature.value for feature in Feature]
         hint = did_you_mean(name, known)
-        message = f"there is no feature {name!r}.{hint} Features: {listed(known)}"
+        message = f"there is no feature {name!r}.{hint} Features: {list_names(known)}"
         raise ValidationError(message, code="unknown_feature") from None
 
 
-def find_use(word: str) -> Use:
+def find_licence_use(word: str) -> LicenceUse:
     """Return what a licence allows by its word.
 
     Raises:
         ValidationError: when there is no such word, with the nearest one.
     """
     try:
-        return Use(word)
+        return LicenceUse(word)
     except ValueError:
-        known = [use.value for use in Use]
+        known = [use.value for use in LicenceUse]
         hint = did_you_mean(word, known)
-        message = f"licence: there is no word {word!r}.{hint} Words: {listed(known)}"
+        message = f"licence: there is no word {word!r}.{hint} Words: {list_names(known)}"
         raise ValidationError(message, code="unknown_licence") from None
 
 
@@ -116,7 +116,7 @@ def models_for(
     Raises:
         ValidationError: when there is no such word for a licence.
     """
-    use = None if licence is None else find_use(licence)
+    use = None if licence is None else find_licence_use(licence)
     known = models() if catalogue is None else catalogue
     return [
         card.name
@@ -153,20 +153,20 @@ def find_model(
         hint = did_you_mean(name, catalogue)
         purpose = f" for {feature.label}" if feature else ""
         raise UnknownModelError(
-            f"there is no model {name!r}.{hint} Models{purpose}: {listed(known)}{_missing()}",
+            f"there is no model {name!r}.{hint} Models{purpose}: {list_names(known)}{_missing()}",
             details={"model": str(name), "known": known},
         )
     if feature is not None and feature not in card.features:
-        can = listed(served.label for served in card.features)
+        can = list_names(served.label for served in card.features)
         others = models_for(feature, provider, catalogue=catalogue)
         raise UnknownModelError(
             f"{name!r} cannot do {feature.label}; it can do {can}. "
-            f"Models for {feature.label}: {listed(others)}",
+            f"Models for {feature.label}: {list_names(others)}",
             details={"model": name, "feature": feature.value, "known": others},
         )
     if provider is not None and provider not in card.providers:
         raise UnknownModelError(
-            f"{name!r} does not run on {provider!r}; it runs on {listed(card.providers)}",
+            f"{name!r} does not run on {provider!r}; it runs on {list_names(card.providers)}",
             details={"model": name, "provider": provider, "known": sorted(card.providers)},
         )
     return card

@@ -21,10 +21,10 @@ from typing import Any, Final, Self
 
 EXACT, FAST, TURBO = "exact", "fast", "turbo"
 
-ATTENTION = ("auto", "native", "cudnn", "flash", "flash3")
+ATTENTION_CHOICES = ("auto", "native", "cudnn", "flash", "flash3")
 """Exact ones only."""
-COMPILE = ("auto", "on", "off")
-BATCH_GUIDANCE = ("auto", "on", "off")
+COMPILE_CHOICES = ("auto", "on", "off")
+BATCH_GUIDANCE_CHOICES = ("auto", "on", "off")
 
 FAST_THRESHOLD = 0.06
 """Relative change of the first block between two steps below which the others are left out.
@@ -39,12 +39,12 @@ class Acceleration:
     """What a run does to be fast. The defaults are those of ``exact``."""
 
     attention: str = "auto"
-    """One of ``ATTENTION``; ``auto`` takes the best that works on the device."""
+    """One of ``ATTENTION_CHOICES``; ``auto`` takes the best that works on the device."""
     compile: str = "auto"
-    """One of ``COMPILE``; ``auto`` compiles for long runs on a GPU."""
+    """One of ``COMPILE_CHOICES``; ``auto`` compiles for long runs on a GPU."""
     batch_guidance: str = "auto"
-    """One of ``BATCH_GUIDANCE``; ``auto`` makes both passes of a step together for small videos on
-    a CPU. Never with a cache."""
+    """One of ``BATCH_GUIDANCE_CHOICES``; ``auto`` makes both passes of a step together for small
+    videos on a CPU. Never with a cache."""
     cache_threshold: float = 0.0
     """0 for no cache, else 0.01 to 1; more is faster and further from the exact video."""
     remember_prompts: bool = True
@@ -59,7 +59,7 @@ class Acceleration:
     def from_argument(cls, value: str | Mapping[str, Any]) -> Self:
         """Return what a validated argument ``acceleration`` stands for."""
         if isinstance(value, str):
-            return cls(**WORDS[value])
+            return cls(**PRESETS[value])
         return cls(**value)
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Acceleration:
         return asdict(self)
 
 
-WORDS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         EXACT: MappingProxyType({}),
         FAST: MappingProxyType({"cache_threshold": FAST_THRESHOLD}),

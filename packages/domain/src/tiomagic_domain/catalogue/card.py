@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from tiomagic_domain.catalogue.acceleration import wants_few_steps
 from tiomagic_domain.catalogue.commits import revisions
-from tiomagic_domain.catalogue.few_steps import ARGUMENT, Turbo
-from tiomagic_domain.catalogue.licences import UNSAID, Terms
+from tiomagic_domain.catalogue.few_steps import ACCELERATION_ARGUMENT, FewStepWeights
+from tiomagic_domain.catalogue.licences import UNSTATED_TERMS, LicenceTerms
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import Feature
@@ -61,7 +61,7 @@ class ModelCard:
     """Components that come from other repositories, in place of those that this one has."""
     loras: tuple[Lora, ...] = ()
     """LoRAs that make the model what it is, each from a repository of its own."""
-    turbo: Turbo | None = None
+    turbo: FewStepWeights | None = None
     """What a call can have put on it that wants few steps; None when nothing is known."""
     features: Mapping[Feature, Schema]
     fps: int
@@ -77,13 +77,13 @@ class ModelCard:
     for a CPU."""
     prompt_tokens: int
     """Longest prompt in tokens; what is longer is cut."""
-    terms: Terms = UNSAID
+    terms: LicenceTerms = UNSTATED_TERMS
     """What the licence means for whoever wants to publish a video."""
     skeletons: ColourOrder | None = None
     """Order of the colours in the skeletons that it reads; None for a model that reads none."""
     vocabulary: frozenset[str] = frozenset()
     """Every word that it knows, lower case; empty for a model that was trained on open language."""
-    strange: str = ""
+    unknown_phrases: str = ""
     """Pattern of phrases whose words it knows and which it does not; empty for none."""
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Facts for the engine that are the model's own and no setting."""
@@ -130,9 +130,9 @@ class ModelCard:
         """Return the parameters for a feature that the model serves."""
         return self.features[feature]
 
-    def turbo_of(self, settings: Mapping[str, Any]) -> Turbo | None:
+    def turbo_of(self, settings: Mapping[str, Any]) -> FewStepWeights | None:
         """Return the few-step weights that a call wants; None for a call that wants none."""
-        return self.turbo if wants_few_steps(settings.get(ARGUMENT)) else None
+        return self.turbo if wants_few_steps(settings.get(ACCELERATION_ARGUMENT)) else None
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Return what of a prompt the model does not know, each once: words, and then phrases."""
@@ -140,7 +140,7 @@ class ModelCard:
             return []
         text = prompt.lower()
         words = [word for word in re.findall(r"\w+", text) if word not in self.vocabulary]
-        phrases = [found[0] for found in re.finditer(self.strange, text) if found[0]]
+        phrases = [found[0] for found in re.finditer(self.unknown_phrases, text) if found[0]]
         return list(dict.fromkeys(words + phrases))
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from tiomagic_domain.catalogue.lora import Lora
 
-ARGUMENT = "acceleration"
+ACCELERATION_ARGUMENT = "acceleration"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turbo:
+class FewStepWeights:
     """The few-step weights of a model."""
 
     loras: tuple[Lora, ...]

@@ -6,14 +6,16 @@ import re
 from pathlib import PurePath
 from typing import NamedTuple
 
-NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+(?:/[\w.-]+)*))?")
+REPOSITORY_PATTERN = re.compile(
+    r"(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+(?:/[\w.-]+)*))?"
+)
 FILES = frozenset(
     {".safetensors", ".bin", ".ckpt", ".gguf", ".json", ".pkl", ".pt", ".pth", ".onnx", ".zip"}
 )
 """Endings of files; no repository is called like one."""
 
 
-class Repository(NamedTuple):
+class HubRepository(NamedTuple):
     """A repository, at a commit, a branch or a tag."""
 
     name: str
@@ -22,7 +24,7 @@ class Repository(NamedTuple):
     """None for none that was named."""
 
 
-def named_repository(path: PurePath) -> Repository | None:
+def parse_repository(path: PurePath) -> HubRepository | None:
     """Return the repository that a path may name, ``owner/name`` or ``owner/name@revision``.
 
     Whether there is a file or a folder of that name is not looked at; such a one comes first.
@@ -35,11 +37,11 @@ def named_repository(path: PurePath) -> Repository | None:
     """
     if path.is_absolute():
         return None
-    found = NAME.fullmatch(path.as_posix())
+    found = REPOSITORY_PATTERN.fullmatch(path.as_posix())
     if found is None:
         return None
     name = found["name"]
     plain = all(part.strip(".") and not part.startswith("-") for part in name.split("/"))
     if not plain or PurePath(name).suffix.lower() in FILES:
         return None
-    return Repository(name, found["revision"])
+    return HubRepository(name, found["revision"])

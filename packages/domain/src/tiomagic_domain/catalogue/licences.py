@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Use(StrEnum):
+class LicenceUse(StrEnum):
     """How far a licence goes."""
 
     FREE = "free"
@@ -18,10 +18,10 @@ class Use(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class LicenceTerms:
     """What to know of a licence before you publish a video."""
 
-    use: Use
+    use: LicenceUse
     """The word for it."""
     publishing: str
     """A sentence or two for people: who may publish a video, and what they must do."""
@@ -29,32 +29,32 @@ class Terms:
     """Where it is said."""
 
 
-UNSAID = Terms(
-    use=Use.LIMITED,
+UNSTATED_TERMS = LicenceTerms(
+    use=LicenceUse.LIMITED,
     publishing="The model's card does not say what the licence allows: read it first.",
     source="the card",
 )
 """Of a card that names a licence alone."""
 
 
-def apache(source: str) -> Terms:
+def apache_terms(source: str) -> LicenceTerms:
     """Return the terms of the Apache licence 2.0."""
-    return Terms(
-        use=Use.FREE,
+    return LicenceTerms(
+        use=LicenceUse.FREE,
         publishing="Any use, also commercial; the authors claim no rights in your videos.",
         source=source,
     )
 
 
-def tencent(source: str, more: str = "") -> Terms:
+def tencent_terms(source: str, more: str = "") -> LicenceTerms:
     """Return the terms of the Tencent Hunyuan Community licence.
 
     Args:
         source: Where it is said.
         more: A sentence about other parts of the model.
     """
-    return Terms(
-        use=Use.LIMITED,
+    return LicenceTerms(
+        use=LicenceUse.LIMITED,
         publishing="Neither the model nor its videos may be used in the EU, the UK and South "
         "Korea; a service with more than 100 million users a month needs Tencent's permission; "
         f"videos may not train other models.{more}",

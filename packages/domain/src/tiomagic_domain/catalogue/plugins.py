@@ -19,8 +19,8 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.kinds import UNSET
 from tiomagic_domain.schema.schema import Schema
 
-TEXTS: Final = ("name", "title", "family", "description", "homepage", "licence", "engine")
-NUMBERS: Final = ("fps", "pixels", "prompt_tokens")
+TEXT_FIELDS: Final = ("name", "title", "family", "description", "homepage", "licence", "engine")
+POSITIVE_NUMBER_FIELDS: Final = ("fps", "pixels", "prompt_tokens")
 """Facts of a card that are more than 0."""
 
 
@@ -37,22 +37,22 @@ class PluginProblem:
         return f"{self.plugin} is left out: {self.reason}"
 
 
-def called(entry: EntryPoint) -> str:
+def plugin_label(entry: EntryPoint) -> str:
     """Return what a person knows a plugin by."""
     distribution = f" of {entry.dist.name}" if entry.dist is not None else ""
     return f"the plugin {entry.name!r} ({entry.value}){distribution}"
 
 
-def load(entry: EntryPoint) -> tuple[Any, PluginProblem | None]:
+def load_plugin(entry: EntryPoint) -> tuple[Any, PluginProblem | None]:
     """Import what an entry point names; whatever it raises is a problem and no error."""
-    found, wrong = attempt(entry.load)
+    found, wrong = run_plugin_code(entry.load)
     if wrong is None:
         return found, None
     reason = f"it cannot be imported ({wrong})"
-    return None, PluginProblem(plugin=called(entry), reason=reason)
+    return None, PluginProblem(plugin=plugin_label(entry), reason=reason)
 
 
-def attempt(run: Callable[[], Any]) -> tuple[Any, str | None]:
+def run_plugin_code(run: Callable[[], Any]) -> tuple[Any, str | None]:
     """Run code of a plugin; return what it gives, and what it raised in place of that.
 
     Whatever it raises is caught, be it no ``Exception``; only Ctrl-C goes on. What it prints goes
@@ -64,10 +64,10 @@ def attempt(run: Callable[[], Any]) -> tuple[Any, str | None]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - it is somebody else's code
-        return None, said_by(error)
+        return None, describe_plugin_error(error)
 
 
-def said_by(error: BaseException) -> str:
+def describe_plugin_error(error: BaseException) -> str:
     """Return the kind of an error and its words; one that cannot say any has its kind alone."""
     kind = type(error).__name__
     try:
@@ -87,21 +87,23 @@ def add_cards(
     """
     problems: list[PluginProblem] = []
     for entry in entries:
-        cards, problem = load(entry)
+        cards, problem = load_plugin(entry)
         if problem is not None:
             problems.append(problem)
             continue
-        listed, raised = attempt(partial(list, cards))
+        listed, raised = run_plugin_code(partial(list, cards))
         if raised is not None:
             reason = f"it names no collection of cards ({raised})"
-            problems.append(PluginProblem(plugin=called(entry), reason=reason))
+            problems.append(PluginProblem(plugin=plugin_label(entry), reason=reason))
             continue
         for card in listed:
             wrong = _flaw(card, found)
             if wrong is None:
                 found[card.name] = card
             else:
-                problems.append(PluginProblem(plugin=f"a card of {called(entry)}", reason=wrong))
+                problems.append(
+                    PluginProblem(plugin=f"a card of {plugin_label(entry)}", reason=wrong)
+                )
     return tuple(problems)
 
 
@@ -113,17 +115,19 @@ def _flaw(card: Any, found: Mapping[str, ModelCard]) -> str | None:
     if isinstance(name, str) and name in found:
         return f"there is a model {name!r} already"
     # A fact may be anything, and do anything.
-    found_wrong, raised = attempt(lambda: _wrong_facts(card) or _wrong_features(card.features))
+    found_wrong, raised = run_plugin_code(
+        lambda: _wrong_facts(card) or _wrong_features(card.features)
+    )
     wrong = raised or found_wrong
     return None if wrong is None else f"the card {name!r} is broken: {wrong}"
 
 
 def _wrong_facts(card: ModelCard) -> str | None:
-    for fact in TEXTS:
+    for fact in TEXT_FIELDS:
         value: Any = getattr(card, fact)
         if not isinstance(value, str) or not (value or fact != "name"):
             return f"{fact} is {value!r}, and no text"
-    for fact in NUMBERS:
+    for fact in POSITIVE_NUMBER_FIELDS:
         number: Any = getattr(card, fact)
         if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
             return f"{fact} is {number!r}, and no number above 0"

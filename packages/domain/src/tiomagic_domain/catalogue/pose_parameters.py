@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tiomagic_domain.catalogue.skeleton_colours import AS_GIVEN, AUTO, FIT, REAL, ColourOrder
+from tiomagic_domain.catalogue.skeleton_colours import (
+    COLOURS_AS_GIVEN,
+    DETECT_COLOURS,
+    FIT_PACE,
+    REAL_PACE,
+    ColourOrder,
+)
 from tiomagic_domain.features import POSE_SOURCES
 from tiomagic_domain.schema.parameter import Kind, Parameter
 
@@ -17,7 +23,7 @@ _READS = {
 
 
 def pose_parameters(
-    order: ColourOrder, *, source: str, pace: str = FIT, pace_source: str
+    order: ColourOrder, *, source: str, pace: str = FIT_PACE, pace_source: str
 ) -> tuple[Parameter, ...]:
     """Return the two sources of a pose, and how they are read.
 
@@ -32,8 +38,8 @@ def pose_parameters(
         name="pose_colours",
         kind=Kind.STRING,
         required=False,
-        default=AS_GIVEN,
-        choices=(AS_GIVEN, AUTO, ColourOrder.RGB.value, ColourOrder.BGR.value),
+        default=COLOURS_AS_GIVEN,
+        choices=(COLOURS_AS_GIVEN, DETECT_COLOURS, ColourOrder.RGB.value, ColourOrder.BGR.value),
         source=f"the model reads {order.upper()}: {source}",
         advanced=True,
         description="The order of the colours in pose_video: as_given uses it as it is, and warns "
@@ -45,7 +51,7 @@ def pose_parameters(
         kind=Kind.STRING,
         required=False,
         default=pace,
-        choices=(REAL, FIT),
+        choices=(REAL_PACE, FIT_PACE),
         source=pace_source,
         description="How the video of the motion is followed: real keeps its pace, leaves out what "
         "is longer and holds the last pose where it is shorter; fit spreads all of it over "

@@ -34,14 +34,14 @@ TURBO_ACCELERATION = Parameter(
     kind=Kind.STRING,
     required=False,
     default=acceleration.EXACT,
-    choices=tuple(acceleration.WORDS),
+    choices=tuple(acceleration.PRESETS),
     fields=(
         Parameter(
             name="attention",
             kind=Kind.STRING,
             required=False,
             default="auto",
-            choices=acceleration.ATTENTION,
+            choices=acceleration.ATTENTION_CHOICES,
             description="The attention's kernel, all of them exact; auto takes the best that "
             "works on the device.",
         ),
@@ -50,7 +50,7 @@ TURBO_ACCELERATION = Parameter(
             kind=Kind.STRING,
             required=False,
             default="auto",
-            choices=acceleration.COMPILE,
+            choices=acceleration.COMPILE_CHOICES,
             description="Whether the transformer's blocks are compiled; auto does it for long "
             "runs on a GPU.",
         ),
@@ -59,7 +59,7 @@ TURBO_ACCELERATION = Parameter(
             kind=Kind.STRING,
             required=False,
             default="auto",
-            choices=acceleration.BATCH_GUIDANCE,
+            choices=acceleration.BATCH_GUIDANCE_CHOICES,
             description="Whether the passes of a step, with the prompt and with the negative one, "
             "are made together; auto does it for small videos on a CPU. Not with a cache.",
         ),
@@ -193,7 +193,7 @@ LORAS = Parameter(
     "needed `weight_name`, `scale`, `component`, `revision`, `sha256` (docs/weights.md).",
 )
 
-OBJECTS = (
+OBJECT_ARGUMENTS = (
     "latents",
     "prompt_embeds",
     "negative_prompt_embeds",
@@ -201,7 +201,7 @@ OBJECTS = (
     "callback_on_step_end",
 )
 """Arguments of most pipelines of diffusers that exist as Python objects alone."""
-MASKS = ("prompt_attention_mask", "negative_prompt_attention_mask")
+MASK_ARGUMENTS = ("prompt_attention_mask", "negative_prompt_attention_mask")
 """What goes with the embeddings of a prompt where the transformer has to know their length."""
 
 

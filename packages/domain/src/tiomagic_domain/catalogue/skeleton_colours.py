@@ -24,7 +24,7 @@ class ColourOrder(StrEnum):
         return ColourOrder.BGR if self is ColourOrder.RGB else ColourOrder.RGB
 
 
-REAL, FIT = "real", "fit"
+REAL_PACE, FIT_PACE = "real", "fit"
 """How a video is followed: at its own pace, or all of it in the time that there is."""
-AS_GIVEN, AUTO = "as_given", "auto"
+COLOURS_AS_GIVEN, DETECT_COLOURS = "as_given", "auto"
 """What a call may say of a ``pose_video`` in place of its order: use it as it is, or look."""

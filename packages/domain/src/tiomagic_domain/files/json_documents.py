@@ -12,19 +12,19 @@ import re
 from typing import Any, Final, NoReturn
 
 from tiomagic_domain.errors import ValidationError
-from tiomagic_domain.text import decoded
+from tiomagic_domain.text import decode_text
 
-LONGEST: Final = 4 * 2**20
+MAX_DOCUMENT_BYTES: Final = 4 * 2**20
 """Bytes of a document at the most. A recipe has some thousand."""
-DEEPEST: Final = 32
+MAX_NESTING_DEPTH: Final = 32
 """Brackets within brackets at the most; a recipe has five."""
-DIGITS: Final = 40
+MAX_NUMBER_LENGTH: Final = 40
 """Characters of a number at the most; a float with an exponent has 24."""
 
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])')
 
 
-def read_json(content: bytes | str, what: str, *, longest: int = LONGEST) -> Any:
+def read_json(content: bytes | str, what: str, *, longest: int = MAX_DOCUMENT_BYTES) -> Any:
     """Return what a document says.
 
     Args:
@@ -37,7 +37,9 @@ def read_json(content: bytes | str, what: str, *, longest: int = LONGEST) -> Any
     """
     if len(content) > longest:
         raise _refused(what, f"has {len(content):,} bytes, more than {longest:,}")
-    text = decoded(content, what) if isinstance(content, bytes) else content.removeprefix("\ufeff")
+    text = (
+        decode_text(content, what) if isinstance(content, bytes) else content.removeprefix("\ufeff")
+    )
     _check_depth(text, what)
     try:
         return json.loads(
@@ -51,8 +53,8 @@ def _check_depth(text: str, what: str) -> None:
     depth = 0
     for found in _BRACKETS.finditer(text):
         depth += bool(found[1]) - bool(found[2])
-        if depth > DEEPEST:
-            raise _refused(what, f"is nested more than {DEEPEST} deep")
+        if depth > MAX_NESTING_DEPTH:
+            raise _refused(what, f"is nested more than {MAX_NESTING_DEPTH} deep")
 
 
 def _whole(digits: str) -> int:
@@ -67,8 +69,8 @@ def _fraction(digits: str) -> float:
 
 
 def _short(digits: str) -> str:
-    if len(digits) > DIGITS:
-        raise ValueError(f"a number of {len(digits)} characters, more than {DIGITS}")
+    if len(digits) > MAX_NUMBER_LENGTH:
+        raise ValueError(f"a number of {len(digits)} characters, more than {MAX_NUMBER_LENGTH}")
     return digits
 
 

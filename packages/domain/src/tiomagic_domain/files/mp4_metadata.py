@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-MARK: Final = b"tiomagic_recipe"
+RECIPE_MARKER: Final = b"tiomagic_recipe"
 """Is in the index of a file that has its recipe."""
 
-LARGEST_INDEX: Final = 64 * 2**20
+MAX_INDEX_BYTES: Final = 64 * 2**20
 """Bytes of an index at the most; a clip has some thousand."""
 
 _TABLES: Final = {b"stco": ">I", b"co64": ">Q"}
@@ -45,7 +45,7 @@ class _NoMp4(Exception):  # noqa: N818 - never leaves this module
     """The file is none, or of a shape that is left alone."""
 
 
-def embed(path: Path, recipe: str) -> bool:
+def embed_recipe(path: Path, recipe: str) -> bool:
     """Put a recipe into a video, whole or not at all.
 
     Args:
@@ -65,7 +65,7 @@ def embed(path: Path, recipe: str) -> bool:
             index = _index_of(boxes)
             file.seek(index.start)
             content = file.read(index.end - index.start)
-            if MARK in content:
+            if RECIPE_MARKER in content:
                 return True
             added = _user_data(recipe.encode("utf-8", "backslashreplace"))
             moves = any(box.kind == b"mdat" and box.start > index.start for box in boxes)
@@ -98,7 +98,7 @@ def _index_of(boxes: list[_Box]) -> _Box:
     if b"ftyp" not in kinds or kinds.count(b"moov") != 1 or {b"moof", b"sidx"} & set(kinds):
         raise _NoMp4
     index = boxes[kinds.index(b"moov")]
-    if index.body - index.start != 8 or index.end - index.start > LARGEST_INDEX:
+    if index.body - index.start != 8 or index.end - index.start > MAX_INDEX_BYTES:
         raise _NoMp4
     return index
 

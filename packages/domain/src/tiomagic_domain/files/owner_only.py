@@ -41,7 +41,7 @@ def private_opener(path: str, flags: int) -> int:
     return os.open(path, flags, FILE_MODE)
 
 
-def close_to_others(path: Path) -> None:
+def restrict_to_owner(path: Path) -> None:
     """Take from all but the owner what they may do with a file or folder of this user.
 
     Nothing happens where that is not possible: another user's file, a missing one, a file system

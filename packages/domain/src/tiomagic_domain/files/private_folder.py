@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tiomagic_domain.errors import ProcessingError
 
-NAME = "tiomagic"
-OWNER_ONLY = 0o700
+FOLDER_NAME = "tiomagic"
+OWNER_ONLY_MODE = 0o700
 
 
 def private_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -60,17 +60,17 @@ def open_private(path: Path) -> int:
 def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
     runtime = Path(environment.get("XDG_RUNTIME_DIR", ""))
     if runtime.is_absolute() and _is_private(runtime):
-        yield runtime / NAME
+        yield runtime / FOLDER_NAME
     if sys.platform == "win32":  # pragma: no cover - the tests run on POSIX.
         local = environment.get("LOCALAPPDATA", "")
         if local:
-            yield Path(local) / NAME / "run"
+            yield Path(local) / FOLDER_NAME / "run"
     cache = Path(environment.get("XDG_CACHE_HOME", ""))
     if cache.is_absolute():
-        yield cache / NAME / "run"
+        yield cache / FOLDER_NAME / "run"
     home = Path(environment.get("HOME", ""))
     if home.is_absolute():
-        yield home / ".cache" / NAME / "run"
+        yield home / ".cache" / FOLDER_NAME / "run"
 
 
 def _is_private(folder: Path) -> bool:
@@ -87,12 +87,12 @@ def _is_ours(found: os.stat_result) -> bool:
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+    folder.mkdir(mode=OWNER_ONLY_MODE, parents=True, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or not _is_ours(found):
         raise OSError("it belongs to another user, or is a link to another place")
     if stat.S_IMODE(found.st_mode) & 0o077:
-        folder.chmod(OWNER_ONLY)
+        folder.chmod(OWNER_ONLY_MODE)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OSError("it cannot be written")
     return folder

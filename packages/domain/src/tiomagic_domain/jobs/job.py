@@ -25,13 +25,13 @@ from typing import Any
 from tiomagic_domain.errors import InvalidTransitionError, Problem, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.status import TERMINAL, TRANSITIONS, JobStatus
-from tiomagic_domain.jobs.tags import checked_tags
+from tiomagic_domain.jobs.tags import validate_tags
 from tiomagic_domain.progress import Progress
-from tiomagic_domain.text import flaw, storable
+from tiomagic_domain.text import find_text_flaw, make_storable
 
 __all__ = ["TERMINAL", "TRANSITIONS", "Job", "JobQuery", "JobStatus"]
 
-PUT_BACK = "put_back"
+REQUEUE_COUNT_FACT = "put_back"
 """The fact that counts how often a job was queued again for a failure that was not its own."""
 
 
@@ -109,7 +109,7 @@ class Job:
             raise self._cannot(f"cannot become {status}", status)
         return replace(self, status=status, last_updated=at, **(self._marks(status, at) | changes))
 
-    def again(self, *, at: datetime, **changes: Any) -> Job:
+    def next_attempt(self, *, at: datetime, **changes: Any) -> Job:
         """Return the running job as one that waits for its next attempt: its worker was lost.
 
         Args:
@@ -121,7 +121,7 @@ class Job:
         """
         return self.to(JobStatus.QUEUED, at=at, **changes)
 
-    def put_back(self, *, at: datetime, message: str) -> Job:
+    def requeue(self, *, at: datetime, message: str) -> Job:
         """Return the running job as one that waits again: what stopped it was not its own fault.
 
         Neither an attempt nor a ``retry`` is used up; its facts count how often it happened.
@@ -135,7 +135,7 @@ class Job:
         """
         if self.status is not JobStatus.RUNNING:
             raise self._cannot("does not run", JobStatus.QUEUED)
-        count = self.facts.get(PUT_BACK, 0)
+        count = self.facts.get(REQUEUE_COUNT_FACT, 0)
         return replace(
             self,
             status=JobStatus.QUEUED,
@@ -144,10 +144,10 @@ class Job:
             call_id=None,
             progress=None,
             started_at=None,
-            facts={**self.facts, PUT_BACK: count + 1 if isinstance(count, int) else 1},
+            facts={**self.facts, REQUEUE_COUNT_FACT: count + 1 if isinstance(count, int) else 1},
         )
 
-    def noted(self, *, at: datetime, **changes: Any) -> Job:
+    def with_changes(self, *, at: datetime, **changes: Any) -> Job:
         """Return the job with new facts and the same status.
 
         Raises:
@@ -157,7 +157,7 @@ class Job:
             raise self._cannot("takes no more news")
         return replace(self, last_updated=at, **changes)
 
-    def labelled(
+    def with_labels(
         self, *, at: datetime, tags: Iterable[str] | None = None, note: str | None = None
     ) -> Job:
         """Return the job with the user's own words on it; also one that is over.
@@ -175,8 +175,8 @@ class Job:
         return replace(
             self,
             last_updated=at,
-            tags=self.tags if tags is None else checked_tags(tags),
-            note=self.note if note is None else storable(note),
+            tags=self.tags if tags is None else validate_tags(tags),
+            note=self.note if note is None else make_storable(note),
         )
 
     def _marks(self, status: JobStatus, at: datetime) -> dict[str, Any]:
@@ -296,7 +296,7 @@ class JobQuery:
         problems += [
             Problem(field=name, message=wrong, given=repr(word))
             for name, word in words.items()
-            if isinstance(word, str) and (wrong := flaw(word)) is not None
+            if isinstance(word, str) and (wrong := find_text_flaw(word)) is not None
         ]
         if self.limit is not None and self.limit < 0:
             few = "must be 0 or more, or None for all"

@@ -14,16 +14,16 @@ from typing import Any
 
 from tiomagic_domain import __version__
 from tiomagic_domain.errors import ValidationError
-from tiomagic_domain.files.mp4_metadata import embed
+from tiomagic_domain.files.mp4_metadata import embed_recipe
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import VideoFile
-from tiomagic_domain.suggestions import listed, shortened
-from tiomagic_domain.text import storable_data
+from tiomagic_domain.suggestions import list_names, shorten_repr
+from tiomagic_domain.text import make_data_storable
 
-FORMAT = 1
+RECIPE_FORMAT_VERSION = 1
 """Version of the recipe's own shape."""
 
-FIELDS = {
+REQUIRED_RECIPE_FIELDS = {
     "feature": str,
     "model": str,
     "provider": str,
@@ -32,7 +32,7 @@ FIELDS = {
 }
 """What a rerun needs."""
 
-MORE = {"job_id": str, "created": str, "versions": dict, "facts": dict}
+OPTIONAL_RECIPE_FIELDS = {"job_id": str, "created": str, "versions": dict, "facts": dict}
 """What it may have besides."""
 
 MAX_NAME = 200
@@ -52,7 +52,7 @@ def build_recipe(
         facts: How it ran, such as device, dtype and weights.
     """
     return {
-        "tiomagic_recipe": FORMAT,
+        "tiomagic_recipe": RECIPE_FORMAT_VERSION,
         "job_id": job.job_id,
         "created": job.creation_time.isoformat(),
         "feature": job.feature.value,
@@ -78,7 +78,7 @@ def with_recipe(job: Job, video: VideoFile, facts: Mapping[str, Any]) -> VideoFi
     """
     recipe = video.recipe or build_recipe(job, versions={}, facts=facts)
     with suppress(OSError):
-        embed(video.path, json.dumps(storable_data(recipe), ensure_ascii=False))
+        embed_recipe(video.path, json.dumps(make_data_storable(recipe), ensure_ascii=False))
     return replace(video, recipe=recipe)
 
 
@@ -93,20 +93,33 @@ def read_recipe(data: object) -> dict[str, Any]:
     if not isinstance(data, dict) or "tiomagic_recipe" not in data:
         raise ValidationError("this is not a recipe of tiomagic", code="not_a_recipe")
     # True is equal to 1, and is no number of a format.
-    if data["tiomagic_recipe"] != FORMAT or isinstance(data["tiomagic_recipe"], bool):
-        given = shortened(data["tiomagic_recipe"])
+    if data["tiomagic_recipe"] != RECIPE_FORMAT_VERSION or isinstance(
+        data["tiomagic_recipe"], bool
+    ):
+        given = shorten_repr(data["tiomagic_recipe"])
         raise ValidationError(
-            f"the recipe has format {given}, this version reads {FORMAT}; update tiomagic",
+            f"the recipe has format {given}, this version reads "
+            f"{RECIPE_FORMAT_VERSION}; update tiomagic",
             code="recipe_format",
         )
-    missing = [name for name, kind in FIELDS.items() if not isinstance(data.get(name), kind)]
-    wrong = [name for name, kind in MORE.items() if not isinstance(data.get(name, kind()), kind)]
+    missing = [
+        name
+        for name, kind in REQUIRED_RECIPE_FIELDS.items()
+        if not isinstance(data.get(name), kind)
+    ]
+    wrong = [
+        name
+        for name, kind in OPTIONAL_RECIPE_FIELDS.items()
+        if not isinstance(data.get(name, kind()), kind)
+    ]
     names = [name for name in ("feature", "model", "provider") if name not in missing]
     wrong += [name for name in names if len(data[name]) > MAX_NAME]
     wrong += [name for name in ("required_args", "optional_args") if not _is_small(data.get(name))]
     unusable = dict.fromkeys([*missing, *wrong])
     if unusable:
-        raise ValidationError(f"the recipe lacks a usable {listed(unusable)}", code="not_a_recipe")
+        raise ValidationError(
+            f"the recipe lacks a usable {list_names(unusable)}", code="not_a_recipe"
+        )
     return data
 
 

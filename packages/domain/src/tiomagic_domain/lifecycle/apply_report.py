@@ -7,7 +7,7 @@ from typing import Any
 
 from tiomagic_domain.jobs.job import TRANSITIONS, Job, JobStatus
 from tiomagic_domain.ports.provider import RUN_GONE, Report
-from tiomagic_domain.redaction import redacted, redacted_data
+from tiomagic_domain.redaction import redact, redact_data
 
 SECONDS_USED = "seconds_used"
 """The fact of a canceled job that says how long it had run."""
@@ -39,7 +39,7 @@ def apply_report(job: Job, report: Report, *, at: datetime, **changes: Any) -> J
     # That a run starts over is for whoever knows that its worker was lost, never for a provider.
     if report.status in TRANSITIONS[job.status] - {JobStatus.QUEUED}:
         return job.to(report.status, at=at, **news)
-    return job.noted(at=at, **news) if news else None
+    return job.with_changes(at=at, **news) if news else None
 
 
 def ask_to_stop(job: Job, *, at: datetime) -> Job | None:
@@ -58,10 +58,10 @@ def ask_to_stop(job: Job, *, at: datetime) -> Job | None:
 def _news(job: Job, report: Report) -> dict[str, Any]:
     said: dict[str, Any] = {
         "call_id": report.call_id,
-        "message": redacted(report.message or report.error or "") or None,
+        "message": redact(report.message or report.error or "") or None,
         "progress": report.progress,
-        "error": None if report.error is None else redacted(report.error),
+        "error": None if report.error is None else redact(report.error),
         "error_code": report.error_code,
-        "facts": {**job.facts, **redacted_data(report.facts)} if report.facts else None,
+        "facts": {**job.facts, **redact_data(report.facts)} if report.facts else None,
     }
     return {k: v for k, v in said.items() if v is not None and v != getattr(job, k)}

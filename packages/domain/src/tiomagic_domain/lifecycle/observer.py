@@ -24,7 +24,7 @@ def ignore_trouble(error: TioMagicError) -> None:
     """Take an error and do nothing."""
 
 
-def nobody_asks() -> bool:
+def never_stop() -> bool:
     """Return False: this process may go on."""
     return False
 
@@ -51,7 +51,7 @@ class JobObserver:
         clock: Clock,
         on_progress: ProgressSink = ignore_progress,
         on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
-        told_to_end: Callable[[], bool] = nobody_asks,
+        told_to_end: Callable[[], bool] = never_stop,
     ) -> None:
         self._told_to_end = told_to_end
         self._job_id = job_id

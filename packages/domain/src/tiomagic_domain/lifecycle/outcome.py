@@ -12,16 +12,16 @@ from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.jobs.recipe import with_recipe
 from tiomagic_domain.lifecycle.apply_report import apply_report
 from tiomagic_domain.lifecycle.job_writer import JobWriter
-from tiomagic_domain.lifecycle.provider_answers import NO_VIDEO, no_video_reason
+from tiomagic_domain.lifecycle.provider_answers import NO_VIDEO, explain_non_video
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Report
 
-SHA256 = "sha256"
+SHA256_FACT = "sha256"
 """The fact with the hash of the finished file, in hexadecimal digits."""
 
 
-class Settler:
+class OutcomeRecorder:
     """Stores what providers say of jobs.
 
     Args:
@@ -43,7 +43,7 @@ class Settler:
         self._writer = writer
         self._on_trouble = on_trouble
 
-    def saved(self, job: Job) -> Job | None:
+    def complete_if_saved(self, job: Job) -> Job | None:
         """Return the job as completed when its video is in place already, else None.
 
         Whoever put it there died before it could tell.
@@ -80,7 +80,7 @@ class Settler:
         try:
             path = self._outputs.save(job, with_recipe(job, report.video, report.facts))
         except ProcessingError as error:
-            home = self.saved(job)
+            home = self.complete_if_saved(job)
             if home is not None:
                 return home  # Another process was faster, and took the file with it.
             message = f"the video is finished but could not be saved: {error.message}"
@@ -105,7 +105,7 @@ class Settler:
             self._on_trouble(trouble)
 
     def _complete(self, job_id: str, report: Report, path: Path) -> Job:
-        facts = {**report.facts, SHA256: hash_of(path)}
+        facts = {**report.facts, SHA256_FACT: hash_file(path)}
         whole = replace(report, facts=facts)
         return self._writer.change(
             job_id, lambda job, at: apply_report(job, whole, at=at, result_video=str(path))
@@ -115,12 +115,12 @@ class Settler:
 def _no_video(path: Path) -> str | None:
     """Return why a result is no video; a file that cannot be read is a matter of saving it."""
     try:
-        return no_video_reason(path)
+        return explain_non_video(path)
     except OSError:
         return None
 
 
-def hash_of(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits.
 
     Raises:

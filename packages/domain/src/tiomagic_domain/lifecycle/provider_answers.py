@@ -17,17 +17,17 @@ from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.progress import Progress
 
-MALFORMED: Final = "malformed_answer"
+MALFORMED_ANSWER: Final = "malformed_answer"
 """Code of the error of a job whose provider's answer cannot be understood."""
 NO_VIDEO: Final = "no_video"
 """Code of the error of a job whose result is no video."""
 
 _HEAD: Final = 512
-_FAR: Final = ("Connect", "Network", "Timeout", "Transport")
+_UNREACHABLE_CLASS_WORDS: Final = ("Connect", "Network", "Timeout", "Transport")
 """In the names of what libraries raise when nobody could be asked."""
 
 
-def asked(question: Callable[[Job], object], job: Job) -> Report:
+def ask_provider(question: Callable[[Job], object], job: Job) -> Report:
     """Ask a provider about a job.
 
     Args:
@@ -40,24 +40,24 @@ def asked(question: Callable[[Job], object], job: Job) -> Report:
         TioMagicError: what the provider says in our words.
     """
     try:
-        return readable(question(job), job)
+        return validate_report(question(job), job)
     except TioMagicError:
         raise
     except Exception as error:
         if _is_about_asking(error):
             raise APIError(
-                f"{job.provider} could not be asked: {_named(error)}",
+                f"{job.provider} could not be asked: {_describe(error)}",
                 code="unreachable",
                 retryable=True,
             ) from error
         raise ProcessingError(
-            f"the answer of {job.provider} cannot be understood: {_named(error)}",
+            f"the answer of {job.provider} cannot be understood: {_describe(error)}",
             details={"job_id": job.job_id},
-            code=MALFORMED,
+            code=MALFORMED_ANSWER,
         ) from error
 
 
-def readable(report: object, job: Job) -> Report:
+def validate_report(report: object, job: Job) -> Report:
     """Return a report if it is one, in all its fields.
 
     Raises:
@@ -69,11 +69,11 @@ def readable(report: object, job: Job) -> Report:
     raise ProcessingError(
         f"the answer of {job.provider} cannot be understood: {', '.join(wrong)}",
         details={"job_id": job.job_id},
-        code=MALFORMED,
+        code=MALFORMED_ANSWER,
     )
 
 
-def no_video_reason(path: Path) -> str | None:
+def explain_non_video(path: Path) -> str | None:
     """Return why a file is no video for sure, from its first bytes; None when it may be one.
 
     Raises:
@@ -120,8 +120,10 @@ def _not_plain(report: Report) -> list[str]:
 
 def _is_about_asking(error: Exception) -> bool:
     names = [kind.__name__ for kind in type(error).__mro__]
-    return isinstance(error, OSError) or any(word in name for name in names for word in _FAR)
+    return isinstance(error, OSError) or any(
+        word in name for name in names for word in _UNREACHABLE_CLASS_WORDS
+    )
 
 
-def _named(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"

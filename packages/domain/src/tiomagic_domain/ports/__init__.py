@@ -8,9 +8,9 @@ from tiomagic_domain.ports.launcher import Launcher
 from tiomagic_domain.ports.leases import Lease, Leases
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
-from tiomagic_domain.ports.pictures import Labelled, Pictures
+from tiomagic_domain.ports.pictures import LabelledVideo, Pictures
 from tiomagic_domain.ports.pose_guidance import PoseGuidance
-from tiomagic_domain.ports.processes import Life, Processes
+from tiomagic_domain.ports.processes import Processes, ProcessState
 from tiomagic_domain.ports.provider import Capabilities, Observer, Provider, Report, Request
 from tiomagic_domain.ports.text_to_video import TextToVideo
 
@@ -20,16 +20,16 @@ __all__ = [
     "ImageToVideo",
     "Interpolate",
     "JobRepository",
-    "Labelled",
+    "LabelledVideo",
     "Launcher",
     "Lease",
     "Leases",
-    "Life",
     "MediaReader",
     "Observer",
     "OutputStore",
     "Pictures",
     "PoseGuidance",
+    "ProcessState",
     "Processes",
     "Provider",
     "Report",

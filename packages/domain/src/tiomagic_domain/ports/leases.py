@@ -11,17 +11,17 @@ from typing import Protocol
 class Lease:
     """What one process holds. A value: each renewal returns a new one.
 
-    A lease does not run out by itself. Whoever wants it judges by ``mark`` and ``owner`` whether
-    the holder is dead, and takes it *instead of* the very lease that was judged.
+    A lease does not run out by itself. Whoever wants it judges by ``heartbeat`` and ``owner``
+    whether the holder is dead, and takes it *instead of* the very lease that was judged.
     """
 
     name: str
     """What is held, such as the worker slot ``local:<host>:cuda:0``."""
     owner: str
     """The holding process, told from every other one that there ever was."""
-    beat: int
+    version: int
     """Raised by one with each renewal and each change of hands."""
-    mark: str
+    heartbeat: str
     """``<boot id> <seconds of the machine's monotonic clock>`` at the last renewal, written by the
     owner: only a process of the same boot can compare it, and no correction of the date or sleep
     of the machine makes it look old."""
@@ -40,25 +40,33 @@ class Leases(Protocol):
         """Return all leases by name."""
         ...
 
-    def take(
-        self, name: str, owner: str, *, mark: str, at: datetime, instead_of: Lease | None = None
+    def acquire(
+        self,
+        name: str,
+        owner: str,
+        *,
+        heartbeat: str,
+        at: datetime,
+        expected: Lease | None = None,
     ) -> Lease | None:
-        """Take what nobody holds, or what was judged to be held by the dead.
+        """Acquire a lease that is free, or take over one that was judged to be expired.
 
         Args:
             name: What to hold.
             owner: Who is to hold it.
-            mark: See ``Lease.mark``.
+            heartbeat: See ``Lease.heartbeat``.
             at: The moment, with zone.
-            instead_of: The lease that was judged; it is replaced if it is stored exactly so.
+            expected: The expired lease to take over. It is replaced only if it is still stored
+            exactly so:
+                a compare-and-swap.
 
         Returns:
-            The new lease; None when somebody holds it, be it the same owner, and it is not
-            exactly ``instead_of``. Of many who take at once, one gets it.
+            The new lease; None when it is held, be it by the same owner, and is not exactly
+            ``expected``. Of many that acquire at once, one gets it.
         """
         ...
 
-    def renew(self, lease: Lease, *, mark: str, at: datetime) -> Lease:
+    def renew(self, lease: Lease, *, heartbeat: str, at: datetime) -> Lease:
         """Say that the owner is alive. A renewal whose answer was lost does no harm.
 
         Raises:

@@ -66,7 +66,7 @@ class OutputStore(Protocol):
         """
         ...
 
-    def tidy(self) -> None:
+    def remove_partials(self) -> None:
         """Remove what dead writers have left half-written, and nothing that the living write.
 
         Called at recovery. Cheap, and harmless when there is nothing; what cannot be removed now

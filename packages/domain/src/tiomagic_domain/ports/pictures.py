@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Labelled:
+class LabelledVideo:
     """One cell of a grid of videos."""
 
     video: Path | None
@@ -70,7 +70,7 @@ class Pictures(Protocol):
 
     def grid(
         self,
-        rows: Sequence[Sequence[Labelled]],
+        rows: Sequence[Sequence[LabelledVideo]],
         target: Path,
         *,
         count: int,
@@ -89,7 +89,7 @@ class Pictures(Protocol):
         ...
 
     def side_by_side(
-        self, rows: Sequence[Sequence[Labelled]], target: Path, *, width: int, title: str
+        self, rows: Sequence[Sequence[LabelledVideo]], target: Path, *, width: int, title: str
     ) -> Path:
         """Write an mp4 in which several videos play at once, each over its label.
 

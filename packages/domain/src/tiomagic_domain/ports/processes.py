@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 
-class Life(StrEnum):
+class ProcessState(StrEnum):
     """What can be said of a process from here."""
 
     ALIVE = "alive"
@@ -30,22 +30,22 @@ class Processes(Protocol):
         """Return the call id of this process."""
         ...
 
-    def mark(self) -> str:
+    def heartbeat(self) -> str:
         """Return ``<boot id> <seconds of the machine's monotonic clock>`` of this moment."""
         ...
 
-    def life(self, call_id: str) -> Life:
+    def get_state(self, call_id: str) -> ProcessState:
         """Return whether a process still runs, be it stopped by a signal.
 
         ``DEAD`` and ``ALIVE`` are certain; whatever is not is ``UNKNOWN``.
         """
         ...
 
-    def may_end(self, call_id: str) -> bool:
+    def may_kill(self, call_id: str) -> bool:
         """Return whether a process may be killed from here, and is certainly the right one."""
         ...
 
-    def end(self, call_id: str) -> bool:
+    def kill(self, call_id: str) -> bool:
         """Kill a process without asking it, and wait until it is gone.
 
         Returns:

@@ -89,7 +89,7 @@ class Report:
     error_code: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Joined to what is known."""
-    is_seen: bool = True
+    is_reachable: bool = True
     """False when nobody could look at the run: the status is what was known before."""
 
 

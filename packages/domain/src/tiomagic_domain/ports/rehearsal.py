@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol, Self, runtime_checkable
 
 
-class Outcome(StrEnum):
+class CheckOutcome(StrEnum):
     """How one part of a rehearsal went."""
 
     OK = "ok"
@@ -25,7 +25,7 @@ class Check:
     """One thing that was looked at."""
 
     part: str
-    outcome: Outcome
+    outcome: CheckOutcome
     message: str
     """What was found, and what to do where it is not as it should be."""
 
@@ -42,13 +42,14 @@ class Rehearsal:
     provider: str
     checks: Sequence[Check]
     needs: Mapping[str, Any] = field(default_factory=dict)
-    """What a real run takes, in GiB: ``download_gib``, ``memory_gib``, ``gpu_memory_gib``, and its
+    """What a real run takes, in GiB: ``download_gib``, ``usable_memory_gib``, ``gpu_memory_gib``,
+    and its
     ``plan``; what is not known is left out."""
 
     @property
     def ok(self) -> bool:
         """True when nothing was found that would make a real run fail."""
-        return all(check.outcome is not Outcome.PROBLEM for check in self.checks)
+        return all(check.outcome is not CheckOutcome.PROBLEM for check in self.checks)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -69,7 +70,7 @@ class Rehearsal:
             provider: Who had it made.
         """
         checks = [
-            Check(part=one["part"], outcome=Outcome(one["outcome"]), message=one["message"])
+            Check(part=one["part"], outcome=CheckOutcome(one["outcome"]), message=one["message"])
             for one in data["checks"]
         ]
         return cls(model=data["model"], provider=provider, checks=checks, needs=data["needs"])

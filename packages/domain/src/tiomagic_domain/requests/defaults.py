@@ -7,13 +7,13 @@ from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.acceleration import wants_few_steps
-from tiomagic_domain.catalogue.few_steps import ARGUMENT, Turbo
+from tiomagic_domain.catalogue.few_steps import ACCELERATION_ARGUMENT, FewStepWeights
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import Media
 from tiomagic_domain.requests.sizing import fit_shorter, fit_size, other_side
 from tiomagic_domain.schema.schema import Schema
 
-SIZE_FROM: Mapping[Feature, str] = {
+SIZE_SOURCE_INPUT: Mapping[Feature, str] = {
     Feature.IMAGE_TO_VIDEO: "image",
     Feature.INTERPOLATE: "first_frame",
     Feature.POSE_GUIDANCE: "image",
@@ -21,7 +21,7 @@ SIZE_FROM: Mapping[Feature, str] = {
 """Which input decides the size of the video when none is given."""
 
 
-def complete(
+def draw_seed_and_size(
     card: ModelCard,
     feature: Feature,
     values: Mapping[str, Any],
@@ -42,7 +42,9 @@ def complete(
     if "seed" in schema and "seed" not in completed:
         completed["seed"] = draw_seed()
     if "width" in schema and "height" in schema:
-        completed.update(_size(card, schema, completed, media.get(SIZE_FROM.get(feature, ""))))
+        completed.update(
+            _size(card, schema, completed, media.get(SIZE_SOURCE_INPUT.get(feature, "")))
+        )
     return completed
 
 
@@ -73,13 +75,15 @@ def _beside(given: int, aspect: float, schema: Schema, name: str) -> int:
     return other_side(given, aspect, schema[name], pixels=schema.max_pixels)
 
 
-def completed(turbo: Turbo | None, arguments: Mapping[str, object]) -> Mapping[str, object]:
+def apply_few_step_settings(
+    turbo: FewStepWeights | None, arguments: Mapping[str, object]
+) -> Mapping[str, object]:
     """Return the arguments of a call, with the settings of its few-step weights if it wants them.
 
     Args:
         turbo: Those of the model; None for a model that has none.
         arguments: As the caller gave them; what they say stands.
     """
-    if turbo is None or not wants_few_steps(arguments.get(ARGUMENT)):
+    if turbo is None or not wants_few_steps(arguments.get(ACCELERATION_ARGUMENT)):
         return arguments
     return {**turbo.settings, **arguments}

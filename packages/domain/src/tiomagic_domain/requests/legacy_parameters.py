@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tiomagic_domain.errors import Problem
 from tiomagic_domain.schema.schema import Schema
-from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.suggestions import shorten_repr
 
 SEED_LIMIT: Final = 2**32
 
@@ -25,7 +25,7 @@ OLD_FRAMES: Final[Mapping[str, int]] = {
 }
 """Documented defaults of ``num_frames`` that are no length of their models."""
 
-RENAMED: Final[Mapping[str, str]] = {
+RENAMED_PARAMETERS: Final[Mapping[str, str]] = {
     "promt_attension_mask": "prompt_attention_mask",
     "negative_prompt_attension_mask": "negative_prompt_attention_mask",
     "negative_prompt2": "negative_prompt_2",
@@ -37,7 +37,7 @@ PROMPT_LENGTHS: Final = (128, 226, 512)
 
 
 @dataclass(frozen=True, slots=True)
-class Translated:
+class TranslatedCall:
     """A call in the words of this version."""
 
     arguments: Mapping[str, object]
@@ -57,7 +57,9 @@ class _As(Exception):  # noqa: N818 - the same
         self.value = value
 
 
-def translated(model: str, schema: Schema, arguments: Mapping[str, object]) -> Translated:
+def translate_legacy_call(
+    model: str, schema: Schema, arguments: Mapping[str, object]
+) -> TranslatedCall:
     """Return a call without the parameters that only tiomagic 1.0.0 had.
 
     A length that was documented, and is none of the model's, becomes the nearest one with a
@@ -71,15 +73,15 @@ def translated(model: str, schema: Schema, arguments: Mapping[str, object]) -> T
     kept: dict[str, object] = {}
     problems: list[Problem] = []
     for given, value in arguments.items():
-        name = RENAMED.get(given, given)
+        name = RENAMED_PARAMETERS.get(given, given)
         known = name in schema or name in schema.objects
         if known:
             kept[name] = _legal(model, schema, name, value)
-        elif name not in RULES:
+        elif name not in LEGACY_RULES:
             kept[given] = value
         else:
             _apply(name, value, arguments, kept, problems, schema)
-    return Translated(kept, tuple(problems))
+    return TranslatedCall(kept, tuple(problems))
 
 
 def _apply(
@@ -93,7 +95,7 @@ def _apply(
     """Leave an old parameter out, or put what it means in its place."""
     try:
         if value is not None:
-            RULES[name](value, arguments)
+            LEGACY_RULES[name](value, arguments)
     except _As as other:
         if other.name not in schema:
             problems.append(_problem(name, value, f"{other.name} is none of this model's"))
@@ -107,7 +109,7 @@ def _apply(
 
 def _problem(name: str, value: object, instead: str) -> Problem:
     message = f"was a parameter of tiomagic 1.0.0 and has no such value here: {instead}"
-    return Problem(field=name, message=message, given=shortened(value))
+    return Problem(field=name, message=message, given=shorten_repr(value))
 
 
 def _legal(model: str, schema: Schema, name: str, value: object) -> object:
@@ -126,11 +128,11 @@ def _legal(model: str, schema: Schema, name: str, value: object) -> object:
     return nearest
 
 
-Rule = Callable[[Any, Mapping[str, object]], None]
+LegacyRule = Callable[[Any, Mapping[str, object]], None]
 """Takes a value and the call: returns for one to leave out, or raises what to do instead."""
 
 
-def _only(*harmless: object, instead: str) -> Rule:
+def _only(*harmless: object, instead: str) -> LegacyRule:
     def rule(value: Any, _arguments: Mapping[str, object]) -> None:
         if not any(type(value) is type(one) and value == one for one in harmless):
             raise _Instead(instead)
@@ -138,7 +140,7 @@ def _only(*harmless: object, instead: str) -> Rule:
     return rule
 
 
-def _same_as(other: str, instead: str) -> Rule:
+def _same_as(other: str, instead: str) -> LegacyRule:
     def rule(value: Any, arguments: Mapping[str, object]) -> None:
         required = arguments.get(other, "")
         if value not in ("", required):
@@ -176,7 +178,7 @@ _SCHEDULE = "give num_inference_steps, and flow_shift where the model has it"
 _PICTURES = "give pictures as image or first_frame and last_frame, a video as guiding_video or "
 _PICTURES += "pose_video"
 
-RULES: Final[Mapping[str, Rule]] = {
+LEGACY_RULES: Final[Mapping[str, LegacyRule]] = {
     "num_videos_per_prompt": _only(1, instead="a call makes one video; tm.batch makes several"),
     "return_dict": _only(True, instead="a call always returns the job; leave it out"),
     "output_type": _only(

@@ -16,12 +16,12 @@ from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.provider import Request
-from tiomagic_domain.requests.defaults import complete, completed
-from tiomagic_domain.requests.legacy_parameters import translated
-from tiomagic_domain.schema.expert_arguments import describe, object_problem
+from tiomagic_domain.requests.defaults import apply_few_step_settings, draw_seed_and_size
+from tiomagic_domain.requests.legacy_parameters import translate_legacy_call
+from tiomagic_domain.schema.expert_arguments import describe_object, explain_unsupported_object
 from tiomagic_domain.schema.parameter import Kind
 from tiomagic_domain.schema.schema import Schema
-from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.suggestions import shorten_repr
 
 
 def new_job_id() -> str:
@@ -60,13 +60,15 @@ class Preparation:
         """
         schema = card.schema(feature)
         subject = f"{feature.value} with {card.name}"
-        old = translated(card.name, schema, completed(card.turbo, arguments))
+        old = translate_legacy_call(
+            card.name, schema, apply_few_step_settings(card.turbo, arguments)
+        )
         values = schema.validate(old.arguments, subject=subject, found=old.problems)
         media = self._read(schema, values, subject)
-        settled = complete(card, feature, values, media, self._seeds)
+        settled = draw_seed_and_size(card, feature, values, media, self._seeds)
         objects = {name: values[name] for name in schema.objects if name in values}
         plain = {**settled, **{name: item.to_reference() for name, item in media.items()}}
-        plain |= {name: describe(value) for name, value in objects.items()}
+        plain |= {name: describe_object(value) for name, value in objects.items()}
         job = self._job(feature, card, provider, plain)
         notes = [f"{name}: {note}" for name, item in media.items() for note in item.notes]
         if notes:
@@ -82,7 +84,7 @@ class Preparation:
         """
         schema = card.schema(job.feature)
         lost = [name for name in schema.objects if name in job.arguments]
-        problems = [object_problem(name, job.arguments[name]) for name in lost]
+        problems = [explain_unsupported_object(name, job.arguments[name]) for name in lost]
         if problems:
             raise ValidationError.of([p for p in problems if p], subject=f"job {job.job_id}")
         media = {
@@ -108,7 +110,7 @@ class Preparation:
                 if isinstance(source, list | tuple):
                     given = f"{len(source)} frames"
                 else:
-                    given = shortened(source)
+                    given = shorten_repr(source)
                 problems.append(Problem(field=parameter.name, message=message, given=given))
         if problems:
             raise ValidationError.of(problems, subject=subject)

@@ -17,11 +17,11 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.lora import SUFFIX
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.suggestions import shorten_repr
 
 LORAS: Final = "loras"
 REVISIONS: Final = "revisions"
-UNTRUSTED: Final = "untrusted_weights"
+UNTRUSTED_WEIGHTS: Final = "untrusted_weights"
 """Code of the error that asks for a yes; its details have ``weights``, a line each."""
 
 MAX_LORAS: Final = 32
@@ -38,7 +38,7 @@ def check_inputs(
     """Look whether a recipe names its inputs and LoRA files as recipes do.
 
     Args:
-        recipe: As ``read_recipe`` gives it.
+        recipe: As ``read_embedded_recipe`` gives it.
         card: The model that is to run it.
         feature: The recipe's.
         replaced: Arguments that the reader gives in place of the recipe's.
@@ -61,7 +61,7 @@ def check_inputs(
     ]
     if len(loras) > MAX_LORAS:
         message = f"has {len(loras)} entries, a recipe has at most {MAX_LORAS}"
-        problems.append(Problem(field=LORAS, message=message, given=shortened(len(loras))))
+        problems.append(Problem(field=LORAS, message=message, given=shorten_repr(len(loras))))
     if problems:
         raise ValidationError.of(problems, subject="the recipe")
 
@@ -75,13 +75,13 @@ def check_weights(
     """Look whether a recipe has weights fetched that the reader has not named.
 
     Args:
-        recipe: As ``read_recipe`` gives it.
+        recipe: As ``read_embedded_recipe`` gives it.
         card: The model that is to run it; its own repositories and commits are known.
         replaced: Arguments that the reader gives in place of the recipe's.
         named: Repositories that the reader has named.
 
     Raises:
-        ValidationError: with each of them; its code is :data:`UNTRUSTED`.
+        ValidationError: with each of them; its code is :data:`UNTRUSTED_WEIGHTS`.
     """
     found = list(dict.fromkeys(_foreign(_arguments(recipe, replaced), card, set(named))))
     if found:
@@ -89,7 +89,7 @@ def check_weights(
         raise ValidationError(
             f"the recipe would fetch weights that you have not named: {listed}. If you trust them, "
             "say so: trust=True, or --trust on the command line",
-            code=UNTRUSTED,
+            code=UNTRUSTED_WEIGHTS,
             details={"weights": found},
         )
 
@@ -148,4 +148,4 @@ def _refused(field: str, value: object, form: str, way: str) -> Problem:
     is_text = isinstance(value, str)
     what = "an address" if is_text and "://" in str(value) else "a path" if is_text else "neither"
     message = f"a recipe names {form}; this one has {what}, which is not used. Give your own: {way}"
-    return Problem(field=field, message=message, given=shortened(value))
+    return Problem(field=field, message=message, given=shorten_repr(value))

@@ -7,17 +7,17 @@ from typing import Any
 
 from tiomagic_domain.catalogue.acceleration import wants_few_steps
 from tiomagic_domain.catalogue.card import ModelCard
-from tiomagic_domain.catalogue.few_steps import ARGUMENT, Turbo
+from tiomagic_domain.catalogue.few_steps import ACCELERATION_ARGUMENT, FewStepWeights
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.kinds import UNSET
 from tiomagic_domain.schema.schema import Schema
 
-FOR_ONE_MODEL = frozenset({"loras", "revisions"})
+MODEL_SPECIFIC_ARGUMENTS = frozenset({"loras", "revisions"})
 """Arguments that say which weights are used."""
 
 
-def carried(
-    turbo: Turbo | None,
+def merge_rerun_arguments(
+    turbo: FewStepWeights | None,
     schema: Schema,
     kept: Mapping[str, object],
     overrides: Mapping[str, object],
@@ -34,7 +34,10 @@ def carried(
         overrides: What is to be changed.
     """
     after = {**kept, **overrides}
-    was, will = wants_few_steps(kept.get(ARGUMENT)), wants_few_steps(after.get(ARGUMENT))
+    was, will = (
+        wants_few_steps(kept.get(ACCELERATION_ARGUMENT)),
+        wants_few_steps(after.get(ACCELERATION_ARGUMENT)),
+    )
     if turbo is None or was == will:
         return after
     unchosen = turbo.settings if was else {name: schema[name].default for name in turbo.settings}
@@ -46,7 +49,7 @@ def carried(
     return {name: value for name, value in after.items() if name not in dropped}
 
 
-def for_another_model(
+def adapt_arguments(
     kept: Mapping[str, Any], feature: Feature, before: ModelCard | None, after: ModelCard
 ) -> dict[str, Any]:
     """Return what of a record's arguments is for another model.
@@ -68,7 +71,7 @@ def for_another_model(
         name: value
         for name, value in kept.items()
         if name in schema
-        and name not in FOR_ONE_MODEL
+        and name not in MODEL_SPECIFIC_ARGUMENTS
         and (schema[name].required or name == "seed" or defaults.get(name, UNSET) != value)
         and schema[name].problem(value) is None
     }

@@ -10,13 +10,13 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from tiomagic_domain.errors import Problem
-from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.suggestions import shorten_repr
 
 TYPE = "python"
 """Key of the description that has the type."""
 
 
-def describe(value: object) -> dict[str, Any]:
+def describe_object(value: object) -> dict[str, Any]:
     """Return what the record says of an object: its type, and how large it is."""
     kind = type(value)
     library = kind.__module__.partition(".")[0]
@@ -33,7 +33,7 @@ def describe(value: object) -> dict[str, Any]:
     return description
 
 
-def object_problem(name: str, value: object) -> Problem | None:
+def explain_unsupported_object(name: str, value: object) -> Problem | None:
     """Return why a value cannot be such an argument, or None."""
     if isinstance(value, Mapping) and isinstance(value.get(TYPE), str):
         message = (
@@ -44,4 +44,4 @@ def object_problem(name: str, value: object) -> Problem | None:
         message = f"must be a Python object such as a tensor, not {type(value).__name__}"
     else:
         return None
-    return Problem(field=name, message=message, given=shortened(value))
+    return Problem(field=name, message=message, given=shorten_repr(value))

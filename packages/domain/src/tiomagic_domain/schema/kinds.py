@@ -10,8 +10,8 @@ from enum import Enum, StrEnum
 from numbers import Integral, Rational, Real
 from typing import Any, Final
 
-from tiomagic_domain.suggestions import closest, shortened
-from tiomagic_domain.text import flaw
+from tiomagic_domain.suggestions import closest, shorten_repr
+from tiomagic_domain.text import find_text_flaw
 
 
 class Kind(StrEnum):
@@ -67,13 +67,13 @@ class Rejected(Exception):  # noqa: N818 - carries a problem to the validator, n
         self.nearest = nearest
 
 
-def unwrapped(value: object) -> object:
+def unwrap(value: object) -> object:
     """Return what a value of a library or of an enumeration stands for, else the value itself.
 
     A scalar of numpy or torch, an array without axes, a member of an ``Enum``.
     """
     if isinstance(value, Enum):
-        return unwrapped(value.value)
+        return unwrap(value.value)
     # Their scalars have a shape without axes and give Python's own value by item().
     if _is_scalar(value):
         holder: Any = value
@@ -89,7 +89,7 @@ def _is_scalar(value: object) -> bool:
     return hasattr(value, "item") and shape is not None and len(shape) == 0
 
 
-def finite(value: object, wanted: str) -> float:
+def require_finite(value: object, wanted: str) -> float:
     """Return a value that is a finite number, as Python's own int or float.
 
     Integral numbers, fractions, decimals, and scalars of numpy and torch are numbers.
@@ -101,15 +101,15 @@ def finite(value: object, wanted: str) -> float:
     Raises:
         Rejected: when it is none.
     """
-    plain = unwrapped(value)
+    plain = unwrap(value)
     if isinstance(plain, str):
-        raise Rejected(f"must be {wanted}, not the text {shortened(plain)}")
+        raise Rejected(f"must be {wanted}, not the text {shorten_repr(plain)}")
     # bool is an int to Python, and never what a caller meant by a number of frames.
     if isinstance(plain, bool) or not _is_number(plain):
         raise Rejected(f"must be {wanted}, not {type_name(value)}")
     number = _number(plain)
     if number is None or (isinstance(number, float) and not math.isfinite(number)):
-        raise Rejected(f"must be {wanted}, not {shortened(plain)}")
+        raise Rejected(f"must be {wanted}, not {shorten_repr(plain)}")
     return number
 
 
@@ -140,7 +140,7 @@ def _number(value: Any) -> int | float | None:
 
 def plain_text(value: object) -> object:
     """Return a text as Python's own ``str``; what is no text as it is."""
-    plain = unwrapped(value)
+    plain = unwrap(value)
     return str.__str__(plain) if isinstance(plain, str) else plain
 
 
@@ -150,35 +150,35 @@ def plain_data(value: object) -> object:
     Raises:
         Rejected: with what JSON has no form for.
     """
-    plain = unwrapped(value)
+    plain = unwrap(value)
     match plain:
         case None | bool():
             return plain
         case str():
-            return checked_text(str.__str__(plain))
+            return validate_text(str.__str__(plain))
         case os.PathLike():
-            return checked_text(os.fsdecode(plain))
+            return validate_text(os.fsdecode(plain))
         case Mapping():
             return {_key(key): plain_data(part) for key, part in plain.items()}
     if is_listable(plain):
         return [plain_data(part) for part in as_list(plain)]
-    return finite(plain, "a number, a text, a list or a dict")
+    return require_finite(plain, "a number, a text, a list or a dict")
 
 
 def _key(key: object) -> str:
     plain = plain_text(key)
     if not isinstance(plain, str):
         raise Rejected(f"has a key that must be text, not {type_name(key)}")
-    return checked_text(plain)
+    return validate_text(plain)
 
 
-def checked_text(text: str) -> str:
+def validate_text(text: str) -> str:
     """Return a text that UTF-8 can hold.
 
     Raises:
         Rejected: when it cannot.
     """
-    wrong = flaw(text)
+    wrong = find_text_flaw(text)
     if wrong is not None:
         raise Rejected(wrong)
     return text
@@ -217,7 +217,7 @@ def _a(kind: Kind) -> str:
 
 def type_name(value: object) -> str:
     """Return the class of a value and the value, in short."""
-    return "None" if value is None else f"{type(value).__name__} {shortened(value, 40)}"
+    return "None" if value is None else f"{type(value).__name__} {shorten_repr(value, 40)}"
 
 
 def nearest_choice(choices: tuple[object, ...], value: object) -> object:

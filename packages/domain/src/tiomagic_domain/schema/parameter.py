@@ -18,16 +18,16 @@ from tiomagic_domain.schema.kinds import (
     Rejected,
     as_list,
     check_media,
-    checked_text,
-    finite,
     is_listable,
     nearest_choice,
     plain_data,
     plain_text,
+    require_finite,
     type_name,
-    unwrapped,
+    unwrap,
+    validate_text,
 )
-from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.suggestions import shorten_repr
 
 __all__ = ["UNSET", "Kind", "Parameter", "Rejected", "describe_range"]
 
@@ -96,7 +96,7 @@ class Parameter:
             options = ", ".join(repr(choice) for choice in self.choices)
             nearest = nearest_choice(self.choices, checked)
             why = f"; {self.elsewhere[checked]}" if checked in self.elsewhere else ""
-            raise Rejected(f"must be one of {options}, not {shortened(value)}{why}", nearest)
+            raise Rejected(f"must be one of {options}, not {shorten_repr(value)}{why}", nearest)
         return checked
 
     @property
@@ -112,7 +112,7 @@ class Parameter:
             return Problem(
                 field=self.name,
                 message=rejected.message,
-                given=shortened(value),
+                given=shorten_repr(value),
                 nearest=rejected.nearest,
             )
         return None
@@ -199,21 +199,21 @@ def _check_string(parameter: Parameter, value: object) -> str:
         text = os.fsdecode(text)
     if not isinstance(text, str):
         raise Rejected(f"must be text, not {type_name(value)}")
-    checked_text(text)
+    validate_text(text)
     if parameter.pattern is not None and re.search(parameter.pattern, text) is None:
         raise Rejected(parameter.pattern_hint)
     return text
 
 
 def _check_boolean(_parameter: Parameter, value: object) -> bool:
-    plain = unwrapped(value)
+    plain = unwrap(value)
     if not isinstance(plain, bool):
-        raise Rejected(f"must be True or False, not {shortened(value)}")
+        raise Rejected(f"must be True or False, not {shorten_repr(value)}")
     return plain
 
 
 def _check_integer(parameter: Parameter, value: object) -> int:
-    number = finite(value, "a whole number")
+    number = require_finite(value, "a whole number")
     if number != int(number):
         nearest = parameter.nearest(number)
         raise Rejected(f"must be a whole number, not {number}; nearest: {nearest}", nearest)
@@ -222,12 +222,14 @@ def _check_integer(parameter: Parameter, value: object) -> int:
 
 
 def _check_number(parameter: Parameter, value: object) -> float:
-    number = finite(value, "a number")
+    number = require_finite(value, "a number")
     _check_range(parameter, number)
     try:
         return float(number)
     except OverflowError:  # Only without a maximum: no float is as large as this whole number.
-        raise Rejected(f"must be a number that a float can hold, not {shortened(number)}") from None
+        raise Rejected(
+            f"must be a number that a float can hold, not {shorten_repr(number)}"
+        ) from None
 
 
 def _check_range(parameter: Parameter, number: float) -> None:
@@ -238,7 +240,8 @@ def _check_range(parameter: Parameter, number: float) -> None:
         return
     nearest = parameter.nearest(number)
     raise Rejected(
-        f"must be {describe_range(parameter)}, not {shortened(number)}; nearest: {nearest}", nearest
+        f"must be {describe_range(parameter)}, not {shorten_repr(number)}; nearest: {nearest}",
+        nearest,
     )
 
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tiomagic_domain.errors import Problem, ValidationError
-from tiomagic_domain.schema.expert_arguments import object_problem
+from tiomagic_domain.schema.expert_arguments import explain_unsupported_object
 from tiomagic_domain.schema.parameter import UNSET, Parameter, Rejected
-from tiomagic_domain.suggestions import closest, listed, shortened
+from tiomagic_domain.suggestions import closest, list_names, shorten_repr
 
 
 class Rule(Protocol):
@@ -55,7 +55,7 @@ class ExactlyOne:
             return []
         state = "neither was given" if not given else f"{' and '.join(given)} were given"
         message = f"give exactly one of them: {state}"
-        return [Problem(field=", ".join(self.names), message=message, given=shortened(given))]
+        return [Problem(field=", ".join(self.names), message=message, given=shorten_repr(given))]
 
     def to_json_schema(self) -> dict[str, object]:
         """Return the rule as ``oneOf``."""
@@ -137,7 +137,7 @@ class OffTogether:
             f"{self.switch}=1 turns guidance off in all steps, and {self.follower} with it; give "
             f"{self.follower}=1 as well, or a {self.switch} a little above 1, such as 1.01"
         )
-        given = shortened(values[self.follower])
+        given = shorten_repr(values[self.follower])
         return [Problem(field=self.follower, message=message, given=given, nearest=1.0)]
 
     def to_json_schema(self) -> dict[str, object]:
@@ -271,7 +271,7 @@ class Schema:
         for name in self.objects:
             if name in arguments:
                 values[name] = arguments[name]
-                problem = object_problem(name, arguments[name])
+                problem = explain_unsupported_object(name, arguments[name])
                 problems += [] if problem is None else [problem]
         present = {name: values.get(name, UNSET) for name in (*values, *arguments)}
         for rule in self.rules:
@@ -287,9 +287,9 @@ class Schema:
             if name in known:
                 continue
             nearest = closest(name, known)
-            hint = f"did you mean {nearest!r}?" if nearest else f"known: {listed(known)}"
+            hint = f"did you mean {nearest!r}?" if nearest else f"known: {list_names(known)}"
             message = f"there is no such parameter; {hint}"
-            given = shortened(arguments[name])
+            given = shorten_repr(arguments[name])
             problems.append(Problem(field=str(name), message=message, given=given, nearest=nearest))
         return problems
 
@@ -326,6 +326,6 @@ def _rejection(parameter: Parameter, given: object, rejected: Rejected) -> Probl
     return Problem(
         field=parameter.name,
         message=rejected.message,
-        given=shortened(given),
+        given=shorten_repr(given),
         nearest=rejected.nearest,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 
-START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+FAKE_CLOCK_START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 """What a fresh ``FakeClock`` shows unless told otherwise."""
 
 
@@ -16,7 +16,7 @@ class FakeClock:
         slept: Seconds of each ``sleep`` that was asked for, in order.
     """
 
-    def __init__(self, start: datetime = START) -> None:
+    def __init__(self, start: datetime = FAKE_CLOCK_START) -> None:
         self.slept: list[float] = []
         self._now = start
         self._monotonic = 0.0

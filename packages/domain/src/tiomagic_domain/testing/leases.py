@@ -31,26 +31,36 @@ class MemoryLeases:
         with self._lock:
             return [self.leases[name] for name in sorted(self.leases)]
 
-    def take(
-        self, name: str, owner: str, *, mark: str, at: datetime, instead_of: Lease | None = None
+    def acquire(
+        self,
+        name: str,
+        owner: str,
+        *,
+        heartbeat: str,
+        at: datetime,
+        expected: Lease | None = None,
     ) -> Lease | None:
         """Take what nobody holds, or what was judged to be held by the dead."""
         with self._lock:
             held = self.leases.get(name)
-            if held is not None and held != instead_of:
+            if held is not None and held != expected:
                 return None
-            beat = 1 if held is None else held.beat + 1
-            taken = Lease(name=name, owner=owner, beat=beat, mark=mark, renewed_at=at)
+            version = 1 if held is None else held.version + 1
+            taken = Lease(
+                name=name, owner=owner, version=version, heartbeat=heartbeat, renewed_at=at
+            )
             self.leases[name] = taken
             return taken
 
-    def renew(self, lease: Lease, *, mark: str, at: datetime) -> Lease:
+    def renew(self, lease: Lease, *, heartbeat: str, at: datetime) -> Lease:
         """Say that the owner is alive."""
         with self._lock:
             held = self._own(lease)
             if held is None:
                 raise LeaseLostError(f"{lease.name!r} is no longer held by {lease.owner!r}")
-            self.leases[lease.name] = replace(held, beat=held.beat + 1, mark=mark, renewed_at=at)
+            self.leases[lease.name] = replace(
+                held, version=held.version + 1, heartbeat=heartbeat, renewed_at=at
+            )
             return self.leases[lease.name]
 
     def release(self, lease: Lease) -> None:
@@ -61,5 +71,5 @@ class MemoryLeases:
 
     def _own(self, lease: Lease) -> Lease | None:
         held = self.leases.get(lease.name)
-        ours = held is not None and held.owner == lease.owner and held.beat >= lease.beat
+        ours = held is not None and held.owner == lease.owner and held.version >= lease.version
         return held if ours else None

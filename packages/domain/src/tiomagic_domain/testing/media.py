@@ -11,7 +11,7 @@ from typing import Any
 
 from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
 from tiomagic_domain.media import Media, MediaKind
-from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.suggestions import shorten_repr
 
 MEDIA_TYPES = {MediaKind.IMAGE: "image/png", MediaKind.VIDEO: "video/mp4"}
 
@@ -69,10 +69,10 @@ class FakeMediaReader:
         media = self._named.get(str(source)) if isinstance(source, str | Path) else None
         if media is None:
             # A path is named to its end, however deep it lies.
-            name = repr(str(source)) if isinstance(source, str | Path) else shortened(source)
+            name = repr(str(source)) if isinstance(source, str | Path) else shorten_repr(source)
             raise ValidationError(f"{name} is not there")
         if media.kind is not kind:
-            raise ValidationError(f"{shortened(source)} is no {kind} but a {media.kind}")
+            raise ValidationError(f"{shorten_repr(source)} is no {kind} but a {media.kind}")
         with self._lock:
             self.kept[media.sha256] = media
         return media

@@ -63,7 +63,7 @@ class FakeOutputStore:
             path.unlink()
         return found
 
-    def tidy(self) -> None:
+    def remove_partials(self) -> None:
         """Count the call: nothing here is ever half-written."""
         self.tidied += 1
 
@@ -121,9 +121,9 @@ class OutputStoreContract:
 
     def test_tidying_touches_no_finished_video(self, store: OutputStore, tmp_path: Path) -> None:
         """Before the first video, and with one in place, it is harmless."""
-        store.tidy()
+        store.remove_partials()
         path = store.save(make_job(), make_video(tmp_path / "spool"))
-        store.tidy()
+        store.remove_partials()
         assert path.read_bytes() == b"frames"
         assert path.with_suffix(".json").exists()
 

@@ -12,13 +12,13 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
     ValidationError,
 )
-from tiomagic_domain.ports.pictures import Labelled
+from tiomagic_domain.ports.pictures import LabelledVideo
 
 if TYPE_CHECKING:
     from tiomagic_domain.ports.pictures import Pictures
 
 
-ENDINGS: Final = frozenset({".gif", ".webp", ".png", ".mov", ".mkv"})
+EXPORT_SUFFIXES: Final = frozenset({".gif", ".webp", ".png", ".mov", ".mkv"})
 """What a video can be exported as."""
 
 
@@ -30,7 +30,7 @@ class FakePictures:
     """
 
     def __init__(self) -> None:
-        self.rows: Sequence[Sequence[Labelled]] = ()
+        self.rows: Sequence[Sequence[LabelledVideo]] = ()
 
     def contact_sheet(
         self,
@@ -54,7 +54,7 @@ class FakePictures:
         self, video: Path, target: Path, *, width: int | None = None, frame: int = -1
     ) -> Path:
         """Write the numbers that were asked for."""
-        if target.suffix not in ENDINGS:
+        if target.suffix not in EXPORT_SUFFIXES:
             raise ValidationError(f"videos cannot be written as {target.suffix!r}")
         _check(**({} if width is None else {"width": width}))
         return _write(target, f"export {width} {frame}", video)
@@ -69,7 +69,7 @@ class FakePictures:
 
     def grid(
         self,
-        rows: Sequence[Sequence[Labelled]],
+        rows: Sequence[Sequence[LabelledVideo]],
         target: Path,
         *,
         count: int,
@@ -82,7 +82,7 @@ class FakePictures:
         return _write(target, f"grid {count} {width} {title}", *_videos(rows))
 
     def side_by_side(
-        self, rows: Sequence[Sequence[Labelled]], target: Path, *, width: int, title: str
+        self, rows: Sequence[Sequence[LabelledVideo]], target: Path, *, width: int, title: str
     ) -> Path:
         """Remember the rows."""
         _check(width=width)
@@ -93,7 +93,7 @@ class FakePictures:
         return _write(target, f"side by side {width} {title}", *videos)
 
 
-def _videos(rows: Sequence[Sequence[Labelled]]) -> list[Path]:
+def _videos(rows: Sequence[Sequence[LabelledVideo]]) -> list[Path]:
     return [cell.video for row in rows for cell in row if cell.video is not None]
 
 

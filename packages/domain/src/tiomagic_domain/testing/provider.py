@@ -30,7 +30,7 @@ STEPS = 3
 """Denoising steps of every run."""
 
 
-def nothing_happens(step: int) -> None:
+def ignore_step(step: int) -> None:
     """Let a step pass."""
 
 
@@ -93,7 +93,7 @@ class FakeProvider:
         self.loses_requests = False
         self.rejection: TioMagicError | None = None
         self.failure: TioMagicError | None = None
-        self.during: Callable[[int], None] = nothing_happens
+        self.during: Callable[[int], None] = ignore_step
         self._spool = spool
         self._name = name
         self._capabilities = Capabilities(default_model=default_model, blocking=blocking)

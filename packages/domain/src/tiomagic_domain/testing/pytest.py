@@ -32,14 +32,14 @@ import pytest
 
 from tiomagic_domain.testing.instant import InstantProvider
 
-NAME: Final = "local"
+FAKE_PROVIDER_NAME: Final = "local"
 """The provider that the fake stands for."""
 
 
 @pytest.fixture
 def fake_provider(tmp_path: Path) -> InstantProvider:
     """A provider whose jobs are over at once; see :class:`tiomagic_domain.testing.FakeProvider`."""
-    return InstantProvider(tmp_path / "spool", name=NAME)
+    return InstantProvider(tmp_path / "spool", name=FAKE_PROVIDER_NAME)
 
 
 @pytest.fixture
@@ -57,7 +57,9 @@ def tm(
     # The domain does not know the facade; whoever asks for this fixture has it installed.
     facade: Any = importlib.import_module("tiomagic")
     made = facade.TioMagic(
-        working_dir=folder, provider=NAME, overrides={"providers": {NAME: fake_provider}}
+        working_dir=folder,
+        provider=FAKE_PROVIDER_NAME,
+        overrides={"providers": {FAKE_PROVIDER_NAME: fake_provider}},
     )
     yield made
     made.close()

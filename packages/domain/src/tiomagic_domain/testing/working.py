@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tiomagic_domain.errors import ConfigurationError
-from tiomagic_domain.ports.processes import Life
+from tiomagic_domain.ports.processes import ProcessState
 from tiomagic_domain.testing.clock import FakeClock
 
 
@@ -48,19 +48,19 @@ class FakeProcesses:
         """Return the boot id and the clock's monotonic seconds."""
         return f"{self.boot} {self._clock.monotonic():.3f}"
 
-    def life(self, call_id: str) -> Life:
+    def get_state(self, call_id: str) -> ProcessState:
         """Return whether nobody has killed it; unknown when it is hidden, or of another machine."""
         if not call_id.startswith("local:here:") or call_id in self.hidden:
-            return Life.UNKNOWN
-        return Life.ALIVE if call_id in self.alive else Life.DEAD
+            return ProcessState.UNKNOWN
+        return ProcessState.ALIVE if call_id in self.alive else ProcessState.DEAD
 
-    def may_end(self, call_id: str) -> bool:
+    def may_kill(self, call_id: str) -> bool:
         """Return whether it lives, is seen, and belongs to this user."""
-        return self.life(call_id) is Life.ALIVE and call_id not in self.foreign
+        return self.get_state(call_id) is ProcessState.ALIVE and call_id not in self.foreign
 
     def end(self, call_id: str) -> bool:
         """Kill a process."""
-        if self.life(call_id) is Life.UNKNOWN or call_id in self.foreign:
+        if self.get_state(call_id) is ProcessState.UNKNOWN or call_id in self.foreign:
             return False
         self.ended.append(call_id)
         self.alive.discard(call_id)

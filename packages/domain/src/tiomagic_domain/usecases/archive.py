@@ -67,7 +67,7 @@ class Archive:
 
         def labelled(job: Job) -> Job:
             kept = tuple(tag for tag in job.tags if tag not in unwanted)
-            return job.labelled(at=job.last_updated, tags=(*kept, *wanted), note=note)
+            return job.with_labels(at=job.last_updated, tags=(*kept, *wanted), note=note)
 
         return self._writer.change(
             job_id,

@@ -23,13 +23,13 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.schema.kinds import Rejected, plain_data
-from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.suggestions import shorten_repr
 from tiomagic_domain.usecases.generation import Generation
 
-TAG: Final = "batch:"
-NAME_LENGTH: Final = 60
+BATCH_TAG_PREFIX: Final = "batch:"
+MAX_BATCH_NAME_LENGTH: Final = 60
 """Characters of a batch's name at the most: with its mark it has to be a tag."""
-POLL_S: Final = 2.0
+BATCH_POLL_S: Final = 2.0
 """Seconds between two looks at a job that runs elsewhere."""
 
 
@@ -49,7 +49,7 @@ class BatchRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class BatchOutcome:
     """What became of a request."""
 
     request: BatchRequest
@@ -81,7 +81,7 @@ def _plain(value: object) -> object:
     with suppress(Rejected):
         return plain_data(value)  # What numpy and its like call a number or a text.
     message = "must be plain data, a path or bytes: a batch finds its jobs again by it"
-    problem = Problem(field="arguments", message=message, given=shortened(value))
+    problem = Problem(field="arguments", message=message, given=shorten_repr(value))
     raise ValidationError.of([problem], subject="a batch")
 
 
@@ -104,8 +104,8 @@ class Batches:
         *,
         provider: str,
         concurrency: int,
-        on_outcome: Callable[[Outcome], None],
-    ) -> list[Outcome]:
+        on_outcome: Callable[[BatchOutcome], None],
+    ) -> list[BatchOutcome]:
         """See that every request has its video, as far as it can be had.
 
         Ctrl-C leaves what runs elsewhere running; the same batch again finds it.
@@ -128,12 +128,12 @@ class Batches:
         stored = self._stored(name)
         stop = threading.Event()
 
-        def one(index: int) -> Outcome:
+        def one(index: int) -> BatchOutcome:
             place = places[index]
-            tags = (f"{TAG}{name}", place)
+            tags = (f"{BATCH_TAG_PREFIX}{name}", place)
             return self._one(requests[index], provider, tags, stored.get(place), stop)
 
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, BatchOutcome] = {}
         if concurrency == 1:
             for index in range(len(requests)):
                 outcomes[index] = one(index)
@@ -152,7 +152,9 @@ class Batches:
 
     def _stored(self, name: str) -> dict[str, Job]:
         """Return the newest job of each place of a batch that may still have a video."""
-        jobs = self._generation.list(JobQuery(tag=f"{TAG}{name}", limit=None, oldest_first=True))
+        jobs = self._generation.list(
+            JobQuery(tag=f"{BATCH_TAG_PREFIX}{name}", limit=None, oldest_first=True)
+        )
         lost = {JobStatus.FAILED, JobStatus.CANCELED}
         return {tag: job for job in jobs if job.status not in lost for tag in job.tags}
 
@@ -163,13 +165,13 @@ class Batches:
         tags: Sequence[str],
         stored: Job | None,
         stop: threading.Event,
-    ) -> Outcome:
+    ) -> BatchOutcome:
         job: Job | None = stored
         try:
             if stored is not None:
-                job = self._followed(stored, stop)
+                job = self._follow(stored, stop)
                 if job.status is JobStatus.COMPLETED:
-                    return Outcome(request=request, job=job, found=True)
+                    return BatchOutcome(request=request, job=job, found=True)
             # An earlier run's job that has failed meanwhile gets its second chance here.
             if job is None or job.status.is_terminal:
                 job = self._generation.submit(
@@ -179,24 +181,24 @@ class Batches:
                     arguments=request.arguments,
                     tags=tags,
                 )
-            return _outcome(request, self._followed(job, stop))
+            return _outcome(request, self._follow(job, stop))
         except TioMagicError as error:
             job_id = error.details.get("job_id")
             known = job if job_id is None else self._generation.get(str(job_id))
-            return Outcome(request=request, job=known, error=error.message)
+            return BatchOutcome(request=request, job=known, error=error.message)
 
-    def _followed(self, job: Job, stop: threading.Event) -> Job:
+    def _follow(self, job: Job, stop: threading.Event) -> Job:
         while not (job.status.is_terminal or stop.is_set()):
             job = self._generation.check(job.job_id)
             if not job.status.is_terminal:
-                self._clock.sleep(POLL_S)
+                self._clock.sleep(BATCH_POLL_S)
         return job
 
 
-def _outcome(request: BatchRequest, job: Job) -> Outcome:
+def _outcome(request: BatchRequest, job: Job) -> BatchOutcome:
     completed = job.status is JobStatus.COMPLETED
     error = None if completed else job.error or f"the job is {job.status}"
-    return Outcome(request=request, job=job, error=error)
+    return BatchOutcome(request=request, job=job, error=error)
 
 
 def _places(name: str, requests: Sequence[BatchRequest], provider: str) -> list[str]:
@@ -206,15 +208,15 @@ def _places(name: str, requests: Sequence[BatchRequest], provider: str) -> list[
     for request in requests:
         digest = digest_of([provider, request.digest])
         seen[digest] += 1
-        places.append(f"{TAG}{name}/{digest}-{seen[digest]}")
+        places.append(f"{BATCH_TAG_PREFIX}{name}/{digest}-{seen[digest]}")
     return places
 
 
 def _check(name: str, concurrency: int) -> None:
     problems = []
-    if not (0 < len(name) <= NAME_LENGTH and name.isprintable() and name == name.strip()):
-        message = f"must be 1 to {NAME_LENGTH} characters on one line"
-        problems.append(Problem(field="name", message=message, given=shortened(name)))
+    if not (0 < len(name) <= MAX_BATCH_NAME_LENGTH and name.isprintable() and name == name.strip()):
+        message = f"must be 1 to {MAX_BATCH_NAME_LENGTH} characters on one line"
+        problems.append(Problem(field="name", message=message, given=shorten_repr(name)))
     if concurrency < 1:
         given = repr(concurrency)
         problem = Problem(field="concurrency", message="must be 1 or more", given=given, nearest=1)

@@ -15,10 +15,10 @@ from tiomagic_domain.catalogue import ModelCard, find_feature, find_model, model
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
-from tiomagic_domain.jobs.tags import checked_tags
+from tiomagic_domain.jobs.tags import validate_tags
 from tiomagic_domain.lifecycle.job_writer import JobWriter, ignore_change
-from tiomagic_domain.lifecycle.observer import JobObserver, ignore_trouble, nobody_asks
-from tiomagic_domain.lifecycle.outcome import Settler
+from tiomagic_domain.lifecycle.observer import JobObserver, ignore_trouble, never_stop
+from tiomagic_domain.lifecycle.outcome import OutcomeRecorder
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.media_reader import MediaReader
@@ -26,14 +26,14 @@ from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Provider, Request
 from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.requests.preparation import Preparation
-from tiomagic_domain.requests.rerun import carried, for_another_model
-from tiomagic_domain.usecases.idempotency import IdempotencyKeys, checked_key
-from tiomagic_domain.usecases.run import Execution, at_once
-from tiomagic_domain.usecases.tracking import TIDIED, Follower, find_provider
-from tiomagic_domain.usecases.waiting import Patience
-from tiomagic_domain.workers import Background, Supervisor, Turns
+from tiomagic_domain.requests.rerun import adapt_arguments, merge_rerun_arguments
+from tiomagic_domain.usecases.idempotency import IdempotencyKeys, validate_key
+from tiomagic_domain.usecases.run import Execution, run_unlocked
+from tiomagic_domain.usecases.tracking import JobTracker, find_provider
+from tiomagic_domain.usecases.waiting import WaitDeadline
+from tiomagic_domain.workers import Background, DeviceLock, Supervisor
 
-__all__ = ["TIDIED", "Generation"]
+__all__ = ["Generation"]
 
 
 class Generation:
@@ -74,18 +74,18 @@ class Generation:
         self._on_trouble = on_trouble
         self._background = background
         self._supervisor = Supervisor(background, self._writer) if background else None
-        self._settler = Settler(repository, outputs, self._writer, on_trouble)
-        self._follower = Follower(
+        self._outcomes = OutcomeRecorder(repository, outputs, self._writer, on_trouble)
+        self._tracker = JobTracker(
             providers=providers,
             repository=repository,
             outputs=outputs,
             writer=self._writer,
-            settler=self._settler,
+            settler=self._outcomes,
             on_trouble=on_trouble,
             supervisor=self._supervisor,
         )
-        self._turns = Turns(background, repository, on_trouble) if background else None
-        self._execution = Execution(self._settler, on_trouble, self._supervisor)
+        self._device_lock = DeviceLock(background, repository, on_trouble) if background else None
+        self._execution = Execution(self._outcomes, on_trouble, self._supervisor)
         self._catalogue = catalogue
         self._preparation = preparation or Preparation(media, clock)
 
@@ -128,23 +128,23 @@ class Generation:
                 details have its ``job_id``.
         """
         runner = find_provider(self._providers, provider)
-        request = self._prepared(feature, provider, model, arguments)
-        labelled = replace(request.job, tags=checked_tags(tags), idempotency_key=checked_key(key))
+        request = self._prepare_request(feature, provider, model, arguments)
+        labelled = replace(request.job, tags=validate_tags(tags), idempotency_key=validate_key(key))
         request = replace(request, job=labelled)
         known = self._keys.find(request.job, arguments)
         if known is not None:
             return known
         runner.check(request)
         if detach and runner.capabilities().blocking:
-            return self._queued(request, retry, arguments)
-        if self._background is not None and self._background.runs_here(provider):
+            return self._enqueue(request, retry, arguments)
+        if self._background is not None and self._background.runs_in_process(provider):
             # From the first moment: whoever looks later need not guess whether it is about to run.
             me = self._background.processes.current()
             request = replace(request, job=replace(request.job, call_id=me))
         first = self._keys.add(request.job, arguments)
         if first is not None:
             return first
-        turn = self._turns.taken if self._turns else at_once
+        turn = self._device_lock.hold if self._device_lock else run_unlocked
         return self._start(runner, request, on_progress=on_progress, turn=turn)
 
     def plan(
@@ -161,11 +161,11 @@ class Generation:
             ValidationError, UnknownModelError, UnknownProviderError: as ``submit``.
             TioMagicError: when the provider could not run it, for whatever it can tell beforehand.
         """
-        request = self._prepared(feature, provider, model, arguments)
+        request = self._prepare_request(feature, provider, model, arguments)
         find_provider(self._providers, provider).check(request)
         return request
 
-    def _prepared(
+    def _prepare_request(
         self, feature: Feature, provider: str, model: str | None, arguments: Mapping[str, object]
     ) -> Request:
         """Return what a valid call comes to."""
@@ -174,7 +174,7 @@ class Generation:
         card = find_model(name, feature, provider, catalogue=self._catalogue)
         return self._preparation.prepare(feature, card, provider, arguments)
 
-    def perform(self, job: Job, *, told_to_end: Callable[[], bool] = nobody_asks) -> Job:
+    def run_job(self, job: Job, *, told_to_end: Callable[[], bool] = never_stop) -> Job:
         """Run a stored job that this process has taken from its queue, to its end.
 
         Args:
@@ -184,7 +184,7 @@ class Generation:
         Raises:
             TioMagicError: when it failed; it is stored so.
         """
-        done = self._settler.saved(job)
+        done = self._outcomes.complete_if_saved(job)
         if done is not None:
             return done  # Its video is in place: only the record of that was lost.
         try:
@@ -205,7 +205,7 @@ class Generation:
         """
         return self._execution.abandon(job, told_to_end=told_to_end)
 
-    def put_back(self, job: Job, error: Exception) -> None:
+    def requeue(self, job: Job, error: Exception) -> None:
         """Let a job wait again that was stopped by a failure of the machine.
 
         Args:
@@ -215,7 +215,7 @@ class Generation:
         Raises:
             ProcessingError: when that cannot be stored now.
         """
-        self._execution.put_back(job, error)
+        self._execution.requeue(job, error)
 
     def fail(self, job: Job, error: Exception) -> None:
         """Store that a job failed for a reason that is its own after all.
@@ -226,11 +226,11 @@ class Generation:
         """
         stored = self._repository.get(job.job_id)
         if stored.status is JobStatus.QUEUED or stored.call_id == job.call_id:
-            self._settler.fail(job.job_id, error)
+            self._outcomes.fail(job.job_id, error)
 
-    def why_waiting(self, queue: str) -> str | None:
+    def explain_waiting(self, queue: str) -> str | None:
         """Return why nobody takes the jobs of a queue at the moment; None when all is well."""
-        return self._follower.why_waiting(queue)
+        return self._tracker.explain_waiting(queue)
 
     def _start(
         self,
@@ -238,8 +238,8 @@ class Generation:
         request: Request,
         *,
         on_progress: ProgressSink = ignore_progress,
-        told_to_end: Callable[[], bool] = nobody_asks,
-        turn: Callable[[Job, JobObserver], AbstractContextManager[None]] = at_once,
+        told_to_end: Callable[[], bool] = never_stop,
+        turn: Callable[[Job, JobObserver], AbstractContextManager[None]] = run_unlocked,
     ) -> Job:
         observer = JobObserver(
             request.job.job_id,
@@ -252,7 +252,7 @@ class Generation:
         )
         return self._execution.start(runner, request, observer, told_to_end, turn)
 
-    def _queued(self, request: Request, retry: int, arguments: Mapping[str, object]) -> Job:
+    def _enqueue(self, request: Request, retry: int, arguments: Mapping[str, object]) -> Job:
         """Store a job for a worker, and see that there is one."""
         if self._background is None or self._supervisor is None:
             raise ConfigurationError(
@@ -267,11 +267,11 @@ class Generation:
         if first is not None:
             return first
         try:
-            why = self._supervisor.serve(queue, job.job_id)
+            why = self._supervisor.ensure_worker(queue, job.job_id)
         except ConfigurationError as error:
-            self._settler.fail(job.job_id, error)
+            self._outcomes.fail(job.job_id, error)
             raise
-        return job if why is None else self._follower.note(job, why)
+        return job if why is None else self._tracker.store_waiting_reason(job, why)
 
     def get(self, job_id: str) -> Job:
         """Return a job as it is stored.
@@ -283,7 +283,7 @@ class Generation:
 
     def list(self, query: JobQuery) -> list[Job]:
         """Return stored jobs, newest first; the first time, after a look for dead workers."""
-        self._follower.tidy_once()
+        self._tracker.recover_once()
         return self._repository.list(query)
 
     def check(self, job_id: str) -> Job:
@@ -295,7 +295,7 @@ class Generation:
             ResourceNotFoundError: when there is no such job.
             ProcessingError: when the video cannot be written; the next check tries again.
         """
-        return self._follower.check(job_id)
+        return self._tracker.check(job_id)
 
     def recover(self) -> Sequence[Job]:
         """Look at every job that is not over, as after a crash or a restart of the machine.
@@ -308,7 +308,7 @@ class Generation:
             The jobs that have changed by it, oldest first. What went wrong with one of them is told
             to ``on_trouble``, and the next one is looked at.
         """
-        return self._follower.recover()
+        return self._tracker.recover()
 
     def wait(
         self,
@@ -330,14 +330,14 @@ class Generation:
             JobTimeoutError: when the time is up. The job goes on.
             ValidationError: when ``timeout`` or ``poll`` is below 0.
         """
-        patience = Patience(self._clock.monotonic, timeout=timeout, poll=poll)
+        patience = WaitDeadline(self._clock.monotonic, timeout=timeout, poll=poll)
         while True:
             job = self.check(job_id)
             if job.status.is_terminal:
                 return job
             if job.progress is not None:
                 on_progress(job.progress)
-            self._clock.sleep(patience.pause(job))
+            self._clock.sleep(patience.next_pause(job))
 
     def cancel(self, job_id: str, *, lost: bool = False) -> Job:
         """Ask for a job to stop and store the outcome. A finished job stays as it is.
@@ -353,7 +353,7 @@ class Generation:
             APIError: when the provider cannot be asked; the job stays ``canceling``, and the next
                 call asks again.
         """
-        return self._follower.give_up(job_id) if lost else self._follower.cancel(job_id)
+        return self._tracker.cancel_lost(job_id) if lost else self._tracker.cancel(job_id)
 
     def rerun(
         self,
@@ -386,8 +386,8 @@ class Generation:
         kept = {**recipe["required_args"], **recipe["optional_args"]}
         if card.name != before:
             known = models() if self._catalogue is None else self._catalogue
-            kept = for_another_model(kept, feature, known.get(before), card)
-        arguments = carried(card.turbo, card.schema(feature), kept, overrides)
+            kept = adapt_arguments(kept, feature, known.get(before), card)
+        arguments = merge_rerun_arguments(card.turbo, card.schema(feature), kept, overrides)
         return self.submit(
             feature,
             provider=provider or str(recipe["provider"]),

@@ -14,13 +14,13 @@ from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
 from tiomagic_domain.jobs.job import Job, JobQuery
 from tiomagic_domain.lifecycle.job_writer import JobWriter
 from tiomagic_domain.ports.job_repository import KEY_TAKEN, JobRepository
-from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.suggestions import shorten_repr
 
-LENGTH: Final = 255
+MAX_KEY_LENGTH: Final = 255
 """Characters of a key at the most."""
 
 
-def checked_key(key: object) -> str | None:
+def validate_key(key: object) -> str | None:
     """Return a key as it is stored; None for a call without one.
 
     Raises:
@@ -28,10 +28,12 @@ def checked_key(key: object) -> str | None:
     """
     if key is None:
         return None
-    if isinstance(key, str) and 0 < len(key) <= LENGTH and key.isprintable():
+    if isinstance(key, str) and 0 < len(key) <= MAX_KEY_LENGTH and key.isprintable():
         return key
-    message = f"must be a text of 1 to {LENGTH} printable characters, the same for the same call"
-    problem = Problem(field="idempotency_key", message=message, given=shortened(key))
+    message = (
+        f"must be a text of 1 to {MAX_KEY_LENGTH} printable characters, the same for the same call"
+    )
+    problem = Problem(field="idempotency_key", message=message, given=shorten_repr(key))
     raise ValidationError.of([problem], subject="the call")
 
 
@@ -98,13 +100,14 @@ def _check_same(stored: Job, wanted: Job, given: Mapping[str, object]) -> None:
     problems = [
         Problem(
             field=name,
-            message=f"is {shortened(now.get(name), 60)}, and was {shortened(before.get(name), 60)} "
+            message=f"is {shorten_repr(now.get(name), 60)}, "
+            f"and was {shorten_repr(before.get(name), 60)} "
             f"in job {stored.job_id}, which has this key: give another call another key",
-            given=shortened(now.get(name)),
+            given=shorten_repr(now.get(name)),
         )
         for name in names
     ]
-    subject = f"idempotency_key {shortened(wanted.idempotency_key)}"
+    subject = f"idempotency_key {shorten_repr(wanted.idempotency_key)}"
     raise ValidationError.of(problems, subject=subject, code="key_reused")
 
 

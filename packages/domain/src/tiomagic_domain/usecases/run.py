@@ -14,8 +14,8 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.lifecycle.observer import JobObserver
-from tiomagic_domain.lifecycle.outcome import Settler
-from tiomagic_domain.lifecycle.provider_answers import readable
+from tiomagic_domain.lifecycle.outcome import OutcomeRecorder
+from tiomagic_domain.lifecycle.provider_answers import validate_report
 from tiomagic_domain.ports.provider import Provider, Report, Request
 from tiomagic_domain.workers.environmental_errors import is_environmental
 from tiomagic_domain.workers.supervisor import Supervisor
@@ -26,14 +26,14 @@ ANSWER_LOST = "answer_lost"
 WORKER_LOST = "worker_lost"
 """Code of the error of a job whose process ended in the middle of it."""
 
-TOLD_TO_END = Report(
+WORKER_STOPPED_REPORT = Report(
     status=JobStatus.FAILED,
     error="the worker that ran the job was told to end",
     error_code=WORKER_LOST,
 )
 
 
-def at_once(_job: Job, _observer: JobObserver) -> AbstractContextManager[None]:
+def run_unlocked(_job: Job, _observer: JobObserver) -> AbstractContextManager[None]:
     """Wait for nobody."""
     return nullcontext()
 
@@ -50,11 +50,11 @@ class Execution:
 
     def __init__(
         self,
-        settler: Settler,
+        settler: OutcomeRecorder,
         on_trouble: Callable[[TioMagicError], None],
         supervisor: Supervisor | None,
     ) -> None:
-        self._settler = settler
+        self._outcomes = settler
         self._on_trouble = on_trouble
         self._supervisor = supervisor
 
@@ -64,7 +64,7 @@ class Execution:
         request: Request,
         observer: JobObserver,
         told_to_end: Callable[[], bool],
-        turn: Callable[[Job, JobObserver], AbstractContextManager[None]] = at_once,
+        turn: Callable[[Job, JobObserver], AbstractContextManager[None]] = run_unlocked,
     ) -> Job:
         """Submit a job that is stored; a blocking provider sees it to its end.
 
@@ -81,7 +81,7 @@ class Execution:
         job_id = request.job.job_id
         try:
             with turn(request.job, observer):
-                report = readable(runner.submit(request, observer), request.job)
+                report = validate_report(runner.submit(request, observer), request.job)
         except GenerationCanceledError as error:
             report = Report(status=JobStatus.CANCELED, message=error.message)
         except APIError as error:
@@ -93,14 +93,14 @@ class Execution:
             # A run in this process ends with it; one far away may have started and is looked up.
             if runner.capabilities().blocking:
                 interrupted = Report(status=JobStatus.CANCELED, message="interrupted")
-                self._settler.apply(job_id, interrupted)
+                self._outcomes.apply(job_id, interrupted)
             raise
         except Exception as error:
             self.fail(request.job, error)
             raise
         if report.status is JobStatus.CANCELED and told_to_end():
             return self.abandon(request.job, told_to_end=True)
-        return self._stop_if_unwanted(runner, self._settler.apply(job_id, report), report)
+        return self._stop_if_canceled(runner, self._outcomes.apply(job_id, report), report)
 
     def abandon(self, job: Job, *, told_to_end: bool) -> Job:
         """Store the end of a job whose process is about to end, or has just stopped it.
@@ -111,40 +111,40 @@ class Execution:
                 stop then runs again if it may.
         """
         if told_to_end and self._supervisor is not None:
-            return self._supervisor.settle_lost(job, TOLD_TO_END)
+            return self._supervisor.handle_lost_worker(job, WORKER_STOPPED_REPORT)
         message = "canceled; the run did not answer and was ended with its process"
-        return self._settler.apply(job.job_id, Report(status=JobStatus.CANCELED, message=message))
+        return self._outcomes.apply(job.job_id, Report(status=JobStatus.CANCELED, message=message))
 
     def fail(self, job: Job, error: Exception) -> None:
         """Store why a job failed; one of a queue waits again when the failure is the machine's."""
         if job.queue is None or self._supervisor is None or not is_environmental(error):
-            self._settler.fail(job.job_id, error)
+            self._outcomes.fail(job.job_id, error)
             return
         try:
-            after = self._supervisor.put_back(job, error)
+            after = self._supervisor.requeue(job, error)
         except ProcessingError as trouble:
             self._on_trouble(trouble)  # Its worker has it in hand, and tries again.
             return
         if after.status is JobStatus.RUNNING:
-            self._settler.fail(job.job_id, error)  # Its provider names runs in its own way.
+            self._outcomes.fail(job.job_id, error)  # Its provider names runs in its own way.
 
-    def put_back(self, job: Job, error: Exception) -> None:
+    def requeue(self, job: Job, error: Exception) -> None:
         """Let a job wait again that its worker still has in hand after such a failure.
 
         Raises:
             ProcessingError: when that cannot be stored now.
         """
         if self._supervisor is not None:
-            self._supervisor.put_back(job, error)
+            self._supervisor.requeue(job, error)
 
-    def _stop_if_unwanted(self, runner: Provider, job: Job, report: Report) -> Job:
+    def _stop_if_canceled(self, runner: Provider, job: Job, report: Report) -> Job:
         """Stop a run that somebody canceled while its submission was under way."""
         wanted = job.status in {JobStatus.QUEUED, JobStatus.RUNNING}
         if wanted or report.status.is_terminal:
             return job
         try:
             stopped = runner.cancel(replace(job, call_id=report.call_id))
-            return self._settler.apply(job.job_id, stopped)
+            return self._outcomes.apply(job.job_id, stopped)
         except APIError as error:
             self._on_trouble(error)
             return job

@@ -18,30 +18,37 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.jobs.job import TERMINAL, Job, JobQuery, JobStatus
 from tiomagic_domain.lifecycle.apply_report import ask_to_stop
 from tiomagic_domain.lifecycle.job_writer import JobWriter
-from tiomagic_domain.lifecycle.outcome import Settler
-from tiomagic_domain.lifecycle.provider_answers import MALFORMED, asked
+from tiomagic_domain.lifecycle.outcome import OutcomeRecorder
+from tiomagic_domain.lifecycle.provider_answers import MALFORMED_ANSWER, ask_provider
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.output_store import ClaimsFetches, OutputStore
 from tiomagic_domain.ports.provider import Provider, Report
-from tiomagic_domain.suggestions import did_you_mean, listed
-from tiomagic_domain.workers.outages import put_backs
-from tiomagic_domain.workers.supervisor import NOT_STARTING, WAITS, Supervisor, is_lost
+from tiomagic_domain.suggestions import did_you_mean, list_names
+from tiomagic_domain.workers.outages import count_requeues
+from tiomagic_domain.workers.supervisor import (
+    START_FAILURE_PREFIX,
+    WAITING_REASON_PREFIX,
+    Supervisor,
+    is_worker_lost,
+)
 
-GIVEN_UP = "canceled by its owner: its run cannot be seen any more, and was given up as lost"
+LOST_RUN_MESSAGE = (
+    "canceled by its owner: its run cannot be seen any more, and was given up as lost"
+)
 """The last word on a job that was ended without its run."""
 
-WAITING = "waits for a worker"
+WAITING_MESSAGE = "waits for a worker"
 """What a queued job says when all is well."""
 
-CLAIM_S: Final = 60.0
+CLAIM_TIMEOUT_S: Final = 60.0
 """Seconds that a look waits for another process that looks at the same job, as it does while it
 brings a video home."""
 
-TIDIED = 20
+MAX_JOBS_RECOVERED_ON_LIST = 20
 """Jobs that the first listing looks at before it lists, at the most: a few small queries each."""
 
 
-class Follower:
+class JobTracker:
     """Looks after jobs that are stored.
 
     Args:
@@ -61,7 +68,7 @@ class Follower:
         repository: JobRepository,
         outputs: OutputStore,
         writer: JobWriter,
-        settler: Settler,
+        settler: OutcomeRecorder,
         on_trouble: Callable[[TioMagicError], None],
         supervisor: Supervisor | None,
     ) -> None:
@@ -69,10 +76,10 @@ class Follower:
         self._repository = repository
         self._outputs = outputs
         self._writer = writer
-        self._settler = settler
+        self._outcomes = settler
         self._on_trouble = on_trouble
         self._supervisor = supervisor
-        self._is_tidy = False
+        self._has_recovered = False
 
     def check(self, job_id: str) -> Job:
         """Ask the provider how a job is, bring its video home when it is done, and store the news.
@@ -85,43 +92,45 @@ class Follower:
             ResourceNotFoundError: when there is no such job.
             ProcessingError: when the video cannot be written; the next check tries again.
         """
-        return self._looked_at(job_id, CLAIM_S) or self._repository.get(job_id)
+        return self._refresh_claimed(job_id, CLAIM_TIMEOUT_S) or self._repository.get(job_id)
 
-    def _looked_at(self, job_id: str, timeout_s: float) -> Job | None:
+    def _refresh_claimed(self, job_id: str, timeout_s: float) -> Job | None:
         """Look at a job that is not over; None when there is nothing to do, or others are at it."""
-        with self._claimed(job_id, timeout_s) as is_ours:
+        with self._claim_job(job_id, timeout_s) as is_ours:
             # Read under the claim: whoever had it before may have brought the video home.
             job = self._repository.get(job_id)
-            return self._look(job) if is_ours and not job.status.is_terminal else None
+            return self._refresh(job) if is_ours and not job.status.is_terminal else None
 
-    def _claimed(self, job_id: str, timeout_s: float) -> AbstractContextManager[bool]:
+    def _claim_job(self, job_id: str, timeout_s: float) -> AbstractContextManager[bool]:
         if isinstance(self._outputs, ClaimsFetches):
             return self._outputs.claim(job_id, timeout_s=timeout_s)
         return nullcontext(enter_result=True)
 
-    def _look(self, job: Job) -> Job:
+    def _refresh(self, job: Job) -> Job:
         job_id = job.job_id
-        saved = self._settler.saved(job)
+        saved = self._outcomes.complete_if_saved(job)
         if saved is not None:
             return saved
-        why = self._look_after(job)
+        why = self._supervise(job)
         if job.queue is not None and job.status is JobStatus.QUEUED:
             # No provider knows it yet.
-            return self.note(job, why or self._why_worker_waits(job.queue))
+            return self.store_waiting_reason(job, why or self._explain_worker_waiting(job.queue))
         try:
-            report = asked(find_provider(self._providers, job.provider).poll, job)
+            report = ask_provider(find_provider(self._providers, job.provider).poll, job)
         except APIError as error:
             if not error.retryable:
                 raise
             report = Report(status=job.status, message=error.message)
         except ProcessingError as error:
-            if error.code != MALFORMED:
+            if error.code != MALFORMED_ANSWER:
                 raise
             report = Report(status=JobStatus.FAILED, error=error.message, error_code=error.code)
-        if self._supervisor is not None and is_lost(job, report):
+        if self._supervisor is not None and is_worker_lost(job, report):
             # The last thing that a worker did may have been to bring the video home.
-            return self._settler.saved(job) or self._supervisor.settle_lost(job, report)
-        return self._settler.apply(job_id, report)
+            return self._outcomes.complete_if_saved(job) or self._supervisor.handle_lost_worker(
+                job, report
+            )
+        return self._outcomes.apply(job_id, report)
 
     def recover(self) -> Sequence[Job]:
         """Look at every job that is not over, as after a crash or a restart of the machine.
@@ -137,18 +146,18 @@ class Follower:
             The jobs that have changed by it, oldest first. What went wrong with one of them is told
             to ``on_trouble``, and the next one is looked at.
         """
-        self._outputs.tidy()
+        self._outputs.remove_partials()
         query = JobQuery(status=frozenset(JobStatus) - TERMINAL, limit=None, oldest_first=True)
-        return self._checked(self._repository.list(query))
+        return self._refresh_all(self._repository.list(query))
 
-    def _checked(self, jobs: Sequence[Job]) -> Sequence[Job]:
+    def _refresh_all(self, jobs: Sequence[Job]) -> Sequence[Job]:
         changed: dict[str, Job] = {}
         order = [job.job_id for job in jobs]
         # Those that others are at are waited for in the end: then all is as it is to be.
-        for timeout_s in (0.0, CLAIM_S):
+        for timeout_s in (0.0, CLAIM_TIMEOUT_S):
             left = []
             for before in jobs:
-                after = self._looked_at_safely(before, timeout_s)
+                after = self._refresh_safely(before, timeout_s)
                 if after is None:
                     left.append(before)
                 elif after.version != before.version:
@@ -156,10 +165,10 @@ class Follower:
             jobs = left
         return [changed[job_id] for job_id in order if job_id in changed]
 
-    def _looked_at_safely(self, job: Job, timeout_s: float) -> Job | None:
+    def _refresh_safely(self, job: Job, timeout_s: float) -> Job | None:
         """Look at a job as one of many: what goes wrong with it is told, whatever it is."""
         try:
-            return self._looked_at(job.job_id, timeout_s)
+            return self._refresh_claimed(job.job_id, timeout_s)
         except TioMagicError as error:
             self._on_trouble(error)
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
@@ -172,15 +181,15 @@ class Follower:
             )
         return job
 
-    def tidy_once(self) -> None:
+    def recover_once(self) -> None:
         """Recover the oldest background jobs, once, and ask nobody far away: it has to be cheap."""
-        if self._supervisor is None or self._is_tidy:
+        if self._supervisor is None or self._has_recovered:
             return
-        self._is_tidy = True
-        self._outputs.tidy()
+        self._has_recovered = True
+        self._outputs.remove_partials()
         statuses = frozenset(JobStatus) - TERMINAL
-        oldest = JobQuery(status=statuses, limit=TIDIED, oldest_first=True)
-        self._checked([job for job in self._repository.list(oldest) if job.queue is not None])
+        oldest = JobQuery(status=statuses, limit=MAX_JOBS_RECOVERED_ON_LIST, oldest_first=True)
+        self._refresh_all([job for job in self._repository.list(oldest) if job.queue is not None])
 
     def cancel(self, job_id: str) -> Job:
         """Ask for a job to stop and store the outcome. A finished job stays as it is.
@@ -193,12 +202,12 @@ class Follower:
         job = self._writer.change(job_id, lambda job, at: ask_to_stop(job, at=at))
         if job.status.is_terminal:
             return job
-        self._look_after(job)
-        return self._settler.apply(
-            job_id, asked(find_provider(self._providers, job.provider).cancel, job)
+        self._supervise(job)
+        return self._outcomes.apply(
+            job_id, ask_provider(find_provider(self._providers, job.provider).cancel, job)
         )
 
-    def give_up(self, job_id: str) -> Job:
+    def cancel_lost(self, job_id: str) -> Job:
         """End a job whose run is gone for good and cannot be asked. A finished one stays.
 
         What its process held, such as a device, is free afterwards. A run that comes back all the
@@ -208,17 +217,17 @@ class Follower:
             ResourceNotFoundError: when there is no such job.
             ValidationError: when its run was seen just now.
         """
-        job = self.check_unless_gone(job_id)
+        job = self.check_if_lost(job_id)
         if job.status.is_terminal:
             return job
         if self._supervisor is not None:
-            self._supervisor.forget(job)
+            self._supervisor.release_lost(job)
         if job.queue is not None and job.status is JobStatus.QUEUED:
             return self._writer.change(job_id, lambda job, at: ask_to_stop(job, at=at))
-        report = Report(status=JobStatus.CANCELED, message=GIVEN_UP)
-        return self._settler.apply(job_id, report)
+        report = Report(status=JobStatus.CANCELED, message=LOST_RUN_MESSAGE)
+        return self._outcomes.apply(job_id, report)
 
-    def check_unless_gone(self, job_id: str) -> Job:
+    def check_if_lost(self, job_id: str) -> Job:
         """Return a job as it is, with what can be learned of it.
 
         Raises:
@@ -228,13 +237,13 @@ class Follower:
         if job.status.is_terminal or (job.queue is not None and job.status is JobStatus.QUEUED):
             return job
         try:
-            report = asked(find_provider(self._providers, job.provider).poll, job)
+            report = ask_provider(find_provider(self._providers, job.provider).poll, job)
         except TioMagicError as error:
             self._on_trouble(error)
             return job  # Nobody can be asked: that is what this is for.
         if report.status.is_terminal:
             return self.check(job_id)
-        if report.is_seen:
+        if report.is_reachable:
             raise ValidationError(
                 f"job {job_id} is not lost: its run was seen just now. Cancel it without --lost "
                 "(lost=True)",
@@ -243,35 +252,41 @@ class Follower:
             )
         return job
 
-    def why_waiting(self, queue: str) -> str | None:
+    def explain_waiting(self, queue: str) -> str | None:
         """Return why nobody takes the jobs of a queue: the first of them says so."""
         query = JobQuery(
             status=frozenset({JobStatus.QUEUED}), queue=queue, oldest_first=True, limit=1
         )
         first = next(iter(self._repository.list(query)), None)
-        if first is None or not first.message.startswith(WAITS):
+        if first is None or not first.message.startswith(WAITING_REASON_PREFIX):
             return None
         return first.message
 
-    def _why_worker_waits(self, queue: str) -> str | None:
+    def _explain_worker_waiting(self, queue: str) -> str | None:
         """Return why the living worker of a queue takes no job, as it has said on one of them."""
         query = JobQuery(
             status=frozenset({JobStatus.QUEUED}), queue=queue, oldest_first=True, limit=1
         )
         # Where this fact is missing, the words were copied from another job, or are over.
-        said = (job.message for job in self._repository.list(query) if put_backs(job))
-        return next((message for message in said if message.startswith(WAITS)), None)
+        said = (job.message for job in self._repository.list(query) if count_requeues(job))
+        return next(
+            (message for message in said if message.startswith(WAITING_REASON_PREFIX)), None
+        )
 
-    def note(self, job: Job, why: str | None) -> Job:
+    def store_waiting_reason(self, job: Job, why: str | None) -> Job:
         """Store on a queued job why nobody takes it, or that this is over."""
-        waits = job.message.startswith(WAITS)
-        if waits if why is not None and why.startswith(NOT_STARTING) else not (why or waits):
+        waits = job.message.startswith(WAITING_REASON_PREFIX)
+        if (
+            waits
+            if why is not None and why.startswith(START_FAILURE_PREFIX)
+            else not (why or waits)
+        ):
             return job
-        message = why or WAITING
+        message = why or WAITING_MESSAGE
 
         def change(job: Job, at: datetime) -> Job | None:
             same = job.status is not JobStatus.QUEUED or job.message == message
-            return None if same else job.noted(at=at, message=message)
+            return None if same else job.with_changes(at=at, message=message)
 
         try:
             return self._writer.change(job.job_id, change, quiet=True)
@@ -279,15 +294,15 @@ class Follower:
             self._on_trouble(error)
             return job
 
-    def _look_after(self, job: Job) -> str | None:
+    def _supervise(self, job: Job) -> str | None:
         if self._supervisor is None:
             return None
         try:
-            return self._supervisor.look_after(job)
+            return self._supervisor.supervise(job)
         except ConfigurationError as error:
             # No worker now: a later look tries again, and the job says why.
             self._on_trouble(error)
-            return f"{WAITS}{error.message}"
+            return f"{WAITING_REASON_PREFIX}{error.message}"
         except ProcessingError as error:
             self._on_trouble(error)  # A full disk: the next look tries again.
             return None
@@ -302,7 +317,7 @@ def find_provider(providers: Mapping[str, Provider], name: str) -> Provider:
     if name not in providers:
         raise UnknownProviderError(
             f"there is no provider {name!r}.{did_you_mean(name, providers)} "
-            f"Providers: {listed(providers)}",
+            f"Providers: {list_names(providers)}",
             details={"provider": name, "known": sorted(providers)},
         )
     return providers[name]

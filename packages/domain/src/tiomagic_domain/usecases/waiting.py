@@ -8,7 +8,7 @@ from tiomagic_domain.errors import JobTimeoutError, Problem, ValidationError
 from tiomagic_domain.jobs.job import Job
 
 
-class Patience:
+class WaitDeadline:
     """Bounds one wait; it begins when this is made.
 
     Args:
@@ -36,7 +36,7 @@ class Patience:
         self._poll = poll
         self._start = monotonic()
 
-    def pause(self, job: Job) -> float:
+    def next_pause(self, job: Job) -> float:
         """Return the seconds until the next look at a job that is not over.
 
         Raises:

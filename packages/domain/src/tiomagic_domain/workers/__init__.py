@@ -10,10 +10,18 @@
 A run in its caller's own process takes its turn on the same devices: see ``turns``.
 """
 
-from tiomagic_domain.workers.device_lock import Turns
+from tiomagic_domain.workers.device_lock import DeviceLock
 from tiomagic_domain.workers.heartbeat import keep_alive
 from tiomagic_domain.workers.leases import Background, queue_name
 from tiomagic_domain.workers.supervisor import Supervisor
-from tiomagic_domain.workers.worker import Limits, Worker
+from tiomagic_domain.workers.worker import Worker, WorkerLimits
 
-__all__ = ["Background", "Limits", "Supervisor", "Turns", "Worker", "keep_alive", "queue_name"]
+__all__ = [
+    "Background",
+    "DeviceLock",
+    "Supervisor",
+    "Worker",
+    "WorkerLimits",
+    "keep_alive",
+    "queue_name",
+]

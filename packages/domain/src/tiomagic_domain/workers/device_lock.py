@@ -25,33 +25,33 @@ from tiomagic_domain.ports.provider import Observer, Report
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.workers.leases import (
     Background,
-    names_of,
-    place_of,
+    device_lease_names,
+    list_tickets,
+    queue_position,
     ticket_name,
-    tickets,
 )
-from tiomagic_domain.workers.unreachable import how_to_end
+from tiomagic_domain.workers.unreachable import explain_lost_cancel
 
-POLL_S = 0.5
+DEVICE_POLL_S = 0.5
 """Seconds between two looks at a device that is busy."""
 
-LISTEN_S = 0.2
+CANCEL_POLL_S = 0.2
 """Seconds between two looks for a call to stop, while the device is busy."""
 
-BEAT_S = 5.0
+RENEWAL_INTERVAL_S = 5.0
 """Seconds between two renewals, and between two tries to give back what could not be."""
 
-TRIES = 12
+MAX_RELEASE_TRIES = 12
 """Tries to give a lease back while the store cannot write; then the end of this process does it."""
 
-MOST = 50
+MAX_RUNNING_JOBS = 50
 """Running jobs among which the one is looked for that holds the device."""
 
 
-MAKES_ROOM = "its worker makes room"
+WORKER_YIELDS_MESSAGE = "its worker makes room"
 
 
-class Turns:
+class DeviceLock:
     """Gives runs of this process their turn on their device.
 
     Args:
@@ -67,7 +67,7 @@ class Turns:
         repository: JobRepository,
         on_trouble: Callable[[TioMagicError], None],
         *,
-        poll_s: float = POLL_S,
+        poll_s: float = DEVICE_POLL_S,
     ) -> None:
         self._background = background
         self._repository = repository
@@ -75,7 +75,7 @@ class Turns:
         self._poll_s = poll_s
 
     @contextmanager
-    def taken(self, job: Job, observer: Observer) -> Iterator[None]:
+    def hold(self, job: Job, observer: Observer) -> Iterator[None]:
         """Hold the job's device for the time of the block; wait for it where it is busy.
 
         Two statements where nobody else is there. While it waits, the job says for whom.
@@ -91,7 +91,7 @@ class Turns:
         if slot is None:
             yield
             return
-        keeper = _Keeper(slot, job, self._background, self._repository, self._on_trouble)
+        keeper = _LeaseHolder(slot, job, self._background, self._repository, self._on_trouble)
         try:
             keeper.start(self._poll_s)
             self._wait(keeper, observer)
@@ -99,9 +99,9 @@ class Turns:
         finally:
             keeper.stop()
 
-    def _wait(self, keeper: _Keeper, observer: Observer) -> None:
+    def _wait(self, keeper: _LeaseHolder, observer: Observer) -> None:
         told = ""
-        while not keeper.is_ready(LISTEN_S):
+        while not keeper.is_ready(CANCEL_POLL_S):
             if keeper.message != told:
                 told = keeper.message
                 report = Report(
@@ -114,7 +114,7 @@ class Turns:
             observer.raise_if_canceled()
 
 
-class _Keeper:
+class _LeaseHolder:
     """Takes a device's lease in a thread of its own, renews it, and gives it back.
 
     Attributes:
@@ -135,7 +135,7 @@ class _Keeper:
         self._background = background
         self._repository = repository
         self._on_trouble = on_trouble
-        self._names = names_of(slot)
+        self._names = device_lease_names(slot)
         # One for each device of a group: their workers look for those of their own.
         self._tickets = [ticket_name(name, job) for name in self._names]
         self._held: dict[str, Lease] = {}
@@ -164,7 +164,7 @@ class _Keeper:
         """Give everything back; when the store cannot write, the thread goes on trying."""
         self._done.set()
         if self._thread is not None and self._thread.ident is not None:
-            self._thread.join(BEAT_S)
+            self._thread.join(RENEWAL_INTERVAL_S)
 
     def _keep(self, poll_s: float) -> None:
         try:
@@ -173,7 +173,7 @@ class _Keeper:
         except Exception as error:  # noqa: BLE001 - raised again where the run would begin.
             self._failure = error
         self._ready.set()
-        while not self._done.wait(BEAT_S):
+        while not self._done.wait(RENEWAL_INTERVAL_S):
             self._renew()
         self._give_back()
 
@@ -184,7 +184,7 @@ class _Keeper:
                 return True
             for ticket in self._tickets:
                 if ticket not in self._held:
-                    self._take(ticket)
+                    self._acquire(ticket)
         except ProcessingError as error:
             self._on_trouble(error)
             # What a store cannot keep stops no run. One that is known to wait asks again.
@@ -196,9 +196,9 @@ class _Keeper:
         found = self._background.leases.all()
         first = self._who_came_first(found)
         held = [lease for lease in found if lease.name in self._names]
-        busy = next((lease for lease in held if not self._background.bury(lease)), None)
+        busy = next((lease for lease in held if not self._background.reclaim(lease)), None)
         if busy is not None:
-            self._tell(self._unseen(busy) or self._who_runs(busy) or first or MAKES_ROOM)
+            self._tell(self._unseen(busy) or self._who_runs(busy) or first or WORKER_YIELDS_MESSAGE)
         elif first is not None:
             self._tell(first)
         elif self._take_device():
@@ -208,17 +208,17 @@ class _Keeper:
         return False
 
     def _who_came_first(self, found: Sequence[Lease]) -> str | None:
-        bury, mine = self._background.bury, place_of(self._job)
+        bury, mine = self._background.reclaim, queue_position(self._job)
         for name in self._names:
-            for place, lease in tickets(found, name):
+            for place, lease in list_tickets(found, name):
                 if place < mine and not bury(lease):
                     return f"job {place[1]} came first"
-        for queue, lease in self._background.servers(found, self._slot):
+        for queue, lease in self._background.list_device_workers(found, self._slot):
             query = JobQuery(
                 status=frozenset({JobStatus.QUEUED}), queue=queue, oldest_first=True, limit=1
             )
             for job in self._repository.list(query):
-                if place_of(job) < mine and not bury(lease):
+                if queue_position(job) < mine and not bury(lease):
                     return f"job {job.job_id} came first"
         return None
 
@@ -228,7 +228,7 @@ class _Keeper:
 
     def _find_running(self, held: Lease) -> Job | None:
         status = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
-        query = JobQuery(status=status, provider=self._job.provider, limit=MOST)
+        query = JobQuery(status=status, provider=self._job.provider, limit=MAX_RUNNING_JOBS)
         for job in self._repository.list(query):
             waits = job.progress is not None and job.progress.phase is Phase.WAITING
             if job.call_id == held.owner and not waits and job.job_id != self._job.job_id:
@@ -237,10 +237,10 @@ class _Keeper:
 
     def _unseen(self, held: Lease) -> str | None:
         """Say that it is held by somebody who may be gone, and how to get on."""
-        if not self._background.unseen([held]):
+        if not self._background.find_unreachable([held]):
             return None
         running = self._find_running(held)
-        hint = "" if running is None else f". {how_to_end(running.job_id)}"
+        hint = "" if running is None else f". {explain_lost_cancel(running.job_id)}"
         return (
             f"{held.owner} has it, which cannot be seen from here: in another container, or on "
             f"another machine of this name{hint}"
@@ -252,13 +252,13 @@ class _Keeper:
     def _take_device(self) -> bool:
         """Take all leases of the device, or none."""
         for name in self._names:
-            if not self._take(name):
+            if not self._acquire(name):
                 self._release(*(other for other in self._names if other in self._held))
                 return False
         return True
 
-    def _take(self, name: str) -> bool:
-        lease = self._background.take_free(name)
+    def _acquire(self, name: str) -> bool:
+        lease = self._background.acquire_free(name)
         if lease is not None:
             self._held[name] = lease
         return lease is not None
@@ -282,11 +282,11 @@ class _Keeper:
 
     def _give_back(self) -> None:
         never = threading.Event()
-        for _ in range(TRIES):
+        for _ in range(MAX_RELEASE_TRIES):
             try:
                 self._release(*list(self._held))
             except ProcessingError as error:
                 self._on_trouble(error)
-                never.wait(BEAT_S)
+                never.wait(RENEWAL_INTERVAL_S)
             else:
                 return

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from tiomagic_domain.errors import TioMagicError
 
-NUMBERS = frozenset(
+ENVIRONMENT_ERRNOS = frozenset(
     getattr(errno, name)
     for name in (
         *("ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE", "ENODEV", "ENXIO", "EHOSTDOWN"),
@@ -27,7 +27,7 @@ DEVICE_LOST = "device_lost"
 DEVICE_MISSING = "device_missing"
 """Code of the error of a device that is not there."""
 
-CODES = frozenset(
+ENVIRONMENT_CODES = frozenset(
     {
         *(DEVICE_LOST, DEVICE_MISSING),
         *("disk_full", "database_busy", "database_unavailable", "database_unwritable"),
@@ -36,7 +36,7 @@ CODES = frozenset(
 )
 """Of our own errors."""
 
-DEPTH = 20
+MAX_CAUSE_DEPTH = 20
 """Causes of causes that are looked at."""
 
 
@@ -46,17 +46,17 @@ def is_environmental(error: BaseException) -> bool:
 
 
 def _is_one(error: BaseException) -> bool:
-    if isinstance(error, TioMagicError) and (error.code in CODES or error.retryable):
+    if isinstance(error, TioMagicError) and (error.code in ENVIRONMENT_CODES or error.retryable):
         return True
     if isinstance(error, MemoryError):
         return True
     # Libraries have their own classes with the system's numbers.
-    return getattr(error, "errno", None) in NUMBERS
+    return getattr(error, "errno", None) in ENVIRONMENT_ERRNOS
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
     current: BaseException | None = error
-    for _ in range(DEPTH):
+    for _ in range(MAX_CAUSE_DEPTH):
         if current is None:
             return
         yield current

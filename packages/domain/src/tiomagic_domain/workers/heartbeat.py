@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-HEARTBEATS = 10
+MAX_MISSED_HEARTBEATS = 10
 """Heartbeats that a worker may miss before its leases expire."""
-LONGEST_S = 5.0
+MAX_HEARTBEAT_INTERVAL_S = 5.0
 """Seconds between two heartbeats at the most: a cancel is heard at a heartbeat, too."""
 
 
-class Beats(Protocol):
+class HasHeartbeat(Protocol):
     """Has a heartbeat; ``Worker`` does."""
 
-    def tick(self) -> None:
+    def send_heartbeat(self) -> None:
         """Say that this process lives."""
         ...
 
 
 @contextmanager
 def keep_alive(
-    worker: Beats, stale_s: float, on_failure: Callable[[Exception], None]
+    worker: HasHeartbeat, stale_s: float, on_failure: Callable[[Exception], None]
 ) -> Iterator[None]:
     """Call ``tick`` every few seconds, for as long as the block runs.
 
@@ -34,12 +34,12 @@ def keep_alive(
             is silent is ended with its job.
     """
     done = threading.Event()
-    seconds = min(stale_s / HEARTBEATS, LONGEST_S)
+    seconds = min(stale_s / MAX_MISSED_HEARTBEATS, MAX_HEARTBEAT_INTERVAL_S)
 
     def beat() -> None:
         while not done.wait(seconds):
             try:
-                worker.tick()
+                worker.send_heartbeat()
             except Exception as error:  # noqa: BLE001 - see on_failure
                 on_failure(error)
 

@@ -10,50 +10,50 @@ from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.launcher import Launcher
 from tiomagic_domain.ports.leases import Lease, Leases
-from tiomagic_domain.ports.processes import Life, Processes
+from tiomagic_domain.ports.processes import Processes, ProcessState
 
 STALE_S = 60.0
 """Seconds of silence after which a worker counts as dead. It renews its leases every few seconds;
 a database that others hold for long, or a machine that swaps, delays a renewal and kills nobody."""
 
-WORKER = "worker:"
+WORKER_LEASE_PREFIX = "worker:"
 """Begins the names of the leases of workers. Theirs are the only processes that may be ended."""
 
 
-LAUNCH = "launch:"
+LAUNCH_LEASE_PREFIX = "launch:"
 """Begins the names of the leases of those who start a worker: one at a time for each queue."""
 
-UNSTARTED = "unstarted:"
+FAILED_START_LEASE_PREFIX = "unstarted:"
 """Begins the names of the leases that count the failed starts of a queue's worker, and say when the
 last one was. Their owners have no part in it."""
 
-STARTING_S = 120.0
+LAUNCH_TIMEOUT_S = 120.0
 """Seconds after which somebody who starts a worker is not waited for any more."""
 
-FIRST_RETRY_S = 5.0
+FIRST_LAUNCH_BACKOFF_S = 5.0
 """Seconds after a start that failed until the next one; twice as long after each further one."""
 
-LONGEST_RETRY_S = 300.0
+MAX_LAUNCH_BACKOFF_S = 300.0
 
 
-TICKET = "turn:"
+TICKET_LEASE_PREFIX = "turn:"
 """Begins the names of the leases of those who wait for a device to run on in their own process."""
 
-Place = tuple[str, str]
+QueuePosition = tuple[str, str]
 """A job's place among all that wait for a device: the moment when it was stored, then its id."""
 
 
-def place_of(job: Job) -> Place:
+def queue_position(job: Job) -> QueuePosition:
     """Return a job's place; of two, the lesser is the one that came first."""
     return job.creation_time.astimezone(UTC).isoformat(timespec="microseconds"), job.job_id
 
 
 def ticket_name(slot: str, job: Job) -> str:
     """Return the name of the lease with which a job waits for a device."""
-    return "@".join((TICKET + slot, *place_of(job)))
+    return "@".join((TICKET_LEASE_PREFIX + slot, *queue_position(job)))
 
 
-def names_of(slot: str) -> tuple[str, ...]:
+def device_lease_names(slot: str) -> tuple[str, ...]:
     """Return the names of the leases that a device takes, its own first.
 
     A group of devices, such as ``local:<host>:cuda:0,cuda:1``, has one for each of them as well, so
@@ -64,9 +64,9 @@ def names_of(slot: str) -> tuple[str, ...]:
     return (slot, *(f"{provider}:{host}:{part}" for part in parts if "," in device))
 
 
-def tickets(leases: Iterable[Lease], slot: str) -> list[tuple[Place, Lease]]:
+def list_tickets(leases: Iterable[Lease], slot: str) -> list[tuple[QueuePosition, Lease]]:
     """Return the tickets for a device among leases, the first first, dead holders' too."""
-    start = f"{TICKET}{slot}@"
+    start = f"{TICKET_LEASE_PREFIX}{slot}@"
     found = []
     for lease in leases:
         if lease.name.startswith(start):
@@ -100,7 +100,7 @@ class Background:
     slot: Callable[[str], str | None] = lambda _provider: None
     """Gives the device, by the name of its lease, that a provider uses when it runs in this
     process; None when it uses none."""
-    runs_here: Callable[[str], bool] = lambda _provider: False
+    runs_in_process: Callable[[str], bool] = lambda _provider: False
     """Says whether a provider names its runs by the process that makes them, as ``processes`` does:
     its job can then be stored with that name from the first moment."""
 
@@ -112,18 +112,18 @@ class Background:
         """Return whether a queue is served by workers of this machine."""
         return queue.split(":", 2)[1] == self.processes.host
 
-    def take(self, name: str) -> Lease | None:
+    def acquire(self, name: str) -> Lease | None:
         """Take a lease that is free or held by the dead; None when the living have it."""
         held = self.leases.find(name)
-        if held is not None and not self.bury(held):
+        if held is not None and not self.reclaim(held):
             return None
-        return self.take_free(name)
+        return self.acquire_free(name)
 
-    def take_device(self, slot: str) -> list[Lease]:
+    def acquire_device(self, slot: str) -> list[Lease]:
         """Take all leases of a device, or none: empty when the living have one of them."""
         taken: list[Lease] = []
-        for name in names_of(slot):
-            lease = self.take(name)
+        for name in device_lease_names(slot):
+            lease = self.acquire(name)
             if lease is None:
                 for other in taken:
                     self.leases.release(other)
@@ -131,9 +131,9 @@ class Background:
             taken.append(lease)
         return taken
 
-    def take_free(self, name: str) -> Lease | None:
+    def acquire_free(self, name: str) -> Lease | None:
         """Take a lease that nobody holds; None when somebody does, be it this process."""
-        return self._take(name, None)
+        return self._acquire(name, None)
 
     def renew(self, lease: Lease) -> Lease:
         """Say that this process lives.
@@ -141,9 +141,9 @@ class Background:
         Raises:
             LeaseLostError: when others thought it dead.
         """
-        return self.leases.renew(lease, mark=self.processes.mark(), at=self.clock.now())
+        return self.leases.renew(lease, heartbeat=self.processes.heartbeat(), at=self.clock.now())
 
-    def bury(self, lease: Lease) -> bool:
+    def reclaim(self, lease: Lease) -> bool:
         """Free a lease whose holder is dead or, being a worker, silent for too long.
 
         A silent worker is ended, and only after its lease was taken exactly as it was judged: one
@@ -153,59 +153,64 @@ class Background:
             False when the holder lives, or cannot be seen from here: that is not dead.
         """
         owner = lease.owner
-        life = self.processes.life(owner)
-        if life is Life.UNKNOWN or (life is Life.ALIVE and not self._may_end(lease)):
+        life = self.processes.get_state(owner)
+        if life is ProcessState.UNKNOWN or (
+            life is ProcessState.ALIVE and not self._may_end(lease)
+        ):
             return False
-        mine = self._take(lease.name, lease)
+        mine = self._acquire(lease.name, lease)
         if mine is None:
             return False
-        if life is Life.DEAD or self.processes.end(owner):
+        if life is ProcessState.DEAD or self.processes.kill(owner):
             self.leases.release(mine)
             return True
         return False
 
-    def unseen(self, leases: Iterable[Lease]) -> list[Lease]:
+    def find_unreachable(self, leases: Iterable[Lease]) -> list[Lease]:
         """Return those of the leases whose holder cannot be seen from here."""
-        return [x for x in leases if self.processes.life(x.owner) is Life.UNKNOWN]
+        return [x for x in leases if self.processes.get_state(x.owner) is ProcessState.UNKNOWN]
 
-    def forget(self, owners: Collection[str]) -> None:
+    def reclaim_unreachable(self, owners: Collection[str]) -> None:
         """Free what is held by processes that cannot be seen: a person has said that they are gone.
 
         Args:
             owners: Of them; one that is seen keeps what it holds.
         """
-        for lease in self.unseen(x for x in self.leases.all() if x.owner in owners):
-            mine = self._take(lease.name, lease)
+        for lease in self.find_unreachable(x for x in self.leases.all() if x.owner in owners):
+            mine = self._acquire(lease.name, lease)
             if mine is not None:
                 self.leases.release(mine)
 
-    def workers(self, queue: str) -> list[Lease]:
+    def list_workers(self, queue: str) -> list[Lease]:
         """Return the leases of those who serve a queue or are about to, dead or alive."""
-        name = WORKER + queue
+        name = WORKER_LEASE_PREFIX + queue
         found = self.leases.all()
         return [x for x in found if x.name == name or x.name.startswith(f"{name}@")]
 
-    def servers(self, leases: Iterable[Lease], slot: str) -> list[tuple[str, Lease]]:
+    def list_device_workers(self, leases: Iterable[Lease], slot: str) -> list[tuple[str, Lease]]:
         """Return the queues that may use a device, each with the lease of one who serves it."""
         provider, host, device = slot.split(":", 2)
         members = set(device.split(","))
         found = []
         for lease in leases:
-            queue = lease.name.removeprefix(WORKER).partition("@")[0]
+            queue = lease.name.removeprefix(WORKER_LEASE_PREFIX).partition("@")[0]
             start, _, wanted = queue.removeprefix(f"{provider}:{host}").partition(":")
             # ``cuda`` is the first of them, ``auto`` any; a group shares what it has with others.
             fits = wanted in {"auto", device, device.partition(":")[0]}
             fits = fits or not members.isdisjoint(wanted.split(","))
-            if lease.name.startswith(WORKER) and not start and fits:
+            if lease.name.startswith(WORKER_LEASE_PREFIX) and not start and fits:
                 found.append((queue, lease))
         return found
 
-    def first_ticket(self, slot: str) -> Place | None:
+    def first_position(self, slot: str) -> QueuePosition | None:
         """Return the place of the living one who has waited longest for a device, if any."""
         leases = self.leases.all()
         places = [
-            next((place for place, lease in tickets(leases, name) if not self.bury(lease)), None)
-            for name in names_of(slot)
+            next(
+                (place for place, lease in list_tickets(leases, name) if not self.reclaim(lease)),
+                None,
+            )
+            for name in device_lease_names(slot)
         ]
         return min((place for place in places if place is not None), default=None)
 
@@ -214,49 +219,51 @@ class Background:
 
         It is only in the way for so long: one worker too many does no harm.
         """
-        name = LAUNCH + queue
+        name = LAUNCH_LEASE_PREFIX + queue
         held = self.leases.find(name)
-        if held is None or self.bury(held):
-            return self.take_free(name)
+        if held is None or self.reclaim(held):
+            return self.acquire_free(name)
         age = self._age_s(held)
-        return self._take(name, held) if age is None or age > STARTING_S else None
+        return self._acquire(name, held) if age is None or age > LAUNCH_TIMEOUT_S else None
 
     def failed_starts(self, queue: str) -> tuple[int, float]:
         """Return how often a queue's worker did not start, and the seconds to the next try."""
-        failed = self.leases.find(UNSTARTED + queue)
+        failed = self.leases.find(FAILED_START_LEASE_PREFIX + queue)
         if failed is None:
             return 0, 0.0
         age = self._age_s(failed)
         if age is None:
-            return failed.beat, 0.0  # The machine was started anew since.
-        return failed.beat, min(
-            FIRST_RETRY_S * 2 ** min(failed.beat - 1, 10), LONGEST_RETRY_S
+            return failed.version, 0.0  # The machine was started anew since.
+        return failed.version, min(
+            FIRST_LAUNCH_BACKOFF_S * 2 ** min(failed.version - 1, 10), MAX_LAUNCH_BACKOFF_S
         ) - age
 
-    def note_failed_start(self, queue: str) -> None:
+    def record_failed_start(self, queue: str) -> None:
         """Count a start that failed."""
-        self._take(UNSTARTED + queue, self.leases.find(UNSTARTED + queue))
+        self._acquire(
+            FAILED_START_LEASE_PREFIX + queue, self.leases.find(FAILED_START_LEASE_PREFIX + queue)
+        )
 
-    def forget_failed_starts(self, queue: str) -> None:
+    def clear_failed_starts(self, queue: str) -> None:
         """Take note that a worker is there."""
-        failed = self.leases.find(UNSTARTED + queue)
-        mine = failed and self._take(failed.name, failed)
+        failed = self.leases.find(FAILED_START_LEASE_PREFIX + queue)
+        mine = failed and self._acquire(failed.name, failed)
         if mine:
             self.leases.release(mine)
 
-    def _take(self, name: str, instead_of: Lease | None) -> Lease | None:
-        return self.leases.take(
+    def _acquire(self, name: str, expected: Lease | None) -> Lease | None:
+        return self.leases.acquire(
             name,
             self.processes.current(),
-            mark=self.processes.mark(),
+            heartbeat=self.processes.heartbeat(),
             at=self.clock.now(),
-            instead_of=instead_of,
+            expected=expected,
         )
 
     def _may_end(self, lease: Lease) -> bool:
         """Return whether a living holder is a worker that has been silent for too long."""
-        silent = lease.name.startswith(WORKER) and self._is_silent(lease)
-        return silent and self.processes.may_end(lease.owner)
+        silent = lease.name.startswith(WORKER_LEASE_PREFIX) and self._is_silent(lease)
+        return silent and self.processes.may_kill(lease.owner)
 
     def _is_silent(self, lease: Lease) -> bool:
         age = self._age_s(lease)
@@ -264,6 +271,6 @@ class Background:
 
     def _age_s(self, lease: Lease) -> float | None:
         """Return the seconds since a lease was renewed; None when its clock is not this one."""
-        boot, _, then = lease.mark.rpartition(" ")
-        this_boot, _, now = self.processes.mark().rpartition(" ")
+        boot, _, then = lease.heartbeat.rpartition(" ")
+        this_boot, _, now = self.processes.heartbeat().rpartition(" ")
         return float(now) - float(then) if boot == this_boot else None

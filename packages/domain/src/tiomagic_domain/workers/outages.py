@@ -11,25 +11,29 @@ A job that fails so while others work is the cause itself, and fails.
 
 from __future__ import annotations
 
-from tiomagic_domain.jobs.job import PUT_BACK, Job
-from tiomagic_domain.workers.environmental_errors import CODES, DEVICE_LOST, DEVICE_MISSING
+from tiomagic_domain.jobs.job import REQUEUE_COUNT_FACT, Job
+from tiomagic_domain.workers.environmental_errors import (
+    DEVICE_LOST,
+    DEVICE_MISSING,
+    ENVIRONMENT_CODES,
+)
 
-FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 60.0
+FIRST_BACKOFF_S = 1.0
+MAX_BACKOFF_S = 60.0
 
-LOST_DEVICES = 3
+MAX_DEVICE_LOSSES = 3
 """Times that a job may lose its device; then it is its own doing."""
 
-MOST_TRIES = 8
+MAX_TRIES_PER_JOB = 8
 """Tries of a job that meets such a failure in the middle of its work: each costs a whole run."""
 
 DEVICE_CODES = frozenset({DEVICE_LOST, DEVICE_MISSING})
 """Of errors after which this process cannot use its device again, and another one may."""
 
 
-def put_backs(job: Job) -> int:
+def count_requeues(job: Job) -> int:
     """Return how often a job was queued again for a failure that was not its own."""
-    count = job.facts.get(PUT_BACK, 0)
+    count = job.facts.get(REQUEUE_COUNT_FACT, 0)
     return count if isinstance(count, int) else 0
 
 
@@ -38,7 +42,7 @@ def needs_new_process(error: Exception) -> bool:
     return getattr(error, "code", "") in DEVICE_CODES
 
 
-class Outages:
+class OutageTracker:
     """The failures in a row of one worker, and whose they are."""
 
     def __init__(self) -> None:
@@ -46,28 +50,28 @@ class Outages:
         self._seen: dict[str, int] = {}
         self._in_a_row = 0
 
-    def over(self) -> None:
+    def record_success(self) -> None:
         """Take note that a job came to its own end: the machine is well."""
         self._worked += 1
         self._in_a_row = 0
 
-    def is_its_own(self, job: Job, error: Exception) -> bool:
+    def is_job_fault(self, job: Job, error: Exception) -> bool:
         """Return whether the job itself is the cause: others have worked since its last try."""
         before = self._seen.get(job.job_id)
         self._seen[job.job_id] = self._worked
-        code, tries = getattr(error, "code", ""), put_backs(job) + 1
-        if code == DEVICE_LOST and tries >= LOST_DEVICES:
+        code, tries = getattr(error, "code", ""), count_requeues(job) + 1
+        if code == DEVICE_LOST and tries >= MAX_DEVICE_LOSSES:
             return True
-        if code not in CODES and tries >= MOST_TRIES:
+        if code not in ENVIRONMENT_CODES and tries >= MAX_TRIES_PER_JOB:
             return True
         return before is not None and before < self._worked
 
-    def next_pause_s(self, job: Job | None = None) -> float:
+    def next_backoff_s(self, job: Job | None = None) -> float:
         """Return for how long to wait before the next try: each time twice as long, with a bound.
 
         Args:
             job: The one that was in hand; its tries in other processes count as well.
         """
-        tries = max(self._in_a_row, put_backs(job) if job is not None else 0)
+        tries = max(self._in_a_row, count_requeues(job) if job is not None else 0)
         self._in_a_row += 1
-        return float(min(FIRST_PAUSE_S * 2 ** min(tries, 10), LONGEST_PAUSE_S))
+        return float(min(FIRST_BACKOFF_S * 2 ** min(tries, 10), MAX_BACKOFF_S))

@@ -24,11 +24,11 @@ from tiomagic_domain.lifecycle.observer import ignore_trouble
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.workers.heartbeat import keep_alive
 from tiomagic_domain.workers.leases import Background
-from tiomagic_domain.workers.worker import Limits, Performs, Worker
+from tiomagic_domain.workers.worker import JobRunner, Worker, WorkerLimits
 
 POLL_S = 2.0
 """Seconds between two passes of a follower, as between two checks of a wait."""
-LEFT = 70
+EXIT_STATUS_ENDED_MID_RUN = 70
 """Exit status of a worker process that had to end in the middle of a run."""
 
 
@@ -40,7 +40,7 @@ class Recovers(Protocol):
         ...
 
 
-class StartedElsewhere:
+class ExternalLauncher:
     """The port ``Launcher`` of a service whose workers are started by its operator."""
 
     def launch(self, queue: str) -> None:
@@ -80,10 +80,10 @@ class JobFollower:
     def run(self) -> None:
         """Follow until :meth:`end` is called. Blocks; use it as the body of a process."""
         while not self._ended.is_set():
-            self.look()
+            self.poll_once()
             self._ended.wait(self._poll_s)
 
-    def look(self) -> None:
+    def poll_once(self) -> None:
         """Make one pass over the jobs that are not over."""
         try:
             changed = self._generation.recover()
@@ -137,15 +137,15 @@ class QueueWorker:
         self,
         provider: str,
         *,
-        generation: Performs,
+        generation: JobRunner,
         background: Background,
         repository: JobRepository,
         devices: Sequence[str] | None = None,
-        limits: Limits | None = None,
+        limits: WorkerLimits | None = None,
         on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
-        leave: Callable[[], None] = lambda: os._exit(LEFT),
+        leave: Callable[[], None] = lambda: os._exit(EXIT_STATUS_ENDED_MID_RUN),
     ) -> None:
-        self._limits = limits or Limits()
+        self._limits = limits or WorkerLimits()
         self._clock = background.clock
         queue = background.queue(provider)
         host = background.processes.host

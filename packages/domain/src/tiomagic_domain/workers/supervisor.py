@@ -10,12 +10,12 @@ from tiomagic_domain.lifecycle.apply_report import apply_report
 from tiomagic_domain.lifecycle.job_writer import JobWriter
 from tiomagic_domain.ports.provider import RUN_GONE, Report
 from tiomagic_domain.workers.leases import Background
-from tiomagic_domain.workers.unreachable import how_to_end
+from tiomagic_domain.workers.unreachable import explain_lost_cancel
 
-WAITS = "waits: "
+WAITING_REASON_PREFIX = "waits: "
 """Begins what a queued job says when there is a reason that it is not taken."""
 
-NOT_STARTING = f"{WAITS}its worker does not start"
+START_FAILURE_PREFIX = f"{WAITING_REASON_PREFIX}its worker does not start"
 
 
 class Supervisor:
@@ -30,7 +30,7 @@ class Supervisor:
         self._background = background
         self._writer = writer
 
-    def look_after(self, job: Job) -> str | None:
+    def supervise(self, job: Job) -> str | None:
         """Start a worker for a job that waits, and end one that is silent with a job in hand.
 
         Returns:
@@ -42,23 +42,23 @@ class Supervisor:
         if job.queue is None or job.status.is_terminal:
             return None
         if job.status is JobStatus.QUEUED:
-            return self.serve(job.queue, job.job_id)
-        for lease in self._background.workers(job.queue):
+            return self.ensure_worker(job.queue, job.job_id)
+        for lease in self._background.list_workers(job.queue):
             if lease.owner == job.call_id:
-                self._background.bury(lease)
+                self._background.reclaim(lease)
         return None
 
-    def forget(self, job: Job) -> None:
+    def release_lost(self, job: Job) -> None:
         """Free what is held, for a job or its queue, by a process that cannot be seen.
 
         For a person who has said that the process will not come back.
         """
         owners = {job.call_id} if job.call_id is not None else set()
         if job.queue is not None:
-            owners |= {lease.owner for lease in self._background.workers(job.queue)}
-        self._background.forget(owners)
+            owners |= {lease.owner for lease in self._background.list_workers(job.queue)}
+        self._background.reclaim_unreachable(owners)
 
-    def serve(self, queue: str, job_id: str) -> str | None:
+    def ensure_worker(self, queue: str, job_id: str) -> str | None:
         """See that a queue of this machine has a living worker.
 
         One that does not start is not started again and again: each time it waits twice as long.
@@ -77,18 +77,21 @@ class Supervisor:
         if not background.is_local(queue):
             host = queue.split(":", 2)[1]
             return (
-                f"{WAITS}its worker runs on the machine {host!r}, and is started when somebody "
-                f"looks from there. If that machine will not come back: tiomagic cancel {job_id}"
+                f"{WAITING_REASON_PREFIX}its worker runs on the machine {host!r}, and "
+                f"is started when a "
+                "program looks from there. If that machine will not come back: "
+                f"tiomagic cancel {job_id}"
             )
-        alive = [x for x in background.workers(queue) if not background.bury(x)]
+        alive = [x for x in background.list_workers(queue) if not background.reclaim(x)]
         if not alive:
             return self._launch(queue)
-        background.forget_failed_starts(queue)
-        if len(background.unseen(alive)) < len(alive):
+        background.clear_failed_starts(queue)
+        if len(background.find_unreachable(alive)) < len(alive):
             return None
         return (
-            f"{WAITS}its queue is held by {alive[0].owner}, which cannot be seen from here: in "
-            f"another container, or on another machine of this name. {how_to_end(job_id)}"
+            f"{WAITING_REASON_PREFIX}its queue is held by {alive[0].owner}, which "
+            f"cannot be seen from here: in "
+            f"another container, or on another machine of this name. {explain_lost_cancel(job_id)}"
         )
 
     def _launch(self, queue: str) -> str | None:
@@ -96,7 +99,8 @@ class Supervisor:
         tries, wait_s = background.failed_starts(queue)
         if wait_s > 0:
             return (
-                f"{NOT_STARTING}, {tries} tries so far; the next one is in {wait_s:.0f} s or less"
+                f"{START_FAILURE_PREFIX}, {tries} tries so far; the next one is in "
+                f"{wait_s:.0f} s or less"
             )
         starting = background.begin_start(queue)
         if starting is None:
@@ -104,13 +108,13 @@ class Supervisor:
         try:
             background.launcher.launch(queue)
         except ConfigurationError:
-            background.note_failed_start(queue)
+            background.record_failed_start(queue)
             raise
         finally:
             background.leases.release(starting)
         return None
 
-    def put_back(self, judged: Job, error: Exception) -> Job:
+    def requeue(self, judged: Job, error: Exception) -> Job:
         """Store that a job was stopped by a failure that is not its own: it waits again.
 
         Args:
@@ -118,18 +122,21 @@ class Supervisor:
             error: The failure.
         """
         reason = error.message if isinstance(error, TioMagicError) else str(error)
-        why = f"{WAITS}{reason or type(error).__name__}. Its worker tries again until this is over"
+        why = (
+            f"{WAITING_REASON_PREFIX}{reason or type(error).__name__}. Its worker "
+            f"tries again until this is over"
+        )
 
         def change(job: Job, at: datetime) -> Job | None:
             if (job.call_id, job.attempt) != (judged.call_id, judged.attempt):
                 return None
             if job.status is JobStatus.RUNNING:
-                return job.put_back(at=at, message=why)
+                return job.requeue(at=at, message=why)
             return apply_report(job, Report(status=JobStatus.CANCELED, message="canceled"), at=at)
 
         return self._writer.change(judged.job_id, change)
 
-    def settle_lost(self, judged: Job, report: Report) -> Job:
+    def handle_lost_worker(self, judged: Job, report: Report) -> Job:
         """Store that a job's worker was lost: it runs again if it may, and fails otherwise.
 
         Args:
@@ -142,16 +149,16 @@ class Supervisor:
             if (job.call_id, job.attempt) != (judged.call_id, judged.attempt):
                 return None
             if job.status is JobStatus.RUNNING and job.retry > 0:
-                return job.again(at=at, message=f"runs again: {report.error}")
+                return job.next_attempt(at=at, message=f"runs next_attempt: {report.error}")
             return apply_report(job, report, at=at)
 
         job = self._writer.change(judged.job_id, change)
         if job.status is JobStatus.QUEUED and job.queue is not None:
-            self.serve(job.queue, job.job_id)
+            self.ensure_worker(job.queue, job.job_id)
         return job
 
 
-def is_lost(job: Job, report: Report) -> bool:
+def is_worker_lost(job: Job, report: Report) -> bool:
     """Return whether a report says that the worker of a queue's job is gone."""
     failed = report.status is JobStatus.FAILED and report.error_code in RUN_GONE
     return job.queue is not None and failed

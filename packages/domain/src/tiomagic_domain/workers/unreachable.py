@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def how_to_end(job_id: str) -> str:
+def explain_lost_cancel(job_id: str) -> str:
     """Return the sentence that names the command which ends a job whose run is gone for good."""
     return (
         f"If it will never come back, end the job: tiomagic cancel {job_id} --lost, "
@@ -11,7 +11,7 @@ def how_to_end(job_id: str) -> str:
     )
 
 
-def cannot_tell(job_id: str, where: str) -> str:
+def describe_unreachable_run(job_id: str, where: str) -> str:
     """Return what is said of a job whose run cannot be seen.
 
     Args:
@@ -20,5 +20,5 @@ def cannot_tell(job_id: str, where: str) -> str:
     """
     return (
         f"cannot tell from here whether the run goes on: it is {where}, in another container or "
-        f"on another machine. Ask there. {how_to_end(job_id)}"
+        f"on another machine. Ask there. {explain_lost_cancel(job_id)}"
     )

@@ -20,25 +20,30 @@ from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.leases import Lease
 from tiomagic_domain.workers.environmental_errors import is_environmental
-from tiomagic_domain.workers.leases import WORKER, Background, names_of, place_of
-from tiomagic_domain.workers.outages import Outages, needs_new_process, put_backs
+from tiomagic_domain.workers.leases import (
+    WORKER_LEASE_PREFIX,
+    Background,
+    device_lease_names,
+    queue_position,
+)
+from tiomagic_domain.workers.outages import OutageTracker, count_requeues, needs_new_process
 
-MINE = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
+UNFINISHED_STATUSES = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
 """Statuses of a job that its worker has not brought to an end."""
 
 
-LOOKS = 20
+MAX_CLAIM_CANDIDATES = 20
 """Waiting jobs among which the next one is chosen."""
 
 
-def nothing() -> None:
+def do_nothing() -> None:
     """Do nothing."""
 
 
-class Performs(Protocol):
+class JobRunner(Protocol):
     """Runs jobs; ``Generation`` does."""
 
-    def perform(self, job: Job, *, told_to_end: Callable[[], bool]) -> Job:
+    def run_job(self, job: Job, *, told_to_end: Callable[[], bool]) -> Job:
         """Run a job that this process has taken, to its end."""
         ...
 
@@ -46,7 +51,7 @@ class Performs(Protocol):
         """Store the end of a job whose process is about to be ended in the middle of it."""
         ...
 
-    def put_back(self, job: Job, error: Exception) -> None:
+    def requeue(self, job: Job, error: Exception) -> None:
         """Let a job wait again that was stopped by a failure of the machine."""
         ...
 
@@ -56,27 +61,27 @@ class Performs(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class WorkerLimits:
     """How patient a worker is, in seconds."""
 
     idle_s: float = 300.0
     """Without a job it goes away after so long."""
     poll_s: float = 0.5
     """Between two looks for a job."""
-    cancel_bound_s: float = 20.0
+    cancel_timeout_s: float = 20.0
     """A run that was to stop and has not answered for so long is ended with its process: loading
     and decoding cannot be interrupted otherwise."""
-    store_s: float = 600.0
+    store_timeout_s: float = 600.0
     """A store that cannot be read or written for so long ends it."""
 
 
-class Ended(Enum):
+class StopReason(Enum):
     """Why a worker stops to serve."""
 
     IDLE = "no job came"
-    TOLD = "told to end"
-    UNABLE = "its process cannot use the device any more"
-    FOR_ANOTHER = "makes room for a run in its caller's own process"
+    ASKED_TO_STOP = "told to end"
+    DEVICE_UNUSABLE = "its process cannot use the device any more"
+    YIELDS_DEVICE = "makes room for a run in its caller's own process"
 
 
 class Worker:
@@ -102,13 +107,13 @@ class Worker:
         *,
         background: Background,
         repository: JobRepository,
-        generation: Performs,
+        generation: JobRunner,
         slots: Callable[[], Sequence[str]],
         leave: Callable[[], None],
         on_trouble: Callable[[TioMagicError], None],
-        limits: Limits | None = None,
-        probe: Callable[[], None] = nothing,
-        on_ready: Callable[[], None] = nothing,
+        limits: WorkerLimits | None = None,
+        probe: Callable[[], None] = do_nothing,
+        on_ready: Callable[[], None] = do_nothing,
     ) -> None:
         self._queue = queue
         self._background = background
@@ -117,23 +122,23 @@ class Worker:
         self._find_slots = slots
         self._leave = leave
         self._on_trouble = on_trouble
-        self._limits = limits or Limits()
+        self._limits = limits or WorkerLimits()
         self._clock = background.clock
         self._slots: tuple[str, ...] = ()
         self._held: dict[str, Lease] = {}
         self._lock = threading.RLock()
         self._ending = threading.Event()
         self._current: Job | None = None
-        self._asked_at: float | None = None
+        self._cancel_asked_at: float | None = None
         self._probe = probe
         self._on_ready = on_ready
-        self._outages = Outages()
-        self._worked_at: float | None = None
+        self._outages = OutageTracker()
+        self._last_success_at: float | None = None
 
     @property
     def slot(self) -> str | None:
         """The device that it holds, by the name of its lease; None while it has none."""
-        return next((name for name in self._held if not name.startswith(WORKER)), None)
+        return next((name for name in self._held if not name.startswith(WORKER_LEASE_PREFIX)), None)
 
     def end(self) -> None:
         """Ask it to end soon: the job in hand is given back or fails. Safe in a signal handler."""
@@ -150,99 +155,99 @@ class Worker:
             while True:
                 try:
                     self._release(*self._held)
-                    self._rounds()
+                    self._serve_until_idle()
                     break
                 except ProcessingError as error:
                     self._on_trouble(error)
                     now = self._clock.monotonic()
-                    began = now if began is None or self._worked_since(began) else began
-                    if self._ending.is_set() or now - began > self._limits.store_s:
+                    began = now if began is None or self._has_succeeded_since(began) else began
+                    if self._ending.is_set() or now - began > self._limits.store_timeout_s:
                         raise
-                    self._sleep(self._outages.next_pause_s())
+                    self._sleep(self._outages.next_backoff_s())
         finally:
             self._release(*self._held)
         self._on_ready()
 
-    def _worked_since(self, moment: float) -> bool:
-        return self._worked_at is not None and self._worked_at > moment
+    def _has_succeeded_since(self, moment: float) -> bool:
+        return self._last_success_at is not None and self._last_success_at > moment
 
-    def _rounds(self) -> None:
-        while not self._ending.is_set() and self._waiting():
-            if not self._enter():
+    def _serve_until_idle(self) -> None:
+        while not self._ending.is_set() and self._list_waiting():
+            if not self._wait_for_device():
                 return  # Another one stands at the door and will take what is there.
-            ended = self._serve() if self.slot is not None else Ended.TOLD
-            if ended is Ended.FOR_ANOTHER:
-                self._make_room()
+            ended = self._serve() if self.slot is not None else StopReason.ASKED_TO_STOP
+            if ended is StopReason.YIELDS_DEVICE:
+                self._yield_device()
             self._release(*self._held)
-            if ended is Ended.UNABLE:
-                self._succeed()
+            if ended is StopReason.DEVICE_UNUSABLE:
+                self._launch_successor()
                 return
 
-    def tick(self) -> None:
+    def send_heartbeat(self) -> None:
         """Say that this process lives, and end it when a run does not stop though it was asked."""
         try:
             with self._lock:
                 for name, lease in list(self._held.items()):
                     self._held[name] = self._background.renew(lease)
-            self._watch()
+            self._enforce_cancel()
         except LeaseLostError:
             # Others thought this process dead and have dealt with its job: it must not touch it.
             self._leave()
         except ProcessingError as error:
             self._on_trouble(error)
 
-    def _enter(self) -> bool:
+    def _wait_for_device(self) -> bool:
         """Wait at the door for a free device; False when another worker waits there already."""
-        door = WORKER + self._queue
-        if not self._take(door):
+        door = WORKER_LEASE_PREFIX + self._queue
+        if not self._acquire(door):
             return False
         self._slots = self._slots or tuple(self._find_slots())
         self._on_ready()
-        while not self._ending.is_set() and self._waiting():
+        while not self._ending.is_set() and self._list_waiting():
             for slot in self._slots:
-                if not self._is_after_another(slot) and self._take_device(slot):
-                    if self._take(f"{door}@{slot}"):
+                if not self._must_yield(slot) and self._take_device(slot):
+                    if self._acquire(f"{door}@{slot}"):
                         self._release(door)
                         return True
-                    self._release(*names_of(slot))
+                    self._release(*device_lease_names(slot))
             self._clock.sleep(self._limits.poll_s)
         return True
 
-    def _serve(self) -> Ended:
+    def _serve(self) -> StopReason:
         """Run job after job on the device that it holds."""
         since = self._clock.monotonic()
         while not self._ending.is_set():
-            if self.slot is not None and self._is_after_another(self.slot):
-                return Ended.FOR_ANOTHER
+            if self.slot is not None and self._must_yield(self.slot):
+                return StopReason.YIELDS_DEVICE
             job = self._claim()
             if job is not None:
-                self._call_for_help()
+                self._launch_helper()
                 fault = self._perform(job)
-                if fault is not None and not self._outlast(job, fault):
-                    return Ended.UNABLE
+                if fault is not None and not self._wait_out_outage(job, fault):
+                    return StopReason.DEVICE_UNUSABLE
                 since = self._clock.monotonic()
             elif self._clock.monotonic() - since >= self._limits.idle_s:
-                return Ended.IDLE
+                return StopReason.IDLE
             else:
                 self._clock.sleep(self._limits.poll_s)
-        return Ended.TOLD
+        return StopReason.ASKED_TO_STOP
 
-    def _is_after_another(self, slot: str) -> bool:
+    def _must_yield(self, slot: str) -> bool:
         """Return whether a run in its caller's own process came before the jobs of the queue."""
-        place = self._background.first_ticket(slot)
+        place = self._background.first_position(slot)
         if place is None:
             return False
-        waiting = self._waiting()
-        return not waiting or place < place_of(waiting[0])
+        waiting = self._list_waiting()
+        return not waiting or place < queue_position(waiting[0])
 
-    def _make_room(self) -> None:
+    def _yield_device(self) -> None:
         """End this process for one that waits for its device: what is loaded goes with it.
 
         The device's lease is not given back: the dead hold nothing, and have no memory in use.
         """
-        kept = names_of(self.slot) if self.slot is not None else ()
+        kept = device_lease_names(self.slot) if self.slot is not None else ()
         self._release(*(name for name in self._held if name not in kept))
-        if self._waiting():
+        if self._list_waiting():
             self._launch()
         self._leave()
 
@@ -250,7 +255,7 @@ class Worker:
         """Run a job to its end; return the failure of the machine that stopped it, if one did."""
         self._current = job
         try:
-            self._generation.perform(job, told_to_end=self._ending.is_set)
+            self._generation.run_job(job, told_to_end=self._ending.is_set)
         except Exception as error:  # noqa: BLE001 - a plug-in's engine may raise anything.
             self._on_trouble(
                 error
@@ -262,27 +267,27 @@ class Worker:
         finally:
             self._current = None
         stored = self._repository.get(job.job_id)
-        if stored.status in MINE and stored.call_id == job.call_id:
+        if stored.status in UNFINISHED_STATUSES and stored.call_id == job.call_id:
             # Its end could not be stored. A process that is gone is how others find that out.
             self.end()
         else:
-            self._outages.over()
-            self._worked_at = self._clock.monotonic()
+            self._outages.record_success()
+            self._last_success_at = self._clock.monotonic()
         return None
 
-    def _outlast(self, job: Job, fault: Exception) -> bool:
+    def _wait_out_outage(self, job: Job, fault: Exception) -> bool:
         """Wait until the machine may be well again; False when this process never is.
 
         The job waits in its queue meanwhile, unless it is the cause itself.
         """
-        if self._outages.is_its_own(job, fault):
+        if self._outages.is_job_fault(job, fault):
             self._generation.fail(job, fault)
             return not needs_new_process(fault)
         while True:
-            self._sleep(self._outages.next_pause_s(job))
+            self._sleep(self._outages.next_backoff_s(job))
             try:
                 # Once more: the disk that was full may have kept that from being stored.
-                self._generation.put_back(job, fault)
+                self._generation.requeue(job, fault)
                 if needs_new_process(fault):
                     return False
                 self._probe()
@@ -292,9 +297,9 @@ class Worker:
                     continue
             return True
 
-    def _succeed(self) -> None:
+    def _launch_successor(self) -> None:
         """Leave the queue to a process that can use the device again."""
-        if self._waiting() and not self._ending.is_set():
+        if self._list_waiting() and not self._ending.is_set():
             self._launch()
 
     def _sleep(self, seconds: float) -> None:
@@ -304,8 +309,8 @@ class Worker:
 
     def _claim(self) -> Job | None:
         # One that met a failure of the machine lets the others try first.
-        while waiting := self._waiting(LOOKS):
-            job = min(waiting, key=put_backs)
+        while waiting := self._list_waiting(MAX_CLAIM_CANDIDATES):
+            job = min(waiting, key=count_requeues)
             taken = job.to(
                 JobStatus.RUNNING,
                 at=self._clock.now(),
@@ -318,17 +323,17 @@ class Worker:
                 continue  # Another worker has it, or it was canceled or deleted: the next one.
         return None
 
-    def _waiting(self, limit: int = 1) -> list[Job]:
+    def _list_waiting(self, limit: int = 1) -> list[Job]:
         """Return the jobs whose turn it is, if there are any, the first first."""
         query = JobQuery(
             status=frozenset({JobStatus.QUEUED}), queue=self._queue, oldest_first=True, limit=limit
         )
         return self._repository.list(query)
 
-    def _call_for_help(self) -> None:
+    def _launch_helper(self) -> None:
         """Start another worker when more jobs wait and another device is free."""
         busy = {lease.name for lease in self._background.leases.all()}
-        if busy.issuperset(self._slots) or not self._waiting():
+        if busy.issuperset(self._slots) or not self._list_waiting():
             return
         self._launch()
 
@@ -338,34 +343,34 @@ class Worker:
         except ConfigurationError as error:
             self._on_trouble(error)
 
-    def _watch(self) -> None:
+    def _enforce_cancel(self) -> None:
         job = self._current
         if job is None or not (self._ending.is_set() or self._is_unwanted(job)):
-            self._asked_at = None
+            self._cancel_asked_at = None
             return
         now = self._clock.monotonic()
-        if self._asked_at is None:
-            self._asked_at = now
-        elif now - self._asked_at >= self._limits.cancel_bound_s:
+        if self._cancel_asked_at is None:
+            self._cancel_asked_at = now
+        elif now - self._cancel_asked_at >= self._limits.cancel_timeout_s:
             self._generation.abandon(job, told_to_end=self._ending.is_set())
             self._release(*self._held)
-            if self._waiting():
+            if self._list_waiting():
                 self._launch()
             self._leave()
 
     def _is_unwanted(self, job: Job) -> bool:
         return self._repository.get(job.job_id).status is JobStatus.CANCELING
 
-    def _take(self, name: str) -> bool:
+    def _acquire(self, name: str) -> bool:
         with self._lock:
-            lease = self._background.take(name)
+            lease = self._background.acquire(name)
             if lease is not None:
                 self._held[name] = lease
             return lease is not None
 
     def _take_device(self, slot: str) -> bool:
         with self._lock:
-            taken = self._background.take_device(slot)
+            taken = self._background.acquire_device(slot)
             self._held.update({lease.name: lease for lease in taken})
             return bool(taken)
 

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from tiomagic_domain.progress import ProgressSink
 
     Source = JobHandle | str | Path
-    Place = str | Path | None
+    OutputPath = str | Path | None
 
 T = TypeVar("T")
 
-LOOKS = 8
+MAX_QUERY_THREADS = 8
 """Threads for everything that takes a moment: questions, checks, cancels."""
-RUNS = 4
+MAX_RUN_THREADS = 4
 """Threads for calls that make a video, which may take as long as the video."""
 
 
@@ -74,13 +74,17 @@ class AsyncTioMagic(AsyncFeatureCalls):
     """
 
     def __init__(
-        self, tm: TioMagic | None = None, *, runs: int = RUNS, **options: Unpack[InstanceOptions]
+        self,
+        tm: TioMagic | None = None,
+        *,
+        runs: int = MAX_RUN_THREADS,
+        **options: Unpack[InstanceOptions],
     ) -> None:
         if tm is not None and options:
             raise TypeError(f"{', '.join(options)} cannot be given beside tm: configure it instead")
         self._owned = tm is None
         self._tm = TioMagic(**options) if tm is None else tm
-        self._threads = {"look": LOOKS, "run": runs}
+        self._threads = {"look": MAX_QUERY_THREADS, "run": runs}
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._lock = threading.Lock()
 
@@ -198,19 +202,19 @@ class AsyncTioMagic(AsyncFeatureCalls):
         """Run a grid; see :meth:`tiomagic.TioMagic.compare`."""
         return await self._run(self._tm.compare, feature, **axes)
 
-    async def contact_sheet(self, job: Source, path: Place = None, **options: Any) -> Path:
+    async def contact_sheet(self, job: Source, path: OutputPath = None, **options: Any) -> Path:
         """Write a contact sheet; see :meth:`tiomagic.TioMagic.contact_sheet`."""
         return await self.call(self._tm.contact_sheet, job, path, **options)
 
-    async def poster(self, job: Source, path: Place = None) -> Path:
+    async def poster(self, job: Source, path: OutputPath = None) -> Path:
         """Write the middle frame; see :meth:`tiomagic.TioMagic.poster`."""
         return await self.call(self._tm.poster, job, path)
 
-    async def last_frame(self, job: Source, path: Place = None) -> Path:
+    async def last_frame(self, job: Source, path: OutputPath = None) -> Path:
         """Write the last frame; see :meth:`tiomagic.TioMagic.last_frame`."""
         return await self.call(self._tm.last_frame, job, path)
 
-    async def convert(self, job: Source, to: str, path: Place = None, **options: Any) -> Path:
+    async def convert(self, job: Source, to: str, path: OutputPath = None, **options: Any) -> Path:
         """Write it in another format; see :meth:`tiomagic.TioMagic.convert`."""
         return await self.call(self._tm.convert, job, to, path, **options)
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 from tiomagic_domain.catalogue import find_feature
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
-from tiomagic_domain.suggestions import closest, did_you_mean, listed, shortened
+from tiomagic_domain.suggestions import closest, did_you_mean, list_names, shorten_repr
 
 if TYPE_CHECKING:
     from tiomagic.types import FeatureName, ModelName, ProviderName, StatusName
 
 
-def merged(required_args: object, plain: Mapping[str, object]) -> dict[str, object]:
+def merge_arguments(required_args: object, plain: Mapping[str, object]) -> dict[str, object]:
     """Return the arguments of a call; what is None counts as left out.
 
     Args:
@@ -31,7 +31,7 @@ def merged(required_args: object, plain: Mapping[str, object]) -> dict[str, obje
         problem = Problem(
             field="required_args",
             message=f"must be a dict of arguments, not {type(required_args).__name__}",
-            given=shortened(required_args),
+            given=shorten_repr(required_args),
         )
         raise ValidationError.of([problem], subject="the call")
     first = {name: value for name, value in required_args.items() if value is not None}
@@ -40,7 +40,7 @@ def merged(required_args: object, plain: Mapping[str, object]) -> dict[str, obje
         Problem(
             field=name,
             message="is given twice: in required_args and as a keyword; give it once",
-            given=f"{shortened(first[name], 40)} and {shortened(second[name], 40)}",
+            given=f"{shorten_repr(first[name], 40)} and {shorten_repr(second[name], 40)}",
         )
         for name in first
         if name in second
@@ -50,7 +50,7 @@ def merged(required_args: object, plain: Mapping[str, object]) -> dict[str, obje
     return {**first, **second}
 
 
-def model_of(model: str | None, required_args: object) -> tuple[str | None, object]:
+def split_model(model: str | None, required_args: object) -> tuple[str | None, object]:
     """Return the model and the other inputs of a call; 1.0.0 listed it among the required ones.
 
     Raises:
@@ -62,7 +62,7 @@ def model_of(model: str | None, required_args: object) -> tuple[str | None, obje
     named = inputs.pop("model")
     if model is not None and named not in {None, model}:
         message = f"is {model!r} in the call and {named!r} in required_args; give it once"
-        problem = Problem(field="model", message=message, given=shortened(named, 40))
+        problem = Problem(field="model", message=message, given=shorten_repr(named, 40))
         raise ValidationError.of([problem], subject="the call")
     return named if model is None else model, inputs
 
@@ -92,10 +92,10 @@ class JobFilters(TypedDict, total=False):
     """The id of the last job of the page before."""
 
 
-FILTERS: Final = tuple(JobFilters.__annotations__)
+JOB_FILTER_NAMES: Final = tuple(JobFilters.__annotations__)
 
 
-def job_query(filters: JobFilters, *, limit: int | None) -> JobQuery:
+def build_job_query(filters: JobFilters, *, limit: int | None) -> JobQuery:
     """Return the query that a person means.
 
     Args:
@@ -107,10 +107,12 @@ def job_query(filters: JobFilters, *, limit: int | None) -> JobQuery:
         ValidationError: when there is no such status or feature, or a time is none.
     """
     given: dict[str, Any] = {"limit": limit, **filters}
-    unknown = sorted(given.keys() - FILTERS)
+    unknown = sorted(given.keys() - JOB_FILTER_NAMES)
     if unknown:
-        hint = did_you_mean(unknown[0], FILTERS)
-        raise TypeError(f"there is no filter {unknown[0]!r}.{hint} Filters: {listed(FILTERS)}")
+        hint = did_you_mean(unknown[0], JOB_FILTER_NAMES)
+        raise TypeError(
+            f"there is no filter {unknown[0]!r}.{hint} Filters: {list_names(JOB_FILTER_NAMES)}"
+        )
     status, feature = given.pop("status", None), given.pop("feature", None)
     words = [status] if isinstance(status, str) else status
     return JobQuery(
@@ -130,7 +132,7 @@ def _status(word: str) -> JobStatus:
     problem = Problem(
         field="status",
         message=f"must be one of {', '.join(known)}",
-        given=shortened(word),
+        given=shorten_repr(word),
         nearest=nearest,
     )
     raise ValidationError.of([problem], subject="a query of jobs")
@@ -141,6 +143,6 @@ def _moment(field: str, given: datetime | str | None) -> datetime | None:
         moment = datetime.fromisoformat(given) if isinstance(given, str) else given
     except ValueError as error:
         message = "must be a time such as 2026-11-22 or 2026-11-22T12:00:00Z"
-        problem = Problem(field=field, message=message, given=shortened(given))
+        problem = Problem(field=field, message=message, given=shorten_repr(given))
         raise ValidationError.of([problem], subject="a query of jobs") from error
     return None if moment is None else moment.astimezone()

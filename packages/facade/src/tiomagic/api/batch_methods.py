@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
 
-class Comparing(ABC):
+class BatchMethods(ABC):
     """Many videos in one call. One that fails does not stop the others."""
 
     @property

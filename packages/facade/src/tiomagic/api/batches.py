@@ -11,20 +11,20 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tiomagic.display.progress_bar import counted
+from tiomagic.display.progress_bar import show_item_count
 from tiomagic.handle.handle import JobHandle
 from tiomagic_domain.catalogue import find_feature
 from tiomagic_domain.errors import Problem, ValidationError
-from tiomagic_domain.ports import Labelled
-from tiomagic_domain.suggestions import shortened
-from tiomagic_domain.usecases.batches import Batches, BatchRequest, Outcome, digest_of
+from tiomagic_domain.ports import LabelledVideo
+from tiomagic_domain.suggestions import shorten_repr
+from tiomagic_domain.usecases.batches import Batches, BatchOutcome, BatchRequest, digest_of
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
-CONCURRENCY: Final = 4
+DEFAULT_CONCURRENCY: Final = 4
 """Jobs under way at once on a provider that runs them elsewhere; on one that runs them here, 1."""
-COLUMNS: Final = (
+BATCH_COLUMNS: Final = (
     *("job_id", "status", "feature", "model", "provider", "prompt", "seed", "seconds"),
     *("video", "error", "settings"),
 )
@@ -33,14 +33,14 @@ MOVIE, SHEET, TABLE, CELLS = FILES = ("comparison.mp4", "sheet.png", "cells.csv"
 """The files of a comparison."""
 CELL_WIDTH: Final = 240
 """Pixels of a video in a comparison."""
-CELL_FRAMES: Final = 3
+FRAMES_PER_CELL: Final = 3
 """Frames of each video on the sheet of a comparison."""
 
 
-class Cell:
+class BatchCell:
     """One request of a batch, with what became of it."""
 
-    def __init__(self, outcome: Outcome, session: Session) -> None:
+    def __init__(self, outcome: BatchOutcome, session: Session) -> None:
         self._outcome = outcome
         self.job: JobHandle | None = (
             None if outcome.job is None else JobHandle(outcome.job, session)
@@ -58,7 +58,7 @@ class Cell:
         return self._outcome.found
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the row of the table; see :data:`COLUMNS`."""
+        """Return the row of the table; see :data:`BATCH_COLUMNS`."""
         job, request = self._outcome.job, self._outcome.request
         arguments = dict(request.arguments) if job is None else job.arguments
         seconds = None
@@ -89,7 +89,7 @@ class Batch:
 
     name: str
     """The name under which the same batch goes on; its jobs have the tag ``batch:<name>``."""
-    cells: Sequence[Cell]
+    cells: Sequence[BatchCell]
 
     @property
     def jobs(self) -> list[JobHandle]:
@@ -97,7 +97,7 @@ class Batch:
         return [cell.job for cell in self.cells if cell.job is not None and not cell.error]
 
     @property
-    def failures(self) -> list[Cell]:
+    def failures(self) -> list[BatchCell]:
         """What has no video."""
         return [cell for cell in self.cells if cell.error]
 
@@ -111,14 +111,14 @@ class Batch:
         rows = [cell.to_dict() for cell in self.cells]
         if target.suffix.lower() not in {".csv", ".json"}:
             problem = Problem(
-                field="path", message="must end in .csv or .json", given=shortened(str(path))
+                field="path", message="must end in .csv or .json", given=shorten_repr(str(path))
             )
             raise ValidationError.of([problem], subject="the table of a batch")
         with target.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             if target.suffix.lower() == ".json":
                 json.dump(rows, file, indent=2, default=str)
                 return target
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer = csv.DictWriter(file, BATCH_COLUMNS, lineterminator="\n")
             writer.writeheader()
             for row in rows:
                 writer.writerow({**row, "settings": json.dumps(row["settings"], default=str)})
@@ -194,7 +194,7 @@ def compare(  # noqa: PLR0913 - by keyword only, as the method
         folder=target,
         video=video,
         sheet=session.pictures.grid(
-            rows, target / SHEET, count=CELL_FRAMES, width=CELL_WIDTH, title=title
+            rows, target / SHEET, count=FRAMES_PER_CELL, width=CELL_WIDTH, title=title
         ),
         csv=made.write(target / TABLE),
         json=made.write(target / CELLS),
@@ -208,25 +208,27 @@ def _run(
     *,
     concurrency: int | None,
     progress: bool | None,
-) -> list[Cell]:
+) -> list[BatchCell]:
     provider = session.configured_provider()
     # One run a device at a time: in this process more than one would only wait for each other.
     here = session.provider(provider).capabilities().blocking
     batches = Batches(generation=session.generation, clock=session.clock)
-    with _told(name, len(wanted), progress=progress) as tell:
+    with _show_batch_progress(name, len(wanted), progress=progress) as tell:
         outcomes = batches.run(
             name,
             wanted,
             provider=provider,
-            concurrency=1 if here else CONCURRENCY if concurrency is None else concurrency,
+            concurrency=1 if here else DEFAULT_CONCURRENCY if concurrency is None else concurrency,
             on_outcome=tell,
         )
-    return [Cell(outcome, session) for outcome in outcomes]
+    return [BatchCell(outcome, session) for outcome in outcomes]
 
 
 @contextmanager
-def _told(name: str, total: int, *, progress: bool | None) -> Iterator[Callable[[Outcome], None]]:
-    with counted(name, total, choice=progress) as advance:
+def _show_batch_progress(
+    name: str, total: int, *, progress: bool | None
+) -> Iterator[Callable[[BatchOutcome], None]]:
+    with show_item_count(name, total, choice=progress) as advance:
         yield lambda outcome: advance(
             "failed" if outcome.error else "was there" if outcome.found else "completed"
         )
@@ -239,7 +241,7 @@ def _request(index: int, given: object) -> BatchRequest:
         problem = Problem(
             field=f"requests[{index}]",
             message='must be a dict with a "feature", such as text_to_video',
-            given=shortened(given),
+            given=shorten_repr(given),
         )
         raise ValidationError.of([problem], subject="a batch")
     return BatchRequest(feature=find_feature(feature), model=model, arguments=arguments)
@@ -247,7 +249,9 @@ def _request(index: int, given: object) -> BatchRequest:
 
 def _check_axes(**axes: Sequence[Any] | None) -> None:
     problems = [
-        Problem(field=name, message="must be a list with something in it", given=shortened(values))
+        Problem(
+            field=name, message="must be a list with something in it", given=shorten_repr(values)
+        )
         for name, values in axes.items()
         if values is not None and (isinstance(values, str) or not values)
     ]
@@ -272,24 +276,24 @@ def _is_comparison(cells: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(rows, list) and all(
-        isinstance(row, dict) and set(COLUMNS) <= row.keys() for row in rows
+        isinstance(row, dict) and set(BATCH_COLUMNS) <= row.keys() for row in rows
     )
 
 
-def _labelled(cell: Cell, varied: Mapping[str, bool]) -> Labelled:
+def _labelled(cell: BatchCell, varied: Mapping[str, bool]) -> LabelledVideo:
     row = cell.to_dict()
     words = [f"seed {row[name]}" if name == "seed" else str(row[name]) for name in _order(varied)]
     if cell.error:
         words.append(f"failed: {cell.error}")
     video = None if cell.error or not row["video"] else Path(row["video"])
-    return Labelled(video=video, label=" · ".join(words))
+    return LabelledVideo(video=video, label=" · ".join(words))
 
 
 def _order(varied: Mapping[str, bool]) -> list[str]:
     return [name for name, varies in varied.items() if varies]
 
 
-def _title(cell: Cell, varied: Mapping[str, bool]) -> str:
+def _title(cell: BatchCell, varied: Mapping[str, bool]) -> str:
     row = cell.to_dict()
     fixed = [str(row[name]) for name in ("model", "prompt") if not varied[name] and row[name]]
     return " · ".join([*fixed, *([] if varied["seed"] else [f"seed {row['seed']}"])])

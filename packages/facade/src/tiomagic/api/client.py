@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from tiomagic.api.batch_methods import Comparing
+from tiomagic.api.batch_methods import BatchMethods
 from tiomagic.api.calls.methods import FeatureCalls
-from tiomagic.api.jobs import Inquiries
-from tiomagic.api.picture_methods import Picturing
+from tiomagic.api.jobs import QueryMethods
+from tiomagic.api.picture_methods import PictureMethods
 from tiomagic.api.run_options import RunOptions
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tiomagic.wiring.settings import Settings
 
 
-class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
+class TioMagic(FeatureCalls, QueryMethods, PictureMethods, BatchMethods):
     """One set of settings, and everything that can be done with it.
 
     ``from tiomagic import tm`` gives the shared instance. One's own has its own settings, database
@@ -67,7 +67,7 @@ class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
         self._given = dict(settings)
         self._overrides = dict(overrides or {})
         self._made: Session | None = None
-        self._making = threading.Lock()
+        self._session_lock = threading.Lock()
         if settings or overrides:
             _ = self._session  # What is refused should be refused here.
 
@@ -142,9 +142,9 @@ class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
                 or an address, or, with the code ``untrusted_weights``, ``trust`` is needed.
         """
         from tiomagic.api.run import rerun
-        from tiomagic.results.recipes import received
+        from tiomagic.results.recipes import load_trusted_recipe
 
-        recipe = received(
+        recipe = load_trusted_recipe(
             self._session, source, replaced=overrides.keys(), model=model, trust=trust
         )
         name = provider or self.settings.provider or str(recipe["provider"])
@@ -173,7 +173,7 @@ class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
         As after the import: the environment, ``.env`` and the working directory are read again at
         the next use, and what the instance was made with still holds. Stored jobs stay.
         """
-        with self._making:
+        with self._session_lock:
             made, self._made = self._made, None
         if made is not None:
             from tiomagic.api.run import unload
@@ -195,7 +195,7 @@ class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
 
     @property
     def _session(self) -> Session:
-        with self._making:
+        with self._session_lock:
             if self._made is None:
                 from tiomagic.wiring.session import Session
 
@@ -209,9 +209,9 @@ class TioMagic(FeatureCalls, Inquiries, Picturing, Comparing):
         required_args: Mapping[str, Any] | None,
         arguments: dict[str, Any],
     ) -> JobHandle:
-        from tiomagic.api.arguments import merged, model_of
+        from tiomagic.api.arguments import merge_arguments, split_model
         from tiomagic.api.run import run
 
         options, plain = RunOptions.split(arguments)
-        model, inputs = model_of(model, required_args)
-        return run(self._session, feature, model, merged(inputs, plain), options)
+        model, inputs = split_model(model, required_args)
+        return run(self._session, feature, model, merge_arguments(inputs, plain), options)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
 
-class Inquiries(ABC):
+class QueryMethods(ABC):
     """What can be asked of a set of settings, and done with its jobs. Starts no generation."""
 
     @property
@@ -57,7 +57,7 @@ class Inquiries(ABC):
         from tiomagic.results import recipes
 
         # Its weights are looked at when it is run.
-        return recipes.received(self._session, source, trust=True)
+        return recipes.load_trusted_recipe(self._session, source, trust=True)
 
     def check_generation_status(
         self,
@@ -112,10 +112,10 @@ class Inquiries(ABC):
             ResourceNotFoundError: when there is no such job.
         """
         from tiomagic.handle.handle import JobHandle
-        from tiomagic_domain.text import storable
+        from tiomagic_domain.text import make_storable
 
         # An id with half a character is no job's, and no database takes it.
-        return JobHandle(self._session.generation.get(storable(str(job_id))), self._session)
+        return JobHandle(self._session.generation.get(make_storable(str(job_id))), self._session)
 
     def list_jobs(self, **filters: Unpack[JobFilters]) -> list[JobHandle]:
         """Return stored jobs, newest first.
@@ -128,10 +128,10 @@ class Inquiries(ABC):
             ValidationError: when a filter is refused.
             ResourceNotFoundError: when ``after`` is no job.
         """
-        from tiomagic.api.arguments import job_query
+        from tiomagic.api.arguments import build_job_query
         from tiomagic.handle.handle import JobHandle
 
-        query = job_query(filters, limit=50)
+        query = build_job_query(filters, limit=50)
         return [JobHandle(job, self._session) for job in self._session.generation.list(query)]
 
     def export_jobs(
@@ -143,8 +143,8 @@ class Inquiries(ABC):
         """Write stored jobs for another program, and return how many they are.
 
         JSON is an array of the jobs' dicts, one a line. CSV has one row a job under a header, in
-        UTF-8, with the columns of :data:`tiomagic.results.export.COLUMNS`, always the same; lists
-        and dicts are JSON within their cell. Any number of jobs is written in little memory.
+        UTF-8, with the columns of :data:`tiomagic.results.export.EXPORT_COLUMNS`, always the same;
+        lists and dicts are JSON within their cell. Any number of jobs is written in little memory.
 
         Args:
             path: The file, replaced when the new one is whole; or an open text file.
@@ -155,10 +155,10 @@ class Inquiries(ABC):
             ValidationError: when a filter or the format is refused.
             ProcessingError: when the file cannot be written; what was there is as it was.
         """
-        from tiomagic.api.arguments import job_query
+        from tiomagic.api.arguments import build_job_query
         from tiomagic.results.export import export
 
-        return export(self._session, path, format, job_query(filters, limit=None))
+        return export(self._session, path, format, build_job_query(filters, limit=None))
 
     def delete_job(self, job_id: str, files: bool = False) -> list[Path]:  # noqa: FBT001, FBT002
         """Forget a job that is over.
@@ -252,7 +252,7 @@ class Inquiries(ABC):
         """
         from tiomagic.api import models
 
-        return models.schema(feature, model).to_dict()
+        return models.find_schema(feature, model).to_dict()
 
     def get_json_schema(self, feature: FeatureName, model: ModelName) -> dict[str, Any]:
         """Return the parameters of a model as JSON Schema (draft 2020-12).
@@ -262,7 +262,7 @@ class Inquiries(ABC):
         """
         from tiomagic.api import models
 
-        return models.schema(feature, model).to_json_schema(title=f"{feature} with {model}")
+        return models.find_schema(feature, model).to_json_schema(title=f"{feature} with {model}")
 
     def list_implementations(self) -> dict[str, dict[str, dict[str, str]]]:
         """Print provider, feature and model as a tree, and return it with each model's title."""

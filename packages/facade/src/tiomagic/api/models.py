@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from tiomagic_domain.catalogue import (
     ModelCard,
     find_feature,
+    find_licence_use,
     find_model,
-    find_use,
     models,
     models_for,
 )
@@ -29,13 +29,13 @@ def model_names(
     return models_for(find_feature(feature), provider, licence=licence)
 
 
-def schema(feature: str, model: str) -> Schema:
+def find_schema(feature: str, model: str) -> Schema:
     """Return a model's parameters for a feature."""
     served = find_feature(feature)
     return find_model(model, served).schema(served)
 
 
-def cards(
+def find_cards(
     feature: str | None = None, provider: str | None = None, licence: str | None = None
 ) -> list[ModelCard]:
     """Return the cards of the models that can do a feature on a provider, sorted by name.
@@ -46,7 +46,7 @@ def cards(
         licence: ``free``, ``limited`` or ``research``; None for any.
     """
     served = None if feature is None else find_feature(feature)
-    use = None if licence is None else find_use(licence)
+    use = None if licence is None else find_licence_use(licence)
     return [
         card
         for card in models().values()

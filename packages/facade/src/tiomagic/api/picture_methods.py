@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import Job
 
 
-class Picturing(ABC):
+class PictureMethods(ABC):
     """What can be made of a video that is on this machine, whoever made it.
 
     Each method takes a job's handle, a job's id or the path of an mp4, and a ``path``: the file to

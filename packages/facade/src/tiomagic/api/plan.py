@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tiomagic.wiring.redaction import hushed
+from tiomagic.wiring.redaction import redact_errors
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature
 
@@ -27,7 +27,7 @@ def plan(
         TioMagicError: as the call itself, before anything is stored.
     """
     provider = session.configured_provider()
-    with hushed(lambda: session.settings.secrets):
+    with redact_errors(lambda: session.settings.secrets):
         request = session.generation.plan(
             Feature(feature), provider=provider, model=model, arguments=arguments
         )

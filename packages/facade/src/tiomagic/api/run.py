@@ -8,15 +8,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, runtime_checkable
 
 from tiomagic.api.run_options import RunOptions
-from tiomagic.display.progress_bar import shown
-from tiomagic.handle.handle import JobHandle, finished
+from tiomagic.display.progress_bar import show_progress
+from tiomagic.handle.handle import JobHandle, require_video
 from tiomagic.handle.wait import wait_for
-from tiomagic.wiring.redaction import hushed
+from tiomagic.wiring.redaction import redact_errors
 from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.progress import ProgressSink
-from tiomagic_domain.schema.kinds import unwrapped
+from tiomagic_domain.schema.kinds import unwrap
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -44,7 +44,7 @@ def run(
             key=options.idempotency_key,
         )
 
-    return _see_through(session, provider, submit, options)
+    return _submit_and_wait(session, provider, submit, options)
 
 
 def rerun(
@@ -69,10 +69,10 @@ def rerun(
             key=options.idempotency_key,
         )
 
-    return _see_through(session, provider, submit, options, recipe)
+    return _submit_and_wait(session, provider, submit, options, recipe)
 
 
-def _see_through(
+def _submit_and_wait(
     session: Session,
     provider: str,
     submit: Callable[[ProgressSink], Job],
@@ -82,13 +82,13 @@ def _see_through(
     """Submit, and wait when that is asked for; a job that fails meanwhile is an error."""
     _check_retry(options)
     progress, on_progress = options.progress, options.on_progress
-    with hushed(lambda: session.settings.secrets):
-        with shown(progress, provider, on_progress) as sink:
+    with redact_errors(lambda: session.settings.secrets):
+        with show_progress(progress, provider, on_progress) as sink:
             job = submit(sink)
         blocks = options.wait is None and session.provider(provider).capabilities().blocking
         # A job that was found by its key may be under way in another process.
         if options.wait or (blocks and not job.status.is_terminal):
-            job = finished(wait_for(session, job, progress=progress, on_progress=on_progress))
+            job = require_video(wait_for(session, job, progress=progress, on_progress=on_progress))
     if not job.status.is_terminal:
         _announce(session, job)
     return JobHandle(job, session, recipe)
@@ -107,7 +107,7 @@ def _announce(session: Session, job: Job) -> None:
 
 
 def _check_retry(options: RunOptions) -> None:
-    retry: object = unwrapped(options.retry)
+    retry: object = unwrap(options.retry)
     if isinstance(retry, bool) or not isinstance(retry, int) or retry < 0:
         wrong = "must be a whole number of 0 or more"
     elif retry and options.wait is not False:

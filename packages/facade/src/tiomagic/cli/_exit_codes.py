@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.errors import TioMagicError
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """What a script can rely on."""
 
     OK = 0
@@ -29,7 +29,7 @@ class Exit(IntEnum):
     """Ctrl-C. As of a shell."""
 
 
-HELP = """\b
+EXIT_CODES_HELP = """\b
 Exit codes: 0 ok, 1 a bug, 2 wrong usage, 3 an illegal argument, name or
 setting, 4 authentication, 5 the job failed (or a service or the disk did),
 6 canceled, 124 timeout (the job goes on), 130 Ctrl-C.
@@ -40,18 +40,18 @@ both machine-readable. Settings come from TIOMAGIC_* variables and .env."""
 """The end of the help text."""
 
 
-def exit_of(error: TioMagicError) -> Exit:
+def exit_code_of(error: TioMagicError) -> ExitCode:
     """Return the exit code of an error."""
     from tiomagic_domain import errors  # noqa: PLC0415  # Only when something went wrong.
 
-    table: tuple[tuple[type[TioMagicError], Exit], ...] = (
-        (errors.JobTimeoutError, Exit.TIMEOUT),
-        (errors.GenerationCanceledError, Exit.CANCELED),
-        (errors.AuthenticationError, Exit.AUTHENTICATION),
-        (errors.ValidationError, Exit.REFUSED),
-        (errors.UnknownModelError, Exit.REFUSED),
-        (errors.UnknownProviderError, Exit.REFUSED),
-        (errors.ResourceNotFoundError, Exit.REFUSED),
-        (errors.ConfigurationError, Exit.REFUSED),
+    table: tuple[tuple[type[TioMagicError], ExitCode], ...] = (
+        (errors.JobTimeoutError, ExitCode.TIMEOUT),
+        (errors.GenerationCanceledError, ExitCode.CANCELED),
+        (errors.AuthenticationError, ExitCode.AUTHENTICATION),
+        (errors.ValidationError, ExitCode.REFUSED),
+        (errors.UnknownModelError, ExitCode.REFUSED),
+        (errors.UnknownProviderError, ExitCode.REFUSED),
+        (errors.ResourceNotFoundError, ExitCode.REFUSED),
+        (errors.ConfigurationError, ExitCode.REFUSED),
     )
-    return next((code for kind, code in table if isinstance(error, kind)), Exit.FAILED)
+    return next((code for kind, code in table if isinstance(error, kind)), ExitCode.FAILED)

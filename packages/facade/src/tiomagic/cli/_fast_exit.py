@@ -7,11 +7,11 @@ import os
 import sys
 import threading
 
-HEAVY = "torch"
+SLOW_TO_FREE_MODULE = "torch"
 """Once this is imported, millions of objects are."""
 
 
-def leave_at_once(code: object) -> None:
+def exit_fast(code: object) -> None:
     """End the process here, if it has much that would be taken apart, with all that is due done.
 
     After the model libraries are imported, the interpreter frees every object of a process that is
@@ -25,7 +25,11 @@ def leave_at_once(code: object) -> None:
     Raises:
         BrokenPipeError: when nobody reads the output.
     """
-    if HEAVY not in sys.modules or not (code is None or isinstance(code, int)) or _others_work():
+    if (
+        SLOW_TO_FREE_MODULE not in sys.modules
+        or not (code is None or isinstance(code, int))
+        or _others_work()
+    ):
         return
     # The module has no public name for what the interpreter calls here.
     atexit._run_exitfuncs()  # noqa: SLF001

@@ -15,11 +15,11 @@ _ZONE = "2026-11-22 or 2026-11-22T12:00Z; local time without a zone"
 
 Feature = Annotated[
     str | None,
-    typer.Option(help="Such as text-to-video.", autocompletion=values.features),
+    typer.Option(help="Such as text-to-video.", autocompletion=values.complete_features),
 ]
 Provider = Annotated[
     str | None,
-    typer.Option("--provider", "-p", help="Who ran it.", autocompletion=values.providers),
+    typer.Option("--provider", "-p", help="Who ran it.", autocompletion=values.complete_providers),
 ]
 Text = Annotated[
     str | None, typer.Option(help="Words that must all occur in the prompt, in any order.")

@@ -16,14 +16,14 @@ from typer.core import TyperGroup
 Command = Callable[..., None]
 
 
-def program(
-    commands: Iterable[Command], *, under: Callable[[str], str], **named: Any
+def lazy_application(
+    commands: Iterable[Command], *, epilog_of: Callable[[str], str], **named: Any
 ) -> typer.Typer:
     """Return an application of commands, each named as its function.
 
     Args:
         commands: Functions as typer takes them.
-        under: Gives what stands under a command's help page.
+        epilog_of: Gives what stands epilog_of a command's help page.
         **named: As ``typer.Typer`` takes them.
     """
     whole = {command.__name__.strip("_").replace("_", "-"): command for command in commands}
@@ -35,7 +35,7 @@ def program(
             if cmd_name not in whole:
                 return super().get_command(ctx, cmd_name)
             alone = _application()
-            alone.command(cmd_name, epilog=under(cmd_name))(whole[cmd_name])
+            alone.command(cmd_name, epilog=epilog_of(cmd_name))(whole[cmd_name])
             return typer.main.get_command(alone)
 
         def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002

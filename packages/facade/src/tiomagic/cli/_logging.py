@@ -7,10 +7,10 @@ import sys
 
 import structlog
 
-from tiomagic.display.journal import safe
-from tiomagic.display.streams import is_terminal, steered, write
+from tiomagic.display.journal import sanitize_event
+from tiomagic.display.streams import is_terminal, wrap_for_rich, write
 
-HANDLER = "tiomagic.cli"
+HANDLER_NAME = "tiomagic.cli"
 """Name of the command line's own handler, among those that others may add."""
 
 
@@ -22,7 +22,7 @@ class _Handler(logging.Handler):
         try:
             line = f"{self.format(record)}\n"
             if is_terminal(sys.stderr):
-                steered(sys.stderr).write(line)  # With the renderer's own colours.
+                wrap_for_rich(sys.stderr).write(line)  # With the renderer's own colours.
             else:
                 write(sys.stderr, line)
         except Exception:  # noqa: BLE001 - as logging's own handlers
@@ -47,20 +47,24 @@ def configure_logging(level: str) -> None:
     handler = _Handler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, safe, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                sanitize_event,
+                renderer,
+            ],
             foreign_pre_chain=[structlog.stdlib.add_log_level],
         )
     )
-    handler.addFilter(_is_not_told_otherwise)
-    handler.set_name(HANDLER)
+    handler.addFilter(_is_not_job_failure)
+    handler.set_name(HANDLER_NAME)
     logger = logging.getLogger("tiomagic")
-    for earlier in [known for known in logger.handlers if known.get_name() == HANDLER]:
+    for earlier in [known for known in logger.handlers if known.get_name() == HANDLER_NAME]:
         logger.removeHandler(earlier)
     logger.setLevel(level.upper())
     logger.addHandler(handler)
     logger.propagate = False
 
 
-def _is_not_told_otherwise(record: logging.LogRecord) -> bool:
+def _is_not_job_failure(record: logging.LogRecord) -> bool:
     """Return False for the end of a job that failed: the command ends with that message."""
     return not (isinstance(record.msg, dict) and record.msg.get("event") == "job.failed")

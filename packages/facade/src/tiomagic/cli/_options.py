@@ -17,7 +17,7 @@ Model = Annotated[
         "--model",
         "-m",
         help="Name of the model; see: tiomagic models.",
-        autocompletion=values.models,
+        autocompletion=values.complete_models,
     ),
 ]
 Provider = Annotated[
@@ -26,7 +26,7 @@ Provider = Annotated[
         "--provider",
         "-p",
         help="Who runs it; TIOMAGIC_PROVIDER, or local.",
-        autocompletion=values.providers,
+        autocompletion=values.complete_providers,
     ),
 ]
 Wait = Annotated[
@@ -74,7 +74,7 @@ Set = Annotated[
         "--set",
         metavar="NAME=VALUE",
         help="Any parameter of the model; see: tiomagic schema.",
-        autocompletion=assignments.assignments,
+        autocompletion=assignments.complete_assignments,
     ),
 ]
 # Numbers are read as text: the model's schema checks them, all together and with the nearest
@@ -102,26 +102,27 @@ From = Annotated[
         metavar="RECIPE",
         help="Begin with the settings of a recipe: the JSON beside a video, an mp4, or a job's id. "
         "What else is given replaces them.",
-        autocompletion=values.videos,
+        autocompletion=values.complete_videos,
     ),
 ]
 Source = Annotated[str | None, typer.Option(metavar="FILE|URL", help="A picture.")]
-Moving = Annotated[
+GuidingVideo = Annotated[
     str | None,
     typer.Option(metavar="FILE|URL", help="A video of somebody moving; this or --pose-video."),
 ]
-Skeletons = Annotated[
+PoseVideo = Annotated[
     str | None,
     typer.Option(metavar="FILE|URL", help="A video of skeletons; this or --guiding-video."),
 ]
 JobId = Annotated[
-    str, typer.Argument(help="The job's id.", autocompletion=values.jobs, show_default=False)
+    str,
+    typer.Argument(help="The job's id.", autocompletion=values.complete_jobs, show_default=False),
 ]
 Status = Annotated[
     list[str] | None,
     typer.Option(
         help="queued, running, canceling, completed, failed or canceled; repeatable.",
-        autocompletion=values.statuses,
+        autocompletion=values.complete_statuses,
     ),
 ]
 Video = Annotated[
@@ -129,7 +130,7 @@ Video = Annotated[
     typer.Argument(
         metavar="JOB",
         help="A job's id, or the path of an mp4.",
-        autocompletion=values.videos,
+        autocompletion=values.complete_videos,
     ),
 ]
 Target = Annotated[

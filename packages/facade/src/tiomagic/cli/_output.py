@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from tiomagic.cli._exit_codes import Exit, exit_of
+from tiomagic.cli._exit_codes import ExitCode, exit_code_of
 from tiomagic.display import streams
 
 if TYPE_CHECKING:
     from tiomagic_domain.errors import TioMagicError
 
 
-LAST: Final = 16
+MIN_LAST_COLUMN_CHARACTERS: Final = 16
 """Characters that the last column of a table gets at least."""
 
 
@@ -50,7 +50,7 @@ class Output:
         columns: Sequence[str],
         rows: Sequence[Sequence[object]],
         *,
-        spare: Sequence[str] = (),
+        optional_columns: Sequence[str] = (),
     ) -> None:
         """Show rows: a table that fits the terminal, aligned columns elsewhere.
 
@@ -58,7 +58,8 @@ class Output:
             plain: The rows as plain data, for JSON.
             columns: Headings.
             rows: Cells; what is None stays empty.
-            spare: Columns that a narrow terminal does without, the first of them first. Such a
+            optional_columns: Columns that a narrow terminal does without, the first of them first.
+            Such a
                 table has one line a row, and the last column is cut; without them cells are folded.
         """
         cells = [["" if cell is None else _on_one_line(str(cell)) for cell in row] for row in rows]
@@ -69,17 +70,17 @@ class Output:
         from rich.table import Table  # noqa: PLC0415  # Heavy.
         from rich.text import Text  # noqa: PLC0415  # Heavy.
 
-        console = Console(file=streams.steered(sys.stdout))
+        console = Console(file=streams.wrap_for_rich(sys.stdout))
         table = Table(box=None, pad_edge=False, header_style="bold")
         widths = _widths([columns, *cells])
-        shown = _fitting(columns, widths, spare, console.width)
+        shown = _fitting(columns, widths, optional_columns, console.width)
         *rest, last = shown
         room = console.width - sum(widths[index] + 2 for index in rest)
         for index in rest:
             # The first column names the row: it is what people copy, and is never cut.
-            whole = bool(spare) or index == 0
+            whole = bool(optional_columns) or index == 0
             table.add_column(columns[index], no_wrap=whole, overflow="fold")
-        if spare:
+        if optional_columns:
             width = min(widths[last], max(room, 1))
             table.add_column(columns[last], no_wrap=True, overflow="ellipsis", width=width)
         else:
@@ -124,7 +125,7 @@ def _put(text: str) -> None:
     except BrokenPipeError:
         # Python would complain again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(Exit.OK) from None
+        raise typer.Exit(ExitCode.OK) from None
     except OSError as error:
         from tiomagic_domain.errors import ProcessingError  # noqa: PLC0415  # Not for --help.
 
@@ -132,9 +133,9 @@ def _put(text: str) -> None:
 
 
 def _on_one_line(text: str) -> str:
-    from tiomagic_domain.text import shown  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.text import escape_control_characters  # noqa: PLC0415  # Not for --help.
 
-    return shown(text).replace("\n", "\\n").replace("\t", " ")
+    return escape_control_characters(text).replace("\n", "\\n").replace("\t", " ")
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
@@ -142,12 +143,12 @@ def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _fitting(
-    columns: Sequence[str], widths: Sequence[int], spare: Sequence[str], room: int
+    columns: Sequence[str], widths: Sequence[int], optional_columns: Sequence[str], room: int
 ) -> list[int]:
-    """Return the columns that are shown: all, but for spare ones that do not fit."""
+    """Return the columns that are shown: all, but for optional_columns ones that do not fit."""
     shown = list(range(len(columns)))
-    for name in spare:
-        if sum(widths[index] + 2 for index in shown[:-1]) + LAST > room:
+    for name in optional_columns:
+        if sum(widths[index] + 2 for index in shown[:-1]) + MIN_LAST_COLUMN_CHARACTERS > room:
             shown.remove(columns.index(name))
     return shown
 
@@ -177,16 +178,16 @@ def reporting(*, as_json: bool, debug: bool) -> Iterator[Output]:
         if debug:
             _show_traceback()
         output.fail(error)
-        raise typer.Exit(exit_of(error)) from error
+        raise typer.Exit(exit_code_of(error)) from error
     except KeyboardInterrupt as interrupt:
         for note in getattr(interrupt, "__notes__", ["interrupted"]):
             output.say(note)
-        raise typer.Exit(Exit.INTERRUPTED) from interrupt
+        raise typer.Exit(ExitCode.INTERRUPTED) from interrupt
 
 
 def _show_traceback() -> None:
     import traceback  # noqa: PLC0415  # Only when something went wrong.
 
-    from tiomagic_domain.redaction import redacted  # noqa: PLC0415  # The same.
+    from tiomagic_domain.redaction import redact  # noqa: PLC0415  # The same.
 
-    streams.write(sys.stderr, redacted(traceback.format_exc()))
+    streams.write(sys.stderr, redact(traceback.format_exc()))

@@ -13,19 +13,19 @@ from uuid import uuid4
 
 import typer
 
-from tiomagic.cli._exit_codes import Exit
+from tiomagic.cli._exit_codes import ExitCode
 from tiomagic.cli._output import Output, reporting
 
 if TYPE_CHECKING:
     from tiomagic import JobHandle, TioMagic
     from tiomagic.types import ProviderName
 
-OTHERWISE = "completed; "
+COMPLETED_WITH_NOTE = "completed; "
 """Begins the message of a job that was not made in all as it was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class CommandRun:
     """How a command runs, as opposed to what it makes."""
 
     provider: str | None
@@ -54,12 +54,12 @@ def connect(
     return tm
 
 
-def make(
+def run_feature(
     feature: str,
     model: str | None,
     options: Mapping[str, str | None],
     assignments: list[str] | None,
-    manner: Manner,
+    manner: CommandRun,
     source: str | None = None,
 ) -> None:
     """Run one of the four features and show where the video is.
@@ -97,11 +97,11 @@ def make(
         job: JobHandle = call(
             name,
             wait=None if manner.wait else False,
-            progress=progress_of(manner),
+            progress=shows_progress(manner),
             retry=manner.retry,
             **arguments,
         )
-        settle(output, job, manner, target)
+        wait_and_show(output, job, manner, target)
 
 
 def _recipe(
@@ -119,10 +119,10 @@ def _recipe(
     Raises:
         ValidationError: when it is of another one, or may not be used.
     """
-    from tiomagic.cli._trust import allowed  # noqa: PLC0415  # Not for --help.
+    from tiomagic.cli._trust import confirm_recipe  # noqa: PLC0415  # Not for --help.
     from tiomagic_domain.errors import Problem, ValidationError  # noqa: PLC0415  # The same.
 
-    recipe = allowed(output, tm, source, replaced=replaced, model=model, trust=trust)
+    recipe = confirm_recipe(output, tm, source, replaced=replaced, model=model, trust=trust)
     if recipe["feature"] != feature:
         other = str(recipe["feature"]).replace("_", "-")
         message = f"is a recipe of another feature; use: tiomagic {other}"
@@ -139,19 +139,19 @@ def _arguments(
     recipe: Mapping[str, Any] | None,
 ) -> dict[str, object]:
     """Return the arguments of a call: what was given, over what a recipe says."""
-    from tiomagic.api.models import schema  # noqa: PLC0415  # The same.
-    from tiomagic.cli._text_input import prompt_of  # noqa: PLC0415  # Not for --help.
-    from tiomagic.cli._values import arguments_of  # noqa: PLC0415  # The same.
+    from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.
+    from tiomagic.cli._text_input import read_prompt  # noqa: PLC0415  # Not for --help.
+    from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
     from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # The same.
-    from tiomagic_domain.requests.rerun import carried  # noqa: PLC0415  # The same.
+    from tiomagic_domain.requests.rerun import merge_rerun_arguments  # noqa: PLC0415  # The same.
 
-    known, prompt = schema(feature, model), options["prompt"]
-    texts = {**options, "prompt": None if prompt is None else prompt_of(prompt)}
-    given = arguments_of(known, texts, assignments or [])
+    known, prompt = find_schema(feature, model), options["prompt"]
+    texts = {**options, "prompt": None if prompt is None else read_prompt(prompt)}
+    given = parse_arguments(known, texts, assignments or [])
     if recipe is None:
         return given
     kept = {**recipe["required_args"], **recipe["optional_args"]}
-    arguments = carried(find_model(model).turbo, known, kept, given)
+    arguments = merge_rerun_arguments(find_model(model).turbo, known, kept, given)
     return {name: value for name, value in arguments.items() if value is not None}
 
 
@@ -177,13 +177,18 @@ def _show_plan(
     output.data(planned, "\n".join(f"{key:9} {fact}" for key, fact in facts.items() if fact))
 
 
-def progress_of(manner: Manner) -> bool:
+def shows_progress(manner: CommandRun) -> bool:
     """Return whether progress is shown: a bar on a terminal, plain lines elsewhere."""
     return not (manner.quiet or manner.as_json)
 
 
-def settle(
-    output: Output, job: JobHandle, manner: Manner, target: Path | None, *, compared: bool = False
+def wait_and_show(
+    output: Output,
+    job: JobHandle,
+    manner: CommandRun,
+    target: Path | None,
+    *,
+    compared: bool = False,
 ) -> None:
     """Wait for a job as far as it is wanted, put its video in place, and show it.
 
@@ -198,14 +203,14 @@ def settle(
         output.data(job.to_dict(), job.job_id)
         return
     output.say(f"job {job.job_id}")
-    job.wait(manner.timeout, progress=progress_of(manner))
-    finish(output, job, target, compared=compared)
+    job.wait(manner.timeout, progress=shows_progress(manner))
+    show_result(output, job, target, compared=compared)
 
 
-def finish(
+def show_result(
     output: Output, job: JobHandle, target: Path | None = None, *, compared: bool = False
 ) -> None:
-    """Show the end of a job; see ``settle``.
+    """Show the end of a job; see ``wait_and_show``.
 
     Raises:
         typer.Exit: when it is canceled.
@@ -214,7 +219,7 @@ def finish(
     if job.status == "canceled":
         output.data(job.to_dict(), "")
         output.say(f"job {job.job_id} was canceled")
-        raise typer.Exit(Exit.CANCELED)
+        raise typer.Exit(ExitCode.CANCELED)
     video = job.result()
     if target is not None:
         video = copy_to(video, target)
@@ -223,8 +228,8 @@ def finish(
         told["differences"] = [difference.to_dict() for difference in job.differences]
     output.data(told, str(video))
     message = str((job.generation or {}).get("message", ""))
-    if message.startswith(OTHERWISE):
-        output.say(f"note: {message.removeprefix(OTHERWISE)}")
+    if message.startswith(COMPLETED_WITH_NOTE):
+        output.say(f"note: {message.removeprefix(COMPLETED_WITH_NOTE)}")
     for difference in job.differences if compared else ():
         output.say(f"not as before: {difference}")
 

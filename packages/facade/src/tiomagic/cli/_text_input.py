@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tiomagic.display.streams import read_stdin
 from tiomagic_domain.errors import ResourceNotFoundError
-from tiomagic_domain.text import decoded
+from tiomagic_domain.text import decode_text
 
 
-def prompt_of(word: str) -> str:
+def read_prompt(word: str) -> str:
     """Return a prompt: ``-`` is read from stdin, ``@file`` from a file, ``@@`` begins with an @.
 
     Raises:
@@ -30,11 +30,11 @@ def read_text(path: str) -> str:
         ValidationError: when it is neither UTF-8 nor UTF-16 with a byte order mark.
     """
     if path == "-":
-        return decoded(read_stdin(), "stdin")
+        return decode_text(read_stdin(), "stdin")
     try:
         content = Path(path).expanduser().read_bytes()
     except (OSError, ValueError) as error:
         raise ResourceNotFoundError(
             f"{path} cannot be read: {error}", details={"path": path}
         ) from error
-    return decoded(content, path)
+    return decode_text(content, path)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tiomagic.cli._output import Output
 
 
-def allowed(
+def confirm_recipe(
     output: Output,
     tm: TioMagic,
     source: str,
@@ -22,7 +22,7 @@ def allowed(
     model: str | None,
     trust: bool,
 ) -> dict[str, Any]:
-    """Return a recipe that may be used; see :func:`tiomagic.results.recipes.received`.
+    """Return a recipe that may be used; see :func:`tiomagic.results.recipes.load_trusted_recipe`.
 
     Args:
         output: Says whether a person is there to be asked.
@@ -35,17 +35,21 @@ def allowed(
     Raises:
         ValidationError: when it may not be used.
     """
-    from tiomagic.results.recipes import received  # noqa: PLC0415  # Not for --help.
+    from tiomagic.results.recipes import load_trusted_recipe  # noqa: PLC0415  # Not for --help.
     from tiomagic_domain.errors import ValidationError  # noqa: PLC0415  # The same.
-    from tiomagic_domain.requests.received_recipes import UNTRUSTED  # noqa: PLC0415  # The same.
+    from tiomagic_domain.requests.received_recipes import UNTRUSTED_WEIGHTS  # noqa: PLC0415  # The same.
 
     session = tm._session  # noqa: SLF001 - the command line is part of the facade
     try:
-        return received(session, source, replaced=replaced, model=model, trust=trust)
+        return load_trusted_recipe(session, source, replaced=replaced, model=model, trust=trust)
     except ValidationError as error:
-        if error.code != UNTRUSTED or output.as_json or not _is_answered(error.details["weights"]):
+        if (
+            error.code != UNTRUSTED_WEIGHTS
+            or output.as_json
+            or not _is_answered(error.details["weights"])
+        ):
             raise
-    return received(session, source, replaced=replaced, model=model, trust=True)
+    return load_trusted_recipe(session, source, replaced=replaced, model=model, trust=True)
 
 
 def _is_answered(weights: object) -> bool:

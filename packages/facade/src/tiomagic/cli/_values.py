@@ -13,10 +13,10 @@ from tiomagic_domain.schema.parameter import Kind, Parameter
 if TYPE_CHECKING:
     from tiomagic_domain.schema.schema import Schema
 
-FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+BOOLEAN_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-def arguments_of(
+def parse_arguments(
     schema: Schema, options: Mapping[str, str | None], assignments: Iterable[str]
 ) -> dict[str, Any]:
     """Return the arguments of a call. What has no form of its kind stays text, to be refused.
@@ -43,7 +43,7 @@ def arguments_of(
     if problems:
         raise ValidationError.of(problems, subject="the command line")
     return {
-        name: parse(_kind(schema[name], text), text) if name in schema else text
+        name: parse_value(_kind(schema[name], text), text) if name in schema else text
         for name, text in texts.items()
     }
 
@@ -54,7 +54,7 @@ def _kind(parameter: Parameter, text: str) -> Kind:
     return Kind.OBJECT if is_object else parameter.kind
 
 
-def parse(kind: Kind, text: str) -> object:
+def parse_value(kind: Kind, text: str) -> object:
     """Return the value that a text means for a kind, or the text when it means none."""
     match kind:
         case Kind.INTEGER | Kind.NUMBER:
@@ -62,7 +62,7 @@ def parse(kind: Kind, text: str) -> object:
                 with suppress(ValueError):
                     return number(text)
         case Kind.BOOLEAN:
-            return FLAGS.get(text.strip().lower(), text)
+            return BOOLEAN_WORDS.get(text.strip().lower(), text)
         case Kind.LIST | Kind.OBJECT:
             with suppress(ValueError):
                 value: object = json.loads(text)

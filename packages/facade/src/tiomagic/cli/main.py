@@ -11,9 +11,9 @@ import typer
 
 from tiomagic import __version__
 from tiomagic.cli._examples import epilog
-from tiomagic.cli._exit_codes import HELP, Exit
-from tiomagic.cli._fast_exit import leave_at_once
-from tiomagic.cli._lazy import program
+from tiomagic.cli._exit_codes import EXIT_CODES_HELP, ExitCode
+from tiomagic.cli._fast_exit import exit_fast
+from tiomagic.cli._lazy import lazy_application
 from tiomagic.cli.commands.batch import batch, compare
 from tiomagic.cli.commands.cancel import cancel
 from tiomagic.cli.commands.convert import convert
@@ -39,7 +39,7 @@ from tiomagic.cli.commands.status import status
 from tiomagic.cli.commands.tag import tag
 from tiomagic.cli.commands.text_to_video import text_to_video
 from tiomagic.cli.commands.ui import ui
-from tiomagic.cli.completion.bash import unsplit
+from tiomagic.cli.completion.bash import rejoin_split_words
 from tiomagic.display import streams
 
 COMMANDS = (
@@ -70,8 +70,8 @@ COMMANDS = (
     ui,
 )
 
-app: typer.Typer = program(
-    COMMANDS, under=epilog, name="tiomagic", epilog=HELP, no_args_is_help=True
+app: typer.Typer = lazy_application(
+    COMMANDS, epilog_of=epilog, name="tiomagic", epilog=EXIT_CODES_HELP, no_args_is_help=True
 )
 app.add_typer(modal)
 
@@ -99,13 +99,13 @@ _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
 
 def run() -> None:
     """Run the command line; the entry point of the program."""
-    streams.settle()
-    unsplit(os.environ)
+    streams.prepare_standard_streams()
+    rejoin_split_words(os.environ)
     try:
         try:
             app()
         except SystemExit as end:
-            leave_at_once(end.code)
+            exit_fast(end.code)
             raise
     except BrokenPipeError:
         # The reader has seen enough, as `head` does. Python would complain again when it closes.
@@ -114,22 +114,22 @@ def run() -> None:
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             _show_bug()
-            raise SystemExit(Exit.BUG) from None
+            raise SystemExit(ExitCode.BUG) from None
         # What a command does with files is an error of ours already: this is the stream itself.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         streams.write(sys.stderr, f"Error: stdout cannot be written: {error.strerror}\n")
-        raise SystemExit(Exit.FAILED) from None
+        raise SystemExit(ExitCode.FAILED) from None
     except Exception:  # noqa: BLE001 - the end of the program: a bug is shown, without secrets
         _show_bug()
-        raise SystemExit(Exit.BUG) from None
+        raise SystemExit(ExitCode.BUG) from None
 
 
 def _show_bug() -> None:
     import traceback  # noqa: PLC0415  # Only when something went wrong.
 
-    from tiomagic_domain.redaction import redacted  # noqa: PLC0415  # The same.
+    from tiomagic_domain.redaction import redact  # noqa: PLC0415  # The same.
 
-    streams.write(sys.stderr, redacted(traceback.format_exc()))
+    streams.write(sys.stderr, redact(traceback.format_exc()))
 
 
 if __name__ == "__main__":

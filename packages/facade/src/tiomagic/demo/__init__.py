@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from tiomagic.api.client import TioMagic
     from tiomagic.display.progress_bar import ProgressChoice
 
-MODEL: Final = "doodle"
-INPUTS: Final = Path(__file__).parent / "inputs"
+DEMO_MODEL: Final = "doodle"
+DEMO_INPUTS: Final = Path(__file__).parent / "inputs"
 """Pictures and a skeleton video, drawn by ``training/showcase.py``."""
 SHEET: Final = "contact_sheet.png"
-SHOWN_FRAMES: Final = 5
+FRAMES_PER_CLIP: Final = 5
 """Frames of each clip on the contact sheet."""
 CELL_WIDTH: Final = 128
 """Pixels of a frame on the contact sheet."""
@@ -33,12 +33,12 @@ class Example:
     prompt: str
     seed: int
     inputs: Mapping[str, str]
-    """File names in :data:`INPUTS` by parameter."""
+    """File names in :data:`DEMO_INPUTS` by parameter."""
 
     @property
     def arguments(self) -> dict[str, Any]:
         """All arguments of the call."""
-        paths = {name: str(INPUTS / file) for name, file in self.inputs.items()}
+        paths = {name: str(DEMO_INPUTS / file) for name, file in self.inputs.items()}
         return {"prompt": self.prompt, "seed": self.seed, **paths}
 
 
@@ -70,7 +70,7 @@ EXAMPLES: Final = (
 )
 
 
-def make(tm: TioMagic, *, progress: ProgressChoice = False) -> Iterator[tuple[Example, Path]]:
+def make_clips(tm: TioMagic, *, progress: ProgressChoice = False) -> Iterator[tuple[Example, Path]]:
     """Make the clips one after the other and give each example with its video.
 
     Args:
@@ -82,7 +82,7 @@ def make(tm: TioMagic, *, progress: ProgressChoice = False) -> Iterator[tuple[Ex
     """
     for example in EXAMPLES:
         call = getattr(tm, example.feature)
-        job = call(MODEL, wait=True, progress=progress, **example.arguments)
+        job = call(DEMO_MODEL, wait=True, progress=progress, **example.arguments)
         yield example, job.result()
 
 
@@ -98,7 +98,7 @@ def copy_inputs(target: Path) -> None:
     from tiomagic_domain.errors import ProcessingError  # noqa: PLC0415  # Not for the import.
 
     try:
-        shutil.copytree(INPUTS, target, dirs_exist_ok=True)
+        shutil.copytree(DEMO_INPUTS, target, dirs_exist_ok=True)
     except (OSError, shutil.Error) as error:
         raise ProcessingError(f"the demo's pictures cannot be put in {target}: {error}") from error
 
@@ -111,9 +111,9 @@ def draw_sheet(tm: TioMagic, clips: Iterable[tuple[Example, Path]], target: Path
         clips: Examples with their videos.
         target: A PNG file.
     """
-    from tiomagic_domain.ports import Labelled  # noqa: PLC0415  # Not for the import.
+    from tiomagic_domain.ports import LabelledVideo  # noqa: PLC0415  # Not for the import.
 
-    rows = [[Labelled(video=path, label=example.feature)] for example, path in clips]
+    rows = [[LabelledVideo(video=path, label=example.feature)] for example, path in clips]
     return tm._session.pictures.grid(  # noqa: SLF001 - the same package
-        rows, target, count=SHOWN_FRAMES, width=CELL_WIDTH, title=f"tiomagic demo: {MODEL}"
+        rows, target, count=FRAMES_PER_CLIP, width=CELL_WIDTH, title=f"tiomagic demo: {DEMO_MODEL}"
     )

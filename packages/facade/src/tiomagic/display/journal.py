@@ -33,13 +33,13 @@ import structlog
 
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs.job import Job, JobStatus
-from tiomagic_domain.redaction import redacted_data
-from tiomagic_domain.text import shown
+from tiomagic_domain.redaction import redact_data
+from tiomagic_domain.text import escape_control_characters
 
 if TYPE_CHECKING:
     from tiomagic_storage import GenerationLog
 
-EVENTS: Final = {
+EVENT_BY_STATUS: Final = {
     JobStatus.QUEUED: "job.submitted",
     JobStatus.RUNNING: "job.started",
     JobStatus.CANCELING: "job.stop_requested",
@@ -63,31 +63,31 @@ def get_logger() -> structlog.stdlib.BoundLogger:
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.add_log_level,
             structlog.processors.format_exc_info,
-            _discreet,
+            _redact_event,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
     )
     return cast("structlog.stdlib.BoundLogger", logger)
 
 
-def _discreet(
+def _redact_event(
     _logger: Any, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     """Hide what looks like a secret: events go to whoever configures logging."""
-    return {key: redacted_data(value) for key, value in event.items()}
+    return {key: redact_data(value) for key, value in event.items()}
 
 
-def safe(
+def sanitize_event(
     _logger: Any, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     """Make an event safe for a terminal, and hide what looks like a secret in it."""
-    return {key: _shown(redacted_data(value)) for key, value in event.items()}
+    return {key: _shown(redact_data(value)) for key, value in event.items()}
 
 
 def _shown(value: Any) -> Any:
     match value:
         case str():
-            return shown(value)
+            return escape_control_characters(value)
         case Mapping():
             return {key: _shown(part) for key, part in value.items()}
         case list():
@@ -120,7 +120,7 @@ class Journal:
             self._logger.debug("job.progressed", job_id=job.job_id, phase=phase)
         self._refresh()
 
-    def job_kept(self, job: Job) -> None:
+    def job_annotated(self, job: Job) -> None:
         """Take a job whose words have changed, or that is deleted: no news of its run."""
         self._logger.debug("job.kept", job_id=job.job_id)
         self._refresh()
@@ -161,7 +161,7 @@ class Journal:
         if job.status is JobStatus.FAILED:
             say = self._logger.error
             data |= {"error": job.error, "error_code": job.error_code}
-        say(EVENTS[job.status], **data)
+        say(EVENT_BY_STATUS[job.status], **data)
         words = job.facts.get("unknown_words")
         if words and job.version == 1:
             self._logger.warning(

@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from tiomagic.display.escaping import escape, well_formed
+from tiomagic.display.escaping import escape, replace_invalid_characters
 
 if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import Job
     from tiomagic_domain.progress import Progress
 
-INLINE_BYTES: Final = 8 * 2**20
+MAX_INLINE_VIDEO_BYTES: Final = 8 * 2**20
 """A video up to this size is put into the notebook; a larger one is named, since every saved copy
 of the notebook would hold it."""
 VALUE_CHARACTERS: Final = 200
@@ -30,7 +30,7 @@ def is_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-class Meter:
+class NotebookProgressBar:
     """A bar below the cell that runs, from the first moment on. It stays, with the time it took.
 
     Args:
@@ -61,7 +61,7 @@ class Meter:
         else:
             self.show(f"stopped after {took}, at: {self._text}", self._fraction or 0.0)
 
-    def tell(self, progress: Progress) -> None:
+    def update(self, progress: Progress) -> None:
         """Show a moment of a run."""
         self.show(str(progress), progress.fraction)
 
@@ -81,7 +81,7 @@ class Meter:
             "text/html": f'<div style="font-family:sans-serif"><progress max="1"{value} '
             f'aria-label="{escape(told)}" style="width:16em;max-width:50%">'
             f"</progress> {escape(told)}</div>",
-            "text/plain": well_formed(told),
+            "text/plain": replace_invalid_characters(told),
         }
         if self._display is None:
             begin: Callable[..., Any] = display
@@ -90,7 +90,7 @@ class Meter:
             self._display.update(shown, raw=True)
 
 
-def card(job: Job) -> str:
+def render_job(job: Job) -> str:
     """Return the player of a job's video with its settings; its state when there is none."""
     return (
         '<div style="max-width:640px;font-family:sans-serif">'
@@ -110,7 +110,7 @@ def _player(job: Job) -> str:
         # A record may name what is no video, such as a device, which has no end, or a key.
         is_video = path.suffix.lower() == ".mp4" and path.is_file()
         size = path.stat().st_size if is_video else None
-        data = path.read_bytes() if size is not None and size <= INLINE_BYTES else None
+        data = path.read_bytes() if size is not None and size <= MAX_INLINE_VIDEO_BYTES else None
     except (OSError, ValueError):
         size = None
     if size is None:

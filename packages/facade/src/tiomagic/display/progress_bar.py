@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from tiomagic.display import streams
-from tiomagic.display.notebook import Meter, is_notebook
+from tiomagic.display.notebook import NotebookProgressBar, is_notebook
 from tiomagic.display.streams import is_terminal, write, write_data
 from tiomagic_domain.progress import Phase, Progress, ProgressSink, ignore_progress
-from tiomagic_domain.text import shown as shown_text
+from tiomagic_domain.text import escape_control_characters as shown_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -30,7 +30,7 @@ def is_animated() -> bool:
 
 
 @contextmanager
-def shown(
+def show_progress(
     choice: ProgressChoice, title: str, on_progress: ProgressSink | None = None
 ) -> Iterator[ProgressSink]:
     """Give the sink that shows moments as somebody chose, and passes them on.
@@ -57,18 +57,18 @@ def _display(choice: ProgressChoice, title: str) -> Iterator[ProgressSink]:
     if callable(choice):
         yield choice
     elif choice is not False and is_notebook():
-        with Meter(title) as meter:
-            yield meter.tell
+        with NotebookProgressBar(title) as meter:
+            yield meter.update
     elif choice is not False and is_animated():
         with _bar(title) as bar:
-            yield _while_seen(bar)
+            yield _stop_after_write_error(bar)
     elif choice:
-        yield _while_seen(Lines(title))
+        yield _stop_after_write_error(ProgressLines(title))
     else:
         yield ignore_progress
 
 
-def _while_seen(display: ProgressSink) -> ProgressSink:
+def _stop_after_write_error(display: ProgressSink) -> ProgressSink:
     """Return a display that goes dark when nobody reads it any more: what runs goes on."""
     seen = True
 
@@ -84,7 +84,7 @@ def _while_seen(display: ProgressSink) -> ProgressSink:
     return show
 
 
-class Lines:
+class ProgressLines:
     """One line a phase, and one each quarter of a long one: what a log file can hold."""
 
     def __init__(self, title: str) -> None:
@@ -99,7 +99,7 @@ class Lines:
             write_data(sys.stderr, f"{self._title}: {progress}\n")
 
 
-class Bar:
+class ProgressBar:
     """A bar for the phase that runs."""
 
     def __init__(self, display: RichProgress, title: str) -> None:
@@ -128,15 +128,17 @@ def _bar(title: str) -> Iterator[ProgressSink]:
 
     columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn())
     # rich leaves the colours away under NO_COLOR by itself.
-    console = Console(file=streams.steered(sys.stderr))
+    console = Console(file=streams.wrap_for_rich(sys.stderr))
     with rich.Progress(
         *columns, rich.TimeElapsedColumn(), console=console, transient=True
     ) as display:
-        yield Bar(display, title)
+        yield ProgressBar(display, title)
 
 
 @contextmanager
-def counted(title: str, total: int, *, choice: bool | None) -> Iterator[Callable[[str], None]]:
+def show_item_count(
+    title: str, total: int, *, choice: bool | None
+) -> Iterator[Callable[[str], None]]:
     """Give what counts the parts of something that are done, each with a word on it.
 
     Args:
@@ -148,7 +150,7 @@ def counted(title: str, total: int, *, choice: bool | None) -> Iterator[Callable
     if choice is False or not (choice or is_animated() or is_notebook()):
         yield lambda _: None
     elif is_notebook():
-        with Meter(title) as meter:
+        with NotebookProgressBar(title) as meter:
             meter.show(f"0/{total}", 0.0)
             done = 0
 
@@ -164,7 +166,7 @@ def counted(title: str, total: int, *, choice: bool | None) -> Iterator[Callable
         from rich.markup import escape  # noqa: PLC0415  # Heavy.
 
         columns = (*rich.Progress.get_default_columns()[:2], rich.MofNCompleteColumn())
-        console = Console(file=streams.steered(sys.stderr))
+        console = Console(file=streams.wrap_for_rich(sys.stderr))
         with rich.Progress(*columns, rich.TimeElapsedColumn(), console=console) as display:
             task = display.add_task(escape(shown_text(title)), total=total)
             yield lambda _: display.advance(task)

@@ -14,20 +14,20 @@ import select
 import sys
 from typing import Any, Final, TextIO, cast
 
-from tiomagic_domain.text import shown, storable
+from tiomagic_domain.text import escape_control_characters, make_storable
 
-NAMES: Final = ("stdin", "stdout", "stderr")
+STANDARD_STREAMS: Final = ("stdin", "stdout", "stderr")
 
 
-def fitted(text: str, stream: object) -> str:
+def escape_unencodable(text: str, stream: object) -> str:
     """Return a text with escapes for what a stream's encoding does not have."""
     encoding = getattr(stream, "encoding", None)
     if not isinstance(encoding, str):
-        return storable(text)
+        return make_storable(text)
     try:
         return text.encode(encoding, "backslashreplace").decode(encoding)
     except (LookupError, UnicodeError):
-        return storable(text).encode("ascii", "backslashreplace").decode("ascii")
+        return make_storable(text).encode("ascii", "backslashreplace").decode("ascii")
 
 
 def is_terminal(stream: object) -> bool:
@@ -64,7 +64,7 @@ def write_data(stream: Any, text: str) -> None:
     """
     if stream is None or getattr(stream, "closed", False):
         return
-    _send(stream, fitted(shown(text), stream))
+    _send(stream, escape_unencodable(escape_control_characters(text), stream))
     flush = getattr(stream, "flush", None)
     if callable(flush):
         flush()
@@ -77,7 +77,7 @@ def _send(stream: Any, text: str) -> None:
         return
     # Its own buffer would lose what the pipe does not take at once.
     stream.flush()
-    _Patient(number).write(text.replace("\n", os.linesep).encode(stream.encoding))
+    _BlockingDescriptor(number).write(text.replace("\n", os.linesep).encode(stream.encoding))
 
 
 def _unwaiting(stream: Any) -> int | None:
@@ -91,7 +91,7 @@ def _unwaiting(stream: Any) -> int | None:
         return None
 
 
-class _Patient(io.RawIOBase):
+class _BlockingDescriptor(io.RawIOBase):
     """A descriptor that waits for its reader, though it was set not to."""
 
     def __init__(self, number: int) -> None:
@@ -117,7 +117,7 @@ class _Patient(io.RawIOBase):
         return size
 
 
-class _Shown(io.TextIOBase):
+class _SanitizingWriter(io.TextIOBase):
     """Takes each text through the border."""
 
     def __init__(self, stream: Any) -> None:
@@ -158,8 +158,8 @@ class _Console(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write what rich has made."""
-        send = getattr(self._stream, "write_as_it_is", self._stream.write)
-        send(fitted(text, self._stream))
+        send = getattr(self._stream, "write_raw", self._stream.write)
+        send(escape_unencodable(text, self._stream))
         return len(text)
 
     def flush(self) -> None:
@@ -167,17 +167,17 @@ class _Console(io.TextIOBase):
         self._stream.flush()
 
 
-def shown_on(stream: Any) -> TextIO:
+def wrap_for_writers(stream: Any) -> TextIO:
     """Return a stream for other people's writers, such as csv's: see :func:`write_data`."""
-    return cast("TextIO", _Shown(stream))
+    return cast("TextIO", _SanitizingWriter(stream))
 
 
-def steered(stream: Any) -> TextIO:
+def wrap_for_rich(stream: Any) -> TextIO:
     """Return a stream for rich, whose own control codes reach the terminal."""
     return cast("TextIO", _Console(stream))
 
 
-class Guarded(io.TextIOWrapper):
+class SanitizedStream(io.TextIOWrapper):
     """A standard stream of the command line: what libraries print is shown and not obeyed, too."""
 
     @property
@@ -189,15 +189,15 @@ class Guarded(io.TextIOWrapper):
 
     def write(self, text: str) -> int:
         """Write a text with its control codes as escapes."""
-        super().write(shown(text))
+        super().write(escape_control_characters(text))
         return len(text)
 
-    def write_as_it_is(self, text: str) -> int:
+    def write_raw(self, text: str) -> int:
         """Write a text that may steer the terminal."""
         return super().write(text)
 
 
-def settle() -> None:
+def prepare_standard_streams() -> None:
     """Make the standard streams of a program usable, at its start.
 
     A descriptor that is closed is opened on nothing: else the next file that is opened, such as the
@@ -208,12 +208,12 @@ def settle() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # Takes the lowest that is free, which is this one.
-    for number, name in enumerate(NAMES):
+    for number, name in enumerate(STANDARD_STREAMS):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, _opened(number))
         elif name != "stdin" and type(stream) is io.TextIOWrapper:
-            setattr(sys, name, _guarded(stream))
+            setattr(sys, name, _sanitize_stream(stream))
 
 
 def _opened(number: int) -> TextIO:
@@ -224,13 +224,15 @@ def _opened(number: int) -> TextIO:
     )
 
 
-def _guarded(stream: io.TextIOWrapper) -> Guarded:
+def _sanitize_stream(stream: io.TextIOWrapper) -> SanitizedStream:
     stream.flush()
     number = _unwaiting(stream)
     buffering, through = stream.line_buffering, stream.write_through
     encoding = stream.encoding
-    binary: Any = stream.detach() if number is None else io.BufferedWriter(_Patient(number))
-    return Guarded(
+    binary: Any = (
+        stream.detach() if number is None else io.BufferedWriter(_BlockingDescriptor(number))
+    )
+    return SanitizedStream(
         binary,
         encoding=encoding,
         errors="backslashreplace",

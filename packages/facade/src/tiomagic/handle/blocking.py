@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 
-class Blocking(Protocol):
+class BlockingRunner(Protocol):
     """Runs a function that blocks somewhere else than on the loop."""
 
     async def __call__(self, function: Callable[[], T], /) -> T:
@@ -19,7 +19,7 @@ class Blocking(Protocol):
         ...
 
 
-async def in_thread(function: Callable[[], T], /) -> T:
+async def run_in_thread(function: Callable[[], T], /) -> T:
     """Run a function in a thread of the loop's own pool."""
     import asyncio  # noqa: PLC0415  # Only for who has a loop.
 

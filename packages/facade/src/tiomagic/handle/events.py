@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tiomagic.handle.blocking import Blocking, in_thread
+from tiomagic.handle.blocking import BlockingRunner, run_in_thread
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.progress import Phase, Progress
-from tiomagic_domain.usecases.waiting import Patience
+from tiomagic_domain.usecases.waiting import WaitDeadline
 
 if TYPE_CHECKING:
     from tiomagic.handle.handle import JobHandle
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     HandleOf = Callable[[Job], JobHandle]
 
-POLL_S = 2.0
+POLL_INTERVAL_S = 2.0
 """Seconds between two looks at a job unless told otherwise."""
 
 
@@ -54,7 +54,7 @@ class JobEvent:
         return f"{self.status}{busy}{left}"
 
 
-class Pace:
+class EtaEstimator:
     """Measures the steps of a phase.
 
     Args:
@@ -90,7 +90,7 @@ class Pace:
         return max(0.0, left - (now - self._last[1]))
 
 
-class Watcher:
+class EventTracker:
     """Turns the states of a job into events, each once.
 
     Args:
@@ -100,7 +100,7 @@ class Watcher:
 
     def __init__(self, session: Session, handle_of: HandleOf) -> None:
         self._handle_of = handle_of
-        self._pace = Pace(session.clock.monotonic)
+        self._pace = EtaEstimator(session.clock.monotonic)
         self._last: tuple[object, ...] | None = None
 
     def event(self, job: Job) -> JobEvent | None:
@@ -127,8 +127,8 @@ def events(
     session: Session, job_id: str, handle_of: HandleOf, *, timeout: float | None, poll: float
 ) -> Iterator[JobEvent]:
     """Give what happens to a job until it is over; see :meth:`tiomagic.JobHandle.events`."""
-    watcher = Watcher(session, handle_of)
-    patience = Patience(session.clock.monotonic, timeout=timeout, poll=poll)
+    watcher = EventTracker(session, handle_of)
+    patience = WaitDeadline(session.clock.monotonic, timeout=timeout, poll=poll)
     while True:
         job = session.generation.check(job_id)
         event = watcher.event(job)
@@ -136,7 +136,7 @@ def events(
             yield event
         if job.status.is_terminal:
             return
-        session.clock.sleep(patience.pause(job))
+        session.clock.sleep(patience.next_pause(job))
 
 
 async def events_async(
@@ -146,10 +146,10 @@ async def events_async(
     *,
     timeout: float | None,  # noqa: ASYNC109 - as the methods that block
     poll: float,
-    blocking: Blocking = in_thread,
+    blocking: BlockingRunner = run_in_thread,
 ) -> AsyncIterator[JobEvent]:
     """Give the same without blocking the loop; see :meth:`tiomagic.JobHandle.events_async`."""
-    watcher = await blocking(lambda: Watcher(session, handle_of))
+    watcher = await blocking(lambda: EventTracker(session, handle_of))
     async for job in states_async(session, job_id, timeout=timeout, poll=poll, blocking=blocking):
         event = watcher.event(job)
         if event is not None:
@@ -162,7 +162,7 @@ async def states_async(
     *,
     timeout: float | None,  # noqa: ASYNC109 - as the methods that block
     poll: float,
-    blocking: Blocking = in_thread,
+    blocking: BlockingRunner = run_in_thread,
 ) -> AsyncIterator[Job]:
     """Check a job until it is over, and give what each look brings.
 
@@ -179,10 +179,10 @@ async def states_async(
     import asyncio  # noqa: PLC0415  # Only for who has a loop.
 
     clock = await blocking(lambda: session.clock)
-    patience = Patience(clock.monotonic, timeout=timeout, poll=poll)
+    patience = WaitDeadline(clock.monotonic, timeout=timeout, poll=poll)
     while True:
         job = await blocking(lambda: session.generation.check(job_id))
         yield job
         if job.status.is_terminal:
             return
-        await asyncio.sleep(patience.pause(job))
+        await asyncio.sleep(patience.next_pause(job))

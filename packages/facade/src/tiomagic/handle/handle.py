@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tiomagic.handle.events import POLL_S, JobEvent, events, events_async
-from tiomagic.handle.handle_pictures import Shown
-from tiomagic.handle.job_fields import Recorded
+from tiomagic.handle.events import POLL_INTERVAL_S, JobEvent, events, events_async
+from tiomagic.handle.handle_pictures import HandlePictures
+from tiomagic.handle.job_fields import JobFields
 from tiomagic.handle.wait import wait_async, wait_for
-from tiomagic.results.recipe_diff import Difference, differences
+from tiomagic.results.recipe_diff import Difference, diff_recipes
 from tiomagic.results.recipes import of_job
 from tiomagic.wiring.launcher import read_log
 from tiomagic_domain.errors import JobExecutionError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.progress import Progress, ProgressSink
 
 
-class JobHandle(Recorded, Shown):
+class JobHandle(JobFields, HandlePictures):
     """One job as it was when it was last looked at; ``refresh`` looks again."""
 
     def __init__(self, job: Job, session: Session, recipe: Mapping[str, Any] | None = None) -> None:
@@ -116,7 +116,7 @@ class JobHandle(Recorded, Shown):
         """
         if self._recipe is None or self._job.status is not JobStatus.COMPLETED:
             return []
-        return differences(self._recipe, of_job(self._job))
+        return diff_recipes(self._recipe, of_job(self._job))
 
     @property
     def generation(self) -> dict[str, Any] | None:
@@ -145,7 +145,7 @@ class JobHandle(Recorded, Shown):
         self,
         timeout: float | None = None,
         *,
-        poll: float = POLL_S,
+        poll: float = POLL_INTERVAL_S,
         progress: ProgressChoice = None,
         on_progress: ProgressSink | None = None,
         cancel_on_timeout: bool = False,
@@ -182,7 +182,7 @@ class JobHandle(Recorded, Shown):
         self,
         timeout: float | None = None,  # noqa: ASYNC109 - as the methods that block
         *,
-        poll: float = POLL_S,
+        poll: float = POLL_INTERVAL_S,
         on_progress: ProgressSink | None = None,
         cancel_on_timeout: bool = False,
     ) -> JobHandle:
@@ -201,7 +201,9 @@ class JobHandle(Recorded, Shown):
         )
         return self
 
-    def events(self, timeout: float | None = None, *, poll: float = POLL_S) -> Iterator[JobEvent]:
+    def events(
+        self, timeout: float | None = None, *, poll: float = POLL_INTERVAL_S
+    ) -> Iterator[JobEvent]:
         """Give what happens to the job: the state it is in, each change, and its end.
 
         ::
@@ -227,7 +229,7 @@ class JobHandle(Recorded, Shown):
         self,
         timeout: float | None = None,  # noqa: ASYNC109 - as the methods that block
         *,
-        poll: float = POLL_S,
+        poll: float = POLL_INTERVAL_S,
     ) -> AsyncIterator[JobEvent]:
         """Give the same as :meth:`events` to ``async for``, without blocking the event loop."""
         following = events_async(self._session, self.job_id, self._of, timeout=timeout, poll=poll)
@@ -238,7 +240,7 @@ class JobHandle(Recorded, Shown):
     def _of(self, job: Job) -> JobHandle:
         return JobHandle(job, self._session)
 
-    def result(self, timeout: float | None = None, *, poll: float = POLL_S) -> Path:
+    def result(self, timeout: float | None = None, *, poll: float = POLL_INTERVAL_S) -> Path:
         """Wait and return the path of the video.
 
         Raises:
@@ -246,7 +248,7 @@ class JobHandle(Recorded, Shown):
             JobTimeoutError: when the time is up. The job goes on.
         """
         self.wait(timeout, poll=poll)
-        return Path(finished(self._job).result_video or "")
+        return Path(require_video(self._job).result_video or "")
 
     def cancel(self, *, lost: bool = False) -> JobHandle:
         """Ask for the job to stop, store the outcome, and return this handle.
@@ -297,7 +299,7 @@ class JobHandle(Recorded, Shown):
         return f"<JobHandle {self.job_id} {what}{f', {tail}' if tail else ''}>"
 
 
-def finished(job: Job) -> Job:
+def require_video(job: Job) -> Job:
     """Return a job that has its video.
 
     Raises:

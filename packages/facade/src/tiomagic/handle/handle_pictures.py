@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import Job
 
 
-class Shown:
+class HandlePictures:
     """A job that can be looked at.
 
-    See :class:`tiomagic.api.picture_methods.Picturing` for the errors.
+    See :class:`tiomagic.api.picture_methods.PictureMethods` for the errors.
     """
 
     _job: Job
@@ -61,6 +61,6 @@ class Shown:
 
     def _repr_html_(self) -> str:
         """Return an inline player with the settings, for a notebook."""
-        from tiomagic.display.notebook import card
+        from tiomagic.display.notebook import render_job
 
-        return card(self._job)
+        return render_job(self._job)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import Job
 
 
-class Recorded:
+class JobFields:
     """A job as it was when it was last looked at."""
 
     _job: Job

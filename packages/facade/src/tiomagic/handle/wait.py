@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tiomagic.display.progress_bar import ProgressChoice, shown
-from tiomagic.handle.blocking import Blocking, in_thread
-from tiomagic.handle.events import POLL_S, states_async
+from tiomagic.display.progress_bar import ProgressChoice, show_progress
+from tiomagic.handle.blocking import BlockingRunner, run_in_thread
+from tiomagic.handle.events import POLL_INTERVAL_S, states_async
 from tiomagic_domain.errors import JobTimeoutError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.progress import ProgressSink
@@ -22,7 +22,7 @@ def wait_for(
     job: Job,
     *,
     timeout: float | None = None,
-    poll: float = POLL_S,
+    poll: float = POLL_INTERVAL_S,
     progress: ProgressChoice = None,
     on_progress: ProgressSink | None = None,
     cancel_on_timeout: bool = False,
@@ -35,9 +35,9 @@ def wait_for(
         KeyboardInterrupt: at Ctrl-C, with a note that has the job's id. The job goes on.
     """
     generation = session.generation
-    with _told_how_to_go_on(job.job_id):
+    with _add_resume_hint(job.job_id):
         try:
-            with shown(progress, f"{job.model} on {job.provider}", on_progress) as sink:
+            with show_progress(progress, f"{job.model} on {job.provider}", on_progress) as sink:
                 return generation.wait(job.job_id, timeout=timeout, poll=poll, on_progress=sink)
         except JobTimeoutError:
             if not cancel_on_timeout:
@@ -50,10 +50,10 @@ async def wait_async(
     job: Job,
     *,
     timeout: float | None = None,  # noqa: ASYNC109 - as the methods that block
-    poll: float = POLL_S,
+    poll: float = POLL_INTERVAL_S,
     on_progress: ProgressSink | None = None,
     cancel_on_timeout: bool = False,
-    blocking: Blocking = in_thread,
+    blocking: BlockingRunner = run_in_thread,
 ) -> Job:
     """Wait until a job is over without blocking the loop.
 
@@ -91,7 +91,7 @@ def _stop(session: Session, job_id: str, timeout: float | None) -> Job:
 
 
 @contextmanager
-def _told_how_to_go_on(job_id: str) -> Iterator[None]:
+def _add_resume_hint(job_id: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:

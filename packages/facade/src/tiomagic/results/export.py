@@ -13,7 +13,7 @@ from uuid import uuid4
 from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
 from tiomagic_domain.files.durability import sync_file
 from tiomagic_domain.jobs.job import Job
-from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.suggestions import shorten_repr
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ExportFormat = Literal["json", "csv"]
 
-COLUMNS: Final = (
+EXPORT_COLUMNS: Final = (
     *("job_id", "status", "feature", "model", "provider", "prompt", "seed", "tags", "note"),
     *("creation_time", "started_at", "ended_at", "last_updated", "attempt", "call_id", "queue"),
     *("message", "error", "error_code", "result_video", "arguments", "facts"),
@@ -61,10 +61,10 @@ def _format(target: str | Path | TextIO, form: str | None) -> ExportFormat:
         form = Path(target).suffix.removeprefix(".").lower()
         if form not in known:
             message = "must end in .json or .csv, or the format must be given"
-            problem = Problem(field="path", message=message, given=shortened(str(target)))
+            problem = Problem(field="path", message=message, given=shorten_repr(str(target)))
             raise ValidationError.of([problem], subject="an export of jobs")
     if form not in known:
-        problem = Problem(field="format", message="must be json or csv", given=shortened(form))
+        problem = Problem(field="format", message="must be json or csv", given=shorten_repr(form))
         raise ValidationError.of([problem], subject="an export of jobs")
     return cast("ExportFormat", form)  # One of the two, as was just seen.
 
@@ -85,7 +85,7 @@ def _write_json(jobs: Iterable[Job], file: TextIO) -> int:
 
 
 def _write_csv(jobs: Iterable[Job], file: TextIO) -> int:
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(file, EXPORT_COLUMNS, lineterminator="\n")
     writer.writeheader()
     return sum(1 for job in jobs if writer.writerow(_row(job)))
 
@@ -94,7 +94,7 @@ def _row(job: Job) -> dict[str, Any]:
     """Return a job by column; what is a list or a dict as JSON."""
     plain, arguments = job.to_dict(), job.arguments
     return {
-        **{name: plain[name] for name in COLUMNS if name in plain},
+        **{name: plain[name] for name in EXPORT_COLUMNS if name in plain},
         "prompt": arguments.get("prompt"),
         "seed": arguments.get("seed"),
         "tags": json.dumps(plain["tags"], ensure_ascii=False),

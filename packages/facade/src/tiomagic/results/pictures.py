@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 from tiomagic.results.recipes import is_file_name
 from tiomagic_domain.errors import Problem, ResourceNotFoundError, ValidationError
 from tiomagic_domain.jobs.job import Job
-from tiomagic_domain.suggestions import closest, shortened
+from tiomagic_domain.suggestions import closest, shorten_repr
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 Conversion = Literal["gif", "webp", "png", "frames", "prores", "ffv1"]
 """What a video can be made into."""
 
-ENDINGS: Final[Mapping[Conversion, str]] = MappingProxyType(
+FILE_SUFFIXES: Final[Mapping[Conversion, str]] = MappingProxyType(
     {"gif": ".gif", "webp": ".webp", "png": ".png", "frames": "", "prores": ".mov", "ffv1": ".mkv"}
 )
 """The ending of each; frames are a folder."""
 
-Place: TypeAlias = str | Path | None
+OutputPath: TypeAlias = str | Path | None
 """Where a file goes: its name, a folder that is there, or None for beside the video."""
 
 SHEET_FRAMES: Final = 12
@@ -35,7 +35,7 @@ FRAME_WIDTH: Final = 240
 def contact_sheet(
     session: Session,
     source: Job | str | Path,
-    path: Place,
+    path: OutputPath,
     *,
     frames: int,
     columns: int,
@@ -49,7 +49,7 @@ def contact_sheet(
     )
 
 
-def poster(session: Session, source: Job | str | Path, path: Place) -> Path:
+def poster(session: Session, source: Job | str | Path, path: OutputPath) -> Path:
     """Write the middle frame; see :meth:`tiomagic.TioMagic.poster`."""
     video, _ = _found(session, source)
     return session.pictures.poster(video, _target(path, source, video, "_poster", ".png"))
@@ -59,7 +59,7 @@ def convert(
     session: Session,
     source: Job | str | Path,
     to: str,
-    path: Place,
+    path: OutputPath,
     *,
     width: int | None = None,
     frame: int = -1,
@@ -75,14 +75,14 @@ def convert(
 
 
 def _ending(to: str) -> str:
-    for name, ending in ENDINGS.items():
+    for name, ending in FILE_SUFFIXES.items():
         if name == to:
             return ending
     known = get_args(Conversion)
     problem = Problem(
         field="to",
         message=f"must be one of {', '.join(known)}",
-        given=shortened(to),
+        given=shorten_repr(to),
         nearest=closest(to, known),
     )
     raise ValidationError.of([problem], subject="a conversion of a video")
@@ -134,7 +134,9 @@ def title_of(job: Job) -> str:
     return " · ".join([part for part in parts if part] + ([] if seed is None else [f"seed {seed}"]))
 
 
-def _target(path: Place, source: Job | str | Path, video: Path, suffix: str, ending: str) -> Path:
+def _target(
+    path: OutputPath, source: Job | str | Path, video: Path, suffix: str, ending: str
+) -> Path:
     """Return where a file goes.
 
     A name that the caller gives is replaced, as is one that has a job's id in it. Beside a file
@@ -152,7 +154,9 @@ def _target(path: Place, source: Job | str | Path, video: Path, suffix: str, end
     if target.is_dir() and ending:
         return _free(target / own) if named else target / own
     if ending and target.suffix.lower() != ending:
-        problem = Problem(field="path", message=f"must end in {ending}", given=shortened(str(path)))
+        problem = Problem(
+            field="path", message=f"must end in {ending}", given=shorten_repr(str(path))
+        )
         raise ValidationError.of([problem], subject="the file to be written")
     return target
 

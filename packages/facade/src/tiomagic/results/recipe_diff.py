@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-FACTS: Final = ("device", "dtype", "memory", "weights")
+COMPARED_FACTS: Final = ("device", "dtype", "memory", "weights")
 """The facts that decide how a seed becomes frames; a dict's entries are compared one by one."""
 
 
@@ -27,11 +27,11 @@ class Difference:
 
     def __str__(self) -> str:
         """Return one line, such as ``versions.torch: 2.8.0 before, 2.9.1 now``."""
-        before, after = (_told(side) for side in (self.before, self.after))
+        before, after = (_format_value(side) for side in (self.before, self.after))
         return f"{self.name}: {before} before, {after} now"
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
+def diff_recipes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
     """Return what differs in how two recipes were run, by name; their arguments are not looked at.
 
     Args:
@@ -53,7 +53,7 @@ def _run(recipe: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     yield "provider", recipe.get("provider")
     # A stored job has its versions among its facts.
     yield from _flat("versions", versions or facts.get("versions"))
-    for name in FACTS:
+    for name in COMPARED_FACTS:
         yield from _flat(name, facts.get(name))
 
 
@@ -65,5 +65,5 @@ def _flat(name: str, value: object) -> Iterator[tuple[str, object]]:
         yield name, value
 
 
-def _told(value: object) -> object:
+def _format_value(value: object) -> object:
     return "not told" if value is None else value

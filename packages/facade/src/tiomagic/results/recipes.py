@@ -7,15 +7,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tiomagic.wiring.extras import missing
+from tiomagic.wiring.extras import part_missing_error
 from tiomagic_domain.catalogue import find_feature, find_model
 from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
-from tiomagic_domain.files.json_documents import LONGEST, read_json
+from tiomagic_domain.files.json_documents import MAX_DOCUMENT_BYTES, read_json
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.jobs.recipe import read_recipe
 from tiomagic_domain.requests.received_recipes import check_inputs, check_weights, repositories_of
-from tiomagic_domain.requests.rerun import FOR_ONE_MODEL
-from tiomagic_domain.text import storable
+from tiomagic_domain.requests.rerun import MODEL_SPECIFIC_ARGUMENTS
+from tiomagic_domain.text import make_storable
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -43,7 +43,7 @@ def of_job(job: Job) -> dict[str, Any]:
 def of_file(path: str | Path) -> dict[str, Any]:
     """Return the recipe in a video's metadata, or in the JSON file beside it, as it stands there.
 
-    It is whole and of our form; for what it may have used see :func:`received`.
+    It is whole and of our form; for what it may have used see :func:`load_trusted_recipe`.
 
     Raises:
         ResourceNotFoundError: when there is no such file.
@@ -59,7 +59,7 @@ def of_file(path: str | Path) -> dict[str, Any]:
     return recipe
 
 
-def received(
+def load_trusted_recipe(
     session: Session,
     source: str | Path,
     *,
@@ -85,25 +85,25 @@ def received(
         UnknownModelError: when the model is not known.
     """
     if not is_file_name(source):
-        return of_job(session.generation.get(storable(str(source))))
+        return of_job(session.generation.get(make_storable(str(source))))
     recipe = of_file(source)
     feature = find_feature(str(recipe["feature"]))
     card = find_model(model or recipe["model"], feature)
     if model is not None and model != recipe["model"]:
-        replaced = {*replaced, *FOR_ONE_MODEL}
+        replaced = {*replaced, *MODEL_SPECIFIC_ARGUMENTS}
     check_inputs(recipe, card, feature, replaced)
     if not trust:
         try:
             check_weights(recipe, card, replaced)
         except ValidationError:
-            check_weights(recipe, card, replaced, named=_named_before(session, recipe))
+            check_weights(recipe, card, replaced, named=_repositories_of_own_job(session, recipe))
     return recipe
 
 
-def _named_before(session: Session, recipe: Mapping[str, Any]) -> set[str]:
+def _repositories_of_own_job(session: Session, recipe: Mapping[str, Any]) -> set[str]:
     """Return the repositories that the user's own job named, when a recipe is that of one."""
     try:
-        job = session.generation.get(storable(str(recipe.get("job_id"))))
+        job = session.generation.get(make_storable(str(recipe.get("job_id"))))
     except ResourceNotFoundError:
         return set()
     recorded = json.dumps([dict(job.optional_args), dict(job.facts)])
@@ -124,7 +124,7 @@ def _is_file(path: Path) -> bool:
 def _read_json(path: Path) -> object:
     try:
         with path.open("rb") as file:
-            content = file.read(LONGEST + 1)
+            content = file.read(MAX_DOCUMENT_BYTES + 1)
         return read_json(content, str(path))
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror or error}"
@@ -136,7 +136,7 @@ def _read_json(path: Path) -> object:
 
 def _read_video(path: Path) -> object:
     try:
-        from tiomagic_media.encode.mp4 import read_recipe as embedded  # noqa: PLC0415  # Heavy.
+        from tiomagic_media.encode.mp4 import read_embedded_recipe as embedded  # noqa: PLC0415  # Heavy.
     except ImportError as error:
-        raise missing("media", error) from error
+        raise part_missing_error("media", error) from error
     return embedded(path)

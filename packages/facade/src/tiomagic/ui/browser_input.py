@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tiomagic.display.escaping import well_formed
+from tiomagic.display.escaping import replace_invalid_characters
 from tiomagic.ui.form import Field, entries_of
-from tiomagic.ui.gallery import ANY, Filters
-from tiomagic.ui.web.files import Files
-from tiomagic.ui.web.messages import BadMessage, read_json
+from tiomagic.ui.gallery import NO_FILTER, GalleryFilters
+from tiomagic.ui.web.files import ServedFiles
+from tiomagic.ui.web.messages import InvalidMessageError, parse_bounded_json
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobStatus
 
-ACTIONS: Final = frozenset({"show", "again", "use", "compare", "cancel", "delete"})
+BUTTON_ACTIONS: Final = frozenset({"show", "again", "use", "compare", "cancel", "delete"})
 """What a button of a job may say."""
 WORD_CHARACTERS: Final = 200
 """Length of a name: of a model, a job, what is searched for."""
@@ -42,7 +42,7 @@ class Press:
     """A button of a job that was pressed."""
 
     action: str
-    """One of :data:`ACTIONS`."""
+    """One of :data:`BUTTON_ACTIONS`."""
     job_id: str
 
 
@@ -50,10 +50,10 @@ def read_word(value: object) -> str | None:
     """Return a short text; None for anything else."""
     if not isinstance(value, str) or not 0 < len(value) <= WORD_CHARACTERS:
         return None
-    return well_formed(value)
+    return replace_invalid_characters(value)
 
 
-def read_draft(text: object, files: Files) -> Draft:
+def read_draft(text: object, files: ServedFiles) -> Draft:
     """Return what a browser has kept of a form; an empty draft when it is none of ours.
 
     Args:
@@ -61,8 +61,8 @@ def read_draft(text: object, files: Files) -> Draft:
         files: Knows which files may be in it.
     """
     try:
-        kept = read_json(text) if isinstance(text, str) and text else {}
-    except BadMessage:
+        kept = parse_bounded_json(text) if isinstance(text, str) and text else {}
+    except InvalidMessageError:
         kept = {}
     kept = kept if isinstance(kept, dict) else {}
     choice = kept.get("choice")
@@ -77,7 +77,9 @@ def read_draft(text: object, files: Files) -> Draft:
     )
 
 
-def read_entries(fields: Sequence[Field], given: Sequence[Any], files: Files) -> dict[str, Any]:
+def read_entries(
+    fields: Sequence[Field], given: Sequence[Any], files: ServedFiles
+) -> dict[str, Any]:
     """Return what was entered into a form, by name; a picture or video as its path.
 
     Args:
@@ -97,24 +99,27 @@ def read_entries(fields: Sequence[Field], given: Sequence[Any], files: Files) ->
         if not field.is_media or entered[field.name] is None:
             continue
         value = entered[field.name]
-        file = files.given(value.get("path")) if isinstance(value, Mapping) else None
+        file = files.find_for_form(value.get("path")) if isinstance(value, Mapping) else None
         entered[field.name] = None if file is None else str(file.path)
         if file is None:
             message = "is not here any more: drop the file again"
             problems.append(Problem(field=field.name, message=message, given="a file"))
     if problems:
         raise ValidationError.of(problems, subject="the form")
-    return {name: well_formed(v) if isinstance(v, str) else v for name, v in entered.items()}
+    return {
+        name: replace_invalid_characters(v) if isinstance(v, str) else v
+        for name, v in entered.items()
+    }
 
 
-def read_filters(text: object, status: object, feature: object, model: object) -> Filters:
+def read_filters(text: object, status: object, feature: object, model: object) -> GalleryFilters:
     """Return which jobs are asked for; a word that is none does not narrow."""
     known = [one.value for one in JobStatus], [one.value for one in Feature]
-    return Filters(
+    return GalleryFilters(
         text=read_word(text) or "",
-        status=status if isinstance(status, str) and status in known[0] else ANY,
-        feature=feature if isinstance(feature, str) and feature in known[1] else ANY,
-        model=read_word(model) or ANY,
+        status=status if isinstance(status, str) and status in known[0] else NO_FILTER,
+        feature=feature if isinstance(feature, str) and feature in known[1] else NO_FILTER,
+        model=read_word(model) or NO_FILTER,
     )
 
 
@@ -122,12 +127,12 @@ def read_press(event: object) -> Press | None:
     """Return which button was pressed; None when there is none like it."""
     action = read_word(getattr(event, "action", None))
     job_id = read_word(getattr(event, "job", None))
-    known = action is not None and action in ACTIONS and job_id is not None
+    known = action is not None and action in BUTTON_ACTIONS and job_id is not None
     return Press(str(action), str(job_id)) if known else None
 
 
-def _kept(value: Any, files: Files) -> Any:
+def _kept(value: Any, files: ServedFiles) -> Any:
     """Return an entry of a draft: of files, only those that came in here."""
     if isinstance(value, dict):
-        return files.given(value.get("path"))
+        return files.find_for_form(value.get("path"))
     return None if isinstance(value, list) else value

@@ -12,7 +12,7 @@ from tiomagic_domain.jobs.job import Job
 HINT = "Press Compare at two videos of the gallery, and they play here side by side, in step."
 
 
-def chosen(pair: Sequence[str], job_id: str) -> list[str]:
+def toggle_compared(pair: Sequence[str], job_id: str) -> list[str]:
     """Return the pair after a press of Compare: a third job takes the place of the first.
 
     Args:
@@ -24,7 +24,7 @@ def chosen(pair: Sequence[str], job_id: str) -> list[str]:
     return [*pair, job_id][-2:]
 
 
-def differing(left: Job, right: Job) -> list[tuple[str, Any, Any]]:
+def diff_jobs(left: Job, right: Job) -> list[tuple[str, Any, Any]]:
     """Return what two jobs differ in: name, and the value of each (None where it has none)."""
     here: dict[str, Any] = {"model": left.model, "feature": left.feature.label, **left.arguments}
     there: dict[str, Any] = {
@@ -47,11 +47,11 @@ def comparison(jobs: Sequence[Job]) -> str:
         '<div class="tm-row"><button type="button" class="tm-button tm-primary" data-play>Play'
         '</button><input type="range" min="0" max="1" step="0.001" value="0" data-seek '
         'aria-label="Position in both videos"></div>'
-        f"{_table(differing(*jobs))}</div>"
+        f"{_table(diff_jobs(*jobs))}</div>"
     )
 
 
-@markup.guarded("figure")
+@markup.render_safely("figure")
 def _twin(job: Job) -> str:
     return (
         f"<figure>{markup.video(job, kind='tm-twin', controls=False)}"

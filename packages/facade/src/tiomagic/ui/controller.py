@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 from tiomagic.api import models
 from tiomagic.results import recipes
 from tiomagic.ui.browser_input import read_draft, read_entries
-from tiomagic.ui.form import Field, arguments_of, entries_of, fields_of
-from tiomagic.ui.running_jobs import Live
-from tiomagic.ui.web.files import Files
+from tiomagic.ui.form import Field, collect_arguments, entries_of, fields_of
+from tiomagic.ui.running_jobs import RunningJobs
+from tiomagic.ui.web.files import ServedFiles
 from tiomagic.ui.web.uploads import Uploads
-from tiomagic.wiring.builders import INPUTS
+from tiomagic.wiring.builders import INPUTS_FOLDER
 from tiomagic_domain.catalogue import models_for
 from tiomagic_domain.errors import (
     ConfigurationError,
@@ -28,15 +28,15 @@ from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
-UPLOADS: Final = "uploads"
+UPLOADS_FOLDER: Final = "uploads"
 """Folder of the state folder: what was sent to the page."""
-ALIKE: Final = frozenset({"prompt", "negative_prompt", "seed"})
+SHARED_PARAMETERS: Final = frozenset({"prompt", "negative_prompt", "seed"})
 """What means the same for every model, as pictures and videos do."""
-FALLBACK: Final = "local"
+DEFAULT_PROVIDER: Final = "local"
 """Who runs generations when no setting says so; the same as on the command line."""
 
 
-class Choice(TypedDict):
+class FormState(TypedDict):
     """What the form is for. Plain data: each page keeps its own."""
 
     provider: str
@@ -48,7 +48,7 @@ class Choice(TypedDict):
     """Another one each time, so that the form is made anew."""
 
 
-class Desk:
+class PageController:
     """The use cases of the page, over one session. Thread-safe.
 
     Args:
@@ -56,15 +56,15 @@ class Desk:
         files: What a browser may fetch and a form may hold; None for that of the session.
     """
 
-    def __init__(self, session: Session, files: Files | None = None) -> None:
+    def __init__(self, session: Session, files: ServedFiles | None = None) -> None:
         self.session = session
-        self.live: Live = Live(session)
-        self._files = files or files_of(session)
+        self.live: RunningJobs = RunningJobs(session)
+        self._files = files or served_files_of(session)
 
     def providers(self) -> list[str]:
         """Return who can run a model, the configured one first."""
         names = self.session.provider_names()
-        first = self.session.settings.provider or FALLBACK
+        first = self.session.settings.provider or DEFAULT_PROVIDER
         return sorted(names, key=lambda name: (name != first, name))
 
     def features(self, provider: str) -> list[Feature]:
@@ -73,7 +73,7 @@ class Desk:
 
     def models(self, provider: str, feature: str) -> list[tuple[str, str]]:
         """Return title and name of each model that does a feature on a provider."""
-        return [(card.title, card.name) for card in models.cards(feature, provider)]
+        return [(card.title, card.name) for card in models.find_cards(feature, provider)]
 
     def choose(
         self,
@@ -81,7 +81,7 @@ class Desk:
         feature: str | None = None,
         model: str | None = None,
         values: Mapping[str, Any] = MappingProxyType({}),
-    ) -> Choice:
+    ) -> FormState:
         """Return a choice that is legal and as near as can be to what is wanted."""
         providers = self.providers()
         provider = provider if provider in providers else providers[0]
@@ -91,7 +91,7 @@ class Desk:
         if model not in names:
             default = self._default_model(provider)
             model = default if default in names else names[0]
-        return Choice(
+        return FormState(
             provider=provider,
             feature=feature,
             model=model,
@@ -99,7 +99,7 @@ class Desk:
             serial=time.monotonic_ns(),
         )
 
-    def resume(self, draft: str) -> Choice:
+    def restore_draft(self, draft: str) -> FormState:
         """Return the choice that a browser has kept; the first one when it has none of use.
 
         Args:
@@ -110,20 +110,20 @@ class Desk:
 
     def switch(
         self, provider: str | None, feature: str | None, model: str | None, draft: str
-    ) -> Choice:
+    ) -> FormState:
         """Return another choice, with those entries of the form before that mean the same in it."""
         choice = self.choose(provider, feature, model)
         values = read_draft(draft, self._files).values
-        alike = [f for f in self.fields(choice) if f.is_media or f.name in ALIKE]
+        alike = [f for f in self.fields(choice) if f.is_media or f.name in SHARED_PARAMETERS]
         carried = {name: values[name] for name in entries_of(alike) if name in values}
         return {**choice, "values": carried}
 
-    def fields(self, choice: Choice) -> list[Field]:
+    def fields(self, choice: FormState) -> list[Field]:
         """Return the form of a choice."""
-        schema = models.schema(choice["feature"], choice["model"])
+        schema = models.find_schema(choice["feature"], choice["model"])
         return fields_of(schema, choice["values"])
 
-    def submit(self, choice: Choice, given: Sequence[Any]) -> Job:
+    def submit(self, choice: FormState, given: Sequence[Any]) -> Job:
         """Start a job that needs no page.
 
         Args:
@@ -135,7 +135,7 @@ class Desk:
             TioMagicError: when the job cannot run.
         """
         fields = self.fields(choice)
-        arguments = arguments_of(fields, read_entries(fields, given, self._files))
+        arguments = collect_arguments(fields, read_entries(fields, given, self._files))
         job = self.session.generation.submit(
             Feature(choice["feature"]),
             provider=choice["provider"],
@@ -143,10 +143,10 @@ class Desk:
             arguments=arguments,
             detach=True,
         )
-        self.live.forget()
+        self.live.invalidate()
         return job
 
-    def again(self, job_id: str) -> Job:
+    def rerun_with_new_seed(self, job_id: str) -> Job:
         """Start a job once more with a seed that is drawn anew.
 
         Raises:
@@ -154,7 +154,7 @@ class Desk:
         """
         recipe = recipes.of_job(self.session.generation.get(job_id))
         job = self.session.generation.rerun(recipe, overrides={"seed": None}, detach=True)
-        self.live.forget()
+        self.live.invalidate()
         return job
 
     def cancel(self, job_id: str) -> Job:
@@ -166,7 +166,7 @@ class Desk:
         try:
             return self.session.generation.cancel(job_id)
         finally:
-            self.live.forget()
+            self.live.invalidate()
 
     def delete(self, job_id: str) -> None:
         """Delete a job that is over, with its video.
@@ -185,7 +185,7 @@ class Desk:
         except (ResourceNotFoundError, ProcessingError):
             return None
 
-    def done(self, job_ids: Sequence[str]) -> list[Job]:
+    def completed_jobs(self, job_ids: Sequence[str]) -> list[Job]:
         """Return those jobs that have their video."""
         jobs = [job for job in map(self.find, job_ids) if job is not None]
         return [job for job in jobs if job.status is JobStatus.COMPLETED]
@@ -194,7 +194,7 @@ class Desk:
         """Return the job that was submitted last."""
         return next(iter(self.session.generation.list(JobQuery(limit=1))), None)
 
-    def settings_of(self, job_id: str) -> Choice:
+    def settings_of(self, job_id: str) -> FormState:
         """Return a choice whose form holds the settings of a job.
 
         Raises:
@@ -202,7 +202,7 @@ class Desk:
             ValidationError, UnknownModelError: when its model does not do that any more.
         """
         job = self.session.generation.get(job_id)
-        models.schema(job.feature.value, job.model)
+        models.find_schema(job.feature.value, job.model)
         values = {name: self._entry(value) for name, value in job.arguments.items()}
         return self.choose(job.provider, job.feature.value, job.model, values)
 
@@ -211,7 +211,7 @@ class Desk:
         if not isinstance(value, Mapping) or "sha256" not in value:
             return value
         # One that has been cleared away is None: the form asks for it again.
-        return self._files.input(value["sha256"], value.get("name"))
+        return self._files.find_input(value["sha256"], value.get("name"))
 
     def _default_model(self, provider: str) -> str | None:
         try:
@@ -220,13 +220,15 @@ class Desk:
             return None  # Not installed: the form can be looked at, and submitting says what lacks.
 
 
-def files_of(session: Session) -> Files:
+def served_files_of(session: Session) -> ServedFiles:
     """Return what a browser may fetch of a session, and a form may hold."""
     state = session.settings.state_dir
-    return Files(session.generation.get, state / INPUTS, Uploads(state / UPLOADS))
+    return ServedFiles(
+        session.generation.get, state / INPUTS_FOLDER, Uploads(state / UPLOADS_FOLDER)
+    )
 
 
-def by_field(
+def group_problems_by_field(
     error: ValidationError, names: Sequence[str]
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Return the problems at each field, and those that belong to none.

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from tiomagic.display.escaping import well_formed
-from tiomagic.ui.web.uploads import File
+from tiomagic.display.escaping import replace_invalid_characters
+from tiomagic.ui.web.uploads import FormFile
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter, describe_range
 from tiomagic_domain.schema.schema import Schema
-from tiomagic_domain.suggestions import shortened
+from tiomagic_domain.suggestions import shorten_repr
 
 URL_OF: Final = "{name}_url"
 """Name of the entry that takes the address of a picture or a video instead of the file."""
@@ -93,7 +93,7 @@ def entries_of(fields: list[Field]) -> list[str]:
     return names
 
 
-def arguments_of(fields: list[Field], entered: Mapping[str, Any]) -> dict[str, Any]:
+def collect_arguments(fields: list[Field], entered: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a call; what is empty or as it was anyway is left out.
 
     Args:
@@ -156,7 +156,7 @@ def _wrong_url(field: Field, file: Any, url: str) -> Problem | None:
         message = "is given twice: as a file and as an address; take one away"
     else:
         return None
-    return Problem(field=field.name, message=message, given=shortened(url))
+    return Problem(field=field.name, message=message, given=shorten_repr(url))
 
 
 def _field(parameter: Parameter, given: Mapping[str, Any]) -> Field:
@@ -171,7 +171,7 @@ def _field(parameter: Parameter, given: Mapping[str, Any]) -> Field:
     if widget is Widget.CHOICE and value not in parameter.choices:
         value = default
     if widget in {Widget.JSON, Widget.WORD_OR_JSON} and isinstance(value, list | dict):
-        value = well_formed(json.dumps(value))
+        value = replace_invalid_characters(json.dumps(value))
     url = given.get(URL_OF.format(name=parameter.name))
     return Field(
         name=parameter.name,
@@ -179,7 +179,7 @@ def _field(parameter: Parameter, given: Mapping[str, Any]) -> Field:
         label=_label(parameter),
         help=_help(parameter, widget),
         value=value,
-        url=well_formed(url) if isinstance(url, str) else "",
+        url=replace_invalid_characters(url) if isinstance(url, str) else "",
         default=default,
         low=low,
         high=high,
@@ -197,16 +197,16 @@ def _first(widget: Widget, value: Any, default: Any) -> Any:
     """
     match widget:
         case Widget.IMAGE | Widget.VIDEO:
-            return value if isinstance(value, File) else None
+            return value if isinstance(value, FormFile) else None
         case Widget.SWITCH:
             return value if isinstance(value, bool) else default
         case Widget.JSON | Widget.WORD_OR_JSON if isinstance(value, list | dict):
             return value
         case Widget.SLIDER | Widget.CHOICE:
             return value if isinstance(value, str | int | float) else default
-    if value is None or isinstance(value, File | list | dict | bool):
+    if value is None or isinstance(value, FormFile | list | dict | bool):
         return default
-    return well_formed(value) if isinstance(value, str) else value
+    return replace_invalid_characters(value) if isinstance(value, str) else value
 
 
 def _widget(parameter: Parameter) -> Widget:  # noqa: PLR0911 - one line a kind
@@ -276,5 +276,5 @@ def _help(parameter: Parameter, widget: Widget) -> str:
     if says_more and limits != "a number" and not _is_fixed(parameter):
         parts.append(f"{limits[:1].upper()}{limits[1:]}.")
     if parameter.source and parameter.default not in {UNSET, ""}:
-        parts.append(f"Default {shortened(parameter.default, 30)}: {parameter.source}.")
+        parts.append(f"Default {shorten_repr(parameter.default, 30)}: {parameter.source}.")
     return " ".join(part for part in parts if part)

@@ -15,7 +15,7 @@ from tiomagic.ui.markup import problem
 
 
 @dataclass(frozen=True, slots=True)
-class Widgets:
+class FormComponents:
     """A form's components."""
 
     entries: list[Any]
@@ -24,7 +24,7 @@ class Widgets:
     """Where the problems of each field are shown, in the order of the fields."""
 
 
-def widgets(fields: Sequence[Field], serial: int) -> Widgets:
+def build_form(fields: Sequence[Field], serial: int) -> FormComponents:
     """Lay out a form within the current page.
 
     Args:
@@ -51,10 +51,10 @@ def widgets(fields: Sequence[Field], serial: int) -> Widgets:
         with gr.Accordion("Expert settings", open=False):
             place([field for field in fields if field.expert])
     entries = [component for field in fields for component in made[field.name]]
-    return Widgets(entries, [slots[field.name] for field in fields])
+    return FormComponents(entries, [slots[field.name] for field in fields])
 
 
-def shown_problems(messages: Sequence[str]) -> Any:
+def update_problems(messages: Sequence[str]) -> Any:
     """Return the update of a slot."""
     return gr.update(value=problem(messages), visible=bool(messages))
 

@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
     from tiomagic.wiring.session import Session
 
-PAGE: Final = 12
+JOBS_PER_PAGE: Final = 12
 """Jobs that are added each time somebody asks for more."""
-ANY: Final = ""
+NO_FILTER: Final = ""
 """What a filter says when it does not narrow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
+class GalleryFilters:
     """Which jobs the gallery shows."""
 
     text: str = ""
     """Words that must all occur in the prompt."""
-    status: str = ANY
-    feature: str = ANY
-    model: str = ANY
+    status: str = NO_FILTER
+    feature: str = NO_FILTER
+    model: str = NO_FILTER
 
     def query(self, limit: int) -> JobQuery:
         """Return the query of the job store."""
@@ -42,7 +42,7 @@ class Filters:
 
 
 def gallery(
-    session: Session, filters: Filters, *, limit: int, compared: Collection[str]
+    session: Session, filters: GalleryFilters, *, limit: int, compared: Collection[str]
 ) -> tuple[str, bool]:
     """Return the newest jobs as HTML, and whether there are more.
 
@@ -54,7 +54,7 @@ def gallery(
     """
     jobs = session.generation.list(filters.query(limit + 1))
     if not jobs:
-        words = "No video matches." if filters != Filters() else "Nothing here yet."
+        words = "No video matches." if filters != GalleryFilters() else "Nothing here yet."
         return f'<p class="tm-empty">{words}</p>', False
     cards = (markup.card(job, chosen=job.job_id in compared) for job in jobs[:limit])
     return f'<ul class="tm-cards">{"".join(cards)}</ul>', len(jobs) > limit

@@ -1,7 +1,7 @@
 """Jobs as HTML. Every word that comes from a job is escaped here.
 
 A record may be of another version, of another machine or of a stranger. What cannot be shown of one
-is said in its place, and all others are shown: see :func:`guarded`.
+is said in its place, and all others are shown: see :func:`render_safely`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any, Concatenate, Final, ParamSpec
 
 from tiomagic.display.escaping import escape
 from tiomagic.display.journal import get_logger
-from tiomagic.ui.running_jobs import Moment
+from tiomagic.ui.running_jobs import RunningJob
 from tiomagic.ui.web.files import address_of, video_id
 from tiomagic_domain.jobs.job import Job, JobStatus
 
-WORDS: Final[Mapping[JobStatus, str]] = {
+STATUS_LABELS: Final[Mapping[JobStatus, str]] = {
     JobStatus.QUEUED: "Waiting",
     JobStatus.RUNNING: "Running",
     JobStatus.CANCELING: "Stopping",
@@ -31,7 +31,7 @@ WORDS: Final[Mapping[JobStatus, str]] = {
 _P = ParamSpec("_P")
 
 
-def guarded(
+def render_safely(
     kind: str,
 ) -> Callable[[Callable[Concatenate[Job, _P], str]], Callable[Concatenate[Job, _P], str]]:
     """Return a decorator for what shows a job: where it cannot, a line says so.
@@ -91,7 +91,7 @@ def video(job: Job, *, kind: str = "", controls: bool = True) -> str:
         controls: False for a small one that plays while it is pointed at.
     """
     if job.result_video is None:
-        return f'<p class="tm-empty">{escape(job.error or WORDS[job.status])}</p>'
+        return f'<p class="tm-empty">{escape(job.error or STATUS_LABELS[job.status])}</p>'
     how = 'controls autoplay loop preload="auto"' if controls else 'loop preload="metadata"'
     about = escape(title(job))
     # The fragment makes a browser show the first frame before anybody plays it.
@@ -104,7 +104,7 @@ def video(job: Job, *, kind: str = "", controls: bool = True) -> str:
 
 def badge(job: Job) -> str:
     """Return the job's status as a small mark."""
-    return f'<span class="tm-badge tm-is-{job.status.value}">{WORDS[job.status]}</span>'
+    return f'<span class="tm-badge tm-is-{job.status.value}">{STATUS_LABELS[job.status]}</span>'
 
 
 def facts(job: Job) -> str:
@@ -115,12 +115,15 @@ def facts(job: Job) -> str:
     return f'<p class="tm-facts">{escape(" · ".join(parts))}</p>'
 
 
-def running(moments: Iterable[Moment]) -> str:
-    """Return the jobs that are not over, with bars that stand still: see :func:`progress`."""
+def render_running(moments: Iterable[RunningJob]) -> str:
+    """Return the jobs that are not over, with bars that stand still.
+
+    See :func:`render_progress`.
+    """
     return "".join(_bar(moment.job) for moment in moments)
 
 
-def progress(moments: Iterable[Moment]) -> str:
+def render_progress(moments: Iterable[RunningJob]) -> str:
     """Return how far each job is, for ``assets/page.js`` to draw into the bars.
 
     Apart from the bars, so that a button beside them is not taken away under somebody's finger.
@@ -129,11 +132,11 @@ def progress(moments: Iterable[Moment]) -> str:
     return f'<i data-progress="{escape(json.dumps(now))}"></i>'
 
 
-def _state(moment: Moment) -> tuple[int | None, str]:
+def _state(moment: RunningJob) -> tuple[int | None, str]:
     try:
         return _percent(moment.job), _phase(moment)
     except (TypeError, ValueError, OverflowError):  # Numbers that are none.
-        return None, WORDS[moment.job.status]
+        return None, STATUS_LABELS[moment.job.status]
 
 
 def _percent(job: Job) -> int | None:
@@ -141,7 +144,7 @@ def _percent(job: Job) -> int | None:
     return None if fraction is None else round(100 * fraction)
 
 
-@guarded("div")
+@render_safely("div")
 def _bar(job: Job) -> str:
     about = escape(title(job))
     stop = "" if job.status is JobStatus.CANCELING else button("cancel", "Cancel", job)
@@ -150,13 +153,13 @@ def _bar(job: Job) -> str:
         f'<div class="tm-row"><strong>{escape(title(job))}</strong>{stop}</div>'
         f'<div class="tm-bar tm-unknown" role="progressbar" aria-valuemin="0" '
         f'aria-valuemax="100" aria-label="{about}"><span></span></div>'
-        f'<p class="tm-facts">{WORDS[job.status]}</p></div>'
+        f'<p class="tm-facts">{STATUS_LABELS[job.status]}</p></div>'
     )
 
 
-def _phase(moment: Moment) -> str:
+def _phase(moment: RunningJob) -> str:
     job = moment.job
-    parts = [WORDS[job.status], str(job.progress or job.message)]
+    parts = [STATUS_LABELS[job.status], str(job.progress or job.message)]
     if moment.eta_s is not None:
         parts.append(f"about {_span(moment.eta_s)} left")
     return " · ".join(part for part in [*parts, moment.trouble] if part)
@@ -167,18 +170,18 @@ def _span(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def stage(job: Job | None) -> str:
+def render_selected(job: Job | None) -> str:
     """Return the job that the page is about, large."""
     if job is None:
         return (
             '<div class="tm-stage"><div class="tm-blank"><p class="tm-empty">'
             "Your video will play here.</p></div></div>"
         )
-    return _stage(job)
+    return _render_selected(job)
 
 
-@guarded("div")
-def _stage(job: Job) -> str:
+@render_safely("div")
+def _render_selected(job: Job) -> str:
     again = ("again", "Another seed"), ("use", "Use these settings")
     buttons = [button(action, label, job) for action, label in again]
     if job.result_video:
@@ -196,7 +199,7 @@ def _stage(job: Job) -> str:
     )
 
 
-@guarded("li")
+@render_safely("li")
 def card(job: Job, *, chosen: bool) -> str:
     """Return a job of the gallery.
 

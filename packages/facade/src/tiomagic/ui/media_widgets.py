@@ -14,10 +14,10 @@ from typing import Any
 import gradio as gr
 
 from tiomagic.ui.web.messages import is_file
-from tiomagic.ui.web.uploads import File
+from tiomagic.ui.web.uploads import FormFile
 
 
-def picture(value: File | None, **common: Any) -> Any:
+def picture(value: FormFile | None, **common: Any) -> Any:
     """Return where a picture is dropped.
 
     Args:
@@ -28,13 +28,13 @@ def picture(value: File | None, **common: Any) -> Any:
     return _by_id(empty, value)
 
 
-def video(value: File | None, **common: Any) -> Any:
-    """Return where a video is dropped; the arguments are those of :func:`picture`."""
+def video(value: FormFile | None, **common: Any) -> Any:
+    """Return where a video is dropped; the arguments are those of :func:`make_picture`."""
     empty = gr.Video(value=None, sources=["upload"], buttons=[], **common)
     return _by_id(empty, value)
 
 
-def _by_id(component: Any, value: File | None) -> Any:
+def _by_id(component: Any, value: FormFile | None) -> Any:
     """Make a component whose entry is ``{"path": id}``, and nothing else.
 
     It was made with a value of None in so many words. What is not said is not sent, and a browser
@@ -58,7 +58,7 @@ def _received(payload: Any) -> dict[str, Any] | None:
 
 def _shown(value: Any) -> dict[str, Any] | None:
     """Return what the browser shows."""
-    return value.as_entry() if isinstance(value, File) else None
+    return value.as_entry() if isinstance(value, FormFile) else None
 
 
 def _none() -> None:

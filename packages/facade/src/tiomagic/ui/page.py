@@ -11,39 +11,39 @@ import gradio as gr
 from tiomagic.display.escaping import escape
 from tiomagic.ui import compare, markup, theme
 from tiomagic.ui.browser_input import read_filters, read_press, read_word
-from tiomagic.ui.controller import Choice, Desk, by_field
+from tiomagic.ui.controller import FormState, PageController, group_problems_by_field
 from tiomagic.ui.form import entries_of
-from tiomagic.ui.form_widgets import shown_problems, widgets
-from tiomagic.ui.gallery import ANY, PAGE, gallery
+from tiomagic.ui.form_widgets import build_form, update_problems
+from tiomagic.ui.gallery import JOBS_PER_PAGE, NO_FILTER, gallery
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.features import Feature
 
 if TYPE_CHECKING:
-    from tiomagic.ui.web.files import Files
+    from tiomagic.ui.web.files import ServedFiles
     from tiomagic.wiring.session import Session
 
-TICK_S: Final = 1.0
+REFRESH_INTERVAL_S: Final = 1.0
 """Seconds between two looks of a page at the jobs."""
-PRESSES: Final = """
+CLICK_SCRIPT: Final = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-action]');
   if (button) trigger('click', {action: button.dataset.action, job: button.dataset.job});
 });
 """
 """Tells the page which button of a job was pressed."""
-QUIET: Final[dict[str, Any]] = {
+EVENT_OPTIONS: Final[dict[str, Any]] = {
     "show_progress": "hidden",
     "api_visibility": "private",
     "preprocess": False,
 }
 """How every event is handled: no veil over what is there, no address for programs, and no meaning
 of what a browser sends but the one that ``entering`` gives it."""
-AT_ONCE: Final[dict[str, Any]] = {**QUIET, "trigger_mode": "multiple"}
+CLICK_OPTIONS: Final[dict[str, Any]] = {**EVENT_OPTIONS, "trigger_mode": "multiple"}
 """The same for what a person presses: nothing is dropped while the press before is answered."""
 
 
-def build_page(session: Session, files: Files | None = None) -> gr.Blocks:
+def build_page(session: Session, files: ServedFiles | None = None) -> gr.Blocks:
     """Return the page over a session's jobs.
 
     Args:
@@ -51,7 +51,7 @@ def build_page(session: Session, files: Files | None = None) -> gr.Blocks:
         files: What a browser may fetch and a form may hold; None for that of the session.
     """
     with gr.Blocks(title="tiomagic", analytics_enabled=False, fill_width=True) as blocks:
-        Page(Desk(session, files)).lay_out(blocks)
+        Page(PageController(session, files)).lay_out(blocks)
     return blocks
 
 
@@ -62,17 +62,17 @@ class Page:
         desk: What they ask.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: PageController) -> None:
+        self._controller = desk
 
     def lay_out(self, blocks: gr.Blocks) -> None:
         """Make all parts within the current page, and connect them."""
-        first = self._desk.choose()
+        first = self._controller.choose()
         self._choice = gr.State(first)
         self._draft = gr.Textbox(visible=False)
         self._shown = gr.State(None)
         self._pair = gr.State([])
-        self._limit = gr.State(PAGE)
+        self._limit = gr.State(JOBS_PER_PAGE)
         self._mark = gr.State({})
         gr.HTML(theme.HEADER)
         with gr.Tabs() as self._tabs:
@@ -82,17 +82,17 @@ class Page:
                     self._lay_out_form()
                 with gr.Column(scale=4, min_width=320, elem_classes="tm-side"):
                     self._notice = gr.HTML(visible=False)
-                    self._running = gr.HTML(js_on_load=PRESSES, elem_id="running")
+                    self._running = gr.HTML(js_on_load=CLICK_SCRIPT, elem_id="running")
                     self._progress = gr.HTML(elem_classes="tm-unseen")
-                    self._stage = gr.HTML(js_on_load=PRESSES, elem_id="stage")
+                    self._stage = gr.HTML(js_on_load=CLICK_SCRIPT, elem_id="stage")
             with gr.Tab("Gallery", id="gallery") as gallery_tab:
                 self._lay_out_gallery()
             with gr.Tab("Compare", id="compare"):
-                self._comparison = gr.HTML(compare.comparison([]), js_on_load=PRESSES)
+                self._comparison = gr.HTML(compare.comparison([]), js_on_load=CLICK_SCRIPT)
         self._connect(blocks, gallery_tab)
 
-    def _lay_out_chooser(self, first: Choice) -> None:
-        desk = self._desk
+    def _lay_out_chooser(self, first: FormState) -> None:
+        desk = self._controller
         self._provider = gr.Radio(
             desk.providers(), value=first["provider"], label="Provider", interactive=True
         )
@@ -117,26 +117,26 @@ class Page:
                 [*chooser, self._draft, self._choice],
                 [*chooser, self._choice],
                 js="(...chosen) => tiomagic.choosing(chosen)",
-                **AT_ONCE,
+                **CLICK_OPTIONS,
             )
 
     def _choose(
-        self, provider: object, feature: object, model: object, draft: str, before: Choice
+        self, provider: object, feature: object, model: object, draft: str, before: FormState
     ) -> dict[Any, Any]:
         wanted = read_word(provider), read_word(feature), read_word(model)
         if list(wanted) == _words(before):
             return {self._choice: gr.skip()}  # A list that is left says so too, without a choice.
-        return self._chosen(self._desk.switch(*wanted, draft))
+        return self._chosen(self._controller.switch(*wanted, draft))
 
-    def _chosen(self, choice: Choice) -> dict[Any, Any]:
+    def _chosen(self, choice: FormState) -> dict[Any, Any]:
         """Return the updates of the parts that show a choice, and the choice."""
         provider, feature, model = choice["provider"], choice["feature"], choice["model"]
-        features = [(f.label.capitalize(), f.value) for f in self._desk.features(provider)]
+        features = [(f.label.capitalize(), f.value) for f in self._controller.features(provider)]
         return {
             self._provider: gr.update(value=provider),
             self._feature: gr.update(choices=features, value=feature),
             self._model: gr.update(
-                choices=self._desk.models(provider, feature),
+                choices=self._controller.models(provider, feature),
                 value=model,
                 info=models()[model].description,
             ),
@@ -144,10 +144,10 @@ class Page:
         }
 
     def _lay_out_form(self) -> None:
-        def form(choice: Choice) -> None:
+        def form(choice: FormState) -> None:
             gr.HTML(markup.form_mark(choice["serial"], _words(choice)), elem_classes="tm-unseen")
-            fields = self._desk.fields(choice)
-            made = widgets(fields, choice["serial"])
+            fields = self._controller.fields(choice)
+            made = build_form(fields, choice["serial"])
             press = gr.Button("Make the video", variant="primary", elem_id="make")
 
             names = entries_of(fields)
@@ -159,13 +159,19 @@ class Page:
 
             parts = [*made.slots, self._notice, self._shown, self._mark, *self._seen.values()]
             for trigger in (press.click, made.entries[0].submit):
-                trigger(None, js="() => tiomagic.sending(true)", **QUIET)
-                trigger(send, [*self._state, *made.entries], parts, **QUIET).then(
-                    None, js="() => tiomagic.sent()", **QUIET
+                trigger(None, js="() => tiomagic.sending(true)", **EVENT_OPTIONS)
+                trigger(send, [*self._state, *made.entries], parts, **EVENT_OPTIONS).then(
+                    None, js="() => tiomagic.sent()", **EVENT_OPTIONS
                 )
             about = json.dumps([{k: choice[k] for k in ("provider", "feature", "model")}, names])
             keep = f"(...entered) => {{ tiomagic.keep(...{about}, entered); }}"
-            gr.on([entry.change for entry in made.entries], None, made.entries, js=keep, **QUIET)
+            gr.on(
+                [entry.change for entry in made.entries],
+                None,
+                made.entries,
+                js=keep,
+                **EVENT_OPTIONS,
+            )
 
         # Not as the page is loaded: what the browser has kept comes first.
         with gr.Column(elem_id="form"):
@@ -173,7 +179,7 @@ class Page:
 
     def _send(
         self,
-        choice: Choice,
+        choice: FormState,
         slots: Mapping[str, Any],
         entered: Sequence[Any],
         state: Sequence[Any],
@@ -182,28 +188,30 @@ class Page:
         rest: list[str] = []
         updates: dict[Any, Any] = {}
         try:
-            job = self._desk.submit(choice, entered)
+            job = self._controller.submit(choice, entered)
         except ValidationError as error:
-            placed, rest = by_field(error, list(slots))
+            placed, rest = group_problems_by_field(error, list(slots))
         except TioMagicError as error:
             rest = [error.message]
         else:
-            updates = {self._shown: job.job_id, **self._news(job.job_id, *state[1:])}
-        problems = {slot: shown_problems(placed.get(name, [])) for name, slot in slots.items()}
-        return {**updates, **problems, self._notice: shown_problems(rest)}
+            updates = {self._shown: job.job_id, **self._changes(job.job_id, *state[1:])}
+        problems = {slot: update_problems(placed.get(name, [])) for name, slot in slots.items()}
+        return {**updates, **problems, self._notice: update_problems(rest)}
 
     def _lay_out_gallery(self) -> None:
-        words = [(word, status.value) for status, word in markup.WORDS.items()]
+        words = [(word, status.value) for status, word in markup.STATUS_LABELS.items()]
         features = [(feature.label.capitalize(), feature.value) for feature in Feature]
         names = [(card.title, card.name) for card in models().values()]
         with gr.Row():
             text = gr.Textbox("", label="Search the prompts", elem_id="search", scale=2)
-            every = ("All", ANY)
-            status = gr.Dropdown([every, *words], value=ANY, label="Status", filterable=False)
-            feature = gr.Dropdown([every, *features], value=ANY, label="Feature", filterable=False)
-            model = gr.Dropdown([every, *names], value=ANY, label="Model", filterable=False)
+            every = ("All", NO_FILTER)
+            status = gr.Dropdown([every, *words], value=NO_FILTER, label="Status", filterable=False)
+            feature = gr.Dropdown(
+                [every, *features], value=NO_FILTER, label="Feature", filterable=False
+            )
+            model = gr.Dropdown([every, *names], value=NO_FILTER, label="Model", filterable=False)
         self._filters = [text, status, feature, model]
-        self._cards = gr.HTML(js_on_load=PRESSES, elem_id="cards")
+        self._cards = gr.HTML(js_on_load=CLICK_SCRIPT, elem_id="cards")
         self._more = gr.Button("Show more", visible=False)
 
     def _connect(self, blocks: gr.Blocks, gallery_tab: gr.Tab) -> None:
@@ -218,39 +226,45 @@ class Page:
         self._state = [self._shown, self._mark, *self._filters, self._limit, self._pair]
         seen = [self._mark, *self._seen.values()]
         for part in self._filters:
-            part.change(self._news, self._state, seen, **QUIET)
-        gallery_tab.select(self._news, self._state, seen, **QUIET)
-        self._more.click(lambda limit: limit + PAGE, self._limit, self._limit, **QUIET).then(
-            self._news, self._state, seen, **QUIET
-        )
+            part.change(self._changes, self._state, seen, **EVENT_OPTIONS)
+        gallery_tab.select(self._changes, self._state, seen, **EVENT_OPTIONS)
+        self._more.click(
+            lambda limit: limit + JOBS_PER_PAGE, self._limit, self._limit, **EVENT_OPTIONS
+        ).then(self._changes, self._state, seen, **EVENT_OPTIONS)
         chosen = [self._choice, self._provider, self._feature, self._model]
         acted = [*chosen, self._tabs, self._shown, self._pair, self._notice, *seen]
         for part in (self._running, self._stage, self._cards, self._comparison):
-            part.click(self._act, self._state, acted, **AT_ONCE)
+            part.click(self._act, self._state, acted, **CLICK_OPTIONS)
         opened = [*chosen, self._shown, *seen]
         blocks.load(
             self._open,
             [self._draft, *self._state],
             opened,
             js="(_, ...state) => [tiomagic.kept(), ...state]",
-            **QUIET,
+            **EVENT_OPTIONS,
         )
-        gr.Timer(TICK_S).tick(
-            self._tick, self._state, [self._shown, *seen], concurrency_limit=4, **QUIET
+        gr.Timer(REFRESH_INTERVAL_S).tick(
+            self._refresh_page,
+            self._state,
+            [self._shown, *seen],
+            concurrency_limit=4,
+            **EVENT_OPTIONS,
         )
 
     def _open(self, draft: str, _: Any, *state: Any) -> dict[Any, Any]:
         """Show what the store holds, the newest job large, and the form as it was left."""
-        newest = self._desk.newest()
+        newest = self._controller.newest()
         shown = newest.job_id if newest else None
-        chosen = self._chosen(self._desk.resume(draft))
-        return {**chosen, self._shown: shown, **self._news(shown, *state)}
+        chosen = self._chosen(self._controller.restore_draft(draft))
+        return {**chosen, self._shown: shown, **self._changes(shown, *state)}
 
-    def _tick(self, shown: str | None, mark: dict[str, Any], *narrow: Any) -> dict[Any, Any]:
+    def _refresh_page(
+        self, shown: str | None, mark: dict[str, Any], *narrow: Any
+    ) -> dict[Any, Any]:
         """Look again."""
-        return self._news(shown, mark, *narrow) if mark else {self._mark: gr.skip()}
+        return self._changes(shown, mark, *narrow) if mark else {self._mark: gr.skip()}
 
-    def _news(self, shown: str | None, mark: dict[str, Any], *narrow: Any) -> dict[Any, Any]:
+    def _changes(self, shown: str | None, mark: dict[str, Any], *narrow: Any) -> dict[Any, Any]:
         """Return what has changed; what is as it was is left alone, so that videos play on.
 
         The mark is what this page has been given, whoever gave it. So where two answers have
@@ -263,15 +277,15 @@ class Page:
         """
         *filters, limit, pair = narrow
         wanted = read_filters(*filters)
-        moments = self._desk.live.moments()
-        cards, more = gallery(self._desk.session, wanted, limit=limit, compared=pair)
+        moments = self._controller.live.snapshot()
+        cards, more = gallery(self._controller.session, wanted, limit=limit, compared=pair)
         now = {
-            "running": markup.running(moments),
-            "progress": markup.progress(moments),
-            "stage": markup.stage(self._desk.find(shown)),
+            "running": markup.render_running(moments),
+            "progress": markup.render_progress(moments),
+            "stage": markup.render_selected(self._controller.find(shown)),
             "cards": cards,
             "more": gr.update(visible=more),
-            "comparison": compare.comparison(self._desk.done(pair)),
+            "comparison": compare.comparison(self._controller.completed_jobs(pair)),
         }
         changed = {
             self._seen[name]: value for name, value in now.items() if mark.get(name) != value
@@ -281,7 +295,7 @@ class Page:
     def _act(self, event: gr.EventData, *state: Any) -> dict[Any, Any]:
         """Do what a button of a job says."""
         shown, mark, *narrow, pair = state
-        updates: dict[Any, Any] = {self._notice: shown_problems([])}
+        updates: dict[Any, Any] = {self._notice: update_problems([])}
         press = read_press(event)
         try:
             updates |= self._acted(press.action, press.job_id, pair) if press else {}
@@ -289,7 +303,7 @@ class Page:
             # It is shown as HTML, and may hold words of a job.
             gr.Warning(escape(error.message))
         shown, pair = updates.get(self._shown, shown), updates.get(self._pair, pair)
-        return {**updates, **self._news(shown, mark, *narrow, pair)}
+        return {**updates, **self._changes(shown, mark, *narrow, pair)}
 
     def _acted(self, action: str, job_id: str, pair: list[str]) -> dict[Any, Any]:
         make = gr.Tabs(selected="make")
@@ -297,18 +311,21 @@ class Page:
             case "show":
                 return {self._shown: job_id, self._tabs: make}
             case "again":
-                return {self._shown: self._desk.again(job_id).job_id, self._tabs: make}
+                return {
+                    self._shown: self._controller.rerun_with_new_seed(job_id).job_id,
+                    self._tabs: make,
+                }
             case "use":
-                return {**self._chosen(self._desk.settings_of(job_id)), self._tabs: make}
+                return {**self._chosen(self._controller.settings_of(job_id)), self._tabs: make}
             case "compare":
-                pair = compare.chosen(pair, job_id)
-                return {self._pair: [job.job_id for job in self._desk.done(pair)]}
+                pair = compare.toggle_compared(pair, job_id)
+                return {self._pair: [job.job_id for job in self._controller.completed_jobs(pair)]}
             case "cancel":
-                self._desk.cancel(job_id)
+                self._controller.cancel(job_id)
             case "delete":
-                self._desk.delete(job_id)
+                self._controller.delete(job_id)
         return {}
 
 
-def _words(choice: Choice) -> list[str]:
+def _words(choice: FormState) -> list[str]:
     return [choice["provider"], choice["feature"], choice["model"]]

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tiomagic.display.journal import get_logger
-from tiomagic.handle.events import Pace
+from tiomagic.handle.events import EtaEstimator
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs.job import TERMINAL, Job, JobQuery, JobStatus
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
-LOOK_S: Final = 1.0
+CHECK_INTERVAL_S: Final = 1.0
 """Seconds between two looks at a job, however many pages are open."""
-SHOWN: Final = 20
+MAX_JOBS_CHECKED: Final = 20
 """Jobs that are followed at once; the oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class RunningJob:
     """A job that is not over, as of the last look."""
 
     job: Job
@@ -31,7 +31,7 @@ class Moment:
     """Why the last look brought nothing new; empty when it did."""
 
 
-class Live:
+class RunningJobs:
     """Looks at the jobs that are not over, for all pages together. Thread-safe.
 
     Args:
@@ -40,13 +40,13 @@ class Live:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._paces: dict[str, Pace] = {}
-        self._moments: list[Moment] = []
+        self._eta_estimators: dict[str, EtaEstimator] = {}
+        self._moments: list[RunningJob] = []
         self._looked = 0.0
         self._stale = True
         self._lock = threading.Lock()
 
-    def moments(self) -> list[Moment]:
+    def snapshot(self) -> list[RunningJob]:
         """Return the jobs that are not over, in the order of submission.
 
         One who asks while another one looks gets what was seen before: a provider that does not
@@ -55,7 +55,7 @@ class Live:
         if self._lock.acquire(blocking=False):
             try:
                 now = self._session.clock.monotonic()
-                if self._stale or now - self._looked >= LOOK_S:
+                if self._stale or now - self._looked >= CHECK_INTERVAL_S:
                     self._stale = False  # Before the look: who forgets during it wants another.
                     self._moments = self._look()
                     self._looked = now
@@ -63,26 +63,28 @@ class Live:
                 self._lock.release()
         return self._moments
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Look again at the next question: something was submitted or canceled."""
         self._stale = True
 
-    def _look(self) -> list[Moment]:
+    def _look(self) -> list[RunningJob]:
         generation = self._session.generation
         active = frozenset(JobStatus) - TERMINAL
-        jobs = generation.list(JobQuery(status=active, limit=SHOWN, oldest_first=True))
+        jobs = generation.list(JobQuery(status=active, limit=MAX_JOBS_CHECKED, oldest_first=True))
         found = [self._moment(job) for job in jobs]
-        self._paces = {m.job.job_id: self._paces[m.job.job_id] for m in found}
+        self._eta_estimators = {m.job.job_id: self._eta_estimators[m.job.job_id] for m in found}
         return [moment for moment in found if not moment.job.status.is_terminal]
 
-    def _moment(self, job: Job) -> Moment:
-        pace = self._paces.setdefault(job.job_id, Pace(self._session.clock.monotonic))
+    def _moment(self, job: Job) -> RunningJob:
+        pace = self._eta_estimators.setdefault(
+            job.job_id, EtaEstimator(self._session.clock.monotonic)
+        )
         try:
             job = self._session.generation.check(job.job_id)
-            return Moment(job=job, eta_s=pace.eta_s(job.progress))
+            return RunningJob(job=job, eta_s=pace.eta_s(job.progress))
         except TioMagicError as error:
-            return Moment(job=job, eta_s=None, trouble=error.message)
+            return RunningJob(job=job, eta_s=None, trouble=error.message)
         except Exception as error:  # noqa: BLE001 - one job's trouble must not hide the others
             trouble = f"{type(error).__name__}: {error}"
             get_logger().warning("ui.job_not_checked", job_id=job.job_id, error=trouble)
-            return Moment(job=job, eta_s=None, trouble=trouble)
+            return RunningJob(job=job, eta_s=None, trouble=trouble)

@@ -7,25 +7,25 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tiomagic.ui.controller import UPLOADS
+from tiomagic.ui.controller import UPLOADS_FOLDER
 from tiomagic.ui.web.origins import is_loopback
-from tiomagic.wiring.builders import INPUTS
-from tiomagic.wiring.extras import missing
+from tiomagic.wiring.builders import INPUTS_FOLDER
+from tiomagic.wiring.extras import part_missing_error
 from tiomagic_domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from tiomagic.ui.web.middleware import Gate
+    from tiomagic.ui.web.middleware import SecurityMiddleware
     from tiomagic.ui.web.server import Server
     from tiomagic.wiring.session import Session
 
-SESSIONS = 200
+MAX_PAGE_SESSIONS = 200
 """Pages that are remembered at once, each with its form; the one of longest ago is forgotten."""
-WAITING = 200
+MAX_QUEUED_CALLS = 200
 """Calls that may wait for their turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class ListenOptions:
     """Where the page listens."""
 
     host: str = "127.0.0.1"
@@ -37,7 +37,7 @@ class Door:
     """Further names that it answers to, such as the one of a proxy."""
 
 
-def login_of(door: Door) -> tuple[str, str] | None:
+def parse_login(door: ListenOptions) -> tuple[str, str] | None:
     """Return user and password; None when the page asks for none.
 
     Raises:
@@ -60,7 +60,7 @@ def login_of(door: Door) -> tuple[str, str] | None:
     return user, password
 
 
-class Served:
+class ServedPage:
     """A page that is being served.
 
     Args:
@@ -79,7 +79,9 @@ class Served:
         self._server.close()
 
 
-def serve(session: Session, door: Door, *, open_browser: bool = False) -> tuple[Served, str]:
+def serve(
+    session: Session, door: ListenOptions, *, open_browser: bool = False
+) -> tuple[ServedPage, str]:
     """Start the page in threads of its own, and return it with its address.
 
     Nothing is loaded from or told to anybody else, nor asked of this machine over the network.
@@ -93,7 +95,7 @@ def serve(session: Session, door: Door, *, open_browser: bool = False) -> tuple[
         ConfigurationError: when it would stand open, or the port is taken.
         MissingDependencyError: when the extra is not installed.
     """
-    login = login_of(door)
+    login = parse_login(door)
     # Gradio reads these as it is imported, and takes them from nowhere else. Nothing is put there.
     os.environ["GRADIO_TEMP_DIR"] = str(session.settings.state_dir / "page")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -107,7 +109,7 @@ def serve(session: Session, door: Door, *, open_browser: bool = False) -> tuple[
             opened.close()
             raise
     except ImportError as error:
-        raise missing("ui", error) from error
+        raise part_missing_error("ui", error) from error
     server = Server(gate, opened)
     server.start()
     blocks.is_running = True
@@ -116,28 +118,28 @@ def serve(session: Session, door: Door, *, open_browser: bool = False) -> tuple[
         import webbrowser  # noqa: PLC0415  # Only for who has one.
 
         webbrowser.open(address)
-    return Served(blocks, server), address
+    return ServedPage(blocks, server), address
 
 
 def _build(
-    session: Session, door: Door, login: tuple[str, str] | None, port: int
-) -> tuple[Any, Gate]:
+    session: Session, door: ListenOptions, login: tuple[str, str] | None, port: int
+) -> tuple[Any, SecurityMiddleware]:
     """Return the page's parts, and the application that guards them."""
     from tiomagic.ui.page import build_page  # noqa: PLC0415  # Seconds, for who wants a page.
-    from tiomagic.ui.web.files import Files  # noqa: PLC0415  # The same.
+    from tiomagic.ui.web.files import ServedFiles  # noqa: PLC0415  # The same.
     from tiomagic.ui.web.login import Login  # noqa: PLC0415  # The same.
-    from tiomagic.ui.web.middleware import Gate  # noqa: PLC0415  # The same.
-    from tiomagic.ui.web.origins import Names  # noqa: PLC0415  # The same.
+    from tiomagic.ui.web.middleware import SecurityMiddleware  # noqa: PLC0415  # The same.
+    from tiomagic.ui.web.origins import AllowedHosts  # noqa: PLC0415  # The same.
     from tiomagic.ui.web.uploads import Uploads  # noqa: PLC0415  # The same.
 
     state = session.settings.state_dir
-    uploads = Uploads(state / UPLOADS)
+    uploads = Uploads(state / UPLOADS_FOLDER)
     uploads.clear()
-    files = Files(session.generation.get, state / INPUTS, uploads)
+    files = ServedFiles(session.generation.get, state / INPUTS_FOLDER, uploads)
     blocks = build_page(session, files)
-    gate = Gate(
-        _mounted(blocks),
-        names=Names.of(door.host, door.allowed_hosts),
+    gate = SecurityMiddleware(
+        _mount_gradio(blocks),
+        names=AllowedHosts.of(door.host, door.allowed_hosts),
         login=Login(*login, clock=time.monotonic) if login else None,
         uploads=uploads,
         files=files,
@@ -147,16 +149,16 @@ def _build(
     return blocks, gate
 
 
-def _mounted(blocks: Any) -> Any:
+def _mount_gradio(blocks: Any) -> Any:
     """Return Gradio's application over the page, with all doors of its own shut."""
     import gradio as gr  # noqa: PLC0415  # Of the extra.
     from fastapi import FastAPI  # noqa: PLC0415  # The same.
 
     from tiomagic.ui import theme  # noqa: PLC0415  # The same.
-    from tiomagic.ui.web.uploads import FILE_BYTES  # noqa: PLC0415  # The same.
+    from tiomagic.ui.web.uploads import MAX_FILE_BYTES  # noqa: PLC0415  # The same.
 
-    blocks.state_session_capacity = SESSIONS
-    blocks.queue(max_size=WAITING, api_open=False)
+    blocks.state_session_capacity = MAX_PAGE_SESSIONS
+    blocks.queue(max_size=MAX_QUEUED_CALLS, api_open=False)
     return gr.mount_gradio_app(
         FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
         blocks,
@@ -164,7 +166,7 @@ def _mounted(blocks: Any) -> Any:
         root_path="",
         allowed_paths=[],
         show_error=False,
-        max_file_size=FILE_BYTES,
+        max_file_size=MAX_FILE_BYTES,
         ssr_mode=False,
         pwa=False,
         mcp_server=False,

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tiomagic.wiring.extras import missing
-from tiomagic.wiring.launcher import LOGS, WORKERS
-from tiomagic.wiring.lazy import AbsentMediaReader, DeferredRepository
-from tiomagic.wiring.settings import STATE
+from tiomagic.wiring.extras import part_missing_error
+from tiomagic.wiring.launcher import JOB_LOGS_FOLDER, WORKER_LOGS_FOLDER
+from tiomagic.wiring.lazy import AbsentMediaReader, LazyRepository
+from tiomagic.wiring.settings import STATE_FOLDER
 from tiomagic_domain.errors import ProcessingError
-from tiomagic_domain.files.owner_only import close_to_others
+from tiomagic_domain.files.owner_only import restrict_to_owner
 
 if TYPE_CHECKING:
     from tiomagic.wiring.clock import SystemClock
@@ -30,11 +30,17 @@ if TYPE_CHECKING:
     from tiomagic_domain.workers import Background
     from tiomagic_storage import GenerationLog, SqlJobRepository
 
-INPUTS = "inputs"
+INPUTS_FOLDER = "inputs"
 """Folder of the state folder: pictures and videos that were given, by their hash."""
-SPOOL = "spool"
+SPOOL_FOLDER = "spool"
 """Folder of the state folder: videos that are not in their place yet."""
-PRIVATE: Final = (INPUTS, SPOOL, LOGS, WORKERS, "uploads")
+OWNER_ONLY_FOLDERS: Final = (
+    INPUTS_FOLDER,
+    SPOOL_FOLDER,
+    JOB_LOGS_FOLDER,
+    WORKER_LOGS_FOLDER,
+    "uploads",
+)
 """The folders of the state folder."""
 
 
@@ -45,40 +51,40 @@ def build_clock() -> SystemClock:
     return SystemClock()
 
 
-def build_repository(url: str, state_dir: Path, log_path: Path) -> Iterator[DeferredRepository]:
+def build_repository(url: str, state_dir: Path, log_path: Path) -> Iterator[LazyRepository]:
     """Give the job repository at a URL and close it in the end."""
 
     def open_it() -> SqlJobRepository:
         from tiomagic_storage import open_repository
 
-        _close_state(state_dir)
+        _restrict_state_folder(state_dir)
         repository = open_repository(url)
-        _take_over(log_path, repository)
+        _import_old_log(log_path, repository)
         return repository
 
-    repository = DeferredRepository(open_it)
+    repository = LazyRepository(open_it)
     yield repository
     repository.close()
 
 
-def _close_state(state_dir: Path) -> None:
+def _restrict_state_folder(state_dir: Path) -> None:
     """Close to others what an older version has made for everybody to read.
 
     A state folder of another name may be one that the user made, and has other things in it.
     """
-    if state_dir.name == STATE:
-        close_to_others(state_dir)
-    for name in PRIVATE:
-        close_to_others(state_dir / name)
+    if state_dir.name == STATE_FOLDER:
+        restrict_to_owner(state_dir)
+    for name in OWNER_ONLY_FOLDERS:
+        restrict_to_owner(state_dir / name)
 
 
-def _take_over(log_path: Path, repository: SqlJobRepository) -> None:
+def _import_old_log(log_path: Path, repository: SqlJobRepository) -> None:
     """Take the jobs that tiomagic 1.0.0 has left in a log into the history."""
     from tiomagic.display.journal import get_logger
     from tiomagic_storage import GenerationLog
 
     try:
-        count = GenerationLog(log_path, repository).take_over()
+        count = GenerationLog(log_path, repository).import_old_log()
     except ProcessingError as error:
         # The next job that is written into the log meets the same, and it is said there.
         get_logger().debug("history.not_imported", error=error.message, code=error.code)
@@ -106,8 +112,8 @@ def build_media(state_dir: Path, *, allow_private: bool) -> MediaReader:
     try:
         from tiomagic_media import LocalMediaReader
     except ImportError as error:
-        return AbsentMediaReader(missing("media", error))
-    return LocalMediaReader(state_dir / INPUTS, allow_private_addresses=allow_private)
+        return AbsentMediaReader(part_missing_error("media", error))
+    return LocalMediaReader(state_dir / INPUTS_FOLDER, allow_private_addresses=allow_private)
 
 
 def build_pictures() -> Pictures:
@@ -119,7 +125,7 @@ def build_pictures() -> Pictures:
     try:
         from tiomagic_media.pictures.maker import PictureMaker
     except ImportError as error:
-        raise missing("media", error) from error
+        raise part_missing_error("media", error) from error
     return PictureMaker()
 
 
@@ -139,11 +145,11 @@ def build_local(
     try:
         from tiomagic_local.provider import LocalOptions, LocalProvider
     except ImportError as error:
-        raise missing("local", error) from error
+        raise part_missing_error("local", error) from error
     options = LocalOptions(
         model_path=model_path, weights_dir=weights_dir, hf_token=hf_token, device=device
     )
-    return LocalProvider(options, state_dir / SPOOL)
+    return LocalProvider(options, state_dir / SPOOL_FOLDER)
 
 
 def build_background(
@@ -195,7 +201,7 @@ def build_background(
         device=lambda: settings().device,
         stale_s=settings().worker_stale_s,
         slot=slot,
-        runs_here=runs_here,
+        runs_in_process=runs_here,
     )
 
 
@@ -218,7 +224,7 @@ def build_modal(
         from tiomagic_modal.options import ModalOptions
         from tiomagic_modal.provider import ModalProvider
     except ImportError as error:
-        raise missing("modal", error) from error
+        raise part_missing_error("modal", error) from error
     options = ModalOptions(
         gpu=gpu,
         timeout_s=timeout_s,
@@ -227,4 +233,4 @@ def build_modal(
         token_secret=token_secret,
         environment=environment,
     )
-    return ModalProvider(options, state_dir / SPOOL)
+    return ModalProvider(options, state_dir / SPOOL_FOLDER)

@@ -20,7 +20,7 @@ from dependency_injector import containers, providers
 from tiomagic.display.journal import Journal
 from tiomagic.wiring import builders
 from tiomagic.wiring.launcher import ProcessLauncher
-from tiomagic.wiring.registry import Backends, provider_names
+from tiomagic.wiring.registry import ProviderRegistry, provider_names
 from tiomagic_domain.usecases.archive import Archive
 from tiomagic_domain.usecases.generation import Generation
 
@@ -67,7 +67,7 @@ class Container(containers.DeclarativeContainer):
         state_dir=config.state_dir,
     )
     # Replaced in each container: it needs the container's own providers, not their results.
-    backends: providers.Provider[Any] = providers.Dependency(instance_of=Backends)
+    backends: providers.Provider[Any] = providers.Dependency(instance_of=ProviderRegistry)
     # Replaced likewise.
     background: providers.Provider[Any] = providers.Object(None)
     journal: providers.Provider[Any] = providers.ThreadSafeSingleton(
@@ -89,7 +89,7 @@ class Container(containers.DeclarativeContainer):
         repository=repository,
         outputs=outputs,
         clock=clock,
-        on_change=journal.provided.job_kept,
+        on_change=journal.provided.job_annotated,
     )
 
 
@@ -109,7 +109,7 @@ def build_container(settings: Callable[[], Settings], overrides: Mapping[str, An
         getattr(container, name).override(providers.Object(part))
     makers: dict[str, Any] = {"local": container.local, "modal": container.modal}
     makers |= {name: providers.Object(provider) for name, provider in replaced.items()}
-    backends = Backends(makers, provider_names(replaced), settings)
+    backends = ProviderRegistry(makers, provider_names(replaced), settings)
     container.backends.override(providers.Object(backends))
     launcher = ProcessLauncher(settings, foreign=sorted(set(overrides) - {"clock"}))
     container.background.override(

@@ -1,7 +1,7 @@
 """What to say when a part of tiomagic is not installed. The one place with the command.
 
 While the package index holds only the old 1.0.0 under the name ``tiomagic``, installing goes
-through a copy of the repository. Whoever publishes 2.x changes :data:`INSTALL`.
+through a copy of the repository. Whoever publishes 2.x changes :data:`INSTALL_COMMAND`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
 """What each part is for."""
 
 
-def missing(part: str, error: ImportError) -> MissingDependencyError:
+def part_missing_error(part: str, error: ImportError) -> MissingDependencyError:
     """Return the error that tells how to install a part; the caller raises it.
 
     Args:

@@ -19,30 +19,30 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.files.owner_only import make_private, private_opener
 from tiomagic_domain.interpreter import module_command, safe_environment
-from tiomagic_domain.redaction import redacted
+from tiomagic_domain.redaction import redact
 
 if TYPE_CHECKING:
     from tiomagic.wiring.settings import Settings
 
-WORKERS = "workers"
+WORKER_LOGS_FOLDER = "workers"
 """Folder of the state folder: what workers print, one file a queue."""
-PATIENCE_S = 60.0
+WORKER_START_TIMEOUT_S = 60.0
 """Seconds that a worker may take to come up before it counts as slow: it imports torch."""
 
-LOGS = "logs"
+JOB_LOGS_FOLDER = "logs"
 """Folder of the state folder: what a run in a worker prints, one file a job."""
 
 
-def job_log(state_dir: Path, job_id: str) -> Path:
+def job_log_path(state_dir: Path, job_id: str) -> Path:
     """Return where the output of a job that runs in a worker is kept."""
-    return state_dir / LOGS / f"{job_id}.log"
+    return state_dir / JOB_LOGS_FOLDER / f"{job_id}.log"
 
 
 def read_log(state_dir: Path, job_id: str, secrets: frozenset[str] = frozenset()) -> str:
     """Return what a job has printed, without secrets; see :meth:`tiomagic.JobHandle.logs`."""
-    path = job_log(state_dir, job_id)
+    path = job_log_path(state_dir, job_id)
     try:
-        return redacted(path.read_text(encoding="utf-8", errors="replace"), secrets)
+        return redact(path.read_text(encoding="utf-8", errors="replace"), secrets)
     except FileNotFoundError as error:
         raise ResourceNotFoundError(
             f"job {job_id} has no log on this machine: only a run in a background worker keeps "
@@ -74,7 +74,7 @@ class ProcessLauncher:
         settings: Callable[[], Settings],
         foreign: Sequence[str] = (),
         *,
-        patience_s: float = PATIENCE_S,
+        patience_s: float = WORKER_START_TIMEOUT_S,
     ) -> None:
         self._settings = settings
         self._foreign = foreign
@@ -89,17 +89,21 @@ class ProcessLauncher:
                 code="no_background",
             )
         settings = self._settings()
-        log = settings.state_dir / WORKERS / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', queue)}.log"
+        log = (
+            settings.state_dir
+            / WORKER_LOGS_FOLDER
+            / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', queue)}.log"
+        )
         try:
             make_private(log.parent)
             with open(log, "ab", opener=private_opener) as output:
                 before = output.tell()
                 came_up = self._start(queue, settings, output)
         except (OSError, subprocess.SubprocessError) as error:
-            raise _not_started(str(error), log) from error
+            raise _start_error(str(error), log) from error
         if not came_up:
-            words = _last_words(log, before)
-            raise _not_started(
+            words = _last_log_line(log, before)
+            raise _start_error(
                 f"it ended at once, and said {words!r}" if words else "it ended", log
             )
 
@@ -107,7 +111,7 @@ class ProcessLauncher:
         """Start a worker, and return False when it has ended before it came up."""
         listens = self._patience_s > 0 and os.name == "posix"
         hears, tells = os.pipe() if listens else (None, None)
-        handed = {"queue": queue, "ready": tells, **as_plain(settings)}
+        handed = {"queue": queue, "ready": tells, **dump_settings(settings)}
         try:
             # It forks and ends as soon as it has read; the fork is nobody's child.
             subprocess.run(  # noqa: S603 - this interpreter, and a module of our own.
@@ -124,19 +128,19 @@ class ProcessLauncher:
             if tells is not None:
                 os.close(tells)
                 tells = None
-            return hears is None or self._hear(hears)
+            return hears is None or self._wait_until_ready(hears)
         finally:
             for descriptor in (hears, tells):
                 if descriptor is not None:
                     os.close(descriptor)
 
-    def _hear(self, pipe: int) -> bool:
+    def _wait_until_ready(self, pipe: int) -> bool:
         """Wait for a word; without one after so long the worker is slow, and not dead."""
         spoken, _, _ = select.select([pipe], [], [], self._patience_s)
         return not spoken or bool(os.read(pipe, 64))
 
 
-def _not_started(why: str, log: Path) -> ConfigurationError:
+def _start_error(why: str, log: Path) -> ConfigurationError:
     return ConfigurationError(
         f"no background worker could be started: {why}. Its log is {log}",
         code="no_worker",
@@ -144,7 +148,7 @@ def _not_started(why: str, log: Path) -> ConfigurationError:
     )
 
 
-def _last_words(log: Path, start: int) -> str:
+def _last_log_line(log: Path, start: int) -> str:
     """Return the last line of a log that was written after a place in it."""
     try:
         with log.open("rb") as file:
@@ -156,7 +160,7 @@ def _last_words(log: Path, start: int) -> str:
     return said[-1][:300] if said else ""
 
 
-def as_plain(settings: Settings) -> dict[str, Any]:
+def dump_settings(settings: Settings) -> dict[str, Any]:
     """Return settings as plain data: ``working_dir``, and the others under ``settings``."""
     values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     plain = {k: str(v) if isinstance(v, Path) else v for k, v in values.items() if v is not None}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tiomagic_storage import SqlJobRepository
 
 
-class DeferredRepository:
+class LazyRepository:
     """The port ``JobRepository``, opened when the first job is asked for. Thread-safe.
 
     Args:
@@ -33,9 +33,9 @@ class DeferredRepository:
         self._lock = threading.Lock()
 
     @property
-    def leases(self) -> DeferredLeases:
+    def leases(self) -> LazyLeases:
         """The leases beside the jobs."""
-        return DeferredLeases(lambda: self._repository().leases)
+        return LazyLeases(lambda: self._repository().leases)
 
     def add(self, job: Job) -> None:
         """Store a new job durably; see the port."""
@@ -75,7 +75,7 @@ class DeferredRepository:
             return self._opened
 
 
-class DeferredLeases:
+class LazyLeases:
     """The port ``Leases``, opened when the first lease is asked for. Thread-safe.
 
     Args:
@@ -93,15 +93,21 @@ class DeferredLeases:
         """Return all leases; see the port."""
         return self._leases().all()
 
-    def take(
-        self, name: str, owner: str, *, mark: str, at: datetime, instead_of: Lease | None = None
+    def acquire(
+        self,
+        name: str,
+        owner: str,
+        *,
+        heartbeat: str,
+        at: datetime,
+        expected: Lease | None = None,
     ) -> Lease | None:
-        """Take a lease; see the port."""
-        return self._leases().take(name, owner, mark=mark, at=at, instead_of=instead_of)
+        """Acquire a lease; see the port."""
+        return self._leases().acquire(name, owner, heartbeat=heartbeat, at=at, expected=expected)
 
-    def renew(self, lease: Lease, *, mark: str, at: datetime) -> Lease:
+    def renew(self, lease: Lease, *, heartbeat: str, at: datetime) -> Lease:
         """Say that the owner is alive; see the port."""
-        return self._leases().renew(lease, mark=mark, at=at)
+        return self._leases().renew(lease, heartbeat=heartbeat, at=at)
 
     def release(self, lease: Lease) -> None:
         """Give up what is held; see the port."""

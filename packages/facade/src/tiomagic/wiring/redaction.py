@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.ports import Capabilities, Observer, Provider, Report, Request
 from tiomagic_domain.ports.rehearsal import Rehearsal, Rehearses
-from tiomagic_domain.redaction import redacted, redacted_data
+from tiomagic_domain.redaction import redact, redact_data
 
 if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import Job
 
 
-class DiscreetProvider:
+class RedactingProvider:
     """A provider whose every word is free of secrets.
 
     Args:
@@ -43,23 +43,23 @@ class DiscreetProvider:
 
     def check(self, request: Request) -> None:
         """Look for reasons why the job cannot run; see the port."""
-        with self._hushed():
+        with self._redact_errors():
             self.provider.check(request)
 
     def submit(self, request: Request, observer: Observer) -> Report:
         """Start a job; see the port."""
-        with self._hushed():
-            told = _DiscreetObserver(observer, self._clean)
+        with self._redact_errors():
+            told = _RedactingObserver(observer, self._clean)
             return self._clean(self.provider.submit(request, told))
 
     def poll(self, job: Job) -> Report:
         """Ask how a job is; see the port."""
-        with self._hushed():
+        with self._redact_errors():
             return self._clean(self.provider.poll(job))
 
     def cancel(self, job: Job) -> Report:
         """Ask for a job to stop; see the port."""
-        with self._hushed():
+        with self._redact_errors():
             return self._clean(self.provider.cancel(job))
 
     def rehearse(self, model: str) -> Rehearsal:
@@ -72,19 +72,19 @@ class DiscreetProvider:
             raise ConfigurationError(
                 f"the provider {self.name!r} rehearses no models; 'local' and 'modal' do"
             )
-        with self._hushed():
+        with self._redact_errors():
             return self.provider.rehearse(model)
 
     def _clean(self, report: Report) -> Report:
-        return cleaned(report, self._secrets())
+        return redact_report(report, self._secrets())
 
     @contextmanager
-    def _hushed(self) -> Iterator[None]:
-        with hushed(self._secrets):
+    def _redact_errors(self) -> Iterator[None]:
+        with redact_errors(self._secrets):
             yield
 
 
-class _DiscreetObserver:
+class _RedactingObserver:
     """The caller's end of a submission, which hears no secret."""
 
     def __init__(self, observer: Observer, clean: Callable[[Report], Report]) -> None:
@@ -100,47 +100,47 @@ class _DiscreetObserver:
         self._observer.raise_if_canceled()
 
 
-def cleaned(report: Report, secrets: frozenset[str]) -> Report:
+def redact_report(report: Report, secrets: frozenset[str]) -> Report:
     """Return a provider's word without secrets: message, error, facts, and the recipe's facts."""
     video = report.video
     if video is not None:
-        video = replace(video, recipe=redacted_data(video.recipe, secrets))
+        video = replace(video, recipe=redact_data(video.recipe, secrets))
     return replace(
         report,
-        message=redacted(report.message, secrets),
-        error=None if report.error is None else redacted(report.error, secrets),
-        facts=redacted_data(report.facts, secrets),
+        message=redact(report.message, secrets),
+        error=None if report.error is None else redact(report.error, secrets),
+        facts=redact_data(report.facts, secrets),
         video=video,
     )
 
 
 @contextmanager
-def hushed(secrets: Callable[[], frozenset[str]]) -> Iterator[None]:
+def redact_errors(secrets: Callable[[], frozenset[str]]) -> Iterator[None]:
     """Take the secrets out of whatever is raised in the block, and of what it was raised from."""
     try:
         yield
     except Exception as error:
         known = secrets()
         for link in _chain(error):
-            hush(link, known)
+            redact_error(link, known)
         raise
 
 
-def hush(error: BaseException, secrets: frozenset[str]) -> None:
+def redact_error(error: BaseException, secrets: frozenset[str]) -> None:
     """Take the secrets out of an exception, in place: its kind and traceback stay."""
-    error.args = tuple(redacted_data(arg, secrets) for arg in error.args)
+    error.args = tuple(redact_data(arg, secrets) for arg in error.args)
     if isinstance(error, TioMagicError):
-        error.message = redacted(error.message, secrets)
-        error.details = redacted_data(error.details, secrets)
+        error.message = redact(error.message, secrets)
+        error.details = redact_data(error.details, secrets)
     if isinstance(error, OSError):
         # Its text is made of these, and not of its arguments.
         for name in ("strerror", "filename", "filename2"):
             said = getattr(error, name, None)
             if isinstance(said, str):
-                setattr(error, name, redacted(said, secrets))
+                setattr(error, name, redact(said, secrets))
     notes = getattr(error, "__notes__", None)
     if notes:
-        notes[:] = [redacted(note, secrets) for note in notes]
+        notes[:] = [redact(note, secrets) for note in notes]
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

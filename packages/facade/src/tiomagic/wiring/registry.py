@@ -13,16 +13,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
 
-from tiomagic.wiring.redaction import DiscreetProvider
-from tiomagic_domain.catalogue.plugins import PluginProblem, called, load, said_by
+from tiomagic.wiring.redaction import RedactingProvider
+from tiomagic_domain.catalogue.plugins import (
+    PluginProblem,
+    describe_plugin_error,
+    load_plugin,
+    plugin_label,
+)
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 
 if TYPE_CHECKING:
     from tiomagic.wiring.settings import Settings
     from tiomagic_domain.ports import Provider
 
-BUILT_IN: Final = ("local", "modal")
-ENTRY_POINTS: Final = "tiomagic.providers"
+BUILT_IN_PROVIDERS: Final = ("local", "modal")
+PROVIDER_ENTRY_POINT_GROUP: Final = "tiomagic.providers"
 
 
 def provider_names(added: Iterable[str] = ()) -> list[str]:
@@ -31,11 +36,11 @@ def provider_names(added: Iterable[str] = ()) -> list[str]:
     Args:
         added: Names that an override brings.
     """
-    others = {entry.name for entry in entry_points(group=ENTRY_POINTS)} | set(added)
-    return [*BUILT_IN, *sorted(others - set(BUILT_IN))]
+    others = {entry.name for entry in entry_points(group=PROVIDER_ENTRY_POINT_GROUP)} | set(added)
+    return [*BUILT_IN_PROVIDERS, *sorted(others - set(BUILT_IN_PROVIDERS))]
 
 
-class Backends(Mapping[str, "Provider"]):
+class ProviderRegistry(Mapping[str, "Provider"]):
     """The providers by name, each built when it is asked for. Thread-safe.
 
     Args:
@@ -56,10 +61,10 @@ class Backends(Mapping[str, "Provider"]):
         self._others: dict[str, Provider] = {}
         self._lock = threading.Lock()
 
-    def __getitem__(self, name: str) -> DiscreetProvider:
-        return DiscreetProvider(self._built(name), lambda: self._settings().secrets)
+    def __getitem__(self, name: str) -> RedactingProvider:
+        return RedactingProvider(self._get_or_build(name), lambda: self._settings().secrets)
 
-    def _built(self, name: str) -> Provider:
+    def _get_or_build(self, name: str) -> Provider:
         if name in self._builders:
             return self._builders[name]()
         if name not in self._names:
@@ -78,14 +83,14 @@ class Backends(Mapping[str, "Provider"]):
     def __len__(self) -> int:
         return len(self._names)
 
-    def forget(self) -> None:
+    def discard_plugin_providers(self) -> None:
         """Build the providers of other distributions anew: the settings have changed."""
         with self._lock:
             self._others.clear()
 
     def _build(self, name: str) -> Provider:
-        (entry, *_) = entry_points(group=ENTRY_POINTS, name=name)
-        build, problem = load(entry)
+        (entry, *_) = entry_points(group=PROVIDER_ENTRY_POINT_GROUP, name=name)
+        build, problem = load_plugin(entry)
         try:
             if problem is None:
                 provider: Provider = build(self._settings())
@@ -93,8 +98,8 @@ class Backends(Mapping[str, "Provider"]):
         except TioMagicError:
             raise
         except (Exception, SystemExit) as error:
-            reason = f"it cannot be built ({said_by(error)})"
-            raise _broken(PluginProblem(plugin=called(entry), reason=reason)) from error
+            reason = f"it cannot be built ({describe_plugin_error(error)})"
+            raise _broken(PluginProblem(plugin=plugin_label(entry), reason=reason)) from error
         raise _broken(problem)
 
 
@@ -104,17 +109,18 @@ def _broken(problem: PluginProblem) -> ConfigurationError:
 
 def broken_providers() -> Iterator[PluginProblem]:
     """Give what of the installed plugins brings no provider; imports each of them."""
-    seen = set(BUILT_IN)
-    for entry in entry_points(group=ENTRY_POINTS):
+    seen = set(BUILT_IN_PROVIDERS)
+    for entry in entry_points(group=PROVIDER_ENTRY_POINT_GROUP):
         if entry.name in seen:
             reason = f"there is a provider {entry.name!r} already"
-            yield PluginProblem(plugin=called(entry), reason=reason)
+            yield PluginProblem(plugin=plugin_label(entry), reason=reason)
             continue
         seen.add(entry.name)
-        build, problem = load(entry)
+        build, problem = load_plugin(entry)
         if problem is None and not callable(build):
             problem = PluginProblem(
-                plugin=called(entry), reason=f"it is a {type(build).__name__}, and builds nothing"
+                plugin=plugin_label(entry),
+                reason=f"it is a {type(build).__name__}, and builds nothing",
             )
         if problem is not None:
             yield problem

@@ -13,19 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tiomagic.wiring.registry import Backends, provider_names
+from tiomagic.wiring.registry import ProviderRegistry, provider_names
 from tiomagic.wiring.settings import Settings, check_configured, read_dotenv, resolve
 from tiomagic_domain.errors import ConfigurationError, UnknownProviderError, ValidationError
-from tiomagic_domain.suggestions import did_you_mean, listed
+from tiomagic_domain.suggestions import did_you_mean, list_names
 
 if TYPE_CHECKING:
     from tiomagic.wiring.container import Container
-    from tiomagic.wiring.redaction import DiscreetProvider
+    from tiomagic.wiring.redaction import RedactingProvider
     from tiomagic_domain.ports import Clock, Pictures
     from tiomagic_domain.usecases.archive import Archive
     from tiomagic_domain.usecases.generation import Generation
 
-PARTS: Final = (
+OVERRIDABLE_PARTS: Final = (
     *("clock", "repository", "outputs", "media", "pictures", "generation_log", "providers"),
 )
 """What may be overridden."""
@@ -38,9 +38,11 @@ def check_parts(overrides: Mapping[str, Any]) -> None:
         ValidationError: when there is no part of that name.
     """
     for name in overrides:
-        if name not in PARTS:
-            hint = did_you_mean(name, PARTS)
-            raise ValidationError(f"there is no part {name!r}.{hint} Parts: {listed(PARTS)}")
+        if name not in OVERRIDABLE_PARTS:
+            hint = did_you_mean(name, OVERRIDABLE_PARTS)
+            raise ValidationError(
+                f"there is no part {name!r}.{hint} Parts: {list_names(OVERRIDABLE_PARTS)}"
+            )
 
 
 def _here() -> Path:
@@ -108,7 +110,7 @@ class Session:
             before, self._configured = self._settings, {**self._configured, **values}
             self._settings = None
             if before is not None and self._container is not None:
-                self._follow(before, self.settings, self._container)
+                self._reset_changed_parts(before, self.settings, self._container)
 
     def provider_names(self) -> list[str]:
         """Return a fresh list of the providers that can be configured."""
@@ -165,7 +167,7 @@ class Session:
             clock: Clock = self.container.clock()
             return clock
 
-    def provider(self, name: str) -> DiscreetProvider:
+    def provider(self, name: str) -> RedactingProvider:
         """Return a provider.
 
         Raises:
@@ -174,7 +176,7 @@ class Session:
         """
         self.check_provider(name)
         with self._lock:
-            backends: Backends = self.container.backends()
+            backends: ProviderRegistry = self.container.backends()
             return backends[name]
 
     @property
@@ -222,7 +224,7 @@ class Session:
             working_dir=folder,
         )
 
-    def _follow(self, before: Settings, after: Settings, container: Container) -> None:
+    def _reset_changed_parts(self, before: Settings, after: Settings, container: Container) -> None:
         """Drop the parts whose settings changed."""
         from tiomagic.wiring.container import as_config  # noqa: PLC0415  # Loaded already.
 
@@ -235,7 +237,7 @@ class Session:
         for name in changed:
             getattr(container, name).reset()
         if before != after:
-            container.backends().forget()
+            container.backends().discard_plugin_providers()
 
     def check_provider(self, name: str | None) -> None:
         """Look whether there is a provider of that name; None passes.
@@ -247,6 +249,6 @@ class Session:
         if name is not None and name not in names:
             raise UnknownProviderError(
                 f"there is no provider {name!r}.{did_you_mean(name, names)} "
-                f"Providers: {listed(names)}",
+                f"Providers: {list_names(names)}",
                 details={"provider": name, "known": names},
             )

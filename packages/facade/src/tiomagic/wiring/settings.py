@@ -42,23 +42,23 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from tiomagic_domain.catalogue.hub_repositories import named_repository
+from tiomagic_domain.catalogue.hub_repositories import parse_repository
 from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
-from tiomagic_domain.schema.kinds import plain_text, unwrapped
+from tiomagic_domain.schema.kinds import plain_text, unwrap
 from tiomagic_domain.suggestions import closest
-from tiomagic_domain.text import decoded, flaw
+from tiomagic_domain.text import decode_text, find_text_flaw
 
-TIMEOUT_S: Final = 1800
+DEFAULT_TIMEOUT_S: Final = 1800
 """Default of ``timeout``, in seconds; the one of tiomagic 1.0.0."""
-SCALEDOWN_WINDOW_S: Final = 900
+DEFAULT_SCALEDOWN_WINDOW_S: Final = 900
 """Default of ``scaledown_window``, in seconds; the one of tiomagic 1.0.0."""
-WORKER_IDLE_S: Final = 300
+DEFAULT_WORKER_IDLE_S: Final = 300
 """Default of ``worker_idle_s``: loading a large model again takes a good part of that."""
-WORKER_STALE_S: Final = 60
+DEFAULT_WORKER_STALE_S: Final = 60
 """Default of ``worker_stale_s``: see ``tiomagic_domain.workers.leases.STALE_S``."""
-WORKER_CANCEL_S: Final = 20
+DEFAULT_WORKER_CANCEL_S: Final = 20
 """Default of ``worker_cancel_s``: longer than most steps, which answer at their end."""
-STATE: Final = ".tiomagic"
+STATE_FOLDER: Final = ".tiomagic"
 """Default of ``state_dir``."""
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
@@ -83,17 +83,17 @@ class Settings:
     weights_dir: Path | None = None
     """Absolute folder with one folder a model."""
     gpu: str | None = None
-    timeout: int = TIMEOUT_S
+    timeout: int = DEFAULT_TIMEOUT_S
     """Seconds that a generation may take in a rented container."""
-    scaledown_window: int = SCALEDOWN_WINDOW_S
+    scaledown_window: int = DEFAULT_SCALEDOWN_WINDOW_S
     """Seconds that an idle rented container is kept."""
     hf_token: str | None = field(default=None, repr=False)
     device: str | None = None
-    worker_idle_s: int = WORKER_IDLE_S
+    worker_idle_s: int = DEFAULT_WORKER_IDLE_S
     """Seconds that a background worker without a job stays, with its model loaded."""
-    worker_stale_s: int = WORKER_STALE_S
+    worker_stale_s: int = DEFAULT_WORKER_STALE_S
     """Seconds of silence after which a background worker counts as dead and is ended."""
-    worker_cancel_s: int = WORKER_CANCEL_S
+    worker_cancel_s: int = DEFAULT_WORKER_CANCEL_S
     """Seconds that a background run may take to hear that it is to stop, before it is ended."""
     allow_private_media: bool = False
     """True to fetch pictures and videos from loopback and private addresses."""
@@ -126,7 +126,7 @@ def _passwords(url: str) -> set[str]:
     return {*_PASSWORD.findall(url), *_PASSWORD_BEHIND.findall(url)}
 
 
-class Refused(Exception):  # noqa: N818 - carries a reason to whoever knows where the value is from
+class InvalidSettingError(Exception):
     """A value that a setting does not take."""
 
     def __init__(self, message: str, nearest: object = None) -> None:
@@ -138,31 +138,31 @@ class Refused(Exception):  # noqa: N818 - carries a reason to whoever knows wher
 def _text(value: object) -> str:
     text = plain_text(value)
     if not isinstance(text, str):
-        raise Refused(f"must be text, not {type(value).__name__}")
-    wrong = flaw(text)
+        raise InvalidSettingError(f"must be text, not {type(value).__name__}")
+    wrong = find_text_flaw(text)
     if wrong is not None:
-        raise Refused(wrong)
+        raise InvalidSettingError(wrong)
     return text.strip()
 
 
 def _path(value: object) -> Path:
     if not isinstance(value, str | Path):
-        raise Refused(f"must be a path, not {type(value).__name__}")
+        raise InvalidSettingError(f"must be a path, not {type(value).__name__}")
     return Path(value).expanduser()
 
 
 def _seconds(value: object) -> int:
     """Take a whole number of seconds, or the text of one."""
     wanted = "must be a whole number of seconds of at least 1"
-    number = unwrapped(value)  # A scalar of numpy and its like.
+    number = unwrap(value)  # A scalar of numpy and its like.
     if isinstance(number, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,12}(\.0*)?\s*", number):
         number = float(number)
     if isinstance(number, float) and number.is_integer():
         number = int(number)
     if isinstance(number, bool) or not isinstance(number, int):
-        raise Refused(f"{wanted}, not {value!r}")
+        raise InvalidSettingError(f"{wanted}, not {value!r}")
     if number < 1:
-        raise Refused(f"{wanted}, not {value!r}", 1)
+        raise InvalidSettingError(f"{wanted}, not {value!r}", 1)
     return number
 
 
@@ -173,7 +173,7 @@ def _flag(value: object) -> bool:
     words |= {"0": False, "false": False, "no": False, "off": False}
     word = value.strip().lower() if isinstance(value, str) else None
     if word not in words:
-        raise Refused(f"must be true or false, not {value!r}")
+        raise InvalidSettingError(f"must be true or false, not {value!r}")
     return words[word]
 
 
@@ -183,14 +183,18 @@ def _hosts(value: object) -> tuple[str, ...]:
     names = tuple(name for name in (_text(name).lower() for name in given) if name)
     for name in names:
         if not re.fullmatch(r"[a-z0-9]([a-z0-9._-]{0,252})", name, re.ASCII):
-            raise Refused(f"must be names such as studio.example, without scheme or port: {name!r}")
+            raise InvalidSettingError(
+                f"must be names such as studio.example, without scheme or port: {name!r}"
+            )
     return names
 
 
 def _level(value: object) -> str:
     level = _text(value).lower()
     if level not in LOG_LEVELS:
-        raise Refused(f"must be one of {', '.join(LOG_LEVELS)}", closest(level, LOG_LEVELS))
+        raise InvalidSettingError(
+            f"must be one of {', '.join(LOG_LEVELS)}", closest(level, LOG_LEVELS)
+        )
     return level
 
 
@@ -251,7 +255,7 @@ def check_configured(given: Mapping[str, object]) -> dict[str, Any]:
             continue
         try:
             values[name] = OPTIONS[name].parse(value)
-        except Refused as refused:
+        except InvalidSettingError as refused:
             shown = "…" if OPTIONS[name].secret else repr(value)[:80]
             problem = Problem(
                 field=name, message=refused.message, given=shown, nearest=refused.nearest
@@ -280,7 +284,7 @@ def resolve(
     Raises:
         ConfigurationError: when a variable has a value that its setting does not take.
     """
-    values: dict[str, Any] = {"output_dir": Path("output_videos"), "state_dir": Path(STATE)}
+    values: dict[str, Any] = {"output_dir": Path("output_videos"), "state_dir": Path(STATE_FOLDER)}
     for name, option in OPTIONS.items():
         for source, variables in ((".env", dotenv), ("the environment", environment)):
             text = variables.get(option.variable)
@@ -292,7 +296,7 @@ def resolve(
         if name in values:
             given = values[name]
             absolute = working_dir / given
-            is_path = name != "model_path" or absolute.exists() or named_repository(given) is None
+            is_path = name != "model_path" or absolute.exists() or parse_repository(given) is None
             values[name] = absolute if is_path else given
     values.setdefault("database_url", _file_url(values["state_dir"] / "jobs.db"))
     return Settings(working_dir=working_dir, **values)
@@ -307,7 +311,7 @@ def _file_url(path: Path) -> str:
 def _parsed(option: Option, text: str, source: str) -> Any:
     try:
         return option.parse(text)
-    except Refused as refused:
+    except InvalidSettingError as refused:
         raise ConfigurationError(
             f"{option.variable} (from {source}) {refused.message}",
             details={"variable": option.variable, "source": source, "nearest": refused.nearest},
@@ -328,7 +332,7 @@ def read_dotenv(working_dir: Path) -> dict[str, str]:
     from dotenv import dotenv_values  # noqa: PLC0415  # The same.
 
     try:
-        found = dotenv_values(stream=StringIO(decoded(path.read_bytes(), str(path))))
+        found = dotenv_values(stream=StringIO(decode_text(path.read_bytes(), str(path))))
     except (OSError, ValidationError) as error:
         raise ConfigurationError(
             f"the settings in {path} cannot be read: {error}", details={"path": str(path)}

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from tiomagic_media.decode.images import DECODE_ERRORS, opened, to_rgb
-from tiomagic_media.decode.timing import Shown
+from tiomagic_media.decode.images import DECODE_ERRORS, open_picture, to_rgb
+from tiomagic_media.decode.timing import DecodedFrame
 from tiomagic_media.decode.videos import (
-    DamagedError,
+    DamagedVideoError,
     ignore_moment,
-    read_header,
+    read_video_header,
     video_frames,
 )
 
@@ -43,13 +43,13 @@ _UNREADABLY_SHORT_MS, _INSTEAD_MS = 10, 100
 def is_picture(path: Path) -> bool:
     """Say whether a file is a picture, animated or not."""
     try:
-        with opened(path):
+        with open_picture(path):
             return True
     except DECODE_ERRORS:
         return False
 
 
-def moves(image: Image.Image) -> bool:
+def is_animated(image: Image.Image) -> bool:
     """Say whether an opened picture plays: whether it has two frames that are shown."""
     if image.format not in ANIMATED or not getattr(image, "is_animated", False):
         return False
@@ -57,7 +57,9 @@ def moves(image: Image.Image) -> bool:
 
 
 @contextlib.contextmanager
-def playing(path: Path, moment: Callable[[], None] = ignore_moment) -> Iterator[Iterator[Shown]]:
+def playing(
+    path: Path, moment: Callable[[], None] = ignore_moment
+) -> Iterator[Iterator[DecodedFrame]]:
     """Decode a video or an animated picture from its beginning, for as long as the block lasts.
 
     Args:
@@ -75,11 +77,11 @@ def playing(path: Path, moment: Callable[[], None] = ignore_moment) -> Iterator[
 
 def declared_rate(path: Path) -> Fraction | None:
     """Return the rate that a video's header declares; None for pictures and when it does not."""
-    return None if is_picture(path) else read_header(path).rate
+    return None if is_picture(path) else read_video_header(path).rate
 
 
-def _animation(path: Path, moment: Callable[[], None]) -> Generator[Shown]:
-    with opened(path) as image:
+def _animation(path: Path, moment: Callable[[], None]) -> Generator[DecodedFrame]:
+    with open_picture(path) as image:
         start, size = 0.0, image.size
         for index in _indices(image):
             moment()
@@ -93,7 +95,7 @@ def _animation(path: Path, moment: Callable[[], None]) -> Generator[Shown]:
             duration = float(image.info.get("duration", 0))
             seconds = (duration if duration > _UNREADABLY_SHORT_MS else _INSTEAD_MS) / 1000
             pixels = partial(_pixels, image, size)
-            yield Shown(start=start, seconds=seconds, size=size, pixels=pixels)
+            yield DecodedFrame(start=start, seconds=seconds, size=size, pixels=pixels)
             start += seconds
 
 
@@ -114,5 +116,5 @@ def _pixels(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
     seen = image.copy() if image.size == size else image.crop((0, 0, *size))
     pixels = np.asarray(to_rgb(seen))
     if pixels.shape[1::-1] != size:
-        raise DamagedError(f"its size changes from {size[0]}x{size[1]}")
+        raise DamagedVideoError(f"its size changes from {size[0]}x{size[1]}")
     return pixels

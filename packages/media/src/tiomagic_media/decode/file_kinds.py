@@ -50,7 +50,7 @@ def picture_in_boxes(path: Path) -> str | None:
     return _STILL_BRANDS.get(head[8:12]) if head[4:8] == b"ftyp" else None
 
 
-def describe(path: Path) -> str:
+def describe_content(path: Path) -> str:
     """Return what a file seems to be, with its article, such as ``a web page (HTML)``.
 
     Args:

@@ -13,7 +13,7 @@ from PIL import Image
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.media import Media
 from tiomagic_media.decode.clips import CLIP_ERRORS, declared_rate, playing
-from tiomagic_media.decode.images import DECODE_ERRORS, opened, to_rgb
+from tiomagic_media.decode.images import DECODE_ERRORS, open_picture, to_rgb
 from tiomagic_media.decode.timing import timeline
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def load_image(media: Media) -> Image.Image:
         ProcessingError: when the file is no longer what was read.
     """
     try:
-        with opened(media.path) as image:
+        with open_picture(media.path) as image:
             return to_rgb(image)
     except DECODE_ERRORS as error:
         raise ProcessingError(f"the stored picture {_named(media)} cannot be decoded") from error
@@ -52,7 +52,8 @@ def load_video(
         fps: Frames a second at which the result will play, to keep the video's own pace: then
             ``count`` frames are picked as ``resample_in_time`` does. None to spread the whole video
             over ``count`` frames, as ``resample`` does.
-        shape: Makes a picture of that size, as ``cover``, ``on_black`` or ``within`` do; None for
+        shape: Makes a picture of that size, as ``cover``, ``place_on_black`` or ``within`` do;
+        None for
             ``cover``.
 
     Raises:
@@ -143,7 +144,7 @@ def contain(
     return canvas
 
 
-def on_black(image: Image.Image, width: int, height: int) -> Image.Image:
+def place_on_black(image: Image.Image, width: int, height: int) -> Image.Image:
     """Return the whole picture in the middle of a black one of exactly this size."""
     return contain(image, width, height, (0, 0, 0))
 

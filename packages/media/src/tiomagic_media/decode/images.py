@@ -33,7 +33,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from tiomagic_media.decode.structure.jpeg import mended
+from tiomagic_media.decode.structure.jpeg import restore_end_marker
 
 _PLUGINS = (
     PngImagePlugin,
@@ -102,7 +102,7 @@ _ONE_AT_A_TIME = threading.RLock()
 
 
 @contextlib.contextmanager
-def opened(source: Path | BinaryIO) -> Iterator[Image.Image]:
+def open_picture(source: Path | BinaryIO) -> Iterator[Image.Image]:
     """Open a picture without decoding it: only the header is read.
 
     Pillow's warnings are for its own caller, not for ours: a size above its soft limit is judged
@@ -118,7 +118,7 @@ def opened(source: Path | BinaryIO) -> Iterator[Image.Image]:
             yield image
 
 
-def loaded(image: Image.Image) -> Image.Image:
+def decode_picture(image: Image.Image) -> Image.Image:
     """Return an opened picture, decoded; a JPEG that lacks nothing but its end marker as well.
 
     Raises:
@@ -135,7 +135,7 @@ def loaded(image: Image.Image) -> Image.Image:
         if image.format != "JPEG" or file is None:
             raise
         file.seek(0)
-        whole = mended(file.read())
+        whole = restore_end_marker(file.read())
         if whole is None:
             raise
         image = Image.open(io.BytesIO(whole), formats=("JPEG",))
@@ -152,7 +152,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     Raises:
         ValueError: for floating point pixels: nobody says which number is white.
     """
-    image = loaded(image)
+    image = decode_picture(image)
     if not has_known_white(image):
         raise ValueError("nothing says which number is white in a picture of such numbers")
     upright = ImageOps.exif_transpose(image)
@@ -235,7 +235,7 @@ def to_png(image: Image.Image) -> bytes:
     """
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        image = loaded(image)
+        image = decode_picture(image)
         upright = ImageOps.exif_transpose(image)
         if upright.mode not in _PNG_MODES:
             upright = upright.convert("RGBA") if upright.mode in _PREMULTIPLIED else to_rgb(upright)

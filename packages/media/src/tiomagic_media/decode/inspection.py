@@ -16,13 +16,19 @@ from PIL import Image
 
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.media import MediaKind
-from tiomagic_media.decode.clips import CLIP_ERRORS, moves, playing
-from tiomagic_media.decode.file_kinds import describe, picture_in_boxes
-from tiomagic_media.decode.images import DECODE_ERRORS, FORMATS, has_known_white, loaded, opened
+from tiomagic_media.decode.clips import CLIP_ERRORS, is_animated, playing
+from tiomagic_media.decode.file_kinds import describe_content, picture_in_boxes
+from tiomagic_media.decode.images import (
+    DECODE_ERRORS,
+    FORMATS,
+    decode_picture,
+    has_known_white,
+    open_picture,
+)
 from tiomagic_media.decode.structure.boxes import ClaimError
 from tiomagic_media.decode.structure.jpeg import count_scans
 from tiomagic_media.decode.timing import timeline
-from tiomagic_media.decode.videos import DamagedError, Header, read_header
+from tiomagic_media.decode.videos import DamagedVideoError, VideoHeader, read_video_header
 from tiomagic_media.limits import MediaLimits
 
 _ORIENTATION = 0x0112
@@ -53,10 +59,10 @@ _NAMES = {"MPO": "JPEG", "HEIF": "HEIC"}
 """What people call a format, where Pillow says something else."""
 _READ = ", ".join(_NAMES.get(name, name) for name in FORMATS if name != "MPO")
 
-_MOST_PIXELS_A_BYTE = 512
+_MAX_PIXELS_PER_BYTE = 512
 """Of a JPEG: a block of 8x8 takes a bit at the very least."""
 
-_FASTEST = 1000
+_MAX_FPS = 1000
 """Frames a second. Cameras for slow motion declare 240, a few 960."""
 
 _INTERLACED = "interlaced; each frame was made whole from its two halves"
@@ -82,7 +88,7 @@ class Facts:
     """What was done to make it usable, in words."""
 
 
-def inspect(path: Path, kind: MediaKind, limits: MediaLimits) -> Facts:
+def inspect_media(path: Path, kind: MediaKind, limits: MediaLimits) -> Facts:
     """Return what a file is, having decoded all of it.
 
     Raises:
@@ -95,7 +101,7 @@ def inspect(path: Path, kind: MediaKind, limits: MediaLimits) -> Facts:
 
 def _inspect_picture(path: Path, limits: MediaLimits) -> Facts:
     try:
-        with opened(path) as image:
+        with open_picture(path) as image:
             _check_pixels(image.size, limits.image_pixels, "picture")
             _check_scans(path, image, limits)
             width, height = _decoded_size(image)
@@ -116,7 +122,7 @@ def _inspect_picture(path: Path, limits: MediaLimits) -> Facts:
 
 def _decoded_size(image: Image.Image) -> tuple[int, int]:
     try:
-        image = loaded(image)
+        image = decode_picture(image)
         turned = image.getexif().get(_ORIENTATION, 1) in range(5, 9)
     except DECODE_ERRORS as error:
         _refuse(f"this {_name(image)} picture is damaged or cut off", "damaged", error)
@@ -139,7 +145,7 @@ def _check_scans(path: Path, image: Image.Image, limits: MediaLimits) -> None:
         return
     scans, pixels, size = count_scans(path), image.width * image.height, path.stat().st_size
     # Behind an end marker that comes too early the decoder invents what is missing, in grey.
-    if pixels > _MOST_PIXELS_A_BYTE * size:
+    if pixels > _MAX_PIXELS_PER_BYTE * size:
         raise ValidationError(
             f"this JPEG picture is damaged: it claims to be {image.width}x{image.height}, more "
             f"than its {size:,} bytes can hold",
@@ -155,11 +161,11 @@ def _check_scans(path: Path, image: Image.Image, limits: MediaLimits) -> None:
 
 def _found(path: Path) -> str:
     try:
-        header = None if picture_in_boxes(path) else read_header(path)
+        header = None if picture_in_boxes(path) else read_video_header(path)
     except CLIP_ERRORS:
         header = None
     if header is None:
-        return f"this is {_not_the(describe(path), 'picture')}"
+        return f"this is {_not_the(describe_content(path), 'picture')}"
     return f"this is {'a sound' if header.width is None else 'a video'}, not a picture"
 
 
@@ -184,10 +190,10 @@ def _inspect_video(path: Path, limits: MediaLimits) -> Facts:
     # The limits are for what the file holds. A grid for uneven times keeps to them by itself.
     most = max(count, min(limits.video_frames, limits.video_total_pixels // pixels))
     times = timeline(played.starts, played.last_seconds, rate, most=most)
-    if times.fps > _FASTEST:
+    if times.fps > _MAX_FPS:
         raise ValidationError(
             f"this video claims to play {float(times.fps):,.0f} frames a second; at most "
-            f"{_FASTEST:,} are read",
+            f"{_MAX_FPS:,} are read",
             code="damaged",
         )
     return Facts(
@@ -226,7 +232,7 @@ def _play(path: Path, limits: MediaLimits) -> _Played:
                 _check_length(len(played.starts), frame.start, pixels, limits)
     except ValidationError:
         raise
-    except DamagedError as error:
+    except DamagedVideoError as error:
         _refuse(f"this video cannot be used: {error}", "damaged", error)
     except CLIP_ERRORS as error:
         _refuse(f"this video is damaged after {len(played.starts)} frames", "damaged", error)
@@ -254,8 +260,8 @@ _Kind = tuple[str, str, Fraction | None]
 def _animation_type(path: Path, limits: MediaLimits) -> _Kind | None:
     # None when it is no picture at all.
     try:
-        with opened(path) as image:
-            if not moves(image):
+        with open_picture(path) as image:
+            if not is_animated(image):
                 raise ValidationError(
                     f"this is a {_name(image)} picture that does not move; a video is needed",
                     code="not_a_video",
@@ -287,23 +293,26 @@ def _video_header(path: Path, limits: MediaLimits) -> _Kind:
     return (*_video_type(header, path), header.rate)
 
 
-def _checked_header(path: Path) -> Header:
+def _checked_header(path: Path) -> VideoHeader:
     if picture_in_boxes(path):
-        raise ValidationError(f"this is {describe(path)}; a video is needed", code="not_a_video")
+        raise ValidationError(
+            f"this is {describe_content(path)}; a video is needed", code="not_a_video"
+        )
     try:
-        return read_header(path)
+        return read_video_header(path)
     except ClaimError as error:
         _refuse(f"this video cannot be used: {error}", "damaged", error)
     except CLIP_ERRORS as error:
         _refuse(
-            f"this is {_not_the(describe(path), 'video')}; mp4, mov, mkv, webm and avi are read, "
+            f"this is {_not_the(describe_content(path), 'video')}; mp4, mov, mkv, "
+            f"webm and avi are read, "
             "and animated GIF and WebP",
             "not_a_video",
             error,
         )
 
 
-def _video_type(header: Header, path: Path) -> tuple[str, str]:
+def _video_type(header: VideoHeader, path: Path) -> tuple[str, str]:
     first = header.container.split(",")[0]
     if first == "mov" and header.brand.startswith("qt"):
         return "mov", "video/quicktime"

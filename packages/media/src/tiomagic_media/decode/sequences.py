@@ -155,14 +155,14 @@ def _pictures(frames: Sequence[Any], fetch: Fetch, limits: MediaLimits) -> Itera
 def _picture(frame: Any, fetch: Fetch, limits: MediaLimits) -> Image.Image:
     from PIL import Image  # Heavy.
 
-    from tiomagic_media.decode.images import DECODE_ERRORS, opened, to_rgb  # Heavy.
+    from tiomagic_media.decode.images import DECODE_ERRORS, open_picture, to_rgb  # Heavy.
 
     try:
         if isinstance(frame, Image.Image):
             return to_rgb(frame)
         if hasattr(frame, "__array_interface__"):
             return to_rgb(_from_array(frame))
-        with opened(cast("BinaryIO", io.BytesIO(b"".join(fetch(frame))))) as image:
+        with open_picture(cast("BinaryIO", io.BytesIO(b"".join(fetch(frame))))) as image:
             if image.width * image.height > limits.video_pixels:
                 raise ValidationError(
                     f"this picture is {image.width}x{image.height}; frames of a video have at "

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FINEST_STEP = Fraction(1, 60)
 """Seconds: no grid is finer than 60 frames a second."""
 
-MOST_FRAMES = 3600
+MAX_FRAMES = 3600
 """A grid that is made without other words has no more frames than this, or than the source."""
 
 _JITTER, _ROUNDING = 0.5, 0.001
@@ -50,7 +50,7 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class DecodedFrame:
     """One decoded frame of a source."""
 
     start: float
@@ -80,7 +80,7 @@ def timeline(
         declared: The rate that a video's header declares: then intervals that wander as a camera's
             clock does count as constant. None for animated pictures, whose times are meant.
         most: Frames that a grid may have, at least 1; it is coarser when it would have more. None
-            for ``MOST_FRAMES``, or as many as the source has.
+            for ``MAX_FRAMES``, or as many as the source has.
     """
     count = len(starts)
     fallback = declared or Fraction(1)
@@ -110,7 +110,7 @@ def timeline(
         last_seconds = last_seconds or mean
         step = min(float(gaps.min()), last_seconds)
     return _grid(
-        starts, last_seconds, max(float(FINEST_STEP), step), most or max(MOST_FRAMES, count)
+        starts, last_seconds, max(float(FINEST_STEP), step), most or max(MAX_FRAMES, count)
     )
 
 

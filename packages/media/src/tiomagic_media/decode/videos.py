@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import av
 
 from tiomagic_media.decode.rendering.colour import Renderer, shown_width
-from tiomagic_media.decode.rendering.interlacing import deinterlaced
+from tiomagic_media.decode.rendering.interlacing import deinterlace
 from tiomagic_media.decode.rendering.orientation import Orientation, orientation_of
 from tiomagic_media.decode.structure.boxes import check_tables
-from tiomagic_media.decode.timing import Shown
+from tiomagic_media.decode.timing import DecodedFrame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,11 +27,11 @@ CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,ogg,asf"
 """Demuxers that may look at an input: files that hold their own frames. Play lists (hls, dash,
 concat) are left out, because they make FFmpeg open other files and addresses."""
 
-LARGEST_FRAME = 4096 * 4096
+MAX_FRAME_PIXELS = 4096 * 4096
 """Pixels. A frame may be larger than the header says; the decoder refuses what is larger than this
 before it takes the memory."""
 
-_MOST_THREADS = 4
+_MAX_THREADS = 4
 """Threads of the decoder. Each holds frames of its own, and memory is to be bounded."""
 
 _SLACK_SECONDS, _SLACK_PART = 0.25, 0.1
@@ -46,7 +46,7 @@ _IN_DECODING_ORDER = frozenset({"avi"})
 latter, and guesses wrongly for frames that are decoded in another order (B-frames)."""
 
 
-class DamagedError(ValueError):
+class DamagedVideoError(ValueError):
     """A video can be opened but not played to its end."""
 
 
@@ -55,7 +55,7 @@ def ignore_moment() -> None:
 
 
 @contextlib.contextmanager
-def opened_video(source: Path | BinaryIO) -> Iterator[Any]:
+def open_video(source: Path | BinaryIO) -> Iterator[Any]:
     """Open a video so that it can reach nothing but its own bytes.
 
     Raises:
@@ -74,7 +74,7 @@ def opened_video(source: Path | BinaryIO) -> Iterator[Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class VideoHeader:
     """What a video says of itself before a frame is decoded; the truth may differ."""
 
     container: str
@@ -93,16 +93,16 @@ class Header:
     """True when there is a video in it that FFmpeg has no decoder for."""
 
 
-def read_header(path: Path) -> Header:
+def read_video_header(path: Path) -> VideoHeader:
     """Return what a video says of itself.
 
     Raises:
-        av.FFmpegError, OSError: as ``opened_video``.
+        av.FFmpegError, OSError: as ``open_video``.
     """
-    with opened_video(path) as container:
+    with open_video(path) as container:
         stream = _video_stream(container)
         context = stream.codec_context if stream else None
-        return Header(
+        return VideoHeader(
             container=container.format.name,
             brand=container.metadata.get("major_brand", ""),
             width=context.width if context else None,
@@ -133,14 +133,14 @@ class _Place:
     pixel_aspect: Fraction | None
 
     def pixels(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
-        return orientation.applied(self.renderer.rgb(frame, self.pixel_aspect))
+        return orientation.apply(self.renderer.rgb(frame, self.pixel_aspect))
 
     def size(self, frame: Any, orientation: Orientation) -> tuple[int, int]:
         width = shown_width(frame.width, self.pixel_aspect)
         return (frame.height, width) if orientation.swapped else (width, frame.height)
 
 
-def video_frames(path: Path, moment: Callable[[], None] = ignore_moment) -> Generator[Shown]:
+def video_frames(path: Path, moment: Callable[[], None] = ignore_moment) -> Generator[DecodedFrame]:
     """Decode a video from its beginning; nothing when there is no video in the file.
 
     Args:
@@ -151,13 +151,13 @@ def video_frames(path: Path, moment: Callable[[], None] = ignore_moment) -> Gene
         DamagedError: when it ends before its time, changes its size, or its codec is not known.
         av.FFmpegError, OSError: when it cannot be decoded.
     """
-    with opened_video(path) as container:
+    with open_video(path) as container:
         stream = _video_stream(container)
         if stream is None:
             return
         decode = _decoder(stream)
         place = _Place(renderer=Renderer(), pixel_aspect=stream.sample_aspect_ratio)
-        clock = Clock(gap=1 / float(stream.average_rate or 25))
+        clock = FrameClock(gap=1 / float(stream.average_rate or 25))
         was_interlaced = False
 
         def decoded() -> Iterator[Any]:
@@ -168,9 +168,9 @@ def video_frames(path: Path, moment: Callable[[], None] = ignore_moment) -> Gene
                 was_interlaced = was_interlaced or frame.interlaced_frame
                 yield frame
 
-        for frame in deinterlaced(decoded()):
+        for frame in deinterlace(decoded()):
             orientation = orientation_of(frame)
-            yield Shown(
+            yield DecodedFrame(
                 start=clock.start(frame.time),
                 seconds=float(frame.duration * frame.time_base) if frame.duration else 0.0,
                 size=place.size(frame, orientation),
@@ -183,7 +183,7 @@ def _decoder(stream: Any) -> Callable[[Any], list[Any]]:
     """Return what turns packets into frames."""
     context = stream.codec_context
     if context is None:
-        raise DamagedError("it is coded in a way that is not known here")
+        raise DamagedVideoError("it is coded in a way that is not known here")
     name = _WITH_ALPHA.get(context.name)
     if name and stream.metadata.get("alpha_mode") == "1":
         context = av.CodecContext.create(name, "r")
@@ -193,13 +193,13 @@ def _decoder(stream: Any) -> Callable[[Any], list[Any]]:
             setattr(context, name, getattr(stream.codec_context, name))
     else:
         context.thread_type = "AUTO"
-    context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
-    context.options = {"max_pixels": str(LARGEST_FRAME)}
+    context.thread_count = min(_MAX_THREADS, os.cpu_count() or 1)
+    context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
     decode: Callable[[Any], list[Any]] = context.decode
     return decode
 
 
-class Clock:
+class FrameClock:
     """Says when frames are shown, counted from the first.
 
     Args:
@@ -231,7 +231,7 @@ def _of_one_size(frames: Iterator[Any]) -> Iterator[Any]:
     for index, frame in enumerate(frames):
         size = size or (frame.width, frame.height)
         if (frame.width, frame.height) != size:
-            raise DamagedError(
+            raise DamagedVideoError(
                 f"its size changes from {size[0]}x{size[1]} to {frame.width}x{frame.height} "
                 f"at frame {index}"
             )
@@ -249,7 +249,7 @@ def _decoded(
     for packet in container.demux():
         moment()
         if packet.is_corrupt:
-            raise DamagedError(f"it is damaged or cut off after {count} frames")
+            raise DamagedVideoError(f"it is damaged or cut off after {count} frames")
         if packet.pts is not None:
             over = float((packet.pts + (packet.duration or 0)) * packet.time_base)
             end = over if end is None else max(end, over)
@@ -258,11 +258,11 @@ def _decoded(
         try:
             frames = decode(packet)
         except av.FFmpegError as error:
-            raise DamagedError(f"it is damaged after {count} frames") from error
+            raise DamagedVideoError(f"it is damaged after {count} frames") from error
         for frame in frames:
             # The decoder has filled in what it could not read.
             if frame.is_corrupt:
-                raise DamagedError(f"it is damaged at frame {count}")
+                raise DamagedVideoError(f"it is damaged at frame {count}")
             count += 1
             yield frame
     if count:
@@ -286,7 +286,7 @@ def _check_end(container: Any, end: float) -> None:
     # Times may be below zero: FFmpeg makes them so where the clock of a transport stream ran over.
     promised = (container.duration or 0) / 1_000_000 + min(start, 0.0)
     if promised - end > max(_SLACK_SECONDS, _SLACK_PART * length):
-        raise DamagedError(
+        raise DamagedVideoError(
             f"it is cut off: it should play {length:.1f} seconds "
             f"and ends after {max(end - start, 0.0):.1f}"
         )

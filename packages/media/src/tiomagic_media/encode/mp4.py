@@ -25,9 +25,9 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.files.durability import sync_file, sync_folder
 from tiomagic_domain.files.json_documents import read_json
 from tiomagic_domain.jobs import recipe as recipes
-from tiomagic_domain.text import storable_data
+from tiomagic_domain.text import make_data_storable
 from tiomagic_media.decode.structure.boxes import ClaimError
-from tiomagic_media.decode.videos import opened_video
+from tiomagic_media.decode.videos import open_video
 from tiomagic_media.encode.sound import SoundTrack, check_sound
 
 RECIPE_KEYS = ("tiomagic", "comment")
@@ -123,7 +123,7 @@ class Mp4:
         elif frame.shape != self._shape:
             raise ProcessingError(f"frame {self._count} is {frame.shape}, not {self._shape}")
         pixels = _checked(frame, self._count)
-        with _told():
+        with _translate_encoder_errors():
             self._packets += self._stream.encode(_to_yuv(pixels, self._count, self._fps))
         self._count += 1
 
@@ -148,10 +148,10 @@ class Mp4:
         if self._stream is None:
             raise GenerationError("the model gave no frames", code="no_frames")
         text = json.dumps(
-            storable_data(recipe), ensure_ascii=False, sort_keys=True, allow_nan=False
+            make_data_storable(recipe), ensure_ascii=False, sort_keys=True, allow_nan=False
         )
         try:
-            with _told():
+            with _translate_encoder_errors():
                 self._packets += self._stream.encode(None)
                 with self._container as container:
                     for key in RECIPE_KEYS:
@@ -210,7 +210,7 @@ def write_mp4(
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _translate_encoder_errors() -> Iterator[None]:
     """Tell what the encoder and the disk say in our own words."""
     try:
         yield
@@ -286,7 +286,7 @@ def _to_yuv(pixels: NDArray[np.uint8], index: int, fps: Fraction) -> av.VideoFra
     return frame
 
 
-def read_recipe(path: Path) -> dict[str, Any]:
+def read_embedded_recipe(path: Path) -> dict[str, Any]:
     """Return the recipe inside a video.
 
     Raises:
@@ -294,7 +294,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         ValidationError: when it is not a video, or has no recipe that this version reads.
     """
     try:
-        with opened_video(path) as container:
+        with open_video(path) as container:
             metadata = dict(container.metadata)
     except FileNotFoundError as error:
         raise ResourceNotFoundError(f"there is no file {str(path)!r}") from error

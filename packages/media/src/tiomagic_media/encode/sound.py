@@ -33,7 +33,7 @@ def check_sound(samples: NDArray[Any]) -> None:
         raise GenerationError("the model gave sound that is no numbers", code="not_finite")
 
 
-def fitted(samples: NDArray[Any], count: int) -> NDArray[np.float32]:
+def fit_sound_length(samples: NDArray[Any], count: int) -> NDArray[np.float32]:
     """Return sound of exactly a number of samples: what is too long is cut, the rest is silence.
 
     Args:
@@ -59,12 +59,12 @@ class SoundTrack:
 
     Args:
         container: Open for writing.
-        samples: As ``fitted`` takes them.
+        samples: As ``fit_sound_length`` takes them.
         rate: Samples a second.
     """
 
     def __init__(self, container: Any, samples: NDArray[Any], rate: int) -> None:
-        self._samples = fitted(samples, len(samples))
+        self._samples = fit_sound_length(samples, len(samples))
         channels = self._samples.shape[1]
         layout = "stereo" if channels == 2 else "mono"
         self._container = container
@@ -75,7 +75,7 @@ class SoundTrack:
     def write(self, *, seconds: Fraction) -> None:
         """Encode the sound, made as long as the video is."""
         stream = self._stream
-        samples = fitted(self._samples, max(1, round(seconds * stream.rate)))
+        samples = fit_sound_length(self._samples, max(1, round(seconds * stream.rate)))
         for start in range(0, len(samples), PACKET):
             planes = np.ascontiguousarray(samples[start : start + PACKET].T)
             frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=stream.layout.name)

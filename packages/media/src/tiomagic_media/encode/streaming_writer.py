@@ -27,7 +27,7 @@ class ClipWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._early: _Early | None = None
+        self._early: _BackgroundEncoding | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -38,7 +38,7 @@ class ClipWriter:
     def begin(self, frames: NDArray[np.uint8], fps: float) -> None:
         """Hear of a new clip, as ``FrameSink`` says."""
         self.drop()
-        self._early = _Early(self.path, frames, fps)
+        self._early = _BackgroundEncoding(self.path, frames, fps)
 
     def take(self, count: int, fetch: Callable[[], None]) -> None:
         """Encode the next frames, as ``FrameSink`` says."""
@@ -66,7 +66,7 @@ class ClipWriter:
         frames: Any = clip.frames
         sound: dict[str, Any] = {"audio": clip.audio, "audio_rate": clip.audio_rate}
         if self._early is not None and self._early.has_all(frames, clip.fps):
-            self._early.finished().write(recipe, **sound)
+            self._early.finish().write(recipe, **sound)
         else:
             from tiomagic_media.encode.mp4 import write_mp4
 
@@ -74,7 +74,7 @@ class ClipWriter:
             write_mp4(self.path, frames, fps=clip.fps, recipe=recipe, **sound)
 
 
-class _Early:
+class _BackgroundEncoding:
     """One clip that is encoded while it is being made.
 
     However slow the encoder is, the decoder never waits for it: what is waiting are bytes, at most
@@ -102,7 +102,7 @@ class _Early:
         """Tell whether the clip is the one that was told of, and all of it was."""
         return frames is self._frames and fps == self._fps and self._count == len(self._frames)
 
-    def finished(self) -> Mp4:
+    def finish(self) -> Mp4:
         """Return the video when all of it is encoded; raises what went wrong."""
         if self._last is not None:
             self._last.result()

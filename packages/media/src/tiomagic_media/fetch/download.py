@@ -20,14 +20,14 @@ import httpx
 from tiomagic_domain import __version__
 from tiomagic_domain.errors import ValidationError
 from tiomagic_media.fetch.addresses import Resolver
-from tiomagic_media.fetch.network import Network, cannot
-from tiomagic_media.fetch.retry import retrying
+from tiomagic_media.fetch.network import CheckedNetworkBackend, download_error
+from tiomagic_media.fetch.retry import build_retry_policy
 from tiomagic_media.limits import MediaLimits
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
 _CLOSED = frozenset({401, 402, 403, 407, 451})
-_TROUBLED = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 """What a server says that may answer otherwise in a moment."""
 
 _HEADERS = [
@@ -62,10 +62,10 @@ class Downloader:
             ValidationError: when it cannot be fetched; says why.
         """
         deadline = time.monotonic() + self._limits.download_seconds
-        url = parse(address)
-        given = _Given(shown(url))
-        attempts = retrying(
-            shown(url),
+        url = parse_address(address)
+        given = _ResumableOutput(strip_query(url))
+        attempts = build_retry_policy(
+            strip_query(url),
             _may_pass,
             within_s=self._limits.download_seconds,
             attempts=self._limits.attempts,
@@ -74,16 +74,16 @@ class Downloader:
         try:
             for attempt in attempts:
                 with attempt:
-                    yield from given.rest(self._follow(url, deadline))
+                    yield from given.skip_delivered(self._follow(url, deadline))
         except httpcore.TimeoutException as error:
             raise self._too_slow(url, deadline) from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             reason = str(error) or type(error).__name__
-            raise cannot(f"{shown(url)} cannot be fetched: {reason}") from error
+            raise download_error(f"{strip_query(url)} cannot be fetched: {reason}") from error
 
     def _follow(self, url: httpx.URL, deadline: float) -> Iterator[bytes]:
         for _ in range(self._limits.redirects + 1):
-            backend = Network(
+            backend = CheckedNetworkBackend(
                 self._resolver, deadline, self._limits, public=not self._allow_private
             )
             with (
@@ -103,8 +103,8 @@ class Downloader:
                 self._check(url, response.status, headers)
                 yield from self._bounded(url, response.iter_stream())
                 return
-        raise cannot(
-            f"{shown(url)} is the end of {self._limits.redirects} redirects "
+        raise download_error(
+            f"{strip_query(url)} is the end of {self._limits.redirects} redirects "
             "and only one more; give the address where the file lies"
         )
 
@@ -114,19 +114,25 @@ class Downloader:
 
     def _check(self, url: httpx.URL, status: int, headers: dict[str, str]) -> None:
         if status in _GONE:
-            raise cannot(f"there is nothing at {shown(url)} (the server says {status})")
+            raise download_error(
+                f"there is nothing at {strip_query(url)} (the server says {status})"
+            )
         if status in _CLOSED:
-            raise cannot(f"the server does not give out {shown(url)} (it says {status})")
-        if status in _TROUBLED:
-            raise cannot(
-                f"the server cannot give {shown(url)} now (it says {status})", "unavailable"
+            raise download_error(
+                f"the server does not give out {strip_query(url)} (it says {status})"
+            )
+        if status in _TRANSIENT_STATUSES:
+            raise download_error(
+                f"the server cannot give {strip_query(url)} now (it says {status})", "unavailable"
             )
         if status != 200:
-            raise cannot(f"the server cannot give {shown(url)} now (it says {status})")
+            raise download_error(
+                f"the server cannot give {strip_query(url)} now (it says {status})"
+            )
         encoding = headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
-            raise cannot(
-                f"the server sends {shown(url)} compressed ({encoding}) without being asked"
+            raise download_error(
+                f"the server sends {strip_query(url)} compressed ({encoding}) without being asked"
             )
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._limits.bytes:
@@ -141,17 +147,19 @@ class Downloader:
             yield chunk
 
     def _too_large(self, url: httpx.URL) -> ValidationError:
-        return cannot(f"{shown(url)} is larger than {self._limits.bytes:,} bytes", "too_large")
+        return download_error(
+            f"{strip_query(url)} is larger than {self._limits.bytes:,} bytes", "too_large"
+        )
 
     def _too_slow(self, url: httpx.URL, deadline: float) -> ValidationError:
         if time.monotonic() >= deadline:
             bound = f"did not arrive within {self._limits.download_seconds:g} seconds"
         else:
             bound = f"does not answer (waited {self._limits.read_seconds:g} seconds)"
-        return cannot(f"{shown(url)} {bound}", "too_slow")
+        return download_error(f"{strip_query(url)} {bound}", "too_slow")
 
 
-class _Given:
+class _ResumableOutput:
     """What has been handed out of a file, so that a later attempt goes on where one broke off.
 
     The file is fetched from its start again, and its beginning is compared: that needs nothing of
@@ -166,7 +174,7 @@ class _Given:
         self._size = 0
         self._digest = hashlib.sha256()
 
-    def rest(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def skip_delivered(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Give what was not given before.
 
         Args:
@@ -191,7 +199,7 @@ class _Given:
             raise self._changed()
 
     def _changed(self) -> ValidationError:
-        return cannot(f"{self._name} changed while it was fetched; try again", "changed")
+        return download_error(f"{self._name} changed while it was fetched; try again", "changed")
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -201,7 +209,7 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, ValidationError) and error.code == "unavailable"
 
 
-def parse(address: str) -> httpx.URL:
+def parse_address(address: str) -> httpx.URL:
     """Return an address whose form and scheme are right.
 
     Raises:
@@ -210,19 +218,21 @@ def parse(address: str) -> httpx.URL:
     try:
         url = httpx.URL(address.strip())
     except httpx.InvalidURL as error:
-        raise cannot(f"this is not an address that can be fetched: {error}") from error
+        raise download_error(f"this is not an address that can be fetched: {error}") from error
     if url.scheme not in ("http", "https"):
-        raise cannot(f"addresses start with http:// or https://, not {url.scheme}://")
+        raise download_error(f"addresses start with http:// or https://, not {url.scheme}://")
     if not url.host:
-        raise cannot("the address has no host")
+        raise download_error("the address has no host")
     if url.port is not None and not 0 < url.port < 65536:
-        raise cannot(f"this is not an address that can be fetched: there is no port {url.port}")
+        raise download_error(
+            f"this is not an address that can be fetched: there is no port {url.port}"
+        )
     if url.userinfo:
-        raise cannot("addresses with a name or a password inside are not fetched")
+        raise download_error("addresses with a name or a password inside are not fetched")
     return url.copy_with(fragment=None)
 
 
-def shown(url: httpx.URL) -> str:
+def strip_query(url: httpx.URL) -> str:
     """Return an address without its query, which may be a signature that is a secret."""
     return str(url.copy_with(query=None, fragment=None, userinfo=b""))
 
@@ -231,11 +241,13 @@ def _next(url: httpx.URL, location: str) -> httpx.URL:
     try:
         target = str(url.join(location))
     except httpx.InvalidURL as error:
-        raise cannot(f"{shown(url)} redirects to something that is not an address") from error
+        raise download_error(
+            f"{strip_query(url)} redirects to something that is not an address"
+        ) from error
     try:
-        return parse(target)
+        return parse_address(target)
     except ValidationError as error:
-        raise cannot(f"{shown(url)} redirects, and {error.message}") from error
+        raise download_error(f"{strip_query(url)} redirects, and {error.message}") from error
 
 
 def _ssl_context(url: httpx.URL) -> ssl.SSLContext | None:

@@ -29,7 +29,7 @@ _switch = _Switch()
 
 
 @contextlib.contextmanager
-def without_telemetry() -> Iterator[None]:
+def disable_hub_telemetry() -> Iterator[None]:
     """Have the hub's client send no telemetry while the block runs, in this thread and all others.
 
     Otherwise each request names the version of torch and the program that the process was started

@@ -18,12 +18,12 @@ from tiomagic_media.fetch.addresses import Resolver, is_public, resolve_in_time
 from tiomagic_media.limits import MediaLimits
 
 
-def cannot(message: str, code: str = "cannot_fetch") -> ValidationError:
+def download_error(message: str, code: str = "cannot_fetch") -> ValidationError:
     """Return the error that a file cannot be fetched."""
     return ValidationError(message, code=code)
 
 
-class Network(httpcore.NetworkBackend):
+class CheckedNetworkBackend(httpcore.NetworkBackend):
     """Resolves, checks and connects in one place; every wait ends at the deadline.
 
     Args:
@@ -70,10 +70,10 @@ class Network(httpcore.NetworkBackend):
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(str(error)) from error
         except OSError as error:
-            raise cannot(f"there is no host named {host!r}") from error
+            raise download_error(f"there is no host named {host!r}") from error
         # One address that is not public is enough: such names exist to get past this check.
         if self._public and not all(is_public(address) for address in found):
-            raise cannot(
+            raise download_error(
                 f"{host!r} is an address of this machine or of a private network; such addresses "
                 "are fetched only when the setting allow_private_addresses is on",
                 "private_address",

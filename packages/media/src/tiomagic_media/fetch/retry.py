@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 log: logging.Logger = logging.getLogger("tiomagic.local")
 
-ATTEMPTS = 4
+MAX_ATTEMPTS = 4
 """With pauses of up to half a second, one and two: a fault that lasts longer is no hiccup."""
 
-PAUSE_S = 0.5
+MAX_FIRST_PAUSE_S = 0.5
 """The longest first pause. Each later one may be twice as long, and each is drawn anew, so that
 those who failed together do not come back together."""
 
 
-def retrying(
+def build_retry_policy(
     what: str,
     passing: Callable[[BaseException], bool],
     *,
     within_s: float,
-    attempts: int = ATTEMPTS,
-    pause_s: float = PAUSE_S,
+    attempts: int = MAX_ATTEMPTS,
+    pause_s: float = MAX_FIRST_PAUSE_S,
 ) -> Retrying:
     """Return what calls a function until it succeeds; the last error comes out as it is.
 

@@ -28,7 +28,7 @@ from av.filter import Graph
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 
 from tiomagic_domain.errors import ProcessingError, ValidationError
-from tiomagic_domain.suggestions import listed
+from tiomagic_domain.suggestions import list_names
 from tiomagic_media.pictures.film import Film
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ GIF_TICK: Final = Fraction(1, 100)
 """Seconds: GIF counts time in hundredths."""
 
 
-def export(film: Film, target: Path, *, width: int | None = None, frame: int = -1) -> Path:
+def export_film(film: Film, target: Path, *, width: int | None = None, frame: int = -1) -> Path:
     """Write a film in the format that the target's ending names.
 
     Args:
@@ -57,7 +57,7 @@ def export(film: Film, target: Path, *, width: int | None = None, frame: int = -
     """
     ending = target.suffix.lower()
     if ending not in WRITERS and ending not in {"", ".png"}:
-        known = listed([*WRITERS, ".png", "a folder"])
+        known = list_names([*WRITERS, ".png", "a folder"])
         raise ValidationError(f"videos cannot be written as {ending!r}; there are {known}")
     if width is not None and width < 1:
         raise ValidationError(f"the width must be 1 pixel or more, not {width}")

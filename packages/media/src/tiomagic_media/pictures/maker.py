@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
-from tiomagic_domain.ports import Labelled
+from tiomagic_domain.ports import LabelledVideo
 from tiomagic_media.decode.frames import even_indices
 from tiomagic_media.encode.mp4 import write_mp4
-from tiomagic_media.pictures.exports import export, save_picture, write_frames
+from tiomagic_media.pictures.exports import export_film, save_picture, write_frames
 from tiomagic_media.pictures.film import Film, read_film
-from tiomagic_media.pictures.montage import Strip, montage, rate_of
-from tiomagic_media.pictures.sheet import Cell, contact_sheet, grid
+from tiomagic_media.pictures.montage import Strip, rate_of, render_montage
+from tiomagic_media.pictures.sheet import SheetCell, draw_contact_sheet, draw_grid
 
 if TYPE_CHECKING:
     from tiomagic_domain.ports import Pictures
@@ -28,7 +28,7 @@ class PictureMaker:
         """Write a PNG of frames with their times; see the port."""
         _check(count=count, columns=columns, width=width)
         film = read_film(video)
-        sheet = contact_sheet(film, count=count, columns=columns, width=width, title=title)
+        sheet = draw_contact_sheet(film, count=count, columns=columns, width=width, title=title)
         return save_picture(sheet, target)
 
     def poster(self, video: Path, target: Path) -> Path:
@@ -40,7 +40,7 @@ class PictureMaker:
         self, video: Path, target: Path, *, width: int | None = None, frame: int = -1
     ) -> Path:
         """Write a video in another format; see the port."""
-        return export(read_film(video), target, width=width, frame=frame)
+        return export_film(read_film(video), target, width=width, frame=frame)
 
     def frames(self, video: Path, folder: Path, *, width: int | None = None) -> Path:
         """Write all frames as numbered PNG; see the port."""
@@ -50,7 +50,7 @@ class PictureMaker:
 
     def grid(
         self,
-        rows: Sequence[Sequence[Labelled]],
+        rows: Sequence[Sequence[LabelledVideo]],
         target: Path,
         *,
         count: int,
@@ -60,10 +60,10 @@ class PictureMaker:
         """Write a PNG of several videos; see the port."""
         _check(count=count, width=width)
         cells = [[cell for item in row for cell in _cells(item, count)] for row in rows]
-        return save_picture(grid(cells, width=width, title=title), target)
+        return save_picture(draw_grid(cells, width=width, title=title), target)
 
     def side_by_side(
-        self, rows: Sequence[Sequence[Labelled]], target: Path, *, width: int, title: str
+        self, rows: Sequence[Sequence[LabelledVideo]], target: Path, *, width: int, title: str
     ) -> Path:
         """Write an mp4 of several videos; see the port."""
         _check(width=width)
@@ -78,24 +78,24 @@ class PictureMaker:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ProcessingError(f"{str(target)!r} cannot be written: {error}") from error
-        frames = montage(strips, width=width, title=title)
+        frames = render_montage(strips, width=width, title=title)
         write_mp4(target, frames, fps=rate_of(strips), recipe={})
         return target
 
 
-def _film(item: Labelled, width: int) -> Film | None:
+def _film(item: LabelledVideo, width: int) -> Film | None:
     return None if item.video is None else read_film(item.video).scaled(width)
 
 
-def _cells(item: Labelled, count: int) -> list[Cell]:
+def _cells(item: LabelledVideo, count: int) -> list[SheetCell]:
     """Return frames of a video, the first over the label and all others over nothing."""
     if item.video is None:
-        return [Cell(image=None, label=item.label), *[Cell(image=None)] * (count - 1)]
+        return [SheetCell(image=None, label=item.label), *[SheetCell(image=None)] * (count - 1)]
     film = read_film(item.video)
     # A short film repeats frames, so that the columns of a sheet stay in line.
     shown = even_indices(len(film.frames), count)
     images = [film.image(index) for index in shown]
-    return [Cell(image=image, label="" if n else item.label) for n, image in enumerate(images)]
+    return [SheetCell(image=image, label="" if n else item.label) for n, image in enumerate(images)]
 
 
 def _check(**numbers: int) -> None:

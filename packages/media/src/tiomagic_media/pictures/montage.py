@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiomagic_media.pictures.film import Film
-from tiomagic_media.pictures.sheet import Cell, grid
+from tiomagic_media.pictures.sheet import SheetCell, draw_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ def rate_of(rows: Sequence[Sequence[Strip]]) -> Fraction:
     return max(strip.film.fps for row in rows for strip in row if strip.film is not None)
 
 
-def montage(
+def render_montage(
     rows: Sequence[Sequence[Strip]], *, width: int, title: str
 ) -> Iterator[NDArray[np.uint8]]:
     """Give the frames in which all films play at once, each (H, W, 3), 0-255, RGB, sides even.
@@ -45,14 +45,14 @@ def montage(
     count = max(-(-len(film.frames) * fps // film.fps) for film in films)
     for tick in range(int(count)):
         cells = [[_cell(strip, tick / fps) for strip in row] for row in rows]
-        yield _even(np.asarray(grid(cells, width=width, title=title)))
+        yield _even(np.asarray(draw_grid(cells, width=width, title=title)))
 
 
-def _cell(strip: Strip, seconds: Fraction) -> Cell:
+def _cell(strip: Strip, seconds: Fraction) -> SheetCell:
     if strip.film is None:
-        return Cell(image=None, label=strip.label)
+        return SheetCell(image=None, label=strip.label)
     index = min(int(seconds * strip.film.fps), len(strip.film.frames) - 1)
-    return Cell(image=strip.film.image(index), label=strip.label)
+    return SheetCell(image=strip.film.image(index), label=strip.label)
 
 
 def _even(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

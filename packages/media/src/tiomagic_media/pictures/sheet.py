@@ -26,7 +26,7 @@ CELL_WIDTH: Final = 240
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class SheetCell:
     """One labelled picture of a grid."""
 
     image: Image.Image | None
@@ -34,7 +34,7 @@ class Cell:
     label: str = ""
 
 
-def contact_sheet(
+def draw_contact_sheet(
     film: Film, *, count: int = 12, columns: int = 4, width: int = CELL_WIDTH, title: str = ""
 ) -> Image.Image:
     """Return a picture of frames spread evenly over a video, each with its time.
@@ -50,14 +50,15 @@ def contact_sheet(
     """
     indices = even_indices(len(film.frames), min(count, len(film.frames)))
     cells = [
-        Cell(image=film.image(index), label=f"{index / float(film.fps):.2f} s") for index in indices
+        SheetCell(image=film.image(index), label=f"{index / float(film.fps):.2f} s")
+        for index in indices
     ]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-    return grid(rows, width=width, title=title)
+    return draw_grid(rows, width=width, title=title)
 
 
-def grid(
-    rows: Sequence[Sequence[Cell]], *, width: int = CELL_WIDTH, title: str = ""
+def draw_grid(
+    rows: Sequence[Sequence[SheetCell]], *, width: int = CELL_WIDTH, title: str = ""
 ) -> Image.Image:
     """Return labelled pictures in rows and columns.
 
@@ -91,7 +92,7 @@ def grid(
 def _place(
     sheet: Image.Image,
     draw: ImageDraw.ImageDraw,
-    cell: Cell,
+    cell: SheetCell,
     corner: tuple[int, int],
     size: tuple[int, int],
 ) -> None:
@@ -105,7 +106,7 @@ def _place(
     sheet.paste(cell.image.convert("RGB").resize((size[0], height), how), corner)
 
 
-def _height(cell: Cell, width: int) -> int:
+def _height(cell: SheetCell, width: int) -> int:
     if cell.image is None:
         return width * 9 // 16
     return max(1, math.ceil(cell.image.height * width / cell.image.width))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tiomagic_domain.catalogue.skeleton_colours import AS_GIVEN, AUTO, ColourOrder
+from tiomagic_domain.catalogue.skeleton_colours import COLOURS_AS_GIVEN, DETECT_COLOURS, ColourOrder
 from tiomagic_domain.media import Media
 from tiomagic_media.decode.frames import load_video
 from tiomagic_media.pose.openpose_drawing import LIMBS
@@ -28,7 +28,7 @@ _FRAMES = 8
 """Frames of a video that are looked at."""
 _LEAST_PIXELS = 3
 """Pixels of a hue in a frame; fewer are a trace of compression."""
-_FEWEST = 2
+_MIN_PAIRS = 2
 """Pairs of limbs that must touch before anything is said."""
 _MARGIN = 0.25
 """Least lead of one order over the other, in the part of its pairs that touch."""
@@ -85,7 +85,7 @@ def order_of_frames(frames: NDArray[np.uint8]) -> ColourOrder | None:
                     touching[order] += _touch(limbs[one], limbs[other], reach)
     share = {order: touching[order] / max(there[order], 1) for order in ColourOrder}
     best = max(ColourOrder, key=lambda order: share[order])
-    clear = touching[best] >= _FEWEST and share[best] - share[best.other] >= _MARGIN
+    clear = touching[best] >= _MIN_PAIRS and share[best] - share[best.other] >= _MARGIN
     return best if clear else None
 
 
@@ -143,12 +143,12 @@ def read_order(media: Media, setting: str) -> ColourOrder | None:
         media: The video of skeletons.
         setting: ``as_given``, ``auto``, ``rgb`` or ``bgr``.
     """
-    if setting == AS_GIVEN:
+    if setting == COLOURS_AS_GIVEN:
         return None
-    return order_of(media) if setting == AUTO else ColourOrder(setting)
+    return order_of(media) if setting == DETECT_COLOURS else ColourOrder(setting)
 
 
-def in_order(
+def reorder_colours(
     frames: NDArray[np.uint8], has: ColourOrder | None, wants: ColourOrder
 ) -> NDArray[np.uint8]:
     """Return skeletons with their colours in the order that a model reads.
@@ -169,7 +169,7 @@ def colours_warning(media: Media, setting: str, wants: ColourOrder) -> str | Non
         setting: ``pose_colours`` of the call.
         wants: The model's order.
     """
-    if setting != AS_GIVEN or order_of(media) is not wants.other:
+    if setting != COLOURS_AS_GIVEN or order_of(media) is not wants.other:
         return None
     return (
         f"the skeletons in pose_video look like {wants.other.upper()}, and this model reads "

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PoseModels", "estimate_skeletons", "find_pose_models", "follow_poses"]
 
-_SAME_PERSON = 0.1
+_MIN_SAME_PERSON_OVERLAP = 0.1
 """Least overlap with the last frame's box; people move less than their own width between two."""
 
 
@@ -109,6 +109,6 @@ def _followed(
     if last is not None:
         shared = [overlap(box, last) for box in boxes]
         nearest = int(np.argmax(shared))
-        chosen = nearest if shared[nearest] >= _SAME_PERSON else chosen
+        chosen = nearest if shared[nearest] >= _MIN_SAME_PERSON_OVERLAP else chosen
     person: NDArray[np.float32] = boxes[chosen]
     return person

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _FACE = slice(23, 91)
 """The 68 points of the face among those of COCO-WholeBody."""
-_FEWEST = 10
+_MIN_POINTS = 10
 """Fewer points that were seen are an ear or a chin: the authors cut out whatever the estimator
 guesses then; here it is black, which the model was trained to take for no face."""
 _AREA = 1.3
@@ -59,7 +59,7 @@ def face_box(pose: Pose, width: int, height: int) -> tuple[int, int, int, int] |
         width: Pixels of the frame.
         height: Pixels of the frame.
     """
-    if int(pose.seen[_FACE].sum()) < _FEWEST:
+    if int(pose.seen[_FACE].sum()) < _MIN_POINTS:
         return None
     points = pose.points[_FACE].astype(float)
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)

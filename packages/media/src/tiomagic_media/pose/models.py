@@ -15,13 +15,13 @@ from pathlib import Path
 
 from tiomagic_domain.errors import APIError, ConfigurationError, ProcessingError
 from tiomagic_media.extras import missing
-from tiomagic_media.fetch.hub_telemetry import without_telemetry
-from tiomagic_media.fetch.retry import retrying
+from tiomagic_media.fetch.hub_telemetry import disable_hub_telemetry
+from tiomagic_media.fetch.retry import build_retry_policy
 
 FOLDER_VARIABLE = "TIOMAGIC_POSE_MODELS"
 """Environment variable with a folder that holds both files under their names."""
 
-FETCH_AGAIN_S = 60.0
+RETRY_WINDOW_S = 60.0
 """Seconds after which a failed download is not begun again. Each attempt takes up where the last
 one stopped."""
 
@@ -82,9 +82,9 @@ def _fetched(name: str) -> Path:
         from huggingface_hub import hf_hub_download  # Heavy, and an extra.
     except ImportError as error:
         raise missing("pose", module="huggingface_hub") from error
-    fetched = retrying(f"the pose model {name}", _may_pass, within_s=FETCH_AGAIN_S)
+    fetched = build_retry_policy(f"the pose model {name}", _may_pass, within_s=RETRY_WINDOW_S)
     try:
-        with without_telemetry():
+        with disable_hub_telemetry():
             path = Path(fetched(hf_hub_download, REPOSITORY, name, revision=REVISION))
     except (OSError, ValueError, RuntimeError) as error:
         # The hub's own errors are among these: HTTP errors and offline mode are OSErrors.

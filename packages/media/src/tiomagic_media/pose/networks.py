@@ -54,7 +54,7 @@ class Pose:
         """(133,): which points count."""
         return self.scores > _SCORE
 
-    def moved(self, scale: float, left: float, top: float) -> Pose:
+    def transformed(self, scale: float, left: float, top: float) -> Pose:
         """Return the pose in the pixels of another frame that shows this one scaled and shifted.
 
         Args:
@@ -66,7 +66,7 @@ class Pose:
         return Pose(points.astype(np.float32), self.scores)
 
 
-class Network:
+class OnnxNetwork:
     """An ONNX file that is ready to run, on CUDA when onnxruntime has it.
 
     Args:
@@ -108,7 +108,7 @@ class Network:
         outputs: list[Any] = self._session.run(None, {self._input: planes})
         return outputs
 
-    def unexpected(self, outputs: list[Any]) -> ConfigurationError:
+    def unexpected_output_error(self, outputs: list[Any]) -> ConfigurationError:
         """Return the error for outputs that are not those of the right kind of network."""
         shapes = ", ".join(str(output.shape) for output in outputs)
         return ConfigurationError(
@@ -121,7 +121,7 @@ class Detector:
     """Finds people."""
 
     def __init__(self, path: Path) -> None:
-        self._network = Network(path, (640, 640))
+        self._network = OnnxNetwork(path, (640, 640))
 
     def __call__(self, frame: NDArray[np.uint8]) -> Floats:
         """Return the boxes of the people in a frame.
@@ -142,7 +142,7 @@ class Detector:
         outputs = self._network.run(padded)
         places = self._grid()
         if not outputs or outputs[0].shape[:2] != (1, len(places)) or outputs[0].shape[2] < 6:
-            raise self._network.unexpected(outputs)
+            raise self._network.unexpected_output_error(outputs)
         boxes, scores = _decode(outputs[0][0], places)
         keep = _suppress(boxes, scores)
         limit = np.array((width, height, width, height), dtype=np.float32)
@@ -195,7 +195,7 @@ class Estimator:
     """Finds the points of one person."""
 
     def __init__(self, path: Path) -> None:
-        self._network = Network(path, (288, 384))
+        self._network = OnnxNetwork(path, (288, 384))
 
     def __call__(self, frame: NDArray[np.uint8], box: Floats) -> Pose:
         """Return the points of the person in a box.
@@ -216,7 +216,7 @@ class Estimator:
         )
         outputs = self._network.run((np.asarray(picture, dtype=np.float32) - _MEAN) / _DEVIATION)
         if len(outputs) != 2 or any(o.ndim != 3 or o.shape[:2] != (1, POINTS) for o in outputs):
-            raise self._network.unexpected(outputs)
+            raise self._network.unexpected_output_error(outputs)
         across, down = outputs[0][0], outputs[1][0]
         # SimCC splits each pixel of the input into bins; a point lies where its curve is highest.
         x = across.argmax(axis=1) * (wide / across.shape[1])

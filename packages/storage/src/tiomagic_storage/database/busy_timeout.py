@@ -17,15 +17,15 @@ BUSY_TIMEOUT_S: Final = 30.0
 """How long a statement waits for the others. A write takes about a millisecond, so that this many
 seconds pass only when a process holds the database on purpose."""
 
-BUSY_ROUND_S = 0.05
+SQLITE_WAIT_S = 0.05
 """How long SQLite itself waits for the writers before it. It looks ever more rarely, every 0.1 s in
 the end, so that of many writers the late ones pass those who wait: 16 busy processes kept one out
 for more than `BUSY_TIMEOUT_S`. Begun anew after this time, all have the same chance."""
 
-WAITED: Final = "tiomagic_waited_s"
+WAITED_ATTRIBUTE: Final = "tiomagic_waited_s"
 """Attribute of an error: the seconds for which its statement was tried."""
 
-_BUSY: Final = frozenset(
+_BUSY_CODES: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
@@ -39,41 +39,41 @@ def is_busy(error: BaseException) -> bool:
     """Return whether SQLite says that others are at it."""
     code = getattr(error, "sqlite_errorcode", None)
     # The low byte is the primary code; the rest says where in SQLite it came from.
-    return isinstance(code, int) and code & 0xFF in _BUSY
+    return isinstance(code, int) and code & 0xFF in _BUSY_CODES
 
 
-class PatientCursor(sqlite3.Cursor):
+class RetryingCursor(sqlite3.Cursor):
     """A cursor whose statements are tried again while others hold the database."""
 
-    def execute(self, *call: Any) -> PatientCursor:
+    def execute(self, *call: Any) -> RetryingCursor:
         """Execute a statement; see ``sqlite3.Cursor``."""
-        _in_turn(super().execute, call)
+        _retry_while_busy(super().execute, call)
         return self
 
-    def executemany(self, *call: Any) -> PatientCursor:
+    def executemany(self, *call: Any) -> RetryingCursor:
         """Execute a statement for many rows; see ``sqlite3.Cursor``."""
-        _in_turn(super().executemany, call)
+        _retry_while_busy(super().executemany, call)
         return self
 
 
-class PatientConnection(sqlite3.Connection):
+class RetryingConnection(sqlite3.Connection):
     """A connection all of whose statements are patient."""
 
-    def cursor(self, factory: Any = PatientCursor) -> Any:
+    def cursor(self, factory: Any = RetryingCursor) -> Any:
         """Return a cursor; see ``sqlite3.Connection``."""
         return super().cursor(factory)
 
-    def execute(self, *call: Any) -> PatientCursor:
+    def execute(self, *call: Any) -> RetryingCursor:
         """Execute a statement by a cursor of its own; see ``sqlite3.Connection``."""
         # The inherited one makes a plain cursor.
-        return PatientCursor(self).execute(*call)
+        return RetryingCursor(self).execute(*call)
 
-    def executemany(self, *call: Any) -> PatientCursor:
+    def executemany(self, *call: Any) -> RetryingCursor:
         """Execute a statement for many rows; see ``sqlite3.Connection``."""
-        return PatientCursor(self).executemany(*call)
+        return RetryingCursor(self).executemany(*call)
 
 
-def _in_turn(statement: Callable[..., object], call: tuple[Any, ...]) -> None:
+def _retry_while_busy(statement: Callable[..., object], call: tuple[Any, ...]) -> None:
     """Run a statement, and wait for the others in rounds; see `BUSY_ROUND_S`."""
     begun = time.monotonic()
     while True:
@@ -82,7 +82,7 @@ def _in_turn(statement: Callable[..., object], call: tuple[Any, ...]) -> None:
         except sqlite3.OperationalError as error:
             waited = time.monotonic() - begun
             if not is_busy(error) or waited > BUSY_TIMEOUT_S:
-                setattr(error, WAITED, waited)
+                setattr(error, WAITED_ATTRIBUTE, waited)
                 raise
             # SQLite answers at once where waiting would not help, as when two make a file WAL.
             time.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - apart, not secret

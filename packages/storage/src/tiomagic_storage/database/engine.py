@@ -15,12 +15,12 @@ from sqlalchemy.exc import ArgumentError
 
 from tiomagic_domain.errors import ConfigurationError, MissingDependencyError, ProcessingError
 from tiomagic_domain.files.owner_only import make_private
-from tiomagic_domain.redaction import redacted
-from tiomagic_storage.database.busy_timeout import BUSY_ROUND_S, PatientConnection
-from tiomagic_storage.database.errors import translated
-from tiomagic_storage.database.sqlite_location import EXAMPLES, make_file, path_of_url
+from tiomagic_domain.redaction import redact
+from tiomagic_storage.database.busy_timeout import SQLITE_WAIT_S, RetryingConnection
+from tiomagic_storage.database.errors import translate_database_errors
+from tiomagic_storage.database.sqlite_location import EXAMPLE_URLS, create_private_file, path_of_url
 
-OLDEST_SQLITE = (3, 35, 0)
+MIN_SQLITE_VERSION = (3, 35, 0)
 """The first one that both searches by trigrams and returns what it updated."""
 
 
@@ -35,22 +35,22 @@ class Database:
 
     def __init__(self, engine: Engine, place: str, file: Path | None = None) -> None:
         self.engine = engine
-        self.place = place
+        self.location = place
         self.file = file
         self._process = os.getpid()
-        self._inherited: list[object] = []
+        self._inherited_pools: list[object] = []
         self._identity: tuple[int, int] | None = None
         self._prepare: Callable[[Database], None] | None = None
         self._preparing = threading.RLock()
 
-    def opened(self, prepare: Callable[[Database], None]) -> None:
+    def watch_file(self, prepare: Callable[[Database], None]) -> None:
         """Note which file has been opened, so that it is noticed when another takes its place.
 
         Args:
             prepare: Sees to the tables of the file that is there the next time.
         """
         self._prepare = None if self.file is None else prepare
-        self._identity = self._current()
+        self._identity = self._read_file_identity()
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -58,14 +58,14 @@ class Database:
         if os.getpid() != self._process:
             # Connections must not be used on both sides of a fork, nor closed on the child's: the
             # pool is put aside unclosed and unused for as long as the database is in use.
-            self._inherited.append(self.engine.pool)
+            self._inherited_pools.append(self.engine.pool)
             self.engine.dispose(close=False)
             self._process = os.getpid()
-        self._look_for_another_file()
-        with translated(self.place), self.engine.connect() as connection:
+        self._check_file_identity()
+        with translate_database_errors(self.location), self.engine.connect() as connection:
             yield connection
 
-    def _look_for_another_file(self) -> None:
+    def _check_file_identity(self) -> None:
         """See that the connections lead to the file that has the name.
 
         A file that was removed or replaced lives on for those who have it open, and what they write
@@ -74,25 +74,25 @@ class Database:
         Raises:
             ProcessingError: once. The next use opens what is there then, or makes it anew.
         """
-        if self._prepare is None or self._identity == self._current():
+        if self._prepare is None or self._identity == self._read_file_identity():
             return
         with self._preparing:
-            found = self._current()
+            found = self._read_file_identity()
             if self._identity is None:
                 self._prepare(self)
-                self._identity = self._current()
+                self._identity = self._read_file_identity()
             elif self._identity != found:
                 self._identity = None
                 self.engine.dispose()
                 raise ProcessingError(
-                    f"the database {self.place} was removed, renamed or replaced while it was "
+                    f"the database {self.location} was removed, renamed or replaced while it was "
                     "open. Jobs that were stored meanwhile are where the old file is; put it back, "
                     "or go on: the next call opens what is there then, or makes a new one",
-                    details={"database": self.place},
+                    details={"database": self.location},
                     code="database_replaced",
                 )
 
-    def _current(self) -> tuple[int, int] | None:
+    def _read_file_identity(self) -> tuple[int, int] | None:
         """Return what tells the file that has the name from every other one."""
         if self.file is None:
             return None
@@ -118,22 +118,23 @@ def build_database(url: str) -> Database:
     """
     file = path_of_url(url)
     if file is not None:
-        return _sqlite(file)
+        return _build_sqlite(file)
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         # The URL itself stays out of the text: it may hold a password.
         raise ConfigurationError(
-            f"the database URL is not one; it should look like {EXAMPLES}", code="database_url"
+            f"the database URL is not one; it should look like {EXAMPLE_URLS}", code="database_url"
         ) from error
     if parsed.get_backend_name() in {"postgresql", "postgres"}:
-        return _postgresql(parsed)
+        return _build_postgresql(parsed)
     raise ConfigurationError(
-        f"jobs cannot be kept in {parsed.get_backend_name()!r}; use {EXAMPLES}", code="database_url"
+        f"jobs cannot be kept in {parsed.get_backend_name()!r}; use {EXAMPLE_URLS}",
+        code="database_url",
     )
 
 
-def _sqlite(path: Path) -> Database:
+def _build_sqlite(path: Path) -> Database:
     try:
         make_private(path.parent)
     except OSError as error:
@@ -143,8 +144,8 @@ def _sqlite(path: Path) -> Database:
             details={"database": str(path)},
             code="database_unwritable",
         ) from error
-    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        oldest = ".".join(map(str, OLDEST_SQLITE))
+    if sqlite3.sqlite_version_info < MIN_SQLITE_VERSION:
+        oldest = ".".join(map(str, MIN_SQLITE_VERSION))
         raise ConfigurationError(
             f"this Python has SQLite {sqlite3.sqlite_version}, and jobs are kept with {oldest} or "
             "newer: use a newer Python, or PostgreSQL",
@@ -155,9 +156,9 @@ def _sqlite(path: Path) -> Database:
         # The path as it is: in the text of a URL some of its characters would mean something.
         URL.create("sqlite+pysqlite", database=str(path)),
         isolation_level="AUTOCOMMIT",
-        connect_args={"timeout": BUSY_ROUND_S, "factory": PatientConnection},
+        connect_args={"timeout": SQLITE_WAIT_S, "factory": RetryingConnection},
     )
-    event.listen(engine, "do_connect", lambda *_: make_file(path))
+    event.listen(engine, "do_connect", lambda *_: create_private_file(path))
     event.listen(engine, "connect", _make_durable)
     return Database(engine, str(path), path)
 
@@ -169,9 +170,9 @@ def _make_durable(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA synchronous = FULL")
 
 
-def _postgresql(url: URL) -> Database:
+def _build_postgresql(url: URL) -> Database:
     # The drivers take a password behind the question mark as well.
-    place = redacted(url.render_as_string(hide_password=True))
+    place = redact(url.render_as_string(hide_password=True))
     try:
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),

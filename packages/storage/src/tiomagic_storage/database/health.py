@@ -8,23 +8,23 @@ from pathlib import Path
 from sqlalchemy import Connection, func, inspect, select, text
 
 from tiomagic_storage.database.engine import build_database
-from tiomagic_storage.database.errors import translated
-from tiomagic_storage.database.schema import HEAD
+from tiomagic_storage.database.errors import translate_database_errors
+from tiomagic_storage.database.schema import NEWEST_REVISION
 from tiomagic_storage.database.sqlite_location import path_of_url
 from tiomagic_storage.database.tables import VERSION_TABLE, jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
+class DatabaseHealth:
     """What was found."""
 
-    place: str
+    location: str
     """Path of the file, or the URL without its password."""
     exists: bool
     """False for a SQLite file that is made at its first use."""
     revision: str | None = None
     """Of the schema; None when there are no tables yet."""
-    newest: str = HEAD
+    newest_revision: str = NEWEST_REVISION
     """The revision that this version of tiomagic works with."""
     jobs: int = 0
     """Stored jobs; counted only when the schema is the newest."""
@@ -32,25 +32,28 @@ class Health:
     """The first thing that SQLite's own check complains of; None when it finds nothing."""
 
 
-def look_at(url: str) -> Health:
+def inspect_database(url: str) -> DatabaseHealth:
     """Return how the database at a URL is. Makes nothing, changes nothing.
 
     Raises:
         ConfigurationError: when there is no usable database at the URL.
         ProcessingError: when another process holds it for too long.
     """
-    absent = _absent_file(url)
+    absent = _find_absent_file(url)
     if absent is not None:
-        return Health(place=str(absent), exists=False)
+        return DatabaseHealth(location=str(absent), exists=False)
     database = build_database(url)
     try:
-        with translated(database.place, opening=True), database.engine.connect() as connection:
-            return _look(connection, database.place)
+        with (
+            translate_database_errors(database.location, opening=True),
+            database.engine.connect() as connection,
+        ):
+            return _inspect_connection(connection, database.location)
     finally:
         database.engine.dispose()
 
 
-def _look(connection: Connection, place: str) -> Health:
+def _inspect_connection(connection: Connection, place: str) -> DatabaseHealth:
     said: object = "ok"
     if connection.dialect.name == "sqlite":
         # Reads every page; skips what only a comparison of indexes with tables could tell.
@@ -58,9 +61,13 @@ def _look(connection: Connection, place: str) -> Health:
     revision: str | None = None
     if inspect(connection).has_table(VERSION_TABLE):
         revision = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608
-    count = connection.scalar(select(func.count()).select_from(jobs)) if revision == HEAD else 0
-    return Health(
-        place=place,
+    count = (
+        connection.scalar(select(func.count()).select_from(jobs))
+        if revision == NEWEST_REVISION
+        else 0
+    )
+    return DatabaseHealth(
+        location=place,
         exists=True,
         revision=revision,
         jobs=int(count or 0),
@@ -68,7 +75,7 @@ def _look(connection: Connection, place: str) -> Health:
     )
 
 
-def _absent_file(url: str) -> Path | None:
+def _find_absent_file(url: str) -> Path | None:
     """Return the SQLite file that a URL names and that is not there; None for everything else."""
     path = path_of_url(url)
     return None if path is None or path.exists() else path

@@ -16,10 +16,10 @@ from sqlalchemy import Connection, func, inspect, select, text
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_storage.database import search_index
 from tiomagic_storage.database.engine import Database
-from tiomagic_storage.database.errors import translated
+from tiomagic_storage.database.errors import translate_database_errors
 from tiomagic_storage.database.tables import VERSION_TABLE, metadata
 
-HEAD = "0003"
+NEWEST_REVISION = "0003"
 """The newest revision. A test compares it with the files of ``migrations/versions``."""
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -35,18 +35,21 @@ def ensure_current(database: Database) -> None:
         ConfigurationError: when the database is newer than this version, or not usable.
         ProcessingError: when another process holds it for too long.
     """
-    with translated(database.place, opening=True), database.engine.connect() as connection:
+    with (
+        translate_database_errors(database.location, opening=True),
+        database.engine.connect() as connection,
+    ):
         if connection.dialect.name == "sqlite":
             _use_wal(connection)
-        if _revision(connection) == HEAD:
+        if _read_revision(connection) == NEWEST_REVISION:
             return
-        with _alone(connection):
+        with _hold_exclusively(connection):
             # Another process may have done it while this one waited.
-            found = _revision(connection)
+            found = _read_revision(connection)
             if found is None:
-                _create(connection)
-            elif found != HEAD:
-                upgrade(connection, database.place)
+                _create_tables(connection)
+            elif found != NEWEST_REVISION:
+                upgrade(connection, database.location)
 
 
 def upgrade(
@@ -72,13 +75,14 @@ def upgrade(
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.attributes["connection"] = connection
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    found = _revision(connection)
+    found = _read_revision(connection)
     if found and found not in known:
         raise ConfigurationError(
             f"the database {place} has the schema {found!r}, which this version of tiomagic does "
-            f"not know (its own is {HEAD!r}): a newer version has been here. Install that one, or "
+            f"not know (its own is {NEWEST_REVISION!r}): a newer version has been "
+            f"here. Install that one, or "
             "name another place in TIOMAGIC_DATABASE_URL",
-            details={"database": place, "found": found, "known": HEAD},
+            details={"database": place, "found": found, "known": NEWEST_REVISION},
             code="database_newer",
         )
     command.upgrade(config, revision)
@@ -93,7 +97,7 @@ def _use_wal(connection: Connection) -> None:
     connection.exec_driver_sql("PRAGMA journal_mode = WAL")
 
 
-def _revision(connection: Connection) -> str | None:
+def _read_revision(connection: Connection) -> str | None:
     """Return the stored revision; "" before the first migration, None for a fresh database."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
@@ -101,9 +105,9 @@ def _revision(connection: Connection) -> str | None:
     return "" if found is None else str(found)
 
 
-def _create(connection: Connection) -> None:
+def _create_tables(connection: Connection) -> None:
     metadata.create_all(connection, checkfirst=False)
-    search_index.create(connection)
+    search_index.create_search_index(connection)
     # The table is Alembic's own, written here as Alembic writes it.
     connection.execute(
         text(
@@ -113,12 +117,12 @@ def _create(connection: Connection) -> None:
     )
     connection.execute(
         text(f"INSERT INTO {VERSION_TABLE} (version_num) VALUES (:head)"),  # noqa: S608
-        {"head": HEAD},
+        {"head": NEWEST_REVISION},
     )
 
 
 @contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
+def _hold_exclusively(connection: Connection) -> Iterator[None]:
     """Hold everybody else back, and keep all of the block or nothing."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -20,21 +20,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ColumnElement, Select, column, func, literal_column, select, table
 
-from tiomagic_storage.database.tables import jobs, stored_text
+from tiomagic_storage.database.tables import escape_text, jobs
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tiomagic_domain.jobs.job import JobQuery
 
-FEW: Final = 1000
+MAX_CANDIDATES: Final = 1000
 """Candidates that are read one by one and sorted. At 100,000 jobs, finding the newest 50 of more
 than these takes less when all jobs are looked at in order: 50 are met within the newest 5,000."""
 
-_GRAM: Final = 3
+_GRAM_LENGTH: Final = 3
 """Characters in a row that the index knows."""
 
-_MOST_GRAMS: Final = 12
+_MAX_GRAMS: Final = 12
 """Of a long text so many are looked up; the prompt decides on the rest."""
 
 _SQLITE: Final = (
@@ -113,7 +113,7 @@ _POSTGRESQL: Final = (
 STATEMENTS: Final[Mapping[str, tuple[str, ...]]] = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}
 
 
-_ASKED_FOR: Final = (
+_CANDIDATE_COLUMNS: Final = (
     *("job_id", "status", "feature", "model", "provider", "creation_time", "prompt", "queue"),
     "idempotency_key",
 )
@@ -123,7 +123,7 @@ _prompts = table("tiomagic_prompts", column("number"), column("job_id"))
 _text = table("tiomagic_prompts_text", column("rowid"))
 
 
-def few_candidates(connection: Connection, query: JobQuery) -> Select[Any] | None:
+def select_candidates(connection: Connection, query: JobQuery) -> Select[Any] | None:
     """Return the statement for the jobs that the index proposes, when they are few.
 
     Returns:
@@ -132,16 +132,19 @@ def few_candidates(connection: Connection, query: JobQuery) -> Select[Any] | Non
     """
     if connection.dialect.name != "sqlite":
         return None
-    for entries, wanted in _proposals(query):
-        some = entries.limit(FEW + 1).subquery()
-        if connection.execute(select(func.count()).select_from(some)).scalar_one() <= FEW:
-            return select(*(jobs.c[name] for name in _ASKED_FOR)).where(wanted)
+    for entries, wanted in _propose_candidates(query):
+        some = entries.limit(MAX_CANDIDATES + 1).subquery()
+        if (
+            connection.execute(select(func.count()).select_from(some)).scalar_one()
+            <= MAX_CANDIDATES
+        ):
+            return select(*(jobs.c[name] for name in _CANDIDATE_COLUMNS)).where(wanted)
     return None
 
 
-def _proposals(query: JobQuery) -> Iterator[tuple[Select[Any], ColumnElement[bool]]]:
+def _propose_candidates(query: JobQuery) -> Iterator[tuple[Select[Any], ColumnElement[bool]]]:
     """Give what an index has for a query, and the condition that its jobs meet."""
-    if grams := _expression(query.terms):
+    if grams := _build_match_expression(query.terms):
         matching = select(_text.c.rowid).where(_matches(grams))
         proposed = select(_prompts.c.job_id).where(_prompts.c.number.in_(matching))
         yield matching, jobs.c.job_id.in_(proposed)
@@ -155,19 +158,22 @@ def _matches(wanted: str) -> ColumnElement[bool]:
     return literal_column("tiomagic_prompts_text").op("MATCH", is_comparison=True)(wanted)
 
 
-def _expression(terms: tuple[str, ...]) -> str:
+def _build_match_expression(terms: tuple[str, ...]) -> str:
     """Return what FTS5 is asked for: pieces of three characters that cover the longer words."""
     grams = dict.fromkeys(
-        word[place : place + _GRAM]
-        for word in map(stored_text, terms)
-        for place in {*range(0, len(word) - _GRAM + 1, _GRAM), len(word) - _GRAM}
+        word[place : place + _GRAM_LENGTH]
+        for word in map(escape_text, terms)
+        for place in {
+            *range(0, len(word) - _GRAM_LENGTH + 1, _GRAM_LENGTH),
+            len(word) - _GRAM_LENGTH,
+        }
         if place >= 0
     )
-    quoted = [gram.replace('"', '""') for gram in list(grams)[:_MOST_GRAMS]]
+    quoted = [gram.replace('"', '""') for gram in list(grams)[:_MAX_GRAMS]]
     return " AND ".join(f'"{gram}"' for gram in quoted)
 
 
-def create(connection: Connection) -> None:
+def create_search_index(connection: Connection) -> None:
     """Make them in a database that has the tables and no jobs yet."""
     for statement in STATEMENTS[connection.dialect.name]:
         connection.exec_driver_sql(statement)

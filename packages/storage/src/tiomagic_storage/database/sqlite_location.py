@@ -12,9 +12,9 @@ from typing import Final
 from urllib.parse import unquote
 
 from tiomagic_domain.errors import ConfigurationError
-from tiomagic_domain.files.owner_only import FILE_MODE, close_to_others
+from tiomagic_domain.files.owner_only import FILE_MODE, restrict_to_owner
 
-EXAMPLES = "sqlite:///.tiomagic/jobs.db or postgresql://user:password@host/database"
+EXAMPLE_URLS = "sqlite:///.tiomagic/jobs.db or postgresql://user:password@host/database"
 
 _URL: Final = re.compile(
     r"sqlite(?:\+pysqlite)?://(?:/(?P<path>[^?]*))?(?P<query>\?.*)?", re.DOTALL | re.IGNORECASE
@@ -44,14 +44,14 @@ def path_of_url(url: str) -> Path | None:
     if name in {"", ":memory:"} or name.startswith("file:"):
         raise ConfigurationError(
             "jobs are kept in a file that several processes share; the database URL should look "
-            f"like {EXAMPLES}",
+            f"like {EXAMPLE_URLS}",
             code="database_url",
         )
     # Absolute from the start: a later change of the working directory must not change the file.
     return Path(name).expanduser().absolute()
 
 
-def make_file(path: Path) -> None:
+def create_private_file(path: Path) -> None:
     """Make an empty database that only its owner may read, or close one that is there to others.
 
     SQLite gives the files beside it the same permissions. What cannot be made or closed is left to
@@ -59,13 +59,13 @@ def make_file(path: Path) -> None:
     """
     with contextlib.suppress(OSError):
         try:
-            _make(path)
+            _create_file(path)
         except FileExistsError:
             for each in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
-                close_to_others(each)
+                restrict_to_owner(each)
 
 
-def _make(path: Path) -> None:
+def _create_file(path: Path) -> None:
     if sys.platform == "linux":
         # Never opened by us: closing a file takes away the locks that SQLite has on it.
         os.mknod(path, FILE_MODE | stat.S_IFREG)

@@ -94,12 +94,12 @@ leases: Table = Table(
 )
 
 
-def stored_time(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Return a moment as it is stored: UTC, always 32 characters, sorting in time."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def stored_text(text: str) -> str:
+def escape_text(text: str) -> str:
     """Return text that every database takes.
 
     Messages may carry file names with bytes that are no characters, and PostgreSQL refuses NUL:
@@ -121,30 +121,30 @@ def to_row(job: Job) -> dict[str, Any]:
         "feature": job.feature.value,
         "model": job.model,
         "provider": job.provider,
-        "creation_time": stored_time(job.creation_time),
-        "last_updated": stored_time(job.last_updated),
-        "prompt": stored_text(str(job.required_args.get("prompt", ""))),
-        "required_args": _dumped(job, job.required_args),
-        "optional_args": _dumped(job, job.optional_args),
+        "creation_time": format_time(job.creation_time),
+        "last_updated": format_time(job.last_updated),
+        "prompt": escape_text(str(job.required_args.get("prompt", ""))),
+        "required_args": _dump_json(job, job.required_args),
+        "optional_args": _dump_json(job, job.optional_args),
         "call_id": job.call_id,
-        "message": stored_text(job.message),
-        "progress": None if job.progress is None else _dumped(job, job.progress.to_dict()),
+        "message": escape_text(job.message),
+        "progress": None if job.progress is None else _dump_json(job, job.progress.to_dict()),
         "result_video": job.result_video,
-        "error": None if job.error is None else stored_text(job.error),
+        "error": None if job.error is None else escape_text(job.error),
         "error_code": job.error_code,
-        "facts": _dumped(job, job.facts),
+        "facts": _dump_json(job, job.facts),
         "queue": job.queue,
         "retry": job.retry,
         "attempt": job.attempt,
-        "tags": json.dumps([stored_text(tag) for tag in job.tags]),
-        "note": stored_text(job.note),
-        "started_at": _stored_time(job.started_at),
-        "ended_at": _stored_time(job.ended_at),
+        "tags": json.dumps([escape_text(tag) for tag in job.tags]),
+        "note": escape_text(job.note),
+        "started_at": _format_optional_time(job.started_at),
+        "ended_at": _format_optional_time(job.ended_at),
         "idempotency_key": job.idempotency_key,
     }
 
 
-_TEXTS = (
+_TEXT_COLUMNS = (
     *("job_id", "model", "provider", "call_id", "message", "result_video", "error"),
     *("error_code", "queue", "note"),
 )
@@ -159,7 +159,7 @@ def from_row(row: Mapping[Any, Any]) -> Job:
     """
     try:
         progress = row["progress"]
-        for name in _TEXTS:
+        for name in _TEXT_COLUMNS:
             if not isinstance(row[name], str | None):
                 raise TypeError(f"{name} is not text")
         return Job(
@@ -167,25 +167,25 @@ def from_row(row: Mapping[Any, Any]) -> Job:
             feature=Feature(row["feature"]),
             model=row["model"],
             provider=row["provider"],
-            creation_time=_moment(row["creation_time"]),
-            last_updated=_moment(row["last_updated"]),
+            creation_time=_parse_time(row["creation_time"]),
+            last_updated=_parse_time(row["last_updated"]),
             status=JobStatus(row["status"]),
-            required_args=_object(row["required_args"]),
-            optional_args=_object(row["optional_args"]),
+            required_args=_parse_object(row["required_args"]),
+            optional_args=_parse_object(row["optional_args"]),
             call_id=row["call_id"],
             message=row["message"],
             progress=None if progress is None else Progress.from_dict(json.loads(progress)),
             result_video=row["result_video"],
             error=row["error"],
             error_code=row["error_code"],
-            facts=_object(row["facts"]),
+            facts=_parse_object(row["facts"]),
             queue=row["queue"],
             retry=row["retry"],
             attempt=row["attempt"],
-            tags=_words(row["tags"]),
+            tags=_parse_tags(row["tags"]),
             note=row["note"],
-            started_at=_time(row["started_at"]),
-            ended_at=_time(row["ended_at"]),
+            started_at=_parse_optional_time(row["started_at"]),
+            ended_at=_parse_optional_time(row["ended_at"]),
             idempotency_key=row["idempotency_key"],
             version=row["version"],
         )
@@ -197,36 +197,36 @@ def from_row(row: Mapping[Any, Any]) -> Job:
         ) from error
 
 
-def _stored_time(moment: datetime | None) -> str | None:
-    return None if moment is None else stored_time(moment)
+def _format_optional_time(moment: datetime | None) -> str | None:
+    return None if moment is None else format_time(moment)
 
 
-def _time(stored: str | None) -> datetime | None:
-    return None if stored is None else _moment(stored)
+def _parse_optional_time(stored: str | None) -> datetime | None:
+    return None if stored is None else _parse_time(stored)
 
 
-def _moment(stored: str) -> datetime:
+def _parse_time(stored: str) -> datetime:
     moment = datetime.fromisoformat(stored)
     if moment.utcoffset() is None:  # It could be compared with no other moment.
         raise ValueError(f"the time {stored!r} has no zone")
     return moment
 
 
-def _object(stored: str) -> dict[str, Any]:
+def _parse_object(stored: str) -> dict[str, Any]:
     found = json.loads(stored)
     if not isinstance(found, dict):
         raise TypeError(f"an object was expected, not {type(found).__name__}")
     return found
 
 
-def _words(stored: str) -> tuple[str, ...]:
+def _parse_tags(stored: str) -> tuple[str, ...]:
     found = json.loads(stored)
     if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
         raise TypeError("the tags are not a list of texts")
     return tuple(found)
 
 
-def _dumped(job: Job, data: Mapping[str, Any]) -> str:
+def _dump_json(job: Job, data: Mapping[str, Any]) -> str:
     try:
         return json.dumps(dict(data))
     except (TypeError, ValueError) as error:

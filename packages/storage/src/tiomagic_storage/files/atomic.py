@@ -21,16 +21,16 @@ from tiomagic_domain.files.private_folder import open_private, private_folder
 LEFTOVER_AGE_S = 60.0
 """A temporary file younger than this may belong to a writer that has not locked it yet."""
 
-CLAIM_LOOK_S = 0.02
+LOCK_POLL_S = 0.02
 """Seconds between two looks at a claim that others hold."""
 
-UNLOCKED_AGE_S = 86_400.0
+LEFTOVER_AGE_WITHOUT_LOCKS_S = 86_400.0
 """The same where files cannot be locked."""
 
 _LOG = logging.getLogger("tiomagic.storage")
-_SAID: set[tuple[str, int]] = set()
+_WARNED: set[tuple[str, int]] = set()
 
-PART = ".tiomagic-part"
+TEMPORARY_SUFFIX = ".tiomagic-part"
 """Ends the names of temporary files, and of no file of anybody else."""
 
 if sys.platform == "win32":  # pragma: no cover - the tests run on POSIX.
@@ -61,7 +61,7 @@ else:
 
 
 @contextmanager
-def replacing(target: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
+def replace_file(target: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """Give a hidden file that takes the target's place when the block ends well.
 
     When it does not, the hidden file is removed and the target is as it was. A writer that is
@@ -71,29 +71,29 @@ def replacing(target: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
         target: Where the content belongs; its folder exists.
         durable: Bring content and name to the disk before the block is left.
     """
-    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}{PART}")
+    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
         with part.open("xb") as file:
             try:
                 try_lock(file.fileno())
             except OSError as error:
-                _go_on(error, part.parent)
+                _ignore_if_unsupported(error, part.parent)
             yield file
             file.flush()
             if durable:
-                sync(file, part.parent)
+                sync_or_warn(file, part.parent)
         part.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):  # The first error is the one to tell.
             part.unlink(missing_ok=True)
         raise
     if durable and not sync_folder(target.parent):
-        _say_once("sync a folder", target.parent)
+        _warn_once("sync a folder", target.parent)
 
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of writers that are gone."""
-    for part in folder.glob(f".*{PART}"):
+    for part in folder.glob(f".*{TEMPORARY_SUFFIX}"):
         # A file that cannot be looked at or removed now is in nobody's way.
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime < LEFTOVER_AGE_S:
@@ -109,16 +109,16 @@ def _is_abandoned(part: Path) -> bool:
             return try_lock(file.fileno())
         except OSError:
             # Without locks only the age is left; no video is written for a day.
-            return time.time() - part.stat().st_mtime > UNLOCKED_AGE_S
+            return time.time() - part.stat().st_mtime > LEFTOVER_AGE_WITHOUT_LOCKS_S
 
 
-def sync(file: IO[bytes], folder: Path) -> None:
+def sync_or_warn(file: IO[bytes], folder: Path) -> None:
     """Bring the content of a file to the disk, where its file system can do that."""
     if not sync_file(file.fileno()):
-        _say_once("sync a file", folder)
+        _warn_once("sync a file", folder)
 
 
-def _go_on(error: OSError, folder: Path) -> None:
+def _ignore_if_unsupported(error: OSError, folder: Path) -> None:
     """Go on without a lock where there is no such thing.
 
     Raises:
@@ -126,20 +126,20 @@ def _go_on(error: OSError, folder: Path) -> None:
     """
     if not is_unsupported(error):
         raise error
-    _say_once("lock a file", folder)
+    _warn_once("lock a file", folder)
 
 
-def _say_once(what: str, folder: Path) -> None:
+def _warn_once(what: str, folder: Path) -> None:
     """Say once for each file system what it cannot do."""
     with contextlib.suppress(OSError):
         device = folder.stat().st_dev
-        if (what, device) not in _SAID:
-            _SAID.add((what, device))
+        if (what, device) not in _WARNED:
+            _WARNED.add((what, device))
             _LOG.warning("the drive of %s cannot %s: going on without", folder, what)
 
 
 @contextmanager
-def locked(path: Path, *, timeout_s: float) -> Iterator[None]:
+def lock_file(path: Path, *, timeout_s: float) -> Iterator[None]:
     """Hold a lock file. It stays when the block ends; the system frees it when the holder dies.
 
     Raises:
@@ -147,7 +147,7 @@ def locked(path: Path, *, timeout_s: float) -> Iterator[None]:
     """
     begun = time.monotonic()
     with path.open("ab") as file:
-        while not _has_lock(file, path.parent):
+        while not _try_lock_or_warn(file, path.parent):
             waited = time.monotonic() - begun
             if waited > timeout_s:
                 raise TimeoutError(f"{path} has been locked by another process for {waited:.1f} s")
@@ -155,16 +155,16 @@ def locked(path: Path, *, timeout_s: float) -> Iterator[None]:
         yield
 
 
-def _has_lock(file: IO[bytes], folder: Path) -> bool:
+def _try_lock_or_warn(file: IO[bytes], folder: Path) -> bool:
     try:
         return try_lock(file.fileno())
     except OSError as error:
-        _go_on(error, folder)
+        _ignore_if_unsupported(error, folder)
         return True
 
 
 @contextmanager
-def claimed(name: str, *, timeout_s: float) -> Iterator[bool]:
+def hold_user_lock(name: str, *, timeout_s: float) -> Iterator[bool]:
     """Hold a lock of this user for the block; give False when others hold it for too long.
 
     The system frees it when the holder dies. Its file is gone when nobody needs it. Where there are
@@ -178,7 +178,7 @@ def claimed(name: str, *, timeout_s: float) -> Iterator[bool]:
     deadline = time.monotonic() + timeout_s
     try:
         path = private_folder() / f"{digest}.lock"
-        held = _hold(path, deadline)
+        held = _acquire_lock_file(path, deadline)
     except (OSError, ProcessingError):
         yield True  # Twice fetched is better than not at all.
         return
@@ -192,13 +192,13 @@ def claimed(name: str, *, timeout_s: float) -> Iterator[bool]:
             os.close(held)
 
 
-def _hold(path: Path, deadline: float) -> int | None:
+def _acquire_lock_file(path: Path, deadline: float) -> int | None:
     """Return a descriptor of the lock file that has the name, locked; None when time is up."""
     while True:
         descriptor = open_private(path)
         try:
             is_ours = try_lock(descriptor)
-            if is_ours and _is_at(path, descriptor):
+            if is_ours and _is_same_file(path, descriptor):
                 return descriptor
         except BaseException:
             os.close(descriptor)
@@ -208,10 +208,10 @@ def _hold(path: Path, deadline: float) -> int | None:
             continue  # Whoever held it has taken the file away.
         if time.monotonic() >= deadline:
             return None
-        time.sleep(CLAIM_LOOK_S)
+        time.sleep(LOCK_POLL_S)
 
 
-def _is_at(path: Path, descriptor: int) -> bool:
+def _is_same_file(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:

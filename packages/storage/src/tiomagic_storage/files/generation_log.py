@@ -10,13 +10,13 @@ from pathlib import Path
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.jobs.job import JobQuery
 from tiomagic_domain.ports.job_repository import JobRepository
-from tiomagic_storage.files.atomic import locked, remove_leftovers, replacing
-from tiomagic_storage.files.legacy_log import import_jobs, look_at_log
+from tiomagic_storage.files.atomic import lock_file, remove_leftovers, replace_file
+from tiomagic_storage.files.legacy_log import import_jobs, inspect_log
 
 LOCK_TIMEOUT_S = 10.0
 """A refresh takes some ten milliseconds; whoever waits so long waits for a stopped process."""
 
-KEPT = ".1.0.0"
+OLD_LOG_SUFFIX = ".1.0.0"
 """In the name under which the log of 1.0.0 is kept, before its ending."""
 
 
@@ -36,7 +36,7 @@ class GenerationLog:
         self._path = path.absolute()
         self._repository = repository
         self._limit = limit
-        self._said = False
+        self._has_reported = False
 
     def refresh(self) -> None:
         """Replace the file by what is stored now.
@@ -50,23 +50,23 @@ class GenerationLog:
                 more. Another program's file is said once.
         """
         try:
-            if self._said and not look_at_log(self._path).is_ours:
+            if self._has_reported and not inspect_log(self._path).is_replaceable:
                 return
             # Before the lock: to open a repository may mean to take over an old log.
             self._repository.list(JobQuery(limit=0))
-            with self._locked():
-                self._take_over()
+            with self._lock():
+                self._import_old_log()
                 jobs = self._repository.list(JobQuery(limit=self._limit))
                 oldest_first = [job.to_dict() for job in reversed(jobs)]
                 content = json.dumps({"jobs": oldest_first}, indent=1)
                 remove_leftovers(self._path.parent)
                 # Without fsync: after a power cut the next change writes it again.
-                with replacing(self._path, durable=False) as file:
+                with replace_file(self._path, durable=False) as file:
                     file.write(content.encode("ascii"))
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def take_over(self) -> int:
+    def import_old_log(self) -> int:
         """Take the jobs of a log of 1.0.0 into the repository, and keep the file beside.
 
         Returns:
@@ -76,19 +76,19 @@ class GenerationLog:
             ProcessingError: when the file cannot be kept, or is another program's.
         """
         try:
-            if look_at_log(self._path).is_ours:
+            if inspect_log(self._path).is_replaceable:
                 return 0  # The usual case: nothing is locked, and no lock file made.
-            with self._locked():
-                return self._take_over()
+            with self._lock():
+                return self._import_old_log()
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _take_over(self) -> int:
-        found = look_at_log(self._path)
-        if found.is_ours:
+    def _import_old_log(self) -> int:
+        found = inspect_log(self._path)
+        if found.is_replaceable:
             return 0
         if not found.old_jobs:
-            self._said = True
+            self._has_reported = True
             raise ProcessingError(
                 f"{self._path} is another program's file: it stays as it is, and no log of the "
                 "jobs is written. Rename it if you want one",
@@ -97,12 +97,12 @@ class GenerationLog:
             )
         new = import_jobs(found.old_jobs, self._repository)
         # Only then: after a crash in between, the same jobs are found to be there.
-        _rename(self._path, f"{self._path.stem}{KEPT}")
+        _rename_without_overwriting(self._path, f"{self._path.stem}{OLD_LOG_SUFFIX}")
         return new
 
-    def _locked(self) -> AbstractContextManager[None]:
+    def _lock(self) -> AbstractContextManager[None]:
         lock = self._path.with_name(f".{self._path.name}.lock")
-        return locked(lock, timeout_s=LOCK_TIMEOUT_S)
+        return lock_file(lock, timeout_s=LOCK_TIMEOUT_S)
 
     def _unwritable(self, error: OSError) -> ProcessingError:
         return ProcessingError(
@@ -112,7 +112,7 @@ class GenerationLog:
         )
 
 
-def _rename(path: Path, stem: str) -> None:
+def _rename_without_overwriting(path: Path, stem: str) -> None:
     """Give a file another name, and never that of a file that is there.
 
     Raises:

@@ -23,28 +23,28 @@ from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.jobs.status import TERMINAL, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
 
-IMPORTED: Final = "imported_from"
+IMPORTED_FROM_FACT: Final = "imported_from"
 """The fact of a job that came from such a log."""
 OLD_VERSION: Final = "tiomagic 1.0.0"
 
 _BEGIN: Final = b'{\n "jobs": ['
 _ID: Final = b'\n   "job_id": '
 _VERSION: Final = b'\n   "version": '
-_LONG: Final = 10_000
+_MAX_VALUE_CHARACTERS: Final = 10_000
 """Characters of a value beyond which it is a picture in the text of a data URL, and no setting."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LogInspection:
     """What lies under the name of the log."""
 
-    is_ours: bool
+    is_replaceable: bool
     """True for a file that may be replaced: our own, an empty one, or none."""
     old_jobs: tuple[Mapping[str, Any], ...] = ()
     """Entries of 1.0.0; with none, and a file that is not ours, it is another program's."""
 
 
-def look_at_log(path: Path) -> Found:
+def inspect_log(path: Path) -> LogInspection:
     """Return whose file has the name of the log.
 
     Raises:
@@ -53,22 +53,22 @@ def look_at_log(path: Path) -> Found:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return Found(is_ours=True)
+        return LogInspection(is_replaceable=True)
     # What we write is recognised without being parsed: within a text no line begins.
     if content.startswith(_BEGIN) and content.count(_ID) == content.count(_VERSION):
-        return Found(is_ours=True)
+        return LogInspection(is_replaceable=True)
     try:
         data = json.loads(content)
     except (ValueError, RecursionError):
-        return Found(is_ours=not content.strip())
+        return LogInspection(is_replaceable=not content.strip())
     jobs = data.get("jobs") if isinstance(data, dict) else None
     if not isinstance(jobs, list) or set(data) != {"jobs"}:
-        return Found(is_ours=False)
+        return LogInspection(is_replaceable=False)
     known = [entry for entry in jobs if isinstance(entry, dict) and "job_id" in entry]
     old = tuple(entry for entry in known if "version" not in entry)
     # Entries that are none do not take the others with them: the file is kept with all of them.
     # Without a single one of 1.0.0 it is another program's.
-    return Found(is_ours=not old and len(known) == len(jobs), old_jobs=old)
+    return LogInspection(is_replaceable=not old and len(known) == len(jobs), old_jobs=old)
 
 
 def import_jobs(entries: tuple[Mapping[str, Any], ...], repository: JobRepository) -> int:
@@ -79,10 +79,10 @@ def import_jobs(entries: tuple[Mapping[str, Any], ...], repository: JobRepositor
     Raises:
         ProcessingError: when the repository cannot be written.
     """
-    return sum(_added(job, repository) for job in _jobs(entries))
+    return sum(_add_if_new(job, repository) for job in _parse_jobs(entries))
 
 
-def _added(job: Job, repository: JobRepository) -> bool:
+def _add_if_new(job: Job, repository: JobRepository) -> bool:
     try:
         repository.get(job.job_id)
     except ResourceNotFoundError:
@@ -91,36 +91,36 @@ def _added(job: Job, repository: JobRepository) -> bool:
     return False
 
 
-def _jobs(entries: tuple[Mapping[str, Any], ...]) -> Iterator[Job]:
+def _parse_jobs(entries: tuple[Mapping[str, Any], ...]) -> Iterator[Job]:
     for entry in entries:
         try:
-            yield _job(entry)
+            yield _parse_job(entry)
         except (ValueError, TypeError, KeyError, OverflowError):
             continue  # The file is kept, with all that is in it.
 
 
-def _job(entry: Mapping[str, Any]) -> Job:
+def _parse_job(entry: Mapping[str, Any]) -> Job:
     generation = entry.get("generation")
     run: Mapping[str, Any] = generation if isinstance(generation, Mapping) else {}
-    created = _moment(entry.get("creation_time"))
-    updated = max(_moment(entry.get("last_updated") or entry.get("creation_time")), created)
-    status, error = _ending(run.get("status"), entry.get("error"), run.get("message"))
-    optional = _plain(run.get("optional_args"))
+    created = _parse_time(entry.get("creation_time"))
+    updated = max(_parse_time(entry.get("last_updated") or entry.get("creation_time")), created)
+    status, error = _parse_outcome(run.get("status"), entry.get("error"), run.get("message"))
+    optional = _parse_arguments(run.get("optional_args"))
     modal_options = optional.pop("modal_options", None)
-    facts = {IMPORTED: OLD_VERSION, "modal_options": modal_options}
+    facts = {IMPORTED_FROM_FACT: OLD_VERSION, "modal_options": modal_options}
     return Job(
-        job_id=_text(entry["job_id"]),
+        job_id=_parse_text(entry["job_id"]),
         feature=Feature(entry["feature"]),
-        model=_text(entry.get("model") or "unknown"),
-        provider=_text(entry.get("provider") or "unknown"),
+        model=_parse_text(entry.get("model") or "unknown"),
+        provider=_parse_text(entry.get("provider") or "unknown"),
         creation_time=created,
         last_updated=updated,
         status=status,
-        required_args=_plain(run.get("required_args")),
+        required_args=_parse_arguments(run.get("required_args")),
         optional_args=optional,
-        call_id=_text(run["call_id"]) if run.get("call_id") else None,
-        message=_text(run.get("message") or ""),
-        result_video=_text(run["result_video"]) if run.get("result_video") else None,
+        call_id=_parse_text(run["call_id"]) if run.get("call_id") else None,
+        message=_parse_text(run.get("message") or ""),
+        result_video=_parse_text(run["result_video"]) if run.get("result_video") else None,
         error=error,
         error_code=None if error is None else "version_1",
         facts={name: value for name, value in facts.items() if value is not None},
@@ -130,7 +130,7 @@ def _job(entry: Mapping[str, Any]) -> Job:
     )
 
 
-def _ending(word: object, error: object, message: object) -> tuple[JobStatus, str | None]:
+def _parse_outcome(word: object, error: object, message: object) -> tuple[JobStatus, str | None]:
     """Return the end of an old job, and why it failed."""
     known = {status.value: status for status in TERMINAL}
     status = known.get(str(word), JobStatus.FAILED)
@@ -139,29 +139,29 @@ def _ending(word: object, error: object, message: object) -> tuple[JobStatus, st
     reason = error or (message if word == JobStatus.FAILED.value else None)
     if reason is None and word is not None:
         reason = f"{OLD_VERSION} last saw it {word}; this version cannot ask for its runs"
-    return status, _text(reason or f"{OLD_VERSION} did not start it")
+    return status, _parse_text(reason or f"{OLD_VERSION} did not start it")
 
 
-def _moment(text: object) -> datetime:
+def _parse_time(text: object) -> datetime:
     """Return a time; 1.0.0 wrote that of the machine, without a zone."""
     return datetime.fromisoformat(str(text)).astimezone()
 
 
-def _text(value: object) -> str:
+def _parse_text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
     # As ``tables.stored_text``, which only a database is worth its imports.
     return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _plain(arguments: object) -> dict[str, Any]:
+def _parse_arguments(arguments: object) -> dict[str, Any]:
     """Return arguments as a record has them; what is long is in the old file alone."""
     if not isinstance(arguments, Mapping):
         return {}
-    return {str(name): _shortened(value) for name, value in arguments.items() if value is not None}
+    return {str(name): _shorten(value) for name, value in arguments.items() if value is not None}
 
 
-def _shortened(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > _LONG:
+def _shorten(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > _MAX_VALUE_CHARACTERS:
         return f"{value[:60]}… ({len(value)} characters)"
     return value

@@ -14,10 +14,15 @@ from typing import Any
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import VideoFile
-from tiomagic_storage.files.atomic import claimed, remove_leftovers, replacing, sync
+from tiomagic_storage.files.atomic import (
+    hold_user_lock,
+    remove_leftovers,
+    replace_file,
+    sync_or_warn,
+)
 
 _COPY_BYTES = 1 << 20
-EMPTY = 3
+EMPTY_RECIPE_BYTES = 3
 """Bytes of the recipe of a provider that gives none."""
 
 
@@ -47,17 +52,17 @@ class FolderOutputStore:
             ProcessingError: when it cannot be written. The source is untouched, and no partial
                 file is left under the final name.
         """
-        target = self._free_place(job)
+        target = self._choose_path(job)
         recipe = json.dumps(video.recipe, indent=2, ensure_ascii=False) + "\n"
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             remove_leftovers(target.parent)
-            with video.path.open("rb") as source, replacing(target) as copy:
+            with video.path.open("rb") as source, replace_file(target) as copy:
                 shutil.copyfileobj(source, copy, _COPY_BYTES)
                 # A full disk may only be told now; the recipe comes after the last doubt.
                 copy.flush()
-                sync(copy, target.parent)
-                with replacing(target.with_suffix(".json")) as beside:
+                sync_or_warn(copy, target.parent)
+                with replace_file(target.with_suffix(".json")) as beside:
                     beside.write(recipe.encode("utf-8", "backslashreplace"))
         except OSError as error:
             raise ProcessingError(
@@ -76,15 +81,15 @@ class FolderOutputStore:
         A recipe that somebody has removed or damaged is an empty one: the video counts.
         """
         # The longer name first: it is there only because the other one was taken.
-        for target in reversed(self._places(job)):
-            recipe = _recipe_beside(target, job)
+        for target in reversed(self._candidate_paths(job)):
+            recipe = _read_recipe(target, job)
             if target.is_file() and recipe is not None:
                 return VideoFile(path=target, recipe=recipe)
         return None
 
     def claim(self, job_id: str, *, timeout_s: float) -> AbstractContextManager[bool]:
         """Hold a job's result among all processes of this user on this machine; see the port."""
-        return claimed(f"fetch-{job_id}", timeout_s=timeout_s)
+        return hold_user_lock(f"fetch-{job_id}", timeout_s=timeout_s)
 
     def remove(self, job: Job) -> list[Path]:
         """Delete a job's video and the recipe beside it; harmless when they are gone.
@@ -95,21 +100,21 @@ class FolderOutputStore:
         Raises:
             ProcessingError: when a file cannot be deleted.
         """
-        places = self._places(job)
+        places = self._candidate_paths(job)
         found = self.find(job)
         place = places[0] if found is None else found.path
         told = Path(job.result_video) if job.result_video else place
         named = dict.fromkeys([place, told] if told.name in {p.name for p in places} else [place])
-        videos = [video for video in named if _recipe_beside(video, job) is not None]
+        videos = [video for video in named if _read_recipe(video, job) is not None]
         # The video first: where there is a video, there is its recipe.
         return [
             path
             for video in videos
             for path in (video, video.with_suffix(".json"))
-            if _removed(path)
+            if _delete(path)
         ]
 
-    def tidy(self) -> None:
+    def remove_partials(self) -> None:
         """Remove the temporary files of writers that are gone.
 
         A living writer holds a lock on its file, and one that is younger than a minute is left
@@ -117,25 +122,25 @@ class FolderOutputStore:
         """
         remove_leftovers(self._folder.absolute())
 
-    def _places(self, job: Job) -> tuple[Path, Path]:
+    def _candidate_paths(self, job: Job) -> tuple[Path, Path]:
         """Return the names that the job's video may have, the first choice first."""
-        start = self._folder.absolute() / _words(job)
-        short, long = _plain(job.job_id[:8]), _plain(job.job_id)
+        start = self._folder.absolute() / _build_stem(job)
+        short, long = _replace_unsafe(job.job_id[:8]), _replace_unsafe(job.job_id)
         ends = short, f"{long}-2" if long == short else long
         first, second = (start.with_name(f"{start.name}-{end}.mp4") for end in ends)
         return first, second
 
-    def _free_place(self, job: Job) -> Path:
+    def _choose_path(self, job: Job) -> Path:
         """Return the name under which nothing is, or what was saved for the job before."""
-        first, second = self._places(job)
+        first, second = self._candidate_paths(job)
         beside = first.with_suffix(".json")
         if beside.is_file():
-            is_ours = bool(_recipe_beside(first, job)) or beside.stat().st_size <= EMPTY
+            is_ours = bool(_read_recipe(first, job)) or beside.stat().st_size <= EMPTY_RECIPE_BYTES
             return first if is_ours else second
         return second if first.is_file() else first
 
 
-def _removed(path: Path) -> bool:
+def _delete(path: Path) -> bool:
     """Delete a file; return False when it is not there."""
     try:
         path.unlink()
@@ -148,7 +153,7 @@ def _removed(path: Path) -> bool:
     return True
 
 
-def _recipe_beside(target: Path, job: Job) -> dict[str, Any] | None:
+def _read_recipe(target: Path, job: Job) -> dict[str, Any] | None:
     """Return the recipe beside a video, empty when it is gone or damaged.
 
     None for a file that is another job's, or another program's.
@@ -162,10 +167,10 @@ def _recipe_beside(target: Path, job: Job) -> dict[str, Any] | None:
     return recipe if recipe.get("job_id", job.job_id) == job.job_id else None
 
 
-def _words(job: Job) -> str:
+def _build_stem(job: Job) -> str:
     time = job.creation_time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return "-".join(map(_plain, (job.model, job.feature.value, time)))
+    return "-".join(map(_replace_unsafe, (job.model, job.feature.value, time)))
 
 
-def _plain(word: str) -> str:
+def _replace_unsafe(word: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", word)

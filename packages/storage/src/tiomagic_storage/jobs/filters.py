@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Select, exists, func, select, tuple_, union_all
 
 from tiomagic_domain.jobs.job import JobQuery
-from tiomagic_storage.database.tables import jobs, stored_text, stored_time, tags
+from tiomagic_storage.database.tables import escape_text, format_time, jobs, tags
 
 
 def select_jobs(
@@ -20,15 +20,15 @@ def select_jobs(
         last: Stored creation time and id of the job that the page starts behind.
         among: Gives the rows of the few jobs that can match; None for all jobs.
     """
-    source = _rows(among)
+    source = _choose_source(among)
     if among is not None:
-        return _among_few(query, last, source)
-    placed = _placed(query, source)
+        return _select_candidate_page(query, last, source)
+    placed = _choose_ordering_table(query, source)
     listing = (
         select(source)
-        .select_from(_joined(placed, source))
-        .where(*_conditions(query, source), *_behind(query, placed, last))
-        .order_by(*_order(query, placed))
+        .select_from(_join_tags(placed, source))
+        .where(*_build_conditions(query, source), *_after_last(query, placed, last))
+        .order_by(*_order_columns(query, placed))
         .limit(query.limit)
     )
     if query.status is None:
@@ -40,41 +40,45 @@ def select_jobs(
     # cut again, takes the first ones from the end of each index.
     parts = [select(listing.where(jobs.c.status == word).subquery()) for word in words]
     joined = union_all(*parts).subquery()
-    return select(joined).order_by(*_order(query, joined)).limit(query.limit)
+    return select(joined).order_by(*_order_columns(query, joined)).limit(query.limit)
 
 
-def _among_few(query: JobQuery, last: tuple[str, str] | None, few: FromClause) -> Select[Any]:
+def _select_candidate_page(
+    query: JobQuery, last: tuple[str, str] | None, few: FromClause
+) -> Select[Any]:
     """Return the statement that sorts what it takes to sort, and reads whole rows of one page."""
-    page = select(few.c.job_id).where(*_conditions(query, few), *_behind(query, few, last))
+    page = select(few.c.job_id).where(
+        *_build_conditions(query, few), *_after_last(query, few, last)
+    )
     if query.status is not None:
         page = page.where(few.c.status.in_(sorted(status.value for status in query.status)))
-    page = page.order_by(*_order(query, few)).limit(query.limit)
-    return select(jobs).where(jobs.c.job_id.in_(page)).order_by(*_order(query, jobs))
+    page = page.order_by(*_order_columns(query, few)).limit(query.limit)
+    return select(jobs).where(jobs.c.job_id.in_(page)).order_by(*_order_columns(query, jobs))
 
 
 def count_jobs(query: JobQuery, among: Select[Any] | None = None) -> Select[Any]:
     """Return the statement that counts jobs; ``limit`` and ``after`` are not looked at."""
-    source = _rows(among)
-    joined = _joined(_placed(query, source), source)
-    counting = select(func.count()).select_from(joined).where(*_conditions(query, source))
+    source = _choose_source(among)
+    joined = _join_tags(_choose_ordering_table(query, source), source)
+    counting = select(func.count()).select_from(joined).where(*_build_conditions(query, source))
     if query.status is None:
         return counting
     return counting.where(source.c.status.in_(sorted(status.value for status in query.status)))
 
 
-def _rows(among: Select[Any] | None) -> FromClause:
+def _choose_source(among: Select[Any] | None) -> FromClause:
     # Materialized, or SQLite would rather walk the index of another condition and ask of each job
     # whether it is among the few.
     return jobs if among is None else among.cte("few").prefix_with("MATERIALIZED")
 
 
-def _joined(placed: FromClause, source: FromClause) -> FromClause:
+def _join_tags(placed: FromClause, source: FromClause) -> FromClause:
     if placed is not tags:
         return source
     return tags.join(source, source.c.job_id == tags.c.job_id)
 
 
-def _placed(query: JobQuery, source: FromClause) -> FromClause:
+def _choose_ordering_table(query: JobQuery, source: FromClause) -> FromClause:
     """Return the table whose index has the jobs in order: with a tag, that of the tags.
 
     A few jobs are sorted themselves: beside every entry of a common tag they would be looked at
@@ -83,12 +87,12 @@ def _placed(query: JobQuery, source: FromClause) -> FromClause:
     return tags if query.tag is not None and source is jobs else source
 
 
-def _order(query: JobQuery, placed: FromClause) -> list[ColumnElement[Any]]:
+def _order_columns(query: JobQuery, placed: FromClause) -> list[ColumnElement[Any]]:
     place = [placed.c.creation_time, placed.c.job_id]
     return [column.asc() if query.oldest_first else column.desc() for column in place]
 
 
-def _behind(
+def _after_last(
     query: JobQuery, placed: FromClause, last: tuple[str, str] | None
 ) -> list[ColumnElement[bool]]:
     if last is None:
@@ -97,7 +101,7 @@ def _behind(
     return [place > last if query.oldest_first else place < last]
 
 
-def _conditions(query: JobQuery, source: FromClause) -> list[ColumnElement[bool]]:
+def _build_conditions(query: JobQuery, source: FromClause) -> list[ColumnElement[bool]]:
     row = source.c
     equal = {
         row.feature: None if query.feature is None else query.feature.value,
@@ -108,12 +112,12 @@ def _conditions(query: JobQuery, source: FromClause) -> list[ColumnElement[bool]
     }
     found = [column == value for column, value in equal.items() if value is not None]
     if query.tag is not None:
-        tagged = tags.c.tag == stored_text(query.tag)
+        tagged = tags.c.tag == escape_text(query.tag)
         same = (tags.c.creation_time == row.creation_time) & (tags.c.job_id == row.job_id)
         found.append(tagged if source is jobs else exists().where(tagged, same))
-    found += [row.prompt.icontains(stored_text(term), autoescape=True) for term in query.terms]
+    found += [row.prompt.icontains(escape_text(term), autoescape=True) for term in query.terms]
     if query.since is not None:
-        found.append(row.creation_time >= stored_time(query.since))
+        found.append(row.creation_time >= format_time(query.since))
     if query.until is not None:
-        found.append(row.creation_time < stored_time(query.until))
+        found.append(row.creation_time < format_time(query.until))
     return found

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from tiomagic_domain.errors import LeaseLostError
 from tiomagic_domain.ports.leases import Lease
 from tiomagic_storage.database.engine import Database
-from tiomagic_storage.database.tables import leases, stored_time
+from tiomagic_storage.database.tables import format_time, leases
 
 
 class SqlLeases:
@@ -33,38 +33,44 @@ class SqlLeases:
         with self._database.connection() as connection:
             statement = select(leases).where(leases.c.name == name)
             row = connection.execute(statement).mappings().first()
-        return None if row is None else _lease(row)
+        return None if row is None else _from_lease_row(row)
 
     def all(self) -> list[Lease]:
         """Return all leases by name."""
         with self._database.connection() as connection:
             rows = connection.execute(select(leases).order_by(leases.c.name)).mappings().all()
-        return [_lease(row) for row in rows]
+        return [_from_lease_row(row) for row in rows]
 
-    def take(
-        self, name: str, owner: str, *, mark: str, at: datetime, instead_of: Lease | None = None
+    def acquire(
+        self,
+        name: str,
+        owner: str,
+        *,
+        heartbeat: str,
+        at: datetime,
+        expected: Lease | None = None,
     ) -> Lease | None:
-        """Take what nobody holds, or what was judged to be held by the dead; see the port."""
-        taken = {"owner": owner, "mark": mark, "renewed_at": stored_time(at)}
+        """Acquire a lease that is free or expired; see the port."""
+        taken = {"owner": owner, "mark": heartbeat, "renewed_at": format_time(at)}
         with self._database.connection() as connection:
-            if instead_of is not None:
-                judged = (leases.c.name == name) & _is_exactly(instead_of)
-                beat = instead_of.beat + 1
-                statement = update(leases).where(judged).values(beat=beat, **taken)
+            if expected is not None:
+                judged = (leases.c.name == name) & _is_unchanged(expected)
+                version = expected.version + 1
+                statement = update(leases).where(judged).values(beat=version, **taken)
                 if connection.execute(statement).rowcount:
-                    return _lease({"name": name, "beat": beat, **taken})
+                    return _from_lease_row({"name": name, "beat": version, **taken})
             try:
                 connection.execute(insert(leases).values(name=name, beat=1, **taken))
             except IntegrityError:
-                return None  # The name is the primary key: somebody holds it.
-        return _lease({"name": name, "beat": 1, **taken})
+                return None  # The name is the primary key: it is held.
+        return _from_lease_row({"name": name, "beat": 1, **taken})
 
-    def renew(self, lease: Lease, *, mark: str, at: datetime) -> Lease:
+    def renew(self, lease: Lease, *, heartbeat: str, at: datetime) -> Lease:
         """Say that the owner is alive; see the port."""
         statement = (
             update(leases)
-            .where(_is_own(lease))
-            .values(beat=leases.c.beat + 1, mark=mark, renewed_at=stored_time(at))
+            .where(_is_held_by_owner(lease))
+            .values(beat=leases.c.beat + 1, mark=heartbeat, renewed_at=format_time(at))
             .returning(leases)
         )
         with self._database.connection() as connection:
@@ -74,34 +80,34 @@ class SqlLeases:
                 f"{lease.name!r} is no longer held by {lease.owner!r}",
                 details={"name": lease.name, "owner": lease.owner},
             )
-        return _lease(row)
+        return _from_lease_row(row)
 
     def release(self, lease: Lease) -> None:
         """Give up what is held; harmless when it was lost."""
         with self._database.connection() as connection:
-            connection.execute(delete(leases).where(_is_own(lease)))
+            connection.execute(delete(leases).where(_is_held_by_owner(lease)))
 
 
-def _is_own(lease: Lease) -> ColumnElement[bool]:
-    # Not the very beat: after a renewal whose answer was lost, the owner knows an earlier one.
+def _is_held_by_owner(lease: Lease) -> ColumnElement[bool]:
+    # Not this very version: after a renewal whose answer was lost, the owner knows an earlier one.
     held = (leases.c.name == lease.name) & (leases.c.owner == lease.owner)
-    return held & (leases.c.beat >= lease.beat)
+    return held & (leases.c.beat >= lease.version)
 
 
-def _is_exactly(lease: Lease) -> ColumnElement[bool]:
+def _is_unchanged(lease: Lease) -> ColumnElement[bool]:
     return (
         (leases.c.owner == lease.owner)
-        & (leases.c.beat == lease.beat)
-        & (leases.c.mark == lease.mark)
-        & (leases.c.renewed_at == stored_time(lease.renewed_at))
+        & (leases.c.beat == lease.version)
+        & (leases.c.mark == lease.heartbeat)
+        & (leases.c.renewed_at == format_time(lease.renewed_at))
     )
 
 
-def _lease(row: Mapping[Any, Any]) -> Lease:
+def _from_lease_row(row: Mapping[Any, Any]) -> Lease:
     return Lease(
         name=row["name"],
         owner=row["owner"],
-        beat=row["beat"],
-        mark=row["mark"],
+        version=row["beat"],
+        heartbeat=row["mark"],
         renewed_at=datetime.fromisoformat(row["renewed_at"]),
     )

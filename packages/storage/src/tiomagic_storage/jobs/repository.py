@@ -15,7 +15,7 @@ from tiomagic_domain.jobs.job import Job, JobQuery
 from tiomagic_domain.ports.job_repository import KEY_TAKEN
 from tiomagic_storage.database.engine import Database, build_database
 from tiomagic_storage.database.schema import ensure_current
-from tiomagic_storage.database.search_index import few_candidates
+from tiomagic_storage.database.search_index import select_candidates
 from tiomagic_storage.database.tables import from_row, jobs, to_row
 from tiomagic_storage.jobs.filters import count_jobs, select_jobs
 from tiomagic_storage.jobs.leases import SqlLeases
@@ -49,16 +49,16 @@ class SqlJobRepository:
         database = build_database(url)
         try:
             ensure_current(database)
-            database.opened(ensure_current)
+            database.watch_file(ensure_current)
         except BaseException:
             database.close()
             raise
         return cls(database)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Path of the file, or the URL without its password."""
-        return self._database.place
+        return self._database.location
 
     @property
     def leases(self) -> SqlLeases:
@@ -75,12 +75,12 @@ class SqlJobRepository:
         Raises:
             ProcessingError: when a job with this id is stored already, or the store cannot write.
         """
-        row = self._row(job)
+        row = self._to_row(job)
         with self._database.connection() as connection:
             try:
                 connection.execute(insert(jobs), row)
             except IntegrityError as error:
-                if self._is_taken(connection, job.idempotency_key):
+                if self._is_key_taken(connection, job.idempotency_key):
                     raise ProcessingError(
                         f"another job has the idempotency key {job.idempotency_key!r}",
                         details={"idempotency_key": job.idempotency_key},
@@ -92,7 +92,7 @@ class SqlJobRepository:
                     code="job_exists",
                 ) from error
 
-    def _is_taken(self, connection: Connection, key: str | None) -> bool:
+    def _is_key_taken(self, connection: Connection, key: str | None) -> bool:
         """Return whether a stored job has an idempotency key."""
         if key is None:
             return False
@@ -110,8 +110,8 @@ class SqlJobRepository:
         with self._database.connection() as connection:
             row = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).mappings().first()
         if row is None:
-            raise self._not_found(job_id)
-        return self._job(row)
+            raise self._not_found_error(job_id)
+        return self._from_row(row)
 
     def save(self, job: Job) -> Job:
         """Store a changed job durably, if nobody has saved it since ``job`` was read.
@@ -126,12 +126,12 @@ class SqlJobRepository:
         saved = replace(job, version=job.version + 1)
         unchanged = (jobs.c.job_id == job.job_id) & (jobs.c.version == job.version)
         with self._database.connection() as connection:
-            written = connection.execute(update(jobs).where(unchanged).values(self._row(saved)))
+            written = connection.execute(update(jobs).where(unchanged).values(self._to_row(saved)))
             if written.rowcount:
                 return saved
             stored = connection.scalar(select(jobs.c.version).where(jobs.c.job_id == job.job_id))
         if stored is None:
-            raise self._not_found(job.job_id)
+            raise self._not_found_error(job.job_id)
         raise StaleJobError(
             f"job {job.job_id!r} has been changed since it was read",
             details={"job_id": job.job_id, "version": job.version, "stored": stored},
@@ -147,14 +147,14 @@ class SqlJobRepository:
             ResourceNotFoundError: when ``query.after`` names no job.
         """
         with self._database.connection() as connection:
-            last = None if query.after is None else self._place_of(connection, query.after)
-            few = few_candidates(connection, query)
+            last = None if query.after is None else self._find_page_start(connection, query.after)
+            few = select_candidates(connection, query)
             found: list[Job] = []
             missing = query.limit
             while True:
                 wanted = replace(query, limit=missing)
                 rows = connection.execute(select_jobs(wanted, last, few)).mappings().all()
-                found += map(self._here, _readable(rows))
+                found += map(self._with_local_path, _parse_rows(rows))
                 if missing is None or len(rows) < missing or len(found) == query.limit:
                     return found
                 missing = (query.limit or 0) - len(found)
@@ -163,7 +163,7 @@ class SqlJobRepository:
     def count(self, query: JobQuery) -> int:
         """Return how many jobs match; ``limit`` and ``after`` are not looked at."""
         with self._database.connection() as connection:
-            few = few_candidates(connection, query)
+            few = select_candidates(connection, query)
             return int(connection.execute(count_jobs(query, few)).scalar_one())
 
     def delete(self, job_id: str) -> None:
@@ -175,32 +175,32 @@ class SqlJobRepository:
         """
         with self._database.connection() as connection:
             if not connection.execute(delete(jobs).where(jobs.c.job_id == job_id)).rowcount:
-                raise self._not_found(job_id)
+                raise self._not_found_error(job_id)
 
-    def _row(self, job: Job) -> dict[str, Any]:
-        return to_row(replace(job, result_video=self._videos.stored(job.result_video)))
+    def _to_row(self, job: Job) -> dict[str, Any]:
+        return to_row(replace(job, result_video=self._videos.to_stored(job.result_video)))
 
-    def _job(self, row: Mapping[Any, Any]) -> Job:
-        return self._here(from_row(row))
+    def _from_row(self, row: Mapping[Any, Any]) -> Job:
+        return self._with_local_path(from_row(row))
 
-    def _here(self, job: Job) -> Job:
-        place = self._videos.resolved(job.result_video)
+    def _with_local_path(self, job: Job) -> Job:
+        place = self._videos.to_local(job.result_video)
         return job if place == job.result_video else replace(job, result_video=place)
 
-    def _place_of(self, connection: Connection, job_id: str) -> tuple[str, str]:
+    def _find_page_start(self, connection: Connection, job_id: str) -> tuple[str, str]:
         time = connection.scalar(select(jobs.c.creation_time).where(jobs.c.job_id == job_id))
         if time is None:
-            raise self._not_found(job_id)
+            raise self._not_found_error(job_id)
         return time, job_id
 
-    def _not_found(self, job_id: str) -> ResourceNotFoundError:
+    def _not_found_error(self, job_id: str) -> ResourceNotFoundError:
         return ResourceNotFoundError(
-            f"there is no job {job_id!r} in {self.place}",
-            details={"job_id": job_id, "database": self.place},
+            f"there is no job {job_id!r} in {self.location}",
+            details={"job_id": job_id, "database": self.location},
         )
 
 
-def _readable(rows: Iterable[Mapping[Any, Any]]) -> list[Job]:
+def _parse_rows(rows: Iterable[Mapping[Any, Any]]) -> list[Job]:
     """Return the jobs of those rows that this version understands."""
     found = []
     for row in rows:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
 
-_QUOTED = "file:"
+_QUOTED_PREFIX = "file:"
 _UP = ".."
 
 
@@ -27,36 +27,36 @@ class VideoPaths:
 
     def __init__(self, database: Path | None) -> None:
         self._folder = None if database is None else database.parent
-        self._moved: dict[Path, Path] = {}
+        self._moved_folders: dict[Path, Path] = {}
 
-    def stored(self, path: str | None) -> str | None:
+    def to_stored(self, path: str | None) -> str | None:
         """Return what is stored for the path of a video."""
         if path is None:
             return None
-        kept = self._relative(Path(path)) or path
+        kept = self._to_relative(Path(path)) or path
         try:
             kept.encode()
         except UnicodeEncodeError:
-            return _QUOTED + quote(kept, errors="surrogateescape")
+            return _QUOTED_PREFIX + quote(kept, errors="surrogateescape")
         return kept
 
-    def resolved(self, stored: str | None) -> str | None:
+    def to_local(self, stored: str | None) -> str | None:
         """Return the path on this machine, as far as one can be known."""
         if stored is None:
             return None
         text = stored
-        if stored.startswith(_QUOTED):
-            text = unquote(stored.removeprefix(_QUOTED), errors="surrogateescape")
+        if stored.startswith(_QUOTED_PREFIX):
+            text = unquote(stored.removeprefix(_QUOTED_PREFIX), errors="surrogateescape")
         if self._folder is None:
             return text
         path = Path(text)
         if path.is_absolute():
-            return str(self._followed(path, self._folder))
+            return str(self._find_moved(path, self._folder))
         if path.parts[:1] == (_UP,):
             return str(self._folder.parent.joinpath(*path.parts[1:]))
         return str(self._folder / path)
 
-    def _relative(self, path: Path) -> str | None:
+    def _to_relative(self, path: Path) -> str | None:
         """Return the path from the folder of the database; None for one that lies elsewhere.
 
         The state folder lies in the working folder, beside that of the videos: they move together.
@@ -69,11 +69,11 @@ class VideoPaths:
                 return str(PurePosixPath(above, *path.relative_to(base).parts))
         return None
 
-    def _followed(self, path: Path, folder: Path) -> Path:
+    def _find_moved(self, path: Path, folder: Path) -> Path:
         """Return where a video is that an older version stored before its folder was moved."""
         if path.exists():
             return path
-        known = self._moved.get(path.parent)
+        known = self._moved_folders.get(path.parent)
         if known is not None:
             return known / path.name if (known / path.name).exists() else path
         tails = [path.parts[start:] for start in range(1, len(path.parts))]
@@ -81,6 +81,6 @@ class VideoPaths:
             for tail in tails:
                 found = base.joinpath(*tail)
                 if found.exists():
-                    self._moved[path.parent] = found.parent
+                    self._moved_folders[path.parent] = found.parent
                     return found
         return path

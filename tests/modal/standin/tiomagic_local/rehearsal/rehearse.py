@@ -1,7 +1,7 @@
 import os
 
 from tiomagic_domain.catalogue import find_model
-from tiomagic_domain.ports.rehearsal import Check, Outcome, Rehearsal
+from tiomagic_domain.ports.rehearsal import Check, CheckOutcome, Rehearsal
 
 
 def rehearse(model, options, *, provider="local"):
@@ -9,7 +9,7 @@ def rehearse(model, options, *, provider="local"):
     gated = bool(os.environ.get("STANDIN_GATED")) and not options.hf_token
     licence = Check(
         part="licence",
-        outcome=Outcome.PROBLEM if gated else Outcome.OK,
+        outcome=CheckOutcome.PROBLEM if gated else CheckOutcome.OK,
         message=f"{card.repository} is gated" if gated else "may be downloaded",
     )
     needs = {"download_gib": card.weights_gib}

@@ -60,7 +60,7 @@ _sink: ContextVar[FrameSink | None] = ContextVar("tiomagic_frame_sink", default=
 
 
 @contextlib.contextmanager
-def heard_by(sink: FrameSink) -> Iterator[None]:
+def stream_frames_to(sink: FrameSink) -> Iterator[None]:
     """Have engines that are called in the block, by this thread, tell a sink of their frames."""
     token = _sink.set(sink)
     try:
@@ -69,6 +69,6 @@ def heard_by(sink: FrameSink) -> Iterator[None]:
         _sink.reset(token)
 
 
-def listener() -> FrameSink | None:
+def current_frame_sink() -> FrameSink | None:
     """Return who listens to the engine that asks; None for nobody."""
     return _sink.get()

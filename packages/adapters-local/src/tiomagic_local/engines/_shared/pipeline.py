@@ -57,13 +57,13 @@ class PipelineEngine:
     """The name of the pipeline class in diffusers."""
     fp32: ClassVar[tuple[str, ...]] = ()
     """Components that stay in fp32 whatever the rest runs in."""
-    calls_back: ClassVar[bool] = True
+    has_step_callback: ClassVar[bool] = True
     """False for a pipeline that does not say when a step is over; then its scheduler tells it."""
     limit_argument: ClassVar[str | None] = "max_sequence_length"
     """What the pipeline calls the longest prompt in tokens; None when it takes no such argument."""
     masked: ClassVar[bool] = True
     """False where the transformer's attention has no mask, so that every kernel can run it."""
-    ours: ClassVar[frozenset[str]] = frozenset(
+    consumed_settings: ClassVar[frozenset[str]] = frozenset(
         {
             *("seed", "fps", "memory", "loras", "acceleration", "revisions"),
             # How the inputs are read is the engine's own business.
@@ -97,9 +97,9 @@ class PipelineEngine:
         self._pipeline.scheduler = self._scheduler(settings)
         watch = self._watch(settings, progress, cancel)
         arguments = {**self._arguments(prompt, settings), **conditions}
-        if self.calls_back:
+        if self.has_step_callback:
             theirs = arguments.get("callback_on_step_end")
-            arguments["callback_on_step_end"] = one_after_the_other(watch.on_step_end, theirs)
+            arguments["callback_on_step_end"] = chain_callbacks(watch.on_step_end, theirs)
         with watch:
             output = self._output(arguments, settings)
         return self._clip(output, prompt, settings)
@@ -127,12 +127,14 @@ class PipelineEngine:
             steps=int(settings["num_inference_steps"]),
             progress=progress,
             cancel=cancel,
-            calls_back=self.calls_back,
+            has_step_callback=self.has_step_callback,
         )
 
     def _arguments(self, prompt: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the pipeline is called with, beside the conditions of the feature."""
-        arguments = {name: value for name, value in settings.items() if name not in self.ours}
+        arguments = {
+            name: value for name, value in settings.items() if name not in self.consumed_settings
+        }
         if self.limit_argument is not None:
             arguments[self.limit_argument] = self._card.prompt_tokens
         # Drawn on the CPU, so that a seed means the same noise on every device.
@@ -193,14 +195,14 @@ class PipelineEngine:
             self._clean()
             if isinstance(error, TioMagicError) or not isinstance(error, Exception):
                 raise
-            raise translated(error) from error
+            raise translate_engine_error(error) from error
 
     def _picture(self, media: Media, settings: Mapping[str, Any]) -> Image.Image:
         """Return a picture in exactly the size of the video, cropped and never stretched."""
         return cover(load_image(media), int(settings["width"]), int(settings["height"]))
 
 
-def one_after_the_other(
+def chain_callbacks(
     ours: Callable[..., dict[str, Any]], theirs: Callable[..., Any] | None
 ) -> Callable[..., dict[str, Any]]:
     """Return a callback that calls ours and then the caller's, whose changes are passed on."""
@@ -246,7 +248,7 @@ LOST_DEVICE = (
 """What torch says of a device that this process cannot use any more."""
 
 
-def translated(error: Exception) -> GenerationError:
+def translate_engine_error(error: Exception) -> GenerationError:
     """Return what an exception of a pipeline means, and what would help."""
     text = str(error)
     short = isinstance(error, torch.OutOfMemoryError) or "out of memory" in text.lower()

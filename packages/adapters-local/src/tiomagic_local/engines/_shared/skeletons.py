@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tiomagic_domain.catalogue.skeleton_colours import AS_GIVEN, FIT, REAL, ColourOrder
+from tiomagic_domain.catalogue.skeleton_colours import (
+    COLOURS_AS_GIVEN,
+    FIT_PACE,
+    REAL_PACE,
+    ColourOrder,
+)
 from tiomagic_domain.features import PoseGuidanceInputs
 from tiomagic_domain.media import Media
 from tiomagic_media.decode.frames import cover, load_video
-from tiomagic_media.pose.colour_order import colours_warning, in_order, read_order
+from tiomagic_media.pose.colour_order import colours_warning, read_order, reorder_colours
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
-_PACE = 1.1
+_MAX_PACE_RATIO = 1.1
 """How many times faster or slower a motion may be seen before it is said."""
 
 
@@ -34,11 +39,11 @@ def load_motion(
         size: Width and height.
         shape: Makes a frame of that size.
     """
-    fps = float(settings["fps"]) if _pace(settings) == REAL else None
+    fps = float(settings["fps"]) if _pace(settings) == REAL_PACE else None
     return load_video(media, count=int(settings["num_frames"]), size=size, fps=fps, shape=shape)
 
 
-def as_read(
+def convert_skeletons(
     frames: NDArray[np.uint8], media: Media, settings: Mapping[str, Any], order: ColourOrder
 ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """Return given skeletons as a model reads them, and what the record says of it.
@@ -52,7 +57,7 @@ def as_read(
     has = read_order(media, _colours(settings))
     converted = has not in {None, order}
     facts = {"model": order.value, "given": has.value if has else None, "converted": converted}
-    return in_order(frames, has, order), {"pose_colours": facts}
+    return reorder_colours(frames, has, order), {"pose_colours": facts}
 
 
 def pose_warnings(inputs: object, settings: Mapping[str, Any], order: ColourOrder) -> Sequence[str]:
@@ -73,9 +78,9 @@ def pace_warning(media: Media, settings: Mapping[str, Any]) -> str | None:
     if not media.fps:
         return None
     takes, lasts = media.frames / media.fps, int(settings["num_frames"]) / float(settings["fps"])
-    if 1 / _PACE <= takes / lasts <= _PACE:
+    if 1 / _MAX_PACE_RATIO <= takes / lasts <= _MAX_PACE_RATIO:
         return None
-    if _pace(settings) == FIT:
+    if _pace(settings) == FIT_PACE:
         return (
             f"the motion takes {takes:.1f} s and the video lasts {lasts:.1f} s: it is seen "
             f"{takes / lasts:.2g} times as fast; pose_pace='real' keeps its pace"
@@ -88,8 +93,8 @@ def pace_warning(media: Media, settings: Mapping[str, Any]) -> str | None:
 
 
 def _colours(settings: Mapping[str, Any]) -> str:
-    return str(settings.get("pose_colours", AS_GIVEN))
+    return str(settings.get("pose_colours", COLOURS_AS_GIVEN))
 
 
 def _pace(settings: Mapping[str, Any]) -> str:
-    return str(settings.get("pose_pace", FIT))
+    return str(settings.get("pose_pace", FIT_PACE))

@@ -17,7 +17,7 @@ from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 
 from tiomagic_domain.errors import GenerationError
-from tiomagic_local.engines._shared.frame_sink import FrameSink, listener
+from tiomagic_local.engines._shared.frame_sink import FrameSink, current_frame_sink
 from tiomagic_local.engines._shared.pixels import check_finite, rounded
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class FrameStream:
         return decoded[..., :1, :1]
 
     def _begin(self) -> None:
-        self._sink = listener()
+        self._sink = current_frame_sink()
         if self._sink is not None:
             self._sink.begin(self._frames, self._fps)
 

@@ -26,7 +26,8 @@ class Watch:
         sections: Parts of the video that are made one after the other, each with all steps.
         progress: Told each moment.
         cancel: Asked at each moment.
-        calls_back: False for a pipeline without a callback: then each step of its scheduler is
+        has_step_callback: False for a pipeline without a callback: then each step of its scheduler
+        is
             one of the call.
     """
 
@@ -39,7 +40,7 @@ class Watch:
         cancel: CancelToken,
         chunks: int = 0,
         sections: int = 1,
-        calls_back: bool = True,
+        has_step_callback: bool = True,
     ) -> None:
         self._pipeline = pipeline
         self._steps = steps * sections
@@ -49,7 +50,7 @@ class Watch:
         self._denoising = False
         self._progress = progress
         self._cancel = cancel
-        self._calls_back = calls_back
+        self._calls_back = has_step_callback
         self._handles: list[Any] = []
 
     def __enter__(self) -> Self:

@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
-from tiomagic_domain.catalogue.licences import Terms, Use, apache
+from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse, apache_terms
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import MaxPixels, Rule, Schema, ShorterSide
@@ -125,7 +125,7 @@ def _schema(
             settings.ACCELERATION,
         ),
         rules=(rule or MaxPixels(pixels),),
-        objects=settings.OBJECTS,
+        objects=settings.OBJECT_ARGUMENTS,
     )
 
 
@@ -139,8 +139,8 @@ T2V_5B = ModelCard(
     description="Six seconds from words at 720x480, eight frames a second.",
     homepage="https://huggingface.co/zai-org/CogVideoX-5b",
     licence="CogVideoX License (research free; commercial use by registration)",
-    terms=Terms(
-        use=Use.LIMITED,
+    terms=LicenceTerms(
+        use=LicenceUse.LIMITED,
         publishing="Free for research. For commercial use register first (free, at "
         "open.bigmodel.cn/mla/form); with more than a million visits a month ask the authors.",
         source="github.com/zai-org/CogVideo, MODEL_LICENSE",
@@ -176,7 +176,7 @@ T2V_2B = replace(
     description="The small one: six seconds from words on a laptop's GPU, free for any use.",
     homepage="https://huggingface.co/zai-org/CogVideoX-2b",
     licence="Apache-2.0",
-    terms=apache("github.com/zai-org/CogVideo, README.md"),
+    terms=apache_terms("github.com/zai-org/CogVideo, README.md"),
     repository="zai-org/CogVideoX-2b",
     revision="1137dacfc2c9c012bed6a0793f4ecf2ca8e7ba01",
     features=MappingProxyType(

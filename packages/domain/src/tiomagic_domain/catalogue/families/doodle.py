@@ -12,7 +12,7 @@ from types import MappingProxyType
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.families.wan import CONDITIONING_SCALE
-from tiomagic_domain.catalogue.licences import Terms, Use
+from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.catalogue.pose_parameters import pose_parameters
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
@@ -41,7 +41,9 @@ VOCABULARY = frozenset(
 _OBJECTS = "ball|box|circle|figure|person|square|star|triangle"
 _COLOURS = "black|blue|brown|cyan|green|orange|pink|purple|red|turquoise|violet|yellow"
 _GROUNDS = "gray|grey|mint|night|sky|white"
-STRANGE = rf"\b(?:(?:{_COLOURS}) background|on (?:{_COLOURS})\b|(?:{_GROUNDS}) (?:{_OBJECTS})\b)"
+UNKNOWN_PHRASES = (
+    rf"\b(?:(?:{_COLOURS}) background|on (?:{_COLOURS})\b|(?:{_GROUNDS}) (?:{_OBJECTS})\b)"
+)
 """Objects and backgrounds have colours of their own, so that each word says what it belongs to.
 With one in the place of the other, as in *a yellow background*, the object may not be there."""
 
@@ -87,7 +89,7 @@ def _schema(feature: Feature) -> Schema:
     return Schema(
         parameters=(*INPUTS[feature], *poses, *shared, *bound),
         rules=(*one_pose, MaxPixels(SIDE * SIDE)),
-        objects=settings.OBJECTS,
+        objects=settings.OBJECT_ARGUMENTS,
     )
 
 
@@ -98,8 +100,8 @@ DOODLE = ModelCard(
     description="Comes with tiomagic: shapes and stick figures, on any machine in seconds.",
     homepage="docs/doodle.md",
     licence="MIT",
-    terms=Terms(
-        use=Use.FREE,
+    terms=LicenceTerms(
+        use=LicenceUse.FREE,
         publishing="Any use, also commercial; it was trained on drawings of its own.",
         source="LICENSE",
     ),
@@ -116,7 +118,7 @@ DOODLE = ModelCard(
     # It is small, and reads positions off differences that bf16 would round away.
     options=MappingProxyType({"dtype": "float32"}),
     vocabulary=VOCABULARY,
-    strange=STRANGE,
+    unknown_phrases=UNKNOWN_PHRASES,
 )
 
 MODELS = (DOODLE,)

@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard, Part
-from tiomagic_domain.catalogue.licences import tencent
+from tiomagic_domain.catalogue.licences import tencent_terms
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import MaxPixels, Schema
@@ -102,8 +102,8 @@ def _schema(feature: Feature) -> Schema:
         rules=(MaxPixels(1280 * 720),),
         # Each section starts from noise of its own, so there are no latents to give.
         objects=(
-            *(name for name in settings.OBJECTS if name != "latents"),
-            *settings.MASKS,
+            *(name for name in settings.OBJECT_ARGUMENTS if name != "latents"),
+            *settings.MASK_ARGUMENTS,
             "pooled_prompt_embeds",
             "negative_pooled_prompt_embeds",
         ),
@@ -117,7 +117,7 @@ FRAMEPACK = ModelCard(
     description="Long videos from one picture or between two, with the memory of a short one.",
     homepage="https://github.com/lllyasviel/FramePack",
     licence="Tencent Hunyuan Community (not for use in the EU, the UK and South Korea)",
-    terms=tencent(
+    terms=tencent_terms(
         "github.com/Tencent-Hunyuan/HunyuanVideo, LICENSE",
         " The image encoder is a copy from FLUX.1 Redux, whose own licence is for non-commercial "
         "use; whether it holds for this encoder, which is Google's SigLIP, is not said.",

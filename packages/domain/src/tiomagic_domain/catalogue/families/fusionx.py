@@ -14,7 +14,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tiomagic_domain.catalogue.families.wan import T2V_14B, VACE_14B
-from tiomagic_domain.catalogue.licences import Terms, Use
+from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.schema import Schema
@@ -24,8 +24,8 @@ SOURCE = "public recipes for the FusionX LoRAs"
 LORA_GIB = 0.3
 """Rank 32 to 64 on every layer of a 14B transformer, computed from the shapes."""
 
-TERMS = Terms(
-    use=Use.RESEARCH,
+TERMS = LicenceTerms(
+    use=LicenceUse.RESEARCH,
     publishing="The LoRA names no licence, and CausVid, one of those it was mixed from, is said to "
     "be for non-commercial use (CC BY-NC 4.0): ask its author before you earn money with a video. "
     "Wan 2.1 itself is Apache-2.0.",

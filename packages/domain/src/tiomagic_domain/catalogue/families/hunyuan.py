@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
-from tiomagic_domain.catalogue.licences import tencent
+from tiomagic_domain.catalogue.licences import tencent_terms
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.schema import MaxPixels, Schema
 
@@ -28,7 +28,7 @@ PIXELS = 640 * 640
 """What the 480p weights were trained on, in any shape."""
 FPS = 24
 
-OBJECTS = (
+OBJECT_ARGUMENTS = (
     "latents",
     "attention_kwargs",
     *(
@@ -60,7 +60,7 @@ def _schema(feature: Feature) -> Schema:
             settings.ACCELERATION,
         ),
         rules=(MaxPixels(PIXELS),),
-        objects=OBJECTS,
+        objects=OBJECT_ARGUMENTS,
     )
 
 
@@ -71,7 +71,7 @@ TEXT = ModelCard(
     description="Video from words at 480p, with writing in it where the prompt quotes it.",
     homepage="https://github.com/Tencent-Hunyuan/HunyuanVideo-1.5",
     licence="Tencent Hunyuan Community (not for use in the EU, the UK and South Korea)",
-    terms=tencent("github.com/Tencent-Hunyuan/HunyuanVideo-1.5, LICENSE"),
+    terms=tencent_terms("github.com/Tencent-Hunyuan/HunyuanVideo-1.5, LICENSE"),
     engine="hunyuan15_t2v",
     repository="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v",
     revision="286be7ce72277246578a3e3cc2487e95ddae5bcf",

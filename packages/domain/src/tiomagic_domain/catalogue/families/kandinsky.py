@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
-from tiomagic_domain.catalogue.licences import tencent
+from tiomagic_domain.catalogue.licences import tencent_terms
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.schema import MaxPixels, Schema
 
@@ -31,7 +31,7 @@ NEGATIVE_PROMPT = (
     "ugly, deformed, walking backwards"
 )
 
-OBJECTS = (
+OBJECT_ARGUMENTS = (
     "latents",
     "callback_on_step_end",
     *(
@@ -42,7 +42,7 @@ OBJECTS = (
 )
 """Arguments of its pipeline that exist as Python objects alone: two encoders, and lengths."""
 
-WORDS = Schema(
+SCHEMA = Schema(
     parameters=(
         *INPUTS[Feature.TEXT_TO_VIDEO],
         settings.negative_prompt(default=NEGATIVE_PROMPT, source=SCRIPT),
@@ -68,7 +68,7 @@ WORDS = Schema(
         settings.EXACT_ACCELERATION,
     ),
     rules=(MaxPixels(PIXELS, multiple_of=256),),
-    objects=OBJECTS,
+    objects=OBJECT_ARGUMENTS,
 )
 
 LITE = ModelCard(
@@ -78,14 +78,14 @@ LITE = ModelCard(
     description="A small model with a large reader: follows long English and Russian prompts.",
     homepage="https://github.com/kandinskylab/kandinsky-5",
     licence="MIT; the VAE is HunyuanVideo's",
-    terms=tencent(
+    terms=tencent_terms(
         "github.com/kandinskylab/kandinsky-5, LICENSE and README.md",
         " That is the licence of HunyuanVideo, whose VAE decodes the frames; Kandinsky's own "
         "weights are MIT, and its text encoders are Qwen2.5-VL (Apache-2.0) and CLIP (MIT).",
     ),
     engine="kandinsky5",
     repository="kandinskylab/Kandinsky-5.0-T2V-Lite-sft-5s-Diffusers",
-    features=MappingProxyType({Feature.TEXT_TO_VIDEO: WORDS}),
+    features=MappingProxyType({Feature.TEXT_TO_VIDEO: SCHEMA}),
     fps=FPS,
     pixels=PIXELS,
     # The transformer 4.3, Qwen2.5-VL 15.4, CLIP 0.2, the VAE in fp32 0.9.

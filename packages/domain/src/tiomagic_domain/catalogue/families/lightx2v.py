@@ -21,7 +21,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tiomagic_domain.catalogue.card import ModelCard
-from tiomagic_domain.catalogue.few_steps import ARGUMENT, Turbo
+from tiomagic_domain.catalogue.few_steps import ACCELERATION_ARGUMENT, FewStepWeights
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.catalogue.settings import TURBO_ACCELERATION
 from tiomagic_domain.schema.schema import Schema
@@ -32,13 +32,13 @@ LIGHTNING = "lightx2v/Wan2.2-Lightning"
 LIGHTNING_REVISION = "18bccf8884ec0a078eed79785eb4ef13ea16ce1e"
 
 
-def _distilled(model: str, file: str) -> Turbo:
+def _distilled(model: str, file: str) -> FewStepWeights:
     repository = f"lightx2v/Wan2.1-{model}-StepDistill-CfgDistill-Lightx2v"
     lora = Lora(source=repository, weight_name=f"loras/{file}")
-    return Turbo(loras=(lora,), settings=FOUR_STEPS, source=SOURCE)
+    return FewStepWeights(loras=(lora,), settings=FOUR_STEPS, source=SOURCE)
 
 
-def _lightning(folder: str) -> Turbo:
+def _lightning(folder: str) -> FewStepWeights:
     """Return the two LoRAs of a model with two experts."""
     loras = tuple(
         Lora(
@@ -50,7 +50,7 @@ def _lightning(folder: str) -> Turbo:
         for noise, component in (("high", "transformer"), ("low", "transformer_2"))
     )
     settings = MappingProxyType({**FOUR_STEPS, "guidance_scale_2": 1.0})
-    return Turbo(loras=loras, settings=settings, source=SOURCE)
+    return FewStepWeights(loras=loras, settings=settings, source=SOURCE)
 
 
 T2V_14B = _distilled("T2V-14B", "Wan21_T2V_14B_lightx2v_cfg_step_distill_lora_rank64.safetensors")
@@ -64,7 +64,7 @@ T2V_A14B = _lightning("Wan2.2-T2V-A14B-4steps-lora-rank64-Seko-V1.1")
 I2V_A14B = _lightning("Wan2.2-I2V-A14B-4steps-lora-rank64-Seko-V1")
 
 
-def with_turbo(card: ModelCard, turbo: Turbo) -> ModelCard:
+def with_turbo(card: ModelCard, turbo: FewStepWeights) -> ModelCard:
     """Return a card whose calls may ask for few steps.
 
     The card that it is made from stays without, for the models that are made from it in turn.
@@ -75,7 +75,7 @@ def with_turbo(card: ModelCard, turbo: Turbo) -> ModelCard:
 
 def _may_be_turbo(schema: Schema) -> Schema:
     parameters = tuple(
-        TURBO_ACCELERATION if parameter.name == ARGUMENT else parameter
+        TURBO_ACCELERATION if parameter.name == ACCELERATION_ARGUMENT else parameter
         for parameter in schema.parameters
     )
     return replace(schema, parameters=parameters)

@@ -2,8 +2,8 @@
 
 Weights were counted from their shapes (bf16). The limits are the pipelines' own: they refuse sides
 that are no multiple of 32, and cut a frame count that is not 8k+1 without saying so, which is why
-the schema is strict. The frame rate is an input of the model, so that ``fps`` is more than a number
-in the file.
+the schema is strict. The frame rate is an input of the model, so that ``conditioning_fps`` is more
+than a number in the file.
 
 What the authors' scripts do beside, and is not done here: they write out prompts of under 120 words
 with a language model, so describe at length what you want to see; and 0.9.8 makes two thirds of the
@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
-from tiomagic_domain.catalogue.licences import Terms, Use
+from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import MaxPixels, Schema
@@ -64,7 +64,7 @@ def number(
     )
 
 
-def fps(*, default: int, source: str) -> Parameter:
+def conditioning_fps(*, default: int, source: str) -> Parameter:
     """Return the frame rate, which the model is told."""
     return replace(
         settings.fps(default=default),
@@ -141,13 +141,13 @@ def _first(feature: Feature) -> Schema:
             settings.guidance_scale(default=3.0, source=CONFIG),
             GUIDANCE_RESCALE,
             settings.SEED,
-            fps(default=FIRST_FPS, source=PIPELINE),
+            conditioning_fps(default=FIRST_FPS, source=PIPELINE),
             settings.LORAS,
             settings.MEMORY,
             settings.ACCELERATION,
         ),
         rules=(MaxPixels(MAX_PIXELS, multiple_of=32),),
-        objects=(*settings.OBJECTS, *settings.MASKS),
+        objects=(*settings.OBJECT_ARGUMENTS, *settings.MASK_ARGUMENTS),
     )
 
 
@@ -171,13 +171,13 @@ def _distilled(feature: Feature) -> Schema:
             *TIMESTEP_AWARE,
             *pictures,
             settings.SEED,
-            fps(default=DISTILLED_FPS, source=AUTHORS),
+            conditioning_fps(default=DISTILLED_FPS, source=AUTHORS),
             settings.LORAS,
             settings.MEMORY,
             settings.ACCELERATION,
         ),
         rules=(MaxPixels(MAX_PIXELS, multiple_of=32),),
-        objects=(*settings.OBJECTS, *settings.MASKS),
+        objects=(*settings.OBJECT_ARGUMENTS, *settings.MASK_ARGUMENTS),
     )
 
 
@@ -188,8 +188,8 @@ FIRST = ModelCard(
     description="Small and very fast: more than six seconds from words or a picture.",
     homepage="https://huggingface.co/Lightricks/LTX-Video",
     licence="LTX-Video 2B v0.9, OpenRAIL-M (research and academic use only)",
-    terms=Terms(
-        use=Use.RESEARCH,
+    terms=LicenceTerms(
+        use=LicenceUse.RESEARCH,
         publishing="For research and academic use only, not for commercial use; the versions from "
         "0.9.5 on have another licence.",
         source="github.com/Lightricks/LTX-Video, README.md and issue 44",
@@ -216,8 +216,8 @@ DISTILLED = replace(
     description="Seven steps without guidance: words, a picture, or the way between two pictures.",
     homepage="https://huggingface.co/Lightricks/LTX-Video-0.9.8-13B-distilled",
     licence="LTX-Video Open Weights License 0.X",
-    terms=Terms(
-        use=Use.LIMITED,
+    terms=LicenceTerms(
+        use=LicenceUse.LIMITED,
         publishing="Commercial use is free for a company with less than $10 million of revenue a "
         "year; a larger one needs a paid licence of Lightricks.",
         source="the licence in the model's repository",

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.families import ltx
-from tiomagic_domain.catalogue.licences import Terms, Use
+from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.parameter import Parameter
 from tiomagic_domain.schema.schema import MaxPixels, Schema
@@ -114,13 +114,13 @@ def _schema(feature: Feature) -> Schema:
             ltx.steps(default=40, source=AUTHORS),
             *GUIDANCE,
             settings.SEED,
-            ltx.fps(default=FPS, source=PIPELINE),
+            ltx.conditioning_fps(default=FPS, source=PIPELINE),
             settings.LORAS,
             settings.MEMORY,
             settings.ACCELERATION,
         ),
         rules=(MaxPixels(MAX_SIZE[0] * MAX_SIZE[1], multiple_of=32),),
-        objects=(*settings.OBJECTS, *settings.MASKS),
+        objects=(*settings.OBJECT_ARGUMENTS, *settings.MASK_ARGUMENTS),
     )
 
 
@@ -131,8 +131,8 @@ LTX_2 = ModelCard(
     description="Video with sound: five seconds from words, from a picture, or between two.",
     homepage="https://huggingface.co/Lightricks/LTX-2",
     licence="LTX-2 Community License Agreement (paid from $10M of revenue a year)",
-    terms=Terms(
-        use=Use.LIMITED,
+    terms=LicenceTerms(
+        use=LicenceUse.LIMITED,
         publishing="Commercial use is free for a company with less than $10 million of revenue a "
         "year; a larger one needs a paid licence of Lightricks, and may try the model without. The "
         "text encoder is Google's Gemma 3, whose terms of use forbid some purposes.",

@@ -20,7 +20,7 @@ from tiomagic_domain.catalogue.families.wan import (
     T2V_14B,
     wan_schema,
 )
-from tiomagic_domain.catalogue.licences import apache
+from tiomagic_domain.catalogue.licences import apache_terms
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.parameter import Kind, Parameter
@@ -118,7 +118,7 @@ PUSA = replace(
     family="pusa",
     description="Video from words, or from pictures that stay as they are or move along.",
     homepage="https://github.com/Yaofang-Liu/Pusa-VidGen",
-    terms=apache("github.com/Yaofang-Liu/Pusa-VidGen, LICENSE"),
+    terms=apache_terms("github.com/Yaofang-Liu/Pusa-VidGen, LICENSE"),
     engine="pusa",
     loras=(
         Lora(

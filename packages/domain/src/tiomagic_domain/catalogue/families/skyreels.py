@@ -20,7 +20,7 @@ from types import MappingProxyType
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.families.wan import ENGLISH_NEGATIVE_PROMPT, NEGATIVE_PROMPT
-from tiomagic_domain.catalogue.licences import Terms, Use
+from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.schema import MaxPixels, Schema
 
@@ -61,7 +61,7 @@ def _schema(feature: Feature, script: str = SCRIPT) -> Schema:
             settings.ACCELERATION,
         ),
         rules=(MaxPixels(PIXELS),),
-        objects=settings.OBJECTS,
+        objects=settings.OBJECT_ARGUMENTS,
     )
 
 
@@ -72,8 +72,8 @@ DF_14B = ModelCard(
     description="Film-like shots at 24 frames a second from words, a picture, or two.",
     homepage="https://github.com/SkyworkAI/SkyReels-V2",
     licence="Skywork Community License",
-    terms=Terms(
-        use=Use.LIMITED,
+    terms=LicenceTerms(
+        use=LicenceUse.LIMITED,
         publishing="Commercial use is allowed without asking, under the Skywork Community License: "
         "nothing unlawful or harmful, and no internet service without a security review and "
         "record.",

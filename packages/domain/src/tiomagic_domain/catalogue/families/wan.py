@@ -16,7 +16,7 @@ from types import MappingProxyType
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.families import lightx2v
-from tiomagic_domain.catalogue.licences import apache
+from tiomagic_domain.catalogue.licences import apache_terms
 from tiomagic_domain.catalogue.pose_parameters import pose_parameters
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
@@ -122,11 +122,11 @@ def wan_schema(
         parameters=(*INPUTS[feature], *poses, *shared, *extra),
         # Every model of the family may be asked for 720p; what it was trained on is the default.
         rules=(*one_pose, MaxPixels(PIXELS_720P)),
-        objects=settings.OBJECTS,
+        objects=settings.OBJECT_ARGUMENTS,
     )
 
 
-def negative_of(feature: Feature) -> tuple[str, str]:
+def negative_prompt_for(feature: Feature) -> tuple[str, str]:
     """Return the negative prompt of a model for one feature, with the authors' prefix for it."""
     prefix, source = NEGATIVE_PREFIXES.get(feature, ("", NEGATIVE_SOURCE))
     return prefix + NEGATIVE_PROMPT, source
@@ -158,7 +158,7 @@ T2V_14B = ModelCard(
     description="The large text model: the best motion of the family from words alone.",
     homepage="https://github.com/Wan-Video/Wan2.1",
     licence="Apache-2.0",
-    terms=apache("github.com/Wan-Video/Wan2.1, LICENSE.txt"),
+    terms=apache_terms("github.com/Wan-Video/Wan2.1, LICENSE.txt"),
     engine="wan_t2v",
     repository="Wan-AI/Wan2.1-T2V-14B-Diffusers",
     revision="38ec498cb3208fb688890f8cc7e94ede2cbd7f68",
@@ -212,7 +212,7 @@ I2V_720P = replace(
                 size=(1280, 720),
                 flow_shift=5.0,
                 steps=40,
-                negative=negative_of(Feature.IMAGE_TO_VIDEO),
+                negative=negative_prompt_for(Feature.IMAGE_TO_VIDEO),
             )
         }
     ),
@@ -235,7 +235,7 @@ I2V_480P = replace(
                 size=(832, 480),
                 flow_shift=3.0,
                 steps=40,
-                negative=negative_of(Feature.IMAGE_TO_VIDEO),
+                negative=negative_prompt_for(Feature.IMAGE_TO_VIDEO),
             )
         }
     ),
@@ -256,7 +256,7 @@ FLF2V_720P = replace(
                 Feature.INTERPOLATE,
                 size=(1280, 720),
                 flow_shift=16.0,
-                negative=negative_of(Feature.INTERPOLATE),
+                negative=negative_prompt_for(Feature.INTERPOLATE),
             )
         }
     ),

@@ -20,7 +20,7 @@ from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.families import lightx2v
 from tiomagic_domain.catalogue.families.wan import NEGATIVE_PROMPT, PIXELS_480P, PIXELS_720P
-from tiomagic_domain.catalogue.licences import apache
+from tiomagic_domain.catalogue.licences import apache_terms
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import MaxPixels, OffTogether, Schema
@@ -70,7 +70,7 @@ def _a14b(feature: Feature, *, flow_shift: float, scales: tuple[float, float], f
         ),
         # The pipeline looks at the first expert's guidance alone, and turns both off by it.
         rules=(MaxPixels(PIXELS_720P), OffTogether("guidance_scale", "guidance_scale_2")),
-        objects=settings.OBJECTS,
+        objects=settings.OBJECT_ARGUMENTS,
     )
 
 
@@ -96,7 +96,7 @@ def _5b(feature: Feature) -> Schema:
             settings.ACCELERATION,
         ),
         rules=(MaxPixels(PIXELS_5B, multiple_of=32),),
-        objects=settings.OBJECTS,
+        objects=settings.OBJECT_ARGUMENTS,
     )
 
 
@@ -107,7 +107,7 @@ T2V_A14B = ModelCard(
     description="Two experts of 14B for video from words: film-like light and motion.",
     homepage=HOMEPAGE,
     licence="Apache-2.0",
-    terms=apache("github.com/Wan-Video/Wan2.2, LICENSE.txt"),
+    terms=apache_terms("github.com/Wan-Video/Wan2.2, LICENSE.txt"),
     engine="wan_t2v",
     repository="Wan-AI/Wan2.2-T2V-A14B-Diffusers",
     revision="5be7df9619b54f4e2667b2755bc6a756675b5cd7",

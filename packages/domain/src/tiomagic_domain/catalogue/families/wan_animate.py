@@ -21,9 +21,9 @@ from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.families.wan import NEGATIVE_PROMPT, PIXELS_720P
 from tiomagic_domain.catalogue.families.wan22 import NEGATIVE_SOURCE
-from tiomagic_domain.catalogue.licences import apache
+from tiomagic_domain.catalogue.licences import apache_terms
 from tiomagic_domain.catalogue.pose_parameters import pose_parameters
-from tiomagic_domain.catalogue.skeleton_colours import REAL, ColourOrder
+from tiomagic_domain.catalogue.skeleton_colours import REAL_PACE, ColourOrder
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.schema.schema import ExactlyOne, MaxPixels, Schema
 
@@ -50,7 +50,7 @@ INPUTS_OF_POSES = tuple(
 SCHEMA = Schema(
     parameters=(
         *INPUTS_OF_POSES,
-        *pose_parameters(ColourOrder.RGB, source=DRAWING, pace=REAL, pace_source=PREPARATION),
+        *pose_parameters(ColourOrder.RGB, source=DRAWING, pace=REAL_PACE, pace_source=PREPARATION),
         settings.negative_prompt(default=NEGATIVE_PROMPT, source=NEGATIVE_SOURCE),
         settings.side("width", default=None, multiple_of=16, low=16, high=1280),
         settings.side("height", default=None, multiple_of=16, low=16, high=1280),
@@ -73,7 +73,7 @@ SCHEMA = Schema(
         settings.EXACT_ACCELERATION,
     ),
     rules=(ExactlyOne(tuple(p.name for p in POSE_SOURCES)), MaxPixels(PIXELS_720P)),
-    objects=settings.OBJECTS,
+    objects=settings.OBJECT_ARGUMENTS,
 )
 
 ANIMATE = ModelCard(
@@ -83,7 +83,7 @@ ANIMATE = ModelCard(
     description="A character that copies somebody's movements and, from a guiding video, the face.",
     homepage="https://github.com/Wan-Video/Wan2.2",
     licence="Apache-2.0",
-    terms=apache("github.com/Wan-Video/Wan2.2, LICENSE.txt"),
+    terms=apache_terms("github.com/Wan-Video/Wan2.2, LICENSE.txt"),
     engine="wan_animate",
     repository="Wan-AI/Wan2.2-Animate-14B-Diffusers",
     # No commit is known to be good: the first one that is used stays in use.

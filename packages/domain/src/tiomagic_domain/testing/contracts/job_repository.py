@@ -131,9 +131,9 @@ class JobRepositoryContract:
         """Of two changes of the same state the second one is refused and changes nothing."""
         job = make_job()
         repository.add(job)
-        saved = repository.save(job.noted(at=NOON, message="first"))
+        saved = repository.save(job.with_changes(at=NOON, message="first"))
         with pytest.raises(StaleJobError):
-            repository.save(job.noted(at=NOON, message="second"))
+            repository.save(job.with_changes(at=NOON, message="second"))
         assert repository.get(job.job_id) == saved
 
     def test_a_save_from_the_future_is_refused(self, repository: JobRepository) -> None:
@@ -251,7 +251,7 @@ class JobRepositoryContract:
         expected = {"red": ["b", "a"], "big one": ["a"], "big": [], "Red": ["c"], "": []}
         assert {tag: _ids(repository.list(JobQuery(tag=tag))) for tag in expected} == expected
         job = repository.get("b")
-        repository.save(job.labelled(at=NOON, tags=["blue", "small"]))
+        repository.save(job.with_labels(at=NOON, tags=["blue", "small"]))
         found = {tag: _ids(repository.list(JobQuery(tag=tag))) for tag in ("red", "blue", "small")}
         assert found == {"red": ["a"], "blue": ["b"], "small": ["b"]}
         repository.delete("a")
@@ -367,7 +367,9 @@ class JobRepositoryContract:
             while True:
                 seen = repository.get(job.job_id)
                 try:
-                    repository.save(seen.noted(at=NOON, facts={"count": seen.facts["count"] + 1}))
+                    repository.save(
+                        seen.with_changes(at=NOON, facts={"count": seen.facts["count"] + 1})
+                    )
                 except StaleJobError:
                     continue
                 return

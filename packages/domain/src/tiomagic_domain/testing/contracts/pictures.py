@@ -9,12 +9,12 @@ from typing import Final, TypeAlias
 import pytest
 
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, ValidationError
-from tiomagic_domain.ports.pictures import Labelled, Pictures
+from tiomagic_domain.ports.pictures import LabelledVideo, Pictures
 
-Making: TypeAlias = Callable[[Pictures, Path, Path], Path]
+MakePicture: TypeAlias = Callable[[Pictures, Path, Path], Path]
 """Makes something of a video in a folder."""
 
-MAKINGS: Final[Mapping[str, Making]] = {
+PICTURE_MAKERS: Final[Mapping[str, MakePicture]] = {
     "sheet": lambda pictures, video, folder: pictures.contact_sheet(
         video, folder / "made.png", count=4, columns=2, width=32, title="a fox"
     ),
@@ -26,14 +26,14 @@ MAKINGS: Final[Mapping[str, Making]] = {
     "lossless": lambda pictures, video, folder: pictures.export(video, folder / "made.mkv"),
     "frames": lambda pictures, video, folder: pictures.frames(video, folder / "made"),
     "grid": lambda pictures, video, folder: pictures.grid(
-        [[Labelled(video=video, label="seed 1"), Labelled(video=None, label="failed")]],
+        [[LabelledVideo(video=video, label="seed 1"), LabelledVideo(video=None, label="failed")]],
         folder / "made.png",
         count=2,
         width=32,
         title="",
     ),
     "side by side": lambda pictures, video, folder: pictures.side_by_side(
-        [[Labelled(video=video), Labelled(video=None, label="failed")]],
+        [[LabelledVideo(video=video), LabelledVideo(video=None, label="failed")]],
         folder / "made.mp4",
         width=32,
         title="",
@@ -47,38 +47,38 @@ class PicturesContract:
     Subclass it with the fixtures ``pictures`` and ``video``, the path of a video that it can read.
     """
 
-    @pytest.mark.parametrize("what", MAKINGS)
+    @pytest.mark.parametrize("what", PICTURE_MAKERS)
     def test_it_is_made(self, pictures: Pictures, video: Path, tmp_path: Path, what: str) -> None:
         """The target is returned and there, in a folder that was not; the video is left alone."""
         before, folder = video.read_bytes(), tmp_path / "new" / "folder"
-        made = MAKINGS[what](pictures, video, folder)
+        made = PICTURE_MAKERS[what](pictures, video, folder)
         assert list(folder.iterdir()) == [made]
         files = list(made.iterdir()) if made.is_dir() else [made]
         assert files
         assert all(file.stat().st_size for file in files)
         assert video.read_bytes() == before
 
-    @pytest.mark.parametrize("what", [name for name in MAKINGS if name != "frames"])
+    @pytest.mark.parametrize("what", [name for name in PICTURE_MAKERS if name != "frames"])
     def test_what_is_there_is_replaced(
         self, pictures: Pictures, video: Path, tmp_path: Path, what: str
     ) -> None:
         """Making it again is no error."""
         folder = tmp_path / "folder"
-        first = MAKINGS[what](pictures, video, folder)
+        first = PICTURE_MAKERS[what](pictures, video, folder)
         first.write_bytes(b"old")
-        assert MAKINGS[what](pictures, video, folder) == first
+        assert PICTURE_MAKERS[what](pictures, video, folder) == first
         assert first.read_bytes() != b"old"
 
-    @pytest.mark.parametrize("what", MAKINGS)
+    @pytest.mark.parametrize("what", PICTURE_MAKERS)
     def test_a_video_that_is_gone_is_named(
         self, pictures: Pictures, tmp_path: Path, what: str
     ) -> None:
         """Nothing is left where the target would be."""
         with pytest.raises(ResourceNotFoundError, match="gone"):
-            MAKINGS[what](pictures, tmp_path / "gone.mp4", tmp_path / "folder")
+            PICTURE_MAKERS[what](pictures, tmp_path / "gone.mp4", tmp_path / "folder")
         assert list(tmp_path.glob("folder/*")) == []
 
-    @pytest.mark.parametrize("what", MAKINGS)
+    @pytest.mark.parametrize("what", PICTURE_MAKERS)
     def test_what_is_no_video_is_refused(
         self, pictures: Pictures, tmp_path: Path, what: str
     ) -> None:
@@ -86,17 +86,17 @@ class PicturesContract:
         empty = tmp_path / "empty.mp4"
         empty.touch()
         with pytest.raises(ValidationError):
-            MAKINGS[what](pictures, empty, tmp_path / "folder")
+            PICTURE_MAKERS[what](pictures, empty, tmp_path / "folder")
         assert list(tmp_path.glob("folder/*")) == []
 
-    @pytest.mark.parametrize("what", MAKINGS)
+    @pytest.mark.parametrize("what", PICTURE_MAKERS)
     def test_a_place_that_cannot_be_written_is_an_error(
         self, pictures: Pictures, video: Path, tmp_path: Path, what: str
     ) -> None:
         """The folder's name is one of a file."""
         (tmp_path / "folder").write_text("a file")
         with pytest.raises(ProcessingError):
-            MAKINGS[what](pictures, video, tmp_path / "folder")
+            PICTURE_MAKERS[what](pictures, video, tmp_path / "folder")
 
     def test_every_number_below_one_is_told(
         self, pictures: Pictures, video: Path, tmp_path: Path
@@ -132,5 +132,5 @@ class PicturesContract:
         """One video at least is needed."""
         with pytest.raises(ValidationError, match="no video"):
             pictures.side_by_side(
-                [[Labelled(video=None)]], tmp_path / "made.mp4", width=32, title=""
+                [[LabelledVideo(video=None)]], tmp_path / "made.mp4", width=32, title=""
             )

@@ -73,7 +73,7 @@ class ProviderContract:
         """A good request passes the check, runs, and gives a file with its recipe."""
         request = new_request()
         provider.check(request)
-        _, report = run(provider, request)
+        _, report = run_to_end(provider, request)
         assert report.status is JobStatus.COMPLETED
         assert report.error is None
         assert report.video is not None
@@ -92,37 +92,37 @@ class ProviderContract:
         second = provider.submit(request, RecordingObserver())
         assert first.call_id == second.call_id
         assert count_runs() == 1
-        settle(provider, updated(request.job, first))
+        poll_to_end(provider, job_after(request.job, first))
 
     def test_the_end_is_told_again(
         self, provider: Provider, new_request: Callable[[], Request]
     ) -> None:
         """A poll after the end says the same end, with the video, until the video is taken."""
-        job, _ = run(provider, new_request())
+        job, _ = run_to_end(provider, new_request())
         for _attempt in range(2):
             report = provider.poll(job)
-            check_word(report)
+            check_report(report)
             assert report.status is JobStatus.COMPLETED
 
     def test_a_cancel_after_the_end_changes_nothing(
         self, provider: Provider, new_request: Callable[[], Request]
     ) -> None:
         """What is finished stays finished, and its video can still be had."""
-        job, _ = run(provider, new_request())
+        job, _ = run_to_end(provider, new_request())
         report = provider.cancel(job)
-        check_word(report)
+        check_report(report)
         assert report.status is JobStatus.COMPLETED
 
     def test_a_job_that_it_does_not_know_has_failed(
         self, provider: Provider, new_request: Callable[[], Request]
     ) -> None:
         """A job of yesterday without a run will never end by itself: the provider says so."""
-        job = of_yesterday(new_request().job)
+        job = backdate(new_request().job)
         report = provider.poll(job)
-        check_word(report)
+        check_report(report)
         assert report.status is JobStatus.FAILED
         ended = provider.cancel(job)
-        check_word(ended)
+        check_report(ended)
         assert ended.status.is_terminal
 
 
@@ -137,7 +137,7 @@ class BlockingProviderContract(ProviderContract):
         """The observer hears that the job runs and how far it is; the end is the return value."""
         observer = RecordingObserver()
         report = provider.submit(new_request(), observer)
-        check_word(report)
+        check_report(report)
         assert report.status.is_terminal
         assert {told.status for told in observer.reports} == {JobStatus.RUNNING}
         assert any(told.progress is not None for told in observer.reports)
@@ -150,7 +150,7 @@ class BlockingProviderContract(ProviderContract):
         report = provider.submit(new_request(), RecordingObserver(cancel_after=after))
         assert report.status is JobStatus.CANCELED
         assert report.video is None
-        _, next_report = run(provider, new_request())
+        _, next_report = run_to_end(provider, new_request())
         assert next_report.status is JobStatus.COMPLETED
 
 
@@ -172,7 +172,7 @@ class QueueingProviderContract(ProviderContract):
         request = new_request()
         report = provider.submit(request, RecordingObserver())
         assert report.call_id
-        settle(provider, updated(request.job, report))
+        poll_to_end(provider, job_after(request.job, report))
 
     def test_a_run_is_found_without_its_name(
         self, provider: Provider, new_request: Callable[[], Request]
@@ -180,7 +180,7 @@ class QueueingProviderContract(ProviderContract):
         """A job whose answer was lost is looked up by its id."""
         request = new_request()
         provider.submit(request, RecordingObserver())
-        _, report = settle(provider, request.job)
+        _, report = poll_to_end(provider, request.job)
         assert report.status is JobStatus.COMPLETED
 
     def test_a_cancel_ends_a_run(
@@ -188,13 +188,13 @@ class QueueingProviderContract(ProviderContract):
     ) -> None:
         """A run that is asked to stop stops, also when it is asked twice."""
         request = long_request()
-        job = updated(request.job, provider.submit(request, RecordingObserver()))
+        job = job_after(request.job, provider.submit(request, RecordingObserver()))
         for _attempt in range(2):
             report = provider.cancel(job)
-            check_word(report)
+            check_report(report)
             assert report.status in {JobStatus.CANCELING, JobStatus.CANCELED}
-            job = updated(job, report)
-        _, end = settle(provider, job)
+            job = job_after(job, report)
+        _, end = poll_to_end(provider, job)
         assert end.status is JobStatus.CANCELED
 
     def test_a_cancel_concerns_one_job(
@@ -205,10 +205,10 @@ class QueueingProviderContract(ProviderContract):
     ) -> None:
         """Stopping one run leaves the others alone."""
         doomed, other = long_request(), new_request()
-        first = updated(doomed.job, provider.submit(doomed, RecordingObserver()))
-        second = updated(other.job, provider.submit(other, RecordingObserver()))
-        settle(provider, updated(first, provider.cancel(first)))
-        _, end = settle(provider, second)
+        first = job_after(doomed.job, provider.submit(doomed, RecordingObserver()))
+        second = job_after(other.job, provider.submit(other, RecordingObserver()))
+        poll_to_end(provider, job_after(first, provider.cancel(first)))
+        _, end = poll_to_end(provider, second)
         assert end.status is JobStatus.COMPLETED
 
 
@@ -226,17 +226,17 @@ class RemoteProviderContract(QueueingProviderContract):
     ) -> None:
         """When nobody can be asked, that is said as such, and the job goes on behind it."""
         request = new_request()
-        job = updated(request.job, provider.submit(request, RecordingObserver()))
+        job = job_after(request.job, provider.submit(request, RecordingObserver()))
         with cut_off():
             for ask in (provider.poll, provider.cancel):
                 with pytest.raises(APIError) as caught:
                     ask(job)
                 assert caught.value.retryable
-        _, end = settle(provider, job)
+        _, end = poll_to_end(provider, job)
         assert end.status is JobStatus.COMPLETED
 
 
-def check_word(report: Report) -> None:
+def check_report(report: Report) -> None:
     """Check that a word is one that a job can be changed by."""
     assert (report.video is not None) == (report.status is JobStatus.COMPLETED)
     assert (report.error is not None) == (report.status is JobStatus.FAILED)
@@ -244,35 +244,35 @@ def check_word(report: Report) -> None:
         assert report.video.path.exists()
 
 
-def updated(job: Job, report: Report) -> Job:
+def job_after(job: Job, report: Report) -> Job:
     """Return the job as a repository would have it after a word on it."""
-    check_word(report)
+    check_report(report)
     return apply_report(job, report, at=job.last_updated) or job
 
 
-def run(provider: Provider, request: Request) -> tuple[Job, Report]:
+def run_to_end(provider: Provider, request: Request) -> tuple[Job, Report]:
     """Submit a request and see it to its end; return the job before the end, and the end."""
     report = provider.submit(request, RecordingObserver())
     if report.status.is_terminal:
-        check_word(report)
+        check_report(report)
         return replace(request.job, call_id=report.call_id), report
-    return settle(provider, updated(request.job, report))
+    return poll_to_end(provider, job_after(request.job, report))
 
 
-def settle(provider: Provider, job: Job) -> tuple[Job, Report]:
+def poll_to_end(provider: Provider, job: Job) -> tuple[Job, Report]:
     """Poll until the end; return the job before the end, and the end."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         report = provider.poll(job)
-        check_word(report)
+        check_report(report)
         if report.status.is_terminal:
             return job, report
-        job = updated(job, report)
+        job = job_after(job, report)
         time.sleep(0.01)
     raise TimeoutError(f"job {job.job_id} is {job.status} after {PATIENCE_S} s")
 
 
-def of_yesterday(job: Job) -> Job:
+def backdate(job: Job) -> Job:
     """Return the job as if it had been stored a day ago: no submission is still on its way."""
     before = job.creation_time - timedelta(days=1)
     return replace(job, creation_time=before, last_updated=before)

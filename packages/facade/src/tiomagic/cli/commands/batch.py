@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._exit_codes import Exit
+from tiomagic.cli._exit_codes import ExitCode
 from tiomagic.cli._output import Output, reporting
 from tiomagic.cli._run import connect
 from tiomagic.cli.completion import values
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tiomagic.api.batches import Batch
     from tiomagic.types import FeatureName, ModelName
 
-LONGEST = 64 * 2**20
+MAX_REQUESTS_FILE_BYTES = 64 * 2**20
 """Characters of a file of requests at the most."""
 
 Concurrency = Annotated[
@@ -55,14 +55,18 @@ def batch(
 
 def compare(  # noqa: PLR0913 - one argument an option
     feature: Annotated[
-        str, typer.Argument(help="Such as text-to-video.", autocompletion=values.features)
+        str, typer.Argument(help="Such as text-to-video.", autocompletion=values.complete_features)
     ],
     *,
     prompts: Annotated[list[str], typer.Option("--prompt", metavar="TEXT", help="Repeatable.")],
     models: Annotated[
         list[str] | None,
         typer.Option(
-            "--model", "-m", metavar="NAME", help="Repeatable.", autocompletion=values.models
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="Repeatable.",
+            autocompletion=values.complete_models,
         ),
     ] = None,
     seeds: Annotated[
@@ -83,12 +87,12 @@ def compare(  # noqa: PLR0913 - one argument an option
     Ends with 5 when one has failed; the others are made all the same.
     """
     with reporting(as_json=as_json, debug=debug) as output:
-        from tiomagic.api.models import schema  # noqa: PLC0415  # The same.
-        from tiomagic.cli._values import arguments_of  # noqa: PLC0415  # Not for --help.
+        from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.
+        from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # Not for --help.
 
         tm = _connected(output, provider)
         named = feature.replace("-", "_")
-        known = schema(named, (models or [tm.get_default_model()])[0])
+        known = find_schema(named, (models or [tm.get_default_model()])[0])
         made = tm.compare(
             cast("FeatureName", named),
             prompts=prompts,
@@ -97,7 +101,7 @@ def compare(  # noqa: PLR0913 - one argument an option
             folder=folder,
             concurrency=concurrency,
             progress=not (quiet or as_json),
-            **arguments_of(known, {}, assignments or []),
+            **parse_arguments(known, {}, assignments or []),
         )
         files = [made.video, made.sheet, made.csv, made.json]
         _show(output, made, "\n".join(str(file) for file in files if file is not None))
@@ -117,7 +121,7 @@ def _show(output: Output, made: Batch, text: str) -> None:
         row = cell.to_dict()
         output.say(f"failed: {row['model']}, {row['prompt']!r}, seed {row['seed']}: {cell.error}")
     if made.failures:
-        raise typer.Exit(Exit.FAILED)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _requests(path: str) -> list[Any]:
@@ -132,7 +136,7 @@ def _requests(path: str) -> list[Any]:
 
     text = read_text(path)
     if text.lstrip().startswith("["):
-        requests: list[Any] = read_json(text, path, longest=LONGEST)
+        requests: list[Any] = read_json(text, path, longest=MAX_REQUESTS_FILE_BYTES)
         return requests
     lines = enumerate(text.splitlines(), 1)
     return [read_json(line, f"line {number} of {path}") for number, line in lines if line.strip()]

@@ -21,7 +21,7 @@ def convert(
             metavar="FORMAT",
             help="gif, webp, png (one frame), frames (a folder of PNG), prores (.mov for editors) "
             "or ffv1 (.mkv, lossless).",
-            autocompletion=values.formats,
+            autocompletion=values.complete_video_formats,
         ),
     ],
     target: o.Target = None,

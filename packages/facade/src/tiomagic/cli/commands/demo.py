@@ -27,17 +27,17 @@ def demo(
     The pictures that they start from are put beside them, in the folder inputs.
     """
     with reporting(as_json=as_json, debug=debug) as output:
-        from tiomagic.demo import INPUTS, SHEET, copy_inputs, draw_sheet, make  # noqa: PLC0415  # Not for --help.
+        from tiomagic.demo import DEMO_INPUTS, SHEET, copy_inputs, draw_sheet, make_clips  # noqa: PLC0415  # Not for --help.
 
         tm = connect(output, provider=provider)
         if tm.settings.provider is None:
             tm.configure(provider="local")
         target = _folder(folder)
         clips = []
-        for example, video in make(tm, progress=not (quiet or as_json)):
+        for example, video in make_clips(tm, progress=not (quiet or as_json)):
             clips.append((example, copy_to(video, target / f"{example.feature}.mp4")))
             output.say(f'{example.feature}: "{example.prompt}"')
-        copy_inputs(target / INPUTS.name)
+        copy_inputs(target / DEMO_INPUTS.name)
         sheet = draw_sheet(tm, clips, target / SHEET)
         plain = {example.feature: str(path) for example, path in clips}
         paths = [*plain.values(), str(sheet)]

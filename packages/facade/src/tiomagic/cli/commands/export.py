@@ -12,7 +12,7 @@ from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
 from tiomagic.cli._run import connect
 from tiomagic.cli.completion import values
-from tiomagic.display.streams import shown_on
+from tiomagic.display.streams import wrap_for_writers
 
 
 def export(  # noqa: PLR0913 - one argument an option
@@ -23,7 +23,7 @@ def export(  # noqa: PLR0913 - one argument an option
         typer.Option(
             "--format",
             help="json or csv; what the file's name ends in.",
-            autocompletion=values.tables,
+            autocompletion=values.complete_export_formats,
         ),
     ] = None,
     status: o.Status = None,
@@ -51,7 +51,7 @@ def export(  # noqa: PLR0913 - one argument an option
     with reporting(as_json=as_json, debug=debug) as output:
         tm = connect(output)
         if path == "-":
-            tm.export_jobs(shown_on(sys.stdout), form or "json", **narrowed)
+            tm.export_jobs(wrap_for_writers(sys.stdout), form or "json", **narrowed)
             return
         count = tm.export_jobs(path, form, **narrowed)
         output.data({"path": path, "jobs": count}, path)

@@ -17,7 +17,7 @@ def inspect(
         str,
         typer.Argument(
             help="A video of tiomagic, or the JSON file beside it.",
-            autocompletion=values.videos,
+            autocompletion=values.complete_videos,
         ),
     ],
     *,

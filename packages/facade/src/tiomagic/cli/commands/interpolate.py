@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._run import Manner, make
+from tiomagic.cli._run import CommandRun, run_feature
 
 
 def interpolate(  # noqa: PLR0913 - one argument an option
@@ -46,7 +46,7 @@ def interpolate(  # noqa: PLR0913 - one argument an option
         "guidance_scale": guidance_scale,
         "negative_prompt": negative_prompt,
     }
-    manner = Manner(
+    manner = CommandRun(
         provider=provider,
         model_path=model_path,
         output=output,
@@ -59,4 +59,4 @@ def interpolate(  # noqa: PLR0913 - one argument an option
         as_json=as_json,
         debug=debug,
     )
-    make("interpolate", model, given, assignments, manner, source)
+    run_feature("interpolate", model, given, assignments, manner, source)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._exit_codes import Exit
+from tiomagic.cli._exit_codes import ExitCode
 from tiomagic.cli._output import Output, reporting
 from tiomagic.cli._run import connect
 
@@ -87,25 +87,25 @@ def logs(job_id: o.JobId, *, as_json: o.Json = False, debug: o.Debug = False) ->
 def doctor(*, as_json: o.Json = False, debug: o.Debug = False) -> None:
     """Look at token, workspace, app and secret, and say what to do."""
     with reporting(as_json=as_json, debug=debug) as output:
-        found = _administration(output).examine()
-        plain = [{"subject": f.subject, "fine": f.fine, "message": f.message} for f in found]
-        rows = [("ok" if f.fine else "!!", f.subject, f.message) for f in found]
+        found = _administration(output).run_checks()
+        plain = [{"subject": f.subject, "fine": f.is_ok, "message": f.message} for f in found]
+        rows = [("ok" if f.is_ok else "!!", f.subject, f.message) for f in found]
         output.data(plain, "\n".join(f"{mark}  {name:10} {text}" for mark, name, text in rows))
-        if not all(f.fine for f in found):
-            failed = any(f.subject == "token" and not f.fine for f in found)
-            raise typer.Exit(Exit.AUTHENTICATION if failed else Exit.FAILED)
+        if not all(f.is_ok for f in found):
+            failed = any(f.subject == "token" and not f.is_ok for f in found)
+            raise typer.Exit(ExitCode.AUTHENTICATION if failed else ExitCode.FAILED)
 
 
 def _administration(output: Output) -> Administration:
     """Return the Modal side of the settings that hold."""
-    from tiomagic.wiring.extras import missing  # noqa: PLC0415  # Not for --help.
+    from tiomagic.wiring.extras import part_missing_error  # noqa: PLC0415  # Not for --help.
 
     settings = connect(output).settings
     try:
         from tiomagic_modal.deploy.administration import Administration  # noqa: PLC0415  # The same.
         from tiomagic_modal.options import ModalOptions  # noqa: PLC0415  # The same.
     except ImportError as error:
-        raise missing("modal", error) from error
+        raise part_missing_error("modal", error) from error
     return Administration(
         ModalOptions(
             token_id=settings.modal_token_id,

@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 def models(
     feature: Annotated[
         str | None,
-        typer.Option(help="Only models that can do this.", autocompletion=values.features),
+        typer.Option(help="Only models that can do this.", autocompletion=values.complete_features),
     ] = None,
     provider: Annotated[
         str | None,
-        typer.Option("--provider", "-p", help="Only on this.", autocompletion=values.providers),
+        typer.Option(
+            "--provider", "-p", help="Only on this.", autocompletion=values.complete_providers
+        ),
     ] = None,
     licence: Annotated[
         str | None,
         typer.Option(
             help="Only models whose licence is free (any use), limited (commercial use under a "
             "condition) or research (no commercial use).",
-            autocompletion=values.licences,
+            autocompletion=values.complete_licences,
         ),
     ] = None,
     *,
@@ -39,13 +41,13 @@ def models(
     """List the models and what each can do."""
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic import tm  # noqa: PLC0415  # Not for --help.
-        from tiomagic.api.models import cards  # noqa: PLC0415  # The same.
+        from tiomagic.api.models import find_cards  # noqa: PLC0415  # The same.
         from tiomagic_domain.features import Feature  # noqa: PLC0415  # The same.
 
         if provider is not None:
             known = cast("ProviderName", provider)
             tm.get_models(Feature.TEXT_TO_VIDEO, known)  # Refuses an unknown provider.
-        found = cards(feature and feature.replace("-", "_"), provider, licence)
+        found = find_cards(feature and feature.replace("-", "_"), provider, licence)
         labels = [served.label for served in Feature]
         head = ["model", *labels, "weights", "smallest GPU", "use", "licence"]
         output.table([_record(card) for card in found], head, [_row(card) for card in found])

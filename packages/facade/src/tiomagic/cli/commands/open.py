@@ -17,7 +17,7 @@ def open_(
         str | None,
         typer.Argument(
             help="The job's id; the newest job with a video if left out.",
-            autocompletion=values.jobs,
+            autocompletion=values.complete_jobs,
             show_default=False,
         ),
     ] = None,

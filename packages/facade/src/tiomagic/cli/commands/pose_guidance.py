@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._run import Manner, make
+from tiomagic.cli._run import CommandRun, run_feature
 
 
 def pose_guidance(  # noqa: PLR0913 - one argument an option
     prompt: o.Prompt = None,
     image: o.Source = None,
-    guiding_video: o.Moving = None,
-    pose_video: o.Skeletons = None,
+    guiding_video: o.GuidingVideo = None,
+    pose_video: o.PoseVideo = None,
     *,
     source: o.From = None,
     model: o.Model = None,
@@ -48,7 +48,7 @@ def pose_guidance(  # noqa: PLR0913 - one argument an option
         "guidance_scale": guidance_scale,
         "negative_prompt": negative_prompt,
     }
-    manner = Manner(
+    manner = CommandRun(
         provider=provider,
         model_path=model_path,
         output=output,
@@ -61,4 +61,4 @@ def pose_guidance(  # noqa: PLR0913 - one argument an option
         as_json=as_json,
         debug=debug,
     )
-    make("pose_guidance", model, given, assignments, manner, source)
+    run_feature("pose_guidance", model, given, assignments, manner, source)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._exit_codes import Exit
+from tiomagic.cli._exit_codes import ExitCode
 from tiomagic.cli._output import reporting
 from tiomagic.cli._run import connect
 from tiomagic.cli.completion import values
@@ -17,7 +17,7 @@ def rehearse(
     model: Annotated[
         str,
         typer.Argument(
-            help="Name of the model; see: tiomagic models.", autocompletion=values.models
+            help="Name of the model; see: tiomagic models.", autocompletion=values.complete_models
         ),
     ],
     *,
@@ -42,7 +42,7 @@ def rehearse(
             output.table(found["checks"], ["part", "", "what was found"], rows)
         output.say(_verdict(found))
         if not found["ok"]:
-            raise typer.Exit(Exit.REFUSED)
+            raise typer.Exit(ExitCode.REFUSED)
 
 
 def _verdict(found: dict[str, object]) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
-from tiomagic.cli._run import Manner, check_target, connect, progress_of, settle
+from tiomagic.cli._run import CommandRun, check_target, connect, shows_progress, wait_and_show
 from tiomagic.cli.completion import values
 
 
@@ -16,7 +16,8 @@ def rerun(  # noqa: PLR0913 - one argument an option
     source: Annotated[
         str,
         typer.Argument(
-            help="A job's id, a video, or the JSON beside one.", autocompletion=values.videos
+            help="A job's id, a video, or the JSON beside one.",
+            autocompletion=values.complete_videos,
         ),
     ],
     *,
@@ -35,7 +36,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
     debug: o.Debug = False,
 ) -> None:
     """Make a video again, with the same seed unless another is given."""
-    manner = Manner(
+    manner = CommandRun(
         provider=provider,
         model_path=model_path,
         output=output,
@@ -48,22 +49,22 @@ def rerun(  # noqa: PLR0913 - one argument an option
     )
     with reporting(as_json=as_json, debug=debug) as out:
         from tiomagic.api import models  # noqa: PLC0415  # Not for --help.
-        from tiomagic.cli._trust import allowed  # noqa: PLC0415  # The same.
-        from tiomagic.cli._values import arguments_of  # noqa: PLC0415  # The same.
+        from tiomagic.cli._trust import confirm_recipe  # noqa: PLC0415  # The same.
+        from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
 
         tm = connect(out, provider=provider, model_path=model_path)
         named = [text.partition("=")[0].strip().replace("-", "_") for text in assignments or []]
-        recipe = allowed(out, tm, source, replaced=named, model=model, trust=trust)
-        found = models.schema(str(recipe["feature"]), model or str(recipe["model"]))
-        changes = arguments_of(found, {"seed": seed}, assignments or [])
+        recipe = confirm_recipe(out, tm, source, replaced=named, model=model, trust=trust)
+        found = models.find_schema(str(recipe["feature"]), model or str(recipe["model"]))
+        changes = parse_arguments(found, {"seed": seed}, assignments or [])
         target = check_target(output)
         job = tm.rerun(
             source,
             model=model,
             trust=True,
             wait=None if wait else False,
-            progress=progress_of(manner),
+            progress=shows_progress(manner),
             retry=retry,
             **changes,
         )
-        settle(out, job, manner, target, compared=True)
+        wait_and_show(out, job, manner, target, compared=True)

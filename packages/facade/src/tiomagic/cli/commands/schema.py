@@ -19,11 +19,11 @@ def schema(
     model: Annotated[
         str,
         typer.Argument(
-            help="The model's name; see: tiomagic models.", autocompletion=values.models
+            help="The model's name; see: tiomagic models.", autocompletion=values.complete_models
         ),
     ],
     feature: Annotated[
-        str, typer.Argument(help="Such as text-to-video.", autocompletion=values.features)
+        str, typer.Argument(help="Such as text-to-video.", autocompletion=values.complete_features)
     ],
     *,
     as_json: o.Json = False,
@@ -35,7 +35,7 @@ def schema(
         from tiomagic.api import models  # noqa: PLC0415  # Not for --help.
 
         name = feature.replace("-", "_")
-        found = models.schema(name, model)
+        found = models.find_schema(name, model)
         rows = [
             (
                 parameter.name,
@@ -53,9 +53,9 @@ def schema(
 
 def _default(parameter: Parameter) -> str | None:
     from tiomagic_domain.schema.parameter import UNSET  # noqa: PLC0415  # Not for --help.
-    from tiomagic_domain.suggestions import shortened  # noqa: PLC0415  # The same.
+    from tiomagic_domain.suggestions import shorten_repr  # noqa: PLC0415  # The same.
 
-    return None if parameter.default is UNSET else shortened(parameter.default, 40)
+    return None if parameter.default is UNSET else shorten_repr(parameter.default, 40)
 
 
 def _limits(parameter: Parameter) -> str | None:

@@ -8,7 +8,7 @@ import typer
 
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
-from tiomagic.cli._run import connect, finish
+from tiomagic.cli._run import connect, show_result
 
 if TYPE_CHECKING:
     from tiomagic import JobHandle
@@ -31,12 +31,12 @@ def status(
         job = connect(output).check_generation_status(job_id)
         if wait:
             job.wait(timeout, progress=not (quiet or as_json))
-            finish(output, job)
+            show_result(output, job)
         else:
-            output.data(job.to_dict(), describe(job))
+            output.data(job.to_dict(), describe_job(job))
 
 
-def describe(job: JobHandle) -> str:
+def describe_job(job: JobHandle) -> str:
     """Return what is known of a job, one fact a line."""
     generation = job.generation or {}
     facts = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._run import Manner, make
+from tiomagic.cli._run import CommandRun, run_feature
 
 
 def text_to_video(  # noqa: PLR0913 - one argument an option
@@ -42,7 +42,7 @@ def text_to_video(  # noqa: PLR0913 - one argument an option
         "guidance_scale": guidance_scale,
         "negative_prompt": negative_prompt,
     }
-    manner = Manner(
+    manner = CommandRun(
         provider=provider,
         model_path=model_path,
         output=output,
@@ -55,4 +55,4 @@ def text_to_video(  # noqa: PLR0913 - one argument an option
         as_json=as_json,
         debug=debug,
     )
-    make("text_to_video", model, given, assignments, manner, source)
+    run_feature("text_to_video", model, given, assignments, manner, source)

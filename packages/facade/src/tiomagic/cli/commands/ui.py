@@ -51,13 +51,13 @@ def ui(
     with reporting(as_json=False, debug=debug) as output:
         # What the page is made of takes seconds to load, and nobody likes a silent start.
         output.say("The page is starting…")
-        from tiomagic.ui.serve import Door, serve  # noqa: PLC0415  # Not for --help.
+        from tiomagic.ui.serve import ListenOptions, serve  # noqa: PLC0415  # Not for --help.
 
         tm = connect(output)
         session = tm._session  # noqa: SLF001 - the command line is part of the facade
         if allowed_host:
             session.configure({"ui_allowed_hosts": allowed_host})
-        door = Door(
+        door = ListenOptions(
             host=host,
             port=port,
             auth=auth or session.settings.ui_auth,
@@ -67,13 +67,13 @@ def ui(
         output.data(address, address)
         output.say("Ctrl-C ends the page; jobs go on.")
         try:
-            _wait_for_the_end()
+            _wait_for_stop_signal()
         finally:
             page.close()
             tm.close()
 
 
-def _wait_for_the_end() -> None:
+def _wait_for_stop_signal() -> None:
     """Wait for Ctrl-C, or for SIGTERM, which is how a service manager says the same."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

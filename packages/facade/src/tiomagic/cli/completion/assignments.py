@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import typer  # noqa: TC002  # It looks at what its callbacks ask for.
 
-from tiomagic.cli.completion.bash import NAME
+from tiomagic.cli.completion.bash import PARAMETER_NAME_VARIABLE
 
 if TYPE_CHECKING:
     from tiomagic import TioMagic
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from tiomagic_domain.schema.parameter import Parameter
     from tiomagic_domain.schema.schema import Schema
 
-ABOUT_LENGTH: Final = 60
+MAX_DESCRIPTION_CHARACTERS: Final = 60
 """Characters of what is told about a parameter."""
 
 
-def assignments(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+def complete_assignments(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Return names of parameters with a =, and where one name is left, its values as well.
 
     Values are the choices, or the ends and the default of what is a number.
@@ -32,7 +32,7 @@ def assignments(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     known = _schema(ctx)
     if known is None:
         return []
-    alone = os.environ.get(NAME)
+    alone = os.environ.get(PARAMETER_NAME_VARIABLE)
     if alone is not None:
         name = _spelled(alone)
         return _values(known[name], "", incomplete) if name in known else []
@@ -59,7 +59,7 @@ def assignments(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
 def _schema(ctx: typer.Context) -> Schema | None:
     """Return the parameters of the model and feature of a command line; None when it has none."""
     from tiomagic import TioMagic, errors  # noqa: PLC0415  # Not for --help.
-    from tiomagic.api.models import schema  # noqa: PLC0415  # The same.
+    from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.
 
     given = dict(ctx.params)
     if ctx.args:
@@ -77,7 +77,7 @@ def _schema(ctx: typer.Context) -> Schema | None:
             tm.configure(provider=cast("ProviderName", recipe.get("provider", "local")))
         models = given.get("models") or [given.get("model") or recipe.get("model")]
         model = models[0] or tm.get_default_model()
-        return schema(str(named).replace("-", "_"), str(model))
+        return find_schema(str(named).replace("-", "_"), str(model))
     except errors.TioMagicError:
         return None  # A traceback amid a line that is being typed helps nobody.
     finally:
@@ -86,12 +86,12 @@ def _schema(ctx: typer.Context) -> Schema | None:
 
 def _recipe(tm: TioMagic, source: str) -> dict[str, Any]:
     from tiomagic.results.recipes import is_file_name  # noqa: PLC0415  # Not for --help.
-    from tiomagic_storage.database.health import look_at  # noqa: PLC0415  # The same.
+    from tiomagic_storage.database.health import inspect_database  # noqa: PLC0415  # The same.
 
     if is_file_name(source):
         # What is in a video is also beside it, where no decoder is needed to read it.
         return tm.get_recipe(Path(source).with_suffix(".json"))
-    if not look_at(tm.settings.database_url).exists:
+    if not inspect_database(tm.settings.database_url).exists:
         return {}  # Looking for a job would make one.
     return tm.get_recipe(source)
 
@@ -144,7 +144,11 @@ def _text(value: object) -> str:
 def _in_short(description: str) -> str:
     """Return the beginning of a description: zsh and fish give it the rest of a line."""
     first = description.partition(";")[0].rstrip(".")
-    return first if len(first) <= ABOUT_LENGTH else f"{first[: ABOUT_LENGTH - 1].rstrip()}…"
+    return (
+        first
+        if len(first) <= MAX_DESCRIPTION_CHARACTERS
+        else f"{first[: MAX_DESCRIPTION_CHARACTERS - 1].rstrip()}…"
+    )
 
 
 def _spelled(name: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableMapping
 from typing import Final
 
-NAME: Final = "_TIOMAGIC_COMPLETE_NAME"
+PARAMETER_NAME_VARIABLE: Final = "_TIOMAGIC_COMPLETE_NAME"
 """Environment variable with what stands left of the = when the shell completes the right alone."""
 
 
-def unsplit(environment: MutableMapping[str, str]) -> None:
+def rejoin_split_words(environment: MutableMapping[str, str]) -> None:
     """Put together what bash takes apart: to it ``--set steps=4`` are four words.
 
     Args:
@@ -31,9 +31,9 @@ def unsplit(environment: MutableMapping[str, str]) -> None:
         option, equals, name = left.partition("=")
         head.append(option)
         if equals:
-            environment[NAME] = name
+            environment[PARAMETER_NAME_VARIABLE] = name
     else:
-        environment[NAME] = left
+        environment[PARAMETER_NAME_VARIABLE] = left
     _tell(environment, [*head, right])
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-SHOWN = 30
+MAX_JOBS_OFFERED = 30
 """Jobs that are offered, the newest."""
 
 
-def models(incomplete: str) -> list[tuple[str, str]]:
+def complete_models(incomplete: str) -> list[tuple[str, str]]:
     """Return the models whose names begin so, with their titles."""
     from tiomagic_domain.catalogue import models as known  # noqa: PLC0415  # Not for --help.
 
     return [(name, card.title) for name, card in known().items() if name.startswith(incomplete)]
 
 
-def features(incomplete: str) -> list[str]:
+def complete_features(incomplete: str) -> list[str]:
     """Return the features that begin so, as the command line spells them."""
     from tiomagic_domain.features import Feature  # noqa: PLC0415  # Not for --help.
 
@@ -24,51 +24,51 @@ def features(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete.replace("_", "-"))]
 
 
-def providers(incomplete: str) -> list[str]:
+def complete_providers(incomplete: str) -> list[str]:
     """Return the providers that begin so."""
     from tiomagic import tm  # noqa: PLC0415  # Not for --help.
 
     return [name for name in tm.get_providers() if name.startswith(incomplete)]
 
 
-def licences(incomplete: str) -> list[str]:
+def complete_licences(incomplete: str) -> list[str]:
     """Return the words of a licence that begin so."""
-    from tiomagic_domain.catalogue.licences import Use  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.catalogue.licences import LicenceUse  # noqa: PLC0415  # Not for --help.
 
-    return [use.value for use in Use if use.value.startswith(incomplete)]
+    return [use.value for use in LicenceUse if use.value.startswith(incomplete)]
 
 
-def statuses(incomplete: str) -> list[str]:
+def complete_statuses(incomplete: str) -> list[str]:
     """Return the words of a job's status that begin so."""
     from tiomagic_domain.jobs.job import JobStatus  # noqa: PLC0415  # Not for --help.
 
     return [status.value for status in JobStatus if status.value.startswith(incomplete)]
 
 
-def formats(incomplete: str) -> list[str]:
+def complete_video_formats(incomplete: str) -> list[str]:
     """Return what a video can be converted to that begins so."""
-    from tiomagic.results.pictures import ENDINGS  # noqa: PLC0415  # Not for --help.
+    from tiomagic.results.pictures import FILE_SUFFIXES  # noqa: PLC0415  # Not for --help.
 
-    return [name for name in ENDINGS if name.startswith(incomplete)]
+    return [name for name in FILE_SUFFIXES if name.startswith(incomplete)]
 
 
-def tables(incomplete: str) -> list[str]:
+def complete_export_formats(incomplete: str) -> list[str]:
     """Return what stored jobs can be exported as that begins so."""
     from tiomagic.results.export import ExportFormat  # noqa: PLC0415  # Not for --help.
 
     return [name for name in get_args(ExportFormat) if name.startswith(incomplete)]
 
 
-def jobs(incomplete: str) -> list[tuple[str, str]]:
+def complete_jobs(incomplete: str) -> list[tuple[str, str]]:
     """Return the newest jobs whose ids begin so, each with its status and prompt."""
     from tiomagic import TioMagic, errors  # noqa: PLC0415  # Not for --help.
-    from tiomagic_storage.database.health import look_at  # noqa: PLC0415  # The same.
+    from tiomagic_storage.database.health import inspect_database  # noqa: PLC0415  # The same.
 
     tm = TioMagic()
     try:
-        if not look_at(tm.settings.database_url).exists:
+        if not inspect_database(tm.settings.database_url).exists:
             return []  # Listing would make one.
-        newest = tm.list_jobs(limit=SHOWN)
+        newest = tm.list_jobs(limit=MAX_JOBS_OFFERED)
     except errors.TioMagicError:
         return []  # A traceback amid a line that is being typed helps nobody; doctor tells.
     finally:
@@ -77,7 +77,7 @@ def jobs(incomplete: str) -> list[tuple[str, str]]:
     return [(job.job_id, f"{job.status}: {job.prompt[:50]}") for job in found]
 
 
-def videos(incomplete: str) -> list[tuple[str, str]]:
+def complete_videos(incomplete: str) -> list[tuple[str, str]]:
     """Return what names a video: jobs, and the mp4 and JSON files and folders that begin so."""
     typed = Path(incomplete)
     folder, start = (typed, "") if incomplete.endswith("/") else (typed.parent, typed.name)
@@ -87,4 +87,4 @@ def videos(incomplete: str) -> list[tuple[str, str]]:
         for path in entries
         if path.is_dir() or path.suffix in {".mp4", ".json"}
     ]
-    return [*jobs(incomplete), *files]
+    return [*complete_jobs(incomplete), *files]

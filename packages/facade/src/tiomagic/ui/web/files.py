@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from tiomagic.ui.web.uploads import File, Uploads, safe_name
+from tiomagic.ui.web.uploads import FormFile, Uploads, safe_name
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs.job import Job
 
@@ -41,7 +41,7 @@ _INPUT: Final = re.compile(r"input/(?P<sha256>[0-9a-f]{64})")
 _VIDEO: Final = re.compile(r"video/(?P<job_id>[^/]{1,100})")
 
 
-class Files:
+class ServedFiles:
     """Finds files by id. Thread-safe.
 
     Args:
@@ -55,30 +55,30 @@ class Files:
         self._inputs = inputs
         self._uploads = uploads
 
-    def find(self, file_id: object) -> File | None:
+    def find(self, file_id: object) -> FormFile | None:
         """Return what an id names; None when it names nothing, or what is gone."""
         if not isinstance(file_id, str):
             return None
         if found := _VIDEO.fullmatch(file_id):
             return self._video(found["job_id"])
-        return self.given(file_id)
+        return self.find_for_form(file_id)
 
-    def given(self, file_id: object) -> File | None:
+    def find_for_form(self, file_id: object) -> FormFile | None:
         """Return what a form may hold: an upload or a kept input."""
         found = _INPUT.fullmatch(file_id) if isinstance(file_id, str) else None
-        return self.input(found["sha256"]) if found else self._uploads.find(file_id)
+        return self.find_input(found["sha256"]) if found else self._uploads.find(file_id)
 
-    def input(self, sha256: object, name: object = None) -> File | None:
+    def find_input(self, sha256: object, name: object = None) -> FormFile | None:
         """Return a kept input by its hash; None when it has been cleared away."""
         if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
             return None
         for path in sorted(self._inputs.glob(f"{sha256}.*")):
             if path.is_file() and not path.is_symlink():
                 called = safe_name(name) if isinstance(name, str) else path.name
-                return File(f"input/{sha256}", path, called)
+                return FormFile(f"input/{sha256}", path, called)
         return None
 
-    def _video(self, job_id: str) -> File | None:
+    def _video(self, job_id: str) -> FormFile | None:
         try:
             video = self._find_job(job_id).result_video
         except TioMagicError:
@@ -89,7 +89,7 @@ class Files:
         path = Path(video)
         if path.suffix.lower() not in _VIDEOS or path.name.startswith("."):
             return None
-        return File(video_id(job_id), path, path.name) if path.is_file() else None
+        return FormFile(video_id(job_id), path, path.name) if path.is_file() else None
 
 
 def video_id(job_id: str) -> str:

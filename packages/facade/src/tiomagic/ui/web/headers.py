@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from starlette.types import Message, Send
 
-Pairs = list[tuple[bytes, bytes]]
+RawHeaders = list[tuple[bytes, bytes]]
 
 PAGE_POLICY: Final = (
     "default-src 'self'; "
@@ -31,7 +31,7 @@ LOGIN_POLICY: Final = (
     "frame-ancestors 'none'"
 )
 
-_ALWAYS: Final = {
+_SECURITY_HEADERS: Final = {
     b"x-frame-options": b"DENY",
     b"x-content-type-options": b"nosniff",
     # Not no-referrer: a form would say that its origin is null then.
@@ -40,13 +40,15 @@ _ALWAYS: Final = {
     b"cross-origin-resource-policy": b"same-origin",
     b"permissions-policy": b"camera=(), microphone=(), geolocation=()",
 }
-_PASSED_ON: Final = frozenset(
+_FORWARDED_HEADERS: Final = frozenset(
     {b"accept", b"accept-encoding", b"accept-language", b"host", b"if-none-match", b"range"}
 )
 """What Gradio gets to see of a request; no cookie, no address of a proxy, nothing of its own."""
 
 
-def passed_on(headers: Iterable[tuple[bytes, bytes]], host: str, *, secure: bool) -> Pairs:
+def select_forwarded_headers(
+    headers: Iterable[tuple[bytes, bytes]], host: str, *, secure: bool
+) -> RawHeaders:
     """Return the headers of a request for Gradio.
 
     Args:
@@ -54,12 +56,14 @@ def passed_on(headers: Iterable[tuple[bytes, bytes]], host: str, *, secure: bool
         host: By which name the browser has called us; Gradio builds addresses with it.
         secure: True when that was by TLS.
     """
-    kept = [(name, value) for name, value in headers if name in _PASSED_ON and name != b"host"]
+    kept = [
+        (name, value) for name, value in headers if name in _FORWARDED_HEADERS and name != b"host"
+    ]
     kept.append((b"host", host.encode("latin-1")))
     return [*kept, (b"x-forwarded-proto", b"https")] if secure else kept
 
 
-def guarded(send: Send, *, policy: str = PAGE_POLICY, fresh: bool = True) -> Send:
+def add_security_headers(send: Send, *, policy: str = PAGE_POLICY, fresh: bool = True) -> Send:
     """Return a ``send`` that adds our headers to an answer, and takes out what opens it to others.
 
     Args:
@@ -77,7 +81,7 @@ def guarded(send: Send, *, policy: str = PAGE_POLICY, fresh: bool = True) -> Sen
 
 
 def _with_ours(message: MutableMapping[str, Any], policy: str, *, fresh: bool) -> Message:
-    ours = {**_ALWAYS, b"content-security-policy": policy.encode("latin-1")}
+    ours = {**_SECURITY_HEADERS, b"content-security-policy": policy.encode("latin-1")}
     if fresh:
         ours[b"cache-control"] = b"private, no-store"
     kept = [

@@ -18,21 +18,21 @@ from tiomagic.display.journal import get_logger
 
 FREE_TRIES: Final = 3
 """Wrong answers of an address that cost no wait."""
-LONGEST_WAIT_S: Final = 60.0
+MAX_WAIT_S: Final = 60.0
 """Seconds that an address waits at most; the wait doubles from one second on."""
-TRIES_A_MINUTE: Final = 30
+MAX_FAILURES_PER_MINUTE: Final = 30
 """Wrong answers of all addresses together in a minute."""
-FORGET_S: Final = 15 * 60.0
+FAILURES_EXPIRE_S: Final = 15 * 60.0
 """Seconds after which the wrong answers of an address are forgotten."""
-ADDRESSES: Final = 10_000
+MAX_ADDRESSES: Final = 10_000
 """Addresses that are remembered; the one that was heard of longest ago is forgotten."""
-SESSION_S: Final = 7 * 24 * 3600.0
+SESSION_IDLE_TIMEOUT_S: Final = 7 * 24 * 3600.0
 """Seconds that a login holds without a request."""
-SESSIONS: Final = 500
+MAX_SESSIONS: Final = 500
 """Logins that hold at once; the oldest one ends."""
 
 
-class MustWaitError(Exception):
+class LoginThrottledError(Exception):
     """Too many wrong answers.
 
     Args:
@@ -63,11 +63,11 @@ class Login:
         self._user, self._password = _bytes(user), _bytes(password)
         self._clock = clock
         self._failures: dict[str, _Failures] = {}
-        self._recent: deque[float] = deque(maxlen=TRIES_A_MINUTE)
+        self._recent: deque[float] = deque(maxlen=MAX_FAILURES_PER_MINUTE)
         self._sessions: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def enter(self, user: str, password: str, address: str) -> str | None:
+    def log_in(self, user: str, password: str, address: str) -> str | None:
         """Return the token of a new login; None for a wrong answer.
 
         Args:
@@ -83,7 +83,7 @@ class Login:
             wait = self._wait(address, now)
             if wait > 0:
                 get_logger().warning("ui.login_slowed", address=address, seconds=round(wait, 1))
-                raise MustWaitError(wait)
+                raise LoginThrottledError(wait)
             # Both are compared, whatever the first one says: the time tells nothing.
             right = hmac.compare_digest(_bytes(user), self._user) & hmac.compare_digest(
                 _bytes(password), self._password
@@ -96,25 +96,25 @@ class Login:
             get_logger().info("ui.login", address=address)
             return self._begin(now)
 
-    def holds(self, token: str | None) -> bool:
+    def is_logged_in(self, token: str | None) -> bool:
         """Return whether a token stands for somebody who has logged in."""
         if token is None:
             return False
         with self._lock:
             now = self._clock()
             seen = self._sessions.pop(token, None)
-            if seen is None or now - seen > SESSION_S:
+            if seen is None or now - seen > SESSION_IDLE_TIMEOUT_S:
                 return False
             self._sessions[token] = now  # Last of all: the first one is the oldest.
             return True
 
-    def leave(self, token: str | None) -> None:
+    def log_out(self, token: str | None) -> None:
         """Forget a login."""
         with self._lock:
             self._sessions.pop(token or "", None)
 
     def _begin(self, now: float) -> str:
-        while len(self._sessions) >= SESSIONS:
+        while len(self._sessions) >= MAX_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         token = secrets.token_urlsafe(32)
         self._sessions[token] = now
@@ -124,16 +124,16 @@ class Login:
         failures = self._failures.get(address)
         own = 0.0
         if failures is not None and failures.count >= FREE_TRIES:
-            pause = min(LONGEST_WAIT_S, 2.0 ** min(failures.count - FREE_TRIES, 10))
+            pause = min(MAX_WAIT_S, 2.0 ** min(failures.count - FREE_TRIES, 10))
             own = failures.last + pause - now
-        full = len(self._recent) == TRIES_A_MINUTE
+        full = len(self._recent) == MAX_FAILURES_PER_MINUTE
         return max(own, self._recent[0] + 60 - now if full else 0.0)
 
     def _failed(self, address: str, now: float) -> int:
         self._recent.append(now)
         before = self._failures.pop(address, None)
-        count = before.count + 1 if before and now - before.last < FORGET_S else 1
-        while len(self._failures) >= ADDRESSES:
+        count = before.count + 1 if before and now - before.last < FAILURES_EXPIRE_S else 1
+        while len(self._failures) >= MAX_ADDRESSES:
             del self._failures[next(iter(self._failures))]
         self._failures[address] = _Failures(count, now)
         return count

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from tiomagic.display.escaping import escape
-from tiomagic.ui.web.login import Login, MustWaitError
+from tiomagic.ui.web.login import Login, LoginThrottledError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -54,7 +54,7 @@ def login_page(said: str = "", status: int = 200) -> Response:
     return HTMLResponse(_PAGE.format(said=line), status_code=status)
 
 
-async def answer(request: Request, body: bytes, login: Login, cookie: str) -> Response:
+async def answer_login(request: Request, body: bytes, login: Login, cookie: str) -> Response:
     """Return what follows from an answer: a cookie and the page, or the question again.
 
     Args:
@@ -71,8 +71,8 @@ async def answer(request: Request, body: bytes, login: Login, cookie: str) -> Re
     user, password = (given.get(name, [""])[0] for name in ("username", "password"))
     address = request.client.host if request.client else ""
     try:
-        token = login.enter(user.strip(), password, address)
-    except MustWaitError as error:
+        token = login.log_in(user.strip(), password, address)
+    except LoginThrottledError as error:
         return _refused(
             person, 429, f"Too many attempts: wait {error.seconds:.0f} s", error.seconds
         )

@@ -17,23 +17,23 @@ import json
 import math
 from typing import Any, Final
 
-from tiomagic.display.escaping import well_formed
+from tiomagic.display.escaping import replace_invalid_characters
 
-MESSAGE_BYTES: Final = 2 * 2**20
+MAX_MESSAGE_BYTES: Final = 2 * 2**20
 """Size of a message. The largest that the page sends is a form with its draft."""
-DEPTH: Final = 8
+MAX_DEPTH: Final = 8
 """Levels of arrays and objects; the page's own messages have four."""
-VALUES: Final = 5_000
+MAX_VALUES: Final = 5_000
 """Values of a message, all levels together; the largest form has about a hundred."""
-PARTS: Final = 1_000_000
+MAX_COMPONENT_ID: Final = 1_000_000
 """Gradio numbers the parts of a page, and counts on for each form that is made."""
-WHOLE_DIGITS: Final = 15
+MAX_INTEGER_DIGITS: Final = 15
 """Digits of a whole number that a browser can tell from its neighbours."""
 
-_KEPT: Final = frozenset({"data", "event_data", "fn_index", "trigger_id", "session_hash"})
+_CALL_KEYS: Final = frozenset({"data", "event_data", "fn_index", "trigger_id", "session_hash"})
 
 
-class BadMessage(Exception):  # noqa: N818 - a reason for the browser, not an error of ours
+class InvalidMessageError(Exception):
     """What was sent is not what a page sends; the text says why."""
 
 
@@ -43,19 +43,23 @@ def read_call(body: bytes) -> dict[str, Any]:
     Raises:
         BadMessage: when it is something else.
     """
-    call = read_json(body)
+    call = parse_bounded_json(body)
     if not isinstance(call, dict):
-        raise BadMessage("an object was expected")
-    call = {name: value for name, value in call.items() if name in _KEPT}
+        raise InvalidMessageError("an object was expected")
+    call = {name: value for name, value in call.items() if name in _CALL_KEYS}
     entries = call.get("data")
     if not isinstance(entries, list):
-        raise BadMessage("data must be an array")
+        raise InvalidMessageError("data must be an array")
     for name in ("fn_index", "trigger_id"):
         number = call.get(name)
         if number is None and name != "fn_index":
             continue
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < PARTS:
-            raise BadMessage(f"{name} must be a whole number")
+        if (
+            isinstance(number, bool)
+            or not isinstance(number, int)
+            or not 0 <= number < MAX_COMPONENT_ID
+        ):
+            raise InvalidMessageError(f"{name} must be a whole number")
     about = call.get("event_data")
     return {
         **call,
@@ -64,20 +68,20 @@ def read_call(body: bytes) -> dict[str, Any]:
     }
 
 
-def read_json(source: bytes | str) -> Any:
+def parse_bounded_json(source: bytes | str) -> Any:
     """Return what a JSON text says, as plain and bounded data.
 
     Raises:
         BadMessage: when it is no JSON, too large, too deep, or has numbers that are none.
     """
-    if len(source) > MESSAGE_BYTES:
-        raise BadMessage("it is too large")
+    if len(source) > MAX_MESSAGE_BYTES:
+        raise InvalidMessageError("it is too large")
     try:
         text = source if isinstance(source, str) else source.decode("utf-8")
         found = json.loads(text, parse_int=_whole, parse_float=_number, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise BadMessage("it is no JSON") from error
-    return _Cleaner().clean(found, DEPTH)
+        raise InvalidMessageError("it is no JSON") from error
+    return _Cleaner().clean(found, MAX_DEPTH)
 
 
 def is_file(value: object) -> bool:
@@ -89,18 +93,21 @@ class _Cleaner:
     """Counts the values of one message."""
 
     def __init__(self) -> None:
-        self._left = VALUES
+        self._left = MAX_VALUES
 
     def clean(self, value: Any, depth: int) -> Any:
         self._left -= 1
         if self._left < 0 or depth < 0:
-            raise BadMessage("it is too deep, or has too many values")
+            raise InvalidMessageError("it is too deep, or has too many values")
         if isinstance(value, str):
-            return well_formed(value)
+            return replace_invalid_characters(value)
         if isinstance(value, list):
             return [self.clean(item, depth - 1) for item in value]
         if isinstance(value, dict):
-            return {well_formed(name): self.clean(item, depth - 1) for name, item in value.items()}
+            return {
+                replace_invalid_characters(name): self.clean(item, depth - 1)
+                for name, item in value.items()
+            }
         return value
 
 
@@ -109,11 +116,11 @@ def _entry(value: Any) -> Any:
     if isinstance(value, dict):
         path = value.get("path")
         if not isinstance(path, str):
-            raise BadMessage("an object in a form must be a file")
+            raise InvalidMessageError("an object in a form must be a file")
         return {"path": path}
     if isinstance(value, list):
         if any(isinstance(item, list | dict) for item in value):
-            raise BadMessage("a list in a form holds texts and numbers")
+            raise InvalidMessageError("a list in a form holds texts and numbers")
         return value
     return value
 
@@ -127,7 +134,7 @@ def _plain_object(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole(digits: str) -> int | float:
-    return int(digits) if len(digits) <= WHOLE_DIGITS else _number(digits)
+    return int(digits) if len(digits) <= MAX_INTEGER_DIGITS else _number(digits)
 
 
 def _number(digits: str) -> float:

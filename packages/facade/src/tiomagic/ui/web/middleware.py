@@ -32,31 +32,31 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 
 from tiomagic.display.journal import get_logger
 from tiomagic.ui.web import login_page
-from tiomagic.ui.web.files import MEDIA_TYPES, Files
+from tiomagic.ui.web.files import MEDIA_TYPES, ServedFiles
 from tiomagic.ui.web.headers import (
     FILE_POLICY,
     LOGIN_POLICY,
     PAGE_POLICY,
-    guarded,
-    passed_on,
+    add_security_headers,
+    select_forwarded_headers,
 )
 from tiomagic.ui.web.login import Login
-from tiomagic.ui.web.messages import MESSAGE_BYTES, BadMessage, read_call
+from tiomagic.ui.web.messages import MAX_MESSAGE_BYTES, InvalidMessageError, read_call
 from tiomagic.ui.web.multipart import FormReader
-from tiomagic.ui.web.origins import Names, asked_host, is_foreign, is_secure
+from tiomagic.ui.web.origins import AllowedHosts, find_requested_host, is_cross_site, is_secure
 from tiomagic.ui.web.uploads import UploadRefusedError, Uploads
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SILENCE_S: Final = 60.0
+BODY_TIMEOUT_S: Final = 60.0
 """Longest pause within the body of a request, in seconds."""
 DRAINED_BYTES: Final = 4 * 2**20
 """What is read, and thrown away, of a body that is not wanted: a connection that is closed before
 that would take the answer with it."""
-DRAINING_S: Final = 5.0
+DRAIN_TIMEOUT_S: Final = 5.0
 """Seconds that this may take."""
-TIDY_S: Final = 3600.0
+CLEANUP_INTERVAL_S: Final = 3600.0
 """Seconds between two looks for uploads that are too old, while somebody uses the page."""
 _SESSION: Final = "[A-Za-z0-9_-]{1,64}"
 _PLACE: Final = r"(?:[A-Za-z0-9_@+-][A-Za-z0-9_.@+-]*/)*[A-Za-z0-9_@+-][A-Za-z0-9_.@+-]*"
@@ -64,10 +64,10 @@ _PLACE: Final = r"(?:[A-Za-z0-9_@+-][A-Za-z0-9_.@+-]*/)*[A-Za-z0-9_@+-][A-Za-z0-
 _READ: Final = frozenset({"GET", "HEAD"})
 _WRITE: Final = frozenset({"POST"})
 
-Answering = Callable[["Visit"], Coroutine[Any, Any, None]]
+RequestHandler = Callable[["HttpExchange"], Coroutine[Any, Any, None]]
 
 
-class RefusedError(Exception):
+class RequestRefusedError(Exception):
     """A request that is not answered.
 
     Args:
@@ -81,7 +81,7 @@ class RefusedError(Exception):
         self.reason = reason
 
 
-class Visit:
+class HttpExchange:
     """One request.
 
     Args:
@@ -107,16 +107,16 @@ class Visit:
         size, more = 0, True
         while more:
             try:
-                async with asyncio.timeout(SILENCE_S):
+                async with asyncio.timeout(BODY_TIMEOUT_S):
                     message = await self.receive()
             except TimeoutError as error:
-                raise RefusedError(408, "nothing has come for a while") from error
+                raise RequestRefusedError(408, "nothing has come for a while") from error
             if message["type"] != "http.request":
-                raise RefusedError(400, "the request has broken off")
+                raise RequestRefusedError(400, "the request has broken off")
             chunk: bytes = message.get("body", b"")
             size += len(chunk)
             if size > limit:
-                raise RefusedError(413, "it is too large")
+                raise RequestRefusedError(413, "it is too large")
             more = message.get("more_body", False)
             self._whole = not more
             yield chunk
@@ -129,17 +129,17 @@ class Visit:
         """Read what is left of a body that is not wanted, within bounds."""
         if self._whole:
             return
-        with suppress(RefusedError, TimeoutError):
-            async with asyncio.timeout(DRAINING_S):
+        with suppress(RequestRefusedError, TimeoutError):
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
                 async for _ in self.chunks(DRAINED_BYTES):
                     pass
 
     async def answer(self, response: Response, policy: str = PAGE_POLICY) -> None:
         """Answer with a response of ours."""
-        await response(self.scope, self.receive, guarded(self.send, policy=policy))
+        await response(self.scope, self.receive, add_security_headers(self.send, policy=policy))
 
 
-class Gate:
+class SecurityMiddleware:
     """The application that the server runs.
 
     Args:
@@ -155,10 +155,10 @@ class Gate:
         self,
         page: ASGIApp,
         *,
-        names: Names,
+        names: AllowedHosts,
         login: Login | None,
         uploads: Uploads,
-        files: Files,
+        files: ServedFiles,
         cookie: str,
     ) -> None:
         self._page = page
@@ -168,7 +168,7 @@ class Gate:
         self._files = files
         self._cookie = cookie
         self._tidied = time.monotonic()
-        self._routes: list[tuple[re.Pattern[str], frozenset[str], Answering]] = [
+        self._routes: list[tuple[re.Pattern[str], frozenset[str], RequestHandler]] = [
             (re.compile(pattern), methods, answering)
             for pattern, methods, answering in (
                 ("/|/config|/theme.css", _READ, self._give_page),
@@ -194,118 +194,120 @@ class Gate:
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visit = Visit(scope, receive, send, "")
+        visit = HttpExchange(scope, receive, send, "")
         try:
             await self._admit(visit)
-        except (RefusedError, UploadRefusedError) as refused:
+        except (RequestRefusedError, UploadRefusedError) as refused:
             await visit.drain()
             response = PlainTextResponse(refused.reason, refused.status)
             response.headers["connection"] = "close"
             await visit.answer(response)
 
-    async def _admit(self, visit: Visit) -> None:
-        host = asked_host(visit.headers, self._names)
+    async def _admit(self, visit: HttpExchange) -> None:
+        host = find_requested_host(visit.headers, self._names)
         if host is None:
-            raise RefusedError(
+            raise RequestRefusedError(
                 403,
                 "this page is not called so; TIOMAGIC_UI_ALLOWED_HOSTS lists further names of it",
             )
         visit.host = host
         method = visit.scope["method"]
         entering = visit.path == "/" and method in _READ
-        if is_foreign(visit.headers, host, entering=entering):
-            raise RefusedError(403, "another website may not use this page")
+        if is_cross_site(visit.headers, host, navigation=entering):
+            raise RequestRefusedError(403, "another website may not use this page")
         answering = self._route(visit.path, method)
         if self._login is not None and answering != self._log_in:
             token = Request(visit.scope).cookies.get(self._cookie)
-            if not self._login.holds(token):
+            if not self._login.is_logged_in(token):
                 if visit.path == "/":
                     await visit.answer(login_page.login_page(), LOGIN_POLICY)
                     return
-                raise RefusedError(401, "log in first")
+                raise RequestRefusedError(401, "log in first")
         await self._tidy()
         await answering(visit)
 
     async def _tidy(self) -> None:
         now = time.monotonic()
-        if now - self._tidied >= TIDY_S:
+        if now - self._tidied >= CLEANUP_INTERVAL_S:
             self._tidied = now
             await asyncio.to_thread(self._uploads.clear)
 
-    def _route(self, path: str, method: str) -> Answering:
+    def _route(self, path: str, method: str) -> RequestHandler:
         for pattern, methods, answering in self._routes:
             if pattern.fullmatch(path):
                 if method not in methods:
-                    raise RefusedError(405, "this cannot be done with it")
+                    raise RequestRefusedError(405, "this cannot be done with it")
                 return answering
-        raise RefusedError(404, "there is nothing here")
+        raise RequestRefusedError(404, "there is nothing here")
 
-    async def _give_page(self, visit: Visit) -> None:
+    async def _give_page(self, visit: HttpExchange) -> None:
         await self._pass_on(visit, query=b"")
 
-    async def _give_asset(self, visit: Visit) -> None:
+    async def _give_asset(self, visit: HttpExchange) -> None:
         await self._pass_on(visit, query=b"", fresh=False)
 
-    async def _stream(self, visit: Visit) -> None:
+    async def _stream(self, visit: HttpExchange) -> None:
         query = visit.scope["query_string"].decode("latin-1")
         session = parse_qs(query, max_num_fields=8).get("session_hash", [])
         if len(session) != 1 or not re.fullmatch(_SESSION, session[0]):
-            raise RefusedError(400, "session_hash is missing")
+            raise RequestRefusedError(400, "session_hash is missing")
         query = urlencode({"session_hash": session[0]})
         await self._pass_on(visit, query=query.encode("ascii"))
 
-    async def _call(self, visit: Visit) -> None:
+    async def _call(self, visit: HttpExchange) -> None:
         kind = visit.headers.get("content-type", "").partition(";")[0].strip().lower()
         # Another website can send text without being asked for, but not this.
         if kind != "application/json" or "content-encoding" in visit.headers:
-            raise RefusedError(415, "application/json was expected")
+            raise RequestRefusedError(415, "application/json was expected")
         try:
-            call = read_call(await visit.body(MESSAGE_BYTES))
-        except BadMessage as error:
-            raise RefusedError(422, str(error)) from error
+            call = read_call(await visit.body(MAX_MESSAGE_BYTES))
+        except InvalidMessageError as error:
+            raise RequestRefusedError(422, str(error)) from error
         session = call.get("session_hash")
         if not isinstance(session, str) or not re.fullmatch(_SESSION, session):
-            raise RefusedError(422, "session_hash is missing")
+            raise RequestRefusedError(422, "session_hash is missing")
         await self._pass_on(visit, query=b"", body=json.dumps(call).encode("ascii"))
 
     async def _pass_on(
-        self, visit: Visit, *, query: bytes, body: bytes | None = None, fresh: bool = True
+        self, visit: HttpExchange, *, query: bytes, body: bytes | None = None, fresh: bool = True
     ) -> None:
         """Let Gradio answer, without what it need not know."""
-        headers = passed_on(visit.scope["headers"], visit.host, secure=is_secure(visit.headers))
+        headers = select_forwarded_headers(
+            visit.scope["headers"], visit.host, secure=is_secure(visit.headers)
+        )
         if body is not None:
             headers.append((b"content-type", b"application/json"))
             headers.append((b"content-length", str(len(body)).encode("ascii")))
         scope = {**visit.scope, "headers": headers, "query_string": query}
         receive = visit.receive if body is None else _replaying(body, visit.receive)
-        answered = _Answered(guarded(visit.send, fresh=fresh))
+        answered = _TrackedSend(add_security_headers(visit.send, fresh=fresh))
         try:
             await self._page(scope, receive, answered)
         except Exception as error:
             get_logger().warning("ui.request_failed", path=visit.path, error=repr(error)[:500])
             if not answered.begun:
-                raise RefusedError(500, "the page has failed at this") from error
+                raise RequestRefusedError(500, "the page has failed at this") from error
             if not answered.done:
                 raise  # The connection breaks, so that half an answer is not taken for a whole one.
 
-    async def _upload(self, visit: Visit) -> None:
+    async def _upload(self, visit: HttpExchange) -> None:
         length = visit.headers.get("content-length", "")
         if not re.fullmatch("[0-9]{1,15}", length):
-            raise RefusedError(411, "the size must be said beforehand")
-        with self._uploads.receiving(int(length)) as reception:
+            raise RequestRefusedError(411, "the size must be said beforehand")
+        with self._uploads.receive_file(int(length)) as reception:
             reader = FormReader(visit.headers.get("content-type", ""), reception)
             await reader.read(visit.chunks(int(length)))
         await visit.answer(JSONResponse(reception.file_ids))
 
-    async def _tell_progress(self, visit: Visit) -> None:
+    async def _tell_progress(self, visit: HttpExchange) -> None:
         done = 'data: {"msg": "done"}\n\n'
         await visit.answer(Response(done, media_type="text/event-stream"))
 
-    async def _give_file(self, visit: Visit) -> None:
+    async def _give_file(self, visit: HttpExchange) -> None:
         file_id = visit.path.removeprefix("/gradio_api/file=")
         file = await asyncio.to_thread(self._files.find, file_id)
         if file is None:
-            raise RefusedError(404, "there is no such file")
+            raise RequestRefusedError(404, "there is no such file")
         kind = MEDIA_TYPES.get(file.path.suffix.lower())
         response = FileResponse(
             file.path,
@@ -315,24 +317,24 @@ class Gate:
         )
         await visit.answer(response, FILE_POLICY)
 
-    async def _log_in(self, visit: Visit) -> None:
+    async def _log_in(self, visit: HttpExchange) -> None:
         if self._login is None:
-            raise RefusedError(404, "there is nothing here")
+            raise RequestRefusedError(404, "there is nothing here")
         body = await visit.body(login_page.FORM_BYTES)
         request = Request(visit.scope)
         await visit.answer(
-            await login_page.answer(request, body, self._login, self._cookie), LOGIN_POLICY
+            await login_page.answer_login(request, body, self._login, self._cookie), LOGIN_POLICY
         )
 
-    async def _log_out(self, visit: Visit) -> None:
+    async def _log_out(self, visit: HttpExchange) -> None:
         if self._login is not None:
-            self._login.leave(Request(visit.scope).cookies.get(self._cookie))
+            self._login.log_out(Request(visit.scope).cookies.get(self._cookie))
         response = JSONResponse({"success": True})
         response.delete_cookie(self._cookie, path="/", httponly=True, samesite="lax")
         await visit.answer(response)
 
 
-class _Answered:
+class _TrackedSend:
     """A ``send`` that knows how far an answer is."""
 
     def __init__(self, send: Send) -> None:

@@ -10,13 +10,13 @@ from typing import Final
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from tiomagic.display.escaping import well_formed
-from tiomagic.ui.web.uploads import Reception, UploadRefusedError
+from tiomagic.display.escaping import replace_invalid_characters
+from tiomagic.ui.web.uploads import IncomingFile, UploadRefusedError
 
 # What a visitor does wrong is said to the visitor, and not on the terminal.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
-PARTS: Final = 4
+MAX_PARTS: Final = 4
 """Parts of a form: a file, and what a browser may say beside it."""
 BOUNDARY_BYTES: Final = 70
 """Length of what parts them, as RFC 2046 has it."""
@@ -35,7 +35,7 @@ class FormReader:
         UploadRefusedError: when the request has no form.
     """
 
-    def __init__(self, content_type: str, reception: Reception) -> None:
+    def __init__(self, content_type: str, reception: IncomingFile) -> None:
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or not options.get(b"boundary"):
             raise UploadRefusedError(415, "multipart/form-data with a file was expected")
@@ -94,7 +94,7 @@ class FormReader:
 
     def _on_part(self) -> None:
         self._parts += 1
-        if self._parts > PARTS:
+        if self._parts > MAX_PARTS:
             raise UploadRefusedError(413, "one file at a time")
         self._in_file = False
         self._disposition = self._name = self._value = b""
@@ -118,7 +118,7 @@ class FormReader:
             return
         if self._begun is not None or self._reception.file_ids:
             raise UploadRefusedError(413, "one file at a time")
-        self._begun = well_formed(name.decode("utf-8", "replace"))
+        self._begun = replace_invalid_characters(name.decode("utf-8", "replace"))
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:

@@ -34,20 +34,20 @@ def is_loopback(host: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class AllowedHosts:
     """By which names the page may be called.
 
     No website has an address of numbers for its name. So a page that asks for a login answers to
     each of them, and one on loopback to those of loopback alone.
     """
 
-    listed: frozenset[str]
+    host_names: frozenset[str]
     """Names in lower case, without a port."""
-    every_address: bool
+    any_ip_address: bool
     """True when every address of numbers will do; False for loopback alone."""
 
     @classmethod
-    def of(cls, host: str, further: Iterable[str] = ()) -> Names:
+    def of(cls, host: str, further: Iterable[str] = ()) -> AllowedHosts:
         """Return the names of a page.
 
         Args:
@@ -57,23 +57,23 @@ class Names:
         local = is_loopback(host)
         own = {_LOCAL, host.lower()} if local else {_LOCAL, host.lower(), *_machine()}
         return cls(
-            listed=frozenset(own | {name.strip().lower() for name in further}) - {""},
-            every_address=not local,
+            host_names=frozenset(own | {name.strip().lower() for name in further}) - {""},
+            any_ip_address=not local,
         )
 
-    def takes(self, host: str) -> bool:
+    def allows(self, host: str) -> bool:
         """Return whether the page answers to a value of ``Host``."""
         parts = _parts(host)
         if parts is None:
             return False
         name = parts[0]
-        if name in self.listed:
+        if name in self.host_names:
             return True
         address = _address(name)
-        return address is not None and (self.every_address or address.is_loopback)
+        return address is not None and (self.any_ip_address or address.is_loopback)
 
 
-def asked_host(headers: Headers, names: Names) -> str | None:
+def find_requested_host(headers: Headers, names: AllowedHosts) -> str | None:
     """Return the name and port that the visitor's browser has called; None when it is not ours.
 
     A proxy may send on its own name for us in ``Host``, and the browser's in ``X-Forwarded-Host``.
@@ -84,7 +84,7 @@ def asked_host(headers: Headers, names: Names) -> str | None:
     if len(called) != 1 or len(forwarded) > 1:
         return None
     last = (forwarded or called)[0].split(",")[0].strip().lower()
-    return last if names.takes(called[0].lower()) and names.takes(last) else None
+    return last if names.allows(called[0].lower()) and names.allows(last) else None
 
 
 def is_secure(headers: Headers) -> bool:
@@ -92,7 +92,7 @@ def is_secure(headers: Headers) -> bool:
     return headers.getlist("x-forwarded-proto") == ["https"]
 
 
-def is_foreign(headers: Headers, host: str, *, entering: bool) -> bool:
+def is_cross_site(headers: Headers, host: str, *, navigation: bool) -> bool:
     """Return whether another website is behind a request.
 
     A request that names no website is not foreign: programs and old browsers send nothing, and a
@@ -100,8 +100,8 @@ def is_foreign(headers: Headers, host: str, *, entering: bool) -> bool:
 
     Args:
         headers: Of the request.
-        host: What ``asked_host`` said.
-        entering: True for the page itself, which a link of another website may lead to.
+        host: What ``find_requested_host`` said.
+        navigation: True for the page itself, which a link of another website may lead to.
     """
     secure = is_secure(headers)
     origins = headers.getlist("origin")
@@ -109,7 +109,7 @@ def is_foreign(headers: Headers, host: str, *, entering: bool) -> bool:
     elsewhere = site is not None and site not in {"same-origin", "none"}
     if origins and (len(origins) > 1 or not _is_same(origins[0], host, secure=secure)):
         return True
-    if entering:
+    if navigation:
         framed = headers.get("sec-fetch-dest") in {"iframe", "frame", "embed", "object"}
         return framed and elsewhere
     referer = headers.get("referer")

@@ -19,15 +19,15 @@ from tiomagic_domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-PORT: Final = 7860
+DEFAULT_PORT: Final = 7860
 """Where the page is looked for first."""
-PORTS: Final = 100
+MAX_PORTS_TRIED: Final = 100
 """How many ports from there are tried when none is asked for."""
-CONNECTIONS: Final = 500
+MAX_CONNECTIONS: Final = 500
 """Connections at once; a tab of a browser holds about three."""
-START_S: Final = 60.0
+START_TIMEOUT_S: Final = 60.0
 """Seconds that the page may take to answer."""
-END_S: Final = 10.0
+STOP_TIMEOUT_S: Final = 10.0
 """Seconds that it may take to end."""
 
 
@@ -36,19 +36,23 @@ def listen(host: str, port: int | None) -> socket.socket:
 
     Args:
         host: An address, or a name of one.
-        port: None for the first that is free from :data:`PORT` on; 0 for any.
+        port: None for the first that is free from :data:`DEFAULT_PORT` on; 0 for any.
 
     Raises:
         ConfigurationError: when there is no such address, or the port is taken.
     """
-    wanted = range(PORT, PORT + PORTS) if port is None else [port]
+    wanted = range(DEFAULT_PORT, DEFAULT_PORT + MAX_PORTS_TRIED) if port is None else [port]
     last: OSError | None = None
     for number in wanted:
         try:
             return _listen(host, number)
         except OSError as error:
             last = error
-    where = f"{host}:{port}" if port is not None else f"{host}, ports {PORT} to {PORT + PORTS - 1}"
+    where = (
+        f"{host}:{port}"
+        if port is not None
+        else f"{host}, ports {DEFAULT_PORT} to {DEFAULT_PORT + MAX_PORTS_TRIED - 1}"
+    )
     raise ConfigurationError(f"the page cannot listen on {where}: {last}", code="no_port") from last
 
 
@@ -89,7 +93,7 @@ class Server:
             # Who asks is who is connected: a header cannot say otherwise.
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=CONNECTIONS,
+            limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
@@ -110,7 +114,7 @@ class Server:
         """
         self._thread.start()
         waited = 0.0
-        while not self._server.started and waited < START_S and not self._ended.wait(0.02):
+        while not self._server.started and waited < START_TIMEOUT_S and not self._ended.wait(0.02):
             waited += 0.02
         if not self._server.started:
             self.close()
@@ -119,7 +123,7 @@ class Server:
     def close(self) -> None:
         """End it; what is being answered has a second for that."""
         self._server.should_exit = True
-        self._thread.join(END_S)
+        self._thread.join(STOP_TIMEOUT_S)
         self._socket.close()
 
     def _run(self) -> None:

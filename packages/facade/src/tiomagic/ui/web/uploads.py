@@ -20,20 +20,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from tiomagic.display.escaping import well_formed
+from tiomagic.display.escaping import replace_invalid_characters
 from tiomagic_domain.files.owner_only import FILE_MODE, make_private
 
-FILE_BYTES: Final = 512 * 2**20
+MAX_FILE_BYTES: Final = 512 * 2**20
 """Size of one file; the same bound as ``tiomagic_media.limits.MediaLimits.bytes``."""
-TOTAL_BYTES: Final = 4 * 2**30
+MAX_TOTAL_BYTES: Final = 4 * 2**30
 """Size of all uploads together, those included that are on their way."""
-COUNT: Final = 200
+MAX_UPLOADS: Final = 200
 """How many uploads are kept at most."""
-AT_ONCE: Final = 8
+MAX_CONCURRENT_UPLOADS: Final = 8
 """How many may be on their way at once."""
-KEPT_S: Final = 24 * 3600
+UPLOAD_LIFETIME_S: Final = 24 * 3600
 """Seconds after which an upload is cleared away; a job that has used it has a copy of its own."""
-NAME_CHARACTERS: Final = 80
+MAX_NAME_CHARACTERS: Final = 80
 """Length of a name; the end is what is kept."""
 
 _ID: Final = re.compile(r"upload/(?P<token>[0-9a-f]{32})/(?P<name>[\w.()+ -]{1,100})")
@@ -56,7 +56,7 @@ class UploadRefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class FormFile:
     """A file that a form may hold. Plain data: each page keeps its own."""
 
     file_id: str
@@ -88,22 +88,22 @@ class Uploads:
         self._clock = clock
         self._lock = threading.Lock()
         self._expected = 0
-        self._under_way: set[str] = set()
+        self._incoming: set[str] = set()
 
-    def find(self, file_id: object) -> File | None:
+    def find(self, file_id: object) -> FormFile | None:
         """Return an upload; None when there is none of that id, or it has been cleared away."""
         found = _ID.fullmatch(file_id) if isinstance(file_id, str) else None
-        if found is None or found["name"].startswith(".") or found["token"] in self._under_way:
+        if found is None or found["name"].startswith(".") or found["token"] in self._incoming:
             return None
         path = self._folder / found["token"] / found["name"]
         try:
             regular = stat.S_ISREG(path.lstat().st_mode)
         except OSError:
             return None
-        return File(found[0], path, found["name"]) if regular else None
+        return FormFile(found[0], path, found["name"]) if regular else None
 
     @contextmanager
-    def receiving(self, size: int) -> Iterator[Reception]:
+    def receive_file(self, size: int) -> Iterator[IncomingFile]:
         """Make room for a message with files, and for what is written of it.
 
         What is not finished when the block ends is deleted.
@@ -114,15 +114,15 @@ class Uploads:
         Raises:
             UploadRefusedError: when it is too large, or too many are on their way.
         """
-        reception = Reception(self._folder)
+        reception = IncomingFile(self._folder)
         with self._lock:
-            if size > FILE_BYTES + 2**20:  # The rest is what is around the file.
-                raise UploadRefusedError(413, f"a file may have {FILE_BYTES // 2**20} MiB")
-            if len(self._under_way) >= AT_ONCE:
+            if size > MAX_FILE_BYTES + 2**20:  # The rest is what is around the file.
+                raise UploadRefusedError(413, f"a file may have {MAX_FILE_BYTES // 2**20} MiB")
+            if len(self._incoming) >= MAX_CONCURRENT_UPLOADS:
                 raise UploadRefusedError(429, "too many files are on their way: try again soon")
             self._clear(size)
             self._expected += size
-            self._under_way.add(reception.token)
+            self._incoming.add(reception.token)
         finished = False
         try:
             yield reception
@@ -137,10 +137,10 @@ class Uploads:
                 reception.discard()
             with self._lock:
                 self._expected -= size
-                self._under_way.discard(reception.token)
+                self._incoming.discard(reception.token)
 
     def clear(self) -> None:
-        """Delete what is older than :data:`KEPT_S`."""
+        """Delete what is older than :data:`UPLOAD_LIFETIME_S`."""
         with self._lock:
             self._clear(0)
 
@@ -149,21 +149,21 @@ class Uploads:
         folders: list[Path] = []
         with suppress(FileNotFoundError):
             folders = [one for one in self._folder.iterdir() if _FOLDER.fullmatch(one.name)]
-        kept = sorted(_measure(one) for one in folders if one.name not in self._under_way)
+        kept = sorted(_measure(one) for one in folders if one.name not in self._incoming)
         total = sum(one[1] for one in kept) + self._expected + size
         while kept:
             when, bytes_, folder = kept[0]
-            room = total <= TOTAL_BYTES and len(kept) + len(self._under_way) < COUNT
-            if room and self._clock() - when <= KEPT_S:
+            room = total <= MAX_TOTAL_BYTES and len(kept) + len(self._incoming) < MAX_UPLOADS
+            if room and self._clock() - when <= UPLOAD_LIFETIME_S:
                 break
             shutil.rmtree(folder, ignore_errors=True)
             total -= bytes_
             del kept[0]
-        if total > TOTAL_BYTES:
+        if total > MAX_TOTAL_BYTES:
             raise UploadRefusedError(429, "too much is on its way: try again soon")
 
 
-class Reception:
+class IncomingFile:
     """The file of one message, while it arrives.
 
     Args:
@@ -200,8 +200,8 @@ class Reception:
             UploadRefusedError: when the file is too large.
         """
         self._written += len(chunk)
-        if self._written > FILE_BYTES:
-            raise UploadRefusedError(413, f"a file may have {FILE_BYTES // 2**20} MiB")
+        if self._written > MAX_FILE_BYTES:
+            raise UploadRefusedError(413, f"a file may have {MAX_FILE_BYTES // 2**20} MiB")
         if self._open is not None:
             self._open.write(chunk)
 
@@ -218,8 +218,8 @@ class Reception:
 
 def safe_name(name: str) -> str:
     """Return a name for a file that a browser has called so: without folders, and not hidden."""
-    last = well_formed(name).replace("\\", "/").rsplit("/", 1)[-1]
-    plain = re.sub(r"[^\w.()+ -]", "_", last)[-NAME_CHARACTERS:]
+    last = replace_invalid_characters(name).replace("\\", "/").rsplit("/", 1)[-1]
+    plain = re.sub(r"[^\w.()+ -]", "_", last)[-MAX_NAME_CHARACTERS:]
     while len(plain.encode("utf-8")) > 200:  # A file system counts bytes.
         plain = plain[1:]
     return plain.lstrip(". ").rstrip(" ") or "file"

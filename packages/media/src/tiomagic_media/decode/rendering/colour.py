@@ -69,7 +69,7 @@ class Renderer:
             **_to_bt709(frame),
         )
         pixels: NDArray[Any] = converted.to_ndarray()
-        return on_white(pixels) if has_alpha else pixels
+        return composite_on_white(pixels) if has_alpha else pixels
 
 
 def shown_width(width: int, pixel_aspect: Fraction | None) -> int:
@@ -77,7 +77,7 @@ def shown_width(width: int, pixel_aspect: Fraction | None) -> int:
     return max(1, round(width * pixel_aspect)) if pixel_aspect else width
 
 
-def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def composite_on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return what is seen of a picture with straight alpha, (H, W, 4), in front of white."""
     alpha = pixels[..., 3:].astype(np.uint16)
     mixed = pixels[..., :3] * alpha + 255 * (255 - alpha)

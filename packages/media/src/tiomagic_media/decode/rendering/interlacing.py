@@ -19,7 +19,7 @@ _COLOURS = ("colorspace", "color_range", "color_trc", "color_primaries")
 """What a filter that was not told of it forgets."""
 
 
-def deinterlaced(frames: Iterable[Any]) -> Iterator[Any]:
+def deinterlace(frames: Iterable[Any]) -> Iterator[Any]:
     """Give the frames of a video, each that is interlaced made whole.
 
     Args:

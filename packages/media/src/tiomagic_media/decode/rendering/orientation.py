@@ -26,7 +26,7 @@ class Orientation:
     flipped: bool = False
     """Top and bottom change places."""
 
-    def applied(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return a picture, (H, W, 3), as it is shown."""
         if self.swapped:
             pixels = pixels.swapaxes(0, 1)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 _FOLDERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf", b"edts"})
-_DEEPEST = 8
+_MAX_DEPTH = 8
 """Boxes in boxes; those that are looked into are seven deep at most."""
 
-_SURE, _BYTES, _MOST = 1_000_000, 2, 20_000_000
+_ALWAYS_ALLOWED_SAMPLES, _SAMPLES_PER_BYTE, _MAX_SAMPLES = 1_000_000, 2, 20_000_000
 """Samples that a file may claim whatever its size; those that it may claim for each of its bytes
 (sound that is packed has more samples than bytes); and the most, which take half a gigabyte."""
 
@@ -40,7 +40,7 @@ def check_tables(path: Path) -> None:
         if file.read(8)[4:] not in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp"):
             return
         claimed: dict[bytes, int] = {}
-        most = min(_SURE + _BYTES * size, _MOST)
+        most = min(_ALWAYS_ALLOWED_SAMPLES + _SAMPLES_PER_BYTE * size, _MAX_SAMPLES)
         for kind, start, end in _boxes(file, 0, size, 0):
             if kind == b"cmov":
                 raise ClaimError("its index is compressed, which is not read")
@@ -62,7 +62,7 @@ def _boxes(file: BinaryIO, start: int, end: int, depth: int) -> Iterator[tuple[b
         last = end if length == 0 else min(start + length, end)
         if last <= content and length < 8:
             return
-        if kind in _FOLDERS and depth < _DEEPEST:
+        if kind in _FOLDERS and depth < _MAX_DEPTH:
             yield from _boxes(file, content, last, depth + 1)
         else:
             yield kind, content, last

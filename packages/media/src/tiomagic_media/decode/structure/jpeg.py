@@ -44,7 +44,7 @@ def count_scans(path: Path) -> int:
         return count
 
 
-def mended(data: bytes) -> bytes | None:
+def restore_end_marker(data: bytes) -> bytes | None:
     """Return a JPEG that lacks nothing but its end marker with that marker; None for any other.
 
     Whether something is missing is seen by what the decoder does with other bits behind the data:
