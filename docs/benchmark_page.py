@@ -16,11 +16,10 @@ from tiomagic_local.runtime.memory_plan import RESERVE_GIB, demand_of
 RESULTS = Path("benchmarks/results")
 
 INTRODUCTION = """\
-# Measured
+# Benchmarks
 
-What the benchmarks found, each with the machine it ran on. This page is made from the results that
-are kept with the source; nothing on it was typed by hand. A benchmark is one command, and its first
-lines say what it does.
+The results of the benchmarks, each with the machine on which it ran. This page is generated from
+the result files in the repository. Each benchmark is one command, described in its first lines.
 """
 
 STEPS = 50
@@ -46,10 +45,10 @@ def render_benchmarks(root: Path) -> str:
 
 def _gpu(result: Result) -> Iterator[str]:
     card = result["card"]
-    yield "Models of the true shapes with random weights, for the time of a step does not depend on"
-    yield "them. A few steps are timed; a whole run is fifty times their median (`turbo`: four"
-    yield "times), and one decoding. Of `fast` a step that is left out is told. The peak is a large"
-    yield f"matrix product in bf16: {card['matrix_tflop_a_second']:.0f} TFLOP/s on this card."
+    yield "Models of the true shapes with random weights: the time of a step does not depend on the"
+    yield "weights. A few steps are timed; a whole run is fifty times their median (`turbo`: four"
+    yield "times) and one decoding. For `fast` the time is that of a skipped step. The peak is a"
+    yield f"large matrix product in bf16: {card['matrix_tflop_a_second']:.0f} TFLOP/s on this card."
     for found in result["rows"]:
         if "settings" not in found:
             yield ""
@@ -86,8 +85,8 @@ def _estimate_with_cache(modes: Result) -> Iterator[str]:
     step = share * fast["step_s_median"] + (1 - share) * exact["step_s_median"]
     whole = STEPS * step + fast["decode_s"]
     yield ""
-    yield f"Where `fast` leaves out {share:.0%} of the steps, as of the videos of `doodle`,"
-    yield f"its run takes {whole:.0f} s (computed): {estimate_run_seconds(plain) / whole:.2f} x."
+    yield f"If `fast` skips {share:.0%} of the steps, as in the videos of `doodle`,"
+    yield f"its run takes {whole:.0f} s (computed): {whole_run(plain) / whole:.2f} x."
 
 
 def _shares(found: Result) -> Iterator[str]:
@@ -151,7 +150,7 @@ def estimate_run_seconds(one: Result) -> float:
 
 def _loading(result: Result) -> Iterator[str]:
     yield f"`{result['model']}` without its encoder, {result['gib']:.1f} GiB in {result['files']}"
-    yield "files that are in the machine's memory already, as at a second start."
+    yield "files that are already in the file cache, as at a second start."
     yield ""
     yield from render_table_head("", "median", "least to most")
     for side, one in result["times"].items():
@@ -202,9 +201,9 @@ def _overhead(result: Result) -> Iterator[str]:
     more = result["overhead_outside_the_pipeline_percent"]
     same = "the same bit for bit" if result["same_frames_bit_for_bit"] else "not the same"
     yield ""
-    yield f"Both call the same pipeline, and the frames are {same}. What is outside of it takes"
-    yield f"{more:.2f} % of a long run more than by hand; the rest of what the times differ by is"
-    yield "the machine's own, and what `exact` saves in it: a guided step is one batch there."
+    yield f"Both call the same pipeline, and the frames are {same}. The work outside the pipeline"
+    yield f"takes {more:.2f} % of a long run more than by hand. The other differences are those of"
+    yield "the machine, and the time that `exact` saves: a guided step is one batch (CFG batching)."
     yield f"Memory: {peak['overhead_percent']:+.1f} %."
 
 
@@ -244,7 +243,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Result], Iterator[str]]], ...] = (
     ("Large models on a GPU", "gpu_pipelines", _gpu),
     ("More large models on a GPU", "gpu_pipelines_more", _gpu),
     ("From the files to the GPU", "loading", _loading),
-    ("How far `fast` is from `exact`", "accelerations", _accelerations),
+    ("Difference between `fast` and `exact`", "accelerations", _accelerations),
     ("What tiomagic adds to a pipeline", "overhead", _overhead),
     ("Start", "startup", _startup),
     ("The store of jobs", "store", _store),

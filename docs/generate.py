@@ -38,30 +38,28 @@ TESTS = {
 INTRODUCTION = f"""\
 # Models
 
-Every model that tiomagic knows. These pages are made from the catalogue (`{COMMAND}`),
-which is also what a call is checked against, so they cannot say something else than the program
-does.
+Every model of tiomagic. These pages are generated from the catalogue (`{COMMAND}`). Calls are
+checked against the same catalogue, so pages and program agree.
 
 Weights and GPU memory are in GiB: the weights as counted from their shapes in the types that they
-run in, the GPU as the smallest that is known or computed to be enough, with parts of the model
-waiting in main memory.
+run in, the GPU as the smallest that is known or computed to be enough, with offload to main memory.
 
-The word under *use* says how far a licence goes: `free` for any use, `limited` for commercial use
-under a condition (a revenue, a territory, a registration), `research` for no commercial use. Each
-page says what to know before you publish a video; `tiomagic models --licence free` and
-`tm.get_models(feature, licence="free")` list the models of one word.
+*Use* says what the licence allows: `free` for any use, `limited` for commercial use under a
+condition (a revenue, a territory, a registration), `research` for no commercial use. Each page says
+what to know before you publish a video; `tiomagic models --licence free` and
+`tm.get_models(feature, licence="free")` list the models of one kind.
 
 """
 
 TEST_TABLE_INTRODUCTION = """\
 
-## Which test reaches what
+## Which test runs what
 
-Each cell names the test that runs this model with this feature on a small pipeline of random
-weights that has every part of the real one: for `local` with the largest of each number beside the
-smallest of the others, for `modal` with the smallest of all, through the code of the rented
-container. A call that another model has made on the same small pipeline is not made twice.
-`tests/catalogue/test_tm.py` then takes a model of each kind of pipeline the whole way through `tm`.
+Each cell names the test that runs this model with this feature on a tiny pipeline with random
+weights and every part of the real one. For `local` the test uses the largest value of each number
+with the smallest of the others; for `modal` the smallest of all, through the code of the container.
+Identical calls of models with the same tiny pipeline run once. `tests/catalogue/test_tm.py` runs a
+model of each kind of pipeline through `tm`.
 
 """
 

@@ -15,12 +15,12 @@ SIZES = ((832, 480, 81), (1280, 720, 81), (768, 512, 121))
 INTRODUCTION = """\
 # GPU memory
 
-What a video takes of a GPU's memory in GiB, by model, size and
-[plan](local.md#when-the-model-is-larger-than-the-gpu), with a reserve of 1 GiB. This page is made
-from the formulas by which `memory="auto"` plans (`uv run python -m docs.generate`). They come from
-a count: the networks of each model are built from the shapes that their authors published, without
-weights, and the bytes that live at once are followed through a step, an encoding and a decoding.
-Against everything that was measured on GPUs the count is within 10 %.
+The GPU memory of a video in GiB, by model, size and
+[plan](local.md#when-the-model-is-larger-than-the-gpu), with a reserve of 1 GiB. This page is
+generated from the formulas of `memory="auto"` (`uv run python -m docs.generate`). They come from a
+count: the networks of each model are built from their published shapes, without weights, and the
+bytes in use are counted through a step, an encoding and a decoding. The count is within 10 % of
+every measurement on GPUs.
 
 | plan | what lies on the GPU |
 | --- | --- |
@@ -28,18 +28,18 @@ Against everything that was measured on GPUs the count is within 10 %.
 | `model_offload` | one component at a time |
 | `group_offload` | a few layers at a time, and the VAE |
 
-*In tiles* is the same plan with a VAE that works in tiles; it is taken where whole frames do not
-fit in any plan. Models with a `*` always decode in tiles. The first line of a model is its own
-default size; of a model that starts from a picture, any shape of so many pixels. A GPU gives a
-process about 93 % of the memory that it is sold with.
+*In tiles* is the same plan with a VAE that works in tiles; it is used if whole frames fit in no
+plan. Models with a `*` always decode in tiles. The first line of a model is its default size; for a
+model that starts from a picture, any shape with so many pixels. A process can use about 93 % of a
+GPU's nominal memory.
 
 """
 
 RECOUNT_SECTION = """\
 
-## Count anew
+## Count again
 
-The formulas of a model, and one size phase by phase, both without a GPU:
+Count the formulas of a model, and one size phase by phase, both without a GPU:
 
 <!-- not run (python): counts for minutes; tests/local/footprint compares cells -->
 
@@ -48,8 +48,8 @@ uv run python benchmarks/memory.py --models wan2.2-ti2v-5b
 uv run python benchmarks/memory.py --models wan2.2-ti2v-5b --size 1280x704x121 --show
 ```
 
-On a machine with a GPU, this measures the same peaks at true shapes with random weights, and puts
-what was expected beside them:
+On a machine with a GPU, this measures the same peaks at true shapes with random weights, and shows
+the estimates beside them:
 
 <!-- not run (python): needs a GPU -->
 
