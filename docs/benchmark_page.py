@@ -86,7 +86,7 @@ def _estimate_with_cache(modes: Result) -> Iterator[str]:
     whole = STEPS * step + fast["decode_s"]
     yield ""
     yield f"If `fast` skips {share:.0%} of the steps, as in the videos of `doodle`,"
-    yield f"its run takes {whole:.0f} s (computed): {whole_run(plain) / whole:.2f} x."
+    yield f"its run takes {whole:.0f} s (computed): {estimate_run_seconds(plain) / whole:.2f} x."
 
 
 def _shares(found: Result) -> Iterator[str]:
