@@ -39,7 +39,7 @@ def package(tmp_path, monkeypatch):
     folder = site / PACKAGE
     folder.mkdir(parents=True)
     (folder / "__init__.py").touch()
-    (folder / "card.py").write_text(code["catalogue/mochi.py"])
+    (folder / "card.py").write_text(code["catalogue/families/mochi.py"])
     (folder / "engine.py").write_text(code["engines/mochi.py"])
     (folder / "tiny.py").write_text(code["tests/tiny/mochi.py"])
     (folder / "studio.py").write_text(Path(__file__).with_name("studio.py").read_text())
