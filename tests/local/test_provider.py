@@ -87,7 +87,7 @@ class TestEarlyReasons:
     ) -> None:
         """Without the engines' packages nothing is stored, and the error says what to install."""
         without(monkeypatch, "ftfy")
-        with pytest.raises(MissingDependencyError, match=r"adapters-local\[engines\]"):
+        with pytest.raises(MissingDependencyError, match=r"facade\[local\]"):
             provider.check(studio.request())
 
     def test_the_pose_extra_is_needed_for_a_guiding_video_alone(
@@ -98,7 +98,7 @@ class TestEarlyReasons:
         vace, pose = "wan2.1-vace-1.3b", Feature.POSE_GUIDANCE
         provider.check(studio.request(vace, pose))
         guided = {"image": studio.picture(), "guiding_video": studio.video()}
-        with pytest.raises(MissingDependencyError, match=r"media\[pose\]"):
+        with pytest.raises(MissingDependencyError, match=r"facade\[pose\]"):
             provider.check(studio.request(vace, pose, media=guided))
 
     def test_a_folder_that_is_not_there(self, spool: Path, studio: Materials) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from pathlib import Path
 
 import huggingface_hub
 import numpy as np
@@ -21,7 +20,6 @@ from tiomagic_domain.errors import (
     ProcessingError,
 )
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
-from tiomagic_local.extras import INSTALL, PURPOSES, missing_extra_error
 from tiomagic_media.pose import models as pose_models
 from tiomagic_media.pose.estimate import PoseModels, _followed, estimate_skeletons, find_pose_models
 from tiomagic_media.pose.networks import Detector, Estimator, Pose, overlap
@@ -267,23 +265,9 @@ def test_without_the_extra_the_command_is_given(monkeypatch, models, no_folder, 
     # None in sys.modules is Python's own way to make an import fail.
     monkeypatch.setitem(sys.modules, module, None)
     given = models if module == "onnxruntime" else None
-    with pytest.raises(MissingDependencyError, match=r"media\[pose\]") as caught:
+    with pytest.raises(MissingDependencyError, match=r"facade\[pose\]") as caught:
         run([frame_with((0, 0))], given)
     assert caught.value.details["module"] == module
-
-
-@pytest.mark.parametrize("extra", list(PURPOSES))
-def test_every_extra_has_a_command(extra):
-    """The command names packages that are in the repository, and never the index' old one."""
-    error = missing_extra_error(extra)
-    command = str(error.details["command"])
-    assert command in error.message
-    assert "pip install tiomagic" not in error.message
-    root = Path(__file__).parents[2]
-    for part in command.replace("'", "").split()[2:]:
-        assert (root / part.partition("[")[0] / "pyproject.toml").is_file()
-    assert f"{extra} = [" in (root / "packages/media/pyproject.toml").read_text()
-    assert "{extra}" in INSTALL
 
 
 # --- drawing ------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError, ProcessingError
+from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.processes import ProcessState
@@ -19,14 +20,13 @@ from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Progress
 from tiomagic_domain.workers.unreachable import describe_unreachable_run
 from tiomagic_local.engines import has_engine
-from tiomagic_local.extras import missing_extra_error
 from tiomagic_local.jobs.processes import FOLDER, ProcessIdentity, SystemProcesses
 from tiomagic_local.jobs.spool import LocalSpool
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.torch_env.devices import group_members
 from tiomagic_local.weights.locate import local_folder
 from tiomagic_local.weights.lora_files import check_loras
-from tiomagic_media.extras import missing as missing_media
+from tiomagic_media.pose.models import EXTRA_PURPOSE as POSE_PURPOSE
 
 __all__ = ["LocalOptions", "LocalProvider"]
 
@@ -91,7 +91,7 @@ class LocalProvider:
             MissingDependencyError: with the command that installs what is missing.
             ConfigurationError: when the device cannot be used.
         """
-        _require("engines", ENGINE_MODULES)
+        _require("local", "running a model on this machine", ENGINE_MODULES)
         from tiomagic_local.rehearsal.rehearse import rehearse
 
         # A model that is loaded would stand in the way.
@@ -107,9 +107,9 @@ class LocalProvider:
                 the device is written as a group that cannot be.
             ValidationError: when a LoRA file is not there, or is none.
         """
-        _require("engines", ENGINE_MODULES)
+        _require("local", "running a model on this machine", ENGINE_MODULES)
         if "guiding_video" in request.media:
-            _require("pose", POSE_MODULES)
+            _require("pose", POSE_PURPOSE, POSE_MODULES)
         if not has_engine(request.card.engine):
             raise ConfigurationError(
                 f"{request.card.name!r} needs the engine {request.card.engine!r}, which is not "
@@ -225,8 +225,7 @@ def _lost(message: str) -> Report:
     return Report(status=JobStatus.FAILED, error=message, error_code="worker_lost")
 
 
-def _require(extra: str, modules: tuple[str, ...]) -> None:
-    error = missing_media if extra == "pose" else missing_extra_error
+def _require(extra: str, purpose: str, modules: tuple[str, ...]) -> None:
     for module in modules:
         if importlib.util.find_spec(module) is None:
-            raise error(extra, module=module)
+            raise missing_extra_error(extra, purpose, module=module)

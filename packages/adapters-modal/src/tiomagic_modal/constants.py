@@ -29,12 +29,6 @@ OUTPUTS_VARIABLE = "TIOMAGIC_OUTPUTS_DIR"
 TAG_VERSION = "tiomagic-version"
 TAG_SOURCE = "tiomagic-source"
 
-INSTALL_COMMAND = (
-    "pip install ./packages/domain ./packages/media ./packages/storage ./packages/adapters-local "
-    "./packages/adapters-modal './packages/facade[modal]'"
-)
-"""The command that installs what this side needs, to be run in a copy of tiomagic's repository."""
-
 VIDEO_FILE = "video.mp4"
 RESULT_FILE = "result.json"
 

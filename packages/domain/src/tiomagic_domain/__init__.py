@@ -10,6 +10,7 @@ Pure: this package imports the standard library and nothing else, so that any se
 ``ports``          what the outside has to provide
 ``generation``     the use cases: submit, check, wait, cancel, list, rerun
 ``errors``         one tree of errors
+``extras``         what to say when an optional part is not installed
 ``testing``        working fakes and a contract class for each port
 =================  ==========================================================================
 """

@@ -15,8 +15,8 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tiomagic_domain.errors import APIError, AuthenticationError, MissingDependencyError
-from tiomagic_modal.constants import INSTALL_COMMAND
+from tiomagic_domain.errors import APIError, AuthenticationError
+from tiomagic_domain.extras import missing_extra_error
 from tiomagic_modal.errors import HOW_TO_SIGN_IN, translate_modal_errors
 from tiomagic_modal.options import ModalOptions
 
@@ -40,11 +40,7 @@ def require_modal() -> Any:
     try:
         return importlib.import_module("modal")
     except ImportError as error:
-        raise MissingDependencyError(
-            "the provider 'modal' needs Modal's client, which is not installed: in a copy of "
-            f"tiomagic's repository run: {INSTALL_COMMAND}",
-            details={"module": "modal", "command": INSTALL_COMMAND},
-        ) from error
+        raise missing_extra_error("modal", "the provider 'modal'", module="modal") from error
 
 
 class Connection:

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from tiomagic_domain import __version__
-from tiomagic_domain.errors import MissingDependencyError
-from tiomagic_modal.constants import INSTALL_COMMAND, TAG_SOURCE, TAG_VERSION
+from tiomagic_domain.extras import missing_extra_error
+from tiomagic_modal.constants import TAG_SOURCE, TAG_VERSION
 from tiomagic_modal.image_pins import PINS, PYTHON
 
 SHIPPED_PACKAGES = ("tiomagic_domain", "tiomagic_local", "tiomagic_media", "tiomagic_modal")
@@ -34,11 +34,7 @@ def package_folder(name: str) -> Path:
     """
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise MissingDependencyError(
-            f"{name} is shipped to Modal and is not installed: in a copy of tiomagic's repository "
-            f"run: {INSTALL_COMMAND}",
-            details={"module": name, "command": INSTALL_COMMAND},
-        )
+        raise missing_extra_error("modal", "deploying to Modal", module=name)
     return Path(spec.origin).parent
 
 

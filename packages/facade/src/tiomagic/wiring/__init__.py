@@ -5,8 +5,7 @@
 ``clock``      The time of this machine.
 ``container``  Which parts there are and what each is made of. The only module that knows
                dependency-injector.
-``extras``     What to say when a part of tiomagic is not installed. The one place with the
-               command.
+``extras``     The optional parts of tiomagic, and what to say when one is not installed.
 ``launcher``   Starting background workers: processes of their own that outlive whoever starts
                them.
 ``lazy``       Parts that cost something, built when they are first used and not when they are put

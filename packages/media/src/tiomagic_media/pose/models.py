@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tiomagic_domain.errors import APIError, ConfigurationError, ProcessingError
-from tiomagic_media.extras import missing
+from tiomagic_domain.extras import missing_extra_error
 from tiomagic_media.fetch.hub_telemetry import disable_hub_telemetry
 from tiomagic_media.fetch.retry import build_retry_policy
 
 FOLDER_VARIABLE = "TIOMAGIC_POSE_MODELS"
 """Environment variable with a folder that holds both files under their names."""
+
+EXTRA_PURPOSE = "finding the poses in a guiding video"
+"""What the extra ``pose`` is for."""
 
 RETRY_WINDOW_S = 60.0
 """Seconds after which a failed download is not begun again. Each attempt takes up where the last
@@ -81,7 +84,7 @@ def _fetched(name: str) -> Path:
     try:
         from huggingface_hub import hf_hub_download  # Heavy, and an extra.
     except ImportError as error:
-        raise missing("pose", module="huggingface_hub") from error
+        raise missing_extra_error("pose", EXTRA_PURPOSE, module="huggingface_hub") from error
     fetched = build_retry_policy(f"the pose model {name}", _may_pass, within_s=RETRY_WINDOW_S)
     try:
         with disable_hub_telemetry():

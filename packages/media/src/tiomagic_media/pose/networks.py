@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from tiomagic_domain.errors import ConfigurationError
-from tiomagic_media.extras import missing
+from tiomagic_domain.extras import missing_extra_error
+from tiomagic_media.pose.models import EXTRA_PURPOSE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +83,7 @@ class OnnxNetwork:
         try:
             import onnxruntime  # Heavy, and an extra.
         except ImportError as error:
-            raise missing("pose", module="onnxruntime") from error
+            raise missing_extra_error("pose", EXTRA_PURPOSE, module="onnxruntime") from error
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # Errors only: a library does not write to the terminal.
         wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
