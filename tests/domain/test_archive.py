@@ -42,56 +42,64 @@ def archive_parts(tmp_path: Path) -> ArchiveParts:
     return ArchiveParts(tmp_path / "videos")
 
 
-def test_tags_join_what_is_there(room: ArchiveParts) -> None:
+def test_tags_join_what_is_there(archive_parts: ArchiveParts) -> None:
     """Tags are added and taken away by name, each once; the note is as it was."""
-    job = room.store(tags=("old",), note="mine", status=JobStatus.COMPLETED)
-    room.clock.advance(60)
-    labelled = room.archive.label(job.job_id, add=["fox", " old ", "snow"], remove=["nothing"])
+    job = archive_parts.store(tags=("old",), note="mine", status=JobStatus.COMPLETED)
+    archive_parts.clock.advance(60)
+    labelled = archive_parts.archive.label(
+        job.job_id, add=["fox", " old ", "snow"], remove=["nothing"]
+    )
     assert labelled.tags == ("old", "fox", "snow")
     assert (labelled.note, labelled.status) == ("mine", JobStatus.COMPLETED)
-    assert labelled.last_updated == room.clock.now()
-    assert room.archive.label(job.job_id, remove=["old ", "snow"]).tags == ("fox",)
-    assert room.archive.label(job.job_id, note="").note == ""
-    assert [told.tags for told in room.told] == [("old", "fox", "snow"), ("fox",), ("fox",)]
+    assert labelled.last_updated == archive_parts.clock.now()
+    assert archive_parts.archive.label(job.job_id, remove=["old ", "snow"]).tags == ("fox",)
+    assert archive_parts.archive.label(job.job_id, note="").note == ""
+    assert [told.tags for told in archive_parts.told] == [
+        ("old", "fox", "snow"),
+        ("fox",),
+        ("fox",),
+    ]
 
 
-def test_words_that_are_there_already_change_nothing(room: ArchiveParts) -> None:
+def test_words_that_are_there_already_change_nothing(archive_parts: ArchiveParts) -> None:
     """No version is used up, and nobody is told."""
-    job = room.store(tags=("fox",), note="mine")
-    room.clock.advance(60)
-    same = room.archive.label(job.job_id, add=["fox"], remove=["cat"], note="mine")
+    job = archive_parts.store(tags=("fox",), note="mine")
+    archive_parts.clock.advance(60)
+    same = archive_parts.archive.label(job.job_id, add=["fox"], remove=["cat"], note="mine")
     assert same == job
-    assert room.told == []
+    assert archive_parts.told == []
 
 
-def test_a_tag_that_is_refused_changes_nothing(room: ArchiveParts) -> None:
+def test_a_tag_that_is_refused_changes_nothing(archive_parts: ArchiveParts) -> None:
     """An empty tag is named, and the others are not stored either."""
-    job = room.store()
+    job = archive_parts.store()
     with pytest.raises(ValidationError, match="tags"):
-        room.archive.label(job.job_id, add=["fine", " "])
-    assert room.repository.get(job.job_id).tags == ()
+        archive_parts.archive.label(job.job_id, add=["fine", " "])
+    assert archive_parts.repository.get(job.job_id).tags == ()
     with pytest.raises(ResourceNotFoundError):
-        room.archive.label("nothing", add=["fine"])
+        archive_parts.archive.label("nothing", add=["fine"])
 
 
-def test_tags_of_many_writers_are_all_kept(room: ArchiveParts) -> None:
+def test_tags_of_many_writers_are_all_kept(archive_parts: ArchiveParts) -> None:
     """Each of several threads finds its own tag afterwards."""
-    job = room.store()
+    job = archive_parts.store()
     gate = threading.Barrier(6)
 
     def write(number: int) -> None:
         gate.wait(60)
-        room.archive.label(job.job_id, add=[f"tag {number}"])
+        archive_parts.archive.label(job.job_id, add=[f"tag {number}"])
 
     threads = [threading.Thread(target=write, args=[number]) for number in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert set(room.repository.get(job.job_id).tags) == {f"tag {number}" for number in range(6)}
+    assert set(archive_parts.repository.get(job.job_id).tags) == {
+        f"tag {number}" for number in range(6)
+    }
 
 
-def test_every_job_is_given_once_whatever_the_page(room: ArchiveParts) -> None:
+def test_every_job_is_given_once_whatever_the_page(archive_parts: ArchiveParts) -> None:
     """All that match come in order, over the borders of pages, and never more than asked for."""
     first = make_job()
     jobs = [
@@ -99,18 +107,18 @@ def test_every_job_is_given_once_whatever_the_page(room: ArchiveParts) -> None:
         for second in range(PAGE + 3)
     ]
     for job in jobs:
-        room.repository.add(job)
+        archive_parts.repository.add(job)
     newest = [job.job_id for job in reversed(jobs)]
     everything = JobQuery(limit=None)
-    assert [job.job_id for job in room.archive.each(everything)] == newest
+    assert [job.job_id for job in archive_parts.archive.each(everything)] == newest
     some = JobQuery(limit=PAGE + 1, oldest_first=True)
-    assert [job.job_id for job in room.archive.each(some)] == newest[:1:-1][: PAGE + 1]
-    assert list(room.archive.each(JobQuery(limit=0))) == []
+    assert [job.job_id for job in archive_parts.archive.each(some)] == newest[:1:-1][: PAGE + 1]
+    assert list(archive_parts.archive.each(JobQuery(limit=0))) == []
 
 
 @pytest.mark.parametrize("oldest_first", [False, True])
 def test_a_page_whose_end_is_deleted_stops_nothing(
-    room: ArchiveParts, *, oldest_first: bool
+    archive_parts: ArchiveParts, *, oldest_first: bool
 ) -> None:
     """The jobs that are left come, each once, also those of the very moment of the deleted one."""
     first = make_job()
@@ -119,34 +127,38 @@ def test_a_page_whose_end_is_deleted_stops_nothing(
         for number in range(PAGE + 9)
     ]
     for job in jobs:
-        room.repository.add(job)
+        archive_parts.repository.add(job)
     jobs.sort(key=lambda job: (job.creation_time, job.job_id), reverse=not oldest_first)
     given = []
-    for job in room.archive.each(JobQuery(limit=PAGE + 6, oldest_first=oldest_first)):
+    for job in archive_parts.archive.each(JobQuery(limit=PAGE + 6, oldest_first=oldest_first)):
         given.append(job)
         if len(given) == PAGE:
-            room.repository.delete(job.job_id)
+            archive_parts.repository.delete(job.job_id)
     assert [job.job_id for job in given] == [job.job_id for job in jobs[: PAGE + 6]]
 
 
 @pytest.mark.parametrize("status", [status for status in JobStatus if not status.is_terminal])
-def test_a_job_that_is_not_over_is_not_deleted(room: ArchiveParts, status: JobStatus) -> None:
+def test_a_job_that_is_not_over_is_not_deleted(
+    archive_parts: ArchiveParts, status: JobStatus
+) -> None:
     """The error says what to do, and the job is there."""
-    job = room.store(status=status)
+    job = archive_parts.store(status=status)
     with pytest.raises(ValidationError, match="cancel it first") as caught:
-        room.archive.delete(job.job_id, files=True)
+        archive_parts.archive.delete(job.job_id, files=True)
     assert caught.value.code == "job_not_over"
-    assert room.repository.get(job.job_id) == job
+    assert archive_parts.repository.get(job.job_id) == job
 
 
-def test_a_deleted_job_takes_its_files_when_told(room: ArchiveParts, tmp_path: Path) -> None:
+def test_a_deleted_job_takes_its_files_when_told(
+    archive_parts: ArchiveParts, tmp_path: Path
+) -> None:
     """Without ``files`` the video stays; with it the video and its recipe are gone."""
     for files in (False, True):
-        job = room.store(status=JobStatus.COMPLETED)
-        path = room.outputs.save(job, make_video(tmp_path / "spool"))
-        deleted = room.archive.delete(job.job_id, files=files)
+        job = archive_parts.store(status=JobStatus.COMPLETED)
+        path = archive_parts.outputs.save(job, make_video(tmp_path / "spool"))
+        deleted = archive_parts.archive.delete(job.job_id, files=files)
         assert path.exists() is not files
         assert deleted == ([path, path.with_suffix(".json")] if files else [])
         with pytest.raises(ResourceNotFoundError):
-            room.repository.get(job.job_id)
-        assert room.told[-1] == job
+            archive_parts.repository.get(job.job_id)
+        assert archive_parts.told[-1] == job

@@ -162,57 +162,57 @@ def observed():
     return ObservedJob()
 
 
-def test_steps_are_stored_once_a_second_and_all_are_told(watch):
+def test_steps_are_stored_once_a_second_and_all_are_told(observed):
     """Fifty steps in five seconds are fifty moments for the caller and six writes."""
     for step in range(50):
-        watch.step(step)
-        watch.clock.advance(0.1)
-    assert [moment.step for moment in watch.told] == list(range(50))
-    assert watch.stored.version - 1 in {5, 6}  # Ten times 0.1 is a little less than 1.
+        observed.step(step)
+        observed.clock.advance(0.1)
+    assert [moment.step for moment in observed.told] == list(range(50))
+    assert observed.stored.version - 1 in {5, 6}  # Ten times 0.1 is a little less than 1.
 
 
-def test_a_new_phase_is_stored_at_once_and_told_as_a_change(watch):
+def test_a_new_phase_is_stored_at_once_and_told_as_a_change(observed):
     """A person sees each phase, however short; steps within one are quiet."""
     for phase in (Phase.LOADING, Phase.ENCODING, Phase.DENOISING):
-        watch.step(0, phase)
-        watch.step(1, phase)
-    watch.clock.advance(1)
-    watch.step(2)
-    assert [job.progress.phase for job in watch.changes] == ["loading", "encoding", "denoising"]
-    assert watch.stored.progress.step == 2
+        observed.step(0, phase)
+        observed.step(1, phase)
+    observed.clock.advance(1)
+    observed.step(2)
+    assert [job.progress.phase for job in observed.changes] == ["loading", "encoding", "denoising"]
+    assert observed.stored.progress.step == 2
 
 
-def test_a_word_without_progress_is_stored(watch):
+def test_a_word_without_progress_is_stored(observed):
     """A message is stored at once, also in the middle of a phase."""
-    watch.step(0)
-    watch.observer.report(Report(status=JobStatus.RUNNING, message="preempted"))
-    assert watch.stored.message == "preempted"
-    assert watch.stored.progress.step == 0
+    observed.step(0)
+    observed.observer.report(Report(status=JobStatus.RUNNING, message="preempted"))
+    assert observed.stored.message == "preempted"
+    assert observed.stored.progress.step == 0
 
 
-def test_a_moment_that_cannot_be_stored_costs_the_run_nothing(watch):
+def test_a_moment_that_cannot_be_stored_costs_the_run_nothing(observed):
     """Trouble with the disk is told, and the run goes on."""
 
     def refuse(*_):
         raise ProcessingError("disk full")
 
-    watch.repository.save = refuse
-    watch.step(0)
-    watch.repository.get = refuse
-    watch.observer.raise_if_canceled()
-    assert [error.message for error in watch.troubles] == ["disk full"] * 2
+    observed.repository.save = refuse
+    observed.step(0)
+    observed.repository.get = refuse
+    observed.observer.raise_if_canceled()
+    assert [error.message for error in observed.troubles] == ["disk full"] * 2
 
 
 @pytest.mark.parametrize("word", ["canceling", "canceled"])
-def test_the_call_to_stop_is_heard_within_half_a_second(watch, word):
+def test_the_call_to_stop_is_heard_within_half_a_second(observed, word):
     """A look costs a read, so it is taken twice a second, and then the run ends."""
-    watch.observer.raise_if_canceled()
-    watch.repository.save(watch.job.to(JobStatus(word), at=NOON))
-    watch.clock.advance(0.25)
-    watch.observer.raise_if_canceled()
-    watch.clock.advance(0.25)
+    observed.observer.raise_if_canceled()
+    observed.repository.save(observed.job.to(JobStatus(word), at=NOON))
+    observed.clock.advance(0.25)
+    observed.observer.raise_if_canceled()
+    observed.clock.advance(0.25)
     with pytest.raises(GenerationCanceledError):
-        watch.observer.raise_if_canceled()
+        observed.observer.raise_if_canceled()
 
 
 # ── The writer ──────────────────────────────────────────────────────────────────────────────────

@@ -81,12 +81,12 @@ def prompts(place):
     return [request.job.arguments["prompt"] for request in place.provider.submitted]
 
 
-def test_a_free_device_costs_two_statements(place):
+def test_a_free_device_costs_two_statements(machine):
     """One look, one lease; it is held while the model runs and given back afterwards."""
     asked, held = [], []
 
     def noted(name):
-        ask = getattr(place.leases, name)
+        ask = getattr(machine.leases, name)
 
         def note(*given, **more):
             asked.append(name)
@@ -95,81 +95,81 @@ def test_a_free_device_costs_two_statements(place):
         return note
 
     for name in ("all", "find", "acquire", "release"):
-        setattr(place.leases, name, noted(name))
-    place.provider.during = lambda step: held.append(sorted(place.leases.leases))
-    assert place.submit(detach=False).status == "completed"
+        setattr(machine.leases, name, noted(name))
+    machine.provider.during = lambda step: held.append(sorted(machine.leases.leases))
+    assert machine.submit(detach=False).status == "completed"
     assert asked == ["all", "acquire", "release"]
     assert held[0] == [CPU]
-    assert place.leases.leases == {}
+    assert machine.leases.leases == {}
 
 
-def test_a_busy_device_is_waited_for_and_the_job_says_for_whom(place):
+def test_a_busy_device_is_waited_for_and_the_job_says_for_whom(machine):
     """Another process is found by its job; the run begins when that is through."""
-    other = place.claim_for_worker(place.submit("theirs"))
-    place.launcher.launched.clear()
-    with running(place, "ours"):
-        (job,) = waiting(place)
+    other = machine.claim_for_worker(machine.submit("theirs"))
+    machine.launcher.launched.clear()
+    with running(machine, "ours"):
+        (job,) = waiting(machine)
         assert job.message == f"waiting for the device cpu: job {other.job_id} is running"
         assert job.call_id == "local:here:caller"
-        assert prompts(place) == []
-        for lease in place.leases.all():
+        assert prompts(machine) == []
+        for lease in machine.leases.all():
             if lease.owner == other.call_id:
-                place.leases.release(lease)
-    assert prompts(place) == ["ours"]
-    assert place.leases.leases == {}
+                machine.leases.release(lease)
+    assert prompts(machine) == ["ours"]
+    assert machine.leases.leases == {}
 
 
-def test_the_device_of_the_dead_is_taken(place):
+def test_the_device_of_the_dead_is_taken(machine):
     """Killed with the lease in its hand, or with a ticket: nobody waits for it."""
-    dead = place.background("dead")
+    dead = machine.background("dead")
     dead.acquire(CPU)
-    dead.acquire(ticket_name(CPU, place.submit("earlier")))
-    place.kill("dead")
-    place.submit("ours", detach=False)
-    assert prompts(place) == ["ours"]
-    assert place.leases.leases == {}
+    dead.acquire(ticket_name(CPU, machine.submit("earlier")))
+    machine.kill("dead")
+    machine.submit("ours", detach=False)
+    assert prompts(machine) == ["ours"]
+    assert machine.leases.leases == {}
 
 
-def test_a_job_that_waits_is_canceled_at_once(place):
+def test_a_job_that_waits_is_canceled_at_once(machine):
     """It never runs, and leaves no lease and no ticket."""
-    place.background("other").acquire(CPU)
-    with running(place, "ours"):
-        (job,) = waiting(place)
-        place.caller.cancel(job.job_id)
-        place.clock.advance(1)  # The next look for a call to stop.
-    assert place.repository.get(job.job_id).status == "canceled"
-    assert prompts(place) == []
-    assert list(place.leases.leases) == [CPU]
+    machine.background("other").acquire(CPU)
+    with running(machine, "ours"):
+        (job,) = waiting(machine)
+        machine.caller.cancel(job.job_id)
+        machine.clock.advance(1)  # The next look for a call to stop.
+    assert machine.repository.get(job.job_id).status == "canceled"
+    assert prompts(machine) == []
+    assert list(machine.leases.leases) == [CPU]
 
 
-def test_ctrl_c_while_it_waits_leaves_nothing(place):
+def test_ctrl_c_while_it_waits_leaves_nothing(machine):
     """The job is canceled; neither lease nor ticket stays."""
-    place.background("other").acquire(CPU)
+    machine.background("other").acquire(CPU)
 
     def interrupt(progress):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        place.submit(detach=False, on_progress=interrupt)
-    (job,) = place.repository.list(JobQuery())
+        machine.submit(detach=False, on_progress=interrupt)
+    (job,) = machine.repository.list(JobQuery())
     assert job.status == "canceled"
-    assert list(place.leases.leases) == [CPU]
+    assert list(machine.leases.leases) == [CPU]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_however_a_run_ends_the_device_is_free(place, error):
+def test_however_a_run_ends_the_device_is_free(machine, error):
     """Ctrl-C and a bug in an engine give it back as well."""
 
     def end(step):
         raise error
 
-    place.provider.during = end
+    machine.provider.during = end
     with pytest.raises(error):
-        place.submit(detach=False)
-    assert place.leases.leases == {}
+        machine.submit(detach=False)
+    assert machine.leases.leases == {}
 
 
-def test_threads_take_turns_in_order(place):
+def test_threads_take_turns_in_order(machine):
     """Of one process, too: never two at once on one device."""
     at_once, most = [0], [0]
     start = threading.Event()
@@ -181,113 +181,115 @@ def test_threads_take_turns_in_order(place):
         time.sleep(0.002)
         at_once[0] -= 1
 
-    place.provider.during = during
-    with running(place, "a", "b", "c"):
-        waiting(place, 2)
+    machine.provider.during = during
+    with running(machine, "a", "b", "c"):
+        waiting(machine, 2)
         start.set()
-    assert prompts(place) == ["a", "b", "c"]
+    assert prompts(machine) == ["a", "b", "c"]
     assert most == [1]
-    assert place.leases.leases == {}
+    assert machine.leases.leases == {}
 
 
-def test_an_older_job_of_a_living_worker_goes_first(place):
+def test_an_older_job_of_a_living_worker_goes_first(machine):
     """The worker stands at the door of a device that is free by now."""
-    worker = place.background("worker")
+    worker = machine.background("worker")
     door = worker.acquire(f"worker:{QUEUE}")
-    older = place.submit("older")
-    with running(place, "ours"):
-        (job,) = waiting(place)
+    older = machine.submit("older")
+    with running(machine, "ours"):
+        (job,) = waiting(machine)
         assert job.message == f"waiting for the device cpu: job {older.job_id} came first"
-        taken = place.repository.get(older.job_id).to(JobStatus.RUNNING, at=place.clock.now())
-        place.repository.save(taken)
+        taken = machine.repository.get(older.job_id).to(JobStatus.RUNNING, at=machine.clock.now())
+        machine.repository.save(taken)
         worker.leases.release(door)
-    assert prompts(place) == ["ours"]
+    assert prompts(machine) == ["ours"]
 
 
-def test_an_older_job_that_has_no_worker_is_not_waited_for(place):
+def test_an_older_job_that_has_no_worker_is_not_waited_for(machine):
     """Nobody may ever come for it."""
-    place.submit("older")
-    place.submit("ours", detach=False)
-    assert prompts(place) == ["ours"]
+    machine.submit("older")
+    machine.submit("ours", detach=False)
+    assert prompts(machine) == ["ours"]
 
 
-def test_a_worker_ends_its_older_jobs_and_then_makes_room(place):
+def test_a_worker_ends_its_older_jobs_and_then_makes_room(machine):
     """It leaves with what it has loaded, and calls another one for what came later."""
-    place.submit("older")
-    worker = place.worker()
-    held = leaving(place, worker)
+    machine.submit("older")
+    worker = machine.worker()
+    held = leaving(machine, worker)
 
     def during(step):
         if step == 1:
-            place.clock.advance(1)
-            waits = replace(make_job(), creation_time=place.clock.now())
-            place.background("waiting").acquire(ticket_name(CPU, waits))
-            place.submit("younger")
-            place.launcher.launched.clear()
+            machine.clock.advance(1)
+            waits = replace(make_job(), creation_time=machine.clock.now())
+            machine.background("waiting").acquire(ticket_name(CPU, waits))
+            machine.submit("younger")
+            machine.launcher.launched.clear()
 
-    place.provider.during = during
+    machine.provider.during = during
     with pytest.raises(ProcessExited):
         worker.run()
-    assert prompts(place) == ["older"]
+    assert prompts(machine) == ["older"]
     assert held == [CPU]  # Free when the process is gone, and its memory with it.
-    assert place.launcher.launched == [QUEUE]
+    assert machine.launcher.launched == [QUEUE]
 
 
-def test_a_worker_without_a_job_makes_room(place):
+def test_a_worker_without_a_job_makes_room(machine):
     """It keeps a model loaded for a next job that nobody has."""
-    place.submit("first")
-    worker = place.worker(idle_s=1000)
-    held = leaving(place, worker)
-    sleep = place.clock.sleep
+    machine.submit("first")
+    worker = machine.worker(idle_s=1000)
+    held = leaving(machine, worker)
+    sleep = machine.clock.sleep
 
     def sleep_and_come(seconds):
         sleep(seconds)
-        place.background("waiting").acquire(ticket_name(CPU, place.repository.list(JobQuery())[0]))
+        machine.background("waiting").acquire(
+            ticket_name(CPU, machine.repository.list(JobQuery())[0])
+        )
 
-    place.clock.sleep = sleep_and_come
-    place.launcher.launched.clear()
+    machine.clock.sleep = sleep_and_come
+    machine.launcher.launched.clear()
     with pytest.raises(ProcessExited):
         worker.run()
     assert held == [CPU]
-    assert place.launcher.launched == []
+    assert machine.launcher.launched == []
 
 
-def test_a_worker_at_the_door_lets_an_older_run_in(place):
+def test_a_worker_at_the_door_lets_an_older_run_in(machine):
     """The device is free, and the ticket came before the job of the queue."""
-    first = place.submit("cancel me")
-    place.caller.cancel(first.job_id)
-    other = place.background("other")
+    first = machine.submit("cancel me")
+    machine.caller.cancel(first.job_id)
+    other = machine.background("other")
     ticket = other.acquire(ticket_name(CPU, first))
-    second = place.submit("younger")
+    second = machine.submit("younger")
     assert queue_position(first) < queue_position(second)
-    sleep, naps = place.clock.sleep, []
+    sleep, naps = machine.clock.sleep, []
 
     def sleep_and_leave(seconds):
         sleep(seconds)
-        naps.append(list(place.leases.leases))
+        naps.append(list(machine.leases.leases))
         if len(naps) == 3:
             other.leases.release(ticket)
 
-    place.clock.sleep = sleep_and_leave
-    place.worker(idle_s=1).run()
+    machine.clock.sleep = sleep_and_leave
+    machine.worker(idle_s=1).run()
     assert all(CPU not in names for names in naps[:3])
-    assert prompts(place) == ["younger"]
+    assert prompts(machine) == ["younger"]
 
 
-def test_a_store_that_keeps_no_lease_stops_no_run(place):
+def test_a_store_that_keeps_no_lease_stops_no_run(machine):
     """The video is worth more than the order; what went wrong is told."""
 
     def fail(*given, **more):
         raise ProcessingError("the disk is full")
 
-    place.leases.acquire = fail
-    assert place.submit(detach=False).status == "completed"
-    assert [error.message for error in place.troubles] == ["the disk is full"]
+    machine.leases.acquire = fail
+    assert machine.submit(detach=False).status == "completed"
+    assert [error.message for error in machine.troubles] == ["the disk is full"]
 
 
-def test_what_cannot_be_given_back_is_given_back_later(place):
+def test_what_cannot_be_given_back_is_given_back_later(machine):
     """The store could not write at the end of the run; this process goes on to live."""
-    release, failed = place.leases.release, []
+    release, failed = machine.leases.release, []
 
     def fail_once(lease):
         if not failed:
@@ -295,40 +297,42 @@ def test_what_cannot_be_given_back_is_given_back_later(place):
             raise ProcessingError("the database is locked")
         release(lease)
 
-    place.leases.release = fail_once
-    place.submit(detach=False)
-    until(lambda: not place.leases.leases)
+    machine.leases.release = fail_once
+    machine.submit(detach=False)
+    until(lambda: not machine.leases.leases)
     assert [lease.name for lease in failed] == [CPU]
 
 
-def test_a_lease_is_renewed_while_the_run_lasts(place):
+def test_a_lease_is_renewed_while_the_run_lasts(machine):
     """Whoever looks sees that its holder lives."""
-    place.provider.during = lambda step: until(lambda: place.leases.leases[CPU].version > 2 + step)
-    assert place.submit(detach=False).status == "completed"
+    machine.provider.during = lambda step: until(
+        lambda: machine.leases.leases[CPU].version > 2 + step
+    )
+    assert machine.submit(detach=False).status == "completed"
 
 
-def test_a_run_on_a_group_has_all_of_its_devices(place, monkeypatch):
+def test_a_run_on_a_group_has_all_of_its_devices(machine, monkeypatch):
     """It waits while one of them is busy, where the worker of that one sees it, then holds all."""
     group, second = "local:here:cuda:0,cuda:1", "local:here:cuda:1"
     held = []
-    place.provider.during = lambda step: held.append(set(place.leases.leases))
+    machine.provider.during = lambda step: held.append(set(machine.leases.leases))
     monkeypatch.setattr("tests.domain.places.CPU", group)
-    other = place.background("other")
+    other = machine.background("other")
     busy = other.acquire(second)
-    with running(place, "ours"):
-        (job,) = waiting(place)
+    with running(machine, "ours"):
+        (job,) = waiting(machine)
         assert job.message.startswith("waiting for the device cuda:0,cuda:1: ")
         until(lambda: other.first_position(second) == queue_position(job))
-        assert group not in place.leases.leases
+        assert group not in machine.leases.leases
         other.leases.release(busy)
     assert held[0] == {group, "local:here:cuda:0", second}
-    assert place.leases.leases == {}
+    assert machine.leases.leases == {}
 
 
 @pytest.mark.parametrize("queue", ["cuda:1", "cuda:1,cuda:2", "auto", "cuda"])
-def test_a_group_shares_its_devices_with_queues(place, queue):
+def test_a_group_shares_its_devices_with_queues(machine, queue):
     """Whoever serves a queue that may use one of them is seen."""
-    background = place.background("worker")
+    background = machine.background("worker")
     background.acquire(f"worker:local:here:{queue}")
     background.acquire("worker:local:here:cuda:3,cuda:4")
     found = background.list_device_workers(background.leases.all(), "local:here:cuda:0,cuda:1")

@@ -110,44 +110,44 @@ def served(place, **more):
     )
 
 
-def test_a_worker_runs_what_comes_until_it_is_ended(place):
+def test_a_worker_runs_what_comes_until_it_is_ended(machine):
     """Two jobs, the second of which comes when the first is over."""
-    first = place.submit("a")
-    worker = served(place)
+    first = machine.submit("a")
+    worker = served(machine)
     ran = []
 
     def during(step):
         if step == 1 and not ran:
-            ran.append(place.submit("b").job_id)
+            ran.append(machine.submit("b").job_id)
         elif step == 1:
             worker.end()
 
-    place.provider.during = during
+    machine.provider.during = during
     worker.run()
-    assert [run.job.job_id for run in place.provider.submitted][:2] == [first.job_id, *ran]
-    assert place.repository.get(first.job_id).status == "completed"
+    assert [run.job.job_id for run in machine.provider.submitted][:2] == [first.job_id, *ran]
+    assert machine.repository.get(first.job_id).status == "completed"
 
 
-def test_a_worker_takes_the_devices_that_it_is_given(place):
+def test_a_worker_takes_the_devices_that_it_is_given(machine):
     """Its lease has the name of the device."""
-    place.submit("a")
+    machine.submit("a")
     taken = []
-    worker = served(place, devices=("cuda:3",))
+    worker = served(machine, devices=("cuda:3",))
 
     def during(_step):
-        taken.extend(lease.name for lease in place.leases.all())
+        taken.extend(lease.name for lease in machine.leases.all())
         worker.end()
 
-    place.provider.during = during
+    machine.provider.during = during
     worker.run()
     assert "local:here:cuda:3" in taken
 
 
-def test_a_service_may_start_its_workers_itself(place):
+def test_a_service_may_start_its_workers_itself(machine):
     """The job is stored and waits; nothing is launched."""
-    place.launcher = ExternalLauncher()
-    place.caller = place.generation(place.background("caller"))
-    job = place.submit("a")
+    machine.launcher = ExternalLauncher()
+    machine.caller = machine.generation(machine.background("caller"))
+    job = machine.submit("a")
     assert (job.status, job.queue) == ("queued", QUEUE)
 
 

@@ -26,7 +26,7 @@ FORK_SERVER = """
 import os, signal, sys
 import torch
 from diffusers import WanPipeline
-from tiomagic_media import mp4
+from tiomagic_media.encode import mp4
 from tiomagic import tm
 torch.set_num_threads(1)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)

@@ -15,9 +15,9 @@ class Loaded:
 {before}
 kept = Loaded()
 atexit.register(sys.stdout.write, "handler;")
-from tiomagic.cli._fast_exit import leave_at_once
+from tiomagic.cli._fast_exit import exit_fast
 sys.stdout.write("said;")
-leave_at_once({code})
+exit_fast({code})
 sys.stdout.write("back;")
 go.set()
 """

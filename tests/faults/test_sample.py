@@ -16,12 +16,12 @@ REQUIRED_HERE = os.environ.get(REQUIRED) == "required" or "CI" in os.environ
 SAMPLE = """
 import sys
 from pathlib import Path
-from tests.faults.breaking import FAULTS, HARMLESS, IN_SPACES
+from tests.faults.breaking import FAULTS, HARMLESS_FAULTS, NAMESPACE_FAULTS
 from tests.faults.campaign import Campaign
-from tests.faults.spaces import can_leave
+from tests.faults.spaces import can_unshare
 campaign = Campaign(Path(sys.argv[1]), seed=20, lock_s=1.0)
-campaign.harmless = HARMLESS
-names = sorted(set(FAULTS) - {"full_disk"} - (set() if can_leave() else IN_SPACES))
+campaign.harmless_faults = HARMLESS_FAULTS
+names = sorted(set(FAULTS) - {"full_disk"} - (set() if can_unshare() else NAMESPACE_FAULTS))
 for name in names:
     campaign.run(name, FAULTS[name])
 counts = campaign.end()
@@ -34,8 +34,8 @@ import sys
 from pathlib import Path
 from tests.faults.breaking import SERVER_FAULTS
 from tests.faults.campaign import Campaign
-from tests.storage.postgresql import find_binaries, fresh_database, running_server
-with running_server(find_binaries()) as server, fresh_database(server) as url:
+from tests.storage.postgresql import create_database, find_binaries, run_server
+with run_server(find_binaries()) as server, create_database(server) as url:
     campaign = Campaign(Path(sys.argv[1]), seed=21, server=url)
     for name in ("cut_connections", "end_connections", "lose_answers"):
         campaign.run(name, SERVER_FAULTS[name])
@@ -74,8 +74,8 @@ REMOTE_SAMPLE = """
 import sys
 from pathlib import Path
 from tests.faults.remote import REMOTE_FAULTS, RemoteCampaign
-from tests.faults.remote_parts import RemoteHouse, workspace_in
-RemoteHouse.lost_after_s = 240.0  # None of these is lost, however slow the machine.
+from tests.faults.remote_parts import RemoteProcessParts, workspace_in
+RemoteProcessParts.lost_after_s = 240.0  # None of these is lost, however slow the machine.
 state_dir = Path(sys.argv[1]).parent / "modal"
 with workspace_in(state_dir) as workspace:
     campaign = RemoteCampaign(Path(sys.argv[1]), 22, workspace, state_dir)

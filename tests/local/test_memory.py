@@ -108,9 +108,9 @@ def test_the_answer_is_there_at_once() -> None:
     code = (
         "import sys\n"
         "from tiomagic_domain.catalogue import models\n"
-        "from tiomagic_local.runtime.memory_plan import choose, demand_of\n"
+        "from tiomagic_local.runtime.memory_plan import choose_memory_plan, demand_of\n"
         "for card in models().values():\n"
-        "    choose(demand_of(card, {}), device='cuda', free_gib=24)\n"
+        "    choose_memory_plan(demand_of(card, {}), device='cuda', free_gib=24)\n"
         "assert not {'torch', 'diffusers', 'numpy'} & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -28,7 +28,7 @@ import sys
 from pathlib import Path
 from tiomagic_local.jobs.processes import SystemProcesses
 processes = SystemProcesses(Path(sys.argv[1]) if sys.argv[1] else None)
-print(processes.life(sys.argv[2]), processes.may_end(sys.argv[2]), processes.kill(sys.argv[2]))
+print(processes.get_state(sys.argv[2]), processes.may_kill(sys.argv[2]), processes.kill(sys.argv[2]))
 """
 
 OTHER_SPACES = {

@@ -341,7 +341,7 @@ class TestMemory:
 
         # A CPU does not say how much memory is free, and has one plan.
         monkeypatch.setattr(devices, "free_memory_gib", lambda _device: 1.0)
-        monkeypatch.setattr(pipeline_cache, "choose", chosen)
+        monkeypatch.setattr(pipeline_cache, "choose_memory_plan", chosen)
         one = on(tiny)
         part = encoder(one, T2V)
         encoder(one, VACE)

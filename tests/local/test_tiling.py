@@ -28,7 +28,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
             plan=MemoryPlan.RESIDENT, reason="as the test wants it", tiles=tiles.pop(0)
         )
 
-    monkeypatch.setattr(runtime_module, "choose", choose)
+    monkeypatch.setattr(runtime_module, "choose_memory_plan", choose)
     return tiles
 
 

@@ -269,7 +269,7 @@ class TestVersions:
 
     def test_a_container_of_another_format_is_refused_in_words(self, fake, tm, monkeypatch):
         """Belt and braces: the app's name carries the format, too."""
-        monkeypatch.setattr("tiomagic_modal.wire.PROTOCOL", 99)
+        monkeypatch.setattr("tiomagic_modal.wire.PROTOCOL_VERSION", 99)
         job = wait(submit(tm))
         assert job.status == "failed"
         assert "tiomagic modal deploy" in job.error

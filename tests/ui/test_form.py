@@ -57,7 +57,7 @@ def test_both_ends_of_each_slider_are_legal(feature: Feature, name: str) -> None
 WALK = """
 import gradio as gr
 from tiomagic.ui.form import entries_of, fields_of
-from tiomagic.ui.form_widgets import widgets
+from tiomagic.ui.form_widgets import build_form
 from tiomagic_domain.catalogue import models
 
 made = 0
@@ -65,7 +65,7 @@ for card in models().values():
     for feature, schema in card.features.items():
         fields = fields_of(schema)
         with gr.Blocks(analytics_enabled=False):
-            form = widgets(fields, serial=0)
+            form = build_form(fields, serial=0)
         assert len(form.entries) == len(entries_of(fields)), (feature, card.name)
         assert len(form.slots) == len(fields), (feature, card.name)
         made += 1

@@ -387,8 +387,8 @@ class TestTheRanks:
             import os, signal, sys
             from pathlib import Path
             import torch
-            from tests.local.materials import Studio
-            from tests.local.parallel.test_parallel import at_step, make, pids
+            from tests.local.materials import Materials
+            from tests.local.parallel.test_parallel import at_step, make_file, pids
             from tiomagic_local.options import LocalOptions
             from tiomagic_local.runtime.pipeline_cache import Runtime
 
@@ -399,8 +399,8 @@ class TestTheRanks:
                 print(*pids(runtime), flush=True)
                 os.kill(os.getpid(), signal.SIGKILL)
 
-            studio = Studio(Path(sys.argv[2]))
-            make(runtime, studio.request(num_inference_steps=50), at_step(2, die))
+            studio = Materials(Path(sys.argv[2]))
+            make_file(runtime, studio.request(num_inference_steps=50), at_step(2, die))
             """
         )
         ended = subprocess.run(

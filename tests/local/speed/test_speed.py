@@ -305,7 +305,7 @@ class TestAttention:
             seen.append(name)
             return original(name)
 
-        monkeypatch.setattr("tiomagic_local.acceleration.apply.attending", watched)
+        monkeypatch.setattr("tiomagic_local.acceleration.apply.use_backend", watched)
         before = _AttentionBackendRegistry._active_backend
         desk.make(acceleration={"attention": "native"})
         assert (seen, desk.facts["attention"]) == (["native"], "native")

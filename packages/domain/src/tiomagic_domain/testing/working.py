@@ -44,7 +44,7 @@ class FakeProcesses:
         """Return the call id of this process."""
         return self._me
 
-    def mark(self) -> str:
+    def heartbeat(self) -> str:
         """Return the boot id and the clock's monotonic seconds."""
         return f"{self.boot} {self._clock.monotonic():.3f}"
 
@@ -58,7 +58,7 @@ class FakeProcesses:
         """Return whether it lives, is seen, and belongs to this user."""
         return self.get_state(call_id) is ProcessState.ALIVE and call_id not in self.foreign
 
-    def end(self, call_id: str) -> bool:
+    def kill(self, call_id: str) -> bool:
         """Kill a process."""
         if self.get_state(call_id) is ProcessState.UNKNOWN or call_id in self.foreign:
             return False
