@@ -28,7 +28,8 @@ import sys
 from pathlib import Path
 from tiomagic_local.jobs.processes import SystemProcesses
 processes = SystemProcesses(Path(sys.argv[1]) if sys.argv[1] else None)
-print(processes.get_state(sys.argv[2]), processes.may_kill(sys.argv[2]), processes.kill(sys.argv[2]))
+run = sys.argv[2]
+print(processes.get_state(run), processes.may_kill(run), processes.kill(run))
 """
 
 OTHER_SPACES = {

@@ -52,7 +52,10 @@ def provider(options: LocalOptions, spool: Path) -> LocalProvider:
 @pytest.fixture
 def dead() -> ProcessIdentity:
     """A process of this machine that has ended."""
-    code = "from tiomagic_local.jobs.processes import ProcessIdentity; print(ProcessIdentity.current().call_id)"
+    code = (
+        "from tiomagic_local.jobs.processes import ProcessIdentity\n"
+        "print(ProcessIdentity.current().call_id)"
+    )
     worker = ProcessIdentity.from_call_id(
         subprocess.check_output([sys.executable, "-c", code], text=True)
     )

@@ -388,7 +388,7 @@ class TestTheRanks:
             from pathlib import Path
             import torch
             from tests.local.materials import Materials
-            from tests.local.parallel.test_parallel import at_step, make_file, pids
+            from tests.local.parallel.test_parallel import at_step, make, pids
             from tiomagic_local.options import LocalOptions
             from tiomagic_local.runtime.pipeline_cache import Runtime
 
@@ -400,7 +400,7 @@ class TestTheRanks:
                 os.kill(os.getpid(), signal.SIGKILL)
 
             studio = Materials(Path(sys.argv[2]))
-            make_file(runtime, studio.request(num_inference_steps=50), at_step(2, die))
+            make(runtime, studio.request(num_inference_steps=50), at_step(2, die))
             """
         )
         ended = subprocess.run(
