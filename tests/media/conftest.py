@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.local.materials import Materials
 
 from tiomagic_domain.media import Media, MediaKind
 from tiomagic_media import LocalMediaReader
@@ -20,6 +21,12 @@ def inputs(tmp_path: Path) -> Path:
 def reader(inputs: Path) -> LocalMediaReader:
     """Give a reader with the default limits."""
     return LocalMediaReader(inputs)
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Materials:
+    """Give a maker of pictures and videos."""
+    return Materials(tmp_path / "studio")
 
 
 def as_media(path: Path, kind: MediaKind = MediaKind.VIDEO) -> Media:
