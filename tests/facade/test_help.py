@@ -199,3 +199,26 @@ def test_a_recipe_of_another_feature_is_refused(shell: Run) -> None:
     done = shell("text-to-video", "-p", "fake")
     assert done.returncode == 2
     assert "--from" in done.stderr
+
+
+INPUTS_OF_COMMANDS = {
+    "text-to-video": "prompt",
+    "image-to-video": "prompt --image",
+    "interpolate": "prompt --first-frame --last-frame",
+    "pose-guidance": "prompt --image --guiding-video --pose-video",
+}
+OPTIONS_OF_ALL = (
+    "--from --model --provider --seed --width --height --num-frames --steps --guidance-scale "
+    "--negative-prompt --set --output --model-path --wait --retry --timeout --dry-run --trust "
+    "--quiet --json --debug --help"
+)
+
+
+@pytest.mark.parametrize("name", INPUTS_OF_COMMANDS)
+def test_the_feature_commands_differ_in_their_inputs_alone(name: str) -> None:
+    """Each takes the inputs of its feature, and then the same options in the same order."""
+    context = typer.Context(PROGRAM)
+    command = PROGRAM.get_command(context, name)
+    assert command is not None
+    taken = [parameter.opts[0] for parameter in command.get_params(context)]
+    assert " ".join(taken) == f"{INPUTS_OF_COMMANDS[name]} {OPTIONS_OF_ALL}"

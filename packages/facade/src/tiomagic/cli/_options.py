@@ -83,7 +83,7 @@ Seed = Annotated[str | None, typer.Option(metavar="INTEGER", help="Drawn if left
 Width = Annotated[str | None, typer.Option(metavar="PIXELS", help="Width of the video.")]
 Height = Annotated[str | None, typer.Option(metavar="PIXELS", help="Height of the video.")]
 NumFrames = Annotated[str | None, typer.Option(metavar="INTEGER", help="Length in frames.")]
-Steps = Annotated[str | None, typer.Option(metavar="INTEGER", help="Denoising steps.")]
+Steps = Annotated[str | None, typer.Option("--steps", metavar="INTEGER", help="Denoising steps.")]
 GuidanceScale = Annotated[
     str | None, typer.Option(metavar="NUMBER", help="How closely to follow the prompt.")
 ]

@@ -21,33 +21,27 @@ from tiomagic.cli.commands.delete import delete
 from tiomagic.cli.commands.demo import demo
 from tiomagic.cli.commands.doctor import doctor
 from tiomagic.cli.commands.export import export
-from tiomagic.cli.commands.image_to_video import image_to_video
+from tiomagic.cli.commands.features import FEATURE_COMMANDS
 from tiomagic.cli.commands.inspect import inspect
-from tiomagic.cli.commands.interpolate import interpolate
 from tiomagic.cli.commands.jobs import jobs
 from tiomagic.cli.commands.logs import logs
 from tiomagic.cli.commands.modal import modal
 from tiomagic.cli.commands.models import models
 from tiomagic.cli.commands.note import note
 from tiomagic.cli.commands.open import open_
-from tiomagic.cli.commands.pose_guidance import pose_guidance
 from tiomagic.cli.commands.rehearse import rehearse
 from tiomagic.cli.commands.rerun import rerun
 from tiomagic.cli.commands.schema import schema
 from tiomagic.cli.commands.sheet import sheet
 from tiomagic.cli.commands.status import status
 from tiomagic.cli.commands.tag import tag
-from tiomagic.cli.commands.text_to_video import text_to_video
 from tiomagic.cli.commands.ui import ui
 from tiomagic.cli.completion.bash import rejoin_split_words
 from tiomagic.display import streams
 
 COMMANDS = (
     demo,
-    text_to_video,
-    image_to_video,
-    interpolate,
-    pose_guidance,
+    *FEATURE_COMMANDS,
     rerun,
     batch,
     compare,

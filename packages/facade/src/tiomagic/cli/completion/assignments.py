@@ -101,8 +101,6 @@ def _given(options: Mapping[str, Any]) -> set[str]:
     names = {name for name, value in options.items() if value is not None}
     texts: Iterable[str] = options.get("assignments") or ()
     names |= {_spelled(text.partition("=")[0]) for text in texts}
-    if "steps" in names:
-        names.add("num_inference_steps")
     if "seeds" in names:
         names.add("seed")
     return names | {"prompt"}

@@ -1,0 +1,106 @@
+"""``tiomagic text-to-video``, ``image-to-video``, ``interpolate`` and ``pose-guidance``.
+
+Each command has the inputs of its feature, the settings that all models have, and the options of a
+run. The domain says which inputs a feature has; it is loaded when one of the commands is called
+for, and not for ``tiomagic --help``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from inspect import Parameter, Signature
+from typing import Any, Final
+
+from tiomagic.cli import _options as o
+from tiomagic.cli._run import CommandRun, run_feature
+
+SETTINGS: Final[Mapping[str, Any]] = {
+    "seed": o.Seed,
+    "width": o.Width,
+    "height": o.Height,
+    "num_frames": o.NumFrames,
+    "num_inference_steps": o.Steps,
+    "guidance_scale": o.GuidanceScale,
+    "negative_prompt": o.NegativePrompt,
+}
+"""The settings that have an option of their own, by parameter name."""
+
+OPTIONS: Final[Mapping[str, tuple[Any, object]]] = {
+    "source": (o.From, None),
+    "model": (o.Model, None),
+    "provider": (o.Provider, None),
+    **{name: (option, None) for name, option in SETTINGS.items()},
+    "assignments": (o.Set, None),
+    "output": (o.OutputFile, None),
+    "model_path": (o.ModelPath, None),
+    "wait": (o.Wait, True),
+    "retry": (o.Retry, 0),
+    "timeout": (o.Timeout, None),
+    "dry_run": (o.DryRun, False),
+    "trust": (o.Trust, False),
+    "quiet": (o.Quiet, False),
+    "as_json": (o.Json, False),
+    "debug": (o.Debug, False),
+}
+"""The options of every feature with their defaults, in the order of the help page."""
+
+INPUT_OPTIONS: Final[Mapping[str, Any]] = {
+    "prompt": o.Prompt,
+    "guiding_video": o.GuidingVideo,
+    "pose_video": o.PoseVideo,
+}
+"""The inputs that are no picture; all others are read by ``o.Source``."""
+
+
+class FeatureCommand:
+    """The command of one feature, as typer takes a function.
+
+    Args:
+        feature: The feature's name in Python, such as ``text_to_video``.
+        summary: The text of its help page.
+    """
+
+    def __init__(self, feature: str, summary: str) -> None:
+        self.__name__ = feature
+        self.__doc__ = summary
+        self.__annotations__: dict[str, object] = {}
+
+    @property
+    def __signature__(self) -> Signature:
+        """The parameters of the command; typer makes the options of them."""
+        given = {name: (INPUT_OPTIONS.get(name, o.Source), None) for name in self._inputs()}
+        return Signature(
+            [
+                Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=option)
+                for name, (option, default) in {**given, **OPTIONS}.items()
+            ]
+        )
+
+    def __call__(self, **values: Any) -> None:
+        """Run the command with the values of its options."""
+        run_feature(
+            self.__name__,
+            values["model"],
+            {name: values[name] for name in (*self._inputs(), *SETTINGS)},
+            values["assignments"],
+            CommandRun(**{field.name: values[field.name] for field in fields(CommandRun)}),
+            values["source"],
+        )
+
+    def _inputs(self) -> list[str]:
+        from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature  # noqa: PLC0415  # Heavy.
+
+        feature = Feature(self.__name__)
+        more = POSE_SOURCES if feature is Feature.POSE_GUIDANCE else ()
+        return [parameter.name for parameter in (*INPUTS[feature], *more)]
+
+
+FEATURE_COMMANDS: Final = (
+    FeatureCommand("text_to_video", "Make a video from words."),
+    FeatureCommand("image_to_video", "Make a video that begins with a picture."),
+    FeatureCommand("interpolate", "Make the video between two pictures."),
+    FeatureCommand(
+        "pose_guidance", "Make the character of a picture move like somebody in a video."
+    ),
+)
