@@ -1,6 +1,7 @@
 """Drives that lack what local disks have: a sync of folders, locks."""
 
 import errno
+import fcntl
 import json
 import logging
 import os
@@ -66,7 +67,7 @@ def test_a_disk_that_fails_is_still_an_error(tmp_path, monkeypatch):
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_a_drive_without_locks_works(tmp_path, monkeypatch, caplog, code):
     """Log and video are written, and left-over files go by their age alone."""
-    monkeypatch.setattr(atomic.fcntl, "flock", build_failing_call(code))
+    monkeypatch.setattr(fcntl, "flock", build_failing_call(code))
     repository = MemoryJobRepository()
     repository.add(make_job(job_id="one"))
     hour, week = (tmp_path / f".{name}{TEMPORARY_SUFFIX}" for name in ("hour", "week"))

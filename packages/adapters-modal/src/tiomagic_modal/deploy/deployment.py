@@ -22,6 +22,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import lock_descriptor
+
 from tiomagic_domain.errors import (
     APIError,
     AuthenticationError,
@@ -229,19 +231,12 @@ def _hold_deployment_lock(patience_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
 
 
 def _acquire_lock(lock: int, path: Path, deadline: float) -> None:
-    try:
-        import fcntl  # noqa: PLC0415  Not there on Windows.
-    except ImportError:
-        return
     while True:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass
+            if lock_descriptor(lock, blocking=False):
+                return
         except OSError as error:
             log.warning("%s cannot be locked (%s): deploying without", path, error.strerror)
-            return
-        else:
             return
         if time.monotonic() > deadline:
             raise DeploymentError(

@@ -7,12 +7,13 @@ import hashlib
 import logging
 import os
 import secrets
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from filelock import lock_descriptor
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.files.durability import is_unsupported, sync_file, sync_folder
@@ -33,31 +34,14 @@ _WARNED: set[tuple[str, int]] = set()
 TEMPORARY_SUFFIX = ".tiomagic-part"
 """Ends the names of temporary files, and of no file of anybody else."""
 
-if sys.platform == "win32":  # pragma: no cover - the tests run on POSIX.
-    import msvcrt
 
-    def try_lock(descriptor: int) -> bool:
-        """Lock an open file against other processes; False when somebody else has it."""
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file against other processes; False when another one has it.
 
-else:
-    import fcntl
-
-    def try_lock(descriptor: int) -> bool:
-        """Lock an open file against other processes; False when somebody else has it.
-
-        Raises:
-            OSError: when its file system has no locks.
-        """
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+    Raises:
+        OSError: when its file system has no locks.
+    """
+    return lock_descriptor(descriptor, blocking=False)
 
 
 @contextmanager
