@@ -185,31 +185,31 @@ class ProcessParts:
 
 
 def submit_and_wait(
-    folder: Path, pipe: int, number: int, retry: int, house: type[ProcessParts] = ProcessParts
+    folder: Path, pipe: int, number: int, retry: int, parts_class: type[ProcessParts] = ProcessParts
 ) -> None:
     """Be a caller: submit one job and follow it to its end."""
-    mine = house(folder, pipe)
+    mine = parts_class(folder, pipe)
     job = mine.submit(number, retry)
     (folder / STORED_FILE).touch()
     mine.generation.wait(job.job_id, poll=0.25, timeout=60)
 
 
-def cancel_all(folder: Path, pipe: int, house: type[ProcessParts] = ProcessParts) -> None:
+def cancel_all(folder: Path, pipe: int, parts_class: type[ProcessParts] = ProcessParts) -> None:
     """Be somebody who wants every job to stop."""
-    mine = house(folder, pipe)
+    mine = parts_class(folder, pipe)
     for job in mine.repository.list(JobQuery(status=OPEN_STATUSES)):
         mine.generation.cancel(job.job_id)
 
 
 def recover_all(
-    folder: Path, pipe: int, bound_s: float = 120.0, house: type[ProcessParts] = ProcessParts
+    folder: Path, pipe: int, bound_s: float = 120.0, parts_class: type[ProcessParts] = ProcessParts
 ) -> None:
     """Be the next use: recover until every job is over.
 
     Raises:
         TimeoutError: when one is not.
     """
-    mine = house(folder, pipe)
+    mine = parts_class(folder, pipe)
     deadline = time.monotonic() + bound_s
     while mine.open_jobs():
         if time.monotonic() > deadline:
@@ -218,22 +218,22 @@ def recover_all(
         time.sleep(0.1)
 
 
-def recover_once(folder: Path, pipe: int, house: type[ProcessParts] = ProcessParts) -> None:
+def recover_once(folder: Path, pipe: int, parts_class: type[ProcessParts] = ProcessParts) -> None:
     """Be somebody who looks at all jobs, once."""
-    house(folder, pipe).generation.recover()
+    parts_class(folder, pipe).generation.recover()
 
 
 def work(folder: Path, pipe: int, queue: str, on_worker: Callable[[Worker], None]) -> None:
     """Be a worker, as ``tiomagic.worker`` is one."""
-    house = ProcessParts(folder, pipe)
+    mine = ProcessParts(folder, pipe)
     worker = Worker(
         queue,
-        background=house.background,
-        repository=house.repository,
-        generation=house.generation,
+        background=mine.background,
+        repository=mine.repository,
+        generation=mine.generation,
         slots=lambda: [queue],
         leave=lambda: os._exit(70),
-        on_trouble=house.troubles.append,
+        on_trouble=mine.troubles.append,
         limits=WorkerLimits(idle_s=0.5, poll_s=0.05, cancel_timeout_s=5.0),
     )
     on_worker(worker)
