@@ -419,14 +419,14 @@ def in_turn(web: Web, path: str, *answers: Callable[[], None]) -> str:
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_server_in_trouble_is_asked_again(fetch, web, caplog, status):
     """Trouble that passes is no error; each further attempt is in the log, without the query."""
-    caplog.set_level("DEBUG", logger="tiomagic.local")
+    caplog.set_level("DEBUG", logger="tiomagic.media")
     path = "/a.png?signature=hush"
     trouble = partial(web.add, path, b"", status)
     address = in_turn(web, path, trouble, trouble, partial(web.add, path, png()))
     assert fetch(address).width == 32
     assert len(web.requests) == 3
-    told = [record.getMessage() for record in caplog.records if record.name == "tiomagic.local"]
-    assert [line.split(" for ")[0] for line in told] == ["attempt 1", "attempt 2"]
+    told = [record.getMessage() for record in caplog.records if record.name == "tiomagic.media"]
+    assert [line.split(": ")[0] for line in told] == ["attempt 1 failed", "attempt 2 failed"]
     assert "hush" not in "".join(told)
 
 

@@ -24,11 +24,11 @@ def test_a_poll_asks_again(fake, provider, new_request, caplog):
     assert finish(provider, job).status is JobStatus.COMPLETED
     assert (progress.used, result.used) == (2, 2)
     lines = [line for line in told(caplog) if line.startswith("attempt ")]
-    assert [line.split(" failed")[0] for line in lines] == [
-        "attempt 1 to read a job's progress",
-        "attempt 2 to read a job's progress",
-        "attempt 1 to ask for the result",
-        "attempt 2 to ask for the result",
+    assert [line.split(" (")[0] for line in lines] == [
+        "attempt 1 failed: read a job's progress",
+        "attempt 2 failed: read a job's progress",
+        "attempt 1 failed: ask for the result",
+        "attempt 2 failed: ask for the result",
     ]
 
 

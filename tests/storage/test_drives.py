@@ -15,7 +15,7 @@ from tiomagic_domain.testing.outputs import make_video
 from tiomagic_domain.testing.repository import MemoryJobRepository, make_job
 from tiomagic_storage import FolderOutputStore, GenerationLog
 from tiomagic_storage.files import atomic
-from tiomagic_storage.files.atomic import TEMPORARY_SUFFIX
+from tiomagic_storage.files.atomic import TEMPORARY_MARKER
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,7 @@ def test_a_drive_without_locks_works(tmp_path, monkeypatch, caplog, code):
     monkeypatch.setattr(fcntl, "flock", build_failing_call(code))
     repository = MemoryJobRepository()
     repository.add(make_job(job_id="one"))
-    hour, week = (tmp_path / f".{name}{TEMPORARY_SUFFIX}" for name in ("hour", "week"))
+    hour, week = (tmp_path / f".{name}{TEMPORARY_MARKER}" for name in ("hour", "week"))
     for path, hours in ((hour, 1), (week, 168)):
         path.write_bytes(b"half")
         then = time.time() - hours * 3600

@@ -13,7 +13,7 @@ from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.testing.outputs import OutputStoreContract, make_video
 from tiomagic_domain.testing.repository import NOON, make_job
 from tiomagic_storage import FolderOutputStore
-from tiomagic_storage.files.atomic import TEMPORARY_SUFFIX, try_lock
+from tiomagic_storage.files.atomic import TEMPORARY_MARKER, try_lock
 
 
 class TestFolderOutputStore(OutputStoreContract):
@@ -124,9 +124,9 @@ def test_leftovers_of_dead_writers_are_removed(tmp_path):
     old, young, busy, foreign = (
         tmp_path / name
         for name in (
-            f".a{TEMPORARY_SUFFIX}",
-            f".b{TEMPORARY_SUFFIX}",
-            f".c{TEMPORARY_SUFFIX}",
+            f".a{TEMPORARY_MARKER}",
+            f".b{TEMPORARY_MARKER}",
+            f".c{TEMPORARY_MARKER}",
             ".d.part",
         )
     )
@@ -143,7 +143,7 @@ def test_leftovers_of_dead_writers_are_removed(tmp_path):
 
 def test_recovery_removes_them_without_a_save(tmp_path: Path) -> None:
     """What nobody writes any more is gone; what a living process writes stays, however old."""
-    old, busy = tmp_path / f".a{TEMPORARY_SUFFIX}", tmp_path / f".b{TEMPORARY_SUFFIX}"
+    old, busy = tmp_path / f".a{TEMPORARY_MARKER}", tmp_path / f".b{TEMPORARY_MARKER}"
     for path in (old, busy):
         path.write_bytes(b"half")
         os.utime(path, (0, 0))

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tiomagic_domain.errors import ProcessingError
-from tiomagic_domain.files.durability import sync_file, sync_folder
+from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.files.owner_only import make_private, private_opener
+from tiomagic_domain.files.replacing import move_into_place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +69,6 @@ class InputStore:
                 size += len(chunk)
                 with _writing(self._folder):
                     file.write(chunk)
-            with _writing(self._folder):
-                file.flush()
-                sync_file(file.fileno())
         finally:
             # Closing writes what is left, and fails once more on a full disk.
             with _writing(self._folder):
@@ -87,8 +85,7 @@ class InputStore:
         if self.is_whole(path, arrived.sha256):
             return path
         with _writing(self._folder):
-            arrived.path.replace(path)
-            sync_folder(self._folder)
+            move_into_place(arrived.path, path)
         return path
 
     def find(self, sha256: str) -> Path | None:
@@ -99,8 +96,7 @@ class InputStore:
     def is_whole(self, path: Path, sha256: str) -> bool:
         """Say whether a file is there and its bytes have this hash."""
         try:
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            return sha256_of(path) == sha256
         except OSError:
             return False
 

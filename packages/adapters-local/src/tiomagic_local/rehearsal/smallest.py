@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from tiomagic_domain.features import (
     PoseGuidanceInputs,
     TextToVideoInputs,
 )
+from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.schema.kinds import UNSET
 from tiomagic_domain.schema.parameter import Parameter
@@ -103,11 +103,10 @@ def _media(
     size: tuple[int, int],
     **more: Any,
 ) -> Media:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     width, height = size
     return Media(
         kind=kind,
-        sha256=digest,
+        sha256=sha256_of(path),
         path=path,
         media_type=media_type,
         width=width,

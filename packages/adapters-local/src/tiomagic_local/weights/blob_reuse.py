@@ -10,7 +10,6 @@ Never by a symbolic link: who deletes the one repository would break the other.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tiomagic_domain.files.digests import sha256_of
 from tiomagic_local.weights.pinned_commits import COMMIT
 
 log: logging.Logger = logging.getLogger("tiomagic.local")
@@ -110,5 +110,4 @@ def _is(path: Path, blob: Blob) -> bool:
     # A link leads into the client's store.
     if path.is_symlink() or path.stat().st_size != blob.size:
         return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == blob.sha256
+    return sha256_of(path) == blob.sha256

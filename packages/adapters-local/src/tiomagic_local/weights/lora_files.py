@@ -8,7 +8,6 @@ that were given by hand. Pickled files are never read.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from tiomagic_domain.catalogue.lora import SUFFIX, Lora
 from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.progress import ProgressSink
 from tiomagic_local.checkpoint.header import DamagedHeaderError, read_safetensors_header
 from tiomagic_local.checkpoint.other_formats import explain_unreadable_format
@@ -104,7 +104,7 @@ def _find(
             path, revision = _download(lora, options, progress, stays=stays)
         check_header(path)
         # A commit says what a file of the hub is, and gigabytes need not be read for it.
-        sha256 = _sha256(path) if revision is None or lora.sha256 else None
+        sha256 = sha256_of(path) if revision is None or lora.sha256 else None
         if lora.sha256 is not None and lora.sha256 != sha256:
             raise _Unfit(f"is another file than the one that was meant: its sha256 is {sha256}")
     except _Unfit as unfit:
@@ -197,8 +197,3 @@ def check_header(path: Path) -> None:
         raise _Unfit(
             f"holds no LoRA: none of its {len(names)} tensors{example} belongs to one{hint}"
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

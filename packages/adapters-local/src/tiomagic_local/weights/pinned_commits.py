@@ -8,8 +8,9 @@ who deletes the repository from the cache gets the newest commit at the next use
 from __future__ import annotations
 
 import re
-import uuid
 from pathlib import Path
+
+from tiomagic_domain.files.replacing import replacing
 
 REF = "tiomagic"
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -30,11 +31,9 @@ def pin_commit(repository: str, commit: str) -> None:
     if not COMMIT.fullmatch(commit) or read_pinned_commit(repository) is not None:
         return
     place = _place(repository)
-    # Whole or not at all, whoever reads meanwhile.
-    beside = place.with_name(f"{REF}.{uuid.uuid4().hex[:8]}.tmp")
     place.parent.mkdir(parents=True, exist_ok=True)
-    beside.write_text(commit, encoding="ascii")
-    beside.replace(place)
+    with replacing(place, durable=False) as part:
+        part.write_text(commit, encoding="ascii")
 
 
 def _place(repository: str) -> Path:

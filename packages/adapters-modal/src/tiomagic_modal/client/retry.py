@@ -6,12 +6,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from tiomagic_domain.errors import APIError
+from tiomagic_media.fetch.retry import build_retry_policy
 from tiomagic_modal.errors import translate_error
 
 if TYPE_CHECKING:
-    from tenacity import RetryCallState, Retrying
-
-log: logging.Logger = logging.getLogger("tiomagic.modal")
+    from tenacity import Retrying
 
 MAX_FIRST_PAUSE_S = 0.25
 """The longest first pause; Modal's client has made some short ones itself by then. Each later pause
@@ -28,24 +27,13 @@ def build_retrying(what: str, *, within_s: float) -> Retrying:
         what: What is asked for, for the log.
         within_s: Seconds after which no further attempt begins.
     """
-    import tenacity  # noqa: PLC0415  Only where something is asked for.
-
-    def tell(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        log.debug(
-            "attempt %d to %s failed (%s); again in %.2f s",
-            state.attempt_number,
-            what,
-            type(error).__name__,
-            state.upcoming_sleep,
-        )
-
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_is_transient),
-        wait=tenacity.wait_random_exponential(multiplier=MAX_FIRST_PAUSE_S),
-        stop=tenacity.stop_before_delay(within_s),
-        before_sleep=tell,
-        reraise=True,
+    return build_retry_policy(
+        what,
+        _is_transient,
+        within_s=within_s,
+        attempts=None,
+        pause_s=MAX_FIRST_PAUSE_S,
+        log=logging.getLogger("tiomagic.modal"),
     )
 
 

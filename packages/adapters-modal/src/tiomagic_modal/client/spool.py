@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tiomagic_domain.errors import APIError, ProcessingError
 from tiomagic_domain.files.owner_only import make_private
+from tiomagic_domain.files.replacing import replacing
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.lifecycle.provider_answers import MALFORMED_ANSWER, NO_VIDEO
 from tiomagic_domain.media import VideoFile
@@ -64,14 +64,11 @@ class ResultSpool:
 
     def _write_video(self, job_id: str, data: bytes) -> Path:
         target = self._folder / f"modal-{job_id}.mp4"
-        # Named by thread as well: two checks of one job may run at one time.
-        partial = target.with_name(f".{target.name}.{threading.get_ident()}.partial")
         try:
             make_private(self._folder)
-            partial.write_bytes(data)
-            partial.replace(target)
+            with replacing(target, durable=False) as part:
+                part.write_bytes(data)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise ProcessingError(
                 f"the video of job {job_id} is finished but could not be written to "
                 f"{self._folder}: {error.strerror}; the next check fetches it again"

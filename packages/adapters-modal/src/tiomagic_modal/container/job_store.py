@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tiomagic_domain.errors import GenerationCanceledError, TioMagicError
+from tiomagic_domain.files.replacing import replacing
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_modal.constants import RESULT_FILE, VIDEO_FILE, claim_key, progress_key, stop_key
 from tiomagic_modal.wire import DUPLICATE_CODE, PlainData
@@ -130,9 +131,8 @@ class ContainerJob:
 
 
 def _write_atomically(target: Path, data: bytes) -> None:
-    partial = target.with_name(f".{target.name}.partial")
-    partial.write_bytes(data)
-    partial.replace(target)
+    with replacing(target, durable=False) as part:
+        part.write_bytes(data)
 
 
 class ProgressPublisher:

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import os
 import struct
-import uuid
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
+
+from tiomagic_domain.files.replacing import replacing
 
 RECIPE_MARKER: Final = b"tiomagic_recipe"
 """Is in the index of a file that has its recipe."""
@@ -152,20 +152,12 @@ def _user_data(recipe: bytes) -> bytes:
 
 
 def _replace(path: Path, file: BinaryIO, index: _Box, grown: bytes) -> None:
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with part.open("xb") as copy:
-            file.seek(0)
-            _copy(file, copy, index.start)
-            copy.write(grown)
-            file.seek(index.end)
-            _copy(file, copy, None)
-            copy.flush()
-            os.fsync(copy.fileno())
-        part.replace(path)
-    finally:
-        with suppress(OSError):  # What went wrong above is the error to tell.
-            part.unlink(missing_ok=True)
+    with replacing(path) as part, part.open("xb") as copy:
+        file.seek(0)
+        _copy(file, copy, index.start)
+        copy.write(grown)
+        file.seek(index.end)
+        _copy(file, copy, None)
 
 
 def _copy(source: BinaryIO, target: BinaryIO, size: int | None) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from tiomagic_domain.errors import ProcessingError, TioMagicError
+from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.jobs.recipe import with_recipe
 from tiomagic_domain.lifecycle.apply_report import apply_report
@@ -127,7 +127,6 @@ def hash_file(path: Path) -> str:
         ProcessingError: when it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise ProcessingError(f"the video {path} cannot be read: {error}") from error

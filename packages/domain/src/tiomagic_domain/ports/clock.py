@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
+
+POLL_INTERVAL_S: Final = 2.0
+"""Seconds between two looks at a job that runs elsewhere, unless the caller says another number."""
 
 
 class Clock(Protocol):

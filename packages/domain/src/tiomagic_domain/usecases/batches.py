@@ -21,7 +21,7 @@ from typing import Any, Final
 from tiomagic_domain.errors import Problem, TioMagicError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
-from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.ports.clock import POLL_INTERVAL_S, Clock
 from tiomagic_domain.schema.kinds import Rejected, plain_data
 from tiomagic_domain.suggestions import shorten_repr
 from tiomagic_domain.usecases.generation import Generation
@@ -29,8 +29,6 @@ from tiomagic_domain.usecases.generation import Generation
 BATCH_TAG_PREFIX: Final = "batch:"
 MAX_BATCH_NAME_LENGTH: Final = 60
 """Characters of a batch's name at the most: with its mark it has to be a tag."""
-BATCH_POLL_S: Final = 2.0
-"""Seconds between two looks at a job that runs elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +189,7 @@ class Batches:
         while not (job.status.is_terminal or stop.is_set()):
             job = self._generation.check(job.job_id)
             if not job.status.is_terminal:
-                self._clock.sleep(BATCH_POLL_S)
+                self._clock.sleep(POLL_INTERVAL_S)
         return job
 
 

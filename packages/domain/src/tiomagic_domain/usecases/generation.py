@@ -19,7 +19,7 @@ from tiomagic_domain.jobs.tags import validate_tags
 from tiomagic_domain.lifecycle.job_writer import JobWriter, ignore_change
 from tiomagic_domain.lifecycle.observer import JobObserver, ignore_trouble, never_stop
 from tiomagic_domain.lifecycle.outcome import OutcomeRecorder
-from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.ports.clock import POLL_INTERVAL_S, Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
@@ -315,7 +315,7 @@ class Generation:
         job_id: str,
         *,
         timeout: float | None = None,
-        poll: float = 2.0,
+        poll: float = POLL_INTERVAL_S,
         on_progress: ProgressSink = ignore_progress,
     ) -> Job:
         """Check a job until it is over and return it, whatever its end.

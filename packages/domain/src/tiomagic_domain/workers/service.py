@@ -21,13 +21,12 @@ from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.lifecycle.job_writer import ignore_change
 from tiomagic_domain.lifecycle.observer import ignore_trouble
+from tiomagic_domain.ports.clock import POLL_INTERVAL_S
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.workers.heartbeat import keep_alive
 from tiomagic_domain.workers.leases import Background
 from tiomagic_domain.workers.worker import JobRunner, Worker, WorkerLimits
 
-POLL_S = 2.0
-"""Seconds between two passes of a follower, as between two checks of a wait."""
 EXIT_STATUS_ENDED_MID_RUN = 70
 """Exit status of a worker process that had to end in the middle of a run."""
 
@@ -66,7 +65,7 @@ class JobFollower:
         self,
         generation: Recovers,
         *,
-        poll_s: float = POLL_S,
+        poll_s: float = POLL_INTERVAL_S,
         on_change: Callable[[Job], None] = ignore_change,
         on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
     ) -> None:

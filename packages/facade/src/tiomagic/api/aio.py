@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar, Unpack
 
 from tiomagic.api.calls.async_methods import AsyncFeatureCalls
 from tiomagic.api.client import TioMagic
+from tiomagic_domain.ports.clock import POLL_INTERVAL_S
 
 if TYPE_CHECKING:
     from tiomagic.api.arguments import JobFilters
@@ -115,7 +116,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
         job_id: str,
         timeout: float | None = None,  # noqa: ASYNC109 - as the handle's own
         *,
-        poll: float = 2.0,
+        poll: float = POLL_INTERVAL_S,
         on_progress: ProgressSink | None = None,
         cancel_on_timeout: bool = False,
     ) -> JobHandle:
@@ -143,7 +144,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
         job_id: str,
         timeout: float | None = None,  # noqa: ASYNC109 - as the handle's own
         *,
-        poll: float = 2.0,
+        poll: float = POLL_INTERVAL_S,
     ) -> AsyncIterator[JobEvent]:
         """Give what happens to a job; see ``JobHandle.events``."""
         from tiomagic.handle.events import events_async  # noqa: PLC0415  # Not for the import.

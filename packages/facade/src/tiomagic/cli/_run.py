@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from uuid import uuid4
 
 import typer
 
@@ -264,15 +262,13 @@ def copy_to(video: Path, target: Path) -> Path:
         ProcessingError: when it cannot be written.
     """
     from tiomagic_domain.errors import ProcessingError  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.files.replacing import replacing  # noqa: PLC0415  # Not for --help.
 
     final = target / video.name if target.is_dir() else target
-    part = final.with_name(f".{final.name}.{uuid4().hex[:8]}")
     try:
-        shutil.copyfile(video, part)
-        part.replace(final)
+        with replacing(final) as part:
+            shutil.copyfile(video, part)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise ProcessingError(
             f"the video is at {video}, but cannot be copied to {final}: {error.strerror}",
             details={"video": str(video), "path": str(final)},

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     HandleOf = Callable[[Job], JobHandle]
 
-POLL_INTERVAL_S = 2.0
-"""Seconds between two looks at a job unless told otherwise."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEvent:

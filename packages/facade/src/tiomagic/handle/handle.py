@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tiomagic.handle.events import POLL_INTERVAL_S, JobEvent, events, events_async
+from tiomagic.handle.events import JobEvent, events, events_async
 from tiomagic.handle.handle_pictures import HandlePictures
 from tiomagic.handle.job_fields import JobFields
 from tiomagic.handle.wait import wait_async, wait_for
@@ -15,6 +15,7 @@ from tiomagic.results.recipes import of_job
 from tiomagic.wiring.launcher import read_log
 from tiomagic_domain.errors import JobExecutionError
 from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.ports.clock import POLL_INTERVAL_S
 
 if TYPE_CHECKING:
     from tiomagic.display.progress_bar import ProgressChoice

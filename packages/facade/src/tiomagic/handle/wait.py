@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from tiomagic.display.progress_bar import ProgressChoice, show_progress
 from tiomagic.handle.blocking import BlockingRunner, run_in_thread
-from tiomagic.handle.events import POLL_INTERVAL_S, states_async
+from tiomagic.handle.events import states_async
 from tiomagic_domain.errors import JobTimeoutError
 from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.ports.clock import POLL_INTERVAL_S
 from tiomagic_domain.progress import ProgressSink
 
 if TYPE_CHECKING:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, cast, get_args
-from uuid import uuid4
 
 from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
-from tiomagic_domain.files.durability import sync_file
+from tiomagic_domain.files.replacing import replacing
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.suggestions import shorten_repr
 
@@ -36,23 +34,18 @@ def export(session: Session, target: str | Path | TextIO, form: str | None, quer
     if not isinstance(target, str | Path):
         return _write(jobs, target, chosen)
     path = Path(target).expanduser().absolute()
-    part = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     try:
-        # A prompt may hold half a character, which no encoding has.
-        with part.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            count = _write(jobs, file, chosen)
-            file.flush()
-            sync_file(file.fileno())
-        part.replace(path)
+        with (
+            replacing(path) as part,
+            # A prompt may hold half a character, which no encoding has.
+            part.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file,
+        ):
+            return _write(jobs, file, chosen)
     except OSError as error:
         raise ProcessingError(
             f"the jobs cannot be written to {path}: {error.strerror or error}",
             details={"path": str(path)},
         ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-    return count
 
 
 def _format(target: str | Path | TextIO, form: str | None) -> ExportFormat:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -22,8 +21,8 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
     ValidationError,
 )
-from tiomagic_domain.files.durability import sync_file, sync_folder
 from tiomagic_domain.files.json_documents import read_json
+from tiomagic_domain.files.replacing import hidden_name_beside, move_into_place
 from tiomagic_domain.jobs import recipe as recipes
 from tiomagic_domain.text import make_data_storable
 from tiomagic_media.decode.structure.boxes import ClaimError
@@ -96,7 +95,7 @@ class Mp4:
 
     def __init__(self, path: Path, *, fps: float | Fraction) -> None:
         self._path = path
-        self._part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        self._part = hidden_name_beside(path)
         self._fps = Fraction(fps).limit_denominator(100_000)
         # Makes the file when it is given its first packet, and not before.
         self._container = av.open(str(self._part), "w", format="mp4", options=_options(self._fps))
@@ -162,7 +161,7 @@ class Mp4:
                     container.mux(self._packets)
                     if sound is not None:
                         sound.write(seconds=self._count / self._fps)
-                _settle(self._part, self._path)
+                move_into_place(self._part, self._path)
         finally:
             # What went wrong above matters more than a temporary file that cannot be removed.
             with contextlib.suppress(OSError):
@@ -216,13 +215,6 @@ def _translate_encoder_errors() -> Iterator[None]:
         yield
     except (OSError, av.FFmpegError) as error:
         raise ProcessingError(f"the video cannot be written: {error}") from error
-
-
-def _settle(part: Path, path: Path) -> None:
-    with part.open("rb") as file:
-        sync_file(file.fileno())
-    part.replace(path)
-    sync_folder(path.parent)
 
 
 def _options(fps: Fraction) -> dict[str, str]:

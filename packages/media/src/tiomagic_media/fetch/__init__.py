@@ -5,7 +5,7 @@
 ``hub_telemetry``  Keeps the hub's client from telling more than it is asked for.
 ``network``        Connections of a download: only to where it may go, and no wait beyond its
                    deadline.
-``retry``          Asks again for what can be had twice: files. Nothing that starts work comes
-                   through here.
+``retry``          Asks again for what can be had twice: files, and how a job is. Never to start
+                   work.
 ``sources``        Turns whatever a user gives as a picture or a video into a stream of bytes.
 """

@@ -1,4 +1,4 @@
-"""Asks again for what can be had twice: files. Nothing that starts work comes through here."""
+"""Asks again for what can be had twice: files, and how a job is. Never to start work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tenacity import RetryCallState, Retrying
 
-log: logging.Logger = logging.getLogger("tiomagic.local")
+LOG: logging.Logger = logging.getLogger("tiomagic.media")
 
 MAX_ATTEMPTS = 4
 """With pauses of up to half a second, one and two: a fault that lasts longer is no hiccup."""
@@ -24,8 +24,9 @@ def build_retry_policy(
     passing: Callable[[BaseException], bool],
     *,
     within_s: float,
-    attempts: int = MAX_ATTEMPTS,
+    attempts: int | None = MAX_ATTEMPTS,
     pause_s: float = MAX_FIRST_PAUSE_S,
+    log: logging.Logger = LOG,
 ) -> Retrying:
     """Return what calls a function until it succeeds; the last error comes out as it is.
 
@@ -33,15 +34,16 @@ def build_retry_policy(
         what: What is asked for, for the log; no secret.
         passing: Tells whether an error may pass by itself.
         within_s: Seconds after which no further attempt begins.
-        attempts: How many there are at the most.
-        pause_s: See `PAUSE_S`.
+        attempts: How many there are at the most; None for no bound but the time.
+        pause_s: See :data:`MAX_FIRST_PAUSE_S`.
+        log: Gets a line for each attempt that failed.
     """
     import tenacity
 
     def tell(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         log.debug(
-            "attempt %d for %s failed (%s); again in %.2f s",
+            "attempt %d failed: %s (%s); again in %.2f s",
             state.attempt_number,
             what,
             type(error).__name__,
@@ -52,7 +54,8 @@ def build_retry_policy(
         retry=tenacity.retry_if_exception(passing),
         wait=tenacity.wait_random_exponential(multiplier=pause_s),
         stop=tenacity.stop_any(
-            tenacity.stop_after_attempt(attempts), tenacity.stop_before_delay(within_s)
+            tenacity.stop_never if attempts is None else tenacity.stop_after_attempt(attempts),
+            tenacity.stop_before_delay(within_s),
         ),
         before_sleep=tell,
         reraise=True,

@@ -15,7 +15,6 @@ Every file is there whole or not at all.
 from __future__ import annotations
 
 import contextlib
-import uuid
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import pairwise
@@ -28,6 +27,7 @@ from av.filter import Graph
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 
 from tiomagic_domain.errors import ProcessingError, ValidationError
+from tiomagic_domain.files.replacing import hidden_name_beside, replacing
 from tiomagic_domain.suggestions import list_names
 from tiomagic_media.pictures.film import Film
 
@@ -98,7 +98,7 @@ def write_frames(film: Film, folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValidationError(f"{str(folder)!r} is there and not an empty folder")
     digits = max(4, len(str(len(film.frames))))
-    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    part = hidden_name_beside(folder)
     try:
         part.mkdir(parents=True)
         for number, image in enumerate(film.images(), start=1):
@@ -230,17 +230,12 @@ def _as_yuv(frame: av.VideoFrame, pixels: str) -> av.VideoFrame:
 @contextlib.contextmanager
 def _whole(target: Path) -> Iterator[Path]:
     """Give a name to write to; the file gets its own when all went well."""
-    part = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:8]}.part{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.replace(target)
+        with replacing(target) as part:
+            yield part
     except (OSError, av.FFmpegError) as error:
         raise ProcessingError(f"{str(target)!r} cannot be written: {error}") from error
-    finally:
-        # What went wrong above matters more than a temporary file that cannot be removed.
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 WRITERS: Final[dict[str, Callable[[Film, Path], None]]] = {

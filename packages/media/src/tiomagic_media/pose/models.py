@@ -8,13 +8,13 @@ is compared with the digests written here.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from tiomagic_domain.errors import APIError, ConfigurationError, ProcessingError
 from tiomagic_domain.extras import missing_extra_error
+from tiomagic_domain.files.digests import sha256_of
 from tiomagic_media.fetch.hub_telemetry import disable_hub_telemetry
 from tiomagic_media.fetch.retry import build_retry_policy
 
@@ -114,8 +114,7 @@ def check_digest(path: Path, expected: str) -> None:
     Raises:
         ProcessingError: when they differ: the file is damaged or not the one that was pinned.
     """
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != expected:
         raise ProcessingError(
             f"the pose model {path.name} is not the file that this version knows; "

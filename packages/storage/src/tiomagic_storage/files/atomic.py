@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from filelock import lock_descriptor
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.files.durability import is_unsupported, sync_file, sync_folder
 from tiomagic_domain.files.private_folder import open_private, private_folder
+from tiomagic_domain.files.replacing import replacing
 
 LEFTOVER_AGE_S = 60.0
 """A temporary file younger than this may belong to a writer that has not locked it yet."""
@@ -31,8 +31,8 @@ LEFTOVER_AGE_WITHOUT_LOCKS_S = 86_400.0
 _LOG = logging.getLogger("tiomagic.storage")
 _WARNED: set[tuple[str, int]] = set()
 
-TEMPORARY_SUFFIX = ".tiomagic-part"
-"""Ends the names of temporary files, and of no file of anybody else."""
+TEMPORARY_MARKER = ".tiomagic-part"
+"""Is in the names of temporary files, and of no file of anybody else."""
 
 
 def try_lock(descriptor: int) -> bool:
@@ -55,29 +55,24 @@ def replace_file(target: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
         target: Where the content belongs; its folder exists.
         durable: Bring content and name to the disk before the block is left.
     """
-    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
-    try:
-        with part.open("xb") as file:
-            try:
-                try_lock(file.fileno())
-            except OSError as error:
-                _ignore_if_unsupported(error, part.parent)
-            yield file
-            file.flush()
-            if durable:
-                sync_or_warn(file, part.parent)
-        part.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):  # The first error is the one to tell.
-            part.unlink(missing_ok=True)
-        raise
+    # Synced below, with a warning where the drive cannot do that.
+    hidden = replacing(target, durable=False, marker=TEMPORARY_MARKER)
+    with hidden as part, part.open("xb") as file:
+        try:
+            try_lock(file.fileno())
+        except OSError as error:
+            _ignore_if_unsupported(error, part.parent)
+        yield file
+        file.flush()
+        if durable:
+            sync_or_warn(file, part.parent)
     if durable and not sync_folder(target.parent):
         _warn_once("sync a folder", target.parent)
 
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of writers that are gone."""
-    for part in folder.glob(f".*{TEMPORARY_SUFFIX}"):
+    for part in folder.glob(f".*{TEMPORARY_MARKER}*"):
         # A file that cannot be looked at or removed now is in nobody's way.
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime < LEFTOVER_AGE_S:
