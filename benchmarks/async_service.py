@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from store import describe_machine, describe_versions, filled, show, spread
+from store import describe_machine, describe_versions, fill_store, show, summarize_times
 
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
@@ -63,7 +63,7 @@ def main() -> None:
 
 async def measure(folder: Path, seconds: float) -> dict[str, Any]:
     """Return how late the loop was woken, for each kind of call."""
-    repository = filled(folder, STORED_JOBS)
+    repository = fill_store(folder, STORED_JOBS)
     generation = Generation(
         providers={"modal": FakeProvider(folder / "spool", name="modal")},
         repository=repository,
@@ -93,7 +93,7 @@ async def measure(folder: Path, seconds: float) -> dict[str, Any]:
     with ThreadPoolExecutor(THREADS) as pool:
         for name, call in calls.items():
             late, made = await measure_lateness(pool, call, seconds)
-            found[name] = spread(late) | {"calls": made}
+            found[name] = summarize_times(late) | {"calls": made}
     repository.close()
     return found
 

@@ -40,7 +40,7 @@ from typing import Any
 import gpu_probes
 import report
 import torch
-from gpu_models import MODELS, Model, build, inputs
+from gpu_models import MODELS, Model, build, make_inputs
 from torch._dynamo.utils import counters
 
 from tiomagic_domain.catalogue import models
@@ -119,7 +119,7 @@ class Run:
     def _arguments(self) -> dict[str, Any]:
         generator = torch.Generator("cpu").manual_seed(0)
         return {
-            **inputs(self._pipeline, self._model, generator),
+            **make_inputs(self._pipeline, self._model, generator),
             **self._settings,
             "generator": generator,
             "output_type": "pt",
@@ -198,7 +198,7 @@ class Bench:
 
     def warm_up(self) -> None:
         """Decode once: the first convolutions of a process look for their kernels."""
-        self.row["first_decode_s"] = gpu_probes.decode_seconds(self._pipeline, self._settings)
+        self.row["first_decode_s"] = gpu_probes.measure_decoding(self._pipeline, self._settings)
 
     def measure(self, mode: str, until: float) -> None:
         """Add one mode to the row."""
@@ -227,21 +227,23 @@ class Bench:
         settings = {**self._settings, "num_inference_steps": 1, "output_type": "latent"}
         on = self._on(mode, settings)
         generator = torch.Generator("cpu").manual_seed(0)
-        arguments = {**inputs(self._pipeline, self._model, generator), **settings}
+        arguments = {**make_inputs(self._pipeline, self._model, generator), **settings}
         with on:
-            found = gpu_probes.profiled(lambda: self._pipeline(**arguments, generator=generator))
+            found = gpu_probes.profile_kernels(
+                lambda: self._pipeline(**arguments, generator=generator)
+            )
         self.row.setdefault("profiles", {})[mode] = found
 
     def decodings(self) -> None:
         """Add what the ways to decode take."""
-        self.row["decodings"] = gpu_probes.decodings(
+        self.row["decodings"] = gpu_probes.compare_decodings(
             self._pipeline, self._settings, self._given.decodings
         )
 
     def peaks(self) -> None:
         """Add what decoding needs beside the weights, at other sizes and lengths."""
         self.row["decoding_peaks"] = [
-            gpu_probes.decoding_peak(self._pipeline, size)
+            gpu_probes.measure_decoding_peak(self._pipeline, size)
             for size in ((self._model.tiny_size,) if self._given.tiny else gpu_probes.SIZES)
         ]
 
@@ -360,7 +362,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, default=1, help="of each model's sizes, how many")
     parser.add_argument("--seconds", type=float, default=math.inf, help="after which it ends")
     parser.add_argument("--profile", action="store_true", help="say where a step's time goes")
-    ways = gpu_probes.WAYS
+    ways = gpu_probes.DECODING_VARIANTS
     parser.add_argument("--decodings", nargs="*", choices=ways, help="compare ways to decode")
     parser.add_argument("--peaks", action="store_true", help="of decoding at several sizes")
     parser.add_argument("--tiny", action="store_true")
@@ -371,7 +373,7 @@ def main() -> None:
     given = parser.parse_args()
     name = given.name or ("gpu_pipelines_tiny" if given.tiny else "gpu_pipelines")
     device, dtype = torch.device(given.device), getattr(torch, given.dtype)
-    probes = gpu_probes.card(device, dtype, tiny=given.tiny)
+    probes = gpu_probes.probe_device(device, dtype, tiny=given.tiny)
     print(json.dumps(probes), flush=True)
     given.peak = probes["matrix_tflop_a_second"] * 1e12
     shared = {"what": __doc__, "tiny": given.tiny, "dtype": given.dtype, "card": probes}

@@ -27,7 +27,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]  # The test suite starts PostgreSQL for us.
 
-from store import describe_machine, describe_versions, spread  # noqa: E402
+from store import describe_machine, describe_versions  # noqa: E402
 from tests.storage.postgresql import create_database, find_binaries, run_server  # noqa: E402
 
 from tiomagic_domain.errors import StaleJobError  # noqa: E402
@@ -111,7 +111,7 @@ def measure(url: str, processes: int, jobs: int) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "jobs_a_second": round((processes * jobs + queued) / seconds, 1),
         "writes_a_second": round(len(waits) / seconds, 1),
-        "write": spread(waits),
+        "write": summarize_times(waits),
         "repeated_after_another_writer": sum(answer["repeated"] for answer in answers),
         "claimed_by_one_process": [
             min(answer["claimed"] for answer in answers),

@@ -94,7 +94,7 @@ class FakeMachine:
             background=background,
         )
 
-    def worker(self, name="worker", *, slots=(CPU,), idle_s=10, cancel_bound_s=20):
+    def worker(self, name="worker", *, slots=(CPU,), idle_s=10, cancel_timeout_s=20):
         background = self.background(name)
 
         def leave():
@@ -108,7 +108,7 @@ class FakeMachine:
             slots=lambda: slots,
             leave=leave,
             on_trouble=self.troubles.append,
-            limits=WorkerLimits(idle_s=idle_s, poll_s=1, cancel_timeout_s=cancel_bound_s),
+            limits=WorkerLimits(idle_s=idle_s, poll_s=1, cancel_timeout_s=cancel_timeout_s),
         )
 
     def submit(self, prompt="a fox", *, detach=True, **options):

@@ -236,4 +236,4 @@ def test_cards_are_values():
     """A card cannot be changed, and a changed copy is another card."""
     card = models()["wan2.1-t2v-14b"]
     assert replace(card, title="x") != card
-    assert set(catalogue.families()) == set(models())
+    assert set(catalogue.models()) == set(models())

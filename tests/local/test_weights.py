@@ -330,7 +330,7 @@ class TestHub:
             if issubclass(kind, Exception):
                 error: Exception = kind.__new__(kind)
                 try:
-                    with hub.translated("a/b", model="m"):
+                    with hub.translate_hub_errors("a/b", model="m"):
                         raise error
                 except TioMagicError:
                     continue
@@ -412,6 +412,6 @@ class TestHub:
 
 def meaning(error: Exception) -> TioMagicError:
     """Return what an error becomes."""
-    with pytest.raises(TioMagicError) as caught, hub.translated("a/b", model=T2V.name):
+    with pytest.raises(TioMagicError) as caught, hub.translate_hub_errors("a/b", model=T2V.name):
         raise error
     return caught.value

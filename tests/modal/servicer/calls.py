@@ -16,8 +16,8 @@ from .state import (
     Call,
     FunctionRecord,
     State,
+    deterministic_id,
     handle_metadata,
-    named_id,
     new_id,
     not_found,
     with_options,
@@ -68,7 +68,7 @@ class CallRpcs:
         base = self._state.function(request.function_id)
         options = request.function_options if request.HasField("function_options") else None
         encoded = options.SerializeToString(deterministic=True) if options is not None else b""
-        variant_id = named_id("fu", base.function_id, request.serialized_params, encoded)
+        variant_id = deterministic_id("fu", base.function_id, request.serialized_params, encoded)
         if variant_id not in self._state.functions:
             record = FunctionRecord(
                 function_id=variant_id,

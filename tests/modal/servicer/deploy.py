@@ -9,7 +9,15 @@ from modal_proto import api_pb2
 
 from .rpc import Caller
 from .scheduler import Scheduler
-from .state import App, FunctionRecord, State, handle_metadata, named_id, new_id, with_options
+from .state import (
+    App,
+    FunctionRecord,
+    State,
+    deterministic_id,
+    handle_metadata,
+    new_id,
+    with_options,
+)
 
 WORKSPACE = "fake-workspace"
 
@@ -39,7 +47,7 @@ class DeployRpcs:
             image_builder_version=self._scheduler.settings.image_builder_version
         )
         return api_pb2.EnvironmentGetOrCreateResponse(
-            environment_id=named_id("en", name),
+            environment_id=deterministic_id("en", name),
             metadata=api_pb2.EnvironmentMetadata(name=name, settings=settings),
         )
 
@@ -196,7 +204,7 @@ class DeployRpcs:
 
     async def ImageGetOrCreate(self, request: api_pb2.ImageGetOrCreateRequest, caller: Caller):
         encoded = request.image.SerializeToString(deterministic=True)
-        image_id = named_id("im", encoded, request.builder_version)
+        image_id = deterministic_id("im", encoded, request.builder_version)
         self._state.images[image_id] = request.image
         return api_pb2.ImageGetOrCreateResponse(
             image_id=image_id,

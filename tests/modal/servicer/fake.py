@@ -12,11 +12,11 @@ from modal_proto import api_pb2
 
 from .calls import read_log
 from .launcher import Container, ContainerRunner
-from .serving import Serving
-from .state import App, Call, FunctionRecord, named_id
+from .serving import ServerLifecycle
+from .state import App, Call, FunctionRecord, deterministic_id
 
 
-class FakeModal(Serving):
+class FakeModal(ServerLifecycle):
     """A Modal workspace on loopback.
 
     Use it as a context manager, give `environment` to the processes that are to use it, and look
@@ -86,7 +86,7 @@ class FakeModal(Serving):
 
     def volume_path(self, name: str) -> Path:
         """The directory of a volume's committed files; tests may put files there."""
-        return self.volume_store.committed(named_id("vo", name))
+        return self.volume_store.committed(deterministic_id("vo", name))
 
     def wait_for(self, condition: Callable[[], object], timeout_s: float = 20.0) -> None:
         """Wait until something is true of the server."""
@@ -110,7 +110,7 @@ class FakeModal(Serving):
         asyncio.run_coroutine_threadsafe(run(), self._loop).result(30)
 
     def add_secret(self, name: str, values: dict[str, str]) -> None:
-        secret_id = named_id("st", name)
+        secret_id = deterministic_id("st", name)
         self.state.secrets[secret_id] = dict(values)
         self.state.secret_names[secret_id] = name
 

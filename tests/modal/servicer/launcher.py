@@ -12,7 +12,7 @@ from pathlib import Path
 
 from modal_proto import api_pb2
 
-from .environs import container_env, end_leftovers
+from .environs import container_env, kill_leftover_containers
 from .scheduler import Result, Scheduler
 from .state import Call, FunctionRecord, new_id
 from .volumes import VolumeStore
@@ -64,7 +64,7 @@ class ContainerRunner:
         """Function ids, one for each container ever started."""
         self._crashes: dict[str, int] = {}
         (root / "logs").mkdir(parents=True, exist_ok=True)
-        end_leftovers(root)
+        kill_leftover_containers(root)
 
     # What the scheduler asks.
 

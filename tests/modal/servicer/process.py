@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import modal
 
-from .environs import end_leftovers
+from .environs import kill_leftover_containers
 from .serving import client_of, free_port
 
 
@@ -57,7 +57,7 @@ class FakeModalProcess:
     def kill(self) -> None:
         """Kill it as a power cut does, with the containers that it leaves."""
         self._end(signal.SIGKILL)
-        end_leftovers(self._state_dir)
+        kill_leftover_containers(self._state_dir)
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:

@@ -10,7 +10,7 @@ from grpclib import GRPCError, Status
 from modal_proto import api_pb2
 
 from .rpc import Caller
-from .state import State, Volume, named_id, new_id, not_found
+from .state import State, Volume, deterministic_id, new_id, not_found
 from .volumes import VolumeStore
 from .web import Files
 
@@ -46,7 +46,7 @@ class StorageRpcs:
 
     async def SecretGetOrCreate(self, request: api_pb2.SecretGetOrCreateRequest, caller: Caller):
         name = request.deployment_name
-        secret_id = named_id("st", name) if name else new_id("st")
+        secret_id = deterministic_id("st", name) if name else new_id("st")
         kind = request.object_creation_type
         _check_free("Secret", name, kind, exists=secret_id in self._state.secrets)
         kept = kind == api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
@@ -62,7 +62,7 @@ class StorageRpcs:
     async def MountGetOrCreate(self, request: api_pb2.MountGetOrCreateRequest, caller: Caller):
         shipped = {file.filename: file.sha256_hex for file in request.files}
         listing = "\n".join(f"{name} {digest}" for name, digest in sorted(shipped.items()))
-        mount_id = named_id("mo", request.deployment_name, listing)
+        mount_id = deterministic_id("mo", request.deployment_name, listing)
         self._state.mounts[mount_id] = shipped
         return api_pb2.MountGetOrCreateResponse(mount_id=mount_id)
 
@@ -105,7 +105,7 @@ class StorageRpcs:
 
     async def DictGetOrCreate(self, request: api_pb2.DictGetOrCreateRequest, caller: Caller):
         name = request.deployment_name
-        dict_id = named_id("di", name) if name else new_id("di")
+        dict_id = deterministic_id("di", name) if name else new_id("di")
         kind = request.object_creation_type
         _check_free("Dict", name, kind, exists=dict_id in self._state.dicts)
         self._state.dicts.setdefault(dict_id, {})
@@ -158,7 +158,7 @@ class StorageRpcs:
 
     async def VolumeGetOrCreate(self, request: api_pb2.VolumeGetOrCreateRequest, caller: Caller):
         name = request.deployment_name
-        volume_id = named_id("vo", name) if name else new_id("vo")
+        volume_id = deterministic_id("vo", name) if name else new_id("vo")
         kind = request.object_creation_type
         _check_free("Volume", name, kind, exists=volume_id in self._state.volumes)
         if volume_id not in self._state.volumes:
