@@ -27,7 +27,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]  # The test suite starts PostgreSQL for us.
 
-from store import describe_machine, describe_versions  # noqa: E402
+from store import describe_machine, describe_versions, summarize_times  # noqa: E402
 from tests.storage.postgresql import create_database, find_binaries, run_server  # noqa: E402
 
 from tiomagic_domain.errors import StaleJobError  # noqa: E402

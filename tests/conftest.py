@@ -2,6 +2,12 @@
 
 import os
 
+from hypothesis import settings
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Processes side by side that each use every core wait for one another; read when torch starts.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("tiomagic", deadline=None)
+settings.load_profile("tiomagic")
