@@ -61,7 +61,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         tm = TioMagic(working_dir=folder, provider="local")
         tm.text_to_video(prompt=PROMPT, seed=1, progress=True)
-        blocks, address = serve(tm._session, ListenOptions(port=0))  # noqa: SLF001 - as `tiomagic ui` does
+        blocks, address = serve(tm.session, ListenOptions(port=0))
         try:
             draw(address, IMAGE, make_video)
         finally:

@@ -14,8 +14,8 @@ from tiomagic import AsyncTioMagic, TioMagic
 from tiomagic.errors import UnknownModelError
 from tiomagic_domain.jobs.job import JobStatus
 
-NOT_AWAITED = {"close", "override", "settings"}
-"""``aclose``, no way to share a block between tasks, and ``get_settings``."""
+NOT_AWAITED = {"close", "override", "session", "settings"}
+"""``aclose``, no way to share a block between tasks, the inner parts, and ``get_settings``."""
 
 
 @pytest.fixture

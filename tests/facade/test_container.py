@@ -52,9 +52,9 @@ def test_settings_reach_the_providers(folder: Path) -> None:
     tm = TioMagic(
         weights_dir="w", device="cpu", hf_token="t", gpu="H100", timeout=60, scaledown_window=70
     )
-    options: Any = tm._session.provider("local").provider._options  # type: ignore[attr-defined]
+    options: Any = tm.session.provider("local").provider._options  # type: ignore[attr-defined]
     assert (options.weights_dir, options.device, options.hf_token) == (folder / "w", "cpu", "t")
-    options = tm._session.provider("modal").provider._options  # type: ignore[attr-defined]
+    options = tm.session.provider("modal").provider._options  # type: ignore[attr-defined]
     assert (options.gpu, options.timeout_s, options.scaledown_window_s) == ("H100", 60, 70)
 
 
@@ -63,7 +63,7 @@ def test_a_loaded_model_survives_other_settings() -> None:
     tm = TioMagic(provider="local")
 
     def built(name: str) -> object:
-        return tm._session.provider(name).provider
+        return tm.session.provider(name).provider
 
     local, modal = built("local"), built("modal")
     tm.configure(provider="modal", gpu="H100")
@@ -71,9 +71,9 @@ def test_a_loaded_model_survives_other_settings() -> None:
     assert built("modal") is not modal
     tm.configure(device="cpu")
     assert built("local") is not local
-    generation = tm._session.generation
+    generation = tm.session.generation
     tm.configure(output_dir="elsewhere")
-    assert tm._session.generation is not generation
+    assert tm.session.generation is not generation
 
 
 def test_parts_can_be_swapped_for_a_block(fake_app: FakeApp, tmp_path: Path) -> None:
@@ -143,10 +143,10 @@ def test_another_distribution_adds_a_provider(python: Run, plugin_path: Path) ->
         "tm.configure(provider='fake', gpu='H100')\n"
         "job = tm.text_to_video(prompt='a fox')\n"
         "assert (job.status, job.model) == ('completed', 'fake-wan2.1-t2v-1.3b'), job\n"
-        "first = tm._session.provider('fake').provider\n"
-        "assert tm._session.provider('fake').provider is first\n"
+        "first = tm.session.provider('fake').provider\n"
+        "assert tm.session.provider('fake').provider is first\n"
         "tm.configure(gpu='A100')\n"
-        "assert tm._session.provider('fake').provider is not first\n"
+        "assert tm.session.provider('fake').provider is not first\n"
     )
     done = python(code, PYTHONPATH=str(plugin_path))
     assert done.returncode == 0, done.stderr

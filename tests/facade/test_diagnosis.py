@@ -18,7 +18,7 @@ def found(folder: Path):
 
     def run(**settings: object) -> dict[str, DoctorFinding]:
         tm = TioMagic(**settings)
-        findings = diagnose(tm._session)
+        findings = diagnose(tm.session)
         assert [part.part for part in findings] == list({part.part: None for part in findings})
         return {finding.part: finding for finding in findings}
 

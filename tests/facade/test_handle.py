@@ -55,14 +55,14 @@ def test_the_documented_attributes(job: JobHandle) -> None:
 
 def test_generation_is_none_before_the_submission(fake_app: FakeApp) -> None:
     """A job that is stored and has met no provider has no run to tell of."""
-    handle = JobHandle(make_job(), fake_app.tm._session)
+    handle = JobHandle(make_job(), fake_app.tm.session)
     assert handle.generation is None
     assert handle.to_dict()["generation"] is None
 
 
 def test_a_job_in_a_queue_has_been_handed_over(fake_app: FakeApp) -> None:
     """Its run can be asked for at once, as that of a remote provider: old scripts do."""
-    handle = JobHandle(make_job(queue="local:here:auto", prompt="a fox"), fake_app.tm._session)
+    handle = JobHandle(make_job(queue="local:here:auto", prompt="a fox"), fake_app.tm.session)
     assert handle.generation is not None
     assert handle.generation["status"] == "queued"
     assert handle.generation["required_args"]["prompt"] == handle.prompt == "a fox"

@@ -45,4 +45,4 @@ def test_another_program_keeps_its_file(fake_app, folder, caplog):
     assert (folder / "generation_log.json").read_text() == "mine"
     said = [r for r in caplog.records if "another program" in str(r.msg)]
     assert 1 <= len(said) <= 2
-    assert fake_app.tm._session.container.repository().count(JobQuery()) == 2
+    assert fake_app.tm.session.container.repository().count(JobQuery()) == 2

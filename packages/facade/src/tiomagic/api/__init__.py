@@ -8,8 +8,6 @@
 ``jobs``             The methods of ``tm`` that ask: about jobs, models, parameters and providers.
 ``models``           What there is: models, their parameters, and who runs them. Loads no model
                      and no provider.
-``picture_methods``  The methods of ``tm`` that make pictures, and files for other programs, of a
-                     video.
 ``plan``             What a call would make, and where, without making it.
 ``run``              Submitting jobs, and seeing them to their end when that is wanted.
 ``run_options``      How a call runs, as opposed to what it makes.

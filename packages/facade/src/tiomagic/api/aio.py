@@ -129,15 +129,15 @@ class AsyncTioMagic(AsyncFeatureCalls):
 
         stored = await self.get_job(job_id)
         job = await wait_async(
-            self._tm._session,  # noqa: SLF001 - the same package
-            stored._job,  # noqa: SLF001 - the same
+            self._tm.session,
+            stored.record,
             timeout=timeout,
             poll=poll,
             on_progress=on_progress,
             cancel_on_timeout=cancel_on_timeout,
             blocking=self.call,
         )
-        return JobHandle(job, self._tm._session)  # noqa: SLF001 - the same
+        return JobHandle(job, self._tm.session)
 
     async def events(
         self,
@@ -150,7 +150,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
         from tiomagic.handle.events import events_async  # noqa: PLC0415  # Not for the import.
         from tiomagic.handle.handle import JobHandle  # noqa: PLC0415  # The same.
 
-        session = await self.call(lambda: self._tm._session)  # noqa: SLF001 - the same package
+        session = await self.call(lambda: self._tm.session)
         following = events_async(
             session,
             job_id,

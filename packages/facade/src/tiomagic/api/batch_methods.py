@@ -20,7 +20,7 @@ class BatchMethods(ABC):
 
     @property
     @abstractmethod
-    def _session(self) -> Session:
+    def session(self) -> Session:
         """The settings and the parts; made at the first use."""
 
     def batch(
@@ -52,7 +52,7 @@ class BatchMethods(ABC):
         """
         from tiomagic.api.batches import batch
 
-        return batch(self._session, requests, name=name, concurrency=concurrency, progress=progress)
+        return batch(self.session, requests, name=name, concurrency=concurrency, progress=progress)
 
     def compare(
         self,
@@ -88,7 +88,7 @@ class BatchMethods(ABC):
         from tiomagic.api.batches import compare
 
         return compare(
-            self._session,
+            self.session,
             feature,
             models=models,
             prompts=prompts,

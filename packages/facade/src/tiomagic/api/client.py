@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from tiomagic.api.batch_methods import BatchMethods
 from tiomagic.api.calls.methods import FeatureCalls
 from tiomagic.api.jobs import QueryMethods
-from tiomagic.api.picture_methods import PictureMethods
 from tiomagic.api.run_options import RunOptions
+from tiomagic.results.pictures import PictureMethods
 
 if TYPE_CHECKING:
     from tiomagic.handle.handle import JobHandle
@@ -69,7 +69,7 @@ class TioMagic(FeatureCalls, QueryMethods, PictureMethods, BatchMethods):
         self._made: Session | None = None
         self._session_lock = threading.Lock()
         if settings or overrides:
-            _ = self._session  # What is refused should be refused here.
+            _ = self.session  # What is refused should be refused here.
 
     def configure(
         self,
@@ -108,12 +108,12 @@ class TioMagic(FeatureCalls, QueryMethods, PictureMethods, BatchMethods):
             "timeout": timeout,
             "scaledown_window": scaledown_window,
         }
-        self._session.configure({**named, **more})
+        self.session.configure({**named, **more})
 
     @property
     def settings(self) -> Settings:
         """The settings that hold now."""
-        return self._session.settings
+        return self.session.settings
 
     def rerun(
         self,
@@ -145,17 +145,17 @@ class TioMagic(FeatureCalls, QueryMethods, PictureMethods, BatchMethods):
         from tiomagic.results.recipes import load_trusted_recipe
 
         recipe = load_trusted_recipe(
-            self._session, source, replaced=overrides.keys(), model=model, trust=trust
+            self.session, source, replaced=overrides.keys(), model=model, trust=trust
         )
         name = provider or self.settings.provider or str(recipe["provider"])
         options, changes = RunOptions.split(overrides)
-        return rerun(self._session, recipe, name, changes, options, model)
+        return rerun(self.session, recipe, name, changes, options, model)
 
     def unload(self) -> None:
         """Free the memory of models that are kept loaded. The next generation loads again."""
         from tiomagic.api.run import unload
 
-        unload(self._session)
+        unload(self.session)
 
     @contextmanager
     def override(self, **parts: Any) -> Iterator[Self]:
@@ -164,7 +164,7 @@ class TioMagic(FeatureCalls, QueryMethods, PictureMethods, BatchMethods):
         Raises:
             ValidationError: when there is no part of that name.
         """
-        with self._session.override(parts):
+        with self.session.override(parts):
             yield self
 
     def reset(self) -> None:
@@ -194,7 +194,8 @@ class TioMagic(FeatureCalls, QueryMethods, PictureMethods, BatchMethods):
         return f"<TioMagic {self._made.settings}>" if self._made else "<TioMagic, not used yet>"
 
     @property
-    def _session(self) -> Session:
+    def session(self) -> Session:
+        """What the instance stands on; for tiomagic's own modules, no part of the interface."""
         with self._session_lock:
             if self._made is None:
                 from tiomagic.wiring.session import Session
@@ -214,4 +215,4 @@ class TioMagic(FeatureCalls, QueryMethods, PictureMethods, BatchMethods):
 
         options, plain = RunOptions.split(arguments)
         model, inputs = split_model(model, required_args)
-        return run(self._session, feature, model, merge_arguments(inputs, plain), options)
+        return run(self.session, feature, model, merge_arguments(inputs, plain), options)

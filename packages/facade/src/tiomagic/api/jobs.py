@@ -27,7 +27,7 @@ class QueryMethods(ABC):
 
     @property
     @abstractmethod
-    def _session(self) -> Session:
+    def session(self) -> Session:
         """The settings and the parts; made at the first use."""
 
     def inspect(self, path: str | Path) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class QueryMethods(ABC):
         from tiomagic.results import recipes
 
         # Its weights are looked at when it is run.
-        return recipes.load_trusted_recipe(self._session, source, trust=True)
+        return recipes.load_trusted_recipe(self.session, source, trust=True)
 
     def check_generation_status(
         self,
@@ -103,7 +103,7 @@ class QueryMethods(ABC):
         """
         from tiomagic.handle.handle import JobHandle
 
-        return [JobHandle(job, self._session) for job in self._session.generation.recover()]
+        return [JobHandle(job, self.session) for job in self.session.generation.recover()]
 
     def get_job(self, job_id: str) -> JobHandle:
         """Return a job as it is stored, without asking its provider.
@@ -115,7 +115,7 @@ class QueryMethods(ABC):
         from tiomagic_domain.text import make_storable
 
         # An id with half a character is no job's, and no database takes it.
-        return JobHandle(self._session.generation.get(make_storable(str(job_id))), self._session)
+        return JobHandle(self.session.generation.get(make_storable(str(job_id))), self.session)
 
     def list_jobs(self, **filters: Unpack[JobFilters]) -> list[JobHandle]:
         """Return stored jobs, newest first.
@@ -132,7 +132,7 @@ class QueryMethods(ABC):
         from tiomagic.handle.handle import JobHandle
 
         query = build_job_query(filters, limit=50)
-        return [JobHandle(job, self._session) for job in self._session.generation.list(query)]
+        return [JobHandle(job, self.session) for job in self.session.generation.list(query)]
 
     def export_jobs(
         self,
@@ -158,7 +158,7 @@ class QueryMethods(ABC):
         from tiomagic.api.arguments import build_job_query
         from tiomagic.results.export import export
 
-        return export(self._session, path, format, build_job_query(filters, limit=None))
+        return export(self.session, path, format, build_job_query(filters, limit=None))
 
     def delete_job(self, job_id: str, files: bool = False) -> list[Path]:  # noqa: FBT001, FBT002
         """Forget a job that is over.
@@ -175,11 +175,11 @@ class QueryMethods(ABC):
             ValidationError: when the job is not over: cancel it first, or wait for its end.
             ProcessingError: when a file cannot be deleted; the job is still there.
         """
-        return self._session.archive.delete(job_id, files=files)
+        return self.session.archive.delete(job_id, files=files)
 
     def get_providers(self) -> list[AnyProvider]:
         """Return a fresh list of the providers that can be configured."""
-        return cast("list[AnyProvider]", self._session.provider_names())
+        return cast("list[AnyProvider]", self.session.provider_names())
 
     def get_models(
         self,
@@ -201,7 +201,7 @@ class QueryMethods(ABC):
         """
         from tiomagic.api import models
 
-        names = models.model_names(self._session, feature, provider, licence)
+        names = models.model_names(self.session, feature, provider, licence)
         return cast("list[AnyModel]", names)
 
     def get_default_model(self, provider: ProviderName | None = None) -> AnyModel:
@@ -210,8 +210,8 @@ class QueryMethods(ABC):
         Args:
             provider: Whose; None for the configured provider.
         """
-        name = provider or self._session.configured_provider()
-        default = self._session.provider(name).capabilities().default_model
+        name = provider or self.session.configured_provider()
+        default = self.session.provider(name).capabilities().default_model
         return cast("AnyModel", default)
 
     def rehearse(self, model: str, provider: str | None = None) -> dict[str, Any]:
@@ -235,8 +235,8 @@ class QueryMethods(ABC):
             ConfigurationError: when the device cannot be used, or the provider rehearses nothing.
             MissingDependencyError: when the provider's packages are not installed.
         """
-        name = provider or self._session.configured_provider()
-        return self._session.provider(name).rehearse(model).to_dict()
+        name = provider or self.session.configured_provider()
+        return self.session.provider(name).rehearse(model).to_dict()
 
     def get_schema(
         self, feature: FeatureName, model: ModelName
@@ -269,6 +269,6 @@ class QueryMethods(ABC):
         from tiomagic.api import models
         from tiomagic.display.streams import write
 
-        tree = models.tree(self._session)
+        tree = models.tree(self.session)
         write(sys.stdout, models.as_text(tree))
         return tree

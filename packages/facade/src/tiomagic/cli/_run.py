@@ -159,7 +159,7 @@ def _show_plan(
     """Show what a call would make; nothing is stored and nothing runs."""
     from tiomagic.api.plan import plan  # noqa: PLC0415  # Not for --help.
 
-    planned = plan(tm._session, feature, model, arguments)  # noqa: SLF001 - part of the facade
+    planned = plan(tm.session, feature, model, arguments)
     size = f"{planned['width']} x {planned['height']} pixels"
     length = f"{planned['num_frames']} frames at {planned['fps']} a second"
     weights = f"{planned['weights_gib']:g} GiB of weights"

@@ -39,7 +39,7 @@ def confirm_recipe(
     from tiomagic_domain.errors import ValidationError  # noqa: PLC0415  # The same.
     from tiomagic_domain.requests.received_recipes import UNTRUSTED_WEIGHTS  # noqa: PLC0415  # The same.
 
-    session = tm._session  # noqa: SLF001 - the command line is part of the facade
+    session = tm.session
     try:
         return load_trusted_recipe(session, source, replaced=replaced, model=model, trust=trust)
     except ValidationError as error:

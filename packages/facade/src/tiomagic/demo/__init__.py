@@ -114,6 +114,6 @@ def draw_sheet(tm: TioMagic, clips: Iterable[tuple[Example, Path]], target: Path
     from tiomagic_domain.ports import LabelledVideo  # noqa: PLC0415  # Not for the import.
 
     rows = [[LabelledVideo(video=path, label=example.feature)] for example, path in clips]
-    return tm._session.pictures.grid(  # noqa: SLF001 - the same package
+    return tm.session.pictures.grid(
         rows, target, count=FRAMES_PER_CLIP, width=CELL_WIDTH, title=f"tiomagic demo: {DEMO_MODEL}"
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tiomagic.handle.events import JobEvent, events, events_async
-from tiomagic.handle.handle_pictures import HandlePictures
 from tiomagic.handle.job_fields import JobFields
 from tiomagic.handle.wait import wait_async, wait_for
+from tiomagic.results.pictures import HandlePictures
 from tiomagic.results.recipe_diff import Difference, diff_recipes
 from tiomagic.results.recipes import of_job
 from tiomagic.wiring.launcher import read_log
@@ -31,6 +31,16 @@ class JobHandle(JobFields, HandlePictures):
         self._job = job
         self._session = session
         self._recipe = recipe
+
+    @property
+    def record(self) -> Job:
+        """The job as the domain has it; for tiomagic's own modules, no part of the interface."""
+        return self._job
+
+    @property
+    def session(self) -> Session:
+        """What the handle stands on; for tiomagic's own modules, no part of the interface."""
+        return self._session
 
     @property
     def job_id(self) -> str:
@@ -223,7 +233,7 @@ class JobHandle(JobFields, HandlePictures):
             ValidationError: when ``timeout`` or ``poll`` is below 0.
         """
         for event in events(self._session, self.job_id, self._of, timeout=timeout, poll=poll):
-            self._job = event.job._job  # noqa: SLF001 - a handle too
+            self._job = event.job.record
             yield event
 
     async def events_async(
@@ -235,7 +245,7 @@ class JobHandle(JobFields, HandlePictures):
         """Give the same as :meth:`events` to ``async for``, without blocking the event loop."""
         following = events_async(self._session, self.job_id, self._of, timeout=timeout, poll=poll)
         async for event in following:
-            self._job = event.job._job  # noqa: SLF001 - a handle too
+            self._job = event.job.record
             yield event
 
     def _of(self, job: Job) -> JobHandle:
@@ -292,6 +302,12 @@ class JobHandle(JobFields, HandlePictures):
         """Replace the job's note, whatever its status, and return this handle; "" removes it."""
         self._job = self._session.archive.label(self.job_id, note=note)
         return self
+
+    def _repr_html_(self) -> str:
+        """Return an inline player with the settings, for a notebook."""
+        from tiomagic.display.notebook import render_job  # noqa: PLC0415  # Only for a notebook.
+
+        return render_job(self._job)
 
     def __repr__(self) -> str:
         """Return one line with what matters."""

@@ -1,19 +1,25 @@
-"""Pictures of a job's video, and files for other programs: where they go, under which names."""
+"""The methods of ``tm`` and of a job's handle that make pictures and files of a video."""
+
+# ruff: noqa: PLC0415 - `from tiomagic import tm` must cost next to nothing.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
-
-from tiomagic.results.recipes import is_file_name
-from tiomagic_domain.errors import Problem, ResourceNotFoundError, ValidationError
-from tiomagic_domain.jobs.job import Job
-from tiomagic_domain.suggestions import closest, shorten_repr
+from typing import (
+    TYPE_CHECKING,
+    Final,
+    Literal,
+    Protocol,
+    TypeAlias,
+    get_args,
+)
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
+    from tiomagic_domain.jobs.job import Job
 
 Conversion = Literal["gif", "webp", "png", "frames", "prores", "ffv1"]
 """What a video can be made into."""
@@ -26,55 +32,144 @@ FILE_SUFFIXES: Final[Mapping[Conversion, str]] = MappingProxyType(
 OutputPath: TypeAlias = str | Path | None
 """Where a file goes: its name, a folder that is there, or None for beside the video."""
 
-SHEET_FRAMES: Final = 12
-SHEET_COLUMNS: Final = 4
-FRAME_WIDTH: Final = 240
-"""Pixels of a frame on a sheet."""
+
+class HasSession(Protocol):
+    """``tm`` or a job's handle."""
+
+    @property
+    def session(self) -> Session:
+        """What it stands on."""
+        ...
 
 
-def contact_sheet(
-    session: Session,
-    source: Job | str | Path,
-    path: OutputPath,
-    *,
-    frames: int,
-    columns: int,
-    width: int,
-) -> Path:
-    """Write a contact sheet; see :meth:`tiomagic.TioMagic.contact_sheet`."""
-    video, title = _found(session, source)
-    target = _target(path, source, video, "_sheet", ".png")
-    return session.pictures.contact_sheet(
-        video, target, count=frames, columns=columns, width=width, title=title
-    )
+class HasRecord(Protocol):
+    """A job's handle."""
+
+    @property
+    def record(self) -> Job:
+        """The job as it is stored."""
+        ...
 
 
-def poster(session: Session, source: Job | str | Path, path: OutputPath) -> Path:
-    """Write the middle frame; see :meth:`tiomagic.TioMagic.poster`."""
-    video, _ = _found(session, source)
-    return session.pictures.poster(video, _target(path, source, video, "_poster", ".png"))
+class PictureMethods(ABC):
+    """What can be made of a video that is on this machine, whoever made it.
+
+    Each method takes a job's handle, a job's id or the path of an mp4, and a ``path``: the file to
+    write, a folder that is there, or None for a file beside the video. It returns the path.
+
+    Each raises ``ResourceNotFoundError`` when there is no such job or file, or the job has no
+    video; ``ValidationError`` when an argument is refused or the file is no video; and
+    ``ProcessingError`` when nothing can be written.
+    """
+
+    @property
+    @abstractmethod
+    def session(self) -> Session:
+        """The settings and the parts; made at the first use."""
+
+    def contact_sheet(
+        self: HasSession,
+        job: HasRecord | str | Path,
+        path: OutputPath = None,
+        *,
+        frames: int = 12,
+        columns: int = 4,
+        width: int = 240,
+    ) -> Path:
+        """Write a PNG of frames spread over the video, each with its time.
+
+        Args:
+            job: Which video.
+            path: Where to.
+            frames: How many, the first and the last among them; a shorter video gives all.
+            columns: Frames in a row.
+            width: Of each frame, in pixels.
+        """
+        source, record = _find_video(self.session, job)
+        target = _target(path, source, "_sheet", ".png", may_replace=record is not None)
+        title = source.stem if record is None else title_of(record)
+        return self.session.pictures.contact_sheet(
+            source, target, count=frames, columns=columns, width=width, title=title
+        )
+
+    def poster(self: HasSession, job: HasRecord | str | Path, path: OutputPath = None) -> Path:
+        """Write the frame in the middle of the video as PNG, for a title or a thumbnail."""
+        source, record = _find_video(self.session, job)
+        target = _target(path, source, "_poster", ".png", may_replace=record is not None)
+        return self.session.pictures.poster(source, target)
+
+    def last_frame(self: HasSession, job: HasRecord | str | Path, path: OutputPath = None) -> Path:
+        """Write the last frame as PNG: give it to ``image_to_video`` and the shot goes on."""
+        return PictureMethods.convert(self, job, "png", path)
+
+    def convert(
+        self: HasSession,
+        job: HasRecord | str | Path,
+        to: str,
+        path: OutputPath = None,
+        *,
+        width: int | None = None,
+        frame: int = -1,
+    ) -> Path:
+        """Write the video in another format.
+
+        Args:
+            job: Which video.
+            to: ``gif``; ``webp``, smaller and with all colours; ``png``, one frame; ``frames``, a
+                folder of numbered PNG; ``prores``, a .mov for editors; ``ffv1``, a lossless .mkv.
+            path: Where to.
+            width: Pixels, the shape is kept; None for the video's own.
+            frame: Which frame a ``png`` shows; negative counts from the end.
+        """
+        ending = _ending(to)
+        source, record = _find_video(self.session, job)
+        named = {"png": "_last" if frame == -1 else f"_{frame}", "frames": "_frames"}.get(to, "")
+        target = _target(path, source, named, ending, may_replace=record is not None)
+        if to == "frames":
+            return self.session.pictures.frames(source, target, width=width)
+        return self.session.pictures.export(source, target, width=width, frame=frame)
 
 
-def convert(
-    session: Session,
-    source: Job | str | Path,
-    to: str,
-    path: OutputPath,
-    *,
-    width: int | None = None,
-    frame: int = -1,
-) -> Path:
-    """Write a video in another format; see :meth:`tiomagic.TioMagic.convert`."""
-    ending = _ending(to)
-    video, _ = _found(session, source)
-    named = {"png": "_last" if frame == -1 else f"_{frame}", "frames": "_frames"}.get(to, "")
-    target = _target(path, source, video, named, ending)
-    if to == "frames":
-        return session.pictures.frames(video, target, width=width)
-    return session.pictures.export(video, target, width=width, frame=frame)
+class HandlePictures(ABC):
+    """The same for a job's handle: its video, with the same errors."""
+
+    @property
+    @abstractmethod
+    def record(self) -> Job:
+        """The job as it is stored."""
+
+    @property
+    @abstractmethod
+    def session(self) -> Session:
+        """What the handle stands on."""
+
+    def contact_sheet(
+        self, path: OutputPath = None, *, frames: int = 12, columns: int = 4, width: int = 240
+    ) -> Path:
+        """Write a PNG of frames with their times; see :meth:`tiomagic.TioMagic.contact_sheet`."""
+        return PictureMethods.contact_sheet(
+            self, self, path, frames=frames, columns=columns, width=width
+        )
+
+    def poster(self, path: OutputPath = None) -> Path:
+        """Write the frame in the middle as PNG."""
+        return PictureMethods.poster(self, self, path)
+
+    def last_frame(self, path: OutputPath = None) -> Path:
+        """Write the last frame as PNG, to continue from it."""
+        return self.convert("png", path)
+
+    def convert(
+        self, to: str, path: OutputPath = None, *, width: int | None = None, frame: int = -1
+    ) -> Path:
+        """Write the video in another format; see :meth:`tiomagic.TioMagic.convert`."""
+        return PictureMethods.convert(self, self, to, path, width=width, frame=frame)
 
 
 def _ending(to: str) -> str:
+    from tiomagic_domain.errors import Problem, ValidationError
+    from tiomagic_domain.suggestions import closest, shorten_repr
+
     for name, ending in FILE_SUFFIXES.items():
         if name == to:
             return ending
@@ -88,19 +183,24 @@ def _ending(to: str) -> str:
     raise ValidationError.of([problem], subject="a conversion of a video")
 
 
-def _found(session: Session, source: Job | str | Path) -> tuple[Path, str]:
-    """Return a video that is on this machine, and what stands over its pictures.
+def _find_video(session: Session, job: HasRecord | str | Path) -> tuple[Path, Job | None]:
+    """Return a video that is on this machine, and its job; None for a file that was named.
 
     Raises:
         ResourceNotFoundError: when there is no such job or file, or the job has no video.
     """
-    if not isinstance(source, Job) and is_file_name(source):
-        video = Path(source).expanduser().absolute()
-        if not video.is_file():
-            raise ResourceNotFoundError(f"there is no file {video}", details={"path": str(video)})
-        return video, video.stem
-    job = source if isinstance(source, Job) else session.generation.get(str(source))
-    return video_of(job), title_of(job)
+    from tiomagic.results.recipes import is_file_name
+    from tiomagic_domain.errors import ResourceNotFoundError
+
+    if not isinstance(job, str | Path):
+        return video_of(job.record), job.record
+    if not is_file_name(job):
+        record = session.generation.get(str(job))
+        return video_of(record), record
+    video = Path(job).expanduser().absolute()
+    if not video.is_file():
+        raise ResourceNotFoundError(f"there is no file {video}", details={"path": str(video)})
+    return video, None
 
 
 def video_of(job: Job) -> Path:
@@ -109,6 +209,8 @@ def video_of(job: Job) -> Path:
     Raises:
         ResourceNotFoundError: when it has none, or it is no longer where it was.
     """
+    from tiomagic_domain.errors import ResourceNotFoundError
+
     details = {"job_id": job.job_id, "status": job.status.value}
     if job.result_video is None:
         reason = f": {job.error}" if job.error else ""
@@ -134,9 +236,7 @@ def title_of(job: Job) -> str:
     return " · ".join([part for part in parts if part] + ([] if seed is None else [f"seed {seed}"]))
 
 
-def _target(
-    path: OutputPath, source: Job | str | Path, video: Path, suffix: str, ending: str
-) -> Path:
+def _target(path: OutputPath, video: Path, suffix: str, ending: str, *, may_replace: bool) -> Path:
     """Return where a file goes.
 
     A name that the caller gives is replaced, as is one that has a job's id in it. Beside a file
@@ -145,14 +245,16 @@ def _target(
     Raises:
         ValidationError: when its name ends otherwise than its format.
     """
+    from tiomagic_domain.errors import Problem, ValidationError
+    from tiomagic_domain.suggestions import shorten_repr
+
     own = f"{video.stem}{suffix}{ending}"
-    named = not isinstance(source, Job) and is_file_name(source)
-    if path is None:
-        return _free(video.with_name(own)) if named else video.with_name(own)
-    target = Path(path).expanduser().absolute()
+    target = video.with_name(own) if path is None else Path(path).expanduser().absolute()
     # Frames go into the folder that is named: the writer refuses one that is not empty.
-    if target.is_dir() and ending:
-        return _free(target / own) if named else target / own
+    if path is not None and target.is_dir() and ending:
+        path, target = None, target / own
+    if path is None:
+        return target if may_replace else _free(target)
     if ending and target.suffix.lower() != ending:
         problem = Problem(
             field="path", message=f"must end in {ending}", given=shorten_repr(str(path))

@@ -18,7 +18,7 @@ def doctor(*, as_json: o.Json = False, debug: o.Debug = False) -> None:
         from tiomagic import tm  # noqa: PLC0415  # Not for --help.
         from tiomagic.doctor import Severity, diagnose, worst_severity  # noqa: PLC0415  # Not for --help.
 
-        findings = diagnose(tm._session)  # noqa: SLF001 - the command line is part of the facade
+        findings = diagnose(tm.session)
         rows = [(found.part, found.state.value, found.message) for found in findings]
         output.table([found.to_dict() for found in findings], ["part", "", "what there is"], rows)
         if worst_severity(findings) is Severity.PROBLEM:

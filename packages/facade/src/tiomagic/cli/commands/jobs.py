@@ -69,7 +69,7 @@ def jobs(  # noqa: PLR0913 - one argument an option
         columns = ["job", "status", "created (UTC)", "feature", "model", "tags", "prompt"]
         spare = ["tags", "feature", "model", "created (UTC)"]
         for queue in sorted({str(job.to_dict()["queue"]) for job in found if is_waiting(job)}):
-            why = tm._session.generation.explain_waiting(queue)  # noqa: SLF001 - part of the facade
+            why = tm.session.generation.explain_waiting(queue)
             if why is not None:
                 output.say(f"queue {queue} {why}")
         output.table([job.to_dict() for job in found], columns, rows, optional_columns=spare)

@@ -37,7 +37,7 @@ def open_(
         jobs = [tm.get_job(job_id)] if job_id else tm.list_jobs(status="completed", limit=1)
         if not jobs:
             raise ResourceNotFoundError("there is no job with a video in this folder yet")
-        video = video_of(jobs[0]._job)  # noqa: SLF001 - part of the facade
+        video = video_of(jobs[0].record)
         # The path comes first: where nothing can play it, it can still be copied.
         output.data({"path": str(video)}, str(video))
         if typer.launch(str(video)) != 0:

@@ -54,7 +54,7 @@ def ui(
         from tiomagic.ui.serve import ListenOptions, serve  # noqa: PLC0415  # Not for --help.
 
         tm = connect(output)
-        session = tm._session  # noqa: SLF001 - the command line is part of the facade
+        session = tm.session
         if allowed_host:
             session.configure({"ui_allowed_hosts": allowed_host})
         door = ListenOptions(
