@@ -1,17 +1,24 @@
-"""Models on this machine: diffusers behind the ports of tiomagic, and the media around them.
+"""Models on this machine: diffusers behind the ports of tiomagic.
 
-=============  ===================================================================================
-``provider``   :class:`LocalProvider`, the port ``Provider``
-``run``        ``run_request``, from a request to an mp4: what the provider and a container call
-``runtime``    the one pipeline that is kept loaded, and the turn of each generation
-``engines``    one module an engine: the feature ports over a pipeline of diffusers
-``streaming``  frames that are used while their clip is still being decoded
-``weights``    where weights come from; ``hub`` fetches them, ``loading`` loads them
-``sharing``    what the next model takes over; ``stored_once`` does so for files of the hub's cache
-``memory``     where weights wait while they are not needed; ``devices`` asks the machine
-``spool``      finished videos until they are saved, and which of the ``processes`` makes which
-``media``      inputs and the mp4
-=============  ===================================================================================
+``acceleration``      What makes a run faster: chosen for a call, recorded, and gone after it.
+``checkpoint``        Files of weights: what their headers say, before and while their tensors are
+                      read.
+``context_parallel``  One video made by several devices of one machine: each has all weights and a
+                      part of the tokens.
+``engines``           The engines: one module each, found by the name on a model's card.
+``footprint``         What a video takes of a GPU's memory, computed without any weights.
+``jobs``              Jobs as processes of this machine: who runs which, and where finished videos
+                      wait.
+``lora``              LoRA files: what they hold, how trainers name it, and which layers of a
+                      model it is for.
+``options``           What the user may say about running models here.
+``provider``          The provider ``local``: runs models in this process, on this machine.
+``rank_main``         One of the other ranks: ``python -m tiomagic_local.rank_main <descriptor>
+                      <parent>``.
+``rehearsal``         A dress rehearsal: does a model run here, before its weights are downloaded?
+``runtime``           Loading a pipeline, keeping it, and running a request on it.
+``torch_env``         What this machine and its installed torch can do.
+``weights``           Where weights come from: a folder, the package, or the hub.
 
 Importing this package loads nothing of it.
 """

@@ -1,18 +1,32 @@
 """The core of tiomagic: features, models, jobs and what may be done with them.
 
-Pure: this package imports the standard library and nothing else, so that any service can embed it.
+``catalogue``    The models that tiomagic knows, one module a family.
+``errors``       The errors of tiomagic, grouped by who can mend what went wrong.
+``extras``       What to say when an optional part of tiomagic is not installed. The one place
+                 with the command.
+``features``     The four features and the inputs that each requires.
+``files``        Small tools for files on the disk, for every package.
+``interpreter``  How this interpreter starts another one, so that no file of the working folder
+                 becomes code.
+``jobs``         The job and what belongs to it: entities without input or output.
+``lifecycle``    One way to change a stored job: from a provider's report to the saved record.
+``media``        Pictures and clips, as the domain sees them: what they are, not how they are
+                 decoded.
+``ports``        What the outside has to provide, one file a port.
+``progress``     How far a job is, and the two wires between a running engine and its caller.
+``redaction``    Hides secrets in texts and data: the one place where that is done.
+``requests``     From a call's arguments to a request that a provider can run.
+``schema``       Parameters, what is legal for each, and the check of a whole call.
+``suggestions``  Did-you-mean for names that are almost right.
+``testing``      For tests of adapters, ours and other people's: fakes that work, and a contract a
+                 port.
+``text``         The border for text: what comes in is decoded or refused, what goes out is made
+                 safe.
+``usecases``     The use cases: what may be done with jobs, over the ports.
+``workers``      Jobs that run without their caller: queues, the worker that serves one, and who
+                 looks after it.
 
-=================  ==========================================================================
-``features``       the four features and the inputs that each requires
-``parameters``     one setting of a model: kind, limits, default; ``schema`` puts them together
-``catalogue``      the models, one file a family
-``jobs``           the job entity and the table of its moves
-``ports``          what the outside has to provide
-``generation``     the use cases: submit, check, wait, cancel, list, rerun
-``errors``         one tree of errors
-``extras``         what to say when an optional part is not installed
-``testing``        working fakes and a contract class for each port
-=================  ==========================================================================
+Pure: this package imports the standard library and nothing else, so that any service can embed it.
 """
 
 __version__ = "2.0.0"

@@ -10,6 +10,27 @@
 
 Importing this package reads no file, opens no connection and loads nothing heavy: ``tm`` looks at
 its settings when it is first used.
+
+``api``            The methods of ``tm``, and their asynchronous twin.
+``cli``            The command line: ``main`` wires the commands, which parse, ask ``tm`` and
+                   print.
+``core``           What tiomagic 1.0.0 had here, for scripts that were written for it.
+``demo``           One clip of each feature, made with the model that comes along: what ``tiomagic
+                   demo`` shows.
+``display``        What people see while a job runs: progress bars, notebooks, the log.
+``doctor``         What stands between a person and their video: every part looked at, none of
+                   them changed.
+``errors``         The errors of tiomagic; see :mod:`tiomagic_domain.errors` for the tree and who
+                   can mend what.
+``handle``         The job handle: its fields, events and waiting.
+``results``        What is read from, and made of, finished jobs: recipes, pictures, exports.
+``setting_types``  The types of the settings that ``tm.configure`` and ``TioMagic`` take.
+``types``          The types of what ``tm`` takes: names as ``Literal``, arguments as
+                   ``TypedDict``.
+``ui``             The web page: ``tiomagic ui``.
+``wiring``         Settings, the container, and how each part is built.
+``worker``         The background worker: ``python -m tiomagic.worker``, started by whoever
+                   submits a job.
 """
 
 from __future__ import annotations

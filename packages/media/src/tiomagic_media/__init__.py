@@ -1,17 +1,15 @@
 """Pictures and videos: fetching and checking inputs, decoding them, writing the mp4.
 
-============  ==================================================================================
-``reader``    :class:`LocalMediaReader`, the port ``MediaReader``: fetch, check, keep by hash
-``limits``    :class:`MediaLimits`, how large an input may be
-``images``    pictures with Pillow: which formats, how each becomes RGB
-``clips``     videos with PyAV and animated pictures with Pillow: when each frame is shown
-``frames``    what the engines use: load, crop to a size, fit to a length
-``rendering`` how a stored frame becomes the RGB picture that a player shows
-``structure`` what a file claims, read before a decoder believes it
-``mp4``       H.264 with the recipe inside
-``ahead``     the same for a clip whose frames are heard of while they are decoded
-``pose``      skeletons from a video of somebody moving
-============  ==================================================================================
+``decode``    From bytes to frames: inspection, pictures, videos, timing.
+``encode``    From frames to an mp4.
+``fetch``     From what a user gives to bytes: addresses, downloads, sources.
+``limits``    How large an input may be.
+``pictures``  What can be made of a finished video: sheets of its frames, and files that other
+              programs take.
+``pose``      Skeletons: the pose estimator, and the drawings that models follow.
+``reader``    The port ``MediaReader`` on this machine: fetch an input, look inside, keep it by
+              its hash.
+``store``     Keeps the bytes of inputs under their hash, so that a job can be made again.
 
 Importing this package loads neither Pillow nor PyAV nor numpy.
 """

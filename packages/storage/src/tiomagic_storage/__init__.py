@@ -1,5 +1,10 @@
 """Keeps jobs in SQLite or PostgreSQL, finished videos in a folder, and a log for people to read.
 
+``database``    The database: engine, tables, migrations, and what its errors mean.
+``files``       Finished videos in a folder, and the log for people.
+``jobs``        Jobs and leases over SQL.
+``migrations``  The schema's history, for Alembic. A revision that was released is never edited.
+
 SQLAlchemy is imported when a repository is opened, not before.
 """
 

@@ -1,6 +1,6 @@
 """Small tools for files on the disk, for every package.
 
-``digests``         What a file's bytes are known by: SHA-256.
+``digests``         What a file's bytes are known by.
 ``durability``      Bringing files and the names of files to the disk, on drives that can do that.
 ``json_documents``  JSON from files that anybody may have written: bounded before it is believed.
 ``mp4_metadata``    Puts a recipe into an mp4 that has none, without a decoder: boxes alone.

@@ -1,4 +1,21 @@
-"""What the outside has to provide, one file a port."""
+"""What the outside has to provide, one file a port.
+
+``clock``           Port: time.
+``image_to_video``  Feature port: a video that begins with a picture.
+``interpolate``     Feature port: the frames between a first and a last one.
+``job_repository``  Port: where jobs are kept.
+``launcher``        Port: what starts workers.
+``leases``          Port: who holds what, among processes that share a store.
+``media_reader``    Port: pictures and videos that the user gives.
+``output_store``    Port: where finished videos go.
+``pictures``        Port: what can be made of finished videos.
+``pose_guidance``   Feature port: a character that moves as a skeleton does.
+``processes``       Port: processes, as far as workers have to know of each other.
+``provider``        Port: what runs a job.
+``rehearsal``       What a rehearsal of a model has found: whether a real run will work, and what
+                    it will take.
+``text_to_video``   Feature port: a video from words.
+"""
 
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.image_to_video import ImageToVideo

@@ -1,16 +1,15 @@
 """The methods of ``tm``, and their asynchronous twin.
 
-``aio``              ``AsyncTioMagic``: the methods of ``tm`` for services that run an event loop.
-``arguments``        What a call may be given, in the two ways that people write it.
-``batch_methods``    The methods of ``tm`` that make many videos.
-``batches``          Many requests at once, and comparisons of what they give.
-``client``           ``tm``: every feature of tiomagic as one method.
-``jobs``             The methods of ``tm`` that ask: about jobs, models, parameters and providers.
-``models``           What there is: models, their parameters, and who runs them. Loads no model
-                     and no provider.
-``plan``             What a call would make, and where, without making it.
-``run``              Submitting jobs, and seeing them to their end when that is wanted.
-``run_options``      How a call runs, as opposed to what it makes.
-``calls/``           The four features as methods, typed: ``methods`` for ``tm``,
-                     ``async_methods`` for its twin.
+``aio``            ``AsyncTioMagic``: the methods of ``tm`` for services that run an event loop.
+``arguments``      What a call may be given, in the two ways that people write it.
+``batch_methods``  The methods of ``tm`` that make many videos.
+``batches``        Many requests at once, and comparisons of what they give.
+``client``         ``tm``: every feature of tiomagic as one method.
+``jobs``           The methods of ``tm`` that ask: about jobs, models, parameters and providers.
+``models``         What there is: models, their parameters, and who runs them. Loads no model and
+                   no provider.
+``plan``           What a call would make, and where, without making it.
+``run``            Submitting jobs, and seeing them to their end when that is wanted.
+``run_options``    How a call runs, as opposed to what it makes.
+``calls``          The four features as methods, typed, generated from the catalogue.
 """

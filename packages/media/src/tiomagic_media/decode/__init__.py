@@ -11,7 +11,7 @@
 ``sequences``   Videos that are given as their frames: a folder, a pattern, a list, or one array.
 ``timing``      When the frames of a source are shown.
 ``videos``      Videos with PyAV, reaching nothing but their own bytes.
-``rendering/``  How a stored frame of a video becomes the RGB picture that a player shows.
-``structure/``  What a file claims of itself, read from its own structure before a decoder
+``rendering``   How a stored frame of a video becomes the RGB picture that a player shows.
+``structure``   What a file claims of itself, read from its own structure before a decoder
                 believes it.
 """

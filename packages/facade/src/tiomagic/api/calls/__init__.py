@@ -1,5 +1,8 @@
-"""The four features as methods, typed: ``methods`` for ``tm``, ``async_methods`` for its twin.
+"""The four features as methods, typed, generated from the catalogue.
 
-``types`` has the names and arguments for your own annotations, ``settings`` those of
-``tm.configure``. All but ``settings`` are generated from the catalogue.
+``async_methods``  The four features as methods to await, with every parameter of the shipped
+                   models.
+``methods``        The four features as methods, with every parameter of the shipped models.
+
+``tiomagic.types`` has the names and arguments for your own annotations.
 """
