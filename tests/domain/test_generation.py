@@ -19,7 +19,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.jobs.recipe import build_recipe
-from tiomagic_domain.lifecycle.outcome import hash_file
+from tiomagic_domain.lifecycle.job_updater import hash_file
 from tiomagic_domain.media import MediaKind
 from tiomagic_domain.testing import make_job
 from tiomagic_domain.testing.outputs import make_video

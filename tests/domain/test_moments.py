@@ -1,9 +1,11 @@
-"""Small parts: progress, reports, the observer, the writer, recipes, media, preparation."""
+"""Small parts: progress, reports, the observer, the updater, recipes, media, preparation."""
 
 import itertools
 import json
+from pathlib import Path
 
 import pytest
+from tests.domain.counting import CountingRepository
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import (
@@ -22,15 +24,23 @@ from tiomagic_domain.features import (
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.jobs.recipe import build_recipe, read_recipe
 from tiomagic_domain.lifecycle.apply_report import apply_report, ask_to_stop
-from tiomagic_domain.lifecycle.job_writer import JobWriter
-from tiomagic_domain.lifecycle.observer import JobObserver, ignore_trouble
+from tiomagic_domain.lifecycle.job_updater import JobUpdater, ignore_trouble
+from tiomagic_domain.lifecycle.observer import JobObserver
 from tiomagic_domain.media import MediaKind
 from tiomagic_domain.ports import Report
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_domain.requests.preparation import Preparation
-from tiomagic_domain.testing import NOON, FakeClock, FakeMediaReader, MemoryJobRepository, make_job
+from tiomagic_domain.testing import (
+    NOON,
+    FakeClock,
+    FakeMediaReader,
+    FakeOutputStore,
+    MemoryJobRepository,
+    make_job,
+)
 
 VACE = find_model("wan2.1-vace-14b")
+NO_OUTPUTS = FakeOutputStore(Path("unused"))
 
 
 # ── Progress ────────────────────────────────────────────────────────────────────────────────────
@@ -140,8 +150,8 @@ class ObservedJob:
         self.job = make_job(status=JobStatus.RUNNING)
         self.repository.add(self.job)
         self.observer = JobObserver(
-            self.job.job_id,
-            writer=JobWriter(self.repository, self.clock, self.changes.append),
+            self.job,
+            updater=JobUpdater(self.repository, NO_OUTPUTS, self.clock, self.changes.append),
             repository=self.repository,
             clock=self.clock,
             on_progress=self.told.append,
@@ -215,15 +225,15 @@ def test_the_call_to_stop_is_heard_within_half_a_second(observed, word):
         observed.observer.raise_if_canceled()
 
 
-# ── The writer ──────────────────────────────────────────────────────────────────────────────────
+# ── The updater ──────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_writer_that_is_overtaken_tries_again():
+def test_an_updater_that_is_overtaken_tries_again():
     """A change is made to the newest state, and nobody's change is lost."""
-    repository, seen = MemoryJobRepository(), []
-    writer = JobWriter(repository, FakeClock())
+    repository, seen = CountingRepository(), []
+    updater = JobUpdater(repository, NO_OUTPUTS, FakeClock())
     job = make_job(facts={"count": 0})
-    writer.add(job)
+    updater.add(job)
 
     def count_up(job, at):
         seen.append(job.version)
@@ -233,7 +243,7 @@ def test_a_writer_that_is_overtaken_tries_again():
             )
         return job.with_changes(at=at, facts={"count": job.facts["count"] + 1})
 
-    saved = writer.change(job.job_id, count_up)
+    saved = updater.update(job, count_up)
     assert (seen, saved.version, saved.facts, saved.message) == (
         [1, 2, 3],
         4,
@@ -242,6 +252,57 @@ def test_a_writer_that_is_overtaken_tries_again():
     )
     with pytest.raises(StaleJobError):
         repository.save(job)
+
+
+def test_a_job_is_read_again_only_when_another_writer_was_faster():
+    """A change costs one write; a race costs one read and one more write."""
+    repository, job = CountingRepository(), make_job(status=JobStatus.RUNNING)
+    updater = JobUpdater(repository, NO_OUTPUTS, FakeClock())
+    updater.add(job)
+    repository.calls.clear()
+    first = updater.apply(job, Report(status=JobStatus.RUNNING, message="loading"))
+    assert repository.calls == {"save": 1}
+    second = updater.apply(job, Report(status=JobStatus.RUNNING, facts={"gpu": "L4"}))
+    assert repository.calls == {"save": 3, "get": 1}
+    assert (first.message, second.message, second.facts) == ("loading", "loading", {"gpu": "L4"})
+    assert updater.apply(second, Report(status=JobStatus.RUNNING, message="loading")) == second
+    assert repository.calls == {"save": 3, "get": 1}
+
+
+@pytest.mark.parametrize(
+    ("report", "is_told"),
+    [
+        ({"progress": Progress(phase=Phase.DENOISING, step=2, steps=9)}, False),
+        (
+            {
+                "progress": Progress(phase=Phase.DENOISING, step=2, steps=9),
+                "message": "denoising 2/9",
+            },
+            False,
+        ),
+        (
+            {"progress": Progress(phase=Phase.DENOISING, step=2, steps=9), "message": "preempted"},
+            True,
+        ),
+        (
+            {"progress": Progress(phase=Phase.DENOISING, step=2, steps=9), "facts": {"gpu": "L4"}},
+            True,
+        ),
+        ({"progress": Progress(phase=Phase.DECODING)}, True),
+        ({"message": "preempted"}, True),
+    ],
+)
+def test_a_step_within_a_phase_is_stored_and_not_told(report, is_told):
+    """Every change but such a step is told, wherever the report comes from."""
+    repository, told = MemoryJobRepository(), []
+    updater = JobUpdater(repository, NO_OUTPUTS, FakeClock(), told.append)
+    first = Progress(phase=Phase.DENOISING, step=1, steps=9)
+    job = make_job(status=JobStatus.RUNNING, progress=first, message="denoising 1/9")
+    repository.add(job)
+    saved = updater.apply(job, Report(status=JobStatus.RUNNING, **report))
+    assert repository.get(job.job_id) == saved
+    assert saved.version == 2
+    assert told == ([saved] if is_told else [])
 
 
 # ── Recipes ─────────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from tiomagic_domain.errors import (
     ValidationError,
 )
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
-from tiomagic_domain.lifecycle.outcome import hash_file
+from tiomagic_domain.lifecycle.job_updater import hash_file
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_domain.usecases.tracking import MAX_JOBS_RECOVERED_ON_LIST

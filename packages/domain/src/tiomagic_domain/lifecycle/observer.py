@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tiomagic_domain.errors import GenerationCanceledError, ProcessingError, TioMagicError
-from tiomagic_domain.jobs.job import JobStatus
-from tiomagic_domain.lifecycle.apply_report import apply_report
-from tiomagic_domain.lifecycle.job_writer import JobWriter
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.lifecycle.job_updater import JobUpdater, ignore_trouble
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.provider import Report
@@ -20,10 +19,6 @@ CANCEL_INTERVAL_S = 0.5
 """Least time between two looks for a call to stop: one read of the database each."""
 
 
-def ignore_trouble(error: TioMagicError) -> None:
-    """Take an error and do nothing."""
-
-
 def never_stop() -> bool:
     """Return False: this process may go on."""
     return False
@@ -33,8 +28,8 @@ class JobObserver:
     """Stores what a running provider says of a job.
 
     Args:
-        job_id: Which job.
-        writer: Stores changes.
+        job: As it is stored when the submission begins.
+        updater: Stores changes.
         repository: Where the call to stop is read from.
         clock: For the intervals.
         on_progress: Told every moment, stored or not.
@@ -44,9 +39,9 @@ class JobObserver:
 
     def __init__(
         self,
-        job_id: str,
+        job: Job,
         *,
-        writer: JobWriter,
+        updater: JobUpdater,
         repository: JobRepository,
         clock: Clock,
         on_progress: ProgressSink = ignore_progress,
@@ -54,8 +49,8 @@ class JobObserver:
         told_to_end: Callable[[], bool] = never_stop,
     ) -> None:
         self._told_to_end = told_to_end
-        self._job_id = job_id
-        self._writer = writer
+        self._job = job
+        self._updater = updater
         self._repository = repository
         self._clock = clock
         self._on_progress = on_progress
@@ -76,11 +71,7 @@ class JobObserver:
         self._phase = progress.phase if progress is not None else self._phase
         self._stored_at = now
         try:
-            self._writer.change(
-                self._job_id,
-                lambda job, at: apply_report(job, report, at=at),
-                quiet=same_phase,
-            )
+            self._job = self._updater.apply(self._job, report)
         except ProcessingError as error:
             # A moment that is not stored costs a look at the progress; the run is worth more.
             self._on_trouble(error)
@@ -94,14 +85,14 @@ class JobObserver:
             return
         self._looked_at = now
         try:
-            status = self._repository.get(self._job_id).status
+            self._job = self._repository.get(self._job.job_id)
         except ProcessingError as error:
             self._on_trouble(error)
             return
-        if status in {JobStatus.CANCELING, JobStatus.CANCELED}:
+        if self._job.status in {JobStatus.CANCELING, JobStatus.CANCELED}:
             raise self._stopped("was canceled")
 
     def _stopped(self, why: str) -> GenerationCanceledError:
         return GenerationCanceledError(
-            f"job {self._job_id} {why}", details={"job_id": self._job_id}
+            f"job {self._job.job_id} {why}", details={"job_id": self._job.job_id}
         )

@@ -4,11 +4,11 @@
                  many, deleting.
 ``batches``      The use case of many requests: so many at once, found again, and none stops the
                  others.
-``generation``   The use cases: submit, check, wait, cancel, list, get and rerun.
+``generation``   The use cases that run jobs: submit, plan and rerun; and what a worker does with a
+                 job.
 ``idempotency``  Idempotency keys: the same key and the same call give the same job, however often
                  it is sent.
-``run``          Handing a stored job to its provider, and storing how that went.
-``tracking``     How stored jobs are: asking whoever runs them, stopping them, and recovery after
+``tracking``     The use cases on stored jobs: get, check, wait, list, cancel, and recovery after
                  a crash.
 ``waiting``      How long somebody waits for a job.
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
 from tiomagic_domain.jobs.job import Job, JobQuery
-from tiomagic_domain.lifecycle.job_writer import JobWriter, ignore_change
+from tiomagic_domain.lifecycle.job_updater import JobUpdater, ignore_change
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.output_store import OutputStore
@@ -39,7 +39,7 @@ class Archive:
         self._repository = repository
         self._outputs = outputs
         self._on_change = on_change
-        self._writer = JobWriter(repository, clock, on_change)
+        self._updater = JobUpdater(repository, outputs, clock, on_change)
 
     def label(
         self,
@@ -69,8 +69,8 @@ class Archive:
             kept = tuple(tag for tag in job.tags if tag not in unwanted)
             return job.with_labels(at=job.last_updated, tags=(*kept, *wanted), note=note)
 
-        return self._writer.change(
-            job_id,
+        return self._updater.update(
+            self._repository.get(job_id),
             lambda job, at: (
                 None if labelled(job) == job else replace(labelled(job), last_updated=at)
             ),

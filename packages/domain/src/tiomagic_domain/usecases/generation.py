@@ -1,4 +1,4 @@
-"""The use cases: submit, check, wait, cancel, list, get and rerun.
+"""The use cases that run jobs: submit, plan and rerun; and what a worker does with a job.
 
 The rule that everything else follows from: a job is stored before its provider is called, its id
 is the idempotency key, and what is not known for certain is looked up, never sent again.
@@ -7,37 +7,55 @@ is the idempotency key, and what is not known for certain is looked up, never se
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, find_feature, find_model, models
-from tiomagic_domain.errors import ConfigurationError, TioMagicError
+from tiomagic_domain.errors import (
+    APIError,
+    ConfigurationError,
+    GenerationCanceledError,
+    ProcessingError,
+    TioMagicError,
+)
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
+from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.jobs.tags import validate_tags
-from tiomagic_domain.lifecycle.job_writer import JobWriter, ignore_change
-from tiomagic_domain.lifecycle.observer import JobObserver, ignore_trouble, never_stop
-from tiomagic_domain.lifecycle.outcome import OutcomeRecorder
-from tiomagic_domain.ports.clock import POLL_INTERVAL_S, Clock
+from tiomagic_domain.lifecycle.job_updater import ignore_change, ignore_trouble
+from tiomagic_domain.lifecycle.observer import JobObserver, never_stop
+from tiomagic_domain.lifecycle.provider_answers import validate_report
+from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
-from tiomagic_domain.ports.provider import Provider, Request
+from tiomagic_domain.ports.provider import Provider, Report, Request
 from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.requests.rerun import adapt_arguments, merge_rerun_arguments
 from tiomagic_domain.usecases.idempotency import IdempotencyKeys, validate_key
-from tiomagic_domain.usecases.run import Execution, run_unlocked
 from tiomagic_domain.usecases.tracking import JobTracker, find_provider
-from tiomagic_domain.usecases.waiting import WaitDeadline
-from tiomagic_domain.workers import Background, DeviceLock, Supervisor
+from tiomagic_domain.workers import Background, DeviceLock
+from tiomagic_domain.workers.environmental_errors import is_environmental
+from tiomagic_domain.workers.waiting_reasons import WAITING_MESSAGE
 
 __all__ = ["Generation"]
 
+ANSWER_LOST = "answer_lost"
+"""Code of the error that says: the job may or may not have started."""
 
-class Generation:
-    """The use cases over a set of ports.
+WORKER_LOST = "worker_lost"
+"""Code of the error of a job whose process ended in the middle of it."""
+
+WORKER_STOPPED_REPORT = Report(
+    status=JobStatus.FAILED,
+    error="the worker that ran the job was told to end",
+    error_code=WORKER_LOST,
+)
+
+
+class Generation(JobTracker):
+    """The use cases over a set of ports: those of ``JobTracker``, and to run jobs.
 
     Args:
         providers: Who can run jobs, by name. A mapping that builds them when asked is welcome.
@@ -45,8 +63,8 @@ class Generation:
         outputs: Where finished videos go.
         media: Reads pictures and videos.
         clock: The time.
-        on_change: Told every stored change of a job, except steps within a phase.
-        on_trouble: Told what went wrong without stopping a run.
+        on_change: Called with every stored change of a job, except steps within a phase.
+        on_trouble: Called with what went wrong without stopping a run.
         catalogue: The models that can be asked for; every known one when left out.
         preparation: Turns arguments into requests; made from the other parts when left out.
         background: What jobs need to run without their caller; None where none does.
@@ -66,26 +84,18 @@ class Generation:
         preparation: Preparation | None = None,
         background: Background | None = None,
     ) -> None:
-        self._providers = providers
-        self._repository = repository
-        self._clock = clock
-        self._writer = JobWriter(repository, clock, on_change)
-        self._keys = IdempotencyKeys(repository, self._writer)
-        self._on_trouble = on_trouble
-        self._background = background
-        self._supervisor = Supervisor(background, self._writer) if background else None
-        self._outcomes = OutcomeRecorder(repository, outputs, self._writer, on_trouble)
-        self._tracker = JobTracker(
+        super().__init__(
             providers=providers,
             repository=repository,
             outputs=outputs,
-            writer=self._writer,
-            settler=self._outcomes,
+            clock=clock,
+            on_change=on_change,
             on_trouble=on_trouble,
-            supervisor=self._supervisor,
+            background=background,
         )
+        self._background = background
+        self._keys = IdempotencyKeys(repository, self._updater)
         self._device_lock = DeviceLock(background, repository, on_trouble) if background else None
-        self._execution = Execution(self._outcomes, on_trouble, self._supervisor)
         self._catalogue = catalogue
         self._preparation = preparation or Preparation(media, clock)
 
@@ -144,8 +154,7 @@ class Generation:
         first = self._keys.add(request.job, arguments)
         if first is not None:
             return first
-        turn = self._device_lock.hold if self._device_lock else run_unlocked
-        return self._start(runner, request, on_progress=on_progress, turn=turn)
+        return self._run(runner, request, on_progress=on_progress, lock=self._device_lock)
 
     def plan(
         self,
@@ -184,7 +193,7 @@ class Generation:
         Raises:
             TioMagicError: when it failed; it is stored so.
         """
-        done = self._outcomes.complete_if_saved(job)
+        done = self._updater.complete_if_saved(job)
         if done is not None:
             return done  # Its video is in place: only the record of that was lost.
         try:
@@ -192,18 +201,22 @@ class Generation:
             card = find_model(job.model, job.feature, job.provider, catalogue=self._catalogue)
             request = self._preparation.restore(job, card)
         except TioMagicError as error:
-            self._execution.fail(job, error)
+            self._store_failure(job, error)
             raise
-        return self._start(runner, request, told_to_end=told_to_end)
+        return self._run(runner, request, told_to_end=told_to_end)
 
     def abandon(self, job: Job, *, told_to_end: bool) -> Job:
-        """Store the end of a job whose process is about to end in the middle of it.
+        """Store the end of a job whose process is about to end, or has just stopped it.
 
         Args:
             job: As it was when the process took it.
-            told_to_end: True when the process was to end, False when the job was to stop.
+            told_to_end: True when it is the process that was to end: a job that is not canceled
+                then runs again if it may. False when the job was to stop.
         """
-        return self._execution.abandon(job, told_to_end=told_to_end)
+        if told_to_end and self._supervisor is not None:
+            return self._supervisor.handle_lost_worker(job, WORKER_STOPPED_REPORT)
+        message = "canceled; the run did not answer and was ended with its process"
+        return self._updater.apply(job, Report(status=JobStatus.CANCELED, message=message))
 
     def requeue(self, job: Job, error: Exception) -> None:
         """Let a job wait again that was stopped by a failure of the machine.
@@ -215,7 +228,8 @@ class Generation:
         Raises:
             ProcessingError: when that cannot be stored now.
         """
-        self._execution.requeue(job, error)
+        if self._supervisor is not None:
+            self._supervisor.requeue(job, error)
 
     def fail(self, job: Job, error: Exception) -> None:
         """Store that a job failed for a reason that is its own after all.
@@ -226,31 +240,87 @@ class Generation:
         """
         stored = self._repository.get(job.job_id)
         if stored.status is JobStatus.QUEUED or stored.call_id == job.call_id:
-            self._outcomes.fail(job.job_id, error)
+            self._updater.fail(stored, error)
 
-    def explain_waiting(self, queue: str) -> str | None:
-        """Return why nobody takes the jobs of a queue at the moment; None when all is well."""
-        return self._tracker.explain_waiting(queue)
-
-    def _start(
+    def _run(
         self,
         runner: Provider,
         request: Request,
         *,
         on_progress: ProgressSink = ignore_progress,
         told_to_end: Callable[[], bool] = never_stop,
-        turn: Callable[[Job, JobObserver], AbstractContextManager[None]] = run_unlocked,
+        lock: DeviceLock | None = None,
     ) -> Job:
+        """Submit a job that is stored; a blocking provider sees it to its end.
+
+        Args:
+            runner: Who runs it.
+            request: What to run.
+            on_progress: Called with each moment.
+            told_to_end: Says whether this process is to end before the job is over.
+            lock: Held while the provider is at it; may wait.
+
+        Raises:
+            TioMagicError: when it could not be run; it is stored as failed.
+        """
+        job = request.job
         observer = JobObserver(
-            request.job.job_id,
-            writer=self._writer,
+            job,
+            updater=self._updater,
             repository=self._repository,
             clock=self._clock,
             on_progress=on_progress,
             on_trouble=self._on_trouble,
             told_to_end=told_to_end,
         )
-        return self._execution.start(runner, request, observer, told_to_end, turn)
+        try:
+            with lock.hold(job, observer) if lock else nullcontext():
+                report = validate_report(runner.submit(request, observer), job)
+        except GenerationCanceledError as error:
+            report = Report(status=JobStatus.CANCELED, message=error.message)
+        except APIError as error:
+            if error.code != ANSWER_LOST:
+                self._store_failure(job, error)
+                raise
+            report = Report(status=JobStatus.QUEUED, message=error.message)
+        except KeyboardInterrupt:
+            # A run in this process ends with it; one far away may have started and is looked up.
+            if runner.capabilities().blocking:
+                interrupted = Report(status=JobStatus.CANCELED, message="interrupted")
+                self._updater.apply(job, interrupted)
+            raise
+        except Exception as error:
+            self._store_failure(job, error)
+            raise
+        if report.status is JobStatus.CANCELED and told_to_end():
+            return self.abandon(job, told_to_end=True)
+        # It may have been canceled during the submission, which a report without news cannot show.
+        job = self._updater.apply(self._repository.get(job.job_id), report)
+        return self._stop_if_canceled(runner, job, report)
+
+    def _stop_if_canceled(self, runner: Provider, job: Job, report: Report) -> Job:
+        """Stop a run that was canceled while its submission was under way."""
+        goes_on = job.status in {JobStatus.QUEUED, JobStatus.RUNNING}
+        if goes_on or report.status.is_terminal:
+            return job
+        try:
+            return self._updater.apply(job, runner.cancel(replace(job, call_id=report.call_id)))
+        except APIError as error:
+            self._on_trouble(error)
+            return job
+
+    def _store_failure(self, job: Job, error: Exception) -> None:
+        """Store why a run failed; a queue's job waits again when the failure is the machine's."""
+        if job.queue is not None and self._supervisor is not None and is_environmental(error):
+            try:
+                after = self._supervisor.requeue(job, error)
+            except ProcessingError as trouble:
+                self._on_trouble(trouble)  # Its worker has it in hand, and tries again.
+                return
+            if after.status is not JobStatus.RUNNING:
+                return
+            # Still running: its provider has given the run a name of its own.
+        self._updater.fail(job, error)
 
     def _enqueue(self, request: Request, retry: int, arguments: Mapping[str, object]) -> Job:
         """Store a job for a worker, and see that there is one."""
@@ -262,98 +332,16 @@ class Generation:
         # What a worker could not find is better told now.
         self._preparation.restore(request.job, request.card)
         queue = self._background.queue(request.job.provider)
-        job = replace(request.job, queue=queue, retry=retry, message="waits for a worker")
+        job = replace(request.job, queue=queue, retry=retry, message=WAITING_MESSAGE)
         first = self._keys.add(job, arguments)
         if first is not None:
             return first
         try:
             why = self._supervisor.ensure_worker(queue, job.job_id)
         except ConfigurationError as error:
-            self._outcomes.fail(job.job_id, error)
+            self._updater.fail(job, error)
             raise
-        return job if why is None else self._tracker.store_waiting_reason(job, why)
-
-    def get(self, job_id: str) -> Job:
-        """Return a job as it is stored.
-
-        Raises:
-            ResourceNotFoundError: when there is no such job.
-        """
-        return self._repository.get(job_id)
-
-    def list(self, query: JobQuery) -> list[Job]:
-        """Return stored jobs, newest first; the first time, after a look for dead workers."""
-        self._tracker.recover_once()
-        return self._repository.list(query)
-
-    def check(self, job_id: str) -> Job:
-        """Ask the provider how a job is, bring its video home when it is done, and store the news.
-
-        When the provider cannot be reached the job stays as it is, with a message.
-
-        Raises:
-            ResourceNotFoundError: when there is no such job.
-            ProcessingError: when the video cannot be written; the next check tries again.
-        """
-        return self._tracker.check(job_id)
-
-    def recover(self) -> Sequence[Job]:
-        """Look at every job that is not over, as after a crash or a restart of the machine.
-
-        Jobs of dead workers fail or run again, jobs far away are followed, videos that are done
-        are brought home, queues with jobs in them get a worker, and what dead processes have left
-        half-written goes.
-
-        Returns:
-            The jobs that have changed by it, oldest first. What went wrong with one of them is told
-            to ``on_trouble``, and the next one is looked at.
-        """
-        return self._tracker.recover()
-
-    def wait(
-        self,
-        job_id: str,
-        *,
-        timeout: float | None = None,
-        poll: float = POLL_INTERVAL_S,
-        on_progress: ProgressSink = ignore_progress,
-    ) -> Job:
-        """Check a job until it is over and return it, whatever its end.
-
-        Args:
-            job_id: Which job.
-            timeout: Seconds to wait at the most; None for no bound.
-            poll: Seconds between two checks.
-            on_progress: Told each moment that a check brings.
-
-        Raises:
-            JobTimeoutError: when the time is up. The job goes on.
-            ValidationError: when ``timeout`` or ``poll`` is below 0.
-        """
-        patience = WaitDeadline(self._clock.monotonic, timeout=timeout, poll=poll)
-        while True:
-            job = self.check(job_id)
-            if job.status.is_terminal:
-                return job
-            if job.progress is not None:
-                on_progress(job.progress)
-            self._clock.sleep(patience.next_pause(job))
-
-    def cancel(self, job_id: str, *, lost: bool = False) -> Job:
-        """Ask for a job to stop and store the outcome. A finished job stays as it is.
-
-        Args:
-            job_id: Which job.
-            lost: End a job whose run is gone for good, such as that of a machine that will not
-                come back: nobody is asked, and what its process held is free.
-
-        Raises:
-            ResourceNotFoundError: when there is no such job.
-            ValidationError: when it is ``lost``, and its run was seen just now.
-            APIError: when the provider cannot be asked; the job stays ``canceling``, and the next
-                call asks again.
-        """
-        return self._tracker.cancel_lost(job_id) if lost else self._tracker.cancel(job_id)
+        return self._store_waiting_reason(job, why)
 
     def rerun(
         self,

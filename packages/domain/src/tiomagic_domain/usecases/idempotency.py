@@ -12,7 +12,7 @@ from typing import Final
 
 from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
 from tiomagic_domain.jobs.job import Job, JobQuery
-from tiomagic_domain.lifecycle.job_writer import JobWriter
+from tiomagic_domain.lifecycle.job_updater import JobUpdater
 from tiomagic_domain.ports.job_repository import KEY_TAKEN, JobRepository
 from tiomagic_domain.suggestions import shorten_repr
 
@@ -42,12 +42,12 @@ class IdempotencyKeys:
 
     Args:
         repository: Where jobs are kept.
-        writer: Stores new ones.
+        updater: Stores new ones.
     """
 
-    def __init__(self, repository: JobRepository, writer: JobWriter) -> None:
+    def __init__(self, repository: JobRepository, updater: JobUpdater) -> None:
         self._repository = repository
-        self._writer = writer
+        self._updater = updater
 
     def find(self, job: Job, given: Mapping[str, object]) -> Job | None:
         """Return the stored job of an equal call, or None when its key is new or it has none.
@@ -77,7 +77,7 @@ class IdempotencyKeys:
             ProcessingError: when the job cannot be stored.
         """
         try:
-            self._writer.add(job)
+            self._updater.add(job)
         except ProcessingError as error:
             if error.code != KEY_TAKEN:
                 raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from typing import Final
 
 from tiomagic_domain.errors import (
@@ -17,28 +16,23 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.jobs.job import TERMINAL, Job, JobQuery, JobStatus
 from tiomagic_domain.lifecycle.apply_report import ask_to_stop
-from tiomagic_domain.lifecycle.job_writer import JobWriter
-from tiomagic_domain.lifecycle.outcome import OutcomeRecorder
+from tiomagic_domain.lifecycle.job_updater import JobUpdater, ignore_change, ignore_trouble
 from tiomagic_domain.lifecycle.provider_answers import MALFORMED_ANSWER, ask_provider
+from tiomagic_domain.ports.clock import POLL_INTERVAL_S, Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.output_store import ClaimsFetches, OutputStore
 from tiomagic_domain.ports.provider import Provider, Report
+from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.suggestions import did_you_mean, list_names
-from tiomagic_domain.workers.outages import count_requeues
-from tiomagic_domain.workers.supervisor import (
-    START_FAILURE_PREFIX,
-    WAITING_REASON_PREFIX,
-    Supervisor,
-    is_worker_lost,
-)
+from tiomagic_domain.usecases.waiting import WaitDeadline
+from tiomagic_domain.workers import Background, Supervisor
+from tiomagic_domain.workers.supervisor import WAITING_REASON_PREFIX, is_worker_lost
+from tiomagic_domain.workers.waiting_reasons import find_waiting_reason, with_waiting_reason
 
 LOST_RUN_MESSAGE = (
     "canceled by its owner: its run cannot be seen any more, and was given up as lost"
 )
 """The last word on a job that was ended without its run."""
-
-WAITING_MESSAGE = "waits for a worker"
-"""What a queued job says when all is well."""
 
 CLAIM_TIMEOUT_S: Final = 60.0
 """Seconds that a look waits for another process that looks at the same job, as it does while it
@@ -47,18 +41,21 @@ brings a video home."""
 MAX_JOBS_RECOVERED_ON_LIST = 20
 """Jobs that the first listing looks at before it lists, at the most: a few small queries each."""
 
+OPEN_STATUSES: Final = frozenset(JobStatus) - TERMINAL
+"""Statuses of a job that is not over."""
+
 
 class JobTracker:
-    """Looks after jobs that are stored.
+    """The use cases on jobs that are stored: how they are, stopping them, and recovery.
 
     Args:
-        providers: Who runs jobs, by name.
+        providers: Who can run jobs, by name. A mapping that builds them when asked is welcome.
         repository: Where jobs are kept.
         outputs: Where finished videos go.
-        writer: Stores changes.
-        settler: Stores what providers say.
-        on_trouble: Told what went wrong without stopping anything.
-        supervisor: Looks after the jobs of queues; None where no job runs without its caller.
+        clock: The time.
+        on_change: Called with every stored change of a job, except steps within a phase.
+        on_trouble: Called with what went wrong without stopping anything.
+        background: What jobs need to run without their caller; None where none does.
     """
 
     def __init__(
@@ -67,19 +64,27 @@ class JobTracker:
         providers: Mapping[str, Provider],
         repository: JobRepository,
         outputs: OutputStore,
-        writer: JobWriter,
-        settler: OutcomeRecorder,
-        on_trouble: Callable[[TioMagicError], None],
-        supervisor: Supervisor | None,
+        clock: Clock,
+        on_change: Callable[[Job], None] = ignore_change,
+        on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
+        background: Background | None = None,
     ) -> None:
         self._providers = providers
         self._repository = repository
         self._outputs = outputs
-        self._writer = writer
-        self._outcomes = settler
+        self._clock = clock
         self._on_trouble = on_trouble
-        self._supervisor = supervisor
+        self._updater = JobUpdater(repository, outputs, clock, on_change, on_trouble)
+        self._supervisor = Supervisor(background, self._updater) if background else None
         self._has_recovered = False
+
+    def get(self, job_id: str) -> Job:
+        """Return a job as it is stored.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+        """
+        return self._repository.get(job_id)
 
     def check(self, job_id: str) -> Job:
         """Ask the provider how a job is, bring its video home when it is done, and store the news.
@@ -92,14 +97,10 @@ class JobTracker:
             ResourceNotFoundError: when there is no such job.
             ProcessingError: when the video cannot be written; the next check tries again.
         """
-        return self._refresh_claimed(job_id, CLAIM_TIMEOUT_S) or self._repository.get(job_id)
-
-    def _refresh_claimed(self, job_id: str, timeout_s: float) -> Job | None:
-        """Look at a job that is not over; None when there is nothing to do, or others are at it."""
-        with self._claim_job(job_id, timeout_s) as is_ours:
-            # Read under the claim: whoever had it before may have brought the video home.
+        with self._claim_job(job_id, CLAIM_TIMEOUT_S) as is_ours:
+            # Read under the claim: its holder before may have brought the video home.
             job = self._repository.get(job_id)
-            return self._refresh(job) if is_ours and not job.status.is_terminal else None
+            return self._refresh(job) if is_ours and not job.status.is_terminal else job
 
     def _claim_job(self, job_id: str, timeout_s: float) -> AbstractContextManager[bool]:
         if isinstance(self._outputs, ClaimsFetches):
@@ -107,14 +108,15 @@ class JobTracker:
         return nullcontext(enter_result=True)
 
     def _refresh(self, job: Job) -> Job:
-        job_id = job.job_id
-        saved = self._outcomes.complete_if_saved(job)
+        """Look at a job that is not over, and store the news."""
+        saved = self._updater.complete_if_saved(job)
         if saved is not None:
             return saved
         why = self._supervise(job)
         if job.queue is not None and job.status is JobStatus.QUEUED:
             # No provider knows it yet.
-            return self.store_waiting_reason(job, why or self._explain_worker_waiting(job.queue))
+            reason = why or find_waiting_reason(self._repository, job.queue, only_requeued=True)
+            return self._store_waiting_reason(job, reason)
         try:
             report = ask_provider(find_provider(self._providers, job.provider).poll, job)
         except APIError as error:
@@ -127,10 +129,53 @@ class JobTracker:
             report = Report(status=JobStatus.FAILED, error=error.message, error_code=error.code)
         if self._supervisor is not None and is_worker_lost(job, report):
             # The last thing that a worker did may have been to bring the video home.
-            return self._outcomes.complete_if_saved(job) or self._supervisor.handle_lost_worker(
+            return self._updater.complete_if_saved(job) or self._supervisor.handle_lost_worker(
                 job, report
             )
-        return self._outcomes.apply(job_id, report)
+        return self._updater.apply(job, report)
+
+    def wait(
+        self,
+        job_id: str,
+        *,
+        timeout: float | None = None,
+        poll: float = POLL_INTERVAL_S,
+        on_progress: ProgressSink = ignore_progress,
+    ) -> Job:
+        """Check a job until it is over and return it, whatever its end.
+
+        Args:
+            job_id: Which job.
+            timeout: Seconds to wait at the most; None for no bound.
+            poll: Seconds between two checks.
+            on_progress: Called with each moment that a check brings.
+
+        Raises:
+            JobTimeoutError: when the time is up. The job goes on.
+            ValidationError: when ``timeout`` or ``poll`` is below 0.
+        """
+        deadline = WaitDeadline(self._clock.monotonic, timeout=timeout, poll=poll)
+        while True:
+            job = self.check(job_id)
+            if job.status.is_terminal:
+                return job
+            if job.progress is not None:
+                on_progress(job.progress)
+            self._clock.sleep(deadline.next_pause(job))
+
+    def list(self, query: JobQuery) -> list[Job]:
+        """Return stored jobs, newest first; the first time, after a look for dead workers."""
+        if self._supervisor is not None and not self._has_recovered:
+            self._has_recovered = True
+            self._recover_queued()
+        return self._repository.list(query)
+
+    def _recover_queued(self) -> None:
+        """Recover the oldest background jobs, and ask nobody far away: it has to be cheap."""
+        self._outputs.remove_partials()
+        limit = MAX_JOBS_RECOVERED_ON_LIST
+        oldest = JobQuery(status=OPEN_STATUSES, limit=limit, oldest_first=True)
+        self._refresh_all([job for job in self._repository.list(oldest) if job.queue is not None])
 
     def recover(self) -> Sequence[Job]:
         """Look at every job that is not over, as after a crash or a restart of the machine.
@@ -143,11 +188,11 @@ class JobTracker:
         at, so that each video is brought home once.
 
         Returns:
-            The jobs that have changed by it, oldest first. What went wrong with one of them is told
+            The jobs that have changed by it, oldest first. What went wrong with one of them goes
             to ``on_trouble``, and the next one is looked at.
         """
         self._outputs.remove_partials()
-        query = JobQuery(status=frozenset(JobStatus) - TERMINAL, limit=None, oldest_first=True)
+        query = JobQuery(status=OPEN_STATUSES, limit=None, oldest_first=True)
         return self._refresh_all(self._repository.list(query))
 
     def _refresh_all(self, jobs: Sequence[Job]) -> Sequence[Job]:
@@ -166,9 +211,13 @@ class JobTracker:
         return [changed[job_id] for job_id in order if job_id in changed]
 
     def _refresh_safely(self, job: Job, timeout_s: float) -> Job | None:
-        """Look at a job as one of many: what goes wrong with it is told, whatever it is."""
+        """Look at a job as one of many, whatever goes wrong; None when others are at it."""
         try:
-            return self._refresh_claimed(job.job_id, timeout_s)
+            with self._claim_job(job.job_id, timeout_s) as is_ours:
+                if not is_ours:
+                    return None
+                stored = self._repository.get(job.job_id)
+                return job if stored.status.is_terminal else self._refresh(stored)
         except TioMagicError as error:
             self._on_trouble(error)
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
@@ -181,120 +230,83 @@ class JobTracker:
             )
         return job
 
-    def recover_once(self) -> None:
-        """Recover the oldest background jobs, once, and ask nobody far away: it has to be cheap."""
-        if self._supervisor is None or self._has_recovered:
-            return
-        self._has_recovered = True
-        self._outputs.remove_partials()
-        statuses = frozenset(JobStatus) - TERMINAL
-        oldest = JobQuery(status=statuses, limit=MAX_JOBS_RECOVERED_ON_LIST, oldest_first=True)
-        self._refresh_all([job for job in self._repository.list(oldest) if job.queue is not None])
-
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str, *, lost: bool = False) -> Job:
         """Ask for a job to stop and store the outcome. A finished job stays as it is.
+
+        Args:
+            job_id: Which job.
+            lost: End a job whose run is gone for good, such as that of a machine that will not
+                come back: nobody is asked, and what its process held is free. A run that comes
+                back all the same finds its job canceled, and stops.
 
         Raises:
             ResourceNotFoundError: when there is no such job.
+            ValidationError: when it is ``lost``, and its run was seen just now.
             APIError: when the provider cannot be asked; the job stays ``canceling``, and the next
                 call asks again.
         """
-        job = self._writer.change(job_id, lambda job, at: ask_to_stop(job, at=at))
+        job = self._repository.get(job_id)
+        if lost:
+            return self._cancel_lost(job)
+        job = self._ask_to_stop(job)
         if job.status.is_terminal:
             return job
         self._supervise(job)
-        return self._outcomes.apply(
-            job_id, ask_provider(find_provider(self._providers, job.provider).cancel, job)
-        )
+        report = ask_provider(find_provider(self._providers, job.provider).cancel, job)
+        return self._updater.apply(job, report)
 
-    def cancel_lost(self, job_id: str) -> Job:
-        """End a job whose run is gone for good and cannot be asked. A finished one stays.
+    def _ask_to_stop(self, job: Job) -> Job:
+        return self._updater.update(job, lambda job, at: ask_to_stop(job, at=at))
 
-        What its process held, such as a device, is free afterwards. A run that comes back all the
-        same finds its job canceled, and stops.
-
-        Raises:
-            ResourceNotFoundError: when there is no such job.
-            ValidationError: when its run was seen just now.
-        """
-        job = self.check_if_lost(job_id)
+    def _cancel_lost(self, job: Job) -> Job:
+        if not (job.status.is_terminal or _waits_for_worker(job)):
+            job = self._check_lost(job)
         if job.status.is_terminal:
             return job
         if self._supervisor is not None:
             self._supervisor.release_lost(job)
-        if job.queue is not None and job.status is JobStatus.QUEUED:
-            return self._writer.change(job_id, lambda job, at: ask_to_stop(job, at=at))
+        if _waits_for_worker(job):
+            return self._ask_to_stop(job)
         report = Report(status=JobStatus.CANCELED, message=LOST_RUN_MESSAGE)
-        return self._outcomes.apply(job_id, report)
+        return self._updater.apply(job, report)
 
-    def check_if_lost(self, job_id: str) -> Job:
-        """Return a job as it is, with what can be learned of it.
+    def _check_lost(self, job: Job) -> Job:
+        """Return a job that runs, with what can be learned of it.
 
         Raises:
             ValidationError: when its run is seen, and not over.
         """
-        job = self._repository.get(job_id)
-        if job.status.is_terminal or (job.queue is not None and job.status is JobStatus.QUEUED):
-            return job
         try:
             report = ask_provider(find_provider(self._providers, job.provider).poll, job)
         except TioMagicError as error:
             self._on_trouble(error)
             return job  # Nobody can be asked: that is what this is for.
         if report.status.is_terminal:
-            return self.check(job_id)
+            return self.check(job.job_id)
         if report.is_reachable:
             raise ValidationError(
-                f"job {job_id} is not lost: its run was seen just now. Cancel it without --lost "
-                "(lost=True)",
-                details={"job_id": job_id},
+                f"job {job.job_id} is not lost: its run was seen just now. Cancel it without "
+                "--lost (lost=True)",
+                details={"job_id": job.job_id},
                 code="not_lost",
             )
         return job
 
     def explain_waiting(self, queue: str) -> str | None:
-        """Return why nobody takes the jobs of a queue: the first of them says so."""
-        query = JobQuery(
-            status=frozenset({JobStatus.QUEUED}), queue=queue, oldest_first=True, limit=1
-        )
-        first = next(iter(self._repository.list(query)), None)
-        if first is None or not first.message.startswith(WAITING_REASON_PREFIX):
-            return None
-        return first.message
+        """Return why nobody takes the jobs of a queue at the moment; None when all is well."""
+        return find_waiting_reason(self._repository, queue)
 
-    def _explain_worker_waiting(self, queue: str) -> str | None:
-        """Return why the living worker of a queue takes no job, as it has said on one of them."""
-        query = JobQuery(
-            status=frozenset({JobStatus.QUEUED}), queue=queue, oldest_first=True, limit=1
-        )
-        # Where this fact is missing, the words were copied from another job, or are over.
-        said = (job.message for job in self._repository.list(query) if count_requeues(job))
-        return next(
-            (message for message in said if message.startswith(WAITING_REASON_PREFIX)), None
-        )
-
-    def store_waiting_reason(self, job: Job, why: str | None) -> Job:
-        """Store on a queued job why nobody takes it, or that this is over."""
-        waits = job.message.startswith(WAITING_REASON_PREFIX)
-        if (
-            waits
-            if why is not None and why.startswith(START_FAILURE_PREFIX)
-            else not (why or waits)
-        ):
-            return job
-        message = why or WAITING_MESSAGE
-
-        def change(job: Job, at: datetime) -> Job | None:
-            same = job.status is not JobStatus.QUEUED or job.message == message
-            return None if same else job.with_changes(at=at, message=message)
-
+    def _store_waiting_reason(self, job: Job, why: str | None) -> Job:
         try:
-            return self._writer.change(job.job_id, change, quiet=True)
+            return self._updater.update(
+                job, lambda job, at: with_waiting_reason(job, why, at=at), quiet=True
+            )
         except ProcessingError as error:
             self._on_trouble(error)
             return job
 
     def _supervise(self, job: Job) -> str | None:
+        """See to a job's worker; return why the job waits, if it does."""
         if self._supervisor is None:
             return None
         try:
@@ -306,6 +318,10 @@ class JobTracker:
         except ProcessingError as error:
             self._on_trouble(error)  # A full disk: the next look tries again.
             return None
+
+
+def _waits_for_worker(job: Job) -> bool:
+    return job.queue is not None and job.status is JobStatus.QUEUED
 
 
 def find_provider(providers: Mapping[str, Provider], name: str) -> Provider:

@@ -19,8 +19,7 @@ from typing import Protocol, Self
 
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs.job import Job
-from tiomagic_domain.lifecycle.job_writer import ignore_change
-from tiomagic_domain.lifecycle.observer import ignore_trouble
+from tiomagic_domain.lifecycle.job_updater import ignore_change, ignore_trouble
 from tiomagic_domain.ports.clock import POLL_INTERVAL_S
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.workers.heartbeat import keep_alive

@@ -7,7 +7,7 @@ from datetime import datetime
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.lifecycle.apply_report import apply_report
-from tiomagic_domain.lifecycle.job_writer import JobWriter
+from tiomagic_domain.lifecycle.job_updater import JobUpdater
 from tiomagic_domain.ports.provider import RUN_GONE, Report
 from tiomagic_domain.workers.leases import Background
 from tiomagic_domain.workers.unreachable import explain_lost_cancel
@@ -23,12 +23,12 @@ class Supervisor:
 
     Args:
         background: The parts of jobs that run without their caller.
-        writer: Stores changes.
+        updater: Stores changes.
     """
 
-    def __init__(self, background: Background, writer: JobWriter) -> None:
+    def __init__(self, background: Background, updater: JobUpdater) -> None:
         self._background = background
-        self._writer = writer
+        self._updater = updater
 
     def supervise(self, job: Job) -> str | None:
         """Start a worker for a job that waits, and end one that is silent with a job in hand.
@@ -134,7 +134,7 @@ class Supervisor:
                 return job.requeue(at=at, message=why)
             return apply_report(job, Report(status=JobStatus.CANCELED, message="canceled"), at=at)
 
-        return self._writer.change(judged.job_id, change)
+        return self._updater.update(judged, change)
 
     def handle_lost_worker(self, judged: Job, report: Report) -> Job:
         """Store that a job's worker was lost: it runs again if it may, and fails otherwise.
@@ -152,7 +152,7 @@ class Supervisor:
                 return job.next_attempt(at=at, message=f"runs next_attempt: {report.error}")
             return apply_report(job, report, at=at)
 
-        job = self._writer.change(judged.job_id, change)
+        job = self._updater.update(judged, change)
         if job.status is JobStatus.QUEUED and job.queue is not None:
             self.ensure_worker(job.queue, job.job_id)
         return job

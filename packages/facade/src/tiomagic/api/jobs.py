@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ProviderName,
     )
     from tiomagic.wiring.session import Session
+    from tiomagic_domain.jobs.job import Job
 
 
 class QueryMethods(ABC):
@@ -76,7 +77,7 @@ class QueryMethods(ABC):
             ResourceNotFoundError: when there is no such job.
             ProcessingError: when the video cannot be written; the next check tries again.
         """
-        return self.get_job(job_id).refresh()
+        return self._handle_of(self.session.generation.check(_clean_id(job_id)))
 
     def cancel_job(self, job_id: str, *, lost: bool = False) -> JobHandle:
         """Ask for a job to stop, store the outcome and return its handle.
@@ -90,7 +91,7 @@ class QueryMethods(ABC):
             ValidationError: when it is ``lost``, and its run was seen just now.
             APIError: when the provider cannot be asked; the next call asks again.
         """
-        return self.get_job(job_id).cancel(lost=lost)
+        return self._handle_of(self.session.generation.cancel(_clean_id(job_id), lost=lost))
 
     def recover(self) -> list[JobHandle]:
         """Look at every job that is not over, as after a crash or a restart of the machine.
@@ -101,9 +102,7 @@ class QueryMethods(ABC):
         Returns:
             The jobs that have changed by it, oldest first. Trouble with one is logged.
         """
-        from tiomagic.handle.handle import JobHandle
-
-        return [JobHandle(job, self.session) for job in self.session.generation.recover()]
+        return [self._handle_of(job) for job in self.session.generation.recover()]
 
     def get_job(self, job_id: str) -> JobHandle:
         """Return a job as it is stored, without asking its provider.
@@ -111,11 +110,12 @@ class QueryMethods(ABC):
         Raises:
             ResourceNotFoundError: when there is no such job.
         """
-        from tiomagic.handle.handle import JobHandle
-        from tiomagic_domain.text import make_storable
+        return self._handle_of(self.session.generation.get(_clean_id(job_id)))
 
-        # An id with half a character is no job's, and no database takes it.
-        return JobHandle(self.session.generation.get(make_storable(str(job_id))), self.session)
+    def _handle_of(self, job: Job) -> JobHandle:
+        from tiomagic.handle.handle import JobHandle
+
+        return JobHandle(job, self.session)
 
     def list_jobs(self, **filters: Unpack[JobFilters]) -> list[JobHandle]:
         """Return stored jobs, newest first.
@@ -129,10 +129,9 @@ class QueryMethods(ABC):
             ResourceNotFoundError: when ``after`` is no job.
         """
         from tiomagic.api.arguments import build_job_query
-        from tiomagic.handle.handle import JobHandle
 
         query = build_job_query(filters, limit=50)
-        return [JobHandle(job, self.session) for job in self.session.generation.list(query)]
+        return [self._handle_of(job) for job in self.session.generation.list(query)]
 
     def export_jobs(
         self,
@@ -272,3 +271,10 @@ class QueryMethods(ABC):
         tree = models.tree(self.session)
         write(sys.stdout, models.as_text(tree))
         return tree
+
+
+def _clean_id(job_id: object) -> str:
+    """Return an id that can be looked for: no database takes one with half a character."""
+    from tiomagic_domain.text import make_storable
+
+    return make_storable(str(job_id))

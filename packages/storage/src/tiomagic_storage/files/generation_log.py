@@ -37,6 +37,7 @@ class GenerationLog:
         self._repository = repository
         self._limit = limit
         self._has_reported = False
+        self._is_open = False
 
     def refresh(self) -> None:
         """Replace the file by what is stored now.
@@ -52,8 +53,10 @@ class GenerationLog:
         try:
             if self._has_reported and not inspect_log(self._path).is_replaceable:
                 return
-            # Before the lock: to open a repository may mean to take over an old log.
-            self._repository.list(JobQuery(limit=0))
+            if not self._is_open:
+                # Before the lock: to open a repository may mean to take over an old log.
+                self._repository.list(JobQuery(limit=0))
+                self._is_open = True
             with self._lock():
                 self._import_old_log()
                 jobs = self._repository.list(JobQuery(limit=self._limit))

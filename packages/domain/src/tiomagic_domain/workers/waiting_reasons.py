@@ -1,0 +1,55 @@
+"""Why the jobs of a queue wait, as their messages say it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
+from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.workers.outages import count_requeues
+from tiomagic_domain.workers.supervisor import START_FAILURE_PREFIX, WAITING_REASON_PREFIX
+
+WAITING_MESSAGE = "waits for a worker"
+"""What a queued job says when all is well."""
+
+
+def find_waiting_reason(
+    repository: JobRepository, queue: str, *, only_requeued: bool = False
+) -> str | None:
+    """Return why no worker takes the jobs of a queue: the first of them says so.
+
+    Args:
+        repository: Where jobs are kept.
+        queue: Which one.
+        only_requeued: True for what the queue's living worker has said of a job that it has tried.
+            What other jobs say may be copied from another one, or be over.
+    """
+    status = frozenset({JobStatus.QUEUED})
+    first = repository.list(JobQuery(status=status, queue=queue, oldest_first=True, limit=1))
+    return next(
+        (
+            job.message
+            for job in first
+            if job.message.startswith(WAITING_REASON_PREFIX)
+            and (count_requeues(job) or not only_requeued)
+        ),
+        None,
+    )
+
+
+def with_waiting_reason(job: Job, why: str | None, *, at: datetime) -> Job | None:
+    """Return a queued job that says why it waits; None when it is to stay as it is.
+
+    Args:
+        job: The job.
+        why: The reason; None when all is well.
+        at: The moment, with zone.
+    """
+    waits = job.message.startswith(WAITING_REASON_PREFIX)
+    # That its worker does not start is no news for a job that has a reason already.
+    is_start_failure = why is not None and why.startswith(START_FAILURE_PREFIX)
+    stays = waits if is_start_failure else not (why or waits)
+    message = why or WAITING_MESSAGE
+    if job.status is not JobStatus.QUEUED or stays or job.message == message:
+        return None
+    return job.with_changes(at=at, message=message)
