@@ -35,6 +35,24 @@ def test_it_has_the_methods_of_tm() -> None:
     assert all(inspect.iscoroutinefunction(getattr(AsyncTioMagic, name)) for name in ours)
 
 
+def test_its_methods_take_what_those_of_tm_take() -> None:
+    """All have the same parameters with the same defaults; those that are forwarded, the words."""
+    names = [name for name in dir(TioMagic) if not name.startswith("_")]
+    other = [
+        name
+        for name in set(names) - NOT_AWAITED
+        if parameters_of(TioMagic, name) != parameters_of(AsyncTioMagic, name)
+    ]
+    assert other == []
+    assert inspect.getdoc(AsyncTioMagic.convert) == inspect.getdoc(TioMagic.convert)
+
+
+def parameters_of(kind: type, name: str) -> list[tuple[str, object]]:
+    """Return the names and defaults of what a method takes."""
+    taken = inspect.signature(getattr(kind, name)).parameters.values()
+    return [(parameter.name, parameter.default) for parameter in taken]
+
+
 def test_the_loop_ticks_and_answers_while_a_video_is_made(fake_app: FakeApp, tm: TioMagic) -> None:
     """With its only thread for videos blocked, questions are answered, and the job is canceled."""
     begun, answered = threading.Event(), threading.Event()

@@ -1,12 +1,11 @@
 """What the typed methods say is what the catalogue and the settings have."""
 
-import inspect
 import pydoc
 import typing
 
 import pytest
 
-from tiomagic import AsyncTioMagic, TioMagic, types
+from tiomagic import TioMagic, types
 from tiomagic import setting_types as typed_settings
 from tiomagic.api.run_options import RunOptions
 from tiomagic.wiring.settings import OPTIONS
@@ -56,13 +55,3 @@ def test_names_of_models_are_those_of_the_catalogue(feature: Feature) -> None:
 def test_a_checker_knows_every_setting() -> None:
     """The settings of the types are those of the program."""
     assert keys(typed_settings.AllSettings) == set(OPTIONS)
-
-
-@pytest.mark.parametrize("feature", list(Feature))
-def test_the_async_twin_takes_the_same(feature: Feature) -> None:
-    """Both have the same parameters, in the same order."""
-    ours, twin = (
-        inspect.signature(getattr(kind, feature.value)).parameters
-        for kind in (TioMagic, AsyncTioMagic)
-    )
-    assert list(ours) == list(twin)

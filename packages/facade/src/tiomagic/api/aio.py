@@ -1,47 +1,55 @@
 """``AsyncTioMagic``: the methods of ``tm`` for services that run an event loop.
 
-Loads nothing heavy; each method imports what it needs.
+One function forwards them; only what is done otherwise on a loop is written here. Loads nothing
+heavy; each method imports what it needs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Literal, ParamSpec, Self, TypeVar, Unpack
 
 from tiomagic.api.calls.async_methods import AsyncFeatureCalls
 from tiomagic.api.client import TioMagic
 from tiomagic_domain.ports.clock import POLL_INTERVAL_S
 
 if TYPE_CHECKING:
-    from tiomagic.api.arguments import JobFilters
-    from tiomagic.api.batches import Batch, Comparison
     from tiomagic.handle.events import JobEvent
     from tiomagic.handle.handle import JobHandle
-    from tiomagic.setting_types import AllSettings, InstanceOptions
-    from tiomagic.types import (
-        AnyArguments,
-        AnyModel,
-        AnyProvider,
-        FeatureName,
-        ModelName,
-        ProviderName,
-    )
+    from tiomagic.setting_types import InstanceOptions
     from tiomagic.wiring.settings import Settings
     from tiomagic_domain.progress import ProgressSink
 
-    Source = JobHandle | str | Path
-    OutputPath = str | Path | None
-
+P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_QUERY_THREADS = 8
 """Threads for everything that takes a moment: questions, checks, cancels."""
 MAX_RUN_THREADS = 4
 """Threads for calls that make a video, which may take as long as the video."""
+
+
+def _forward(
+    method: Callable[Concatenate[TioMagic, P], T], pool: Literal["look", "run"] = "look"
+) -> Callable[Concatenate[AsyncTioMagic, P], Coroutine[Any, Any, T]]:
+    """Return a method of ``tm`` as one to await, with the same parameters.
+
+    Args:
+        method: Which one.
+        pool: ``run`` for what may take as long as a video.
+    """
+
+    @functools.wraps(method)
+    async def awaited(self: AsyncTioMagic, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        # By its name: a class of one's own may have another method.
+        own = getattr(self._tm, method.__name__)
+        return await self._beside(pool, lambda: own(*args, **kwargs))
+
+    return awaited
 
 
 class AsyncTioMagic(AsyncFeatureCalls):
@@ -93,23 +101,9 @@ class AsyncTioMagic(AsyncFeatureCalls):
         """Run anything of ``tm`` or of a handle that would block, and return what it returns."""
         return await self._beside("look", lambda: function(*args, **kwargs))
 
-    async def configure(self, **settings: Unpack[AllSettings]) -> None:
-        """Change settings; see :meth:`tiomagic.TioMagic.configure`."""
-        await self.call(self._tm.configure, **settings)
-
     async def get_settings(self) -> Settings:
         """Return the settings that hold now."""
         return await self.call(lambda: self._tm.settings)
-
-    async def rerun(
-        self,
-        source: str | Path,
-        *,
-        provider: ProviderName | None = None,
-        **overrides: Unpack[AnyArguments],
-    ) -> JobHandle:
-        """Make a video again; see :meth:`tiomagic.TioMagic.rerun`."""
-        return await self._run(self._tm.rerun, source, provider=provider, **overrides)
 
     async def wait(
         self,
@@ -162,113 +156,33 @@ class AsyncTioMagic(AsyncFeatureCalls):
         async for event in following:
             yield event
 
-    async def check_generation_status(self, job_id: str) -> JobHandle:
-        """Ask how a job is; see :meth:`tiomagic.TioMagic.check_generation_status`."""
-        return await self.call(self._tm.check_generation_status, job_id)
+    check_generation_status: Final = _forward(TioMagic.check_generation_status)
+    cancel_job: Final = _forward(TioMagic.cancel_job)
+    recover: Final = _forward(TioMagic.recover)
+    get_job: Final = _forward(TioMagic.get_job)
+    list_jobs: Final = _forward(TioMagic.list_jobs)
+    export_jobs: Final = _forward(TioMagic.export_jobs)
+    delete_job: Final = _forward(TioMagic.delete_job)
+    contact_sheet: Final = _forward(TioMagic.contact_sheet)
+    poster: Final = _forward(TioMagic.poster)
+    last_frame: Final = _forward(TioMagic.last_frame)
+    convert: Final = _forward(TioMagic.convert)
+    inspect: Final = _forward(TioMagic.inspect)
+    get_recipe: Final = _forward(TioMagic.get_recipe)
+    get_providers: Final = _forward(TioMagic.get_providers)
+    get_models: Final = _forward(TioMagic.get_models)
+    get_default_model: Final = _forward(TioMagic.get_default_model)
+    rehearse: Final = _forward(TioMagic.rehearse)
+    get_schema: Final = _forward(TioMagic.get_schema)
+    get_json_schema: Final = _forward(TioMagic.get_json_schema)
+    list_implementations: Final = _forward(TioMagic.list_implementations)
+    configure: Final = _forward(TioMagic.configure)
 
-    async def cancel_job(self, job_id: str, *, lost: bool = False) -> JobHandle:
-        """Ask for a job to stop; see :meth:`tiomagic.TioMagic.cancel_job`."""
-        return await self.call(self._tm.cancel_job, job_id, lost=lost)
-
-    async def recover(self) -> list[JobHandle]:
-        """Look after every job that is not over; see :meth:`tiomagic.TioMagic.recover`."""
-        return await self.call(self._tm.recover)
-
-    async def get_job(self, job_id: str) -> JobHandle:
-        """Return a job as it is stored; see :meth:`tiomagic.TioMagic.get_job`."""
-        return await self.call(self._tm.get_job, job_id)
-
-    async def list_jobs(self, **filters: Unpack[JobFilters]) -> list[JobHandle]:
-        """Return stored jobs; see :meth:`tiomagic.TioMagic.list_jobs`."""
-        return await self.call(self._tm.list_jobs, **filters)
-
-    async def export_jobs(
-        self,
-        path: str | Path | TextIO,
-        format: str | None = None,  # noqa: A002 - as tm's own
-        **filters: Unpack[JobFilters],
-    ) -> int:
-        """Write stored jobs to a file; see :meth:`tiomagic.TioMagic.export_jobs`."""
-        return await self.call(self._tm.export_jobs, path, format, **filters)
-
-    async def delete_job(self, job_id: str, files: bool = False) -> list[Path]:  # noqa: FBT001, FBT002
-        """Forget a job that is over; see :meth:`tiomagic.TioMagic.delete_job`."""
-        return await self.call(self._tm.delete_job, job_id, files)
-
-    async def batch(self, requests: Sequence[Mapping[str, Any]], **options: Any) -> Batch:
-        """Run many requests; see :meth:`tiomagic.TioMagic.batch`."""
-        return await self._run(self._tm.batch, requests, **options)
-
-    async def compare(self, feature: FeatureName, **axes: Any) -> Comparison:
-        """Run a grid; see :meth:`tiomagic.TioMagic.compare`."""
-        return await self._run(self._tm.compare, feature, **axes)
-
-    async def contact_sheet(self, job: Source, path: OutputPath = None, **options: Any) -> Path:
-        """Write a contact sheet; see :meth:`tiomagic.TioMagic.contact_sheet`."""
-        return await self.call(self._tm.contact_sheet, job, path, **options)
-
-    async def poster(self, job: Source, path: OutputPath = None) -> Path:
-        """Write the middle frame; see :meth:`tiomagic.TioMagic.poster`."""
-        return await self.call(self._tm.poster, job, path)
-
-    async def last_frame(self, job: Source, path: OutputPath = None) -> Path:
-        """Write the last frame; see :meth:`tiomagic.TioMagic.last_frame`."""
-        return await self.call(self._tm.last_frame, job, path)
-
-    async def convert(self, job: Source, to: str, path: OutputPath = None, **options: Any) -> Path:
-        """Write it in another format; see :meth:`tiomagic.TioMagic.convert`."""
-        return await self.call(self._tm.convert, job, to, path, **options)
-
-    async def inspect(self, path: str | Path) -> dict[str, Any]:
-        """Return the recipe of a video; see :meth:`tiomagic.TioMagic.inspect`."""
-        return await self.call(self._tm.inspect, path)
-
-    async def get_recipe(self, source: str | Path) -> dict[str, Any]:
-        """Return what makes a video again; see :meth:`tiomagic.TioMagic.get_recipe`."""
-        return await self.call(self._tm.get_recipe, source)
-
-    async def get_providers(self) -> list[AnyProvider]:
-        """Return who can be configured; see :meth:`tiomagic.TioMagic.get_providers`."""
-        return await self.call(self._tm.get_providers)
-
-    async def get_models(
-        self,
-        feature: FeatureName,
-        provider: ProviderName | None = None,
-        licence: str | None = None,
-    ) -> list[AnyModel]:
-        """Return the models for a feature; see :meth:`tiomagic.TioMagic.get_models`."""
-        return await self.call(self._tm.get_models, feature, provider, licence)
-
-    async def get_default_model(self, provider: ProviderName | None = None) -> AnyModel:
-        """Return the model that runs when none is named."""
-        return await self.call(self._tm.get_default_model, provider)
-
-    async def rehearse(self, model: str, provider: str | None = None) -> dict[str, Any]:
-        """Find out whether a model will run; see :meth:`tiomagic.TioMagic.rehearse`."""
-        return await self.call(self._tm.rehearse, model, provider)
-
-    async def get_schema(
-        self, feature: FeatureName, model: ModelName
-    ) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return the parameters of a model; see :meth:`tiomagic.TioMagic.get_schema`."""
-        return await self.call(self._tm.get_schema, feature, model)
-
-    async def get_json_schema(self, feature: FeatureName, model: ModelName) -> dict[str, Any]:
-        """Return them as JSON Schema; see :meth:`tiomagic.TioMagic.get_json_schema`."""
-        return await self.call(self._tm.get_json_schema, feature, model)
-
-    async def list_implementations(self) -> dict[str, dict[str, dict[str, str]]]:
-        """Print the tree of models; see :meth:`tiomagic.TioMagic.list_implementations`."""
-        return await self.call(self._tm.list_implementations)
-
-    async def unload(self) -> None:
-        """Free the memory of models that are kept loaded."""
-        await self._run(self._tm.unload)
-
-    async def reset(self) -> None:
-        """Forget what was configured; see :meth:`tiomagic.TioMagic.reset`."""
-        await self._run(self._tm.reset)
+    rerun: Final = _forward(TioMagic.rerun, "run")
+    batch: Final = _forward(TioMagic.batch, "run")
+    compare: Final = _forward(TioMagic.compare, "run")
+    unload: Final = _forward(TioMagic.unload, "run")
+    reset: Final = _forward(TioMagic.reset, "run")
 
     async def aclose(self) -> None:
         """Wait for the calls that are under way, and close what is this instance's own."""
@@ -292,11 +206,8 @@ class AsyncTioMagic(AsyncFeatureCalls):
         required_args: Mapping[str, Any] | None,
         arguments: dict[str, Any],
     ) -> JobHandle:
-        generate = self._tm._generate  # noqa: SLF001 - the same package
-        return await self._run(generate, feature, model, required_args, arguments)
-
-    async def _run(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-        return await self._beside("run", lambda: function(*args, **kwargs))
+        method = getattr(self._tm, feature)
+        return await self._beside("run", lambda: method(model, required_args, **arguments))
 
     async def _beside(self, kind: str, function: Callable[[], T]) -> T:
         with self._lock:
