@@ -1,0 +1,126 @@
+"""The lanes of the test suite: which tests need torch, a browser or a server, and which are slow.
+
+Folders and fixtures decide, so that a new test is in the right lane without a mark of its own. A
+file is not even imported if ``-m`` can choose none of its tests, so that the fast lane does not
+import torch to find out that it has nothing to do there. In the fast lane a test that loads torch,
+gradio or Playwright into the process all the same fails.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FAST = "not (torch or browser or server or slow)"
+"""The expression of the fast lane, as CONTRIBUTING has it."""
+LANES = ("torch", "browser", "server", "slow")
+
+LANES_OF_PATHS: dict[str, set[str]] = {
+    "tests/catalogue": {"torch"},
+    "tests/documentation": {"torch"},
+    "tests/e2e": {"torch"},
+    "tests/examples": {"torch"},
+    "tests/faults": {"server", "slow"},
+    "tests/local": {"torch"},
+    "tests/local/footprint/test_estimates.py": set(),
+    "tests/local/test_processes.py": set(),
+    "tests/local/test_spool.py": set(),
+    "tests/media_files": {"slow"},
+    "tests/modal/test_servicer.py": {"server"},
+    "tests/modal/test_engines.py": {"torch", "server", "slow"},
+    "tests/typing": {"slow"},
+    "tests/ui/test_form.py": {"server"},
+    "tests/ui/test_markup.py": {"server"},
+    "tests/ui/test_page.py": {"browser", "server"},
+    "tests/ui/test_serve.py": {"server"},
+}
+"""Lanes of all tests of a folder or a file; the longest path that fits counts."""
+
+LANES_OF_FIXTURES: dict[str, set[str]] = {
+    "doodle": {"torch"},
+    "page_process": {"server"},
+    "postgresql_server": {"server"},
+    "postgresql_url": {"server"},
+    "shared_runtime": {"torch"},
+    "visit_page": {"browser", "server"},
+    "weights_dir": {"torch"},
+    "workspace": {"server"},
+}
+"""Lanes of every test that asks for a fixture, itself or as a parameter."""
+
+HEAVY = frozenset({"torch", "diffusers", "transformers", "gradio", "playwright"})
+"""Modules that the fast lane must not load."""
+
+
+def find_lanes(path: Path) -> set[str]:
+    """Return the lanes that all tests of a file have."""
+    for place in (path, *path.parents):
+        if place.is_relative_to(ROOT):
+            lanes = LANES_OF_PATHS.get(place.relative_to(ROOT).as_posix())
+            if lanes is not None:
+                return lanes
+    return set()
+
+
+def is_chosen(expression: str, marks: set[str]) -> bool:
+    """Return what the expression of ``-m`` says of a test with these marks."""
+    names = {name: name in marks for name in (*LANES, *marks)}
+    try:
+        return bool(eval(expression, {"__builtins__": {}}, names))
+    except Exception:
+        # A mark of another sort, or no expression at all: pytest itself chooses, and complains.
+        return True
+
+
+def may_be_chosen(expression: str, lanes: set[str]) -> bool:
+    """Return whether a test with these lanes, and perhaps with others, can be among the chosen."""
+    others = [lane for lane in LANES if lane not in lanes]
+    return any(
+        is_chosen(expression, lanes | set(more))
+        for count in range(len(others) + 1)
+        for more in itertools.combinations(others, count)
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out a file of which no test can be chosen."""
+    expression = config.getoption("markexpr")
+    if not expression or collection_path.suffix != ".py":
+        return None
+    return None if may_be_chosen(expression, find_lanes(collection_path)) else True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its lanes."""
+    for item in items:
+        for lane in find_lanes(item.path).union(*lanes_of_fixtures(item)):
+            item.add_marker(lane)
+
+
+def lanes_of_fixtures(item: pytest.Item) -> Iterator[set[str]]:
+    """Yield the lanes of what a test asks for."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    for name in (*getattr(item, "fixturenames", ()), *parameters.values()):
+        if isinstance(name, str):
+            yield LANES_OF_FIXTURES.get(name, set())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail the test of the fast lane by whose end something heavy is loaded."""
+    yield
+    if not is_chosen(item.config.getoption("markexpr") or "True", {"torch"}):
+        loaded = (HEAVY & sys.modules.keys()) - item.config.stash.setdefault(LOADED, set())
+        item.config.stash[LOADED] |= loaded
+        if loaded:
+            pytest.fail(f"loads {', '.join(sorted(loaded))}: tests.lanes has to know of it")
+
+
+LOADED = pytest.StashKey[set[str]]()
+"""What earlier tests have been blamed for."""

@@ -1,0 +1,96 @@
+"""The lanes of the tests: what the fast one leaves out, and what it does not even import."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.lanes import FAST, HEAVY, LANES_OF_PATHS, ROOT, find_lanes, is_chosen, may_be_chosen
+
+
+@pytest.mark.parametrize(
+    ("path", "lanes"),
+    [
+        ("tests/domain/test_jobs.py", set()),
+        ("tests/local/test_ltx.py", {"torch"}),
+        ("tests/local/test_spool.py", set()),
+        ("tests/ui/test_page.py", {"browser", "server"}),
+        ("examples/swapped_adapters/test_swapped_adapters.py", set()),
+    ],
+)
+def test_the_longest_path_that_fits_decides(path, lanes):
+    """A folder's lanes are those of its files, but of a file that has lanes of its own."""
+    assert find_lanes(ROOT / path) == lanes
+
+
+@pytest.mark.parametrize(
+    ("expression", "lanes", "left_out"),
+    [
+        (FAST, {"torch"}, True),
+        (FAST, set(), False),
+        ("slow", set(), False),  # Some test of the file may have a mark of its own.
+        ("torch and not server", {"server"}, True),
+        ("torch or server", set(), False),
+        ("not a_mark_of_another_sort", {"torch"}, False),
+    ],
+)
+def test_a_file_is_left_out_if_none_of_its_tests_can_be_chosen(expression, lanes, left_out):
+    """Only then: a test that might be chosen is collected, and pytest decides."""
+    assert may_be_chosen(expression, lanes) is not left_out
+
+
+def test_contributing_has_the_expression_of_the_fast_lane():
+    """What is guarded here is what a contributor types."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert f'uv run pytest -m "{FAST}"' in text or f'uv run pytest -n 2 -m "{FAST}"' in text
+
+
+def test_no_file_of_the_fast_lane_imports_what_is_heavy():
+    """A file that imports torch, gradio or Playwright as it is collected has its lane."""
+    for path in [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "examples").rglob("test_*.py")]:
+        if is_chosen(FAST, find_lanes(path)):
+            tree = ast.parse(path.read_text("utf-8"))
+            assert not set(imports_of(tree)) & HEAVY, path
+
+
+def imports_of(tree):
+    """Yield the roots of what a module imports when it is itself imported."""
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.module or "").partition(".")[0]
+
+
+def test_every_path_with_lanes_exists():
+    """A file that moves takes its lanes with it."""
+    assert [path for path in LANES_OF_PATHS if not (ROOT / path).exists()] == []
+
+
+def test_a_test_that_loads_torch_fails_in_the_fast_lane_alone(tmp_path):
+    """It is named with what it loads; in a run of everything it may."""
+    (tmp_path / "torch.py").touch()
+    (tmp_path / "test_it.py").write_text(
+        "import importlib\n"
+        "def test_loads(): importlib.import_module('torch')\n"
+        "def test_after(): pass\n"
+    )
+    assert run_pytest(tmp_path, "-m", FAST) == {"failed": 1, "passed": 1}
+    assert run_pytest(tmp_path) == {"passed": 2}
+
+
+def run_pytest(folder: Path, *options: str) -> dict[str, int]:
+    """Run the tests of a folder under the plugin; return how many of them ended how."""
+    command = [sys.executable, "-m", "pytest", "-p", "tests.lanes", "-p", "no:randomly"]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider", "-o", "pythonpath=.", *options, "."],
+        cwd=folder,
+        env={"PYTHONPATH": f"{folder}:{ROOT}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ends = re.findall(r"(\d+) (passed|failed|error)", done.stdout.splitlines()[-1])
+    return {name: int(count) for count, name in ends}
