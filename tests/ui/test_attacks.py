@@ -148,7 +148,7 @@ def test_any_draft_opens_the_page(visitor: Visitor) -> None:
 def test_every_function_takes_what_no_page_sends(odd: object, visitor: Visitor) -> None:
     """At every place, and for every button: nothing fails, and nothing of it is markup."""
     visitor.form({"prompt": "a fox"})
-    count = {"_choose": 5, "_open": 9, "_news": 8, "_act": 8, "_tick": 8}
+    count = {"_choose": 5, "_open": 9, "_changes": 8, "_act": 8, "_refresh_page": 8}
     event = odd if isinstance(odd, str) else "show"
     called = set()
     for name in visitor.functions:
