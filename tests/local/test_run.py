@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.media import Clip
 from tiomagic_local.runtime.memory_plan import MemoryPlan
-from tiomagic_local.runtime.pipeline_cache import OUT_OF_MEMORY, Loaded
+from tiomagic_local.runtime.pipeline_cache import Loaded
 from tiomagic_local.runtime.run import run_request
 from tiomagic_local.torch_env.devices import measure_peak_memory
 
@@ -52,7 +53,7 @@ class SmallDevice:
         asked: The memory setting of each use.
     """
 
-    def __init__(self, *, fits: MemoryPlan, code: str = OUT_OF_MEMORY) -> None:
+    def __init__(self, *, fits: MemoryPlan, code: str = ErrorCode.OUT_OF_MEMORY) -> None:
         self._fits, self._code = fits, code
         self.asked: list[str] = []
         self._engines: list[weakref.ref[Engine]] = []
@@ -125,7 +126,9 @@ def test_it_is_tried_once_only(studio: Materials, tmp_path: Path) -> None:
     assert device.asked == ["auto", "model_offload"]
 
 
-@pytest.mark.parametrize(("code", "memory"), [(OUT_OF_MEMORY, "resident"), ("not_finite", "auto")])
+@pytest.mark.parametrize(
+    ("code", "memory"), [(ErrorCode.OUT_OF_MEMORY, "resident"), ("not_finite", "auto")]
+)
 def test_nothing_else_is_tried_again(
     studio: Materials, tmp_path: Path, code: str, memory: str
 ) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 import modal
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     APIError,
     AuthenticationError,
@@ -27,7 +28,7 @@ from tiomagic_modal.errors import (
     translate_modal_errors,
 )
 from tiomagic_modal.outcomes import CANCELED_REPORT, report_outcome
-from tiomagic_modal.wire import DUPLICATE_CODE, WorkerError, pack_error
+from tiomagic_modal.wire import WorkerError, pack_error
 
 EXCEPTIONS = {
     name: kind
@@ -148,7 +149,9 @@ class TestEndings:
         assert report_outcome(error, job, asked_to_stop=False) is CANCELED_REPORT
 
     def test_a_second_call_points_to_the_first(self, job):
-        error = pack_error(TioMagicError("held", code=DUPLICATE_CODE, details={"call_id": "fc-1"}))
+        error = pack_error(
+            TioMagicError("held", code=ErrorCode.DUPLICATE, details={"call_id": "fc-1"})
+        )
         report = report_outcome(error, job, asked_to_stop=False)
         assert (report.status, report.call_id) == (JobStatus.RUNNING, "fc-1")
 

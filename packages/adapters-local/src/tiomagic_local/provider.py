@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError, ProcessingError
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.jobs.job import Job, JobStatus
@@ -222,7 +223,7 @@ def _completed(video: VideoFile) -> Report:
 
 
 def _lost(message: str) -> Report:
-    return Report(status=JobStatus.FAILED, error=message, error_code="worker_lost")
+    return Report(status=JobStatus.FAILED, error=message, error_code=ErrorCode.WORKER_LOST)
 
 
 def _require(extra: str, purpose: str, modules: tuple[str, ...]) -> None:

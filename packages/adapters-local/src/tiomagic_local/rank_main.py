@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationCanceledError, TioMagicError
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_local.context_parallel.messages import (
@@ -135,7 +136,7 @@ def main() -> None:
     # Whatever it is, the leader has to hear of it.
     except Exception as error:  # noqa: BLE001
         text = error.message if isinstance(error, TioMagicError) else f"{error!r}"
-        code = error.code if isinstance(error, TioMagicError) else "rank_failed"
+        code = error.code if isinstance(error, TioMagicError) else ErrorCode.RANK_FAILED
         with contextlib.suppress(OSError):
             send(connection, RankFailed(message=text, code=code))
         # Threads of the process group would wait for the others.

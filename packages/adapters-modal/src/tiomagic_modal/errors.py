@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     APIError,
     AuthenticationError,
@@ -54,27 +55,28 @@ def _make_api_error(what: str, text: str) -> TioMagicError:
 
 def _make_retryable_error(what: str, text: str) -> TioMagicError:
     return APIError(
-        f"could not {what} for now: Modal said {text!r}", code="unavailable", retryable=True
+        f"could not {what} for now: Modal said {text!r}", code=ErrorCode.UNAVAILABLE, retryable=True
     )
 
 
-def _generation_error_maker(code: str, reason: str) -> ErrorMaker:
+def _generation_error_maker(code: ErrorCode, reason: str) -> ErrorMaker:
     return lambda _, text: GenerationError(f"{reason}: {text}", code=code)
 
 
 def _make_authentication_error(what: str, text: str) -> TioMagicError:
     if "missing" in text.casefold() or "not found" in text.casefold():
         return AuthenticationError(
-            f"could not {what}: there is no Modal token. {HOW_TO_SIGN_IN}", code="no_token"
+            f"could not {what}: there is no Modal token. {HOW_TO_SIGN_IN}", code=ErrorCode.NO_TOKEN
         )
     return AuthenticationError(
-        f"could not {what}: Modal refuses the token ({text}). {HOW_TO_SIGN_IN}", code="bad_token"
+        f"could not {what}: Modal refuses the token ({text}). {HOW_TO_SIGN_IN}",
+        code=ErrorCode.BAD_TOKEN,
     )
 
 
 def _make_permission_error(what: str, text: str) -> TioMagicError:
     return AuthenticationError(
-        f"could not {what}: this token may not do that ({text})", code="permission_denied"
+        f"could not {what}: this token may not do that ({text})", code=ErrorCode.PERMISSION_DENIED
     )
 
 
@@ -90,7 +92,7 @@ def _make_not_found_error(what: str, text: str) -> TioMagicError:
 
 def _make_expired_error(what: str, text: str) -> TioMagicError:
     return ResourceNotFoundError(
-        f"could not {what}: Modal keeps a result for seven days ({text})", code="expired"
+        f"could not {what}: Modal keeps a result for seven days ({text})", code=ErrorCode.EXPIRED
     )
 
 
@@ -98,24 +100,26 @@ def _make_timeout_error(_: str, text: str) -> TioMagicError:
     return JobTimeoutError(
         "the generation took longer than it was allowed; allow more with "
         f"tm.configure(timeout=<seconds>) ({text})",
-        code="function_timeout",
+        code=ErrorCode.FUNCTION_TIMEOUT,
     )
 
 
 def _make_refused_error(what: str, text: str) -> TioMagicError:
-    return ConfigurationError(f"could not {what}: Modal refuses it ({text})", code="refused")
+    return ConfigurationError(
+        f"could not {what}: Modal refuses it ({text})", code=ErrorCode.REFUSED
+    )
 
 
 def _make_old_client_error(what: str, text: str) -> TioMagicError:
     return ConfigurationError(
         f"could not {what}: Modal no longer serves this version of its client ({text}); "
         "run: pip install --upgrade modal",
-        code="modal_too_old",
+        code=ErrorCode.MODAL_TOO_OLD,
     )
 
 
 def _make_build_error(_: str, text: str) -> TioMagicError:
-    return DeploymentError(f"Modal could not build the image: {text}", code="image_build")
+    return DeploymentError(f"Modal could not build the image: {text}", code=ErrorCode.IMAGE_BUILD)
 
 
 ERROR_MAKERS: dict[str, ErrorMaker] = {
@@ -126,16 +130,18 @@ ERROR_MAKERS: dict[str, ErrorMaker] = {
     "OutputExpiredError": _make_expired_error,
     "FunctionTimeoutError": _make_timeout_error,
     "ImageBuildError": _make_build_error,
-    "RemoteError": _generation_error_maker("remote", "the container ended without a result"),
+    "RemoteError": _generation_error_maker(
+        ErrorCode.REMOTE, "the container ended without a result"
+    ),
     "ExecutionError": _generation_error_maker(
-        "unreadable_result", "the worker's answer cannot be read here"
+        ErrorCode.UNREADABLE_RESULT, "the worker's answer cannot be read here"
     ),
     "DeserializationError": _generation_error_maker(
-        "unreadable_result", "the worker's answer cannot be read here"
+        ErrorCode.UNREADABLE_RESULT, "the worker's answer cannot be read here"
     ),
     "SerializationError": _make_refused_error,
     "InternalFailure": _generation_error_maker(
-        "lost_input", "Modal lost the job on its side; submit it again"
+        ErrorCode.LOST_INPUT, "Modal lost the job on its side; submit it again"
     ),
     "ResourceExhaustedError": _make_rate_limit_error,
     "ConnectionError": _make_retryable_error,

@@ -11,6 +11,7 @@ import warnings
 from dataclasses import dataclass
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.suggestions import closest, did_you_mean, list_names
 
@@ -93,7 +94,7 @@ def _unknown_gpu_error(text: str, name: str) -> ConfigurationError:
         f"Modal has no GPU {text!r}.{hint} GPUs: {list_names(GPUS)}, "
         f"with :2 to :{MAX_GPU_COUNT} for several",
         details={"gpu": text, "nearest": nearest, "known": sorted(GPUS)},
-        code="unknown_gpu",
+        code=ErrorCode.UNKNOWN_GPU,
     )
 
 
@@ -131,7 +132,7 @@ def choose_gpu(card: ModelCard, wanted: str | None) -> str | None:
             f"{card.name} needs a GPU that is sold with at least {card.gpu_memory_gib:g} GB, and "
             f"a {gpu} has {kind.memory_gb}; use gpu={better!r}, or leave gpu out",
             details={"gpu": gpu, "model": card.name, "suggestion": better},
-            code="gpu_too_small",
+            code=ErrorCode.GPU_TOO_SMALL,
         )
     return gpu
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
 
 MAX_TIMEOUT_S = 24 * 3600
@@ -48,7 +49,7 @@ class ModalOptions:
             missing = "MODAL_TOKEN_SECRET" if self.token_id else "MODAL_TOKEN_ID"
             raise ConfigurationError(
                 f"a Modal token has two halves and only one is set: {missing} is missing",
-                code="half_a_token",
+                code=ErrorCode.HALF_A_TOKEN,
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     GenerationError,
     JobTimeoutError,
@@ -16,7 +17,7 @@ from tiomagic_domain.ports.provider import Report
 from tiomagic_modal.constants import HUGGING_FACE_SECRET
 from tiomagic_modal.errors import translate_error
 from tiomagic_modal.gpus import find_larger_gpu
-from tiomagic_modal.wire import DUPLICATE_CODE, WorkerError, is_out_of_memory
+from tiomagic_modal.wire import WorkerError, is_out_of_memory
 
 CANCELED_REPORT = Report(status=JobStatus.CANCELED, message="canceled")
 
@@ -39,7 +40,7 @@ def report_lost(after: timedelta) -> Report:
     return report_failure(
         f"Modal did not answer the submission, and no container took the job up within "
         f"{minutes:g} minutes; it has been withdrawn and will not run. Submit it again",
-        "lost",
+        ErrorCode.LOST,
     )
 
 
@@ -61,8 +62,10 @@ def report_outcome(error: Exception, job: Job, *, asked_to_stop: bool) -> Report
     )
     if ours is None:
         # An exception of a worker that is not ours, or older than WorkerError.
-        return report_failure(f"the worker raised {type(error).__name__}: {error}", "unexpected")
-    if asked_to_stop and (ours.code == "remote" or isinstance(ours, ResourceNotFoundError)):
+        return report_failure(
+            f"the worker raised {type(error).__name__}: {error}", ErrorCode.UNEXPECTED
+        )
+    if asked_to_stop and (ours.code == ErrorCode.REMOTE or isinstance(ours, ResourceNotFoundError)):
         return CANCELED_REPORT
     report = _report_error(ours, job)
     if report is None:
@@ -81,9 +84,9 @@ def _report_error(error: TioMagicError, job: Job) -> Report | None:
         )
     if isinstance(error, GenerationError):
         if is_out_of_memory(error.message):
-            return report_failure(_advise_larger_gpu(error.message, job), "out_of_memory")
+            return report_failure(_advise_larger_gpu(error.message, job), ErrorCode.OUT_OF_MEMORY)
         return report_failure(error.message, error.code)
-    if error.code == "expired":
+    if error.code == ErrorCode.EXPIRED:
         gone = "the copy on the outputs Volume is gone, too: make the video again"
         return report_failure(f"{error.message}; {gone}", error.code)
     return None
@@ -91,8 +94,8 @@ def _report_error(error: TioMagicError, job: Job) -> Report | None:
 
 def _report_worker_error(error: WorkerError, job: Job) -> Report:
     content = error.content
-    message, code = str(content["message"]), str(content.get("code", "worker"))
-    if code == DUPLICATE_CODE:
+    message, code = str(content["message"]), str(content.get("code", ErrorCode.WORKER))
+    if code == ErrorCode.DUPLICATE:
         details = content.get("details")
         call_id = details.get("call_id") if isinstance(details, Mapping) else None
         return Report(
@@ -102,9 +105,9 @@ def _report_worker_error(error: WorkerError, job: Job) -> Report:
         )
     if content.get("kind") == "GenerationCanceledError":
         return CANCELED_REPORT
-    if code == "out_of_memory" or is_out_of_memory(message):
-        return report_failure(_advise_larger_gpu(message, job), "out_of_memory")
-    if "gated" in message.casefold() or code == "gated_model":
+    if code == ErrorCode.OUT_OF_MEMORY or is_out_of_memory(message):
+        return report_failure(_advise_larger_gpu(message, job), ErrorCode.OUT_OF_MEMORY)
+    if "gated" in message.casefold() or code == ErrorCode.GATED_MODEL:
         message = (
             f"{message}. On Modal the token comes from a secret: modal secret create --force "
             f"{HUGGING_FACE_SECRET} HF_TOKEN=<your token>; then: tiomagic modal deploy"

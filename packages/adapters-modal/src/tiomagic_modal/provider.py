@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     APIError,
     RateLimitError,
@@ -38,7 +39,6 @@ from tiomagic_modal.wire import PlainData, encode_request
 
 PROVIDER_NAME = "modal"
 DEFAULT_MODEL = "wan2.1-vace-14b"
-ANSWER_LOST = "answer_lost"
 LOST_AFTER = timedelta(minutes=15)
 """How long a job whose submission went unanswered is looked for before it is withdrawn."""
 
@@ -193,7 +193,7 @@ class ModalProvider:
                 f"the answer to the submission was lost ({error.message}); job {job_id} may or may "
                 "not have started, and is looked up, never sent again",
                 details={"job_id": job_id},
-                code=ANSWER_LOST,
+                code=ErrorCode.ANSWER_LOST,
                 retryable=True,
             ) from error
 
@@ -290,7 +290,7 @@ class ModalProvider:
         report = self._fetch_result(job, call_id, None)
         if report.status in {JobStatus.QUEUED, JobStatus.RUNNING}:
             return Report(status=JobStatus.CANCELING, message="the container is told to stop")
-        return CANCELED_REPORT if report.error_code == "remote" else report
+        return CANCELED_REPORT if report.error_code == ErrorCode.REMOTE else report
 
 
 def _report_progress(call_id: str, moment: object) -> Report:

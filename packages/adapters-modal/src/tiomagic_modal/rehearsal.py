@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_modal.client.connection import Connection, require_modal
@@ -43,6 +44,6 @@ def rehearse_on_modal(card: ModelCard, connection: Connection, options: ModalOpt
     except WorkerError as error:
         content = error.content
         raise TioMagicError(
-            str(content["message"]), code=str(content.get("code", "worker"))
+            str(content["message"]), code=str(content.get("code", ErrorCode.WORKER))
         ) from error
     return Rehearsal.from_dict(found, provider="modal")

@@ -17,6 +17,7 @@ from typing import Any
 
 from tiomagic_domain import __version__
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
@@ -25,9 +26,6 @@ from tiomagic_domain.ports.provider import Request
 from tiomagic_modal.constants import PROTOCOL_VERSION
 
 PlainData = dict[str, Any]
-
-DUPLICATE_CODE = "duplicate"
-"""Code of the error of a call that found its job in the hands of another call."""
 
 
 class WorkerError(Exception):
@@ -47,7 +45,7 @@ class WorkerError(Exception):
         if not isinstance(content, dict) or "message" not in content:
             return {
                 "kind": "WorkerError",
-                "code": "worker",
+                "code": ErrorCode.WORKER,
                 "message": "the worker's error could not be read",
                 "details": {},
             }
@@ -60,10 +58,10 @@ def pack_error(error: Exception) -> WorkerError:
         kind, code, message = type(error).__name__, error.code, error.message
         details: Mapping[str, object] = error.details
     else:
-        kind, code, details = type(error).__name__, "unexpected", {}
+        kind, code, details = type(error).__name__, str(ErrorCode.UNEXPECTED), {}
         message = f"{kind}: {error}"
         if is_out_of_memory(message):
-            code = "out_of_memory"
+            code = ErrorCode.OUT_OF_MEMORY
     content = {"kind": kind, "code": code, "message": message, "details": details}
     return WorkerError(json.dumps(content, default=str))
 
@@ -144,7 +142,7 @@ def check_protocol(payload: Mapping[str, Any]) -> None:
             f"{PROTOCOL_VERSION}; "
             "update tiomagic, then run: tiomagic modal deploy",
             details={"theirs": theirs, "ours": PROTOCOL_VERSION},
-            code="protocol",
+            code=ErrorCode.PROTOCOL,
         )
 
 

@@ -30,6 +30,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.redaction import redact, redact_data
 
 
@@ -70,7 +71,7 @@ class TioMagicError(Exception):
         retryable: True when the same call may succeed later without a change.
     """
 
-    code: str = "error"
+    code: str = ErrorCode.ERROR
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class TioMagicError(Exception):
         super().__init__(message)
         self.message = message
         self.details: dict[str, object] = redact_data(dict(details or {}))
-        self.code = code or type(self).code
+        self.code = str(code or type(self).code)
         self.retryable = retryable
 
     def to_dict(self) -> dict[str, object]:
@@ -129,7 +130,7 @@ class Problem:
 class ValidationError(TioMagicError, ValueError):
     """The arguments of a call are not legal. Nothing was stored and nothing was spent."""
 
-    code: str = "invalid_input"
+    code: str = ErrorCode.INVALID_INPUT
 
     def __init__(
         self,
@@ -179,7 +180,7 @@ class ValidationError(TioMagicError, ValueError):
 class UnknownModelError(TioMagicError, LookupError):
     """No model has this name, or it does not serve the feature."""
 
-    code: str = "unknown_model"
+    code: str = ErrorCode.UNKNOWN_MODEL
     model: OldAttribute = OldAttribute("model")
     available_models: OldAttribute = OldAttribute("available_models", "known")
 
@@ -187,7 +188,7 @@ class UnknownModelError(TioMagicError, LookupError):
 class UnknownProviderError(TioMagicError, LookupError):
     """No provider has this name."""
 
-    code: str = "unknown_provider"
+    code: str = ErrorCode.UNKNOWN_PROVIDER
     provider: OldAttribute = OldAttribute("provider")
     available_providers: OldAttribute = OldAttribute("available_providers", "known")
 
@@ -195,7 +196,7 @@ class UnknownProviderError(TioMagicError, LookupError):
 class ResourceNotFoundError(TioMagicError, LookupError):
     """A job, a file or a remote call is not there."""
 
-    code: str = "not_found"
+    code: str = ErrorCode.NOT_FOUND
     resource_type: OldAttribute = OldAttribute("resource_type")
     resource_id: OldAttribute = OldAttribute("resource_id", "job_id", "path")
     location: OldAttribute = OldAttribute("location", "database")
@@ -204,7 +205,7 @@ class ResourceNotFoundError(TioMagicError, LookupError):
 class ConfigurationError(TioMagicError):
     """A setting is missing or cannot be used."""
 
-    code: str = "configuration"
+    code: str = ErrorCode.CONFIGURATION
     config_type: OldAttribute = OldAttribute("config_type", otherwise="code")
     missing_field: OldAttribute = OldAttribute("missing_field", "variable", "package")
 
@@ -212,7 +213,7 @@ class ConfigurationError(TioMagicError):
 class ImplementationError(ConfigurationError):
     """What should run a call cannot be made, such as a provider without its packages."""
 
-    code: str = "implementation"
+    code: str = ErrorCode.IMPLEMENTATION
     provider: OldAttribute = OldAttribute("provider")
     feature: OldAttribute = OldAttribute("feature")
     reason: OldAttribute = _REASON
@@ -221,20 +222,20 @@ class ImplementationError(ConfigurationError):
 class MissingDependencyError(ImplementationError, ImportError):
     """A package is needed that is not installed. The message has the command that installs it."""
 
-    code: str = "missing_dependency"
+    code: str = ErrorCode.MISSING_DEPENDENCY
 
 
 class AuthenticationError(TioMagicError):
     """A token is missing, or the service refused it."""
 
-    code: str = "authentication"
+    code: str = ErrorCode.AUTHENTICATION
     provider: OldAttribute = OldAttribute("provider")
 
 
 class APIError(TioMagicError):
     """A remote service could not be reached, or answered with an error of its own."""
 
-    code: str = "api_error"
+    code: str = ErrorCode.API_ERROR
     status_code: OldAttribute = OldAttribute("status_code")
     response_body: OldAttribute = OldAttribute("response_body")
     url: OldAttribute = OldAttribute("url")
@@ -243,7 +244,7 @@ class APIError(TioMagicError):
 class RateLimitError(APIError):
     """A remote service asks to come back later."""
 
-    code: str = "rate_limited"
+    code: str = ErrorCode.RATE_LIMITED
     provider: OldAttribute = OldAttribute("provider")
     retry_after: OldAttribute = OldAttribute("retry_after")
     limit_type: OldAttribute = OldAttribute("limit_type")
@@ -255,7 +256,7 @@ class RateLimitError(APIError):
 class DeploymentError(TioMagicError):
     """The remote side could not be set up."""
 
-    code: str = "deployment"
+    code: str = ErrorCode.DEPLOYMENT
     service: OldAttribute = OldAttribute("service")
     app_name: OldAttribute = OldAttribute("app_name")
     reason: OldAttribute = _REASON
@@ -264,7 +265,7 @@ class DeploymentError(TioMagicError):
 class GenerationError(TioMagicError):
     """The model could not make the video."""
 
-    code: str = "generation"
+    code: str = ErrorCode.GENERATION
     app_name: OldAttribute = OldAttribute("app_name")
     model: OldAttribute = OldAttribute("model")
     feature: OldAttribute = OldAttribute("feature")
@@ -277,13 +278,13 @@ class GenerationError(TioMagicError):
 class GenerationCanceledError(GenerationError):
     """The generation stopped because it was asked to."""
 
-    code: str = "canceled"
+    code: str = ErrorCode.CANCELED
 
 
 class JobExecutionError(TioMagicError):
     """A job ended without a video."""
 
-    code: str = "job_failed"
+    code: str = ErrorCode.JOB_FAILED
     job_id: OldAttribute = OldAttribute("job_id")
     provider_error: OldAttribute = OldAttribute("provider_error", "code")
     reason: OldAttribute = _REASON
@@ -292,14 +293,14 @@ class JobExecutionError(TioMagicError):
 class JobTimeoutError(JobExecutionError, TimeoutError):
     """A job did not end within the time that the caller was ready to wait. It may still run."""
 
-    code: str = "timeout"
+    code: str = ErrorCode.TIMEOUT
     timeout_seconds: OldAttribute = OldAttribute("timeout_seconds", "timeout")
 
 
 class ProcessingError(TioMagicError):
     """A file could not be read, decoded or written."""
 
-    code: str = "processing"
+    code: str = ErrorCode.PROCESSING
     media_type: OldAttribute = OldAttribute("media_type")
     operation: OldAttribute = OldAttribute("operation")
     file_path: OldAttribute = OldAttribute("file_path", "path")
@@ -309,13 +310,13 @@ class ProcessingError(TioMagicError):
 class InvalidTransitionError(TioMagicError):
     """A job was asked to move to a status that it cannot reach from where it is."""
 
-    code: str = "invalid_transition"
+    code: str = ErrorCode.INVALID_TRANSITION
 
 
 class StaleJobError(TioMagicError):
     """A job was saved from a copy that somebody else has overtaken: read it again and decide."""
 
-    code: str = "stale_job"
+    code: str = ErrorCode.STALE_JOB
 
     def __init__(self, message: str, *, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message, details=details, retryable=True)
@@ -324,4 +325,4 @@ class StaleJobError(TioMagicError):
 class LeaseLostError(TioMagicError):
     """What this process held is not its own any more: others thought it dead. Stop using it."""
 
-    code: str = "lease_lost"
+    code: str = ErrorCode.LEASE_LOST

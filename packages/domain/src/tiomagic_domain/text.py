@@ -25,6 +25,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tiomagic_domain.codes import ErrorCode
+
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 # Tabs and line ends are content. The second line has what turns the direction of text around or
@@ -65,7 +67,7 @@ def decode_text(content: bytes, what: str) -> str:
         raise ValidationError(
             f"{what} is not UTF-8: byte {error.start + len(mark)} does not fit. It may be "
             f"{guess}; save it as UTF-8",
-            code="not_utf8",
+            code=ErrorCode.NOT_UTF8,
             details={"place": error.start + len(mark)},
         ) from error
 

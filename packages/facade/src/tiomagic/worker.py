@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.files.owner_only import make_private
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def check_writable(settings: Settings) -> None:
         except OSError as error:
             raise ProcessingError(
                 f"the folder {folder} cannot be written: {error.strerror or error}",
-                code="output_unwritable",
+                code=ErrorCode.OUTPUT_UNWRITABLE,
             ) from error
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
 from tiomagic_domain.media import Media, MediaKind
 from tiomagic_media.fetch.addresses import Resolver, system_resolver
@@ -61,7 +62,7 @@ class LocalMediaReader:
         found = open_source(source, kind, limits=self._limits, download=self._download)
         with self._store.receive(found.chunks) as arrived:
             if not arrived.size:
-                raise ValidationError("there are no bytes in it", code="empty")
+                raise ValidationError("there are no bytes in it", code=ErrorCode.EMPTY)
             facts = _inspect(arrived.path, kind, self._limits)
             path = self._store.keep(arrived, facts.extension)
         return _media(kind, arrived.sha256, path, facts, found.name)
@@ -79,7 +80,9 @@ class LocalMediaReader:
         name = reference.get("name")
         shown = repr(name) if isinstance(name, str) else f"{sha256[:12]}…"
         if not _SHA256.fullmatch(sha256) or reference.get("kind") not in list(MediaKind):
-            raise ResourceNotFoundError("this is not the record of an input", code="not_an_input")
+            raise ResourceNotFoundError(
+                "this is not the record of an input", code=ErrorCode.NOT_AN_INPUT
+            )
         kind = MediaKind(reference["kind"])
         path = self._store.find(sha256)
         if path is None:

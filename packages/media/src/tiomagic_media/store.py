@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.files.owner_only import make_private, private_opener
@@ -113,5 +114,5 @@ def _writing(folder: Path) -> Iterator[None]:
         raise ProcessingError(
             f"the folder of inputs {str(folder)!r} cannot be written: {reason}",
             details={"folder": str(folder)},
-            code="inputs_not_writable",
+            code=ErrorCode.INPUTS_NOT_WRITABLE,
         ) from error

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationCanceledError, GenerationError
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import CancelToken
@@ -171,7 +172,7 @@ class Leader:
                 raise GenerationError(
                     f"the devices {', '.join(self._devices[1:])} have not loaded the model "
                     f"{LOAD_TIMEOUT_S:.0f} s after {self._devices[0]}",
-                    code="rank_late",
+                    code=ErrorCode.RANK_LATE,
                 )
             with _current(device):
                 self._run(band, request, device)
@@ -217,7 +218,7 @@ class Leader:
             except RuntimeError as error:
                 raise GenerationError(
                     f"the devices {', '.join(self._devices)} did not come together: {error}",
-                    code="rank_failed",
+                    code=ErrorCode.RANK_FAILED,
                 ) from error
 
 

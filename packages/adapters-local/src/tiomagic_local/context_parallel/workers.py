@@ -20,6 +20,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import IO, Any
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.interpreter import import_path, module_command, safe_environment
 from tiomagic_local.context_parallel.messages import (
@@ -239,7 +240,8 @@ def _started(device: str, hello: RankSetup) -> RankProcess:
         ours.close()
         output.close()
         raise GenerationError(
-            f"no process could be started for the device {device}: {error}", code="rank_failed"
+            f"no process could be started for the device {device}: {error}",
+            code=ErrorCode.RANK_FAILED,
         ) from error
     return RankProcess(device=device, process=process, connection=ours, output=output)
 
@@ -270,7 +272,7 @@ def _gone(member: RankProcess) -> GenerationError:
         f"the process for {member.device}, one of the devices that make this video together, has "
         f"ended (status {status})",
         details={"device": member.device, "status": status, "output": member.tail()},
-        code="rank_lost",
+        code=ErrorCode.RANK_LOST,
     )
 
 
@@ -278,5 +280,5 @@ def _stuck() -> GenerationError:
     return GenerationError(
         f"the devices that make this video together have not come further for "
         f"{STALL_TIMEOUT_S:.0f} s",
-        code="rank_stuck",
+        code=ErrorCode.RANK_STUCK,
     )

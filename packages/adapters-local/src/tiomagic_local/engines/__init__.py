@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.plugins import load_plugin
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
 
 ENTRY_POINTS = "tiomagic.engines"
@@ -61,7 +62,9 @@ def find_engine(name: str) -> type[Engine]:
         )
     engine, problem = load_plugin(entry)
     if problem is not None:
-        raise ConfigurationError(str(problem), code="broken_plugin", details={"engine": name})
+        raise ConfigurationError(
+            str(problem), code=ErrorCode.BROKEN_PLUGIN, details={"engine": name}
+        )
     return cast("type[Engine]", engine)
 
 

@@ -19,6 +19,7 @@ from diffusers.models.transformers.transformer_ltx2 import LTX2PerturbedAttnProc
 from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.features import ImageToVideoInputs, InterpolateInputs, TextToVideoInputs
 from tiomagic_domain.media import Clip
@@ -159,7 +160,7 @@ def to_samples(sound: torch.Tensor) -> NDArray[np.float32]:
     if not bool(torch.isfinite(sound).all()):
         raise GenerationError(
             "the sound has values that are no numbers. The likely cause are damaged weights",
-            code="not_finite",
+            code=ErrorCode.NOT_FINITE,
         )
     samples: NDArray[np.float32] = sound.float().clamp(-1, 1).T.contiguous().cpu().numpy()
     return samples

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError
 from tiomagic_domain.files.durability import is_unsupported
 from tiomagic_domain.files.owner_only import make_private
@@ -126,7 +127,7 @@ class LocalSpool:
     def _unwritable(self, error: OSError) -> ProcessingError:
         return ProcessingError(
             f"the folder {str(self._folder)!r} for videos in the making cannot be written: {error}",
-            code="spool_unwritable",
+            code=ErrorCode.SPOOL_UNWRITABLE,
         )
 
     def _is_held(self, job_id: str) -> bool:

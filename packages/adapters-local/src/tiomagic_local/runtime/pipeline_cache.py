@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     import torch
 
     from tiomagic_local.context_parallel.leader import Leader
-
-OUT_OF_MEMORY = "out_of_memory"
-"""Code of the error of an engine whose device was too small."""
 
 VAE_TILES_SETTING = "vae_tiles"
 """A setting of a second try alone: true for a VAE that works in tiles whatever fits."""
@@ -174,7 +172,7 @@ class Runtime:
                     else run_on_one_device,
                 )
         except GenerationError as error:
-            if error.code == OUT_OF_MEMORY:
+            if error.code == ErrorCode.OUT_OF_MEMORY:
                 # The next try starts with an empty device.
                 self._drop()
             raise

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.features import (
     ImageToVideoInputs,
@@ -31,7 +32,7 @@ from tiomagic_domain.progress import (
 from tiomagic_local.engines._shared.frame_sink import stream_frames_to
 from tiomagic_local.lora.messages import describe_partial_use, lora_of
 from tiomagic_local.runtime.memory_plan import MemoryPlan
-from tiomagic_local.runtime.pipeline_cache import OUT_OF_MEMORY, VAE_TILES_SETTING, Loaded, Runtime
+from tiomagic_local.runtime.pipeline_cache import VAE_TILES_SETTING, Loaded, Runtime
 
 if TYPE_CHECKING:
     from tiomagic_media.encode.streaming_writer import ClipWriter
@@ -186,7 +187,7 @@ def _make(
             smaller = loaded.fallback_plan
             return loaded, _told(loaded, request, watch, token, note)
     except GenerationError as error:
-        if error.code != OUT_OF_MEMORY or smaller is None:
+        if error.code != ErrorCode.OUT_OF_MEMORY or smaller is None:
             raise
         plan = loaded.facts["memory"]["plan"]
         # It holds the pipeline, whose place the next one needs.

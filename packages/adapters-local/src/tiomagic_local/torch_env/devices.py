@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_local.torch_env.imports import pause_garbage_collection
 
@@ -82,7 +83,7 @@ def choose_device(wanted: str | None) -> torch.device:
         raise ConfigurationError(
             f"the device {wanted!r} cannot be used: {error}. Here the best one is {_best()!r}",
             details={"device": wanted, "best": _best()},
-            code="device_missing",
+            code=ErrorCode.DEVICE_MISSING,
         ) from error
     return device
 
@@ -117,7 +118,7 @@ def _look_for(group: tuple[str, ...]) -> None:
             f"the device {absent[0]!r} of the group {','.join(group)!r} is not there. Here are: "
             f"{', '.join(sorted(there))}",
             details={"device": absent[0], "there": sorted(there)},
-            code="device_missing",
+            code=ErrorCode.DEVICE_MISSING,
         )
 
 

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, AuthenticationError
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_modal.errors import HOW_TO_SIGN_IN, translate_modal_errors
@@ -27,8 +28,6 @@ T = TypeVar("T")
 
 REQUEST_DEADLINE_S = 15.0
 """Longest silence that a person takes for work and not for a fault."""
-UNREACHABLE_CODE = "unreachable"
-"""Code of the error that says that no answer came in time."""
 
 
 def require_modal() -> Any:
@@ -65,7 +64,9 @@ class Connection:
         ours = self._options.token_id and self._options.token_secret
         theirs = config.get("token_id") and config.get("token_secret")
         if not (ours or theirs or config.get("oauth_refresh_token")):
-            raise AuthenticationError(f"there is no Modal token. {HOW_TO_SIGN_IN}", code="no_token")
+            raise AuthenticationError(
+                f"there is no Modal token. {HOW_TO_SIGN_IN}", code=ErrorCode.NO_TOKEN
+            )
 
     def client(self) -> modal.Client:
         """Return the client, connected. Connections with the same token share one.
@@ -151,7 +152,7 @@ async def _run_within_deadline(request: Callable[[], Awaitable[T]], bound: float
             f"Modal did not answer within {bound:g} s; check the network, or status.modal.com. "
             "Nothing is lost: jobs go on, and the next check asks again",
             details={"deadline_s": bound},
-            code=UNREACHABLE_CODE,
+            code=ErrorCode.UNREACHABLE,
             retryable=True,
         )
     return task.result()

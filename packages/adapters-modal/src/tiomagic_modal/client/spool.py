@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, ProcessingError
 from tiomagic_domain.files.owner_only import make_private
 from tiomagic_domain.files.replacing import replacing
 from tiomagic_domain.jobs.job import Job, JobStatus
-from tiomagic_domain.lifecycle.provider_answers import MALFORMED_ANSWER, NO_VIDEO
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Report
 from tiomagic_modal.client.mp4_check import find_mp4_problem
@@ -42,19 +42,21 @@ class ResultSpool:
         wrong = _find_mismatch(job, result)
         if wrong is not None:
             return report_failure(
-                f"the result of the call cannot be used: {wrong}", MALFORMED_ANSWER
+                f"the result of the call cannot be used: {wrong}", ErrorCode.MALFORMED_ANSWER
             )
         check_protocol(result)
         data = result["video"]
         if hashlib.sha256(data).hexdigest() != result["sha256"]:
             raise APIError(
                 f"the video of job {job.job_id} arrived damaged; the next check fetches it again",
-                code="damaged",
+                code=ErrorCode.DAMAGED,
                 retryable=True,
             )
         problem = find_mp4_problem(data)
         if problem is not None:
-            return report_failure(f"the result of the call is no video: {problem}", NO_VIDEO)
+            return report_failure(
+                f"the result of the call is no video: {problem}", ErrorCode.NO_VIDEO
+            )
         return Report(
             status=JobStatus.COMPLETED,
             message="completed",

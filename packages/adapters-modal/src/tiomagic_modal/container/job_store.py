@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationCanceledError, TioMagicError
 from tiomagic_domain.files.replacing import replacing
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_modal.constants import RESULT_FILE, VIDEO_FILE, claim_key, progress_key, stop_key
-from tiomagic_modal.wire import DUPLICATE_CODE, PlainData
+from tiomagic_modal.wire import PlainData
 
 log: logging.Logger = logging.getLogger("tiomagic.modal.worker")
 
@@ -89,7 +90,7 @@ class ContainerJob:
         if owner != self._call_id:
             raise TioMagicError(
                 f"job {self._job_id} is in the hands of call {owner}",
-                code=DUPLICATE_CODE,
+                code=ErrorCode.DUPLICATE,
                 details={"call_id": owner},
             )
         # After the claim, as a stop is written before the claim is looked for: one sees the other.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError, ResourceNotFoundError, TioMagicError
 from tiomagic_modal.client.connection import Connection, require_modal
 from tiomagic_modal.constants import APP_NAME, HUGGING_FACE_SECRET, PREFETCH_FUNCTION
@@ -56,7 +57,7 @@ class Administration:
             raise ConfigurationError(
                 f"a newer version is deployed ({self._deployment.tags()}); update tiomagic, or "
                 "replace it with: tiomagic modal deploy --force",
-                code="newer_version",
+                code=ErrorCode.NEWER_VERSION,
             )
         if standing is not DeploymentState.CURRENT:
             self._deployment.deploy()
@@ -172,4 +173,4 @@ class Administration:
 
 def _to_error(error: WorkerError) -> TioMagicError:
     content = error.content
-    return TioMagicError(str(content["message"]), code=str(content.get("code", "worker")))
+    return TioMagicError(str(content["message"]), code=str(content.get("code", ErrorCode.WORKER)))

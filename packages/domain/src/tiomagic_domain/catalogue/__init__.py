@@ -37,6 +37,7 @@ from types import MappingProxyType
 from tiomagic_domain.catalogue.card import ModelCard, Part
 from tiomagic_domain.catalogue.licences import LicenceUse
 from tiomagic_domain.catalogue.plugins import PluginProblem, add_cards
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import UnknownModelError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.suggestions import did_you_mean, list_names
@@ -100,7 +101,7 @@ def find_feature(name: str) -> Feature:
         known = [feature.value for feature in Feature]
         hint = did_you_mean(name, known)
         message = f"there is no feature {name!r}.{hint} Features: {list_names(known)}"
-        raise ValidationError(message, code="unknown_feature") from None
+        raise ValidationError(message, code=ErrorCode.UNKNOWN_FEATURE) from None
 
 
 def find_licence_use(word: str) -> LicenceUse:
@@ -115,7 +116,7 @@ def find_licence_use(word: str) -> LicenceUse:
         known = [use.value for use in LicenceUse]
         hint = did_you_mean(word, known)
         message = f"licence: there is no word {word!r}.{hint} Words: {list_names(known)}"
-        raise ValidationError(message, code="unknown_licence") from None
+        raise ValidationError(message, code=ErrorCode.UNKNOWN_LICENCE) from None
 
 
 def models_for(

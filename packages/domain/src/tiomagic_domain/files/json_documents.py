@@ -11,6 +11,7 @@ import math
 import re
 from typing import Any, Final, NoReturn
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.text import decode_text
 
@@ -79,4 +80,4 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _refused(what: str, why: str) -> ValidationError:
-    return ValidationError(f"{what} {why}", code="not_json")
+    return ValidationError(f"{what} {why}", code=ErrorCode.NOT_JSON)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError
 
 FOLDER_NAME = "tiomagic"
@@ -39,7 +40,7 @@ def private_folder(environment: Mapping[str, str] = os.environ) -> Path:
     raise ProcessingError(
         f"there is no folder for the locks of this user ({'; '.join(reasons)}). Set XDG_CACHE_HOME "
         "to a folder that you may write in",
-        code="no_private_folder",
+        code=ErrorCode.NO_PRIVATE_FOLDER,
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from tiomagic_domain import __version__
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.files.mp4_metadata import embed_recipe
 from tiomagic_domain.jobs.job import Job
@@ -91,7 +92,7 @@ def read_recipe(data: object) -> dict[str, Any]:
         ValidationError: when it is something else, or newer than this version.
     """
     if not isinstance(data, dict) or "tiomagic_recipe" not in data:
-        raise ValidationError("this is not a recipe of tiomagic", code="not_a_recipe")
+        raise ValidationError("this is not a recipe of tiomagic", code=ErrorCode.NOT_A_RECIPE)
     # True is equal to 1, and is no number of a format.
     if data["tiomagic_recipe"] != RECIPE_FORMAT_VERSION or isinstance(
         data["tiomagic_recipe"], bool
@@ -100,7 +101,7 @@ def read_recipe(data: object) -> dict[str, Any]:
         raise ValidationError(
             f"the recipe has format {given}, this version reads "
             f"{RECIPE_FORMAT_VERSION}; update tiomagic",
-            code="recipe_format",
+            code=ErrorCode.RECIPE_FORMAT,
         )
     missing = [
         name
@@ -118,7 +119,7 @@ def read_recipe(data: object) -> dict[str, Any]:
     unusable = dict.fromkeys([*missing, *wrong])
     if unusable:
         raise ValidationError(
-            f"the recipe lacks a usable {list_names(unusable)}", code="not_a_recipe"
+            f"the recipe lacks a usable {list_names(unusable)}", code=ErrorCode.NOT_A_RECIPE
         )
     return data
 

@@ -61,7 +61,7 @@ def _news(job: Job, report: Report) -> dict[str, Any]:
         "message": redact(report.message or report.error or "") or None,
         "progress": report.progress,
         "error": None if report.error is None else redact(report.error),
-        "error_code": report.error_code,
+        "error_code": None if report.error_code is None else str(report.error_code),
         "facts": {**job.facts, **redact_data(report.facts)} if report.facts else None,
     }
     return {k: v for k, v in said.items() if v is not None and v != getattr(job, k)}

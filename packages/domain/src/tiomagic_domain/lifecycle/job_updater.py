@@ -15,12 +15,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError, StaleJobError, TioMagicError
 from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.jobs.recipe import with_recipe
 from tiomagic_domain.lifecycle.apply_report import apply_report
-from tiomagic_domain.lifecycle.provider_answers import NO_VIDEO, explain_non_video
+from tiomagic_domain.lifecycle.provider_answers import explain_non_video
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.output_store import OutputStore
@@ -118,7 +119,7 @@ class JobUpdater:
         reason = _no_video(report.video.path)
         if reason is not None:
             message = f"the result is no video: {reason} ({report.video.path})"
-            failed = Report(status=JobStatus.FAILED, error=message, error_code=NO_VIDEO)
+            failed = Report(status=JobStatus.FAILED, error=message, error_code=ErrorCode.NO_VIDEO)
             return self._apply(job, failed)
         try:
             path = self._outputs.save(job, with_recipe(job, report.video, report.facts))
@@ -150,7 +151,7 @@ class JobUpdater:
 
     def fail(self, job: Job, error: Exception) -> None:
         """Store why a job failed; when this cannot be stored, ``on_trouble`` hears of it."""
-        message, code = f"{type(error).__name__}: {error}", "unexpected"
+        message, code = f"{type(error).__name__}: {error}", str(ErrorCode.UNEXPECTED)
         if isinstance(error, TioMagicError):
             message, code = error.message, error.code
             error.details.setdefault("job_id", job.job_id)

@@ -11,16 +11,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, ProcessingError, TioMagicError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.progress import Progress
-
-MALFORMED_ANSWER: Final = "malformed_answer"
-"""Code of the error of a job whose provider's answer cannot be understood."""
-NO_VIDEO: Final = "no_video"
-"""Code of the error of a job whose result is no video."""
 
 _HEAD: Final = 512
 _UNREACHABLE_CLASS_WORDS: Final = ("Connect", "Network", "Timeout", "Transport")
@@ -47,13 +43,13 @@ def ask_provider(question: Callable[[Job], object], job: Job) -> Report:
         if _is_about_asking(error):
             raise APIError(
                 f"{job.provider} could not be asked: {_describe(error)}",
-                code="unreachable",
+                code=ErrorCode.UNREACHABLE,
                 retryable=True,
             ) from error
         raise ProcessingError(
             f"the answer of {job.provider} cannot be understood: {_describe(error)}",
             details={"job_id": job.job_id},
-            code=MALFORMED_ANSWER,
+            code=ErrorCode.MALFORMED_ANSWER,
         ) from error
 
 
@@ -69,7 +65,7 @@ def validate_report(report: object, job: Job) -> Report:
     raise ProcessingError(
         f"the answer of {job.provider} cannot be understood: {', '.join(wrong)}",
         details={"job_id": job.job_id},
-        code=MALFORMED_ANSWER,
+        code=ErrorCode.MALFORMED_ANSWER,
     )
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
 from tiomagic_domain.jobs.job import Job, JobQuery
-
-KEY_TAKEN: Final = "key_taken"
-"""Code of the error of a job whose idempotency key another stored job has."""
 
 
 class JobRepository(Protocol):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.features import (
     Feature,
     ImageToVideoInputs,
@@ -67,7 +68,7 @@ class Request:
                 )
 
 
-RUN_GONE = frozenset({"lost", "worker_lost"})
+RUN_GONE = frozenset({ErrorCode.LOST, ErrorCode.WORKER_LOST})
 """Error codes of a job whose run is not there, and has made no video."""
 
 

@@ -15,15 +15,13 @@ from typing import Any, Final
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.lora import SUFFIX
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.suggestions import shorten_repr
 
 LORAS: Final = "loras"
 REVISIONS: Final = "revisions"
-UNTRUSTED_WEIGHTS: Final = "untrusted_weights"
-"""Code of the error that asks for a yes; its details have ``weights``, a line each."""
-
 MAX_LORAS: Final = 32
 """LoRAs of a recipe at the most; a call has a handful."""
 
@@ -81,7 +79,7 @@ def check_weights(
         named: Repositories that the reader has named.
 
     Raises:
-        ValidationError: with each of them; its code is :data:`UNTRUSTED_WEIGHTS`.
+        ValidationError: with each of them; its code is ``untrusted_weights``.
     """
     found = list(dict.fromkeys(_foreign(_arguments(recipe, replaced), card, set(named))))
     if found:
@@ -89,7 +87,7 @@ def check_weights(
         raise ValidationError(
             f"the recipe would fetch weights that you have not named: {listed}. If you trust them, "
             "say so: trust=True, or --trust on the command line",
-            code=UNTRUSTED_WEIGHTS,
+            code=ErrorCode.UNTRUSTED_WEIGHTS,
             details={"weights": found},
         )
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery
-from tiomagic_domain.ports.job_repository import KEY_TAKEN
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 """When the jobs of ``make_job`` are created unless told otherwise."""
@@ -53,7 +53,7 @@ class MemoryJobRepository:
                 raise ProcessingError(f"job {job.job_id!r} is stored already")
             key = job.idempotency_key
             if key is not None and any(x.idempotency_key == key for x in self.jobs.values()):
-                raise ProcessingError(f"another job has the key {key!r}", code=KEY_TAKEN)
+                raise ProcessingError(f"another job has the key {key!r}", code=ErrorCode.KEY_TAKEN)
             self.jobs[job.job_id] = stored
 
     def get(self, job_id: str) -> Job:

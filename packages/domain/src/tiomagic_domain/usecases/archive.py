@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
 from tiomagic_domain.jobs.job import Job, JobQuery
 from tiomagic_domain.lifecycle.job_updater import JobUpdater, ignore_change
@@ -124,7 +125,7 @@ class Archive:
                 f"job {job_id} is {job.status} and cannot be deleted before it is over: cancel it "
                 "first, or wait for its end",
                 details={"job_id": job_id, "status": job.status.value},
-                code="job_not_over",
+                code=ErrorCode.JOB_NOT_OVER,
             )
         # The files first: what is left after a crash in between is a job that can be deleted again.
         deleted = self._outputs.remove(job) if files else []

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, find_feature, find_model, models
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     APIError,
     ConfigurationError,
@@ -41,16 +42,10 @@ from tiomagic_domain.workers.waiting_reasons import WAITING_MESSAGE
 
 __all__ = ["Generation"]
 
-ANSWER_LOST = "answer_lost"
-"""Code of the error that says: the job may or may not have started."""
-
-WORKER_LOST = "worker_lost"
-"""Code of the error of a job whose process ended in the middle of it."""
-
 WORKER_STOPPED_REPORT = Report(
     status=JobStatus.FAILED,
     error="the worker that ran the job was told to end",
-    error_code=WORKER_LOST,
+    error_code=ErrorCode.WORKER_LOST,
 )
 
 
@@ -279,7 +274,7 @@ class Generation(JobTracker):
         except GenerationCanceledError as error:
             report = Report(status=JobStatus.CANCELED, message=error.message)
         except APIError as error:
-            if error.code != ANSWER_LOST:
+            if error.code != ErrorCode.ANSWER_LOST:
                 self._store_failure(job, error)
                 raise
             report = Report(status=JobStatus.QUEUED, message=error.message)
@@ -327,7 +322,7 @@ class Generation(JobTracker):
         if self._background is None or self._supervisor is None:
             raise ConfigurationError(
                 "these parts cannot run a job without its caller: they lack leases",
-                code="no_background",
+                code=ErrorCode.NO_BACKGROUND,
             )
         # What a worker could not find is better told now.
         self._preparation.restore(request.job, request.card)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
 from tiomagic_domain.jobs.job import Job, JobQuery
 from tiomagic_domain.lifecycle.job_updater import JobUpdater
-from tiomagic_domain.ports.job_repository import KEY_TAKEN, JobRepository
+from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.suggestions import shorten_repr
 
 MAX_KEY_LENGTH: Final = 255
@@ -79,7 +80,7 @@ class IdempotencyKeys:
         try:
             self._updater.add(job)
         except ProcessingError as error:
-            if error.code != KEY_TAKEN:
+            if error.code != ErrorCode.KEY_TAKEN:
                 raise
             first = self.find(job, given)
             if first is None:
@@ -108,7 +109,7 @@ def _check_same(stored: Job, wanted: Job, given: Mapping[str, object]) -> None:
         for name in names
     ]
     subject = f"idempotency_key {shorten_repr(wanted.idempotency_key)}"
-    raise ValidationError.of(problems, subject=subject, code="key_reused")
+    raise ValidationError.of(problems, subject=subject, code=ErrorCode.KEY_REUSED)
 
 
 def _call(job: Job) -> dict[str, object]:

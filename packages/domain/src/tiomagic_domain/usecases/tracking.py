@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     APIError,
     ConfigurationError,
@@ -17,7 +18,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.jobs.job import TERMINAL, Job, JobQuery, JobStatus
 from tiomagic_domain.lifecycle.apply_report import ask_to_stop
 from tiomagic_domain.lifecycle.job_updater import JobUpdater, ignore_change, ignore_trouble
-from tiomagic_domain.lifecycle.provider_answers import MALFORMED_ANSWER, ask_provider
+from tiomagic_domain.lifecycle.provider_answers import ask_provider
 from tiomagic_domain.ports.clock import POLL_INTERVAL_S, Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.output_store import ClaimsFetches, OutputStore
@@ -124,7 +125,7 @@ class JobTracker:
                 raise
             report = Report(status=job.status, message=error.message)
         except ProcessingError as error:
-            if error.code != MALFORMED_ANSWER:
+            if error.code != ErrorCode.MALFORMED_ANSWER:
                 raise
             report = Report(status=JobStatus.FAILED, error=error.message, error_code=error.code)
         if self._supervisor is not None and is_worker_lost(job, report):
@@ -225,7 +226,7 @@ class JobTracker:
                 ProcessingError(
                     f"job {job.job_id} cannot be looked at: {type(error).__name__}: {error}",
                     details={"job_id": job.job_id},
-                    code="unexpected",
+                    code=ErrorCode.UNEXPECTED,
                 )
             )
         return job
@@ -288,7 +289,7 @@ class JobTracker:
                 f"job {job.job_id} is not lost: its run was seen just now. Cancel it without "
                 "--lost (lost=True)",
                 details={"job_id": job.job_id},
-                code="not_lost",
+                code=ErrorCode.NOT_LOST,
             )
         return job
 

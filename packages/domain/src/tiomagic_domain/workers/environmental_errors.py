@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError
 
 ENVIRONMENT_ERRNOS = frozenset(
@@ -21,17 +22,12 @@ ENVIRONMENT_ERRNOS = frozenset(
 )
 """Of the system's errors: no space, no memory, no descriptors, a drive or device that is away."""
 
-DEVICE_LOST = "device_lost"
-"""Code of the error of a device that does not answer any more: this process cannot use it again."""
-
-DEVICE_MISSING = "device_missing"
-"""Code of the error of a device that is not there."""
-
 ENVIRONMENT_CODES = frozenset(
     {
-        *(DEVICE_LOST, DEVICE_MISSING),
-        *("disk_full", "database_busy", "database_unavailable", "database_unwritable"),
-        *("inputs_not_writable", "output_unwritable", "spool_unwritable"),
+        *(ErrorCode.DEVICE_LOST, ErrorCode.DEVICE_MISSING),
+        *(ErrorCode.DISK_FULL, ErrorCode.DATABASE_BUSY, ErrorCode.DATABASE_UNAVAILABLE),
+        *(ErrorCode.DATABASE_UNWRITABLE, ErrorCode.INPUTS_NOT_WRITABLE),
+        *(ErrorCode.OUTPUT_UNWRITABLE, ErrorCode.SPOOL_UNWRITABLE),
     }
 )
 """Of our own errors."""

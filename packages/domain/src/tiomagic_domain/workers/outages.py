@@ -11,10 +11,9 @@ A job that fails so while others work is the cause itself, and fails.
 
 from __future__ import annotations
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.jobs.job import REQUEUE_COUNT_FACT, Job
 from tiomagic_domain.workers.environmental_errors import (
-    DEVICE_LOST,
-    DEVICE_MISSING,
     ENVIRONMENT_CODES,
 )
 
@@ -27,7 +26,7 @@ MAX_DEVICE_LOSSES = 3
 MAX_TRIES_PER_JOB = 8
 """Tries of a job that meets such a failure in the middle of its work: each costs a whole run."""
 
-DEVICE_CODES = frozenset({DEVICE_LOST, DEVICE_MISSING})
+DEVICE_CODES = frozenset({ErrorCode.DEVICE_LOST, ErrorCode.DEVICE_MISSING})
 """Of errors after which this process cannot use its device again, and another one may."""
 
 
@@ -60,7 +59,7 @@ class OutageTracker:
         before = self._seen.get(job.job_id)
         self._seen[job.job_id] = self._worked
         code, tries = getattr(error, "code", ""), count_requeues(job) + 1
-        if code == DEVICE_LOST and tries >= MAX_DEVICE_LOSSES:
+        if code == ErrorCode.DEVICE_LOST and tries >= MAX_DEVICE_LOSSES:
             return True
         if code not in ENVIRONMENT_CODES and tries >= MAX_TRIES_PER_JOB:
             return True

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.lifecycle.job_updater import ignore_change, ignore_trouble
@@ -175,7 +176,7 @@ class QueueWorker:
         self._worker.end()
 
     def _note_failure(self, error: Exception) -> None:
-        trouble = TioMagicError(f"a heartbeat failed: {error}", code="heartbeat_failed")
+        trouble = TioMagicError(f"a heartbeat failed: {error}", code=ErrorCode.HEARTBEAT_FAILED)
         self._on_trouble(trouble)
 
     def _serve(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     ConfigurationError,
     LeaseLostError,
@@ -260,7 +261,7 @@ class Worker:
             self._on_trouble(
                 error
                 if isinstance(error, TioMagicError)
-                else TioMagicError(f"{type(error).__name__}: {error}", code="unexpected")
+                else TioMagicError(f"{type(error).__name__}: {error}", code=ErrorCode.UNEXPECTED)
             )
             if is_environmental(error):
                 return error

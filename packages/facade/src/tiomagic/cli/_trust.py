@@ -36,15 +36,15 @@ def confirm_recipe(
         ValidationError: when it may not be used.
     """
     from tiomagic.results.recipes import load_trusted_recipe  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.codes import ErrorCode  # noqa: PLC0415  # The same.
     from tiomagic_domain.errors import ValidationError  # noqa: PLC0415  # The same.
-    from tiomagic_domain.requests.received_recipes import UNTRUSTED_WEIGHTS  # noqa: PLC0415  # The same.
 
     session = tm.session
     try:
         return load_trusted_recipe(session, source, replaced=replaced, model=model, trust=trust)
     except ValidationError as error:
         if (
-            error.code != UNTRUSTED_WEIGHTS
+            error.code != ErrorCode.UNTRUSTED_WEIGHTS
             or output.as_json
             or not _is_answered(error.details["weights"])
         ):

@@ -209,6 +209,7 @@ def video_of(job: Job) -> Path:
     Raises:
         ResourceNotFoundError: when it has none, or it is no longer where it was.
     """
+    from tiomagic_domain.codes import ErrorCode
     from tiomagic_domain.errors import ResourceNotFoundError
 
     details = {"job_id": job.job_id, "status": job.status.value}
@@ -217,14 +218,14 @@ def video_of(job: Job) -> Path:
         raise ResourceNotFoundError(
             f"job {job.job_id} has no video, it is {job.status}{reason}",
             details=details,
-            code="no_video",
+            code=ErrorCode.NO_VIDEO,
         )
     video = Path(job.result_video)
     if not video.is_file():
         raise ResourceNotFoundError(
             f"the video of job {job.job_id} is gone: there is no file {video}",
             details={**details, "path": str(video)},
-            code="no_video",
+            code=ErrorCode.NO_VIDEO,
         )
     return video
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiomagic.wiring.extras import part_missing_error
 from tiomagic_domain.catalogue import find_feature, find_model
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
 from tiomagic_domain.files.json_documents import MAX_DOCUMENT_BYTES, read_json
 from tiomagic_domain.jobs.job import Job
@@ -128,10 +129,10 @@ def _read_json(path: Path) -> object:
         return read_json(content, str(path))
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror or error}"
-        raise ValidationError(message, code="not_a_recipe") from error
+        raise ValidationError(message, code=ErrorCode.NOT_A_RECIPE) from error
     except ValidationError as error:
         message = f"{path} holds no recipe: {error.message}"
-        raise ValidationError(message, code="not_a_recipe") from error
+        raise ValidationError(message, code=ErrorCode.NOT_A_RECIPE) from error
 
 
 def _read_video(path: Path) -> object:

@@ -11,6 +11,7 @@ from tiomagic.ui.controller import UPLOADS_FOLDER
 from tiomagic.ui.web.origins import is_loopback
 from tiomagic.wiring.builders import INPUTS_FOLDER
 from tiomagic.wiring.extras import part_missing_error
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -50,12 +51,12 @@ def parse_login(door: ListenOptions) -> tuple[str, str] | None:
         raise ConfigurationError(
             f"{door.host} can be reached by other machines, and the page would let anybody in: "
             "set TIOMAGIC_UI_AUTH=user:password (or give --auth), or stay on 127.0.0.1",
-            code="no_login",
+            code=ErrorCode.NO_LOGIN,
         )
     user, colon, password = door.auth.partition(":")
     if not (user and colon and password):
         raise ConfigurationError(
-            "the login must be user:password, neither of them empty", code="bad_login"
+            "the login must be user:password, neither of them empty", code=ErrorCode.BAD_LOGIN
         )
     return user, password
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     ConfigurationError,
     ProcessingError,
@@ -86,7 +87,7 @@ class ProcessLauncher:
             raise ConfigurationError(
                 "a job cannot run in the background here: these parts are objects of this "
                 f"process, and a worker cannot have them: {', '.join(self._foreign)}",
-                code="no_background",
+                code=ErrorCode.NO_BACKGROUND,
             )
         settings = self._settings()
         log = (
@@ -143,7 +144,7 @@ class ProcessLauncher:
 def _start_error(why: str, log: Path) -> ConfigurationError:
     return ConfigurationError(
         f"no background worker could be started: {why}. Its log is {log}",
-        code="no_worker",
+        code=ErrorCode.NO_WORKER,
         details={"log": str(log)},
     )
 

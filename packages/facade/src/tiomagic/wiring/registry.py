@@ -20,6 +20,7 @@ from tiomagic_domain.catalogue.plugins import (
     load_plugin,
     plugin_label,
 )
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class ProviderRegistry(Mapping[str, "Provider"]):
 
 
 def _broken(problem: PluginProblem) -> ConfigurationError:
-    return ConfigurationError(str(problem), code="broken_plugin")
+    return ConfigurationError(str(problem), code=ErrorCode.BROKEN_PLUGIN)
 
 
 def broken_providers() -> Iterator[PluginProblem]:

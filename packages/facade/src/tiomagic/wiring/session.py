@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tiomagic.wiring.registry import ProviderRegistry, provider_names
 from tiomagic.wiring.settings import Settings, check_configured, read_dotenv, resolve
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError, UnknownProviderError, ValidationError
 from tiomagic_domain.suggestions import did_you_mean, list_names
 
@@ -56,7 +57,7 @@ def _here() -> Path:
     except OSError as error:
         raise ConfigurationError(
             "the working folder of this process is gone: go to another one, or give working_dir",
-            code="no_working_dir",
+            code=ErrorCode.NO_WORKING_DIR,
         ) from error
 
 
@@ -130,7 +131,7 @@ class Session:
                 f"no provider is configured: call tm.configure(provider=…) with one of "
                 f"{', '.join(names)}, or set TIOMAGIC_PROVIDER",
                 details={"known": names},
-                code="no_provider",
+                code=ErrorCode.NO_PROVIDER,
             )
         self.check_provider(name)
         return name

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from PIL import Image
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.media import MediaKind
 from tiomagic_media.decode.clips import CLIP_ERRORS, is_animated, playing
@@ -112,11 +113,11 @@ def _inspect_picture(path: Path, limits: MediaLimits) -> Facts:
         _refuse(
             f"this picture claims to have more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; "
             f"at most {limits.image_pixels:,} are read",
-            "too_large",
+            ErrorCode.TOO_LARGE,
             error,
         )
     except DECODE_ERRORS as error:
-        _refuse(f"{_found(path)}; {_READ} pictures are read", "not_an_image", error)
+        _refuse(f"{_found(path)}; {_READ} pictures are read", ErrorCode.NOT_AN_IMAGE, error)
     return Facts(extension=extension, media_type=media_type, width=width, height=height)
 
 
@@ -125,12 +126,12 @@ def _decoded_size(image: Image.Image) -> tuple[int, int]:
         image = decode_picture(image)
         turned = image.getexif().get(_ORIENTATION, 1) in range(5, 9)
     except DECODE_ERRORS as error:
-        _refuse(f"this {_name(image)} picture is damaged or cut off", "damaged", error)
+        _refuse(f"this {_name(image)} picture is damaged or cut off", ErrorCode.DAMAGED, error)
     if not has_known_white(image):
         raise ValidationError(
             f"this picture has {'floating point' if image.mode == 'F' else 'signed or 32-bit'} "
             "pixels, and nothing says which number is white; save it with 8 or 16 bits",
-            code="not_an_image",
+            code=ErrorCode.NOT_AN_IMAGE,
         )
     width, height = image.size
     return (height, width) if turned else (width, height)
@@ -149,13 +150,13 @@ def _check_scans(path: Path, image: Image.Image, limits: MediaLimits) -> None:
         raise ValidationError(
             f"this JPEG picture is damaged: it claims to be {image.width}x{image.height}, more "
             f"than its {size:,} bytes can hold",
-            code="damaged",
+            code=ErrorCode.DAMAGED,
         )
     if scans > limits.image_scans or scans * pixels > limits.image_scanned_pixels:
         raise ValidationError(
             f"this JPEG picture of {image.width}x{image.height} goes through its pixels {scans:,} "
             "times, which no camera or program does; save it anew",
-            code="too_large",
+            code=ErrorCode.TOO_LARGE,
         )
 
 
@@ -178,14 +179,14 @@ def _inspect_video(path: Path, limits: MediaLimits) -> Facts:
     extension, media_type, rate = _animation_type(path, limits) or _video_header(path, limits)
     played = _play(path, limits)
     if not played.starts:
-        raise ValidationError("this video has no frames", code="no_frames")
+        raise ValidationError("this video has no frames", code=ErrorCode.NO_FRAMES)
     count, pixels = len(played.starts), played.width * played.height
     # The last frame may claim to stay for years.
     _check_length(count, played.starts[-1] + played.last_seconds, pixels, limits)
     if count > 1 and played.starts[-1] <= 0:
         raise ValidationError(
             f"this video cannot be used: all its {count} frames claim the same time",
-            code="damaged",
+            code=ErrorCode.DAMAGED,
         )
     # The limits are for what the file holds. A grid for uneven times keeps to them by itself.
     most = max(count, min(limits.video_frames, limits.video_total_pixels // pixels))
@@ -194,7 +195,7 @@ def _inspect_video(path: Path, limits: MediaLimits) -> Facts:
         raise ValidationError(
             f"this video claims to play {float(times.fps):,.0f} frames a second; at most "
             f"{_MAX_FPS:,} are read",
-            code="damaged",
+            code=ErrorCode.DAMAGED,
         )
     return Facts(
         extension=extension,
@@ -233,9 +234,11 @@ def _play(path: Path, limits: MediaLimits) -> _Played:
     except ValidationError:
         raise
     except DamagedVideoError as error:
-        _refuse(f"this video cannot be used: {error}", "damaged", error)
+        _refuse(f"this video cannot be used: {error}", ErrorCode.DAMAGED, error)
     except CLIP_ERRORS as error:
-        _refuse(f"this video is damaged after {len(played.starts)} frames", "damaged", error)
+        _refuse(
+            f"this video is damaged after {len(played.starts)} frames", ErrorCode.DAMAGED, error
+        )
     return played
 
 
@@ -247,7 +250,7 @@ def _within(seconds: float) -> Callable[[], None]:
             raise ValidationError(
                 f"looking through this video takes longer than {seconds:g} seconds; cut it "
                 "shorter or make it smaller",
-                code="too_slow",
+                code=ErrorCode.TOO_SLOW,
             )
 
     return moment
@@ -264,14 +267,18 @@ def _animation_type(path: Path, limits: MediaLimits) -> _Kind | None:
             if not is_animated(image):
                 raise ValidationError(
                     f"this is a {_name(image)} picture that does not move; a video is needed",
-                    code="not_a_video",
+                    code=ErrorCode.NOT_A_VIDEO,
                 )
             _check_pixels(image.size, limits.video_pixels, "animation")
             return (*_PICTURES[image.format or ""], None)
     except ValidationError:
         raise
     except Image.DecompressionBombError as error:
-        _refuse("this is a picture with far too many pixels; a video is needed", "too_large", error)
+        _refuse(
+            "this is a picture with far too many pixels; a video is needed",
+            ErrorCode.TOO_LARGE,
+            error,
+        )
     except DECODE_ERRORS:
         return None
 
@@ -281,11 +288,11 @@ def _video_header(path: Path, limits: MediaLimits) -> _Kind:
     if header.is_coded_strangely:
         raise ValidationError(
             "this video is coded in a way that is not known here; save it as H.264 in an mp4",
-            code="unknown_codec",
+            code=ErrorCode.UNKNOWN_CODEC,
         )
     if header.width is None or header.height is None:
         raise ValidationError(
-            "this is a sound without pictures; a video is needed", code="no_video"
+            "this is a sound without pictures; a video is needed", code=ErrorCode.NO_VIDEO
         )
     _check_pixels((header.width, header.height), limits.video_pixels, "video")
     if header.seconds is not None and header.seconds > limits.video_seconds + 1:
@@ -296,18 +303,18 @@ def _video_header(path: Path, limits: MediaLimits) -> _Kind:
 def _checked_header(path: Path) -> VideoHeader:
     if picture_in_boxes(path):
         raise ValidationError(
-            f"this is {describe_content(path)}; a video is needed", code="not_a_video"
+            f"this is {describe_content(path)}; a video is needed", code=ErrorCode.NOT_A_VIDEO
         )
     try:
         return read_video_header(path)
     except ClaimError as error:
-        _refuse(f"this video cannot be used: {error}", "damaged", error)
+        _refuse(f"this video cannot be used: {error}", ErrorCode.DAMAGED, error)
     except CLIP_ERRORS as error:
         _refuse(
             f"this is {_not_the(describe_content(path), 'video')}; mp4, mov, mkv, "
             f"webm and avi are read, "
             "and animated GIF and WebP",
-            "not_a_video",
+            ErrorCode.NOT_A_VIDEO,
             error,
         )
 
@@ -329,7 +336,7 @@ def _check_pixels(size: tuple[int, int], limit: int, what: str) -> None:
         raise ValidationError(
             f"this {what} is {width}x{height}, that is {width * height:,} pixels; "
             f"at most {limit:,} are read",
-            code="too_large",
+            code=ErrorCode.TOO_LARGE,
         )
 
 
@@ -339,13 +346,13 @@ def _check_length(frames: int, seconds: float, pixels: int, limits: MediaLimits)
     if frames > limits.video_frames:
         raise ValidationError(
             f"this video has more than {limits.video_frames} frames; cut it shorter",
-            code="too_long",
+            code=ErrorCode.TOO_LONG,
         )
     if frames * pixels > limits.video_total_pixels:
         raise ValidationError(
             f"this video has more than {limits.video_total_pixels:,} pixels in all its frames; "
             "cut it shorter or make it smaller",
-            code="too_large",
+            code=ErrorCode.TOO_LARGE,
         )
 
 
@@ -353,9 +360,9 @@ def _too_long(seconds: float, limits: MediaLimits) -> ValidationError:
     return ValidationError(
         f"this video plays {seconds:.1f} seconds or more; at most {limits.video_seconds:g} are "
         "read: cut it shorter",
-        code="too_long",
+        code=ErrorCode.TOO_LONG,
     )
 
 
-def _refuse(message: str, code: str, cause: Exception) -> NoReturn:
+def _refuse(message: str, code: ErrorCode, cause: Exception) -> NoReturn:
     raise ValidationError(message, code=code) from cause

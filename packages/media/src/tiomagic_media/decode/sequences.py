@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ValidationError
 from tiomagic_media.limits import MediaLimits
 
@@ -55,7 +56,7 @@ def frames_in(path: Path) -> list[Path] | None:
             raise ValidationError(
                 f"the folder {str(path)!r} has no pictures in it; the frames of a video are files "
                 "such as frame_0001.png",
-                code="no_frames",
+                code=ErrorCode.NO_FRAMES,
             )
         return sorted(found, key=lambda entry: _in_order(entry.name))
     pattern = _NUMBER.search(path.name)
@@ -88,7 +89,7 @@ def _numbered(path: Path, pattern: re.Match[str]) -> list[Path]:
     if not found:
         raise ValidationError(
             f"there is no file that {str(path)!r} stands for, such as {before}{1:0{width}d}{after}",
-            code="not_found",
+            code=ErrorCode.NOT_FOUND,
         )
     numbers = sorted(found)
     for one, following in pairwise(numbers):
@@ -97,7 +98,7 @@ def _numbered(path: Path, pattern: re.Match[str]) -> list[Path]:
             raise ValidationError(
                 f"the frame {missing!r} is missing between {found[one].name!r} and "
                 f"{found[following].name!r}",
-                code="not_found",
+                code=ErrorCode.NOT_FOUND,
             )
     return [found[number] for number in numbers]
 
@@ -121,11 +122,11 @@ def write_sequence(frames: Sequence[Any], fetch: Fetch, limits: MediaLimits) -> 
             too many; the message says which.
     """
     if not len(frames):
-        raise ValidationError("there are no frames in it", code="no_frames")
+        raise ValidationError("there are no frames in it", code=ErrorCode.NO_FRAMES)
     if len(frames) > limits.video_frames:
         raise ValidationError(
             f"there are {len(frames):,} frames in it; at most {limits.video_frames:,} are read",
-            code="too_long",
+            code=ErrorCode.TOO_LONG,
         )
     with tempfile.TemporaryFile() as file:
         _encode(file, _pictures(frames, fetch, limits), limits)
@@ -147,7 +148,7 @@ def _pictures(frames: Sequence[Any], fetch: Fetch, limits: MediaLimits) -> Itera
             raise ValidationError(
                 f"frame {index} is {picture.width}x{picture.height}, and the first is "
                 f"{size[0]}x{size[1]}: all frames of a video have one size",
-                code="size_changes",
+                code=ErrorCode.SIZE_CHANGES,
             )
         yield picture
 
@@ -167,13 +168,15 @@ def _picture(frame: Any, fetch: Fetch, limits: MediaLimits) -> Image.Image:
                 raise ValidationError(
                     f"this picture is {image.width}x{image.height}; frames of a video have at "
                     f"most {limits.video_pixels:,} pixels",
-                    code="too_large",
+                    code=ErrorCode.TOO_LARGE,
                 )
             return to_rgb(image)
     except ValidationError:
         raise
     except DECODE_ERRORS as error:
-        raise ValidationError("this is no picture, or a damaged one", code="damaged") from error
+        raise ValidationError(
+            "this is no picture, or a damaged one", code=ErrorCode.DAMAGED
+        ) from error
 
 
 def _from_array(array: Any) -> Image.Image:
@@ -184,7 +187,7 @@ def _from_array(array: Any) -> Image.Image:
         raise ValidationError(
             f"an array of {dtype} with the shape {shape} is no frame: it has to be uint8, "
             "(height, width, 3), 0 to 255, RGB",
-            code="not_a_frame",
+            code=ErrorCode.NOT_A_FRAME,
         )
     return Image.fromarray(array)
 
@@ -213,5 +216,5 @@ def _check_size(file: Any, limits: MediaLimits) -> None:
     if os.fstat(file.fileno()).st_size > limits.bytes:
         raise ValidationError(
             f"its frames take more than {limits.bytes:,} bytes, the most that is read",
-            code="too_large",
+            code=ErrorCode.TOO_LARGE,
         )

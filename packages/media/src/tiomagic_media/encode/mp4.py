@@ -15,6 +15,7 @@ import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 from numpy.typing import NDArray
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     GenerationError,
     ProcessingError,
@@ -74,7 +75,7 @@ def to_uint8(frames: NDArray[Any]) -> NDArray[np.uint8]:
             raise GenerationError(
                 f"the model gave values that are not numbers in frame {index}",
                 details={"frame": index},
-                code="not_finite",
+                code=ErrorCode.NOT_FINITE,
             )
         scaled = np.clip(frame, 0.0, 1.0).astype(np.float64, copy=False) * 255.0
         target[index] = np.floor(scaled + 0.5)
@@ -145,7 +146,7 @@ class Mp4:
             ProcessingError: when the file cannot be written.
         """
         if self._stream is None:
-            raise GenerationError("the model gave no frames", code="no_frames")
+            raise GenerationError("the model gave no frames", code=ErrorCode.NO_FRAMES)
         text = json.dumps(
             make_data_storable(recipe), ensure_ascii=False, sort_keys=True, allow_nan=False
         )
@@ -291,10 +292,14 @@ def read_embedded_recipe(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ResourceNotFoundError(f"there is no file {str(path)!r}") from error
     except (OSError, av.FFmpegError, ClaimError) as error:
-        raise ValidationError(f"{path.name!r} is not a video", code="not_a_video") from error
+        raise ValidationError(
+            f"{path.name!r} is not a video", code=ErrorCode.NOT_A_VIDEO
+        ) from error
     for key in RECIPE_KEYS:
         text = metadata.get(key, "")
         # A comment of another program is no recipe, and no error; one that is too much is.
         if "tiomagic_recipe" in text:
             return recipes.read_recipe(read_json(text, f"the recipe in {path.name!r}"))
-    raise ValidationError(f"{path.name!r} has no recipe of tiomagic inside", code="no_recipe")
+    raise ValidationError(
+        f"{path.name!r} has no recipe of tiomagic inside", code=ErrorCode.NO_RECIPE
+    )

@@ -18,6 +18,7 @@ import httpcore
 import httpx
 
 from tiomagic_domain import __version__
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ValidationError
 from tiomagic_media.fetch.addresses import Resolver
 from tiomagic_media.fetch.network import CheckedNetworkBackend, download_error
@@ -123,7 +124,8 @@ class Downloader:
             )
         if status in _TRANSIENT_STATUSES:
             raise download_error(
-                f"the server cannot give {strip_query(url)} now (it says {status})", "unavailable"
+                f"the server cannot give {strip_query(url)} now (it says {status})",
+                ErrorCode.UNAVAILABLE,
             )
         if status != 200:
             raise download_error(
@@ -148,7 +150,7 @@ class Downloader:
 
     def _too_large(self, url: httpx.URL) -> ValidationError:
         return download_error(
-            f"{strip_query(url)} is larger than {self._limits.bytes:,} bytes", "too_large"
+            f"{strip_query(url)} is larger than {self._limits.bytes:,} bytes", ErrorCode.TOO_LARGE
         )
 
     def _too_slow(self, url: httpx.URL, deadline: float) -> ValidationError:
@@ -156,7 +158,7 @@ class Downloader:
             bound = f"did not arrive within {self._limits.download_seconds:g} seconds"
         else:
             bound = f"does not answer (waited {self._limits.read_seconds:g} seconds)"
-        return download_error(f"{strip_query(url)} {bound}", "too_slow")
+        return download_error(f"{strip_query(url)} {bound}", ErrorCode.TOO_SLOW)
 
 
 class _ResumableOutput:
@@ -199,14 +201,16 @@ class _ResumableOutput:
             raise self._changed()
 
     def _changed(self) -> ValidationError:
-        return download_error(f"{self._name} changed while it was fetched; try again", "changed")
+        return download_error(
+            f"{self._name} changed while it was fetched; try again", ErrorCode.CHANGED
+        )
 
 
 def _may_pass(error: BaseException) -> bool:
     # A silence is not among these: it has been waited for long enough.
     if isinstance(error, httpcore.NetworkError | httpcore.ProtocolError):
         return not isinstance(error.__cause__, ssl.SSLCertVerificationError)
-    return isinstance(error, ValidationError) and error.code == "unavailable"
+    return isinstance(error, ValidationError) and error.code == ErrorCode.UNAVAILABLE
 
 
 def parse_address(address: str) -> httpx.URL:

@@ -13,12 +13,13 @@ from typing import Any
 
 import httpcore
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ValidationError
 from tiomagic_media.fetch.addresses import Resolver, is_public, resolve_in_time
 from tiomagic_media.limits import MediaLimits
 
 
-def download_error(message: str, code: str = "cannot_fetch") -> ValidationError:
+def download_error(message: str, code: ErrorCode = ErrorCode.CANNOT_FETCH) -> ValidationError:
     """Return the error that a file cannot be fetched."""
     return ValidationError(message, code=code)
 
@@ -76,7 +77,7 @@ class CheckedNetworkBackend(httpcore.NetworkBackend):
             raise download_error(
                 f"{host!r} is an address of this machine or of a private network; such addresses "
                 "are fetched only when the setting allow_private_addresses is on",
-                "private_address",
+                ErrorCode.PRIVATE_ADDRESS,
             )
         return found
 

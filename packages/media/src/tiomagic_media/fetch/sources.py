@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.media import MediaKind
 from tiomagic_domain.suggestions import did_you_mean
@@ -72,14 +73,16 @@ def open_source(
             return _bytes(source, limits)
     if _is_pil_image(source):
         if kind is MediaKind.VIDEO:
-            raise ValidationError("this is one picture; a video is needed", code="not_a_video")
+            raise ValidationError(
+                "this is one picture; a video is needed", code=ErrorCode.NOT_A_VIDEO
+            )
         return Source(chunks=iter((_png(source),)))
     if callable(getattr(source, "read", None)):
         return _file_object(source, limits)
     raise ValidationError(
         f"something of type {type(source).__name__} is not {_KINDS[kind]}: give a path, a URL, a "
         "data URL, bytes or an open binary file",
-        code="not_media",
+        code=ErrorCode.NOT_MEDIA,
     )
 
 
@@ -95,7 +98,7 @@ def _frames(
 def _text(text: str, kind: MediaKind, limits: MediaLimits, download: Download) -> Source:
     given = text.strip()
     if not given:
-        raise ValidationError("the path is empty", code="not_found")
+        raise ValidationError("the path is empty", code=ErrorCode.NOT_FOUND)
     if given[:5].lower() == "data:":
         return _data_url(given, limits)
     scheme = _SCHEME.match(given)
@@ -107,7 +110,7 @@ def _text(text: str, kind: MediaKind, limits: MediaLimits, download: Download) -
         raise ValidationError(
             f"addresses start with http://, https:// or file://, not {scheme[1]}://; "
             "for a file on this machine give its path",
-            code="cannot_fetch",
+            code=ErrorCode.CANNOT_FETCH,
         )
     return Source(chunks=download(given), name=_name_in(given))
 
@@ -119,7 +122,7 @@ def _file_url(url: str) -> Path:
         raise ValidationError(
             f"the file:// address names the machine {host!r}; a file of this machine has three "
             "slashes: file:///",
-            code="cannot_fetch",
+            code=ErrorCode.CANNOT_FETCH,
         )
     # What stands behind a question mark or a hash is no part of the file's name.
     path = os.fsdecode(unquote_to_bytes(re.split(r"[?#]", slash + rest, maxsplit=1)[0]))
@@ -137,7 +140,7 @@ def _name_in(address: str) -> str | None:
 def _data_url(url: str, limits: MediaLimits) -> Source:
     head, comma, body = url[5:].partition(",")
     if not comma:
-        raise ValidationError("the data URL has no comma before its data", code="data_url")
+        raise ValidationError("the data URL has no comma before its data", code=ErrorCode.DATA_URL)
     # Base64 and percent signs only ever make text longer than what it stands for.
     if len(body) > 4 * limits.bytes:
         raise _too_large(limits)
@@ -148,7 +151,7 @@ def _data_url(url: str, limits: MediaLimits) -> Source:
             content = base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
         except binascii.Error as error:
             raise ValidationError(
-                "the data URL says base64, but its data is not", code="data_url"
+                "the data URL says base64, but its data is not", code=ErrorCode.DATA_URL
             ) from error
     return _bytes(content, limits)
 
@@ -158,7 +161,7 @@ def _bytes(content: bytes | bytearray | memoryview, limits: MediaLimits) -> Sour
     if len(view) > limits.bytes:
         raise _too_large(limits)
     if not len(view):
-        raise ValidationError("there are no bytes in it", code="empty")
+        raise ValidationError("there are no bytes in it", code=ErrorCode.EMPTY)
     return Source(chunks=iter((bytes(view),)))
 
 
@@ -177,12 +180,12 @@ def _path(path: Path, kind: MediaKind, limits: MediaLimits, download: Download) 
     except (OSError, ValueError, RuntimeError) as error:
         raise _not_there(path, error) from error
     if stat.S_ISDIR(status.st_mode):
-        raise ValidationError(f"{str(path)!r} is a folder; give a file", code="not_a_file")
+        raise ValidationError(f"{str(path)!r} is a folder; give a file", code=ErrorCode.NOT_A_FILE)
     # A pipe or a device may have no end.
     if not stat.S_ISREG(status.st_mode):
-        raise ValidationError(f"{str(path)!r} is not a regular file", code="not_a_file")
+        raise ValidationError(f"{str(path)!r} is not a regular file", code=ErrorCode.NOT_A_FILE)
     if status.st_size == 0:
-        raise ValidationError(f"the file {path.name!r} is empty", code="empty")
+        raise ValidationError(f"the file {path.name!r} is empty", code=ErrorCode.EMPTY)
     if status.st_size > limits.bytes:
         raise _too_large(limits)
     try:
@@ -202,7 +205,9 @@ def _file_chunks(file: io.BufferedReader, path: Path, limits: MediaLimits) -> It
 
 def _not_readable(path: Path, error: OSError) -> ValidationError:
     reason = error.strerror or type(error).__name__
-    return ValidationError(f"the file {str(path)!r} cannot be read: {reason}", code="not_readable")
+    return ValidationError(
+        f"the file {str(path)!r} cannot be read: {reason}", code=ErrorCode.NOT_READABLE
+    )
 
 
 def _not_there(path: Path, error: Exception) -> ValidationError:
@@ -211,20 +216,20 @@ def _not_there(path: Path, error: Exception) -> ValidationError:
     if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return ValidationError(
             "this is not a path that can exist; data in base64 is given as data:image/png;base64,…",
-            code="not_found",
+            code=ErrorCode.NOT_FOUND,
         )
     folder = path.parent
     if not folder.is_dir():
         return ValidationError(
             f"there is no file {str(path)!r}: there is not even a folder {str(folder)!r}",
-            code="not_found",
+            code=ErrorCode.NOT_FOUND,
         )
     try:
         names = [entry.name for entry in folder.iterdir()]
     except OSError:
         names = []
     hint = did_you_mean(path.name, names)
-    return ValidationError(f"there is no file {str(path)!r}.{hint}", code="not_found")
+    return ValidationError(f"there is no file {str(path)!r}.{hint}", code=ErrorCode.NOT_FOUND)
 
 
 def _file_object(file: Any, limits: MediaLimits) -> Source:
@@ -237,7 +242,7 @@ def _file_object(file: Any, limits: MediaLimits) -> Source:
             raise ValidationError(
                 f"the file object gives {type(chunk).__name__} instead of bytes; "
                 "open the file in binary mode",
-                code="not_binary",
+                code=ErrorCode.NOT_BINARY,
             )
         return bytes(chunk)
 
@@ -252,7 +257,7 @@ def _not_empty(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise ValidationError(
             "the file object gives no bytes from where it stands; was it read before? "
             "seek(0) takes it back to its beginning",
-            code="empty",
+            code=ErrorCode.EMPTY,
         )
     yield first
     yield from chunks
@@ -269,7 +274,8 @@ def _bounded(read: Callable[[int], bytes], limits: MediaLimits) -> Iterator[byte
 
 def _too_large(limits: MediaLimits) -> ValidationError:
     return ValidationError(
-        f"this is larger than {limits.bytes:,} bytes, the most that is read", code="too_large"
+        f"this is larger than {limits.bytes:,} bytes, the most that is read",
+        code=ErrorCode.TOO_LARGE,
     )
 
 
@@ -285,4 +291,6 @@ def _png(image: Any) -> bytes:
     try:
         return to_png(image)
     except DECODE_ERRORS as error:
-        raise ValidationError(f"the PIL image cannot be used: {error}", code="damaged") from error
+        raise ValidationError(
+            f"the PIL image cannot be used: {error}", code=ErrorCode.DAMAGED
+        ) from error

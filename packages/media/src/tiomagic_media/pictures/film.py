@@ -12,6 +12,7 @@ import av
 import numpy as np
 from PIL import Image
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
 from tiomagic_media.decode.clips import CLIP_ERRORS, declared_rate, playing
 from tiomagic_media.decode.timing import timeline
@@ -75,9 +76,9 @@ def read_film(path: Path) -> Film:
         rate = declared_rate(path)
     except (*CLIP_ERRORS, av.FFmpegError) as error:
         message = f"{path.name!r} cannot be read as a video: {error}"
-        raise ValidationError(message, code="not_a_video") from error
+        raise ValidationError(message, code=ErrorCode.NOT_A_VIDEO) from error
     if not pixels:
-        raise ValidationError(f"{path.name!r} has no picture in it", code="not_a_video")
+        raise ValidationError(f"{path.name!r} has no picture in it", code=ErrorCode.NOT_A_VIDEO)
     plan = timeline(starts, last, rate)
     return Film(frames=np.stack([pixels[index] for index in plan.picks]), fps=plan.fps)
 

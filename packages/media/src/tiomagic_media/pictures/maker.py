@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
 from tiomagic_domain.ports import LabelledVideo
 from tiomagic_media.decode.frames import even_indices
@@ -73,7 +74,7 @@ class PictureMaker:
             for row in rows
         ]
         if not any(strip.film for row in strips for strip in row):
-            raise ValidationError("there is no video to show side by side", code="no_video")
+            raise ValidationError("there is no video to show side by side", code=ErrorCode.NO_VIDEO)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_media.pose.models import PoseModels, find_pose_models
@@ -96,7 +97,7 @@ def follow_poses(
         raise GenerationError(
             f"nobody was found in the {len(frames)} frames of the guiding video; "
             "give a video that shows a person, or the skeletons themselves as pose_video",
-            code="nobody_found",
+            code=ErrorCode.NOBODY_FOUND,
         )
 
 

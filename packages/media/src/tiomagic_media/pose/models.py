@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, ConfigurationError, ProcessingError
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.files.digests import sha256_of
@@ -120,5 +121,5 @@ def check_digest(path: Path, expected: str) -> None:
             f"the pose model {path.name} is not the file that this version knows; "
             "delete it from the hub's cache and try again",
             details={"expected": expected, "found": found},
-            code="wrong_digest",
+            code=ErrorCode.WRONG_DIGEST,
         )

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError, MissingDependencyError, ProcessingError
 from tiomagic_domain.files.owner_only import make_private
 from tiomagic_domain.redaction import redact
@@ -89,7 +90,7 @@ class Database:
                     "open. Jobs that were stored meanwhile are where the old file is; put it back, "
                     "or go on: the next call opens what is there then, or makes a new one",
                     details={"database": self.location},
-                    code="database_replaced",
+                    code=ErrorCode.DATABASE_REPLACED,
                 )
 
     def _read_file_identity(self) -> tuple[int, int] | None:
@@ -124,13 +125,14 @@ def build_database(url: str) -> Database:
     except ArgumentError as error:
         # The URL itself stays out of the text: it may hold a password.
         raise ConfigurationError(
-            f"the database URL is not one; it should look like {EXAMPLE_URLS}", code="database_url"
+            f"the database URL is not one; it should look like {EXAMPLE_URLS}",
+            code=ErrorCode.DATABASE_URL,
         ) from error
     if parsed.get_backend_name() in {"postgresql", "postgres"}:
         return _build_postgresql(parsed)
     raise ConfigurationError(
         f"jobs cannot be kept in {parsed.get_backend_name()!r}; use {EXAMPLE_URLS}",
-        code="database_url",
+        code=ErrorCode.DATABASE_URL,
     )
 
 
@@ -142,7 +144,7 @@ def _build_sqlite(path: Path) -> Database:
             f"the folder {path.parent} for the database cannot be made ({error.strerror}); set "
             "TIOMAGIC_DATABASE_URL to another place",
             details={"database": str(path)},
-            code="database_unwritable",
+            code=ErrorCode.DATABASE_UNWRITABLE,
         ) from error
     if sqlite3.sqlite_version_info < MIN_SQLITE_VERSION:
         oldest = ".".join(map(str, MIN_SQLITE_VERSION))
@@ -150,7 +152,7 @@ def _build_sqlite(path: Path) -> Database:
             f"this Python has SQLite {sqlite3.sqlite_version}, and jobs are kept with {oldest} or "
             "newer: use a newer Python, or PostgreSQL",
             details={"found": sqlite3.sqlite_version, "oldest": oldest},
-            code="database_version",
+            code=ErrorCode.DATABASE_VERSION,
         )
     engine = create_engine(
         # The path as it is: in the text of a URL some of its characters would mean something.

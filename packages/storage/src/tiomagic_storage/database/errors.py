@@ -21,6 +21,7 @@ from typing import Final
 
 from sqlalchemy import exc
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError, ProcessingError, TioMagicError
 from tiomagic_storage.database.busy_timeout import WAITED_ATTRIBUTE, is_busy
 
@@ -32,7 +33,7 @@ class ErrorMapping:
     error: type[TioMagicError]
     advice: str
     """What happened and what helps; follows the name of the database."""
-    code: str
+    code: ErrorCode
     retryable: bool = False
     error_on_opening: type[TioMagicError] | None = None
     """Another error while the database is being opened, where the setting is to blame."""
@@ -46,14 +47,14 @@ _UNREACHABLE = ErrorMapping(
     ProcessingError,
     "cannot be opened or written: see that its folder exists, that you may write there and that "
     "no quota is used up, or set TIOMAGIC_DATABASE_URL to another place",
-    "database_unwritable",
+    ErrorCode.DATABASE_UNWRITABLE,
     error_on_opening=ConfigurationError,
 )
 
 _LOCKED = ErrorMapping(
     ProcessingError,
     "is locked by another process: end that process or try again",
-    "database_busy",
+    ErrorCode.DATABASE_BUSY,
     retryable=True,
 )
 
@@ -62,18 +63,18 @@ SQLITE_ERRORS: Final[Mapping[int, ErrorMapping]] = {
     sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_PROTOCOL: _LOCKED,
     sqlite3.SQLITE_FULL: ErrorMapping(
-        ProcessingError, "cannot grow: the disk is full, free some space", "disk_full"
+        ProcessingError, "cannot grow: the disk is full, free some space", ErrorCode.DISK_FULL
     ),
     sqlite3.SQLITE_NOTADB: ErrorMapping(
         ProcessingError,
         f"is no SQLite database: {_REPLACE_FILE_ADVICE}",
-        "database_unreadable",
+        ErrorCode.DATABASE_UNREADABLE,
         error_on_opening=ConfigurationError,
     ),
     sqlite3.SQLITE_CORRUPT: ErrorMapping(
         ProcessingError,
         f"is damaged: {_REPLACE_FILE_ADVICE}",
-        "database_unreadable",
+        ErrorCode.DATABASE_UNREADABLE,
         error_on_opening=ConfigurationError,
     ),
     sqlite3.SQLITE_CANTOPEN: _UNREACHABLE,
@@ -83,41 +84,49 @@ SQLITE_ERRORS: Final[Mapping[int, ErrorMapping]] = {
 }
 """By primary result code of SQLite."""
 
-_OTHER_FAILURE = ErrorMapping(ProcessingError, "could not do what was asked", "database")
+_OTHER_FAILURE = ErrorMapping(ProcessingError, "could not do what was asked", ErrorCode.DATABASE)
 _WRONG_SCHEMA = ErrorMapping(
     ProcessingError,
     "does not have the tables that this version of tiomagic needs: it was changed by hand, or it "
     "belongs to another application",
-    "database_schema",
+    ErrorCode.DATABASE_SCHEMA,
     error_on_opening=ConfigurationError,
 )
 
 SQLALCHEMY_ERRORS: Final[Mapping[type[Exception], ErrorMapping]] = {
-    exc.IntegrityError: ErrorMapping(ProcessingError, "refused a value", "database_conflict"),
-    exc.DataError: ErrorMapping(ProcessingError, "refused a value", "database_value"),
+    exc.IntegrityError: ErrorMapping(
+        ProcessingError, "refused a value", ErrorCode.DATABASE_CONFLICT
+    ),
+    exc.DataError: ErrorMapping(ProcessingError, "refused a value", ErrorCode.DATABASE_VALUE),
     exc.ProgrammingError: _WRONG_SCHEMA,
     exc.NotSupportedError: ErrorMapping(
         ProcessingError,
         "is too old for tiomagic: update it",
-        "database_version",
+        ErrorCode.DATABASE_VERSION,
         error_on_opening=ConfigurationError,
     ),
     exc.OperationalError: ErrorMapping(
         ProcessingError,
         "cannot be reached or refused to work: see that it runs and that the URL is right",
-        "database_unavailable",
+        ErrorCode.DATABASE_UNAVAILABLE,
         retryable=True,
         error_on_opening=ConfigurationError,
     ),
     exc.InterfaceError: ErrorMapping(
-        ProcessingError, "lost the connection: try again", "database_unavailable", retryable=True
+        ProcessingError,
+        "lost the connection: try again",
+        ErrorCode.DATABASE_UNAVAILABLE,
+        retryable=True,
     ),
     exc.InternalError: _OTHER_FAILURE,
     exc.DatabaseError: _OTHER_FAILURE,
     exc.DBAPIError: _OTHER_FAILURE,
     exc.StatementError: _OTHER_FAILURE,
     exc.TimeoutError: ErrorMapping(
-        ProcessingError, "is busy with too many threads: try again", "database_busy", retryable=True
+        ProcessingError,
+        "is busy with too many threads: try again",
+        ErrorCode.DATABASE_BUSY,
+        retryable=True,
     ),
     exc.SQLAlchemyError: _OTHER_FAILURE,
 }

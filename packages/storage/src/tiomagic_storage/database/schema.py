@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, inspect, select, text
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_storage.database import search_index
 from tiomagic_storage.database.engine import Database
@@ -83,7 +84,7 @@ def upgrade(
             f"here. Install that one, or "
             "name another place in TIOMAGIC_DATABASE_URL",
             details={"database": place, "found": found, "known": NEWEST_REVISION},
-            code="database_newer",
+            code=ErrorCode.DATABASE_NEWER,
         )
     command.upgrade(config, revision)
 

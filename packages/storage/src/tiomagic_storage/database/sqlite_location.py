@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.files.owner_only import FILE_MODE, restrict_to_owner
 
@@ -39,13 +40,13 @@ def path_of_url(url: str) -> Path | None:
         raise ConfigurationError(
             "the database URL goes on behind a question mark. In a path it is written as %3F; "
             "options are none to be set there",
-            code="database_url",
+            code=ErrorCode.DATABASE_URL,
         )
     if name in {"", ":memory:"} or name.startswith("file:"):
         raise ConfigurationError(
             "jobs are kept in a file that several processes share; the database URL should look "
             f"like {EXAMPLE_URLS}",
-            code="database_url",
+            code=ErrorCode.DATABASE_URL,
         )
     # Absolute from the start: a later change of the working directory must not change the file.
     return Path(name).expanduser().absolute()

@@ -7,6 +7,7 @@ import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.jobs.job import JobQuery
 from tiomagic_domain.ports.job_repository import JobRepository
@@ -96,7 +97,7 @@ class GenerationLog:
                 f"{self._path} is another program's file: it stays as it is, and no log of the "
                 "jobs is written. Rename it if you want one",
                 details={"path": str(self._path)},
-                code="generation_log",
+                code=ErrorCode.GENERATION_LOG,
             )
         new = import_jobs(found.old_jobs, self._repository)
         # Only then: after a crash in between, the same jobs are found to be there.
@@ -111,7 +112,7 @@ class GenerationLog:
         return ProcessingError(
             f"the log {self._path} cannot be written: {error.strerror or error}",
             details={"path": str(self._path)},
-            code="generation_log",
+            code=ErrorCode.GENERATION_LOG,
         )
 
 

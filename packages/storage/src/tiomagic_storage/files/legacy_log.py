@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ResourceNotFoundError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
@@ -122,7 +123,7 @@ def _parse_job(entry: Mapping[str, Any]) -> Job:
         message=_parse_text(run.get("message") or ""),
         result_video=_parse_text(run["result_video"]) if run.get("result_video") else None,
         error=error,
-        error_code=None if error is None else "version_1",
+        error_code=None if error is None else str(ErrorCode.VERSION_1),
         facts={name: value for name, value in facts.items() if value is not None},
         ended_at=updated,
         # The first state of a job is the one from before it is sent anywhere.

@@ -11,6 +11,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import VideoFile
@@ -69,7 +70,7 @@ class FolderOutputStore:
                 f"the video cannot be saved as {target}: {error.strerror or error}. It is kept at "
                 f"{video.path}; mend the cause and check the job again",
                 details={"path": str(target), "source": str(video.path)},
-                code="output_unwritable",
+                code=ErrorCode.OUTPUT_UNWRITABLE,
             ) from error
         with contextlib.suppress(OSError):  # A source that cannot be removed harms nobody.
             video.path.unlink()

@@ -10,9 +10,9 @@ from typing import Any, Self
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.jobs.job import Job, JobQuery
-from tiomagic_domain.ports.job_repository import KEY_TAKEN
 from tiomagic_storage.database.engine import Database, build_database
 from tiomagic_storage.database.schema import ensure_current
 from tiomagic_storage.database.search_index import select_candidates
@@ -84,12 +84,12 @@ class SqlJobRepository:
                     raise ProcessingError(
                         f"another job has the idempotency key {job.idempotency_key!r}",
                         details={"idempotency_key": job.idempotency_key},
-                        code=KEY_TAKEN,
+                        code=ErrorCode.KEY_TAKEN,
                     ) from error
                 raise ProcessingError(
                     f"job {job.job_id!r} is stored already",
                     details={"job_id": job.job_id},
-                    code="job_exists",
+                    code=ErrorCode.JOB_EXISTS,
                 ) from error
 
     def _is_key_taken(self, connection: Connection, key: str | None) -> bool:

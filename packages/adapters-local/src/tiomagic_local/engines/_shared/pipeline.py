@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError, TioMagicError
 from tiomagic_domain.media import Clip, Media
 from tiomagic_domain.progress import CancelToken, ProgressSink
@@ -258,13 +259,13 @@ def translate_engine_error(error: Exception) -> GenerationError:
             "or keep the weights off the device with memory='model_offload' or "
             "memory='group_offload', or take a smaller model",
             details={"cause": text[:500]},
-            code="out_of_memory",
+            code=ErrorCode.OUT_OF_MEMORY,
         )
     if any(words in text for words in LOST_DEVICE):
         return GenerationError(
             f"the device does not answer any more: {text}",
             details={"cause": text[:500]},
-            code="device_lost",
+            code=ErrorCode.DEVICE_LOST,
         )
     return GenerationError(
         f"the model stopped: {type(error).__name__}: {text}", details={"cause": text[:500]}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 
 if TYPE_CHECKING:
@@ -69,5 +70,5 @@ def check_finite(finite: torch.Tensor, *, first: int = 0) -> None:
             f"frame {index} has values that are no numbers. The likely causes are a VAE in a "
             "type that overflows (fp16), or damaged weights",
             details={"frame": index},
-            code="not_finite",
+            code=ErrorCode.NOT_FINITE,
         )

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import torch
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 
@@ -113,7 +114,7 @@ class Watch:
                 "numbers any more. The likely causes are weights in a type that overflows "
                 "(fp16), damaged weights, or an extreme guidance_scale or flow_shift",
                 details={"step": self._done},
-                code="not_finite",
+                code=ErrorCode.NOT_FINITE,
             )
 
     def _before_encoding(self) -> None:

@@ -8,10 +8,11 @@ from datetime import timedelta, timezone
 
 import pytest
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
-from tiomagic_domain.ports.job_repository import KEY_TAKEN, JobRepository
+from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.testing.repository import NOON, make_job
 
@@ -69,7 +70,7 @@ class JobRepositoryContract:
             repository.add(make_job(job_id=f"none-{number}"))
         with pytest.raises(ProcessingError) as caught:
             repository.add(make_job(job_id="second", idempotency_key="order-7"))
-        assert caught.value.code == KEY_TAKEN
+        assert caught.value.code == ErrorCode.KEY_TAKEN
         repository.save(replace(first, message="busy"))
         query = JobQuery(idempotency_key="order-7")
         assert _ids(repository.list(query)) == ["first"]
@@ -91,7 +92,7 @@ class JobRepositoryContract:
 
         with ThreadPoolExecutor(8) as pool:
             told = list(pool.map(add, range(16)))
-        assert sorted(word or "" for word in told) == ["", *[KEY_TAKEN] * 15]
+        assert sorted(word or "" for word in told) == ["", *[ErrorCode.KEY_TAKEN] * 15]
         assert repository.count(JobQuery(idempotency_key="order-7")) == 1
 
     def test_the_same_id_is_stored_once(self, repository: JobRepository) -> None:

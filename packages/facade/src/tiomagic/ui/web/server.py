@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def listen(host: str, port: int | None) -> socket.socket:
         if port is not None
         else f"{host}, ports {DEFAULT_PORT} to {DEFAULT_PORT + MAX_PORTS_TRIED - 1}"
     )
-    raise ConfigurationError(f"the page cannot listen on {where}: {last}", code="no_port") from last
+    raise ConfigurationError(
+        f"the page cannot listen on {where}: {last}", code=ErrorCode.NO_PORT
+    ) from last
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -118,7 +121,7 @@ class Server:
             waited += 0.02
         if not self._server.started:
             self.close()
-            raise ConfigurationError("the page does not come up", code="no_page")
+            raise ConfigurationError("the page does not come up", code=ErrorCode.NO_PAGE)
 
     def close(self) -> None:
         """End it; what is being answered has a second for that."""
