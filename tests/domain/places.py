@@ -7,6 +7,7 @@ from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.testing import (
     FakeClock,
+    FakeDeviceLocks,
     FakeLauncher,
     FakeMediaReader,
     FakeOutputStore,
@@ -17,6 +18,7 @@ from tiomagic_domain.testing import (
 )
 from tiomagic_domain.usecases.generation import Generation
 from tiomagic_domain.workers import Background, Worker, WorkerLimits
+from tiomagic_domain.workers.leases import queue_position
 
 QUEUE = "local:here:auto"
 CPU = "local:here:cpu"
@@ -68,6 +70,7 @@ class FakeMachine:
 
     def __post_init__(self):
         self.processes = FakeProcesses(self.clock, alive=self.alive)
+        self.device_locks = FakeDeviceLocks(self.processes)
         self.provider = FakeLocalProvider(self.folder / "spool", self.processes)
         self.outputs = FakeOutputStore(self.folder / "videos")
         self.media = FakeMediaReader(self.folder / "inputs")
@@ -77,6 +80,7 @@ class FakeMachine:
         processes = FakeProcesses(self.clock, name, self.alive)
         return Background(
             leases=self.leases,
+            device_locks=self.device_locks,
             processes=processes,
             launcher=self.launcher,
             clock=self.clock,
@@ -129,8 +133,19 @@ class FakeMachine:
         stored = self.repository.get(job.job_id)
         running = stored.to(JobStatus.RUNNING, at=self.clock.now(), call_id=call_id)
         background.acquire(f"worker:{QUEUE}@{CPU}")
-        background.acquire(CPU)
+        self.lock_device(by).acquire()
         return self.repository.save(running)
+
+    def lock_device(self, by, slot=CPU):
+        """Return the lock of a device, for a process of this machine."""
+        return self.device_locks.device(slot, f"local:here:{by}")
+
+    def ticket(self, by, job, slot=CPU):
+        """Return the lock with which a process shows that a job waits."""
+        lock = self.device_locks.ticket(slot, queue_position(job))
+        lock.owner = f"local:here:{by}"
+        self.alive.add(lock.owner)
+        return lock
 
     def kill(self, by="worker"):
         self.alive.discard(f"local:here:{by}")

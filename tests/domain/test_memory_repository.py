@@ -3,6 +3,10 @@
 import pytest
 
 from tiomagic_domain.testing import (
+    DeviceLocksContract,
+    FakeClock,
+    FakeDeviceLocks,
+    FakeProcesses,
     JobRepositoryContract,
     LeasesContract,
     MemoryJobRepository,
@@ -21,6 +25,12 @@ class TestMemoryLeases(LeasesContract):
     @pytest.fixture
     def leases(self) -> MemoryLeases:
         return MemoryLeases()
+
+
+class TestFakeDeviceLocks(DeviceLocksContract):
+    @pytest.fixture
+    def locks(self) -> FakeDeviceLocks:
+        return FakeDeviceLocks(FakeProcesses(FakeClock()))
 
 
 class TestFakeOutputStore(OutputStoreContract):

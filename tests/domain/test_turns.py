@@ -12,18 +12,14 @@ from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.progress import Phase
 from tiomagic_domain.testing.repository import make_job
-from tiomagic_domain.workers import device_lock
-from tiomagic_domain.workers.leases import queue_position, ticket_name
+from tiomagic_domain.workers.leases import queue_position
 
 BOUND_S = 60
 
 
 @pytest.fixture
-def machine(tmp_path, monkeypatch):
-    """A machine on which a busy device is looked at often."""
-    monkeypatch.setattr(device_lock, "CANCEL_POLL_S", 0.01)
-    monkeypatch.setattr(device_lock, "RENEWAL_INTERVAL_S", 0.02)
-    monkeypatch.setattr(device_lock.DeviceLock.__init__, "__kwdefaults__", {"poll_s": 0.01})
+def machine(tmp_path):
+    """A machine with one device."""
     return FakeMachine(tmp_path)
 
 
@@ -36,11 +32,11 @@ def until(condition):
     return found
 
 
-def waiting(place, how_many=1):
+def waiting(machine, how_many=1):
     """Return the jobs that wait for the device, as soon as there are so many."""
 
     def look():
-        jobs = place.repository.list(JobQuery(status=frozenset({JobStatus.RUNNING})))
+        jobs = machine.repository.list(JobQuery(status=frozenset({JobStatus.RUNNING})))
         found = [job for job in jobs if job.progress and job.progress.phase is Phase.WAITING]
         return found if len(found) == how_many else []
 
@@ -48,59 +44,55 @@ def waiting(place, how_many=1):
 
 
 @contextmanager
-def running(place, *prompts):
+def running(machine, *prompts):
     """Let jobs run in threads of the caller's process, the first first; all end in the end."""
     threads = []
     for prompt in prompts:
-        known = len(place.leases.leases)
+        known = len(machine.device_locks.held)
         options = {"prompt": prompt, "detach": False}
-        threads.append(threading.Thread(target=place.submit, kwargs=options, daemon=True))
+        threads.append(threading.Thread(target=machine.submit, kwargs=options, daemon=True))
         threads[-1].start()
         # It has the device or a ticket: the order of the prompts is that of the turns.
-        until(lambda known=known: len(place.leases.leases) > known)
+        until(lambda known=known: len(machine.device_locks.held) > known)
     yield
     for thread in threads:
         thread.join(BOUND_S)
         assert not thread.is_alive()
 
 
-def leaving(place, worker):
-    """Return a list that gets the names of the leases that are held when the worker leaves."""
+def leaving(machine, worker):
+    """Return a list that gets the devices that are locked when the worker leaves."""
     held, leave = [], worker._leave
 
     def note_and_leave():
-        held.extend(name for name in place.leases.leases if not name.startswith("turn:"))
+        held.extend(name for name in machine.device_locks.held if "@" not in name)
         leave()
 
     worker._leave = note_and_leave
     return held
 
 
-def prompts(place):
+def busy(machine, by="other", slot=CPU):
+    """Return the lock of a device that another process holds."""
+    lock = machine.lock_device(by, slot)
+    machine.alive.add(lock.owner)
+    assert lock.acquire()
+    return lock
+
+
+def prompts(machine):
     """Return what was run, in order."""
-    return [request.job.arguments["prompt"] for request in place.provider.submitted]
+    return [request.job.arguments["prompt"] for request in machine.provider.submitted]
 
 
-def test_a_free_device_costs_two_statements(machine):
-    """One look, one lease; it is held while the model runs and given back afterwards."""
-    asked, held = [], []
-
-    def noted(name):
-        ask = getattr(machine.leases, name)
-
-        def note(*given, **more):
-            asked.append(name)
-            return ask(*given, **more)
-
-        return note
-
-    for name in ("all", "find", "acquire", "release"):
-        setattr(machine.leases, name, noted(name))
-    machine.provider.during = lambda step: held.append(sorted(machine.leases.leases))
+def test_a_free_device_costs_no_statement(machine):
+    """It is locked while the model runs and free afterwards, and no lease is stored."""
+    held = []
+    machine.provider.during = lambda step: held.append(sorted(machine.device_locks.held))
+    machine.leases.all = machine.leases.find = machine.leases.acquire = None  # Not called.
     assert machine.submit(detach=False).status == "completed"
-    assert asked == ["all", "acquire", "release"]
     assert held[0] == [CPU]
-    assert machine.leases.leases == {}
+    assert machine.device_locks.held == {}
 
 
 def test_a_busy_device_is_waited_for_and_the_job_says_for_whom(machine):
@@ -112,39 +104,48 @@ def test_a_busy_device_is_waited_for_and_the_job_says_for_whom(machine):
         assert job.message == f"waiting for the device cpu: job {other.job_id} is running"
         assert job.call_id == "local:here:caller"
         assert prompts(machine) == []
-        for lease in machine.leases.all():
-            if lease.owner == other.call_id:
-                machine.leases.release(lease)
+        machine.device_locks.held[CPU].release()
     assert prompts(machine) == ["ours"]
-    assert machine.leases.leases == {}
+    assert machine.device_locks.held == {}
+
+
+def test_a_device_of_another_project_is_waited_for(machine):
+    """Its jobs are in another database: the message names the process."""
+    other = busy(machine)
+    with running(machine, "ours"):
+        (job,) = waiting(machine)
+        assert job.message.startswith("waiting for the device cpu: ")
+        assert "another project" in job.message
+        assert "local:here:other" in job.message
+        other.release()
+    assert prompts(machine) == ["ours"]
 
 
 def test_the_device_of_the_dead_is_taken(machine):
-    """Killed with the lease in its hand, or with a ticket: nobody waits for it."""
-    dead = machine.background("dead")
-    dead.acquire(CPU)
-    dead.acquire(ticket_name(CPU, machine.submit("earlier")))
+    """Killed while it had the device, or a ticket: nobody waits for it."""
+    busy(machine, "dead")
+    machine.ticket("dead", machine.submit("earlier")).acquire()
     machine.kill("dead")
     machine.submit("ours", detach=False)
     assert prompts(machine) == ["ours"]
-    assert machine.leases.leases == {}
+    assert machine.device_locks.is_free(CPU)
 
 
 def test_a_job_that_waits_is_canceled_at_once(machine):
-    """It never runs, and leaves no lease and no ticket."""
-    machine.background("other").acquire(CPU)
+    """It never runs, and leaves no lock and no ticket."""
+    busy(machine)
     with running(machine, "ours"):
         (job,) = waiting(machine)
         machine.caller.cancel(job.job_id)
         machine.clock.advance(1)  # The next look for a call to stop.
     assert machine.repository.get(job.job_id).status == "canceled"
     assert prompts(machine) == []
-    assert list(machine.leases.leases) == [CPU]
+    assert list(machine.device_locks.held) == [CPU]
 
 
 def test_ctrl_c_while_it_waits_leaves_nothing(machine):
-    """The job is canceled; neither lease nor ticket stays."""
-    machine.background("other").acquire(CPU)
+    """The job is canceled; neither lock nor ticket stays."""
+    busy(machine)
 
     def interrupt(progress):
         raise KeyboardInterrupt
@@ -153,7 +154,7 @@ def test_ctrl_c_while_it_waits_leaves_nothing(machine):
         machine.submit(detach=False, on_progress=interrupt)
     (job,) = machine.repository.list(JobQuery())
     assert job.status == "canceled"
-    assert list(machine.leases.leases) == [CPU]
+    assert list(machine.device_locks.held) == [CPU]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -166,7 +167,7 @@ def test_however_a_run_ends_the_device_is_free(machine, error):
     machine.provider.during = end
     with pytest.raises(error):
         machine.submit(detach=False)
-    assert machine.leases.leases == {}
+    assert machine.device_locks.held == {}
 
 
 def test_threads_take_turns_in_order(machine):
@@ -187,21 +188,50 @@ def test_threads_take_turns_in_order(machine):
         start.set()
     assert prompts(machine) == ["a", "b", "c"]
     assert most == [1]
-    assert machine.leases.leases == {}
+    assert machine.device_locks.held == {}
 
 
-def test_an_older_job_of_a_living_worker_goes_first(machine):
-    """The worker stands at the door of a device that is free by now."""
-    worker = machine.background("worker")
-    door = worker.acquire(f"worker:{QUEUE}")
+def test_an_older_job_of_a_waiting_worker_goes_first(machine):
+    """The worker has a ticket for a device that is free by now."""
     older = machine.submit("older")
+    ticket = machine.ticket("worker", older)
+    assert ticket.acquire()
     with running(machine, "ours"):
         (job,) = waiting(machine)
         assert job.message == f"waiting for the device cpu: job {older.job_id} came first"
-        taken = machine.repository.get(older.job_id).to(JobStatus.RUNNING, at=machine.clock.now())
-        machine.repository.save(taken)
-        worker.leases.release(door)
+        ticket.release()
     assert prompts(machine) == ["ours"]
+
+
+def test_a_worker_shows_that_it_waits(machine):
+    """With the place of its oldest job, until it has the device."""
+    first, second = machine.submit("first"), machine.submit("second")
+    held = busy(machine)
+    sleep, seen = machine.clock.sleep, []
+
+    def sleep_and_look(seconds):
+        sleep(seconds)
+        seen.append(machine.device_locks.list_waiting(CPU))
+        if len(seen) == 1:
+            machine.caller.cancel(first.job_id)
+        elif len(seen) == 3:
+            held.release()
+
+    machine.clock.sleep = sleep_and_look
+    machine.worker(idle_s=1).run()
+    assert seen[0] == [queue_position(first)]
+    assert seen[2] == [queue_position(second)]
+    assert seen[-1] == []
+    assert prompts(machine) == ["second"]
+
+
+def test_a_worker_does_not_make_room_for_its_own_queue(machine):
+    """Another worker waits for a job of the same queue: this one runs it itself."""
+    job = machine.submit("a")
+    machine.provider.during = lambda step: machine.ticket("second", job).acquire()
+    machine.submit("b")
+    machine.worker(idle_s=3).run()
+    assert prompts(machine) == ["a", "b"]
 
 
 def test_an_older_job_that_has_no_worker_is_not_waited_for(machine):
@@ -221,7 +251,7 @@ def test_a_worker_ends_its_older_jobs_and_then_makes_room(machine):
         if step == 1:
             machine.clock.advance(1)
             waits = replace(make_job(), creation_time=machine.clock.now())
-            machine.background("waiting").acquire(ticket_name(CPU, waits))
+            machine.ticket("waiting", waits).acquire()
             machine.submit("younger")
             machine.launcher.launched.clear()
 
@@ -242,9 +272,8 @@ def test_a_worker_without_a_job_makes_room(machine):
 
     def sleep_and_come(seconds):
         sleep(seconds)
-        machine.background("waiting").acquire(
-            ticket_name(CPU, machine.repository.list(JobQuery())[0])
-        )
+        waits = replace(make_job(), creation_time=machine.clock.now())
+        machine.ticket("waiting", waits).acquire()
 
     machine.clock.sleep = sleep_and_come
     machine.launcher.launched.clear()
@@ -258,17 +287,18 @@ def test_a_worker_at_the_door_lets_an_older_run_in(machine):
     """The device is free, and the ticket came before the job of the queue."""
     first = machine.submit("cancel me")
     machine.caller.cancel(first.job_id)
-    other = machine.background("other")
-    ticket = other.acquire(ticket_name(CPU, first))
+    waits = replace(make_job(), creation_time=first.creation_time)
+    ticket = machine.ticket("other", waits)
+    assert ticket.acquire()
     second = machine.submit("younger")
-    assert queue_position(first) < queue_position(second)
+    assert queue_position(waits) < queue_position(second)
     sleep, naps = machine.clock.sleep, []
 
     def sleep_and_leave(seconds):
         sleep(seconds)
-        naps.append(list(machine.leases.leases))
+        naps.append(list(machine.device_locks.held))
         if len(naps) == 3:
-            other.leases.release(ticket)
+            ticket.release()
 
     machine.clock.sleep = sleep_and_leave
     machine.worker(idle_s=1).run()
@@ -276,64 +306,49 @@ def test_a_worker_at_the_door_lets_an_older_run_in(machine):
     assert prompts(machine) == ["younger"]
 
 
-def test_a_store_that_keeps_no_lease_stops_no_run(machine):
+def test_a_device_that_cannot_be_locked_stops_no_run(machine):
     """The video is worth more than the order; what went wrong is told."""
 
-    def fail(*given, **more):
+    def fail(*_names):
         raise ProcessingError("the disk is full")
 
-    machine.leases.acquire = fail
+    machine.device_locks.list_waiting = fail
     assert machine.submit(detach=False).status == "completed"
     assert [error.message for error in machine.troubles] == ["the disk is full"]
 
 
-def test_what_cannot_be_given_back_is_given_back_later(machine):
-    """The store could not write at the end of the run; this process goes on to live."""
-    release, failed = machine.leases.release, []
+def test_a_run_that_waits_goes_on_to_wait_when_the_locks_fail(machine):
+    """It is known that the device is busy."""
+    other = busy(machine)
+    look, waits, failures = machine.device_locks.list_waiting, [], []
 
-    def fail_once(lease):
-        if not failed:
-            failed.append(lease)
-            raise ProcessingError("the database is locked")
-        release(lease)
+    def fail_once(slot):
+        if waits and not failures:
+            failures.append(slot)
+            raise ProcessingError("the disk is full")
+        return look(slot)
 
-    machine.leases.release = fail_once
-    machine.submit(detach=False)
-    until(lambda: not machine.leases.leases)
-    assert [lease.name for lease in failed] == [CPU]
-
-
-def test_a_lease_is_renewed_while_the_run_lasts(machine):
-    """Whoever looks sees that its holder lives."""
-    machine.provider.during = lambda step: until(
-        lambda: machine.leases.leases[CPU].version > 2 + step
-    )
-    assert machine.submit(detach=False).status == "completed"
+    machine.device_locks.list_waiting = fail_once
+    with running(machine, "ours"):
+        waits.extend(waiting(machine))
+        until(lambda: failures)
+        assert prompts(machine) == []
+        other.release()
+    assert prompts(machine) == ["ours"]
 
 
 def test_a_run_on_a_group_has_all_of_its_devices(machine, monkeypatch):
     """It waits while one of them is busy, where the worker of that one sees it, then holds all."""
-    group, second = "local:here:cuda:0,cuda:1", "local:here:cuda:1"
+    first, second = "local:here:cuda:0", "local:here:cuda:1"
     held = []
-    machine.provider.during = lambda step: held.append(set(machine.leases.leases))
-    monkeypatch.setattr("tests.domain.places.CPU", group)
-    other = machine.background("other")
-    busy = other.acquire(second)
+    machine.provider.during = lambda step: held.append(set(machine.device_locks.held))
+    monkeypatch.setattr("tests.domain.places.CPU", f"{first},cuda:1")
+    other = busy(machine, slot=second)
     with running(machine, "ours"):
         (job,) = waiting(machine)
         assert job.message.startswith("waiting for the device cuda:0,cuda:1: ")
-        until(lambda: other.first_position(second) == queue_position(job))
-        assert group not in machine.leases.leases
-        other.leases.release(busy)
-    assert held[0] == {group, "local:here:cuda:0", second}
-    assert machine.leases.leases == {}
-
-
-@pytest.mark.parametrize("queue", ["cuda:1", "cuda:1,cuda:2", "auto", "cuda"])
-def test_a_group_shares_its_devices_with_queues(machine, queue):
-    """Whoever serves a queue that may use one of them is seen."""
-    background = machine.background("worker")
-    background.acquire(f"worker:local:here:{queue}")
-    background.acquire("worker:local:here:cuda:3,cuda:4")
-    found = background.list_device_workers(background.leases.all(), "local:here:cuda:0,cuda:1")
-    assert [name for name, _lease in found] == [f"local:here:{queue}"]
+        until(lambda: machine.device_locks.list_waiting(second) == [queue_position(job)])
+        assert machine.device_locks.is_free(first)
+        other.release()
+    assert held[0] == {first, second}
+    assert machine.device_locks.held == {}

@@ -17,7 +17,6 @@ from tiomagic_domain.lifecycle.job_updater import hash_file
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_domain.usecases.tracking import MAX_JOBS_RECOVERED_ON_LIST
-from tiomagic_domain.workers.leases import ticket_name
 
 
 @pytest.fixture
@@ -62,7 +61,7 @@ def test_a_worker_runs_jobs_in_order_and_goes_away(machine):
         done = machine.repository.get(job.job_id)
         assert done.status == "completed"
         assert done.facts["sha256"] == hash_file(machine.outputs.find(done).path)
-    assert machine.leases.all() == []
+    assert (machine.leases.all(), machine.device_locks.held) == ([], {})
     assert machine.clock.monotonic() - began >= 10
 
 
@@ -99,15 +98,16 @@ def test_of_two_workers_one_stands_at_the_door(machine):
 
 def test_a_busy_device_is_waited_for(machine):
     """Another process runs on it: the worker takes it when it is free."""
-    other = machine.background("other")
-    held = other.acquire(CPU)
+    held = machine.lock_device("other")
+    machine.alive.add(held.owner)
+    assert held.acquire()
     machine.submit()
     worker = machine.worker()
     sleep = machine.clock.sleep
 
     def sleep_and_free(seconds):
         sleep(seconds)
-        other.leases.release(held)
+        held.release()
 
     machine.clock.sleep = sleep_and_free
     worker.run()
@@ -115,7 +115,7 @@ def test_a_busy_device_is_waited_for(machine):
 
 
 def test_a_device_of_the_dead_is_free(machine):
-    """Its process was killed with the lease in its hand."""
+    """Its process was killed while it had the device."""
     machine.claim_for_worker(machine.submit())
     machine.kill()
     machine.submit("second")
@@ -301,14 +301,14 @@ def test_a_mark_of_another_boot_says_nothing_of_silence(machine):
 
 @pytest.mark.parametrize("silent_s", [0, 1000])
 def test_a_worker_that_cannot_be_seen_is_not_dead(machine, silent_s):
-    """It is in another container: its lease, its job and its device are left alone."""
+    """It is in another container: its lease and its job are left alone."""
     running = machine.claim_for_worker(machine.submit())
     machine.clock.advance(silent_s)
     caller = machine.background("caller")
     caller.processes.hidden.add(running.call_id)
     held = machine.leases.all()
     assert machine.generation(caller).check(running.job_id).status == "running"
-    assert caller.acquire(CPU) is None
+    assert caller.acquire(f"worker:{QUEUE}@{CPU}") is None
     assert (machine.leases.all(), caller.processes.ended) == (held, [])
 
 
@@ -331,7 +331,7 @@ class Unseen(FakeLocalProvider):
 
 
 def test_a_job_that_is_lost_for_good_is_ended_by_its_owner(machine):
-    """And what its process held is free; the run, should it come back, finds it canceled."""
+    """The lease of its process is free; the run, should it come back, finds it canceled."""
     running = machine.claim_for_worker(machine.submit())
     caller = machine.background("caller")
     caller.processes.hidden.add(running.call_id)
@@ -473,6 +473,11 @@ def test_the_first_listing_finds_the_dead_and_looks_no_second_time(machine):
     assert gets == []
 
 
+def locked(machine):
+    """Return the devices that are locked."""
+    return {name for name in machine.device_locks.held if "@" not in name}
+
+
 GROUP = "local:here:cuda:0,cuda:1"
 FIRST, SECOND = "local:here:cuda:0", "local:here:cuda:1"
 
@@ -490,26 +495,24 @@ def test_a_queue_of_a_numbered_device_gets_a_worker(machine, device):
 @pytest.mark.parametrize("busy", [FIRST, SECOND])
 def test_a_group_waits_for_each_of_its_devices(machine, busy):
     """It takes all of them or none: nobody waits for what a waiting group holds."""
-    other = machine.background("other")
-    held = other.acquire(busy)
+    held = machine.lock_device("other", busy)
+    machine.alive.add(held.owner)
+    assert held.acquire()
     machine.submit()
     worker, seen = machine.worker(slots=(GROUP,)), []
     sleep = machine.clock.sleep
 
     def sleep_and_free(seconds):
         sleep(seconds)
-        if other.leases.find(busy) == held:
-            seen.append({name for name in machine.leases.leases if not name.startswith("worker:")})
-            other.leases.release(held)
+        seen.append(locked(machine))
+        held.release()
 
     machine.clock.sleep = sleep_and_free
-    machine.provider.during = lambda step: seen.append(
-        {name for name in machine.leases.leases if not name.startswith("worker:")}
-    )
+    machine.provider.during = lambda step: seen.append(locked(machine))
     worker.run()
     assert seen[0] == {busy}
-    assert seen[-1] == {GROUP, FIRST, SECOND}
-    assert machine.leases.all() == []
+    assert {FIRST, SECOND} in seen
+    assert (machine.leases.all(), machine.device_locks.held) == ([], {})
 
 
 def test_a_device_of_a_running_group_is_busy(machine):
@@ -522,14 +525,14 @@ def test_a_device_of_a_running_group_is_busy(machine):
 
 
 def test_a_group_makes_room_with_all_of_its_devices(machine):
-    """Its leases go with its process, and with them the memory that they stand for."""
+    """They are free when its process is gone, and the memory that it uses."""
     machine.submit("group's")
-    machine.provider.during = lambda step: machine.background("waiting").acquire(
-        ticket_name(SECOND, make_job(creation_time=machine.clock.now()))
-    )
+    machine.provider.during = lambda step: machine.ticket(
+        "waiting", make_job(creation_time=machine.clock.now()), SECOND
+    ).acquire()
     worker, held = machine.worker("group", slots=(GROUP,)), []
     leave = worker._leave
-    worker._leave = lambda: (held.extend(machine.leases.leases), leave())
+    worker._leave = lambda: (held.extend(locked(machine)), leave())
     with pytest.raises(ProcessExited):
         worker.run()
-    assert {GROUP, FIRST, SECOND} == {name for name in held if not name.startswith("turn:")}
+    assert {FIRST, SECOND} == set(held)

@@ -21,6 +21,7 @@ from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.testing import FakeMediaReader
 from tiomagic_domain.usecases.generation import Generation
 from tiomagic_domain.workers import Background, Worker, WorkerLimits
+from tiomagic_local.jobs.device_locks import FileDeviceLocks
 from tiomagic_local.jobs.processes import FOLDER, SystemProcesses
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.provider import LocalProvider
@@ -147,6 +148,7 @@ class ProcessParts:
         self.clock = JumpingClock(folder)
         self.background = Background(
             leases=self.repository.leases,
+            device_locks=FileDeviceLocks(folder),
             processes=SystemProcesses(folder / FOLDER),
             launcher=ForkLauncher(folder, pipe),
             clock=self.clock,

@@ -8,6 +8,7 @@ from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.testing import (
     FakeClock,
+    FakeDeviceLocks,
     FakeLauncher,
     FakeMediaReader,
     FakeOutputStore,
@@ -118,6 +119,7 @@ class UseCases:
         self.changes: list[Job] = []
         numbers = itertools.count()
         self.new_id = lambda: f"job-{next(numbers):03}"
+        processes = FakeProcesses(self.clock)
         media = FakeMediaReader(folder / "inputs")
         self.generation = Generation(
             providers={"modal": self.remote, "local": self.local},
@@ -128,7 +130,8 @@ class UseCases:
             on_change=self.changes.append,
             background=Background(
                 leases=leases,
-                processes=FakeProcesses(self.clock),
+                device_locks=FakeDeviceLocks(processes),
+                processes=processes,
                 launcher=FakeLauncher(),
                 clock=self.clock,
             ),

@@ -1,4 +1,4 @@
-"""Runs in their callers' processes take turns on one device, over the leases of real databases."""
+"""Runs in their callers' processes take turns on one device, over real databases."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.testing import (
     FakeClock,
+    FakeDeviceLocks,
     FakeLauncher,
     FakeMediaReader,
     FakeOutputStore,
@@ -19,7 +20,7 @@ from tiomagic_domain.testing import (
     FakeProvider,
 )
 from tiomagic_domain.usecases.generation import Generation
-from tiomagic_domain.workers import Background, device_lock
+from tiomagic_domain.workers import Background
 from tiomagic_storage import SqlJobRepository, open_repository
 
 SLOT = "local:here:cpu"
@@ -28,10 +29,9 @@ TIMEOUT_S = 120
 
 @pytest.fixture(params=["sqlite_url", "postgresql_url"])
 def repository(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
 ) -> Iterator[SqlJobRepository]:
-    """Give a repository over each database, whose devices are looked at often."""
-    monkeypatch.setattr(device_lock.DeviceLock.__init__, "__kwdefaults__", {"poll_s": 0.01})
+    """Give a repository over each database."""
     repository = open_repository(request.getfixturevalue(request.param))
     yield repository
     repository.close()
@@ -44,6 +44,7 @@ class Callers:
         self.repository = repository
         self.clock = FakeClock()
         self.alive: set[str] = set()
+        self.device_locks = FakeDeviceLocks(FakeProcesses(self.clock, alive=self.alive))
         self.folder = folder
         self.at_once = 0
         self.most = 0
@@ -52,6 +53,7 @@ class Callers:
         """Return the parts of a process."""
         return Background(
             leases=self.repository.leases,
+            device_locks=self.device_locks,
             processes=FakeProcesses(self.clock, name, self.alive),
             launcher=FakeLauncher(),
             clock=self.clock,
@@ -84,9 +86,7 @@ class Callers:
 def test_never_two_at_once(repository: SqlJobRepository, tmp_path: Path) -> None:
     """Six come together, one has died with the device in its hand: they run one by one."""
     callers = Callers(repository, tmp_path)
-    dead = callers.background("dead")
-    assert dead.acquire(SLOT) is not None
-    callers.alive.discard(dead.processes.current())
+    assert callers.device_locks.device(SLOT, "local:here:dead").acquire()
     threads = [threading.Thread(target=callers.run, args=(f"p{n}",), daemon=True) for n in range(6)]
     for thread in threads:
         thread.start()
@@ -97,3 +97,4 @@ def test_never_two_at_once(repository: SqlJobRepository, tmp_path: Path) -> None
     assert len(done) == 6
     assert callers.most == 1
     assert repository.leases.all() == []
+    assert callers.device_locks.held == {}

@@ -1,5 +1,6 @@
 """Jobs as processes of this machine: who runs which, and where finished videos wait.
 
+``device_locks``      The locks of devices: files that the kernel locks for their user.
 ``process_identity``  What tells a process from every other one that there ever was.
 ``process_locks``     Files that living processes hold locked, for those who cannot see them
                       otherwise.

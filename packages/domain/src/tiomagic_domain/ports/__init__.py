@@ -18,6 +18,7 @@
 """
 
 from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.ports.device_locks import DeviceLocks, SystemLock
 from tiomagic_domain.ports.image_to_video import ImageToVideo
 from tiomagic_domain.ports.interpolate import Interpolate
 from tiomagic_domain.ports.job_repository import JobRepository
@@ -34,6 +35,7 @@ from tiomagic_domain.ports.text_to_video import TextToVideo
 __all__ = [
     "Capabilities",
     "Clock",
+    "DeviceLocks",
     "ImageToVideo",
     "Interpolate",
     "JobRepository",
@@ -51,5 +53,6 @@ __all__ = [
     "Provider",
     "Report",
     "Request",
+    "SystemLock",
     "TextToVideo",
 ]

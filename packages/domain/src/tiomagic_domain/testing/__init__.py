@@ -6,6 +6,7 @@ Nothing in the product imports this package, and it needs pytest.
 port                            fake                         contract
 ==============================  ===========================  =======================================
 ``Clock``                       ``FakeClock``                ``ClockContract``
+``DeviceLocks``                 ``FakeDeviceLocks``          ``DeviceLocksContract``
 ``JobRepository``               ``MemoryJobRepository``      ``JobRepositoryContract``
 ``Launcher``                    ``FakeLauncher``
 ``Leases``                      ``MemoryLeases``             ``LeasesContract``
@@ -58,6 +59,9 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("contract
 
 from tiomagic_domain.testing.clock import FakeClock  # noqa: E402
 from tiomagic_domain.testing.contracts.clock import ClockContract  # noqa: E402
+from tiomagic_domain.testing.contracts.device_locks import (  # noqa: E402
+    DeviceLocksContract,
+)
 from tiomagic_domain.testing.contracts.features import (  # noqa: E402
     CancelAt,
     ImageToVideoContract,
@@ -77,6 +81,7 @@ from tiomagic_domain.testing.contracts.provider import (  # noqa: E402
     RecordingObserver,
     RemoteProviderContract,
 )
+from tiomagic_domain.testing.device_locks import FakeDeviceLocks  # noqa: E402
 from tiomagic_domain.testing.engine import FakeEngine, noise  # noqa: E402
 from tiomagic_domain.testing.instant import InstantProvider  # noqa: E402
 from tiomagic_domain.testing.leases import MemoryLeases  # noqa: E402
@@ -100,7 +105,9 @@ __all__ = [
     "BlockingProviderContract",
     "CancelAt",
     "ClockContract",
+    "DeviceLocksContract",
     "FakeClock",
+    "FakeDeviceLocks",
     "FakeEngine",
     "FakeLauncher",
     "FakeMediaReader",

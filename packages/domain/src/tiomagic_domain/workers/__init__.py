@@ -3,7 +3,7 @@
 ::
 
     submit(detach=True) ── job, queued ──► queue ◄── Worker: takes a device, then job after job
-            │                                           │ renews its leases while it lives
+            │                                           │ renews its lease while it lives
             └── Supervisor: is there a living worker? ──┘
                  none → launches one; dead or silent → ends it, and its job fails or runs again
 

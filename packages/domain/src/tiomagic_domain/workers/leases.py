@@ -8,6 +8,7 @@ from datetime import UTC
 
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.ports.device_locks import DeviceLocks, QueuePosition
 from tiomagic_domain.ports.launcher import Launcher
 from tiomagic_domain.ports.leases import Lease, Leases
 from tiomagic_domain.ports.processes import Processes, ProcessState
@@ -36,43 +37,9 @@ FIRST_LAUNCH_BACKOFF_S = 5.0
 MAX_LAUNCH_BACKOFF_S = 300.0
 
 
-TICKET_LEASE_PREFIX = "turn:"
-"""Begins the names of the leases of those who wait for a device to run on in their own process."""
-
-QueuePosition = tuple[str, str]
-"""A job's place among all that wait for a device: the moment when it was stored, then its id."""
-
-
 def queue_position(job: Job) -> QueuePosition:
     """Return a job's place; of two, the lesser is the one that came first."""
     return job.creation_time.astimezone(UTC).isoformat(timespec="microseconds"), job.job_id
-
-
-def ticket_name(slot: str, job: Job) -> str:
-    """Return the name of the lease with which a job waits for a device."""
-    return "@".join((TICKET_LEASE_PREFIX + slot, *queue_position(job)))
-
-
-def device_lease_names(slot: str) -> tuple[str, ...]:
-    """Return the names of the leases that a device takes, its own first.
-
-    A group of devices, such as ``local:<host>:cuda:0,cuda:1``, has one for each of them as well, so
-    that nobody runs on one of them alone meanwhile.
-    """
-    provider, host, device = slot.split(":", 2)
-    parts = sorted(set(device.split(",")))
-    return (slot, *(f"{provider}:{host}:{part}" for part in parts if "," in device))
-
-
-def list_tickets(leases: Iterable[Lease], slot: str) -> list[tuple[QueuePosition, Lease]]:
-    """Return the tickets for a device among leases, the first first, dead holders' too."""
-    start = f"{TICKET_LEASE_PREFIX}{slot}@"
-    found = []
-    for lease in leases:
-        if lease.name.startswith(start):
-            at, _, job_id = lease.name.removeprefix(start).partition("@")
-            found.append(((at, job_id), lease))
-    return sorted(found, key=lambda pair: pair[0])
 
 
 def queue_name(provider: str, host: str, device: str | None) -> str:
@@ -91,6 +58,7 @@ class Background:
     """The parts that a job needs to run without its caller."""
 
     leases: Leases
+    device_locks: DeviceLocks
     processes: Processes
     launcher: Launcher
     clock: Clock
@@ -98,7 +66,7 @@ class Background:
     """Gives the device of new jobs; None for any."""
     stale_s: float = STALE_S
     slot: Callable[[str], str | None] = lambda _provider: None
-    """Gives the device, by the name of its lease, that a provider uses when it runs in this
+    """Gives the device, as ``DeviceLocks`` names it, that a provider uses when it runs in this
     process; None when it uses none."""
     runs_in_process: Callable[[str], bool] = lambda _provider: False
     """Says whether a provider names its runs by the process that makes them, as ``processes`` does:
@@ -118,18 +86,6 @@ class Background:
         if held is not None and not self.reclaim(held):
             return None
         return self.acquire_free(name)
-
-    def acquire_device(self, slot: str) -> list[Lease]:
-        """Take all leases of a device, or none: empty when the living have one of them."""
-        taken: list[Lease] = []
-        for name in device_lease_names(slot):
-            lease = self.acquire(name)
-            if lease is None:
-                for other in taken:
-                    self.leases.release(other)
-                return []
-            taken.append(lease)
-        return taken
 
     def acquire_free(self, name: str) -> Lease | None:
         """Take a lease that nobody holds; None when somebody does, be it this process."""
@@ -186,33 +142,6 @@ class Background:
         name = WORKER_LEASE_PREFIX + queue
         found = self.leases.all()
         return [x for x in found if x.name == name or x.name.startswith(f"{name}@")]
-
-    def list_device_workers(self, leases: Iterable[Lease], slot: str) -> list[tuple[str, Lease]]:
-        """Return the queues that may use a device, each with the lease of one who serves it."""
-        provider, host, device = slot.split(":", 2)
-        members = set(device.split(","))
-        found = []
-        for lease in leases:
-            queue = lease.name.removeprefix(WORKER_LEASE_PREFIX).partition("@")[0]
-            start, _, wanted = queue.removeprefix(f"{provider}:{host}").partition(":")
-            # ``cuda`` is the first of them, ``auto`` any; a group shares what it has with others.
-            fits = wanted in {"auto", device, device.partition(":")[0]}
-            fits = fits or not members.isdisjoint(wanted.split(","))
-            if lease.name.startswith(WORKER_LEASE_PREFIX) and not start and fits:
-                found.append((queue, lease))
-        return found
-
-    def first_position(self, slot: str) -> QueuePosition | None:
-        """Return the place of the living one who has waited longest for a device, if any."""
-        leases = self.leases.all()
-        places = [
-            next(
-                (place for place, lease in list_tickets(leases, name) if not self.reclaim(lease)),
-                None,
-            )
-            for name in device_lease_names(slot)
-        ]
-        return min((place for place in places if place is not None), default=None)
 
     def begin_start(self, queue: str) -> Lease | None:
         """Take the lease of those who start a worker; None while somebody else is about it.

@@ -18,15 +18,11 @@ from tiomagic_domain.errors import (
     TioMagicError,
 )
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
+from tiomagic_domain.ports.device_locks import QueuePosition, SystemLock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.leases import Lease
 from tiomagic_domain.workers.environmental_errors import is_environmental
-from tiomagic_domain.workers.leases import (
-    WORKER_LEASE_PREFIX,
-    Background,
-    device_lease_names,
-    queue_position,
-)
+from tiomagic_domain.workers.leases import WORKER_LEASE_PREFIX, Background, queue_position
 from tiomagic_domain.workers.outages import OutageTracker, count_requeues, needs_new_process
 
 UNFINISHED_STATUSES = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
@@ -93,7 +89,7 @@ class Worker:
         background: The parts that workers share.
         repository: Where jobs are kept.
         generation: Runs a job.
-        slots: Gives the devices that it may take, by the names of their leases; asked once, when
+        slots: Gives the devices that it may take, as ``DeviceLocks`` names them; asked once, when
             there is work.
         leave: Ends this process at once, whatever its other threads do; does not return.
         limits: How patient it is.
@@ -127,6 +123,10 @@ class Worker:
         self._clock = background.clock
         self._slots: tuple[str, ...] = ()
         self._held: dict[str, Lease] = {}
+        self._slot: str | None = None
+        self._device: SystemLock | None = None
+        self._tickets: list[SystemLock] = []
+        self._place: QueuePosition | None = None
         self._lock = threading.RLock()
         self._ending = threading.Event()
         self._current: Job | None = None
@@ -138,8 +138,8 @@ class Worker:
 
     @property
     def slot(self) -> str | None:
-        """The device that it holds, by the name of its lease; None while it has none."""
-        return next((name for name in self._held if not name.startswith(WORKER_LEASE_PREFIX)), None)
+        """The device that it holds, as ``DeviceLocks`` names it; None while it has none."""
+        return self._slot
 
     def end(self) -> None:
         """Ask it to end soon: the job in hand is given back or fails. Safe in a signal handler."""
@@ -155,7 +155,7 @@ class Worker:
         try:
             while True:
                 try:
-                    self._release(*self._held)
+                    self._release_all()
                     self._serve_until_idle()
                     break
                 except ProcessingError as error:
@@ -166,7 +166,7 @@ class Worker:
                         raise
                     self._sleep(self._outages.next_backoff_s())
         finally:
-            self._release(*self._held)
+            self._release_all()
         self._on_ready()
 
     def _has_succeeded_since(self, moment: float) -> bool:
@@ -179,7 +179,7 @@ class Worker:
             ended = self._serve() if self.slot is not None else StopReason.ASKED_TO_STOP
             if ended is StopReason.YIELDS_DEVICE:
                 self._yield_device()
-            self._release(*self._held)
+            self._release_all()
             if ended is StopReason.DEVICE_UNUSABLE:
                 self._launch_successor()
                 return
@@ -204,15 +204,34 @@ class Worker:
             return False
         self._slots = self._slots or tuple(self._find_slots())
         self._on_ready()
-        while not self._ending.is_set() and self._list_waiting():
-            for slot in self._slots:
-                if not self._must_yield(slot) and self._take_device(slot):
-                    if self._acquire(f"{door}@{slot}"):
-                        self._release(door)
-                        return True
-                    self._release(*device_lease_names(slot))
-            self._clock.sleep(self._limits.poll_s)
+        try:
+            while not self._ending.is_set() and (waiting := self._list_waiting()):
+                for slot in self._slots:
+                    if not self._must_yield(slot) and self._take_device(slot):
+                        if self._acquire(f"{door}@{slot}"):
+                            self._release(door)
+                            return True
+                        self._release_device()
+                self._hold_tickets(queue_position(waiting[0]))
+                self._clock.sleep(self._limits.poll_s)
+        finally:
+            self._release_tickets()
         return True
+
+    def _hold_tickets(self, place: QueuePosition) -> None:
+        """Show at each of its devices that it waits, and since when."""
+        if place != self._place:
+            self._release_tickets()
+            self._place = place
+            locks = self._background.device_locks
+            self._tickets = [locks.ticket(slot, place) for slot in self._slots]
+        for ticket in self._tickets:
+            ticket.acquire()
+
+    def _release_tickets(self) -> None:
+        self._place = None
+        while self._tickets:
+            self._tickets.pop().release()
 
     def _serve(self) -> StopReason:
         """Run job after job on the device that it holds."""
@@ -234,20 +253,28 @@ class Worker:
         return StopReason.ASKED_TO_STOP
 
     def _must_yield(self, slot: str) -> bool:
-        """Return whether a run in its caller's own process came before the jobs of the queue."""
-        place = self._background.first_position(slot)
-        if place is None:
+        """Return whether another one, who came before the jobs of the queue, waits for a device."""
+        others = self._background.device_locks.list_waiting(slot)
+        first = next((place for place in others if not self._is_own(place)), None)
+        if first is None:
             return False
         waiting = self._list_waiting()
-        return not waiting or place < queue_position(waiting[0])
+        return not waiting or first < queue_position(waiting[0])
+
+    def _is_own(self, place: QueuePosition) -> bool:
+        """Return whether it is a job of this queue, for which another worker waits."""
+        try:
+            return self._repository.get(place[1]).queue == self._queue
+        except ResourceNotFoundError:
+            return False  # Of another project.
 
     def _yield_device(self) -> None:
         """End this process for one that waits for its device: what is loaded goes with it.
 
-        The device's lease is not given back: the dead hold nothing, and have no memory in use.
+        The device is not released: the system does that when the process, and with it the memory
+        that it uses, is gone.
         """
-        kept = device_lease_names(self.slot) if self.slot is not None else ()
-        self._release(*(name for name in self._held if name not in kept))
+        self._release(*self._held)
         if self._list_waiting():
             self._launch()
         self._leave()
@@ -333,10 +360,10 @@ class Worker:
 
     def _launch_helper(self) -> None:
         """Start another worker when more jobs wait and another device is free."""
-        busy = {lease.name for lease in self._background.leases.all()}
-        if busy.issuperset(self._slots) or not self._list_waiting():
-            return
-        self._launch()
+        locks = self._background.device_locks
+        others = [slot for slot in self._slots if slot != self._slot]
+        if any(locks.is_free(slot) for slot in others) and self._list_waiting():
+            self._launch()
 
     def _launch(self) -> None:
         try:
@@ -370,10 +397,19 @@ class Worker:
             return lease is not None
 
     def _take_device(self, slot: str) -> bool:
-        with self._lock:
-            taken = self._background.acquire_device(slot)
-            self._held.update({lease.name: lease for lease in taken})
-            return bool(taken)
+        owner = self._background.processes.current()
+        self._device = self._background.device_locks.device(slot, owner)
+        self._slot = slot if self._device.acquire() else None
+        return self._slot is not None
+
+    def _release_device(self) -> None:
+        self._slot = None
+        if self._device is not None:
+            self._device.release()
+
+    def _release_all(self) -> None:
+        self._release(*self._held)
+        self._release_device()
 
     def _release(self, *names: str) -> None:
         with self._lock:

@@ -174,6 +174,7 @@ def build_background(
     """
     leases = getattr(repository, "leases", None)
     try:
+        from tiomagic_local.jobs.device_locks import FileDeviceLocks
         from tiomagic_local.jobs.processes import FOLDER, SystemProcesses
     except ImportError:
         return None
@@ -195,6 +196,7 @@ def build_background(
 
     return Background(
         leases=leases,
+        device_locks=FileDeviceLocks(settings().state_dir),
         processes=processes,
         launcher=launcher,
         clock=clock,
