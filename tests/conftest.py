@@ -1,7 +1,9 @@
 """What holds for every test."""
 
 import os
+import tempfile
 
+import pytest
 from hypothesis import settings
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -11,3 +13,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("tiomagic", deadline=None)
 settings.load_profile("tiomagic")
+
+
+@pytest.fixture(autouse=True)
+def own_runtime_folder(monkeypatch):
+    """No test waits for the devices that another one, or a worker that it left, has locked."""
+    with tempfile.TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield

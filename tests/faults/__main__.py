@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import tempfile
@@ -53,6 +54,7 @@ def run_series(options: argparse.Namespace) -> None:
     """Run one series and write its counts."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-") as outer:
+        os.environ["XDG_RUNTIME_DIR"] = outer  # Its devices are nobody else's.
         folder = Path(outer) / "place"
         folder.mkdir()
         small = mount_small_disk(folder)

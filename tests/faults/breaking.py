@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import signal
 import sqlite3
 import time
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from tests.faults import parts, spaces
+
+from tiomagic_domain.workers import queue_name
+from tiomagic_local.jobs.device_locks import FileDeviceLocks
 
 if TYPE_CHECKING:
     from tests.faults.campaign import Campaign, Fault
@@ -185,11 +189,37 @@ def unwritable_spool(campaign: Campaign, caller: int) -> None:
         aside.rename(spool)
 
 
+def device_taken(campaign: Campaign, caller: int) -> None:
+    """A run of another project came first, gets the device, and is killed while it has it."""
+    taken = campaign.folder / "taken"
+    pid = campaign.fork("stranger", _take_device)
+    deadline = time.monotonic() + 30
+    while not taken.exists() and time.monotonic() < deadline:
+        campaign.pause(0.05)
+    assert taken.exists(), "no worker makes room"
+    taken.unlink()
+    campaign.pause(campaign.chance.uniform(0.0, 1.0))
+    os.kill(pid, signal.SIGKILL)
+    campaign.finish(pid, 60)
+
+
+def _take_device(folder: Path, _pipe: int) -> None:
+    locks = FileDeviceLocks(folder.parent / "another project")
+    slot = queue_name("local", platform.node(), "cpu")
+    device, ticket = locks.device(slot, "stranger"), locks.ticket(slot, ("", ""))
+    ticket.acquire()
+    while not device.acquire():
+        time.sleep(0.02)
+    (folder / "taken").touch()
+    time.sleep(60)
+
+
 RECOVERING_PROCESSES = 5
 
 FAULTS: dict[str, Fault] = {
     "cancel": cancel,
     "cancel_and_kill": cancel_and_kill,
+    "device_taken": device_taken,
     "full_disk": fill_disk,
     "jump_clock": jump_clock,
     "kill_both": kill_both,
@@ -212,7 +242,14 @@ NAMESPACE_FAULTS = frozenset({"look_from_another_space", "set_date"})
 """Those that need namespaces, and so root on Linux."""
 
 HARMLESS_FAULTS = frozenset(
-    {"jump_clock", "look_from_another_space", "nothing", "recover_at_once", "set_date"}
+    {
+        "device_taken",
+        "jump_clock",
+        "look_from_another_space",
+        "nothing",
+        "recover_at_once",
+        "set_date",
+    }
 )
 """Those after which the job must be completed: nobody stopped it, and nothing of it was lost."""
 

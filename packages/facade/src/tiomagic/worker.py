@@ -105,7 +105,7 @@ def serve(
         background=background,
         repository=session.container.repository(),
         generation=JobLogRunner(session, queue, slot=lambda: worker.slot),
-        slots=lambda: queue_lease_names(queue),
+        slots=lambda: list_queue_devices(queue),
         leave=lambda: os._exit(EXIT_STATUS_RUN_ABANDONED),
         on_trouble=session.container.journal().trouble,
         limits=WorkerLimits(idle_s=held.worker_idle_s, cancel_timeout_s=held.worker_cancel_s),
@@ -144,8 +144,8 @@ def check_writable(settings: Settings) -> None:
             ) from error
 
 
-def queue_lease_names(queue: str) -> list[str]:
-    """Return the devices of a queue by the names of their leases."""
+def list_queue_devices(queue: str) -> list[str]:
+    """Return the devices of a queue, as ``DeviceLocks`` names them."""
     provider, _, rest = queue.partition(":")
     host, _, device = rest.partition(":")
     if provider != "local":
@@ -162,7 +162,7 @@ class JobLogRunner:
     Args:
         session: Gives the use cases.
         queue: The worker's queue.
-        slot: Gives the name of the worker's device lease.
+        slot: Gives the device that the worker has.
     """
 
     def __init__(self, session: Session, queue: str, slot: Callable[[], str | None]) -> None:

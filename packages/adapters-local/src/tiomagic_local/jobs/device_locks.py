@@ -206,7 +206,8 @@ def _is_held(path: Path) -> bool:
             if not lock_descriptor(descriptor, blocking=False):
                 return True
             if path.suffix == ".ticket":
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # Windows removes no open file.
+                    path.unlink()
         finally:
             os.close(descriptor)
     except OSError as error:
