@@ -1,6 +1,8 @@
 """What the outside has to provide, one file a port.
 
 ``clock``           Port: time.
+``device_locks``    Port: the devices of a machine, locked so that the system itself frees what the
+                    dead held.
 ``image_to_video``  Feature port: a video that begins with a picture.
 ``interpolate``     Feature port: the frames between a first and a last one.
 ``job_repository``  Port: where jobs are kept.

@@ -12,7 +12,7 @@ A run in its caller's own process takes its turn on the same devices: see ``devi
 ``device_lock``           A run in its caller's own process takes its turn on the device, beside
                           workers and other runs.
 ``environmental_errors``  Which failures are the machine's and not the job's.
-``heartbeat``             The heartbeat of a worker: a thread that renews its leases beside the
+``heartbeat``             The heartbeat of a worker: a thread that renews its lease beside the
                           thread of its run.
 ``leases``                What workers and those who look after them share: names, leases, and who
                           counts as dead.

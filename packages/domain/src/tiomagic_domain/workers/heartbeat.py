@@ -1,4 +1,4 @@
-"""The heartbeat of a worker: a thread that renews its leases beside the thread of its run."""
+"""The heartbeat of a worker: a thread that renews its lease beside the thread of its run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What every adapter of a port keeps, as classes of tests with abstract fixtures.
 
 ``clock``           What every clock does.
+``device_locks``    What every maker of device locks does.
 ``features``        What every model engine does, one class a feature port.
 ``job_repository``  The contract that every job repository keeps.
 ``leases``          The contract that every keeper of leases keeps.

@@ -1,4 +1,4 @@
-"""What every adapter of the port ``DeviceLocks`` keeps."""
+"""What every maker of device locks does."""
 
 from __future__ import annotations
 
