@@ -86,6 +86,7 @@ class ErrorCode(StrEnum):
     NO_BACKGROUND = "no_background", "the provider cannot run jobs in the background"
     NO_WORKER = "no_worker", "a background worker did not start"
     NO_WORKING_DIR = "no_working_dir", "the working directory is gone"
+    NO_DEVICE_LOCK = "no_device_lock", "the lock of a device cannot be made or read"
     NO_PRIVATE_FOLDER = "no_private_folder", "there is no folder for this user's locks"
     HEARTBEAT_FAILED = "heartbeat_failed", "a worker could not say that it lives"
     DISK_FULL = "disk_full", "the disk is full"

@@ -22,6 +22,7 @@ from weakref import WeakSet
 
 from filelock import lock_descriptor, unlock_descriptor
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.files.durability import is_unsupported
 from tiomagic_domain.files.owner_only import make_private
@@ -58,7 +59,7 @@ class FileLocks:
                 self._is_held = all(self._lock(path) for path in self._paths)
             except OSError as error:
                 raise ProcessingError(
-                    f"a device cannot be locked: {error}", code="no_device_lock"
+                    f"a device cannot be locked: {error}", code=ErrorCode.NO_DEVICE_LOCK
                 ) from error
             finally:
                 if not self._is_held:
@@ -213,7 +214,8 @@ def _is_held(path: Path) -> bool:
     except OSError as error:
         if not is_unsupported(error):
             raise ProcessingError(
-                f"the lock {path} cannot be read: {error.strerror or error}", code="no_device_lock"
+                f"the lock {path} cannot be read: {error.strerror or error}",
+                code=ErrorCode.NO_DEVICE_LOCK,
             ) from error
         _warn_unlocked(path.parent)
     return False
