@@ -135,7 +135,7 @@ def test_a_frame_without_anybody_is_black(models):
 
 def test_nobody_in_any_frame_is_an_error(models):
     """A landscape is no guide."""
-    with pytest.raises(GenerationError, match="nobody was found in the 3 frames") as caught:
+    with pytest.raises(GenerationError, match="no person was found in the 3 frames") as caught:
         run([frame_with()] * 3, models)
     assert caught.value.code == "nobody_found"
 

@@ -7,11 +7,11 @@
 ``pictures``  What can be made of a finished video: sheets of its frames, and files that other
               programs take.
 ``pose``      Skeletons: the pose estimator, and the drawings that models follow.
-``reader``    The port ``MediaReader`` on this machine: fetch an input, look inside, keep it by
-              its hash.
-``store``     Keeps the bytes of inputs under their hash, so that a job can be made again.
+``reader``    The port ``MediaReader`` on this machine: fetch an input, check it, store it by its
+              hash.
+``store``     Stores the bytes of inputs under their hash, so that a job can be run again.
 
-Importing this package loads neither Pillow nor PyAV nor numpy.
+Importing this package loads none of Pillow, PyAV and numpy.
 """
 
 from tiomagic_media.limits import MediaLimits

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 class MediaLimits:
     """Bounds on what one input may cost in time, memory and disk space.
 
-    The defaults let through what cameras, phones and editing programs make, and stop what is
-    made to hurt: none of them was tuned to a model.
+    The defaults accept what cameras, phones and editing programs make, and refuse files made to
+    attack a decoder. None was tuned to a model.
     """
 
     bytes: int = 512 * 2**20
     """Size of a file or a download. 512 MiB is two minutes of 4K from a phone."""
     image_pixels: int = 128 * 2**20
-    """Width times height of a picture. The largest common camera makes 102 megapixels. Pillow's
-    own ceiling of 178 million stays, whatever is set here."""
+    """Width times height of a picture. The largest common camera makes 102 megapixels. Pillow's own
+    limit of 178 million applies whatever is set here."""
     image_scans: int = 1000
-    """How often a JPEG may go through its picture; cameras and programs do it ten times at most."""
+    """Most scans of a JPEG; cameras and programs write ten at most."""
     image_scanned_pixels: int = 20 * 128 * 2**20
     """Pixels of a JPEG times the scans: what decoding it costs. Half a minute."""
     video_pixels: int = 4096 * 4096
@@ -32,7 +32,7 @@ class MediaLimits:
     video_seconds: float = 120.0
     """Playing time of a video, in seconds."""
     decode_seconds: float = 600.0
-    """Longest time that looking through one video may take, in seconds."""
+    """Longest time that the inspection of one video may take, in seconds."""
     connect_seconds: float = 10.0
     """Longest wait for a server to take a connection, in seconds."""
     read_seconds: float = 20.0
@@ -40,7 +40,7 @@ class MediaLimits:
     download_seconds: float = 300.0
     """Longest download from the first request to the last byte, redirects included, in seconds."""
     attempts: int = 4
-    """How often a download is begun when the connection breaks or the server has trouble."""
+    """Attempts of a download when the connection breaks or the server fails."""
     pause_seconds: float = 0.5
     """The longest pause before the second attempt, in seconds; it doubles from one to the next."""
     redirects: int = 5

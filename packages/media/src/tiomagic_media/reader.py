@@ -1,4 +1,4 @@
-"""The port ``MediaReader`` on this machine: fetch an input, look inside, keep it by its hash."""
+"""The port ``MediaReader`` on this machine: fetch an input, check it, store it by its hash."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LocalMediaReader:
         self._resolver = resolver
 
     def read(self, source: object, kind: MediaKind) -> Media:
-        """Fetch a picture or a video, look inside, and keep it; see the port.
+        """Fetch a picture or a video, check it, and store it; see the port.
 
         Raises:
             ValidationError: when it is not there, cannot be fetched, is something else, or is
@@ -70,8 +70,8 @@ class LocalMediaReader:
     def find(self, reference: Mapping[str, Any]) -> Media:
         """Return an input that was read before; see the port.
 
-        Only the hash, the kind and the name are taken from the reference: it may come from the
-        metadata of a file that somebody sent. The rest is looked up in the bytes.
+        Only the hash, the kind and the name are taken from the reference, because it may come from
+        an untrusted file's metadata. The rest is read from the bytes.
 
         Raises:
             ResourceNotFoundError: when its bytes are not here, or damaged.

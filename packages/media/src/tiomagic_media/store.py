@@ -1,7 +1,7 @@
-"""Keeps the bytes of inputs under their hash, so that a job can be made again.
+"""Stores the bytes of inputs under their hash, so that a job can be run again.
 
-A file arrives under a temporary name while it is hashed, and is renamed when it has been found
-good: under its final name there are only whole, checked files.
+A file has a temporary name while it is hashed and checked, and is then renamed: under final names
+    there are only whole, checked files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tiomagic_domain.files.replacing import move_into_place
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrived:
-    """Bytes that were received but not yet looked at."""
+    """Bytes that were received but not yet checked."""
 
     path: Path
     """Under a temporary name."""
@@ -64,20 +64,20 @@ class InputStore:
         with _writing(self._folder):
             file = open(part, "xb", opener=private_opener)  # noqa: SIM115 - see _write
         try:
-            # Errors of the source are not errors of this folder: only the write is translated.
+            # Only errors of the write are translated: errors of the source are not this folder's.
             for chunk in chunks:
                 digest.update(chunk)
                 size += len(chunk)
                 with _writing(self._folder):
                     file.write(chunk)
         finally:
-            # Closing writes what is left, and fails once more on a full disk.
+            # Closing flushes the rest, and fails again on a full disk.
             with _writing(self._folder):
                 file.close()
         return Arrived(path=part, sha256=digest.hexdigest(), size=size)
 
     def keep(self, arrived: Arrived, extension: str) -> Path:
-        """Give received bytes their final name; a whole file that is there is left in place.
+        """Give received bytes their final name; an existing whole file stays.
 
         Raises:
             ProcessingError: when the folder cannot be written.

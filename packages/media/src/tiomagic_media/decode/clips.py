@@ -1,6 +1,6 @@
-"""Everything that moves: videos, and animated GIF, WebP, AVIF and PNG pictures.
+"""Reads what moves: videos, and animated GIF, WebP, AVIF and PNG pictures.
 
-Of an animated picture all frames count, with the times that each is to stay.
+All frames of an animated picture are read, each with its duration.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 two views of one thing: nothing that plays."""
 
 _UNREADABLY_SHORT_MS, _INSTEAD_MS = 10, 100
-"""Browsers show frames of 10 ms or less for 100 ms, and animations are made to that."""
+"""Browsers show frames of 10 ms or less for 100 ms, and authors of animations rely on it."""
 
 
 def is_picture(path: Path) -> bool:
@@ -64,13 +64,13 @@ def playing(
 
     Args:
         path: The file.
-        moment: Called again and again while it is decoded; may raise to end it.
+        moment: Called repeatedly during decoding; may raise to stop it.
 
     Raises:
         CLIP_ERRORS: when it cannot be decoded to its end.
     """
     shown = _animation(path, moment) if is_picture(path) else video_frames(path, moment)
-    # Closed here and not whenever the last reference dies: the decoder holds a lock.
+    # Closed here, not by the garbage collector at some later time: the decoder holds a lock.
     with contextlib.closing(shown):
         yield shown
 
@@ -107,7 +107,7 @@ def _indices(image: Image.Image) -> Iterable[int]:
 
 
 def _first(image: Image.Image) -> int:
-    """Return the first frame that is shown: a PNG may begin with one for old programs."""
+    """Return the first frame that is shown: a PNG may begin with a hidden one for old programs."""
     return 1 if image.format == "PNG" and getattr(image, "default_image", False) else 0
 
 

@@ -1,4 +1,4 @@
-"""Names what a file is that cannot be used, so that an error can say what was found."""
+"""Recognises files that cannot be used, so that an error can name what was found."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ _RIFF = {
 
 
 def _describe_text(head: bytes) -> str:
-    # The cut at 1024 bytes may go through a character.
+    # The first 1024 bytes may end in the middle of a character.
     text = head.decode("utf-8", errors="ignore")
     if len(text.encode()) < len(head) - 3 or any(
         ord(char) < 32 and char not in "\t\n\r\f" for char in text

@@ -1,4 +1,4 @@
-"""What the engines do with media: load them, crop them to a size, fit them to a length."""
+"""Loads pictures and frames for engines: decode, crop to a size, resample to a length or rate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def load_image(media: Media) -> Image.Image:
-    """Return a picture in RGB as it is meant to be seen; of an animated one the first frame.
+    """Return a picture in RGB, oriented for display; the first frame of an animated one.
 
     Raises:
         ProcessingError: when the file is no longer what was read.
@@ -65,7 +65,7 @@ def load_video(
         if not shown:
             raise ProcessingError(f"the stored video {_named(media)} has no frames")
         starts = [start for start, _ in shown]
-        # As many as were counted when it was read, whatever the limits were.
+        # As many frames as were counted when it was read, whatever the limits were then.
         most = media.frames if media.frames > 1 else None
         line = timeline(starts, shown[-1][1], declared_rate(media.path), most=most)
         chosen = _chosen(len(line.picks), float(line.fps), count, fps)
@@ -119,7 +119,7 @@ def cover(image: Image.Image, width: int, height: int) -> Image.Image:
     scale = max(width / wide, height / tall)
     crop_w, crop_h = width / scale, height / scale
     left, top = (wide - crop_w) / 2, (tall - crop_h) / 2
-    # Rounding must not put the box a hair outside of the picture.
+    # Rounding must not put the box slightly outside of the picture.
     box = (max(left, 0.0), max(top, 0.0), min(left + crop_w, wide), min(top + crop_h, tall))
     # Lanczos keeps the thin lines of drawings; cropping and scaling in one step keeps half pixels.
     return image.resize((width, height), Image.Resampling.LANCZOS, box=box)
@@ -150,7 +150,7 @@ def place_on_black(image: Image.Image, width: int, height: int) -> Image.Image:
 
 
 def within(image: Image.Image, width: int, height: int) -> Image.Image:
-    """Return the whole picture, scaled evenly so that it just fits into a size, and nothing added.
+    """Return the whole picture, scaled evenly to fit into a size, without padding.
 
     Args:
         image: RGB.
@@ -196,9 +196,9 @@ def resample(frames: NDArray[Any], count: int) -> NDArray[Any]:
 def real_time_indices(
     length: int, source_fps: float, fps: float, count: int | None = None
 ) -> list[int]:
-    """Return which frames of a video are seen at the moments of another frame rate.
+    """Return the indices of the frames that are shown at the times of another frame rate.
 
-    Moment ``i`` is ``i / fps`` seconds after the start; the frame is the one that is shown then.
+    Time ``i`` is ``i / fps`` seconds after the start; the frame is the one that is shown then.
 
     Args:
         length: Frames that there are, at least 1.
@@ -210,7 +210,7 @@ def real_time_indices(
     own, wanted = Fraction(source_fps), Fraction(fps)
     if count is None:
         count = max(1, round(length * wanted / own))
-    # Rates are rounded (29.97), so that a moment may lie a hair before the frame that begins there.
+    # Rates are rounded (29.97), so a time may lie just before the frame that begins there.
     step, hair = own / wanted, Fraction(1, 100)
     return [min(length - 1, math.floor(place * step + hair)) for place in range(count)]
 

@@ -1,9 +1,8 @@
 """Pictures with Pillow: which formats are read, and how each of their kinds becomes RGB.
 
-A picture is decoded by its content, never by its name. Of an animated picture that is asked for as
-a still, the first frame is taken. Transparent parts become white: drawn characters have dark
-outlines that would vanish on black, and the pipelines that take a reference picture paste it on
-white as well.
+A picture is decoded by its content, never by its name. An animated picture used as a still gives
+its first frame. Transparent parts become white: drawn characters have dark outlines that would
+vanish on black, and the pipelines that take a reference picture paste it on white as well.
 """
 
 from __future__ import annotations
@@ -47,17 +46,17 @@ _PLUGINS = (
 )
 """Importing a plugin registers its format; naming them here loads these and no others."""
 
-with contextlib.suppress(ImportError):  # There is no wheel of it for some machines.
+with contextlib.suppress(ImportError):  # Optional: some platforms have no wheel of it.
     import pi_heif
 
     if "HEIF" not in Image.OPEN:
-        # Neither small nor accompanying pictures: only the one that is meant is looked at.
+        # Only the primary picture is read: no thumbnails, no auxiliary pictures.
         pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 _WANTED = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
-"""What Pillow is allowed to try. Left out: formats that call other programs (EPS), vector and
-document formats, and the rare ones whose decoders are hardly ever looked at. MPO is what some
-phones and cameras write under the name of JPEG, HEIF what others call HEIC."""
+"""The formats that Pillow may try. Left out: formats that call other programs (EPS), vector and
+document formats, and rare ones whose decoders are seldom reviewed. MPO is what some phones and
+cameras write under the name of JPEG, HEIF what others call HEIC."""
 
 FORMATS = tuple(name for name in _WANTED if name in Image.OPEN)
 """Those of the wanted formats that can be read here: AVIF is not in every build of Pillow, and
@@ -82,7 +81,7 @@ DECODE_ERRORS = (
     zlib.error,
     Image.DecompressionBombError,
 )
-"""What Pillow's decoders raise on damaged files. Long, because each decoder has its own habits."""
+"""What Pillow's decoders raise on damaged files. Long, because each decoder raises others."""
 
 _PROFILED = ("RGB", "RGBA", "CMYK", "L")
 """Pixels that a colour profile can be applied to."""
@@ -105,9 +104,9 @@ _ONE_AT_A_TIME = threading.RLock()
 def open_picture(source: Path | BinaryIO) -> Iterator[Image.Image]:
     """Open a picture without decoding it: only the header is read.
 
-    Pillow's warnings are for its own caller, not for ours: a size above its soft limit is judged
-    by ``MediaLimits``, and above twice that it raises. Warnings are silenced for the whole
-    process while a picture is open, so there is one open picture at a time.
+    Pillow warns above its soft limit on the size and raises above twice that; here ``MediaLimits``
+    decides, so the warning is silenced. Warnings are silenced for the whole process while a picture
+    is open, so there is one open picture at a time.
 
     Raises:
         DECODE_ERRORS: when it is not a picture of one of the formats.
@@ -119,14 +118,14 @@ def open_picture(source: Path | BinaryIO) -> Iterator[Image.Image]:
 
 
 def decode_picture(image: Image.Image) -> Image.Image:
-    """Return an opened picture, decoded; a JPEG that lacks nothing but its end marker as well.
+    """Return an opened picture, decoded. A JPEG that lacks only its end marker is accepted.
 
     Raises:
         DECODE_ERRORS: when it is damaged or cut off.
     """
     if image.format == "TIFF" and isinstance(image, ImageFile.ImageFile):
-        # Pillow maps the pixels of a named file that has them as they are, with the sides of the
-        # picture after it was turned: the rows of a turned one are cut in the wrong places.
+        # Given a file name, Pillow maps uncompressed pixels with the width and height after the
+        # rotation, which cuts the rows of a rotated picture in the wrong places.
         image.filename = ""
     try:
         image.load()
@@ -144,13 +143,13 @@ def decode_picture(image: Image.Image) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Return a picture as it is meant to be seen, in RGB with 8 bits a channel.
+    """Return a picture for display, in RGB with 8 bits a channel.
 
     The EXIF orientation is applied, colours are brought to sRGB, 16 bits become 8, and
     transparent parts become white.
 
     Raises:
-        ValueError: for floating point pixels: nobody says which number is white.
+        ValueError: for floating point pixels: the file does not say which number is white.
     """
     image = decode_picture(image)
     if not has_known_white(image):
@@ -171,7 +170,7 @@ def has_known_white(image: Image.Image) -> bool:
 
 
 def _is_negative(image: Image.Image) -> bool:
-    # Pillow turns round what is stored as a negative with up to 8 bits, and not with 16.
+    # Pillow inverts pixels that are stored as a negative with up to 8 bits, but not with 16.
     if not isinstance(image, TiffImagePlugin.TiffImageFile) or image.mode not in _SIXTEEN_BIT:
         return False
     return bool(image.tag_v2.get(_PHOTOMETRIC, _BLACK_IS_ZERO) == _WHITE_IS_ZERO)
@@ -191,8 +190,8 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     if image.mode in ("L", "LA") and image.has_transparency_data:
         return _grey_with_alpha(image.convert("LA"))
     if image.mode in _COLOURED:
-        # The colours are what the profile speaks of: not the numbers of a palette, and with the one
-        # colour that is transparent taken out before it becomes another.
+        # A profile describes colours, not the indices of a palette. The transparent colour is
+        # removed first, because the conversion would change it.
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode not in _PROFILED:
         return image
@@ -203,8 +202,8 @@ def _to_srgb(image: Image.Image) -> Image.Image:
             image, source, ImageCms.createProfile("sRGB"), outputMode=mode
         )
     except (ImageCms.PyCMSError, OSError):
-        # A broken profile, or one for another kind of pixel: the colours as they are stored are
-        # what every program that ignores profiles shows.
+        # A broken profile, or one for another kind of pixel: keep the stored colours, as programs
+        # that ignore profiles do.
         return image
     return image if converted is None else converted
 
@@ -231,7 +230,7 @@ def to_png(image: Image.Image) -> bytes:
     What a PNG cannot hold (CMYK, LAB and the like) becomes RGB.
 
     Raises:
-        DECODE_ERRORS: when a lazily opened picture cannot be decoded after all.
+        DECODE_ERRORS: when a lazily opened picture cannot be decoded.
     """
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")

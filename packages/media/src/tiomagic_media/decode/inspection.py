@@ -1,4 +1,4 @@
-"""Looks into a file: is it what it is meant to be, is it whole, and is it within the limits.
+"""Inspects an input file: is it the kind that is needed, is it whole, is it within the limits?
 
 Content decides, never a name. The size is checked from the header, before anything is decoded.
 """
@@ -33,7 +33,7 @@ from tiomagic_media.decode.videos import DamagedVideoError, VideoHeader, read_vi
 from tiomagic_media.limits import MediaLimits
 
 _ORIENTATION = 0x0112
-"""The EXIF tag; 5 to 8 mean that the picture lies on its side."""
+"""The EXIF tag; 5 to 8 mean that width and height are swapped."""
 
 _PICTURES = {
     "PNG": ("png", "image/png"),
@@ -57,11 +57,11 @@ _VIDEOS = {
     "asf": ("wmv", "video/x-ms-asf"),
 }
 _NAMES = {"MPO": "JPEG", "HEIF": "HEIC"}
-"""What people call a format, where Pillow says something else."""
+"""Common names of formats, where Pillow uses another."""
 _READ = ", ".join(_NAMES.get(name, name) for name in FORMATS if name != "MPO")
 
 _MAX_PIXELS_PER_BYTE = 512
-"""Of a JPEG: a block of 8x8 takes a bit at the very least."""
+"""In a JPEG, a block of 8x8 pixels takes one bit or more."""
 
 _MAX_FPS = 1000
 """Frames a second. Cameras for slow motion declare 240, a few 960."""
@@ -71,7 +71,7 @@ _INTERLACED = "interlaced; each frame was made whole from its two halves"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a file turned out to be."""
+    """The facts of an inspected file."""
 
     extension: str
     """Without the dot; follows the content."""
@@ -86,7 +86,7 @@ class Facts:
     fps: float | None = None
     """Frames a second; None for a picture."""
     notes: tuple[str, ...] = ()
-    """What was done to make it usable, in words."""
+    """What was changed to make it usable, in words."""
 
 
 def inspect_media(path: Path, kind: MediaKind, limits: MediaLimits) -> Facts:
@@ -145,7 +145,7 @@ def _check_scans(path: Path, image: Image.Image, limits: MediaLimits) -> None:
     if image.format not in ("JPEG", "MPO"):
         return
     scans, pixels, size = count_scans(path), image.width * image.height, path.stat().st_size
-    # Behind an end marker that comes too early the decoder invents what is missing, in grey.
+    # After an end marker that comes too early, the decoder fills the rest with grey.
     if pixels > _MAX_PIXELS_PER_BYTE * size:
         raise ValidationError(
             f"this JPEG picture is damaged: it claims to be {image.width}x{image.height}, more "
@@ -171,7 +171,7 @@ def _found(path: Path) -> str:
 
 
 def _not_the(found: str, wanted: str) -> str:
-    # "a damaged PNG picture, not a picture" would be nonsense.
+    # Avoids "a damaged PNG picture, not a picture".
     return found if wanted in found else f"{found}, not a {wanted}"
 
 
@@ -181,14 +181,14 @@ def _inspect_video(path: Path, limits: MediaLimits) -> Facts:
     if not played.starts:
         raise ValidationError("this video has no frames", code=ErrorCode.NO_FRAMES)
     count, pixels = len(played.starts), played.width * played.height
-    # The last frame may claim to stay for years.
+    # The last frame may declare a duration of years.
     _check_length(count, played.starts[-1] + played.last_seconds, pixels, limits)
     if count > 1 and played.starts[-1] <= 0:
         raise ValidationError(
             f"this video cannot be used: all its {count} frames claim the same time",
             code=ErrorCode.DAMAGED,
         )
-    # The limits are for what the file holds. A grid for uneven times keeps to them by itself.
+    # The limits apply to the frames of the file. A grid for uneven times keeps to them anyway.
     most = max(count, min(limits.video_frames, limits.video_total_pixels // pixels))
     times = timeline(played.starts, played.last_seconds, rate, most=most)
     if times.fps > _MAX_FPS:
@@ -225,7 +225,7 @@ def _play(path: Path, limits: MediaLimits) -> _Played:
                 if not played.starts:
                     played.width, played.height = frame.size
                     _check_pixels(frame.size, limits.video_pixels, "video")
-                    frame.pixels()  # Colours that cannot be converted are found now.
+                    frame.pixels()  # Finds colours that cannot be converted.
                 played.starts.append(frame.start)
                 played.last_seconds = frame.seconds
                 played.was_interlaced = frame.was_interlaced

@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FPS = 24
-"""Frames a second of a sequence, which does not say it: what animation is drawn for."""
+"""Frames a second of a sequence, which declares none: the rate of drawn animation."""
 
 ENDINGS = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
 )
-"""Of the files of a folder that are taken for frames; their content decides how they are read."""
+"""Extensions of the files of a folder that count as frames; their content decides the decoder."""
 
 _NUMBER = re.compile(r"%(?:0(\d+))?d")
 _DIGITS = re.compile(r"(\d+)")
 _CHUNK = 1 << 20
 
 Fetch = Callable[[object], Iterable[bytes]]
-"""Gives the bytes of one frame: of a path, an address, bytes, or whatever a picture may be."""
+"""Gives the bytes of one frame from a path, an address, bytes, or any source of a picture."""
 
 
 def frames_in(path: Path) -> list[Path] | None:
@@ -109,11 +109,11 @@ def is_array(source: object) -> bool:
 
 
 def write_sequence(frames: Sequence[Any], fetch: Fetch, limits: MediaLimits) -> Iterator[bytes]:
-    """Give the bytes of a lossless video.
+    """Yield the bytes of a lossless video.
 
     Args:
-        frames: What each frame is given as: anything that a picture may be given as, or an array:
-            uint8, (H, W), (H, W, 3) or (H, W, 4), 0-255, RGB.
+        frames: Each one any source of a picture, or an array: uint8, (H, W), (H, W, 3) or (H, W,
+            4), 0-255, RGB.
         fetch: Gives the bytes of a frame that is neither an array nor a PIL image.
         limits: Bounds on the sizes and the number.
 

@@ -1,12 +1,12 @@
 """When the frames of a source are shown.
 
-Everything behind this module plays at one constant rate. A source with a constant rate keeps its
-frames one for one. A source whose frames stay for different times (an animated GIF, a recording of
-a screen) is put on a regular grid as fine as its shortest frame, so that no frame is lost and the
-timing is true to that step; long frames are repeated.
+The rest of the code works at one constant rate. A source with a constant rate keeps its frames one
+for one. A source whose frames stay for different times (an animated GIF, a recording of a screen)
+is put on a regular grid as fine as its shortest frame, so that no frame is lost and the timing is
+true to that step; long frames are repeated.
 
-A video that was recorded, and not made, has gaps that nobody meant: there the grid goes by the
-gaps that are usual in it, and of two frames that stand closer together, one may be lost.
+A recorded video has accidental gaps. There the grid follows the usual gap, and of two frames that
+are closer together, one may be lost.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FINEST_STEP = Fraction(1, 60)
 """Seconds: no grid is finer than 60 frames a second."""
 
 MAX_FRAMES = 3600
-"""A grid that is made without other words has no more frames than this, or than the source."""
+"""Default bound: a grid has no more frames than this, or than the source if that has more."""
 
 _JITTER, _ROUNDING = 0.5, 0.001
 """How far from their mean the intervals of a constant rate may be, as a part of it: half for the
@@ -76,9 +76,9 @@ def timeline(
 
     Args:
         starts: When each frame begins, in seconds; at least one, never decreasing.
-        last_seconds: How long the last frame stays, in seconds; 0 when nobody says.
-        declared: The rate that a video's header declares: then intervals that wander as a camera's
-            clock does count as constant. None for animated pictures, whose times are meant.
+        last_seconds: How long the last frame stays, in seconds; 0 when the source does not say.
+        declared: The rate that a video's header declares: then intervals with the jitter of a
+            camera's clock count as constant. None for animated pictures, whose times are intended.
         most: Frames that a grid may have, at least 1; it is coarser when it would have more. None
             for ``MAX_FRAMES``, or as many as the source has.
     """
@@ -90,11 +90,10 @@ def timeline(
     intervals = np.diff(np.asarray(starts, dtype=np.float64))
     mean = float(intervals.mean())
     if mean <= 0:
-        # Nothing says when they are shown.
+        # The source has no times.
         return Timeline(picks=tuple(range(count)), fps=fallback)
     slack = (_JITTER if declared else _ROUNDING) * mean
-    # Containers of videos are careless about the end of the last frame: it may be a step long, or
-    # no time at all.
+    # Video containers are unreliable about the last frame: its duration may be one step, or 0.
     if declared:
         last_is_level = last_seconds - mean <= mean
     else:
@@ -115,7 +114,7 @@ def timeline(
 
 
 def _usual(gaps: NDArray[np.float64]) -> float:
-    # Frames that stand closer than the finest grid are not kept apart by any.
+    # No grid separates frames that are closer than its finest step.
     apart = gaps[gaps >= 0.99 * float(FINEST_STEP)]
     gaps = apart if len(apart) else gaps
     typical = float(np.quantile(gaps, _RARE, method="lower"))
@@ -127,7 +126,7 @@ def _grid(starts: Sequence[float], last_seconds: float, step: float, most: int) 
     if total / step > most:
         step = total / most
     count = max(1, round(total / step))
-    # Half a step late, so that a start that lies on the grid is met whatever its rounding.
+    # Half a step late, so that rounding cannot miss a start that lies on the grid.
     moments = starts[0] + (np.arange(count) + 0.5) * step
     picks = np.searchsorted(np.asarray(starts), moments, side="right") - 1
     return Timeline(picks=tuple(int(i) for i in picks), fps=_rate(1 / step))
@@ -140,6 +139,6 @@ def _agreed(declared: Fraction | None, gap: float) -> Fraction:
 
 
 def _rate(value: float) -> Fraction:
-    # Slower than a frame in 1001 seconds would be rounded to none at all.
+    # A rate below one frame in 1001 seconds would be rounded to 0.
     rounded = Fraction(value).limit_denominator(1001)
     return rounded or Fraction(1, round(1 / value))

@@ -1,4 +1,4 @@
-"""Videos with PyAV, reaching nothing but their own bytes."""
+"""Decodes videos with PyAV, without access to any other file or address."""
 
 from __future__ import annotations
 
@@ -24,50 +24,50 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,ogg,asf"
-"""Demuxers that may look at an input: files that hold their own frames. Play lists (hls, dash,
-concat) are left out, because they make FFmpeg open other files and addresses."""
+"""Demuxers that may read an input: files that hold their own frames. Play lists (hls, dash, concat)
+are left out, because they make FFmpeg open other files and addresses."""
 
 MAX_FRAME_PIXELS = 4096 * 4096
 """Pixels. A frame may be larger than the header says; the decoder refuses what is larger than this
 before it takes the memory."""
 
 _MAX_THREADS = 4
-"""Threads of the decoder. Each holds frames of its own, and memory is to be bounded."""
+"""Threads of the decoder. Each holds frames of its own, so this bounds the memory."""
 
 _SLACK_SECONDS, _SLACK_PART = 0.25, 0.1
-"""How much earlier than its header says a file may end: writers round, and some guess."""
+"""Tolerance for a file that ends before its declared duration: writers round, and some guess."""
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""FFmpeg's own decoders of these drop the transparency, which is a second picture beside."""
+"""FFmpeg's own decoders of these drop the transparency, which is stored as a second picture."""
 
 
 _IN_DECODING_ORDER = frozenset({"avi"})
 """Containers whose times say when a frame is decoded, not when it is shown. FFmpeg guesses the
-latter, and guesses wrongly for frames that are decoded in another order (B-frames)."""
+latter, wrongly for frames that are decoded in another order (B-frames)."""
 
 
 class DamagedVideoError(ValueError):
-    """A video can be opened but not played to its end."""
+    """A video can be opened but not decoded to its end."""
 
 
 def ignore_moment() -> None:
-    """Take a moment and do nothing about it."""
+    """Do nothing: the default for ``moment``."""
 
 
 @contextlib.contextmanager
 def open_video(source: Path | BinaryIO) -> Iterator[Any]:
-    """Open a video so that it can reach nothing but its own bytes.
+    """Open a video without letting FFmpeg open anything else.
 
     Raises:
         av.FFmpegError, OSError: when it is not a video or a sound that FFmpeg knows.
-        ClaimError: when its tables speak of more than there can be.
+        ClaimError: when its tables declare more samples than the file can hold.
     """
     if isinstance(source, Path):
         check_tables(source)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
         options = {"format_whitelist": CONTAINERS, "protocol_whitelist": ""}
-        # Metadata in other encodings than UTF-8 is not worth losing a video for.
+        # Metadata in another encoding than UTF-8 must not make a video unusable.
         yield stack.enter_context(
             av.open(file, metadata_errors="replace", container_options=options)
         )
@@ -75,7 +75,7 @@ def open_video(source: Path | BinaryIO) -> Iterator[Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoHeader:
-    """What a video says of itself before a frame is decoded; the truth may differ."""
+    """What the header of a video declares; its frames may differ."""
 
     container: str
     """FFmpeg's name of the container, such as ``mov,mp4,m4a,3gp,3g2,mj2``."""
@@ -86,15 +86,15 @@ class VideoHeader:
     height: int | None
     """Stored pixels, before rotation; None when there is no video in it."""
     seconds: float | None
-    """Playing time; None when it is not said."""
+    """Playing time in seconds; None when not declared."""
     rate: Fraction | None
-    """Frames a second; None when it is not said."""
+    """Frames a second; None when not declared."""
     is_coded_strangely: bool = False
     """True when there is a video in it that FFmpeg has no decoder for."""
 
 
 def read_video_header(path: Path) -> VideoHeader:
-    """Return what a video says of itself.
+    """Return what the header of a video declares.
 
     Raises:
         av.FFmpegError, OSError: as ``open_video``.
@@ -145,7 +145,7 @@ def video_frames(path: Path, moment: Callable[[], None] = ignore_moment) -> Gene
 
     Args:
         path: The file.
-        moment: Called again and again while it is decoded; may raise to end it.
+        moment: Called repeatedly during decoding; may raise to stop it.
 
     Raises:
         DamagedError: when it ends before its time, changes its size, or its codec is not known.
@@ -180,7 +180,7 @@ def video_frames(path: Path, moment: Callable[[], None] = ignore_moment) -> Gene
 
 
 def _decoder(stream: Any) -> Callable[[Any], list[Any]]:
-    """Return what turns packets into frames."""
+    """Return a decoder for the stream."""
     context = stream.codec_context
     if context is None:
         raise DamagedVideoError("it is coded in a way that is not known here")
@@ -188,7 +188,7 @@ def _decoder(stream: Any) -> Callable[[Any], list[Any]]:
     if name and stream.metadata.get("alpha_mode") == "1":
         context = av.CodecContext.create(name, "r")
         context.extradata = stream.codec_context.extradata
-        # What the container says of the colours; the stream itself may not.
+        # The container may declare the colours where the stream does not.
         for name in ("colorspace", "color_range", "color_trc", "color_primaries"):
             setattr(context, name, getattr(stream.codec_context, name))
     else:
@@ -200,7 +200,7 @@ def _decoder(stream: Any) -> Callable[[Any], list[Any]]:
 
 
 class FrameClock:
-    """Says when frames are shown, counted from the first.
+    """Computes when frames are shown, counted from the first.
 
     Args:
         gap: Seconds from one frame to the next where the file does not say.
@@ -216,10 +216,10 @@ class FrameClock:
         if self._shift is None:
             self._shift = -(time or 0.0)
             return 0.0
-        # Some old containers have no times; then the frames are even.
+        # Some old containers have no times; then the frames are evenly spaced.
         start = self._last + self._gap if time is None else time + self._shift
         if start < self._last:
-            # Two recordings one after the other, as in a transport stream: the times begin anew.
+            # Two recordings in sequence, as in a transport stream: the times restart.
             self._shift += self._last + self._gap - start
             start = self._last + self._gap
         self._last = start
@@ -270,10 +270,10 @@ def _decoded(
 
 
 def _length(container: Any) -> float:
-    """Return how many seconds a file says that it plays, 0 when it does not.
+    """Return the declared duration of a file in seconds, 0 when there is none.
 
-    Containers differ in where their duration counts from: most from zero, some from the first
-    frame. Taken is the one that promises less.
+    Some containers count the duration from zero, others from the first frame. The shorter result is
+    used.
     """
     start = max(container.start_time or 0, 0)
     promised = container.duration or 0
@@ -281,9 +281,9 @@ def _length(container: Any) -> float:
 
 
 def _check_end(container: Any, end: float) -> None:
-    """Raise when a file ends before its time."""
+    """Raise when a file ends before its declared duration."""
     start, length = (container.start_time or 0) / 1_000_000, _length(container)
-    # Times may be below zero: FFmpeg makes them so where the clock of a transport stream ran over.
+    # Times may be negative where the clock of a transport stream overflowed.
     promised = (container.duration or 0) / 1_000_000 + min(start, 0.0)
     if promised - end > max(_SLACK_SECONDS, _SLACK_PART * length):
         raise DamagedVideoError(

@@ -1,4 +1,4 @@
-"""The finished video: H.264 in an mp4, with its sound where there is one, and the recipe inside."""
+"""Writes the finished mp4: H.264, sound if there is any, and the recipe in the metadata."""
 
 from __future__ import annotations
 
@@ -42,11 +42,12 @@ _ENCODER = {"crf": "18", "preset": "medium", "x264-params": "mbtree=0"}
 three times the time; tune=animation gives 0.2 dB more and less SSIM, because it smooths what the
 model drew.
 
-Macroblock tree is off because its AVX-512 code in x264 reads what nobody wrote: of 600 encodings of
-the same 17 frames of 160x96, 1 to 2 % had other bits, and none with it off or without AVX-512."""
+Macroblock tree is off because its AVX-512 code in x264 reads uninitialised memory: of 600 encodings
+of the same 17 frames of 160x96, 1 to 2 % had other bits, and none with it off or without
+AVX-512."""
 
 _THREADS = 4
-"""The encoder's result depends on the number of threads; a fixed one makes it repeatable."""
+"""The encoder's result depends on the number of threads; a fixed number makes it repeatable."""
 
 Frame = NDArray[Any]
 
@@ -59,8 +60,8 @@ def to_uint8(frames: NDArray[Any]) -> NDArray[np.uint8]:
             rounded to the nearest of 256 levels and clipped.
 
     Raises:
-        GenerationError: when a value is not a number or infinite: the model has broken down, and
-            a black video would hide it.
+        GenerationError: when a value is not a number or infinite: the model has failed, and a black
+            video would hide it.
     """
     if frames.dtype == np.uint8:
         return frames
@@ -83,11 +84,10 @@ def to_uint8(frames: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 class Mp4:
-    """A video that is encoded as its frames come, and written when its recipe is known.
+    """Encodes frames as they arrive, and writes the file when its recipe is known.
 
-    What is encoded is held in memory, a few MB for a clip: the recipe stands before the frames in
-    the file, and may say how they were made. On the disk there is nothing until ``write``. One
-    thread at a time.
+    The encoded frames stay in memory, a few MB for a clip: the recipe comes before them in the file
+        and may say how they were made. Nothing is on the disk until ``write``. Not thread-safe.
 
     Args:
         path: Where to; a file that is there is replaced.
@@ -98,7 +98,7 @@ class Mp4:
         self._path = path
         self._part = hidden_name_beside(path)
         self._fps = Fraction(fps).limit_denominator(100_000)
-        # Makes the file when it is given its first packet, and not before.
+        # The container creates the file at its first packet.
         self._container = av.open(str(self._part), "w", format="mp4", options=_options(self._fps))
         self._stream: Any = None
         self._shape: tuple[int, ...] = ()
@@ -164,12 +164,12 @@ class Mp4:
                         sound.write(seconds=self._count / self._fps)
                 move_into_place(self._part, self._path)
         finally:
-            # What went wrong above matters more than a temporary file that cannot be removed.
+            # The error above matters more than a temporary file that cannot be removed.
             with contextlib.suppress(OSError):
                 self._part.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Give the encoder and what it has made back; what is not written by now never will be."""
+        """Release the encoder and its packets; what is not written yet is lost."""
         self._container.close()
         self._stream = None
         self._packets.clear()
@@ -184,7 +184,7 @@ def write_mp4(
     audio: NDArray[Any] | None = None,
     audio_rate: int | None = None,
 ) -> None:
-    """Write a video whose frames are there, whole or not at all.
+    """Write a video from finished frames, whole or not at all.
 
     Args:
         path: Where to; a file that is there is replaced.
@@ -201,7 +201,7 @@ def write_mp4(
         ProcessingError: when the size is odd or changes, or the file cannot be written.
     """
     if audio is not None:
-        # Before hours of frames are encoded.
+        # Checked before hours of frames are encoded.
         check_sound(audio)
     with contextlib.closing(Mp4(path, fps=fps)) as video:
         for frame in frames:
@@ -211,7 +211,7 @@ def write_mp4(
 
 @contextlib.contextmanager
 def _translate_encoder_errors() -> Iterator[None]:
-    """Tell what the encoder and the disk say in our own words."""
+    """Translate errors of the encoder and the disk."""
     try:
         yield
     except (OSError, av.FFmpegError) as error:
@@ -219,11 +219,11 @@ def _translate_encoder_errors() -> Iterator[None]:
 
 
 def _options(fps: Fraction) -> dict[str, str]:
-    # A clock in which a frame is a whole number of ticks keeps every duration exact; the default
-    # for the whole film is milliseconds.
+    # With this clock a frame is a whole number of ticks, so every duration is exact; the default is
+    # milliseconds.
     clock = str(fps.numerator * math.ceil(10_000 / fps.numerator))
     return {
-        # faststart puts the index first, so that a browser plays before it has everything.
+        # faststart puts the index first, so that a browser plays before the download ends.
         "movflags": "+faststart+use_metadata_tags",
         "fflags": "+bitexact",
         "movie_timescale": clock,
@@ -297,7 +297,7 @@ def read_embedded_recipe(path: Path) -> dict[str, Any]:
         ) from error
     for key in RECIPE_KEYS:
         text = metadata.get(key, "")
-        # A comment of another program is no recipe, and no error; one that is too much is.
+        # A comment of another program is not an error, only not a recipe; one that is too large is.
         if "tiomagic_recipe" in text:
             return recipes.read_recipe(read_json(text, f"the recipe in {path.name!r}"))
     raise ValidationError(

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BIT_RATE_A_CHANNEL = 96_000
-"""Bits a second; at this rate the encoder's loss is not heard in speech and music."""
+"""Bits a second; at this rate the loss is inaudible in speech and music."""
 
 PACKET = 1024
 """Samples in one packet of AAC."""
 
 
 def check_sound(samples: NDArray[Any]) -> None:
-    """Look at sound before it is used.
+    """Check sound before it is used.
 
     Raises:
         GenerationError: when a value is not a number.
@@ -54,9 +54,9 @@ def fit_sound_length(samples: NDArray[Any], count: int) -> NDArray[np.float32]:
 
 
 class SoundTrack:
-    """The stream of the sound in a file that is being written.
+    """The sound stream of a file that is being written.
 
-    It has to be there before the first packet of the video is written.
+    Create it before the first packet of the video is written.
 
     Args:
         container: Open for writing.

@@ -1,4 +1,4 @@
-"""Writes a clip that may have been heard of before it was finished."""
+"""Encodes a clip while its frames are still being decoded, in a thread, and writes the mp4."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class ClipWriter:
-    """A ``FrameSink`` that encodes the frames of a clip in a thread, as soon as they are there.
+    """A ``FrameSink`` that encodes the frames of a clip in a thread, as soon as they arrive.
 
-    The file has the same bytes whether it was told of them or not. When the block ends, the thread
-    has ended, and what was not written is gone.
+    The file has the same bytes with and without streaming. At the end of the block the thread has
+    ended, and a clip that was not written is discarded.
 
     Args:
         path: Where to; on the disk there is nothing until ``write``.
@@ -36,17 +36,17 @@ class ClipWriter:
         self.drop()
 
     def begin(self, frames: NDArray[np.uint8], fps: float) -> None:
-        """Hear of a new clip, as ``FrameSink`` says."""
+        """Start a new clip; see ``FrameSink``."""
         self.drop()
         self._early = _BackgroundEncoding(self.path, frames, fps)
 
     def take(self, count: int, fetch: Callable[[], None]) -> None:
-        """Encode the next frames, as ``FrameSink`` says."""
+        """Encode the next frames; see ``FrameSink``."""
         assert self._early is not None, "frames come after a beginning"
         self._early.take(count, fetch)
 
     def drop(self) -> None:
-        """Let go of the clip, as ``FrameSink`` says; waits for the piece being encoded."""
+        """Discard the clip, see ``FrameSink``; waits for the piece being encoded."""
         if self._early is not None:
             self._early.close()
             self._early = None
@@ -55,8 +55,8 @@ class ClipWriter:
         """Write a clip, whole or not at all.
 
         Args:
-            clip: Its frames are encoded already when they are the very ones that were told of;
-                any others are encoded now.
+            clip: Its frames are encoded already if they are the ones that were streamed; any others
+                are encoded now.
             recipe: Plain data, put into the file's metadata.
 
         Raises:
@@ -77,17 +77,17 @@ class ClipWriter:
 class _BackgroundEncoding:
     """One clip that is encoded while it is being made.
 
-    However slow the encoder is, the decoder never waits for it: what is waiting are bytes, at most
-    those of the clip, and a quarter of the floats that they were made from.
+    The decoder never waits for the encoder. The queue holds uint8 frames, at most those of the
+    clip: a quarter of the memory of the floats that they were made from.
     """
 
     def __init__(self, path: Path, frames: NDArray[np.uint8], fps: float) -> None:
-        # Not before it is needed: until then a model may need all the memory.
+        # Created late: until then the model may need all the memory.
         from tiomagic_media.encode.mp4 import Mp4
 
         self._frames, self._fps = frames, fps
         self._video = Mp4(path, fps=fps)
-        # One, for the encoder takes one frame after the other. It starts with the first of them.
+        # One thread: the encoder takes the frames in order. It starts with the first frame.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tiomagic-encoder")
         self._count = 0
         self._last: Future[None] | None = None
@@ -99,11 +99,11 @@ class _BackgroundEncoding:
         self._last = self._thread.submit(self._encode, self._last, first, self._count, fetch)
 
     def has_all(self, frames: object, fps: float) -> bool:
-        """Tell whether the clip is the one that was told of, and all of it was."""
+        """Say whether this is the streamed clip and all of its frames were streamed."""
         return frames is self._frames and fps == self._fps and self._count == len(self._frames)
 
     def finish(self) -> Mp4:
-        """Return the video when all of it is encoded; raises what went wrong."""
+        """Return the video when all of it is encoded; raise the encoder's error."""
         if self._last is not None:
             self._last.result()
         return self._video
@@ -117,7 +117,7 @@ class _BackgroundEncoding:
         self, before: Future[None] | None, first: int, end: int, fetch: Callable[[], None]
     ) -> None:
         if before is not None:
-            # After an error nothing is encoded any more, and the last one has it as well.
+            # After an error nothing more is encoded, so the last result carries it as well.
             before.result()
         fetch()
         for frame in self._frames[first:end]:

@@ -1,11 +1,14 @@
 """From what a user gives to bytes: addresses, downloads, sources.
 
-``addresses``      Which addresses a download may connect to.
-``download``       Fetches a file from an address that a user gave, within bounds.
-``hub_telemetry``  Keeps the hub's client from telling more than it is asked for.
-``network``        Connections of a download: only to where it may go, and no wait beyond its
+``addresses``      Which IP addresses a download may connect to: public ones only (SSRF
+                   protection).
+``download``       Downloads a file from an address of the user: one deadline, limits, retries,
+                   public hosts only.
+``hub_telemetry``  Switches off the telemetry of the Hugging Face hub's client.
+``network``        Connections of a download: only to allowed addresses, every wait bounded by the
                    deadline.
-``retry``          Asks again for what can be had twice: files, and how a job is. Never to start
-                   work.
-``sources``        Turns whatever a user gives as a picture or a video into a stream of bytes.
+``retry``          The retry policy of downloads and polls: growing random pauses. Submissions are
+                   never retried.
+``sources``        Turns an input into a stream of bytes: a path, URL, data URL, bytes, file
+                   object or PIL image.
 """

@@ -1,4 +1,4 @@
-"""Which addresses a download may connect to."""
+"""Which IP addresses a download may connect to: public ones only (SSRF protection)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def system_resolver(host: str, port: int) -> list[str]:
 
 
 def resolve_in_time(resolver: Resolver, host: str, port: int, seconds: float) -> list[str]:
-    """Resolve a name, but wait no longer than given: the operating system has no such bound.
+    """Resolve a name with a timeout, which the operating system does not offer.
 
     Raises:
         OSError: when the name has no address.
@@ -36,7 +36,7 @@ def resolve_in_time(resolver: Resolver, host: str, port: int, seconds: float) ->
         except OSError as error:
             failed.append(error)
         except UnicodeError:
-            # The idna codec's word for a label that is empty or too long.
+            # The idna codec raises it for a label that is empty or too long.
             failed.append(OSError(f"{host!r} is not a host name"))
 
     worker = threading.Thread(target=look_up, daemon=True, name="tiomagic-resolve")

@@ -1,9 +1,8 @@
-"""Fetches a file from an address that a user gave, within bounds.
+"""Downloads a file from an address of the user: one deadline, limits, retries, public hosts only.
 
-Every wait on the network ends at the one deadline, whatever the server does; a connection that
-breaks and a server that has trouble are met by another attempt within it. Proxies, certificates,
-cookies and passwords of the environment are not used: a proxy would resolve the name itself, and
-the check of the address would be worth nothing.
+Every wait on the network ends at the deadline, whatever the server does. A broken connection or a
+failing server is retried within it. Proxies, certificates, cookies and passwords of the environment
+are not used: a proxy would resolve the name itself, which would defeat the check of the address.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
 _CLOSED = frozenset({401, 402, 403, 407, 451})
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""What a server says that may answer otherwise in a moment."""
+"""Statuses that are worth a retry."""
 
 _HEADERS = [
     ("User-Agent", f"tiomagic/{__version__}"),
     ("Accept", "image/*,video/*,*/*;q=0.5"),
-    # A compressed answer could unfold into far more than was sent.
+    # A compressed answer could expand to far more bytes than were sent.
     ("Accept-Encoding", "identity"),
     ("Connection", "close"),
 ]
@@ -57,7 +56,7 @@ class Downloader:
         self._resolver = resolver
 
     def chunks(self, address: str) -> Iterator[bytes]:
-        """Give the file's bytes as they arrive.
+        """Yield the file's bytes as they arrive.
 
         Raises:
             ValidationError: when it cannot be fetched; says why.
@@ -162,10 +161,10 @@ class Downloader:
 
 
 class _ResumableOutput:
-    """What has been handed out of a file, so that a later attempt goes on where one broke off.
+    """Remembers the bytes that were yielded, so that a retry continues after them.
 
-    The file is fetched from its start again, and its beginning is compared: that needs nothing of
-    the server, and two files are never joined into one.
+    The file is fetched from its start again and its beginning compared: that needs no support of
+    the server, and two versions are never joined.
 
     Args:
         name: The address for people.
@@ -177,7 +176,7 @@ class _ResumableOutput:
         self._digest = hashlib.sha256()
 
     def skip_delivered(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Give what was not given before.
+        """Yield what was not yielded before.
 
         Args:
             chunks: The file from its start.
@@ -207,14 +206,14 @@ class _ResumableOutput:
 
 
 def _may_pass(error: BaseException) -> bool:
-    # A silence is not among these: it has been waited for long enough.
+    # A read timeout is not among these: it has used up its time.
     if isinstance(error, httpcore.NetworkError | httpcore.ProtocolError):
         return not isinstance(error.__cause__, ssl.SSLCertVerificationError)
     return isinstance(error, ValidationError) and error.code == ErrorCode.UNAVAILABLE
 
 
 def parse_address(address: str) -> httpx.URL:
-    """Return an address whose form and scheme are right.
+    """Return an address if its form and scheme are valid.
 
     Raises:
         ValidationError: when it is not http(s), has no host, or carries a password.

@@ -1,4 +1,4 @@
-"""Keeps the hub's client from telling more than it is asked for."""
+"""Switches off the telemetry of the Hugging Face hub's client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 class _Switch:
-    """The client's own switch, which is one for the process: as it was when the last one leaves."""
+    """The client's switch is one for the process; the last block that ends restores it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

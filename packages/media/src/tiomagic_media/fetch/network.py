@@ -1,4 +1,4 @@
-"""Connections of a download: only to where it may go, and no wait beyond its deadline.
+"""Connections of a download: only to allowed addresses, every wait bounded by the deadline.
 
 Names are resolved, checked and connected to in one place, so that a name cannot be checked as one
 address and connected to as another.
@@ -72,7 +72,7 @@ class CheckedNetworkBackend(httpcore.NetworkBackend):
             raise httpcore.ConnectTimeout(str(error)) from error
         except OSError as error:
             raise download_error(f"there is no host named {host!r}") from error
-        # One address that is not public is enough: such names exist to get past this check.
+        # One address that is not public is enough to refuse: such names exist to evade this check.
         if self._public and not all(is_public(address) for address in found):
             raise download_error(
                 f"{host!r} is an address of this machine or of a private network; such addresses "

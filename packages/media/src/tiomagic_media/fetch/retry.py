@@ -1,4 +1,4 @@
-"""Asks again for what can be had twice: files, and how a job is. Never to start work."""
+"""The retry policy of downloads and polls: growing random pauses. Submissions are never retried."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 LOG: logging.Logger = logging.getLogger("tiomagic.media")
 
 MAX_ATTEMPTS = 4
-"""With pauses of up to half a second, one and two: a fault that lasts longer is no hiccup."""
+"""With pauses of up to 0.5, 1 and 2 s: a fault that lasts longer will not pass soon."""
 
 MAX_FIRST_PAUSE_S = 0.5
-"""The longest first pause. Each later one may be twice as long, and each is drawn anew, so that
-those who failed together do not come back together."""
+"""The longest first pause. Each later one may be twice as long. All are random, so that callers
+that failed together do not retry together."""
 
 
 def build_retry_policy(
@@ -28,13 +28,13 @@ def build_retry_policy(
     pause_s: float = MAX_FIRST_PAUSE_S,
     log: logging.Logger = LOG,
 ) -> Retrying:
-    """Return what calls a function until it succeeds; the last error comes out as it is.
+    """Return a caller that retries a function until it succeeds; the last error is raised as it is.
 
     Args:
-        what: What is asked for, for the log; no secret.
-        passing: Tells whether an error may pass by itself.
-        within_s: Seconds after which no further attempt begins.
-        attempts: How many there are at the most; None for no bound but the time.
+        what: Names the call in the log; no secret.
+        passing: Says whether an error is transient.
+        within_s: Seconds after which no new attempt begins.
+        attempts: Most attempts; None for no bound but the time.
         pause_s: See :data:`MAX_FIRST_PAUSE_S`.
         log: Gets a line for each attempt that failed.
     """

@@ -1,4 +1,4 @@
-"""Turns whatever a user gives as a picture or a video into a stream of bytes."""
+"""Turns an input into a stream of bytes: a path, URL, data URL, bytes, file object or PIL image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL)
-"""Errors of the operating system that mean: there can be no such file."""
+"""Errors of the operating system for paths that cannot exist."""
 
 _KINDS = {MediaKind.IMAGE: "a picture", MediaKind.VIDEO: "a video"}
 
@@ -37,7 +37,7 @@ Download = Callable[[str], Iterator[bytes]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Bytes that are about to be read, and what to call them."""
+    """A stream of bytes and its name."""
 
     chunks: Iterator[bytes]
     """The bytes; reading them may raise ValidationError."""
@@ -124,14 +124,14 @@ def _file_url(url: str) -> Path:
             "slashes: file:///",
             code=ErrorCode.CANNOT_FETCH,
         )
-    # What stands behind a question mark or a hash is no part of the file's name.
+    # A query and a fragment are no part of the file's name.
     path = os.fsdecode(unquote_to_bytes(re.split(r"[?#]", slash + rest, maxsplit=1)[0]))
     # file:///C:/film.mp4: the drive comes first.
     return Path(path[1:] if re.match(r"/[A-Za-z]:", path) else path)
 
 
 def _name_in(address: str) -> str | None:
-    # Without a parser of addresses: whether the address is right is the download's business.
+    # No URL parser here: the download checks the address.
     path = re.split(r"[?#]", address.split("://", 1)[1], maxsplit=1)[0].partition("/")[2]
     name = unquote_to_bytes(path.rpartition("/")[2]).decode("utf-8", "replace")
     return PurePosixPath(name).name[:120] or None
@@ -141,7 +141,7 @@ def _data_url(url: str, limits: MediaLimits) -> Source:
     head, comma, body = url[5:].partition(",")
     if not comma:
         raise ValidationError("the data URL has no comma before its data", code=ErrorCode.DATA_URL)
-    # Base64 and percent signs only ever make text longer than what it stands for.
+    # Base64 and percent-encoding only make data longer, so this bound refuses nothing valid.
     if len(body) > 4 * limits.bytes:
         raise _too_large(limits)
     content = unquote_to_bytes(body)
@@ -280,7 +280,7 @@ def _too_large(limits: MediaLimits) -> ValidationError:
 
 
 def _is_pil_image(source: object) -> bool:
-    # Whoever holds a PIL image has imported PIL; nobody else should pay for it.
+    # A caller with a PIL image has imported PIL; for all others the import would be wasted time.
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(source, module.Image)
 

@@ -1,11 +1,11 @@
 """What can be made of a finished video: sheets of its frames, and files that other programs take.
 
-``exports``  A video as files that other programs take.
+``exports``  Exports a video: GIF, WebP, PNG, numbered frames, ProRes, FFV1.
 ``film``     A finished video in memory.
 ``maker``    The port ``Pictures`` with PyAV and Pillow.
 ``montage``  Several videos at once: their frames side by side, with labels.
 ``sheet``    Pictures of many frames: the contact sheet of one video, and labelled pictures side
              by side.
 
-Importing this package loads neither Pillow nor PyAV nor numpy.
+Importing this package loads none of Pillow, PyAV and numpy.
 """

@@ -1,15 +1,15 @@
-"""A video as files that other programs take.
+"""Exports a video: GIF, WebP, PNG, numbered frames, ProRes, FFV1.
 
 ==============  =================================================================================
 ``.gif``        one palette of 256 colours made for this video; plays everywhere
 ``.webp``       animated; a tenth of a GIF's size, all colours
 ``.png``        one frame; the last one is where the next shot begins
 a folder        numbered PNG frames, as compositing programs import them
-``.mov``        ProRes 422 HQ, 10 bits: what editing programs like best
+``.mov``        ProRes 422 HQ, 10 bits: what most editing programs read
 ``.mkv``        FFV1, lossless in RGB: bit for bit the frames of the source
 ==============  =================================================================================
 
-Every file is there whole or not at all.
+Every file is written whole or not at all.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ GIF_TICK: Final = Fraction(1, 100)
 
 
 def export_film(film: Film, target: Path, *, width: int | None = None, frame: int = -1) -> Path:
-    """Write a film in the format that the target's ending names.
+    """Write a film in the format of the target's ending.
 
     Args:
         film: What to write.
@@ -123,8 +123,8 @@ def _write_gif(film: Film, path: Path) -> None:
         frame.pts, frame.time_base = index, 1 / film.fps
         source.push(frame)
     source.push(None)
-    # GIF knows whole hundredths only: each start is rounded by itself, so that the errors do not
-    # add up and the whole plays as long as the video.
+    # GIF has whole hundredths only. Each start is rounded separately, so that errors do not add up
+    # and the GIF plays as long as the video.
     with av.open(str(path), "w", format="gif", options={"loop": "0"}) as container:
         stream = container.add_stream("gif", rate=film.fps)
         stream.width, stream.height, stream.pix_fmt = width, height, "pal8"
@@ -134,7 +134,7 @@ def _write_gif(film: Film, path: Path) -> None:
             frame.duration = _tick(index + 1, film.fps) - frame.pts
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    del graph  # It owns the filters, and has to live until the last frame.
+    del graph  # The graph owns the filters: keep it until the last frame.
 
 
 def _palette_graph(width: int, height: int, fps: Fraction) -> tuple[Graph, Any, Any]:
@@ -144,7 +144,7 @@ def _palette_graph(width: int, height: int, fps: Fraction) -> tuple[Graph, Any, 
     source = graph.add_buffer(width=width, height=height, format=pixels, time_base=1 / fps)
     split = graph.add("split")
     make = graph.add("palettegen", "stats_mode=full")
-    # An ordered pattern stays where it is from frame to frame; error diffusion would crawl.
+    # An ordered pattern is stable from frame to frame; error diffusion would flicker.
     use = graph.add("paletteuse", "dither=bayer:bayer_scale=3:diff_mode=rectangle")
     sink = graph.add("buffersink")
     source.link_to(split)
@@ -190,7 +190,7 @@ def _write_prores(film: Film, path: Path) -> None:
 
 
 def _write_lossless(film: Film, path: Path) -> None:
-    # bgr0 is what this encoder calls 8 bits of RGB.
+    # bgr0 is this encoder's name for 8-bit RGB.
     _write_video(film, path, "matroska", "ffv1", "bgr0", {"level": "3", "slicecrc": "1"})
 
 
@@ -229,7 +229,7 @@ def _as_yuv(frame: av.VideoFrame, pixels: str) -> av.VideoFrame:
 
 @contextlib.contextmanager
 def _whole(target: Path) -> Iterator[Path]:
-    """Give a name to write to; the file gets its own when all went well."""
+    """Yield a temporary name to write to; the file is renamed on success."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as part:
@@ -244,4 +244,4 @@ WRITERS: Final[dict[str, Callable[[Film, Path], None]]] = {
     ".mov": _write_prores,
     ".mkv": _write_lossless,
 }
-"""By ending. A ``.png`` and a folder are pictures and not in here."""
+"""Encoders by ending. ``.png`` and folders are written as pictures, so they are not in here."""

@@ -84,6 +84,6 @@ def read_film(path: Path) -> Film:
 
 
 def _filter(before: int, after: int) -> Image.Resampling:
-    # A few pixels made much larger should look like pixels, and not like fog.
+    # A few pixels made much larger should keep hard edges, not blur.
     grows_much = after >= 2 * before
     return Image.Resampling.NEAREST if grows_much else Image.Resampling.LANCZOS

@@ -69,7 +69,7 @@ class PictureMaker:
         """Write an mp4 of several videos; see the port."""
         _check(width=width)
         strips = [
-            # Scaled as they are read: a grid of large films would not fit the memory.
+            # Scaled while they are read: a grid of large films would not fit into memory.
             [Strip(film=_film(item, width), label=item.label) for item in row]
             for row in rows
         ]
@@ -89,11 +89,11 @@ def _film(item: LabelledVideo, width: int) -> Film | None:
 
 
 def _cells(item: LabelledVideo, count: int) -> list[SheetCell]:
-    """Return frames of a video, the first over the label and all others over nothing."""
+    """Return frames of a video as cells; only the first has the label."""
     if item.video is None:
         return [SheetCell(image=None, label=item.label), *[SheetCell(image=None)] * (count - 1)]
     film = read_film(item.video)
-    # A short film repeats frames, so that the columns of a sheet stay in line.
+    # A short film repeats frames, so that the columns of a sheet stay aligned.
     shown = even_indices(len(film.frames), count)
     images = [film.image(index) for index in shown]
     return [SheetCell(image=image, label="" if n else item.label) for n, image in enumerate(images)]
@@ -103,7 +103,7 @@ def _check(**numbers: int) -> None:
     """Refuse numbers below 1.
 
     Raises:
-        ValidationError: that names each.
+        ValidationError: names each of them.
     """
     problems = [
         Problem(field=name, message="must be 1 or more", given=repr(number), nearest=1)

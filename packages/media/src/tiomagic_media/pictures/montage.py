@@ -32,7 +32,7 @@ def rate_of(rows: Sequence[Sequence[Strip]]) -> Fraction:
 def render_montage(
     rows: Sequence[Sequence[Strip]], *, width: int, title: str
 ) -> Iterator[NDArray[np.uint8]]:
-    """Give the frames in which all films play at once, each (H, W, 3), 0-255, RGB, sides even.
+    """Yield frames in which all films play at once: (H, W, 3), 0-255, RGB, even sides.
 
     Args:
         rows: At least one strip has a film.
@@ -41,7 +41,7 @@ def render_montage(
     """
     fps = rate_of(rows)
     films = [strip.film for row in rows for strip in row if strip.film is not None]
-    # In whole ticks of the rate; a film of another rate may end within one.
+    # In whole ticks of the rate: a film of another rate may end between two.
     count = max(-(-len(film.frames) * fps // film.fps) for film in films)
     for tick in range(int(count)):
         cells = [[_cell(strip, tick / fps) for strip in row] for row in rows]
@@ -56,6 +56,6 @@ def _cell(strip: Strip, seconds: Fraction) -> SheetCell:
 
 
 def _even(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a frame of even sides, as the codec wants: the paper at its edge is repeated."""
+    """Return a frame with even sides, as the codec needs: its edge is repeated."""
     height, width = frame.shape[:2]
     return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

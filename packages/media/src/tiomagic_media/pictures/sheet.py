@@ -22,7 +22,7 @@ TEXT_SIZE: Final = 15
 LINE: Final = 22
 """Pixels from one line of text to the next."""
 CELL_WIDTH: Final = 240
-"""Width of a frame in a sheet, in pixels, when nothing else is asked for."""
+"""Default width of a frame in a sheet, in pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class SheetCell:
     """One labelled picture of a grid."""
 
     image: Image.Image | None
-    """None for a cell whose picture is missing; its label says why."""
+    """None when the picture is missing; the label says why."""
     label: str = ""
 
 

@@ -2,8 +2,8 @@
 
 OpenPose's limbs and colours with two feet more, thinner than VACE's, in RGB, without a face. Lines
 and dots are whole pixels of the frame, and nothing is smoothed: that is what the model was trained
-on. Points of the feet lie between the two toes, the neck between the shoulders; such a point counts
-by the mean of its two scores.
+on. Points of the feet lie between the two toes, the neck between the shoulders; the score of such a
+point is the mean of the two.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FEET_COLOURS = ((200, 200, 0), (100, 100, 0))
 """Of the points of the toes; limbs take the colour of their own number, as elsewhere."""
 _LIMB_BRIGHTNESS = 0.6
 _ORIGIN = 0.01
-"""A finger at the very corner of the frame is one that was not found."""
+"""A finger at the corner of the frame was not found."""
 
 
 def draw_animate_skeleton(pose: Pose, width: int, height: int) -> NDArray[np.uint8]:

@@ -1,8 +1,8 @@
-"""The order of the colours in a video of skeletons: found by looking, and turned round.
+"""Detects whether the colours of drawn skeletons are RGB or BGR, and swaps them.
 
-OpenPose's 18 hues are the same 18 when red and blue are exchanged, so that a colour alone says
-nothing. Which limbs meet does: two limbs that share a joint touch in the picture. Turned round,
-limb i has the hue of limb 12 - i, and other hues touch.
+OpenPose's 18 hues are the same 18 when red and blue are swapped, so a colour alone says nothing.
+Which limbs meet does: two limbs that share a joint touch in the picture. In swapped colours limb i
+has the hue of limb 12 - i, and other hues touch.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _HUES = 18
 """Hues of the colours, 20 degrees apart; limb i has hue i."""
 _TURNED = 12
-"""Exchanging red and blue makes hue h of hue 12 - h: red is 0, blue is 12."""
+"""Swapping red and blue turns hue h into 12 - h: red is 0, blue is 12."""
 _FRAMES = 8
 """Frames of a video that are looked at."""
 _LEAST_PIXELS = 3
 """Pixels of a hue in a frame; fewer are a trace of compression."""
 _MIN_PAIRS = 2
-"""Pairs of limbs that must touch before anything is said."""
+"""Pairs of limbs that must touch before an order is reported."""
 _MARGIN = 0.25
 """Least lead of one order over the other, in the part of its pairs that touch."""
 _TOUCH = 0.03
@@ -41,9 +41,10 @@ _SAMPLE = 400
 
 
 def _meeting() -> frozenset[tuple[int, int]]:
-    """Return the limbs that meet, but for those of whose hues nothing can be learned.
+    """Return the pairs of limbs that meet and whose hues tell the orders apart.
 
-    The face is so small that all of it touches. Of neighbours the blend at an edge has the hue.
+    The face is left out: it is so small that all of it touches. So are neighbouring hues: the blend
+        at their edge looks like either.
     """
     body = LIMBS[: _TURNED + 1]
     pairs = {
@@ -61,7 +62,7 @@ def _turned_round(pairs: frozenset[tuple[int, int]]) -> frozenset[tuple[int, int
 
 _RGB_PAIRS = _meeting()
 _BGR_PAIRS = _turned_round(_RGB_PAIRS)
-# Only pairs that touch in one order and not in the other say something.
+# Only pairs that touch in one order and not in the other tell them apart.
 _TELLING = {
     ColourOrder.RGB: sorted(_RGB_PAIRS - _BGR_PAIRS),
     ColourOrder.BGR: sorted(_BGR_PAIRS - _RGB_PAIRS),
@@ -69,7 +70,7 @@ _TELLING = {
 
 
 def order_of_frames(frames: NDArray[np.uint8]) -> ColourOrder | None:
-    """Return the order of the colours of skeletons; None where they do not say.
+    """Return the order of the colours of skeletons; None when it cannot be told from them.
 
     Args:
         frames: uint8, (T, H, W, 3), 0-255; all of them are looked at.
@@ -93,8 +94,8 @@ def _limbs(frame: NDArray[np.uint8]) -> tuple[dict[int, NDArray[np.float32]], fl
     """Return the pixels of each hue as (N, 2), and how near two limbs are that touch."""
     values = frame.astype(np.int16)
     high, low = values.max(axis=-1), values.min(axis=-1)
-    # Limbs are drawn at 60 % and joints at 100 %: what is bright is a joint, in another hue. Where
-    # nothing is dimmed, all of it counts.
+    # Limbs are drawn at 60 % and joints at 100 %: bright pixels are joints, in another hue. If no
+    # pixel is dimmed, all of them count.
     coloured = (high > 70) & (low < 0.45 * high)
     dim = coloured & (high < 205)
     chosen = dim if dim.sum() >= 0.3 * coloured.sum() else coloured
@@ -132,7 +133,7 @@ def _touch(one: NDArray[np.float32], other: NDArray[np.float32], reach: float) -
 
 @lru_cache(maxsize=8)
 def order_of(media: Media) -> ColourOrder | None:
-    """Return the order of the colours of a video of skeletons; None where it does not say."""
+    """Return the order of the colours of a video of skeletons; None when it is not clear."""
     return order_of_frames(load_video(media, count=min(_FRAMES, max(media.frames, 1))))
 
 
@@ -162,7 +163,7 @@ def reorder_colours(
 
 
 def colours_warning(media: Media, setting: str, wants: ColourOrder) -> str | None:
-    """Return what is to be said of the colours of a video that is used as it is; None for nothing.
+    """Return a warning about the colours of a video that is used as it is, or None.
 
     Args:
         media: The video of skeletons.

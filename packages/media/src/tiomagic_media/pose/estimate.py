@@ -1,11 +1,11 @@
-"""Skeletons from a video of somebody moving.
+"""Draws the skeleton of the person in a video, frame by frame.
 
-One person is followed: the largest in the first frame that shows anybody, and from then on whoever
-overlaps most with where that person was; when nobody does, the largest again. A frame that shows
-nobody is black; nothing is carried over from its neighbours.
+One person is followed: the largest in the first frame with a person, then the one that overlaps
+    most with the last position, else the largest again. A frame without a person is black; nothing
+    is carried over from its neighbours.
 
-VACE's own annotator draws everybody whom it finds. Here it is one person, because pose guidance has
-one picture of one character: passers-by would be drawn as further bodies for it.
+VACE's own annotator draws all people that it finds. Here it is one, because pose guidance has one
+picture of one character: passers-by would become further bodies.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def estimate_skeletons(
 
     Args:
         frames: uint8, (T, H, W, 3), 0-255, RGB.
-        progress: Told each frame that is done, as ``preparing``.
+        progress: Gets each finished frame, as ``preparing``.
         cancel: Asked before each frame.
         models: The two networks; None to look for them as ``find_pose_models`` does.
         hands: Draw the fingers. Off, because the annotator of the VACE models leaves them out.
@@ -57,7 +57,7 @@ def estimate_skeletons(
         uint8, (T, H, W, 3), of the same size.
 
     Raises:
-        GenerationError: when no frame shows anybody.
+        GenerationError: when no frame shows a person.
         GenerationCanceledError: when the job was asked to stop.
         MissingDependencyError: when the extra ``pose`` is not installed.
         ConfigurationError: when the networks are not there or of another kind.
@@ -80,9 +80,9 @@ def follow_poses(
     cancel: CancelToken,
     models: PoseModels | None,
 ) -> Iterator[Pose | None]:
-    """Give the pose of the followed person in each frame, None where nobody is seen.
+    """Yield the pose of the followed person in each frame, None where there is none.
 
-    Takes and raises what ``estimate_skeletons`` does; that nobody was found is said at the end.
+    Takes and raises what ``estimate_skeletons`` does; raises at the end when no person was found.
     """
     found = models or find_pose_models()
     detect, estimate = Detector(found.detector), Estimator(found.pose)
@@ -95,7 +95,7 @@ def follow_poses(
         progress(Progress(phase=Phase.PREPARING, step=index + 1, steps=len(frames)))
     if last is None:
         raise GenerationError(
-            f"nobody was found in the {len(frames)} frames of the guiding video; "
+            f"no person was found in the {len(frames)} frames of the guiding video; "
             "give a video that shows a person, or the skeletons themselves as pose_video",
             code=ErrorCode.NOBODY_FOUND,
         )

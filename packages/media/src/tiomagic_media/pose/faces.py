@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _FACE = slice(23, 91)
 """The 68 points of the face among those of COCO-WholeBody."""
 _MIN_POINTS = 10
-"""Fewer points that were seen are an ear or a chin: the authors cut out whatever the estimator
-guesses then; here it is black, which the model was trained to take for no face."""
+"""Fewer visible points are an ear or a chin. The authors cut out the estimator's guess then; here
+it is black, which the model was trained to read as "no face"."""
 _AREA = 1.3
 """The cut's area as a multiple of the face's."""
 
@@ -35,7 +35,7 @@ def crop_faces(
 
     Args:
         frames: uint8, (T, H, W, 3), 0-255, RGB.
-        poses: The person in each frame, in pixels of the frame; None where nobody is.
+        poses: The person in each frame, in pixels of the frame; None where there is none.
         side: Pixels of a picture.
     """
     black = Image.new("RGB", (side, side))

@@ -1,9 +1,9 @@
-"""Where the two networks of the pose estimator come from.
+"""Finds or downloads the two networks of the pose estimator, and checks their digests.
 
 They are those that the pose-guided models were trained with: a YOLOX detector and the DWPose
-estimator, both as ONNX, which is data and not code (unlike a pickle). They are looked for in the
-folder that the setting names, else fetched from the Hugging Face hub at one commit, and what comes
-is compared with the digests written here.
+estimator, both as ONNX, which is data and not code (unlike a pickle). They come from the folder
+that the setting names, else from the Hugging Face hub at one commit, and are compared with the
+digests below.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ EXTRA_PURPOSE = "finding the poses in a guiding video"
 """What the extra ``pose`` is for."""
 
 RETRY_WINDOW_S = 60.0
-"""Seconds after which a failed download is not begun again. Each attempt takes up where the last
-one stopped."""
+"""Seconds after which a failed download is not retried. Each attempt resumes where the last one
+stopped."""
 
 REPOSITORY = "yzd-v/DWPose"
 REVISION = "1a7144101628d69ee7a3768d1ee3a094070dc388"
@@ -103,7 +103,7 @@ def _fetched(name: str) -> Path:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Return True for a network in trouble; offline by choice is offline."""
+    """Say whether an error is transient: a network fault, not the offline mode."""
     from huggingface_hub import constants
 
     return isinstance(error, OSError) and not constants.HF_HUB_OFFLINE

@@ -31,7 +31,7 @@ _OVERLAP = 0.45
 """Boxes that overlap more are one person; DWPose's own."""
 _STRIDES = (8, 16, 32)
 _GREY = 114
-"""What YOLOX is padded with."""
+"""The padding of YOLOX."""
 _MEAN = np.array((123.675, 116.28, 103.53), dtype=np.float32)
 _DEVIATION = np.array((58.395, 57.12, 57.375), dtype=np.float32)
 """ImageNet's, RGB, 0-255: what RTMPose was trained with."""

@@ -3,8 +3,8 @@
 Body: 18 points and 17 limbs, each in its own hue; limbs at 60 % of it, points at all of it.
 Face: white dots. Hands: lines in a rainbow, blue dots. Sizes are those of the annotator that the
 VACE models were trained with, which draws at 1024 pixels on the short side and scales down. It
-turns the channels round when it is done; doodle was trained on colours that are not. Wan Animate
-has a drawing of its own, in ``animate_skeletons``.
+swaps red and blue at the end; doodle was trained on colours that are not swapped. Wan Animate has a
+drawing of its own, in ``animate_skeletons``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From the pixels of a decoded frame to RGB, as FFmpeg itself renders them.
 
-All of a frame's description of its colours counts: the matrix, the range, and, where they differ
+The whole colour description of a frame is applied: the matrix, the range, and, where they differ
 from those of a usual screen, the transfer curve and the primaries. Wide gamuts (BT.2020, P3) and
 HDR (HLG and PQ) are brought to BT.709 by swscale's own conversion with its tone mapping: the result
 of ``ffmpeg -vf scale=out_primaries=bt709:out_transfer=bt709,format=rgb24``. White of a usual
@@ -78,10 +78,10 @@ def shown_width(width: int, pixel_aspect: Fraction | None) -> int:
 
 
 def composite_on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return what is seen of a picture with straight alpha, (H, W, 4), in front of white."""
+    """Return a picture with straight alpha, (H, W, 4), composited on white."""
     alpha = pixels[..., 3:].astype(np.uint16)
     mixed = pixels[..., :3] * alpha + 255 * (255 - alpha)
-    # Divides by 255 and rounds, exactly, for all that is possible here.
+    # Divides by 255 and rounds, exact for every possible value.
     mixed += 128
     mixed += mixed >> 8
     return (mixed >> 8).astype(np.uint8)
@@ -93,12 +93,12 @@ def _matrix(frame: Any) -> int:
         return matrix
     if frame.color_trc in _HDR or frame.color_primaries == ColorPrimaries.BT2020:
         return _BT2020
-    # The habit of players: high definition is BT.709, anything smaller is BT.601.
+    # As players do: high definition is BT.709, anything smaller is BT.601.
     return _BT709 if frame.height >= 720 else _BT601
 
 
 def _to_bt709(frame: Any) -> dict[str, Any]:
-    """Return what swscale is asked for beside the matrix; sets what the frame left open."""
+    """Return the arguments for swscale beside the matrix; sets what the frame leaves open."""
     if frame.color_trc not in _HDR and frame.color_primaries not in _WIDE:
         return {}
     if frame.color_primaries == ColorPrimaries.UNSPECIFIED:

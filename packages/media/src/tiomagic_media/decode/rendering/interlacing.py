@@ -1,7 +1,7 @@
-"""Frames that hold two half pictures of different moments, as old cameras and television have.
+"""Deinterlaces frames that hold two half pictures of different times (old cameras, television).
 
-They are made whole by FFmpeg's ``bwdif``, one frame for one frame. Frames that are not interlaced
-pass through untouched.
+FFmpeg's ``bwdif`` makes one whole frame of each. Frames that are not interlaced pass through
+untouched.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from av.filter import Graph
 _FILTER = "mode=send_frame:deint=interlaced"
 
 _COLOURS = ("colorspace", "color_range", "color_trc", "color_primaries")
-"""What a filter that was not told of it forgets."""
+"""Attributes that a filter drops unless they are passed to it."""
 
 
 def deinterlace(frames: Iterable[Any]) -> Iterator[Any]:
-    """Give the frames of a video, each that is interlaced made whole.
+    """Yield the frames of a video, the interlaced ones made whole.
 
     Args:
         frames: ``VideoFrame`` of PyAV, of one size.

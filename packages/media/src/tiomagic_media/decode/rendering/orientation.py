@@ -1,4 +1,4 @@
-"""The display matrix of a video: how its frames lie, and which way round they are shown."""
+"""The display matrix of a video: how its frames are rotated and mirrored for display."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MATRIX = struct.Struct("=9i")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orientation:
-    """One of the eight ways to lay a picture down; the axes are swapped first."""
+    """One of the eight orientations of a picture; the axes are swapped first."""
 
     swapped: bool = False
     """Rows become columns."""
@@ -40,7 +40,7 @@ class Orientation:
 def orientation_of(frame: Any) -> Orientation:
     """Return how a decoded frame is to be shown.
 
-    Angles between are taken for the nearest of the eight; scaling in the matrix is not heeded.
+    Other angles become the nearest of the eight; scaling in the matrix is ignored.
 
     Args:
         frame: A ``VideoFrame`` of PyAV.

@@ -1,7 +1,7 @@
-"""What a file claims of itself, read from its own structure before a decoder believes it.
+"""Checks what a file declares about itself before a decoder allocates memory for it.
 
 ============  =============================================================================
-``jpeg``      how often the picture is gone through, and whether all of it is there
-``boxes``     how many samples the tables of an mp4 speak of, against the bytes that are there
+``jpeg``      how many scans the picture has, and whether all of it is there
+``boxes``     how many samples the tables of an mp4 declare, against the bytes in the file
 ============  =============================================================================
 """

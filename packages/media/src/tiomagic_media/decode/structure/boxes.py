@@ -1,8 +1,7 @@
-"""The tables of an mp4: how many samples they speak of.
+"""The tables of an mp4: how many samples they declare.
 
-FFmpeg makes an entry in memory for each sample that a table claims, before it reads one. A file of
-some hundred bytes can claim two thousand million. So the claims are compared with the bytes that
-are there.
+FFmpeg allocates an entry for each sample that a table claims, before it reads one. A file of some
+hundred bytes can claim two thousand million. So the claims are compared with the size of the file.
 """
 
 from __future__ import annotations
@@ -13,23 +12,23 @@ from typing import BinaryIO
 
 _FOLDERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf", b"edts"})
 _MAX_DEPTH = 8
-"""Boxes in boxes; those that are looked into are seven deep at most."""
+"""How deep boxes may nest; those that are read are seven deep at most."""
 
 _ALWAYS_ALLOWED_SAMPLES, _SAMPLES_PER_BYTE, _MAX_SAMPLES = 1_000_000, 2, 20_000_000
-"""Samples that a file may claim whatever its size; those that it may claim for each of its bytes
-(sound that is packed has more samples than bytes); and the most, which take half a gigabyte."""
+"""Samples that any file may claim; those that it may claim for each of its bytes (compressed sound
+has more samples than bytes); and the maximum, which takes half a gigabyte."""
 
 
 _TABLES = {b"stsz": 8, b"stz2": 8, b"stts": 4, b"ctts": 4, b"trun": 4}
-"""Where in it a table says how many entries it has."""
+"""Offset within a table of its number of entries."""
 
 
 class ClaimError(ValueError):
-    """A table speaks of more than there can be."""
+    """A table declares more samples than the file can hold."""
 
 
 def check_tables(path: Path) -> None:
-    """Look at the claims of an mp4; other files are not looked at.
+    """Check the claims of an mp4; other files pass unchecked.
 
     Raises:
         ClaimError: when a table claims more samples than the file can hold.
@@ -52,7 +51,7 @@ def check_tables(path: Path) -> None:
 
 
 def _boxes(file: BinaryIO, start: int, end: int, depth: int) -> Iterator[tuple[bytes, int, int]]:
-    """Give the kind, the beginning of the content and the end of each box, folders opened."""
+    """Yield the kind, the start of the content and the end of each box, nested ones included."""
     while start + 8 <= end:
         file.seek(start)
         head = file.read(16)
@@ -70,7 +69,7 @@ def _boxes(file: BinaryIO, start: int, end: int, depth: int) -> Iterator[tuple[b
 
 
 def _samples(file: BinaryIO, kind: bytes, start: int, end: int, most: int) -> int:
-    """Return how many samples a table speaks of; 0 for a box that is no such table."""
+    """Return how many samples a table declares; 0 for any other box."""
     if kind not in _TABLES:
         return 0
     file.seek(start + _TABLES[kind])

@@ -18,7 +18,7 @@ _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _COEFFICIENTS = 64
 
 _OTHER_BITS = b"\x55\xaa\x33\x0f" * 512
-"""What is put behind a picture to see whether the decoder still wanted to read."""
+"""Bytes appended to a picture to test whether the decoder still reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +32,11 @@ class Scan:
     last: int
     """The last coefficient, 0 to 63."""
     low_bit: int
-    """Bits of the coefficients that are still to come; 0 when they are complete."""
+    """Bits of the coefficients that a later scan adds; 0 when they are complete."""
 
 
 def count_scans(path: Path) -> int:
-    """Return how many scans a JPEG has at most; in metadata there may be what looks like more."""
+    """Return an upper bound on the scans of a JPEG; metadata may contain bytes like a scan's."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         count, place = 0, -2
         while (place := data.find(b"\xff\xda", place + 2)) >= 0:
@@ -45,10 +45,9 @@ def count_scans(path: Path) -> int:
 
 
 def restore_end_marker(data: bytes) -> bytes | None:
-    """Return a JPEG that lacks nothing but its end marker with that marker; None for any other.
+    """Return a JPEG that lacks only its end marker, with that marker; None for any other.
 
-    Whether something is missing is seen by what the decoder does with other bits behind the data:
-    when they change the picture, it was not whole.
+    The test: other bits are appended to the data. If they change the picture, it was not whole.
     """
     if END in data[-2:] or not _is_complete(data):
         return None
@@ -65,7 +64,7 @@ def _decoded(data: bytes) -> Image.Image | None:
             image.load()
         except OSError:
             return None
-        # The modes that there are can be compared; four colours only one by one.
+        # These modes can be compared at once; four colours only channel by channel.
         return image.convert("RGB") if image.mode == "CMYK" else image.copy()
 
 
@@ -93,12 +92,12 @@ def _scan(body: bytes) -> Scan:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Give each marker with what belongs to it, up to the end of the picture or the data."""
+    """Yield each marker with its data, up to the end of the picture or the file."""
     place = 2
     while 0 <= (place := data.find(b"\xff", place)) < len(data) - 1:
         marker = data[place + 1]
         place += 1
-        # 0 stands for a byte of the picture, 255 for filling.
+        # 0 marks a byte of picture data, 255 is padding.
         if marker in (0x00, 0xFF) or marker in _WITHOUT_LENGTH:
             continue
         if marker == END[1]:
