@@ -1,27 +1,27 @@
 """The engines of tiomagic on GPUs rented from Modal.
 
-``client``         The caller's side: connection, calls of the deployed app, and the results on
-                   their way.
-``constants``      Names that both sides know: the app, what belongs to it, and where things lie
-                   in a container.
-``container``      The app and what runs in its containers.
-``deploy``         Deploying the app, and looking after what is deployed.
-``errors``         From Modal's exceptions to tiomagic's. The most specific class in the table
-                   wins.
-``gpus``           Modal's GPUs: their names, how much they hold, and which one a model gets when
-                   none is named.
-``image_pins``     What the image holds. Made from uv.lock by scripts/pin_image.py; a test
-                   compares.
-``options``        What the caller can say about running on Modal.
-``outcomes``       How a call that is over is told: the last rung of the poll, from an exception
-                   to a report.
-``payload_check``  What of a request does not travel to a container, said before anything is
-                   rented.
-``provider``       The port: runs jobs on Modal.
-``rehearsal``      A rehearsal in a rented container: the GPU that a job would get, and no
+``client``         The caller's side: the connection to Modal, calls of the deployed app, and
+                   fetched results.
+``constants``      Names shared by caller and container: the app, its Dict, Volumes and secret,
+                   keys and paths.
+``container``      The Modal app and the worker in its containers.
+``deploy``         Deploying the app, and administering what is deployed.
+``errors``         Translates Modal's exceptions into tiomagic's. The most specific class of the
+                   table wins.
+``gpus``           The list of Modal's GPUs: names, memory, prices, and the default GPU of a
+                   model. Add one here.
+``image_pins``     Pinned packages of the image, generated from uv.lock by scripts/pin_image.py; a
+                   test compares.
+``options``        Settings of the Modal provider: GPU, timeout, idle window, token, environment.
+``outcomes``       Turns the exception of a finished call into the job's report: failed, canceled,
+                   timeout, memory.
+``payload_check``  Refuses requests that cannot be sent to a container, before a GPU is rented.
+``provider``       The port ``Provider`` for Modal: submit, poll and cancel jobs in rented
+                   containers.
+``rehearsal``      Rehearses a model in a rented container: on the GPU of a real job, without
                    weights.
-``wire``           What travels between the caller and the container: plain data, and one
-                   exception.
+``wire``           The wire format between caller and container: requests and results as plain
+                   data, one exception.
 
 A container is a rented local GPU: it runs the same engines as the local provider does.
 

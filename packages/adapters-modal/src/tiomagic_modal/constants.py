@@ -1,4 +1,4 @@
-"""Names that both sides know: the app, what belongs to it, and where things lie in a container.
+"""Names shared by caller and container: the app, its Dict, Volumes and secret, keys and paths.
 
 The app's name carries the version of the wire format, so that clients which do not understand each
 other never share an app. Within one format the app's tags say which version is deployed.
@@ -15,7 +15,7 @@ PREFETCH_FUNCTION = "prefetch"
 REHEARSAL_CLASS = "Stage"
 """The class that rehearses models, see `rehearsing`."""
 JOBS_DICT = f"tiomagic-jobs-v{PROTOCOL_VERSION}"
-"""A Dict with one moment a job, and who runs it."""
+"""A Dict with the newest progress of each job, and the call that runs it."""
 OUTPUTS_VOLUME = "tiomagic-outputs"
 WEIGHTS_VOLUME = "tiomagic-weights"
 HUGGING_FACE_SECRET = "tiomagic-huggingface"  # noqa: S105  The name of a secret, not one.
@@ -24,7 +24,7 @@ HUGGING_FACE_SECRET = "tiomagic-huggingface"  # noqa: S105  The name of a secret
 OUTPUTS_DIR = "/outputs"
 WEIGHTS_DIR = "/weights"
 OUTPUTS_VARIABLE = "TIOMAGIC_OUTPUTS_DIR"
-"""Where the worker finds the outputs Volume."""
+"""Mount path of the outputs Volume in the container."""
 
 TAG_VERSION = "tiomagic-version"
 TAG_SOURCE = "tiomagic-source"
@@ -34,7 +34,7 @@ RESULT_FILE = "result.json"
 
 
 def progress_key(job_id: str) -> str:
-    """Return the key of a job's last moment, a dict with ``call_id``, ``phase``, ``step``."""
+    """Return the key of a job's newest progress: a dict with ``call_id``, ``phase``, ``step``."""
     return f"moment/{job_id}"
 
 
@@ -44,10 +44,10 @@ def claim_key(job_id: str) -> str:
 
 
 def stop_key(job_id: str) -> str:
-    """Return the key that tells every start of a job, now and later, to give up."""
+    """Return the key that cancels a job: every start of it, now and later, gives up."""
     return f"stop/{job_id}"
 
 
 def submission_key(job_id: str) -> str:
-    """Return the key that says that a job was handed to Modal once. Written before the spawn."""
+    """Return the key that marks a job as submitted. Written before the spawn."""
     return f"sent/{job_id}"

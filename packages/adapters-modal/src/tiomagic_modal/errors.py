@@ -1,4 +1,4 @@
-"""From Modal's exceptions to tiomagic's. The most specific class in the table wins.
+"""Translates Modal's exceptions into tiomagic's. The most specific class of the table wins.
 
 ===============================  ==================================================================
 Modal's                          ours
@@ -20,7 +20,7 @@ InvalidError, RequestSizeError   ConfigurationError: Modal refused what it was a
 everything else of Modal's       APIError
 ===============================  ==================================================================
 
-``get(timeout=0)`` says "still running" with the builtin TimeoutError, which is none of these.
+The builtin TimeoutError is none of these: ``get(timeout=0)`` raises it for "still running".
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ ERROR_MAKERS: dict[str, ErrorMaker] = {
     "ModuleNotMountable": lambda what, text: DeploymentError(f"could not {what}: {text}"),
     "Error": _make_api_error,
 }
-"""What becomes of each class of ``modal.exception``, by its name."""
+"""The error of tiomagic for each class of ``modal.exception``, by its name."""
 
 UNUSED_ERRORS = frozenset(
     {
@@ -196,7 +196,9 @@ def translate_error(error: Exception, what: str) -> TioMagicError | None:
     """
     text = str(error) or type(error).__name__
     if type(error).__module__.split(".")[0] in {"grpclib", "aiohttp"} or isinstance(error, OSError):
-        return _make_retryable_error(what, text)  # The network itself, below Modal's own classes.
+        return _make_retryable_error(
+            what, text
+        )  # Errors of the network itself, which Modal does not wrap.
     for kind in type(error).__mro__:
         if kind.__module__ == "modal.exception" and kind.__name__ in ERROR_MAKERS:
             return ERROR_MAKERS[kind.__name__](what, text)
@@ -205,7 +207,7 @@ def translate_error(error: Exception, what: str) -> TioMagicError | None:
 
 @contextmanager
 def translate_modal_errors(what: str) -> Iterator[None]:
-    """Let only tiomagic's errors out; bugs pass as they are.
+    """Translate Modal's exceptions that leave the block; bugs pass as they are.
 
     Args:
         what: What is tried, after "could not".

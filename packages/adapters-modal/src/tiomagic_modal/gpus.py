@@ -1,7 +1,7 @@
-"""Modal's GPUs: their names, how much they hold, and which one a model gets when none is named.
+"""The list of Modal's GPUs: names, memory, prices, and the default GPU of a model. Add one here.
 
-Memory as the vendors sell it and prices in US dollars an hour as Modal listed them in 2026: rough
-on purpose, for advice and for the default, never for a bill.
+Memory is in GB as sold, prices in US dollars an hour as Modal listed them in 2026. Both are rough:
+for advice and for the default, never for a bill.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ GPUS = {
 """Modal's list, by name. ``H100!`` is never silently an H200, ``B200+`` may be something newer."""
 
 RECOMMENDED_GPUS = ("L4", "L40S", "H100", "H200", "B200")
-"""Defaults and advice, smallest first: at each size the one that makes a video for the least money.
+"""Defaults and advice, smallest first: at each size the GPU with the lowest cost for a video.
 
 An A100 costs two thirds of an H100 an hour, and takes more than twice as long in bf16. A T4 has no
 bf16 at all.
 """
 
 HEADROOM_GIB = 9
-"""Room beside the weights: Wan's decoder holds 7.7 GiB at 832x480, and the planner keeps 1 free."""
+"""Memory beside the weights: Wan's decoder needs 7.7 GiB at 832x480, and the plan keeps 1 free."""
 USABLE_MEMORY_FRACTION = 0.93
-"""Part of the advertised memory that is there, in GiB for GB and after CUDA's own share."""
+"""Usable GiB for each advertised GB, after CUDA's own share."""
 MAX_GPU_COUNT = 8
 _GPU_PATTERN = re.compile(r"(?P<name>[A-Z0-9][A-Z0-9.\-]*[!+]?)(?::(?P<count>[0-9]+))?")
 
@@ -64,13 +64,13 @@ _GPU_PATTERN = re.compile(r"(?P<name>[A-Z0-9][A-Z0-9.\-]*[!+]?)(?::(?P<count>[0-
 def check_gpu(text: str) -> str:
     """Return the name of a GPU in Modal's spelling.
 
-    A name that is well formed but not on the list is passed on with a warning: Modal adds kinds.
+    A well-formed name that is not on the list is passed on with a warning: Modal adds GPUs.
 
     Args:
         text: Such as ``h100``, ``A100-80GB`` or ``L40S:2``.
 
     Raises:
-        ConfigurationError: when it is not the name of a GPU, with the nearest one.
+        ConfigurationError: when it is not the name of a GPU; suggests the nearest one.
     """
     given = text.strip().upper()
     match = _GPU_PATTERN.fullmatch(given)
@@ -99,16 +99,16 @@ def _unknown_gpu_error(text: str, name: str) -> ConfigurationError:
 
 
 def usable_memory_gib(gpu: str) -> float | None:
-    """Return what one GPU of a kind can really hold, in GiB; None for a kind that is not known."""
+    """Return the usable memory of one GPU in GiB; None for an unknown kind."""
     kind = GPUS.get(gpu.split(":", maxsplit=1)[0])
     return kind.memory_gb * USABLE_MEMORY_FRACTION if kind else None
 
 
 def default_gpu(card: ModelCard) -> str | None:
-    """Return the GPU that a model gets when none is named; None for a CPU.
+    """Return the default GPU of a model; None for a CPU.
 
-    The smallest of the ladder that holds all weights at once: moving weights in and out of a rented
-    GPU costs more seconds than a larger one costs money.
+    The smallest that holds all weights at once: on a rented GPU the time for offloading costs more
+    than a larger GPU.
     """
     if card.gpu_memory_gib <= 0:
         return None
@@ -116,7 +116,7 @@ def default_gpu(card: ModelCard) -> str | None:
 
 
 def choose_gpu(card: ModelCard, wanted: str | None) -> str | None:
-    """Return the GPU that a model runs on: the one that was asked for, or its default.
+    """Return the GPU that a model runs on: the requested one, or its default.
 
     Raises:
         ConfigurationError: when the name is wrong, or the model is known not to fit.
@@ -125,7 +125,7 @@ def choose_gpu(card: ModelCard, wanted: str | None) -> str | None:
         return default_gpu(card)
     gpu = check_gpu(wanted)
     kind = GPUS.get(gpu.split(":", maxsplit=1)[0])
-    # A card names a GPU as it is sold, and counts with what is there of it.
+    # A card states the memory of a GPU as sold.
     if kind is not None and kind.memory_gb < card.gpu_memory_gib:
         better = default_gpu(card)
         raise ConfigurationError(
@@ -138,7 +138,7 @@ def choose_gpu(card: ModelCard, wanted: str | None) -> str | None:
 
 
 def find_larger_gpu(gpu: str | None) -> str | None:
-    """Return the next GPU of the ladder that holds more; None when there is none."""
+    """Return the next larger GPU of the list; None when there is none."""
     has = usable_memory_gib(gpu) if gpu else 0.0
     return _find_fitting_gpu((has or 0.0) + 1) if has is not None else None
 

@@ -1,4 +1,4 @@
-"""What the caller can say about running on Modal."""
+"""Settings of the Modal provider: GPU, timeout, idle window, token, environment."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ModalOptions:
         )
 
     def check(self) -> None:
-        """Look at the numbers and the token.
+        """Check the numbers and the token.
 
         Raises:
             ConfigurationError: when a number is outside Modal's limits, or half a token is given.

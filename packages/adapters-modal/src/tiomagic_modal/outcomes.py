@@ -1,4 +1,4 @@
-"""How a call that is over is told: the last rung of the poll, from an exception to a report."""
+"""Turns the exception of a finished call into a report: failed, canceled, timeout, memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tiomagic_modal.wire import WorkerError, is_out_of_memory
 CANCELED_REPORT = Report(status=JobStatus.CANCELED, message="canceled")
 
 STOPPED_AS_LOST = "withdrawn"
-"""On the board in the place of a user's wish to stop: the job was given up as lost."""
+"""Value of the cancel key for a job that was withdrawn because it was lost."""
 
 
 def report_failure(message: str, code: str) -> Report:
@@ -31,10 +31,10 @@ def report_failure(message: str, code: str) -> Report:
 
 
 def report_lost(after: timedelta) -> Report:
-    """Return the report of a job that was looked for in vain.
+    """Return the report of a job that no container took.
 
     Args:
-        after: For how long it was looked for.
+        after: How long it was searched for.
     """
     minutes = after.total_seconds() / 60
     return report_failure(
@@ -45,15 +45,15 @@ def report_lost(after: timedelta) -> Report:
 
 
 def report_outcome(error: Exception, job: Job, *, asked_to_stop: bool) -> Report:
-    """Return what an exception says of a job.
+    """Return the report that follows from an exception.
 
     Args:
-        error: What asking for the result raised; not the builtin TimeoutError.
+        error: Raised by the request for the result; not the builtin TimeoutError.
         job: The job.
-        asked_to_stop: True when we have canceled it: Modal tells that end by a text only.
+        asked_to_stop: True when the job was canceled: Modal reports that only in a text.
 
     Raises:
-        TioMagicError: when the exception is not about the job but about asking.
+        TioMagicError: when the exception is about the request, not about the job.
     """
     if isinstance(error, WorkerError):
         return _report_worker_error(error, job)
@@ -61,7 +61,7 @@ def report_outcome(error: Exception, job: Job, *, asked_to_stop: bool) -> Report
         error if isinstance(error, TioMagicError) else translate_error(error, "ask for the result")
     )
     if ours is None:
-        # An exception of a worker that is not ours, or older than WorkerError.
+        # The worker is not ours, or older than WorkerError.
         return report_failure(
             f"the worker raised {type(error).__name__}: {error}", ErrorCode.UNEXPECTED
         )
@@ -74,7 +74,7 @@ def report_outcome(error: Exception, job: Job, *, asked_to_stop: bool) -> Report
 
 
 def _report_error(error: TioMagicError, job: Job) -> Report | None:
-    """Return the end of the job that an error tells; None when it tells of the asking only."""
+    """Return the job's final report for an error; None when only the request failed."""
     if isinstance(error, JobTimeoutError):
         limit = job.facts.get("timeout_s")
         allowed = f" of {limit} s" if limit else ""
@@ -117,7 +117,7 @@ def _report_worker_error(error: WorkerError, job: Job) -> Report:
 
 def _advise_larger_gpu(message: str, job: Job) -> str:
     if "gpu" not in job.facts:
-        # The answer to the submission was lost, and with it what was asked for.
+        # The answer to the submission was lost, and with it the requested GPU.
         way_out = "a larger GPU may do: tm.configure(gpu=…)"
     elif better := find_larger_gpu(str(job.facts["gpu"] or "")):
         way_out = f"a larger GPU would do: tm.configure(gpu={better!r})"

@@ -1,4 +1,4 @@
-"""What of a request does not travel to a container, said before anything is rented."""
+"""Refuses requests that cannot be sent to a container, before a GPU is rented."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tiomagic_domain.schema.expert_arguments import describe_object
 
 
 def check_payload(request: Request) -> None:
-    """Refuse what exists on the caller's machine alone.
+    """Refuse inputs that exist only on the caller's machine.
 
-    A LoRA has up to gigabytes, and a call on Modal carries its inputs with it each time: one that
-    lies on the hub is fetched by the container once and kept on its Volume.
+    A LoRA may have gigabytes, and each call on Modal sends its inputs. One on the hub is fetched
+    once by the container and kept on the Volume.
 
     Raises:
         ValidationError: with every problem.

@@ -1,7 +1,7 @@
-"""The port: runs jobs on Modal.
+"""The port ``Provider`` for Modal: submit, poll and cancel jobs in rented containers.
 
-A job is handed over once, marked on the board before it is. Whether the answer came or not, the
-worker's first act is to write which call runs the job, so a job is found again by its own id.
+A job is submitted once, and marked in the Dict before. The worker first writes which call runs the
+job, so a job is found by its own id even if the answer to the submission was lost.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from tiomagic_modal.wire import PlainData, encode_request
 PROVIDER_NAME = "modal"
 DEFAULT_MODEL = "wan2.1-vace-14b"
 LOST_AFTER = timedelta(minutes=15)
-"""How long a job whose submission went unanswered is looked for before it is withdrawn."""
+"""How long a job without an answer to its submission is searched for before it is withdrawn."""
 
 DEPLOYING_REPORT = Report(
     status=JobStatus.QUEUED,
     message="setting up the app on Modal; to build its image takes some minutes the first time",
 )
 MAX_REMEMBERED_CALLS = 1000
-"""How many of the newest calls are remembered in this process."""
+"""How many of the newest calls this process remembers."""
 
 
 def utc_now() -> datetime:
@@ -59,8 +59,8 @@ class ModalProvider:
     """Runs jobs in containers on Modal.
 
     Args:
-        options: What the caller said.
-        spool: Folder for finished videos until they are put in their place.
+        options: The settings.
+        spool: Folder for finished videos until the output store has taken them.
         deadline_s: Seconds within which Modal must answer.
         lost_after: See `LOST_AFTER`.
         now: The time.
@@ -92,26 +92,26 @@ class ModalProvider:
         return PROVIDER_NAME
 
     def capabilities(self) -> Capabilities:
-        """Return what the provider is like."""
+        """Return the provider's properties."""
         return Capabilities(default_model=DEFAULT_MODEL, blocking=False)
 
     def rehearse(self, model: str) -> Rehearsal:
-        """Have a model rehearsed in a container; see `tiomagic_domain.ports.rehearsal.Rehearses`.
+        """Rehearse a model in a container; see `tiomagic_domain.ports.rehearsal.Rehearses`.
 
         Raises:
             UnknownModelError: when there is no such model.
-            TioMagicError: when Modal or the container could not do it.
+            TioMagicError: when Modal or the container failed.
         """
         card = find_model(model)
         self._deployment.ensure()
         return rehearse_on_modal(card, self._connection, self._options)
 
     def check(self, request: Request) -> None:
-        """Look at the numbers, the GPU and whether there is a token. Contacts nobody.
+        """Check the numbers, the GPU and that there is a token, without any request.
 
         Raises:
-            ConfigurationError, AuthenticationError: with what would help.
-            ValidationError: when an input does not travel.
+            ConfigurationError, AuthenticationError: with advice.
+            ValidationError: when an input cannot be sent.
         """
         check_payload(request)
         self._options.check()
@@ -119,7 +119,7 @@ class ModalProvider:
         self._connection.check_token()
 
     def submit(self, request: Request, observer: Observer) -> Report:
-        """Hand a job to Modal, after deploying the app if it has to be.
+        """Submit a job to Modal, after deploying the app if needed. Idempotent by the job's id.
 
         Raises:
             APIError: with the code ``answer_lost`` when the job may or may not have started.
@@ -148,15 +148,15 @@ class ModalProvider:
         )
 
     def _claim_submission(self, job_id: str) -> bool:
-        """Return True when this submission is the first of the job."""
+        """Return True for the first submission of the job."""
         mark = uuid.uuid4().hex
         if self._remote.write(submission_key(job_id), mark, keep=True):
             return True
-        # Modal's client repeats a write whose answer was lost, and then finds its own mark.
+        # Modal's client retries a write whose answer was lost, and then finds its own mark.
         return bool(self._remote.read(submission_key(job_id)) == mark)
 
     def _remember_call(self, job_id: str, call_id: str) -> None:
-        """Note a call that no container has claimed yet; the newest only, to stay small."""
+        """Remember a call that no container has claimed yet; only the newest ones."""
         self._call_ids[job_id] = call_id
         while len(self._call_ids) > MAX_REMEMBERED_CALLS:
             self._call_ids.popitem(last=False)
@@ -181,7 +181,7 @@ class ModalProvider:
             try:
                 return self._request_spawn(variant, payload)
             except ResourceNotFoundError:
-                # The app was stopped after we looked. Not found means not started.
+                # The app was stopped after the check. Not found means not started.
                 self._deployed = False
                 self._remote.drop_handles()
                 self._ensure_deployed()
@@ -202,13 +202,13 @@ class ModalProvider:
             return self._remote.spawn(variant, payload)
 
     def poll(self, job: Job) -> Report:
-        """Ask how a job is, and fetch its video when it is done.
+        """Poll a job, and fetch its video when it is finished.
 
         Raises:
             APIError: with ``retryable`` when nobody could be asked.
             ResourceNotFoundError: when Modal does not know the call: another workspace's token?
         """
-        # First what is small: when Modal cannot be reached, this says so soon.
+        # The small request first: it fails soon if Modal cannot be reached.
         moment = self._remote.read(progress_key(job.job_id))
         call_id = job.call_id or self._find_call_id(job, moment)
         if call_id is None:
@@ -244,12 +244,12 @@ class ModalProvider:
         report = report_outcome(error, job, asked_to_stop=asked)
         unasked = report == CANCELED_REPORT and job.status is not JobStatus.CANCELING
         if unasked and self._remote.read(stop_key(job.job_id)) == STOPPED_AS_LOST:
-            # A container had claimed it in the very moment in which it was withdrawn.
+            # A race: a container claimed the job while it was withdrawn.
             return report_lost(self._lost_after)
         return report
 
     def _report_unclaimed(self, job: Job) -> Report:
-        """Tell of a job that no call is known to run."""
+        """Report on a job that no known call runs."""
         is_unwanted = bool(self._remote.read(stop_key(job.job_id)))
         if is_unwanted and job.status is JobStatus.CANCELING:
             return CANCELED_REPORT
@@ -261,7 +261,7 @@ class ModalProvider:
         stored = self._remote.read_result(job.job_id)
         if stored is not None:
             return self._spool.save_result(job, stored)
-        # From now on no container will start it. One that has started is found by its claim.
+        # From here on no container starts it. One that has started is found by its claim.
         self._remote.write(stop_key(job.job_id), STOPPED_AS_LOST)
         call_id = self._remote.read(claim_key(job.job_id))
         if call_id is not None:
@@ -269,13 +269,13 @@ class ModalProvider:
         return report_lost(self._lost_after)
 
     def cancel(self, job: Job) -> Report:
-        """Ask for exactly this job to stop, and tell what became of it.
+        """Cancel exactly this job, and report its state.
 
         Raises:
             APIError: with ``retryable`` when nobody could be asked.
         """
-        # Written first: a container that starts later, or starts again, finds it; and whoever
-        # polls learns that the end was our wish.
+        # Written first: a container that starts or restarts later finds it, and a poll knows that
+        # the job was canceled, not failed.
         self._remote.write(stop_key(job.job_id), True)
         call_id = job.call_id or self._find_call_id(job, None)
         if call_id is None:
@@ -289,7 +289,7 @@ class ModalProvider:
             return CANCELED_REPORT
         report = self._fetch_result(job, call_id, None)
         if report.status in {JobStatus.QUEUED, JobStatus.RUNNING}:
-            return Report(status=JobStatus.CANCELING, message="the container is told to stop")
+            return Report(status=JobStatus.CANCELING, message="the container is asked to stop")
         return CANCELED_REPORT if report.error_code == ErrorCode.REMOTE else report
 
 
@@ -299,7 +299,7 @@ def _report_progress(call_id: str, moment: object) -> Report:
     try:
         progress = Progress.from_dict(moment)
     except (KeyError, ValueError, TypeError):
-        # A newer worker has a phase that this version does not know.
+        # A newer worker may report a phase that this version does not know.
         return Report(status=JobStatus.RUNNING, call_id=call_id, message=str(moment.get("phase")))
     return Report(
         status=JobStatus.RUNNING, call_id=call_id, progress=progress, message=str(progress)

@@ -1,4 +1,4 @@
-"""A rehearsal in a rented container: the GPU that a job would get, and no weights."""
+"""Rehearses a model in a rented container: on the GPU of a real job, without weights."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.wire import WorkerError
 
 REHEARSAL_DEADLINE_S = 1200.0
-"""A little more than the container may take, and than it waits for a GPU on a good day."""
+"""A little more than the container's timeout and a usual wait for a GPU."""
 
 
 def rehearse_on_modal(card: ModelCard, connection: Connection, options: ModalOptions) -> Rehearsal:
-    """Have a model rehearsed on the GPU that a job of it would get.
+    """Rehearse a model on the GPU that a job of it would get.
 
     Args:
         card: The model.
@@ -27,7 +27,7 @@ def rehearse_on_modal(card: ModelCard, connection: Connection, options: ModalOpt
         options: Which GPU, in which environment.
 
     Raises:
-        TioMagicError: when the container could not do it.
+        TioMagicError: when the container failed.
     """
     modal, client = require_modal(), connection.client()
     gpu = choose_gpu(card, options.gpu)

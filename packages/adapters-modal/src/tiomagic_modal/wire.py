@@ -1,10 +1,10 @@
-"""What travels between the caller and the container: plain data, and one exception.
+"""The wire format between caller and container: requests and results as plain data, one exception.
 
 Plain means dict, list, str, bytes, int, float, bool and None, so that Python and every library may
 differ between the two sides.
 
 A request is ``{protocol, client, job, media, gpu}``, a result ``{protocol, worker, job_id, video,
-sha256, recipe, facts}``. Whatever goes wrong in the container comes home as `WorkerError`.
+sha256, recipe, facts}``. Every error in the container reaches the caller as `WorkerError`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ PlainData = dict[str, Any]
 class WorkerError(Exception):
     """The only exception that leaves a container. Its one argument is JSON.
 
-    One string survives pickling whatever the versions on the two sides, and a class of our own is
-    never mistaken for Modal's word: a plain ``TimeoutError`` would read as "still running".
+    One string can be unpickled with any versions on the two sides, and an own class is never
+    mistaken for Modal's: a plain ``TimeoutError`` would mean "still running".
     """
 
     @property
@@ -53,7 +53,7 @@ class WorkerError(Exception):
 
 
 def pack_error(error: Exception) -> WorkerError:
-    """Pack any exception for the way home."""
+    """Pack any exception for the caller."""
     if isinstance(error, TioMagicError):
         kind, code, message = type(error).__name__, error.code, error.message
         details: Mapping[str, object] = error.details
@@ -67,7 +67,7 @@ def pack_error(error: Exception) -> WorkerError:
 
 
 def is_out_of_memory(text: str) -> bool:
-    """Tell whether an error's text speaks of memory that ran out, on the GPU or beside it."""
+    """Say whether an error's text means that memory ran out, on the GPU or in main memory."""
     folded = text.casefold()
     return any(
         sign in folded
@@ -102,7 +102,7 @@ def decode_request(payload: Mapping[str, Any], keep: Callable[[str, bytes], Path
 
     Args:
         payload: What `encode_request` gave.
-        keep: Writes the bytes of one input and returns where; told its name and the bytes.
+        keep: Takes the name and the bytes of one input, writes them, and returns the path.
 
     Raises:
         ValidationError: when the payload speaks another version of the format.

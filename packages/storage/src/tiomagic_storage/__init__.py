@@ -1,9 +1,9 @@
-"""Keeps jobs in SQLite or PostgreSQL, finished videos in a folder, and a log for people to read.
+"""Stores jobs in SQLite or PostgreSQL, finished videos in a folder, and a readable log.
 
-``database``    The database: engine, tables, migrations, and what its errors mean.
+``database``    The database: engine, tables, migrations, and the translation of its errors.
 ``files``       Finished videos in a folder, and the log for people.
 ``jobs``        Jobs and leases over SQL.
-``migrations``  The schema's history, for Alembic. A revision that was released is never edited.
+``migrations``  The migrations of the schema, for Alembic. A released revision is never edited.
 
 SQLAlchemy is imported when a repository is opened, not before.
 """

@@ -1,12 +1,11 @@
-"""The caller's side: connection, calls of the deployed app, and the results on their way.
+"""The caller's side: the connection to Modal, calls of the deployed app, and fetched results.
 
-``connection``  The wire to Modal: one client, and an answer within a bound or an error that says
-                so.
-``mp4_check``   Whether bytes are an mp4, by its boxes: size, four letters, content, one after the
-                other.
-``remote``      What is asked of a deployed app: start a call, look at it, stop it, read what it
-                left.
-``retry``       Asks Modal again for what can be asked twice: how a job is, and its video. Never a
-                submission.
-``spool``       Where finished videos are between Modal and their place in the output folder.
+``connection``  The connection to Modal: one client, and a timeout for every request.
+``mp4_check``   Checks that fetched bytes are a whole mp4, by its boxes (size, four letters,
+                content).
+``remote``      Requests to the deployed app: start a call, poll it, cancel it, read its progress
+                and result.
+``retry``       The retry policy of requests to Modal: polls and downloads are retried,
+                submissions never.
+``spool``       The spool: a folder for fetched videos until the output store has taken them.
 """

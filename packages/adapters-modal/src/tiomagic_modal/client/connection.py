@@ -1,9 +1,9 @@
-"""The wire to Modal: one client, and an answer within a bound or an error that says so.
+"""The connection to Modal: one client, and a timeout for every request.
 
-Modal's own client repeats a request for about a minute before it admits that nobody answers. Here
-every request has a deadline. Requests run in a loop of their own, so that they work the
-same from plain code, from a notebook and from a server that has a loop already, and so that one
-that comes too late can be called off.
+Modal's own client retries a request for about a minute before it reports that there is no answer.
+Here every request has a deadline. Requests run in a loop of their own, so that they work the same
+from plain code, from a notebook and from a server with a loop, and so that a late one can be
+canceled.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REQUEST_DEADLINE_S = 15.0
-"""Longest silence that a person takes for work and not for a fault."""
+"""The default timeout of a request: a longer silence looks like a fault."""
 
 
 def require_modal() -> Any:
-    """Return Modal's own package, imported at its first use: it takes a third of a second.
+    """Return Modal's own package, imported at its first use: the import takes a third of a second.
 
     Raises:
         MissingDependencyError: when it is not installed.
@@ -43,10 +43,10 @@ def require_modal() -> Any:
 
 
 class Connection:
-    """Asks Modal.
+    """Sends requests to Modal.
 
     Args:
-        options: Whose token.
+        options: With the token.
         deadline_s: Seconds within which an answer must come.
     """
 
@@ -55,10 +55,10 @@ class Connection:
         self.deadline_s = deadline_s
 
     def check_token(self) -> None:
-        """Look whether there is a token; contacts nobody.
+        """Check that there is a token, without any request.
 
         Raises:
-            AuthenticationError: when there is none, with how to get one.
+            AuthenticationError: when there is none; the message says how to get one.
         """
         config = require_modal().config.config
         ours = self._options.token_id and self._options.token_secret
@@ -73,7 +73,7 @@ class Connection:
 
         Raises:
             AuthenticationError: when there is no token.
-            APIError: with the code ``unreachable``, retryable, when nobody answers.
+            APIError: with the code ``unreachable``, retryable, when there is no answer.
         """
         url = str(require_modal().config.config["server_url"])
         # Modal's clients do not survive a fork.
@@ -97,7 +97,7 @@ class Connection:
     def ask(self, request: Callable[[], Awaitable[T]], *, deadline_s: float | None = None) -> T:
         """Return the answer to a request.
 
-        Modal's own exceptions come out as they are; `translated` is the caller's choice.
+        Modal's own exceptions pass untranslated.
 
         Args:
             request: Makes the awaitable, such as ``lambda: call.get.aio(timeout=0)``.
@@ -113,12 +113,12 @@ class Connection:
         try:
             return future.result()
         except BaseException:
-            future.cancel()  # Ctrl-C: nobody waits for the answer any more.
+            future.cancel()  # Ctrl-C: the answer is no longer needed.
             raise
 
 
 class _LoopThread:
-    """The loop in which all connections of a process ask, in a thread of its own."""
+    """The event loop for all requests of a process, in a thread of its own."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -126,7 +126,7 @@ class _LoopThread:
         self._process = os.getpid()
 
     def get(self) -> asyncio.AbstractEventLoop:
-        """Return the loop, which runs; a forked child gets one of its own."""
+        """Return the running loop; a forked child gets one of its own."""
         with self._lock:
             if self._loop is None or self._process != os.getpid():
                 self._loop, self._process = asyncio.new_event_loop(), os.getpid()
@@ -143,7 +143,7 @@ _CLIENTS: dict[tuple[int, str, str | None, str | None], modal.Client] = {}
 
 
 async def _run_within_deadline(request: Callable[[], Awaitable[T]], bound: float) -> T:
-    # Not wait_for: its TimeoutError could not be told from Modal's "still running".
+    # Not wait_for: its TimeoutError looks the same as Modal's "still running".
     task = asyncio.ensure_future(_to_coroutine(request))
     done, _ = await asyncio.wait({task}, timeout=bound)
     if not done:

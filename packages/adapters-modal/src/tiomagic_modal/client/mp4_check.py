@@ -1,4 +1,4 @@
-"""Whether bytes are an mp4, by its boxes: size, four letters, content, one after the other."""
+"""Checks that fetched bytes are a whole mp4, by its boxes (size, four letters, content)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _LONG_HEADER_BYTES: Final = 16
 
 
 def find_mp4_problem(data: bytes) -> str | None:
-    """Return why bytes are no whole mp4; None when they are, as far as its boxes tell.
+    """Return why bytes are not a whole mp4, by its boxes; None when they are.
 
-    The frames are not decoded: what made them has been hashed, and the hash is compared.
+    The frames are not decoded: the hash of the video is compared elsewhere.
     """
     if not data:
         return "it is empty"
@@ -24,7 +24,7 @@ def find_mp4_problem(data: bytes) -> str | None:
             size = int.from_bytes(data[place + _HEADER_BYTES : place + _LONG_HEADER_BYTES], "big")
             header = _LONG_HEADER_BYTES
         elif size == 0:
-            size = len(data) - place  # To the end.
+            size = len(data) - place  # Size 0: the box extends to the end.
         if not kinds and kind != b"ftyp":
             return f"it begins with {data[:16]!r}"
         if size < header or place + size > len(data):

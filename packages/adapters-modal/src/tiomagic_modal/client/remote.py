@@ -1,4 +1,4 @@
-"""What is asked of a deployed app: start a call, look at it, stop it, read what it left."""
+"""Requests to the deployed app: start a call, poll it, cancel it, read its progress and result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TRANSFER_DEADLINE_S = 900.0
-"""For what carries media: 100 MB at 1 Mbit/s."""
+"""Timeout of requests that carry media: 100 MB at 1 Mbit/s."""
 MEMORY_BESIDE_WEIGHTS_GIB = 8
 """Main memory for Python, the libraries and the frames."""
 CPU_CORES = 4.0
@@ -37,7 +37,7 @@ CPU_CORES = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """What makes one pool of containers. Few and stable: each has its own warm ones."""
+    """The options of a pool of containers. Few and stable: each pool keeps its own warm ones."""
 
     model: str
     gpu: str | None
@@ -57,14 +57,14 @@ class Variant:
 
 
 def container_memory_mib(card: ModelCard) -> int:
-    """Return the main memory that a container asks for: the largest part passes through it."""
+    """Return the main memory that a container requests: the largest component passes through it."""
     return int(card.largest_gib + MEMORY_BESIDE_WEIGHTS_GIB) * 1024
 
 
 class RemoteApp:
     """The app in one workspace and environment.
 
-    Handles are kept: the first use of each costs a look-up, every later one none.
+    Handles are cached: only the first use of each costs a look-up.
     """
 
     def __init__(self, connection: Connection, environment: str | None = None) -> None:
@@ -76,7 +76,7 @@ class RemoteApp:
         self._outputs: modal.Volume | None = None
 
     def drop_handles(self) -> None:
-        """Drop the handles: the app that they belong to is gone."""
+        """Drop the cached handles, because their app is gone."""
         with self._lock:
             self._methods.clear()
 
@@ -91,7 +91,7 @@ class RemoteApp:
         return self._connection.ask(spawn, deadline_s=TRANSFER_DEADLINE_S)
 
     def result(self, call_id: str) -> Any:
-        """Return what a call returned, raise what it raised.
+        """Return a call's result, or raise its error.
 
         Raises:
             TimeoutError: the builtin one, when the call is waiting or running.
@@ -106,17 +106,17 @@ class RemoteApp:
         return self._retry("ask for the result", ask)
 
     def cancel(self, call_id: str) -> None:
-        """Ask for a call to stop. One that is over stays as it is."""
+        """Cancel a call. One that is over stays as it is."""
         call = self.call(call_id)
         self._connection.ask(call.cancel.aio)
 
     def call(self, call_id: str) -> Any:
-        """Return the handle of a call; contacts nobody."""
+        """Return the handle of a call, without any request."""
         modal, client = require_modal(), self._connection.client()
         return modal.FunctionCall.from_id(call_id, client=client)
 
     def read(self, key: str) -> Any:
-        """Return what the board has under a key; None when there is nothing."""
+        """Return the Dict's value of a key; None when there is none."""
 
         def ask() -> Any:
             board = self._get_jobs_dict()
@@ -126,7 +126,7 @@ class RemoteApp:
         return self._retry("read a job's progress", ask)
 
     def write(self, key: str, value: object, *, keep: bool = False) -> bool:
-        """Pin something on the board.
+        """Write a value into the Dict.
 
         Args:
             key: Where.
@@ -166,9 +166,9 @@ class RemoteApp:
         return self._retry("read a finished video", ask)
 
     def _retry(self, what: str, ask: Callable[[], T]) -> T:
-        """Return the answer to a question that changes nothing, asked again after a hiccup.
+        """Return the answer to a request that changes nothing, retried after a transient fault.
 
-        Trouble that comes at once is asked again for as long as a silence is waited for.
+        Faults that come at once are retried for as long as the timeout of one request.
         """
         return build_retrying(what, within_s=self._connection.deadline_s)(ask)
 

@@ -1,4 +1,4 @@
-"""Asks Modal again for what can be asked twice: how a job is, and its video. Never a submission."""
+"""The retry policy of requests to Modal: polls and downloads are retried, submissions never."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from tenacity import Retrying
 
 MAX_FIRST_PAUSE_S = 0.25
-"""The longest first pause; Modal's client has made some short ones itself by then. Each later pause
-may be twice as long, and each is drawn anew, so that those who failed together do not come back
+"""The longest first pause; Modal's client has made some short retries itself by then. Each later
+pause may be twice as long. All are random, so that callers that failed together do not retry
 together."""
 
 
 def build_retrying(what: str, *, within_s: float) -> Retrying:
-    """Return what calls a function until it succeeds; the last error comes out as it is.
+    """Return a caller that retries a function until it succeeds; the last error is raised as it is.
 
-    Tried again is what may pass by itself: Modal's own faults and limits, and a broken connection.
+    Transient errors are retried: Modal's own faults and limits, and broken connections.
 
     Args:
-        what: What is asked for, for the log.
-        within_s: Seconds after which no further attempt begins.
+        what: Names the request in the log.
+        within_s: Seconds after which no new attempt begins.
     """
     return build_retry_policy(
         what,
@@ -38,7 +38,7 @@ def build_retrying(what: str, *, within_s: float) -> Retrying:
 
 
 def _is_transient(error: BaseException) -> bool:
-    # The builtin TimeoutError is an answer: the call is still waiting or running.
+    # The builtin TimeoutError is an answer of Modal: the call is still waiting or running.
     if not isinstance(error, Exception) or isinstance(error, TimeoutError):
         return False
     ours = error if isinstance(error, APIError) else translate_error(error, "ask")

@@ -1,4 +1,4 @@
-"""Where finished videos are between Modal and their place in the output folder."""
+"""The spool: a folder for fetched videos until the output store has taken them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ResultSpool:
     """A folder of finished videos.
 
     Args:
-        folder: Made when there is the first.
+        folder: Created with the first video.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +33,7 @@ class ResultSpool:
         """Put a finished video into the folder, whole or not at all.
 
         Returns:
-            The end of the job: failed when the result is another job's, or has no video.
+            The job's final report: failed when the result is another job's, or has no video.
 
         Raises:
             APIError: retryable, when it arrived damaged.
@@ -79,7 +79,7 @@ class ResultSpool:
 
 
 def _find_mismatch(job: Job, result: object) -> str | None:
-    """Return why a result is none of the job's; None for one that may be."""
+    """Return why a result cannot be the job's; None when it can."""
     if not isinstance(result, Mapping):
         return f"it is no result but {type(result).__name__}"
     if "protocol" not in result:

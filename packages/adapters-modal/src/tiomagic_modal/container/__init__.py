@@ -1,7 +1,8 @@
-"""The app and what runs in its containers.
+"""The Modal app and the worker in its containers.
 
-``app``        The Modal app and what belongs to it. Imported on both sides, and the same on both.
-``job_store``  The worker's end of a job: who may run it, how far it is, and where its result is
-               kept.
-``worker``     What runs in the container: the local engines, unchanged, behind one method.
+``app``        The Modal app: image, Volumes, Dict and secret. The same objects on both sides.
+``job_store``  A job in the container: the claim that one call runs it, its progress, and its
+               stored result.
+``worker``     The worker class in the container: runs a job with the local engines, or rehearses
+               a model.
 """

@@ -1,7 +1,7 @@
-"""The Modal app and what belongs to it. Imported on both sides, and the same on both.
+"""The Modal app: image, Volumes, Dict and secret. The same objects on both sides.
 
-Every object is named and unconditional: a container that builds other objects than the deployment
-did does not start.
+Every object is named and unconditional: a container whose objects differ from the deployment's does
+not start.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ image: modal.Image = (
         {
             "HF_HOME": f"{WEIGHTS_DIR}/huggingface",
             "HF_XET_HIGH_PERFORMANCE": "1",
-            # Long videos fragment the memory of the GPU; this keeps the pieces usable.
+            # Long videos fragment the GPU's memory; expandable segments keep it usable.
             "PYTORCH_ALLOC_CONF": "expandable_segments:True",
             OUTPUTS_VARIABLE: OUTPUTS_DIR,
         }
     )
-    # Last: files that are added at the start of a container need no new image.
+    # Last, because files added at a container's start need no new image.
     .add_local_python_source(*SHIPPED_PACKAGES, ignore=is_excluded)
 )
 
@@ -40,9 +40,9 @@ outputs: modal.Volume = modal.Volume.from_name(OUTPUTS_VOLUME, create_if_missing
 weights: modal.Volume = modal.Volume.from_name(WEIGHTS_VOLUME, create_if_missing=True)
 hugging_face: modal.Secret = modal.Secret.from_name(HUGGING_FACE_SECRET)
 jobs_dict: modal.Dict = modal.Dict.from_name(JOBS_DICT, create_if_missing=True)
-"""Not made by a deployment: whoever looks first makes it."""
+"""Not created by a deployment: the first access creates it."""
 
-# In the container the tags are of no use, and hashing the source would only cost time.
+# In the container the tags are not needed, and hashing the source would cost time.
 app: modal.App = modal.App(
     APP_NAME, tags=local_tags() if modal.is_local() else {}, include_source=False
 )

@@ -1,8 +1,9 @@
-"""The worker's end of a job: who may run it, how far it is, and where its result is kept.
+"""A job in the container: the claim that one call runs it, its progress, and its stored result.
 
-Two things outlive a container. The board, a Dict, has for each job the call that runs it and its
-last moment; entries go a week after they were last touched. The outputs Volume has a folder a job
-with ``video.mp4`` and ``result.json``, the second written last: where it is, the job is finished.
+Two stores outlive a container. The Dict (the board) has the call that runs each job and its newest
+progress; Modal drops entries a week after their last use. The outputs Volume has a folder a job
+with ``video.mp4`` and ``result.json``. The second is written last: if it exists, the job is
+finished.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tiomagic_modal.wire import PlainData
 log: logging.Logger = logging.getLogger("tiomagic.modal.worker")
 
 PROGRESS_INTERVAL_S = 1.0
-"""Least time between two looks for a new moment: a put is a round trip, and nobody looks faster."""
+"""Least seconds between two writes of progress: each is a round trip, and polls are no faster."""
 
 
 class KeyValueStore(Protocol):
@@ -37,7 +38,7 @@ class KeyValueStore(Protocol):
         ...
 
     def put(self, key: str, value: object, *, skip_if_exists: bool = False) -> bool:
-        """Write a value; False when there was one and it was to be kept."""
+        """Write a value; False when one existed and was to be kept."""
         ...
 
 
@@ -45,11 +46,11 @@ class SharedVolume(Protocol):
     """A Volume."""
 
     def commit(self) -> None:
-        """Make what was written visible to others."""
+        """Make writes visible to other containers."""
         ...
 
     def reload(self) -> None:
-        """See what others have made visible."""
+        """Read the writes of other containers."""
         ...
 
 
@@ -59,7 +60,7 @@ class ContainerJob:
     Args:
         job_id: The job.
         call_id: Modal's name for this call; the same after a preemption.
-        board: Where calls and moments are pinned up.
+        board: The Dict of claims and progress.
         disk: The outputs Volume.
         folder: Where the Volume is mounted.
     """
@@ -74,11 +75,11 @@ class ContainerJob:
         self._folder = folder / job_id
 
     def claim(self) -> PlainData | None:
-        """Take the job, or return the result that is already there.
+        """Claim the job, or return its result if there is one already.
 
         Raises:
-            TioMagicError: with the code ``duplicate`` when another call has the job.
-            GenerationCanceledError: when nobody wants it any more.
+            TioMagicError: with the code ``duplicate`` when another call has claimed the job.
+            GenerationCanceledError: when the job was canceled.
         """
         key = claim_key(self._job_id)
         if not self._jobs_dict.put(key, self._call_id, skip_if_exists=True):
@@ -93,7 +94,8 @@ class ContainerJob:
                 code=ErrorCode.DUPLICATE,
                 details={"call_id": owner},
             )
-        # After the claim, as a stop is written before the claim is looked for: one sees the other.
+        # The claim first, then this check. A cancel does the reverse, so one of the two sees the
+        # other.
         if self._jobs_dict.get(stop_key(self._job_id)):
             raise GenerationCanceledError(f"job {self._job_id} was withdrawn before it started")
         return None
@@ -106,9 +108,9 @@ class ContainerJob:
         return {**result, "video": (self._folder / VIDEO_FILE).read_bytes()}
 
     def commit_result(self, video: Path, result: Mapping[str, Any]) -> PlainData:
-        """Keep a finished video and return the result as it travels home.
+        """Store a finished video and return the result in the wire format.
 
-        Committed before it returns, so that whoever hears of the result finds the file.
+        Committed before it returns, so that the file exists when the caller gets the result.
         """
         data = video.read_bytes()
         described = {**result, "sha256": hashlib.sha256(data).hexdigest()}
@@ -120,7 +122,7 @@ class ContainerJob:
 
     @contextmanager
     def publish_progress(self) -> Iterator[ProgressPublisher]:
-        """Pin up the job's moments while it runs."""
+        """Publish the job's progress while it runs."""
         moments = ProgressPublisher(
             self._jobs_dict, progress_key(self._job_id), {"call_id": self._call_id}
         )
@@ -137,9 +139,9 @@ def _write_atomically(target: Path, data: bytes) -> None:
 
 
 class ProgressPublisher:
-    """Takes an engine's moments and pins up the newest, from a thread of its own.
+    """Publishes an engine's newest progress from a thread of its own.
 
-    An engine never waits for a put, and a put that fails costs nobody a video.
+    An engine never waits for a write to the Dict, and a failed write does not fail the job.
     """
 
     def __init__(self, board: KeyValueStore, key: str, base: Mapping[str, object]) -> None:
@@ -153,19 +155,19 @@ class ProgressPublisher:
         self._thread = threading.Thread(target=self._run, name="tiomagic-moments", daemon=True)
 
     def __call__(self, progress: Progress) -> None:
-        """Take one moment."""
+        """Take one progress event."""
         with self._lock:
             self._latest = progress
 
     def start(self) -> None:
-        """Pin up the first moment, which also says which call has the job, and go on."""
+        """Publish the first event, which also names the call, and start the thread."""
         self._publish()
         self._thread.start()
 
     def stop(self) -> None:
-        """Pin up no more."""
+        """Stop publishing."""
         self._ended.set()
-        self._thread.join(5.0)  # The put under way may hang; the video must not.
+        self._thread.join(5.0)  # A write in progress may hang; the video must not wait for it.
 
     def _run(self) -> None:
         while not self._ended.wait(PROGRESS_INTERVAL_S):
@@ -179,6 +181,6 @@ class ProgressPublisher:
         try:
             self._store.put(self._key, {**self._base, **latest.to_dict()})
         except Exception as error:  # noqa: BLE001  Nothing that the board does may stop a video.
-            log.warning("a moment could not be pinned up: %s", error)
+            log.warning("progress could not be published: %s", error)
             return
         self._published = latest

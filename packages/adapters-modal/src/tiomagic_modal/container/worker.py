@@ -1,7 +1,7 @@
-"""What runs in the container: the local engines, unchanged, behind one method.
+"""The worker class in the container: runs a job with the local engines, or rehearses a model.
 
-The only module that knows both Modal and `tiomagic_local`, and the latter only inside functions:
-deploying needs its source, not its libraries.
+The only module that imports both Modal and `tiomagic_local`, the latter inside functions: deploying
+needs its source, not its libraries.
 """
 
 import os
@@ -41,18 +41,18 @@ MOUNTED_VOLUMES: dict[str | PurePosixPath, modal.Volume | modal.CloudBucketMount
 }
 REHEARSAL_TIMEOUT_S = 900
 PREFETCH_TIMEOUT_S = 3600
-"""45 GiB at 30 MB/s take 26 minutes; a hub on a bad day gets twice that."""
+"""Timeout of a download: 45 GiB at 30 MB/s take 26 minutes; a slow hub gets twice that."""
 
 
 @contextmanager
 def raise_worker_errors() -> Iterator[None]:
-    """Let exceptions out as `WorkerError` only. A cancellation is none, and passes."""
+    """Convert exceptions to `WorkerError`. A cancellation is a BaseException, and passes."""
     try:
         yield
     except WorkerError:
         raise
     except Exception as error:  # noqa: BLE001  Nothing else may leave a container.
-        # Without the cause: it may be of a class that the other side cannot read.
+        # Without the cause: the caller may be unable to unpickle its class.
         raise pack_error(error) from None
 
 
@@ -62,11 +62,12 @@ def raise_worker_errors() -> Iterator[None]:
     secrets=[hugging_face],
     cpu=2.0,
     timeout=1800,
-    # The weights are fetched when a container starts, which the caller's timeout must not cut.
+    # A container fetches weights when it starts; the caller's timeout does not cover that.
     startup_timeout=PREFETCH_TIMEOUT_S,
     scaledown_window=900,
-    # No memory snapshot, not even of the imports: diffusers asks for a GPU while it is imported
-    # (utils/torch_utils.py, 0.42.1), and CUDA that was asked without one stays blind after it.
+    # No memory snapshot, not even of the imports: diffusers queries CUDA at import
+    # (utils/torch_utils.py, 0.42.1), and after a query without a GPU, CUDA finds none in that
+    # process.
 )
 class VideoWorker:
     """Runs jobs of one model. GPU, timeout and window come with the call."""
@@ -75,7 +76,7 @@ class VideoWorker:
 
     @modal.enter()
     def fetch(self) -> None:
-        """Have the weights on the Volume before the clock of the first job starts."""
+        """Fetch the weights to the Volume before the timeout of the first job starts."""
         self.runtime: Any = None
         self.failure: WorkerError | None = None
         try:
@@ -84,15 +85,16 @@ class VideoWorker:
                 from tiomagic_local.torch_env.devices import all_together  # noqa: PLC0415  Only in a container.
 
                 _fetch_weights(self.model)
-                # The container runs one job at a time, so all of its GPUs are for each.
+                # The container runs one job at a time, so each job gets all of its GPUs.
                 self.runtime = Runtime(replace(_read_options(), device=all_together()))
         except WorkerError as error:
-            # Kept for the job: raised here, Modal would start container after container.
+            # Kept and raised by the job: if it were raised here, Modal would restart containers
+            # forever.
             self.failure = error
 
     @modal.method()
     def generate(self, payload: PlainData) -> PlainData:
-        """Run one job and return its video, or what an earlier start of it has made.
+        """Run one job and return its video, or the result of an earlier start of it.
 
         Args:
             payload: A request in the wire format.
@@ -150,12 +152,12 @@ class VideoWorker:
 def _generate(request: Request, runtime: Any, target: Path, moments: ProgressPublisher) -> Report:
     from tiomagic_local.runtime.run import run_request  # noqa: PLC0415  Only in a container.
 
-    # No token: a cancellation comes as an exception of Modal's own, out of whatever is running.
+    # No cancel token: Modal raises its own exception in the running code.
     return run_request(request, runtime=runtime, target=target, progress=moments)
 
 
 def _split_seconds(seconds: Mapping[str, float]) -> tuple[float, float]:
-    """Return the seconds that a warm container would have saved, and all others."""
+    """Return the seconds that a warm container would have saved, and the rest."""
     loading = sum(seconds.get(phase, 0.0) for phase in LOADING_PHASES)
     return round(loading, 3), round(sum(seconds.values()) - loading, 3)
 
@@ -170,7 +172,7 @@ def _build_input_writer(folder: Path) -> Callable[[str, bytes], Path]:
 
 
 def _read_options() -> "LocalOptions":
-    """Return where weights come from: the image says, or the hub with the secret's token."""
+    """Return the source of weights: the image's setting, or the hub with the secret's token."""
     from tiomagic_local.options import LocalOptions  # noqa: PLC0415  Only in a container.
 
     folder = os.environ.get("TIOMAGIC_WEIGHTS_DIR")
@@ -179,7 +181,7 @@ def _read_options() -> "LocalOptions":
 
 
 def _fetch_weights(model: str) -> str:
-    """Have a model's weights on the Volume and return where they came from."""
+    """Fetch a model's weights to the Volume if needed, and return their source."""
     from tiomagic_local.engines import find_engine  # noqa: PLC0415  Only in a container.
     from tiomagic_local.weights.locate import Origin, find_weights  # noqa: PLC0415  Only in a container.
     from tiomagic_local.weights.lora_files import find_loras  # noqa: PLC0415  Only in a container.
@@ -192,7 +194,7 @@ def _fetch_weights(model: str) -> str:
         card.loras, _read_options(), progress=ignore_progress, model=found.by_hand, stays=True
     )
     if found.origin is Origin.HUB or loras:
-        weights.commit()  # So that the next container finds them.
+        weights.commit()  # Commit, so that the next container finds them.
     return f"{found.repository or found.origin.value}@{found.revision}"
 
 
@@ -229,7 +231,7 @@ class Stage:
 
     @modal.method()
     def rehearse(self, model: str) -> PlainData:
-        """Look at all that a model needs, and run it with random weights.
+        """Check all that a model needs, and run it with random weights.
 
         Returns:
             A rehearsal as plain data.

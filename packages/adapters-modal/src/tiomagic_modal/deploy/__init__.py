@@ -1,9 +1,9 @@
-"""Deploying the app, and looking after what is deployed.
+"""Deploying the app, and administering what is deployed.
 
-``administration``  What a person does with the Modal side by hand: set it up, look at it, stop
-                    paying for it.
-``deployment``      Brings the deployed app up to date: forward, never back, and once however many
-                    ask.
-``source``          Which files are shipped to the container, and the tags that tell deployments
-                    apart.
+``administration``  Administration of the Modal side by hand: deploy, status, fetch weights, logs,
+                    check, stop.
+``deployment``      Deploys the app if it is missing or older: never a downgrade, once for
+                    concurrent callers.
+``source``          The files that are shipped to the container, and the tags that identify a
+                    deployment.
 """

@@ -1,4 +1,4 @@
-"""What a person does with the Modal side by hand: set it up, look at it, stop paying for it."""
+"""Administration of the Modal side by hand: deploy, status, fetch weights, logs, check, stop."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ MAX_LOG_LINES = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentCheck:
-    """One thing that `Administration.examine` looked at."""
+    """One check of `Administration.examine`."""
 
     subject: str
     is_ok: bool
     message: str
-    """What was found, and what to do when it is not fine."""
+    """The finding, with advice if it is not in order."""
 
 
 class Administration:
-    """The app in one workspace and environment, for the person who pays for it.
+    """Administers the app in one workspace and environment.
 
     Args:
-        options: Whose token, and which environment.
+        options: With the token and the environment.
     """
 
     def __init__(self, options: ModalOptions) -> None:
@@ -44,13 +44,13 @@ class Administration:
         self._deployment = Deployment(self._connection, options.environment)
 
     def deploy(self, *, force: bool = False) -> DeploymentState:
-        """Bring the app up to date and return what was found before.
+        """Deploy the app if needed and return how it compared before.
 
         Args:
             force: Also replace a newer version.
 
         Raises:
-            ConfigurationError: when a newer version is there and it was not forced.
+            ConfigurationError: when a newer version is deployed and ``force`` is off.
         """
         standing = self._deployment.find_state()
         if standing is DeploymentState.NEWER and not force:
@@ -84,7 +84,7 @@ class Administration:
 
         Raises:
             UnknownModelError: when there is no such model.
-            TioMagicError: when they could not be had.
+            TioMagicError: when they could not be fetched.
         """
         card = find_model(model)
         self._deployment.ensure()
@@ -119,7 +119,7 @@ class Administration:
             yield line.rstrip("\n")
 
     def run_checks(self) -> list[DeploymentCheck]:
-        """Look at the token, the workspace, the app and the secret, and say what to do."""
+        """Check the token, the workspace, the app and the secret, with advice for each fault."""
         try:
             self._connection.check_token()
             workspace = self._find_workspace()

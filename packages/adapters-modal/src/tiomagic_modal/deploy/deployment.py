@@ -1,12 +1,12 @@
-"""Brings the deployed app up to date: forward, never back, and once however many ask.
+"""Deploys the app if it is missing or older: never a downgrade, once for concurrent callers.
 
 ::
 
     not there                      deploy
     same version, same source      leave it
-    same version, other source     deploy: somebody works on tiomagic itself
-    older version                  deploy; running jobs finish on the old code
-    newer version                  leave it and use it, with a warning: the wire format is the same
+    same version, other source     deploy: tiomagic itself is being developed older version
+    deploy; running jobs finish on the old code newer version                  leave it and use it,
+    with a warning: the wire format is the same
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ DEPLOY_DEADLINE_S = 1800.0
 
 
 LOCK_TIMEOUT_S = DEPLOY_DEADLINE_S + 60.0
-"""Seconds to wait for a deployment of another process: as long as one may take, and a minute."""
+"""Seconds to wait for another process's deployment: the time that one may take, and a minute."""
 
 LOCK_POLL_S = 0.2
-"""Seconds between two looks at a lock that is held."""
+"""Seconds between two polls of a held lock."""
 
 
 def do_nothing() -> None:
@@ -69,7 +69,7 @@ class DeploymentState(StrEnum):
 
     @property
     def needs_deployment(self) -> bool:
-        """True when deploying brings the app forward."""
+        """True when a deployment would update the app."""
         return self in {DeploymentState.MISSING, DeploymentState.OLDER, DeploymentState.CHANGED}
 
 
@@ -118,10 +118,10 @@ class Deployment:
         return compare_tags(self.tags(), local_tags())
 
     def ensure(self, before_deploying: Callable[[], None] = do_nothing) -> DeploymentState:
-        """Deploy if that brings the app forward; return what was found.
+        """Deploy if the app is missing or older; return how it compared before.
 
         Args:
-            before_deploying: Called when it is about to take minutes.
+            before_deploying: Called before a deployment, which takes minutes.
 
         Raises:
             DeploymentError: when it could not be deployed, with Modal's reason.
@@ -143,7 +143,7 @@ class Deployment:
         return standing
 
     def deploy(self) -> None:
-        """Deploy what is installed here. Containers at work finish what they hold.
+        """Deploy the installed version. Running containers finish their jobs.
 
         Raises:
             DeploymentError: with Modal's reason.
@@ -172,7 +172,7 @@ class Deployment:
     def stop(self) -> bool:
         """Stop the app and every container of it; False when there was none.
 
-        Jobs that run are lost. Volumes stay, with the weights and the finished videos.
+        Running jobs are lost. Volumes stay, with the weights and the finished videos.
         """
         modal, client = require_modal(), self._connection.client()
 
@@ -190,7 +190,7 @@ class Deployment:
         return True
 
     async def _make_secret(self, client: modal.Client) -> None:
-        """Make the secret that the worker names, without a token, unless the user has made it."""
+        """Create the secret that the worker needs, without a token, unless it exists."""
         await require_modal().Secret.objects.create.aio(
             HUGGING_FACE_SECRET,
             {"TIOMAGIC_SECRET_MADE_BY": "tiomagic"},
@@ -207,10 +207,10 @@ def _import_worker_app() -> modal.App:
 
 @contextmanager
 def _hold_deployment_lock(patience_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
-    """Hold a lock that all processes of this user share; it goes with the process.
+    """Hold a lock that all processes of this user share; it is released when the process ends.
 
-    Where the file system has no locks, nothing is held: two deployments of the same are one on
-    Modal's side, and only cost the time twice.
+    Where the file system has no locks, none is held: two equal deployments are harmless, and only
+    cost the time twice.
 
     Raises:
         ProcessingError: when there is no folder for the lock.

@@ -1,4 +1,4 @@
-"""Which files are shipped to the container, and the tags that tell deployments apart."""
+"""The files that are shipped to the container, and the tags that identify a deployment."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tiomagic_modal.image_pins import PINS, PYTHON
 SHIPPED_PACKAGES = ("tiomagic_domain", "tiomagic_local", "tiomagic_media", "tiomagic_modal")
 """The packages whose source goes into the container, as it is installed here."""
 SHIPPED_SUFFIXES = frozenset({".py", ".json", ".txt", ".safetensors"})
-"""Code, and the small weights and tables that come inside a package. Nothing else: no ``.env``."""
+"""Suffixes of shipped files: code, and small weights and tables of a package. Never ``.env``."""
 
 
 def is_excluded(inside: Path) -> bool:
-    """Tell whether a file stays here; the path is relative to its package."""
+    """Say whether a file is not shipped; the path is relative to its package."""
     hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
     return hidden or inside.suffix not in SHIPPED_SUFFIXES
 
@@ -70,7 +70,7 @@ _STAGES = ("dev", "a", "b", "rc", None)
 def version_key(version: str) -> tuple[list[int], int, list[int]]:
     """Return a key by which versions sort: ``2.0.0.dev1 < 2.0.0rc1 < 2.0.0 < 2.0.0-1 < 2.0.1``.
 
-    What is no version sorts before all that are.
+    Invalid versions sort first.
     """
     match = _VERSION.fullmatch(version)
     if match is None:

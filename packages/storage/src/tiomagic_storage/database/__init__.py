@@ -1,13 +1,16 @@
-"""The database: engine, tables, migrations, and what its errors mean.
+"""The database: engine, tables, migrations, and the translation of its errors.
 
-``busy_timeout``     Connections to SQLite whose every statement waits its turn, those of the
-                     set-up included.
-``engine``           Makes SQLAlchemy engines that are set for keeping jobs.
-``errors``           Vendor exceptions end here.
-``health``           How a database is, without changing it: for a person who wants to know what
-                     is wrong.
-``schema``           Brings a database to the schema that this version needs.
-``search_index``     How jobs are found by their tags and by the words of their prompts, fast.
-``sqlite_location``  Where a SQLite database lies, and that it is for its owner alone.
+``busy_timeout``     Retries SQLite statements while the database is busy, with one timeout for
+                     every statement.
+``engine``           Makes the SQLAlchemy engines for SQLite and PostgreSQL, and notices a
+                     replaced database file.
+``errors``           Translates errors of SQLite, PostgreSQL and SQLAlchemy into those of
+                     tiomagic, with advice.
+``health``           Checks a database without changing it, for ``tiomagic doctor``.
+``schema``           Creates or migrates a database's tables to the schema that this version
+                     needs.
+``search_index``     Indexes for the search of jobs by tags and by words of their prompts.
+``sqlite_location``  The path of a SQLite database from its URL, and its permissions: only its
+                     owner may read it.
 ``tables``           The tables, and the functions between a job or a lease and its row.
 """

@@ -1,4 +1,4 @@
-"""Makes SQLAlchemy engines that are set for keeping jobs."""
+"""Makes the SQLAlchemy engines for SQLite and PostgreSQL, and notices a replaced database file."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tiomagic_storage.database.errors import translate_database_errors
 from tiomagic_storage.database.sqlite_location import EXAMPLE_URLS, create_private_file, path_of_url
 
 MIN_SQLITE_VERSION = (3, 35, 0)
-"""The first one that both searches by trigrams and returns what it updated."""
+"""The first version with both the trigram tokenizer and ``RETURNING``."""
 
 
 class Database:
-    """Connections to one database. Safe to share between threads, and to go on with after a fork.
+    """Connections to one database. Thread-safe, and usable after a fork.
 
     Args:
         engine: Where connections come from.
@@ -45,20 +45,20 @@ class Database:
         self._preparing = threading.RLock()
 
     def watch_file(self, prepare: Callable[[Database], None]) -> None:
-        """Note which file has been opened, so that it is noticed when another takes its place.
+        """Remember which file was opened, so that a replaced file is noticed.
 
         Args:
-            prepare: Sees to the tables of the file that is there the next time.
+            prepare: Creates or updates the tables of a new file at the next use.
         """
         self._prepare = None if self.file is None else prepare
         self._identity = self._read_file_identity()
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Give a connection of this process, and let no vendor's exception out."""
+        """Yield a connection of this process; the vendor's exceptions are translated."""
         if os.getpid() != self._process:
-            # Connections must not be used on both sides of a fork, nor closed on the child's: the
-            # pool is put aside unclosed and unused for as long as the database is in use.
+            # Connections must not be used on both sides of a fork, nor closed in the child: the old
+            # pool is kept, unused and open, as long as the database is in use.
             self._inherited_pools.append(self.engine.pool)
             self.engine.dispose(close=False)
             self._process = os.getpid()
@@ -67,13 +67,14 @@ class Database:
             yield connection
 
     def _check_file_identity(self) -> None:
-        """See that the connections lead to the file that has the name.
+        """Check that the connections lead to the file that now has the name.
 
-        A file that was removed or replaced lives on for those who have it open, and what they write
-        is lost.
+        A removed or replaced file stays open for the processes that have it, and their writes are
+        lost.
 
         Raises:
-            ProcessingError: once. The next use opens what is there then, or makes it anew.
+            ProcessingError: once. The next use opens the file that is there then, or makes a new
+                one.
         """
         if self._prepare is None or self._identity == self._read_file_identity():
             return
@@ -94,28 +95,28 @@ class Database:
                 )
 
     def _read_file_identity(self) -> tuple[int, int] | None:
-        """Return what tells the file that has the name from every other one."""
+        """Return an identity of the file that has the name."""
         if self.file is None:
             return None
         try:
             found = self.file.stat()
         except OSError:
-            return (0, 0)  # No file has it.
+            return (0, 0)  # There is no file of that name.
         return found.st_dev, found.st_ino
 
     def close(self) -> None:
-        """Close all connections. Harmless when repeated; a later use opens new ones."""
+        """Close all connections. Idempotent; a later use opens new ones."""
         self.engine.dispose()
 
 
 def build_database(url: str) -> Database:
     """Return an engine for a URL. Nothing is opened yet; missing folders are made.
 
-    Every statement is its own transaction: the repository writes with single statements, which
-    take the write lock at once and leave no transaction open behind an error.
+    Every statement is its own transaction (autocommit): the repository writes with single
+    statements, which take the write lock at once and leave no transaction open after an error.
 
     Raises:
-        ConfigurationError: when the URL is of no use.
+        ConfigurationError: when the URL cannot be used.
     """
     file = path_of_url(url)
     if file is not None:
@@ -123,7 +124,7 @@ def build_database(url: str) -> Database:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        # The URL itself stays out of the text: it may hold a password.
+        # The URL is not in the text: it may contain a password.
         raise ConfigurationError(
             f"the database URL is not one; it should look like {EXAMPLE_URLS}",
             code=ErrorCode.DATABASE_URL,
@@ -155,7 +156,7 @@ def _build_sqlite(path: Path) -> Database:
             code=ErrorCode.DATABASE_VERSION,
         )
     engine = create_engine(
-        # The path as it is: in the text of a URL some of its characters would mean something.
+        # The plain path: some of its characters have a meaning within a URL.
         URL.create("sqlite+pysqlite", database=str(path)),
         isolation_level="AUTOCOMMIT",
         connect_args={"timeout": SQLITE_WAIT_S, "factory": RetryingConnection},
@@ -166,20 +167,20 @@ def _build_sqlite(path: Path) -> Database:
 
 
 def _make_durable(connection: Any, _record: object) -> None:
-    # FULL, although NORMAL is enough to keep a WAL file whole: with NORMAL a power cut may take
-    # back the last commits, and a job that was sent to a rented GPU must not be forgotten. The
-    # price is one fsync a write.
+    # FULL, although NORMAL keeps a WAL file consistent: with NORMAL a power cut may undo the last
+    # commits, and a job that was sent to a rented GPU must not be lost. FULL costs one fsync a
+    # write.
     connection.execute("PRAGMA synchronous = FULL")
 
 
 def _build_postgresql(url: URL) -> Database:
-    # The drivers take a password behind the question mark as well.
+    # The drivers also take a password in the query of the URL.
     place = redact(url.render_as_string(hide_password=True))
     try:
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             isolation_level="AUTOCOMMIT",
-            # A server may have closed an idle connection; asking costs less than a failed write.
+            # A server may have closed an idle connection; a ping costs less than a failed write.
             pool_pre_ping=True,
         )
     except ImportError as error:

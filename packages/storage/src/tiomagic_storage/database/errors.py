@@ -1,4 +1,4 @@
-"""Vendor exceptions end here.
+"""Translates errors of SQLite, PostgreSQL and SQLAlchemy into those of tiomagic, with advice.
 
 ::
 
@@ -28,7 +28,7 @@ from tiomagic_storage.database.busy_timeout import WAITED_ATTRIBUTE, is_busy
 
 @dataclass(frozen=True, slots=True)
 class ErrorMapping:
-    """What a vendor's exception becomes."""
+    """The error of tiomagic for a vendor's exception."""
 
     error: type[TioMagicError]
     advice: str
@@ -36,7 +36,7 @@ class ErrorMapping:
     code: ErrorCode
     retryable: bool = False
     error_on_opening: type[TioMagicError] | None = None
-    """Another error while the database is being opened, where the setting is to blame."""
+    """The error while the database is being opened, if another: then the setting is at fault."""
 
 
 _REPLACE_FILE_ADVICE = (
@@ -135,7 +135,7 @@ SQLALCHEMY_ERRORS: Final[Mapping[type[Exception], ErrorMapping]] = {
 
 @contextmanager
 def translate_database_errors(place: str, *, opening: bool = False) -> Iterator[None]:
-    """Let nothing of SQLAlchemy, sqlite3 or psycopg out of the block.
+    """Translate exceptions of SQLAlchemy, sqlite3 and psycopg that leave the block.
 
     Args:
         place: Path or URL of the database, without a password.
@@ -166,7 +166,7 @@ def _find_mapping(error: Exception) -> ErrorMapping:
 
 
 def _describe_error(outcome: ErrorMapping, cause: BaseException) -> str:
-    """Return what happened, with the time that was really waited where others were waited for."""
+    """Return what happened, with the time that was really waited for other processes."""
     waited = getattr(cause, WAITED_ATTRIBUTE, None)
     if outcome is not _LOCKED or not is_busy(cause) or waited is None:
         return outcome.advice

@@ -1,4 +1,4 @@
-"""How a database is, without changing it: for a person who wants to know what is wrong."""
+"""Checks a database without changing it, for ``tiomagic doctor``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tiomagic_storage.database.tables import VERSION_TABLE, jobs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseHealth:
-    """What was found."""
+    """The facts of a checked database."""
 
     location: str
     """Path of the file, or the URL without its password."""
@@ -29,11 +29,11 @@ class DatabaseHealth:
     jobs: int = 0
     """Stored jobs; counted only when the schema is the newest."""
     damage: str | None = None
-    """The first thing that SQLite's own check complains of; None when it finds nothing."""
+    """The first problem that SQLite's own check reports; None when there is none."""
 
 
 def inspect_database(url: str) -> DatabaseHealth:
-    """Return how the database at a URL is. Makes nothing, changes nothing.
+    """Return the state of the database at a URL, without creating or changing it.
 
     Raises:
         ConfigurationError: when there is no usable database at the URL.
@@ -56,7 +56,7 @@ def inspect_database(url: str) -> DatabaseHealth:
 def _inspect_connection(connection: Connection, place: str) -> DatabaseHealth:
     said: object = "ok"
     if connection.dialect.name == "sqlite":
-        # Reads every page; skips what only a comparison of indexes with tables could tell.
+        # Reads every page, but does not compare the indexes with the tables.
         said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     revision: str | None = None
     if inspect(connection).has_table(VERSION_TABLE):
@@ -76,6 +76,6 @@ def _inspect_connection(connection: Connection, place: str) -> DatabaseHealth:
 
 
 def _find_absent_file(url: str) -> Path | None:
-    """Return the SQLite file that a URL names and that is not there; None for everything else."""
+    """Return the SQLite file of a URL if it does not exist; None for everything else."""
     path = path_of_url(url)
     return None if path is None or path.exists() else path

@@ -1,8 +1,8 @@
-"""Brings a database to the schema that this version needs.
+"""Creates or migrates a database's tables to the schema that this version needs.
 
-A fresh database gets its tables straight from ``tables.py`` and the newest revision's name; one
-that is behind is moved by Alembic, which nobody else has to import. A test holds the two ways
-together: the migrated schema is the one of ``tables.py``.
+A fresh database gets its tables straight from ``tables.py`` and the newest revision's name; an
+older one is migrated by Alembic, which is imported only then. A test checks that both ways give the
+same schema.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ NEWEST_REVISION = "0003"
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
-# Any number that other applications in the same database are unlikely to use.
+# An arbitrary number that other applications in the same database are unlikely to use.
 _ADVISORY_LOCK = 0x7710_3A61
 
 
 def ensure_current(database: Database) -> None:
-    """Create or update the tables, unless they are as they should be. Safe to run at once in many.
+    """Create or update the tables where needed. Many processes may call it at once.
 
     Raises:
         ConfigurationError: when the database is newer than this version, or not usable.
@@ -45,7 +45,7 @@ def ensure_current(database: Database) -> None:
         if _read_revision(connection) == NEWEST_REVISION:
             return
         with _hold_exclusively(connection):
-            # Another process may have done it while this one waited.
+            # Another process may have migrated it while this one waited for the lock.
             found = _read_revision(connection)
             if found is None:
                 _create_tables(connection)
@@ -67,7 +67,7 @@ def upgrade(
     Raises:
         ConfigurationError: when the database has a revision that is not among the migrations.
     """
-    # Alembic costs more time to import than to open a database that is current.
+    # Importing Alembic takes longer than opening a database that is current.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
@@ -90,10 +90,10 @@ def upgrade(
 
 
 def _use_wal(connection: Connection) -> None:
-    """Let readers and the one writer not wait for each other. Kept in the file.
+    """Switch to WAL, so that readers and the writer do not wait for each other. Stored in the file.
 
-    Two processes that switch a fresh file at the same moment block one another, and SQLite then
-    answers "busy" to one of them at once, whatever its timeout: the engine asks again.
+    Two processes that switch a fresh file at the same time would deadlock, so SQLite answers "busy"
+    to one of them at once, whatever its timeout: the engine retries.
     """
     connection.exec_driver_sql("PRAGMA journal_mode = WAL")
 
@@ -109,7 +109,7 @@ def _read_revision(connection: Connection) -> str | None:
 def _create_tables(connection: Connection) -> None:
     metadata.create_all(connection, checkfirst=False)
     search_index.create_search_index(connection)
-    # The table is Alembic's own, written here as Alembic writes it.
+    # Alembic's own table, created as Alembic does, so that Alembic need not be imported.
     connection.execute(
         text(
             f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL, "
@@ -124,7 +124,7 @@ def _create_tables(connection: Connection) -> None:
 
 @contextmanager
 def _hold_exclusively(connection: Connection) -> Iterator[None]:
-    """Hold everybody else back, and keep all of the block or nothing."""
+    """Lock out other processes, and commit all of the block or nothing."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:

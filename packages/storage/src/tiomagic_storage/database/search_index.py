@@ -1,4 +1,4 @@
-"""How jobs are found by their tags and by the words of their prompts, fast.
+"""Indexes for the search of jobs by tags and by words of their prompts.
 
 ==============  =====================================  =======================================
                 SQLite                                 PostgreSQL
@@ -9,8 +9,8 @@ prompts         an FTS5 index of three characters in   a trigram index (``pg_trg
                 a row, kept by triggers                where the extension cannot be had
 ==============  =====================================  =======================================
 
-An index gives candidates; the prompt itself decides. Words of one or two characters, and words that
-are in very many prompts, are looked for from the newest job on, where they are soon met.
+An index gives candidates; the prompt itself decides. Words of one or two characters, and words of
+very many prompts, are searched from the newest job on, where matches come soon.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import JobQuery
 
 MAX_CANDIDATES: Final = 1000
-"""Candidates that are read one by one and sorted. At 100,000 jobs, finding the newest 50 of more
-than these takes less when all jobs are looked at in order: 50 are met within the newest 5,000."""
+"""Most candidates that are read and sorted. At 100,000 jobs, the newest 50 of more candidates are
+found faster by a scan in order: 50 match within the newest 5,000."""
 
 _GRAM_LENGTH: Final = 3
-"""Characters in a row that the index knows."""
+"""Characters of an indexed piece."""
 
 _MAX_GRAMS: Final = 12
-"""Of a long text so many are looked up; the prompt decides on the rest."""
+"""Most pieces of a long text that are looked up; the prompt decides on the rest."""
 
 _SQLITE: Final = (
     """CREATE TRIGGER tiomagic_tags_added AFTER INSERT ON tiomagic_jobs
@@ -53,9 +53,8 @@ _SQLITE: Final = (
     WHEN old.tags <> '[]' BEGIN
         DELETE FROM tiomagic_tags WHERE job_id = old.job_id;
     END""",
-    # Rowids of a table without an integer key change when somebody runs VACUUM: the jobs get
-    # numbers that stay. The index keeps no copy of the prompts, only which job has which three
-    # characters in a row, in any case.
+    # VACUUM changes the rowids of a table without an integer key, so jobs get stable numbers. The
+    # index keeps no copy of the prompts, only the trigrams of each job, ignoring case.
     """CREATE TABLE tiomagic_prompts (
         number INTEGER PRIMARY KEY, job_id VARCHAR NOT NULL UNIQUE
     )""",
@@ -99,7 +98,7 @@ _POSTGRESQL: Final = (
     FOR EACH ROW WHEN (new.tags <> old.tags) EXECUTE FUNCTION tiomagic_keep_tags()""",
     """CREATE TRIGGER tiomagic_tags_deleted AFTER DELETE ON tiomagic_jobs
     FOR EACH ROW WHEN (old.tags <> '[]') EXECUTE FUNCTION tiomagic_keep_tags()""",
-    # The extension comes with PostgreSQL, but who may not create it searches without an index.
+    # The extension comes with PostgreSQL; without the permission to create it, search has no index.
     """DO $$ BEGIN
         CREATE EXTENSION IF NOT EXISTS pg_trgm;
         CREATE INDEX tiomagic_jobs_by_prompt ON tiomagic_jobs
@@ -127,8 +126,8 @@ def select_candidates(connection: Connection, query: JobQuery) -> Select[Any] | 
     """Return the statement for the jobs that the index proposes, when they are few.
 
     Returns:
-        What of the jobs can be asked for, unordered and without the long columns; None when they
-        are to be found by looking at prompts in order, or when the database plans that by itself.
+        The jobs' short columns, unordered; None when a scan of the prompts in order is faster, or
+        when the database plans that by itself.
     """
     if connection.dialect.name != "sqlite":
         return None
@@ -143,13 +142,14 @@ def select_candidates(connection: Connection, query: JobQuery) -> Select[Any] | 
 
 
 def _propose_candidates(query: JobQuery) -> Iterator[tuple[Select[Any], ColumnElement[bool]]]:
-    """Give what an index has for a query, and the condition that its jobs meet."""
+    """Return the index's rows for a query, and the condition that its jobs meet."""
     if grams := _build_match_expression(query.terms):
         matching = select(_text.c.rowid).where(_matches(grams))
         proposed = select(_prompts.c.job_id).where(_prompts.c.number.in_(matching))
         yield matching, jobs.c.job_id.in_(proposed)
     if query.tag is not None and query.status is not None:
-        # A tag may be on half of all jobs, and few jobs are queued or running.
+        # Few jobs are queued or running, but half of all may share a tag: the status index is
+        # better.
         wanted = jobs.c.status.in_(sorted(status.value for status in query.status))
         yield select(jobs.c.status).where(wanted), wanted
 
@@ -159,7 +159,7 @@ def _matches(wanted: str) -> ColumnElement[bool]:
 
 
 def _build_match_expression(terms: tuple[str, ...]) -> str:
-    """Return what FTS5 is asked for: pieces of three characters that cover the longer words."""
+    """Return the FTS5 query: pieces of three characters that cover the longer words."""
     grams = dict.fromkeys(
         word[place : place + _GRAM_LENGTH]
         for word in map(escape_text, terms)
@@ -174,6 +174,6 @@ def _build_match_expression(terms: tuple[str, ...]) -> str:
 
 
 def create_search_index(connection: Connection) -> None:
-    """Make them in a database that has the tables and no jobs yet."""
+    """Create the indexes in a database that has the tables and no jobs yet."""
     for statement in STATEMENTS[connection.dialect.name]:
         connection.exec_driver_sql(statement)

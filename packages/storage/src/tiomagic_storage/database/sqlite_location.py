@@ -1,4 +1,4 @@
-"""Where a SQLite database lies, and that it is for its owner alone."""
+"""The path of a SQLite database from its URL, and its permissions: only its owner may read it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ _URL: Final = re.compile(
 def path_of_url(url: str) -> Path | None:
     """Return the absolute path that a SQLite URL names; None for a URL of another kind.
 
-    In the URL a character of the path may be written as ``%`` and two hexadecimal digits, and a
-    question mark and a percent sign have to be: ``%3F`` and ``%25``. Bytes that are no text are
-    written so as well.
+    In the URL a character of the path may be percent-encoded. A question mark and a percent sign
+    must be (``%3F`` and ``%25``), and so must bytes that are not text.
 
     Raises:
         ConfigurationError: when it names no file.
@@ -48,15 +47,15 @@ def path_of_url(url: str) -> Path | None:
             f"like {EXAMPLE_URLS}",
             code=ErrorCode.DATABASE_URL,
         )
-    # Absolute from the start: a later change of the working directory must not change the file.
+    # Absolute, so that a later change of the working directory does not change the file.
     return Path(name).expanduser().absolute()
 
 
 def create_private_file(path: Path) -> None:
-    """Make an empty database that only its owner may read, or close one that is there to others.
+    """Create an empty database that only its owner may read, or restrict an existing one so.
 
-    SQLite gives the files beside it the same permissions. What cannot be made or closed is left to
-    SQLite, which says why better.
+    SQLite gives its companion files the same permissions. Errors are left to SQLite, whose messages
+    say more.
     """
     with contextlib.suppress(OSError):
         try:
@@ -68,7 +67,7 @@ def create_private_file(path: Path) -> None:
 
 def _create_file(path: Path) -> None:
     if sys.platform == "linux":
-        # Never opened by us: closing a file takes away the locks that SQLite has on it.
+        # Never open the file here: closing it releases the locks that SQLite has on it (POSIX).
         os.mknod(path, FILE_MODE | stat.S_IFREG)
     else:  # pragma: no cover - the tests run on Linux.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE))

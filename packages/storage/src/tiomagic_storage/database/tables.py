@@ -1,8 +1,7 @@
 """The tables, and the functions between a job or a lease and its row.
 
-What is asked for in queries has a column of its own; open-ended data (arguments, facts) is JSON in
-text, which is the same in every database. Times are UTC in a text of fixed width: they sort as
-they passed, whatever zone they came in, and a person can read them.
+What queries filter by has a column of its own; open-ended data (arguments, facts) is JSON text, the
+same in every database. Times are UTC as text of fixed width, which sorts by time and is readable.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ VERSION_TABLE = "tiomagic_schema"
 
 metadata: MetaData = MetaData()
 
-# Ids and times are compared byte by byte, not by the rules of a language.
+# Ids and times are compared byte by byte, not by a language's collation.
 _BYTEWISE = String().with_variant(String(collation="C"), "postgresql")
 
-# The order is that of use: SQLite reads a row from its start, and a search in the prompts never
-# touches the long columns behind.
+# In order of use: SQLite reads a row from its start, so a search in the prompts does not read the
+# long columns at the end.
 jobs: Table = Table(
     "tiomagic_jobs",
     metadata,
@@ -50,7 +49,7 @@ jobs: Table = Table(
     Column("error", Text),
     Column("error_code", String),
     Column("facts", Text, nullable=False),
-    # Behind what 0001 had, as an upgraded database has them. The defaults are those of old jobs.
+    # After the columns of 0001, the order of an upgraded database. The defaults are for old jobs.
     Column("queue", String),
     Column("retry", Integer, nullable=False, server_default="0"),
     Column("attempt", Integer, nullable=False, server_default="1"),
@@ -59,8 +58,8 @@ jobs: Table = Table(
     Column("started_at", _BYTEWISE),
     Column("ended_at", _BYTEWISE),
     Column("idempotency_key", _BYTEWISE),
-    # One index a filter, each already in the order of the listing: the newest 50 of any filter
-    # are read from the index's end and nothing is sorted, however many jobs there are.
+    # One index a filter, each in the order of the listing: the newest 50 of any filter are read
+    # from the index's end without sorting, however many jobs there are.
     Index("tiomagic_jobs_by_time", "creation_time"),
     Index("tiomagic_jobs_by_status", "status", "creation_time"),
     Index("tiomagic_jobs_by_feature", "feature", "creation_time"),
@@ -68,12 +67,12 @@ jobs: Table = Table(
     Index("tiomagic_jobs_by_provider", "provider", "creation_time"),
     # A worker asks for the oldest of one status in its queue.
     Index("tiomagic_jobs_by_queue", "queue", "status", "creation_time"),
-    # Most jobs have none, and both databases take any number of those.
+    # Most jobs have no key, and a unique index accepts any number of NULLs in both databases.
     Index("tiomagic_jobs_by_key", "idempotency_key", unique=True),
 )
 
-# The tags once more, one a row and in the order of the listing. The database itself keeps them as
-# the column says (see ``searching.py``), so that a job is still written by a single statement.
+# The tags again, one a row, in the order of the listing. Triggers keep them equal to the column
+# (see ``search_index.py``), so that a job is still written by a single statement.
 tags: Table = Table(
     "tiomagic_tags",
     metadata,
@@ -95,15 +94,15 @@ leases: Table = Table(
 
 
 def format_time(moment: datetime) -> str:
-    """Return a moment as it is stored: UTC, always 32 characters, sorting in time."""
+    """Return a time as it is stored: UTC, always 32 characters, sorting by time."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def escape_text(text: str) -> str:
-    """Return text that every database takes.
+    """Return text that every database accepts.
 
-    Messages may carry file names with bytes that are no characters, and PostgreSQL refuses NUL:
-    such parts are written as escapes, since a message with an escape is better than none.
+    Messages may contain file names with invalid bytes, and PostgreSQL refuses NUL: such parts
+    become escapes.
     """
     return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -148,14 +147,14 @@ _TEXT_COLUMNS = (
     *("job_id", "model", "provider", "call_id", "message", "result_video", "error"),
     *("error_code", "queue", "note"),
 )
-"""Columns that hold text or nothing; SQLite keeps whatever is written into them."""
+"""Columns of text or NULL; SQLite itself would store any type in them."""
 
 
 def from_row(row: Mapping[Any, Any]) -> Job:
     """Return the job of a row.
 
     Raises:
-        ProcessingError: when the row holds what this version does not understand.
+        ProcessingError: when the row holds something that this version does not understand.
     """
     try:
         progress = row["progress"]
@@ -207,7 +206,7 @@ def _parse_optional_time(stored: str | None) -> datetime | None:
 
 def _parse_time(stored: str) -> datetime:
     moment = datetime.fromisoformat(stored)
-    if moment.utcoffset() is None:  # It could be compared with no other moment.
+    if moment.utcoffset() is None:  # A time without a zone cannot be compared with the others.
         raise ValueError(f"the time {stored!r} has no zone")
     return moment
 

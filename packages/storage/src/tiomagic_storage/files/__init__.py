@@ -1,9 +1,9 @@
 """Finished videos in a folder, and the log for people.
 
-``atomic``          Files that appear whole or not at all, and locks between processes.
-``generation_log``  The log in the working directory: a view of the newest jobs for people and old
-                    scripts.
-``legacy_log``      The log of tiomagic 1.0.0: recognised, read, and taken into the database as
-                    history.
-``outputs``         Finished videos in a folder.
+``atomic``          Atomic writes of files (temporary file, then rename), and locks between
+                    processes.
+``generation_log``  Writes ``generation_log.json``: the newest jobs, for people and for scripts of
+                    1.0.0.
+``legacy_log``      Imports the log of tiomagic 1.0.0 into the database.
+``outputs``         The output store: puts finished videos and their recipes into a folder.
 """

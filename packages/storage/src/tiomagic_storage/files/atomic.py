@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and locks between processes."""
+"""Atomic writes of files (temporary file, then rename), and locks between processes."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ LEFTOVER_AGE_S = 60.0
 """A temporary file younger than this may belong to a writer that has not locked it yet."""
 
 LOCK_POLL_S = 0.02
-"""Seconds between two looks at a claim that others hold."""
+"""Seconds between two polls of a lock that another process holds."""
 
 LEFTOVER_AGE_WITHOUT_LOCKS_S = 86_400.0
-"""The same where files cannot be locked."""
+"""The same age where files cannot be locked."""
 
 _LOG = logging.getLogger("tiomagic.storage")
 _WARNED: set[tuple[str, int]] = set()
 
 TEMPORARY_MARKER = ".tiomagic-part"
-"""Is in the names of temporary files, and of no file of anybody else."""
+"""Marks the names of our temporary files; no other program uses it."""
 
 
 def try_lock(descriptor: int) -> bool:
@@ -46,16 +46,16 @@ def try_lock(descriptor: int) -> bool:
 
 @contextmanager
 def replace_file(target: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
-    """Give a hidden file that takes the target's place when the block ends well.
+    """Yield a hidden file that replaces the target when the block ends without an error.
 
-    When it does not, the hidden file is removed and the target is as it was. A writer that is
-    killed leaves its file unlocked; ``remove_leftovers`` finds it.
+    After an error the hidden file is removed and the target unchanged. A killed writer leaves its
+    file unlocked; ``remove_leftovers`` finds it.
 
     Args:
         target: Where the content belongs; its folder exists.
-        durable: Bring content and name to the disk before the block is left.
+        durable: Sync content and name to the disk before the block ends.
     """
-    # Synced below, with a warning where the drive cannot do that.
+    # Synced below, with a warning where the drive does not support it.
     hidden = replacing(target, durable=False, marker=TEMPORARY_MARKER)
     with hidden as part, part.open("xb") as file:
         try:
@@ -71,9 +71,9 @@ def replace_file(target: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of writers that are gone."""
+    """Remove the temporary files of writers that have died."""
     for part in folder.glob(f".*{TEMPORARY_MARKER}*"):
-        # A file that cannot be looked at or removed now is in nobody's way.
+        # A file that cannot be inspected or removed now does no harm.
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime < LEFTOVER_AGE_S:
                 continue
@@ -87,18 +87,18 @@ def _is_abandoned(part: Path) -> bool:
         try:
             return try_lock(file.fileno())
         except OSError:
-            # Without locks only the age is left; no video is written for a day.
+            # Without locks only the age tells; no write takes a day.
             return time.time() - part.stat().st_mtime > LEFTOVER_AGE_WITHOUT_LOCKS_S
 
 
 def sync_or_warn(file: IO[bytes], folder: Path) -> None:
-    """Bring the content of a file to the disk, where its file system can do that."""
+    """Sync the content of a file to the disk, where its file system supports it."""
     if not sync_file(file.fileno()):
         _warn_once("sync a file", folder)
 
 
 def _ignore_if_unsupported(error: OSError, folder: Path) -> None:
-    """Go on without a lock where there is no such thing.
+    """Ignore the error if it means that the file system has no locks.
 
     Raises:
         OSError: the same, when it is another error.
@@ -109,7 +109,7 @@ def _ignore_if_unsupported(error: OSError, folder: Path) -> None:
 
 
 def _warn_once(what: str, folder: Path) -> None:
-    """Say once for each file system what it cannot do."""
+    """Warn once for each file system about what it does not support."""
     with contextlib.suppress(OSError):
         device = folder.stat().st_dev
         if (what, device) not in _WARNED:
@@ -119,10 +119,10 @@ def _warn_once(what: str, folder: Path) -> None:
 
 @contextmanager
 def lock_file(path: Path, *, timeout_s: float) -> Iterator[None]:
-    """Hold a lock file. It stays when the block ends; the system frees it when the holder dies.
+    """Hold a lock file. The file stays; the kernel releases the lock if the owner dies.
 
     Raises:
-        TimeoutError: when others hold it for too long.
+        TimeoutError: when another process holds it for too long.
     """
     begun = time.monotonic()
     with path.open("ab") as file:
@@ -144,14 +144,14 @@ def _try_lock_or_warn(file: IO[bytes], folder: Path) -> bool:
 
 @contextmanager
 def hold_user_lock(name: str, *, timeout_s: float) -> Iterator[bool]:
-    """Hold a lock of this user for the block; give False when others hold it for too long.
+    """Hold a lock of this user for the block; yield False when another process keeps it too long.
 
-    The system frees it when the holder dies. Its file is gone when nobody needs it. Where there are
-    no locks, everybody gets it.
+    The kernel releases it if the owner dies. Its file is removed after use. Where the file system
+    has no locks, every caller gets it.
 
     Args:
         name: Of what is held, any text.
-        timeout_s: Seconds to wait at the most; 0 for a look.
+        timeout_s: Most seconds to wait; 0 to try once.
     """
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     deadline = time.monotonic() + timeout_s
@@ -159,13 +159,13 @@ def hold_user_lock(name: str, *, timeout_s: float) -> Iterator[bool]:
         path = private_folder() / f"{digest}.lock"
         held = _acquire_lock_file(path, deadline)
     except (OSError, ProcessingError):
-        yield True  # Twice fetched is better than not at all.
+        yield True  # Without a lock a video may be fetched twice, which is better than never.
         return
     try:
         yield held is not None
     finally:
         if held is not None:
-            # While it is held: who waits for this file sees that it is gone, and makes a new one.
+            # Removed while it is held: a waiter sees that its file is gone, and makes a new one.
             with contextlib.suppress(OSError):
                 path.unlink()
             os.close(held)
@@ -184,7 +184,7 @@ def _acquire_lock_file(path: Path, deadline: float) -> int | None:
             raise
         os.close(descriptor)
         if is_ours:
-            continue  # Whoever held it has taken the file away.
+            continue  # The last owner has removed the file: lock the new one.
         if time.monotonic() >= deadline:
             return None
         time.sleep(LOCK_POLL_S)

@@ -1,4 +1,4 @@
-"""The log in the working directory: a view of the newest jobs for people and old scripts."""
+"""Writes ``generation_log.json``: the newest jobs, for people and for scripts of 1.0.0."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tiomagic_storage.files.atomic import lock_file, remove_leftovers, replace_f
 from tiomagic_storage.files.legacy_log import import_jobs, inspect_log
 
 LOCK_TIMEOUT_S = 10.0
-"""A refresh takes some ten milliseconds; whoever waits so long waits for a stopped process."""
+"""A refresh takes some ten milliseconds; after this timeout the lock's owner must be suspended."""
 
 OLD_LOG_SUFFIX = ".1.0.0"
 """In the name under which the log of 1.0.0 is kept, before its ending."""
@@ -43,19 +43,19 @@ class GenerationLog:
     def refresh(self) -> None:
         """Replace the file by what is stored now.
 
-        The jobs are read under the lock that the file is replaced under, so that of several
-        processes the one that writes last is also the one that has read last.
+        The lock covers reading the jobs and replacing the file, so that of several processes the
+        last writer has also read last.
 
         Raises:
             ProcessingError: when the file cannot be replaced, or is another program's; it is as it
-                was. The jobs are safe in the repository, so this is worth a line in a log and no
-                more. Another program's file is said once.
+                was. The jobs are safe in the repository, so log this and go on. Another program's
+                file is reported once.
         """
         try:
             if self._has_reported and not inspect_log(self._path).is_replaceable:
                 return
             if not self._is_open:
-                # Before the lock: to open a repository may mean to take over an old log.
+                # Before the lock: opening a repository may import an old log, which takes the lock.
                 self._repository.list(JobQuery(limit=0))
                 self._is_open = True
             with self._lock():
@@ -64,7 +64,7 @@ class GenerationLog:
                 oldest_first = [job.to_dict() for job in reversed(jobs)]
                 content = json.dumps({"jobs": oldest_first}, indent=1)
                 remove_leftovers(self._path.parent)
-                # Without fsync: after a power cut the next change writes it again.
+                # No fsync: after a power cut the next change writes it again.
                 with replace_file(self._path, durable=False) as file:
                     file.write(content.encode("ascii"))
         except OSError as error:
@@ -81,7 +81,7 @@ class GenerationLog:
         """
         try:
             if inspect_log(self._path).is_replaceable:
-                return 0  # The usual case: nothing is locked, and no lock file made.
+                return 0  # The usual case, without a lock file.
             with self._lock():
                 return self._import_old_log()
         except OSError as error:
@@ -100,7 +100,8 @@ class GenerationLog:
                 code=ErrorCode.GENERATION_LOG,
             )
         new = import_jobs(found.old_jobs, self._repository)
-        # Only then: after a crash in between, the same jobs are found to be there.
+        # Renamed after the import: if it crashes in between, a repeated import finds the jobs
+        # stored.
         _rename_without_overwriting(self._path, f"{self._path.stem}{OLD_LOG_SUFFIX}")
         return new
 
@@ -117,7 +118,7 @@ class GenerationLog:
 
 
 def _rename_without_overwriting(path: Path, stem: str) -> None:
-    """Give a file another name, and never that of a file that is there.
+    """Rename a file, never over an existing one.
 
     Raises:
         OSError: when it cannot be renamed.
@@ -127,7 +128,7 @@ def _rename_without_overwriting(path: Path, stem: str) -> None:
         target = path.with_name(f"{stem}{f'-{number}' if number > 1 else ''}{path.suffix}")
         number += 1
         try:
-            # To make the name and to find that it is free is one act.
+            # link() fails if the name exists: the check and the creation are one step.
             os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             continue

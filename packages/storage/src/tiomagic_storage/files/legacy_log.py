@@ -1,6 +1,6 @@
-"""The log of tiomagic 1.0.0: recognised, read, and taken into the database as history.
+"""Imports the log of tiomagic 1.0.0 into the database.
 
-There it was the only place of the jobs, rewritten whole by each one::
+In 1.0.0 it was the only record of the jobs, rewritten by each one::
 
     {"jobs": [{"job_id": …, "feature": …, "model": …, "provider": …, "creation_time": …,
                "last_updated": …, "error": …, "generation": {"call_id": …, "status": …, …}}, …]}
@@ -32,12 +32,12 @@ _BEGIN: Final = b'{\n "jobs": ['
 _ID: Final = b'\n   "job_id": '
 _VERSION: Final = b'\n   "version": '
 _MAX_VALUE_CHARACTERS: Final = 10_000
-"""Characters of a value beyond which it is a picture in the text of a data URL, and no setting."""
+"""Longer values are pictures as data URLs, not settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogInspection:
-    """What lies under the name of the log."""
+    """The file that has the name of the log: whose it is, and its old entries."""
 
     is_replaceable: bool
     """True for a file that may be replaced: our own, an empty one, or none."""
@@ -55,7 +55,7 @@ def inspect_log(path: Path) -> LogInspection:
         content = path.read_bytes()
     except FileNotFoundError:
         return LogInspection(is_replaceable=True)
-    # What we write is recognised without being parsed: within a text no line begins.
+    # Our own file is recognised without parsing: no JSON string contains a line break.
     if content.startswith(_BEGIN) and content.count(_ID) == content.count(_VERSION):
         return LogInspection(is_replaceable=True)
     try:
@@ -67,13 +67,13 @@ def inspect_log(path: Path) -> LogInspection:
         return LogInspection(is_replaceable=False)
     known = [entry for entry in jobs if isinstance(entry, dict) and "job_id" in entry]
     old = tuple(entry for entry in known if "version" not in entry)
-    # Entries that are none do not take the others with them: the file is kept with all of them.
-    # Without a single one of 1.0.0 it is another program's.
+    # Invalid entries are skipped, and the file is kept with all of them. A file without any entry
+    # of 1.0.0 is another program's.
     return LogInspection(is_replaceable=not old and len(known) == len(jobs), old_jobs=old)
 
 
 def import_jobs(entries: tuple[Mapping[str, Any], ...], repository: JobRepository) -> int:
-    """Add what a log of 1.0.0 has to a repository, and return how many jobs are new.
+    """Add the jobs of a log of 1.0.0 to a repository, and return how many are new.
 
     A job that is stored already stays as it is, and an entry that cannot be understood is left out.
 
@@ -97,7 +97,7 @@ def _parse_jobs(entries: tuple[Mapping[str, Any], ...]) -> Iterator[Job]:
         try:
             yield _parse_job(entry)
         except (ValueError, TypeError, KeyError, OverflowError):
-            continue  # The file is kept, with all that is in it.
+            continue  # Skipped here; the old file still has it.
 
 
 def _parse_job(entry: Mapping[str, Any]) -> Job:
@@ -126,7 +126,7 @@ def _parse_job(entry: Mapping[str, Any]) -> Job:
         error_code=None if error is None else str(ErrorCode.VERSION_1),
         facts={name: value for name, value in facts.items() if value is not None},
         ended_at=updated,
-        # The first state of a job is the one from before it is sent anywhere.
+        # A job is added as queued, before its later states.
         version=2,
     )
 
@@ -144,19 +144,19 @@ def _parse_outcome(word: object, error: object, message: object) -> tuple[JobSta
 
 
 def _parse_time(text: object) -> datetime:
-    """Return a time; 1.0.0 wrote that of the machine, without a zone."""
+    """Return a time; 1.0.0 wrote local time without a zone."""
     return datetime.fromisoformat(str(text)).astimezone()
 
 
 def _parse_text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
-    # As ``tables.stored_text``, which only a database is worth its imports.
+    # The same as ``tables.stored_text``, whose import would load SQLAlchemy.
     return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _parse_arguments(arguments: object) -> dict[str, Any]:
-    """Return arguments as a record has them; what is long is in the old file alone."""
+    """Return the arguments for a record, with long values cut; the old file has them whole."""
     if not isinstance(arguments, Mapping):
         return {}
     return {str(name): _shorten(value) for name, value in arguments.items() if value is not None}

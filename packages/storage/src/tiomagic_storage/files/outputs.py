@@ -1,4 +1,4 @@
-"""Finished videos in a folder."""
+"""The output store: puts finished videos and their recipes into a folder."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from tiomagic_storage.files.atomic import (
 
 _COPY_BYTES = 1 << 20
 EMPTY_RECIPE_BYTES = 3
-"""Bytes of the recipe of a provider that gives none."""
+"""The recipe's bytes when a provider gives none."""
 
 
 class FolderOutputStore:
     """Puts each video and its recipe into one folder, whole or not at all.
 
-    The name is ``<model>-<feature>-<UTC time of creation>-<first 8 of the job id>``, so that it is
-    the same whenever, and by whichever process, the job is saved. Where a file of that name is
-    another's, the whole job id is in it.
+    The name is ``<model>-<feature>-<UTC time of creation>-<first 8 of the job id>``, which is the
+    same in every process and at any time. If another job has a file of that name, the whole job id
+    is used.
 
     Args:
         folder: Where to; made when the first video comes.
@@ -44,7 +44,7 @@ class FolderOutputStore:
     def save(self, job: Job, video: VideoFile) -> Path:
         """Put a video and its recipe in place under the job's name.
 
-        The video appears last: where there is a video, there is its recipe.
+        The video is renamed last: a video never lacks its recipe.
 
         Returns:
             The absolute path of the video.
@@ -60,7 +60,7 @@ class FolderOutputStore:
             remove_leftovers(target.parent)
             with video.path.open("rb") as source, replace_file(target) as copy:
                 shutil.copyfileobj(source, copy, _COPY_BYTES)
-                # A full disk may only be told now; the recipe comes after the last doubt.
+                # A full disk may be reported only here, so the recipe is written after it.
                 copy.flush()
                 sync_or_warn(copy, target.parent)
                 with replace_file(target.with_suffix(".json")) as beside:
@@ -72,16 +72,16 @@ class FolderOutputStore:
                 details={"path": str(target), "source": str(video.path)},
                 code=ErrorCode.OUTPUT_UNWRITABLE,
             ) from error
-        with contextlib.suppress(OSError):  # A source that cannot be removed harms nobody.
+        with contextlib.suppress(OSError):  # A source that cannot be removed does no harm.
             video.path.unlink()
         return target
 
     def find(self, job: Job) -> VideoFile | None:
-        """Return the video that is in place for a job, with the recipe beside it, or None.
+        """Return a job's saved video with its recipe, or None.
 
-        A recipe that somebody has removed or damaged is an empty one: the video counts.
+        A removed or damaged recipe counts as empty.
         """
-        # The longer name first: it is there only because the other one was taken.
+        # The longer name first: it exists only if the shorter one was taken.
         for target in reversed(self._candidate_paths(job)):
             recipe = _read_recipe(target, job)
             if target.is_file() and recipe is not None:
@@ -93,10 +93,10 @@ class FolderOutputStore:
         return hold_user_lock(f"fetch-{job_id}", timeout_s=timeout_s)
 
     def remove(self, job: Job) -> list[Path]:
-        """Delete a job's video and the recipe beside it; harmless when they are gone.
+        """Delete a job's video and its recipe. Idempotent.
 
-        They lie in the folder, or where the job says that they are when the folder was another one
-        then. A file that does not have the job's own name is somebody else's and stays.
+        They are in the folder, or where the job's record says if the folder was another one then. A
+        file without the job's own name is not deleted.
 
         Raises:
             ProcessingError: when a file cannot be deleted.
@@ -107,7 +107,7 @@ class FolderOutputStore:
         told = Path(job.result_video) if job.result_video else place
         named = dict.fromkeys([place, told] if told.name in {p.name for p in places} else [place])
         videos = [video for video in named if _read_recipe(video, job) is not None]
-        # The video first: where there is a video, there is its recipe.
+        # The video first: a video never lacks its recipe.
         return [
             path
             for video in videos
@@ -116,15 +116,15 @@ class FolderOutputStore:
         ]
 
     def remove_partials(self) -> None:
-        """Remove the temporary files of writers that are gone.
+        """Remove the temporary files of writers that have died.
 
-        A living writer holds a lock on its file, and one that is younger than a minute is left
-        alone in any case.
+        A live writer holds a lock on its file. Files younger than a minute are left alone in any
+        case.
         """
         remove_leftovers(self._folder.absolute())
 
     def _candidate_paths(self, job: Job) -> tuple[Path, Path]:
-        """Return the names that the job's video may have, the first choice first."""
+        """Return the names that the job's video may have, the preferred first."""
         start = self._folder.absolute() / _build_stem(job)
         short, long = _replace_unsafe(job.job_id[:8]), _replace_unsafe(job.job_id)
         ends = short, f"{long}-2" if long == short else long
@@ -132,7 +132,7 @@ class FolderOutputStore:
         return first, second
 
     def _choose_path(self, job: Job) -> Path:
-        """Return the name under which nothing is, or what was saved for the job before."""
+        """Return the first name that is free, or that the job's saved video has."""
         first, second = self._candidate_paths(job)
         beside = first.with_suffix(".json")
         if beside.is_file():

@@ -1,8 +1,8 @@
 """Jobs and leases over SQL.
 
-``filters``      From a query of the domain to SQL.
+``filters``      Translates a query for jobs into SQL.
 ``leases``       The leases over a SQL database.
 ``repository``   The job repository over a SQL database.
-``video_paths``  How the path of a finished video is stored, so that a folder may be renamed,
-                 moved or mounted.
+``video_paths``  Stores paths of videos relative to the database, so that their folder may be
+                 renamed or moved.
 """

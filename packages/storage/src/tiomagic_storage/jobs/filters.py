@@ -1,4 +1,4 @@
-"""From a query of the domain to SQL."""
+"""Translates a query for jobs into SQL."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def select_jobs(
     """Return the statement that lists jobs.
 
     Args:
-        query: What is asked for; ``after`` is not looked at.
-        last: Stored creation time and id of the job that the page starts behind.
+        query: The filters; ``after`` is ignored.
+        last: Stored creation time and id of the job before the page.
         among: Gives the rows of the few jobs that can match; None for all jobs.
     """
     source = _choose_source(among)
@@ -36,8 +36,8 @@ def select_jobs(
     words = sorted(status.value for status in query.status)
     if len(words) < 2 or placed is not jobs:
         return listing.where(source.c.status.in_(words))
-    # `status IN (…)` would collect every match and sort it. One ordered read a status, joined and
-    # cut again, takes the first ones from the end of each index.
+    # `status IN (…)` would collect and sort every match. A UNION of one ordered and limited read a
+    # status takes only the first ones from each index.
     parts = [select(listing.where(jobs.c.status == word).subquery()) for word in words]
     joined = union_all(*parts).subquery()
     return select(joined).order_by(*_order_columns(query, joined)).limit(query.limit)
@@ -46,7 +46,7 @@ def select_jobs(
 def _select_candidate_page(
     query: JobQuery, last: tuple[str, str] | None, few: FromClause
 ) -> Select[Any]:
-    """Return the statement that sorts what it takes to sort, and reads whole rows of one page."""
+    """Return the statement that sorts short rows, then reads the whole rows of one page."""
     page = select(few.c.job_id).where(
         *_build_conditions(query, few), *_after_last(query, few, last)
     )
@@ -67,8 +67,8 @@ def count_jobs(query: JobQuery, among: Select[Any] | None = None) -> Select[Any]
 
 
 def _choose_source(among: Select[Any] | None) -> FromClause:
-    # Materialized, or SQLite would rather walk the index of another condition and ask of each job
-    # whether it is among the few.
+    # MATERIALIZED, or SQLite would scan the index of another condition and test each job against
+    # the few.
     return jobs if among is None else among.cte("few").prefix_with("MATERIALIZED")
 
 
@@ -79,10 +79,10 @@ def _join_tags(placed: FromClause, source: FromClause) -> FromClause:
 
 
 def _choose_ordering_table(query: JobQuery, source: FromClause) -> FromClause:
-    """Return the table whose index has the jobs in order: with a tag, that of the tags.
+    """Return the table whose index gives the order: the tags' table if a tag is asked for.
 
-    A few jobs are sorted themselves: beside every entry of a common tag they would be looked at
-    again and again.
+    With few candidates the jobs themselves are sorted: a join would read them for every entry of a
+    common tag.
     """
     return tags if query.tag is not None and source is jobs else source
 

@@ -18,18 +18,18 @@ from tiomagic_storage.database.tables import format_time, leases
 class SqlLeases:
     """Keeps leases beside the jobs, over the same connections; ``SqlJobRepository.leases`` has it.
 
-    Each change is a single statement that looks and writes at once: of two processes that want the
-    same, the database lets one have it.
+    Each change is a single conditional statement: of two processes that race for a lease, one gets
+    it.
 
     Args:
-        database: One whose tables are there.
+        database: With its tables created.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def find(self, name: str) -> Lease | None:
-        """Return the lease of this name; None when nobody holds it."""
+        """Return the lease of this name; None when it is free."""
         with self._database.connection() as connection:
             statement = select(leases).where(leases.c.name == name)
             row = connection.execute(statement).mappings().first()
@@ -62,11 +62,11 @@ class SqlLeases:
             try:
                 connection.execute(insert(leases).values(name=name, beat=1, **taken))
             except IntegrityError:
-                return None  # The name is the primary key: it is held.
+                return None  # The name is the primary key, so another process holds the lease.
         return _from_lease_row({"name": name, "beat": 1, **taken})
 
     def renew(self, lease: Lease, *, heartbeat: str, at: datetime) -> Lease:
-        """Say that the owner is alive; see the port."""
+        """Renew the lease (heartbeat); see the port."""
         statement = (
             update(leases)
             .where(_is_held_by_owner(lease))
@@ -83,13 +83,13 @@ class SqlLeases:
         return _from_lease_row(row)
 
     def release(self, lease: Lease) -> None:
-        """Give up what is held; harmless when it was lost."""
+        """Release the lease; no error if it was lost."""
         with self._database.connection() as connection:
             connection.execute(delete(leases).where(_is_held_by_owner(lease)))
 
 
 def _is_held_by_owner(lease: Lease) -> ColumnElement[bool]:
-    # Not this very version: after a renewal whose answer was lost, the owner knows an earlier one.
+    # The version is not compared: if the answer to a renewal was lost, the owner has an older one.
     held = (leases.c.name == lease.name) & (leases.c.owner == lease.owner)
     return held & (leases.c.beat >= lease.version)
 

@@ -27,11 +27,11 @@ _LOG = logging.getLogger("tiomagic.storage")
 class SqlJobRepository:
     """Keeps jobs in SQLite or PostgreSQL.
 
-    Safe to share between threads, and between processes that open it each for themselves; a forked
-    child may go on with its parent's. What has been added or saved is on the disk.
+    Thread-safe. Several processes may each open the same database, and a forked child may use its
+    parent's repository. A write has reached the disk when its method returns.
 
     Args:
-        database: One whose tables are there; ``open`` sees to that.
+        database: With its tables created; ``open`` does that.
     """
 
     def __init__(self, database: Database) -> None:
@@ -62,11 +62,11 @@ class SqlJobRepository:
 
     @property
     def leases(self) -> SqlLeases:
-        """The leases of those who use this database, over the same connections."""
+        """The leases in this database, over the same connections."""
         return SqlLeases(self._database)
 
     def close(self) -> None:
-        """Close all connections. Harmless when repeated; a later use opens new ones."""
+        """Close all connections. Idempotent; a later use opens new ones."""
         self._database.close()
 
     def add(self, job: Job) -> None:
@@ -114,9 +114,9 @@ class SqlJobRepository:
         return self._from_row(row)
 
     def save(self, job: Job) -> Job:
-        """Store a changed job durably, if nobody has saved it since ``job`` was read.
+        """Store a changed job durably, unless it was saved since it was read (compare-and-swap).
 
-        The version is compared and raised by one statement, so that no other writer fits between.
+        One statement compares and increments the version, so there is no race with other writers.
 
         Raises:
             StaleJobError: when the stored version is not ``job.version``; nothing is changed.
@@ -140,8 +140,8 @@ class SqlJobRepository:
     def list(self, query: JobQuery) -> list[Job]:
         """Return the jobs that match, newest first or oldest first.
 
-        A row that this version cannot read is logged and left out, and the next one takes its
-        place: it must not hide all other jobs, nor end a listing before its last page.
+        A row that this version cannot read is logged and skipped, and the next one takes its place:
+        it must not hide other jobs, nor end a listing before its last page.
 
         Raises:
             ResourceNotFoundError: when ``query.after`` names no job.
@@ -161,13 +161,13 @@ class SqlJobRepository:
                 last = rows[-1]["creation_time"], rows[-1]["job_id"]
 
     def count(self, query: JobQuery) -> int:
-        """Return how many jobs match; ``limit`` and ``after`` are not looked at."""
+        """Return how many jobs match; ``limit`` and ``after`` are ignored."""
         with self._database.connection() as connection:
             few = select_candidates(connection, query)
             return int(connection.execute(count_jobs(query, few)).scalar_one())
 
     def delete(self, job_id: str) -> None:
-        """Forget a job, whatever its status, durably.
+        """Delete a job durably, whatever its status.
 
         Raises:
             ResourceNotFoundError: when there is no such job.
@@ -201,7 +201,7 @@ class SqlJobRepository:
 
 
 def _parse_rows(rows: Iterable[Mapping[Any, Any]]) -> list[Job]:
-    """Return the jobs of those rows that this version understands."""
+    """Return the jobs of the rows that this version understands."""
     found = []
     for row in rows:
         try:

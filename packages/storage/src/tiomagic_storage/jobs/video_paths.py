@@ -1,4 +1,4 @@
-"""How the path of a finished video is stored, so that a folder may be renamed, moved or mounted.
+"""Stores paths of videos relative to the database, so that their folder may be renamed or moved.
 
 =============================  ====================================================================
 stored                         means
@@ -41,7 +41,7 @@ class VideoPaths:
         return kept
 
     def to_local(self, stored: str | None) -> str | None:
-        """Return the path on this machine, as far as one can be known."""
+        """Return the path on this machine, as far as it is known."""
         if stored is None:
             return None
         text = stored
@@ -57,20 +57,20 @@ class VideoPaths:
         return str(self._folder / path)
 
     def _to_relative(self, path: Path) -> str | None:
-        """Return the path from the folder of the database; None for one that lies elsewhere.
+        """Return the path relative to the folder of the database; None for one that lies elsewhere.
 
         The state folder lies in the working folder, beside that of the videos: they move together.
         """
         if self._folder is None or not path.is_absolute():
             return None
         for above, base in (("", self._folder), (_UP, self._folder.parent)):
-            # The root holds everything, also what does not move with the database.
+            # Everything is below the root, also what does not move with the database.
             if path.is_relative_to(base) and base != base.parent:
                 return str(PurePosixPath(above, *path.relative_to(base).parts))
         return None
 
     def _find_moved(self, path: Path, folder: Path) -> Path:
-        """Return where a video is that an older version stored before its folder was moved."""
+        """Return the place of a video stored by an older version, after its folder was moved."""
         if path.exists():
             return path
         known = self._moved_folders.get(path.parent)

@@ -1,1 +1,1 @@
-"""The schema's history, for Alembic. A revision that was released is never edited."""
+"""The migrations of the schema, for Alembic. A released revision is never edited."""

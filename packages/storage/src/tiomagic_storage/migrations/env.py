@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that the product hands over."""
+"""Alembic's entry: runs the migrations on the connection that ``schema.py`` passes."""
 
 from alembic import context
 
@@ -8,7 +8,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     version_table=VERSION_TABLE,
-    # The transaction around all of it is the caller's.
+    # The caller has opened the transaction.
     transactional_ddl=False,
 )
 context.run_migrations()
