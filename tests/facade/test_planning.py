@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.facade.conftest import Run
+from tests.facade.conftest import FakeApp, Run
+
+from tiomagic.errors import ValidationError
 
 
 def planned(shell: Run, *words: str, **environment: str) -> dict[str, object]:
@@ -30,6 +32,45 @@ def test_a_dry_run_shows_the_whole_and_runs_nothing(shell: Run, folder: Path) ->
     assert "no GPU needed" in said
     assert not (folder / ".tiomagic" / "jobs.db").exists()
     assert not (folder / "output_videos").exists()
+
+
+def test_python_gives_the_same_plan(fake_app: FakeApp) -> None:
+    """``tm.plan`` takes what the call takes, refuses what it refuses, and stores nothing."""
+    tm = fake_app.tm
+    tm.configure(provider="local")
+    plan = tm.plan("text_to_video", "doodle", prompt="a red circle", seed=None, wait=False)
+    assert (plan["feature"], plan["model"], plan["provider"]) == (
+        "text_to_video",
+        "doodle",
+        "local",
+    )
+    assert (plan["width"], plan["height"], plan["num_frames"], plan["fps"]) == (64, 64, 17, 16)
+    assert plan["seconds"] == pytest.approx(17 / 16, abs=0.001)
+    assert plan["arguments"]["prompt"] == "a red circle"
+    assert "seed" not in plan["arguments"]
+    with pytest.raises(ValidationError) as refused:
+        tm.plan("text_to_video", "wan2.1-t2v-1.3b", prompt="a fox", num_frames=80)
+    assert refused.value.problems[0].nearest == 81
+    with pytest.raises(ValidationError):
+        tm.plan("text_to_vide", prompt="a fox")  # type: ignore[arg-type]
+    assert tm.list_jobs() == []
+
+
+def test_a_recipe_on_another_model_leaves_the_defaults_of_its_own(shell: Run, folder: Path) -> None:
+    """What was chosen goes with ``--from``; the first model's size and steps do not."""
+    chosen = {"seed": 5, "width": 64, "height": 64, "num_frames": 17, "negative_prompt": "snow"}
+    recipe = {
+        "tiomagic_recipe": 1,
+        "feature": "text_to_video",
+        "model": "doodle",
+        "provider": "fake",
+    }
+    inside = {**recipe, "required_args": {"prompt": "a fox"}, "optional_args": chosen, "facts": {}}
+    (folder / "clip.json").write_text(json.dumps(inside), encoding="utf-8")
+    plan = planned(shell, "text-to-video", "--from", "clip.json", "-m", "fake-wan2.1-t2v-1.3b")
+    assert (plan["width"], plan["height"], plan["num_frames"]) == (832, 480, 81)
+    assert plan["arguments"]["seed"] == 5  # type: ignore[index]
+    assert plan["arguments"]["negative_prompt"] == "snow"  # type: ignore[index]
 
 
 def test_a_dry_run_refuses_as_the_run_would(shell: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tiomagic_domain.catalogue import find_feature, models
 from tiomagic_domain.catalogue.acceleration import wants_few_steps
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.few_steps import ACCELERATION_ARGUMENT, FewStepWeights
@@ -14,6 +15,30 @@ from tiomagic_domain.schema.schema import Schema
 
 MODEL_SPECIFIC_ARGUMENTS = frozenset({"loras", "revisions"})
 """Arguments that say which weights are used."""
+
+
+def build_rerun_arguments(
+    recipe: Mapping[str, Any],
+    card: ModelCard,
+    overrides: Mapping[str, object],
+    *,
+    catalogue: Mapping[str, ModelCard] | None = None,
+) -> dict[str, object]:
+    """Return the arguments of a call that begins with a recipe.
+
+    Args:
+        recipe: ``feature``, ``model``, ``required_args`` and ``optional_args``.
+        card: The model that is to run it, which may be another one than the recipe's.
+        overrides: Arguments that replace those of the recipe; None takes one away.
+        catalogue: Models by name; None for all that are installed.
+    """
+    feature, before = find_feature(str(recipe["feature"])), str(recipe["model"])
+    kept = {**recipe["required_args"], **recipe["optional_args"]}
+    if card.name != before:
+        known = models() if catalogue is None else catalogue
+        kept = adapt_arguments(kept, feature, known.get(before), card)
+    arguments = merge_rerun_arguments(card.turbo, card.schema(feature), kept, overrides)
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def merge_rerun_arguments(

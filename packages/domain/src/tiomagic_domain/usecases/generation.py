@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
-from tiomagic_domain.catalogue import ModelCard, find_feature, find_model, models
+from tiomagic_domain.catalogue import ModelCard, find_feature, find_model
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     APIError,
@@ -33,7 +33,7 @@ from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Provider, Report, Request
 from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.requests.preparation import Preparation
-from tiomagic_domain.requests.rerun import adapt_arguments, merge_rerun_arguments
+from tiomagic_domain.requests.rerun import build_rerun_arguments
 from tiomagic_domain.usecases.idempotency import IdempotencyKeys, validate_key
 from tiomagic_domain.usecases.tracking import JobTracker, find_provider
 from tiomagic_domain.workers import Background, DeviceLock
@@ -364,18 +364,13 @@ class Generation(JobTracker):
             retry: As for ``submit``.
             key: As for ``submit``.
         """
-        feature, before = find_feature(str(recipe["feature"])), str(recipe["model"])
-        card = find_model(model or before, feature, catalogue=self._catalogue)
-        kept = {**recipe["required_args"], **recipe["optional_args"]}
-        if card.name != before:
-            known = models() if self._catalogue is None else self._catalogue
-            kept = adapt_arguments(kept, feature, known.get(before), card)
-        arguments = merge_rerun_arguments(card.turbo, card.schema(feature), kept, overrides)
+        feature = find_feature(str(recipe["feature"]))
+        card = find_model(model or recipe["model"], feature, catalogue=self._catalogue)
         return self.submit(
             feature,
             provider=provider or str(recipe["provider"]),
             model=card.name,
-            arguments={name: value for name, value in arguments.items() if value is not None},
+            arguments=build_rerun_arguments(recipe, card, overrides, catalogue=self._catalogue),
             on_progress=on_progress,
             detach=detach,
             retry=retry,

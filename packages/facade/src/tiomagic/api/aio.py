@@ -176,6 +176,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
     get_schema: Final = _forward(TioMagic.get_schema)
     get_json_schema: Final = _forward(TioMagic.get_json_schema)
     list_implementations: Final = _forward(TioMagic.list_implementations)
+    plan: Final = _forward(TioMagic.plan)
     configure: Final = _forward(TioMagic.configure)
 
     rerun: Final = _forward(TioMagic.rerun, "run")

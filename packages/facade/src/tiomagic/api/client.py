@@ -22,7 +22,7 @@ from tiomagic.results.pictures import PictureMethods
 if TYPE_CHECKING:
     from tiomagic.handle.handle import JobHandle
     from tiomagic.setting_types import AllSettings, MoreSettings
-    from tiomagic.types import AnyArguments, ProviderName
+    from tiomagic.types import AnyArguments, FeatureName, ModelName, ProviderName
     from tiomagic.wiring.session import Session
     from tiomagic.wiring.settings import Settings
 
@@ -114,6 +114,33 @@ class TioMagic(FeatureCalls, QueryMethods, PictureMethods, BatchMethods):
     def settings(self) -> Settings:
         """The settings that hold now."""
         return self.session.settings
+
+    def plan(
+        self,
+        feature: FeatureName,
+        model: ModelName | None = None,
+        **arguments: Unpack[AnyArguments],
+    ) -> dict[str, Any]:
+        """Return what a call would make, and where. Nothing is stored and nothing runs.
+
+        Args:
+            feature: Such as ``text_to_video``.
+            model: Its name; None for the provider's default.
+            **arguments: As for the call itself; how it would run is left aside.
+
+        Returns:
+            ``feature model provider gpu width height num_frames fps seconds memory weights_gib
+            gpu_memory_gib arguments``; what does not apply is None. A seed that is left out is
+            drawn when the job is made, and is not among the arguments.
+
+        Raises:
+            TioMagicError: as the call itself, before anything is stored.
+        """
+        from tiomagic.api.arguments import merge_arguments
+        from tiomagic.api.plan import plan
+
+        _, plain = RunOptions.split(arguments)
+        return plan(self.session, feature, model, merge_arguments(None, plain))
 
     def rerun(
         self,

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tiomagic.wiring.redaction import redact_errors
-from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.features import Feature
+from tiomagic_domain.catalogue import ModelCard, find_feature
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -16,27 +15,19 @@ if TYPE_CHECKING:
 def plan(
     session: Session, feature: str, model: str | None, arguments: Mapping[str, object]
 ) -> dict[str, Any]:
-    """Validate a call as the real one is, and return what it would make.
-
-    Returns:
-        ``feature model provider gpu width height num_frames fps seconds memory weights_gib
-        gpu_memory_gib arguments``; what does not apply is None. A seed that is left out is drawn
-        when the job is made, and is not among the arguments.
-
-    Raises:
-        TioMagicError: as the call itself, before anything is stored.
-    """
+    """Validate a call, and return what it would make; see :meth:`tiomagic.TioMagic.plan`."""
+    wanted = find_feature(feature)
     provider = session.configured_provider()
     with redact_errors(lambda: session.settings.secrets):
         request = session.generation.plan(
-            Feature(feature), provider=provider, model=model, arguments=arguments
+            wanted, provider=provider, model=model, arguments=arguments
         )
     settled = request.job.arguments
     if arguments.get("seed") is None:
         settled.pop("seed", None)
     frames, fps = settled.get("num_frames"), settled.get("fps", request.card.fps)
     return {
-        "feature": feature,
+        "feature": wanted.value,
         "model": request.card.name,
         "provider": provider,
         "gpu": _gpu(session, provider, request.card),

@@ -16,7 +16,7 @@ from tiomagic.cli._output import Output, reporting
 
 if TYPE_CHECKING:
     from tiomagic import JobHandle, TioMagic
-    from tiomagic.types import ProviderName
+    from tiomagic.types import FeatureName, ModelName, ProviderName
 
 COMPLETED_WITH_NOTE = "completed; "
 """Begins the message of a job that was not made in all as it was asked for."""
@@ -89,7 +89,9 @@ def run_feature(
         arguments = _arguments(feature, name, options, assignments, recipe)
         target = check_target(manner.output)
         if manner.dry_run:
-            _show_plan(output, tm, feature, name, arguments)
+            _show_plan(
+                output, tm.plan(cast("FeatureName", feature), cast("ModelName", name), **arguments)
+            )
             return
         call = getattr(tm, feature)
         job: JobHandle = call(
@@ -135,36 +137,29 @@ def _arguments(
     options: Mapping[str, str | None],
     assignments: list[str] | None,
     recipe: Mapping[str, Any] | None,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return the arguments of a call: what was given, over what a recipe says."""
     from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.
     from tiomagic.cli._text_input import read_prompt  # noqa: PLC0415  # Not for --help.
     from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
     from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # The same.
-    from tiomagic_domain.requests.rerun import merge_rerun_arguments  # noqa: PLC0415  # The same.
+    from tiomagic_domain.requests.rerun import build_rerun_arguments  # noqa: PLC0415  # The same.
 
     known, prompt = find_schema(feature, model), options["prompt"]
     texts = {**options, "prompt": None if prompt is None else read_prompt(prompt)}
     given = parse_arguments(known, texts, assignments or [])
     if recipe is None:
         return given
-    kept = {**recipe["required_args"], **recipe["optional_args"]}
-    arguments = merge_rerun_arguments(find_model(model).turbo, known, kept, given)
-    return {name: value for name, value in arguments.items() if value is not None}
+    return build_rerun_arguments(recipe, find_model(model), given)
 
 
-def _show_plan(
-    output: Output, tm: TioMagic, feature: str, model: str, arguments: Mapping[str, object]
-) -> None:
-    """Show what a call would make; nothing is stored and nothing runs."""
-    from tiomagic.api.plan import plan  # noqa: PLC0415  # Not for --help.
-
-    planned = plan(tm.session, feature, model, arguments)
+def _show_plan(output: Output, planned: Mapping[str, Any]) -> None:
+    """Show what a call would make, as ``tm.plan`` says."""
     size = f"{planned['width']} x {planned['height']} pixels"
     length = f"{planned['num_frames']} frames at {planned['fps']} a second"
     weights = f"{planned['weights_gib']:g} GiB of weights"
     facts = {
-        "what": f"{feature} with {planned['model']}",
+        "what": f"{planned['feature']} with {planned['model']}",
         "where": f"{planned['provider']}, {planned['gpu'] or 'on a machine of its choice'}",
         "size": size if planned["width"] else None,
         "length": f"{length}, {planned['seconds']:g} s" if planned["seconds"] else None,

@@ -181,6 +181,18 @@ class Session:
             return backends[name]
 
     @property
+    def has_database(self) -> bool:
+        """True when there is a database of jobs; looking makes none.
+
+        Raises:
+            ConfigurationError: when there is no usable database at the URL.
+            ProcessingError: when another process holds it for too long.
+        """
+        from tiomagic_storage.database.health import inspect_database  # noqa: PLC0415  # Heavy.
+
+        return inspect_database(self.settings.database_url).exists
+
+    @property
     def is_built(self) -> bool:
         """True once a part has been asked for."""
         return self._container is not None

@@ -86,12 +86,11 @@ def _schema(ctx: typer.Context) -> Schema | None:
 
 def _recipe(tm: TioMagic, source: str) -> dict[str, Any]:
     from tiomagic.results.recipes import is_file_name  # noqa: PLC0415  # Not for --help.
-    from tiomagic_storage.database.health import inspect_database  # noqa: PLC0415  # The same.
 
     if is_file_name(source):
         # What is in a video is also beside it, where no decoder is needed to read it.
         return tm.get_recipe(Path(source).with_suffix(".json"))
-    if not inspect_database(tm.settings.database_url).exists:
+    if not tm.session.has_database:
         return {}  # Looking for a job would make one.
     return tm.get_recipe(source)
 

@@ -62,11 +62,10 @@ def complete_export_formats(incomplete: str) -> list[str]:
 def complete_jobs(incomplete: str) -> list[tuple[str, str]]:
     """Return the newest jobs whose ids begin so, each with its status and prompt."""
     from tiomagic import TioMagic, errors  # noqa: PLC0415  # Not for --help.
-    from tiomagic_storage.database.health import inspect_database  # noqa: PLC0415  # The same.
 
     tm = TioMagic()
     try:
-        if not inspect_database(tm.settings.database_url).exists:
+        if not tm.session.has_database:
             return []  # Listing would make one.
         newest = tm.list_jobs(limit=MAX_JOBS_OFFERED)
     except errors.TioMagicError:
