@@ -37,7 +37,7 @@ def picture(width, height, tmp_path=None):
 
 def completed(card, feature, values, width, height):
     media = {SIZE_SOURCE_INPUT[feature]: picture(width, height)}
-    return draw_seed_and_size(card, feature, values, media, lambda: 7)
+    return values | draw_seed_and_size(card, feature, values, media, lambda: 7)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,7 @@ def test_what_was_given_is_left_alone():
     assert completed(card, feature, values, 2000, 1000) == values
     assert completed(card, feature, {}, 1, 1)["seed"] == 7
     assert draw_seed_and_size(card, Feature.TEXT_TO_VIDEO, {"width": 16}, {}, lambda: 7) == {
-        "width": 16,
-        "seed": 7,
+        "seed": 7
     }
 
 

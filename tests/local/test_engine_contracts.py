@@ -9,6 +9,7 @@ from tests.local.materials import Materials, engine_of, settings_of
 
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.features import Feature
+from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_domain.testing.contracts.features import (
     ImageToVideoContract,
     InterpolateContract,
@@ -73,5 +74,16 @@ def test_every_card_has_an_engine_that_serves_it(name: str) -> None:
     if "local" not in card.providers:
         return
     engine = find_engine(card.engine)
+    assert set(card.features) <= set(engine.features)
     for feature in card.features:
         assert callable(getattr(engine, feature.value))
+
+
+def test_an_engine_refuses_a_feature_that_it_does_not_have(
+    shared_runtime: Runtime, studio: Materials
+) -> None:
+    """A card that names the wrong engine is found out by name, before anything runs."""
+    engine = engine_of(shared_runtime, "wan2.1-t2v-1.3b", Feature.TEXT_TO_VIDEO)
+    inputs = studio.request("wan2.1-vace-1.3b", Feature.IMAGE_TO_VIDEO).inputs
+    with pytest.raises(TypeError, match="WanTextToVideo does not have image_to_video"):
+        engine.image_to_video(inputs, {}, ignore_progress, NeverCanceled())

@@ -127,6 +127,7 @@ class TestLongPrompts:
         assert told.index(note) < told.index("denoising")
         assert f"{report.facts['prompt_tokens']} tokens, of which the model reads 512" in note
         assert note.endswith("…'")
+        assert report.facts["notes"] == [note]
         assert report.message == f"completed; {note}"
 
     def test_a_short_one_is_not_spoken_of(
@@ -141,7 +142,7 @@ class TestLongPrompts:
             note=told.append,
         )
         assert (told, report.message) == ([], "completed")
-        assert "prompt_cut" not in report.facts
+        assert not {"prompt_cut", "notes"} & report.facts.keys()
 
     def test_what_is_read_and_what_is_cut_is_the_whole(self) -> None:
         """The read part has as many tokens as are read, with and without places in the text."""

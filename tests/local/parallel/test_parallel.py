@@ -36,7 +36,7 @@ from tiomagic_local.acceleration.attention import candidates, splits
 from tiomagic_local.context_parallel import workers
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.pipeline_cache import Runtime
-from tiomagic_local.runtime.run import call_engine, run_request
+from tiomagic_local.runtime.run import run_request
 from tiomagic_local.torch_env.devices import (
     all_together,
     choose_device,
@@ -99,7 +99,8 @@ def make(
     never = cancel or NeverCanceled()
     with runtime.use(request.card, request.settings, ignore_progress, never) as loaded:
         with loaded.run_in_step(request, never) as both:
-            clip = call_engine(loaded.engine, request.inputs, request.settings, progress, both)
+            make = getattr(loaded.engine, request.feature.value)
+            clip = make(request.inputs, request.settings, progress, both)
         facts = {**loaded.facts, "acceleration": loaded.running.facts()}
     return np.asarray(clip.frames), facts
 
@@ -227,9 +228,8 @@ class TestTheVideo:
                     lambda _module, given, tokens=tokens: tokens.append(given[0].shape[1])
                 )
                 with loaded.run_in_step(request, NeverCanceled()) as both:
-                    call_engine(
-                        loaded.engine, request.inputs, request.settings, ignore_progress, both
-                    )
+                    make = getattr(loaded.engine, request.feature.value)
+                    make(request.inputs, request.settings, ignore_progress, both)
                 hook.remove()
                 processors = [b.attn1.processor for b in loaded.transformers[0].blocks]
                 assert all(p._parallel_config is None for p in processors)

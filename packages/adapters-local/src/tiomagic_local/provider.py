@@ -137,8 +137,26 @@ class LocalProvider:
             if video is not None:
                 return _completed(video)
             observer.report(_running(worker))
+            from tiomagic_local.runtime.run import run_request
+
+            def tell(progress: Progress) -> None:
+                observer.report(Report(status=JobStatus.RUNNING, progress=progress))
+
+            def note(text: str) -> None:
+                observer.report(Report(status=JobStatus.RUNNING, message=text))
+
+            target, runtime = self._spool.path(job_id), self._runtime
             try:
-                return self._run(request, observer)
+                return run_request(
+                    request,
+                    runtime=runtime,
+                    target=target,
+                    progress=tell,
+                    cancel=observer,
+                    note=note,
+                )
+            except GenerationCanceledError as error:
+                return Report(status=JobStatus.CANCELED, message=error.message)
             except (ProcessingError, OSError) as error:
                 self._spool.check(error)  # A share that went away meanwhile is not the job's fault.
                 raise
@@ -172,28 +190,6 @@ class LocalProvider:
         if not report.is_reachable:
             return Report(status=JobStatus.CANCELING, message=report.message, is_reachable=False)
         return Report(status=JobStatus.CANCELING, message="stops after the step it is at")
-
-    def _run(self, request: Request, observer: Observer) -> Report:
-        from tiomagic_local.runtime.run import run_request
-
-        def tell(progress: Progress) -> None:
-            observer.report(Report(status=JobStatus.RUNNING, progress=progress))
-
-        def note(text: str) -> None:
-            observer.report(Report(status=JobStatus.RUNNING, message=text))
-
-        target = self._spool.path(request.job.job_id)
-        try:
-            return run_request(
-                request,
-                runtime=self._runtime,
-                target=target,
-                progress=tell,
-                cancel=observer,
-                note=note,
-            )
-        except GenerationCanceledError as error:
-            return Report(status=JobStatus.CANCELED, message=error.message)
 
     def _me(self) -> ProcessIdentity:
         """Return this process, which others can see from now on."""

@@ -88,7 +88,6 @@ class FollowerRank:
 
     def _perform(self, load: LoadModel) -> None:
         from tiomagic_local.context_parallel.sharding import shard_transformers
-        from tiomagic_local.runtime.run import call_engine
 
         never, settings = NeverCanceled(), dict(load.settings)
         with self._runtime.use(find_model(load.model), settings, ignore_progress, never) as loaded:
@@ -105,7 +104,8 @@ class FollowerRank:
                 shard_transformers(loaded.transformers, self._config),
                 contextlib.suppress(DecodedElsewhereError),
             ):
-                call_engine(loaded.engine, run.inputs, settings, Steps(), never)
+                make = getattr(loaded.engine, run.inputs.feature.value)
+                make(run.inputs, settings, Steps(), never)
 
     def _listen(self) -> None:
         status = 0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import ClassVar, TypeAlias
 
 from tiomagic_domain.media import Media
 from tiomagic_domain.schema.parameter import Kind, Parameter
@@ -29,6 +30,7 @@ class Feature(StrEnum):
 class TextToVideoInputs:
     """What text to video starts from."""
 
+    feature: ClassVar[Feature] = Feature.TEXT_TO_VIDEO
     prompt: str
 
 
@@ -36,6 +38,7 @@ class TextToVideoInputs:
 class ImageToVideoInputs:
     """What image to video starts from; the image becomes frame 0."""
 
+    feature: ClassVar[Feature] = Feature.IMAGE_TO_VIDEO
     prompt: str
     image: Media
 
@@ -44,6 +47,7 @@ class ImageToVideoInputs:
 class InterpolateInputs:
     """What interpolation goes between; both pictures are frames of the result."""
 
+    feature: ClassVar[Feature] = Feature.INTERPOLATE
     prompt: str
     first_frame: Media
     last_frame: Media
@@ -53,6 +57,7 @@ class InterpolateInputs:
 class PoseGuidanceInputs:
     """What pose guidance follows: who (image) moves how (one of the two videos)."""
 
+    feature: ClassVar[Feature] = Feature.POSE_GUIDANCE
     prompt: str
     image: Media
     guiding_video: Media | None = None
@@ -60,6 +65,9 @@ class PoseGuidanceInputs:
     pose_video: Media | None = None
     """A video of skeletons in OpenPose colours on black; used as it is."""
 
+
+Inputs: TypeAlias = TextToVideoInputs | ImageToVideoInputs | InterpolateInputs | PoseGuidanceInputs
+"""What a video starts from."""
 
 # Python and ECMA differ in what `\s` is, and neither counts the marks that have no width.
 VISIBLE = r"[^\s\x1c-\x1f\x85\u200b-\u200f\u2028\u2029\u2060\ufeff]"

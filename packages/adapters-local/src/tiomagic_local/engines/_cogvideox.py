@@ -8,9 +8,7 @@ from typing import Any
 import diffusers
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
-from tiomagic_local.engines._shared.watch import Watch
 
 TEMPORAL_RATIO = 4
 """Frames in one latent frame, after the first one."""
@@ -38,14 +36,6 @@ class CogVideoXEngine(PipelineEngine):
         shipped = self._pipeline.scheduler.config
         return kind.from_config(shipped, timestep_spacing="trailing")
 
-    def _watch(
-        self, settings: Mapping[str, Any], progress: ProgressSink, cancel: CancelToken
-    ) -> Watch:
+    def _chunks(self, settings: Mapping[str, Any]) -> int:
         latents = (int(settings["num_frames"]) - 1) // TEMPORAL_RATIO + 1
-        return Watch(
-            self._pipeline,
-            steps=int(settings["num_inference_steps"]),
-            chunks=max(latents // 2, 1),
-            progress=progress,
-            cancel=cancel,
-        )
+        return max(latents // 2, 1)

@@ -8,8 +8,6 @@ from typing import Any, ClassVar
 from diffusers import ClassifierFreeGuidance
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.media import Clip
-from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
 from tiomagic_local.torch_env.quiet import silence_libraries
 
@@ -35,20 +33,13 @@ class Hunyuan15Engine(PipelineEngine):
         # Its decoder makes maps of 1,024 channels, too many for a whole frame at once.
         pipeline.vae.enable_tiling()
 
-    def _generate(
-        self,
-        prompt: str,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-        conditions: Mapping[str, Any],
-    ) -> Clip:
+    def _set_up(self, settings: Mapping[str, Any]) -> None:
+        super()._set_up(settings)
         # A new one for each call: it remembers the step that it was at. And each warns of being new
         # to diffusers.
         with silence_libraries():
             guider = ClassifierFreeGuidance(guidance_scale=float(settings["guidance_scale"]))
         self._pipeline.guider = guider
-        return super()._generate(prompt, settings, progress, cancel, conditions)
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         shipped = self._pipeline.scheduler

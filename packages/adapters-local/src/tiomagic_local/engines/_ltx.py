@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
-from tiomagic_local.engines._shared.watch import Watch
 
 
 class LTXEngine(PipelineEngine):
@@ -20,9 +18,6 @@ class LTXEngine(PipelineEngine):
         # The positions of the frames are in seconds: at another rate the motion is another.
         return {**super()._arguments(prompt, settings), "frame_rate": float(settings["fps"])}
 
-    def _watch(
-        self, settings: Mapping[str, Any], progress: ProgressSink, cancel: CancelToken
-    ) -> Watch:
-        # The VAE decodes all frames at once.
-        steps = int(settings["num_inference_steps"])
-        return Watch(self._pipeline, steps=steps, chunks=1, progress=progress, cancel=cancel)
+    def _chunks(self, settings: Mapping[str, Any]) -> int:
+        del settings
+        return 1  # The VAE decodes all frames at once.

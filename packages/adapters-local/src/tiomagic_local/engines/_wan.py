@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from diffusers import UniPCMultistepScheduler
 
-from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
 from tiomagic_local.engines._shared.stream import FrameStream, decodes_in_order
-from tiomagic_local.engines._shared.watch import Watch
 
 TEMPORAL_RATIO = 4
 """Frames in one latent frame, after the first one."""
@@ -61,23 +60,18 @@ class WanEngine(PipelineEngine):
             **plain,
         )
 
-    def _watch(
-        self, settings: Mapping[str, Any], progress: ProgressSink, cancel: CancelToken
-    ) -> Watch:
-        return Watch(
-            self._pipeline,
-            steps=int(settings["num_inference_steps"]),
-            chunks=(int(settings["num_frames"]) - 1) // TEMPORAL_RATIO + 1,
-            progress=progress,
-            cancel=cancel,
-        )
+    def _chunks(self, settings: Mapping[str, Any]) -> int:
+        return (int(settings["num_frames"]) - 1) // TEMPORAL_RATIO + 1
 
-    def _output(self, arguments: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+    @contextmanager
+    def _collect(self, settings: Mapping[str, Any]) -> Iterator[Callable[[Any], Any]]:
         if not (self.streams_frames and decodes_in_order(self._pipeline.vae)):
-            return super()._output(arguments, settings)
+            with super()._collect(settings) as collect:
+                yield collect
+            return
         shape = (self._length(settings), int(settings["height"]), int(settings["width"]), 3)
         with FrameStream(self._pipeline, shape, float(settings["fps"])) as stream:
-            return stream.put_into(self._call(**arguments))
+            yield stream.put_into
 
     def _clean(self) -> None:
         super()._clean()

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from tiomagic_domain.features import TextToVideoInputs
-from tiomagic_domain.media import Clip
-from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_domain.features import Feature
 from tiomagic_local.engines._cogvideox import CogVideoXEngine
 
 
@@ -15,16 +10,7 @@ class CogVideoXTextToVideo(CogVideoXEngine):
     """Runs ``CogVideoXPipeline``."""
 
     pipeline = "CogVideoXPipeline"
-
-    def text_to_video(
-        self,
-        inputs: TextToVideoInputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``TextToVideo`` says."""
-        return self._generate(inputs.prompt, settings, progress, cancel, {})
+    features = (Feature.TEXT_TO_VIDEO,)
 
 
 ENGINE = CogVideoXTextToVideo

@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.features import ImageToVideoInputs, InterpolateInputs
-from tiomagic_domain.media import Clip
-from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_domain.features import Feature
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
-from tiomagic_local.engines._shared.watch import Watch
 
 SECTION_FRAMES = 36
 """Frames of the video in each section; one more stands before the first."""
@@ -26,6 +23,7 @@ class FramePack(PipelineEngine):
     """Runs ``HunyuanVideoFramepackPipeline``."""
 
     pipeline = "HunyuanVideoFramepackPipeline"
+    features = (Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
     # In fp16 the VAE may overflow, in bf16 it shows bands.
     fp32: ClassVar[tuple[str, ...]] = ("vae",)
 
@@ -33,31 +31,6 @@ class FramePack(PipelineEngine):
         super().__init__(pipeline, card)
         # Each section is decoded with its neighbour: 73 frames at once, too many in one piece.
         pipeline.vae.enable_tiling()
-
-    def image_to_video(
-        self,
-        inputs: ImageToVideoInputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``ImageToVideo`` says."""
-        conditions = {"image": self._picture(inputs.image, settings)}
-        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
-
-    def interpolate(
-        self,
-        inputs: InterpolateInputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``Interpolate`` says."""
-        conditions = {
-            "image": self._picture(inputs.first_frame, settings),
-            "last_image": self._picture(inputs.last_frame, settings),
-        }
-        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         shipped = self._pipeline.scheduler
@@ -69,16 +42,8 @@ class FramePack(PipelineEngine):
         counted = {"num_frames": COUNTED * count_sections(settings)}
         return super()._arguments(prompt, settings) | counted
 
-    def _watch(
-        self, settings: Mapping[str, Any], progress: ProgressSink, cancel: CancelToken
-    ) -> Watch:
-        return Watch(
-            self._pipeline,
-            steps=int(settings["num_inference_steps"]),
-            sections=count_sections(settings),
-            progress=progress,
-            cancel=cancel,
-        )
+    def _sections(self, settings: Mapping[str, Any]) -> int:
+        return count_sections(settings)
 
 
 def shift_of(width: int, height: int) -> float:

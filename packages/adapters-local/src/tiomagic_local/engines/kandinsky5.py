@@ -11,9 +11,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from transformers import AutoTokenizer, ProcessorMixin
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.features import TextToVideoInputs
-from tiomagic_domain.media import Clip
-from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_domain.features import Feature
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
 
 
@@ -47,6 +45,7 @@ class Kandinsky5(PipelineEngine):
     """Runs ``Kandinsky5T2VPipeline``."""
 
     pipeline = "Kandinsky5T2VPipeline"
+    features = (Feature.TEXT_TO_VIDEO,)
     # In fp16 the VAE may overflow, in bf16 it shows bands.
     fp32: ClassVar[tuple[str, ...]] = ("vae",)
     masked = False
@@ -62,16 +61,6 @@ class Kandinsky5(PipelineEngine):
         """Return the components that are not loaded as the repository says."""
         tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
         return {"tokenizer": TextOnlyProcessor(tokenizer)}
-
-    def text_to_video(
-        self,
-        inputs: TextToVideoInputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``TextToVideo`` says."""
-        return self._generate(inputs.prompt, settings, progress, cancel, {})
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         shipped = self._pipeline.scheduler.config

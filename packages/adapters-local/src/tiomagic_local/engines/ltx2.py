@@ -21,10 +21,11 @@ from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
-from tiomagic_domain.features import ImageToVideoInputs, InterpolateInputs, TextToVideoInputs
+from tiomagic_domain.features import Feature, Inputs
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._ltx import LTXEngine
+from tiomagic_local.engines._shared.pipeline import Conditions, end_pictures
 from tiomagic_local.engines._shared.sibling import sibling
 
 if TYPE_CHECKING:
@@ -39,51 +40,29 @@ class LTX2(LTXEngine):
     """Runs ``LTX2ConditionPipeline`` on the weights of ``LTX2Pipeline``."""
 
     pipeline = "LTX2Pipeline"
+    features = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         perturbable(pipeline.transformer)
-        super().__init__(sibling(pipeline, "LTX2ConditionPipeline"), card)
-        self._placed = pipeline
+        super().__init__(pipeline, card)
+        self._pipeline = sibling(pipeline, "LTX2ConditionPipeline")
         # As the documentation runs it.
         pipeline.vae.enable_tiling()
 
-    def text_to_video(
+    def _conditions(
         self,
-        inputs: TextToVideoInputs,
+        inputs: Inputs,
         settings: Mapping[str, Any],
         progress: ProgressSink,
         cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``TextToVideo`` says."""
-        return self._generate(inputs.prompt, settings, progress, cancel, {})
-
-    def image_to_video(
-        self,
-        inputs: ImageToVideoInputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``ImageToVideo`` says."""
-        first = LTX2VideoCondition(frames=self._picture(inputs.image, settings), index=0)
-        conditions = {"conditions": [first]}
-        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
-
-    def interpolate(
-        self,
-        inputs: InterpolateInputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``Interpolate`` says."""
-        last = int(settings["num_frames"]) - 1
-        known = {0: inputs.first_frame, latent_position(last): inputs.last_frame}
-        conditions = [
+    ) -> Conditions:
+        del progress, cancel
+        last = latent_position(int(settings["num_frames"]) - 1)
+        given = [
             LTX2VideoCondition(frames=self._picture(media, settings), index=index)
-            for index, media in known.items()
+            for media, index in zip(end_pictures(inputs), (0, last), strict=False)
         ]
-        return self._generate(inputs.prompt, settings, progress, cancel, {"conditions": conditions})
+        return Conditions({"conditions": given} if given else {})
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         del settings
@@ -109,13 +88,6 @@ class LTX2(LTXEngine):
             "spatio_temporal_guidance_blocks": list(self._card.options["stg_blocks"]),
             "use_cross_timestep": self._card.options["use_cross_timestep"],
         }
-
-    def _call(self, **arguments: Any) -> Any:
-        try:
-            return super()._call(**arguments)
-        finally:
-            # Only the pipeline that was placed can put its components back.
-            self._placed.maybe_free_model_hooks()
 
     def _clip(self, output: Any, prompt: str, settings: Mapping[str, Any]) -> Clip:
         clip = super()._clip(output, prompt, settings)

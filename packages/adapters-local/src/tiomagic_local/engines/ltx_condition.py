@@ -16,10 +16,10 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.features import ImageToVideoInputs, InterpolateInputs, TextToVideoInputs
-from tiomagic_domain.media import Clip
+from tiomagic_domain.features import Feature, Inputs
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._ltx import LTXEngine
+from tiomagic_local.engines._shared.pipeline import Conditions, end_pictures
 from tiomagic_media.decode.frames import even_indices
 
 if TYPE_CHECKING:
@@ -51,49 +51,27 @@ class LTXCondition(LTXEngine):
     """Runs ``LTXConditionPipeline``."""
 
     pipeline = "LTXConditionPipeline"
+    features = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         super().__init__(pipeline, card)
         # As the documentation runs the large model.
         pipeline.vae.enable_tiling()
 
-    def text_to_video(
+    def _conditions(
         self,
-        inputs: TextToVideoInputs,
+        inputs: Inputs,
         settings: Mapping[str, Any],
         progress: ProgressSink,
         cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``TextToVideo`` says."""
-        return self._generate(inputs.prompt, settings, progress, cancel, {})
-
-    def image_to_video(
-        self,
-        inputs: ImageToVideoInputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``ImageToVideo`` says."""
-        first = LTXVideoCondition(image=self._picture(inputs.image, settings), frame_index=0)
-        conditions = {"conditions": [first]}
-        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
-
-    def interpolate(
-        self,
-        inputs: InterpolateInputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``Interpolate`` says."""
-        end = int(settings["num_frames"]) - 1
-        known = {0: inputs.first_frame, end: inputs.last_frame}
-        conditions = [
+    ) -> Conditions:
+        del progress, cancel
+        last = int(settings["num_frames"]) - 1
+        given = [
             LTXVideoCondition(image=self._picture(media, settings), frame_index=index)
-            for index, media in known.items()
+            for media, index in zip(end_pictures(inputs), (0, last), strict=False)
         ]
-        return self._generate(inputs.prompt, settings, progress, cancel, {"conditions": conditions})
+        return Conditions({"conditions": given} if given else {})
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         del settings

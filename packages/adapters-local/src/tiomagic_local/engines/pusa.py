@@ -14,16 +14,16 @@ the transformer that writes the moments, which the transformer takes for every t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
-from tiomagic_domain.features import ImageToVideoInputs, InterpolateInputs, TextToVideoInputs
-from tiomagic_domain.media import Clip, Media
+from tiomagic_domain.features import Feature, Inputs
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_local.engines._shared.pipeline import Conditions, end_pictures
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
 
 
@@ -62,6 +62,7 @@ class Pusa(WanEngine):
     """Runs ``WanPipeline`` with the weights of Pusa."""
 
     pipeline = "WanPipeline"
+    features = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
     consumed_settings: ClassVar[frozenset[str]] = WanEngine.consumed_settings | {
         "noise_multiplier",
         "last_noise_multiplier",
@@ -70,52 +71,27 @@ class Pusa(WanEngine):
         "lora_alpha",
     }
 
-    def text_to_video(
+    def _conditions(
         self,
-        inputs: TextToVideoInputs,
+        inputs: Inputs,
         settings: Mapping[str, Any],
         progress: ProgressSink,
         cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``TextToVideo`` says."""
-        return self._generate(inputs.prompt, settings, progress, cancel, {})
-
-    def image_to_video(
-        self,
-        inputs: ImageToVideoInputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``ImageToVideo`` says."""
-        return self._around([inputs.image], inputs.prompt, settings, progress, cancel)
-
-    def interpolate(
-        self,
-        inputs: InterpolateInputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``Interpolate`` says."""
-        ends = [inputs.first_frame, inputs.last_frame]
-        return self._around(ends, inputs.prompt, settings, progress, cancel)
-
-    def _around(
-        self,
-        pictures: Sequence[Media],
-        prompt: str,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip around pictures, given in the order of their places."""
+    ) -> Conditions:
+        pictures = end_pictures(inputs)
+        if not pictures:
+            return Conditions()
         cancel.raise_if_canceled()
         progress(Progress(phase=Phase.PREPARING))
         known = [self._latent(self._picture(picture, settings)) for picture in pictures]
-        conditions = {"latents": _start(known, settings)}
-        with frame_times(self._pipeline.transformer, multipliers(settings)):
-            return self._generate(prompt, settings, progress, cancel, conditions)
+        return Conditions({"latents": _start(known, settings)})
+
+    @contextlib.contextmanager
+    def _collect(self, settings: Mapping[str, Any]) -> Iterator[Callable[[Any], Any]]:
+        known = bool(places(settings))
+        times = frame_times(self._pipeline.transformer, multipliers(settings))
+        with times if known else contextlib.nullcontext(), super()._collect(settings) as collect:
+            yield collect
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         scheduler = PerFrameEulerScheduler(shift=float(settings["flow_shift"]))

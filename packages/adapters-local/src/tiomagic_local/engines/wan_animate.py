@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
-from tiomagic_domain.features import PoseGuidanceInputs
-from tiomagic_domain.media import Clip
+from tiomagic_domain.features import Feature, Inputs, PoseGuidanceInputs
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_local.engines._shared.pipeline import Conditions
 from tiomagic_local.engines._shared.skeletons import convert_skeletons, load_motion, pose_warnings
-from tiomagic_local.engines._shared.watch import Watch
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
 from tiomagic_media.decode.frames import contain, load_image, place_on_black, within
 
@@ -40,6 +38,7 @@ class WanAnimate(WanEngine):
     """Runs ``WanAnimatePipeline``."""
 
     pipeline = "WanAnimatePipeline"
+    features = (Feature.POSE_GUIDANCE,)
     # The character is read once; in bf16 its encoder saves 1.2 GiB and blurs what it sees.
     fp32: ClassVar[tuple[str, ...]] = ("vae", "image_encoder")
     # Segments share frames, and the pipeline needs what it has decoded for the next one.
@@ -47,18 +46,18 @@ class WanAnimate(WanEngine):
     # The skeletons' number is the video's length.
     consumed_settings: ClassVar[frozenset[str]] = WanEngine.consumed_settings | {"num_frames"}
 
-    def pose_guidance(
+    def _conditions(
         self,
-        inputs: PoseGuidanceInputs,
+        inputs: Inputs,
         settings: Mapping[str, Any],
         progress: ProgressSink,
         cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``PoseGuidance`` says."""
+    ) -> Conditions:
+        assert isinstance(inputs, PoseGuidanceInputs), "it has no other feature"
         progress(Progress(phase=Phase.PREPARING))
         size = (int(settings["width"]), int(settings["height"]))
         skeletons, faces, facts = self._motion(inputs, settings, progress, cancel)
-        conditions = {
+        arguments = {
             # A character that is cut off cannot be copied, so here nothing is cropped.
             "image": contain(load_image(inputs.image), *size, BLACK),
             "pose_video": skeletons,
@@ -67,8 +66,7 @@ class WanAnimate(WanEngine):
             "segment_frame_length": _segment(settings),
             "prev_segment_conditioning_frames": OVERLAP_FRAMES,
         }
-        clip = self._generate(inputs.prompt, settings, progress, cancel, conditions)
-        return replace(clip, facts={**clip.facts, **facts})
+        return Conditions(arguments, facts)
 
     def warnings(self, inputs: object, settings: Mapping[str, Any]) -> Sequence[str]:
         """Return what a person should know before the time is spent."""
@@ -105,19 +103,12 @@ class WanAnimate(WanEngine):
         skeletons = [draw_in_frame(pose, frames.shape[2], frames.shape[1], size) for pose in poses]
         return skeletons, crop_faces(frames, poses, side), {}
 
-    def _watch(
-        self, settings: Mapping[str, Any], progress: ProgressSink, cancel: CancelToken
-    ) -> Watch:
-        segment, frames = _segment(settings), int(settings["num_frames"])
-        sections = math.ceil((frames - OVERLAP_FRAMES) / (segment - OVERLAP_FRAMES))
-        return Watch(
-            self._pipeline,
-            steps=int(settings["num_inference_steps"]),
-            sections=sections,
-            chunks=sections * ((segment - 1) // TEMPORAL_RATIO + 1),
-            progress=progress,
-            cancel=cancel,
-        )
+    def _sections(self, settings: Mapping[str, Any]) -> int:
+        frames, segment = int(settings["num_frames"]), _segment(settings)
+        return math.ceil((frames - OVERLAP_FRAMES) / (segment - OVERLAP_FRAMES))
+
+    def _chunks(self, settings: Mapping[str, Any]) -> int:
+        return self._sections(settings) * ((_segment(settings) - 1) // TEMPORAL_RATIO + 1)
 
 
 def draw_in_frame(pose: Pose | None, width: int, height: int, size: tuple[int, int]) -> Image.Image:

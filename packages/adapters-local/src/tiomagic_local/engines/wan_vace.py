@@ -20,21 +20,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
-from tiomagic_domain.features import (
-    ImageToVideoInputs,
-    InterpolateInputs,
-    PoseGuidanceInputs,
-    TextToVideoInputs,
-)
-from tiomagic_domain.media import Clip
+from tiomagic_domain.features import Feature, Inputs, PoseGuidanceInputs
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_local.engines._shared.pipeline import Conditions, end_pictures
 from tiomagic_local.engines._shared.skeletons import convert_skeletons, load_motion, pose_warnings
 from tiomagic_local.engines._wan import WanEngine
 from tiomagic_media.decode.frames import contain, cover, load_image
@@ -53,60 +47,34 @@ class WanVace(WanEngine):
     """Runs ``WanVACEPipeline``."""
 
     pipeline = "WanVACEPipeline"
+    features = tuple(Feature)
 
-    def text_to_video(
+    def _conditions(
         self,
-        inputs: TextToVideoInputs,
+        inputs: Inputs,
         settings: Mapping[str, Any],
         progress: ProgressSink,
         cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``TextToVideo`` says."""
-        return self._generate(inputs.prompt, settings, progress, cancel, {})
+    ) -> Conditions:
+        if isinstance(inputs, PoseGuidanceInputs):
+            return self._pose_conditions(inputs, settings, progress, cancel)
+        pictures = [self._picture(media, settings) for media in end_pictures(inputs)]
+        ends = (0, int(settings["num_frames"]) - 1)
+        known = dict(zip(ends, pictures, strict=False))
+        return Conditions(known_frames(known, settings) if known else {})
 
-    def image_to_video(
-        self,
-        inputs: ImageToVideoInputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``ImageToVideo`` says."""
-        conditions = known_frames({0: self._picture(inputs.image, settings)}, settings)
-        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
-
-    def interpolate(
-        self,
-        inputs: InterpolateInputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``Interpolate`` says."""
-        known = {
-            0: self._picture(inputs.first_frame, settings),
-            int(settings["num_frames"]) - 1: self._picture(inputs.last_frame, settings),
-        }
-        conditions = known_frames(known, settings)
-        return self._generate(inputs.prompt, settings, progress, cancel, conditions)
-
-    def pose_guidance(
+    def _pose_conditions(
         self,
         inputs: PoseGuidanceInputs,
         settings: Mapping[str, Any],
         progress: ProgressSink,
         cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip, as the port ``PoseGuidance`` says."""
+    ) -> Conditions:
         progress(Progress(phase=Phase.PREPARING))
         size = (int(settings["width"]), int(settings["height"]))
         skeletons, facts = self._skeletons(inputs, settings, progress, cancel)
-        conditions = {
-            "video": skeletons,
-            "reference_images": [place_on_white(load_image(inputs.image), *size)],
-        }
-        clip = self._generate(inputs.prompt, settings, progress, cancel, conditions)
-        return replace(clip, facts={**clip.facts, **facts})
+        whole = place_on_white(load_image(inputs.image), *size)
+        return Conditions({"video": skeletons, "reference_images": [whole]}, facts)
 
     def warnings(self, inputs: object, settings: Mapping[str, Any]) -> Sequence[str]:
         """Return what a person should know before the time is spent."""

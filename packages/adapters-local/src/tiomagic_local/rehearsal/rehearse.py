@@ -103,7 +103,6 @@ class _Stage:
 
     def _with_random_weights(self, stand_in: Any, engine: Any, device: Any, plan: Any) -> Check:
         from tiomagic_local.rehearsal.smallest import feature_of, inputs_of, settings_of
-        from tiomagic_local.runtime.run import call_engine
         from tiomagic_local.torch_env.devices import measure_peak_memory, release_memory
 
         feature = feature_of(self._card)
@@ -113,7 +112,9 @@ class _Stage:
             made = engine(stand_in.pipeline(engine, device=device, plan=plan), self._card)
             begin = time.monotonic()
             with measure_peak_memory(device) as peak:
-                clip = call_engine(made, inputs, settings, self._progress, NeverCanceled())
+                clip = getattr(made, feature.value)(
+                    inputs, settings, self._progress, NeverCanceled()
+                )
             took = time.monotonic() - begin
         del made
         release_memory(device)

@@ -7,16 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
-from tiomagic_domain.features import (
-    ImageToVideoInputs,
-    InterpolateInputs,
-    PoseGuidanceInputs,
-    TextToVideoInputs,
-)
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.jobs.recipe import build_recipe
 from tiomagic_domain.media import Clip, VideoFile
@@ -33,9 +27,6 @@ from tiomagic_local.engines._shared.frame_sink import stream_frames_to
 from tiomagic_local.lora.messages import describe_partial_use, lora_of
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import VAE_TILES_SETTING, Loaded, Runtime
-
-if TYPE_CHECKING:
-    from tiomagic_media.encode.streaming_writer import ClipWriter
 
 __all__ = ["Runtime", "Stopwatch", "run_request"]
 
@@ -123,7 +114,8 @@ def run_request(
         note: Told what a person should know before the time is spent, in words.
 
     Returns:
-        ``completed`` with the file, its recipe, and how it ran.
+        ``completed`` with the file, its recipe, and how it ran. Where the video is not in all what
+        was asked for, its facts have ``notes`` that say so, and its message has them too.
 
     Raises:
         GenerationCanceledError: when ``cancel`` was set; nothing is written.
@@ -131,29 +123,91 @@ def run_request(
         ConfigurationError, AuthenticationError, APIError: when the model cannot be loaded.
         ProcessingError: when the file cannot be written.
     """
+    from tiomagic_local.torch_env.quiet import silence_libraries
     from tiomagic_media.encode.streaming_writer import ClipWriter
 
-    watch = Stopwatch(progress)
+    watch, token = Stopwatch(progress), cancel or NeverCanceled()
     with ClipWriter(target) as writer:
-        token = cancel or NeverCanceled()
-        return _run(request, runtime, writer, watch=watch, token=token, note=note)
+        with silence_libraries(), stream_frames_to(writer):
+            loaded, clip = _make_clip(request, runtime, watch, token, note)
+        watch(Progress(phase=Phase.WRITING))
+        token.raise_if_canceled()
+        facts = _facts(loaded, clip)
+        recipe = build_recipe(_pinned(request.job, loaded), versions=_versions(), facts=facts)
+        writer.write(clip, recipe)
+        # Known only now, so the file itself does not have it.
+        facts |= {"seconds": watch.stop(), "versions": recipe["versions"]}
+        notes = _notes(facts)
+        if notes:
+            facts["notes"] = notes
+        return Report(
+            status=JobStatus.COMPLETED,
+            message="; ".join(["completed", *notes]),
+            video=VideoFile(path=writer.path, recipe=recipe),
+            facts=facts,
+        )
 
 
-def _run(
+def _make_clip(
     request: Request,
     runtime: Runtime,
-    writer: ClipWriter,
-    *,
-    watch: Stopwatch,
+    watch: ProgressSink,
     token: CancelToken,
     note: Callable[[str], None],
-) -> Report:
-    from tiomagic_local.torch_env.quiet import silence_libraries
+) -> tuple[Loaded, Clip]:
+    """Make the clip; where the memory was estimated and is not enough, once more with less."""
+    settings, failed = dict(request.settings), ""
+    while True:
+        smaller: MemoryPlan | None = None
+        try:
+            with runtime.use(request.card, settings, watch, token) as loaded:
+                smaller = loaded.fallback_plan
+                warned = _say_beforehand(loaded, request, watch, note)
+                with loaded.run_in_step(request, token) as both:
+                    clip: Clip = getattr(loaded.engine, request.feature.value)(
+                        request.inputs, request.settings, watch, both
+                    )
+            break
+        except GenerationError as error:
+            if error.code != ErrorCode.OUT_OF_MEMORY or smaller is None or failed:
+                raise
+            failed = loaded.facts["memory"]["plan"]
+            # It holds the pipeline, whose place the next one needs.
+            del loaded
+        # The last try is the smallest there is.
+        settings[VAE_TILES_SETTING] = smaller is MemoryPlan.GROUP_OFFLOAD
+        tiles = " and a VAE in tiles" if settings[VAE_TILES_SETTING] else ""
+        note(f"the memory was not enough with {failed}; trying once more with {smaller}{tiles}")
+        settings["memory"] = smaller.value
+    if warned:
+        clip = replace(clip, facts={**clip.facts, "warnings": warned})
+    if failed:
+        memory = {**loaded.facts["memory"], "reason": f"{failed} ran out of memory"}
+        loaded = replace(loaded, facts={**loaded.facts, "memory": memory})
+    return loaded, clip
 
-    with silence_libraries(), stream_frames_to(writer):
-        loaded, clip = _make(request, runtime, watch, token, note)
-    watch(Progress(phase=Phase.WRITING))
-    token.raise_if_canceled()
+
+def _say_beforehand(
+    loaded: Loaded, request: Request, watch: ProgressSink, note: Callable[[str], None]
+) -> list[str]:
+    """Say what of the prompt is not read and what looks wrong; return the latter."""
+    watch(Progress(phase=Phase.PREPARING))
+    engine = loaded.engine
+    if isinstance(engine, ReadsPrompts):
+        cut = _cut(engine.prompt_facts(request.inputs.prompt))
+        if cut:
+            note(cut)
+    warned: list[str] = []
+    if isinstance(engine, Warns):
+        warned = list(engine.warnings(request.inputs, request.settings))
+    worn = {**loaded.facts, "loras": loaded.loras}
+    for text in (*warned, *describe_partial_use(worn, loaded.running.facts())):
+        note(text)
+    return warned
+
+
+def _facts(loaded: Loaded, clip: Clip) -> dict[str, Any]:
+    """Return how the clip was made, as the recipe has it."""
     frames, height, width, _ = clip.frames.shape
     facts = {**loaded.facts, **clip.facts, "acceleration": loaded.running.facts()}
     facts |= {"frames": frames, "width": width, "height": height}
@@ -164,93 +218,7 @@ def _run(
         facts["audio_rate"], facts["audio_channels"] = clip.audio_rate, clip.audio.shape[1]
     if loaded.loras:
         facts["loras"] = list(loaded.loras)
-    recipe = build_recipe(_pinned(request.job, loaded), versions=_versions(), facts=facts)
-    writer.write(clip, recipe)
-    # Known only now, so the file itself does not have it.
-    facts |= {"seconds": watch.stop(), "versions": recipe["versions"]}
-    video = VideoFile(path=writer.path, recipe=recipe)
-    return Report(status=JobStatus.COMPLETED, message=_message(facts), video=video, facts=facts)
-
-
-def _make(
-    request: Request,
-    runtime: Runtime,
-    watch: ProgressSink,
-    token: CancelToken,
-    note: Callable[[str], None],
-) -> tuple[Loaded, Clip]:
-    """Make the clip; where the memory was estimated and is not enough, once more with less."""
-    settings = dict(request.settings)
-    smaller: MemoryPlan | None = None
-    try:
-        with runtime.use(request.card, settings, watch, token) as loaded:
-            smaller = loaded.fallback_plan
-            return loaded, _told(loaded, request, watch, token, note)
-    except GenerationError as error:
-        if error.code != ErrorCode.OUT_OF_MEMORY or smaller is None:
-            raise
-        plan = loaded.facts["memory"]["plan"]
-        # It holds the pipeline, whose place the next one needs.
-        del loaded
-    # The last try is the smallest there is.
-    settings[VAE_TILES_SETTING] = smaller is MemoryPlan.GROUP_OFFLOAD
-    tiles = " and a VAE in tiles" if settings[VAE_TILES_SETTING] else ""
-    note(f"the memory was not enough with {plan}; trying once more with {smaller}{tiles}")
-    settings["memory"] = smaller.value
-    with runtime.use(request.card, settings, watch, token) as loaded:
-        clip = _told(loaded, request, watch, token, note)
-    memory = {**loaded.facts["memory"], "reason": f"{plan} ran out of memory"}
-    return replace(loaded, facts={**loaded.facts, "memory": memory}), clip
-
-
-def _told(
-    loaded: Loaded,
-    request: Request,
-    watch: ProgressSink,
-    token: CancelToken,
-    note: Callable[[str], None],
-) -> Clip:
-    """Make the clip, and say before what of the prompt is not read and what looks wrong."""
-    watch(Progress(phase=Phase.PREPARING))
-    engine = loaded.engine
-    if isinstance(engine, ReadsPrompts):
-        cut = _cut(engine.prompt_facts(request.inputs.prompt))
-        if cut:
-            note(cut)
-    warned: list[str] = []
-    if isinstance(engine, Warns):
-        warned = list(engine.warnings(request.inputs, request.settings))
-    for text in warned:
-        note(text)
-    worn = {**loaded.facts, "loras": loaded.loras}
-    for left in describe_partial_use(worn, loaded.running.facts()):
-        note(left)
-    with loaded.run_in_step(request, token) as both:
-        clip = call_engine(engine, request.inputs, request.settings, watch, both)
-    return replace(clip, facts={**clip.facts, "warnings": warned}) if warned else clip
-
-
-def call_engine(
-    engine: Any,
-    inputs: Any,
-    settings: Mapping[str, Any],
-    progress: ProgressSink,
-    cancel: CancelToken,
-) -> Clip:
-    """Make the clip of some inputs by the method of their feature; see the features' ports."""
-    clip: Clip
-    match inputs:
-        case TextToVideoInputs():
-            clip = engine.text_to_video(inputs, settings, progress, cancel)
-        case ImageToVideoInputs():
-            clip = engine.image_to_video(inputs, settings, progress, cancel)
-        case InterpolateInputs():
-            clip = engine.interpolate(inputs, settings, progress, cancel)
-        case PoseGuidanceInputs():
-            clip = engine.pose_guidance(inputs, settings, progress, cancel)
-        case _:
-            raise TypeError(f"{type(inputs).__name__} are the inputs of no feature")
-    return clip
+    return facts
 
 
 def _pinned(job: Job, loaded: Loaded) -> Job:
@@ -266,18 +234,17 @@ def _pinned(job: Job, loaded: Loaded) -> Job:
     return replace(job, optional_args={**job.optional_args, **pinned}) if pinned else job
 
 
-def _message(facts: Mapping[str, Any]) -> str:
-    """Return the last word on the job: what it did otherwise than it was asked to."""
+def _notes(facts: Mapping[str, Any]) -> list[str]:
+    """Return what the run did otherwise than it was asked to."""
     refused = facts["acceleration"].get("cache", {}).get("refused")
-    warned = facts.get("warnings", ())
     said = (
-        *warned,
+        *facts.get("warnings", ()),
         _cut(facts),
         f"no blocks were left out: {refused}" if refused else "",
         _alone(facts),
         *describe_partial_use(facts, facts["acceleration"]),
     )
-    return "; ".join(["completed", *filter(None, said)])
+    return [text for text in said if text]
 
 
 def _alone(facts: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from tiomagic_domain.catalogue import ModelCard
@@ -11,6 +12,7 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.features import (
     Feature,
     ImageToVideoInputs,
+    Inputs,
     InterpolateInputs,
     PoseGuidanceInputs,
     TextToVideoInputs,
@@ -20,9 +22,9 @@ from tiomagic_domain.media import Media, VideoFile
 from tiomagic_domain.progress import Progress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
-    """A validated job with its inputs at hand."""
+    """A validated job with its inputs at hand: all that a call carries from here to the model."""
 
     job: Job
     card: ModelCard
@@ -36,16 +38,14 @@ class Request:
         """What is asked for."""
         return self.job.feature
 
-    @property
-    def settings(self) -> dict[str, Any]:
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
         """The optional arguments that are not media, with every default and the seed."""
         plain = {k: v for k, v in self.job.optional_args.items() if k not in self.media}
         return {**plain, **self.objects}
 
-    @property
-    def inputs(
-        self,
-    ) -> TextToVideoInputs | ImageToVideoInputs | InterpolateInputs | PoseGuidanceInputs:
+    @cached_property
+    def inputs(self) -> Inputs:
         """The feature's inputs, typed."""
         prompt = str(self.job.required_args["prompt"])
         match self.feature:

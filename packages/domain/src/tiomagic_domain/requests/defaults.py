@@ -28,7 +28,7 @@ def draw_seed_and_size(
     media: Mapping[str, Media],
     draw_seed: Callable[[], int],
 ) -> dict[str, Any]:
-    """Return the values with a seed and, where the model has them, a width and a height.
+    """Return what a call leaves open: a seed and, where the model has them, a width and a height.
 
     Args:
         card: The model.
@@ -38,14 +38,12 @@ def draw_seed_and_size(
         draw_seed: Gives a seed between 0 and 2**32 - 1.
     """
     schema = card.schema(feature)
-    completed = dict(values)
-    if "seed" in schema and "seed" not in completed:
-        completed["seed"] = draw_seed()
+    drawn: dict[str, Any] = {}
+    if "seed" in schema and "seed" not in values:
+        drawn["seed"] = draw_seed()
     if "width" in schema and "height" in schema:
-        completed.update(
-            _size(card, schema, completed, media.get(SIZE_SOURCE_INPUT.get(feature, "")))
-        )
-    return completed
+        drawn |= _size(card, schema, values, media.get(SIZE_SOURCE_INPUT.get(feature, "")))
+    return drawn
 
 
 def _size(

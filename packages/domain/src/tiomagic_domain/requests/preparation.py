@@ -65,11 +65,12 @@ class Preparation:
         )
         values = schema.validate(old.arguments, subject=subject, found=old.problems)
         media = self._read(schema, values, subject)
-        settled = draw_seed_and_size(card, feature, values, media, self._seeds)
+        values |= draw_seed_and_size(card, feature, values, media, self._seeds)
         objects = {name: values[name] for name in schema.objects if name in values}
-        plain = {**settled, **{name: item.to_reference() for name, item in media.items()}}
-        plain |= {name: describe_object(value) for name, value in objects.items()}
-        job = self._job(feature, card, provider, plain)
+        # What a record can hold stands for what only this process has.
+        values |= {name: item.to_reference() for name, item in media.items()}
+        values |= {name: describe_object(value) for name, value in objects.items()}
+        job = self._job(feature, card, provider, values)
         notes = [f"{name}: {note}" for name, item in media.items() for note in item.notes]
         if notes:
             job = replace(job, facts={**job.facts, "input_notes": notes})

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
 
+from tiomagic.api.run_options import RunOptions
 from tiomagic_domain.catalogue import find_feature
 from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.suggestions import closest, did_you_mean, list_names, shorten_repr
 
@@ -15,18 +18,62 @@ if TYPE_CHECKING:
     from tiomagic.types import FeatureName, ModelName, ProviderName, StatusName
 
 
-def merge_arguments(required_args: object, plain: Mapping[str, object]) -> dict[str, object]:
-    """Return the arguments of a call; what is None counts as left out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a feature: what it asks for, and how it runs."""
 
-    Args:
-        required_args: The dict of tiomagic 1.0.0's calls.
-        plain: Plain keywords.
+    feature: Feature
+    model: str | None
+    """None for the provider's default."""
+    arguments: Mapping[str, object]
+    """Inputs and settings by name; none of them is None."""
+    options: RunOptions
 
-    Raises:
-        ValidationError: when ``required_args`` is no dict, or a name is given in both ways.
-    """
+    @classmethod
+    def read(
+        cls, feature: str, model: str | None, required_args: object, given: Mapping[str, object]
+    ) -> Self:
+        """Return what a call means; what is None in it counts as left out.
+
+        Args:
+            feature: What is asked for.
+            model: Which model.
+            required_args: The dict of tiomagic 1.0.0's calls, which had the model in it as well.
+            given: Plain keywords: inputs, settings and options.
+
+        Raises:
+            ValidationError: when ``required_args`` is no dict, or a name is given in both ways.
+        """
+        options, plain = RunOptions.split(given)
+        inputs = _inputs(required_args)
+        named = inputs.pop("model", None)
+        if model is not None and named not in (None, model):
+            message = f"is {model!r} in the call and {named!r} in required_args; give it once"
+            problem = Problem(field="model", message=message, given=shorten_repr(named, 40))
+            raise ValidationError.of([problem], subject="the call")
+        twice = [
+            Problem(
+                field=name,
+                message="is given twice: in required_args and as a keyword; give it once",
+                given=f"{shorten_repr(inputs[name], 40)} and {shorten_repr(plain[name], 40)}",
+            )
+            for name in inputs
+            if plain.get(name) is not None
+        ]
+        if twice:
+            raise ValidationError.of(twice, subject="the call")
+        arguments = inputs | {name: value for name, value in plain.items() if value is not None}
+        return cls(
+            feature=Feature(feature),
+            model=named if model is None else model,
+            arguments=arguments,
+            options=options,
+        )
+
+
+def _inputs(required_args: object) -> dict[str, Any]:
     if required_args is None:
-        required_args = {}
+        return {}
     if not isinstance(required_args, Mapping):
         problem = Problem(
             field="required_args",
@@ -34,37 +81,7 @@ def merge_arguments(required_args: object, plain: Mapping[str, object]) -> dict[
             given=shorten_repr(required_args),
         )
         raise ValidationError.of([problem], subject="the call")
-    first = {name: value for name, value in required_args.items() if value is not None}
-    second = {name: value for name, value in plain.items() if value is not None}
-    twice = [
-        Problem(
-            field=name,
-            message="is given twice: in required_args and as a keyword; give it once",
-            given=f"{shorten_repr(first[name], 40)} and {shorten_repr(second[name], 40)}",
-        )
-        for name in first
-        if name in second
-    ]
-    if twice:
-        raise ValidationError.of(twice, subject="the call")
-    return {**first, **second}
-
-
-def split_model(model: str | None, required_args: object) -> tuple[str | None, object]:
-    """Return the model and the other inputs of a call; 1.0.0 listed it among the required ones.
-
-    Raises:
-        ValidationError: when it is named twice, and differently.
-    """
-    if not isinstance(required_args, Mapping) or "model" not in required_args:
-        return model, required_args
-    inputs = dict(required_args)
-    named = inputs.pop("model")
-    if model is not None and named not in {None, model}:
-        message = f"is {model!r} in the call and {named!r} in required_args; give it once"
-        problem = Problem(field="model", message=message, given=shorten_repr(named, 40))
-        raise ValidationError.of([problem], subject="the call")
-    return named if model is None else model, inputs
+    return {name: value for name, value in required_args.items() if value is not None}
 
 
 class JobFilters(TypedDict, total=False):

@@ -237,9 +237,7 @@ class TioMagic(FeatureCalls, QueryMethods, PictureMethods, BatchMethods):
         required_args: Mapping[str, Any] | None,
         arguments: dict[str, Any],
     ) -> JobHandle:
-        from tiomagic.api.arguments import merge_arguments, split_model
+        from tiomagic.api.arguments import Call
         from tiomagic.api.run import run
 
-        options, plain = RunOptions.split(arguments)
-        model, inputs = split_model(model, required_args)
-        return run(self.session, feature, model, merge_arguments(inputs, plain), options)
+        return run(self.session, Call.read(feature, model, required_args, arguments))

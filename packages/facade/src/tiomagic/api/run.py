@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, runtime_checkable
 
+from tiomagic.api.arguments import Call
 from tiomagic.api.run_options import RunOptions
 from tiomagic.display.progress_bar import show_progress
 from tiomagic.handle.handle import JobHandle, require_video
 from tiomagic.handle.wait import wait_for
 from tiomagic.wiring.redaction import redact_errors
 from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
-from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.progress import ProgressSink
 from tiomagic_domain.schema.kinds import unwrap
@@ -22,29 +22,21 @@ if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
 
-def run(
-    session: Session,
-    feature: str,
-    model: str | None,
-    arguments: Mapping[str, object],
-    options: RunOptions,
-) -> JobHandle:
+def run(session: Session, call: Call) -> JobHandle:
     """Submit a job; see :meth:`tiomagic.TioMagic.text_to_video`."""
-    provider = session.configured_provider()
-
-    def submit(sink: ProgressSink) -> Job:
-        return session.generation.submit(
-            Feature(feature),
+    provider, options = session.configured_provider(), call.options
+    with _submission(session, provider, options) as sink:
+        job = session.generation.submit(
+            call.feature,
             provider=provider,
-            model=model,
-            arguments=arguments,
+            model=call.model,
+            arguments=call.arguments,
             on_progress=sink,
             detach=options.wait is False,
             retry=options.retry,
             key=options.idempotency_key,
         )
-
-    return _submit_and_wait(session, provider, submit, options)
+    return _hand_over(session, job, options)
 
 
 def rerun(
@@ -56,9 +48,8 @@ def rerun(
     model: str | None = None,
 ) -> JobHandle:
     """Submit the job of a recipe again; see :meth:`tiomagic.TioMagic.rerun`."""
-
-    def submit(sink: ProgressSink) -> Job:
-        return session.generation.rerun(
+    with _submission(session, provider, options) as sink:
+        job = session.generation.rerun(
             recipe,
             overrides=overrides,
             provider=provider,
@@ -68,27 +59,32 @@ def rerun(
             retry=options.retry,
             key=options.idempotency_key,
         )
+    return _hand_over(session, job, options, recipe)
 
-    return _submit_and_wait(session, provider, submit, options, recipe)
 
-
-def _submit_and_wait(
-    session: Session,
-    provider: str,
-    submit: Callable[[ProgressSink], Job],
-    options: RunOptions,
-    recipe: Mapping[str, Any] | None = None,
-) -> JobHandle:
-    """Submit, and wait when that is asked for; a job that fails meanwhile is an error."""
+@contextmanager
+def _submission(session: Session, provider: str, options: RunOptions) -> Iterator[ProgressSink]:
+    """Show how far a submission is for the time of a block, whose errors have no secret."""
     _check_retry(options)
-    progress, on_progress = options.progress, options.on_progress
+    with (
+        redact_errors(lambda: session.settings.secrets),
+        show_progress(options.progress, provider, options.on_progress) as sink,
+    ):
+        yield sink
+
+
+def _hand_over(
+    session: Session, job: Job, options: RunOptions, recipe: Mapping[str, Any] | None = None
+) -> JobHandle:
+    """Return the job, waited for when that is asked for; one that fails meanwhile is an error."""
     with redact_errors(lambda: session.settings.secrets):
-        with show_progress(progress, provider, on_progress) as sink:
-            job = submit(sink)
-        blocks = options.wait is None and session.provider(provider).capabilities().blocking
+        blocks = options.wait is None and session.provider(job.provider).capabilities().blocking
         # A job that was found by its key may be under way in another process.
         if options.wait or (blocks and not job.status.is_terminal):
-            job = require_video(wait_for(session, job, progress=progress, on_progress=on_progress))
+            waited = wait_for(
+                session, job, progress=options.progress, on_progress=options.on_progress
+            )
+            job = require_video(waited)
     if not job.status.is_terminal:
         _announce(session, job)
     return JobHandle(job, session, recipe)

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from tiomagic import JobHandle, TioMagic
     from tiomagic.types import FeatureName, ModelName, ProviderName
 
-COMPLETED_WITH_NOTE = "completed; "
-"""Begins the message of a job that was not made in all as it was asked for."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRun:
@@ -220,9 +217,9 @@ def show_result(
     if compared:
         told["differences"] = [difference.to_dict() for difference in job.differences]
     output.data(told, str(video))
-    message = str((job.generation or {}).get("message", ""))
-    if message.startswith(COMPLETED_WITH_NOTE):
-        output.say(f"note: {message.removeprefix(COMPLETED_WITH_NOTE)}")
+    notes = job.facts.get("notes", ())
+    if notes:
+        output.say(f"note: {'; '.join(notes)}")
     for difference in job.differences if compared else ():
         output.say(f"not as before: {difference}")
 

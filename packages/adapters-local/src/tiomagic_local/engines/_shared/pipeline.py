@@ -1,23 +1,23 @@
 """What the engines over a diffusers pipeline share: one call, from settings to frames.
 
-A family's engine says what its pipeline is called with and nothing of what every call needs::
+An engine says what its pipeline is called with and nothing of what every call needs::
 
     class MyEngine(PipelineEngine):
         pipeline = "MyPipeline"
+        features = (Feature.TEXT_TO_VIDEO,)
 
-        def text_to_video(self, inputs, settings, progress, cancel):
-            return self._generate(inputs.prompt, settings, progress, cancel, {})
-
-What a pipeline does in its own way is said by the class attributes and by the methods in this
-order, each with a default that fits most pipelines:
+The base has the methods of the four feature ports, which are one. What a pipeline does in its own
+way is said by the class attributes and by the methods in this order, each with a default that fits
+most pipelines:
 
 ==================  ===============================================================================
 method              answers
 ==================  ===============================================================================
-``_scheduler``      which scheduler the call uses
-``_watch``          what is watched while it runs: steps, sections, components
+``_conditions``     what the pipeline is called with for the inputs: by default their pictures
+``_set_up``         what the pipeline has to have before a call; ``_scheduler`` is its scheduler
+``_watch``          what is watched while it runs; ``_sections`` and ``_chunks`` are its numbers
 ``_arguments``      what the pipeline is called with; by default every setting by its own name
-``_output``         the pipeline's output, from its arguments
+``_collect``        what is done with its output, and what is to be so for the time of the call
 ``_clip``           what its output is as a clip; ``_frames`` and ``_length`` are the parts of it
 ``_facts``          what the record says of the prompt; ``_tokenizer`` reads it
 ``_clean``          what a run that was stopped leaves behind in the pipeline
@@ -26,17 +26,29 @@ method              answers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError, TioMagicError
+from tiomagic_domain.features import (
+    Feature,
+    ImageToVideoInputs,
+    Inputs,
+    InterpolateInputs,
+    PoseGuidanceInputs,
+    TextToVideoInputs,
+)
 from tiomagic_domain.media import Clip, Media
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._shared.pixels import to_pixels
+from tiomagic_local.engines._shared.sibling import sibling
 from tiomagic_local.engines._shared.watch import Watch
 from tiomagic_media.decode.frames import cover, load_image
 
@@ -44,6 +56,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the inputs of a call come to."""
+
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of the pipeline; they win over those of the settings."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the record says of the inputs."""
 
 
 class PipelineEngine:
@@ -56,6 +78,11 @@ class PipelineEngine:
 
     pipeline: ClassVar[str]
     """The name of the pipeline class in diffusers."""
+    features: ClassVar[tuple[Feature, ...]]
+    """What it can be asked for."""
+    picture_pipeline: ClassVar[str | None] = None
+    """The class that takes pictures, set up on the same components; None where ``pipeline`` does.
+    """
     fp32: ClassVar[tuple[str, ...]] = ()
     """Components that stay in fp32 whatever the rest runs in."""
     has_step_callback: ClassVar[bool] = True
@@ -74,41 +101,78 @@ class PipelineEngine:
     """Settings that are not handed to the pipeline by their names."""
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
-        self._pipeline = pipeline
         self._card = card
+        self._placed = self._pipeline = pipeline
+        self._pictures: PipelineEngine | None = None
+        if self.picture_pipeline is not None:
+            self._pictures = self._on_sibling(self.picture_pipeline)
 
-    def _generate(
+    def _on_sibling(self, name: str) -> Self:
+        """Return this engine over another pipeline on the same components."""
+        other = copy.copy(self)
+        other._pipeline = sibling(self._placed, name)  # noqa: SLF001 - a copy of itself
+        return other
+
+    def generate(
         self,
-        prompt: str,
+        inputs: Inputs,
         settings: Mapping[str, Any],
         progress: ProgressSink,
         cancel: CancelToken,
-        conditions: Mapping[str, Any],
     ) -> Clip:
-        """Call the pipeline.
+        """Make a clip, as the port of the inputs' feature says.
 
-        Args:
-            prompt: What the video shows.
-            settings: Those of the model's schema.
-            progress: Told each moment.
-            cancel: Asked at each moment.
-            conditions: Further arguments of the pipeline; they win over those of the settings.
+        Raises:
+            TypeError: when the engine does not have the feature.
         """
+        if inputs.feature not in self.features:
+            raise TypeError(f"{type(self).__name__} does not have {inputs.feature.value}")
+        if self._pictures is not None and inputs.feature is not Feature.TEXT_TO_VIDEO:
+            return self._pictures.generate(inputs, settings, progress, cancel)
+        conditions = self._conditions(inputs, settings, progress, cancel)
         cancel.raise_if_canceled()
-        self._pipeline.scheduler = self._scheduler(settings)
+        self._set_up(settings)
         watch = self._watch(settings, progress, cancel)
-        arguments = {**self._arguments(prompt, settings), **conditions}
+        arguments = {**self._arguments(inputs.prompt, settings), **conditions.arguments}
         if self.has_step_callback:
             theirs = arguments.get("callback_on_step_end")
             arguments["callback_on_step_end"] = chain_callbacks(watch.on_step_end, theirs)
-        with watch:
-            output = self._output(arguments, settings)
-        return self._clip(output, prompt, settings)
+        with watch, self._collect(settings) as collect:
+            with self._left_clean():
+                output = self._pipeline(**arguments)
+            output = collect(output)
+        clip = self._clip(output, inputs.prompt, settings)
+        return replace(clip, facts={**clip.facts, **conditions.facts})
 
-    def _output(self, arguments: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
-        """Return what the pipeline gives."""
+    text_to_video = image_to_video = interpolate = pose_guidance = generate
+
+    def _conditions(
+        self,
+        inputs: Inputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Conditions:
+        """Return what the inputs come to, beside the prompt: here, a picture or two.
+
+        Args:
+            inputs: Of one of the features that the engine has.
+            settings: Those of the model's schema.
+            progress: Told each moment of what takes long.
+            cancel: Asked at each such moment.
+        """
+        del progress, cancel
+        ends = zip(("image", "last_image"), end_pictures(inputs), strict=False)
+        return Conditions({name: self._picture(media, settings) for name, media in ends})
+
+    def _set_up(self, settings: Mapping[str, Any]) -> None:
+        """Make the pipeline ready for one call."""
+        self._pipeline.scheduler = self._scheduler(settings)
+
+    def _collect(self, settings: Mapping[str, Any]) -> AbstractContextManager[Callable[[Any], Any]]:
+        """Give, for the time of a call, what takes the pipeline's output and returns it."""
         del settings
-        return self._call(**arguments)
+        return nullcontext(lambda output: output)
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         """Return the scheduler of one call: the repository's own.
@@ -126,10 +190,22 @@ class PipelineEngine:
         return Watch(
             self._pipeline,
             steps=int(settings["num_inference_steps"]),
+            sections=self._sections(settings),
+            chunks=self._chunks(settings),
             progress=progress,
             cancel=cancel,
             has_step_callback=self.has_step_callback,
         )
+
+    def _sections(self, settings: Mapping[str, Any]) -> int:
+        """Return how many parts of the video are made one after the other."""
+        del settings
+        return 1
+
+    def _chunks(self, settings: Mapping[str, Any]) -> int:
+        """Return how often the VAE's decoder will be called; 0 when that is not known."""
+        del settings
+        return 0
 
     def _arguments(self, prompt: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the pipeline is called with, beside the conditions of the feature."""
@@ -189,18 +265,37 @@ class PipelineEngine:
         """Take away what a stopped run leaves: components on the device, state in the hooks."""
         self._pipeline.maybe_free_model_hooks()
 
-    def _call(self, **arguments: Any) -> Any:
+    @contextmanager
+    def _left_clean(self) -> Iterator[None]:
+        """Leave nothing of a run that was stopped, and say what an error of the pipeline means."""
         try:
-            return self._pipeline(**arguments)
+            yield
         except BaseException as error:
             self._clean()
             if isinstance(error, TioMagicError) or not isinstance(error, Exception):
                 raise
             raise translate_engine_error(error) from error
+        finally:
+            # Only the pipeline that was placed can put its components back.
+            if self._pipeline is not self._placed:
+                self._placed.maybe_free_model_hooks()
 
     def _picture(self, media: Media, settings: Mapping[str, Any]) -> Image.Image:
         """Return a picture in exactly the size of the video, cropped and never stretched."""
         return cover(load_image(media), int(settings["width"]), int(settings["height"]))
+
+
+def end_pictures(inputs: Inputs) -> tuple[Media, ...]:
+    """Return the pictures that a video begins and ends with: none, the first, or both."""
+    match inputs:
+        case ImageToVideoInputs(image=image):
+            return (image,)
+        case InterpolateInputs(first_frame=first, last_frame=last):
+            return first, last
+        case TextToVideoInputs():
+            return ()
+        case PoseGuidanceInputs():
+            raise TypeError("the pictures of pose guidance are frames of no video")
 
 
 def chain_callbacks(
