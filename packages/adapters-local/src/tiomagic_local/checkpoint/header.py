@@ -1,4 +1,9 @@
-"""The header of a safetensors file: names, types and shapes of its tensors. Loads no torch."""
+"""The header of a safetensors file: names, types and shapes of its tensors. Loads no torch.
+
+Read by hand, because an error has to say what is wrong with the file. ``safetensors.safe_open``
+does not say how many bytes are missing, and refuses a type that is newer than the library; the
+reader of the hub's client does not look whether the tensors are all there.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +46,7 @@ def read_safetensors_header(path: Path) -> SafetensorsHeader:
     """Return the header of a file.
 
     Raises:
-        DamagedError: when it has none, or is shorter than it says.
+        DamagedHeaderError: when it has none, or is shorter than it says.
         OSError: when it cannot be read.
     """
     with path.open("rb") as file:

@@ -11,16 +11,20 @@ group ``tiomagic.engines``, named as the card says and pointing at the class::
         def text_to_video(self, inputs, settings, progress, cancel): ...
 
 An engine has a method for each feature of the cards that name it, as the feature ports of
-``tiomagic_domain.ports`` describe. It neither loads weights nor picks a device. A class may have a
-method ``components(folder)``, which returns by name what diffusers does not load as it should.
+``tiomagic_domain.ports`` describe. It neither loads weights nor picks a device. What a class may
+leave out has its default in :class:`EngineOptions`. One over a pipeline of diffusers is shorter as
+a subclass of ``PipelineEngine`` of ``engines._shared.pipeline``, which has the four methods.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Protocol, cast
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, cast
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.plugins import load_plugin
@@ -39,6 +43,23 @@ class Engine(Protocol):
     """Components that stay in fp32 whatever the rest runs in."""
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """What the class of an engine may say beside, by attributes of these names."""
+
+    masked: bool = True
+    """False where the transformer's attention has no mask, so that every kernel can run it."""
+    components: Callable[[Path], Mapping[str, Any]] | None = None
+    """Takes the folder of the weights, and returns by name what diffusers does not load as it
+    should. Nothing of the model is then shared with the one before."""
+
+    @classmethod
+    def of(cls, engine: type[Engine]) -> Self:
+        """Return what a class says, and the defaults for what it leaves out."""
+        names = (option.name for option in fields(cls))
+        return cls(**{name: getattr(engine, name) for name in names if hasattr(engine, name)})
 
 
 def has_engine(name: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from tiomagic_local.engines import EngineOptions
 from tiomagic_local.footprint.architectures import weights
 from tiomagic_local.rehearsal.completeness import is_network
 from tiomagic_local.runtime.loader import load_pipeline
@@ -68,7 +69,7 @@ class StandIn:
             dtype=self._dtype,
             device=device,
             plan=plan,
-            components=getattr(engine, "components", None),
+            components=EngineOptions.of(engine).components,
             loaded=made,
         )
 

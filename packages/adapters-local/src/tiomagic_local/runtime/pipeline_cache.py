@@ -15,7 +15,7 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
-from tiomagic_local.engines import find_engine
+from tiomagic_local.engines import EngineOptions, find_engine
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.component_reuse import Identity, identify_components, lying_on
 from tiomagic_local.runtime.memory_plan import (
@@ -256,7 +256,7 @@ class Runtime:
         weights = find_weights(card, self._options, pipeline=engine.pipeline, progress=progress)
         dtype = choose_dtype(card, device)
         # An engine that loads components by itself may do anything with them.
-        own = hasattr(engine, "components")
+        own = EngineOptions.of(engine).components
         ids = {} if own else identify_components(weights, fp32=engine.fp32, dtype=dtype)
         kept = {
             name: part
@@ -292,6 +292,7 @@ class Runtime:
         from tiomagic_local.runtime.vae_tiling import Tiling
 
         engine, weights, dtype = found.engine, found.weights, found.dtype
+        options = EngineOptions.of(engine)
         # A model that is made by its LoRAs is not loaded without them.
         loras = find_loras(
             card.loras, self._options, progress=progress, model=weights.by_hand, stays=True
@@ -305,13 +306,13 @@ class Runtime:
             dtype=dtype,
             device=device,
             plan=choice.plan,
-            components=getattr(engine, "components", None),
+            components=options.components,
             loaded=found.kept,
         )
         self._identities = found.identities
         self._adapters = LoraAdapters(self._pipeline)
         self._accelerator = Accelerator(
-            self._pipeline, device=device, dtype=dtype, masked=getattr(engine, "masked", True)
+            self._pipeline, device=device, dtype=dtype, masked=options.masked
         )
         facts = _facts(device, dtype, choice, weights)
         if loras:

@@ -98,7 +98,12 @@ class PipelineEngine:
             *("pose_colours", "pose_pace"),
         }
     )
-    """Settings that are not handed to the pipeline by their names."""
+    """Settings that are not handed to the pipeline by their names.
+
+    Written down, and not taken from the pipeline's signature: then a setting that it does not know
+    would be left out without an error, and one that it knows in another sense (``fps`` of
+    SkyReels) would be handed on.
+    """
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         self._card = card
