@@ -42,7 +42,8 @@ class Call:
             given: Plain keywords: inputs, settings and options.
 
         Raises:
-            ValidationError: when ``required_args`` is no dict, or a name is given in both ways.
+            ValidationError: when there is no such feature, ``required_args`` is no dict, or a name
+                is given in both ways.
         """
         options, plain = RunOptions.split(given)
         inputs = _inputs(required_args)
@@ -64,7 +65,7 @@ class Call:
             raise ValidationError.of(twice, subject="the call")
         arguments = inputs | {name: value for name, value in plain.items() if value is not None}
         return cls(
-            feature=Feature(feature),
+            feature=find_feature(feature),
             model=named if model is None else model,
             arguments=arguments,
             options=options,

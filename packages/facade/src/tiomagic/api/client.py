@@ -136,11 +136,11 @@ class TioMagic(FeatureCalls, QueryMethods, PictureMethods, BatchMethods):
         Raises:
             TioMagicError: as the call itself, before anything is stored.
         """
-        from tiomagic.api.arguments import merge_arguments
+        from tiomagic.api.arguments import Call
         from tiomagic.api.plan import plan
 
-        _, plain = RunOptions.split(arguments)
-        return plan(self.session, feature, model, merge_arguments(None, plain))
+        call = Call.read(feature, model, None, arguments)
+        return plan(self.session, call.feature, call.model, call.arguments)
 
     def rerun(
         self,
