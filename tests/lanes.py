@@ -22,6 +22,7 @@ LANES = ("torch", "browser", "server", "slow")
 
 LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/catalogue": {"torch"},
+    "tests/catalogue/test_limits.py": set(),
     "tests/documentation": {"torch"},
     "tests/e2e": {"torch"},
     "tests/examples": {"torch"},

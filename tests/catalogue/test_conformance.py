@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.every import for_each
 
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.features import Feature
@@ -134,7 +135,7 @@ def alike(ours: object, theirs: object) -> bool:
     return ours == theirs
 
 
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+@for_each(CARDS)
 def test_a_card_is_as_its_authors_have_it(card: ModelCard) -> None:
     """Each value is theirs, or the table says which is ours and why."""
     entry = entry_of(card.name)
@@ -151,7 +152,7 @@ def test_a_card_is_as_its_authors_have_it(card: ModelCard) -> None:
             assert not alike(found.get(name), theirs), f"{name}: it is no deviation any more"
 
 
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+@for_each(CARDS)
 def test_the_table_says_all_that_decides_a_video(card: ModelCard) -> None:
     """No default of a card is without the authors' word, and no reason is for nothing."""
     entry = entry_of(card.name)

@@ -2,12 +2,11 @@
 
 import pytest
 from tests.catalogue import extremes
-from tests.catalogue.extremes import CASES, inputs_of, is_number, limits_of, name_of
+from tests.catalogue.extremes import CASES, inputs_of, is_number, limits_of
+from tests.every import for_each
 
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.schema.parameter import UNSET, Kind
-
-every_model = pytest.mark.parametrize(("card", "feature"), CASES, ids=name_of)
 
 
 def refusal(schema, **arguments):
@@ -17,7 +16,7 @@ def refusal(schema, **arguments):
     return {problem.field: problem.nearest for problem in caught.value.problems}
 
 
-@every_model
+@for_each(CASES)
 def test_the_defaults_and_the_extremes_are_legal(card, feature):
     """The required inputs alone are a call, and so is every combination that is run elsewhere."""
     schema = card.schema(feature)
@@ -29,7 +28,7 @@ def test_the_defaults_and_the_extremes_are_legal(card, feature):
         assert schema.validate(inputs_of(schema) | settings).items() >= settings.items()
 
 
-@every_model
+@for_each(CASES)
 def test_one_step_outside_is_refused_with_the_nearest_legal_value(card, feature):
     """Below the smallest value the smallest is offered, above the largest the largest."""
     schema = card.schema(feature)
@@ -40,7 +39,7 @@ def test_one_step_outside_is_refused_with_the_nearest_legal_value(card, feature)
             assert refusal(schema, **{parameter.name: outside}) == {parameter.name: nearest}
 
 
-@every_model
+@for_each(CASES)
 def test_between_two_steps_is_refused_with_the_nearest_legal_value(card, feature):
     """A size or a length that the pipeline would round is refused; the nearest is offered."""
     schema = card.schema(feature)
@@ -52,7 +51,7 @@ def test_between_two_steps_is_refused_with_the_nearest_legal_value(card, feature
         assert refusal(schema, **{parameter.name: high - 1})[parameter.name] == high
 
 
-@every_model
+@for_each(CASES)
 def test_one_step_beyond_the_most_pixels_is_refused_with_a_size_that_fits(card, feature):
     """Where both sides are legal and their product is not, the size that is offered is legal."""
     schema = card.schema(feature)

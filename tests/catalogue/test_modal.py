@@ -5,6 +5,7 @@ import pickle
 import pytest
 from tests.catalogue.extremes import CASES, name_of, smallest
 from tests.catalogue.stage import request_for
+from tests.every import for_each
 
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_media.encode.mp4 import read_embedded_recipe
@@ -51,7 +52,7 @@ def test_it_travels(card, feature, wardrobe, studio, seen, tmp_path):
     seen.add(wardrobe.call(arrived))
 
 
-@pytest.mark.parametrize("card", {card.name: card for card, _ in ON_MODAL}.values(), ids=name_of)
+@for_each({card.name: card for card, _ in ON_MODAL}.values())
 def test_it_gets_a_gpu_that_holds_it(card):
     """The GPU that a model gets when none is named is as large as its card asks for."""
     gpu = default_gpu(card)

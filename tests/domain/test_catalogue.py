@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.every import for_each
 
 from tiomagic_domain import catalogue
 from tiomagic_domain.catalogue import (
@@ -64,7 +65,7 @@ def test_promised_models_resolve(feature, provider):
         assert find_model(name, Feature(feature), provider).name == name
 
 
-@pytest.mark.parametrize(("card", "feature"), CASES)
+@for_each(CASES)
 def test_the_defaults_are_legal(card, feature):
     """A call with the required inputs alone is valid, and each default is its own plain form."""
     schema = card.schema(feature)
@@ -78,7 +79,7 @@ def test_the_defaults_are_legal(card, feature):
             assert values[parameter.name] == parameter.default
 
 
-@pytest.mark.parametrize(("card", "feature"), CASES)
+@for_each(CASES)
 def test_every_generation_has_a_seed_and_the_inputs_of_its_feature(card, feature):
     """All models start from the same inputs, can be made again, and say where defaults are from."""
     schema = card.schema(feature)
@@ -89,7 +90,7 @@ def test_every_generation_has_a_seed_and_the_inputs_of_its_feature(card, feature
             assert schema[name].source
 
 
-@pytest.mark.parametrize("card", models().values(), ids=lambda card: card.name)
+@for_each(models().values())
 def test_a_card_is_sound(card):
     """The facts of a card are of sensible size and consistent with each other."""
     assert card.name == card.name.lower().strip()

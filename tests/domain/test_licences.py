@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.every import for_each
 
 from tiomagic_domain.catalogue import find_licence_use, find_model, models
 from tiomagic_domain.catalogue.licences import UNSTATED_TERMS, LicenceUse
@@ -37,7 +38,7 @@ def test_a_licence_is_told_truly(name: str, use: LicenceUse, words: str) -> None
     assert words in terms.publishing
 
 
-@pytest.mark.parametrize("card", models().values(), ids=lambda card: card.name)
+@for_each(models().values())
 def test_every_card_says_what_its_licence_allows(card) -> None:
     """None of ours leaves it open, and each names where it is said."""
     assert card.terms is not UNSTATED_TERMS

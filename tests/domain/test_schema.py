@@ -6,6 +6,7 @@ import jsonschema
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.every import for_each
 
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import ValidationError
@@ -159,10 +160,9 @@ def test_a_schema_knows_its_parts():
     assert schema.max_pixels == 1280 * 720
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_the_documented_shape(case):
+@for_each(CASES)
+def test_the_documented_shape(card, feature):
     """``to_dict`` has the two documented parts, and each entry its class and description."""
-    card, feature = case
     told = card.schema(feature).to_dict()
     assert set(told) == {"required", "optional"}
     for entry in (*told["required"].values(), *told["optional"].values()):

@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.every import for_each
 
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.catalogue.settings import side
@@ -85,7 +86,7 @@ def test_a_budget_below_the_smallest_size_still_gives_a_legal_one(aspect, pixels
     assert wide * tall <= max(pixels * 64, 256 * 256)
 
 
-@pytest.mark.parametrize(("card", "feature"), SIZED)
+@for_each(SIZED)
 def test_the_budget_of_a_card_is_within_its_limit(card, feature):
     """A square picture fills the budget to the last pixel, which no rule of the card refuses."""
     limits = [rule.pixels for rule in card.schema(feature).rules if isinstance(rule, MaxPixels)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.every import for_each
 from tests.local.materials import Materials, engine_of, settings_of
 
 from tiomagic_domain.catalogue import models
@@ -67,7 +68,7 @@ class TestVacePose(OnTinyWeights, PoseGuidanceContract):
     model, feature = "wan2.1-vace-1.3b", Feature.POSE_GUIDANCE
 
 
-@pytest.mark.parametrize("name", sorted(models()))
+@for_each(sorted(models()))
 def test_every_card_has_an_engine_that_serves_it(name: str) -> None:
     """A model that is listed for this provider has an engine with a method for each feature."""
     card = models()[name]

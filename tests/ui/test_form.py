@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.every import for_each
 
 from tiomagic.ui.form import Field, Widget, collect_arguments, fields_of
 from tiomagic_domain.catalogue import models
@@ -28,7 +29,7 @@ def filled(fields: list[Field]) -> dict[str, object]:
     return {**entered, "prompt": "a fox"}
 
 
-@pytest.mark.parametrize(("feature", "name"), PAIRS)
+@for_each(PAIRS)
 def test_a_form_can_be_filled_for_every_model(feature: Feature, name: str) -> None:
     """Each form has an entry for each parameter, and as it comes it makes a legal call."""
     schema = schema_of(feature, name)
@@ -39,7 +40,7 @@ def test_a_form_can_be_filled_for_every_model(feature: Feature, name: str) -> No
     schema.validate(given)
 
 
-@pytest.mark.parametrize(("feature", "name"), PAIRS)
+@for_each(PAIRS)
 def test_both_ends_of_each_slider_are_legal(feature: Feature, name: str) -> None:
     """A slider meets legal values only, and can rest on its default."""
     schema = schema_of(feature, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.every import for_each
 
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.schema.kinds import UNSET
@@ -49,7 +50,7 @@ def test_every_model_has_its_shapes() -> None:
     assert all(find_estimate(card.name) is not None for card in LARGE)
 
 
-@pytest.mark.parametrize("card", LARGE, ids=lambda card: card.name)
+@for_each(LARGE)
 def test_a_cards_defaults_run_on_the_gpu_that_it_names(card: ModelCard) -> None:
     """By the planner's own word, which leaves a reserve."""
     demand = demand_of(card, defaults(card))
@@ -59,7 +60,7 @@ def test_a_cards_defaults_run_on_the_gpu_that_it_names(card: ModelCard) -> None:
     assert choice.estimated_gib <= free
 
 
-@pytest.mark.parametrize("card", LARGE, ids=lambda card: card.name)
+@for_each(LARGE)
 def test_a_card_says_what_its_weights_take(card: ModelCard) -> None:
     """As counted from the shapes, to 2 %; of the largest component to 4 %."""
     known = find_estimate(card.name)
