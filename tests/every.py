@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from tiomagic_domain.catalogue import ModelCard
+
 if TYPE_CHECKING:
     import pytest
 
@@ -33,4 +35,4 @@ def for_each(cases: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[.
 
 def name_of(argument: object) -> str:
     """Return the name of a card, and anything else as it is."""
-    return str(getattr(argument, "name", argument))
+    return str(argument.name if isinstance(argument, ModelCard) else argument)

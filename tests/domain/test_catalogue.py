@@ -47,11 +47,7 @@ PROMISED = {
 """What scripts that were written for 1.0.0 name."""
 
 SAMPLES = {Kind.STRING: "a fox", Kind.IMAGE: "fox.png", Kind.VIDEO: "walk.mp4"}
-CASES = [
-    pytest.param(card, feature, id=f"{card.name}-{feature}")
-    for card in models().values()
-    for feature in card.features
-]
+CASES = [(card, feature) for card in models().values() for feature in card.features]
 
 
 @pytest.mark.parametrize("provider", ["local", "modal"])
