@@ -24,6 +24,7 @@ A run in its caller's own process takes its turn on the same devices: see ``devi
                           are not forgotten.
 ``unreachable``           Words on runs and workers that cannot be seen from here, and what a
                           person can do about them.
+``waiting_reasons``       Why the jobs of a queue wait, as their messages say it.
 ``worker``                Serves a queue: takes a device, runs job after job on it, and goes away
                           when none comes.
 """
