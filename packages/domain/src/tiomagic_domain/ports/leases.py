@@ -16,7 +16,7 @@ class Lease:
     """
 
     name: str
-    """What is held, such as the worker slot ``local:<host>:cuda:0``."""
+    """What is held, such as the queue of a worker, ``worker:local:<host>:auto``."""
     owner: str
     """The holding process, told from every other one that there ever was."""
     version: int
