@@ -15,6 +15,7 @@ from pathlib import Path
 
 from docs import benchmark_page, call_module, memory_page, model_page
 
+from tiomagic.wiring.registry import providers_of
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.features import Feature
 
@@ -66,7 +67,7 @@ model of each kind of pipeline through `tm`.
 
 def list_cards() -> list[ModelCard]:
     """Return the models of this repository, sorted; what is installed beside it has other pages."""
-    return [card for card in models().values() if set(card.providers) & set(TESTS)]
+    return [card for card in models().values() if set(providers_of(card)) & set(TESTS)]
 
 
 def render_pages() -> dict[Path, str]:
@@ -102,7 +103,7 @@ def render_test_table() -> Iterator[str]:
         for feature in card.features:
             case = f"[{card.name}-{feature}]"
             cells = [
-                f"`{t}{case}`" if p in card.providers else "not there" for p, t in TESTS.items()
+                f"`{t}{case}`" if p in providers_of(card) else "not there" for p, t in TESTS.items()
             ]
             yield model_page.render_table_row(f"`{card.name}`", feature.label, *cells)
 

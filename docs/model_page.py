@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tiomagic.wiring.registry import providers_of
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.features import Feature
@@ -81,7 +82,7 @@ def _facts(card: ModelCard) -> Iterator[str]:
     )
     if card.vocabulary:
         yield render_table_row("words it knows", " ".join(sorted(card.vocabulary)))
-    yield render_table_row("runs on", ", ".join(f"`{name}`" for name in sorted(card.providers)))
+    yield render_table_row("runs on", ", ".join(f"`{name}`" for name in sorted(providers_of(card))))
     yield render_table_row("engine", f"`{card.engine}`")
 
 

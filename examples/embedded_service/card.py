@@ -41,7 +41,6 @@ BALL = ModelCard(
     largest_gib=0,
     gpu_memory_gib=0,
     prompt_tokens=1000,
-    providers=frozenset({PROVIDER}),
 )
 
 MODELS = MappingProxyType({BALL.name: BALL})

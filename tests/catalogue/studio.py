@@ -14,7 +14,7 @@ from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Capabilities, Report
 from tiomagic_media.encode.mp4 import write_mp4
 
-NOISE = replace(T2V_1_3B, name="noise", title="Noise", providers=frozenset({"studio"}))
+NOISE = replace(T2V_1_3B, name="noise", title="Noise", engine="studio")
 MODELS = (NOISE,)
 
 

@@ -7,6 +7,7 @@ from tests.catalogue.extremes import CASES, name_of, smallest
 from tests.catalogue.stage import request_for
 from tests.every import for_each
 
+from tiomagic.wiring.registry import providers_of
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_media.encode.mp4 import read_embedded_recipe
 from tiomagic_modal.container.worker import _generate
@@ -14,7 +15,7 @@ from tiomagic_modal.gpus import default_gpu, usable_memory_gib
 from tiomagic_modal.payload_check import check_payload
 from tiomagic_modal.wire import decode_request, encode_request
 
-ON_MODAL = [case for case in CASES if "modal" in case[0].providers]
+ON_MODAL = [case for case in CASES if "modal" in providers_of(case[0])]
 
 
 @pytest.fixture(scope="module")

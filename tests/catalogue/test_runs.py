@@ -6,6 +6,7 @@ from tests.catalogue.extremes import CASES, name_of
 from tests.catalogue.stage import request_for
 from tests.tiny import TINY
 
+from tiomagic.wiring.registry import providers_of
 from tiomagic_domain.catalogue import models
 
 
@@ -28,7 +29,7 @@ def test_it_makes_what_was_asked(card, feature, wardrobe, studio, seen):
     ``test_modal``. Each gives exactly the frames, the size and the rate that were asked for, and no
     library warns of anything that it did instead.
     """
-    assert "modal" in card.providers, "nobody makes its smallest call"
+    assert "modal" in providers_of(card), "nobody makes its smallest call"
     for number, (name, settings) in enumerate(extremes.large_calls(card.schema(feature))):
         request = request_for(card, feature, settings, studio)
         call = wardrobe.call(request, size_alone=number > 0)

@@ -26,7 +26,7 @@ import tiomagic
 from tiomagic import TioMagic
 from tiomagic.cli.main import app
 from tiomagic.demo import DEMO_INPUTS, copy_inputs
-from tiomagic.wiring.settings import OPTIONS
+from tiomagic.wiring.settings import known_settings
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_local.provider import LocalOptions, LocalProvider
@@ -55,7 +55,7 @@ def page_runner(
     tmp_path: Path, doodle: LocalProvider, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Any]:
     """Somebody who types what the pages say, in a folder of their own."""
-    for option in OPTIONS.values():
+    for option in known_settings().values():
         monkeypatch.delenv(option.variable, raising=False)
     monkeypatch.setenv("TIOMAGIC_WORKER_IDLE_S", "1")
     monkeypatch.setenv("TIOMAGIC_DEVICE", "cpu")

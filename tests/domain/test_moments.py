@@ -27,7 +27,7 @@ from tiomagic_domain.lifecycle.apply_report import apply_report, ask_to_stop
 from tiomagic_domain.lifecycle.job_updater import JobUpdater, ignore_trouble
 from tiomagic_domain.lifecycle.observer import JobObserver
 from tiomagic_domain.media import MediaKind
-from tiomagic_domain.ports import Report
+from tiomagic_domain.ports import Cost, Report
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.testing import (
@@ -129,6 +129,36 @@ def test_facts_are_joined():
     job = in_status("running", facts={"gpu": "L4", "dtype": "bf16"})
     news = Report(status=JobStatus.RUNNING, facts={"gpu": "H100"})
     assert apply_report(job, news, at=NOON).facts == {"gpu": "H100", "dtype": "bf16"}
+
+
+def test_what_a_queue_says_is_true_until_the_next_word():
+    """Place and pause go with the next report; the cost stays, and says what the last one said."""
+    waits = Report(status=JobStatus.QUEUED, queue_position=3, retry_after=30, facts={"gpu": "A1"})
+    job = apply_report(make_job(facts={}), waits, at=NOON)
+    assert job.facts == {"gpu": "A1", "queue_position": 3, "retry_after_s": 30}
+    assert apply_report(job, waits, at=NOON) is None
+    runs = Report(status=JobStatus.RUNNING, cost=Cost(amount=0.5))
+    job = apply_report(job, runs, at=NOON)
+    cost = {"amount": 0.5, "currency": "USD", "per": "run"}
+    assert job.facts == {"gpu": "A1", "cost": cost}
+    assert apply_report(job, Report(status=JobStatus.RUNNING), at=NOON) is None
+
+
+def test_each_file_is_uploaded_once(preparation):
+    """Two inputs with the same bytes have one address; the record has none."""
+    arguments = {"prompt": "a", "first_frame": "owl.png", "last_frame": "owl.png"}
+    request = preparation.prepare(Feature.INTERPOLATE, VACE, "far", arguments)
+    sent = []
+
+    def upload(file):
+        sent.append(file.sha256)
+        return f"https://acme.example/{file.sha256}"
+
+    known = request.with_uploads(upload)
+    (digest,) = sent
+    address = f"https://acme.example/{digest}"
+    assert known.urls == {"first_frame": address, "last_frame": address}
+    assert address not in str(known.job.to_dict())
 
 
 def test_a_stop_is_asked_for_once():

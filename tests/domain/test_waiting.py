@@ -28,6 +28,15 @@ def test_the_last_pause_is_what_is_left_of_the_time() -> None:
     assert caught.value.details == {"job_id": job.job_id, "status": "queued"}
 
 
+@pytest.mark.parametrize(("wanted", "pause"), [(30, 30), (0.5, 2), (100, 60)])
+def test_a_provider_that_wants_to_be_asked_later_is_asked_later(
+    wanted: float, pause: float
+) -> None:
+    """Its word is obeyed where it is longer than the interval, up to the end of the wait."""
+    patience = WaitDeadline(FakeClock().monotonic, timeout=60, poll=2)
+    assert patience.next_pause(make_job(facts={"retry_after_s": wanted})) == pause
+
+
 @pytest.mark.parametrize(
     ("timeout", "poll", "wrong"),
     [(-1, 2.0, ["timeout"]), (None, -0.5, ["poll"]), (float("nan"), float("nan"), None)],

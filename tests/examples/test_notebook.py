@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tiomagic.wiring.settings import OPTIONS
+from tiomagic.wiring.settings import known_settings
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "examples" / "first_videos.ipynb"
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 def environment(folder):
     """Return that of a process without settings of this machine's user."""
-    ours = {option.variable for option in OPTIONS.values()} | {"CI", "NO_COLOR"}
+    ours = {option.variable for option in known_settings().values()} | {"CI", "NO_COLOR"}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     own = {"PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder), "OMP_NUM_THREADS": "1"}
     return {**kept, **own, "TIOMAGIC_DEVICE": "cpu"}

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from tiomagic import TioMagic
 from tiomagic import tm as shared
 from tiomagic.cli.main import app
-from tiomagic.wiring.settings import OPTIONS
+from tiomagic.wiring.settings import known_settings
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.testing import FakeClock, FakeMediaReader, FakeProvider
 
@@ -29,7 +29,7 @@ VACE = "wan2.1-vace-14b"
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, and no setting in the environment."""
-    for option in OPTIONS.values():
+    for option in known_settings().values():
         monkeypatch.delenv(option.variable, raising=False)
     for variable in ("CI", "NO_COLOR", "TERM"):
         monkeypatch.delenv(variable, raising=False)
@@ -77,7 +77,7 @@ def plugin_path(tmp_path: Path) -> Path:
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiomagic-fake\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[tiomagic.providers]\nfake = tiomagic_fake:build\n"
+        "[tiomagic.providers]\nfake = tiomagic_fake:PLUGIN\n"
         "[tiomagic.models]\nfake = tiomagic_fake:MODELS\n"
     )
     source = Path(plugin.__file__).read_text(encoding="utf-8")
@@ -90,7 +90,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 def clean_environment(**more: str) -> dict[str, str]:
     """Return the environment without settings of tiomagic."""
-    ours = {option.variable for option in OPTIONS.values()}
+    ours = {option.variable for option in known_settings().values()}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     return {**kept, **more}
 

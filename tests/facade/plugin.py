@@ -9,20 +9,18 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.families.wan import MODELS as WAN
 from tiomagic_domain.errors import AuthenticationError, GenerationCanceledError, GenerationError
 from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.plugins import ProviderPlugin, ProviderSettings
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.testing import FakeProvider
 from tiomagic_local.jobs.processes import ProcessIdentity
 
-if TYPE_CHECKING:
-    from tiomagic import Settings
-
 MODELS = tuple(
-    replace(card, name=f"fake-{card.name}", providers=frozenset({"fake"}))
+    replace(card, name=f"fake-{card.name}", engine="fake")
     for card in WAN
     if card.name in {"wan2.1-t2v-1.3b", "wan2.1-vace-14b"}
 )
@@ -47,13 +45,30 @@ class ProcessBoundProvider(FakeProvider):
         return super().poll(job)
 
 
-def build(settings: Settings) -> FakeProvider:
-    """Return the provider, as the entry point asks for it."""
+class FakePlugin(ProviderPlugin):
+    """The provider before it is built, as the entry point names it."""
+
+    shared_settings = frozenset({"hf_token", "gpu"})
+
+    def build(self, settings: ProviderSettings) -> FakeProvider:
+        """Return the provider."""
+        return build(settings)
+
+    def runs(self, card: ModelCard) -> bool:
+        """Say that it has an engine of its own."""
+        return card.engine == "fake"
+
+
+PLUGIN = FakePlugin()
+
+
+def build(settings: ProviderSettings) -> FakeProvider:
+    """Return the provider as the environment wants it."""
     manner = os.environ.get("FAKE", "")
     blocking = manner not in {"remote", "endless"}
     kind = ProcessBoundProvider if blocking else FakeProvider
     provider = kind(
-        settings.state_dir / "spool",
+        settings.spool_dir,
         name="fake",
         blocking=blocking,
         default_model="fake-wan2.1-t2v-1.3b",
@@ -61,7 +76,7 @@ def build(settings: Settings) -> FakeProvider:
     if manner == "fails":
         provider.failure = GenerationError("the fake broke", code="broke")
     if manner == "leaks":
-        provider.failure = GenerationError(f"refused: token {settings.hf_token}")
+        provider.failure = GenerationError(f"refused: token {settings['hf_token']}")
     if manner == "unauthorized":
         provider.rejection = AuthenticationError("the token was refused")
     if manner == "stopped":

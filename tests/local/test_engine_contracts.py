@@ -8,6 +8,7 @@ import pytest
 from tests.every import for_each
 from tests.local.materials import Materials, engine_of, settings_of
 
+from tiomagic.wiring.registry import providers_of
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
@@ -72,7 +73,7 @@ class TestVacePose(OnTinyWeights, PoseGuidanceContract):
 def test_every_card_has_an_engine_that_serves_it(name: str) -> None:
     """A model that is listed for this provider has an engine with a method for each feature."""
     card = models()[name]
-    if "local" not in card.providers:
+    if "local" not in providers_of(card):
         return
     engine = find_engine(card.engine)
     assert set(card.features) <= set(engine.features)

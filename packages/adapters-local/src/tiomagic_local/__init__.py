@@ -12,6 +12,8 @@
 ``lora``              LoRA files: what they hold, how trainers name it, and which layers of a
                       model it is for.
 ``options``           What the user may say about running models here.
+``plugin``            The provider ``local`` before it is built: its settings, what it can run, what
+                      this machine has.
 ``provider``          The provider ``local``: runs models in this process, on this machine.
 ``rank_main``         One of the other ranks: ``python -m tiomagic_local.rank_main <descriptor>
                       <parent>``.

@@ -16,11 +16,18 @@ from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.processes import ProcessState
-from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
+from tiomagic_domain.ports.provider import (
+    Capabilities,
+    Observer,
+    ProviderBase,
+    Report,
+    Request,
+    RunDescription,
+)
 from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Progress
 from tiomagic_domain.workers.unreachable import describe_unreachable_run
-from tiomagic_local.engines import has_engine
+from tiomagic_local.engines import can_run
 from tiomagic_local.jobs.processes import FOLDER, ProcessIdentity, SystemProcesses
 from tiomagic_local.jobs.spool import LocalSpool
 from tiomagic_local.options import LocalOptions
@@ -47,7 +54,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class LocalProvider:
+class LocalProvider(ProviderBase):
     """Runs jobs in the calling process and returns when they are over.
 
     Args:
@@ -78,14 +85,20 @@ class LocalProvider:
     def capabilities(self) -> Capabilities:
         """Return what the provider is like; loads nothing heavy."""
         default = next(name for name in DEFAULT_MODELS if name in models())
-        return Capabilities(default_model=default, blocking=True)
+        return Capabilities(default_model=default, blocking=True, runs=can_run)
+
+    def describe(self, request: Request) -> RunDescription:  # noqa: ARG002 - the port's argument
+        """Return the device that a job would run on; loads torch."""
+        from tiomagic_local.torch_env.devices import device_names
+
+        return RunDescription(device=device_names(self._options.device)[0])
 
     def unload(self) -> None:
         """Free the model that is kept loaded."""
         self._runtime.unload()
 
     def rehearse(self, model: str) -> Rehearsal:
-        """Rehearse a model on this machine; see `tiomagic_domain.ports.rehearsal.Rehearses`.
+        """Rehearse a model on this machine; see `tiomagic_domain.ports.ProviderBase`.
 
         Raises:
             UnknownModelError: when there is no such model.
@@ -111,7 +124,7 @@ class LocalProvider:
         _require("local", "running a model on this machine", ENGINE_MODULES)
         if "guiding_video" in request.media:
             _require("pose", POSE_PURPOSE, POSE_MODULES)
-        if not has_engine(request.card.engine):
+        if not can_run(request.card):
             raise ConfigurationError(
                 f"{request.card.name!r} needs the engine {request.card.engine!r}, which is not "
                 "here: update tiomagic, or install what brings it",

@@ -2,6 +2,7 @@
 
 ``client``         The caller's side: the connection to Modal, calls of the deployed app, and
                    fetched results.
+``commands``       The commands of ``tiomagic modal``.
 ``constants``      Names shared by caller and container: the app, its Dict, Volumes and secret,
                    keys and paths.
 ``container``      The Modal app and the worker in its containers.
@@ -16,6 +17,8 @@
 ``outcomes``       Turns the exception of a finished call into the job's report: failed, canceled,
                    timeout, memory.
 ``payload_check``  Refuses requests that cannot be sent to a container, before a GPU is rented.
+``plugin``         The provider ``modal`` before it is built: its settings, what it can run, its
+                   commands.
 ``provider``       The port ``Provider`` for Modal: submit, poll and cancel jobs in rented
                    containers.
 ``rehearsal``      Rehearses a model in a rented container: on the GPU of a real job, without

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.ports.provider import Cost
 from tiomagic_domain.suggestions import closest, did_you_mean, list_names
 
 
@@ -135,6 +136,15 @@ def choose_gpu(card: ModelCard, wanted: str | None) -> str | None:
             code=ErrorCode.GPU_TOO_SMALL,
         )
     return gpu
+
+
+def estimate_cost(gpu: str | None) -> Cost | None:
+    """Return about what an hour of a GPU costs; None for a CPU, and for a kind not known."""
+    name, _, count = (gpu or "").partition(":")
+    kind = GPUS.get(name)
+    if kind is None:
+        return None
+    return Cost(amount=kind.dollars_per_hour * int(count or 1), currency="USD", per="hour")
 
 
 def find_larger_gpu(gpu: str | None) -> str | None:

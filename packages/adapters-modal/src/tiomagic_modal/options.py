@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.plugins import ProviderSettings
 
 MAX_TIMEOUT_S = 24 * 3600
 """Modal's own limit for one run of a function."""
@@ -60,3 +61,15 @@ def _check_seconds(name: str, value: int, low: int, high: int) -> None:
             f"{name} is {value} s, but Modal takes {low} to {high} s; the nearest is {nearest}",
             details={"setting": name, "given": value, "nearest": nearest},
         )
+
+
+def read_options(settings: ProviderSettings) -> ModalOptions:
+    """Return what the settings say about Modal."""
+    return ModalOptions(
+        gpu=settings["gpu"],
+        timeout_s=settings["timeout"],
+        scaledown_window_s=settings["scaledown_window"],
+        token_id=settings["modal_token_id"],
+        token_secret=settings["modal_token_secret"],
+        environment=settings["modal_environment"],
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tiomagic_domain.catalogue import ModelCard, shipped_engines
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.ports.provider import Request
@@ -39,3 +40,8 @@ def check_payload(request: Request) -> None:
     ]
     if problems:
         raise ValidationError.of(problems, subject="what Modal can take")
+
+
+def has_engine(card: ModelCard) -> bool:
+    """Say whether the container has the engine of a model: it has those of tiomagic alone."""
+    return card.engine in shipped_engines()

@@ -21,7 +21,14 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
 )
 from tiomagic_domain.jobs.job import Job, JobStatus
-from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
+from tiomagic_domain.ports.provider import (
+    Capabilities,
+    Observer,
+    ProviderBase,
+    Report,
+    Request,
+    RunDescription,
+)
 from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_modal.client.connection import REQUEST_DEADLINE_S, Connection, require_modal
@@ -30,10 +37,10 @@ from tiomagic_modal.client.spool import ResultSpool
 from tiomagic_modal.constants import APP_NAME, claim_key, progress_key, stop_key, submission_key
 from tiomagic_modal.deploy.deployment import Deployment, do_nothing
 from tiomagic_modal.errors import translate_modal_errors
-from tiomagic_modal.gpus import choose_gpu
+from tiomagic_modal.gpus import choose_gpu, estimate_cost
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.outcomes import CANCELED_REPORT, STOPPED_AS_LOST, report_lost, report_outcome
-from tiomagic_modal.payload_check import check_payload
+from tiomagic_modal.payload_check import check_payload, has_engine
 from tiomagic_modal.rehearsal import rehearse_on_modal
 from tiomagic_modal.wire import PlainData, encode_request
 
@@ -55,7 +62,7 @@ def utc_now() -> datetime:
     return datetime.now(tz=UTC)
 
 
-class ModalProvider:
+class ModalProvider(ProviderBase):
     """Runs jobs in containers on Modal.
 
     Args:
@@ -92,11 +99,16 @@ class ModalProvider:
         return PROVIDER_NAME
 
     def capabilities(self) -> Capabilities:
-        """Return the provider's properties."""
-        return Capabilities(default_model=DEFAULT_MODEL, blocking=False)
+        """Return what the provider is like."""
+        return Capabilities(default_model=DEFAULT_MODEL, blocking=False, runs=has_engine)
+
+    def describe(self, request: Request) -> RunDescription:
+        """Return the GPU that a job would get, and about what an hour of it costs."""
+        gpu = choose_gpu(request.card, self._options.gpu)
+        return RunDescription(device=gpu or "CPU", cost=estimate_cost(gpu))
 
     def rehearse(self, model: str) -> Rehearsal:
-        """Rehearse a model in a container; see `tiomagic_domain.ports.rehearsal.Rehearses`.
+        """Have a model rehearsed in a container; see `tiomagic_domain.ports.ProviderBase`.
 
         Raises:
             UnknownModelError: when there is no such model.

@@ -12,6 +12,7 @@
 ``lifecycle``    One way to change a stored job: from a provider's report to the saved record.
 ``media``        Pictures and clips, as the domain sees them: what they are, not how they are
                  decoded.
+``plugins``      What a package brings with its provider: settings, checks, commands.
 ``ports``        What the outside has to provide, one file a port.
 ``progress``     How far a job is, and the two wires between a running engine and its caller.
 ``redaction``    Hides secrets in texts and data: the one place where that is done.

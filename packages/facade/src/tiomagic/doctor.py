@@ -4,26 +4,24 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tiomagic import __version__
+from tiomagic.wiring.registry import DEFAULT_PROVIDER
+from tiomagic_domain.catalogue.plugins import describe_plugin_error
 from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.plugins.checks import check_folder
 from tiomagic_domain.redaction import redact
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
-
-MIN_FREE_DISK_GIB: Final = 5.0
-"""Less free room than this is worth a warning: the smallest model takes as much."""
-GIB: Final = 2**30
+    from tiomagic.wiring.settings import Settings
+    from tiomagic_domain.plugins import ProviderPlugin
 
 
 class Severity(StrEnum):
@@ -62,8 +60,7 @@ def diagnose(session: Session) -> list[DoctorFinding]:
         _program,
         _settings,
         _plugins,
-        _machine,
-        _tokens,
+        _providers,
         _folders,
         _database,
     )
@@ -94,7 +91,9 @@ def _program(_session: Session) -> Iterator[DoctorFinding]:
 def _settings(session: Session) -> Iterator[DoctorFinding]:
     name = session.settings.provider
     session.check_provider(name)
-    text = name or "none is set; the command line takes local, Python asks for tm.configure(...)"
+    text = name or (
+        f"none is set; the command line takes {DEFAULT_PROVIDER}, Python asks for tm.configure(...)"
+    )
     yield DoctorFinding("provider", Severity.OK if name else Severity.NOTE, text)
 
 
@@ -106,115 +105,38 @@ def _plugins(_session: Session) -> Iterator[DoctorFinding]:
         yield DoctorFinding("plugin", Severity.WARNING, str(problem))
 
 
-def _machine(session: Session) -> Iterator[DoctorFinding]:
-    from tiomagic.wiring.extras import part_missing_error
+def _providers(session: Session) -> Iterator[DoctorFinding]:
+    from tiomagic.wiring.registry import find_plugins
 
-    try:
-        from tiomagic_local.torch_env.machine import look_at_machine
+    for name, plugin in find_plugins().items():
+        yield from _ask(name, plugin, session.settings)
 
-        machine = look_at_machine(session.settings.device)
-    except ImportError as error:
-        yield DoctorFinding("local", Severity.WARNING, part_missing_error("local", error).message)
+
+def _ask(name: str, plugin: ProviderPlugin, settings: Settings) -> Iterator[DoctorFinding]:
+    """Give what a provider has found, and what went wrong when it looked."""
+    from tiomagic.wiring.registry import AbsentPlugin, missing_provider_error, settings_of
+
+    if isinstance(plugin, AbsentPlugin):
+        yield DoctorFinding(name, Severity.WARNING, plugin.error.message)
         return
-    for name, version in machine.libraries.items():
-        state = Severity.OK if version else Severity.WARNING
-        yield DoctorFinding(name, state, version or "not installed")
-    free = machine.device_memory_gib
-    room = "" if free is None else f", {free:.1f} GiB free"
-    slow = machine.device == "cpu"
-    advice = ": doodle takes seconds, the large models take hours or do not fit" if slow else ""
-    state = Severity.NOTE if slow else Severity.OK
-    yield DoctorFinding(
-        "device", state, f"{machine.device}{room}, {machine.threads} threads{advice}"
-    )
-    if machine.memory_gib is not None:
-        yield DoctorFinding("memory", Severity.OK, f"{machine.memory_gib:.1f} GiB free")
-    if machine.encodes_h264:
-        yield DoctorFinding("video", Severity.OK, "H.264 can be written (PyAV brings FFmpeg along)")
-    else:
-        wrong = "this build of PyAV has no H.264 encoder: pip install --force-reinstall av"
-        yield DoctorFinding("video", Severity.PROBLEM, wrong)
-
-
-def _tokens(session: Session) -> Iterator[DoctorFinding]:
-    settings = session.settings
-    yield DoctorFinding(
-        "hub token", *_describe_token(bool(settings.hf_token), "HF_TOKEN", _stored_hub_token)
-    )
-    given = bool(settings.modal_token_id and settings.modal_token_secret)
-    yield DoctorFinding(
-        "modal token", *_describe_token(given, "MODAL_TOKEN_ID and _SECRET", _stored_modal_token)
-    )
-
-
-def _describe_token(
-    given: bool,  # noqa: FBT001
-    variable: str,
-    stored: Callable[[], bool | None],
-) -> tuple[Severity, str]:
-    if given:
-        return Severity.OK, f"present, from the settings ({variable})"
-    found = stored()
-    if found is None:
-        return Severity.NOTE, "not looked for: its package is not installed"
-    if found:
-        return Severity.OK, "present, stored by its own tools"
-    return Severity.NOTE, f"not there; needed only for what asks for one: set {variable}"
-
-
-def _stored_hub_token() -> bool | None:
     try:
-        from tiomagic_local.torch_env.machine import has_stored_hub_token
-
-        return has_stored_hub_token()
-    except ImportError:
-        return None
-
-
-def _stored_modal_token() -> bool | None:
-    from tiomagic_domain.errors import AuthenticationError, MissingDependencyError
-
-    try:
-        from tiomagic_modal.client.connection import Connection
-        from tiomagic_modal.options import ModalOptions
-
-        Connection(ModalOptions()).check_token()
-    except (ImportError, MissingDependencyError):
-        return None
-    except AuthenticationError:
-        return False
-    return True
+        for check in plugin.diagnose(settings_of(plugin, settings)):
+            yield DoctorFinding(check.part, Severity(check.outcome.value), check.message)
+    except ImportError as error:
+        missing = missing_provider_error(name, error)
+        yield DoctorFinding(name, Severity.WARNING, missing.message)
+    except TioMagicError as error:
+        yield DoctorFinding(name, Severity.PROBLEM, error.message)
+    except Exception as error:  # noqa: BLE001 - it is another distribution's code
+        what = describe_plugin_error(error)
+        yield DoctorFinding(name, Severity.WARNING, f"its own check broke ({what})")
 
 
 def _folders(session: Session) -> Iterator[DoctorFinding]:
     settings = session.settings
-    folders = {"videos": settings.output_dir, "state": settings.state_dir}
-    weights = settings.weights_dir or _hub_cache()
-    if weights is not None:
-        folders["weights"] = weights
-    for name, folder in folders.items():
-        yield DoctorFinding(name, *_room(folder))
-
-
-def _hub_cache() -> Path | None:
-    try:
-        from tiomagic_local.torch_env.machine import hub_cache
-
-        return hub_cache()
-    except ImportError:
-        return None
-
-
-def _room(folder: Path) -> tuple[Severity, str]:
-    """Say whether a folder, or the one that it will be made in, can be written, and its room."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        return Severity.PROBLEM, f"{folder} cannot be written: choose another, or change its owner"
-    free = shutil.disk_usage(there).free / GIB
-    made = "" if there == folder else ", made at its first use"
-    if free < MIN_FREE_DISK_GIB:
-        return Severity.WARNING, f"{folder}: only {free:.1f} GiB free{made}"
-    return Severity.OK, f"{folder}: {free:.0f} GiB free{made}"
+    for name, folder in (("videos", settings.output_dir), ("state", settings.state_dir)):
+        check = check_folder(name, folder)
+        yield DoctorFinding(name, Severity(check.outcome.value), check.message)
 
 
 def _database(session: Session) -> Iterator[DoctorFinding]:

@@ -105,7 +105,7 @@ def serve(
         background=background,
         repository=session.container.repository(),
         generation=JobLogRunner(session, queue, slot=lambda: worker.slot),
-        slots=lambda: list_queue_devices(queue),
+        slots=lambda: list_queue_devices(queue, session.settings),
         leave=lambda: os._exit(EXIT_STATUS_RUN_ABANDONED),
         on_trouble=session.container.journal().trouble,
         limits=WorkerLimits(idle_s=held.worker_idle_s, cancel_timeout_s=held.worker_cancel_s),
@@ -127,10 +127,9 @@ def check_writable(settings: Settings) -> None:
     Raises:
         ProcessingError: when it could not.
     """
-    from tiomagic.wiring.builders import SPOOL_FOLDER
     from tiomagic_domain.errors import ProcessingError
 
-    for folder in (settings.state_dir / SPOOL_FOLDER, settings.output_dir):
+    for folder in (settings.spool_dir, settings.output_dir):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as file:
@@ -144,16 +143,17 @@ def check_writable(settings: Settings) -> None:
             ) from error
 
 
-def list_queue_devices(queue: str) -> list[str]:
+def list_queue_devices(queue: str, settings: Settings) -> list[str]:
     """Return the devices of a queue, as ``DeviceLocks`` names them."""
+    from tiomagic.wiring.registry import find_plugin, settings_of, uses_devices
+
     provider, _, rest = queue.partition(":")
     host, _, device = rest.partition(":")
-    if provider != "local":
-        return [f"{provider}:{host}:{device}"]  # What it runs on is its own business.
-    from tiomagic_local.torch_env.devices import device_names
-
-    wanted = None if device == "auto" else device
-    return [f"{provider}:{host}:{name}" for name in device_names(wanted)]
+    if not uses_devices(provider):
+        return [queue]  # What it runs on is its own business.
+    plugin = find_plugin(provider)
+    wanted = dataclasses.replace(settings, device=None if device == "auto" else device)
+    return [f"{provider}:{host}:{name}" for name in plugin.devices(settings_of(plugin, wanted))]
 
 
 class JobLogRunner:
@@ -195,9 +195,11 @@ class JobLogRunner:
         return self._session.generation
 
     def _configure_device(self) -> None:
-        slot = self._slot()
-        if slot is not None and slot.startswith("local:"):
-            device = slot.split(":", 2)[2]
+        from tiomagic.wiring.registry import uses_devices
+
+        provider, _, rest = (self._slot() or "").partition(":")
+        if uses_devices(provider):
+            device = rest.partition(":")[2]
             if self._session.settings.device != device:
                 self._session.configure({"device": device})
 

@@ -67,6 +67,11 @@ def has_engine(name: str) -> bool:
     return _built_in(name) or _added(name) is not None
 
 
+def can_run(card: ModelCard) -> bool:
+    """Say whether the engine of a model is here."""
+    return has_engine(card.engine)
+
+
 def find_engine(name: str) -> type[Engine]:
     """Return the class of an engine.
 

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from types import MappingProxyType
@@ -52,6 +52,7 @@ __all__ = [
     "models",
     "models_for",
     "plugin_problems",
+    "shipped_engines",
 ]
 
 MODEL_ENTRY_POINT_GROUP = "tiomagic.models"
@@ -76,8 +77,14 @@ def models() -> Mapping[str, ModelCard]:
     return MappingProxyType(dict(sorted(found.items())))
 
 
+@cache
+def shipped_engines() -> frozenset[str]:
+    """Return the engines of the models that come with tiomagic."""
+    return frozenset(card.engine for card in _discover())
+
+
 def plugin_problems() -> tuple[PluginProblem, ...]:
-    """Return what of the installed plugins is left out of :func:`complete_models`, and why."""
+    """Return what of the installed plugins is left out of :func:`models`, and why."""
     models()
     return tuple(_left_out)
 
@@ -121,8 +128,8 @@ def find_licence_use(word: str) -> LicenceUse:
 
 def models_for(
     feature: Feature,
-    provider: str | None = None,
     *,
+    runs: Callable[[ModelCard], bool] | None = None,
     licence: str | None = None,
     catalogue: Mapping[str, ModelCard] | None = None,
 ) -> list[str]:
@@ -130,7 +137,7 @@ def models_for(
 
     Args:
         feature: What they must be able to do.
-        provider: Who must be able to run them; None for anybody.
+        runs: Says whether a provider can run one; None for those of any provider.
         licence: What their licence must allow, ``free``, ``limited`` or ``research``; None for any.
         catalogue: The models to choose from; None for every known one.
 
@@ -143,7 +150,7 @@ def models_for(
         card.name
         for card in known.values()
         if feature in card.features
-        and (provider is None or provider in card.providers)
+        and (runs is None or runs(card))
         and (use is None or card.terms.use is use)
     ]
 
@@ -153,6 +160,7 @@ def find_model(
     feature: Feature | None = None,
     provider: str | None = None,
     *,
+    runs: Callable[[ModelCard], bool] | None = None,
     catalogue: Mapping[str, ModelCard] | None = None,
 ) -> ModelCard:
     """Return a model's card.
@@ -160,7 +168,8 @@ def find_model(
     Args:
         name: The model's name.
         feature: What it must be able to do; None for anything.
-        provider: Who must be able to run it; None for anybody.
+        provider: Who is to run it, for the text of the error.
+        runs: Says whether that provider can run it; None for any provider.
         catalogue: The models to choose from; None for every known one.
 
     Raises:
@@ -169,7 +178,7 @@ def find_model(
     catalogue = models() if catalogue is None else catalogue
     card = catalogue.get(name) if isinstance(name, str) else None
     if card is None:
-        fitting = models_for(feature, provider, catalogue=catalogue) if feature else []
+        fitting = models_for(feature, runs=runs, catalogue=catalogue) if feature else []
         known = fitting if feature else list(catalogue)
         hint = did_you_mean(name, catalogue)
         purpose = f" for {feature.label}" if feature else ""
@@ -179,16 +188,18 @@ def find_model(
         )
     if feature is not None and feature not in card.features:
         can = list_names(served.label for served in card.features)
-        others = models_for(feature, provider, catalogue=catalogue)
+        others = models_for(feature, runs=runs, catalogue=catalogue)
         raise UnknownModelError(
             f"{name!r} cannot do {feature.label}; it can do {can}. "
             f"Models for {feature.label}: {list_names(others)}",
             details={"model": name, "feature": feature.value, "known": others},
         )
-    if provider is not None and provider not in card.providers:
+    if runs is not None and not runs(card):
+        others = models_for(feature, runs=runs, catalogue=catalogue) if feature else []
+        purpose = f" for {feature.label}" if feature else ""
         raise UnknownModelError(
-            f"{name!r} does not run on {provider!r}; it runs on {list_names(card.providers)}",
-            details={"model": name, "provider": provider, "known": sorted(card.providers)},
+            f"{name!r} does not run on {provider!r}. Its models{purpose}: {list_names(others)}",
+            details={"model": name, "provider": provider, "known": others},
         )
     return card
 

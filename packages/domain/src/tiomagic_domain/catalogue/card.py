@@ -17,8 +17,6 @@ from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.schema import Schema
 
-BUILT_IN_PROVIDERS = frozenset({"local", "modal"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -52,7 +50,8 @@ class ModelCard:
     licence: str
     """The licence's own name."""
     engine: str
-    """The engine that runs it, the name of a module of the local adapter."""
+    """What runs it. A provider can run the models whose engine it has; an engine's name that only
+    one provider knows keeps a model to that provider."""
     repository: str | None
     """Repository on the Hugging Face hub; None when the weights come with the package."""
     revision: str | None = None
@@ -87,8 +86,6 @@ class ModelCard:
     """Pattern of phrases whose words it knows and which it does not; empty for none."""
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Facts for the engine that are the model's own and no setting."""
-    providers: frozenset[str] = BUILT_IN_PROVIDERS
-    """Who can run it."""
 
     def __post_init__(self) -> None:
         if not self.repositories:

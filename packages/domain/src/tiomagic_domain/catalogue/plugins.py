@@ -131,9 +131,6 @@ def _wrong_facts(card: ModelCard) -> str | None:
         number: Any = getattr(card, fact)
         if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
             return f"{fact} is {number!r}, and no number above 0"
-    providers: Any = card.providers
-    if not providers or isinstance(providers, str):
-        return f"providers is {providers!r}, and no set of names"
     return None
 
 

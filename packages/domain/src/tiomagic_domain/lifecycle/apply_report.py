@@ -62,6 +62,6 @@ def _news(job: Job, report: Report) -> dict[str, Any]:
         "progress": report.progress,
         "error": None if report.error is None else redact(report.error),
         "error_code": None if report.error_code is None else str(report.error_code),
-        "facts": {**job.facts, **redact_data(report.facts)} if report.facts else None,
+        "facts": redact_data(report.update_facts(job.facts)),
     }
     return {k: v for k, v in said.items() if v is not None and v != getattr(job, k)}

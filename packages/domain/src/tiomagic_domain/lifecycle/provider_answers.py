@@ -15,7 +15,7 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, ProcessingError, TioMagicError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import VideoFile
-from tiomagic_domain.ports.provider import Report
+from tiomagic_domain.ports.provider import Cost, Report
 from tiomagic_domain.progress import Progress
 
 _HEAD: Final = 512
@@ -92,6 +92,10 @@ def _wrong_fields(report: Report) -> list[str]:
         "progress": (report.progress, (Progress, type(None))),
         "video": (report.video, (VideoFile, type(None))),
         "facts": (report.facts, Mapping),
+        "logs": (report.logs, (str, type(None))),
+        "queue_position": (report.queue_position, (int, type(None))),
+        "cost": (report.cost, (Cost, type(None))),
+        "retry_after": (report.retry_after, (int, float, type(None))),
         **{name: (value, (str, type(None))) for name, value in texts.items()},
     }
     wrong = [

@@ -31,13 +31,23 @@ from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.pictures import LabelledVideo, Pictures
 from tiomagic_domain.ports.pose_guidance import PoseGuidance
 from tiomagic_domain.ports.processes import Processes, ProcessState
-from tiomagic_domain.ports.provider import Capabilities, Observer, Provider, Report, Request
+from tiomagic_domain.ports.provider import (
+    Capabilities,
+    Cost,
+    Observer,
+    Provider,
+    ProviderBase,
+    Report,
+    Request,
+    RunDescription,
+)
 from tiomagic_domain.ports.text_to_video import TextToVideo
 
 __all__ = [
     "Capabilities",
     "Clock",
     "DeviceLocks",
+    "Cost",
     "ImageToVideo",
     "Interpolate",
     "JobRepository",
@@ -53,8 +63,10 @@ __all__ = [
     "ProcessState",
     "Processes",
     "Provider",
+    "ProviderBase",
     "Report",
     "Request",
     "SystemLock",
+    "RunDescription",
     "TextToVideo",
 ]

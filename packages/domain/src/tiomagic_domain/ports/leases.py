@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -27,6 +28,15 @@ class Lease:
     of the machine makes it look old."""
     renewed_at: datetime
     """The moment of the last renewal with zone, for people."""
+
+
+class KeepsLeases(ABC):
+    """Base of a job repository that keeps leases beside the jobs."""
+
+    @property
+    @abstractmethod
+    def leases(self) -> Leases:
+        """The leases of those who share the repository."""
 
 
 class Leases(Protocol):

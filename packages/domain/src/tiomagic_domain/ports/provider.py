@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, Self
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.features import (
     Feature,
     ImageToVideoInputs,
@@ -19,6 +20,7 @@ from tiomagic_domain.features import (
 )
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media, VideoFile
+from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Progress
 
 
@@ -32,6 +34,20 @@ class Request:
     """The pictures and videos by parameter name."""
     objects: Mapping[str, object] = field(default_factory=dict)
     """Arguments that are objects of this process; the job has a description of each."""
+    urls: Mapping[str, str] = field(default_factory=dict)
+    """Where the provider has uploaded pictures and videos, by parameter name. In no record."""
+
+    def with_uploads(self, upload: Callable[[Media], str]) -> Self:
+        """Return the request with an address for each picture and video, each uploaded once.
+
+        A service that takes media as bytes needs no address: ``media[name].read_bytes()``.
+
+        Args:
+            upload: Puts a file where the service reads it, and returns its URL.
+        """
+        files = {media.sha256: media for media in self.media.values()}
+        urls = {digest: upload(media) for digest, media in files.items()}
+        return replace(self, urls={name: urls[m.sha256] for name, m in self.media.items()})
 
     @property
     def feature(self) -> Feature:
@@ -73,6 +89,39 @@ RUN_GONE = frozenset({ErrorCode.LOST, ErrorCode.WORKER_LOST})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What something costs, as far as the provider can tell."""
+
+    amount: float
+    currency: str = "USD"
+    """ISO 4217."""
+    per: str = "run"
+    """``run`` for all of it, or the unit that is counted, such as ``hour``."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain data."""
+        return {"amount": self.amount, "currency": self.currency, "per": self.per}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDescription:
+    """What a request would run on, and what it would cost."""
+
+    device: str | None = None
+    """Such as ``cuda:0`` or ``H100``; None for a machine of the provider's choice."""
+    cost: Cost | None = None
+    """An estimate; None when it is not known, or nothing."""
+
+
+QUEUE_POSITION: Final = "queue_position"
+"""Fact of a job: how many runs the service starts before it, as it last said."""
+RETRY_AFTER: Final = "retry_after_s"
+"""Fact of a job: after how many seconds the service wants to be asked again, as it last said."""
+COST: Final = "cost"
+"""Fact of a job: what its run costs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A provider's word on a job."""
 
@@ -92,6 +141,26 @@ class Report:
     """Joined to what is known."""
     is_reachable: bool = True
     """False when nobody could look at the run: the status is what was known before."""
+    logs: str | None = None
+    """All that the run has printed so far, or the end of it; None leaves what is known."""
+    queue_position: int | None = None
+    """How many runs the service starts before this one; None when it does not say."""
+    cost: Cost | None = None
+    """What the run costs so far; None leaves what is known."""
+    retry_after: float | None = None
+    """Seconds after which it is worth asking again; None for the caller's own interval."""
+
+    def update_facts(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a job's facts with this word joined to them."""
+        kept = {k: v for k, v in known.items() if k not in {QUEUE_POSITION, RETRY_AFTER}}
+        cost = None if self.cost is None else self.cost.to_dict()
+        said = {QUEUE_POSITION: self.queue_position, RETRY_AFTER: self.retry_after, COST: cost}
+        return {**kept, **self.facts, **{k: v for k, v in said.items() if v is not None}}
+
+
+def runs_any_model(_card: ModelCard) -> bool:
+    """Say that a provider can be asked for any model; its ``check`` may refuse some."""
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +171,8 @@ class Capabilities:
     """The model that runs when none is named."""
     blocking: bool
     """True when ``submit`` returns only when the job is over."""
+    runs: Callable[[ModelCard], bool] = runs_any_model
+    """Says whether it can run a model; every one when nothing is said."""
 
 
 class Observer(Protocol):
@@ -179,3 +250,37 @@ class Provider(Protocol):
             APIError: with ``retryable`` when nobody could be asked.
         """
         ...
+
+
+class ProviderBase:
+    """Base of a provider that answers more than it must; each answer has a default.
+
+    A provider without it has the methods of :class:`Provider` alone.
+    """
+
+    def describe(self, request: Request) -> RunDescription:  # noqa: ARG002 - for who overrides it
+        """Return what a request would run on and cost. Contacts no service and starts nothing."""
+        return RunDescription()
+
+    def rehearse(self, model: str) -> Rehearsal:
+        """Look at all that a real run needs, and run the model with random weights.
+
+        Args:
+            model: Its name.
+
+        Raises:
+            ConfigurationError: when the provider cannot.
+            UnknownModelError: when there is no such model.
+        """
+        raise ConfigurationError(
+            f"this provider rehearses no models: {model!r} can be rehearsed on another one",
+            details={"model": model},
+        )
+
+    def unload(self) -> None:
+        """Free the memory of models that are kept loaded; harmless when there is none."""
+
+
+def find_answers(provider: Provider) -> ProviderBase:
+    """Return what a provider answers beyond its port; the defaults where it has no base."""
+    return provider if isinstance(provider, ProviderBase) else ProviderBase()

@@ -1,11 +1,11 @@
-"""What a rehearsal of a model has found: whether a real run will work, and what it will take."""
+"""What a look at a machine or a model has found: whether a run will work, what it will take."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Self
 
 
 class CheckOutcome(StrEnum):
@@ -74,19 +74,3 @@ class Rehearsal:
             for one in data["checks"]
         ]
         return cls(model=data["model"], provider=provider, checks=checks, needs=data["needs"])
-
-
-@runtime_checkable
-class Rehearses(Protocol):
-    """A provider that can try a model before its weights are there."""
-
-    def rehearse(self, model: str) -> Rehearsal:
-        """Look at all that a real run needs, and run the model with random weights.
-
-        Args:
-            model: Its name.
-
-        Raises:
-            UnknownModelError: when there is no such model.
-        """
-        ...

@@ -174,8 +174,9 @@ class Generation(JobTracker):
     ) -> Request:
         """Return what a valid call comes to."""
         runner = find_provider(self._providers, provider)
-        name = model or runner.capabilities().default_model
-        card = find_model(name, feature, provider, catalogue=self._catalogue)
+        able = runner.capabilities()
+        name = model or able.default_model
+        card = find_model(name, feature, provider, runs=able.runs, catalogue=self._catalogue)
         return self._preparation.prepare(feature, card, provider, arguments)
 
     def run_job(self, job: Job, *, told_to_end: Callable[[], bool] = never_stop) -> Job:
@@ -193,7 +194,13 @@ class Generation(JobTracker):
             return done  # Its video is in place: only the record of that was lost.
         try:
             runner = find_provider(self._providers, job.provider)
-            card = find_model(job.model, job.feature, job.provider, catalogue=self._catalogue)
+            card = find_model(
+                job.model,
+                job.feature,
+                job.provider,
+                runs=runner.capabilities().runs,
+                catalogue=self._catalogue,
+            )
             request = self._preparation.restore(job, card)
         except TioMagicError as error:
             self._store_failure(job, error)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tiomagic_domain.errors import JobTimeoutError, Problem, ValidationError
 from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.ports.provider import RETRY_AFTER
 
 
 class WaitDeadline:
@@ -39,11 +40,14 @@ class WaitDeadline:
     def next_pause(self, job: Job) -> float:
         """Return the seconds until the next look at a job that is not over.
 
+        Not before its provider wants to be asked again, unless the time is up earlier.
+
         Raises:
             JobTimeoutError: when the time is up. The job goes on.
         """
+        pause = max(self._poll, float(job.facts.get(RETRY_AFTER, 0)))
         if self._timeout is None:
-            return self._poll
+            return pause
         left = self._timeout - (self._monotonic() - self._start)
         if left <= 0:
             raise JobTimeoutError(
@@ -51,4 +55,4 @@ class WaitDeadline:
                 f"check_generation_status({job.job_id!r}) follows it",
                 details={"job_id": job.job_id, "status": job.status.value},
             )
-        return min(self._poll, left)
+        return min(pause, left)

@@ -25,8 +25,8 @@ def model_names(
     session: Session, feature: str, provider: str | None, licence: str | None = None
 ) -> list[str]:
     """Return the models for a feature, sorted; see :meth:`tiomagic.TioMagic.get_models`."""
-    session.check_provider(provider)
-    return models_for(find_feature(feature), provider, licence=licence)
+    runs = None if provider is None else session.runs(provider)
+    return models_for(find_feature(feature), runs=runs, licence=licence)
 
 
 def find_schema(feature: str, model: str) -> Schema:
@@ -36,22 +36,27 @@ def find_schema(feature: str, model: str) -> Schema:
 
 
 def find_cards(
-    feature: str | None = None, provider: str | None = None, licence: str | None = None
+    session: Session,
+    feature: str | None = None,
+    provider: str | None = None,
+    licence: str | None = None,
 ) -> list[ModelCard]:
     """Return the cards of the models that can do a feature on a provider, sorted by name.
 
     Args:
+        session: Knows the providers.
         feature: None for any.
         provider: None for any.
         licence: ``free``, ``limited`` or ``research``; None for any.
     """
     served = None if feature is None else find_feature(feature)
+    runs = None if provider is None else session.runs(provider)
     use = None if licence is None else find_licence_use(licence)
     return [
         card
         for card in models().values()
         if (served is None or served in card.features)
-        and (provider is None or provider in card.providers)
+        and (runs is None or runs(card))
         and (use is None or card.terms.use is use)
     ]
 
@@ -62,9 +67,10 @@ def tree(session: Session) -> Tree:
         provider: {
             feature.value: names
             for feature in sorted(Feature)
-            if (names := {n: models()[n].title for n in models_for(feature, provider)})
+            if (names := {n: models()[n].title for n in models_for(feature, runs=runs)})
         }
         for provider in sorted(session.provider_names())
+        for runs in (session.runs(provider),)
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tiomagic.wiring.redaction import redact_errors
-from tiomagic_domain.catalogue import ModelCard, find_feature
+from tiomagic_domain.catalogue import find_feature
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -22,6 +22,7 @@ def plan(
         request = session.generation.plan(
             wanted, provider=provider, model=model, arguments=arguments
         )
+    described = session.provider(provider).describe(request)
     settled = request.job.arguments
     if arguments.get("seed") is None:
         settled.pop("seed", None)
@@ -30,7 +31,8 @@ def plan(
         "feature": wanted.value,
         "model": request.card.name,
         "provider": provider,
-        "gpu": _gpu(session, provider, request.card),
+        "gpu": described.device,
+        "cost": described.cost and described.cost.to_dict(),
         "width": settled.get("width"),
         "height": settled.get("height"),
         "num_frames": frames,
@@ -41,16 +43,3 @@ def plan(
         "gpu_memory_gib": request.card.gpu_memory_gib,
         "arguments": settled,
     }
-
-
-def _gpu(session: Session, provider: str, card: ModelCard) -> str | None:
-    """Return what the job would run on, by name; None when nobody can tell."""
-    if provider == "local":
-        from tiomagic_local.torch_env.devices import device_names  # noqa: PLC0415  # Loads torch.
-
-        return device_names(session.settings.device)[0]
-    if provider == "modal":
-        from tiomagic_modal.gpus import choose_gpu  # noqa: PLC0415  # Only for that provider.
-
-        return choose_gpu(card, session.settings.gpu) or "CPU"
-    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol, TextIO, runtime_checkable
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tiomagic.api.arguments import Call
 from tiomagic.api.run_options import RunOptions
@@ -114,21 +114,11 @@ def _check_retry(options: RunOptions) -> None:
     raise ValidationError.of([problem], subject="the call")
 
 
-@runtime_checkable
-class Unloads(Protocol):
-    """A provider that keeps models in memory."""
-
-    def unload(self) -> None:
-        """Free the memory."""
-        ...
-
-
 def unload(session: Session) -> None:
     """Free the memory of every provider that keeps models; builds none that is not installed."""
     for name in session.provider_names():
         try:
-            provider = session.provider(name).provider
+            provider = session.provider(name)
         except ConfigurationError:
             continue  # What cannot be built has loaded nothing.
-        if isinstance(provider, Unloads):
-            provider.unload()
+        provider.unload()

@@ -13,6 +13,7 @@
 ``_options``     The options that several commands share.
 ``_output``      The one way out: data on stdout, everything else on stderr, both as JSON when
                  asked.
+``_provider_groups``  The groups of commands that providers bring.
 ``_run``         What the commands that make a video share: settings, arguments, the run, the
                  file.
 ``_text_input``  Words of the command line that stand in a file or come from stdin.

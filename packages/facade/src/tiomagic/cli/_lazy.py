@@ -7,7 +7,7 @@ is all that a list of them needs, and the whole of one when that is called for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import typer
@@ -17,13 +17,18 @@ Command = Callable[..., None]
 
 
 def lazy_application(
-    commands: Iterable[Command], *, epilog_of: Callable[[str], str], **named: Any
+    commands: Iterable[Command],
+    *,
+    epilog_of: Callable[[str], str],
+    groups: Callable[[], Mapping[str, Any]],
+    **named: Any,
 ) -> typer.Typer:
     """Return an application of commands, each named as its function.
 
     Args:
         commands: Functions as typer takes them.
-        epilog_of: Gives what stands epilog_of a command's help page.
+        epilog_of: Gives what stands below a command's help page.
+        groups: Gives groups of further commands by name, when they are listed or one is called.
         **named: As ``typer.Typer`` takes them.
     """
     whole = {command.__name__.strip("_").replace("_", "-"): command for command in commands}
@@ -31,17 +36,24 @@ def lazy_application(
     class Late(TyperGroup):
         """Gives a command with all of its options when it is asked for by name."""
 
-        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
             if cmd_name not in whole:
-                return super().get_command(ctx, cmd_name)
+                return groups().get(cmd_name)
             alone = _application()
             alone.command(cmd_name, epilog=epilog_of(cmd_name))(whole[cmd_name])
             return typer.main.get_command(alone)
 
+        def list_commands(self, ctx: Any) -> list[str]:
+            return [*super().list_commands(ctx), *groups()]
+
         def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
             """List the commands, for which nobody has to know their options."""
-            room = formatter.width - 6 - max(map(len, self.commands))
-            rows = [(name, one.get_short_help_str(room)) for name, one in self.commands.items()]
+            more = {name: group for name, group in groups().items() if not group.hidden}
+            listed = {**more, **self.commands}
+            room = formatter.width - 6 - max(map(len, listed))
+            rows = [
+                (name, listed[name].get_short_help_str(room)) for name in [*self.commands, *more]
+            ]
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
 

@@ -72,6 +72,8 @@ def run_feature(
             raise typer.BadParameter(
                 "give the prompt, or a recipe with --from", param_hint="PROMPT"
             )
+        from tiomagic.wiring.registry import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.
+
         tm = connect(output, provider=manner.provider, model_path=manner.model_path)
         given = {name for name, text in options.items() if text is not None}
         given |= {one.partition("=")[0].strip().replace("-", "_") for one in assignments or []}
@@ -81,7 +83,8 @@ def run_feature(
                 output, tm, source, feature, replaced=given, model=model, trust=manner.trust
             )
         if tm.settings.provider is None:
-            tm.configure(provider=cast("ProviderName", recipe["provider"]) if recipe else "local")
+            name = str(recipe["provider"]) if recipe else DEFAULT_PROVIDER
+            tm.configure(provider=cast("ProviderName", name))
         name = model or (str(recipe["model"]) if recipe else tm.get_default_model())
         arguments = _arguments(feature, name, options, assignments, recipe)
         target = check_target(manner.output)
@@ -158,6 +161,7 @@ def _show_plan(output: Output, planned: Mapping[str, Any]) -> None:
     facts = {
         "what": f"{planned['feature']} with {planned['model']}",
         "where": f"{planned['provider']}, {planned['gpu'] or 'on a machine of its choice'}",
+        "cost": _describe_cost(planned["cost"]),
         "size": size if planned["width"] else None,
         "length": f"{length}, {planned['seconds']:g} s" if planned["seconds"] else None,
         "memory": f"{weights}, a GPU of {planned['gpu_memory_gib']:g} GiB or more"
@@ -165,6 +169,12 @@ def _show_plan(output: Output, planned: Mapping[str, Any]) -> None:
         else f"{weights}, no GPU needed",
     }
     output.data(planned, "\n".join(f"{key:9} {fact}" for key, fact in facts.items() if fact))
+
+
+def _describe_cost(cost: Mapping[str, Any] | None) -> str | None:
+    if cost is None:
+        return None
+    return f"about {cost['amount']:g} {cost['currency']} a {cost['per']}"
 
 
 def shows_progress(manner: CommandRun) -> bool:

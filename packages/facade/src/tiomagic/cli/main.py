@@ -14,6 +14,7 @@ from tiomagic.cli._examples import epilog
 from tiomagic.cli._exit_codes import EXIT_CODES_HELP, ExitCode
 from tiomagic.cli._fast_exit import exit_fast
 from tiomagic.cli._lazy import lazy_application
+from tiomagic.cli._provider_groups import provider_groups
 from tiomagic.cli.commands.batch import batch, compare
 from tiomagic.cli.commands.cancel import cancel
 from tiomagic.cli.commands.convert import convert
@@ -25,7 +26,6 @@ from tiomagic.cli.commands.features import FEATURE_COMMANDS
 from tiomagic.cli.commands.inspect import inspect
 from tiomagic.cli.commands.jobs import jobs
 from tiomagic.cli.commands.logs import logs
-from tiomagic.cli.commands.modal import modal
 from tiomagic.cli.commands.models import models
 from tiomagic.cli.commands.note import note
 from tiomagic.cli.commands.open import open_
@@ -65,9 +65,13 @@ COMMANDS = (
 )
 
 app: typer.Typer = lazy_application(
-    COMMANDS, epilog_of=epilog, name="tiomagic", epilog=EXIT_CODES_HELP, no_args_is_help=True
+    COMMANDS,
+    epilog_of=epilog,
+    groups=provider_groups,
+    name="tiomagic",
+    epilog=EXIT_CODES_HELP,
+    no_args_is_help=True,
 )
-app.add_typer(modal)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's way to call it

@@ -15,6 +15,7 @@ from tiomagic.ui.running_jobs import RunningJobs
 from tiomagic.ui.web.files import ServedFiles
 from tiomagic.ui.web.uploads import Uploads
 from tiomagic.wiring.builders import INPUTS_FOLDER
+from tiomagic.wiring.registry import DEFAULT_PROVIDER
 from tiomagic_domain.catalogue import models_for
 from tiomagic_domain.errors import (
     ConfigurationError,
@@ -32,8 +33,6 @@ UPLOADS_FOLDER: Final = "uploads"
 """Folder of the state folder: what was sent to the page."""
 SHARED_PARAMETERS: Final = frozenset({"prompt", "negative_prompt", "seed"})
 """What means the same for every model, as pictures and videos do."""
-DEFAULT_PROVIDER: Final = "local"
-"""Who runs generations when no setting says so; the same as on the command line."""
 
 
 class FormState(TypedDict):
@@ -69,11 +68,14 @@ class PageController:
 
     def features(self, provider: str) -> list[Feature]:
         """Return what a provider can do, in the order of the documentation."""
-        return [feature for feature in Feature if models_for(feature, provider)]
+        runs = self.session.runs(provider)
+        return [feature for feature in Feature if models_for(feature, runs=runs)]
 
     def models(self, provider: str, feature: str) -> list[tuple[str, str]]:
         """Return title and name of each model that does a feature on a provider."""
-        return [(card.title, card.name) for card in models.find_cards(feature, provider)]
+        return [
+            (card.title, card.name) for card in models.find_cards(self.session, feature, provider)
+        ]
 
     def choose(
         self,

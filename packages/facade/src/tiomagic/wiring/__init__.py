@@ -12,6 +12,8 @@
                together.
 ``redaction``  Keeps secrets out of what providers say.
 ``registry``   Who can run jobs: the built-in providers, and those that other distributions bring.
+               The only module that knows the adapters by name.
+``sections``   The settings of tiomagic itself; each provider brings a section of its own.
 ``session``    What one :class:`~tiomagic.TioMagic` stands on: its settings, and the parts built
                from them.
 ``settings``   The settings: what was configured, over the environment, over ``.env``, over the

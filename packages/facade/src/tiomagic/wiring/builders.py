@@ -4,20 +4,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tiomagic.wiring.extras import part_missing_error
-from tiomagic.wiring.launcher import JOB_LOGS_FOLDER, WORKER_LOGS_FOLDER
+from tiomagic.wiring.launcher import JOB_LOGS_FOLDER, WORKER_LOGS_FOLDER, write_log
 from tiomagic.wiring.lazy import AbsentMediaReader, LazyRepository
-from tiomagic.wiring.settings import STATE_FOLDER
+from tiomagic.wiring.registry import ProviderRegistry, build_machine_ports
+from tiomagic.wiring.settings import SPOOL_FOLDER, STATE_FOLDER
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.files.owner_only import restrict_to_owner
+from tiomagic_domain.ports.leases import KeepsLeases
 
 if TYPE_CHECKING:
     from tiomagic.wiring.clock import SystemClock
     from tiomagic.wiring.settings import Settings
+    from tiomagic_domain.catalogue import ModelCard
     from tiomagic_domain.ports import (
         Clock,
         JobRepository,
@@ -32,8 +35,6 @@ if TYPE_CHECKING:
 
 INPUTS_FOLDER = "inputs"
 """Folder of the state folder: pictures and videos that were given, by their hash."""
-SPOOL_FOLDER = "spool"
-"""Folder of the state folder: videos that are not in their place yet."""
 OWNER_ONLY_FOLDERS: Final = (
     INPUTS_FOLDER,
     SPOOL_FOLDER,
@@ -129,27 +130,19 @@ def build_pictures() -> Pictures:
     return PictureMaker()
 
 
-def build_local(
-    *,
-    model_path: Path | None,
-    weights_dir: Path | None,
-    hf_token: str | None,
-    device: str | None,
-    state_dir: Path,
-) -> Provider:
-    """Return the provider that runs models in this process.
+def build_registry(
+    replaced: Mapping[str, Provider], settings: Callable[[], Settings]
+) -> ProviderRegistry:
+    """Return the providers, none of which can say a secret."""
+    from tiomagic.wiring.redaction import RedactingProvider
 
-    Raises:
-        MissingDependencyError: when its packages are not installed.
-    """
-    try:
-        from tiomagic_local.provider import LocalOptions, LocalProvider
-    except ImportError as error:
-        raise part_missing_error("local", error) from error
-    options = LocalOptions(
-        model_path=model_path, weights_dir=weights_dir, hf_token=hf_token, device=device
-    )
-    return LocalProvider(options, state_dir / SPOOL_FOLDER)
+    def keep_logs(job_id: str, text: str) -> None:
+        write_log(settings().state_dir, job_id, text)
+
+    def wrap(provider: Provider, runs: Callable[[ModelCard], bool]) -> Provider:
+        return RedactingProvider(provider, lambda: settings().secrets, keep_logs, runs)
+
+    return ProviderRegistry(replaced, settings, wrap)
 
 
 def build_background(
@@ -157,82 +150,38 @@ def build_background(
     clock: Clock,
     launcher: Launcher,
     settings: Callable[[], Settings],
-    *,
-    shares_devices: bool,
+    registry: ProviderRegistry,
 ) -> Background | None:
     """Return what jobs need to run without their caller; None where they cannot.
 
-    They need the local adapter, and a repository that keeps leases as well.
+    They need the processes of this machine, and a repository that keeps leases as well.
 
     Args:
         repository: Where jobs, and perhaps leases, are kept.
         clock: The time.
         launcher: Starts workers.
         settings: Gives the settings that hold.
-        shares_devices: True when the provider ``local`` is ours, whose runs in this process take
-            turns with workers on the devices of this machine.
+        registry: Says whose runs take turns with workers on the devices of this machine.
     """
-    leases = getattr(repository, "leases", None)
-    try:
-        from tiomagic_local.jobs.device_locks import FileDeviceLocks
-        from tiomagic_local.jobs.processes import FOLDER, SystemProcesses
-    except ImportError:
+    machine = build_machine_ports(settings().state_dir)
+    if machine is None or not isinstance(repository, KeepsLeases):
         return None
-    if leases is None:
-        return None
+    processes, device_locks = machine
     from tiomagic_domain.workers import Background
 
-    processes = SystemProcesses(settings().state_dir / FOLDER)
-
-    def runs_here(provider: str) -> bool:
-        return provider == "local" and shares_devices
-
     def slot(provider: str) -> str | None:
-        if not runs_here(provider):
+        if not registry.uses_devices(provider):
             return None
-        from tiomagic_local.torch_env.devices import device_names
-
-        return f"local:{processes.host}:{device_names(settings().device)[0]}"
+        return f"{provider}:{processes.host}:{registry.devices(provider)[0]}"
 
     return Background(
-        leases=leases,
-        device_locks=FileDeviceLocks(settings().state_dir),
+        leases=repository.leases,
+        device_locks=device_locks,
         processes=processes,
         launcher=launcher,
         clock=clock,
         device=lambda: settings().device,
         stale_s=settings().worker_stale_s,
         slot=slot,
-        runs_in_process=runs_here,
+        runs_in_process=registry.uses_devices,
     )
-
-
-def build_modal(
-    *,
-    gpu: str | None,
-    timeout_s: int,
-    scaledown_window_s: int,
-    token_id: str | None,
-    token_secret: str | None,
-    environment: str | None,
-    state_dir: Path,
-) -> Provider:
-    """Return the provider that runs models on Modal's GPUs.
-
-    Raises:
-        MissingDependencyError: when its packages are not installed.
-    """
-    try:
-        from tiomagic_modal.options import ModalOptions
-        from tiomagic_modal.provider import ModalProvider
-    except ImportError as error:
-        raise part_missing_error("modal", error) from error
-    options = ModalOptions(
-        gpu=gpu,
-        timeout_s=timeout_s,
-        scaledown_window_s=scaledown_window_s,
-        token_id=token_id,
-        token_secret=token_secret,
-        environment=environment,
-    )
-    return ModalProvider(options, state_dir / SPOOL_FOLDER)

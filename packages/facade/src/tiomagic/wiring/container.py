@@ -4,7 +4,7 @@
 
     config ──► clock · repository · outputs · media · generation_log     pictures
        │          └──────┬─────┴────────┴────────────┘
-       └──► local · modal ──► backends ──► generation · archive
+    settings ──► backends ──► background ──► generation · archive
 
 ``build_container`` returns one with its settings and overrides in place. Nothing is built before it
 is asked for.
@@ -20,7 +20,6 @@ from dependency_injector import containers, providers
 from tiomagic.display.journal import Journal
 from tiomagic.wiring import builders
 from tiomagic.wiring.launcher import ProcessLauncher
-from tiomagic.wiring.registry import ProviderRegistry, provider_names
 from tiomagic_domain.usecases.archive import Archive
 from tiomagic_domain.usecases.generation import Generation
 
@@ -33,6 +32,13 @@ class Container(containers.DeclarativeContainer):
 
     # No key may be called ``provider``, ``get``, ``set`` …: they are the configuration's own names.
     config: providers.Configuration = providers.Configuration(strict=True)
+
+    settings: providers.Provider[Any] = providers.Dependency()
+    """Gives the settings that hold now."""
+    replaced: providers.Provider[Any] = providers.Dependency(instance_of=Mapping)
+    """Providers by name that replace ours, or join them."""
+    foreign: providers.Provider[Any] = providers.Dependency(instance_of=list)
+    """Names of the parts that are objects of this process, which no worker can have."""
 
     clock: providers.Provider[Any] = providers.ThreadSafeSingleton(builders.build_clock)
     repository: providers.Provider[Any] = providers.Resource(
@@ -48,28 +54,15 @@ class Container(containers.DeclarativeContainer):
     generation_log: providers.Provider[Any] = providers.ThreadSafeSingleton(
         builders.build_generation_log, config.log_path, repository
     )
-    local: providers.Provider[Any] = providers.ThreadSafeSingleton(
-        builders.build_local,
-        model_path=config.local.model_path,
-        weights_dir=config.local.weights_dir,
-        hf_token=config.local.hf_token,
-        device=config.local.device,
-        state_dir=config.state_dir,
+    backends: providers.Provider[Any] = providers.ThreadSafeSingleton(
+        builders.build_registry, replaced, settings
     )
-    modal: providers.Provider[Any] = providers.ThreadSafeSingleton(
-        builders.build_modal,
-        gpu=config.modal.gpu,
-        timeout_s=config.modal.timeout,
-        scaledown_window_s=config.modal.scaledown_window,
-        token_id=config.modal.token_id,
-        token_secret=config.modal.token_secret,
-        environment=config.modal.environment,
-        state_dir=config.state_dir,
+    launcher: providers.Provider[Any] = providers.ThreadSafeSingleton(
+        ProcessLauncher, settings, foreign=foreign
     )
-    # Replaced in each container: it needs the container's own providers, not their results.
-    backends: providers.Provider[Any] = providers.Dependency(instance_of=ProviderRegistry)
-    # Replaced likewise.
-    background: providers.Provider[Any] = providers.Object(None)
+    background: providers.Provider[Any] = providers.ThreadSafeSingleton(
+        builders.build_background, repository, clock, launcher, settings, backends
+    )
     journal: providers.Provider[Any] = providers.ThreadSafeSingleton(
         Journal, generation_log=generation_log
     )
@@ -102,49 +95,23 @@ def build_container(settings: Callable[[], Settings], overrides: Mapping[str, An
             names to providers, which replace or join ours; checked by ``session.check_parts``.
     """
     given = dict(overrides)
-    container = Container()
+    container = Container(
+        settings=providers.Object(settings),
+        replaced=providers.Object(given.pop("providers", {})),
+        foreign=providers.Object(sorted(set(overrides) - {"clock"})),
+    )
     container.config.from_dict(as_config(settings()))
-    replaced = given.pop("providers", {})
     for name, part in given.items():
         getattr(container, name).override(providers.Object(part))
-    makers: dict[str, Any] = {"local": container.local, "modal": container.modal}
-    makers |= {name: providers.Object(provider) for name, provider in replaced.items()}
-    backends = ProviderRegistry(makers, provider_names(replaced), settings)
-    container.backends.override(providers.Object(backends))
-    launcher = ProcessLauncher(settings, foreign=sorted(set(overrides) - {"clock"}))
-    container.background.override(
-        providers.ThreadSafeSingleton(
-            builders.build_background,
-            container.repository,
-            container.clock,
-            launcher,
-            providers.Object(settings),
-            shares_devices="local" not in replaced,
-        )
-    )
     return container
 
 
 def as_config(settings: Settings) -> dict[str, Any]:
-    """Return the settings in the shape that the container's configuration has."""
+    """Return what the container's configuration has; when it changes, all parts are built anew."""
     return {
         "database_url": settings.database_url,
         "output_dir": settings.output_dir,
         "state_dir": settings.state_dir,
         "log_path": settings.working_dir / "generation_log.json",
         "allow_private_media": settings.allow_private_media,
-        "local": {
-            "model_path": settings.model_path,
-            "weights_dir": settings.weights_dir,
-            "hf_token": settings.hf_token,
-            "device": settings.device,
-        },
-        "modal": {
-            "gpu": settings.gpu,
-            "timeout": settings.timeout,
-            "scaledown_window": settings.scaledown_window,
-            "token_id": settings.modal_token_id,
-            "token_secret": settings.modal_token_secret,
-            "environment": settings.modal_environment,
-        },
     }

@@ -11,13 +11,11 @@ from tiomagic_domain.extras import missing_extra_error
 
 PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "local": "running models on this machine",
-        "modal": "running models on Modal",
         "media": "reading pictures and videos",
         "ui": "the web page",
     }
 )
-"""What each part is for."""
+"""What each part is for that is no provider."""
 
 
 def part_missing_error(part: str, error: ImportError) -> MissingDependencyError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import re
 import select
@@ -46,8 +47,8 @@ def read_log(state_dir: Path, job_id: str, secrets: frozenset[str] = frozenset()
         return redact(path.read_text(encoding="utf-8", errors="replace"), secrets)
     except FileNotFoundError as error:
         raise ResourceNotFoundError(
-            f"job {job_id} has no log on this machine: only a run in a background worker keeps "
-            "one, from its beginning",
+            f"job {job_id} has no log on this machine: a run in a background worker keeps one, "
+            "from its beginning, and one far away whose provider tells what it prints",
             details={"path": str(path)},
         ) from error
     except OSError as error:
@@ -55,6 +56,18 @@ def read_log(state_dir: Path, job_id: str, secrets: frozenset[str] = frozenset()
             f"the log {path} cannot be read: {error.strerror or error}",
             details={"path": str(path)},
         ) from error
+
+
+def write_log(state_dir: Path, job_id: str, text: str) -> None:
+    """Keep what a run far away has printed, in place of what was kept before."""
+    path = job_log_path(state_dir, job_id)
+    try:
+        make_private(path.parent)
+        with open(path, "w", encoding="utf-8", opener=private_opener) as file:
+            file.write(text)
+    except OSError as error:
+        # A log is no reason to lose sight of the job.
+        logging.getLogger("tiomagic").warning("the log of job %s is not kept: %s", job_id, error)
 
 
 class ProcessLauncher:
@@ -163,6 +176,8 @@ def _last_log_line(log: Path, start: int) -> str:
 
 def dump_settings(settings: Settings) -> dict[str, Any]:
     """Return settings as plain data: ``working_dir``, and the others under ``settings``."""
-    values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    names = {field.name for field in dataclasses.fields(settings)}
+    names -= {"of_providers", "provider_secrets"}
+    values = {name: getattr(settings, name) for name in names} | dict(settings.of_providers)
     plain = {k: str(v) if isinstance(v, Path) else v for k, v in values.items() if v is not None}
     return {"working_dir": plain.pop("working_dir"), "settings": plain}

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tiomagic_domain.ports.leases import KeepsLeases
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from tiomagic_storage import SqlJobRepository
 
 
-class LazyRepository:
+class LazyRepository(KeepsLeases):
     """The port ``JobRepository``, opened when the first job is asked for. Thread-safe.
 
     Args:

@@ -11,26 +11,47 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tiomagic_domain.errors import ConfigurationError, TioMagicError
-from tiomagic_domain.ports import Capabilities, Observer, Provider, Report, Request
-from tiomagic_domain.ports.rehearsal import Rehearsal, Rehearses
+from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.ports.provider import (
+    Capabilities,
+    Observer,
+    Provider,
+    ProviderBase,
+    Report,
+    Request,
+    RunDescription,
+    find_answers,
+)
+from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.redaction import redact, redact_data
 
 if TYPE_CHECKING:
+    from tiomagic_domain.catalogue import ModelCard
     from tiomagic_domain.jobs.job import Job
 
 
-class RedactingProvider:
+class RedactingProvider(ProviderBase):
     """A provider whose every word is free of secrets.
 
     Args:
         provider: Does the work.
         secrets: Gives what must not be said.
+        keep_logs: Takes a job's id and all that its run has printed, as a report brings it.
+        runs: Says which models the provider's plug-in runs.
     """
 
-    def __init__(self, provider: Provider, secrets: Callable[[], frozenset[str]]) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        secrets: Callable[[], frozenset[str]],
+        keep_logs: Callable[[str, str], None],
+        runs: Callable[[ModelCard], bool],
+    ) -> None:
         self.provider = provider
+        self._answers = find_answers(provider)
         self._secrets = secrets
+        self._keep_logs = keep_logs
+        self._runs = runs
 
     @property
     def name(self) -> str:
@@ -38,8 +59,9 @@ class RedactingProvider:
         return self.provider.name
 
     def capabilities(self) -> Capabilities:
-        """Return what the provider is like."""
-        return self.provider.capabilities()
+        """Return what the provider is like: it runs what its plug-in says, and it itself."""
+        able = self.provider.capabilities()
+        return replace(able, runs=lambda card: self._runs(card) and able.runs(card))
 
     def check(self, request: Request) -> None:
         """Look for reasons why the job cannot run; see the port."""
@@ -49,34 +71,39 @@ class RedactingProvider:
     def submit(self, request: Request, observer: Observer) -> Report:
         """Start a job; see the port."""
         with self._redact_errors():
-            told = _RedactingObserver(observer, self._clean)
-            return self._clean(self.provider.submit(request, told))
+            told = _RedactingObserver(observer, lambda report: self._clean(report, request.job))
+            return self._clean(self.provider.submit(request, told), request.job)
 
     def poll(self, job: Job) -> Report:
         """Ask how a job is; see the port."""
         with self._redact_errors():
-            return self._clean(self.provider.poll(job))
+            return self._clean(self.provider.poll(job), job)
 
     def cancel(self, job: Job) -> Report:
         """Ask for a job to stop; see the port."""
         with self._redact_errors():
-            return self._clean(self.provider.cancel(job))
+            return self._clean(self.provider.cancel(job), job)
+
+    def describe(self, request: Request) -> RunDescription:
+        """Return what a request would run on and cost; see the base."""
+        with self._redact_errors():
+            return self._answers.describe(request)
 
     def rehearse(self, model: str) -> Rehearsal:
-        """Have a model rehearsed; see :class:`~tiomagic_domain.ports.rehearsal.Rehearses`.
-
-        Raises:
-            ConfigurationError: when the provider cannot.
-        """
-        if not isinstance(self.provider, Rehearses):
-            raise ConfigurationError(
-                f"the provider {self.name!r} rehearses no models; 'local' and 'modal' do"
-            )
+        """Have a model rehearsed; see the base."""
         with self._redact_errors():
-            return self.provider.rehearse(model)
+            return self._answers.rehearse(model)
 
-    def _clean(self, report: Report) -> Report:
-        return redact_report(report, self._secrets())
+    def unload(self) -> None:
+        """Free the memory of models; see the base."""
+        with self._redact_errors():
+            self._answers.unload()
+
+    def _clean(self, report: Report, job: Job) -> Report:
+        secrets = self._secrets()
+        if report.logs is not None:
+            self._keep_logs(job.job_id, redact(report.logs, secrets))
+        return redact_report(report, secrets)
 
     @contextmanager
     def _redact_errors(self) -> Iterator[None]:

@@ -1,19 +1,24 @@
 """Who can run jobs: the built-in providers, and those that other distributions bring.
 
-A distribution adds a provider with an entry point in the group ``tiomagic.providers``. The entry's
-name is the provider's name; it points to a callable that takes the :class:`tiomagic.Settings` and
-returns a :class:`tiomagic_domain.ports.Provider`. The models that it can run are cards of its own,
-in the group ``tiomagic.models``.
+The only module that knows the adapters by name. A distribution adds a provider with an entry point
+in the group ``tiomagic.providers``: its name is the provider's, and it points to a
+:class:`tiomagic_domain.plugins.ProviderPlugin`, or to a callable that takes the
+:class:`tiomagic.Settings` and returns a :class:`tiomagic_domain.ports.Provider`.
 """
 
 from __future__ import annotations
 
+import importlib
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from tiomagic.wiring.redaction import RedactingProvider
+from tiomagic.wiring.sections import OPTIONS
+from tiomagic_domain.catalogue import shipped_engines
 from tiomagic_domain.catalogue.plugins import (
     PluginProblem,
     describe_plugin_error,
@@ -22,13 +27,70 @@ from tiomagic_domain.catalogue.plugins import (
 )
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
+from tiomagic_domain.extras import missing_extra_error
+from tiomagic_domain.plugins import ProviderPlugin
+from tiomagic_domain.ports.provider import runs_any_model
 
 if TYPE_CHECKING:
-    from tiomagic.wiring.settings import Settings
-    from tiomagic_domain.ports import Provider
+    from pathlib import Path
 
-BUILT_IN_PROVIDERS: Final = ("local", "modal")
+    from tiomagic_domain.catalogue import ModelCard
+    from tiomagic_domain.plugins import ProviderSettings
+    from tiomagic_domain.ports import DeviceLocks, Processes, Provider
+
+BUILT_IN_PROVIDERS: Final = MappingProxyType(
+    {"local": "running models on this machine", "modal": "running models on Modal"}
+)
+"""What each is for, by name. The package of ``x`` is ``tiomagic_x``, its extra ``x``."""
+DEFAULT_PROVIDER: Final = "local"
+"""Who runs a command, and the page, where no provider is configured."""
 PROVIDER_ENTRY_POINT_GROUP: Final = "tiomagic.providers"
+
+
+Plugins = tuple[dict[str, ProviderPlugin], list[tuple[str, PluginProblem]]]
+"""The providers by name, and what is wrong with others, by the names of their entry points."""
+
+
+class SelectableSettings(Protocol):
+    """All settings, of which each provider is given its own."""
+
+    def select(self, names: Iterable[str]) -> ProviderSettings:
+        """Return those of these names."""
+        ...
+
+
+class AbsentPlugin(ProviderPlugin):
+    """A built-in provider whose package is not installed.
+
+    Args:
+        error: What to say when it is used.
+    """
+
+    def __init__(self, error: TioMagicError) -> None:
+        self.error = error
+
+    def build(self, settings: object) -> Provider:  # noqa: ARG002 - the port's argument
+        """Say what is missing."""
+        raise self.error
+
+    def runs(self, card: ModelCard) -> bool:
+        """Say what it would run."""
+        return card.engine in shipped_engines()
+
+
+class CallablePlugin(ProviderPlugin):
+    """A provider whose entry point is a function that builds it.
+
+    Args:
+        build: Takes all settings.
+    """
+
+    def __init__(self, build: Callable[[Any], Provider]) -> None:
+        self._build = build
+
+    def build(self, settings: Any) -> Provider:
+        """Return the provider."""
+        return self._build(settings)
 
 
 def provider_names(added: Iterable[str] = ()) -> list[str]:
@@ -41,39 +103,181 @@ def provider_names(added: Iterable[str] = ()) -> list[str]:
     return [*BUILT_IN_PROVIDERS, *sorted(others - set(BUILT_IN_PROVIDERS))]
 
 
+def find_plugins() -> dict[str, ProviderPlugin]:
+    """Return every provider that is not broken, by name; imports the module of each plug-in."""
+    return dict(_load_plugins()[0])
+
+
+def broken_providers() -> Iterator[PluginProblem]:
+    """Give what of the installed plugins brings no provider; imports each of them."""
+    yield from (problem for _, problem in _load_plugins()[1])
+
+
+def _load_plugins() -> Plugins:
+    return _load_plugins_of(tuple(sys.path))
+
+
+@lru_cache(maxsize=1)
+def _load_plugins_of(_path: tuple[str, ...]) -> Plugins:
+    """Return what is installed; looked for once a path, for it takes many files to look at."""
+    found = {name: _load_built_in(name) for name in BUILT_IN_PROVIDERS}
+    problems = []
+    for entry in entry_points(group=PROVIDER_ENTRY_POINT_GROUP):
+        plugin, problem = _load_added(entry, found)
+        if plugin is not None:
+            found[entry.name] = plugin
+        elif problem is not None:
+            problems.append((entry.name, problem))
+    return found, problems
+
+
+def _load_built_in(name: str) -> ProviderPlugin:
+    try:
+        plugin: ProviderPlugin = importlib.import_module(f"tiomagic_{name}.plugin").PLUGIN
+    except ImportError as error:
+        return AbsentPlugin(missing_provider_error(name, error))
+    return plugin
+
+
+def missing_provider_error(name: str, error: ImportError) -> TioMagicError:
+    """Return the error that says how to install what a provider needs; the caller raises it."""
+    if name not in BUILT_IN_PROVIDERS:
+        return TioMagicError(f"the provider {name!r} needs the package {error.name!r}")
+    return missing_extra_error(name, BUILT_IN_PROVIDERS[name], module=error.name)
+
+
+def _load_added(
+    entry: EntryPoint, found: Mapping[str, ProviderPlugin]
+) -> tuple[ProviderPlugin | None, PluginProblem | None]:
+    if entry.name in found:
+        reason = f"there is a provider {entry.name!r} already"
+        return None, PluginProblem(plugin=plugin_label(entry), reason=reason)
+    loaded, problem = load_plugin(entry)
+    if problem is not None:
+        return None, problem
+    if not isinstance(loaded, ProviderPlugin):
+        if callable(loaded):
+            return CallablePlugin(loaded), None
+        reason = f"it is a {type(loaded).__name__}, and builds nothing"
+        return None, PluginProblem(plugin=plugin_label(entry), reason=reason)
+    taken = _taken_settings(loaded, found)
+    if taken:
+        reason = f"there are settings of these names already: {', '.join(taken)}"
+        return None, PluginProblem(plugin=plugin_label(entry), reason=reason)
+    return loaded, None
+
+
+def _taken_settings(plugin: ProviderPlugin, found: Mapping[str, ProviderPlugin]) -> list[str]:
+    known = dict(OPTIONS)
+    for other in found.values():
+        known |= other.settings
+    variables = {setting.variable for setting in known.values()}
+    return sorted(n for n, s in plugin.settings.items() if n in known or s.variable in variables)
+
+
+def find_plugin(name: str) -> ProviderPlugin:
+    """Return a provider by its name, not built.
+
+    Raises:
+        ConfigurationError: with the code ``broken_plugin``, when it cannot be used.
+        KeyError: when there is none.
+    """
+    found, problems = _load_plugins()
+    for broken, problem in problems:
+        if broken == name and name not in found:
+            raise ConfigurationError(str(problem), code=ErrorCode.BROKEN_PLUGIN)
+    return found[name]
+
+
+def uses_devices(name: str) -> bool:
+    """Say whether runs of a provider take turns on the devices of this machine."""
+    plugin = find_plugins().get(name)
+    return plugin is not None and plugin.uses_devices
+
+
+def providers_of(card: ModelCard) -> list[str]:
+    """Return the names of the providers that can run a model."""
+    return [name for name, plugin in find_plugins().items() if plugin.runs(card)]
+
+
+def settings_of(plugin: ProviderPlugin, settings: SelectableSettings) -> Any:
+    """Return the settings that a provider is given: those that it declares.
+
+    One that declares none, a mere function, is given all.
+    """
+    if isinstance(plugin, CallablePlugin):
+        return settings
+    return settings.select({*plugin.settings, *plugin.shared_settings})
+
+
+def build_provider(name: str, settings: SelectableSettings) -> Provider:
+    """Return a new provider.
+
+    Raises:
+        MissingDependencyError: when its packages are not installed.
+        ConfigurationError: when a setting is missing; with the code ``broken_plugin`` when it is
+            broken.
+    """
+    plugin = find_plugin(name)
+    try:
+        return plugin.build(settings_of(plugin, settings))
+    except TioMagicError:
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ImportError) and name in BUILT_IN_PROVIDERS:
+            raise missing_provider_error(name, error) from error
+        reason = f"it cannot be built ({describe_plugin_error(error)})"
+        (entry, *_) = entry_points(group=PROVIDER_ENTRY_POINT_GROUP, name=name)
+        problem = PluginProblem(plugin=plugin_label(entry), reason=reason)
+        raise ConfigurationError(str(problem), code=ErrorCode.BROKEN_PLUGIN) from error
+
+
+def build_machine_ports(state_dir: Path) -> tuple[Processes, DeviceLocks] | None:
+    """Return what knows the processes of this machine, and locks its devices.
+
+    None where models do not run on this machine.
+    """
+    try:
+        from tiomagic_local.jobs import device_locks, processes  # noqa: PLC0415  # Optional.
+    except ImportError:
+        return None
+    return (
+        processes.SystemProcesses(state_dir / processes.FOLDER),
+        device_locks.FileDeviceLocks(state_dir),
+    )
+
+
 class ProviderRegistry(Mapping[str, "Provider"]):
     """The providers by name, each built when it is asked for. Thread-safe.
 
     Args:
-        builders: Builds a provider; called once a name.
-        names: Every name, for the error that lists them.
-        settings: For the providers of other distributions.
+        replaced: Providers by name that replace ours, or join them.
+        settings: Gives the settings that hold.
+        wrap: Returns what is handed out for a provider, given which models its plug-in runs.
     """
 
     def __init__(
         self,
-        builders: Mapping[str, Callable[[], Provider]],
-        names: list[str],
-        settings: Callable[[], Settings],
+        replaced: Mapping[str, Provider],
+        settings: Callable[[], SelectableSettings],
+        wrap: Callable[[Provider, Callable[[ModelCard], bool]], Provider],
     ) -> None:
-        self._builders = builders
-        self._names = names
+        self._replaced = replaced
+        self._names = provider_names(replaced)
         self._settings = settings
-        self._others: dict[str, Provider] = {}
+        self._wrap = wrap
+        self._built: dict[str, Provider] = {}
         self._lock = threading.Lock()
 
-    def __getitem__(self, name: str) -> RedactingProvider:
-        return RedactingProvider(self._get_or_build(name), lambda: self._settings().secrets)
-
-    def _get_or_build(self, name: str) -> Provider:
-        if name in self._builders:
-            return self._builders[name]()
+    def __getitem__(self, name: str) -> Provider:
+        if name in self._replaced:
+            return self._wrap(self._replaced[name], runs_any_model)
         if name not in self._names:
             raise KeyError(name)
         with self._lock:
-            if name not in self._others:
-                self._others[name] = self._build(name)
-            return self._others[name]
+            if name not in self._built:
+                self._built[name] = build_provider(name, self._settings())
+            return self._wrap(self._built[name], find_plugin(name).runs)
 
     def __contains__(self, name: object) -> bool:
         return name in self._names  # Mapping's own would build the provider to find out.
@@ -84,44 +288,19 @@ class ProviderRegistry(Mapping[str, "Provider"]):
     def __len__(self) -> int:
         return len(self._names)
 
-    def discard_plugin_providers(self) -> None:
-        """Build the providers of other distributions anew: the settings have changed."""
+    def uses_devices(self, name: str) -> bool:
+        """Say whether runs of a provider, in this process, take turns on this machine's devices."""
+        return name not in self._replaced and uses_devices(name)
+
+    def devices(self, name: str) -> list[str]:
+        """Return the devices of this machine that a job of a provider would run on."""
+        plugin = find_plugin(name)
+        return list(plugin.devices(settings_of(plugin, self._settings())))
+
+    def discard_changed(self, before: SelectableSettings, after: SelectableSettings) -> None:
+        """Build those providers anew whose settings are others than before."""
         with self._lock:
-            self._others.clear()
-
-    def _build(self, name: str) -> Provider:
-        (entry, *_) = entry_points(group=PROVIDER_ENTRY_POINT_GROUP, name=name)
-        build, problem = load_plugin(entry)
-        try:
-            if problem is None:
-                provider: Provider = build(self._settings())
-                return provider
-        except TioMagicError:
-            raise
-        except (Exception, SystemExit) as error:
-            reason = f"it cannot be built ({describe_plugin_error(error)})"
-            raise _broken(PluginProblem(plugin=plugin_label(entry), reason=reason)) from error
-        raise _broken(problem)
-
-
-def _broken(problem: PluginProblem) -> ConfigurationError:
-    return ConfigurationError(str(problem), code=ErrorCode.BROKEN_PLUGIN)
-
-
-def broken_providers() -> Iterator[PluginProblem]:
-    """Give what of the installed plugins brings no provider; imports each of them."""
-    seen = set(BUILT_IN_PROVIDERS)
-    for entry in entry_points(group=PROVIDER_ENTRY_POINT_GROUP):
-        if entry.name in seen:
-            reason = f"there is a provider {entry.name!r} already"
-            yield PluginProblem(plugin=plugin_label(entry), reason=reason)
-            continue
-        seen.add(entry.name)
-        build, problem = load_plugin(entry)
-        if problem is None and not callable(build):
-            problem = PluginProblem(
-                plugin=plugin_label(entry),
-                reason=f"it is a {type(build).__name__}, and builds nothing",
-            )
-        if problem is not None:
-            yield problem
+            for name in list(self._built):
+                plugin = find_plugin(name)
+                if settings_of(plugin, before) != settings_of(plugin, after):
+                    del self._built[name]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tiomagic.wiring.registry import ProviderRegistry, provider_names
+from tiomagic.wiring.registry import find_plugins, provider_names
 from tiomagic.wiring.settings import Settings, check_configured, read_dotenv, resolve
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError, UnknownProviderError, ValidationError
@@ -22,7 +22,8 @@ from tiomagic_domain.suggestions import did_you_mean, list_names
 if TYPE_CHECKING:
     from tiomagic.wiring.container import Container
     from tiomagic.wiring.redaction import RedactingProvider
-    from tiomagic_domain.ports import Clock, Pictures
+    from tiomagic_domain.catalogue import ModelCard
+    from tiomagic_domain.ports import Capabilities, Clock, Pictures
     from tiomagic_domain.usecases.archive import Archive
     from tiomagic_domain.usecases.generation import Generation
 
@@ -168,6 +169,20 @@ class Session:
             clock: Clock = self.container.clock()
             return clock
 
+    def runs(self, name: str) -> Callable[[ModelCard], bool]:
+        """Return what says whether a provider can run a model; builds no provider.
+
+        Raises:
+            UnknownProviderError: when there is no such provider.
+        """
+        self.check_provider(name)
+        replaced = self._overrides.get("providers", {})
+        if name in replaced:
+            able: Capabilities = replaced[name].capabilities()
+            return able.runs
+        plugin = find_plugins().get(name)
+        return plugin.runs if plugin else lambda _card: False  # A broken one runs nothing.
+
     def provider(self, name: str) -> RedactingProvider:
         """Return a provider.
 
@@ -177,8 +192,8 @@ class Session:
         """
         self.check_provider(name)
         with self._lock:
-            backends: ProviderRegistry = self.container.backends()
-            return backends[name]
+            provider: RedactingProvider = self.container.backends()[name]
+            return provider
 
     @property
     def has_database(self) -> bool:
@@ -241,16 +256,10 @@ class Session:
         """Drop the parts whose settings changed."""
         from tiomagic.wiring.container import as_config  # noqa: PLC0415  # Loaded already.
 
-        old, new = as_config(before), as_config(after)
-        changed = {name for name in new if new[name] != old[name]}
-        if changed - {"local", "modal"}:
+        if as_config(before) != as_config(after):
             self.close()
-            return
-        container.config.from_dict(new)
-        for name in changed:
-            getattr(container, name).reset()
-        if before != after:
-            container.backends().discard_plugin_providers()
+        else:
+            container.backends().discard_changed(before, after)
 
     def check_provider(self, name: str | None) -> None:
         """Look whether there is a provider of that name; None passes.

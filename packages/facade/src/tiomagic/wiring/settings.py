@@ -1,5 +1,8 @@
 """The settings: what was configured, over the environment, over ``.env``, over the defaults.
 
+Those of tiomagic are declared here. Each provider brings a section of its own, declared by its
+:class:`~tiomagic_domain.plugins.ProviderPlugin`, and :func:`known_settings` puts them together.
+
 =======================  ================================  ========================================
 setting                  variable                          default
 =======================  ================================  ========================================
@@ -35,23 +38,24 @@ An empty variable counts as absent. Relative paths start from the working direct
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from tiomagic_domain.catalogue.hub_repositories import parse_repository
+from tiomagic.setting_types import AllSettings
+from tiomagic.wiring.registry import find_plugins
+from tiomagic.wiring.sections import OPTIONS
 from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
-from tiomagic_domain.schema.kinds import plain_text, unwrap
+from tiomagic_domain.plugins.settings import (
+    InvalidSettingError,
+    Setting,
+)
 from tiomagic_domain.suggestions import closest
-from tiomagic_domain.text import decode_text, find_text_flaw
+from tiomagic_domain.text import decode_text
 
-DEFAULT_TIMEOUT_S: Final = 1800
-"""Default of ``timeout``, in seconds; the one of tiomagic 1.0.0."""
-DEFAULT_SCALEDOWN_WINDOW_S: Final = 900
-"""Default of ``scaledown_window``, in seconds; the one of tiomagic 1.0.0."""
 DEFAULT_WORKER_IDLE_S: Final = 300
 """Default of ``worker_idle_s``: loading a large model again takes a good part of that."""
 DEFAULT_WORKER_STALE_S: Final = 60
@@ -60,7 +64,8 @@ DEFAULT_WORKER_CANCEL_S: Final = 20
 """Default of ``worker_cancel_s``: longer than most steps, which answer at their end."""
 STATE_FOLDER: Final = ".tiomagic"
 """Default of ``state_dir``."""
-LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+SPOOL_FOLDER: Final = "spool"
+"""Folder of the state folder: videos that are not in their place yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,16 +83,6 @@ class Settings:
     provider: str | None = None
     """Who runs generations; None until somebody says."""
     api_key: str | None = field(default=None, repr=False)
-    model_path: Path | None = None
-    """Absolute folder with the weights of whatever model is asked for."""
-    weights_dir: Path | None = None
-    """Absolute folder with one folder a model."""
-    gpu: str | None = None
-    timeout: int = DEFAULT_TIMEOUT_S
-    """Seconds that a generation may take in a rented container."""
-    scaledown_window: int = DEFAULT_SCALEDOWN_WINDOW_S
-    """Seconds that an idle rented container is kept."""
-    hf_token: str | None = field(default=None, repr=False)
     device: str | None = None
     worker_idle_s: int = DEFAULT_WORKER_IDLE_S
     """Seconds that a background worker without a job stays, with its model loaded."""
@@ -98,9 +93,6 @@ class Settings:
     allow_private_media: bool = False
     """True to fetch pictures and videos from loopback and private addresses."""
     log_level: str = "warning"
-    modal_token_id: str | None = field(default=None, repr=False)
-    modal_token_secret: str | None = field(default=None, repr=False)
-    modal_environment: str | None = None
     announce_jobs: bool = True
     """True to say the id of a job that is not waited for on stderr, where that is a terminal."""
     ui_auth: str | None = field(default=None, repr=False)
@@ -108,13 +100,47 @@ class Settings:
     ui_allowed_hosts: tuple[str, ...] = ()
     """Further names that the web page answers to, such as the one of a proxy before it."""
 
+    of_providers: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The settings that providers bring, by name; each is also an attribute."""
+    provider_secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Those values of ``of_providers`` that are secret."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a setting that a provider brings."""
+        if name != "of_providers" and name in self.of_providers:
+            return self.of_providers[name]
+        raise AttributeError(f"there is no setting {name!r}", name=name, obj=self)
+
     @property
     def secrets(self) -> frozenset[str]:
         """What must appear in no record, log or error, as it was given and as it is meant."""
         login = (self.ui_auth or "").partition(":")[2]
-        given = (self.api_key, self.hf_token, self.modal_token_id, self.modal_token_secret, login)
-        found = {secret for secret in given if secret} | _passwords(self.database_url)
+        found = {secret for secret in (self.api_key, login) if secret}
+        found |= self.provider_secrets | _passwords(self.database_url)
         return frozenset(found | {unquote(secret) for secret in found})
+
+    @property
+    def spool_dir(self) -> Path:
+        """Absolute folder of finished videos that are not in their place yet."""
+        return self.state_dir / SPOOL_FOLDER
+
+    def select(self, names: Iterable[str]) -> SelectedSettings:
+        """Return the settings that a provider has declared, and no other."""
+        values = {name: getattr(self, name) for name in names}
+        return SelectedSettings(self.state_dir, self.spool_dir, values)
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedSettings:
+    """What of the settings a provider is given: the port ``ProviderSettings``."""
+
+    state_dir: Path
+    spool_dir: Path
+    values: Mapping[str, Any] = field(repr=False)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the value of a setting by its name."""
+        return self.values[name]
 
 
 _PASSWORD: Final = re.compile(r"://[^/@:]*:([^@]+)@")
@@ -126,115 +152,12 @@ def _passwords(url: str) -> set[str]:
     return {*_PASSWORD.findall(url), *_PASSWORD_BEHIND.findall(url)}
 
 
-class InvalidSettingError(Exception):
-    """A value that a setting does not take."""
-
-    def __init__(self, message: str, nearest: object = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.nearest = nearest
-
-
-def _text(value: object) -> str:
-    text = plain_text(value)
-    if not isinstance(text, str):
-        raise InvalidSettingError(f"must be text, not {type(value).__name__}")
-    wrong = find_text_flaw(text)
-    if wrong is not None:
-        raise InvalidSettingError(wrong)
-    return text.strip()
-
-
-def _path(value: object) -> Path:
-    if not isinstance(value, str | Path):
-        raise InvalidSettingError(f"must be a path, not {type(value).__name__}")
-    return Path(value).expanduser()
-
-
-def _seconds(value: object) -> int:
-    """Take a whole number of seconds, or the text of one."""
-    wanted = "must be a whole number of seconds of at least 1"
-    number = unwrap(value)  # A scalar of numpy and its like.
-    if isinstance(number, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,12}(\.0*)?\s*", number):
-        number = float(number)
-    if isinstance(number, float) and number.is_integer():
-        number = int(number)
-    if isinstance(number, bool) or not isinstance(number, int):
-        raise InvalidSettingError(f"{wanted}, not {value!r}")
-    if number < 1:
-        raise InvalidSettingError(f"{wanted}, not {value!r}", 1)
-    return number
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    words = {"1": True, "true": True, "yes": True, "on": True}
-    words |= {"0": False, "false": False, "no": False, "off": False}
-    word = value.strip().lower() if isinstance(value, str) else None
-    if word not in words:
-        raise InvalidSettingError(f"must be true or false, not {value!r}")
-    return words[word]
-
-
-def _hosts(value: object) -> tuple[str, ...]:
-    """Take names of hosts with commas between them, or a list of them."""
-    given = value if isinstance(value, list | tuple) else _text(value).split(",")
-    names = tuple(name for name in (_text(name).lower() for name in given) if name)
-    for name in names:
-        if not re.fullmatch(r"[a-z0-9]([a-z0-9._-]{0,252})", name, re.ASCII):
-            raise InvalidSettingError(
-                f"must be names such as studio.example, without scheme or port: {name!r}"
-            )
-    return names
-
-
-def _level(value: object) -> str:
-    level = _text(value).lower()
-    if level not in LOG_LEVELS:
-        raise InvalidSettingError(
-            f"must be one of {', '.join(LOG_LEVELS)}", closest(level, LOG_LEVELS)
-        )
-    return level
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """How a setting is called outside, and what it takes."""
-
-    variable: str
-    parse: Callable[[object], Any]
-    secret: bool = False
-
-
-OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
-    {
-        "provider": Option("TIOMAGIC_PROVIDER", _text),
-        "api_key": Option("TIOMAGIC_API_KEY", _text, secret=True),
-        "model_path": Option("TIOMAGIC_MODEL_PATH", _path),
-        "weights_dir": Option("TIOMAGIC_WEIGHTS_DIR", _path),
-        "gpu": Option("TIOMAGIC_GPU", _text),
-        "timeout": Option("TIOMAGIC_TIMEOUT", _seconds),
-        "scaledown_window": Option("TIOMAGIC_SCALEDOWN_WINDOW", _seconds),
-        "database_url": Option("TIOMAGIC_DATABASE_URL", _text, secret=True),
-        "output_dir": Option("TIOMAGIC_OUTPUT_DIR", _path),
-        "state_dir": Option("TIOMAGIC_STATE_DIR", _path),
-        "hf_token": Option("HF_TOKEN", _text, secret=True),
-        "device": Option("TIOMAGIC_DEVICE", _text),
-        "worker_idle_s": Option("TIOMAGIC_WORKER_IDLE_S", _seconds),
-        "worker_stale_s": Option("TIOMAGIC_WORKER_STALE_S", _seconds),
-        "worker_cancel_s": Option("TIOMAGIC_WORKER_CANCEL_S", _seconds),
-        "allow_private_media": Option("TIOMAGIC_ALLOW_PRIVATE_MEDIA", _flag),
-        "log_level": Option("TIOMAGIC_LOG_LEVEL", _level),
-        "modal_token_id": Option("MODAL_TOKEN_ID", _text, secret=True),
-        "modal_token_secret": Option("MODAL_TOKEN_SECRET", _text, secret=True),
-        "modal_environment": Option("MODAL_ENVIRONMENT", _text),
-        "ui_auth": Option("TIOMAGIC_UI_AUTH", _text, secret=True),
-        "ui_allowed_hosts": Option("TIOMAGIC_UI_ALLOWED_HOSTS", _hosts),
-        "announce_jobs": Option("TIOMAGIC_ANNOUNCE_JOBS", _flag),
-    }
-)
-"""Every setting by its name."""
+def known_settings() -> dict[str, Setting]:
+    """Return every setting by name: ours, then those of the installed providers."""
+    found = dict(OPTIONS)
+    for plugin in find_plugins().values():
+        found |= plugin.settings
+    return found
 
 
 def check_configured(given: Mapping[str, object]) -> dict[str, Any]:
@@ -243,20 +166,22 @@ def check_configured(given: Mapping[str, object]) -> dict[str, Any]:
     Raises:
         ValidationError: with every value that is refused.
     """
-    values, problems = {}, []
+    values, problems, known = {}, [], known_settings()
     for name, value in given.items():
         if value is None:
             continue
-        if name not in OPTIONS:
-            nearest = closest(name, OPTIONS)
-            hint = f"did you mean {nearest!r}?" if nearest else f"known: {', '.join(OPTIONS)}"
+        if name not in known:
+            if name in AllSettings.__annotations__:
+                continue  # It belongs to a provider that is not installed, as in a shared script.
+            nearest = closest(name, known)
+            hint = f"did you mean {nearest!r}?" if nearest else f"known: {', '.join(known)}"
             message = f"there is no such setting; {hint}"
             problems.append(Problem(field=name, message=message, given="…", nearest=nearest))
             continue
         try:
-            values[name] = OPTIONS[name].parse(value)
+            values[name] = known[name].parse(value)
         except InvalidSettingError as refused:
-            shown = "…" if OPTIONS[name].secret else repr(value)[:80]
+            shown = "…" if known[name].secret else repr(value)[:80]
             problem = Problem(
                 field=name, message=refused.message, given=shown, nearest=refused.nearest
             )
@@ -285,21 +210,26 @@ def resolve(
         ConfigurationError: when a variable has a value that its setting does not take.
     """
     values: dict[str, Any] = {"output_dir": Path("output_videos"), "state_dir": Path(STATE_FOLDER)}
-    for name, option in OPTIONS.items():
+    known = known_settings()
+    for name, setting in known.items():
         for source, variables in ((".env", dotenv), ("the environment", environment)):
-            text = variables.get(option.variable)
+            text = variables.get(setting.variable)
             if text is not None and text.strip():
-                values[name] = _parsed(option, text, source)
+                values[name] = _parsed(setting, text, source)
         if name in configured:
             values[name] = configured[name]
-    for name in ("output_dir", "state_dir", "model_path", "weights_dir"):
         if name in values:
-            given = values[name]
-            absolute = working_dir / given
-            is_path = name != "model_path" or absolute.exists() or parse_repository(given) is None
-            values[name] = absolute if is_path else given
+            values[name] = setting.place(values[name], working_dir)
     values.setdefault("database_url", _file_url(values["state_dir"] / "jobs.db"))
-    return Settings(working_dir=working_dir, **values)
+    brought = {name: setting for name, setting in known.items() if name not in OPTIONS}
+    of_providers = {name: values.pop(name, setting.default) for name, setting in brought.items()}
+    secrets = {str(of_providers[n]) for n, s in brought.items() if s.secret and of_providers[n]}
+    return Settings(
+        working_dir=working_dir,
+        of_providers=MappingProxyType(of_providers),
+        provider_secrets=frozenset(secrets),
+        **values,
+    )
 
 
 def _file_url(path: Path) -> str:
@@ -308,7 +238,7 @@ def _file_url(path: Path) -> str:
     return f"sqlite:///{quote(str(path), safe=plain, errors='surrogateescape')}"
 
 
-def _parsed(option: Option, text: str, source: str) -> Any:
+def _parsed(option: Setting, text: str, source: str) -> Any:
     try:
         return option.parse(text)
     except InvalidSettingError as refused:
@@ -337,5 +267,5 @@ def read_dotenv(working_dir: Path) -> dict[str, str]:
         raise ConfigurationError(
             f"the settings in {path} cannot be read: {error}", details={"path": str(path)}
         ) from error
-    ours = {option.variable for option in OPTIONS.values()}
+    ours = {option.variable for option in known_settings().values()}
     return {name: value for name, value in found.items() if name in ours and value}

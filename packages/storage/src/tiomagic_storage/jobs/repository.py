@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.jobs.job import Job, JobQuery
+from tiomagic_domain.ports.leases import KeepsLeases
 from tiomagic_storage.database.engine import Database, build_database
 from tiomagic_storage.database.schema import ensure_current
 from tiomagic_storage.database.search_index import select_candidates
@@ -24,7 +25,7 @@ from tiomagic_storage.jobs.video_paths import VideoPaths
 _LOG = logging.getLogger("tiomagic.storage")
 
 
-class SqlJobRepository:
+class SqlJobRepository(KeepsLeases):
     """Keeps jobs in SQLite or PostgreSQL.
 
     Thread-safe. Several processes may each open the same database, and a forked child may use its

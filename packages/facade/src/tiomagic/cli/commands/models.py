@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,6 @@ from tiomagic.cli._output import reporting
 from tiomagic.cli.completion import values
 
 if TYPE_CHECKING:
-    from tiomagic.types import ProviderName
     from tiomagic_domain.catalogue import ModelCard
 
 
@@ -42,15 +41,18 @@ def models(
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic import tm  # noqa: PLC0415  # Not for --help.
         from tiomagic.api.models import find_cards  # noqa: PLC0415  # The same.
+        from tiomagic.wiring.registry import providers_of  # noqa: PLC0415  # The same.
         from tiomagic_domain.features import Feature  # noqa: PLC0415  # The same.
 
-        if provider is not None:
-            known = cast("ProviderName", provider)
-            tm.get_models(Feature.TEXT_TO_VIDEO, known)  # Refuses an unknown provider.
-        found = find_cards(feature and feature.replace("-", "_"), provider, licence)
+        session = tm.session
+        found = find_cards(session, feature and feature.replace("-", "_"), provider, licence)
         labels = [served.label for served in Feature]
         head = ["model", *labels, "weights", "smallest GPU", "use", "licence"]
-        output.table([_record(card) for card in found], head, [_row(card) for card in found])
+        output.table(
+            [_record(card, providers_of(card)) for card in found],
+            head,
+            [_row(card) for card in found],
+        )
 
 
 def _row(card: ModelCard) -> tuple[str | None, ...]:
@@ -66,13 +68,13 @@ def _row(card: ModelCard) -> tuple[str | None, ...]:
     )
 
 
-def _record(card: ModelCard) -> dict[str, object]:
+def _record(card: ModelCard, providers: list[str]) -> dict[str, object]:
     return {
         "name": card.name,
         "title": card.title,
         "description": card.description,
         "features": sorted(card.features),
-        "providers": sorted(card.providers),
+        "providers": sorted(providers),
         "licence": card.licence,
         "use": card.terms.use.value,
         "publishing": card.terms.publishing,

@@ -60,6 +60,7 @@ def _schema(ctx: typer.Context) -> Schema | None:
     """Return the parameters of the model and feature of a command line; None when it has none."""
     from tiomagic import TioMagic, errors  # noqa: PLC0415  # Not for --help.
     from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.
+    from tiomagic.wiring.registry import DEFAULT_PROVIDER  # noqa: PLC0415  # The same.
 
     given = dict(ctx.params)
     if ctx.args:
@@ -74,7 +75,7 @@ def _schema(ctx: typer.Context) -> Schema | None:
         recipe = {} if source is None else _recipe(tm, str(source))
         named = given.get("feature") or recipe.get("feature") or ctx.info_name
         if tm.settings.provider is None:
-            tm.configure(provider=cast("ProviderName", recipe.get("provider", "local")))
+            tm.configure(provider=cast("ProviderName", recipe.get("provider", DEFAULT_PROVIDER)))
         models = given.get("models") or [given.get("model") or recipe.get("model")]
         model = models[0] or tm.get_default_model()
         return find_schema(str(named).replace("-", "_"), str(model))

@@ -1,0 +1,64 @@
+"""What a package says of its provider before the provider is built.
+
+The entry point of a provider, in the group ``tiomagic.providers``, names a :class:`ProviderPlugin`.
+Its module is imported whenever models or settings are listed, and must load nothing heavy: what is
+heavy is imported inside the methods.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from types import MappingProxyType
+from typing import ClassVar
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.plugins.commands import Command
+from tiomagic_domain.plugins.settings import ProviderSettings, Section
+from tiomagic_domain.ports.provider import Provider
+from tiomagic_domain.ports.rehearsal import Check
+
+
+class ProviderPlugin(ABC):
+    """A provider as its package brings it. Only ``build`` must be written."""
+
+    settings: ClassVar[Section] = MappingProxyType({})
+    """The settings that it brings, by name. ``tm.configure``, the environment and ``.env`` take
+    them; a name that exists already is refused."""
+    shared_settings: ClassVar[frozenset[str]] = frozenset()
+    """Settings of tiomagic, or of another provider, that it reads as well, such as ``device``. It
+    is given these and its own, and is built anew when one of them changes."""
+    uses_devices: ClassVar[bool] = False
+    """True when its runs, in this process, take turns with others on the devices of this machine;
+    ``devices`` then says which."""
+    commands_help: ClassVar[str] = ""
+    """One line on its group of commands."""
+
+    @abstractmethod
+    def build(self, settings: ProviderSettings) -> Provider:
+        """Return the provider; called when it is first used, and again when a setting changes.
+
+        Raises:
+            MissingDependencyError: when a package that it needs is not installed.
+            ConfigurationError: when a setting is missing.
+        """
+
+    def runs(self, card: ModelCard) -> bool:  # noqa: ARG002 - for who overrides it
+        """Say whether it can run a model, by the engine or by anything else that the card says."""
+        return True
+
+    def devices(self, settings: ProviderSettings) -> Sequence[str]:  # noqa: ARG002 - the same
+        """Return the names of the devices of this machine that a job would run on."""
+        return ()
+
+    def diagnose(self, settings: ProviderSettings) -> Iterable[Check]:  # noqa: ARG002 - the same
+        """Look for what stands between this machine and a video, for ``tiomagic doctor``.
+
+        Changes nothing and contacts no service. It is asked whether the provider can be built or
+        not.
+        """
+        return ()
+
+    def commands(self) -> Sequence[Command]:
+        """Return the commands of its group; see :mod:`tiomagic_domain.plugins.commands`."""
+        return ()

@@ -1,0 +1,62 @@
+"""The settings of tiomagic itself: names, variables and parsers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from tiomagic_domain.plugins.settings import (
+    InvalidSettingError,
+    Setting,
+    parse_flag,
+    parse_path,
+    parse_seconds,
+    parse_text,
+)
+from tiomagic_domain.suggestions import closest
+
+LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+
+
+def _hosts(value: object) -> tuple[str, ...]:
+    """Take names of hosts with commas between them, or a list of them."""
+    given = value if isinstance(value, list | tuple) else parse_text(value).split(",")
+    names = tuple(name for name in (parse_text(name).lower() for name in given) if name)
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9._-]{0,252})", name, re.ASCII):
+            raise InvalidSettingError(
+                f"must be names such as studio.example, without scheme or port: {name!r}"
+            )
+    return names
+
+
+def _level(value: object) -> str:
+    level = parse_text(value).lower()
+    if level not in LOG_LEVELS:
+        raise InvalidSettingError(
+            f"must be one of {', '.join(LOG_LEVELS)}", closest(level, LOG_LEVELS)
+        )
+    return level
+
+
+OPTIONS: Final[Mapping[str, Setting]] = MappingProxyType(
+    {
+        "provider": Setting("TIOMAGIC_PROVIDER", parse_text),
+        "api_key": Setting("TIOMAGIC_API_KEY", parse_text, secret=True),
+        "database_url": Setting("TIOMAGIC_DATABASE_URL", parse_text, secret=True),
+        "output_dir": Setting("TIOMAGIC_OUTPUT_DIR", parse_path),
+        "state_dir": Setting("TIOMAGIC_STATE_DIR", parse_path),
+        "device": Setting("TIOMAGIC_DEVICE", parse_text),
+        "worker_idle_s": Setting("TIOMAGIC_WORKER_IDLE_S", parse_seconds),
+        "worker_stale_s": Setting("TIOMAGIC_WORKER_STALE_S", parse_seconds),
+        "worker_cancel_s": Setting("TIOMAGIC_WORKER_CANCEL_S", parse_seconds),
+        "allow_private_media": Setting("TIOMAGIC_ALLOW_PRIVATE_MEDIA", parse_flag),
+        "log_level": Setting("TIOMAGIC_LOG_LEVEL", _level),
+        "ui_auth": Setting("TIOMAGIC_UI_AUTH", parse_text, secret=True),
+        "ui_allowed_hosts": Setting("TIOMAGIC_UI_ALLOWED_HOSTS", _hosts),
+        "announce_jobs": Setting("TIOMAGIC_ANNOUNCE_JOBS", parse_flag),
+    }
+)
+"""The settings of tiomagic itself, by name."""
