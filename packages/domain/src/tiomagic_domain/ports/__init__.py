@@ -46,8 +46,8 @@ from tiomagic_domain.ports.text_to_video import TextToVideo
 __all__ = [
     "Capabilities",
     "Clock",
-    "DeviceLocks",
     "Cost",
+    "DeviceLocks",
     "ImageToVideo",
     "Interpolate",
     "JobRepository",
@@ -66,7 +66,7 @@ __all__ = [
     "ProviderBase",
     "Report",
     "Request",
-    "SystemLock",
     "RunDescription",
+    "SystemLock",
     "TextToVideo",
 ]
