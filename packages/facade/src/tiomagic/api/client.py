@@ -129,7 +129,7 @@ class TioMagic(FeatureCalls, QueryMethods, PictureMethods, BatchMethods):
             **arguments: As for the call itself; how it would run is left aside.
 
         Returns:
-            ``feature model provider gpu width height num_frames fps seconds memory weights_gib
+            ``feature model provider gpu cost width height num_frames fps seconds memory weights_gib
             gpu_memory_gib arguments``; what does not apply is None. A seed that is left out is
             drawn when the job is made, and is not among the arguments.
 
