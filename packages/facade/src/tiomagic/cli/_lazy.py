@@ -3,6 +3,9 @@
 typer asks Python for the type of every option of every command before the first one starts: a third
 of the time that ``tiomagic --help`` took. Here it sees commands without options, which
 is all that a list of them needs, and the whole of one when that is called for.
+
+This is the lazy group of click's documentation, with one difference: there the list of commands
+loads every command for its help. Here a command brings its help text with it.
 """
 
 from __future__ import annotations

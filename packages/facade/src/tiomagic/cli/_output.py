@@ -1,4 +1,9 @@
-"""The one way out: data on stdout, everything else on stderr, both as JSON when asked."""
+"""The one way out: data on stdout, everything else on stderr, both as JSON when asked.
+
+On a terminal rich draws the tables. Two things are done here: rich narrows every column where the
+room is short, and cannot leave whole columns out by rank; and a table in a pipe is a few lines of
+padding, for which loading rich would cost more than the rest of the command.
+"""
 
 from __future__ import annotations
 
