@@ -141,7 +141,7 @@ def test_weights_that_nobody_named_need_a_yes(fake_app: FakeApp, receive: Receiv
             }
         )
     )
-    with pytest.raises(ValidationError, match="trust=True, or --trust") as caught:
+    with pytest.raises(ValidationError, match=r"trust them \[trust=True\]") as caught:
         fake_app.tm.rerun(source)
     assert caught.value.code == "untrusted_weights"
     first, second = caught.value.details["weights"]

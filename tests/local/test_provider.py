@@ -320,7 +320,7 @@ class TestLaterWords:
         report = provider.poll(job)
         assert report.status is JobStatus.RUNNING
         assert "far:away" in report.message
-        assert f"tiomagic cancel {job.job_id} --lost" in report.message
+        assert f"cancel the job {job.job_id} as lost" in report.message
         assert not report.is_reachable
         assert provider.cancel(job).status is JobStatus.CANCELING
 

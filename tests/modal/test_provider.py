@@ -320,7 +320,7 @@ class TestEndings:
     @pytest.mark.parametrize(
         ("fault", "code", "words"),
         [
-            ("time_out", "function_timeout", "tm.configure(timeout="),
+            ("time_out", "function_timeout", "change the setting timeout"),
             ("out_of_memory", "out_of_memory", "gpu='H100'"),
             ("internal_failure", "lost_input", "submit it again"),
             ("remote_error", "remote", "Something remote failed"),

@@ -9,6 +9,8 @@ from __future__ import annotations
 PROTOCOL_VERSION = 1
 """Version of the wire format: raised when an older side could not read a newer one's messages."""
 
+PROVIDER_NAME = "modal"
+
 APP_NAME = f"tiomagic-v{PROTOCOL_VERSION}"
 WORKER_CLASS = "VideoWorker"
 PREFETCH_FUNCTION = "prefetch"

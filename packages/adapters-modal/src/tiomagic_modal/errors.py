@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tiomagic_domain.advice import NextStep
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     APIError,
@@ -98,8 +99,8 @@ def _make_expired_error(what: str, text: str) -> TioMagicError:
 
 def _make_timeout_error(_: str, text: str) -> TioMagicError:
     return JobTimeoutError(
-        "the generation took longer than it was allowed; allow more with "
-        f"tm.configure(timeout=<seconds>) ({text})",
+        "the generation took longer than it was allowed; to allow more, "
+        f"{NextStep.CHANGE_SETTING.say(name='timeout')} ({text})",
         code=ErrorCode.FUNCTION_TIMEOUT,
     )
 

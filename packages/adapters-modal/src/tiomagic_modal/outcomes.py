@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from tiomagic_domain.advice import NextStep
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     GenerationError,
@@ -14,7 +15,7 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.ports.provider import Report
-from tiomagic_modal.constants import HUGGING_FACE_SECRET
+from tiomagic_modal.constants import HUGGING_FACE_SECRET, PROVIDER_NAME
 from tiomagic_modal.errors import translate_error
 from tiomagic_modal.gpus import find_larger_gpu
 from tiomagic_modal.wire import WorkerError, is_out_of_memory
@@ -78,7 +79,7 @@ def _report_error(error: TioMagicError, job: Job) -> Report | None:
     if isinstance(error, JobTimeoutError):
         limit = job.facts.get("timeout_s")
         allowed = f" of {limit} s" if limit else ""
-        way_out = "allow more with tm.configure(timeout=<seconds>)"
+        way_out = f"to allow more, {NextStep.CHANGE_SETTING.say(name='timeout')}"
         return report_failure(
             f"the generation ran into its timeout{allowed}; {way_out}", error.code
         )
@@ -110,7 +111,8 @@ def _report_worker_error(error: WorkerError, job: Job) -> Report:
     if "gated" in message.casefold() or code == ErrorCode.GATED_MODEL:
         message = (
             f"{message}. On Modal the token comes from a secret: modal secret create --force "
-            f"{HUGGING_FACE_SECRET} HF_TOKEN=<your token>; then: tiomagic modal deploy"
+            f"{HUGGING_FACE_SECRET} HF_TOKEN=<your token>; then "
+            f"{NextStep.DEPLOY.say(provider=PROVIDER_NAME)}"
         )
     return report_failure(message, code)
 
@@ -118,9 +120,10 @@ def _report_worker_error(error: WorkerError, job: Job) -> Report:
 def _advise_larger_gpu(message: str, job: Job) -> str:
     if "gpu" not in job.facts:
         # The answer to the submission was lost, and with it the requested GPU.
-        way_out = "a larger GPU may do: tm.configure(gpu=…)"
+        way_out = f"a larger GPU may do: {NextStep.CHANGE_SETTING.say(name='gpu')}"
     elif better := find_larger_gpu(str(job.facts["gpu"] or "")):
-        way_out = f"a larger GPU would do: tm.configure(gpu={better!r})"
+        step = NextStep.CHANGE_SETTING_TO.say(name="gpu", value=better)
+        way_out = f"a larger GPU would do: {step}"
     else:
         way_out = "no larger GPU is known: ask for fewer frames or a smaller size"
     return f"the memory was not enough; {way_out} ({message})"

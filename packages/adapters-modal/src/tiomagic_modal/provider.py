@@ -34,7 +34,14 @@ from tiomagic_domain.progress import Phase, Progress
 from tiomagic_modal.client.connection import REQUEST_DEADLINE_S, Connection, require_modal
 from tiomagic_modal.client.remote import RemoteApp, Variant, container_memory_mib
 from tiomagic_modal.client.spool import ResultSpool
-from tiomagic_modal.constants import APP_NAME, claim_key, progress_key, stop_key, submission_key
+from tiomagic_modal.constants import (
+    APP_NAME,
+    PROVIDER_NAME,
+    claim_key,
+    progress_key,
+    stop_key,
+    submission_key,
+)
 from tiomagic_modal.deploy.deployment import Deployment, do_nothing
 from tiomagic_modal.errors import translate_modal_errors
 from tiomagic_modal.gpus import choose_gpu, estimate_cost
@@ -44,7 +51,6 @@ from tiomagic_modal.payload_check import check_payload, has_engine
 from tiomagic_modal.rehearsal import rehearse_on_modal
 from tiomagic_modal.wire import PlainData, encode_request
 
-PROVIDER_NAME = "modal"
 DEFAULT_MODEL = "wan2.1-vace-14b"
 LOST_AFTER = timedelta(minutes=15)
 """How long a job without an answer to its submission is searched for before it is withdrawn."""

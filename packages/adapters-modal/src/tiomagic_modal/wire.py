@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tiomagic_domain import __version__
+from tiomagic_domain.advice import NextStep
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError, ValidationError
@@ -23,7 +24,7 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.ports.provider import Request
-from tiomagic_modal.constants import PROTOCOL_VERSION
+from tiomagic_modal.constants import PROTOCOL_VERSION, PROVIDER_NAME
 
 PlainData = dict[str, Any]
 
@@ -140,7 +141,7 @@ def check_protocol(payload: Mapping[str, Any]) -> None:
         raise ValidationError(
             f"the other side speaks version {theirs!r} of the wire format, this one "
             f"{PROTOCOL_VERSION}; "
-            "update tiomagic, then run: tiomagic modal deploy",
+            f"update tiomagic, then {NextStep.DEPLOY.say(provider=PROVIDER_NAME)}",
             details={"theirs": theirs, "ours": PROTOCOL_VERSION},
             code=ErrorCode.PROTOCOL,
         )

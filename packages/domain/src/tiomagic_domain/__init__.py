@@ -2,6 +2,8 @@
 
 ``catalogue``    The models that tiomagic knows, one module a family.
 ``errors``       The errors of tiomagic, grouped by who can mend what went wrong.
+``advice``         what a person can do about an error, in words for every surface
+``codes``          the words that programs tell errors apart by
 ``extras``       What to say when an optional part of tiomagic is not installed. The one place
                  with the command.
 ``features``     The four features and the inputs that each requires.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tiomagic_domain.advice import NextStep
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError, ResourceNotFoundError, TioMagicError
 from tiomagic_modal.client.connection import Connection, require_modal
-from tiomagic_modal.constants import APP_NAME, HUGGING_FACE_SECRET, PREFETCH_FUNCTION
+from tiomagic_modal.constants import APP_NAME, HUGGING_FACE_SECRET, PREFETCH_FUNCTION, PROVIDER_NAME
 from tiomagic_modal.deploy.deployment import Deployment, DeploymentState, compare_tags
 from tiomagic_modal.deploy.source import local_tags
 from tiomagic_modal.errors import translate_modal_errors
@@ -56,7 +57,7 @@ class Administration:
         if standing is DeploymentState.NEWER and not force:
             raise ConfigurationError(
                 f"a newer version is deployed ({self._deployment.tags()}); update tiomagic, or "
-                "replace it with: tiomagic modal deploy --force",
+                f"{NextStep.REPLACE_DEPLOYED.say(provider=PROVIDER_NAME)}",
                 code=ErrorCode.NEWER_VERSION,
             )
         if standing is not DeploymentState.CURRENT:
@@ -140,7 +141,8 @@ class Administration:
         standing = self._deployment.find_state()
         message = {
             DeploymentState.MISSING: (
-                "not deployed yet; the first job does it, or: tiomagic modal deploy"
+                "not deployed yet; the first job does it, or "
+                f"{NextStep.DEPLOY.say(provider=PROVIDER_NAME)}"
             ),
             DeploymentState.CURRENT: "the installed version is deployed",
             DeploymentState.OLDER: "an older version is deployed; the next job brings it forward",

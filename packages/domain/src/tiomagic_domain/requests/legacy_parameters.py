@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tiomagic_domain.advice import NextStep
 from tiomagic_domain.errors import Problem
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import shorten_repr
@@ -179,11 +180,11 @@ _PICTURES = "give pictures as image or first_frame and last_frame, a video as gu
 _PICTURES += "pose_video"
 
 LEGACY_RULES: Final[Mapping[str, LegacyRule]] = {
-    "num_videos_per_prompt": _only(1, instead="a call makes one video; tm.batch makes several"),
+    "num_videos_per_prompt": _only(1, instead=f"a call makes one video; {NextStep.BATCH.say()}"),
     "return_dict": _only(True, instead="a call always returns the job; leave it out"),
     "output_type": _only(
         *("pil", "np", "np.array", "PIL.Image"),
-        instead="a video is an mp4; tm.convert makes frames and other formats of it",
+        instead=f"a video is an mp4; for frames and other formats, {NextStep.CONVERT.say()}",
     ),
     "generator": _generator,
     "max_sequence_length": _prompt_length,
@@ -206,6 +207,12 @@ LEGACY_RULES: Final[Mapping[str, LegacyRule]] = {
     "image_embeds": _only(instead="give the picture itself"),
     "image_latents": _only(instead="give the picture itself as image"),
     "last_image_latents": _only(instead="give the picture itself as last_frame"),
-    "modal_options": _only({}, instead="call tm.configure(gpu=…, timeout=…, scaledown_window=…)"),
+    "modal_options": _only(
+        {},
+        instead=", or ".join(
+            NextStep.CHANGE_SETTING.say(name=name)
+            for name in ("gpu", "timeout", "scaledown_window")
+        ),
+    ),
 }
 """What 1.0.0 documented and this version lacks, by name."""

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Final
 
+from tiomagic_domain.advice import NextStep
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.lora import SUFFIX
 from tiomagic_domain.codes import ErrorCode
@@ -85,8 +86,8 @@ def check_weights(
     if found:
         listed = "; ".join(found)
         raise ValidationError(
-            f"the recipe would fetch weights that you have not named: {listed}. If you trust them, "
-            "say so: trust=True, or --trust on the command line",
+            f"the recipe would fetch weights that you have not named: {listed}. To use them, "
+            f"{NextStep.TRUST.say()}",
             code=ErrorCode.UNTRUSTED_WEIGHTS,
             details={"weights": found},
         )

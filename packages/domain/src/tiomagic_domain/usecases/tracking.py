@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
+from tiomagic_domain.advice import NextStep
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     APIError,
@@ -286,8 +287,8 @@ class JobTracker:
             return self.check(job.job_id)
         if report.is_reachable:
             raise ValidationError(
-                f"job {job.job_id} is not lost: its run was seen just now. Cancel it without "
-                "--lost (lost=True)",
+                f"job {job.job_id} is not lost: its run was seen just now; "
+                f"{NextStep.CANCEL_AS_SEEN.say()}",
                 details={"job_id": job.job_id},
                 code=ErrorCode.NOT_LOST,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tiomagic_domain.advice import NextStep
 from tiomagic_domain.errors import JobTimeoutError, Problem, ValidationError
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.ports.provider import RETRY_AFTER
@@ -51,8 +52,8 @@ class WaitDeadline:
         left = self._timeout - (self._monotonic() - self._start)
         if left <= 0:
             raise JobTimeoutError(
-                f"job {job.job_id} is still {job.status} after {self._timeout} s; it goes on, and "
-                f"check_generation_status({job.job_id!r}) follows it",
+                f"job {job.job_id} is still {job.status} after {self._timeout} s; it goes on: "
+                f"{NextStep.CHECK_AGAIN.say(job_id=job.job_id)}",
                 details={"job_id": job.job_id, "status": job.status.value},
             )
         return min(pause, left)

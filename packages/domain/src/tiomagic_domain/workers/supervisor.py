@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from tiomagic_domain.advice import NextStep
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.lifecycle.apply_report import apply_report
@@ -79,8 +80,8 @@ class Supervisor:
             return (
                 f"{WAITING_REASON_PREFIX}its worker runs on the machine {host!r}, and "
                 f"is started when a "
-                "program looks from there. If that machine will not come back: "
-                f"tiomagic cancel {job_id}"
+                "program looks from there. If that machine will not come back, "
+                f"{NextStep.CANCEL.say(job_id=job_id)}"
             )
         alive = [x for x in background.list_workers(queue) if not background.reclaim(x)]
         if not alive:

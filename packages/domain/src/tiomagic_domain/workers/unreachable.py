@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from tiomagic_domain.advice import NextStep
+
 
 def explain_lost_cancel(job_id: str) -> str:
-    """Return the sentence that names the command which ends a job whose run is gone for good."""
-    return (
-        f"If it will never come back, end the job: tiomagic cancel {job_id} --lost, "
-        f"or tm.cancel_job({job_id!r}, lost=True)"
-    )
+    """Return the sentence that says how to end a job whose run is gone for good."""
+    return f"If it will never come back, {NextStep.CANCEL_AS_LOST.say(job_id=job_id)}"
 
 
 def describe_unreachable_run(job_id: str, where: str) -> str:

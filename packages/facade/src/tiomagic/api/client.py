@@ -169,9 +169,10 @@ class TioMagic(FeatureCalls, QueryMethods, PictureMethods, BatchMethods):
                 or an address, or, with the code ``untrusted_weights``, ``trust`` is needed.
         """
         from tiomagic.api.run import rerun
+        from tiomagic.display.next_steps import advise_in_python
         from tiomagic.results.recipes import load_trusted_recipe
 
-        recipe = load_trusted_recipe(
+        recipe = advise_in_python()(load_trusted_recipe)(
             self.session, source, replaced=overrides.keys(), model=model, trust=trust
         )
         name = provider or self.settings.provider or str(recipe["provider"])

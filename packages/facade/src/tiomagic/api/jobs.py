@@ -91,7 +91,10 @@ class QueryMethods(ABC):
             ValidationError: when it is ``lost``, and its run was seen just now.
             APIError: when the provider cannot be asked; the next call asks again.
         """
-        return self._handle_of(self.session.generation.cancel(_clean_id(job_id), lost=lost))
+        from tiomagic.display.next_steps import advise_in_python
+
+        with advise_in_python():
+            return self._handle_of(self.session.generation.cancel(_clean_id(job_id), lost=lost))
 
     def recover(self) -> list[JobHandle]:
         """Look at every job that is not over, as after a crash or a restart of the machine.

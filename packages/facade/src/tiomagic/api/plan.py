@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tiomagic.display.next_steps import advise_in_python
 from tiomagic.wiring.redaction import redact_errors
 from tiomagic_domain.catalogue import find_feature
 
@@ -18,7 +19,7 @@ def plan(
     """Validate a call, and return what it would make; see :meth:`tiomagic.TioMagic.plan`."""
     wanted = find_feature(feature)
     provider = session.configured_provider()
-    with redact_errors(lambda: session.settings.secrets):
+    with advise_in_python(), redact_errors(lambda: session.settings.secrets):
         request = session.generation.plan(
             wanted, provider=provider, model=model, arguments=arguments
         )

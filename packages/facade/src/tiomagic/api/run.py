@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tiomagic.api.arguments import Call
 from tiomagic.api.run_options import RunOptions
+from tiomagic.display.next_steps import advise_in_python
 from tiomagic.display.progress_bar import show_progress
 from tiomagic.handle.handle import JobHandle, require_video
 from tiomagic.handle.wait import wait_for
@@ -67,6 +68,7 @@ def _submission(session: Session, provider: str, options: RunOptions) -> Iterato
     """Show how far a submission is for the time of a block, whose errors have no secret."""
     _check_retry(options)
     with (
+        advise_in_python(),
         redact_errors(lambda: session.settings.secrets),
         show_progress(options.progress, provider, options.on_progress) as sink,
     ):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,7 +45,7 @@ class Output:
             plain: The result as plain data, for JSON.
             text: The same for people and pipes.
         """
-        shown = _json(plain, sys.stdout, indent=2) if self.as_json else text
+        shown = _json(_for_shell(plain), sys.stdout, indent=2) if self.as_json else _in_shell(text)
         if shown:
             _put(f"{shown}\n")
 
@@ -97,18 +97,37 @@ class Output:
     def say(self, message: str) -> None:
         """Tell a person something that is no data; silent with JSON."""
         if not self.as_json:
-            streams.write(sys.stderr, f"{message}\n")
+            streams.write(sys.stderr, f"{_in_shell(message)}\n")
 
     def fail(self, error: TioMagicError) -> None:
         """Tell what went wrong."""
         if self.as_json:
-            streams.write(sys.stderr, f"{_json(error.to_dict(), sys.stderr)}\n")
+            streams.write(sys.stderr, f"{_json(_for_shell(error.to_dict()), sys.stderr)}\n")
             return
-        streams.write(sys.stderr, f"error: {error.message}\n")
+        streams.write(sys.stderr, f"error: {_in_shell(error.message)}\n")
         job_id = error.details.get("job_id")
         if job_id is not None and str(job_id) not in error.message:
             see = f"the job is {job_id}; see: tiomagic status {job_id}\n"
             streams.write(sys.stderr, see)
+
+
+def _in_shell(text: str) -> str:
+    """Return a text with the commands that do what it advises."""
+    from tiomagic.display.next_steps import SHELL, add_ways  # noqa: PLC0415  # Not for --help.
+
+    return add_ways(text, SHELL)
+
+
+def _for_shell(plain: Any) -> Any:
+    """Return plain data with the commands in its errors and messages; the rest stays as it is."""
+    if isinstance(plain, Mapping):
+        return {
+            key: _in_shell(value)
+            if key in {"error", "message"} and isinstance(value, str)
+            else _for_shell(value)
+            for key, value in plain.items()
+        }
+    return [_for_shell(each) for each in plain] if isinstance(plain, list | tuple) else plain
 
 
 def _json(plain: Any, stream: object, *, indent: int | None = None) -> str:

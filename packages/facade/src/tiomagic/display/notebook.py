@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tiomagic.display.escaping import escape, replace_invalid_characters
+from tiomagic.display.next_steps import PYTHON, add_ways
 
 if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import Job
@@ -104,7 +105,7 @@ def render_job(job: Job) -> str:
 def _player(job: Job) -> str:
     if job.result_video is None:
         told = job.error or job.progress or job.message or job.status
-        return f"<p>{escape(told)}</p>"
+        return f"<p>{escape(add_ways(str(told), PYTHON))}</p>"
     path = Path(job.result_video)
     try:
         # A record may name what is no video, such as a device, which has no end, or a key.

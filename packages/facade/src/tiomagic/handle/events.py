@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tiomagic.display.next_steps import PYTHON, add_ways
 from tiomagic.handle.blocking import BlockingRunner, run_in_thread
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.progress import Phase, Progress
@@ -115,7 +116,7 @@ class EventTracker:
             step=progress.step if progress else 0,
             steps=progress.steps if progress else 0,
             eta_s=eta_s,
-            message=job.message,
+            message=add_ways(job.message, PYTHON),
             job=self._handle_of(job),
         )
 

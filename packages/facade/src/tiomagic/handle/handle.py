@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tiomagic.display.next_steps import PYTHON, add_ways, advise_in_python
 from tiomagic.handle.events import JobEvent, events, events_async
 from tiomagic.handle.job_fields import JobFields
 from tiomagic.handle.wait import wait_async, wait_for
@@ -84,8 +85,8 @@ class JobHandle(JobFields, HandlePictures):
 
     @property
     def error(self) -> str | None:
-        """Why the job failed; None otherwise."""
-        return self._job.error
+        """Why the job failed, and what helps; None otherwise."""
+        return None if self._job.error is None else add_ways(self._job.error, PYTHON)
 
     @property
     def prompt(self) -> str:
@@ -271,7 +272,8 @@ class JobHandle(JobFields, HandlePictures):
         Raises:
             ValidationError: when it is ``lost``, and its run was seen just now.
         """
-        self._job = self._session.generation.cancel(self.job_id, lost=lost)
+        with advise_in_python():
+            self._job = self._session.generation.cancel(self.job_id, lost=lost)
         return self
 
     def logs(self) -> str:
@@ -324,7 +326,7 @@ def require_video(job: Job) -> Job:
     """
     if job.status is JobStatus.COMPLETED:
         return job
-    reason = f": {job.error}" if job.error else ""
+    reason = f": {add_ways(job.error, PYTHON)}" if job.error else ""
     raise JobExecutionError(
         f"job {job.job_id} ended without a video, {job.status}{reason}",
         details={"job_id": job.job_id, "status": job.status.value, "code": job.error_code},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tiomagic.display.next_steps import PYTHON, add_ways
+
 if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import Job
 
@@ -21,7 +23,7 @@ class JobFields:
     @property
     def message(self) -> str:
         """The last word on the job for a person; empty before the first one."""
-        return self._job.message
+        return add_ways(self._job.message, PYTHON)
 
     @property
     def call_id(self) -> str | None:

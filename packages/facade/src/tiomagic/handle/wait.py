@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tiomagic.display.next_steps import advise_in_python
 from tiomagic.display.progress_bar import ProgressChoice, show_progress
 from tiomagic.handle.blocking import BlockingRunner, run_in_thread
 from tiomagic.handle.events import states_async
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
 
+@advise_in_python()
 def wait_for(
     session: Session,
     job: Job,
@@ -64,10 +66,11 @@ async def wait_async(
     states = states_async(session, job.job_id, timeout=timeout, poll=poll, blocking=blocking)
     latest = job
     try:
-        async for state in states:
-            latest = state
-            if on_progress is not None and state.progress and not state.status.is_terminal:
-                on_progress(state.progress)
+        with advise_in_python():
+            async for state in states:
+                latest = state
+                if on_progress is not None and state.progress and not state.status.is_terminal:
+                    on_progress(state.progress)
     except JobTimeoutError:
         if not cancel_on_timeout:
             raise

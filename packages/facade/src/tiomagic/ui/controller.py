@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from tiomagic.api import models
+from tiomagic.display.next_steps import PYTHON, add_ways
 from tiomagic.results import recipes
 from tiomagic.ui.browser_input import read_draft, read_entries
 from tiomagic.ui.form import Field, collect_arguments, entries_of, fields_of
@@ -240,12 +241,12 @@ def group_problems_by_field(
         names: The form's fields.
     """
     placed: dict[str, list[str]] = {}
-    rest = [] if error.problems else [error.message]
+    rest = [] if error.problems else [add_ways(error.message, PYTHON)]
     for problem in error.problems:
         fields = [field for field in problem.field.split(", ") if field in names]
-        message = f"{problem.message[:1].upper()}{problem.message[1:]}"
+        message = f"{problem.message[:1].upper()}{add_ways(problem.message[1:], PYTHON)}"
         for field in fields:
             placed.setdefault(field, []).append(message)
         if not fields:
-            rest.append(f"{problem.field}: {problem.message}")
+            rest.append(f"{problem.field}: {add_ways(problem.message, PYTHON)}")
     return placed, rest

@@ -14,6 +14,7 @@ from typing import Any, Concatenate, Final, ParamSpec
 
 from tiomagic.display.escaping import escape
 from tiomagic.display.journal import get_logger
+from tiomagic.display.next_steps import PYTHON, add_ways
 from tiomagic.ui.running_jobs import RunningJob
 from tiomagic.ui.web.files import address_of, video_id
 from tiomagic_domain.jobs.job import Job, JobStatus
@@ -91,7 +92,8 @@ def video(job: Job, *, kind: str = "", controls: bool = True) -> str:
         controls: False for a small one that plays while it is pointed at.
     """
     if job.result_video is None:
-        return f'<p class="tm-empty">{escape(job.error or STATUS_LABELS[job.status])}</p>'
+        told = add_ways(job.error, PYTHON) if job.error else STATUS_LABELS[job.status]
+        return f'<p class="tm-empty">{escape(told)}</p>'
     how = 'controls autoplay loop preload="auto"' if controls else 'loop preload="metadata"'
     about = escape(title(job))
     # The fragment makes a browser show the first frame before anybody plays it.
@@ -159,7 +161,7 @@ def _bar(job: Job) -> str:
 
 def _phase(moment: RunningJob) -> str:
     job = moment.job
-    parts = [STATUS_LABELS[job.status], str(job.progress or job.message)]
+    parts = [STATUS_LABELS[job.status], str(job.progress or add_ways(job.message, PYTHON))]
     if moment.eta_s is not None:
         parts.append(f"about {_span(moment.eta_s)} left")
     return " · ".join(part for part in [*parts, moment.trouble] if part)

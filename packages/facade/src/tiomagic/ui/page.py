@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import gradio as gr
 
 from tiomagic.display.escaping import escape
+from tiomagic.display.next_steps import PYTHON, add_ways
 from tiomagic.ui import compare, markup, theme
 from tiomagic.ui.browser_input import read_filters, read_press, read_word
 from tiomagic.ui.controller import FormState, PageController, group_problems_by_field
@@ -192,7 +193,7 @@ class Page:
         except ValidationError as error:
             placed, rest = group_problems_by_field(error, list(slots))
         except TioMagicError as error:
-            rest = [error.message]
+            rest = [add_ways(error.message, PYTHON)]
         else:
             updates = {self._shown: job.job_id, **self._changes(job.job_id, *state[1:])}
         problems = {slot: update_problems(placed.get(name, [])) for name, slot in slots.items()}
@@ -301,7 +302,7 @@ class Page:
             updates |= self._acted(press.action, press.job_id, pair) if press else {}
         except TioMagicError as error:
             # It is shown as HTML, and may hold words of a job.
-            gr.Warning(escape(error.message))
+            gr.Warning(escape(add_ways(error.message, PYTHON)))
         shown, pair = updates.get(self._shown, shown), updates.get(self._pair, pair)
         return {**updates, **self._changes(shown, mark, *narrow, pair)}
 

@@ -1,0 +1,33 @@
+"""What a person can do about an error, in words that fit every surface.
+
+An error or a report says it in a sentence without calls and commands. Whoever shows the sentence
+knows whether a program, a shell or a page shows it, and can add its own way to do that.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class NextStep(StrEnum):
+    """Something to do, as a part of a sentence; its values stand in braces."""
+
+    CHANGE_SETTING = "change the setting {name}"
+    CHANGE_SETTING_TO = "change the setting {name} to {value!r}"
+    DEPLOY = "deploy to {provider}"
+    REPLACE_DEPLOYED = "deploy to {provider} by force"
+    CANCEL = "cancel the job {job_id}"
+    CANCEL_AS_LOST = "cancel the job {job_id} as lost"
+    CANCEL_AS_SEEN = "cancel it without saying that it is lost"
+    CHECK_AGAIN = "check the job {job_id} again"
+    TRUST = "say that you trust them"
+    BATCH = "make several videos as a batch"
+    CONVERT = "convert the video afterwards"
+
+    def say(self, **values: object) -> str:
+        """Return the words.
+
+        Args:
+            **values: What the braces name.
+        """
+        return self.value.format_map(values)

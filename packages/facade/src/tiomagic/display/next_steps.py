@@ -1,0 +1,101 @@
+"""The way to do what an error advises: in Python, or in a shell.
+
+The domain and the adapters say what helps (:class:`tiomagic_domain.advice.NextStep`). Here the call
+or the command is put behind it, in brackets. What another surface has put there is replaced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from types import MappingProxyType
+from typing import Final
+
+from tiomagic_domain.advice import NextStep
+from tiomagic_domain.errors import TioMagicError, ValidationError
+
+PYTHON: Final[Mapping[NextStep, str]] = MappingProxyType(
+    {
+        NextStep.CHANGE_SETTING_TO: "tm.configure({name}={value})",
+        NextStep.CHANGE_SETTING: "tm.configure({name}=...)",
+        NextStep.DEPLOY: "tiomagic {provider} deploy",
+        NextStep.REPLACE_DEPLOYED: "tiomagic {provider} deploy --force",
+        NextStep.CANCEL_AS_LOST: "tm.cancel_job('{job_id}', lost=True)",
+        NextStep.CANCEL_AS_SEEN: "without lost=True",
+        NextStep.CANCEL: "tm.cancel_job('{job_id}')",
+        NextStep.CHECK_AGAIN: "tm.check_generation_status('{job_id}')",
+        NextStep.TRUST: "trust=True",
+        NextStep.BATCH: "tm.batch",
+        NextStep.CONVERT: "tm.convert",
+    }
+)
+"""How each step is done in a program."""
+
+SHELL: Final[Mapping[NextStep, str]] = MappingProxyType(
+    {
+        **PYTHON,
+        NextStep.CHANGE_SETTING_TO: "TIOMAGIC_{NAME}={value}",
+        NextStep.CHANGE_SETTING: "TIOMAGIC_{NAME}=...",
+        NextStep.CANCEL_AS_LOST: "tiomagic cancel {job_id} --lost",
+        NextStep.CANCEL_AS_SEEN: "without --lost",
+        NextStep.CANCEL: "tiomagic cancel {job_id}",
+        NextStep.CHECK_AGAIN: "tiomagic status {job_id}",
+        NextStep.TRUST: "--trust",
+        NextStep.BATCH: "tiomagic batch",
+        NextStep.CONVERT: "tiomagic convert",
+    }
+)
+"""How each step is done on a command line."""
+
+_VALUES: Final = MappingProxyType(
+    {"name": r"\w++", "value!r": r"'[^']*'|\d++", "job_id": r"[\w-]++", "provider": r"[\w-]++"}
+)
+
+
+def add_ways(text: str, ways: Mapping[NextStep, str]) -> str:
+    """Return a text with the way to do each step that it advises.
+
+    Args:
+        text: For a person.
+        ways: :data:`PYTHON` or :data:`SHELL`.
+    """
+    for step, way in ways.items():
+        pattern = _pattern(step)
+        text = pattern.sub(lambda found, way=way: _with_way(found, way), text)  # type: ignore[misc]
+    return text
+
+
+@contextmanager
+def advise_in_python() -> Iterator[None]:
+    """Add the calls to the errors that leave the block; they stay the same objects."""
+    try:
+        yield
+    except TioMagicError as error:
+        message = add_ways(error.message, PYTHON)
+        if message != error.message:
+            error.message = message
+            error.args = (message, *error.args[1:])
+        if isinstance(error, ValidationError) and error.problems:
+            error.problems = tuple(
+                replace(problem, message=add_ways(problem.message, PYTHON))
+                for problem in error.problems
+            )
+            error.details["problems"] = [problem.to_dict() for problem in error.problems]
+        raise
+
+
+def _with_way(found: re.Match[str], way: str) -> str:
+    values = found.groupdict()
+    return f"{found['step']} [{way.format_map(values | {'NAME': values.get('name', '').upper()})}]"
+
+
+@cache
+def _pattern(step: NextStep) -> re.Pattern[str]:
+    words = re.escape(step.value)
+    for name, value in _VALUES.items():
+        words = words.replace(re.escape(f"{{{name}}}"), f"(?P<{name.partition('!')[0]}>{value})")
+    # "change the setting gpu" is the start of a longer step, too, which has its own way.
+    return re.compile(rf"(?P<step>{words})(?! as lost| by force| to ['\d])(?: \[[^\]]*\])?")
