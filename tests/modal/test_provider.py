@@ -315,13 +315,13 @@ class TestEndings:
         job = submit(provider, new_request(error="RuntimeError", text="CUDA out of memory"))
         report = finish(provider, job)
         assert report.error_code == "out_of_memory"
-        assert "gpu='H100'" in report.error
+        assert "gpu to 'H100'" in report.error
 
     @pytest.mark.parametrize(
         ("fault", "code", "words"),
         [
             ("time_out", "function_timeout", "change the setting timeout"),
-            ("out_of_memory", "out_of_memory", "gpu='H100'"),
+            ("out_of_memory", "out_of_memory", "gpu to 'H100'"),
             ("internal_failure", "lost_input", "submit it again"),
             ("remote_error", "remote", "Something remote failed"),
             ("kill_container", "remote", "exit code"),
