@@ -15,15 +15,16 @@ ROOT = Path(__file__).parents[2]
 OTHERS = [
     path
     for path in sorted((ROOT / "packages").glob("*/src/**/*.py"))
-    if "tiomagic" not in path.relative_to(ROOT).parts
+    # The help of a provider's own commands is read in a shell, and nowhere else.
+    if "tiomagic" not in path.relative_to(ROOT).parts and path.name != "commands.py"
 ]
-FEATURES = ("text-to-video", "image-to-video", "interpolate", "pose-guidance")
+MADE = ("modal", "text-to-video", "image-to-video", "interpolate", "pose-guidance")
 COMMANDS = "|".join(
     path.stem
     for path in sorted((ROOT / "packages/facade/src/tiomagic/cli/commands").glob("[a-z]*.py"))
 )
 DIALECT = re.compile(
-    rf"\btm\.[a-z]\w*|\btiomagic ({COMMANDS}|{'|'.join(FEATURES)})\b|(?<![\w-])--[a-z]"
+    rf"\btm\.[a-z]\w*|\btiomagic ({COMMANDS}|{'|'.join(MADE)})\b|(?<![\w-])--[a-z]"
 )
 """A call of the facade, a command of tiomagic, an option."""
 NOT_OURS = re.compile(r"modal secret create --force|pip install --\w+")

@@ -6,9 +6,9 @@ from typing import Annotated, Final
 
 from tiomagic_domain.errors import ResourceNotFoundError
 from tiomagic_domain.plugins import CommandContext, CommandResult
+from tiomagic_modal.constants import PROVIDER_NAME
 from tiomagic_modal.deploy.administration import Administration
 from tiomagic_modal.options import read_options
-from tiomagic_modal.provider import PROVIDER_NAME
 
 EXIT_AUTHENTICATION: Final = 4
 EXIT_FAILED: Final = 5
