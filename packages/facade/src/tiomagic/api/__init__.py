@@ -5,9 +5,8 @@
 ``batch_methods``  The methods of ``tm`` that make many videos.
 ``batches``        Many requests at once, and comparisons of what they give.
 ``client``         ``tm``: every feature of tiomagic as one method.
-``jobs``           The methods of ``tm`` that ask: about jobs, models, parameters and providers.
-``models``         What there is: models, their parameters, and who runs them. Loads no model and
-                   no provider.
+``jobs``           The methods of ``tm`` for stored jobs and recipes.
+``models``         The methods of ``tm`` for models, their parameters, and who runs them.
 ``plan``           What a call would make, and where, without making it.
 ``run``            Submitting jobs, and seeing them to their end when that is wanted.
 ``run_options``    How a call runs, as opposed to what it makes.

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from tiomagic.api.batch_methods import BatchMethods
 from tiomagic.api.calls.methods import FeatureCalls
-from tiomagic.api.jobs import QueryMethods
+from tiomagic.api.jobs import JobMethods
+from tiomagic.api.models import ModelMethods
 from tiomagic.api.run_options import RunOptions
 from tiomagic.results.pictures import PictureMethods
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from tiomagic.wiring.settings import Settings
 
 
-class TioMagic(FeatureCalls, QueryMethods, PictureMethods, BatchMethods):
+class TioMagic(FeatureCalls, JobMethods, ModelMethods, PictureMethods, BatchMethods):
     """One set of settings, and everything that can be done with it.
 
     ``from tiomagic import tm`` gives the shared instance. One's own has its own settings, database

@@ -1,30 +1,22 @@
-"""The methods of ``tm`` that ask: about jobs, models, parameters and providers."""
+"""The methods of ``tm`` for stored jobs and recipes."""
 
 # ruff: noqa: PLC0415 - `from tiomagic import tm` must cost next to nothing.
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, Unpack, cast
+from typing import TYPE_CHECKING, Any, TextIO, Unpack
 
 if TYPE_CHECKING:
     from tiomagic.api.arguments import JobFilters
     from tiomagic.handle.handle import JobHandle
-    from tiomagic.types import (
-        AnyModel,
-        AnyProvider,
-        FeatureName,
-        ModelName,
-        ProviderName,
-    )
     from tiomagic.wiring.session import Session
     from tiomagic_domain.jobs.job import Job
 
 
-class QueryMethods(ABC):
-    """What can be asked of a set of settings, and done with its jobs. Starts no generation."""
+class JobMethods(ABC):
+    """What can be asked about stored jobs and recipes, and done with them."""
 
     @property
     @abstractmethod
@@ -178,102 +170,6 @@ class QueryMethods(ABC):
             ProcessingError: when a file cannot be deleted; the job is still there.
         """
         return self.session.archive.delete(job_id, files=files)
-
-    def get_providers(self) -> list[AnyProvider]:
-        """Return a fresh list of the providers that can be configured."""
-        return cast("list[AnyProvider]", self.session.provider_names())
-
-    def get_models(
-        self,
-        feature: FeatureName,
-        provider: ProviderName | None = None,
-        licence: str | None = None,
-    ) -> list[AnyModel]:
-        """Return the names of the models for a feature, sorted.
-
-        Args:
-            feature: Such as ``text_to_video``.
-            provider: Who must be able to run them; None for anybody.
-            licence: What their licence allows: ``free`` (any use), ``limited`` (commercial use
-                under a condition) or ``research`` (no commercial use); None for any.
-
-        Raises:
-            ValidationError: when there is no such feature, or no such word for a licence.
-            UnknownProviderError: when there is no such provider.
-        """
-        from tiomagic.api import models
-
-        names = models.model_names(self.session, feature, provider, licence)
-        return cast("list[AnyModel]", names)
-
-    def get_default_model(self, provider: ProviderName | None = None) -> AnyModel:
-        """Return the model that runs when none is named.
-
-        Args:
-            provider: Whose; None for the configured provider.
-        """
-        name = provider or self.session.configured_provider()
-        default = self.session.provider(name).capabilities().default_model
-        return cast("AnyModel", default)
-
-    def rehearse(self, model: str, provider: str | None = None) -> dict[str, Any]:
-        """Find out whether a model will run, before its weights are downloaded.
-
-        Looks at the hub's files at the pinned commit, their sizes and the free disk, the licence
-        and the token, and the memory; then runs the whole pipeline with random weights of the true
-        shapes, at the smallest legal size in two steps, where they fit.
-
-        Args:
-            model: Its name.
-            provider: Where: ``local``, or ``modal`` for a container; None for the configured one.
-
-        Returns:
-            ``model provider ok checks needs``: each check has ``part``, ``outcome`` (``ok``,
-            ``note``, ``warning`` or ``problem``) and ``message``; ``needs`` says in GiB what a real
-            run takes.
-
-        Raises:
-            UnknownModelError: when there is no such model.
-            ConfigurationError: when the device cannot be used, or the provider rehearses nothing.
-            MissingDependencyError: when the provider's packages are not installed.
-        """
-        name = provider or self.session.configured_provider()
-        return self.session.provider(name).rehearse(model).to_dict()
-
-    def get_schema(
-        self, feature: FeatureName, model: ModelName
-    ) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return the parameters of a model: ``{"required": {name: entry}, "optional": …}``.
-
-        An entry has ``type`` (the Python class), ``description``, and where there are any
-        ``default``, ``minimum``, ``maximum``, ``multiple_of``, ``choices``, ``unit``, ``source``.
-
-        Raises:
-            ValidationError: when there is no such feature.
-            UnknownModelError: when there is no such model, or it cannot do that.
-        """
-        from tiomagic.api import models
-
-        return models.find_schema(feature, model).to_dict()
-
-    def get_json_schema(self, feature: FeatureName, model: ModelName) -> dict[str, Any]:
-        """Return the parameters of a model as JSON Schema (draft 2020-12).
-
-        Raises:
-            ValidationError, UnknownModelError: as :meth:`get_schema`.
-        """
-        from tiomagic.api import models
-
-        return models.find_schema(feature, model).to_json_schema(title=f"{feature} with {model}")
-
-    def list_implementations(self) -> dict[str, dict[str, dict[str, str]]]:
-        """Print provider, feature and model as a tree, and return it with each model's title."""
-        from tiomagic.api import models
-        from tiomagic.display.streams import write
-
-        tree = models.tree(self.session)
-        write(sys.stdout, models.as_text(tree))
-        return tree
 
 
 def _clean_id(job_id: object) -> str:

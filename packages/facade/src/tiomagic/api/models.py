@@ -1,36 +1,139 @@
-"""What there is: models, their parameters, and who runs them. Loads no model and no provider."""
+"""The methods of ``tm`` for models, their parameters, and who runs them.
+
+They load no model and no provider, but for ``rehearse``.
+"""
+
+# ruff: noqa: PLC0415 - `from tiomagic import tm` must cost next to nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tiomagic_domain.catalogue import (
-    ModelCard,
-    find_feature,
-    find_licence_use,
-    find_model,
-    models,
-    models_for,
-)
-from tiomagic_domain.features import Feature
+import sys
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from tiomagic.types import AnyModel, AnyProvider, FeatureName, ModelName, ProviderName
     from tiomagic.wiring.session import Session
+    from tiomagic_domain.catalogue import ModelCard
     from tiomagic_domain.schema.schema import Schema
 
 Tree = dict[str, dict[str, dict[str, str]]]
 
 
-def model_names(
-    session: Session, feature: str, provider: str | None, licence: str | None = None
-) -> list[str]:
-    """Return the models for a feature, sorted; see :meth:`tiomagic.TioMagic.get_models`."""
-    runs = None if provider is None else session.runs(provider)
-    return models_for(find_feature(feature), runs=runs, licence=licence)
+class ModelMethods(ABC):
+    """What can be asked about models and providers."""
+
+    @property
+    @abstractmethod
+    def session(self) -> Session:
+        """The settings and the parts; made at the first use."""
+
+    def get_providers(self) -> list[AnyProvider]:
+        """Return a fresh list of the providers that can be configured."""
+        return cast("list[AnyProvider]", self.session.provider_names())
+
+    def get_models(
+        self,
+        feature: FeatureName,
+        provider: ProviderName | None = None,
+        licence: str | None = None,
+    ) -> list[AnyModel]:
+        """Return the names of the models for a feature, sorted.
+
+        Args:
+            feature: Such as ``text_to_video``.
+            provider: Who must be able to run them; None for anybody.
+            licence: What their licence allows: ``free`` (any use), ``limited`` (commercial use
+                under a condition) or ``research`` (no commercial use); None for any.
+
+        Raises:
+            ValidationError: when there is no such feature, or no such word for a licence.
+            UnknownProviderError: when there is no such provider.
+        """
+        from tiomagic_domain.catalogue import find_feature, models_for
+
+        runs = None if provider is None else self.session.runs(provider)
+        return cast("list[AnyModel]", models_for(find_feature(feature), runs=runs, licence=licence))
+
+    def get_default_model(self, provider: ProviderName | None = None) -> AnyModel:
+        """Return the model that runs when none is named.
+
+        Args:
+            provider: Whose; None for the configured provider.
+        """
+        name = provider or self.session.configured_provider()
+        default = self.session.provider(name).capabilities().default_model
+        return cast("AnyModel", default)
+
+    def rehearse(self, model: str, provider: str | None = None) -> dict[str, Any]:
+        """Find out whether a model will run, before its weights are downloaded.
+
+        Looks at the hub's files at the pinned commit, their sizes and the free disk, the licence
+        and the token, and the memory; then runs the whole pipeline with random weights of the true
+        shapes, at the smallest legal size in two steps, where they fit.
+
+        Args:
+            model: Its name.
+            provider: Where: ``local``, or ``modal`` for a container; None for the configured one.
+
+        Returns:
+            ``model provider ok checks needs``: each check has ``part``, ``outcome`` (``ok``,
+            ``note``, ``warning`` or ``problem``) and ``message``; ``needs`` says in GiB what a real
+            run takes.
+
+        Raises:
+            UnknownModelError: when there is no such model.
+            ConfigurationError: when the device cannot be used, or the provider rehearses nothing.
+            MissingDependencyError: when the provider's packages are not installed.
+        """
+        name = provider or self.session.configured_provider()
+        return self.session.provider(name).rehearse(model).to_dict()
+
+    def get_schema(
+        self, feature: FeatureName, model: ModelName
+    ) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return the parameters of a model: ``{"required": {name: entry}, "optional": …}``.
+
+        An entry has ``type`` (the Python class), ``description``, and where there are any
+        ``default``, ``minimum``, ``maximum``, ``multiple_of``, ``choices``, ``unit``, ``source``.
+
+        Raises:
+            ValidationError: when there is no such feature.
+            UnknownModelError: when there is no such model, or it cannot do that.
+        """
+        return find_schema(feature, model).to_dict()
+
+    def get_json_schema(self, feature: FeatureName, model: ModelName) -> dict[str, Any]:
+        """Return the parameters of a model as JSON Schema (draft 2020-12).
+
+        Raises:
+            ValidationError, UnknownModelError: as :meth:`get_schema`.
+        """
+        return find_schema(feature, model).to_json_schema(title=f"{feature} with {model}")
+
+    def list_implementations(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Print provider, feature and model as a tree, and return it with each model's title."""
+        from tiomagic.display.streams import write
+        from tiomagic_domain.catalogue import models, models_for
+        from tiomagic_domain.features import Feature
+
+        tree = {
+            provider: {
+                feature.value: names
+                for feature in sorted(Feature)
+                if (names := {n: models()[n].title for n in models_for(feature, runs=runs)})
+            }
+            for provider in sorted(self.session.provider_names())
+            for runs in (self.session.runs(provider),)
+        }
+        write(sys.stdout, _as_text(tree))
+        return tree
 
 
 def find_schema(feature: str, model: str) -> Schema:
     """Return a model's parameters for a feature."""
+    from tiomagic_domain.catalogue import find_feature, find_model
+
     served = find_feature(feature)
     return find_model(model, served).schema(served)
 
@@ -49,6 +152,8 @@ def find_cards(
         provider: None for any.
         licence: ``free``, ``limited`` or ``research``; None for any.
     """
+    from tiomagic_domain.catalogue import find_feature, find_licence_use, models
+
     served = None if feature is None else find_feature(feature)
     runs = None if provider is None else session.runs(provider)
     use = None if licence is None else find_licence_use(licence)
@@ -61,20 +166,7 @@ def find_cards(
     ]
 
 
-def tree(session: Session) -> Tree:
-    """Return the title of every model by provider, feature and model, all sorted."""
-    return {
-        provider: {
-            feature.value: names
-            for feature in sorted(Feature)
-            if (names := {n: models()[n].title for n in models_for(feature, runs=runs)})
-        }
-        for provider in sorted(session.provider_names())
-        for runs in (session.runs(provider),)
-    }
-
-
-def as_text(found: Tree) -> str:
+def _as_text(found: Tree) -> str:
     """Return the tree as indented lines."""
     lines = []
     for provider, features in found.items():
