@@ -1,6 +1,7 @@
 """The core of tiomagic: features, models, jobs and what may be done with them.
 
 ``catalogue``    The models that tiomagic knows, one module a family.
+``codes``        The words that programs tell errors apart by.
 ``errors``       The errors of tiomagic, grouped by who can mend what went wrong.
 ``advice``         what a person can do about an error, in words for every surface
 ``codes``          the words that programs tell errors apart by

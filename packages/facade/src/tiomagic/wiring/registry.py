@@ -158,7 +158,7 @@ def _load_added(
     if not isinstance(loaded, ProviderPlugin):
         if callable(loaded):
             return CallablePlugin(loaded), None
-        reason = f"it is a {type(loaded).__name__}, and builds nothing"
+        reason = f"it cannot be built (it is a {type(loaded).__name__}, and no ProviderPlugin)"
         return None, PluginProblem(plugin=plugin_label(entry), reason=reason)
     taken = _taken_settings(loaded, found)
     if taken:
