@@ -34,6 +34,7 @@ LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/media_files": {"slow"},
     "tests/modal/test_servicer.py": {"server"},
     "tests/modal/test_engines.py": {"torch", "server", "slow"},
+    "tests/storage/test_machine.py": {"slow"},
     "tests/typing": {"slow"},
     "tests/ui/test_form.py": {"server"},
     "tests/ui/test_markup.py": {"server"},
