@@ -22,6 +22,7 @@ from tiomagic.errors import (
 )
 from tiomagic_domain.errors import GenerationCanceledError
 from tiomagic_domain.media import MediaKind
+from tiomagic_domain.ports import ProviderBase
 
 
 def test_a_script_of_1_0_0_runs_unchanged(
@@ -338,10 +339,10 @@ def test_a_log_that_cannot_be_written_fails_no_job(fake_app: FakeApp, folder: Pa
 
 
 def test_unload_frees_only_what_keeps_models(fake_app: FakeApp) -> None:
-    """A provider with ``unload`` is asked, the others are left alone."""
+    """A provider with the base's ``unload`` is asked, the others are left alone."""
     asked = []
 
-    class Keeps(type(fake_app.local)):  # type: ignore[misc]
+    class Keeps(type(fake_app.local), ProviderBase):  # type: ignore[misc]
         def unload(self) -> None:
             asked.append(self.name)
 
