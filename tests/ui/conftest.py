@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.ui.serving import PageProcess, serve_page
-from tests.ui.visiting import Scenario, visit
+
+if TYPE_CHECKING:
+    from tests.ui.visiting import Scenario
 
 VisitPage = Callable[..., None]
 
@@ -23,6 +25,8 @@ def page_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageProce
 @pytest.fixture
 def visit_page(page_process: PageProcess, tmp_path: Path) -> VisitPage:
     """Visit the page."""
+    # Playwright is imported by the tests in a browser alone.
+    from tests.ui.visiting import visit
 
     def run(scenario: Scenario, **how: Any) -> None:
         visit(page_process, scenario, tmp_path, **how)
