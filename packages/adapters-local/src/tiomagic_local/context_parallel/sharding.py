@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import diffusers
@@ -49,6 +50,46 @@ TEXT = ("encoder_hidden_states", "encoder_attention_mask")
 heads leaves the mask with all of them, and fails."""
 
 
+def _count_latent_tokens(module: Any, states: torch.Tensor) -> int:
+    patch = module.config.patch_size
+    return math.prod(int(s) // int(by) for s, by in zip(states.shape[2:], patch, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransformerTraits:
+    """What the library's plan does not say of a class of transformers."""
+
+    count_tokens: Callable[[Any, torch.Tensor], int] | None = None
+    """The tokens of its ``hidden_states``; None where they are not known."""
+    has_masked_text: bool = False
+    """True where the text has a mask: it is not split, and its attention exchanges nothing."""
+    has_token_times: bool = False
+    """True where there may be a time step for each token, which no plan of the library splits."""
+    refused: str | None = None
+    """Why it cannot be split after all."""
+
+
+TRAITS: Mapping[type, TransformerTraits] = {
+    WanTransformer3DModel: TransformerTraits(count_tokens=_count_latent_tokens),
+    LTXVideoTransformer3DModel: TransformerTraits(
+        count_tokens=lambda _module, states: int(states.shape[1]),
+        has_masked_text=True,
+        has_token_times=True,
+    ),
+    # Its plan splits the pictures and the text; the attention of the sound needs all of both, and
+    # the masks fail as those of LTX do.
+    LTX2VideoTransformer3DModel: TransformerTraits(
+        refused="what diffusers splits of a LTX2VideoTransformer3DModel breaks its sound"
+    ),
+}
+"""By class, and for its subclasses; one that is not here is split as its plan says."""
+
+
+def traits_of(kind: type) -> TransformerTraits:
+    """Return what is known of a class of transformers."""
+    return next((TRAITS[base] for base in kind.__mro__ if base in TRAITS), TransformerTraits())
+
+
 def build_parallel_config(mesh: DeviceMesh, device: torch.device) -> ParallelConfig:
     """Return what a transformer is split by; made once a process group.
 
@@ -76,10 +117,9 @@ def explain_unsplittable(kinds: Collection[type]) -> str | None:
     for kind in kinds:
         if getattr(kind, "_cp_plan", None) is None:
             return f"diffusers cannot split a {kind.__name__}"
-        if issubclass(kind, LTX2VideoTransformer3DModel):
-            # Its plan splits the pictures and the text; the attention of the sound needs all of
-            # both, and the masks fail as those of LTX do.
-            return f"what diffusers splits of a {kind.__name__} breaks its sound"
+        refused = traits_of(kind).refused
+        if refused is not None:
+            return refused
     return None if kinds else "the model has no transformer"
 
 
@@ -134,7 +174,7 @@ def _plan(part: Any) -> tuple[dict[str, Any], str, int]:
         ValueError: when a model's plan has another form.
     """
     inputs = {name: how for name, how in part._cp_plan.items() if isinstance(how, dict)}  # noqa: SLF001
-    if isinstance(part, LTXVideoTransformer3DModel):
+    if traits_of(type(part)).has_masked_text:
         inputs[""] = {name: how for name, how in inputs[""].items() if name not in TEXT}
     ((output, how),) = [(n, how) for n, how in part._cp_plan.items() if n not in inputs]  # noqa: SLF001
     return inputs, output, how.gather_dim
@@ -146,7 +186,7 @@ def _processors(part: Any) -> Iterator[Any]:
         if not isinstance(module, AttentionModuleMixin):
             continue
         # All of the text is everywhere: its attention exchanges nothing. That of Wan knows.
-        if isinstance(part, LTXVideoTransformer3DModel) and not name.endswith(".attn1"):
+        if traits_of(type(part)).has_masked_text and not name.endswith(".attn1"):
             continue
         if hasattr(module.processor, "_parallel_config"):
             yield module.processor
@@ -167,11 +207,14 @@ class _Entrance(ModelHook):  # type: ignore[misc]
     def pre_forward(self, module: Any, *given: Any, **named: Any) -> tuple[Any, dict[str, Any]]:
         """Take the arguments before anything of them is split."""
         count = self._context.ulysses_degree
-        tokens, heads = _tokens(module, named), module.config.num_attention_heads
+        traits, states = traits_of(type(module)), named.get("hidden_states")
+        tokens = None
+        if traits.count_tokens is not None and states is not None:
+            tokens = traits.count_tokens(module, states)
+        heads = module.config.num_attention_heads
         self._context.ulysses_anything = tokens is None or bool(tokens % count or heads % count)
         moments: Any = named.get("timestep")
-        ltx = isinstance(module, LTXVideoTransformer3DModel)
-        if ltx and moments.ndim == 2 and moments.shape[1] == tokens:
+        if traits.has_token_times and moments.ndim == 2 and moments.shape[1] == tokens:
             own = moments.tensor_split(count, dim=1)
             named["timestep"] = own[self._context._ulysses_local_rank]  # noqa: SLF001
         return given, named
@@ -200,16 +243,3 @@ class _Exit(ModelHook):  # type: ignore[misc]
         dist.all_gather(parts, filled, group=group)
         own = [part.narrow(self._dim, 0, size) for part, size in zip(parts, sizes, strict=True)]
         return torch.cat(own, dim=self._dim)
-
-
-def _tokens(module: Any, named: dict[str, Any]) -> int | None:
-    """Return the tokens of a call; None for a model whose arguments are not known."""
-    states = named.get("hidden_states")
-    if states is None:
-        return None
-    if isinstance(module, LTXVideoTransformer3DModel):
-        return int(states.shape[1])
-    if isinstance(module, WanTransformer3DModel):
-        patch = module.config.patch_size
-        return math.prod(int(s) // int(by) for s, by in zip(states.shape[2:], patch, strict=True))
-    return None
