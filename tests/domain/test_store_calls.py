@@ -11,6 +11,7 @@ from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.testing import (
     FakeClock,
+    FakeDeviceLocks,
     FakeLauncher,
     FakeMediaReader,
     FakeOutputStore,
@@ -29,6 +30,7 @@ class CountedJob:
         self.repository, self.clock = CountingRepository(), FakeClock()
         self.remote = FakeProvider(folder / "spool", name="modal")
         self.local = FakeProvider(folder / "spool", name="local", blocking=True)
+        processes = FakeProcesses(self.clock)
         self.generation = Generation(
             providers={"modal": self.remote, "local": self.local},
             repository=self.repository,
@@ -37,7 +39,8 @@ class CountedJob:
             clock=self.clock,
             background=Background(
                 leases=MemoryLeases(),
-                processes=FakeProcesses(self.clock),
+                device_locks=FakeDeviceLocks(processes),
+                processes=processes,
                 launcher=FakeLauncher(),
                 clock=self.clock,
             ),
