@@ -102,7 +102,7 @@ def test_help_loads_only_the_command_line(python: Run, folder: Path) -> None:
         "dependency_injector",
         "structlog",
         "rich",
-        "tiomagic_domain.catalogue",
+        "tiomagic_domain.catalogue.families",
     )
     assert loaded_after(python, code, names) == []
     assert list(folder.iterdir()) == []
