@@ -20,7 +20,8 @@
 ``progress``     How far a job is, and the two wires between a running engine and its caller.
 ``redaction``    Hides secrets in texts and data: the one place where that is done.
 ``requests``     From a call's arguments to a request that a provider can run.
-``schema``       Parameters, what is legal for each, and the check of a whole call.
+``schema``       The schemas: parameters with their limits, rules between them, and the check of a
+                 call.
 ``suggestions``  Did-you-mean for names that are almost right.
 ``testing``      For tests of adapters, ours and other people's: fakes that work, and a contract a
                  port.

@@ -17,7 +17,8 @@ its settings when it is first used.
 ``core``           What tiomagic 1.0.0 had here, for scripts that were written for it.
 ``demo``           One clip of each feature, made with the model that comes along: what ``tiomagic
                    demo`` shows.
-``display``        What people see while a job runs: progress bars, notebooks, the log.
+``display``        Output while a job runs: progress bars, notebooks, log events, safe writing to
+                   streams.
 ``doctor``         What stands between a person and their video: every part looked at, none of
                    them changed.
 ``errors``         The errors of tiomagic; see :mod:`tiomagic_domain.errors` for the tree and who

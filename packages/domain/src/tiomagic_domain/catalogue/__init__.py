@@ -63,7 +63,7 @@ _left_out: list[PluginProblem] = []
 
 @cache
 def models() -> Mapping[str, ModelCard]:
-    """Return every known model by name, sorted; what of a plugin cannot be used is left out.
+    """Return every known model by name, sorted; unusable models of plugins are left out.
 
     Raises:
         ValueError: when two cards of ours have one name.
@@ -100,7 +100,7 @@ def find_feature(name: str) -> Feature:
     """Return a feature by its name.
 
     Raises:
-        ValidationError: when there is no such feature, with the nearest one.
+        ValidationError: when there is no such feature; suggests the nearest one.
     """
     try:
         return Feature(name)
@@ -112,10 +112,10 @@ def find_feature(name: str) -> Feature:
 
 
 def find_licence_use(word: str) -> LicenceUse:
-    """Return what a licence allows by its word.
+    """Return the licence class for a word.
 
     Raises:
-        ValidationError: when there is no such word, with the nearest one.
+        ValidationError: when there is no such word; suggests the nearest one.
     """
     try:
         return LicenceUse(word)
@@ -138,7 +138,7 @@ def models_for(
     Args:
         feature: What they must be able to do.
         runs: Says whether a provider can run one; None for those of any provider.
-        licence: What their licence must allow, ``free``, ``limited`` or ``research``; None for any.
+        licence: Class of their licence: ``free``, ``limited`` or ``research``; None for any.
         catalogue: The models to choose from; None for every known one.
 
     Raises:
@@ -205,5 +205,5 @@ def find_model(
 
 
 def _missing() -> str:
-    """Return a hint for who looks for the model of a plugin that is broken."""
+    """Return a hint about broken plugins, one of which may have the missing model."""
     return "".join(f". {problem}" for problem in _left_out)

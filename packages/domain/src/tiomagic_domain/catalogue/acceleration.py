@@ -1,11 +1,11 @@
-"""How much a run may change for the sake of speed: one word, or each means by itself.
+"""The argument ``acceleration``: the presets exact, fast and turbo, and each option by itself.
 
 ===========  ====================================================================================
 word         means
 ===========  ====================================================================================
-``exact``    only what changes nothing beyond rounding: the best exact attention, compiled blocks
-             where a run is long enough to pay for them, prompts that are encoded once, the two
-             passes of a guided step as one batch where they are short
+``exact`` only what changes nothing beyond rounding: the best exact attention, compiled blocks where
+             a run is long enough to pay for them, prompts that are encoded once, the two passes of
+             a guided step as one batch where they are short
 ``fast``     that, and a cache that leaves out most of the model where little changes between two
              steps: another video of the same kind
 ``turbo``    a LoRA that makes do with a handful of steps, for models that have one: another video
@@ -29,14 +29,14 @@ BATCH_GUIDANCE_CHOICES = ("auto", "on", "off")
 FAST_THRESHOLD = 0.06
 """Relative change of the first block between two steps below which the others are left out.
 
-The largest of which the videos of the shipped model keep 30 dB to the exact ones in the median
+The largest value at which the shipped model's videos keep a median of 30 dB to the exact ones
 (``benchmarks/accelerations.py``, 8 prompts: in 30 steps 52 % of the calls left out and 30.4 dB, in
 50 steps 65 % and 30.1 dB). diffusers' own default is 0.05."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceleration:
-    """What a run does to be fast. The defaults are those of ``exact``."""
+    """The acceleration options of a run. The defaults are those of ``exact``."""
 
     attention: str = "auto"
     """One of ``ATTENTION_CHOICES``; ``auto`` takes the best that works on the device."""
@@ -48,22 +48,22 @@ class Acceleration:
     cache_threshold: float = 0.0
     """0 for no cache, else 0.01 to 1; more is faster and further from the exact video."""
     remember_prompts: bool = True
-    """True to keep what the text encoders made of a prompt for the next run."""
+    """True to keep the encoded prompt for the next run."""
     fp8: bool = False
-    """True to multiply in eight bits in the transformer's blocks; inexact. In none of the words:
-    what it gains on a card has not been measured."""
+    """True to multiply in eight bits in the transformer's blocks; inexact. In no preset: the gain
+    on a GPU has not been measured."""
     few_steps: bool = False
     """True to put the model's few-step weights on it."""
 
     @classmethod
     def from_argument(cls, value: str | Mapping[str, Any]) -> Self:
-        """Return what a validated argument ``acceleration`` stands for."""
+        """Return the options of a validated argument ``acceleration``."""
         if isinstance(value, str):
             return cls(**PRESETS[value])
         return cls(**value)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return each means by its name."""
+        """Return each option by its name."""
         return asdict(self)
 
 
@@ -71,11 +71,11 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         EXACT: MappingProxyType({}),
         FAST: MappingProxyType({"cache_threshold": FAST_THRESHOLD}),
-        # So few steps differ so much from each other that a cache has nothing to leave out.
+        # With so few steps, successive steps differ too much for a cache.
         TURBO: MappingProxyType({"few_steps": True}),
     }
 )
-"""What each word sets beyond the defaults."""
+"""What each preset sets beyond the defaults."""
 
 
 def wants_few_steps(value: object) -> bool:

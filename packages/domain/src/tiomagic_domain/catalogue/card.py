@@ -1,4 +1,4 @@
-"""What tiomagic knows of a model without loading it."""
+"""The model card: the facts of a model that are known without loading it."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class ModelCard:
     parts: tuple[Part, ...] = ()
     """Components that come from other repositories, in place of those that this one has."""
     loras: tuple[Lora, ...] = ()
-    """LoRAs that make the model what it is, each from a repository of its own."""
+    """LoRAs that are part of the model, each from a repository of its own."""
     turbo: FewStepWeights | None = None
-    """What a call can have put on it that wants few steps; None when nothing is known."""
+    """Few-step weights that a call can apply to it; None when none are known."""
     features: Mapping[Feature, Schema]
     fps: int
     """Frames a second of the videos that it was trained on."""
@@ -70,27 +70,27 @@ class ModelCard:
     weights_gib: float
     """All weights in GiB, in the types that they run in."""
     largest_gib: float
-    """The largest single component in GiB, which is what model offload has to hold."""
+    """The largest single component in GiB, which must fit on the device with model offload."""
     gpu_memory_gib: float
-    """The smallest GPU that is known or computed to be enough, with offload, in GB as it is sold; 0
-    for a CPU."""
+    """The smallest GPU that is measured or computed to suffice, with offload, in GB as sold; 0 for
+    a CPU."""
     prompt_tokens: int
     """Longest prompt in tokens; what is longer is cut."""
     terms: LicenceTerms = UNSTATED_TERMS
-    """What the licence means for whoever wants to publish a video."""
+    """What the licence means if you publish a video."""
     skeletons: ColourOrder | None = None
     """Order of the colours in the skeletons that it reads; None for a model that reads none."""
     vocabulary: frozenset[str] = frozenset()
     """Every word that it knows, lower case; empty for a model that was trained on open language."""
     unknown_phrases: str = ""
-    """Pattern of phrases whose words it knows and which it does not; empty for none."""
+    """Pattern of phrases that it does not know although it knows their words; empty for none."""
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    """Facts for the engine that are the model's own and no setting."""
+    """Facts of this model for the engine that are not settings."""
 
     def __post_init__(self) -> None:
         if not self.repositories:
             return
-        # Every model of the hub has the word, and no card has to say so.
+        # Every model of the hub takes `commits`, so cards need not declare it.
         commits = revisions(self.repositories)
         features = {
             feature: schema.with_parameter(commits) for feature, schema in self.features.items()
@@ -132,7 +132,7 @@ class ModelCard:
         return self.turbo if wants_few_steps(settings.get(ACCELERATION_ARGUMENT)) else None
 
     def unknown_words(self, prompt: str) -> list[str]:
-        """Return what of a prompt the model does not know, each once: words, and then phrases."""
+        """Return the unknown words and then the unknown phrases of a prompt, each once."""
         if not self.vocabulary:
             return []
         text = prompt.lower()

@@ -1,4 +1,4 @@
-"""The commits of the hub's repositories that a model is made of, as an argument of a call."""
+"""The argument ``commits``: other commits of the repositories that a model is made of."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Few steps: what a model can be given so that it needs a tenth of the work.
+"""Few-step LoRAs for ``acceleration="turbo"``: a tenth of the steps, with their own defaults.
 
-A distilled LoRA teaches a model to make in a handful of steps, and without guidance, what took it
-fifty with. The video is another one, and the LoRA wants the settings that it was made for: they are
-the defaults of a call that asks for it, and what a call says itself stands.
+With a distilled LoRA a model needs a handful of steps without guidance, instead of fifty with it.
+The video is another one. The LoRA's settings become the defaults of the call; arguments of the call
+override them.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ class FewStepWeights:
     """The few-step weights of a model."""
 
     loras: tuple[Lora, ...]
-    """On the model for the time of a call, before those of the call itself."""
+    """Applied for one call, before the LoRAs of the call itself."""
     settings: Mapping[str, Any]
-    """What they were made for: steps, guidance, shift; by the names of the schema."""
+    """Their settings: steps, guidance, shift; by the names of the schema."""
     euler: bool = True
-    """True where each step is a plain one, as in the distillation; False for the model's own."""
+    """True for plain Euler steps, as in the distillation; False for the model's own sampler."""
     source: str
     """Where files and settings come from."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it for people and machines."""
+        """Return it as plain data."""
         files = [f"{lora.source}:{lora.weight_name}" for lora in self.loras]
         return {"loras": files, "settings": dict(self.settings), "source": self.source}

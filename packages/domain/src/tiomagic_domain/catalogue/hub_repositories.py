@@ -1,4 +1,4 @@
-"""Names of repositories on the Hugging Face hub, where a path may be meant as well."""
+"""Parses ``owner/name@revision`` as a repository on the Hugging Face hub, or else as a path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REPOSITORY_PATTERN = re.compile(
 FILES = frozenset(
     {".safetensors", ".bin", ".ckpt", ".gguf", ".json", ".pkl", ".pt", ".pth", ".onnx", ".zip"}
 )
-"""Endings of files; no repository is called like one."""
+"""Endings of files; no repository has such a name."""
 
 
 class HubRepository(NamedTuple):
@@ -21,19 +21,20 @@ class HubRepository(NamedTuple):
     name: str
     """Such as ``Wan-AI/Wan2.1-T2V-14B-Diffusers``."""
     revision: str | None
-    """None for none that was named."""
+    """None when none was named."""
 
 
 def parse_repository(path: PurePath) -> HubRepository | None:
     """Return the repository that a path may name, ``owner/name`` or ``owner/name@revision``.
 
-    Whether there is a file or a folder of that name is not looked at; such a one comes first.
+    The disk is not checked: the caller looks for a file or folder of that name first.
 
     Args:
         path: As it was given.
 
     Returns:
-        None when it cannot be one: an absolute path, one with more or fewer parts, or a file's.
+        None when it cannot be one: an absolute path, more or fewer than two parts, or a file's
+        name.
     """
     if path.is_absolute():
         return None

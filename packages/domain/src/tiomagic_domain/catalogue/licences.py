@@ -1,4 +1,4 @@
-"""What a model's licence lets you do with it and with its videos, in one word and a sentence."""
+"""Licences: what you may do with a model and its videos, as a class (free, limited, research)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class LicenceUse(StrEnum):
     """How far a licence goes."""
 
     FREE = "free"
-    """For any use, by anybody, without pay."""
+    """For any use, free of charge."""
     LIMITED = "limited"
     """Commercial use is allowed under a condition: a revenue, a territory, a registration."""
     RESEARCH = "research"
-    """Not for commercial use, or nothing says that it is allowed."""
+    """Not for commercial use, or no permission is stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class LicenceTerms:
     publishing: str
     """A sentence or two for people: who may publish a video, and what they must do."""
     source: str
-    """Where it is said."""
+    """The source."""
 
 
 UNSTATED_TERMS = LicenceTerms(
@@ -34,7 +34,7 @@ UNSTATED_TERMS = LicenceTerms(
     publishing="The model's card does not say what the licence allows: read it first.",
     source="the card",
 )
-"""Of a card that names a licence alone."""
+"""For a card that states only the name of its licence."""
 
 
 def apache_terms(source: str) -> LicenceTerms:
@@ -50,7 +50,7 @@ def tencent_terms(source: str, more: str = "") -> LicenceTerms:
     """Return the terms of the Tencent Hunyuan Community licence.
 
     Args:
-        source: Where it is said.
+        source: The source.
         more: A sentence about other parts of the model.
     """
     return LicenceTerms(

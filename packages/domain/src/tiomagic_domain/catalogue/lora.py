@@ -1,4 +1,4 @@
-"""LoRA files as a call names them: small changes to a model's weights."""
+"""The argument ``loras``: LoRA files of a call, which change a model's weights for one video."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Lora:
     source: str
     """A file of this machine, or a repository on the Hugging Face hub."""
     weight_name: str | None = None
-    """The file in the repository; None where it has one only."""
+    """The file in the repository; None if it has only one."""
     scale: float = 1.0
     """How strongly it is applied."""
     component: str = COMPONENT
@@ -26,7 +26,7 @@ class Lora:
     revision: str | None = None
     """Commit of the repository; None for the newest, and for a file."""
     sha256: str | None = None
-    """Digest that the file has to have; None for any."""
+    """The required digest of the file; None for any."""
 
     @classmethod
     def from_arguments(cls, entries: Iterable[Mapping[str, Any]]) -> list[Self]:
@@ -35,17 +35,17 @@ class Lora:
 
     @property
     def is_file(self) -> bool:
-        """True for a file of this machine; a repository's name does not end like a file's."""
+        """True for a file of this machine: a repository's name has no file ending."""
         return self.source.endswith(SUFFIX)
 
     @property
     def label(self) -> str:
-        """The LoRA's name for people and records: no path."""
+        """The LoRA's name in messages and records, without a path."""
         name = Path(self.source).name if self.is_file else self.source
         return f"{name}:{self.weight_name}" if self.weight_name else name
 
     def pinned(self, *, sha256: str | None, revision: str | None) -> Self:
-        """Return it as a recipe names it: its folder forgotten, its content said."""
+        """Return its entry in a recipe: without the folder, with the digest."""
         name = Path(self.source).name if self.is_file else self.source
         return replace(self, source=name, sha256=sha256, revision=revision)
 

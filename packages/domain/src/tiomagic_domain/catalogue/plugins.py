@@ -1,7 +1,7 @@
-"""Models that other distributions bring: each looked at before it is believed.
+"""Models of plug-ins (other distributions): each card is checked before it joins the catalogue.
 
-A plugin that cannot be imported, a card that is broken and a name that exists are left out, and
-everything else works: :func:`problems` says what is missing, for ``tiomagic doctor``.
+Plugins that cannot be imported, broken cards and duplicate names are left out; everything else
+works. :func:`problems` lists them for ``tiomagic doctor``.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from tiomagic_domain.schema.schema import Schema
 
 TEXT_FIELDS: Final = ("name", "title", "family", "description", "homepage", "licence", "engine")
 POSITIVE_NUMBER_FIELDS: Final = ("fps", "pixels", "prompt_tokens")
-"""Facts of a card that are more than 0."""
+"""Facts of a card that must be above 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginProblem:
-    """Something that a plugin brings and that is left out."""
+    """A part of a plugin that is left out."""
 
     plugin: str
     """The entry point and the distribution that has it."""
@@ -38,13 +38,13 @@ class PluginProblem:
 
 
 def plugin_label(entry: EntryPoint) -> str:
-    """Return what a person knows a plugin by."""
+    """Return a plugin's name for messages."""
     distribution = f" of {entry.dist.name}" if entry.dist is not None else ""
     return f"the plugin {entry.name!r} ({entry.value}){distribution}"
 
 
 def load_plugin(entry: EntryPoint) -> tuple[Any, PluginProblem | None]:
-    """Import what an entry point names; whatever it raises is a problem and no error."""
+    """Import an entry point; any exception becomes a reported problem."""
     found, wrong = run_plugin_code(entry.load)
     if wrong is None:
         return found, None
@@ -53,10 +53,10 @@ def load_plugin(entry: EntryPoint) -> tuple[Any, PluginProblem | None]:
 
 
 def run_plugin_code(run: Callable[[], Any]) -> tuple[Any, str | None]:
-    """Run code of a plugin; return what it gives, and what it raised in place of that.
+    """Run code of a plugin; return its result, or else its exception.
 
-    Whatever it raises is caught, be it no ``Exception``; only Ctrl-C goes on. What it prints goes
-    to stderr, because stdout may be data.
+    Every exception is caught, ``BaseException`` too, except Ctrl-C. Its output goes to stderr,
+    because stdout may be data.
     """
     try:
         with redirect_stdout(sys.stderr):
@@ -68,7 +68,7 @@ def run_plugin_code(run: Callable[[], Any]) -> tuple[Any, str | None]:
 
 
 def describe_plugin_error(error: BaseException) -> str:
-    """Return the kind of an error and its words; one that cannot say any has its kind alone."""
+    """Return the class and message of an error; only the class if its ``__str__`` fails."""
     kind = type(error).__name__
     try:
         return f"{kind}: {error}"
@@ -79,10 +79,10 @@ def describe_plugin_error(error: BaseException) -> str:
 def add_cards(
     found: dict[str, ModelCard], entries: Iterable[EntryPoint]
 ) -> tuple[PluginProblem, ...]:
-    """Add the cards of plugins to those that are there; return what was left out.
+    """Add the cards of plugins to the catalogue; return what was left out.
 
     Args:
-        found: Cards by name; ours, which no plugin replaces.
+        found: The shipped cards by name, which no plugin replaces.
         entries: Each names a collection of cards.
     """
     problems: list[PluginProblem] = []
@@ -114,7 +114,7 @@ def _flaw(card: Any, found: Mapping[str, ModelCard]) -> str | None:
     name: Any = card.name
     if isinstance(name, str) and name in found:
         return f"there is a model {name!r} already"
-    # A fact may be anything, and do anything.
+    # A plugin's fact may be any object, and its methods may raise.
     found_wrong, raised = run_plugin_code(
         lambda: _wrong_facts(card) or _wrong_features(card.features)
     )

@@ -1,4 +1,4 @@
-"""The parameters that say what a pose-guided model follows, with the colours that it reads."""
+"""The parameters of pose guidance: the guiding video or skeletons, their colours, their pace."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _READS = {
 def pose_parameters(
     order: ColourOrder, *, source: str, pace: str = FIT_PACE, pace_source: str
 ) -> tuple[Parameter, ...]:
-    """Return the two sources of a pose, and how they are read.
+    """Return the parameters for the two sources of a pose, their colours and their pace.
 
     Args:
         order: Of the colours in the skeletons that the model was trained on.
-        source: Who says so.
+        source: Where that is documented.
         pace: How a video is followed by default, ``real`` or ``fit``.
-        pace_source: Who says so.
+        pace_source: Where that is documented.
     """
     guiding, given = POSE_SOURCES
     colours = Parameter(
@@ -42,9 +42,9 @@ def pose_parameters(
         choices=(COLOURS_AS_GIVEN, DETECT_COLOURS, ColourOrder.RGB.value, ColourOrder.BGR.value),
         source=f"the model reads {order.upper()}: {source}",
         advanced=True,
-        description="The order of the colours in pose_video: as_given uses it as it is, and warns "
-        f"when it looks like the other order; auto looks, and converts it to {order.upper()}; rgb "
-        "and bgr say what it is, and convert it where needed.",
+        description="The order of the colours in pose_video: as_given uses it unchanged, and warns "
+        f"when it looks like the other order; auto detects it and converts to {order.upper()}; rgb "
+        "and bgr state the order, which is converted where needed.",
     )
     speed = Parameter(
         name="pose_pace",
@@ -53,9 +53,9 @@ def pose_parameters(
         default=pace,
         choices=(REAL_PACE, FIT_PACE),
         source=pace_source,
-        description="How the video of the motion is followed: real keeps its pace, leaves out what "
-        "is longer and holds the last pose where it is shorter; fit spreads all of it over "
-        "num_frames, so that it may be seen faster or slower.",
+        description="The pace of the guiding video: real keeps it, cuts what is longer and holds "
+        "the last pose where it is shorter; fit spreads the whole video over "
+        "num_frames, so it may play faster or slower.",
     )
     return (
         guiding,

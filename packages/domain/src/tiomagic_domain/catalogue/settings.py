@@ -1,4 +1,4 @@
-"""Builders of the settings that many models share, so that one name means one thing everywhere."""
+"""Builders of the parameters that many models share, so that a name has one meaning everywhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ SEED = Parameter(
     required=False,
     minimum=0,
     maximum=2**32 - 1,
-    description="The same seed and settings give the same video; drawn and recorded if left out.",
+    description="The same seed and settings give the same video; if left out, one is drawn and "
+    "recorded.",
 )
 
 MEMORY = Parameter(
@@ -25,8 +26,8 @@ MEMORY = Parameter(
     default="auto",
     choices=("auto", "resident", "model_offload", "group_offload"),
     advanced=True,
-    description="Where the weights wait: all on the device, one component at a time, or in small "
-    "groups; auto takes the fastest that fits.",
+    description="What is on the device during the run: all weights, one component at a time, or "
+    "small groups; auto takes the fastest that fits.",
 )
 
 TURBO_ACCELERATION = Parameter(
@@ -42,8 +43,8 @@ TURBO_ACCELERATION = Parameter(
             required=False,
             default="auto",
             choices=acceleration.ATTENTION_CHOICES,
-            description="The attention's kernel, all of them exact; auto takes the best that "
-            "works on the device.",
+            description="The kernel that computes attention; all are exact. auto takes the "
+            "fastest that works on the device.",
         ),
         Parameter(
             name="compile",
@@ -51,7 +52,7 @@ TURBO_ACCELERATION = Parameter(
             required=False,
             default="auto",
             choices=acceleration.COMPILE_CHOICES,
-            description="Whether the transformer's blocks are compiled; auto does it for long "
+            description="Whether the transformer's blocks are compiled; auto compiles for long "
             "runs on a GPU.",
         ),
         Parameter(
@@ -60,8 +61,8 @@ TURBO_ACCELERATION = Parameter(
             required=False,
             default="auto",
             choices=acceleration.BATCH_GUIDANCE_CHOICES,
-            description="Whether the passes of a step, with the prompt and with the negative one, "
-            "are made together; auto does it for small videos on a CPU. Not with a cache.",
+            description="CFG batching: whether the passes with the prompt and with the negative "
+            "prompt run as one batch; auto does so for small videos on a CPU. Not with a cache.",
         ),
         Parameter(
             name="cache_threshold",
@@ -70,8 +71,8 @@ TURBO_ACCELERATION = Parameter(
             default=0.0,
             minimum=0.0,
             maximum=1.0,
-            description="Change of the first block between two steps below which the other "
-            "blocks are left out; 0 leaves out nothing.",
+            description="First-block cache: the other blocks are skipped when the first one "
+            "changes less than this between two steps; 0 turns it off.",
         ),
         Parameter(
             name="remember_prompts",
@@ -85,21 +86,22 @@ TURBO_ACCELERATION = Parameter(
             kind=Kind.BOOLEAN,
             required=False,
             default=False,
-            description="Whether the transformer's blocks multiply in eight bits; not exact, and "
-            "for cards that do it in hardware.",
+            description="Whether the transformer's blocks multiply in 8 bits (fp8); not exact, "
+            "and only for GPUs with fp8 in hardware.",
         ),
         Parameter(
             name="few_steps",
             kind=Kind.BOOLEAN,
             required=False,
             default=False,
-            description="Whether a LoRA is put on the model that makes do with a few steps.",
+            description="Whether the model's few-step LoRA is applied.",
         ),
     ),
     advanced=True,
-    description="exact changes nothing beyond rounding; fast leaves out what changes little "
-    "between two steps, and gives another video of the same kind; turbo needs a few steps only, by "
-    "a LoRA that changes the video and the defaults of the settings. An object sets each means.",
+    description="exact changes nothing beyond rounding; fast skips work that changes little "
+    "between two steps, which gives a different video of the same kind; turbo applies a "
+    "few-step LoRA, which changes the video and the defaults of the settings. An object sets "
+    "each option.",
 )
 """For a model that has few-step weights."""
 
@@ -107,7 +109,7 @@ FEW_STEP_MODELS = (
     *("wan2.1-t2v-14b", "wan2.1-i2v-14b-480p", "wan2.1-i2v-14b-720p", "wan2.1-vace-14b"),
     *("wan2.2-t2v-a14b", "wan2.2-i2v-a14b"),
 )
-"""Those that have; said to whoever asks another one."""
+"""Models with few-step weights, for the error text of the others."""
 
 ACCELERATION = replace(
     TURBO_ACCELERATION,
@@ -115,20 +117,21 @@ ACCELERATION = replace(
     fields=tuple(field for field in TURBO_ACCELERATION.fields if field.name != "few_steps"),
     elsewhere=MappingProxyType(
         {
-            acceleration.TURBO: "turbo needs weights for few steps, and this model has none. "
+            acceleration.TURBO: "turbo needs few-step weights, and this model has none. "
             f"These have: {', '.join(FEW_STEP_MODELS)}. Models that are called distilled or "
             "fusionx need few steps as they are"
         }
     ),
-    description="exact changes nothing beyond rounding; fast leaves out what changes little "
-    "between two steps, and gives another video of the same kind. An object sets each means.",
+    description="exact changes nothing beyond rounding; fast skips work that changes little "
+    "between two steps, which gives a different video of the same kind. An object sets "
+    "each option.",
 )
 
 EXACT_ACCELERATION = replace(
     ACCELERATION,
     choices=(acceleration.EXACT,),
     fields=tuple(field for field in ACCELERATION.fields if field.name != "cache_threshold"),
-    description="exact changes nothing beyond rounding. An object sets each means.",
+    description="exact changes nothing beyond rounding. An object sets each option.",
 )
 """For a model whose blocks diffusers cannot cache."""
 
@@ -153,7 +156,7 @@ LORAS = Parameter(
             required=False,
             pattern=r"\.safetensors(?!\n)$",
             pattern_hint="must be the name of a .safetensors file",
-            description="The file in the repository; not needed where it has one such file only.",
+            description="The file in the repository; not needed if it has only one such file.",
         ),
         Parameter(
             name="scale",
@@ -162,7 +165,7 @@ LORAS = Parameter(
             default=1.0,
             minimum=-4.0,
             maximum=4.0,
-            description="How strongly it is applied; 1 is as it was trained.",
+            description="Its strength; 1 is as trained.",
         ),
         Parameter(
             name="component",
@@ -170,8 +173,8 @@ LORAS = Parameter(
             required=False,
             default="transformer",
             choices=("transformer", "transformer_2"),
-            description="The part of the model that it belongs to; transformer_2 is the second "
-            "expert of a model that has two.",
+            description="The component that it changes; transformer_2 is the second expert of a "
+            "model with two.",
         ),
         Parameter(
             name="revision",
@@ -185,7 +188,7 @@ LORAS = Parameter(
             required=False,
             pattern=r"^[0-9a-f]{64}(?!\n)$",
             pattern_hint="must be 64 hexadecimal digits",
-            description="Digest that the file has to have; a recipe names it.",
+            description="The required digest of the file; a recipe has it.",
         ),
     ),
     advanced=True,
@@ -200,9 +203,9 @@ OBJECT_ARGUMENTS = (
     "attention_kwargs",
     "callback_on_step_end",
 )
-"""Arguments of most pipelines of diffusers that exist as Python objects alone."""
+"""Arguments of most diffusers pipelines that exist only as Python objects."""
 MASK_ARGUMENTS = ("prompt_attention_mask", "negative_prompt_attention_mask")
-"""What goes with the embeddings of a prompt where the transformer has to know their length."""
+"""Arguments that go with a prompt's embeddings where the transformer needs their length."""
 
 
 def side(name: str, *, default: int | None, multiple_of: int, low: int, high: int) -> Parameter:
@@ -271,7 +274,7 @@ def guidance_scale(*, default: float, source: str) -> Parameter:
 
 
 def negative_prompt(*, default: str, source: str) -> Parameter:
-    """Return the description of what the video must not show."""
+    """Return the parameter ``negative_prompt``."""
     return Parameter(
         name="negative_prompt",
         kind=Kind.STRING,
@@ -293,7 +296,7 @@ def flow_shift(*, default: float, source: str) -> Parameter:
         maximum=30.0,
         source=source,
         advanced=True,
-        description="How much of the time goes to the coarse structure; larger sizes want more.",
+        description="How many steps go to the coarse structure; larger sizes need a larger shift.",
     )
 
 

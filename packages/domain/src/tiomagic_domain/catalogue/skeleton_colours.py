@@ -1,4 +1,4 @@
-"""The colours of the skeletons that a pose-guided model reads."""
+"""The order of the colours (RGB or BGR) of skeletons, and the pace of a guiding video."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from enum import StrEnum
 
 
 class ColourOrder(StrEnum):
-    """Which channel of a skeleton's colours comes first in the picture.
+    """Whether a skeleton's colours are in the order RGB or BGR.
 
-    OpenPose's 18 colours begin with (255, 0, 0). Annotators that draw for a library that stores
-    blue first turn the channels round when they are done, others do not, and a model was trained
-    on one of the two.
+    OpenPose's 18 colours begin with (255, 0, 0). Some annotators swap red and blue at the end,
+    others do not, and a model was trained on one of the two.
     """
 
     RGB = "rgb"
     """The first colour is red: the line from the neck to the right shoulder is red."""
     BGR = "bgr"
-    """The channels are turned round: that line is blue."""
+    """Red and blue are swapped: that line is blue."""
 
     @property
     def other(self) -> ColourOrder:
@@ -25,6 +24,6 @@ class ColourOrder(StrEnum):
 
 
 REAL_PACE, FIT_PACE = "real", "fit"
-"""How a video is followed: at its own pace, or all of it in the time that there is."""
+"""The pace of a guiding video: its own, or spread over the length of the result."""
 COLOURS_AS_GIVEN, DETECT_COLOURS = "as_given", "auto"
-"""What a call may say of a ``pose_video`` in place of its order: use it as it is, or look."""
+"""Values of ``pose_colours`` beside the orders: use it as it is, or detect the order."""

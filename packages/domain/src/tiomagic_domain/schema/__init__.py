@@ -1,10 +1,11 @@
-"""Parameters, what is legal for each, and the check of a whole call.
+"""The schemas: parameters with their limits, rules between them, and the check of a call.
 
-``expert_arguments``  Arguments that are objects of the caller's process: tensors, functions, and
-                      the like.
-``kinds``             Kinds of values, and what can be said of a value before any limit of a
-                      parameter.
-``parameter``         One parameter of a model: what it is, what is legal, and where its default
-                      comes from.
-``schema``            All parameters of one model for one feature, and the check of a whole call.
+``expert_arguments``  Expert arguments: Python objects of the caller's process, such as tensors
+                      and functions.
+``kinds``             Kinds of values (number, text, media …), and the conversion of a value
+                      before limits apply.
+``parameter``         One parameter of a model: kind, limits, default and its source, and the
+                      check of a value.
+``schema``            The schema of a model's feature: all parameters, the rules between them, the
+                      check of a call.
 """

@@ -1,7 +1,7 @@
-"""Arguments that are objects of the caller's process: tensors, functions, and the like.
+"""Expert arguments: Python objects of the caller's process, such as tensors and functions.
 
-A pipeline's own expert arguments have no form outside of Python. They reach an engine that runs in
-the same process, and the record has what they were like: type, shape, number.
+A pipeline's own expert arguments cannot be stored. They reach an engine in the same process, and
+the record has a description of them: type, shape, number.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from tiomagic_domain.errors import Problem
 from tiomagic_domain.suggestions import shorten_repr
 
 TYPE = "python"
-"""Key of the description that has the type."""
+"""Key of the type in a description."""
 
 
 def describe_object(value: object) -> dict[str, Any]:
-    """Return what the record says of an object: its type, and how large it is."""
+    """Return the description of an object for the record: its type and size."""
     kind = type(value)
     library = kind.__module__.partition(".")[0]
     name = kind.__qualname__ if library == "builtins" else f"{library}.{kind.__qualname__}"

@@ -1,4 +1,4 @@
-"""Kinds of values, and what can be said of a value before any limit of a parameter."""
+"""Kinds of values (number, text, media …), and the conversion of a value before limits apply."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _PYTHON_TYPES: Final[dict[Kind, type]] = {
 
 
 class Unset(Enum):
-    """Says that nothing was given where None would be a value."""
+    """Means "not given" where None is a legal value."""
 
     UNSET = "unset"
 
@@ -68,7 +68,7 @@ class Rejected(Exception):  # noqa: N818 - carries a problem to the validator, n
 
 
 def unwrap(value: object) -> object:
-    """Return what a value of a library or of an enumeration stands for, else the value itself.
+    """Return the plain value of a library's scalar or an enumeration's member, else the value.
 
     A scalar of numpy or torch, an array without axes, a member of an ``Enum``.
     """
@@ -99,12 +99,12 @@ def require_finite(value: object, wanted: str) -> float:
         wanted: What it should be, such as ``a whole number``.
 
     Raises:
-        Rejected: when it is none.
+        Rejected: when it is not a number.
     """
     plain = unwrap(value)
     if isinstance(plain, str):
         raise Rejected(f"must be {wanted}, not the text {shorten_repr(plain)}")
-    # bool is an int to Python, and never what a caller meant by a number of frames.
+    # bool is a subclass of int, but never a meant number of frames.
     if isinstance(plain, bool) or not _is_number(plain):
         raise Rejected(f"must be {wanted}, not {type_name(value)}")
     number = _number(plain)
@@ -114,7 +114,7 @@ def require_finite(value: object, wanted: str) -> float:
 
 
 def _is_number(value: object) -> bool:
-    # Decimal is registered as a number and not as a real one; complex numbers are numbers too.
+    # Decimal is registered as Number but not as Real; complex numbers are Number too.
     return isinstance(value, Real) or type(value).__name__ == "Decimal" or _has_index(value)
 
 
@@ -139,7 +139,7 @@ def _number(value: Any) -> int | float | None:
 
 
 def plain_text(value: object) -> object:
-    """Return a text as Python's own ``str``; what is no text as it is."""
+    """Return a text as Python's own ``str``; any other value as it is."""
     plain = unwrap(value)
     return str.__str__(plain) if isinstance(plain, str) else plain
 
@@ -148,7 +148,7 @@ def plain_data(value: object) -> object:
     """Return data without a schema as JSON holds it.
 
     Raises:
-        Rejected: with what JSON has no form for.
+        Rejected: names the part that JSON cannot hold.
     """
     plain = unwrap(value)
     match plain:
@@ -185,12 +185,12 @@ def validate_text(text: str) -> str:
 
 
 def is_listable(value: object) -> bool:
-    """Return True for what stands for a list: a list, a tuple, a range, an array with axes."""
+    """Return True for a list, a tuple, a range, or an array with axes."""
     return isinstance(value, list | tuple | range) or _has_axes(value)
 
 
 def as_list(value: Any) -> list[object]:
-    """Return what stands for a list as one."""
+    """Return such a value as a list."""
     return list(value.tolist() if _has_axes(value) else value)
 
 
@@ -199,7 +199,7 @@ def _has_axes(value: object) -> bool:
 
 
 def check_media(kind: Kind, value: object) -> object:
-    """Refuse what cannot be a source of media; what it holds is the media reader's business."""
+    """Refuse what cannot be a source of media; the media reader checks the content."""
     if isinstance(value, str) and not value.strip():
         raise Rejected(f"must be the path or URL of {_a(kind)}, not an empty text")
     if kind is Kind.VIDEO and isinstance(value, list | tuple) and value:
@@ -239,4 +239,4 @@ JSON_TYPES: Final[dict[Kind, dict[str, object]]] = {
     Kind.IMAGE: {"type": "string", "pattern": r"\S", "x-tiomagic-media": "image"},
     Kind.VIDEO: {"type": "string", "pattern": r"\S", "x-tiomagic-media": "video"},
 }
-"""How JSON Schema says each kind."""
+"""Each kind in JSON Schema."""

@@ -1,4 +1,4 @@
-"""One parameter of a model: what it is, what is legal, and where its default comes from."""
+"""One parameter of a model: kind, limits, default and its source, and the check of a value."""
 
 from __future__ import annotations
 
@@ -54,23 +54,23 @@ class Parameter:
     elsewhere: Mapping[object, str] = field(
         default_factory=lambda: MappingProxyType({}), hash=False
     )
-    """Choices of the same parameter of other models, each with why it is none here."""
+    """Choices that only other models have, each with the reason."""
     pattern: str | None = None
     """A regular expression that a string must contain, in the common part of Python and ECMA."""
     pattern_hint: str = "does not have the right form"
     items: Kind | None = None
     """The kind of each item of a list."""
     fields: tuple[Parameter, ...] = ()
-    """What an object, or each object of a list, is made of; empty for any object. With words
-    (a string) it is what an object may say in the place of one."""
+    """The fields of an object, or of each object of a list; empty for any object. For a string, an
+    object with these fields may be given instead of a word."""
     path: bool = False
-    """True for a text that may be a path, which is then taken as an object of one as well."""
+    """True for a text that may be a path; then path objects are accepted as well."""
     unit: str | None = None
     """Such as ``px``, ``frames``, ``s``; None for a bare number."""
     source: str | None = None
     """Where the default comes from: a model card, a paper, a measurement."""
     advanced: bool = False
-    """True for a setting that most people leave alone."""
+    """True for a setting that most users leave alone."""
 
     def __post_init__(self) -> None:
         if self.offset and (self.minimum is None or self.maximum is None):
@@ -85,7 +85,7 @@ class Parameter:
         """Return the value in its plain form (an int for 81.0, a float for 5).
 
         Raises:
-            Rejected: with what would be legal.
+            Rejected: says what is legal.
         """
         if self.kind.is_media:
             return check_media(self.kind, value)
@@ -101,7 +101,7 @@ class Parameter:
 
     @property
     def has_words(self) -> bool:
-        """True for a value that is one of some words, or an object in the place of one."""
+        """True if the value may be one of some words, or an object."""
         return self.kind is Kind.STRING and bool(self.fields)
 
     def problem(self, value: object) -> Problem | None:
@@ -126,7 +126,7 @@ class Parameter:
         return list(range(first + self.offset, math.floor(self.maximum) + 1, self.multiple_of))
 
     def nearest(self, value: float) -> float:
-        """Return the legal number next to the given one; the lower of two that are equally far."""
+        """Return the nearest legal number; the lower of two that are equally far."""
         if self.minimum is not None:
             value = max(value, self.minimum)
         if self.maximum is not None:
@@ -134,7 +134,7 @@ class Parameter:
         if self.multiple_of is None:
             return math.ceil(value - 0.5) if self.kind is Kind.INTEGER else value
         step, offset = self.multiple_of, self.offset
-        # The half goes down: of two lengths or sizes, the one that costs less.
+        # Ties go down: of two lengths or sizes, the one that costs less.
         stepped = math.ceil((value - offset) / step - 0.5) * step + offset
         if self.minimum is not None and stepped < self.minimum:
             stepped += step
@@ -226,7 +226,7 @@ def _check_number(parameter: Parameter, value: object) -> float:
     _check_range(parameter, number)
     try:
         return float(number)
-    except OverflowError:  # Only without a maximum: no float is as large as this whole number.
+    except OverflowError:  # Only without a maximum: the number is too large for a float.
         raise Rejected(
             f"must be a number that a float can hold, not {shorten_repr(number)}"
         ) from None

@@ -1,6 +1,6 @@
-"""All parameters of one model for one feature, and the check of a whole call.
+"""The schema of a model's feature: all parameters, the rules between them, the check of a call.
 
-What JSON Schema cannot say, and :meth:`Schema.validate` still checks:
+:meth:`Schema.validate` also checks what JSON Schema cannot express:
 
 - NaN and infinities (JSON has no such numbers, yet Python's ``json`` reads them);
 - :class:`MaxPixels`, a limit on a product of two parameters;
@@ -32,13 +32,13 @@ class Rule(Protocol):
         """Return what is wrong with the values together.
 
         Args:
-            values: What was given or has a default; UNSET stands for a value that is illegal
-                already, so that nobody is told twice.
+            values: Given values and defaults; UNSET stands for a value that is illegal by itself,
+                so that no problem is reported twice.
         """
         ...
 
     def to_json_schema(self) -> dict[str, object]:
-        """Return what JSON Schema can say of the rule; empty when it can say nothing."""
+        """Return the rule as JSON Schema; empty when it cannot be expressed."""
         ...
 
 
@@ -64,13 +64,13 @@ class ExactlyOne:
 
 @dataclass(frozen=True, slots=True)
 class MaxPixels:
-    """Width times height may not exceed what the model was made for."""
+    """Width times height may not exceed the pixels that the model was made for."""
 
     pixels: int
     width: str = "width"
     height: str = "height"
     multiple_of: int = 16
-    """Step of the legal sides, for the size that is proposed instead."""
+    """Step of the legal sides, for the proposed size."""
 
     def problems(self, values: Mapping[str, object]) -> list[Problem]:
         """Return a problem when both are given and too large together."""
@@ -124,13 +124,13 @@ class ShorterSide:
 
 @dataclass(frozen=True, slots=True)
 class OffTogether:
-    """Where the one guidance is 1, which turns guidance off, the other must be 1 too."""
+    """If the first guidance is 1, which turns guidance off, the second must be 1 too."""
 
     switch: str
     follower: str
 
     def problems(self, values: Mapping[str, object]) -> list[Problem]:
-        """Return a problem when the second would be left out without a word."""
+        """Return a problem when the second would be ignored silently."""
         if values.get(self.switch) != 1 or values.get(self.follower) in {1, None, UNSET}:
             return []
         message = (
@@ -151,7 +151,7 @@ class OffTogether:
 
 @dataclass(frozen=True, slots=True)
 class WithinVideo:
-    """A latent frame that is named by its number has to be one of the video's."""
+    """The number of a latent frame must be within the video."""
 
     position: str
     frames: str = "num_frames"
@@ -186,7 +186,7 @@ class Schema:
     parameters: tuple[Parameter, ...]
     rules: tuple[Rule, ...] = ()
     objects: tuple[str, ...] = ()
-    """Arguments of the pipeline itself that are taken as they are, as Python objects."""
+    """Arguments of the pipeline itself, passed on unchanged as Python objects."""
 
     def __post_init__(self) -> None:
         names = [*(parameter.name for parameter in self.parameters), *self.objects]
@@ -203,18 +203,18 @@ class Schema:
         raise KeyError(name)
 
     def with_parameter(self, parameter: Parameter) -> Schema:
-        """Return the schema with one more parameter, in the place of one of its name."""
+        """Return the schema with a parameter added, which replaces one of the same name."""
         others = (known for known in self.parameters if known.name != parameter.name)
         return replace(self, parameters=(*others, parameter))
 
     @property
     def required(self) -> tuple[Parameter, ...]:
-        """Parameters without which there is no call."""
+        """The required parameters."""
         return tuple(parameter for parameter in self.parameters if parameter.required)
 
     @property
     def optional(self) -> tuple[Parameter, ...]:
-        """Parameters that may be left out."""
+        """The optional parameters."""
         return tuple(parameter for parameter in self.parameters if not parameter.required)
 
     @property
@@ -230,7 +230,7 @@ class Schema:
 
     @property
     def shorter_side(self) -> int | None:
-        """The shorter side in pixels, where it is fixed; None where it is not."""
+        """The shorter side in pixels if it is fixed, else None."""
         fixed = (rule.pixels for rule in self.rules if isinstance(rule, ShorterSide))
         return next(fixed, None)
 
@@ -246,7 +246,7 @@ class Schema:
         Args:
             arguments: What the caller gave, by name.
             subject: What is being checked, for the error's text.
-            found: Problems that are known already, to be told with all others.
+            found: Problems that are known already, to be reported with all others.
 
         Returns:
             Plain values by name. A parameter without a default that was left out is absent.

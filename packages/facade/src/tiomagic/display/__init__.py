@@ -1,4 +1,4 @@
-"""What people see while a job runs: progress bars, notebooks, the log.
+"""Output while a job runs: progress bars, notebooks, log events, safe writing to streams.
 
 ``escaping``      Text of other people as what it is in HTML and JSON: characters, and no markup.
 ``journal``       Events for whoever operates an application, and the log file for people.

@@ -1,4 +1,4 @@
-"""Text of other people as what it is in HTML and JSON: characters, and no markup."""
+"""Escapes untrusted text for HTML and JSON, and replaces invalid characters."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import re
 from typing import Final
 
 REPLACEMENT: Final = "\ufffd"
-"""Stands where something was that is no character."""
+"""Replaces what is not a character."""
 _INVALID_CHARACTERS: Final = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Half characters, which no encoding has, and control codes but tab, line feed and return."""
+"""Lone surrogates, and control codes except tab, line feed and return."""
 
 
 def replace_invalid_characters(text: str) -> str:
-    """Return a text with a replacement for each part that is no character."""
+    """Return a text with a replacement for each invalid character."""
     return _INVALID_CHARACTERS.sub(REPLACEMENT, text)
 
 
 def escape(text: object) -> str:
-    """Return a text that is one wherever it stands in HTML, also between quotes."""
+    """Return a text that is safe anywhere in HTML, also within quotes."""
     return html.escape(replace_invalid_characters(str(text)), quote=True)

@@ -1,4 +1,4 @@
-"""Events for whoever operates an application, and the log file for people.
+"""Log events of jobs (structlog over ``logging``), and the refresh of ``generation_log.json``.
 
 Events go to the standard library's logger ``tiomagic`` (adapters use ``tiomagic.local`` and so on).
 Nothing is shown unless the application configures logging: a library does not print. structlog
@@ -73,14 +73,14 @@ def get_logger() -> structlog.stdlib.BoundLogger:
 def _redact_event(
     _logger: Any, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Hide what looks like a secret: events go to whoever configures logging."""
+    """Redact what looks like a secret, because events may be sent anywhere."""
     return {key: redact_data(value) for key, value in event.items()}
 
 
 def sanitize_event(
     _logger: Any, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Make an event safe for a terminal, and hide what looks like a secret in it."""
+    """Make an event safe for a terminal, and redact what looks like a secret."""
     return {key: _shown(redact_data(value)) for key, value in event.items()}
 
 
@@ -96,7 +96,7 @@ def _shown(value: Any) -> Any:
 
 
 class Journal:
-    """Tells of every stored change of a job: an event, and a fresh ``generation_log.json``.
+    """Reports every stored change of a job: an event, and a fresh ``generation_log.json``.
 
     Args:
         generation_log: The log file; when it cannot be written the run goes on.
@@ -121,12 +121,12 @@ class Journal:
         self._refresh()
 
     def job_annotated(self, job: Job) -> None:
-        """Take a job whose words have changed, or that is deleted: no news of its run."""
+        """Take a job whose tags or note changed, or that was deleted; its run is unchanged."""
         self._logger.debug("job.kept", job_id=job.job_id)
         self._refresh()
 
     def trouble(self, error: TioMagicError) -> None:
-        """Take what went wrong without stopping anything."""
+        """Take an error that did not stop the run."""
         self._logger.warning("run.troubled", error=error.message, code=error.code)
 
     def _refresh(self) -> None:
@@ -136,14 +136,14 @@ class Journal:
             self.trouble(error)
 
     def _is_news(self, job: Job) -> bool:
-        """Return whether the status is another one than last time."""
+        """Return whether the status has changed."""
         with self._lock:
             known = self._last.get(job.job_id)
             if job.status.is_terminal:
                 self._last.pop(job.job_id, None)
             else:
                 self._last[job.job_id] = job.status
-        # A job that this process sees for the first time was submitted elsewhere.
+        # A job that is new to this process was submitted by another one.
         first = job.status is JobStatus.QUEUED and job.version > 1 and known is None
         return known is not job.status and not first
 

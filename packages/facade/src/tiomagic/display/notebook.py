@@ -1,4 +1,4 @@
-"""What a notebook shows of a job: its bar, and its player. Without scripts, so also offline."""
+"""Display in notebooks: a progress bar, the player of a job, a table. No scripts; works offline."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ if TYPE_CHECKING:
     from tiomagic_domain.progress import Progress
 
 MAX_INLINE_VIDEO_BYTES: Final = 8 * 2**20
-"""A video up to this size is put into the notebook; a larger one is named, since every saved copy
-of the notebook would hold it."""
+"""A video up to this size is embedded; of a larger one the path is shown, since every saved copy of
+the notebook would contain it."""
 VALUE_CHARACTERS: Final = 200
-"""What a cell of the table shows of a value."""
+"""Most characters of a value in the table."""
 
 
 def is_notebook() -> bool:
     """Return whether this process is the kernel of a notebook; plain IPython is a terminal."""
-    ipython = sys.modules.get("IPython")  # A kernel has it; nobody else pays for it.
+    ipython = sys.modules.get(
+        "IPython"
+    )  # A kernel has imported IPython already; other processes must not pay for the import.
     shell = None if ipython is None else ipython.get_ipython()
     return getattr(shell, "kernel", None) is not None
 
 
 class NotebookProgressBar:
-    """A bar below the cell that runs, from the first moment on. It stays, with the time it took.
+    """A bar below the running cell. It stays, with the time that the run took.
 
     Args:
         title: What is running.
@@ -55,7 +57,7 @@ class NotebookProgressBar:
         trace: TracebackType | None,
     ) -> None:
         if self._display is None:
-            return  # Nothing ran: the call was refused, or goes on elsewhere.
+            return  # No event: the call was refused, or runs elsewhere.
         took = f"{time.monotonic() - self._began:.0f} s"
         if kind is None:
             self.show(f"done in {took}", 1.0)
@@ -63,14 +65,14 @@ class NotebookProgressBar:
             self.show(f"stopped after {took}, at: {self._text}", self._fraction or 0.0)
 
     def update(self, progress: Progress) -> None:
-        """Show a moment of a run."""
+        """Show a progress event."""
         self.show(str(progress), progress.fraction)
 
     def show(self, text: str, fraction: float | None) -> None:
         """Move the bar.
 
         Args:
-            text: What happens.
+            text: The current work.
             fraction: 0.0 to 1.0; None moves it to and fro.
         """
         from IPython.display import display  # noqa: PLC0415  # A notebook has it.
@@ -108,7 +110,7 @@ def _player(job: Job) -> str:
         return f"<p>{escape(add_ways(str(told), PYTHON))}</p>"
     path = Path(job.result_video)
     try:
-        # A record may name what is no video, such as a device, which has no end, or a key.
+        # A record may name something else than a video, such as an endless device, or a key.
         is_video = path.suffix.lower() == ".mp4" and path.is_file()
         size = path.stat().st_size if is_video else None
         data = path.read_bytes() if size is not None and size <= MAX_INLINE_VIDEO_BYTES else None

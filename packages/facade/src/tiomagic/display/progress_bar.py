@@ -1,4 +1,4 @@
-"""Shows how far a job is: on stderr, or below the cell of a notebook."""
+"""Progress bars: on stderr, or below the cell of a notebook."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 ProgressChoice: TypeAlias = bool | ProgressSink | None
-"""What is shown: None for a bar on a terminal or in a notebook only, True for a bar or plain lines,
-False for nothing. A callable shows nothing and is told each moment, as ``on_progress`` is."""
+"""The display: None for a bar on a terminal or in a notebook only, True for a bar or plain lines,
+False for nothing. A callable shows nothing and gets each event, as ``on_progress`` does."""
 
 
 def is_animated() -> bool:
-    """Return whether stderr is a terminal that a bar can move on."""
+    """Return whether stderr is a terminal for a moving bar."""
     dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("CI"))
     return is_terminal(sys.stderr) and not dumb
 
@@ -33,12 +33,12 @@ def is_animated() -> bool:
 def show_progress(
     choice: ProgressChoice, title: str, on_progress: ProgressSink | None = None
 ) -> Iterator[ProgressSink]:
-    """Give the sink that shows moments as somebody chose, and passes them on.
+    """Yield a progress sink with the chosen display, which also passes events on.
 
     Args:
         choice: See :data:`ProgressChoice`.
         title: What is running.
-        on_progress: Takes each moment too; an exception of it ends the run or the wait.
+        on_progress: Gets each event too; its exception ends the run or the wait.
     """
     with _display(choice, title) as display:
         yield display if on_progress is None else _both(display, on_progress)
@@ -69,7 +69,7 @@ def _display(choice: ProgressChoice, title: str) -> Iterator[ProgressSink]:
 
 
 def _stop_after_write_error(display: ProgressSink) -> ProgressSink:
-    """Return a display that goes dark when nobody reads it any more: what runs goes on."""
+    """Return a display that stops after its first write error; the run continues."""
     seen = True
 
     def show(progress: Progress) -> None:
@@ -85,7 +85,7 @@ def _stop_after_write_error(display: ProgressSink) -> ProgressSink:
 
 
 class ProgressLines:
-    """One line a phase, and one each quarter of a long one: what a log file can hold."""
+    """One line a phase, and one each quarter of a long one: few enough for a log file."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -127,7 +127,7 @@ def _bar(title: str) -> Iterator[ProgressSink]:
     from rich.console import Console  # noqa: PLC0415  # Heavy.
 
     columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn())
-    # rich leaves the colours away under NO_COLOR by itself.
+    # rich follows NO_COLOR by itself.
     console = Console(file=streams.wrap_for_rich(sys.stderr))
     with rich.Progress(
         *columns, rich.TimeElapsedColumn(), console=console, transient=True
@@ -139,7 +139,7 @@ def _bar(title: str) -> Iterator[ProgressSink]:
 def show_item_count(
     title: str, total: int, *, choice: bool | None
 ) -> Iterator[Callable[[str], None]]:
-    """Give what counts the parts of something that are done, each with a word on it.
+    """Yield a function that counts finished parts, each with a text.
 
     Args:
         title: What is running.

@@ -1,8 +1,8 @@
-"""The one way to stdout and stderr: whatever stream is there, writing to it never breaks a run.
+"""Safe writing to stdout and stderr: missing, closed, full or narrow streams never break a run.
 
-A program without a console has None in their place, a host with a console of its own an object that
-has ``write`` alone; a pipe may be narrow (cp1252), closed, full, or left by its reader. What a
-stream cannot show is written as an escape, and no control code of anybody's text reaches it.
+Without a console the streams are None; an embedding program may set an object with only ``write``;
+a pipe may have a narrow encoding (cp1252), be closed or full, or have lost its reader. Characters
+that a stream cannot encode are written as escapes, and control codes in text are always escaped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STANDARD_STREAMS: Final = ("stdin", "stdout", "stderr")
 
 
 def escape_unencodable(text: str, stream: object) -> str:
-    """Return a text with escapes for what a stream's encoding does not have."""
+    """Return a text with escapes for what a stream cannot encode."""
     encoding = getattr(stream, "encoding", None)
     if not isinstance(encoding, str):
         return make_storable(text)
@@ -35,15 +35,15 @@ def is_terminal(stream: object) -> bool:
     ask = getattr(stream, "isatty", None)
     try:
         return bool(callable(ask) and ask())
-    except (OSError, ValueError):  # It is closed.
+    except (OSError, ValueError):  # The stream is closed.
         return False
 
 
 def write(stream: Any, text: str) -> None:
-    """Write a text that may be lost: a notice, a line of progress. Never raises.
+    """Write a text that may be lost, such as a notice or progress. Never raises.
 
     Args:
-        stream: Whatever stands for stdout or stderr.
+        stream: stdout or stderr, or its replacement.
         text: Control codes in it are shown and not obeyed.
     """
     try:
@@ -53,10 +53,10 @@ def write(stream: Any, text: str) -> None:
 
 
 def write_data(stream: Any, text: str) -> None:
-    """Write a text that matters; nothing where there is no stream.
+    """Write a text that must not be lost; nothing if there is no stream.
 
     Args:
-        stream: Whatever stands for stdout.
+        stream: stdout or its replacement.
         text: Control codes in it are shown and not obeyed.
 
     Raises:
@@ -75,13 +75,13 @@ def _send(stream: Any, text: str) -> None:
     if number is None:
         stream.write(text)
         return
-    # Its own buffer would lose what the pipe does not take at once.
+    # The stream's own buffer would lose what the pipe does not take at once.
     stream.flush()
     _BlockingDescriptor(number).write(text.replace("\n", os.linesep).encode(stream.encoding))
 
 
 def _unwaiting(stream: Any) -> int | None:
-    """Return the descriptor of a stream that does not wait for its reader, else None."""
+    """Return the descriptor of a non-blocking stream, else None."""
     if os.name != "posix" or not isinstance(stream, io.TextIOWrapper):
         return None
     try:
@@ -92,7 +92,7 @@ def _unwaiting(stream: Any) -> int | None:
 
 
 class _BlockingDescriptor(io.RawIOBase):
-    """A descriptor that waits for its reader, though it was set not to."""
+    """A writer that waits for the reader of a non-blocking descriptor."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -118,7 +118,7 @@ class _BlockingDescriptor(io.RawIOBase):
 
 
 class _SanitizingWriter(io.TextIOBase):
-    """Takes each text through the border."""
+    """Escapes each text before it is written."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -138,7 +138,7 @@ class _SanitizingWriter(io.TextIOBase):
 
 
 class _Console(io.TextIOBase):
-    """Passes on what rich makes of texts that are free of control codes already."""
+    """Passes on rich's output, whose texts are escaped already."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -149,15 +149,15 @@ class _Console(io.TextIOBase):
         return str(getattr(self._stream, "encoding", None) or "utf-8")
 
     def isatty(self) -> bool:
-        """Return what the stream says."""
+        """Return the stream's answer."""
         return is_terminal(self._stream)
 
     def fileno(self) -> int:
-        """Return the stream's own: rich asks it for its width."""
+        """Return the stream's descriptor, which rich asks for the width."""
         return int(self._stream.fileno())
 
     def write(self, text: str) -> int:
-        """Write what rich has made."""
+        """Write rich's output."""
         send = getattr(self._stream, "write_raw", self._stream.write)
         send(escape_unencodable(text, self._stream))
         return len(text)
@@ -168,7 +168,7 @@ class _Console(io.TextIOBase):
 
 
 def wrap_for_writers(stream: Any) -> TextIO:
-    """Return a stream for other people's writers, such as csv's: see :func:`write_data`."""
+    """Return a stream for library writers such as csv's: see :func:`write_data`."""
     return cast("TextIO", _SanitizingWriter(stream))
 
 
@@ -178,11 +178,11 @@ def wrap_for_rich(stream: Any) -> TextIO:
 
 
 class SanitizedStream(io.TextIOWrapper):
-    """A standard stream of the command line: what libraries print is shown and not obeyed, too."""
+    """A standard stream of the command line, which also escapes what libraries print."""
 
     @property
     def buffer(self) -> Any:
-        """What is below; not for click, which would go past an encoding as narrow as ASCII."""
+        """The stream below; not for click, which would bypass a narrow encoding such as ASCII."""
         if codecs.lookup(self.encoding).name == "ascii":
             raise AttributeError("buffer")
         return super().buffer
@@ -193,21 +193,21 @@ class SanitizedStream(io.TextIOWrapper):
         return len(text)
 
     def write_raw(self, text: str) -> int:
-        """Write a text that may steer the terminal."""
+        """Write a text with its control codes."""
         return super().write(text)
 
 
 def prepare_standard_streams() -> None:
-    """Make the standard streams of a program usable, at its start.
+    """Make the standard streams usable, at the start of a program.
 
-    A descriptor that is closed is opened on nothing: else the next file that is opened, such as the
-    database, would be what every library takes for the terminal.
+    A closed descriptor is opened on the null device: otherwise the next opened file, such as the
+    database, would get its number, and libraries would write into it.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # Takes the lowest that is free, which is this one.
+            os.open(os.devnull, os.O_RDWR)  # Gets the lowest free descriptor, which is this one.
     for number, name in enumerate(STANDARD_STREAMS):
         stream = getattr(sys, name)
         if stream is None:
@@ -242,7 +242,7 @@ def _sanitize_stream(stream: io.TextIOWrapper) -> SanitizedStream:
 
 
 def read_stdin() -> bytes:
-    """Return all of stdin as bytes; none where there is no stdin."""
+    """Return all of stdin as bytes; empty if there is no stdin."""
     stream: Any = sys.stdin
     if stream is None:
         return b""

@@ -1,26 +1,24 @@
 """The web page: ``tiomagic ui``.
 
-``browser_input``  The one door for what a browser sends to a function of the page.
-``compare``        Two videos side by side, in step; ``assets/page.js`` keeps them there.
-``controller``     What the page asks of tiomagic: forms, submitting, and jobs. Knows nothing of
-                   widgets.
-``form``           The form of a model as plain data: which widget each parameter gets, and what
-                   it says.
-``form_widgets``   The widgets of a form.
-``gallery``        The jobs of the store: searched, filtered, and read in pages.
-``markup``         Jobs as HTML. Every word that comes from a job is escaped here.
-``media_widgets``  Where pictures and videos are dropped; Gradio shows them, and opens or converts
-                   none.
-``page``           The page: its parts, and what each does to the others.
-``running_jobs``   What runs now: each job that is not over, how far it is, and how long its phase
-                   will take.
-``serve``          Where the page listens, who may come in, and which files it gives.
-``theme``          How the page looks: one calm theme of our own, light and dark. Loads no font
-                   from anywhere.
-``web``            What stands between a browser and the page: nothing reaches Gradio that is not
-                   listed here.
+``browser_input``  Validates the arguments that a browser sends to a function of the page.
+``compare``        Two videos side by side; ``assets/page.js`` keeps them synchronised.
+``controller``     The use cases of the page: forms, submissions and jobs, independent of Gradio.
+``form``           The form of a model as plain data: the widget, label and help of each
+                   parameter.
+``form_widgets``   The Gradio widgets of a form.
+``gallery``        The gallery: searches, filters and pages through the stored jobs.
+``markup``         Renders jobs as HTML. All text of a job is escaped here.
+``media_widgets``  Upload widgets for pictures and videos; Gradio shows the files, but never opens
+                   or converts them.
+``page``           The page: builds its parts and connects their events.
+``running_jobs``   Polls the running jobs for all pages: progress, and the estimated time of the
+                   phase.
+``serve``          Starts the page: address and port, login, allowed hosts and files.
+``theme``          The theme of the page: colours, sizes and fonts, light and dark. Loads no web
+                   font.
+``web``            The web layer in front of Gradio: only listed requests pass, bounded and
+                   checked.
 
-Everything that is shown is read from the job store, so that a page may be closed, loaded again and
-opened twice. Only ``theme``, ``form_widgets``, ``media_widgets``, ``page`` and ``serve`` know
-Gradio, and load it.
+All content is read from the job store, so a page may be closed, reloaded and opened twice. Only
+``theme``, ``form_widgets``, ``media_widgets``, ``page`` and ``serve`` import Gradio.
 """

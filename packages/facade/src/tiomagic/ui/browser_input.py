@@ -1,8 +1,8 @@
-"""The one door for what a browser sends to a function of the page.
+"""Validates the arguments that a browser sends to a function of the page.
 
-``web.messages`` has made it plain and bounded; here each function's arguments get their meaning.
-Only what this module returns is used: a choice of known words, filters of known words, a press of a
-known button, and entries whose files were sent to this page or given to a job of it.
+``web.messages`` has parsed and bounded the message; here each function's arguments are checked. The
+page uses only what this module returns: known choices, known filters, a known button, and entries
+whose files were uploaded to this page or belong to one of its jobs.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobStatus
 
 BUTTON_ACTIONS: Final = frozenset({"show", "again", "use", "compare", "cancel", "delete"})
-"""What a button of a job may say."""
+"""The actions of a job's buttons."""
 WORD_CHARACTERS: Final = 200
-"""Length of a name: of a model, a job, what is searched for."""
+"""Longest name of a model or a job, and longest search text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A form as a browser has kept it."""
+    """A form's content as the browser has stored it."""
 
     provider: str | None
     feature: str | None
     model: str | None
     values: Mapping[str, Any]
-    """What was entered, by name: text, numbers, switches, and files as ``File``."""
+    """Entries by name: text, numbers, switches, and files as ``File``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """A button of a job that was pressed."""
+    """A pressed button of a job."""
 
     action: str
     """One of :data:`BUTTON_ACTIONS`."""
@@ -54,7 +54,7 @@ def read_word(value: object) -> str | None:
 
 
 def read_draft(text: object, files: ServedFiles) -> Draft:
-    """Return what a browser has kept of a form; an empty draft when it is none of ours.
+    """Return the form that a browser has stored; an empty draft when it is invalid.
 
     Args:
         text: JSON, as ``assets/page.js`` writes it.
@@ -80,7 +80,7 @@ def read_draft(text: object, files: ServedFiles) -> Draft:
 def read_entries(
     fields: Sequence[Field], given: Sequence[Any], files: ServedFiles
 ) -> dict[str, Any]:
-    """Return what was entered into a form, by name; a picture or video as its path.
+    """Return a form's entries by name; a picture or video as its path.
 
     Args:
         fields: The form.
@@ -88,7 +88,7 @@ def read_entries(
         files: Knows which files may be in it.
 
     Raises:
-        ValidationError: when a file is not one of those, or has been cleared away.
+        ValidationError: when a file is not one of those, or has been deleted.
     """
     names = entries_of(list(fields))
     if len(given) != len(names):
@@ -113,7 +113,7 @@ def read_entries(
 
 
 def read_filters(text: object, status: object, feature: object, model: object) -> GalleryFilters:
-    """Return which jobs are asked for; a word that is none does not narrow."""
+    """Return the gallery's filters; an unknown word does not filter."""
     known = [one.value for one in JobStatus], [one.value for one in Feature]
     return GalleryFilters(
         text=read_word(text) or "",
@@ -124,7 +124,7 @@ def read_filters(text: object, status: object, feature: object, model: object) -
 
 
 def read_press(event: object) -> Press | None:
-    """Return which button was pressed; None when there is none like it."""
+    """Return the pressed button; None when there is no such button."""
     action = read_word(getattr(event, "action", None))
     job_id = read_word(getattr(event, "job", None))
     known = action is not None and action in BUTTON_ACTIONS and job_id is not None
@@ -132,7 +132,7 @@ def read_press(event: object) -> Press | None:
 
 
 def _kept(value: Any, files: ServedFiles) -> Any:
-    """Return an entry of a draft: of files, only those that came in here."""
+    """Return an entry of a draft; a file only if it was uploaded here."""
     if isinstance(value, dict):
         return files.find_for_form(value.get("path"))
     return None if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Two videos side by side, in step; ``assets/page.js`` keeps them there."""
+"""Two videos side by side; ``assets/page.js`` keeps them synchronised."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def toggle_compared(pair: Sequence[str], job_id: str) -> list[str]:
 
 
 def diff_jobs(left: Job, right: Job) -> list[tuple[str, Any, Any]]:
-    """Return what two jobs differ in: name, and the value of each (None where it has none)."""
+    """Return the settings in which two jobs differ: name, and the value of each (or None)."""
     here: dict[str, Any] = {"model": left.model, "feature": left.feature.label, **left.arguments}
     there: dict[str, Any] = {
         "model": right.model,

@@ -1,4 +1,4 @@
-"""What the page asks of tiomagic: forms, submitting, and jobs. Knows nothing of widgets."""
+"""The use cases of the page: forms, submissions and jobs, independent of Gradio."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
 UPLOADS_FOLDER: Final = "uploads"
-"""Folder of the state folder: what was sent to the page."""
+"""The folder of uploads, within the state folder."""
 SHARED_PARAMETERS: Final = frozenset({"prompt", "negative_prompt", "seed"})
-"""What means the same for every model, as pictures and videos do."""
+"""Entries that mean the same for every model, as pictures and videos do."""
 
 
 class FormState(TypedDict):
-    """What the form is for. Plain data: each page keeps its own."""
+    """The feature, model and provider of a form. Plain data: each page keeps its own."""
 
     provider: str
     feature: str
     model: str
     values: dict[str, Any]
-    """What the form holds at first in the place of the defaults."""
+    """Initial values that replace defaults."""
     serial: int
-    """Another one each time, so that the form is made anew."""
+    """Unique, so that the form is built anew."""
 
 
 class PageController:
     """The use cases of the page, over one session. Thread-safe.
 
     Args:
-        session: Settings and parts.
-        files: What a browser may fetch and a form may hold; None for that of the session.
+        session: The container of settings and parts.
+        files: The files that a browser may fetch and a form may hold; None for the session's.
     """
 
     def __init__(self, session: Session, files: ServedFiles | None = None) -> None:
@@ -62,13 +62,13 @@ class PageController:
         self._files = files or served_files_of(session)
 
     def providers(self) -> list[str]:
-        """Return who can run a model, the configured one first."""
+        """Return the providers that can run a model, the configured one first."""
         names = self.session.provider_names()
         first = self.session.settings.provider or DEFAULT_PROVIDER
         return sorted(names, key=lambda name: (name != first, name))
 
     def features(self, provider: str) -> list[Feature]:
-        """Return what a provider can do, in the order of the documentation."""
+        """Return the features of a provider, in the order of the documentation."""
         runs = self.session.runs(provider)
         return [feature for feature in Feature if models_for(feature, runs=runs)]
 
@@ -85,7 +85,7 @@ class PageController:
         model: str | None = None,
         values: Mapping[str, Any] = MappingProxyType({}),
     ) -> FormState:
-        """Return a choice that is legal and as near as can be to what is wanted."""
+        """Return the legal choice that is nearest to the wanted one."""
         providers = self.providers()
         provider = provider if provider in providers else providers[0]
         features = [known.value for known in self.features(provider)]
@@ -103,10 +103,10 @@ class PageController:
         )
 
     def restore_draft(self, draft: str) -> FormState:
-        """Return the choice that a browser has kept; the first one when it has none of use.
+        """Return the choice that a browser has stored; the default if that is not usable.
 
         Args:
-            draft: What ``assets/page.js`` keeps, as JSON: a choice, and what was entered by name.
+            draft: JSON of ``assets/page.js``: a choice, and the entries by name.
         """
         kept = read_draft(draft, self._files)
         return self.choose(kept.provider, kept.feature, kept.model, kept.values)
@@ -114,7 +114,7 @@ class PageController:
     def switch(
         self, provider: str | None, feature: str | None, model: str | None, draft: str
     ) -> FormState:
-        """Return another choice, with those entries of the form before that mean the same in it."""
+        """Return another choice, keeping the previous form's entries that mean the same in it."""
         choice = self.choose(provider, feature, model)
         values = read_draft(draft, self._files).values
         alike = [f for f in self.fields(choice) if f.is_media or f.name in SHARED_PARAMETERS]
@@ -127,14 +127,14 @@ class PageController:
         return fields_of(schema, choice["values"])
 
     def submit(self, choice: FormState, given: Sequence[Any]) -> Job:
-        """Start a job that needs no page.
+        """Submit a job, which runs independently of the page.
 
         Args:
-            choice: What the form is for.
-            given: What was entered, in the order of ``form.entries_of``.
+            choice: Of the form.
+            given: The entries, in the order of ``form.entries_of``.
 
         Raises:
-            ValidationError: with what is wrong at each field; nothing was stored.
+            ValidationError: names the problem of each field; nothing was stored.
             TioMagicError: when the job cannot run.
         """
         fields = self.fields(choice)
@@ -150,7 +150,7 @@ class PageController:
         return job
 
     def rerun_with_new_seed(self, job_id: str) -> Job:
-        """Start a job once more with a seed that is drawn anew.
+        """Submit a job again with a new seed.
 
         Raises:
             TioMagicError: when it cannot run.
@@ -161,10 +161,10 @@ class PageController:
         return job
 
     def cancel(self, job_id: str) -> Job:
-        """Ask a job to stop.
+        """Cancel a job.
 
         Raises:
-            TioMagicError: when its provider cannot be asked.
+            TioMagicError: when its provider cannot be reached.
         """
         try:
             return self.session.generation.cancel(job_id)
@@ -194,7 +194,7 @@ class PageController:
         return [job for job in jobs if job.status is JobStatus.COMPLETED]
 
     def newest(self) -> Job | None:
-        """Return the job that was submitted last."""
+        """Return the newest job."""
         return next(iter(self.session.generation.list(JobQuery(limit=1))), None)
 
     def settings_of(self, job_id: str) -> FormState:
@@ -210,21 +210,22 @@ class PageController:
         return self.choose(job.provider, job.feature.value, job.model, values)
 
     def _entry(self, value: Any) -> Any:
-        """Return what a form holds for a stored argument: a file for a picture or a video."""
+        """Return a form's value for a stored argument: a file for a picture or a video."""
         if not isinstance(value, Mapping) or "sha256" not in value:
             return value
-        # One that has been cleared away is None: the form asks for it again.
+        # None for a deleted input: the form then asks for it again.
         return self._files.find_input(value["sha256"], value.get("name"))
 
     def _default_model(self, provider: str) -> str | None:
         try:
             return self.session.provider(provider).capabilities().default_model
         except ConfigurationError:
-            return None  # Not installed: the form can be looked at, and submitting says what lacks.
+            # Not installed: the form can be shown, and a submission reports what is missing.
+            return None
 
 
 def served_files_of(session: Session) -> ServedFiles:
-    """Return what a browser may fetch of a session, and a form may hold."""
+    """Return the files that a browser may fetch from a session and a form may hold."""
     state = session.settings.state_dir
     return ServedFiles(
         session.generation.get, state / INPUTS_FOLDER, Uploads(state / UPLOADS_FOLDER)
@@ -234,10 +235,10 @@ def served_files_of(session: Session) -> ServedFiles:
 def group_problems_by_field(
     error: ValidationError, names: Sequence[str]
 ) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the problems at each field, and those that belong to none.
+    """Return the problems of each field, and those of no field.
 
     Args:
-        error: What the schema or a reader of media has found.
+        error: Of the schema or a media reader.
         names: The form's fields.
     """
     placed: dict[str, list[str]] = {}

@@ -1,6 +1,6 @@
-"""The form of a model as plain data: which widget each parameter gets, and what it says.
+"""The form of a model as plain data: the widget, label and help of each parameter.
 
-What a person enters becomes arguments here too; whether they are legal is the schema's business.
+It also converts entries to arguments; the schema checks them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import shorten_repr
 
 URL_OF: Final = "{name}_url"
-"""Name of the entry that takes the address of a picture or a video instead of the file."""
+"""Name of the entry for the address of a picture or a video."""
 FINE_STEPS: Final = (0.1, 0.05, 0.01, 0.005, 0.001)
-"""Steps of a slider for numbers that are not whole; the first that meets the default is taken."""
+"""Steps of a slider for fractions; the first of which the default is a multiple is taken."""
 
 
 class Widget(StrEnum):
@@ -32,11 +32,11 @@ class Widget(StrEnum):
     """Text of several lines."""
     LINE = "line"
     NUMBER = "number"
-    """A number to type; it may be left empty."""
+    """A typed number, which may be empty."""
     SLIDER = "slider"
     CHOICE = "choice"
     WORD_OR_JSON = "word_or_json"
-    """One of some words, or an object in JSON in the place of one."""
+    """One of some words, or an object as JSON."""
     SWITCH = "switch"
     IMAGE = "image"
     VIDEO = "video"
@@ -53,18 +53,18 @@ class Field:
     label: str
     help: str
     value: Any = None
-    """What it holds at first; a ``File`` for a picture or video."""
+    """The initial value; a ``File`` for a picture or video."""
     url: str = ""
-    """What the entry for the address of a picture or video holds at first."""
+    """The initial address of a picture or video."""
     default: Any = None
-    """What holds when nothing is entered; None when the model or the input decides."""
+    """The default; None when the model or the input decides."""
     low: float | None = None
     high: float | None = None
     step: float | None = None
     choices: tuple[Any, ...] = ()
     required: bool = False
     expert: bool = False
-    """True for what is folded away."""
+    """True for a field in the collapsed section."""
 
     @property
     def is_media(self) -> bool:
@@ -73,12 +73,11 @@ class Field:
 
 
 def fields_of(schema: Schema, values: Mapping[str, Any] | None = None) -> list[Field]:
-    """Return the entries of a form, what everybody needs first.
+    """Return the entries of a form, the most needed first.
 
     Args:
         schema: What the model takes.
-        values: What the form holds at first in the place of the defaults; names that the schema
-            lacks are left out.
+        values: Initial values that replace defaults; names that the schema lacks are ignored.
     """
     given = values or {}
     fields = [_field(parameter, given) for parameter in schema.parameters]
@@ -86,7 +85,7 @@ def fields_of(schema: Schema, values: Mapping[str, Any] | None = None) -> list[F
 
 
 def entries_of(fields: list[Field]) -> list[str]:
-    """Return the names of what is entered, in order: a picture or video has two."""
+    """Return the names of the entries, in order: a picture or video has two."""
     names = []
     for field in fields:
         names += [field.name, URL_OF.format(name=field.name)] if field.is_media else [field.name]
@@ -94,12 +93,12 @@ def entries_of(fields: list[Field]) -> list[str]:
 
 
 def collect_arguments(fields: list[Field], entered: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a call; what is empty or as it was anyway is left out.
+    """Return the arguments of a call; empty and unchanged entries are left out.
 
     Args:
         fields: The form.
         entered: Values by the names of :func:`entries_of`; a picture or video as the path of a
-            file on this machine, which no browser can name: see ``entering.read_entries``.
+            file on this machine, which a browser cannot choose: see ``browser_input.read_entries``.
 
     Raises:
         ValidationError: when a picture or video is given in two ways, or as no URL.
@@ -120,14 +119,14 @@ def collect_arguments(fields: list[Field], entered: Mapping[str, Any]) -> dict[s
 
 
 def _place(field: Field) -> int:
-    """Return where a field comes: what is required, then what else shows what is wanted."""
+    """Return the sort key of a field: required ones, then other media, then the rest."""
     return 0 if field.required and not field.is_media else 1 if field.is_media else 2
 
 
 def _value(field: Field, entered: Mapping[str, Any]) -> Any:
     value = entered.get(field.name)
     if isinstance(value, str) and not value.strip():
-        # An emptied text replaces a default; where there is none it says nothing.
+        # An emptied text overrides a default; without a default it means "not given".
         return "" if field.default and field.widget is Widget.LINES else None
     if field.widget is Widget.NUMBER and isinstance(value, str):
         return _number(value)
@@ -135,13 +134,13 @@ def _value(field: Field, entered: Mapping[str, Any]) -> Any:
         field.widget is Widget.WORD_OR_JSON and isinstance(value, str) and value.startswith("{")
     )
     if structured and isinstance(value, str):
-        with suppress(ValueError):  # What is no JSON stays text, and the schema says what is wrong.
+        with suppress(ValueError):  # Invalid JSON stays text, and the schema reports the problem.
             return json.loads(value)
     return value
 
 
 def _number(text: str) -> Any:
-    """Return the number that a text means, or the text, for the schema to refuse."""
+    """Return the number in a text, or else the text, which the schema refuses."""
     for kind in (int, float):
         with suppress(ValueError):
             return kind(text)
@@ -149,7 +148,7 @@ def _number(text: str) -> Any:
 
 
 def _wrong_url(field: Field, file: Any, url: str) -> Problem | None:
-    # A path would be one of the machine that serves the page, not of the one who looks at it.
+    # A path would be read on the machine that serves the page, not on the visitor's.
     if url and not url.lower().startswith(("http://", "https://", "data:")):
         message = "must be an address that begins with http:// or https://"
     elif url and file:
@@ -191,9 +190,9 @@ def _field(parameter: Parameter, given: Mapping[str, Any]) -> Field:
 
 
 def _first(widget: Widget, value: Any, default: Any) -> Any:
-    """Return what an entry holds at first of a value that a job or a draft has for it.
+    """Return the initial value of an entry from the value of a job or a draft.
 
-    Both may be of another version, or of a stranger: what does not fit an entry is left out.
+    Both may come from another version or an untrusted source: values that do not fit are ignored.
     """
     match widget:
         case Widget.IMAGE | Widget.VIDEO:
@@ -235,13 +234,13 @@ def _can_slide(parameter: Parameter) -> bool:
 
 
 def _is_fixed(parameter: Parameter) -> bool:
-    """Return whether there is but one legal value."""
+    """Return whether there is only one legal value."""
     low, high = parameter.minimum, parameter.maximum
     return low is not None and low == high
 
 
 def _slide(parameter: Parameter) -> tuple[float, float, float]:
-    """Return the ends and the step of a slider that meets only legal values."""
+    """Return the ends and the step of a slider on which every position is legal."""
     low, high = float(parameter.minimum or 0), float(parameter.maximum or 0)
     if parameter.kind is Kind.NUMBER:
         off = (float(str(parameter.default)) - low) if parameter.default is not UNSET else 0.0
@@ -271,7 +270,7 @@ def _label(parameter: Parameter) -> str:
 def _help(parameter: Parameter, widget: Widget) -> str:
     parts = [parameter.description]
     limits = describe_range(parameter)
-    # The ends of a slider stand at its ends.
+    # A slider shows its limits itself.
     says_more = widget is Widget.NUMBER or parameter.multiple_of is not None
     if says_more and limits != "a number" and not _is_fixed(parameter):
         parts.append(f"{limits[:1].upper()}{limits[1:]}.")

@@ -1,4 +1,4 @@
-"""The widgets of a form."""
+"""The Gradio widgets of a form."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class FormComponents:
     entries: list[Any]
     """One for each of ``form.entries_of``, in that order."""
     slots: list[Any]
-    """Where the problems of each field are shown, in the order of the fields."""
+    """The slots for problems, in the order of the fields."""
 
 
 def build_form(fields: Sequence[Field], serial: int) -> FormComponents:
     """Lay out a form within the current page.
 
     Args:
-        fields: What it asks for; expert settings are folded away.
-        serial: Another one for each form. Without keys of their own, what has no value shows
-            the value of what stood there in the form before.
+        fields: Its fields; expert settings are collapsed.
+        serial: Unique for each form. Without unique keys, a widget without a value shows the value
+            of the previous form.
     """
     made: dict[str, list[Any]] = {}
     slots: dict[str, Any] = {}
@@ -62,7 +62,9 @@ def update_problems(messages: Sequence[str]) -> Any:
 def _entry(field: Field, serial: int) -> tuple[list[Any], Any]:
     common: dict[str, Any] = {"label": field.label, "elem_id": f"field-{field.name}"}
     common |= {"key": f"{field.name}-{serial}"}
-    common |= {"interactive": True}  # Said, or Gradio guesses, and a part of it may stay locked.
+    common |= {
+        "interactive": True
+    }  # Explicit, because Gradio would guess, and a part could stay locked.
     components = [_component(field, common)]
     if field.is_media:
         components.append(_url(field, serial))
@@ -89,13 +91,13 @@ def _component(field: Field, common: dict[str, Any]) -> Any:  # noqa: PLR0911 - 
             lines = 3 if field.required else 1
             return gr.Textbox(value or "", lines=lines, info=field.help, **common)
         case Widget.NUMBER:
-            # Not gr.Number: one that is empty and folded away says 0 after the form was changed.
+            # Not gr.Number: an empty, collapsed one gives 0 after the form was changed.
             shown = "" if value is None else str(value)
             return gr.Textbox(
                 shown, info=field.help, placeholder="empty: decided for you", **common
             )
         case Widget.SLIDER:
-            # The number beside a slider may be typed: the ends are the schema's to tell, not here.
+            # The number beside a slider may be typed; the schema checks its limits.
             return gr.Slider(
                 field.low, field.high, value, step=field.step, info=field.help, **common
             )

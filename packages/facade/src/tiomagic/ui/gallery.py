@@ -1,4 +1,4 @@
-"""The jobs of the store: searched, filtered, and read in pages."""
+"""The gallery: searches, filters and pages through the stored jobs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
 JOBS_PER_PAGE: Final = 12
-"""Jobs that are added each time somebody asks for more."""
+"""Jobs that each press of "more" adds."""
 NO_FILTER: Final = ""
-"""What a filter says when it does not narrow."""
+"""The choice of a filter that does not filter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +47,9 @@ def gallery(
     """Return the newest jobs as HTML, and whether there are more.
 
     Args:
-        session: Whose jobs.
-        filters: Which of them.
-        limit: At most so many.
+        session: With the jobs.
+        filters: Of the gallery.
+        limit: Most jobs.
         compared: Ids of the jobs that are compared.
     """
     jobs = session.generation.list(filters.query(limit + 1))

@@ -1,7 +1,7 @@
-"""Jobs as HTML. Every word that comes from a job is escaped here.
+"""Renders jobs as HTML. All text of a job is escaped here.
 
-A record may be of another version, of another machine or of a stranger. What cannot be shown of one
-is said in its place, and all others are shown: see :func:`render_safely`.
+A record may come from another version, another machine or an untrusted source. A record that cannot
+be shown is replaced by a line that says so: see :func:`render_safely`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _P = ParamSpec("_P")
 def render_safely(
     kind: str,
 ) -> Callable[[Callable[Concatenate[Job, _P], str]], Callable[Concatenate[Job, _P], str]]:
-    """Return a decorator for what shows a job: where it cannot, a line says so.
+    """Return a decorator for a function that renders a job: on an error, a line says so.
 
     Args:
-        kind: The element that the line stands in.
+        kind: The HTML element of the line.
     """
 
     def decorate(
@@ -60,13 +60,13 @@ def render_safely(
 
 
 def button(action: str, label: str, job: Job, *, confirm: str = "", kind: str = "") -> str:
-    """Return a button that tells the page what to do with a job.
+    """Return a button that triggers an action of the page for a job.
 
     Args:
-        action: A word of ``page``.
-        label: What it says.
+        action: An action of ``page``.
+        label: Its text.
         job: Which job.
-        confirm: What it says after the first press, when it is to be pressed twice.
+        confirm: Its text after the first press, if it must be pressed twice.
         kind: A further class.
     """
     about = escape(f"{label}: {title(job)}")
@@ -78,25 +78,25 @@ def button(action: str, label: str, job: Job, *, confirm: str = "", kind: str = 
 
 
 def title(job: Job) -> str:
-    """Return what a job is about, in few words."""
+    """Return a short title of a job."""
     prompt = " ".join(str(job.required_args.get("prompt", "")).split())
     return f"{prompt[:77]}…" if len(prompt) > 78 else prompt or job.feature.label
 
 
 def video(job: Job, *, kind: str = "", controls: bool = True) -> str:
-    """Return the player of a job's video; a line when there is none.
+    """Return the player of a job's video, or a line when there is none.
 
     Args:
         job: Which job.
         kind: A further class.
-        controls: False for a small one that plays while it is pointed at.
+        controls: False for a small one that plays while the pointer is over it.
     """
     if job.result_video is None:
         told = add_ways(job.error, PYTHON) if job.error else STATUS_LABELS[job.status]
         return f'<p class="tm-empty">{escape(told)}</p>'
     how = 'controls autoplay loop preload="auto"' if controls else 'loop preload="metadata"'
     about = escape(title(job))
-    # The fragment makes a browser show the first frame before anybody plays it.
+    # The fragment makes a browser show the first frame before playing.
     source = f"{address_of(video_id(job.job_id))}#t=0.001"
     return (
         f'<video class="tm-video {kind}" src="{source}" {how} muted playsinline '
@@ -105,12 +105,12 @@ def video(job: Job, *, kind: str = "", controls: bool = True) -> str:
 
 
 def badge(job: Job) -> str:
-    """Return the job's status as a small mark."""
+    """Return the job's status as a badge."""
     return f'<span class="tm-badge tm-is-{job.status.value}">{STATUS_LABELS[job.status]}</span>'
 
 
 def facts(job: Job) -> str:
-    """Return one line with what made a job."""
+    """Return one line with the model, provider and time of a job."""
     parts = [job.model, job.feature.label, job.provider, f"seed {job.optional_args.get('seed')}"]
     if job.started_at and job.ended_at:
         parts.append(f"{(job.ended_at - job.started_at).total_seconds():.0f} s")
@@ -118,7 +118,7 @@ def facts(job: Job) -> str:
 
 
 def render_running(moments: Iterable[RunningJob]) -> str:
-    """Return the jobs that are not over, with bars that stand still.
+    """Return the running jobs, with empty bars.
 
     See :func:`render_progress`.
     """
@@ -126,9 +126,9 @@ def render_running(moments: Iterable[RunningJob]) -> str:
 
 
 def render_progress(moments: Iterable[RunningJob]) -> str:
-    """Return how far each job is, for ``assets/page.js`` to draw into the bars.
+    """Return the progress of each job, which ``assets/page.js`` draws into the bars.
 
-    Apart from the bars, so that a button beside them is not taken away under somebody's finger.
+    Separate from the bars, so that an update does not replace a button that is being pressed.
     """
     now = {moment.job.job_id: _state(moment) for moment in moments}
     return f'<i data-progress="{escape(json.dumps(now))}"></i>'
@@ -137,7 +137,7 @@ def render_progress(moments: Iterable[RunningJob]) -> str:
 def _state(moment: RunningJob) -> tuple[int | None, str]:
     try:
         return _percent(moment.job), _phase(moment)
-    except (TypeError, ValueError, OverflowError):  # Numbers that are none.
+    except (TypeError, ValueError, OverflowError):  # NaN and infinities.
         return None, STATUS_LABELS[moment.job.status]
 
 
@@ -173,7 +173,7 @@ def _span(seconds: float) -> str:
 
 
 def render_selected(job: Job | None) -> str:
-    """Return the job that the page is about, large."""
+    """Return the selected job, large."""
     if job is None:
         return (
             '<div class="tm-stage"><div class="tm-blank"><p class="tm-empty">'
@@ -207,7 +207,7 @@ def card(job: Job, *, chosen: bool) -> str:
 
     Args:
         job: Which job.
-        chosen: True when it is one of the two that are compared.
+        chosen: True when it is one of the two compared jobs.
     """
     buttons = [button("show", "Show", job), button("use", "Use these settings", job)]
     buttons.append(button("again", "Another seed", job))
@@ -230,19 +230,19 @@ def card(job: Job, *, chosen: bool) -> str:
 
 
 def form_mark(serial: int, choice: Iterable[str]) -> str:
-    """Return what tells ``assets/page.js`` which form is there, and for what."""
+    """Return a marker for ``assets/page.js``: the current form and its choice."""
     about = escape(" ".join(choice))
     return f'<i data-form="{serial}" data-choice="{about}"></i>'
 
 
 def problem(messages: Iterable[str]) -> str:
-    """Return what is wrong with a field; empty when nothing is."""
+    """Return the problems of a field as HTML; empty when there are none."""
     lines = "".join(f"<p>{escape(message)}</p>" for message in messages)
     return f'<div class="tm-problem" role="alert">{lines}</div>' if lines else ""
 
 
 def value_of(value: Any) -> str:
-    """Return an argument as a person reads it."""
+    """Return an argument as readable text."""
     if isinstance(value, Mapping) and "sha256" in value:
         return str(value.get("name") or value["sha256"])[:60]
     return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -1,8 +1,8 @@
-"""Where pictures and videos are dropped; Gradio shows them, and opens or converts none.
+"""Upload widgets for pictures and videos; Gradio shows the files, but never opens or converts them.
 
-Gradio's own would give what was dropped to Pillow, ffprobe and FFmpeg without any bound, fetch what
-has a web address, and serve copies of what it has made. These hand on ids; tiomagic's own reader is
-the one that looks inside, at the very bytes that were sent.
+Gradio's own widgets would pass uploads to Pillow, ffprobe and FFmpeg without limits, fetch web
+addresses, and serve copies. These pass on ids; only tiomagic's media reader opens the uploaded
+bytes.
 
 No subclasses: Gradio writes a stub file beside the module of each class that comes from its own.
 """
@@ -18,10 +18,10 @@ from tiomagic.ui.web.uploads import FormFile
 
 
 def picture(value: FormFile | None, **common: Any) -> Any:
-    """Return where a picture is dropped.
+    """Return the upload widget for a picture.
 
     Args:
-        value: What it shows at first.
+        value: The initial file.
         common: Further arguments of the component.
     """
     empty = gr.Image(value=None, sources=["upload", "clipboard"], buttons=[], **common)
@@ -29,30 +29,30 @@ def picture(value: FormFile | None, **common: Any) -> Any:
 
 
 def video(value: FormFile | None, **common: Any) -> Any:
-    """Return where a video is dropped; the arguments are those of :func:`make_picture`."""
+    """Return the upload widget for a video; arguments as for :func:`make_picture`."""
     empty = gr.Video(value=None, sources=["upload"], buttons=[], **common)
     return _by_id(empty, value)
 
 
 def _by_id(component: Any, value: FormFile | None) -> Any:
-    """Make a component whose entry is ``{"path": id}``, and nothing else.
+    """Make a component whose value is ``{"path": id}``, and nothing else.
 
-    It was made with a value of None in so many words. What is not said is not sent, and a browser
-    would go on to show what stood there in the form before.
+    A value of None is passed explicitly. Without it nothing is sent, and the browser would keep
+    showing the file of the previous form.
     """
-    # Gradio looks for the files in data of its own kinds, to copy them; plain data has none.
+    # Gradio copies the files that it finds in data of its own classes; plain data has none.
     component.data_model = None
     component.preprocess = _received
     component.postprocess = _shown
     component.api_info = dict
-    # Its own are addresses of other machines.
+    # Gradio's own examples have addresses of other machines.
     component.example_payload = component.example_value = _none
     component.value = _shown(value)
     return component
 
 
 def _received(payload: Any) -> dict[str, Any] | None:
-    """Return what was dropped, for ``entering.read_entries`` to find; None for nothing."""
+    """Return the uploaded file's id for ``browser_input.read_entries``; None for none."""
     return payload if is_file(payload) else None
 
 

@@ -1,4 +1,4 @@
-"""The page: its parts, and what each does to the others."""
+"""The page: builds its parts and connects their events."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
 REFRESH_INTERVAL_S: Final = 1.0
-"""Seconds between two looks of a page at the jobs."""
+"""Seconds between two polls of a page."""
 CLICK_SCRIPT: Final = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-action]');
   if (button) trigger('click', {action: button.dataset.action, job: button.dataset.job});
 });
 """
-"""Tells the page which button of a job was pressed."""
+"""Reports the pressed button of a job to the page."""
 EVENT_OPTIONS: Final[dict[str, Any]] = {
     "show_progress": "hidden",
     "api_visibility": "private",
     "preprocess": False,
 }
-"""How every event is handled: no veil over what is there, no address for programs, and no meaning
-of what a browser sends but the one that ``entering`` gives it."""
+"""Options of every event: no loading overlay, no public API endpoint, and no preprocessing by
+Gradio, because ``browser_input`` validates all input."""
 CLICK_OPTIONS: Final[dict[str, Any]] = {**EVENT_OPTIONS, "trigger_mode": "multiple"}
-"""The same for what a person presses: nothing is dropped while the press before is answered."""
+"""The same for buttons: a press during the previous one's answer is queued, not dropped."""
 
 
 def build_page(session: Session, files: ServedFiles | None = None) -> gr.Blocks:
     """Return the page over a session's jobs.
 
     Args:
-        session: Whose jobs.
-        files: What a browser may fetch and a form may hold; None for that of the session.
+        session: With the jobs.
+        files: The files that a browser may fetch and a form may hold; None for the session's.
     """
     with gr.Blocks(title="tiomagic", analytics_enabled=False, fill_width=True) as blocks:
         Page(PageController(session, files)).lay_out(blocks)
@@ -67,7 +67,7 @@ class Page:
         self._controller = desk
 
     def lay_out(self, blocks: gr.Blocks) -> None:
-        """Make all parts within the current page, and connect them."""
+        """Build all parts in the current page, and connect them."""
         first = self._controller.choose()
         self._choice = gr.State(first)
         self._draft = gr.Textbox(visible=False)
@@ -126,11 +126,12 @@ class Page:
     ) -> dict[Any, Any]:
         wanted = read_word(provider), read_word(feature), read_word(model)
         if list(wanted) == _words(before):
-            return {self._choice: gr.skip()}  # A list that is left says so too, without a choice.
+            # Leaving a list also sends an event, without a choice.
+            return {self._choice: gr.skip()}
         return self._chosen(self._controller.switch(*wanted, draft))
 
     def _chosen(self, choice: FormState) -> dict[Any, Any]:
-        """Return the updates of the parts that show a choice, and the choice."""
+        """Return the choice, with the updates of the parts that show it."""
         provider, feature, model = choice["provider"], choice["feature"], choice["model"]
         features = [(f.label.capitalize(), f.value) for f in self._controller.features(provider)]
         return {
@@ -174,7 +175,7 @@ class Page:
                 **EVENT_OPTIONS,
             )
 
-        # Not as the page is loaded: what the browser has kept comes first.
+        # Not while the page loads: the browser's stored draft comes first.
         with gr.Column(elem_id="form"):
             gr.render(self._choice, [self._choice.change], show_progress="hidden")(form)
 
@@ -253,7 +254,7 @@ class Page:
         )
 
     def _open(self, draft: str, _: Any, *state: Any) -> dict[Any, Any]:
-        """Show what the store holds, the newest job large, and the form as it was left."""
+        """Show the stored jobs, the newest one large, and the stored draft of the form."""
         newest = self._controller.newest()
         shown = newest.job_id if newest else None
         chosen = self._chosen(self._controller.restore_draft(draft))
@@ -266,15 +267,15 @@ class Page:
         return self._changes(shown, mark, *narrow) if mark else {self._mark: gr.skip()}
 
     def _changes(self, shown: str | None, mark: dict[str, Any], *narrow: Any) -> dict[Any, Any]:
-        """Return what has changed; what is as it was is left alone, so that videos play on.
+        """Return the changed parts only, so that videos play on.
 
-        The mark is what this page has been given, whoever gave it. So where two answers have
-        overtaken each other, the next look puts right what the older one has left.
+        The mark describes what this page was sent last. If two answers arrive out of order, the
+        next poll corrects the page.
 
         Args:
             shown: Id of the job that is shown large.
             mark: What the page shows.
-            narrow: The filters of the gallery, how many jobs it shows, and what is compared.
+            narrow: The gallery's filters, its number of jobs, and the compared jobs.
         """
         *filters, limit, pair = narrow
         wanted = read_filters(*filters)
@@ -294,14 +295,14 @@ class Page:
         return {**changed, self._mark: now}
 
     def _act(self, event: gr.EventData, *state: Any) -> dict[Any, Any]:
-        """Do what a button of a job says."""
+        """Run the action of a job's button."""
         shown, mark, *narrow, pair = state
         updates: dict[Any, Any] = {self._notice: update_problems([])}
         press = read_press(event)
         try:
             updates |= self._acted(press.action, press.job_id, pair) if press else {}
         except TioMagicError as error:
-            # It is shown as HTML, and may hold words of a job.
+            # The message is shown as HTML, and may contain text of a job.
             gr.Warning(escape(add_ways(error.message, PYTHON)))
         shown, pair = updates.get(self._shown, shown), updates.get(self._pair, pair)
         return {**updates, **self._changes(shown, mark, *narrow, pair)}

@@ -1,4 +1,4 @@
-"""What runs now: each job that is not over, how far it is, and how long its phase will take."""
+"""Polls the running jobs for all pages: progress, and the estimated time of the phase."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
 CHECK_INTERVAL_S: Final = 1.0
-"""Seconds between two looks at a job, however many pages are open."""
+"""Seconds between two polls of a job, however many pages are open."""
 MAX_JOBS_CHECKED: Final = 20
-"""Jobs that are followed at once; the oldest first."""
+"""Most jobs that are polled; the oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningJob:
-    """A job that is not over, as of the last look."""
+    """A job that is not over, as of the last poll."""
 
     job: Job
     eta_s: float | None
-    """Seconds that the rest of the phase takes; None while nobody can tell."""
+    """Estimated seconds until the end of the phase; None while unknown."""
     trouble: str = ""
-    """Why the last look brought nothing new; empty when it did."""
+    """Why the last poll failed; empty when it succeeded."""
 
 
 class RunningJobs:
-    """Looks at the jobs that are not over, for all pages together. Thread-safe.
+    """Polls the jobs that are not over, for all pages together. Thread-safe.
 
     Args:
         session: Whose jobs.
@@ -49,14 +49,15 @@ class RunningJobs:
     def snapshot(self) -> list[RunningJob]:
         """Return the jobs that are not over, in the order of submission.
 
-        One who asks while another one looks gets what was seen before: a provider that does not
-        answer keeps one page waiting and not all of them.
+        While one caller polls, the others get the previous result: a provider that does not answer
+        delays one page, not all of them.
         """
         if self._lock.acquire(blocking=False):
             try:
                 now = self._session.clock.monotonic()
                 if self._stale or now - self._looked >= CHECK_INTERVAL_S:
-                    self._stale = False  # Before the look: who forgets during it wants another.
+                    # Set before the poll: a ``forget`` during it must cause another one.
+                    self._stale = False
                     self._moments = self._look()
                     self._looked = now
             finally:
@@ -64,7 +65,7 @@ class RunningJobs:
         return self._moments
 
     def invalidate(self) -> None:
-        """Look again at the next question: something was submitted or canceled."""
+        """Poll again at the next call, because a job was submitted or canceled."""
         self._stale = True
 
     def _look(self) -> list[RunningJob]:

@@ -1,4 +1,4 @@
-"""Where the page listens, who may come in, and which files it gives."""
+"""Starts the page: address and port, login, allowed hosts and files."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
 MAX_PAGE_SESSIONS = 200
-"""Pages that are remembered at once, each with its form; the one of longest ago is forgotten."""
+"""Most open pages with their forms; the least recently used one is dropped."""
 MAX_QUEUED_CALLS = 200
-"""Calls that may wait for their turn."""
+"""Most calls in the queue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenOptions:
-    """Where the page listens."""
+    """Where the page listens, and its login."""
 
     host: str = "127.0.0.1"
     port: int | None = None
-    """None for the first that is free from 7860 on; 0 for any."""
+    """None for the first free one from 7860 on; 0 for any."""
     auth: str | None = None
-    """``user:password``; None lets in whoever can reach the port."""
+    """``user:password``; None for no login: everyone who can reach the port has access."""
     allowed_hosts: tuple[str, ...] = ()
-    """Further names that it answers to, such as the one of a proxy."""
+    """Further host names that it answers to, such as a proxy's."""
 
 
 def parse_login(door: ListenOptions) -> tuple[str, str] | None:
-    """Return user and password; None when the page asks for none.
+    """Return user and password; None when no login is needed.
 
     Raises:
-        ConfigurationError: when others could reach the page without a login, or the login has
-            another form.
+        ConfigurationError: when other machines could reach the page without a login, or the login
+            has another form.
     """
     if door.auth is None:
         if is_loopback(door.host):
@@ -62,7 +62,7 @@ def parse_login(door: ListenOptions) -> tuple[str, str] | None:
 
 
 class ServedPage:
-    """A page that is being served.
+    """A running page.
 
     Args:
         blocks: Its parts.
@@ -76,28 +76,28 @@ class ServedPage:
     def close(self) -> None:
         """End it."""
         self._blocks._queue.close()  # noqa: SLF001 - as the framework's own end does
-        self._blocks.is_running = False  # Its streams look at this, and end.
+        self._blocks.is_running = False  # Its streams check this flag, and end.
         self._server.close()
 
 
 def serve(
     session: Session, door: ListenOptions, *, open_browser: bool = False
 ) -> tuple[ServedPage, str]:
-    """Start the page in threads of its own, and return it with its address.
+    """Start the page in threads of its own, and return it.
 
-    Nothing is loaded from or told to anybody else, nor asked of this machine over the network.
+    It makes no request, neither to other machines nor to itself.
 
     Args:
-        session: Whose jobs are shown.
+        session: With the jobs to show.
         door: Where it listens.
         open_browser: True to show the page.
 
     Raises:
-        ConfigurationError: when it would stand open, or the port is taken.
+        ConfigurationError: when it would be open to others without a login, or the port is taken.
         MissingDependencyError: when the extra is not installed.
     """
     login = parse_login(door)
-    # Gradio reads these as it is imported, and takes them from nowhere else. Nothing is put there.
+    # Gradio reads these variables at its import only. Nothing is stored there.
     os.environ["GRADIO_TEMP_DIR"] = str(session.settings.state_dir / "page")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     try:
@@ -125,7 +125,7 @@ def serve(
 def _build(
     session: Session, door: ListenOptions, login: tuple[str, str] | None, port: int
 ) -> tuple[Any, SecurityMiddleware]:
-    """Return the page's parts, and the application that guards them."""
+    """Return the page's parts, and the application that filters requests to them."""
     from tiomagic.ui.page import build_page  # noqa: PLC0415  # Seconds, for who wants a page.
     from tiomagic.ui.web.files import ServedFiles  # noqa: PLC0415  # The same.
     from tiomagic.ui.web.login import Login  # noqa: PLC0415  # The same.
@@ -144,14 +144,14 @@ def _build(
         login=Login(*login, clock=time.monotonic) if login else None,
         uploads=uploads,
         files=files,
-        # Cookies are shared by all ports of a name: another page's must not take its place.
+        # All ports of a host share cookies: the name must differ from another page's.
         cookie=f"tiomagic-{port}",
     )
     return blocks, gate
 
 
 def _mount_gradio(blocks: Any) -> Any:
-    """Return Gradio's application over the page, with all doors of its own shut."""
+    """Return Gradio's application over the page, with its own API and file routes disabled."""
     import gradio as gr  # noqa: PLC0415  # Of the extra.
     from fastapi import FastAPI  # noqa: PLC0415  # The same.
 

@@ -1,4 +1,4 @@
-"""How the page looks: one calm theme of our own, light and dark. Loads no font from anywhere."""
+"""The theme of the page: colours, sizes and fonts, light and dark. Loads no web font."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """CogVideoX by Zhipu AI: the first version at 8 frames a second, version 1.5 at 16.
 
-Weights were counted from their shapes (bf16). What the schemas refuse, and the pipelines do
-without a word:
+Weights were counted from their shapes (bf16). The schemas refuse what the pipelines accept or
+change silently:
 
-- The check of the size is for multiples of 8; other than multiples of 16 then break in the
-  transformer. The picture model of the first version has learned positions: 720x480 alone runs.
+- They check the size for multiples of 8; sizes that are not multiples of 16 then fail in the
+transformer. The picture model of the first version has learned positions: only 720x480 runs.
 - The VAE decodes latent frames in pairs, the odd one first: 48 frames of the first version stay 48
   of a clip that was trained on 49, and 6 become 8. Lengths of the form 8k+1 come out as asked.
 - Version 1.5 has two latent frames in one patch, pads an odd number and cuts the padding off
@@ -82,7 +82,7 @@ def _around(shorter: int, longer: int) -> tuple[Parameter, ...]:
 def _learned(name: str, side: int) -> Parameter:
     """Return a side of a model that makes one size alone."""
     parameter = settings.side(name, default=side, multiple_of=16, low=side, high=side)
-    why = f"Nothing but {side}: the model has learned positions for it."
+    why = f"Only {side}: the model has learned positions for it."
     return replace(parameter, description=f"{parameter.description} {why}")
 
 
@@ -197,7 +197,7 @@ T2V_2B = replace(
     # The authors measured 4 GB in the same way.
     gpu_memory_gib=6,
     # The authors: DDIM for 2B, DPM for 5B.
-    # It was trained in fp16, and the authors advise what a model was trained in.
+    # It was trained in fp16, and the authors advise the type of the training.
     options=MappingProxyType({"scheduler": "CogVideoXDDIMScheduler", "gpu_dtype": "float16"}),
 )
 
@@ -205,7 +205,7 @@ I2V_5B = replace(
     T2V_5B,
     name="cogvideox-5b-image-to-video",
     title="CogVideoX 5B image to video",
-    description="Six seconds from a picture, at 720x480 and nothing else.",
+    description="Six seconds from a picture, at 720x480 only.",
     homepage="https://huggingface.co/zai-org/CogVideoX-5b-I2V",
     engine="cogvideox_i2v",
     repository="zai-org/CogVideoX-5b-I2V",
@@ -235,7 +235,7 @@ T2V_1_5 = replace(
         {
             Feature.TEXT_TO_VIDEO: _schema(
                 Feature.TEXT_TO_VIDEO,
-                # The table of positions may end at the size of the training: it lies.
+                # The table of positions may end at the training size for a landscape video.
                 _sides(SECOND_SIZE, given=True, upright=False),
                 SECOND_FRAMES,
                 pixels=SECOND_PIXELS,

@@ -25,7 +25,7 @@ FRAMES = 17
 FPS = 16
 PROMPT_TOKENS = 32
 GUIDANCE = {Feature.IMAGE_TO_VIDEO: 1.5}
-"""Where pictures say more than words, less guidance keeps them better."""
+"""With given pictures, less guidance preserves them better."""
 
 VOCABULARY = frozenset(
     """
@@ -44,8 +44,8 @@ _GROUNDS = "gray|grey|mint|night|sky|white"
 UNKNOWN_PHRASES = (
     rf"\b(?:(?:{_COLOURS}) background|on (?:{_COLOURS})\b|(?:{_GROUNDS}) (?:{_OBJECTS})\b)"
 )
-"""Objects and backgrounds have colours of their own, so that each word says what it belongs to.
-With one in the place of the other, as in *a yellow background*, the object may not be there."""
+"""Objects and backgrounds have separate sets of colours. With a colour of the other set, as in *a
+yellow background*, the object may be missing."""
 
 
 def _sizes(side: int | None) -> tuple[Parameter, ...]:
@@ -59,8 +59,8 @@ def _sizes(side: int | None) -> tuple[Parameter, ...]:
 
 
 def _only(parameter: Parameter) -> Parameter:
-    """Say why there is but one legal value: the pipeline would take others."""
-    why = f"Nothing but {parameter.minimum}: at other values the picture falls apart."
+    """Explain why there is only one legal value, although the pipeline takes others."""
+    why = f"Only {parameter.minimum}: at other values the picture falls apart."
     return replace(parameter, description=f"{parameter.description} {why}")
 
 
@@ -115,7 +115,7 @@ DOODLE = ModelCard(
     largest_gib=0.03,
     gpu_memory_gib=0,
     prompt_tokens=PROMPT_TOKENS,
-    # It is small, and reads positions off differences that bf16 would round away.
+    # A small model: it depends on differences of positions that bf16 would round away.
     options=MappingProxyType({"dtype": "float32"}),
     vocabulary=VOCABULARY,
     unknown_phrases=UNKNOWN_PHRASES,

@@ -6,9 +6,9 @@ because the pipeline rounds any other up, and cutting would lose the end of the 
 where an interpolation has to arrive. The last picture itself is what would come next: the model
 draws up to it.
 
-Only the transformer is FramePack's own. It stands in HunyuanVideo's pipeline beside an image
-encoder from a third repository. The transformer that HunyuanVideo brings (24 GiB) is not fetched.
-A revision is a commit that several independent projects pin.
+Only the transformer is FramePack's own. It is used in HunyuanVideo's pipeline with an image encoder
+from a third repository. The transformer that HunyuanVideo brings (24 GiB) is not fetched. A
+revision is a commit that several independent projects pin.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _schema(feature: Feature) -> Schema:
                 unit="frames",
                 source=SOURCE,
                 description=f"Length of the video, in sections of {SECTION} frames and one more; "
-                "the time grows with it and the memory does not.",
+                "the time grows with it, the memory does not.",
             ),
             # For each section. The authors' 25 are steps of another sampler.
             settings.num_inference_steps(default=30, source=EXAMPLES),

@@ -1,8 +1,8 @@
-"""FusionX: Wan 2.1 with a LoRA on it that needs a twelfth of the work.
+"""FusionX: Wan 2.1 with a few-step LoRA, at a twelfth of the work.
 
-The LoRA was mixed from several distilled ones: it wants few steps and no guidance, and with the
-settings of the base model the picture burns. It is a part of these models: they do not run without
-it. Its repository names no licence.
+The LoRA was mixed from several distilled ones: it needs few steps and no guidance, and with the
+base model's settings the picture is overexposed. These models do not run without it. Its repository
+names no licence.
 
 8 steps, guidance 1 and a shift of 2 are what public recipes for these files agree on. No commit of
 the repository is known to be good: the first one that is used stays in use.
@@ -72,8 +72,8 @@ VACE_I2V = replace(
     homepage=T2V.homepage,
     licence=T2V.licence,
     terms=TERMS,
-    # Made for the model that takes a picture by another door: what VACE has no layers for is left
-    # out, the 40 blocks that both have are changed.
+    # The LoRA was made for Wan's image-to-video model: its layers that VACE lacks are skipped, the
+    # 40 blocks that both have are changed.
     loras=_lora("Wan2.1_I2V_14B_FusionX_LoRA.safetensors"),
     features=MappingProxyType(
         {Feature.IMAGE_TO_VIDEO: _schema(VACE_14B.schema(Feature.IMAGE_TO_VIDEO))}

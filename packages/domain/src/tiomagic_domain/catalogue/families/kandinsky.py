@@ -47,7 +47,7 @@ SCHEMA = Schema(
         *INPUTS[Feature.TEXT_TO_VIDEO],
         settings.negative_prompt(default=NEGATIVE_PROMPT, source=SCRIPT),
         # With MaxPixels the authors' three sizes and no other: outside of 480 to 854 pixels the
-        # pipeline scales the positions otherwise, without a word.
+        # pipeline scales the positions otherwise, silently.
         settings.side("width", default=768, multiple_of=256, low=512, high=768),
         settings.side("height", default=512, multiple_of=256, low=512, high=768),
         settings.num_frames(

@@ -1,14 +1,14 @@
-"""LoRAs of the LightX2V team for Wan: four steps without guidance in the place of fifty with.
+"""LoRAs of the LightX2V team for Wan: four steps without guidance instead of fifty with it.
 
-They were distilled on the moments 1000, 937.5, 833.3 and 625 of 1000, which is what a shift of 5
-makes of four even steps, and with plain Euler steps between them. Wan 2.2 has one for each expert;
-both experts get two steps.
+They were distilled at the time steps 1000, 937.5, 833.3 and 625 of 1000, which are four even steps
+with a shift of 5, and with plain Euler steps. Wan 2.2 has one for each expert; both experts get two
+steps.
 
 VACE is Wan's text model with blocks beside it, and takes that model's LoRA, as public recipes do:
-nobody has distilled VACE itself. The 1.3B models are left out: the recipes for their LoRA agree
-neither on the steps (8 to 16) nor on its strength (0.4 to 1).
+there is no distilled VACE. The 1.3B models are left out: the recipes for their LoRA agree neither
+on the steps (8 to 16) nor on its strength (0.4 to 1).
 
-VACE takes it with fewer promises: the authors distilled the text model, and say nothing of VACE.
+The result with VACE is less certain: the authors distilled the text model, and do not mention VACE.
 The files are the first ones, of which the recipes above are known; LightX2V has newer repositories
 (Wan2.1-Distill-Loras, Wan2.2-Distill-Loras) whose recipes have not been compared.
 
@@ -67,7 +67,7 @@ I2V_A14B = _lightning("Wan2.2-I2V-A14B-4steps-lora-rank64-Seko-V1")
 def with_turbo(card: ModelCard, turbo: FewStepWeights) -> ModelCard:
     """Return a card whose calls may ask for few steps.
 
-    The card that it is made from stays without, for the models that are made from it in turn.
+    The given card is unchanged, because other models are made from it.
     """
     features = {feature: _may_be_turbo(schema) for feature, schema in card.features.items()}
     return replace(card, turbo=turbo, features=MappingProxyType(features))

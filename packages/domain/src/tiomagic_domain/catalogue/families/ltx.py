@@ -1,14 +1,14 @@
-"""LTX-Video by Lightricks: fast, and told how many frames make a second.
+"""LTX-Video by Lightricks: fast, with the frame rate as an input of the model.
 
 Weights were counted from their shapes (bf16). The limits are the pipelines' own: they refuse sides
 that are no multiple of 32, and cut a frame count that is not 8k+1 without saying so, which is why
 the schema is strict. The frame rate is an input of the model, so that ``conditioning_fps`` is more
 than a number in the file.
 
-What the authors' scripts do beside, and is not done here: they write out prompts of under 120 words
-with a language model, so describe at length what you want to see; and 0.9.8 makes two thirds of the
-size first and then a second pass over an enlarged one, with weights of its own (an upscaler) that
-the pipeline has no place for. One pass at full size is what diffusers' own example does.
+The authors' scripts do two things more. They extend prompts of under 120 words with a language
+model; here, describe at length what you want to see; and 0.9.8 makes two thirds of the size first
+and then a second pass over an enlarged one, with weights of its own (an upscaler) that the pipeline
+has no place for. One pass at full size is what diffusers' own example does.
 
 A revision is a commit that several independent projects pin.
 """
@@ -39,7 +39,7 @@ FIRST_SIZE = (704, 512)
 DISTILLED_FPS = 30
 DISTILLED_SIZE = (1216, 704)
 
-# What the authors' inference.py asks the model to stay away from.
+# The negative prompt of the authors' inference.py.
 NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
 
 DISTILLED_CONFIG = "github.com/Lightricks/LTX-Video, configs/ltxv-13b-0.9.8-distilled.yaml"
@@ -50,7 +50,7 @@ TIMESTEPS = (1000.0, 993.7, 987.5, 981.2, 975.0, 909.4, 725.0)
 def number(
     name: str, *, default: float, high: float, source: str, description: str, low: float = 0.0
 ) -> Parameter:
-    """Return a number that most people leave alone."""
+    """Return an expert number, which most users leave alone."""
     return Parameter(
         name=name,
         kind=Kind.NUMBER,
@@ -65,11 +65,12 @@ def number(
 
 
 def conditioning_fps(*, default: int, source: str) -> Parameter:
-    """Return the frame rate, which the model is told."""
+    """Return the frame rate, which is an input of the model."""
     return replace(
         settings.fps(default=default),
         source=source,
-        description="Frames a second. The model is told it: at another rate the motion is made for "
+        description="Frames a second, an input of the model: at another rate the motion is made "
+        "for "
         "that rate, and a video of as many frames is longer or shorter.",
     )
 
@@ -86,7 +87,7 @@ def sides(size: tuple[int, int], feature: Feature) -> tuple[Parameter, ...]:
 def steps(*, default: int, source: str) -> Parameter:
     """Return the number of steps of a schedule that ends at a set level of noise.
 
-    With a single step there is no end that could be set, and its time step is no number.
+    A single step cannot have a set end: its time step would be NaN.
     """
     return replace(settings.num_inference_steps(default=default, source=source), minimum=2)
 
@@ -108,14 +109,14 @@ TIMESTEP_AWARE = (
         default=0.05,
         high=1.0,
         source=DISTILLED_CONFIG,
-        description="The time step that the VAE, which does the last step, is told.",
+        description="The time step for the VAE, which does the last step.",
     ),
     number(
         "decode_noise_scale",
         default=0.025,
         high=1.0,
         source=DISTILLED_CONFIG,
-        description="Noise that the VAE gets to take away.",
+        description="Noise that is added for the VAE to remove.",
     ),
 )
 

@@ -2,12 +2,12 @@
 
 Weights were counted from their shapes (bf16), the text encoder from the published configuration of
 Gemma 3 12B. The limits are the pipeline's own: sides that are no multiple of 32 are refused, a
-frame count that is not 8k+1 is cut without a word, a side of 32 breaks in the decoder, and a
-schedule of one step is no number.
+frame count that is not 8k+1 is cut silently, a side of 32 fails in the decoder, and a schedule of
+one step is NaN.
 
 The authors advise two stages for production (half the size, then an upscaler and a few steps more)
-and have a pipeline of one stage beside it, which is the one that is run here: the second stage
-needs a LoRA, an upscaler and another pipeline.
+and also have a pipeline of one stage, which is used here: the second stage needs a LoRA, an
+upscaler and another pipeline.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ AUTHORS = "github.com/Lightricks/LTX-2, ltx-pipelines"
 FPS = 24
 SIZE = (768, 512)
 MAX_SIZE = (1536, 1024)
-"""What the authors' pipeline of two stages ends with."""
+"""The final size of the authors' pipeline of two stages."""
 
 CONSTANTS = f"{AUTHORS}, ltx_pipelines/utils/constants.py"
 
@@ -109,7 +109,7 @@ def _schema(feature: Feature) -> Schema:
             *_sides(feature),
             replace(
                 frames,
-                description=f"{frames.description} Its sense of time ends at 20 seconds.",
+                description=f"{frames.description} Its position encoding ends at 20 seconds.",
             ),
             ltx.steps(default=40, source=AUTHORS),
             *GUIDANCE,
@@ -155,10 +155,10 @@ LTX_2 = ModelCard(
     prompt_tokens=1024,
     options=MappingProxyType(
         {
-            # Later versions look at the other modality's time, which 2.0 did not learn.
+            # Later versions use the other modality's time, which 2.0 was not trained on.
             "use_cross_timestep": False,
-            # The authors call their scheduler without a size, so that it takes 4096 tokens and the
-            # shift that belongs to them, whatever the video's size: LTX2Scheduler, ltx_core.
+            # The authors call their scheduler without a size, so it uses the shift for 4096 tokens,
+            # whatever the video's size: LTX2Scheduler, ltx_core.
             "shift": math.exp(2.05),
             "shift_terminal": 0.1,
             # LTX_2_PARAMS, CONSTANTS.

@@ -1,8 +1,7 @@
-"""Pusa: Wan 2.1 that knows a noise level for each frame of its own.
+"""Pusa: Wan 2.1 with a separate noise level for each frame.
 
-A LoRA on Wan's text model. Trained so that every frame may be at another moment of its denoising,
-it makes a video around a picture that is held at little or no noise while all else is made, or
-between two of them.
+A LoRA on Wan's text model, trained with another time step for every frame. It makes a video around
+a picture, or between two, that are kept at little or no noise while the other frames are denoised.
 
 Defaults are those of the authors' scripts; they write 25 frames a second. A picture stands at a
 latent frame, of which each but the first is four frames of the video. The weights are a copy
@@ -84,7 +83,7 @@ PICTURES = {
     Feature.IMAGE_TO_VIDEO: (NOISE_MULTIPLIER, COND_POSITION),
     Feature.INTERPOLATE: (NOISE_MULTIPLIER, LAST_NOISE_MULTIPLIER),
 }
-"""What each feature has for its pictures."""
+"""The parameters of each feature for its pictures."""
 
 DEFAULTS = {"num_inference_steps": 30, "guidance_scale": 3.0, "flow_shift": 5.0, "fps": FPS}
 
@@ -104,7 +103,7 @@ def _schema(feature: Feature) -> Schema:
         replace(p, default=DEFAULTS[p.name], source=SOURCE) if p.name in DEFAULTS else p
         for p in base.parameters
     )
-    # Around a picture the latents are the engine's own business.
+    # With a picture, the engine makes the latents itself.
     taken = {"latents"} if pictures else set()
     objects = tuple(name for name in base.objects if name not in taken)
     rules = (WithinVideo(COND_POSITION.name),) if COND_POSITION in pictures else ()
@@ -132,7 +131,7 @@ PUSA = replace(
     pixels=PIXELS_720P,
     weights_gib=T2V_14B.weights_gib + LORA_GIB,
     largest_gib=T2V_14B.largest_gib + LORA_GIB,
-    # Computed: 23 GiB a step, since each token is at a moment of its own.
+    # Computed: 23 GiB a step, since each token has a time step of its own.
     gpu_memory_gib=32,
 )
 

@@ -2,11 +2,10 @@
 
 The models of diffusion forcing (DF) know the noise of each frame by itself: a picture is a frame
 without noise, so that one set of weights makes videos from words, from a picture, and between two.
-Those for words or for pictures alone denoise all frames alike; in the authors' own comparison the
-one for pictures is a little better than these.
-All frames are made together here, within the 97 that the models were trained on. They have the
-architecture of Wan 2.1 and its limits. Between two pictures the last one is what would come next:
-the model draws up to it, and the video ends before it, as in the authors' own code.
+The other models, for words or pictures alone, denoise all frames alike; in the authors' comparison
+the one for pictures is slightly better than diffusion forcing. All frames are made together here,
+within the 97 that the models were trained on. They have the architecture of Wan 2.1 and its limits.
+Between two pictures, the video ends just before the last one, as in the authors' own code.
 
 Noise on the given pictures (``addnoise_condition``) would be drawn without the seed, and is off.
 No commit of these repositories is known to be good: the first one that is used stays in use.
@@ -91,7 +90,7 @@ DF_14B = ModelCard(
     pixels=PIXELS,
     weights_gib=37.7,
     largest_gib=26.7,
-    # Computed: 16 GiB a step, since each frame is at a moment of its own.
+    # Computed: 16 GiB a step, since each frame has a time step of its own.
     gpu_memory_gib=24,
     prompt_tokens=512,
 )

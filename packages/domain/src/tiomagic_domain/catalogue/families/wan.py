@@ -34,10 +34,10 @@ NEGATIVE_PROMPT = (
     "JPEG压缩残留，丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，"
     "手指融合，静止不动的画面，杂乱的背景，三条腿，背景人很多，倒着走"
 )
-"""What the authors' scripts ask every model to stay away from (wan/configs/shared_config.py). The
-text encoder reads Chinese as well as English; ENGLISH_NEGATIVE_PROMPT says the same."""
+"""The negative prompt of the authors' scripts for every model (wan/configs/shared_config.py). The
+text encoder reads Chinese and English; ENGLISH_NEGATIVE_PROMPT is the translation."""
 CAMERA_SHAKE, CUT = "镜头晃动，", "镜头切换，"
-"""What they put in front of it: the first for pictures, both between two (cut, camera shake)."""
+"""Their prefixes to it: the first for pictures, both between two (cut, camera shake)."""
 NEGATIVE_SOURCE = "Wan 2.1, wan/configs/shared_config.py"
 NEGATIVE_PREFIXES = MappingProxyType(
     {
@@ -94,19 +94,19 @@ def wan_schema(
         flow_shift: Default shift of the noise schedule.
         guidance_scale: Default strength of guidance.
         steps: Default number of denoising steps.
-        source: Who says so of the shift and the guidance.
-        negative: Default negative prompt, and who says so.
+        source: Source of the shift and the guidance.
+        negative: Default negative prompt, and its source.
         extra: Parameters of this model alone.
     """
     width, height = size if feature is Feature.TEXT_TO_VIDEO else (None, None)
-    # Only VACE does poses; its annotator turns the channels round when it has drawn them.
+    # Only VACE does poses; its annotator swaps red and blue at the end.
     poses = VACE_POSES if feature is Feature.POSE_GUIDANCE else ()
     shared = (
         settings.negative_prompt(default=negative[0], source=negative[1]),
         settings.side("width", default=width, multiple_of=16, low=16, high=1280),
         settings.side("height", default=height, multiple_of=16, low=16, high=1280),
-        # Up to twice the length of the training, for which the authors promise nothing: the
-        # parameter says so, and people use it.
+        # Up to twice the length of the training, for which the authors give no guarantee; the
+        # parameter's description says so.
         settings.num_frames(default=81, low=5, high=161, multiple_of=4, offset=1, source=SOURCE),
         settings.num_inference_steps(default=steps, source=SOURCE),
         settings.guidance_scale(default=guidance_scale, source=source),
@@ -120,7 +120,7 @@ def wan_schema(
     one_pose = (ExactlyOne(tuple(p.name for p in POSE_SOURCES)),) if poses else ()
     return Schema(
         parameters=(*INPUTS[feature], *poses, *shared, *extra),
-        # Every model of the family may be asked for 720p; what it was trained on is the default.
+        # Every model of the family accepts 720p; the default is the size of its training.
         rules=(*one_pose, MaxPixels(PIXELS_720P)),
         objects=settings.OBJECT_ARGUMENTS,
     )
@@ -143,7 +143,7 @@ def wan_vace_features(
                 feature,
                 size=size,
                 flow_shift=flow_shift,
-                # Words alone bind nothing to a picture.
+                # Without a picture there is nothing to condition on.
                 extra=() if feature is Feature.TEXT_TO_VIDEO else bound,
             )
             for feature in Feature
@@ -177,7 +177,7 @@ T2V_1_3B = replace(
     T2V_14B,
     name="wan2.1-t2v-1.3b",
     title="Wan 2.1 text to video 1.3B",
-    # The authors' README says so; their script refuses 720p for it, and here you may try.
+    # From the authors' README; their script refuses 720p for it, here you may try it.
     description="The small text model: runs on a gaming GPU at 480p; 720p is less stable.",
     repository="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
     revision="0fad780a534b6463e45facd96134c9f345acfa5b",

@@ -1,12 +1,12 @@
-"""Wan 2.2 by Alibaba: two experts of 14B that take turns, and a 5B model that fits a gaming GPU.
+"""Wan 2.2 by Alibaba: two experts of 14B, one after the other, and a 5B model for gaming GPUs.
 
 The A14B models have a transformer for the noisy part of the denoising and one for the rest, each
-with its own guidance. Where the second takes over stands in the repository (``boundary_ratio``).
+with its own guidance. The repository says where the second takes over (``boundary_ratio``).
 
 The 5B model has another VAE, which makes 16 pixels into one in space, so that its sides are
 multiples of 32 (the pipeline accepts multiples of 16 and rounds down), and 24 frames a second. It
-makes videos from words and from a picture; a last frame it would take and ignore. Up to twice the
-121 frames of its training are allowed: the parameter says what it was trained on.
+makes videos from words and from a picture; it would accept a last frame and ignore it. Up to twice
+the 121 frames of its training are allowed: the parameter says what it was trained on.
 
 A revision is a commit that several independent projects pin.
 """
@@ -68,7 +68,7 @@ def _a14b(feature: Feature, *, flow_shift: float, scales: tuple[float, float], f
             settings.MEMORY,
             settings.ACCELERATION,
         ),
-        # The pipeline looks at the first expert's guidance alone, and turns both off by it.
+        # The pipeline checks only the first expert's guidance, and turns both off by it.
         rules=(MaxPixels(PIXELS_720P), OffTogether("guidance_scale", "guidance_scale_2")),
         objects=settings.OBJECT_ARGUMENTS,
     )

@@ -1,15 +1,16 @@
-"""Wan 2.2 Animate by Alibaba: a character that moves, and looks, as somebody in a video does.
+"""Wan 2.2 Animate by Alibaba: a character copies the motion and face of a person in a video.
 
 It reads two things from the guiding video: the skeleton, and the face. Both are found here, by the
 same estimator as for VACE (DWPose; the authors use ViTPose-H behind YOLOv10m, with the same 133
 points), and then drawn and cut out as the authors do it. Skeletons alone (``pose_video``) show no
-face: then the model gets what it was trained to take for none, and the expression is its own.
+face: then the model gets the input for "no face" of its training, and chooses the expression
+itself.
 
 It works in segments of 77 frames, each continued from the last frame of the one before. Other
 lengths end within a segment, which costs as much as all of it.
 
-A prompt is required as for every model. The authors advise against words of your own: they use one
-sentence for all videos, PROMPT here, and the description of the parameter says it.
+A prompt is required as for every model. The authors advise against your own: they use one sentence
+for all videos, PROMPT here, which the parameter's description quotes.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ SCHEMA = Schema(
         settings.num_frames(
             default=SEGMENT,
             low=5,
-            # Four segments, each but the first with one frame of the one before.
+            # Four segments; each but the first repeats one frame of the previous one.
             high=4 * (SEGMENT - 1) + 1,
             multiple_of=4,
             offset=1,
@@ -80,7 +81,7 @@ ANIMATE = ModelCard(
     name="wan2.2-animate-14b",
     title="Wan 2.2 Animate 14B",
     family="wan2.2",
-    description="A character that copies somebody's movements and, from a guiding video, the face.",
+    description="A character that copies a person's movements and, from a guiding video, the face.",
     homepage="https://github.com/Wan-Video/Wan2.2",
     licence="Apache-2.0",
     terms=apache_terms("github.com/Wan-Video/Wan2.2, LICENSE.txt"),

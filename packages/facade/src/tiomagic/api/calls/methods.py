@@ -102,19 +102,20 @@ class FeatureCalls(ABC):
           halves the time (20 of 21 models).
         * ``use_dynamic_cfg``: Let the guidance follow the steps, up to guidance_scale. Made for the
           DPM scheduler (3 of 21 models).
-        * ``seed``: The same seed and settings give the same video; drawn and recorded if left out.
+        * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
+          recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
           frames/s.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (20 of 21 models).
-        * ``memory``: Where the weights wait: all on the device, one component at a time, or in
+        * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
-        * ``acceleration``: exact changes nothing beyond rounding; fast leaves out what changes
-          little between two steps, and gives another video of the same kind.
+        * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
+          little between two steps, which gives a different video of the same kind.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
           repository; a recipe names those that were used (docs/weights.md) (20 of 21 models).
-        * ``flow_shift``: How much of the time goes to the coarse structure; larger sizes want more
-          (15 of 21 models).
+        * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
+          shift (15 of 21 models).
         * ``audio_guidance_scale``: How closely the sound follows the prompt (1 of 21 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
           saves a quarter of the time (1 of 21 models).
@@ -122,9 +123,8 @@ class FeatureCalls(ABC):
           of one block (1 of 21 models).
         * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 21
           models).
-        * ``decode_timestep``: The time step that the VAE, which does the last step, is told (1 of
-          21 models).
-        * ``decode_noise_scale``: Noise that the VAE gets to take away (1 of 21 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 21 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 21 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
           moves less; the authors advise 1.3 to 1.5 (1 of 21 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
@@ -193,29 +193,28 @@ class FeatureCalls(ABC):
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (18
           of 19 models).
-        * ``width``: Width of the video. Nothing but 720: the model has learned positions for it, in
-          px.
-        * ``height``: Height of the video. Nothing but 480: the model has learned positions for it,
-          in px.
+        * ``width``: Width of the video. Only 720: the model has learned positions for it, in px.
+        * ``height``: Height of the video. Only 480: the model has learned positions for it, in px.
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
           halves the time (18 of 19 models).
         * ``use_dynamic_cfg``: Let the guidance follow the steps, up to guidance_scale. Made for the
           DPM scheduler (2 of 19 models).
-        * ``seed``: The same seed and settings give the same video; drawn and recorded if left out.
+        * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
+          recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
           frames/s.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (18 of 19 models).
-        * ``memory``: Where the weights wait: all on the device, one component at a time, or in
+        * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
-        * ``acceleration``: exact changes nothing beyond rounding; fast leaves out what changes
-          little between two steps, and gives another video of the same kind.
+        * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
+          little between two steps, which gives a different video of the same kind.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
           repository; a recipe names those that were used (docs/weights.md) (18 of 19 models).
-        * ``flow_shift``: How much of the time goes to the coarse structure; larger sizes want more
-          (13 of 19 models).
+        * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
+          shift (13 of 19 models).
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 19
           models).
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
@@ -227,9 +226,8 @@ class FeatureCalls(ABC):
           of one block (1 of 19 models).
         * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 19
           models).
-        * ``decode_timestep``: The time step that the VAE, which does the last step, is told (1 of
-          19 models).
-        * ``decode_noise_scale``: Noise that the VAE gets to take away (1 of 19 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 19 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 19 models).
         * ``image_cond_noise_scale``: Noise on the given pictures in each step: more lets them move
           more (1 of 19 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
@@ -307,23 +305,24 @@ class FeatureCalls(ABC):
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (10
           of 11 models).
         * ``width``: Width of the video; if left out, from the picture at the model's pixel budget.
-          Nothing but 64: at other values the picture falls apart, in px.
+          Only 64: at other values the picture falls apart, in px.
         * ``height``: Height of the video; if left out, from the picture at the model's pixel
-          budget. Nothing but 64: at other values the picture falls apart, in px.
-        * ``num_frames``: Length of the video; the model was trained on 17 frames. Nothing but 17:
-          at other values the picture falls apart.
+          budget. Only 64: at other values the picture falls apart, in px.
+        * ``num_frames``: Length of the video; the model was trained on 17 frames. Only 17: at other
+          values the picture falls apart.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
           halves the time (10 of 11 models).
-        * ``flow_shift``: How much of the time goes to the coarse structure; larger sizes want more
-          (8 of 11 models).
-        * ``seed``: The same seed and settings give the same video; drawn and recorded if left out.
+        * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
+          shift (8 of 11 models).
+        * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
+          recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
           frames/s.
-        * ``memory``: Where the weights wait: all on the device, one component at a time, or in
+        * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
-        * ``acceleration``: exact changes nothing beyond rounding; fast leaves out what changes
-          little between two steps, and gives another video of the same kind.
+        * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
+          little between two steps, which gives a different video of the same kind.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256`.
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (3 of 11
@@ -339,9 +338,8 @@ class FeatureCalls(ABC):
           of one block (1 of 11 models).
         * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (1 of 11
           models).
-        * ``decode_timestep``: The time step that the VAE, which does the last step, is told (1 of
-          11 models).
-        * ``decode_noise_scale``: Noise that the VAE gets to take away (1 of 11 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 11 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 11 models).
         * ``image_cond_noise_scale``: Noise on the given pictures in each step: more lets them move
           more (1 of 11 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
@@ -429,30 +427,32 @@ class FeatureCalls(ABC):
 
         Settings, as ``get_schema("pose_guidance", model)`` has them for a model:
 
-        * ``pose_colours``: The order of the colours in pose_video: as_given uses it as it is, and
-          warns when it looks like the other order; auto looks, and converts it to RGB; rgb and bgr
-          say what it is, and convert it where needed.
-        * ``pose_pace``: How the video of the motion is followed: real keeps its pace, leaves out
-          what is longer and holds the last pose where it is shorter; fit spreads all of it over
-          num_frames, so that it may be seen faster or slower.
+        * ``pose_colours``: The order of the colours in pose_video: as_given uses it unchanged, and
+          warns when it looks like the other order; auto detects it and converts to RGB; rgb and bgr
+          state the order, which is converted where needed.
+        * ``pose_pace``: The pace of the guiding video: real keeps it, cuts what is longer and holds
+          the last pose where it is shorter; fit spreads the whole video over num_frames, so it may
+          play faster or slower.
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1.
         * ``width``: Width of the video; if left out, from the picture at the model's pixel budget.
-          Nothing but 64: at other values the picture falls apart, in px.
+          Only 64: at other values the picture falls apart, in px.
         * ``height``: Height of the video; if left out, from the picture at the model's pixel
-          budget. Nothing but 64: at other values the picture falls apart, in px.
-        * ``num_frames``: Length of the video; the model was trained on 17 frames. Nothing but 17:
-          at other values the picture falls apart.
+          budget. Only 64: at other values the picture falls apart, in px.
+        * ``num_frames``: Length of the video; the model was trained on 17 frames. Only 17: at other
+          values the picture falls apart.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
           halves the time.
-        * ``flow_shift``: How much of the time goes to the coarse structure; larger sizes want more.
-        * ``seed``: The same seed and settings give the same video; drawn and recorded if left out.
+        * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
+          shift.
+        * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
+          recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
           frames/s.
-        * ``memory``: Where the weights wait: all on the device, one component at a time, or in
+        * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
-        * ``acceleration``: exact changes nothing beyond rounding; fast leaves out what changes
-          little between two steps, and gives another video of the same kind.
+        * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
+          little between two steps, which gives a different video of the same kind.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256`.
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (3 of 4

@@ -1,22 +1,23 @@
-"""What stands between a browser and the page: nothing reaches Gradio that is not listed here.
+"""The web layer in front of Gradio: only listed requests pass, bounded and checked.
 
-``files``       What a browser may fetch, by id: videos of jobs, kept inputs, and its own uploads.
-                No folder.
-``headers``     What is taken from the headers of a request, and what is said in those of every
-                answer.
-``login``       Who may come in: one user with a password, and a cookie that stands for them.
-``login_page``  The page that asks who is there. It has no script, and nothing of what is behind
-                it.
-``messages``    What a browser sends as JSON: read once, bounded, and made into plain data before
-                its use.
-``middleware``  Every request passes here; what is not listed does not exist.
-``multipart``   The file in a form of a browser (``multipart/form-data``), read as it arrives.
-``origins``     The names that the page answers to, and whether another website is behind a
-                request.
-``server``      The socket that the page listens on, and the thread that serves it.
-``uploads``     Files that a browser sends: bounded one by one and in all, kept as they came, and
-                cleared away.
+``files``       The files that a browser may fetch, by id: videos of jobs, stored inputs, its own
+                uploads.
+``headers``     HTTP headers: which ones of a request reach Gradio, and the security headers of
+                answers.
+``login``       The login: one user with a password, a session cookie, and a limit on wrong
+                answers.
+``login_page``  The login page: static HTML without scripts, and the answer to its form.
+``messages``    Parses JSON messages of a browser into plain data, with limits on size, depth and
+                numbers.
+``middleware``  The ASGI middleware for every request: host, origin and login checks, and the
+                allowed routes.
+``multipart``   Parses an uploaded file from ``multipart/form-data``, as it arrives.
+``origins``     Host names of the page, and detection of requests from other websites (CSRF, DNS
+                rebinding).
+``server``      The page's socket and server thread: free ports, start, shutdown.
+``uploads``     Uploaded files: limits on each and on all, stored unchanged, deleted when they
+                expire.
 
-Gradio is behind it, and makes the page. Its own ways to give, take, convert and fetch files, to log
-in and to be called by other websites are closed.
+Gradio makes the page. Its own routes to serve, upload, convert and fetch files, its login and its
+API for other websites are disabled.
 """

@@ -1,4 +1,4 @@
-"""What a browser may fetch, by id: videos of jobs, kept inputs, and its own uploads. No folder.
+"""The files that a browser may fetch, by id: videos of jobs, stored inputs, its own uploads.
 
 ==========================  ===================================================================
 id                          is
@@ -35,7 +35,7 @@ MEDIA_TYPES: Final = {
     ".webm": "video/webm",
     ".mkv": "video/x-matroska",
 }
-"""What a browser shows; anything else it can only download."""
+"""Types that a browser shows; all others it can only download."""
 _VIDEOS: Final = frozenset(name for name, kind in MEDIA_TYPES.items() if kind.startswith("video/"))
 _INPUT: Final = re.compile(r"input/(?P<sha256>[0-9a-f]{64})")
 _VIDEO: Final = re.compile(r"video/(?P<job_id>[^/]{1,100})")
@@ -56,7 +56,7 @@ class ServedFiles:
         self._uploads = uploads
 
     def find(self, file_id: object) -> FormFile | None:
-        """Return what an id names; None when it names nothing, or what is gone."""
+        """Return the file of an id; None when there is none."""
         if not isinstance(file_id, str):
             return None
         if found := _VIDEO.fullmatch(file_id):
@@ -64,12 +64,12 @@ class ServedFiles:
         return self.find_for_form(file_id)
 
     def find_for_form(self, file_id: object) -> FormFile | None:
-        """Return what a form may hold: an upload or a kept input."""
+        """Return a file that a form may hold: an upload or a stored input."""
         found = _INPUT.fullmatch(file_id) if isinstance(file_id, str) else None
         return self.find_input(found["sha256"]) if found else self._uploads.find(file_id)
 
     def find_input(self, sha256: object, name: object = None) -> FormFile | None:
-        """Return a kept input by its hash; None when it has been cleared away."""
+        """Return a stored input by its hash; None when it has been deleted."""
         if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
             return None
         for path in sorted(self._inputs.glob(f"{sha256}.*")):
@@ -83,7 +83,7 @@ class ServedFiles:
             video = self._find_job(job_id).result_video
         except TioMagicError:
             return None
-        # A record may be of another machine, or of a stranger: it cannot name what is no video.
+        # A record may come from an untrusted source: it must not name a file that is not a video.
         if video is None or "\0" in video:
             return None
         path = Path(video)

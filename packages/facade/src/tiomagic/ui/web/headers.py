@@ -1,4 +1,4 @@
-"""What is taken from the headers of a request, and what is said in those of every answer."""
+"""HTTP headers: which ones of a request reach Gradio, and the security headers of answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 PAGE_POLICY: Final = (
     "default-src 'self'; "
-    # Gradio writes its configuration into the page, and makes functions of ours from text.
+    # Gradio writes its configuration into the page as a script, and compiles our JavaScript from
+    # text.
     "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; "
@@ -23,9 +24,9 @@ PAGE_POLICY: Final = (
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-src 'none'; "
     "frame-ancestors 'none'"
 )
-"""Whatever gets into the page, it fetches nothing from elsewhere, and no page may frame it."""
+"""Injected content could fetch nothing from elsewhere, and no other page may frame this one."""
 FILE_POLICY: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
-"""A file that somebody has sent runs nothing, even where it is opened by itself."""
+"""An uploaded file runs no script, even when it is opened by itself."""
 LOGIN_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
@@ -34,7 +35,7 @@ LOGIN_POLICY: Final = (
 _SECURITY_HEADERS: Final = {
     b"x-frame-options": b"DENY",
     b"x-content-type-options": b"nosniff",
-    # Not no-referrer: a form would say that its origin is null then.
+    # Not no-referrer: a form would then send a null origin.
     b"referrer-policy": b"same-origin",
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
@@ -43,7 +44,7 @@ _SECURITY_HEADERS: Final = {
 _FORWARDED_HEADERS: Final = frozenset(
     {b"accept", b"accept-encoding", b"accept-language", b"host", b"if-none-match", b"range"}
 )
-"""What Gradio gets to see of a request; no cookie, no address of a proxy, nothing of its own."""
+"""The request headers that reach Gradio: no cookie, no proxy's address."""
 
 
 def select_forwarded_headers(
@@ -53,8 +54,8 @@ def select_forwarded_headers(
 
     Args:
         headers: As they came.
-        host: By which name the browser has called us; Gradio builds addresses with it.
-        secure: True when that was by TLS.
+        host: The host name that the browser used; Gradio builds addresses with it.
+        secure: True for TLS.
     """
     kept = [
         (name, value) for name, value in headers if name in _FORWARDED_HEADERS and name != b"host"
@@ -64,12 +65,12 @@ def select_forwarded_headers(
 
 
 def add_security_headers(send: Send, *, policy: str = PAGE_POLICY, fresh: bool = True) -> Send:
-    """Return a ``send`` that adds our headers to an answer, and takes out what opens it to others.
+    """Return a ``send`` that adds our headers to an answer, and removes CORS headers.
 
     Args:
         send: Of the server.
         policy: The ``Content-Security-Policy``.
-        fresh: True when no cache may keep it.
+        fresh: True to forbid caching.
     """
 
     async def sending(message: Message) -> None:

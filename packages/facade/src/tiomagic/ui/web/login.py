@@ -1,7 +1,7 @@
-"""Who may come in: one user with a password, and a cookie that stands for them.
+"""The login: one user with a password, a session cookie, and a limit on wrong answers.
 
-Wrong answers slow down: after some of them an address must wait, longer each time, and all
-addresses together have only so many tries a minute. Each is logged, without what was entered.
+After some wrong answers an address must wait, longer each time, and all addresses together have a
+limit a minute. Each wrong answer is logged, without its content.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import Final
 from tiomagic.display.journal import get_logger
 
 FREE_TRIES: Final = 3
-"""Wrong answers of an address that cost no wait."""
+"""Wrong answers of an address before it must wait."""
 MAX_WAIT_S: Final = 60.0
-"""Seconds that an address waits at most; the wait doubles from one second on."""
+"""Longest wait of an address in seconds; the wait doubles from one second on."""
 MAX_FAILURES_PER_MINUTE: Final = 30
-"""Wrong answers of all addresses together in a minute."""
+"""Most wrong answers a minute of all addresses together."""
 FAILURES_EXPIRE_S: Final = 15 * 60.0
 """Seconds after which the wrong answers of an address are forgotten."""
 MAX_ADDRESSES: Final = 10_000
-"""Addresses that are remembered; the one that was heard of longest ago is forgotten."""
+"""Most remembered addresses; the least recent one is forgotten."""
 SESSION_IDLE_TIMEOUT_S: Final = 7 * 24 * 3600.0
-"""Seconds that a login holds without a request."""
+"""Seconds after which a login without requests expires."""
 MAX_SESSIONS: Final = 500
-"""Logins that hold at once; the oldest one ends."""
+"""Most logins at once; the oldest one ends."""
 
 
 class LoginThrottledError(Exception):
@@ -51,12 +51,12 @@ class _Failures:
 
 
 class Login:
-    """Checks answers, and remembers who has given the right one. Thread-safe.
+    """Checks logins and remembers their tokens. Thread-safe.
 
     Args:
-        user: Who may come in.
+        user: The user's name.
         password: Their password.
-        clock: Gives seconds that only grow.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(self, user: str, password: str, clock: Callable[[], float]) -> None:
@@ -71,12 +71,12 @@ class Login:
         """Return the token of a new login; None for a wrong answer.
 
         Args:
-            user: What was entered.
-            password: The same.
-            address: Where from.
+            user: The entered name.
+            password: The entered password.
+            address: Of the client.
 
         Raises:
-            MustWaitError: when there were too many wrong answers; this one was not looked at.
+            MustWaitError: when there were too many wrong answers; this one was not checked.
         """
         with self._lock:
             now = self._clock()
@@ -84,7 +84,7 @@ class Login:
             if wait > 0:
                 get_logger().warning("ui.login_slowed", address=address, seconds=round(wait, 1))
                 raise LoginThrottledError(wait)
-            # Both are compared, whatever the first one says: the time tells nothing.
+            # Both are always compared, so that the time reveals nothing.
             right = hmac.compare_digest(_bytes(user), self._user) & hmac.compare_digest(
                 _bytes(password), self._password
             )
@@ -97,7 +97,7 @@ class Login:
             return self._begin(now)
 
     def is_logged_in(self, token: str | None) -> bool:
-        """Return whether a token stands for somebody who has logged in."""
+        """Return whether a token belongs to a valid login."""
         if token is None:
             return False
         with self._lock:
@@ -105,7 +105,7 @@ class Login:
             seen = self._sessions.pop(token, None)
             if seen is None or now - seen > SESSION_IDLE_TIMEOUT_S:
                 return False
-            self._sessions[token] = now  # Last of all: the first one is the oldest.
+            self._sessions[token] = now  # Moved to the end, so that the first one is the oldest.
             return True
 
     def log_out(self, token: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The page that asks who is there. It has no script, and nothing of what is behind it."""
+"""The login page: static HTML without scripts, and the answer to its form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 FORM_BYTES = 4 * 2**10
-"""Size of an answer."""
+"""Most bytes of a submitted login."""
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>tiomagic</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -47,7 +47,7 @@ def login_page(said: str = "", status: int = 200) -> Response:
     """Return the page.
 
     Args:
-        said: What went wrong before.
+        said: The error of the last attempt.
         status: Of the answer.
     """
     line = f'<p class="wrong" role="alert">{escape(said)}</p>' if said else ""
@@ -55,13 +55,13 @@ def login_page(said: str = "", status: int = 200) -> Response:
 
 
 async def answer_login(request: Request, body: bytes, login: Login, cookie: str) -> Response:
-    """Return what follows from an answer: a cookie and the page, or the question again.
+    """Return the response to a login: a cookie and the page, or the form again.
 
     Args:
         request: A POST from the page above, or from a program.
         body: Its body.
-        login: Who may come in.
-        cookie: What the cookie is called.
+        login: Checks it.
+        cookie: Name of the cookie.
     """
     person = "text/html" in request.headers.get("accept", "")
     try:

@@ -1,4 +1,4 @@
-"""What a browser sends as JSON: read once, bounded, and made into plain data before its use.
+"""Parses JSON messages of a browser into plain data, with limits on size, depth and numbers.
 
 ==============  =================================================================================
 what            becomes
@@ -26,19 +26,19 @@ MAX_DEPTH: Final = 8
 MAX_VALUES: Final = 5_000
 """Values of a message, all levels together; the largest form has about a hundred."""
 MAX_COMPONENT_ID: Final = 1_000_000
-"""Gradio numbers the parts of a page, and counts on for each form that is made."""
+"""Gradio numbers the parts of a page, and continues the count for each new form."""
 MAX_INTEGER_DIGITS: Final = 15
-"""Digits of a whole number that a browser can tell from its neighbours."""
+"""Digits of a whole number that a browser represents exactly."""
 
 _CALL_KEYS: Final = frozenset({"data", "event_data", "fn_index", "trigger_id", "session_hash"})
 
 
 class InvalidMessageError(Exception):
-    """What was sent is not what a page sends; the text says why."""
+    """The message cannot come from our page; the text says why."""
 
 
 def read_call(body: bytes) -> dict[str, Any]:
-    """Return a call of a page's function, with nothing in it but what Gradio needs.
+    """Return a call of a page's function, reduced to what Gradio needs.
 
     Raises:
         BadMessage: when it is something else.
@@ -69,10 +69,10 @@ def read_call(body: bytes) -> dict[str, Any]:
 
 
 def parse_bounded_json(source: bytes | str) -> Any:
-    """Return what a JSON text says, as plain and bounded data.
+    """Parse a JSON text into plain and bounded data.
 
     Raises:
-        BadMessage: when it is no JSON, too large, too deep, or has numbers that are none.
+        BadMessage: when it is invalid, too large, too deep, or has NaN or infinities.
     """
     if len(source) > MAX_MESSAGE_BYTES:
         raise InvalidMessageError("it is too large")
@@ -85,7 +85,7 @@ def parse_bounded_json(source: bytes | str) -> Any:
 
 
 def is_file(value: object) -> bool:
-    """Return whether an entry means a file: an object with its id and nothing else."""
+    """Return whether an entry is a file: an object with only an id."""
     return isinstance(value, dict) and set(value) == {"path"}
 
 

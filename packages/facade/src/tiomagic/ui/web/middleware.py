@@ -1,4 +1,4 @@
-"""Every request passes here; what is not listed does not exist.
+"""The ASGI middleware for every request: host, origin and login checks, and the allowed routes.
 
 =======  ===================================  =====================================================
 method   path                                 who answers
@@ -11,7 +11,7 @@ GET      ``/gradio_api/heartbeat/…``          Gradio, for one session
 POST     ``/gradio_api/upload``               :mod:`.uploads`
 GET      ``/gradio_api/upload_progress``      here: it says that it is done
 GET      ``/gradio_api/file=…``               :mod:`.files`, by id
-POST     ``/login /logout``                   :mod:`.entrance`
+POST     ``/login /logout``                   :mod:`.login`
 =======  ===================================  =====================================================
 """
 
@@ -52,12 +52,12 @@ if TYPE_CHECKING:
 BODY_TIMEOUT_S: Final = 60.0
 """Longest pause within the body of a request, in seconds."""
 DRAINED_BYTES: Final = 4 * 2**20
-"""What is read, and thrown away, of a body that is not wanted: a connection that is closed before
-that would take the answer with it."""
+"""Bytes of an unwanted body that are read and discarded: closing the connection earlier would lose
+the answer."""
 DRAIN_TIMEOUT_S: Final = 5.0
-"""Seconds that this may take."""
+"""Most seconds for that."""
 CLEANUP_INTERVAL_S: Final = 3600.0
-"""Seconds between two looks for uploads that are too old, while somebody uses the page."""
+"""Seconds between two searches for expired uploads, while the page is in use."""
 _SESSION: Final = "[A-Za-z0-9_-]{1,64}"
 _PLACE: Final = r"(?:[A-Za-z0-9_@+-][A-Za-z0-9_.@+-]*/)*[A-Za-z0-9_@+-][A-Za-z0-9_.@+-]*"
 """A path below a folder, without hidden parts or steps upwards."""
@@ -68,11 +68,11 @@ RequestHandler = Callable[["HttpExchange"], Coroutine[Any, Any, None]]
 
 
 class RequestRefusedError(Exception):
-    """A request that is not answered.
+    """A refused request.
 
     Args:
         status: Of the answer.
-        reason: For whoever reads it.
+        reason: For the reader of the answer.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -88,7 +88,7 @@ class HttpExchange:
         scope: Of the server.
         receive: The same.
         send: The same.
-        host: By which name the browser has called us.
+        host: The host name that the browser used.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, host: str) -> None:
@@ -99,7 +99,7 @@ class HttpExchange:
         self._whole = False
 
     async def chunks(self, limit: int) -> AsyncIterator[bytes]:
-        """Give the body as it arrives.
+        """Yield the body as it arrives.
 
         Raises:
             RefusedError: when it is larger, too slow, or breaks off.
@@ -126,7 +126,7 @@ class HttpExchange:
         return b"".join([chunk async for chunk in self.chunks(limit)])
 
     async def drain(self) -> None:
-        """Read what is left of a body that is not wanted, within bounds."""
+        """Read and discard the rest of an unwanted body, within limits."""
         if self._whole:
             return
         with suppress(RequestRefusedError, TimeoutError):
@@ -144,11 +144,11 @@ class SecurityMiddleware:
 
     Args:
         page: Gradio's application.
-        names: By which names we may be called.
-        login: Who may come in; None lets in whoever reaches us.
+        names: The host names of the page.
+        login: Checks logins; None for no login.
         uploads: Takes files.
         files: Gives files.
-        cookie: What the cookie of a login is called.
+        cookie: Name of the login's cookie.
     """
 
     def __init__(
@@ -256,7 +256,7 @@ class SecurityMiddleware:
 
     async def _call(self, visit: HttpExchange) -> None:
         kind = visit.headers.get("content-type", "").partition(";")[0].strip().lower()
-        # Another website can send text without being asked for, but not this.
+        # Another website can send plain text without a preflight request, but not JSON.
         if kind != "application/json" or "content-encoding" in visit.headers:
             raise RequestRefusedError(415, "application/json was expected")
         try:
@@ -271,7 +271,7 @@ class SecurityMiddleware:
     async def _pass_on(
         self, visit: HttpExchange, *, query: bytes, body: bytes | None = None, fresh: bool = True
     ) -> None:
-        """Let Gradio answer, without what it need not know."""
+        """Pass the request to Gradio, with reduced headers."""
         headers = select_forwarded_headers(
             visit.scope["headers"], visit.host, secure=is_secure(visit.headers)
         )
@@ -288,7 +288,7 @@ class SecurityMiddleware:
             if not answered.begun:
                 raise RequestRefusedError(500, "the page has failed at this") from error
             if not answered.done:
-                raise  # The connection breaks, so that half an answer is not taken for a whole one.
+                raise  # The connection is closed, so that a partial answer does not look complete.
 
     async def _upload(self, visit: HttpExchange) -> None:
         length = visit.headers.get("content-length", "")
@@ -335,7 +335,7 @@ class SecurityMiddleware:
 
 
 class _TrackedSend:
-    """A ``send`` that knows how far an answer is."""
+    """A ``send`` that tracks the state of the answer."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -349,7 +349,7 @@ class _TrackedSend:
 
 
 def _replaying(body: bytes, rest: Receive) -> Receive:
-    """Return a ``receive`` that gives a body, and then what the server has to say."""
+    """Return a ``receive`` that gives a body, and then the server's own events."""
     given = False
 
     async def receive() -> Message:

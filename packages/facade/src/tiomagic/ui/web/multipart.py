@@ -1,4 +1,4 @@
-"""The file in a form of a browser (``multipart/form-data``), read as it arrives."""
+"""Parses an uploaded file from ``multipart/form-data``, as it arrives."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from tiomagic.display.escaping import replace_invalid_characters
 from tiomagic.ui.web.uploads import IncomingFile, UploadRefusedError
 
-# What a visitor does wrong is said to the visitor, and not on the terminal.
+# A visitor's mistakes are reported to the visitor, not on the terminal.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 MAX_PARTS: Final = 4
-"""Parts of a form: a file, and what a browser may say beside it."""
+"""Most parts of a form: the file, and fields that a browser may add."""
 BOUNDARY_BYTES: Final = 70
-"""Length of what parts them, as RFC 2046 has it."""
+"""Longest boundary, by RFC 2046."""
 HEADER_BYTES: Final = 4 * 2**10
-"""Size of the headers of a part."""
+"""Most bytes of a part's headers."""
 
 
 class FormReader:
-    """Hands the file of a form to a reception.
+    """Passes the file of a form to a receiver.
 
     Args:
         content_type: The header of the request.
@@ -62,7 +62,7 @@ class FormReader:
         )
 
     async def read(self, body: AsyncIterator[bytes]) -> None:
-        """Read it all.
+        """Read the whole form.
 
         Raises:
             UploadRefusedError: when it is no form, or has no file or more than one.
@@ -80,7 +80,7 @@ class FormReader:
             raise UploadRefusedError(400, "the end of the file has not arrived")
 
     async def _keep(self) -> None:
-        """Write what has arrived, outside of the loop that serves all others."""
+        """Write received bytes in a thread, because the event loop serves all other requests."""
         begun, self._begun = self._begun, None
         chunks, self._chunks = self._chunks, []
         if begun is not None or chunks:

@@ -1,9 +1,9 @@
-"""The names that the page answers to, and whether another website is behind a request.
+"""Host names of the page, and detection of requests from other websites (CSRF, DNS rebinding).
 
-A page on loopback has no login: what protects it is that no other website can read it. A website
-can let its own name point to 127.0.0.1 (DNS rebinding), so that the browser takes both for one; the
-name in ``Host`` is the website's then. And it can send requests whose answer it never sees; those
-name it in ``Origin``, ``Sec-Fetch-Site`` or ``Referer``.
+A page on loopback has no login, so other websites must not be able to read it. A website can point
+its own name to 127.0.0.1 (DNS rebinding), so that the browser treats both as one origin; ``Host``
+then has the website's name. It can also send requests whose answer it never sees (CSRF); they name
+it in ``Origin``, ``Sec-Fetch-Site`` or ``Referer``.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedHosts:
-    """By which names the page may be called.
+    """The host names of the page.
 
-    No website has an address of numbers for its name. So a page that asks for a login answers to
-    each of them, and one on loopback to those of loopback alone.
+    No website has an IP address for its name. So a page with a login answers to every IP address,
+    and one on loopback only to loopback addresses.
     """
 
     host_names: frozenset[str]
     """Names in lower case, without a port."""
     any_ip_address: bool
-    """True when every address of numbers will do; False for loopback alone."""
+    """True to accept every IP address; False for loopback only."""
 
     @classmethod
     def of(cls, host: str, further: Iterable[str] = ()) -> AllowedHosts:
@@ -52,7 +52,7 @@ class AllowedHosts:
 
         Args:
             host: The address that it listens on.
-            further: Names that lead here, such as the one of a proxy.
+            further: More names that lead here, such as a proxy's.
         """
         local = is_loopback(host)
         own = {_LOCAL, host.lower()} if local else {_LOCAL, host.lower(), *_machine()}
@@ -74,10 +74,10 @@ class AllowedHosts:
 
 
 def find_requested_host(headers: Headers, names: AllowedHosts) -> str | None:
-    """Return the name and port that the visitor's browser has called; None when it is not ours.
+    """Return the host name and port that the browser used; None when they are not ours.
 
-    A proxy may send on its own name for us in ``Host``, and the browser's in ``X-Forwarded-Host``.
-    Both have to be ours then.
+    A proxy may send its own name for us in ``Host``, and the browser's in ``X-Forwarded-Host``.
+    Then both must be ours.
     """
     called = headers.getlist("host")
     forwarded = headers.getlist("x-forwarded-host")
@@ -88,20 +88,20 @@ def find_requested_host(headers: Headers, names: AllowedHosts) -> str | None:
 
 
 def is_secure(headers: Headers) -> bool:
-    """Return whether a proxy says that the browser came to it by TLS."""
+    """Return whether a proxy reports that the browser used TLS."""
     return headers.getlist("x-forwarded-proto") == ["https"]
 
 
 def is_cross_site(headers: Headers, host: str, *, navigation: bool) -> bool:
-    """Return whether another website is behind a request.
+    """Return whether a request comes from another website.
 
-    A request that names no website is not foreign: programs and old browsers send nothing, and a
-    browser that leaves out everything does so for the person in front of it.
+    A request without any of these headers is not foreign: programs and old browsers send none, and
+    a browser omits all of them only for the user's own navigation.
 
     Args:
         headers: Of the request.
         host: What ``find_requested_host`` said.
-        navigation: True for the page itself, which a link of another website may lead to.
+        navigation: True for the page itself, which other websites may link to.
     """
     secure = is_secure(headers)
     origins = headers.getlist("origin")
@@ -131,7 +131,7 @@ def _is_same(address: str, host: str, *, secure: bool) -> bool:
 
 
 def _parts(host: str) -> tuple[str, str] | None:
-    """Return name and port; the port is empty when it is the one of the scheme."""
+    """Return name and port; the port is empty when it is the scheme's default."""
     found = _HOST.fullmatch(host)
     if found is None:
         return None

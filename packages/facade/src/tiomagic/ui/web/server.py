@@ -1,7 +1,7 @@
-"""The socket that the page listens on, and the thread that serves it.
+"""The page's socket and server thread: free ports, start, shutdown.
 
-The page is served without a request to itself: Gradio's own start asks its own address, which goes
-astray where the environment names a proxy.
+The start makes no request to the page itself: Gradio's own start does, which fails where the
+environment names a proxy.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 DEFAULT_PORT: Final = 7860
-"""Where the page is looked for first."""
+"""The first port that is tried."""
 MAX_PORTS_TRIED: Final = 100
-"""How many ports from there are tried when none is asked for."""
+"""How many ports are tried from there when none was chosen."""
 MAX_CONNECTIONS: Final = 500
 """Connections at once; a tab of a browser holds about three."""
 START_TIMEOUT_S: Final = 60.0
-"""Seconds that the page may take to answer."""
+"""Timeout of the start, in seconds."""
 STOP_TIMEOUT_S: Final = 10.0
-"""Seconds that it may take to end."""
+"""Timeout of the shutdown, in seconds."""
 
 
 def listen(host: str, port: int | None) -> socket.socket:
@@ -60,13 +60,13 @@ def listen(host: str, port: int | None) -> socket.socket:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    if not 0 <= port <= 65_535:  # The system would take what is left after 65,536.
+    if not 0 <= port <= 65_535:  # The system would use the port modulo 65,536.
         raise OSError("a port is a number from 0 to 65535")
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, kind, protocol, _, address = found[0]
     opened = socket.socket(family, kind, protocol)
     try:
-        if os.name == "posix":  # Elsewhere it would let two programs have one port.
+        if os.name == "posix":  # On Windows the option would let two programs share a port.
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind(address)
         opened.listen(128)
@@ -80,20 +80,20 @@ class Server:
     """Serves an application in a thread of its own.
 
     Args:
-        application: What answers.
-        opened: A socket that listens.
+        application: The ASGI application.
+        opened: A listening socket.
     """
 
     def __init__(self, application: ASGIApp, opened: socket.socket) -> None:
         self._socket = opened
-        # What the server says is said to the logger; nothing else configures logging here.
+        # The server logs to our logger, and must not configure logging itself.
         logging.getLogger("uvicorn").addHandler(logging.NullHandler())
         config = uvicorn.Config(
             application,
             log_config=None,
             access_log=False,
             lifespan="on",
-            # Who asks is who is connected: a header cannot say otherwise.
+            # The client is the connected peer: headers must not override its address.
             proxy_headers=False,
             server_header=False,
             limit_concurrency=MAX_CONNECTIONS,
@@ -110,10 +110,10 @@ class Server:
         return number
 
     def start(self) -> None:
-        """Serve, and return when it answers.
+        """Start serving, and return when the page answers.
 
         Raises:
-            ConfigurationError: when it does not come up.
+            ConfigurationError: when it does not start.
         """
         self._thread.start()
         waited = 0.0
@@ -124,7 +124,7 @@ class Server:
             raise ConfigurationError("the page does not come up", code=ErrorCode.NO_PAGE)
 
     def close(self) -> None:
-        """End it; what is being answered has a second for that."""
+        """Stop it; open requests have a second to finish."""
         self._server.should_exit = True
         self._thread.join(STOP_TIMEOUT_S)
         self._socket.close()

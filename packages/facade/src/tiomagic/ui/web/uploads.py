@@ -1,8 +1,8 @@
-"""Files that a browser sends: bounded one by one and in all, kept as they came, and cleared away.
+"""Uploaded files: limits on each and on all, stored unchanged, deleted when they expire.
 
-An upload is ``<folder>/<token>/<name>``. Its id is ``upload/<token>/<name>``, and nothing else
-leads to it: the token cannot be guessed, and no part of a path is taken from a browser but a name
-without separators. The bytes are never looked into here.
+An upload is ``<folder>/<token>/<name>``, and its id is ``upload/<token>/<name>``. The token cannot
+be guessed, and the only part of a path that comes from a browser is a name without separators. The
+bytes are not parsed here.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from tiomagic_domain.files.owner_only import FILE_MODE, make_private
 MAX_FILE_BYTES: Final = 512 * 2**20
 """Size of one file; the same bound as ``tiomagic_media.limits.MediaLimits.bytes``."""
 MAX_TOTAL_BYTES: Final = 4 * 2**30
-"""Size of all uploads together, those included that are on their way."""
+"""Size of all uploads together, unfinished ones included."""
 MAX_UPLOADS: Final = 200
-"""How many uploads are kept at most."""
+"""Most stored uploads."""
 MAX_CONCURRENT_UPLOADS: Final = 8
-"""How many may be on their way at once."""
+"""Most uploads in progress at once."""
 UPLOAD_LIFETIME_S: Final = 24 * 3600
-"""Seconds after which an upload is cleared away; a job that has used it has a copy of its own."""
+"""Seconds after which an upload is deleted; a job that used it has its own copy."""
 MAX_NAME_CHARACTERS: Final = 80
-"""Length of a name; the end is what is kept."""
+"""Longest name; the end is kept."""
 
 _ID: Final = re.compile(r"upload/(?P<token>[0-9a-f]{32})/(?P<name>[\w.()+ -]{1,100})")
 _FOLDER: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
-"""Ours, and those that Gradio has made for earlier versions of this page."""
+"""Folder names of uploads: ours, and those that Gradio made for earlier versions of this page."""
 
 
 class UploadRefusedError(Exception):
-    """An upload is not taken.
+    """A refused upload.
 
     Args:
         status: Of the answer.
-        reason: For the person who sent it.
+        reason: For the sender.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -60,14 +60,14 @@ class FormFile:
     """A file that a form may hold. Plain data: each page keeps its own."""
 
     file_id: str
-    """What a browser calls it by."""
+    """Its id for the browser."""
     path: Path
-    """Where its bytes are on this machine; never sent to a browser."""
+    """Its path on this machine; never sent to a browser."""
     name: str
-    """What it is called."""
+    """Its file name."""
 
     def as_entry(self) -> dict[str, Any]:
-        """Return what a browser gets of it."""
+        """Return its data for a browser."""
         return {
             "path": self.file_id,
             "url": f"gradio_api/file={self.file_id}",
@@ -76,11 +76,11 @@ class FormFile:
 
 
 class Uploads:
-    """The files that were sent to a page. Thread-safe.
+    """The uploads of a page. Thread-safe.
 
     Args:
-        folder: Where they are kept; made at the first one, for its owner alone.
-        clock: Gives the time in seconds, as a file's time of change has it.
+        folder: Where they are stored; created with the first one, for its owner only.
+        clock: Gives the time in seconds, comparable with a file's mtime.
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
@@ -91,7 +91,7 @@ class Uploads:
         self._incoming: set[str] = set()
 
     def find(self, file_id: object) -> FormFile | None:
-        """Return an upload; None when there is none of that id, or it has been cleared away."""
+        """Return an upload; None when there is none of that id, or it was deleted."""
         found = _ID.fullmatch(file_id) if isinstance(file_id, str) else None
         if found is None or found["name"].startswith(".") or found["token"] in self._incoming:
             return None
@@ -104,22 +104,24 @@ class Uploads:
 
     @contextmanager
     def receive_file(self, size: int) -> Iterator[IncomingFile]:
-        """Make room for a message with files, and for what is written of it.
+        """Reserve space for a message with a file, and yield its receiver.
 
-        What is not finished when the block ends is deleted.
+        An unfinished upload is deleted when the block ends.
 
         Args:
             size: Bytes of the whole message.
 
         Raises:
-            UploadRefusedError: when it is too large, or too many are on their way.
+            UploadRefusedError: when it is too large, or too many uploads are in progress.
         """
         reception = IncomingFile(self._folder)
         with self._lock:
-            if size > MAX_FILE_BYTES + 2**20:  # The rest is what is around the file.
+            if (
+                size > MAX_FILE_BYTES + 2**20
+            ):  # The rest of the message is the form around the file.
                 raise UploadRefusedError(413, f"a file may have {MAX_FILE_BYTES // 2**20} MiB")
             if len(self._incoming) >= MAX_CONCURRENT_UPLOADS:
-                raise UploadRefusedError(429, "too many files are on their way: try again soon")
+                raise UploadRefusedError(429, "too many uploads are in progress: try again soon")
             self._clear(size)
             self._expected += size
             self._incoming.add(reception.token)
@@ -145,7 +147,7 @@ class Uploads:
             self._clear(0)
 
     def _clear(self, size: int) -> None:
-        """Delete what is old, and then the oldest until there is room."""
+        """Delete expired uploads, and then the oldest until there is room."""
         folders: list[Path] = []
         with suppress(FileNotFoundError):
             folders = [one for one in self._folder.iterdir() if _FOLDER.fullmatch(one.name)]
@@ -160,11 +162,11 @@ class Uploads:
             total -= bytes_
             del kept[0]
         if total > MAX_TOTAL_BYTES:
-            raise UploadRefusedError(429, "too much is on its way: try again soon")
+            raise UploadRefusedError(429, "too many bytes are being uploaded: try again soon")
 
 
 class IncomingFile:
-    """The file of one message, while it arrives.
+    """Receives the file of one message.
 
     Args:
         folder: Of all uploads.
@@ -176,10 +178,10 @@ class IncomingFile:
         self._open: BinaryIO | None = None
         self._written = 0
         self.file_ids: list[str] = []
-        """Ids of what has arrived."""
+        """Ids of the received files."""
 
     def begin(self, name: str) -> None:
-        """Take the next bytes as those of a file.
+        """Begin a file: the next bytes are its content.
 
         Raises:
             UploadRefusedError: when the message has one already.
@@ -206,27 +208,27 @@ class IncomingFile:
             self._open.write(chunk)
 
     def close(self) -> None:
-        """Be done with the file."""
+        """Finish the file."""
         if self._open is not None:
             self._open.close()
             self._open = None
 
     def discard(self) -> None:
-        """Delete what has arrived."""
+        """Delete the received files."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def safe_name(name: str) -> str:
-    """Return a name for a file that a browser has called so: without folders, and not hidden."""
+    """Return a safe file name from a browser's: without folders, not hidden."""
     last = replace_invalid_characters(name).replace("\\", "/").rsplit("/", 1)[-1]
     plain = re.sub(r"[^\w.()+ -]", "_", last)[-MAX_NAME_CHARACTERS:]
-    while len(plain.encode("utf-8")) > 200:  # A file system counts bytes.
+    while len(plain.encode("utf-8")) > 200:  # File systems limit names in bytes.
         plain = plain[1:]
     return plain.lstrip(". ").rstrip(" ") or "file"
 
 
 def _measure(folder: Path) -> tuple[float, int, Path]:
-    """Return when something was last put into a folder, and its size."""
+    """Return a folder's last change and its size."""
     when, size = 0.0, 0
     with suppress(OSError):
         when = folder.lstat().st_mtime
