@@ -1,19 +1,20 @@
-"""What makes a run faster: chosen for a call, recorded, and gone after it.
+"""Acceleration of a run: attention kernels, compiling, caches, CFG batching, fp8. Off after a call.
 
-``apply``              Puts what a call asked for on its pipeline, and takes it off again.
-``attention``          The best exact attention for a device: found out once, by trying.
-``cfg_batching``       Makes the two passes of a guided step, with the prompt and with the
-                       negative one, as one batch.
-``channels_last``      Lays the weights of a VAE as the convolutions of a GPU read them: channels
-                       last.
-``compilation``        Compiles the blocks that a transformer repeats, when a run is long enough
-                       to pay for it.
-``components``         What of a pipeline is made faster, and how something that does not work on
-                       it is refused.
-``first_block_cache``  First-block cache: where little changes between two steps, most of the
-                       transformer is left out.
-``flops``              How much arithmetic a run is, from the shapes of its model. Pure but for
-                       reading them.
-``fp8``                Multiplies in fp8, for cards that do it in hardware: inexact.
-``prompt_cache``       Remembers what the text encoders made of a prompt.
+``apply``              Applies a call's acceleration options to its pipeline, and removes them
+                       afterwards.
+``attention``          Selects the attention backend (kernel): the best exact one that works,
+                       tried once a process.
+``cfg_batching``       CFG batching: runs both passes of a guided step (prompt, negative prompt)
+                       as one batch of two.
+``channels_last``      Stores the weights of a VAE channels last, the layout that GPU convolutions
+                       need.
+``compilation``        Compiles the repeated blocks of a transformer (torch.compile), if the run
+                       is long enough.
+``components``         The components that acceleration applies to, and the error for an
+                       unsupported option.
+``first_block_cache``  First-block cache: skips most of the transformer in steps where its first
+                       block changes little.
+``flops``              Estimates the FLOPs of a run from the shapes of its model.
+``fp8``                fp8 matrix products, for GPUs with fp8 in hardware: inexact.
+``prompt_cache``       Caches encoded prompts of the text encoders.
 """

@@ -1,4 +1,4 @@
-"""Puts what a call asked for on its pipeline, and takes it off again."""
+"""Applies a call's acceleration options to its pipeline, and removes them afterwards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ActiveAcceleration:
-    """What runs for one call."""
+    """The active acceleration of one call."""
 
     wanted: Acceleration
     attention: str = NATIVE
@@ -40,10 +40,10 @@ class ActiveAcceleration:
     fp8_layers: int = 0
     prompts: PromptCache | None = None
     few_steps: Sequence[Mapping[str, Any]] = ()
-    """The LoRAs that make do with few steps."""
+    """The few-step LoRAs."""
 
     def facts(self) -> dict[str, Any]:
-        """Return what ran, for the record; complete when the run is over."""
+        """Return the facts for the record; complete when the run is over."""
         facts: dict[str, Any] = {"attention": self.attention, "compiled": self.compiled}
         if self.cache is not None:
             facts["cache"] = self.cache.to_dict()
@@ -59,7 +59,7 @@ class ActiveAcceleration:
 
 
 class Accelerator:
-    """What makes one loaded pipeline faster.
+    """Accelerates one loaded pipeline.
 
     Args:
         pipeline: Loaded and placed.
@@ -76,8 +76,8 @@ class Accelerator:
         self._dtype = dtype
         self._masked = masked
         self._prompts = PromptCache()
-        # For good: what runs later must not depend on what ran before. On a CPU it would be
-        # another algorithm, whose numbers are not those of diffusers.
+        # Permanent, so that a run does not depend on earlier ones. Not on a CPU, where it selects
+        # another algorithm, whose results differ from diffusers'.
         if device.type == "cuda":
             set_channels_last(pipeline.vae)
 
@@ -85,19 +85,19 @@ class Accelerator:
     def activate(
         self, settings: Mapping[str, Any], *, adapted: bool, together: bool = False
     ) -> Iterator[ActiveAcceleration]:
-        """Have it on for the time of the block.
+        """Apply the options within the block.
 
         Args:
             settings: Of the call; without ``acceleration`` it is exact.
-            adapted: True when the call has LoRAs of its own: unless it is asked for, nothing is
-                compiled for them, because the next call would have to compile again.
+            adapted: True when the call has LoRAs of its own: then nothing is compiled unless
+                requested, because the next call would have to compile again.
             together: True when several devices make the video. Nothing is compiled then.
 
         Yields:
-            What runs; its facts are complete when the block ends.
+            The active options; their facts are complete when the block ends.
 
         Raises:
-            ValidationError: when something is asked for that does not work here.
+            ValidationError: when a requested option does not work here.
         """
         wanted = Acceleration.from_argument(settings.get("acceleration", EXACT))
         running = ActiveAcceleration(wanted)
@@ -154,9 +154,9 @@ class Accelerator:
     def _batches(
         self, wanted: Acceleration, settings: Mapping[str, Any], *, compiles: bool
     ) -> bool:
-        """Return whether both passes of a step are made together.
+        """Return whether both passes of a step run as one batch.
 
-        A cache keeps what it knows of each pass apart, so that with one they stay apart too.
+        Not with a first-block cache, which stores its state for each pass separately.
         """
         if wanted.batch_guidance == "off" or wanted.cache_threshold:
             return False

@@ -1,8 +1,8 @@
-"""The best exact attention for a device: found out once, by trying.
+"""Selects the attention backend (kernel): the best exact one that works, tried once a process.
 
-All candidates compute the same function and differ in rounding. What is not exact (kernels in 8
-bits) is none. The order is fixed and nothing is timed: a race that is close would be won by another
-one next time, and the same seed would give another video.
+All candidates compute the same function and differ in rounding; inexact ones (8-bit kernels) are
+left out. The order is fixed and not timed: a close timing could choose another kernel next time,
+and the same seed would give another video.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ log: logging.Logger = logging.getLogger("tiomagic.local")
 NATIVE = "native"
 """PyTorch's own choice; works everywhere."""
 NAMES = {"native": NATIVE, "cudnn": "_native_cudnn", "flash": "flash", "flash3": "_flash_3"}
-"""The words of the argument, and what diffusers calls them."""
+"""The values of the argument, with diffusers' names."""
 
 HOPPER = ("_flash_3", "_native_cudnn", "flash", NATIVE)
-"""From compute capability 9.0: FlashAttention 3, then cuDNN's, which is written for these cards
-as well; FlashAttention 2 is not."""
+"""From compute capability 9.0: FlashAttention 3, then cuDNN's, which is also written for these
+GPUs; FlashAttention 2 is not."""
 AMPERE = ("flash", NATIVE)
 """From compute capability 8.0."""
 MASKLESS = frozenset({"_flash_3", "flash"})
-"""Those that take no mask, which some models have for the padding of a prompt."""
+"""Backends without masks, which some models need for the padding of a prompt."""
 
 TOLERANCE = 0.02
 """Largest difference to the reference that rounding explains: inputs of unit variance in bf16."""
@@ -45,12 +45,12 @@ SHAPE = (1, 512, 4, 128)
 
 
 def candidates(device: torch.device, *, masked: bool, together: bool = False) -> tuple[str, ...]:
-    """Return the exact backends that are worth trying, the best first.
+    """Return the exact backends to try, the best first.
 
     Args:
         device: What the model runs on.
         masked: True for a model whose attention has a mask.
-        together: True where several devices make the video: not every backend can be split.
+        together: True if several devices make the video: not every backend can be split.
     """
     if device.type != "cuda":
         return (NATIVE,)
@@ -71,11 +71,11 @@ def splits(name: str) -> bool:
 
 @functools.cache
 def find_working_backend(names: tuple[str, ...], device: torch.device, dtype: torch.dtype) -> str:
-    """Return the first backend that gives the right numbers here; tried once a process.
+    """Return the first backend with correct results here; tried once a process.
 
     Args:
         names: In the order of preference; the last one is taken without a trial.
-        device: Where to try.
+        device: For the trial.
         dtype: Of the model.
     """
     for name in names[:-1]:
@@ -93,7 +93,7 @@ def _why_not(name: str, device: torch.device, dtype: torch.dtype) -> str | None:
     try:
         with attention_backend(name):
             found = dispatch_attention_fn(*here)
-    # A kernel that is not installed, or not for this card, says so in many ways.
+    # A kernel that is not installed, or not for this GPU, may raise any exception.
     except Exception as error:  # noqa: BLE001
         return " ".join(f"{type(error).__name__}: {error}".split())[:200]
     exact = dispatch_attention_fn(*(tensor.float() for tensor in here), backend=NATIVE)
@@ -132,14 +132,14 @@ def require_backend(
     masked: bool,
     together: bool = False,
 ) -> str:
-    """Return the backend that somebody asked for.
+    """Return the requested backend.
 
     Args:
         word: A key of ``NAMES``.
-        device: Where it is to run.
+        device: For the run.
         dtype: Of the model.
         masked: True for a model whose attention has a mask.
-        together: True where several devices make the video.
+        together: True if several devices make the video.
 
     Raises:
         ValidationError: when it does not work here, with the reason.

@@ -1,8 +1,8 @@
-"""Makes the two passes of a guided step, with the prompt and with the negative one, as one batch.
+"""CFG batching: runs both passes of a guided step (prompt, negative prompt) as one batch of two.
 
-The pipelines of Wan call their transformer twice a step. Where a pass is so short that it hardly
-fills the processor, both together take less time than one after the other. The same products; only
-their rounding may differ.
+The pipelines of Wan call their transformer twice a step. If a pass is too short to fill the
+processor, one batch takes less time than two passes. The arithmetic is the same; only the rounding
+may differ.
 """
 
 from __future__ import annotations
@@ -27,42 +27,42 @@ WORDS = "encoder_hidden_states"
 BATCHED_ARGUMENTS = frozenset(
     {"hidden_states", "timestep", "encoder_hidden_states_image", "control_hidden_states"}
 )
-"""Arguments with a row for each video; the others hold for all of them."""
+"""Arguments with a row for each video; the others apply to all."""
 
 BATCHABLE_CLASSES = frozenset({"WanTransformer3DModel", "WanVACETransformer3DModel"})
 """Transformers whose pipelines call them twice a step, with nothing but these arguments."""
 
 
 def is_batching_worthwhile(device: torch.device, tokens: int | None) -> bool:
-    """Return whether both passes of a step are made together, from the call alone.
+    """Return whether both passes of a step run as one batch, from the call alone.
 
     Args:
-        device: What it runs on. A GPU is filled by one pass of any video that is worth watching.
-        tokens: Of a pass; None when nobody can tell.
+        device: Its device. On a GPU one pass of a usual video fills the processor.
+        tokens: Of a pass; None when unknown.
     """
     return device.type == "cpu" and tokens is not None and tokens <= MAX_TOKENS
 
 
 @dataclass(slots=True)
 class CfgBatchingStats:
-    """What was done in one run."""
+    """Counts of one run."""
 
     batched: int = 0
-    """Steps whose passes were made together."""
+    """Batched steps."""
 
 
 def batchable_transformers(pipeline: Any) -> list[torch.nn.Module]:
-    """Return the transformers of a pipeline whose passes can be made together."""
+    """Return the transformers of a pipeline whose passes can be batched."""
     return [
         part for part in transformers(pipeline).values() if type(part).__name__ in BATCHABLE_CLASSES
     ]
 
 
 def require(pipeline: Any) -> None:
-    """Raise for a pipeline that cannot have it.
+    """Raise for a pipeline that does not support it.
 
     Raises:
-        ValidationError: with the word that works.
+        ValidationError: names the value that works.
     """
     if not batchable_transformers(pipeline):
         raise acceleration_error(
@@ -74,15 +74,15 @@ def require(pipeline: Any) -> None:
 
 @contextlib.contextmanager
 def batch_guidance_passes(pipeline: Any) -> Iterator[CfgBatchingStats]:
-    """Have the passes of each step made together for the time of the block.
+    """Batch the passes of each step within the block.
 
-    The first step shows which two prompts belong together, and is made as the pipeline calls it.
+    The first step runs unbatched and shows which two prompts belong together.
 
     Args:
         pipeline: Loaded.
 
     Yields:
-        What was done; complete when the block ends.
+        The counts; complete when the block ends.
     """
     state = CfgBatchingStats()
     parts = batchable_transformers(pipeline)
@@ -100,7 +100,7 @@ def batch_guidance_passes(pipeline: Any) -> Iterator[CfgBatchingStats]:
 
 
 class _PairedForward:
-    """A forward pass that makes the next one as well."""
+    """A forward pass that also computes the next one."""
 
     def __init__(self, forward: Callable[..., Any], state: CfgBatchingStats) -> None:
         self._forward = forward
@@ -152,7 +152,7 @@ class _PairedForward:
 
 
 def _same_but_for_words(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two calls have the very same objects beside their prompts."""
+    """Return whether two calls have identical objects except their prompts."""
     return one.keys() == other.keys() and all(
         value is other[name] for name, value in one.items() if name != WORDS
     )

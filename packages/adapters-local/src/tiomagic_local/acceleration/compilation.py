@@ -1,7 +1,7 @@
-"""Compiles the blocks that a transformer repeats, when a run is long enough to pay for it.
+"""Compiles the repeated blocks of a transformer (torch.compile), if the run is long enough.
 
-Same arithmetic, other order: the difference is rounding. One block of each kind is compiled and
-all its likes use it, which takes a tenth of what the whole transformer takes.
+The difference is rounding. One block of each kind is compiled and reused for all others, which
+takes a tenth of the time for the whole transformer.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import torch
 from tiomagic_local.acceleration.components import transformers
 
 MAX_GRAPHS = 64
-"""Graphs of one kind of block that a process keeps; torch's own limit of 8 is soon reached by a
-process that makes videos of several sizes, and what is beyond it runs uncompiled."""
+"""Compiled graphs of one kind of block that a process keeps. Videos of several sizes soon reach
+torch's own limit of 8, beyond which blocks run uncompiled."""
 
 MIN_FLOP = 4e16
-"""From here on a run on a GPU pays for it. Measured on an H100 beside 16 cores: compiling takes
-13 s in a new process, and saves a second in 3e15 operations of Wan 2.1 14B and in 2.5e15 of 1.3B
+"""The break-even of compiling on a GPU. Measured on an H100 with 16 cores: compiling takes 13 s in
+a new process, and saves a second in 3e15 operations of Wan 2.1 14B and in 2.5e15 of 1.3B
 (``benchmarks/results/gpu_pipelines.json``). It is 12 of the 50 steps of 14B at 480p."""
 
 
@@ -33,7 +33,7 @@ def is_compiling_worthwhile(device: torch.device, flop: float | None) -> bool:
 
     Args:
         device: What it runs on.
-        flop: Arithmetic of its denoising loop; None when nobody can tell.
+        flop: Arithmetic of its denoising loop; None when unknown.
     """
     return device.type == "cuda" and flop is not None and flop >= MIN_FLOP
 
@@ -42,14 +42,14 @@ def is_compiling_worthwhile(device: torch.device, flop: float | None) -> bool:
 def compile_blocks(
     pipeline: Any, *, backend: str | Callable[..., Any] = "inductor"
 ) -> Iterator[list[str]]:
-    """Have the repeated blocks compiled for the time of the block.
+    """Compile the repeated blocks within the block.
 
-    What was compiled stays in the process: the next run of the same shapes does not wait. A graph
-    that cannot be compiled runs as it is.
+    Compiled code stays in the process for the next run of the same shapes. A graph that cannot be
+    compiled runs uncompiled.
 
-    A block's own forward pass is what is compiled, so that the hooks of a cache, which come later,
-    lie around it. Compiled together with them, each block would be a graph of its own, and from the
-    ninth on the compiler would give up.
+    Only a block's own forward pass is compiled, and the hooks of a cache are added around it later.
+    Compiled with its hooks, each block would be a separate graph, and the compiler would stop at
+    the ninth.
 
     Args:
         pipeline: Loaded.
@@ -66,8 +66,8 @@ def compile_blocks(
     try:
         with _settings():
             for block in before:
-                # Shapes as they are: code for any shape is slower, and whether it is made depends
-                # on what the process did before.
+                # Static shapes: dynamic code is slower, and whether torch generates it depends on
+                # earlier runs.
                 block.forward = torch.compile(block.forward, backend=backend, dynamic=False)
             yield [name for name, blocks in found.items() if blocks]
     finally:
@@ -85,12 +85,12 @@ def _settings() -> Any:
 
 
 def repeated_blocks(pipeline: Any) -> dict[str, list[torch.nn.Module]]:
-    """Return the blocks of each transformer that there are several of, by the component's name."""
+    """Return the repeated blocks of each transformer, by the component's name."""
     return {name: _repeated(part) for name, part in transformers(pipeline).items()}
 
 
 def _repeated(part: torch.nn.Module) -> list[torch.nn.Module]:
-    # Not every model of the library says which they are; those that are never split are the same.
+    # Not every model declares its repeated blocks; the modules that must not be split are the same.
     names = getattr(part, "_repeated_blocks", None) or getattr(part, "_no_split_modules", None)
     if not names:
         return []
@@ -103,9 +103,10 @@ def _repeated(part: torch.nn.Module) -> list[torch.nn.Module]:
 
 
 def _moves(block: torch.nn.Module) -> bool:
-    """Return whether its weights wait elsewhere and come layer by layer.
+    """Return whether its weights are offloaded layer by layer.
 
-    Hooks in each layer cut the graph into crumbs, and the time goes into the transport anyway.
+    Hooks in each layer break the graph into small pieces, and the transfers dominate the time
+    anyway.
     """
     registries = (getattr(module, "_diffusers_hook", None) for module in block.modules())
     return any(registry is not None and registry.hooks for registry in registries)

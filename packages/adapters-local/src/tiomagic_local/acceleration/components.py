@@ -1,4 +1,4 @@
-"""What of a pipeline is made faster, and how something that does not work on it is refused."""
+"""The components that acceleration applies to, and the error for an unsupported option."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def transformers(pipeline: Any) -> dict[str, torch.nn.Module]:
 
 
 def acceleration_error(message: str, *, given: object) -> ValidationError:
-    """Return the error of a field of ``acceleration`` that was asked for and does not work here.
+    """Return the error for a requested field of ``acceleration`` that does not work here.
 
     Args:
         message: Names the field, says why, and what works.

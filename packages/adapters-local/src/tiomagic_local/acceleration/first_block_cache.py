@@ -1,7 +1,8 @@
-"""First-block cache: where little changes between two steps, most of the transformer is left out.
+"""First-block cache: skips most of the transformer in steps where its first block changes little.
 
-The first block always runs. If what it adds differs from the step before by less than a threshold,
-what all the others added then is added again. The video is not the same one: this is for `fast`.
+The first block always runs. If its residual differs from the previous step's by less than a
+threshold, the other blocks' residual of that step is reused. The video changes, so this belongs to
+`fast`.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ from diffusers.models.cache_utils import CacheMixin
 from tiomagic_local.acceleration.components import transformers
 
 MIN_STEPS = 12
-"""With fewer, each step changes so much that there is nothing to leave out."""
+"""With fewer steps, each changes too much for the cache."""
 
 
 @dataclass(slots=True)
 class CacheStats:
-    """What the cache did in one run."""
+    """Counts of the cache in one run."""
 
     threshold: float
     computed: int = 0
-    """Calls of a transformer that ran all of its blocks."""
+    """Calls of the transformer with all of its blocks."""
     skipped: int = 0
-    """Calls that ran the first block only."""
+    """Calls with the first block only."""
     refused: str | None = None
-    """Why the cache is not on; None when it is."""
+    """Why the cache is off; None when it is on."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for a job's record."""
@@ -50,18 +51,18 @@ def enable_first_block_cache(
     steps: int,
     summed: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> Iterator[CacheStats]:
-    """Have the cache on all transformers of a pipeline for the time of the block.
+    """Add the cache to all transformers of a pipeline within the block.
 
     Args:
         pipeline: Loaded.
-        threshold: Relative change of the first block's residual below which the others are left
-            out; larger is faster and further from the exact video.
+        threshold: Relative change of the first block's residual below which the other blocks are
+            skipped; larger is faster and less exact.
         steps: Denoising steps of the run.
         summed: Returns the sum of a tensor over the devices that make the video together; None
             for one device.
 
     Yields:
-        What it did; complete when the block ends.
+        The counts; complete when the block ends.
     """
     state = CacheStats(threshold)
     parts = [part for part in transformers(pipeline).values() if isinstance(part, CacheMixin)]
@@ -74,7 +75,7 @@ def enable_first_block_cache(
         for part in parts if state.refused is None else []:
             on.append(part)
             _turn_on(part, state, summed)
-    # The hooks know the blocks of most models; of one that they do not know they say so.
+    # The library's hooks raise for models whose blocks they do not know.
     except (ValueError, AttributeError, IndexError) as error:
         state.refused = f"this transformer cannot be cached ({error})"
         _turn_off(on)
@@ -106,9 +107,9 @@ def _leaders(part: Any) -> list[Any]:
 
 
 def _agree(leader: Any, threshold: float, summed: Callable[[Any], Any]) -> None:
-    """Have the decision made by the change of all tokens, where each device has a part of them.
+    """Decide by the change of all tokens if each device has a part of them.
 
-    Each by its own part would decide otherwise than the next one, which then waits for it forever.
+    Devices that decided by their own parts could differ, and would then deadlock.
     """
 
     def agreed(residual: torch.Tensor) -> bool:
@@ -137,10 +138,11 @@ def _count(leader: Any, state: CacheStats) -> None:
 def _turn_off(parts: list[Any]) -> None:
     for part in parts:
         if part.is_cache_enabled:
-            # Hooks and all that they remember; the next run starts from nothing.
+            # Removes the hooks and their state, so that the next run starts fresh.
             part.disable_cache()
             continue
-        # One that failed half way has hooks on some of its blocks, and does not count as enabled.
+        # After a partial failure some blocks have hooks although the cache does not count as
+        # enabled.
         registry = HookRegistry.check_if_exists_or_initialize(part)
         for name in (LEADER, FOLLOWER):
             registry.remove_hook(name, recurse=True)

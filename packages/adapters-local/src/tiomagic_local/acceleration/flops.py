@@ -1,4 +1,4 @@
-"""How much arithmetic a run is, from the shapes of its model. Pure but for reading them."""
+"""Estimates the FLOPs of a run from the shapes of its model."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ ELSEWHERE = (
     *("attn2.to_k", "attn2.to_v", "add_k_proj", "add_v_proj"),
     *("embedder", "embedding", "caption_projection", "time_"),
 )
-"""Parts of the names of layers that see the words or the time step, and not the video."""
+"""Parts of the names of layers that process the prompt or the time step, not the video."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlopEstimate:
-    """The matrix products of a denoising loop."""
+    """The work of a denoising loop in matrix products."""
 
     tokens: int
     """Of one pass through the transformer."""
     passes: int
     """Steps, twice that with guidance."""
     parameters: int
-    """Of one pass: of a model with two experts, those of one."""
+    """Parameters that a pass uses: for a model with two experts, those of one."""
     width: int
     """Channels of a token in the attention."""
     layers: int
@@ -41,7 +41,7 @@ class FlopEstimate:
 
 
 def estimate_flop(pipeline: Any, settings: Mapping[str, Any]) -> FlopEstimate | None:
-    """Return the work of a run; None for a model whose shapes are not told in the usual words.
+    """Return the work of a run; None for a model with an unusual configuration.
 
     Args:
         pipeline: Loaded.
@@ -79,7 +79,7 @@ def _first(pipeline: Any, *names: str) -> Any:
 
 
 def _dense(transformer: torch.nn.Module) -> int:
-    """Return the parameters that each token of the video is multiplied with."""
+    """Return the number of parameters that each token of the video is multiplied with."""
     return sum(
         module.weight.numel()
         for name, module in transformer.named_modules()

@@ -1,11 +1,10 @@
-"""Multiplies in fp8, for cards that do it in hardware: inexact.
+"""fp8 matrix products, for GPUs with fp8 in hardware: inexact.
 
-Weights and activations are rounded to eight bits as they come to the product, each row with a scale
-of its own. Nothing is kept: the weights stay what they are, so that no memory is taken and nothing
-has to be undone after the run. The rounding reads and writes what it rounds, which is little beside
-a product of many tokens, and less where it is compiled.
+Weights and activations are rounded to 8 bits just before the product, each row with its own scale.
+The stored weights do not change, so no memory is used and nothing has to be undone. The rounding
+costs little compared with a product of many tokens, and less if it is compiled.
 
-Attention stays as it is, and so do the layers that see the words or the time step.
+Attention is unchanged, and so are the layers for the prompt and the time step.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ from tiomagic_local.acceleration.flops import ELSEWHERE
 EIGHT_BITS = torch.float8_e4m3fn
 LARGEST = torch.finfo(EIGHT_BITS).max
 SMALLEST_SCALE = 1e-12
-"""Of a row of zeros."""
+"""Least scale, for a row of zeros."""
 MULTIPLE = 16
-"""Rows and columns of a weight that the product takes."""
+"""Rows and columns of a weight must be multiples of this."""
 LORA = "lora_"
-"""In the names of a LoRA's own layers, which are narrow."""
+"""Parts of the names of a LoRA's own layers, which are too narrow."""
 TRIAL = (64, 128)
-"""Tokens and channels of the product that shows whether it works here."""
+"""Tokens and channels of the trial product."""
 TOLERANCE = 0.1
-"""Greatest difference of the trial, as a share; the rounding itself makes 0.04."""
+"""Most relative difference in the trial; the rounding itself causes 0.04."""
 
 
 class Fp8Linear(torch.nn.Linear):
-    """A linear layer that multiplies in fp8. Its parameters are those of the layer it was."""
+    """A linear layer that multiplies in fp8, with the parameters of the original layer."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's own name.
         """Return (…, out_features) in the type of the input."""
@@ -59,7 +58,7 @@ class Fp8Linear(torch.nn.Linear):
 
 @contextlib.contextmanager
 def enable_fp8(pipeline: Any, device: torch.device) -> Iterator[int]:
-    """Have the linear layers of a transformer's blocks multiply in fp8 for the time of the block.
+    """Let the linear layers of a transformer's blocks multiply in fp8 within the block.
 
     Args:
         pipeline: Loaded.
@@ -82,7 +81,7 @@ def enable_fp8(pipeline: Any, device: torch.device) -> Iterator[int]:
     if reason is not None:
         raise acceleration_error(f"fp8 does not work here: {reason}", given=True)
     try:
-        # The class is what changes, so that compiled code is made anew and none is mixed up.
+        # The class is replaced, so that the compiler does not reuse code of the other type.
         for layer in layers:
             layer.__class__ = Fp8Linear
         yield len(layers)
@@ -92,7 +91,7 @@ def enable_fp8(pipeline: Any, device: torch.device) -> Iterator[int]:
 
 
 def _layers(pipeline: Any) -> list[torch.nn.Module]:
-    # Of one that LoRAs are on, the layer that they are on is found under it.
+    # A layer with LoRAs contains the original linear layer.
     found = (
         layer
         for blocks in repeated_blocks(pipeline).values()
@@ -106,7 +105,7 @@ def _layers(pipeline: Any) -> list[torch.nn.Module]:
 
 
 def _rounded(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a matrix in eight bits and the scale of each row, as a column."""
+    """Return a matrix in 8 bits and the scale of each row, as a column."""
     largest = matrix.abs().amax(dim=-1, keepdim=True).float()
     scale = (largest / LARGEST).clamp(min=SMALLEST_SCALE)
     return (matrix.float() / scale).clamp(-LARGEST, LARGEST).to(EIGHT_BITS), scale
@@ -124,7 +123,7 @@ def _why_not(device: torch.device) -> str | None:
         layer.__class__ = Fp8Linear
         try:
             found = layer(given).float()
-        # A card or a build without it says so in many ways.
+        # Without support in the GPU or the build, torch may raise any exception.
         except Exception as error:  # noqa: BLE001
             return " ".join(f"{type(error).__name__}: {error}".split())[:200]
         difference = float((found - exact).norm() / exact.norm())

@@ -1,7 +1,7 @@
-"""Remembers what the text encoders made of a prompt.
+"""Caches encoded prompts of the text encoders.
 
-The next seed of the same prompt then needs no encoder: seconds on a GPU that holds all weights, and
-the way of eleven gigabytes to the GPU and back where they wait elsewhere.
+Another seed of the same prompt then needs no encoder: this saves seconds if all weights are on the
+GPU, and the transfer of 11 GB to the GPU and back if they are offloaded.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 MAX_ENTRIES = 64
-"""Prompts, each with its negative one."""
+"""Most cached prompts, each with its negative prompt."""
 MAX_BYTES = 512 * 2**20
-"""Of the CPU's memory. 512 tokens of 4096 numbers in bf16 take 4 MiB."""
+"""Most bytes in main memory. 512 tokens of 4096 numbers in bf16 take 4 MiB."""
 
 _PLAIN = (str, int, float, bool, type(None), torch.dtype, torch.device)
 
@@ -25,21 +25,21 @@ Key = tuple[object, ...]
 
 
 class PromptCache:
-    """The encoded prompts of one loaded pipeline, the latest ones, on the CPU.
+    """The newest encoded prompts of one loaded pipeline, on the CPU.
 
-    The numbers are those that the encoder gave, to the last bit.
+    The numbers are bit for bit the encoder's.
     """
 
     def __init__(self) -> None:
         self._entries: OrderedDict[Key, Any] = OrderedDict()
         self.hits: int = 0
-        """Calls that were answered from memory since the last `used` began."""
+        """Cache hits since the last `used` began."""
 
     @contextlib.contextmanager
     def activate(self, pipeline: Any) -> Iterator[None]:
-        """Answer the pipeline's calls of ``encode_prompt`` for the time of the block.
+        """Answer the pipeline's calls of ``encode_prompt`` from the cache within the block.
 
-        A pipeline that has no such method is left as it is.
+        A pipeline without this method is unchanged.
         """
         self.hits = 0
         original = getattr(pipeline, "encode_prompt", None)
@@ -83,7 +83,7 @@ class PromptCache:
 
 
 def _key(signature: inspect.Signature, given: tuple[Any, ...], named: dict[str, Any]) -> Key | None:
-    """Return what a call is found by; None for one with tensors or objects among its arguments."""
+    """Return the cache key of a call; None for one with tensors or objects as arguments."""
     bound = signature.bind(*given, **named)
     bound.apply_defaults()
     key: list[object] = []
@@ -92,13 +92,13 @@ def _key(signature: inspect.Signature, given: tuple[Any, ...], named: dict[str, 
         for item in plain if isinstance(plain, tuple) else (plain,):
             if not isinstance(item, _PLAIN):
                 return None
-        # 1 and True are equal, and are not the same argument.
+        # 1 and True compare equal, but are different arguments.
         key.append((name, type(plain), plain))
     return tuple(key)
 
 
 def _map(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return nested tuples and lists with each tensor, or what is kept of one, changed."""
+    """Return nested tuples and lists with a function applied to each tensor or cached one."""
     if isinstance(value, torch.Tensor) or _is_kept(value):
         return change(value)
     if isinstance(value, tuple | list):

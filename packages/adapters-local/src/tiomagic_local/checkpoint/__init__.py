@@ -1,11 +1,12 @@
-"""Files of weights: what their headers say, before and while their tensors are read.
+"""The format of weight files: headers, 8-bit factors, variants, completeness.
 
-``factors``        Weights that are stored in eight bits with a factor beside each matrix.
-``folders``        Whether a component that was loaded from a folder is whole, and its numbers
-                   what they say.
+``factors``        Reads weights that are stored in 8 bits with a scale factor for each matrix
+                   (fp8_scaled).
+``folders``        Checks that a loaded component got all of its tensors, and needs no factors.
 ``header``         The header of a safetensors file: names, types and shapes of its tensors. Loads
                    no torch.
-``other_formats``  What is said of files in other formats than safetensors. Reads none of them.
-``variants``       Weights in a variant, as ``diffusion_pytorch_model.fp16.safetensors``, whole or
-                   in shards.
+``other_formats``  Error texts for weight files in other formats than safetensors, none of which
+                   is read.
+``variants``       Variants of weights, such as ``diffusion_pytorch_model.fp16.safetensors``,
+                   whole or in shards.
 """

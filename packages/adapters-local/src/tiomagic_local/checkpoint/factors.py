@@ -1,9 +1,8 @@
-"""Weights that are stored in eight bits with a factor beside each matrix.
+"""Reads weights that are stored in 8 bits with a scale factor for each matrix (fp8_scaled).
 
-As ComfyUI (``*_fp8_scaled``), LightX2V and others write them. A weight is its stored number times
-the factor, which is one for the matrix, one for each row or column, or one for each block of it.
-Left out, the numbers are as good as noise; so each stored number has its factor, or the file is
-refused.
+ComfyUI (``*_fp8_scaled``), LightX2V and others write them. A weight is its stored number times the
+factor, which is one for the matrix, one for each row or column, or one for each block. Without
+factors the numbers are useless, so a file that lacks one is refused.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ is the inverse of what the weight was multiplied with."""
 OF_INPUTS = re.compile(
     r".+\.(?:scale_input|input_scale|scale_output|output_scale|activation_scale)$"
 )
-"""What products in eight bits would round their inputs with; the weights do not depend on it."""
+"""Scales for the inputs of 8-bit products; the weights do not depend on them."""
 MARK = re.compile(r"(?:.+\.)?scaled_fp8$")
-"""An empty tensor that says that the file has factors."""
+"""An empty tensor that marks a file with factors."""
 FORM = re.compile(r"(?P<layer>.+)\.comfy_quant$")
-"""JSON, in a tensor of bytes: how a layer is stored."""
+"""A tensor of bytes with JSON: the storage format of a layer."""
 FORMS = frozenset({"float8_e4m3fn", "float8_e5m2", "int8_tensorwise", "int8"})
-"""Forms of `FORM` that are a number times a factor."""
+"""Formats of `FORM` that are a number times a factor."""
 KNOWN_WORDS = frozenset({"format", "full_precision_matrix_mult"})
-"""Words of such a form that change nothing in the weights."""
+"""Fields of such a format that do not change the weights."""
 PACKED = {
     "bitsandbytes": re.compile(r".+\.(?:absmax|quant_map|nested_\w+|quant_state\..+|SCB)$"),
     "NVFP4": re.compile(r".+\.weight_scale_2$"),
@@ -39,15 +38,15 @@ PACKED = {
     "weights with zero points": re.compile(r".+\.weight_(?:zero_point|zp)$"),
     "SVDQuant": re.compile(r".+\.(?:smooth_factor(?:_orig)?|wscales|wtscale|proj_down|proj_up)$"),
 }
-"""Names of tensors that only forms have whose numbers are packed or more than a product."""
+"""Names of tensors of formats whose numbers are packed or more than a product."""
 
 
 class FormError(ValueError):
-    """The weights are in a form that is not read; the text says which."""
+    """The weights are in an unsupported format; the text names it."""
 
 
 def is_helper(name: str) -> bool:
-    """Return True for a tensor that only says how another one is stored."""
+    """Return True for a tensor that only describes the storage of another one."""
     patterns = (FACTOR, OF_INPUTS, MARK, FORM, *PACKED.values())
     return any(pattern.match(name) for pattern in patterns)
 
@@ -55,15 +54,15 @@ def is_helper(name: str) -> bool:
 def weights_of(
     tensors: Mapping[str, Entry], form: Callable[[str], object]
 ) -> tuple[dict[str, Entry], dict[str, str]]:
-    """Return the weights of a file, and the names of their factors by theirs.
+    """Return the weights of a file, and the names of factors by names of weights.
 
     Args:
         tensors: All of the file.
-        form: Gives what a tensor of `FORM` says.
+        form: Returns the content of a tensor of `FORM`.
 
     Raises:
-        FormError: when they are in another form, when one has no factor that should, or when a
-            factor has no weight.
+        FormError: when the format is another, when a weight lacks its factor, or a factor its
+            weight.
     """
     _refuse_packed(tensors)
     factors: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Whether a component that was loaded from a folder is whole, and its numbers what they say."""
+"""Checks that a loaded component got all of its tensors, and needs no factors."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def check_component(part: torch.nn.Module, folder: Path) -> None:
 
     Args:
         part: Loaded.
-        folder: That it was loaded from.
+        folder: Its source.
 
     Raises:
-        ValueError: when the files lack tensors of it, which would be without values, or have
-            factors that its weights were to be multiplied with.
+        ValueError: when the files lack tensors, which would have no values, or have factors for the
+            weights, which were not applied.
     """
     files = weights_in(folder, variant_of(folder))
     if not files or _is_quantised(folder):
-        # What a quantiser makes of them is its own.
+        # A quantiser changes the tensors' names, so they cannot be compared.
         return
     stored = {name for file in files for name in read_safetensors_header(file).tensors}
     own = set(part.state_dict())

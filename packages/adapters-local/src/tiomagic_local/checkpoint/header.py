@@ -16,9 +16,9 @@ from typing import Any
 MAX_HEADER_BYTES = 100_000_000
 """Bytes; the format's own limit of a header."""
 EIGHT_BITS = frozenset({"F8_E4M3", "F8_E5M2"})
-"""Floating-point numbers of eight bits, as a header calls them."""
+"""The 8-bit floating-point types of a header."""
 WHOLE = frozenset({"F64", "F32", "F16", "BF16"})
-"""Floating-point numbers that are what they say."""
+"""Floating-point types that need no factor."""
 
 
 class DamagedHeaderError(ValueError):
@@ -36,7 +36,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class SafetensorsHeader:
-    """What a file says of itself."""
+    """The header of a file."""
 
     tensors: Mapping[str, Entry]
     metadata: Mapping[str, str]
@@ -75,7 +75,7 @@ def read_safetensors_header(path: Path) -> SafetensorsHeader:
 
 
 def text_of(values: bytes) -> Any:
-    """Return the JSON that a file keeps as a tensor of bytes; None for anything else."""
+    """Return the JSON in a tensor of bytes; None for anything else."""
     try:
         return json.loads(values)
     except ValueError:

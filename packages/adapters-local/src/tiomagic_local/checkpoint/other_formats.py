@@ -1,4 +1,4 @@
-"""What is said of files in other formats than safetensors. Reads none of them."""
+"""Error texts for weight files in other formats than safetensors, none of which is read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GGUF = "GGUF is not read; take the same weights as safetensors, or the folder of
 
 
 def explain_unreadable_format(name: str) -> str | None:
-    """Return why a file is not read, by its name; None for one of another ending."""
+    """Return why a file is not read, by its ending; None for other endings."""
     path = Path(name)
     ending = path.suffix.lower()
     if ending in PICKLED:

@@ -1,4 +1,4 @@
-"""Weights in a variant, as ``diffusion_pytorch_model.fp16.safetensors``, whole or in shards."""
+"""Variants of weights, such as ``diffusion_pytorch_model.fp16.safetensors``, whole or in shards."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ FILE = re.compile(
     rf"(?:diffusion_pytorch_model|model)(?:\.(?P<before>\w+))?{SHARD}(?:\.(?P<after>\w+))?"
     r"\.safetensors"
 )
-"""Libraries put the variant before the number of a shard or after it."""
+"""Libraries put the variant before or after the number of a shard."""
 PREFERRED = ("fp32", "bf16", "fp16")
-"""The more numbers can tell, the sooner; others come after these."""
+"""The most precise first; other variants come after these."""
 
 
 def variant_of(folder: Path) -> str | None:
@@ -23,7 +23,7 @@ def variant_of(folder: Path) -> str | None:
         folder: Of the component.
 
     Returns:
-        None where it has weights without one, or none at all.
+        None if it has weights without a variant, or no weights.
     """
     found = {variant for path in _files(folder) if (variant := _variant(path.name)) is not None}
     if "" in found or not found:
@@ -37,7 +37,7 @@ def weights_in(folder: Path, variant: str | None) -> list[Path]:
 
 
 def superfluous(names: Iterable[str]) -> list[str]:
-    """Return the files of a repository that are variants of weights that it has without one."""
+    """Return the variants of weights that a repository also has without a variant."""
     variants: dict[str, str] = {}
     whole: set[str] = set()
     for name in names:

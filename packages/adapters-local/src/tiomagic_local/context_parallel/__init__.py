@@ -1,17 +1,16 @@
-"""One video made by several devices of one machine: each has all weights and a part of the tokens.
+"""Context parallelism: several GPUs of one machine make one video; each has a part of the tokens.
 
-``leader``         Rank 0: calls the other ranks, waits until they are there, and runs in step
-                   with them.
-``messages``       What the ranks tell each other, over a pair of sockets that only they hold.
-``process_group``  The process group of the ranks. It is one of this machine: no port is opened to
-                   the network.
-``sharding``       Splits the tokens of a transformer among the devices of a process group, and
-                   joins them again.
-``workers``        The processes of the other ranks: started, heard, and ended together.
+``leader``         Rank 0 (the leader): starts the other ranks, waits until they are ready, and
+                   runs with them.
+``messages``       The messages between the leader and the ranks, over a private pair of sockets.
+``process_group``  The process group of the ranks (``torch.distributed``), on this machine only:
+                   no open port.
+``sharding``       Sharding (Ulysses): splits a transformer's tokens among the ranks, and joins
+                   them again.
+``workers``        Starts, monitors and ends the processes of the other ranks.
 
 Rank 0 is the process that runs the job; ``tiomagic_local.rank_main`` is the program of the others.
-Every rank makes the same engine call with the same seed, on its own device; in the transformer
-they meet, many times a step. A rank that is missing there stops all of them, so a rank that
-fails, a job that is canceled and a process that dies end the whole group, and the next job gets
-a new one.
+Every rank makes the same engine call with the same seed, on its own device, and exchanges tensors
+with the others many times a step. A missing rank would block all others, so a rank that fails, a
+canceled job and a process that dies end the whole group, and the next job gets a new one.
 """

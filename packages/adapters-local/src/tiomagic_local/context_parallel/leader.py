@@ -1,4 +1,4 @@
-"""Rank 0: calls the other ranks, waits until they are there, and runs in step with them."""
+"""Rank 0 (the leader): starts the other ranks, waits until they are ready, and runs with them."""
 
 from __future__ import annotations
 
@@ -24,25 +24,26 @@ if TYPE_CHECKING:
     from tiomagic_local.weights.locate import Weights
 
 LOAD_TIMEOUT_S = 600.0
-"""Seconds that the other ranks may take longer to load a model than this one."""
+"""Timeout for loading a model on the other ranks after this one has loaded it, in seconds."""
 
 FINISH_TIMEOUT_S = 30.0
-"""Seconds that they may take to come to an end after this one, which decodes the video as well."""
+"""Timeout for the end of the other ranks after this one, which also decodes the video, in
+seconds."""
 
 FAILURE_GRACE_S = 2.0
-"""Seconds until it is clear whether an error here is that of a rank that is gone."""
+"""Seconds to wait, after an error here, for the report of a dead rank that caused it."""
 
 
 _last: weakref.ref[Leader] | None = None
-"""The one whose ranks may be there."""
+"""The leader whose ranks may be running."""
 
 
 class Leader:
-    """The ranks of one runtime beside its own process; none until they are called.
+    """The other ranks of one runtime, which are started at first use.
 
     Args:
         devices: Of all ranks, this process's first.
-        options: Where weights come from.
+        options: With the source of weights.
     """
 
     def __init__(self, devices: Sequence[str], options: LocalOptions) -> None:
@@ -69,12 +70,12 @@ class Leader:
     def request_load(
         self, card: ModelCard, settings: Mapping[str, Any], weights: Weights | None
     ) -> None:
-        """Have the other ranks load a model, if it can be split; returns at once.
+        """Start loading a model on the other ranks, if it can be split; returns at once.
 
         Args:
             card: The model.
             settings: Of the call.
-            weights: Of the model; None for the one that they have loaded.
+            weights: Of the model; None if they have loaded it already.
         """
         from tiomagic_local.context_parallel.sharding import explain_unsplittable, kinds
 
@@ -82,7 +83,7 @@ class Leader:
             self._kinds = kinds(weights)
         self._refused = explain_unsplittable(self._kinds) or self._obstacle(card, settings)
         if self._refused is not None:
-            # What they have loaded would lie there for nobody.
+            # The model that they have loaded is no longer needed.
             self.end()
             return
         if self._band is None or not self._band.is_whole:
@@ -92,10 +93,10 @@ class Leader:
         self._band.broadcast(LoadModel(model=card.name, settings=dict(settings)))
 
     def confirm_split(self, transformers: Sequence[Any]) -> bool:
-        """Return whether the call is made together, now that its model is loaded.
+        """Return whether all ranks make the call, now that its model is loaded.
 
         Args:
-            transformers: Of the pipeline; their tokens are what the ranks share.
+            transformers: Of the pipeline; their tokens are split among the ranks.
         """
         if self._refused is not None:
             return False
@@ -107,7 +108,7 @@ class Leader:
         return self._refused is None
 
     def facts(self) -> dict[str, Any]:
-        """Return which devices make the video, for the record, and why it is one if it is one."""
+        """Return the devices of the video for the record, and the reason if it is only one."""
         import torch
 
         from tiomagic_local.torch_env.devices import describe_device
@@ -118,16 +119,16 @@ class Leader:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the other ranks are called, and their call is not over."""
+        """Whether the other ranks have been called, and their call is not over."""
         return self._awaited
 
     def end_if_unused(self) -> None:
-        """End the other ranks if they wait for a call that has not come."""
+        """End the other ranks if they wait for a call that did not come."""
         if self._awaited:
             self.end()
 
     def _obstacle(self, card: ModelCard, settings: Mapping[str, Any]) -> str | None:
-        """Return why a call cannot be made together, whatever its model; None when it can."""
+        """Return why a call of any model cannot use several devices; None when it can."""
         from tiomagic_local.context_parallel.process_group import has_process_group
 
         if os.name != "posix":
@@ -135,7 +136,7 @@ class Leader:
         global _last  # noqa: PLW0603 - as the process group is.
         other = None if _last is None else _last()
         if other is not None and other is not self and not other.is_busy:
-            # The runtime of other settings, perhaps; there is one group in a process.
+            # Perhaps of a runtime with other settings: a process has only one group.
             other.end()
         _last = weakref.ref(self)
         if has_process_group() and self._config is None:
@@ -149,17 +150,18 @@ class Leader:
 
     @contextlib.contextmanager
     def run_in_step(self, request: Request, cancel: CancelToken) -> Iterator[CancelToken]:
-        """Run in step with the other ranks in the block, which makes the call of a request.
+        """Run the block, which makes the call of a request, together with the other ranks.
 
         Args:
-            request: Whose model they were called for.
-            cancel: Asked while they are waited for.
+            request: With the model that they have loaded.
+            cancel: Checked while waiting for them.
 
         Yields:
-            What the call has to ask instead of ``cancel``: it also knows of the other ranks.
+            The cancel token for the call, instead of ``cancel``: it also reports failures of other
+                ranks.
 
         Raises:
-            GenerationError: when one of them fails; they are all ended then.
+            GenerationError: when one of them fails; then all are ended.
         """
         import torch
 
@@ -193,7 +195,7 @@ class Leader:
             raise
 
     def end(self) -> None:
-        """End the other ranks, if there are any, and leave their process group."""
+        """End the other ranks, if any, and leave their process group."""
         if self._band is not None:
             self._forget()
         self._band = self._config = None
@@ -223,7 +225,7 @@ class Leader:
 
 
 class _CancelOrFailureToken:
-    """A token that is set when the job is canceled, or a rank has failed."""
+    """A cancel token that is set when the job is canceled or a rank has failed."""
 
     def __init__(self, band: RankProcesses, cancel: CancelToken) -> None:
         self._band = band
@@ -236,10 +238,10 @@ class _CancelOrFailureToken:
 
 
 def _is_picklable(value: object) -> bool:
-    """Return whether another process can have a value; its ``__main__`` is not this one's."""
+    """Return whether a value can be sent to another process, whose ``__main__`` is another."""
     try:
         return b"__main__" not in pickle.dumps(value)
-    # Each class has its own way to refuse.
+    # Pickling may raise any exception.
     except Exception:  # noqa: BLE001
         return False
 
@@ -258,7 +260,7 @@ def _freed() -> None:
 
 
 def _current(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """Have a GPU be the current one: what the ranks say to each other goes by it."""
+    """Make a GPU the current one, which the ranks' communication uses."""
     import torch
 
     return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()

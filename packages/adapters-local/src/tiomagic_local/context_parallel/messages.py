@@ -1,4 +1,4 @@
-"""What the ranks tell each other, over a pair of sockets that only they hold."""
+"""The messages between the leader and the ranks, over a private pair of sockets."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tiomagic_local.options import LocalOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankSetup:
-    """The first word to a rank: who it is."""
+    """The first message to a rank: its number, device and group."""
 
     rank: int
     count: int
     options: LocalOptions
-    """With the rank's own device."""
+    """The options, with the rank's own device."""
     meeting: str
-    """Folder in which the process group is made."""
+    """Folder in which the ranks of the process group find each other."""
     threads: int
-    """That torch computes with on a CPU."""
+    """Threads of torch on a CPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadModel:
-    """Have a model ready for one call."""
+    """Load a model for one call."""
 
     model: str
     settings: Mapping[str, Any]
@@ -35,10 +35,10 @@ class LoadModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCall:
-    """Make the call, in step with the others."""
+    """Make the call, together with the others."""
 
     inputs: Any
-    """Of the feature; its class says which."""
+    """Inputs of the feature; their class says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,25 +53,25 @@ class CallDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankFailed:
-    """The rank's last word."""
+    """The rank's last message: an error."""
 
     message: str
     code: str
 
 
 def send(connection: Connection, message: object) -> None:
-    """Send a message as it is.
+    """Send a message as plain pickled bytes.
 
-    The connection's own way would have torch put tensors into memory that a child of this
-    process's own making alone can open.
+    The connection's own ``send`` lets torch put tensors into shared memory that only a child made
+    by ``multiprocessing`` can open.
     """
     connection.send_bytes(pickle.dumps(message))
 
 
 def receive(connection: Connection) -> Any:
-    """Return the next message; both ends are this program, and nobody else has the sockets.
+    """Return the next message. It is unpickled: both ends are this program, with private sockets.
 
     Raises:
-        EOFError: when the other end is gone.
+        EOFError: when the other end is closed.
     """
     return pickle.loads(connection.recv_bytes())  # noqa: S301 - see above.

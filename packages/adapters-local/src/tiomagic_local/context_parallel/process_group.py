@@ -1,4 +1,4 @@
-"""The process group of the ranks. It is one of this machine: no port is opened to the network."""
+"""The process group of the ranks (``torch.distributed``), on this machine only: no open port."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ if TYPE_CHECKING:
     from diffusers.models._modeling_parallel import ParallelConfig
 
 COLLECTIVE_TIMEOUT = timedelta(minutes=5)
-"""For another rank, where waiting has an end of its own. Before the first step a rank encodes the
-prompt and the picture by itself, with its weights on the device or coming layer by layer."""
+"""Timeout of a wait for another rank. Before the first step a rank encodes the prompt and the
+picture alone, perhaps with offloaded weights."""
 
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
 BACKEND_ENVIRONMENT = {
     "GLOO_SOCKET_IFNAME": LOOPBACK,
     "NCCL_SOCKET_IFNAME": LOOPBACK,
-    # Left alone, NCCL's own watchdog would end the whole process, which may be anybody's service,
-    # when another rank is gone. Here the band is watched instead.
+    # By default NCCL's own watchdog would end the whole process, which may be a user's service,
+    # when another rank dies. Here ``workers`` watches the ranks instead.
     "TORCH_NCCL_ASYNC_ERROR_HANDLING": "0",
     "TORCH_NCCL_ENABLE_MONITORING": "0",
 }
-"""Read by the backends while a group is made, and no other way of telling them."""
+"""Environment variables that the backends read while a group is made; there is no other API."""
 
 
 def join_process_group(folder: str, rank: int, count: int, device: torch.device) -> ParallelConfig:
-    """Make the process group; returns when all ranks are in it.
+    """Create the process group; returns when all ranks have joined.
 
     Args:
-        folder: The same for all ranks, and for this group alone.
+        folder: Shared by all ranks of this group, and used by no other.
         rank: Of this process.
         count: Of ranks.
-        device: Of this process; the current one, where it is a GPU.
+        device: Of this process; if a GPU, the current one.
 
     Returns:
-        What a transformer is split by.
+        The configuration for splitting a transformer.
 
     Raises:
-        RuntimeError: when the others do not come.
+        RuntimeError: when the other ranks do not join.
     """
-    # The sizes of uneven parts are exchanged on the CPU, which is no wait for the GPU.
+    # The sizes of uneven parts are exchanged on the CPU, without waiting for the GPU.
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "cpu:gloo"
     with _surroundings():
         dist.init_process_group(
@@ -63,7 +63,7 @@ def join_process_group(folder: str, rank: int, count: int, device: torch.device)
         )
         mesh = init_device_mesh(device.type, (1, count), mesh_dim_names=("ring", "ulysses"))
         config = build_parallel_config(mesh, device)
-        # NCCL connects at the first word, and needs the surroundings for it.
+        # NCCL connects at its first operation, and needs the environment variables for it.
         flattened = config.context_parallel_config._flattened_mesh  # noqa: SLF001
         for group in (None, mesh["ulysses"].get_group(), flattened.get_group()):
             dist.all_reduce(torch.ones(1, device=device), group=group)
@@ -71,7 +71,7 @@ def join_process_group(folder: str, rank: int, count: int, device: torch.device)
 
 
 def leave_process_group() -> None:
-    """Leave the process group, whether or not the others are still there."""
+    """Leave the process group, whether or not the other ranks still exist."""
     if not dist.is_initialized():
         return
     with contextlib.suppress(RuntimeError):
@@ -79,9 +79,9 @@ def leave_process_group() -> None:
 
 
 def abort_process_group() -> None:
-    """End what this process waits for in the group: from another thread, when a rank is gone.
+    """Abort this process's wait in the group: called from another thread when a rank has died.
 
-    Only NCCL has to be told. Gloo fails by itself when the other end of a connection is closed.
+    Only NCCL needs it. Gloo fails by itself when the other end of a connection is closed.
     """
     if dist.is_initialized() and "nccl" in str(dist.get_backend()):
         dist.distributed_c10d._abort_process_group()  # noqa: SLF001 - public in no version yet.
@@ -94,7 +94,7 @@ def sum_over_ranks(parts: torch.Tensor) -> torch.Tensor:
 
 
 def has_process_group() -> bool:
-    """Return whether this process has a process group, be it somebody else's."""
+    """Return whether this process has a process group, also one of another library."""
     return dist.is_available() and dist.is_initialized()
 
 

@@ -1,11 +1,11 @@
-"""Splits the tokens of a transformer among the devices of a process group, and joins them again.
+"""Sharding (Ulysses): splits a transformer's tokens among the ranks, and joins them again.
 
-Each rank has all weights and a part of the tokens. Before the attention the ranks exchange: each
-gets all tokens of some heads (Ulysses), and its own tokens of all heads back after it. The plan of
-what is split where is the model's own (``_cp_plan`` in diffusers).
+Each rank has all weights and a part of the tokens. Before the attention the ranks exchange tensors:
+each gets all tokens of some heads, and after it its own tokens of all heads. The plan of the splits
+is the model's own (``_cp_plan`` in diffusers).
 
-``enable_parallelism`` of diffusers puts the same on a model for good, and takes a rank's number for
-the number of its device. Here it is on for the time of a call, as everything that makes it faster.
+``enable_parallelism`` of diffusers does the same permanently, and takes a rank's number as its
+device number. Here it is on only during a call, like all acceleration.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from tiomagic_local.weights.locate import Weights
 
 ENTRANCE = "tiomagic_entrance"
-"""Name of the hook that sees what a transformer is called with."""
+"""Name of the hook on a transformer's arguments."""
 EXIT = "tiomagic_exit"
-"""Name of the hook that joins its parts."""
+"""Name of the hook that joins the output."""
 
 TEXT = ("encoder_hidden_states", "encoder_attention_mask")
-"""Inputs of a transformer that are not split where its text has a mask: the library's exchange of
-heads leaves the mask with all of them, and fails."""
+"""Inputs that are not split if the text has a mask: the library's exchange of heads does not split
+the mask, and fails."""
 
 
 def _count_latent_tokens(module: Any, states: torch.Tensor) -> int:
@@ -76,8 +76,8 @@ TRAITS: Mapping[type, TransformerTraits] = {
         has_masked_text=True,
         has_token_times=True,
     ),
-    # Its plan splits the pictures and the text; the attention of the sound needs all of both, and
-    # the masks fail as those of LTX do.
+    # Its plan splits pictures and text, but the attention of the sound needs all of both, and the
+    # masks fail as those of LTX do.
     LTX2VideoTransformer3DModel: TransformerTraits(
         refused="what diffusers splits of a LTX2VideoTransformer3DModel breaks its sound"
     ),
@@ -91,7 +91,7 @@ def traits_of(kind: type) -> TransformerTraits:
 
 
 def build_parallel_config(mesh: DeviceMesh, device: torch.device) -> ParallelConfig:
-    """Return what a transformer is split by; made once a process group.
+    """Return the configuration for splitting a transformer; made once for a process group.
 
     Args:
         mesh: Of the dimensions ``ring`` (1) and ``ulysses``.
@@ -113,7 +113,7 @@ def kinds(weights: Weights) -> list[type]:
 
 
 def explain_unsplittable(kinds: Collection[type]) -> str | None:
-    """Return why transformers of some classes cannot be split; None when they can."""
+    """Return why transformers of these classes cannot be split; None when they can."""
     for kind in kinds:
         if getattr(kind, "_cp_plan", None) is None:
             return f"diffusers cannot split a {kind.__name__}"
@@ -125,9 +125,9 @@ def explain_unsplittable(kinds: Collection[type]) -> str | None:
 
 @contextlib.contextmanager
 def shard_transformers(parts: Sequence[Any], config: ParallelConfig) -> Iterator[None]:
-    """Have transformers split for the time of the block.
+    """Split transformers within the block.
 
-    Hooks of other kinds on their blocks have to be on already: they see the parts.
+    Other hooks on their blocks must be on already: they then see the parts.
 
     Args:
         parts: The transformers.
@@ -168,7 +168,7 @@ def _registry(module: Any) -> HookRegistry:
 
 
 def _plan(part: Any) -> tuple[dict[str, Any], str, int]:
-    """Return which inputs of which modules are split, whose output is joined, and along which axis.
+    """Return the modules with split inputs and with joined outputs, and the axes.
 
     Raises:
         ValueError: when a model's plan has another form.
@@ -181,11 +181,11 @@ def _plan(part: Any) -> tuple[dict[str, Any], str, int]:
 
 
 def _processors(part: Any) -> Iterator[Any]:
-    """Give the attention processors that exchange tokens for heads."""
+    """Yield the attention processors that exchange tokens for heads."""
     for name, module in part.named_modules():
         if not isinstance(module, AttentionModuleMixin):
             continue
-        # All of the text is everywhere: its attention exchanges nothing. That of Wan knows.
+        # Every rank has the whole text, so cross-attention exchanges nothing. Wan's own handles it.
         if traits_of(type(part)).has_masked_text and not name.endswith(".attn1"):
             continue
         if hasattr(module.processor, "_parallel_config"):
@@ -193,11 +193,11 @@ def _processors(part: Any) -> Iterator[Any]:
 
 
 class _Entrance(ModelHook):  # type: ignore[misc]
-    """Looks at a transformer's arguments while they are whole.
+    """Inspects a transformer's arguments before they are split.
 
-    Parts of different sizes are more work: the ranks ask each other for them in each layer. So it
-    is done only where the tokens or the heads cannot be divided. And LTX may have a time step for
-    each token, which no plan of the library splits.
+    Uneven parts cost more, because the ranks exchange their sizes in each layer. They are used only
+    if tokens or heads cannot be divided evenly. LTX may also have a time step for each token, which
+    the library's plan does not split.
     """
 
     def __init__(self, context: ContextParallelConfig) -> None:
@@ -205,7 +205,7 @@ class _Entrance(ModelHook):  # type: ignore[misc]
         self._context = context
 
     def pre_forward(self, module: Any, *given: Any, **named: Any) -> tuple[Any, dict[str, Any]]:
-        """Take the arguments before anything of them is split."""
+        """Take the arguments before they are split."""
         count = self._context.ulysses_degree
         traits, states = traits_of(type(module)), named.get("hidden_states")
         tokens = None
@@ -221,7 +221,7 @@ class _Entrance(ModelHook):  # type: ignore[misc]
 
 
 class _Exit(ModelHook):  # type: ignore[misc]
-    """Joins the parts. That of the library gives parts of different sizes to Gloo, which fails."""
+    """Joins the parts. The library's own hook passes uneven parts to Gloo, which fails."""
 
     def __init__(self, context: ContextParallelConfig, dim: int) -> None:
         super().__init__()

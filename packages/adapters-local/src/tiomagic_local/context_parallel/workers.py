@@ -1,8 +1,7 @@
-"""The processes of the other ranks: started, heard, and ended together.
+"""Starts, monitors and ends the processes of the other ranks.
 
-A thread hears all of them. The first that fails, or goes away, ends the band: the others are
-killed, and this process is freed from waiting for them. When this process goes away, they find
-their connection closed and go as well.
+A thread receives their messages. If one fails or dies, the others are killed, and this process's
+wait for them is aborted. If this process dies, they find their connection closed and exit.
 """
 
 from __future__ import annotations
@@ -34,13 +33,14 @@ from tiomagic_local.context_parallel.messages import (
 from tiomagic_local.options import LocalOptions
 
 CANCEL_POLL_S = 0.2
-"""Seconds between two looks for a call to stop."""
+"""Seconds between two polls of the cancel token."""
 
 STALL_TIMEOUT_S = 1800.0
-"""Seconds that a call may stand still: a GPU that hangs says nothing, and stops all the others."""
+"""Timeout of a call without progress, in seconds: a hanging GPU reports nothing, and blocks all
+others."""
 
 OUTPUT_TAIL_CHARS = 2000
-"""Characters of a rank's output that an error shows."""
+"""Most characters of a rank's output in an error."""
 
 MODULE = "tiomagic_local.rank_main"
 
@@ -56,7 +56,7 @@ class RankProcess:
     messages: list[Any] = field(default_factory=list)
 
     def tail(self) -> str:
-        """Return the end of what it has printed."""
+        """Return the end of its output."""
         self.output.seek(0)
         return self.output.read().decode(errors="replace")[-OUTPUT_TAIL_CHARS:]
 
@@ -66,9 +66,9 @@ class RankProcesses:
 
     Args:
         devices: Of all ranks, this process's first.
-        options: Where weights come from.
-        threads: That torch computes with in each rank.
-        on_end: Called once, in the thread that hears the ranks, when one of them is gone.
+        options: With the source of weights.
+        threads: Of torch in each rank.
+        on_end: Called once, in the receiving thread, when one of them has died.
     """
 
     def __init__(
@@ -102,8 +102,8 @@ class RankProcesses:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of them are there, and nothing has gone wrong."""
-        # One that has just died may not have been heard of.
+        """Whether all of them run, without an error."""
+        # The receiving thread may not have noticed a process that has just died.
         alive = all(_lives(pid) for pid in self.pids)
         return alive and not self._ended and self.failure is None
 
@@ -113,7 +113,7 @@ class RankProcesses:
         return [member.process.pid for member in self._members]
 
     def broadcast(self, message: object) -> None:
-        """Tell all of them something; what cannot be told is found out by the thread that hears."""
+        """Send a message to all of them; the receiving thread detects a closed connection."""
         for member in self._members:
             member.messages.clear()
             with contextlib.suppress(OSError):
@@ -125,15 +125,15 @@ class RankProcesses:
         seconds: float,
         each: Callable[[], None] = lambda: None,
     ) -> bool:
-        """Return whether all of them have said a word, after so many seconds at the latest.
+        """Wait until all of them have sent a message; return False after the timeout.
 
         Args:
-            kind: Of word.
-            seconds: To wait for it.
-            each: Called now and then while it waits; what it raises ends the wait.
+            kind: Of message.
+            seconds: The timeout.
+            each: Called repeatedly during the wait; its exception ends the wait.
 
         Raises:
-            GenerationError: when one of them fails, or is gone.
+            GenerationError: when one of them fails or dies.
         """
         until = time.monotonic() + seconds
         while True:
@@ -145,28 +145,28 @@ class RankProcesses:
                 return said
 
     def wait_for_failure(self, seconds: float) -> bool:
-        """Return whether one of them has failed, after so many seconds at the latest."""
+        """Wait until one of them has failed; return False after the timeout."""
         with self._changed:
             return self._changed.wait_for(lambda: self.failure is not None, seconds)
 
     def raise_if_failed(self) -> None:
-        """Raise what went wrong in one of them, if anything did."""
+        """Raise the error of a failed rank, if any."""
         if self.failure is not None:
             raise self.failure
 
     def reset_stall_timer(self, *, on: bool) -> None:
-        """Take note that the call goes on, or is over: one that stands still ends the band."""
+        """Record progress of the call, or its end: a call without progress ends all ranks."""
         self._moved = time.monotonic() if on else None
 
     def end(self) -> None:
-        """End all of them, and return when they are gone."""
+        """End all of them, and return when they have exited."""
         self._ended = True
         for member in self._members:
             member.process.kill()
         for member in self._members:
             member.process.wait()
-        # It sees their ends of the connections closed. Ours may not be before: another file could
-        # get the number that it listens to.
+        # The thread ends when their ends of the connections are closed. Closing ours first could
+        # give the descriptor that it polls to another file.
         if self._listener is not None and self._listener is not threading.current_thread():
             self._listener.join()
         for member in self._members:
@@ -195,7 +195,7 @@ class RankProcesses:
                     return
 
     def _take(self, member: RankProcess) -> bool:
-        """Take one word of a rank; False when it was its last."""
+        """Handle one message of a rank; False for its last."""
         try:
             message = receive(member.connection)
         except (EOFError, OSError):
@@ -230,9 +230,9 @@ def _started(device: str, hello: RankSetup) -> RankProcess:
                 stdout=output,
                 stderr=output,
                 pass_fds=[theirs.fileno()],
-                # The same modules as here, and none of the working folder's or the script's.
+                # The same import path as here, without the working folder's or the script's.
                 env=safe_environment(os.environ, path=import_path()),
-                # Ctrl-C is for this process, which ends them.
+                # A new session: Ctrl-C reaches only this process, which ends them.
                 start_new_session=True,
             )
         send(ours, hello)

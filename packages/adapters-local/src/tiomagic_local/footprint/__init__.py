@@ -1,4 +1,4 @@
-"""What a video takes of a GPU's memory, computed without any weights.
+"""Estimates the GPU memory of a run, computed without any weights.
 
 ::
 
@@ -11,13 +11,12 @@
 
 ``estimates`` is all that a run needs; it reads numbers and imports no torch.
 
-``architectures``  The shapes of the large models, from the configurations that their authors
-                   published.
-``calls``          What each transformer is called with in one step, by its class.
-``counting``       Counts the bytes that live at once while modules run on the meta device.
-``estimates``      What the planner knows of a model's memory: a formula for each phase. Reads
-                   numbers, no torch.
-``fitting``        From what ``phases`` counts at a few sizes to the formulas of ``estimates``.
-``phases``         One step and one decoding of a model on the meta device, and the most bytes
-                   that each holds.
+``architectures``  The architectures of the large models, from their authors' published
+                   configurations.
+``calls``          The arguments of one transformer step on the meta device, by class.
+``counting``       Counts the peak of live bytes while modules run on the meta device.
+``estimates``      Memory estimates of models for the planner: a formula for each phase. Loads no
+                   torch.
+``fitting``        Fits the formulas of ``estimates`` to the counts of ``phases`` at a few sizes.
+``phases``         Measures the peak memory of each phase of a model, on the meta device.
 """

@@ -1,7 +1,7 @@
-"""The shapes of the large models, from the configurations that their authors published.
+"""The architectures of the large models, from their authors' published configurations.
 
-``architectures.json`` has what a class's own defaults do not say, with the source beside it. The
-modules have their true shapes and no trained weights: on the meta device they take no memory.
+``architectures.json`` has the values that differ from a class's defaults, with their source. The
+modules have true shapes but no trained weights: on the meta device they take no memory.
 """
 
 from __future__ import annotations
@@ -27,29 +27,28 @@ class Component:
     kind: str
     """Its class, with the module that has it."""
     config: Mapping[str, Any]
-    """What the class is made with, beside its defaults."""
+    """Arguments of the class that differ from its defaults."""
     source: str
-    """Who published it."""
+    """Its publisher."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """The networks of one model, and what its pipeline does with them."""
+    """The networks of one model, and how its pipeline uses them."""
 
     name: str
     parts: Mapping[str, Component]
     """By their names in the pipeline."""
     encodes: str = ""
-    """What the VAE encodes before the first step: ``image``, ``video``, ``masked_video`` or
-    nothing."""
+    """The VAE's input before the first step: ``image``, ``video``, ``masked_video`` or nothing."""
     per_token: bool = False
-    """True where each token is at a moment of its own, which costs a modulation for each."""
+    """True if each token has a time step of its own, which costs a modulation for each."""
     tiles: bool = False
-    """True where the engine always decodes in tiles."""
+    """True if the engine always decodes in tiles."""
     window: int | None = None
-    """Most frames that are made and decoded at once; None for all of them."""
+    """Most frames that are generated and decoded at once; None for all."""
     lora: Mapping[str, Any] = field(default_factory=dict)
-    """``rank`` and ``targets`` of the LoRA that makes the model."""
+    """``rank`` and ``targets`` of the LoRA that is part of the model."""
 
 
 @functools.cache
@@ -59,7 +58,7 @@ def _data() -> Mapping[str, Any]:
 
 
 def list_architectures() -> list[str]:
-    """Return the names of the models whose shapes are known."""
+    """Return the names of the models with known architectures."""
     return list(_data()["models"])
 
 
@@ -67,7 +66,7 @@ def find_architecture(model: str) -> Architecture:
     """Return the architecture of a model.
 
     Raises:
-        KeyError: for a model whose shapes are not known.
+        KeyError: for a model without a known architecture.
     """
     data = _data()
     facts = dict(data["models"][model])
@@ -82,10 +81,10 @@ def _component(facts: Mapping[str, Any]) -> Component:
 def build_network(
     component: Component, *, device: torch.device, dtype: torch.dtype
 ) -> torch.nn.Module:
-    """Return a network of its true shape with the random weights of its class.
+    """Return a network of its true shape with random weights.
 
     Args:
-        component: What it is.
+        component: Its description.
         device: ``meta`` for one that takes no memory.
         dtype: Type of its weights, except those that the library keeps in fp32.
     """
@@ -103,7 +102,7 @@ def build_network(
         torch.set_default_dtype(before)
     kept = set(getattr(module, "_keep_in_fp32_modules", None) or ())
     if component.kind.startswith("transformers.") and dtype is not torch.float16:
-        # That library keeps them so only where fp16 would overflow.
+        # transformers does so only where fp16 would overflow.
         kept = set()
     for path, tensor in module.named_parameters():
         if kept & set(path.split(".")):
@@ -112,11 +111,11 @@ def build_network(
 
 
 def _config(kind: Any, component: Component) -> tuple[list[Any], dict[str, Any]]:
-    """Return what the class takes: diffusers' the values, transformers' a configuration."""
+    """Return the class's arguments: values for diffusers, a configuration for transformers."""
     if not component.kind.startswith("transformers."):
         return [], dict(component.config)
     config = kind.config_class(**component.config)
-    # Its other way makes a matrix of scores.
+    # The other implementation makes a matrix of scores.
     config._attn_implementation = "sdpa"  # noqa: SLF001 - the library's own word for it
     return [config], {}
 
@@ -127,7 +126,7 @@ def weights(module: torch.nn.Module) -> int:
 
 
 def largest_leaf(module: torch.nn.Module) -> int:
-    """Return the bytes of the largest layer, the least that can lie on a device at a time."""
+    """Return the bytes of the largest layer, the minimum on a device at a time."""
     return max(
         sum(tensor.nbytes for tensor in (*part.parameters(False), *part.buffers(False)))
         for part in module.modules()

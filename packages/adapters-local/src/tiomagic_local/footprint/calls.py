@@ -1,7 +1,6 @@
-"""What each transformer is called with in one step, by its class.
+"""The arguments of one transformer step on the meta device, by class.
 
-The shapes are those that the pipelines of diffusers pass; nothing has a value, since nothing is
-computed.
+The shapes are those of diffusers' pipelines; tensors have no values, since nothing is computed.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class Step:
     """Of the video."""
     dtype: torch.dtype
     batch: int
-    """2 where a pipeline makes both passes of guidance at once."""
+    """2 if the pipeline batches both passes of guidance."""
     words: int
     """Tokens of the prompt."""
 
@@ -83,7 +82,7 @@ def _vace(step: Step) -> dict[str, Any]:
 
 
 def _animate(step: Step) -> dict[str, Any]:
-    # The picture of the character is a latent frame of its own.
+    # The character's picture is a latent frame of its own.
     frames, height, width = step.latents
     larger = (frames + 1, height, width)
     given = _wan(Step(**{**_fields(step), "latents": larger}))
@@ -222,9 +221,9 @@ CALLS: Mapping[str, Callable[[Step], dict[str, Any]]] = {
 TOGETHER = frozenset(
     {"CogVideoXTransformer3DModel", "LTXVideoTransformer3DModel", "LTX2VideoTransformer3DModel"}
 )
-"""Transformers whose pipelines make both passes of guidance at once."""
+"""Transformers whose pipelines batch both passes of guidance."""
 
 
 def call(step: Step) -> None:
-    """Make one call of the transformer."""
+    """Run one step of the transformer."""
     step.transformer(**CALLS[type(step.transformer).__name__](step), return_dict=False)

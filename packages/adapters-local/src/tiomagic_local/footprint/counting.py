@@ -1,13 +1,13 @@
-"""Counts the bytes that live at once while modules run on the meta device.
+"""Counts the peak of live bytes while modules run on the meta device.
 
-A storage counts from the moment an operation makes it until the last tensor on it is gone, rounded
-up as CUDA's allocator rounds. Weights are held and not counted. Views and what is done in place
-make no storage. Two things that torch does on a GPU do not show on the meta device:
+A storage counts from its creation until its last tensor is freed, rounded up like CUDA's allocator.
+Weights are not counted. Views and in-place operations make no storage. Two effects of a GPU do not
+occur on the meta device and are modelled:
 
-* Attention runs in one kernel, which writes its output and keeps nothing of the size of a score
-  matrix; a mask of bools becomes one of numbers.
-* cuDNN multiplies in TF32 and in halves with the channels last. A convolution whose tensors lie
-  otherwise copies its input and its output into a workspace.
+* Attention runs in one kernel, which allocates no score matrix; a mask of bools becomes one of
+numbers.
+* cuDNN computes TF32 and 16-bit convolutions channels last. With another layout it copies input and
+output into a workspace.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 ALLOCATION_BLOCK_BYTES = 512
-"""CUDA's allocator gives bytes in multiples of this."""
+"""CUDA's allocator rounds sizes up to multiples of this."""
 
 CONVOLUTIONS = frozenset({"aten::convolution", "aten::_convolution"})
 
@@ -31,8 +31,8 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's 
     """Follows the storages of tensors for the time of a block.
 
     Args:
-        held: Modules whose weights and buffers are there anyway.
-        channels_last: True where the weights of convolutions are laid so, and need no workspace.
+        held: Modules whose weights and buffers are not counted.
+        channels_last: True if convolutions have channels-last weights, and need no workspace.
     """
 
     def __init__(self, *held: torch.nn.Module, channels_last: bool = False) -> None:
@@ -55,7 +55,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's 
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Run an operation and count what it has made."""
+        """Run an operation and count the storages that it makes."""
         del types
         made = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(made):
@@ -66,7 +66,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's 
 
     def _add(self, tensor: torch.Tensor) -> None:
         storage = tensor.untyped_storage()
-        # Masks and numbers on the CPU take nothing of the device.
+        # Masks and numbers on the CPU take no device memory.
         if tensor.device.type != "meta" or storage in self._seen:
             return
         size = -(-storage.nbytes() // ALLOCATION_BLOCK_BYTES) * ALLOCATION_BLOCK_BYTES
@@ -80,20 +80,20 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's 
     def _workspace(self, func: Any, args: Sequence[Any], made: Any) -> int:
         if self._channels_last or func._schema.name not in CONVOLUTIONS:  # noqa: SLF001
             return 0
-        # Of one dimension they are matrix products.
+        # In one dimension they are matrix products.
         return int(args[0].nbytes + made.nbytes) if made.dim() > 3 else 0
 
 
 class AsOnAGpu(TorchFunctionMode):
-    """Has attention be one kernel and masks let all words through, for the time of a block.
+    """Replaces attention by one kernel and makes masks let all tokens through, within the block.
 
-    Some pipelines choose by what is in a mask, which a tensor without values cannot say.
+    Some pipelines branch on the values of a mask, which a meta tensor does not have.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._nowhere: list[torch.Tensor] = []
-        """Masks that are the opposite of one that lets all through."""
+        """Inverted masks."""
 
     def __torch_function__(
         self,
@@ -102,7 +102,7 @@ class AsOnAGpu(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Run a function, or make what it would make on a GPU."""
+        """Run a function, or return the result that it would have on a GPU."""
         del types
         named = dict(kwargs or {})
         if func is torch.nn.functional.scaled_dot_product_attention:
@@ -127,7 +127,7 @@ class AsOnAGpu(TorchFunctionMode):
 
 
 def _whole(part: Any) -> Any:
-    """Return a slice up to a length that is not known as one up to the end."""
+    """Return a slice with an unknown length as one up to the end."""
     unknown = isinstance(part, slice) and isinstance(part.stop, torch.Tensor) and part.stop.is_meta
     return slice(None) if unknown else part
 
@@ -140,10 +140,10 @@ def _attend(
     *_rest: Any,
     **_named: Any,
 ) -> torch.Tensor:
-    """Return a tensor like the output of attention."""
+    """Return a tensor of the shape of attention's output."""
     del key
     if attn_mask is not None and attn_mask.dtype == torch.bool:
-        # It lives as long as the kernel runs, beside the output.
+        # It exists while the kernel runs, together with the output.
         attn_mask = torch.empty(attn_mask.shape, dtype=query.dtype, device=query.device)
     shape = (*query.shape[:-1], value.shape[-1])
     return torch.empty(shape, dtype=query.dtype, device=query.device)

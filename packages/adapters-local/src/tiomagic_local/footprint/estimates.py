@@ -1,4 +1,4 @@
-"""What the planner knows of a model's memory: a formula for each phase. Reads numbers, no torch.
+"""Memory estimates of models for the planner: a formula for each phase. Loads no torch.
 
 The bytes of a phase grow with the pixels of a frame, with the frames, and with both: a few
 coefficients each, fitted to what ``phases`` counts and kept in ``estimates.json``, which
@@ -21,43 +21,43 @@ Coefficients = tuple[float, ...]
 GiB of the square of these, where a mask is made of each token by each."""
 
 JOINED = 4.7
-"""Copies of a video that there are while its tiles are joined: the tiles, which overlap, count for
-1.8, the rows of them and the whole for one each, and bringing it to another range for one more.
-Counted for Wan's VAE at 832x480x81 and at 1280x704x121."""
+"""Copies of a video in memory while its tiles are joined: overlapping tiles count 1.8, their rows
+and the whole one each, the conversion of the range one more. Counted for Wan's VAE at 832x480x81
+and at 1280x704x121."""
 
 KEPT_GIB = 2 * 12e6 / 2**30
-"""GiB of a million pixels of frames that are done, in fp32, once more while others are joined."""
+"""GiB of a million pixels of finished frames, in fp32, twice while others are joined."""
 
 NOTHING: Coefficients = (0.0,) * 5
 
 
 def compute_terms(pixels: int, frames: int) -> tuple[float, ...]:
-    """Return what the coefficients are multiplied with."""
+    """Return the factors of the coefficients."""
     clip = pixels * frames / 1e6
     return 1.0, pixels / 1e6, float(frames), clip, clip**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a model takes of a GPU's memory, by component and by phase."""
+    """The GPU memory of a model, by component and by phase."""
 
     weights: Mapping[str, float]
     """GiB of each component in the type that it runs in."""
     leaves: Mapping[str, float]
     """GiB of the largest layer of each."""
     text: float
-    """GiB that the text encoders hold beside their weights."""
+    """GiB of the text encoders beside their weights."""
     phases: Mapping[str, Coefficients]
     """Of ``encode``, ``denoise``, ``decode``, and of ``encode_tiles`` and ``decode_tiles``."""
     tiles: bool = False
     """True where the engine always decodes in tiles."""
     window: int | None = None
-    """Most frames that are made at once; None for all of them."""
+    """Most frames that are generated at once; None for all."""
     pixel_bytes: int = 12
-    """Bytes of a pixel as the VAE gives it."""
+    """Bytes of a pixel in the VAE's output."""
 
     def phase(self, name: str, pixels: int, frames: int, *, tiles: bool = False) -> float:
-        """Return the GiB that a phase holds beside the weights.
+        """Return the GiB of a phase beside the weights.
 
         Args:
             name: ``encode``, ``denoise`` or ``decode``.
@@ -73,7 +73,7 @@ class Estimate:
         if name != "decode":
             return fitted
         if tiled in self.phases and tiled != name:
-            # The few tiles that the formula was made from were never many to join.
+            # The formula was fitted to a few tiles, so it does not include joining many.
             fitted = max(fitted, JOINED * self.pixel_bytes * pixels * seen / 2**30)
         return fitted + KEPT_GIB * pixels * (frames - seen) / 1e6
 
@@ -100,7 +100,7 @@ def _data() -> Mapping[str, Any]:
 
 
 def find_estimate(model: str) -> Estimate | None:
-    """Return what a model takes; None for one whose shapes are not known."""
+    """Return the estimates of a model; None if its architecture is unknown."""
     facts = _data().get(model)
     if facts is None:
         return None

@@ -1,4 +1,4 @@
-"""From what ``phases`` counts at a few sizes to the formulas of ``estimates``."""
+"""Fits the formulas of ``estimates`` to the counts of ``phases`` at a few sizes."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ from tiomagic_local.footprint.phases import (
 
 GIB = 2**30
 SIDES = ((512, 288), (832, 480), (1280, 704))
-"""Widths and heights that are counted."""
+"""The counted widths and heights."""
 TILED = ((512, 320), (704, 448))
-"""The same for tiles, which are all alike: few of them are enough, and each takes its time."""
+"""The same for tiles: all are alike, so a few slow counts are enough."""
 LENGTHS, LENGTHS_OF_WINDOWS = (25, 97), (25, 73)
-"""Frames that are counted; fewer where no more are made at once."""
+"""The counted numbers of frames; fewer where no more are generated at once."""
 TILED_LENGTHS, LENGTHS_OF_CHUNKS = (9, 25), (25, 49)
-"""The same for tiles; more where a VAE cuts time too, in chunks of up to 16."""
+"""The same for tiles; more for a VAE that also cuts time, into chunks of up to 16."""
 ALL, OF_TILES = (0, 1, 2, 3, 4), (0, 2, 3)
-"""The features that matter: a tile knows nothing of the frame that it is a part of."""
+"""The used features: the memory of a tile does not depend on the size of its frame."""
 
 
 def fit_coefficients(cells: Sequence[tuple[Size, int]], used: Sequence[int] = ALL) -> Coefficients:
-    """Return the coefficients, none below zero, that come nearest to some counts.
+    """Return the non-negative coefficients that fit the counts best.
 
     Args:
         cells: Sizes with their bytes.
-        used: The features that may have one; the others are 0.
+        used: The features with a coefficient; the others get 0.
     """
     rows = np.array([compute_terms(size.width * size.height, size.frames) for size, _ in cells])
     wanted = np.array([count / GIB for _, count in cells])
     kept = list(used)
     found = np.zeros(rows.shape[1])
     while kept:
-        # Relative errors: a tenth of a small video is as bad as a tenth of a large one.
+        # Relative errors: 10 % of a small video matters as much as 10 % of a large one.
         scaled = rows[:, kept] / wanted[:, None]
         values, *_ = np.linalg.lstsq(scaled, np.ones(len(wanted)), rcond=None)
         if (values >= 0).all():
             found[kept] = values
             break
-        # What would have to be negative is nothing.
+        # Negative coefficients become 0.
         kept.pop(int(values.argmin()))
     return tuple(round(float(value), 7) for value in found)
 
 
 def default_guided(card: ModelCard) -> bool:
-    """Tell whether a card's own defaults have guidance, which some pipelines batch."""
+    """Say whether a card's defaults use guidance, whose passes some pipelines batch."""
     for schema in card.features.values():
         for parameter in schema.parameters:
             if parameter.name == "guidance_scale" and isinstance(parameter.default, int | float):
@@ -78,7 +78,7 @@ def _whole(modules: Modules, card: ModelCard) -> list[Size]:
     sides = {p.name: p for p in schema.parameters if p.name in {"width", "height"}}
     least = {name: parameter.minimum for name, parameter in sides.items()}
     if sides and all(p.minimum == p.maximum for p in sides.values()):
-        # A model that has learned positions of one size alone.
+        # Learned positions: the model has only one size.
         return sizes([(int(least["width"] or 0), int(least["height"] or 0))], lengths)
     return sizes(SIDES, lengths)
 
@@ -92,7 +92,7 @@ def _tiled(modules: Modules) -> list[Size]:
 
 
 def same(model: str) -> tuple[object, ...]:
-    """Return what two models have in common that take the same memory."""
+    """Return a key that is equal for models with the same memory."""
     card, known = models()[model], architectures.find_architecture(model)
     parts = tuple((name, part.kind, repr(part.config)) for name, part in known.parts.items())
     flags = (known.encodes, known.per_token, known.tiles, known.window, repr(known.lora))
@@ -102,7 +102,7 @@ def same(model: str) -> tuple[object, ...]:
 
 
 def facts(model: str, log: Callable[[str], None] = lambda _text: None) -> dict[str, Any]:
-    """Return what ``estimates.json`` says of a model."""
+    """Return a model's entry of ``estimates.json``."""
     card, modules = models()[model], Modules(model)
     guided, words = default_guided(card), card.prompt_tokens
     whole, tiled = _whole(modules, card), _tiled(modules)

@@ -1,4 +1,4 @@
-"""One step and one decoding of a model on the meta device, and the most bytes that each holds.
+"""Measures the peak memory of each phase of a model, on the meta device.
 
 ===========  ====================================================================================
 phase        what runs
@@ -9,7 +9,7 @@ phase        what runs
 ``decode``   the VAE decodes the latents, and the frames are brought to the range 0 to 1
 ===========  ====================================================================================
 
-What a pipeline holds beside it counts in each phase: latents, encoded prompts, conditions.
+Each phase includes the pipeline's own tensors: latents, encoded prompts, conditions.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from tiomagic_local.footprint.calls import META, TOGETHER, Step, call
 from tiomagic_local.footprint.counting import AsOnAGpu, LiveBytes
 
 CUDA_BYTES = 96 * 2**20
-"""What cuBLAS and cuDNN keep of the device once they were used. Measured on an H100: 0.07 to 0.11
-GiB between the weights and what torch had given out."""
+"""The workspaces of cuBLAS and cuDNN. Measured on an H100: 0.07 to 0.11 GiB between the weights and
+torch's allocations."""
 
 TEXT = ("text_encoder", "text_encoder_2")
 
@@ -53,11 +53,11 @@ class Size:
 
 
 class Modules:
-    """The networks of a model on the meta device, each built when it is first asked for.
+    """The networks of a model on the meta device, built at first use.
 
     Args:
         model: Its name.
-        dtype: Of all that does not stay in fp32; None for what the model runs in on a GPU.
+        dtype: Of all networks that do not stay in fp32; None for the model's type on a GPU.
     """
 
     def __init__(self, model: str, dtype: torch.dtype | None = None) -> None:
@@ -96,7 +96,7 @@ class Modules:
 
 
 def _adapt(module: Any, rank: int, targets: list[str], dtype: torch.dtype) -> None:
-    """Put a LoRA on a transformer, as a call has it: beside the weights and not in them."""
+    """Add a LoRA to a transformer, as in a call: beside the weights, not merged."""
     from peft import LoraConfig
 
     with META:
@@ -113,18 +113,18 @@ def _adapt(module: Any, rank: int, targets: list[str], dtype: torch.dtype) -> No
 def _counted(*held: torch.nn.Module, channels_last: bool = False) -> Iterator[LiveBytes]:
     counting = LiveBytes(*held, channels_last=channels_last)
     with torch.no_grad(), AsOnAGpu(), counting as live, warnings.catch_warnings():
-        # A norm in halves of numbers in fp32 is slower on a GPU, which changes nothing here.
+        # The warning is about the speed of mixed types on a GPU, which does not matter here.
         warnings.filterwarnings("ignore", "Mismatch dtype between input and weight", UserWarning)
         yield live
 
 
 def _laid_out(vae: Any) -> bool:
-    """Tell whether a run on a GPU lays the weights of a VAE channels last."""
+    """Say whether a run on a GPU uses channels-last weights for a VAE."""
     return type(vae).__name__ in CHANNELS_LAST_VAES
 
 
 def _once_for_a_vae(count: Callable[..., int]) -> Callable[..., int]:
-    """Have one VAE counted once, whichever models have it."""
+    """Count a VAE only once for all models that share it."""
     known: dict[tuple[object, ...], int] = {}
 
     @functools.wraps(count)
@@ -148,11 +148,11 @@ def latent_shape(vae: Any, size: Size) -> tuple[int, int, int]:
 
 
 def ratios(vae: Any) -> tuple[int, int]:
-    """Return by how much a VAE makes a video smaller, in space and in time."""
+    """Return the compression of a VAE, in space and in time."""
     config = vae.config
     if "scale_factor_spatial" in config:
         return config.scale_factor_spatial, config.scale_factor_temporal
-    # What is in the configuration is not asked of the network, which warns of it.
+    # Read from the configuration: access through the network warns.
     spatial = config.get("spatial_compression_ratio")
     temporal = config.get("temporal_compression_ratio")
     if spatial is None and "temporal_compression_ratio" not in config:
@@ -166,20 +166,20 @@ def ratios(vae: Any) -> tuple[int, int]:
 
 
 def channels(vae: Any) -> int:
-    """Return how many channels the latents have."""
+    """Return the number of latent channels."""
     config = vae.config
     return int(config.get("z_dim") or config.latent_channels)
 
 
 def windowed(architecture: Architecture, size: Size) -> Size:
-    """Return the part of a video that is made at once."""
+    """Return the part of a video that is generated at once."""
     if architecture.window is None or size.frames <= architecture.window:
         return size
     return Size(width=size.width, height=size.height, frames=architecture.window)
 
 
 def text_bytes(modules: Modules, words: int) -> int:
-    """Return the most that the text encoders hold beside their weights."""
+    """Return the peak of the text encoders beside their weights."""
     peak = 0
     for name in TEXT:
         if name not in modules.architecture.parts:
@@ -196,7 +196,7 @@ def text_bytes(modules: Modules, words: int) -> int:
 
 
 def denoise_bytes(modules: Modules, size: Size, *, words: int, guided: bool) -> int:
-    """Return the most that a step holds beside the weights."""
+    """Return the peak of a step beside the weights."""
     transformer, architecture = modules["transformer"], modules.architecture
     seen = windowed(architecture, size)
     twice = guided and type(transformer).__name__ in TOGETHER
@@ -211,7 +211,7 @@ def denoise_bytes(modules: Modules, size: Size, *, words: int, guided: bool) -> 
             batch=2 if twice else 1,
             words=words,
         )
-        # In fp32, with what the scheduler remembers of three steps and what was predicted.
+        # In fp32, with the scheduler's memory of three steps and the prediction.
         kept = [
             torch.empty(channels(modules["vae"]), *latents, device=META, dtype=torch.float32)
             for _ in range(5)
@@ -224,13 +224,13 @@ def denoise_bytes(modules: Modules, size: Size, *, words: int, guided: bool) -> 
 def encode_bytes(
     modules: Modules, size: Size, *, tiles: bool = False, channels_last: bool | None = None
 ) -> int:
-    """Return the most that the VAE holds while it encodes what the model is given; 0 for none.
+    """Return the VAE's peak while it encodes the inputs; 0 without inputs.
 
     Args:
         modules: The model.
         size: Of the video.
         tiles: True for a VAE that works in tiles.
-        channels_last: How its weights lie; None for as they lie in a run of ours.
+        channels_last: The layout of its weights; None for that of a real run.
     """
     architecture, vae = modules.architecture, modules["vae"]
     if not architecture.encodes:
@@ -241,7 +241,7 @@ def encode_bytes(
     height, width = seen.height // spatial * spatial, seen.width // spatial * spatial
     laid = _laid_out(vae) if channels_last is None else channels_last
     peak = _encoding(modules, (frames, height, width), channels_last=laid, tiles=tiles)
-    # What is known and what is not are encoded one after the other, both made beforehand.
+    # The known and the unknown part are encoded one after the other, but both are built first.
     pair = 2 * _pixels(size) * 12 if architecture.encodes == "masked_video" else 0
     return peak + pair + held_bytes(architecture, size)
 
@@ -261,7 +261,7 @@ def _encoding(
 def decode_bytes(
     modules: Modules, size: Size, *, tiles: bool = False, channels_last: bool | None = None
 ) -> int:
-    """Return the most that the VAE holds while it decodes; the arguments are those of encoding."""
+    """Return the VAE's peak while it decodes; arguments as for encoding."""
     architecture, vae = modules.architecture, modules["vae"]
     seen = windowed(architecture, size)
     shape = latent_shape(vae, seen)
@@ -282,14 +282,14 @@ def _decoding(
         if vae.config.get("timestep_conditioning"):
             given["temb"] = torch.empty(1, device=META, dtype=modules.vae_dtype)
         video = vae.decode(latents, return_dict=False, **given)[0]
-        # The pipeline brings it to another range, which takes it once more and once in between.
+        # The conversion of the range needs two more copies.
         video = (video * 0.5 + 0.5).clamp(0, 1)
         del video
     return live.peak
 
 
 def held_bytes(architecture: Architecture, size: Size) -> int:
-    """Return what a pipeline keeps of pixels from its beginning to its end, in fp32."""
+    """Return the bytes of the pixels that a pipeline keeps during the whole run, in fp32."""
     kept = {"masked_video": 2}.get(architecture.encodes, 0)
     if architecture.window is not None and architecture.encodes == "video":
         # The skeletons; the faces are small.

@@ -1,13 +1,15 @@
-"""LoRA files: what they hold, how trainers name it, and which layers of a model it is for.
+"""LoRA files: their tensors, the names that trainers use, and the layers of a model that match.
 
-``changes``   The change of one tensor of a model, from what a LoRA file has of it.
-``families``  How the authors of each family name the layers that diffusers has other names for.
-``fitting``   Which layers of a LoRA file a model has, and which are left out.
-``messages``  What is said of LoRAs, and of a transformer's file, that are used in part. Loads no
+``changes``   Computes the change of one tensor of a model from its tensors in a LoRA file.
+``families``  The layer names of each family's authors, from those of diffusers.
+``fitting``   Matches the layers of a LoRA file with a model: which are applied, which are left
+              out and why.
+``messages``  Warnings about LoRA files and transformer files that are used only in part. Loads no
               torch.
-``naming``    The layers of a model by all names that trainers give them.
-``offsets``   Changes of a model's tensors that come off again, to the last bit.
-``scaling``   How strong a LoRA is meant to be: alpha, in the file's tensors, in its header or
-              beside it.
-``tensors``   What the tensors of a LoRA file are, by their names alone. Loads no torch.
+``naming``    Finds layers of a model by any of the names that trainers use.
+``offsets``   Applies changes to a model's tensors and removes them again, bit for bit.
+``scaling``   The intended strength of a LoRA: alpha, from tensors, the header, or peft's
+              configuration.
+``tensors``   Classifies the tensors of a LoRA file by their names: layer and role. Loads no
+              torch.
 """

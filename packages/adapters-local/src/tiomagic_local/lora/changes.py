@@ -1,7 +1,7 @@
-"""The change of one tensor of a model, from what a LoRA file has of it.
+"""Computes the change of one tensor of a model from its tensors in a LoRA file.
 
-As LyCORIS and ComfyUI compute them. Everything is computed in fp32 when it is wanted; until then
-there are the small factors alone.
+As LyCORIS and ComfyUI compute it: in fp32, when it is needed; until then only the small factors are
+held.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NEEDED: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "difference": (("diff",), ("w_norm",)),
     "replacement": (("set_weight",),),
 }
-"""What has to be there for a change of a weight, by its kind; one of several ways."""
+"""The required roles for a change of a weight, by its kind; one of several sets."""
 
 BIASES = ("diff_b", "b_norm", "up_bias", "set_bias")
 """Roles that change a bias."""
@@ -36,7 +36,7 @@ class Change:
     """A change of one tensor."""
 
     name: str
-    """Of the module, or of a parameter that no module of its own has."""
+    """Name of the module, or of a parameter outside of any module."""
     attribute: str
     """``weight`` or ``bias``; empty for a parameter without a module."""
     kind: str
@@ -45,7 +45,7 @@ class Change:
     scale: float = 1.0
     """Alpha over rank, or 1."""
     rows: tuple[tuple[int, int], ...] = field(default=())
-    """The rows of the file's layer that are for this tensor; none for all."""
+    """The rows of the file's layer for this tensor; none for all."""
 
     @torch.no_grad()
     def of(self, original: torch.Tensor) -> torch.Tensor:
@@ -60,7 +60,7 @@ class Change:
         if self.kind == "bias":
             return self._of_bias(original)
         whole = self._cut(_weight(self.kind, self.tensors, self.scale)).to(original.device)
-        # As many numbers in another arrangement are another layer's.
+        # The same number of values in another shape belongs to another layer.
         if self.attribute and whole.shape[0] != original.shape[0]:
             raise RuntimeError(f"{whole.shape[0]} rows in the place of {original.shape[0]}")
         if not self.attribute and whole.shape[-1] != original.shape[-1]:
@@ -79,7 +79,7 @@ class Change:
             if role in self.tensors:
                 given = self._cut(self.tensors[role].float()).to(original.device)
                 given = given.reshape(original.shape)
-                # Peft adds the second matrix' bias before it multiplies.
+                # Peft adds the second matrix' bias before the scale.
                 total += given * self.scale if role == "up_bias" else given
                 total -= original if role == "set_bias" else 0
         return total
@@ -96,7 +96,7 @@ class Change:
 
 
 def kind_of(tensors: Mapping[str, object]) -> str | None:
-    """Return what sort of change of a weight there is; None for none that is whole."""
+    """Return the kind of a weight's change; None if its tensors are incomplete."""
     for kind, ways in NEEDED.items():
         if any(all(role in tensors for role in way) for way in ways):
             return kind
@@ -104,7 +104,7 @@ def kind_of(tensors: Mapping[str, object]) -> str | None:
 
 
 def rank_of(tensors: Tensors) -> int | None:
-    """Return what alpha is divided by; None where alpha means nothing.
+    """Return the divisor of alpha (the rank); None where alpha has no meaning.
 
     A Kronecker product of whole matrices has no rank, and takes no alpha.
     """
@@ -115,7 +115,7 @@ def rank_of(tensors: Tensors) -> int | None:
 
 
 def _weight(kind: str, tensors: Tensors, scale: float) -> torch.Tensor:
-    """Return the change of a weight as the file has it."""
+    """Return the unscaled change of a weight."""
     t = {role: tensor.float() for role, tensor in tensors.items()}
     match kind:
         case "LoRA" if "mid" in t:

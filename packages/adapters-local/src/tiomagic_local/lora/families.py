@@ -1,7 +1,7 @@
-"""How the authors of each family name the layers that diffusers has other names for.
+"""The layer names of each family's authors, from those of diffusers.
 
-As in the conversions of diffusers (``loaders/single_file_utils.py``, 0.42.1, and for HunyuanVideo
-1.5 ``scripts/convert_hunyuan_video1_5_to_diffusers.py``), the other way round.
+The reverse of diffusers' conversions (``loaders/single_file_utils.py``, 0.42.1, and for
+HunyuanVideo 1.5 ``scripts/convert_hunyuan_video1_5_to_diffusers.py``).
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ class Family:
     """The names of one family."""
 
     renamed: Sequence[tuple[str, str]] = ()
-    """Patterns of diffusers' names and what the authors have in their place, one after another."""
+    """Patterns of diffusers' names with the authors' replacements, in order."""
     stacked: Mapping[str, Sequence[str]] | None = None
-    """Layers that the authors have as one: its name by a pattern of the first, and the others."""
+    """Fused layers of the authors: the name, by a pattern of the first part, and the other
+    parts."""
     halves: Mapping[str, str] | None = None
-    """Layers whose halves diffusers has turned: the authors' name by diffusers'."""
+    """Layers whose halves diffusers has swapped: the authors' name by diffusers'."""
 
     def authors(self, name: str) -> str:
         """Return the authors' name of a layer."""
@@ -29,7 +30,7 @@ class Family:
         return name
 
     def fused_layers(self, names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
-        """Yield each layer that the authors have as one, and the parts of it."""
+        """Yield each fused layer of the authors, and its parts."""
         known = set(names)
         for first, (theirs, *others) in (self.stacked or {}).items():
             for name in known:
@@ -41,7 +42,7 @@ class Family:
                     yield found.expand(theirs), parts
 
     def half_swapped_layers(self, names: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Yield each layer with turned halves, by the authors' name and by ours."""
+        """Yield each layer with swapped halves: the authors' name and diffusers'."""
         for name in names:
             if name in (self.halves or {}):
                 yield (self.halves or {})[name], name
@@ -186,9 +187,9 @@ LTX2 = Family(
 )
 
 FAMILIES = {"Wan": WAN, "SkyReelsV2": WAN, "Hunyuan": HUNYUAN, "LTX2": LTX2, "LTX": LTX}
-"""By how the names of their classes begin."""
+"""By the beginning of their class names."""
 
 
 def naming_of(kind: str) -> Family:
-    """Return the family of a class of transformers; one without other names for all others."""
+    """Return the family of a class of transformers; without renamings for unknown ones."""
     return next((f for start, f in FAMILIES.items() if kind.startswith(start)), Family())

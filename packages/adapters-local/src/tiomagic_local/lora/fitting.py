@@ -1,7 +1,7 @@
-"""Which layers of a LoRA file a model has, and which are left out.
+"""Matches the layers of a LoRA file with a model: which are applied, which are left out and why.
 
-Names and shapes are compared here, before anything is put on, so that each layer of a file is
-either applied or named.
+Names and shapes are compared before the model is changed, so that each layer of a file is either
+applied or reported.
 """
 
 from __future__ import annotations
@@ -20,46 +20,46 @@ from tiomagic_local.lora.scaling import Scaling
 from tiomagic_local.lora.tensors import Contents
 
 MIN_FITTING_SHARE = 0.5
-"""The share of a file's layers that has to fit. What people put on related models fits for the
-most part: a LoRA of a picture model on a text model loses a sixth of its layers (the two that look
-at the picture), one that was trained on VACE loses a sixth on the plain model, and a file for other
-blocks keeps a few by chance."""
+"""The share of a file's layers that must fit. LoRAs of related models fit mostly: one of a picture
+model on a text model loses a sixth of its layers (the two that attend to the picture), one that was
+trained on VACE loses a sixth on the plain model. A file for other blocks fits in a few layers by
+chance."""
 
 NO_LAYER = "no such layer"
 HALF = "a part of its matrices is missing"
 NO_BIAS = "no bias here"
 SHAPE = "another shape"
 MAX_LAYERS_NAMED = 3
-"""Layers that a message names."""
+"""Most layers that a message names."""
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(slots=True)
 class Fit:
-    """What of a file goes on one component."""
+    """The changes of a file for one component."""
 
     pairs: dict[str, Pair] = field(default_factory=dict)
     """First and second matrix by linear layer; alpha is in the first."""
     changes: list[Change] = field(default_factory=list)
-    """All that is no such pair."""
+    """All other changes."""
     applied: int = 0
-    """Layers of the file."""
+    """Number of layers in the file."""
     kinds: Counter[str] = field(default_factory=Counter)
-    """How many layers by what they change."""
+    """Number of applied layers by kind."""
     left: dict[str, str] = field(default_factory=dict)
-    """Why, by the layers of the file that are not applied."""
+    """The reason for each layer of the file that is not applied."""
     elsewhere: Counter[str] = field(default_factory=Counter)
-    """Layers by the component that they are for, which is not changed."""
+    """Layers for other components, which are not changed."""
 
     @property
     def share(self) -> float:
-        """The part of the file's layers that is applied; 0 for a file of none."""
+        """The share of the file's layers that is applied; 0 for a file without layers."""
         total = self.applied + len(self.left)
         return self.applied / total if total else 0.0
 
     def facts(self) -> dict[str, Any]:
-        """Return what a job's record says of it."""
+        """Return its facts for a job's record."""
         facts: dict[str, Any] = {"layers": self.applied}
         if set(self.kinds) - {"LoRA"}:
             facts["kinds"] = dict(self.kinds)
@@ -74,7 +74,7 @@ class Fit:
         return facts
 
     def refusal(self) -> str | None:
-        """Return why it is not applied at all; None when it is."""
+        """Return why the file is refused; None when it is applied."""
         total = self.applied + len(self.left)
         if self.share >= MIN_FITTING_SHARE:
             return None
@@ -89,7 +89,7 @@ class Fit:
 
 
 def merge_fits(fits: Sequence[Fit]) -> Fit:
-    """Return what a file does to several components as one, for the record."""
+    """Return the merged facts of a file for several components, for the record."""
     whole = Fit()
     for found in fits:
         whole.applied += found.applied
@@ -108,15 +108,15 @@ def fit_lora(
     scaling: Scaling,
     layers: Sequence[str],
 ) -> Fit:
-    """Return what of a file goes on a component.
+    """Return the changes of a file for a component.
 
     Args:
         contents: Of the file.
         tensors: All of the file.
-        part: The component; LoRAs may be on it.
+        part: The component; it may have LoRAs already.
         names: Of its layers.
-        scaling: What the file says of its strength beside its tensors.
-        layers: Those of the file that are meant for this component.
+        scaling: The file's strength from its header or configuration.
+        layers: The file's layers for this component.
     """
     found = Fit()
     for layer in layers:
@@ -141,7 +141,7 @@ def _fit_layer(
     part: torch.nn.Module,
     scaling: Scaling,
 ) -> str | None:
-    """Add the changes of one layer; return why there are none, or None."""
+    """Add the changes of one layer; return the reason if there are none, or None."""
     if not place.slots:
         return NO_LAYER
     kind = kind_of(given)
@@ -195,7 +195,7 @@ def _changes(
 
 
 def _misfit(change: Change, part: torch.nn.Module) -> str | None:
-    """Return what of a change does not fit its tensor; None when all does. Computes no numbers."""
+    """Return why a change does not fit its tensor; None when it does. Computes no values."""
     here = tensor_of(part, change).shape
     meta = {role: tensor.to("meta") for role, tensor in change.tensors.items()}
     tried = Change(
@@ -214,7 +214,7 @@ def _misfit(change: Change, part: torch.nn.Module) -> str | None:
 
 
 def _add(found: Fit, change: Change, part: torch.nn.Module) -> None:
-    """Add a change: as a pair where the layer is linear, and else as one of a tensor."""
+    """Add a change: as a pair of matrices for a linear layer, else as a change of a tensor."""
     module = bare(part, change.name)
     plain = change.kind == "LoRA" and change.tensors.keys() == {"down", "up"}
     flat = plain and all(tensor.ndim == 2 for tensor in change.tensors.values())
@@ -239,7 +239,7 @@ def _word(change: Change, part: torch.nn.Module) -> str:
 
 
 def bare(part: torch.nn.Module, name: str) -> Any:
-    """Return a module, or a parameter, as it is under a LoRA that may be on it."""
+    """Return a module or a parameter, without a LoRA layer around it."""
     owner: Any = part
     for step in re.split(r"\.", name):
         owner = getattr(owner, step)
@@ -249,7 +249,7 @@ def bare(part: torch.nn.Module, name: str) -> Any:
 
 
 def tensor_of(part: torch.nn.Module, change: Change) -> torch.nn.Parameter:
-    """Return the parameter that a change is for."""
+    """Return the parameter that a change modifies."""
     owner = bare(part, change.name)
     tensor = getattr(owner, change.attribute) if change.attribute else owner
     assert isinstance(tensor, torch.nn.Parameter), "changes are of parameters"

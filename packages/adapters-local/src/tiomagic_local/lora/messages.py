@@ -1,4 +1,4 @@
-"""What is said of LoRAs, and of a transformer's file, that are used in part. Loads no torch."""
+"""Warnings about LoRA files and transformer files that are used only in part. Loads no torch."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 from tiomagic_domain.catalogue.lora import Lora
 
 FIELDS = frozenset(field.name for field in fields(Lora))
-"""Of an entry of the argument ``loras``; what else a record has of one is about the run."""
+"""Fields of an entry of the argument ``loras``; a record's other fields describe the run."""
 
 
 def lora_of(fact: Mapping[str, Any]) -> Lora:
-    """Return the LoRA that a record speaks of."""
+    """Return the LoRA of a record."""
     return Lora(**{name: value for name, value in fact.items() if name in FIELDS})
 
 
 def describe_partial_use(facts: Mapping[str, Any], acceleration: Mapping[str, Any]) -> list[str]:
-    """Return what is to be said of files of which not all is used, one text a file.
+    """Return a warning for each file that is used only in part.
 
     Args:
         facts: Of a run.
-        acceleration: Of the same run, of what makes it fast.
+        acceleration: The acceleration facts of the same run.
     """
     worn = [
         *facts.get("weights", {}).get("loras", ()),

@@ -1,8 +1,8 @@
-"""The layers of a model by all names that trainers give them.
+"""Finds layers of a model by any of the names that trainers use.
 
 A trainer names a layer as diffusers does or as the model's authors do, joins the parts with dots or
-with underscores, and puts a prefix of its own before them. The layers of the model are what is
-known, so every name that they may have is made from theirs, and none is taken apart.
+with underscores, and puts a prefix of its own before them. All possible names are generated from
+the model's own, so no name of a file has to be parsed.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ DOTTED = re.compile(
     r"(?:base_model\.model|base_model|model|module|diffusion_model|transformer|unet|dit|pipe|net|vace)"
     r"\."
 )
-"""What stands before the names of layers, with a dot; several may, one after the other. No layer of
-a model begins with one of them: ``transformer_blocks`` does not, and ``vace_blocks`` neither."""
+"""Prefixes of layer names, with a dot; several may follow each other. No layer of a model begins
+with one of them, not even ``transformer_blocks`` or ``vace_blocks``."""
 
 JOINED = re.compile(
     r"(?:lora_unet|lora_transformer|lora_dit|lora|lycoris|(?:model_)?diffusion_model)_+"
 )
-"""The same with underscores, where trainers have joined all of a name."""
+"""The same with underscores, for trainers that join the whole name."""
 
 EXPERTS = re.compile(
     r"(?:(?P<first>transformer_1|high_noise_model|high_noise)"
     r"|(?P<second>transformer_2|low_noise_model|low_noise|dit2))[._]"
 )
-"""Prefixes that say which of a model's two experts a layer belongs to."""
+"""Prefixes that name one of a model's two experts."""
 
 ELSEWHERE = {
     "text encoder": re.compile(
@@ -49,31 +49,31 @@ Rows = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A layer of the model that a layer of a file is for."""
+    """The layer of the model for a layer of a file."""
 
     name: str
     """Of the module, or of a parameter that no module of its own has."""
     rows: Rows = ()
-    """Which rows of the file's layer are its own, from and to; none for all of them."""
+    """Its rows within the file's layer, from and to; none for all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a name leads."""
+    """The result of a look-up."""
 
     slots: tuple[Slot, ...] = ()
     """None when the model has no such layer."""
     expert: int | None = None
-    """Of a model with two of them; None where the name does not say it."""
+    """The expert, for a model with two; None if the name does not say."""
     elsewhere: str | None = None
-    """The component that it belongs to, when that is no transformer."""
+    """The component that it belongs to, if not a transformer."""
 
 
 class LayerFinder:
     """Finds layers of a model.
 
     Args:
-        part: A transformer, with no LoRA on it.
+        part: A transformer without LoRAs.
     """
 
     def __init__(self, part: torch.nn.Module) -> None:
@@ -95,14 +95,14 @@ class LayerFinder:
             self._slots[flat(alias)] = (Slot(name, swapped),)
 
     def find(self, name: str) -> Place:
-        """Return where the name of a file's layer leads."""
+        """Look up the name of a file's layer."""
         whole = flat(name)
         for component, pattern in ELSEWHERE.items():
             if pattern.match(whole):
                 return Place(elsewhere=component)
         rest, expert = name, None
         while True:
-            # Dots first: without them one model's layer may be called as another's.
+            # Dots first: without them two layers may have the same name.
             prefix = EXPERTS.match(rest) or DOTTED.match(rest)
             if prefix is None and flat(rest) in self._slots:
                 return Place(self._slots[flat(rest)], expert)
@@ -115,7 +115,7 @@ class LayerFinder:
 
 
 def flat(name: str) -> str:
-    """Return a name with underscores in the place of dots."""
+    """Return a name with underscores instead of dots."""
     return name.replace(".", "_").lstrip("_")
 
 
@@ -126,7 +126,7 @@ def _layers(tensors: dict[str, torch.nn.Parameter]) -> Iterator[str]:
 
 
 def _stacked(parts: Sequence[str], heights: dict[str, int]) -> Iterator[Slot]:
-    """Yield the layers that the authors have as one, one above the other."""
+    """Yield the parts of a fused layer, with their rows."""
     start = 0
     for part in parts:
         end = start + heights[part]

@@ -1,8 +1,8 @@
-"""Changes of a model's tensors that come off again, to the last bit.
+"""Applies changes to a model's tensors and removes them again, bit for bit.
 
-What peft has no layer for (norms, biases, modulation, LoHa, LoKr, DoRA, convolutions) is added to
-the tensor itself. What the tensor was is kept in main memory, and put back. It is changed in place,
-wherever it lies, so that hooks that move weights find it changed.
+Changes without a peft layer (norms, biases, modulation, LoHa, LoKr, DoRA, convolutions) are added
+to the tensor itself. The original is kept in main memory and restored. The tensor is changed in
+place, on any device, so that offload hooks move the changed one.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ class Offsets:
         self._part = part
         self._changes: dict[str, list[Change]] = {}
         self._kept: dict[Key, torch.Tensor] = {}
-        """What was there, by module and attribute."""
+        """The original tensors, by module and attribute."""
 
     def prepare(self, adapter: str, changes: Sequence[Change]) -> None:
-        """Have changes ready under the name of an adapter; `show` puts them on."""
+        """Store changes under the name of an adapter; `show` applies them."""
         if changes:
             self._changes[adapter] = list(changes)
 
     def remove(self, stays: Collection[str]) -> None:
-        """Forget all adapters but some; `show` takes them off."""
+        """Forget all adapters but some; `show` removes their changes."""
         self._changes = {name: made for name, made in self._changes.items() if name in stays}
 
     @torch.no_grad()
     def apply(self, scales: Mapping[str, float]) -> None:
-        """Have each tensor as it was, plus the changes of adapters at their scales.
+        """Set each tensor to its original plus the changes of adapters at their scales.
 
         Args:
-            scales: Of adapters by name; one that has no scale is not on.
+            scales: By adapter; one without a scale is off.
         """
         wanted: dict[Key, list[tuple[float, Change]]] = {key: [] for key in self._kept}
         for adapter, made in self._changes.items():
@@ -89,9 +89,9 @@ def _fill(
 
 
 def _resting(part: torch.nn.Module) -> dict[torch.Tensor, list[torch.Tensor]]:
-    """Return the copies in main memory of what comes to the device layer by layer.
+    """Return the main-memory copies of tensors that are offloaded layer by layer.
 
-    After a run that was stopped the tensor itself may be the copy on the device.
+    After an interrupted run the tensor itself may be the copy on the device.
     """
     found: dict[torch.Tensor, list[torch.Tensor]] = {}
     for group in _groups(part):

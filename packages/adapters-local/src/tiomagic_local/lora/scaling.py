@@ -1,4 +1,4 @@
-"""How strong a LoRA is meant to be: alpha, in the file's tensors, in its header or beside it."""
+"""The intended strength of a LoRA: alpha, from tensors, the header, or peft's configuration."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     import torch
 
 METADATA = "lora_adapter_metadata"
-"""Where diffusers writes peft's configuration, in the header of a file."""
+"""Key of peft's configuration in a header written by diffusers."""
 BESIDE = "adapter_config.json"
-"""Where peft writes it, in the folder of a file that it calls as below."""
+"""Peft's configuration file, in the folder of a weight file with the name below."""
 PEFT_FILE = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """What a file's maker says of alpha beside its tensors; peft's configuration."""
+    """Alpha from outside of a file's tensors: peft's configuration."""
 
     alpha: float | None = None
     alphas: Mapping[str, float] = field(default_factory=dict)
-    """Of single layers, by the end of their names, or by a pattern for it."""
+    """Values of single layers, by the end of their names, or by a pattern."""
     rooted: bool = False
-    """True where alpha is divided by the square root of the rank."""
+    """True if alpha is divided by the square root of the rank."""
 
     @classmethod
     def read(cls, path: Path, metadata: Mapping[str, str]) -> Self:
-        """Return what a file says, in its header or beside it.
+        """Return the configuration in a file's header or beside the file.
 
         Args:
             path: The file.
@@ -41,7 +41,7 @@ class Scaling:
         found = _json(metadata.get(METADATA))
         if not found and path.name == PEFT_FILE and (path.parent / BESIDE).is_file():
             found = _json((path.parent / BESIDE).read_text(encoding="utf-8", errors="replace"))
-        # With one component before each word in a header of diffusers.
+        # Diffusers puts the component before each key.
         words = {name.rpartition(".")[2]: value for name, value in found.items()}
         alpha, alphas = words.get("lora_alpha"), words.get("alpha_pattern")
         return cls(
@@ -51,12 +51,12 @@ class Scaling:
         )
 
     def of(self, layer: str, tensors: Mapping[str, torch.Tensor], rank: int | None) -> float:
-        """Return what the change of a layer is multiplied with.
+        """Return the scale of a layer's change.
 
         Args:
-            layer: As the file names it.
+            layer: Its name in the file.
             tensors: Of the layer by role.
-            rank: What alpha is divided by; None where alpha means nothing.
+            rank: The divisor of alpha; None where alpha has no meaning.
         """
         if rank is None:
             return 1.0
@@ -71,7 +71,7 @@ class Scaling:
 
 
 def _ends(layer: str, pattern: str) -> bool:
-    # As peft does; what is no pattern is the end of a name.
+    # As peft does: an invalid pattern is taken as the end of a name.
     try:
         return re.search(rf"(?:^|\.)(?:{pattern})$", layer) is not None
     except re.error:

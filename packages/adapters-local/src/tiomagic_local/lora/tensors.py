@@ -1,4 +1,4 @@
-"""What the tensors of a LoRA file are, by their names alone. Loads no torch.
+"""Classifies the tensors of a LoRA file by their names: layer and role. Loads no torch.
 
 A name is a layer and a role: ``blocks.0.attn1.to_q`` and ``lora_A.weight``. The roles are those of
 peft, kohya's trainers (musubi-tuner among them), DiffSynth-Studio, ai-toolkit, LyCORIS and of files
@@ -25,7 +25,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 ADAPTER = r"(?:\.(?!weight$|bias$)[^.]+)?"
-"""The name of a peft adapter, which may stand inside of a tensor's."""
+"""The name of a peft adapter, which may be part of a tensor's name."""
 
 ROLES: Mapping[str, str] = {
     "down_bias": rf"\.lora_A{ADAPTER}\.bias",
@@ -53,7 +53,7 @@ ROLES: Mapping[str, str] = {
     "set_weight": rf"\.(?:set_weight|modules_to_save{ADAPTER}\.weight)",
     "set_bias": rf"\.(?:set_bias|modules_to_save{ADAPTER}\.bias)",
 }
-"""How a name ends, by its role."""
+"""Endings of names, by role."""
 
 FOREIGN: Mapping[str, str] = {
     "OFT or BOFT": r"\.(?:b?oft_\w+|oft_R\..*|rescale)",
@@ -64,7 +64,7 @@ FOREIGN: Mapping[str, str] = {
     "a control LoRA of another size": r"\.reshape_weight",
     "LoRA with biases of its first matrix": rf"\.lora_A{ADAPTER}\.bias",
 }
-"""How a name ends in files of kinds that are not applied."""
+"""Endings of names of unsupported kinds."""
 
 PLAIN = re.compile(r"(?P<layer>.+)\.(?P<kind>weight|bias)$")
 """The name of a model's own tensor."""
@@ -74,7 +74,7 @@ _FOREIGN = [(kind, re.compile(rf".+{end}$")) for kind, end in FOREIGN.items()]
 _WRAPPERS = re.compile(
     r"(?<![^.])(?:_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped_module|base_layer)\."
 )
-"""What compiling, checkpointing, sharding and other adapters put into the names of layers."""
+"""Insertions of compiling, checkpointing, sharding and adapters in layer names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +82,13 @@ class Contents:
     """The tensors of a file, sorted."""
 
     layers: Mapping[str, Mapping[str, str]]
-    """Names of tensors by role, by layer; the layers as the file names them."""
+    """Names of tensors by role, by layer; layers as named in the file."""
     foreign: Mapping[str, str] = field(default_factory=dict)
-    """An example of each kind that is not applied."""
+    """An example of each unsupported kind."""
 
     @property
     def has_lora_tensors(self) -> bool:
-        """True when there is anything that only files of this sort have."""
+        """True when the file has any LoRA tensor."""
         return any(
             role not in ("set_weight", "set_bias", "alpha")
             for roles in self.layers.values()
@@ -97,7 +97,7 @@ class Contents:
 
 
 def sort(names: Iterable[str]) -> Contents:
-    """Return what the tensors of a file are; see above."""
+    """Classify the tensors of a file; see above."""
     layers: dict[str, dict[str, str]] = {}
     foreign: dict[str, str] = {}
     for name in names:
@@ -108,7 +108,7 @@ def sort(names: Iterable[str]) -> Contents:
             continue
         layer, role = _role(bare)
         if role == "diff_m":
-            # Said of the block, and meant of a parameter of it.
+            # Named after the block, but for a parameter of it.
             layer, role = f"{layer}.modulation", "diff"
         layers.setdefault(layer, {})[role] = name
     return Contents(layers=layers, foreign=foreign)

@@ -1,4 +1,4 @@
-"""What the loader will ask for, and whether it is there and whole."""
+"""Checks that all files which the loader will need exist and are whole."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ SETTINGS_OF = {
     "Extractor": ("preprocessor_config.json",),
     "Guidance": ("guider_config.json", "config.json"),
 }
-"""Files of components without weights, one of which is there, by a part of the class's name."""
+"""Files of components without weights, by a part of the class's name; one of them must exist."""
 
 WEIGHTS = {
     "diffusers": "diffusion_pytorch_model.safetensors",
     "transformers": "model.safetensors",
 }
-"""What a network's weights are called, by the library that loads them."""
+"""File names of a network's weights, by the library that loads them."""
 
 
 def components(
     index: Mapping[str, Any], *, without: Collection[str] = ()
 ) -> dict[str, tuple[str, str]]:
-    """Return library and class of each component that is loaded, by its name.
+    """Return library and class of each loaded component, by its name.
 
     Args:
-        index: What ``model_index.json`` says.
-        without: Those that come from elsewhere.
+        index: The content of ``model_index.json``.
+        without: Components that come from elsewhere.
     """
     return {
         name: (value[0], value[1])
@@ -45,16 +45,16 @@ def components(
 
 
 def is_network(kind: str) -> bool:
-    """Tell whether a class has weights."""
+    """Say whether a class has weights."""
     return not any(word in kind for word in SETTINGS_OF)
 
 
 class Looker:
-    """Looks at the components of one place.
+    """Checks the components of one place.
 
     Args:
         published: The files.
-        names: What has been found to be needed is added here.
+        names: Gets the names of the needed files.
     """
 
     def __init__(self, published: ModelFiles, names: list[str]) -> None:
@@ -62,7 +62,7 @@ class Looker:
         self._names = names
 
     def look(self, folder: str, library: str, kind: str) -> Iterator[Check]:
-        """Give what is wrong with a component.
+        """Yield the problems of a component.
 
         Args:
             folder: Where it is; empty for the root.

@@ -1,4 +1,4 @@
-"""Whether a model's files are there and whole, may be had, and fit on the disk."""
+"""Checks of a model's files: complete, whole, licence accepted, enough disk space."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ LICENCE, DISK, LORAS = "licence", "disk", "loras"
 
 @dataclass(slots=True)
 class FoundFiles:
-    """What the checks have found on their way."""
+    """Results that later checks need."""
 
     weights: Weights | None = None
-    """Folders with the configuration files; None when they could not be had."""
+    """Folders with the configuration files; None when they could not be fetched."""
     networks: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Library and class of each component of the pipeline's own repository."""
     download_gib: float | None = None
-    """What a real run would download; None when it is not known."""
+    """Bytes that a real run would download; None when unknown."""
 
 
 class FileChecks:
-    """Looks at the files of a model.
+    """Checks the files of a model.
 
     Args:
         card: The model.
@@ -51,7 +51,7 @@ class FileChecks:
         self.found = FoundFiles()
 
     def checks(self) -> Iterator[Check]:
-        """Give what was found; nothing is raised that the hub or a folder may say."""
+        """Yield the findings; faults of the hub or of a folder are findings, not exceptions."""
         try:
             given = local_folder(self._card, self._options)
             if given is None:
@@ -87,7 +87,7 @@ class FileChecks:
         except APIError as error:
             yield from self._without_the_hub(error)
             return
-        # What follows asks for a file, which a repository with a gate gives to no one else.
+        # The next check requests a file, which a gated repository gives only after acceptance.
         folder = main.configuration()
         yield Check(
             part=LICENCE,
@@ -125,7 +125,7 @@ class FileChecks:
         yield self._disk(places)
 
     def _without_the_hub(self, error: APIError) -> Iterator[Check]:
-        """Look at what has been downloaded before; without it the model cannot run."""
+        """Check the files that were downloaded before, when the hub cannot be reached."""
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError
 
@@ -220,6 +220,6 @@ class FileChecks:
 
 
 def free_gib(folder: Path) -> float:
-    """Return what is free on the disk of a folder, which may not be made yet."""
+    """Return the free bytes on the disk of a folder, which may not exist yet."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     return shutil.disk_usage(there).free / GIB

@@ -1,4 +1,4 @@
-"""What a real run takes of the device and of the main memory, and whether they have it."""
+"""Checks that the device and the main memory are large enough for a real run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MEMORY = "memory"
 
 
 def defaults_of(card: ModelCard, feature: Feature) -> dict[str, Any]:
-    """Return the settings of a call that names none; without a size where a picture decides it."""
+    """Return the default settings of a call; without a size if the picture decides it."""
     return {
         parameter.name: parameter.default
         for parameter in card.schema(feature).parameters
@@ -33,13 +33,13 @@ def defaults_of(card: ModelCard, feature: Feature) -> dict[str, Any]:
 
 
 class MemoryChecks:
-    """Weighs a model's own defaults against a device.
+    """Compares the memory for a model's defaults with a device.
 
     Args:
         card: The model.
-        feature: What is made.
-        device: Such as torch gives it.
-        halves: True where the weights run in two bytes each.
+        feature: Of the call.
+        device: A torch device.
+        halves: True for 16-bit weights.
     """
 
     def __init__(self, card: ModelCard, feature: Feature, device: Any, *, halves: bool) -> None:
@@ -53,14 +53,14 @@ class MemoryChecks:
 
     @property
     def weights_gib(self) -> float:
-        """All weights in the type that they run in here."""
+        """GiB of all weights in their type here."""
         gib = self._demand.model.weights_gib
-        # What is counted is counted in halves; the networks that stay in fp32 anyway are small.
+        # Counted in 16 bits; the networks that stay in fp32 are small.
         return gib if self._halves or not self._card.gpu_memory_gib else 2 * gib
 
     @property
     def main_gib(self) -> float:
-        """What waits in the main memory."""
+        """GiB of offloaded weights in main memory."""
         if self._device.type == "cpu":
             held = max(self._demand.activations(tiles=self.choice.tiles).values())
             return self.weights_gib + held * (1 if self._halves else 2)
@@ -68,7 +68,7 @@ class MemoryChecks:
         return self.weights_gib if waits else self._demand.model.largest_gib
 
     def needs(self) -> dict[str, Any]:
-        """Return what a real run takes."""
+        """Return the demand of a real run."""
         found: dict[str, Any] = {"memory_gib": round(self.main_gib, 1)}
         if self._device.type == "cuda":
             gib = self._demand.gib(self.choice.plan, tiles=self.choice.tiles)
@@ -76,7 +76,7 @@ class MemoryChecks:
         return found
 
     def checks(self) -> Iterator[Check]:
-        """Give what was found."""
+        """Yield the findings."""
         if self._device.type == "cuda":
             yield self._on_the_gpu()
         elif self._card.gpu_memory_gib:
@@ -110,6 +110,6 @@ class MemoryChecks:
         text = f"{text}, {free:.1f} GiB are free"
         if self.main_gib + RESERVE_GIB <= free or self.main_gib < 1 <= free:
             return Check(part=MEMORY, outcome=CheckOutcome.OK, message=text)
-        # Weights that the system maps from the disk may still do, slowly.
+        # A warning only: weights that are mapped from the disk may still work, slowly.
         outcome = CheckOutcome.PROBLEM if self._device.type == "cpu" else CheckOutcome.WARNING
         return Check(part=MEMORY, outcome=outcome, message=text)

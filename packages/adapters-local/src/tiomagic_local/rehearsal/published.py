@@ -1,4 +1,4 @@
-"""The files of a model, by name and size: on the hub, or in a folder of this machine."""
+"""Lists a model's files by name and size, on the hub or in a local folder, and reads headers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ CONFIGURATIONS = ("*.json", "*.txt", "*.model")
 """Names of files without weights."""
 
 MAX_HEADER_BYTES = 100 * 2**20
-"""As the safetensors format has it."""
+"""Length of the size field in the safetensors format."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsFileHeader:
-    """What a file of weights says of itself."""
+    """The header of a weight file."""
 
     size: int
-    """Bytes that the file has to have."""
+    """The required size of the file in bytes."""
 
 
 class ModelFiles(ABC):
@@ -34,7 +34,7 @@ class ModelFiles(ABC):
     sizes: Mapping[str, int]
     """Bytes of each file, by its path."""
     location: str
-    """Where they are, for a person."""
+    """Where they are, for messages."""
 
     @abstractmethod
     def start(self, name: str, count: int) -> bytes:
@@ -46,13 +46,13 @@ class ModelFiles(ABC):
 
     @abstractmethod
     def missing_bytes(self, names: list[str]) -> int:
-        """Return how many bytes of some files are not on this machine yet."""
+        """Return the bytes of some files that are missing on this machine."""
 
     def json(self, name: str) -> dict[str, Any]:
-        """Return what a JSON file says.
+        """Return the object in a JSON file.
 
         Raises:
-            ValueError: when it is none, or not an object.
+            ValueError: when it is not valid JSON, or not an object.
         """
         found = json.loads((self.configuration() / name).read_text(encoding="utf-8"))
         if not isinstance(found, dict):
@@ -60,10 +60,10 @@ class ModelFiles(ABC):
         return found
 
     def header(self, name: str) -> WeightsFileHeader:
-        """Return what a file of weights says of itself.
+        """Return the header of a weight file.
 
         Raises:
-            ValueError: when it is no safetensors file.
+            ValueError: when it is not a safetensors file.
         """
         start = self.start(name, 8)
         if len(start) < 8:
@@ -85,13 +85,13 @@ class HubFiles(ModelFiles):
 
     Args:
         repository: Such as ``owner/name``.
-        revision: Commit; None for the one that a run would take.
+        revision: Commit; None for the one that a run would use.
         model: For errors.
-        token: For repositories that want one.
-        folder: The part of the repository that counts; empty for all of it.
+        token: For gated repositories.
+        folder: The used folder of the repository; empty for all.
 
     Raises:
-        TioMagicError: when the hub does not tell, or has no such commit.
+        TioMagicError: when the hub does not answer, or has no such commit.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class HubFiles(ModelFiles):
         return f"{self._folder}/{name}" if self._folder else name
 
     def start(self, name: str, count: int) -> bytes:
-        """Return the first bytes of a file, of which no more are downloaded."""
+        """Return the first bytes of a file; the rest is not downloaded."""
         return first_bytes(
             self._repository,
             self.revision,
@@ -140,7 +140,7 @@ class HubFiles(ModelFiles):
         return folder / self._folder
 
     def missing_bytes(self, names: list[str]) -> int:
-        """Return how many bytes of some files are not in the hub's cache."""
+        """Return the bytes of some files that are missing in the hub's cache."""
         from huggingface_hub import try_to_load_from_cache
 
         gone = 0
@@ -153,7 +153,7 @@ class HubFiles(ModelFiles):
 
 
 class FolderFiles(ModelFiles):
-    """Weights that are on this machine."""
+    """Weights in a folder of this machine."""
 
     def __init__(self, folder: Path) -> None:
         self._root = folder
@@ -174,6 +174,6 @@ class FolderFiles(ModelFiles):
         return self._root
 
     def missing_bytes(self, names: list[str]) -> int:
-        """Return 0: they are here."""
+        """Return 0: nothing is missing."""
         del names
         return 0

@@ -1,4 +1,4 @@
-"""All of a rehearsal in order."""
+"""Runs a rehearsal: all checks in order, then the pipeline with random weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tiomagic_local.options import LocalOptions
 
 RUN = "run"
 MARGIN_GIB = 1.0
-"""Left free where random weights are made."""
+"""Memory that stays free beside random weights."""
 
 
 def rehearse(
@@ -26,17 +26,17 @@ def rehearse(
     provider: str = "local",
     progress: ProgressSink = ignore_progress,
 ) -> Rehearsal:
-    """Look at all that a real run needs, and run the model with random weights.
+    """Check all that a real run needs, and run the model with random weights.
 
     Args:
         model: Its name.
-        options: Where weights come from and what they run on.
-        provider: Whose word it is.
-        progress: Told the phases of the run.
+        options: With the source of weights and the device.
+        provider: Its name, for the result.
+        progress: Gets the phases of the run.
 
     Raises:
         UnknownModelError: when there is no such model.
-        MissingDependencyError, ConfigurationError: when nothing can be run here at all.
+        MissingDependencyError, ConfigurationError: when no model can run here.
     """
     card = find_model(model)
     staged = _Stage(card, options, progress)
@@ -96,7 +96,7 @@ class _Stage:
             yield self._with_random_weights(stand_in, engine, device, plan)
         except TioMagicError as error:
             yield Check(part=RUN, outcome=CheckOutcome.PROBLEM, message=error.message)
-        # Whatever a pipeline of this configuration may raise is what a real run would end with.
+        # Any exception of the pipeline would end a real run too, so it is the finding.
         except Exception as error:  # noqa: BLE001
             text = f"the pipeline does not run: {type(error).__name__}: {error}"
             yield Check(part=RUN, outcome=CheckOutcome.PROBLEM, message=text[:500])
@@ -129,7 +129,7 @@ class _Stage:
         return Check(part=RUN, outcome=CheckOutcome.OK, message=text)
 
     def _in_shapes_alone(self, why: str) -> Iterator[Check]:
-        """Run a step and a decoding of known shapes on the meta device."""
+        """Run a step and a decoding on the meta device, without values."""
         from tiomagic_local.footprint import architectures
         from tiomagic_local.footprint.phases import Modules, Size, decode_bytes, denoise_bytes
         from tiomagic_local.rehearsal.smallest import feature_of, settings_of
@@ -155,7 +155,7 @@ class _Stage:
 
 
 def _plan(gib: dict[str, float], device: Any) -> Any:
-    """Return where random weights fit; None for nowhere."""
+    """Return the device that random weights fit on; None for none."""
     from tiomagic_local.runtime.memory_plan import MemoryPlan
     from tiomagic_local.torch_env.devices import free_memory_gib
     from tiomagic_local.torch_env.machine import free_main_memory_gib

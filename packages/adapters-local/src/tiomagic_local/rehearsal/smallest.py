@@ -1,4 +1,4 @@
-"""The smallest legal call of a model, with pictures and videos that are made up."""
+"""Builds the smallest legal call of a model, with synthetic pictures and videos."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tiomagic_domain.schema.parameter import Parameter
 STEPS = 2
 PROMPT = "a red ball rolls to the left"
 MIN_SIDE_PX = 64
-"""Pixels; a few models call smaller sizes legal than their schedules are made for."""
+"""Pixels; the schedules of a few models fail at the smallest legal sizes."""
 
 
 def feature_of(card: ModelCard) -> Feature:
-    """Return the feature that asks for the least: words alone where there is a choice."""
+    """Return the feature with the fewest inputs: text to video if possible."""
     return next(feature for feature in Feature if feature in card.features)
 
 

@@ -1,4 +1,4 @@
-"""A pipeline of the true shapes with random weights, from its configuration files alone."""
+"""Builds a pipeline of the true shapes with random weights, from its configuration files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tiomagic_local.weights.locate import Weights
 
 
 class StandIn:
-    """Makes the networks of a pipeline.
+    """Builds the networks of a pipeline.
 
     Args:
-        found: Folders with the configuration files of the pipeline and of its parts.
+        found: Folders with the configuration files of the pipeline and its components.
         networks: Library and class of each component, by its name.
         fp32: Components that stay in fp32.
         dtype: Type of all others.
@@ -52,12 +52,12 @@ class StandIn:
         return {name: weights(network) / 2**30 for name, network in made.items()}
 
     def pipeline(self, engine: Any, *, device: torch.device, plan: MemoryPlan) -> Any:
-        """Return the pipeline with random weights, placed as a real one.
+        """Return the pipeline with random weights, placed like a real one.
 
         Args:
             engine: The class of the engine that will call it.
-            device: What it runs on.
-            plan: Where its weights wait.
+            device: Its device.
+            plan: The memory plan.
         """
         place = device if plan is MemoryPlan.RESIDENT else torch.device("cpu")
         with silence_libraries():
@@ -94,7 +94,7 @@ class StandIn:
 
 
 def _class(library: str, kind: str) -> Any:
-    """Return a class that a pipeline's index names; some pipelines bring classes of their own."""
+    """Return a class of a pipeline's index; some pipelines have classes of their own."""
     known = library in {"diffusers", "transformers"}
     found = importlib.import_module(library if known else f"diffusers.pipelines.{library}")
     return getattr(found, kind)

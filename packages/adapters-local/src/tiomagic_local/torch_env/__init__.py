@@ -1,9 +1,8 @@
-"""What this machine and its installed torch can do.
+"""The environment of torch: devices, number types, free memory, library versions, output.
 
-``devices``  Which device runs the model, and in which numbers.
-``imports``  Importing the model libraries without looking for garbage meanwhile.
-``machine``  What this machine has for running models: for a person who wants to know before they
-             start.
-``quiet``    Keeps the model libraries from writing to the terminal, and puts everything back
-             afterwards.
+``devices``  Selects devices and number types (dtype), and measures their memory.
+``imports``  Pauses the garbage collector while the model libraries are imported.
+``machine``  Facts of this machine for ``tiomagic doctor``: device, memory, libraries, the hub's
+             token.
+``quiet``    Silences the progress bars and logs of the model libraries within a block.
 """

@@ -1,4 +1,4 @@
-"""Which device runs the model, and in which numbers."""
+"""Selects devices and number types (dtype), and measures their memory."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ GROUPED = re.compile(r"cpu|cuda:(0|[1-9][0-9]*)")
 def group_members(wanted: str | None) -> tuple[str, ...]:
     """Return the devices of a group, such as ``cuda:0,cuda:1``; empty for anything else.
 
-    Only reads: whether they are there is not looked at, and torch is not loaded.
+    Parses only: it does not check that they exist, and does not load torch.
 
     Raises:
-        ConfigurationError: when it names no group that could be.
+        ConfigurationError: when it is not a possible group.
     """
     if wanted is None or "," not in wanted:
         return ()
@@ -39,7 +39,7 @@ def group_members(wanted: str | None) -> tuple[str, ...]:
         why = "several devices are CUDA GPUs with their numbers"
     elif len(kinds) > 1:
         why = "they are of several kinds, and one video is made by devices of one"
-    # A machine has one processor, which tests of groups take twice.
+    # Tests of groups use the one CPU twice.
     elif len(set(found)) < len(found) and kinds != {"cpu"}:
         why = "one of them is named twice"
     else:
@@ -51,20 +51,20 @@ def group_members(wanted: str | None) -> tuple[str, ...]:
 
 
 def all_together() -> str | None:
-    """Return all GPUs of this machine as one group; None where there are fewer than two."""
+    """Return all GPUs of this machine as one group; None if there are fewer than two."""
     names = device_names(None)
     return ",".join(names) if len(names) > 1 else None
 
 
 def choose_device(wanted: str | None) -> torch.device:
-    """Return the device that was asked for, or the best one that is there.
+    """Return the requested device, or the best available one.
 
     Args:
         wanted: Such as ``cuda``, ``cuda:1``, ``mps`` or ``cpu``; of a group, such as
             ``cuda:0,cuda:1``, the first one; None for CUDA, then MPS, then CPU.
 
     Raises:
-        ConfigurationError: when there is no such device, or one of a group is not there.
+        ConfigurationError: when there is no such device, or a group lacks one.
     """
     with pause_garbage_collection():
         import torch
@@ -78,7 +78,7 @@ def choose_device(wanted: str | None) -> torch.device:
     try:
         device = torch.device(wanted)
         torch.empty(1, device=device)
-    # torch says "not compiled with CUDA" by AssertionError, the rest by RuntimeError.
+    # torch raises AssertionError for "not compiled with CUDA", else RuntimeError.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigurationError(
             f"the device {wanted!r} cannot be used: {error}. Here the best one is {_best()!r}",
@@ -89,10 +89,10 @@ def choose_device(wanted: str | None) -> torch.device:
 
 
 def device_names(wanted: str | None) -> list[str]:
-    """Return the devices that a worker may choose from, by names that tell each from the others.
+    """Return the devices that a worker may choose from, by unique names.
 
     Args:
-        wanted: The device that was asked for; None for all GPUs, or what is there without one.
+        wanted: The requested device; None for all GPUs, or the best device without a GPU.
     """
     with pause_garbage_collection():
         import torch
@@ -107,7 +107,7 @@ def device_names(wanted: str | None) -> list[str]:
 
 
 def _look_for(group: tuple[str, ...]) -> None:
-    """Look whether all devices of a group are there, and touch none of them."""
+    """Check that all devices of a group exist, without initialising them."""
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -133,10 +133,10 @@ def _best() -> str:
 def choose_dtype(card: ModelCard, device: torch.device) -> torch.dtype:
     """Return the type of the weights, except those that the engine keeps in fp32.
 
-    A card may name its own in ``options["dtype"]``, or in ``options["gpu_dtype"]`` for a GPU alone.
+    A card may name its own in ``options["dtype"]``, or in ``options["gpu_dtype"]`` for GPUs only.
 
     bf16 on CUDA, on the chips that only emulate it too: fp16 overflows in Wan's transformer and
-    gives black frames. On MPS bf16 where the system knows it. fp32 on a CPU: measured on eight
+    gives black frames. On MPS bf16 if the system supports it. fp32 on a CPU: measured on eight
     million parameters, a step in bf16 takes 0.8 times as long where the CPU multiplies bf16 in
     hardware (AVX512-BF16) and 3.2 times as long where it does not (AVX2), which is most of them.
     """
@@ -163,23 +163,23 @@ def _has_bf16(device: torch.device) -> bool:
 
 
 def free_memory_gib(device: torch.device) -> float | None:
-    """Return the free memory of a GPU in GiB; None where it cannot be asked."""
+    """Return the free memory of a GPU in GiB; None if unknown."""
     import torch
 
     if device.type != "cuda":
         return None
     free, _total = torch.cuda.mem_get_info(device)
-    # What torch has reserved and does not use is free for us as well.
+    # Memory that torch has reserved but not allocated is free for us too.
     cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return (free + cached) / GIB
 
 
 @dataclass(slots=True)
 class PeakMemory:
-    """The most memory that a run took of its device."""
+    """The peak memory of a run on its device."""
 
     gib: float | None = None
-    """What torch had given out at the most, weights and all; None where it does not count."""
+    """The peak of torch's allocations, weights included; None on devices without a count."""
 
 
 @contextlib.contextmanager
@@ -187,7 +187,7 @@ def measure_peak_memory(device: torch.device) -> Iterator[PeakMemory]:
     """Measure the peak of a GPU's memory for the time of the block.
 
     Yields:
-        The peak, known when the block ends.
+        The peak, which is set when the block ends.
     """
     import torch
 
@@ -203,7 +203,7 @@ def measure_peak_memory(device: torch.device) -> Iterator[PeakMemory]:
 
 
 def release_memory(device: torch.device) -> None:
-    """Give back what torch keeps of the device's memory for later."""
+    """Release the device memory that torch caches."""
     import gc
 
     import torch
@@ -216,7 +216,7 @@ def release_memory(device: torch.device) -> None:
 
 
 def describe_device(device: torch.device) -> str:
-    """Return a device's name for the record, with the chip where it is known."""
+    """Return a device's name for the record, with the chip if known."""
     import torch
 
     if device.type != "cuda":

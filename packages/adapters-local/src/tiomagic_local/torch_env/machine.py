@@ -1,4 +1,4 @@
-"""What this machine has for running models: for a person who wants to know before they start."""
+"""Facts of this machine for ``tiomagic doctor``: device, memory, libraries, the hub's token."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from tiomagic_local.torch_env.devices import GIB, choose_device, describe_device, free_memory_gib
 
 LIBRARIES = ("torch", "diffusers", "transformers", "av", "onnxruntime")
-"""What engines, videos and poses need."""
+"""The libraries of engines, videos and poses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What was found."""
+    """The facts of this machine."""
 
     device: str
-    """The device that runs models, with the chip where it is known."""
+    """The device that runs models, with the chip if known."""
     device_memory_gib: float | None
-    """Free memory of a GPU in GiB; None where there is none, or it cannot be asked."""
+    """Free memory of a GPU in GiB; None without one, or if unknown."""
     memory_gib: float | None
-    """Free main memory in GiB; None where the system does not say."""
+    """Free main memory in GiB; None if the system does not report it."""
     threads: int
-    """Threads that torch computes with on the CPU."""
+    """Threads of torch on the CPU."""
     libraries: dict[str, str | None]
     """Version of each of :data:`LIBRARIES`; None for one that is not installed."""
     encodes_h264: bool
@@ -32,13 +32,13 @@ class Machine:
 
 
 def look_at_machine(device: str | None = None) -> Machine:
-    """Return what this machine has. Imports torch and PyAV.
+    """Return the facts of this machine. Imports torch and PyAV.
 
     Args:
-        device: The device that is set; None for the best one.
+        device: The configured device; None for the best one.
 
     Raises:
-        ConfigurationError: when the device that is set cannot be used.
+        ConfigurationError: when the configured device cannot be used.
         ImportError: when torch or PyAV is not installed.
     """
     import av.codec
@@ -56,14 +56,14 @@ def look_at_machine(device: str | None = None) -> Machine:
 
 
 def hub_cache() -> Path:
-    """Return the folder where weights from the Hugging Face hub are kept."""
+    """Return the folder of weights from the Hugging Face hub."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE)
 
 
 def has_stored_hub_token() -> bool:
-    """Say whether the hub's own tools have a token; its value goes nowhere."""
+    """Say whether the hub's own tools have a token, whose value is not used."""
     from huggingface_hub import get_token
 
     return bool(get_token())
@@ -77,7 +77,7 @@ def _version(name: str) -> str | None:
 
 
 def free_main_memory_gib() -> float | None:
-    """What Linux calls available; elsewhere free pages, and None where nothing says."""
+    """Return Linux's "available" memory; elsewhere the free pages, or None if unknown."""
     meminfo = Path("/proc/meminfo")
     if meminfo.is_file():
         for line in meminfo.read_text(encoding="ascii").splitlines():

@@ -1,7 +1,7 @@
-"""Keeps the model libraries from writing to the terminal, and puts everything back afterwards.
+"""Silences the progress bars and logs of the model libraries within a block.
 
-They print progress bars and advice on stderr from their own loggers, without being asked. The
-switches are global to the process, so they are turned for the time of our own calls only.
+They print progress bars and advice on stderr by default. The switches are global to the process, so
+they are changed only during our own calls, and restored.
 """
 
 from __future__ import annotations

@@ -1,15 +1,14 @@
-"""Where weights come from: a folder, the package, or the hub.
+"""Finding and downloading weights: from a folder, the package, or the Hugging Face hub.
 
-``blob_reuse``      Files that another repository of the hub's cache has already: no second
-                    download, no second copy.
-``hub``             Weights from the Hugging Face hub.
-``hub_errors``      What the errors of the hub's client mean for a user.
-``locate``          Where a model's weights are: given by hand, brought by the package, or on the
-                    hub.
-``lora_files``      Where the LoRA files of a call are: on this machine, or on the hub. Loads no
-                    torch.
-``pinned_commits``  The commits that this machine uses of repositories for which no commit is
-                    known to be good.
-``single_file``     A transformer that is given as one file, in the place of the one that a model
-                    has.
+``blob_reuse``      Reuses files that another repository of the hub's cache has already, by hard
+                    links.
+``hub``             Downloads weights from the Hugging Face hub, with retries.
+``hub_errors``      Translates errors of the hub's client, with advice: token, licence, network,
+                    disk.
+``locate``          Finds a model's weights: a given folder or file, the package, or the hub.
+``lora_files``      Finds and downloads the LoRA files of a call, and checks their headers. Loads
+                    no torch.
+``pinned_commits``  Pins the first fetched commit of repositories that a card does not pin.
+``single_file``     Loads a transformer from a single file (``model_path``) in place of the
+                    model's own.
 """

@@ -1,11 +1,10 @@
-"""Files that another repository of the hub's cache has already: no second download, no second copy.
+"""Reuses files that another repository of the hub's cache has already, by hard links.
 
-Many repositories hold the very same text encoder, 11 GB of it. The hub's client has a store for
-such files, shared by all repositories of its cache, and what it can take from there is left to it.
-It puts files there that it has downloaded by Xet; those that an older client has downloaded, or one
-without Xet, lie with the repository that they came with. These are found here, by the digest of
-their content, and become the other repository's by a hard link, which outlives either of the two.
-Never by a symbolic link: who deletes the one repository would break the other.
+Many repositories hold the very same text encoder, 11 GB of it. The hub's client has a shared store
+for files that it downloaded by Xet, and reuses those itself. Files of an older client, or of one
+without Xet, are stored with their repository. These are found here by the digest of their content
+and hard-linked, so that each repository can be deleted alone. A symbolic link would break when its
+target's repository is deleted.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ log: logging.Logger = logging.getLogger("tiomagic.local")
 
 
 class Blob(NamedTuple):
-    """A large file, as the hub's list of a commit tells of it."""
+    """A large file, from the hub's list of a commit."""
 
     sha256: str
     size: int
 
 
 def link_shared_blobs(folder: Path, names: Sequence[str], without: Sequence[str]) -> None:
-    """Make files of other repositories those of a snapshot, where they are the same.
+    """Link identical files of other repositories into a snapshot.
 
-    Safe beside other processes: a file is either there whole or not at all. Where the file system
-    has no hard links, nothing is done, and the client downloads the file.
+    Safe with concurrent processes: a file appears whole or not at all. Without hard links in the
+    file system nothing is done, and the client downloads the file.
 
     Args:
         folder: Of a snapshot in the hub's cache, for which the client has asked for the list.
@@ -61,7 +60,7 @@ def link_shared_blobs(folder: Path, names: Sequence[str], without: Sequence[str]
 def _large_files(
     repository: Path, commit: str, names: Sequence[str], without: Sequence[str]
 ) -> Iterator[tuple[str, Blob]]:
-    """Return the wanted files of a commit that the hub knows by their digest."""
+    """Return the wanted files of a commit for which the hub lists a digest."""
     from huggingface_hub.utils._paths import filter_repo_objects
 
     try:
@@ -72,7 +71,7 @@ def _large_files(
             if about.get("lfs_sha256") and about.get("lfs_size")
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        # The client keeps the list for itself, and may one day keep it in another way.
+        # The list is private to the client, and its form may change.
         log.debug("no list of the files of %s: %s", repository.name, error)
         return
     for name in filter_repo_objects(
@@ -82,32 +81,32 @@ def _large_files(
 
 
 def _taken(other: Path, blob: Blob, own: Path) -> bool:
-    """Link another repository's file to a place where there is none, if it can be done."""
+    """Link another repository's file to a missing one, if possible."""
     from huggingface_hub.file_download import are_symlinks_supported
 
     try:
-        # Without symbolic links the client would copy what it finds, and not point at it. It tries
-        # by making one, so it is asked when something is to be written anyway.
+        # Without symbolic links the client copies files instead of linking them. The test creates a
+        # link, so it runs only when something is to be written.
         if not are_symlinks_supported(own.parents[2]) or not _is(other, blob):
             return False
         own.parent.mkdir(parents=True, exist_ok=True)
-        # What a repository that was deleted has left behind.
+        # A leftover of a deleted repository.
         if own.is_symlink():
             own.unlink(missing_ok=True)
         os.link(other, own)
     except FileExistsError:
-        # Another process was faster.
+        # A race: another process has linked it.
         return True
     except OSError as error:
-        # Somebody else's file, another disk, a file system without hard links.
+        # Another user's file, another disk, or a file system without hard links.
         log.debug("%s cannot be taken: %s", other, error)
         return False
     return True
 
 
 def _is(path: Path, blob: Blob) -> bool:
-    """Say whether a file is whole; to read it takes less time than to download it."""
-    # A link leads into the client's store.
+    """Say whether a file is whole; reading it is faster than downloading it."""
+    # A symbolic link leads into the client's store.
     if path.is_symlink() or path.stat().st_size != blob.size:
         return False
     return sha256_of(path) == blob.sha256

@@ -1,7 +1,7 @@
-"""Weights from the Hugging Face hub.
+"""Downloads weights from the Hugging Face hub, with retries.
 
-What may pass by itself (a broken connection, an overloaded hub) is asked for again before it
-becomes an error; a download goes on where it stopped. ``hub_errors`` says what becomes of the rest.
+Transient faults (a broken connection, an overloaded hub) are retried before they become errors; a
+download resumes where it stopped. ``hub_errors`` translates all others.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ T = TypeVar("T")
 MIB = 2**20
 
 MAX_ATTEMPTS = 3
-"""Few: within each, the client asks again for lists and for what a download has left."""
+"""Few attempts: within each, the client retries lists and resumes downloads itself."""
 MAX_FIRST_PAUSE_S = 1.0
-"""The longest first pause between two attempts; see `retrying`."""
+"""The longest first pause between two attempts; see ``tiomagic_media.fetch.retry``."""
 
 TRANSIENT_STATUSES = frozenset({408, 429})
-"""Answers below 500 that another attempt may not get."""
+"""Statuses below 500 that are worth a retry."""
 
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 """What is downloaded: configuration, weights without code inside, and tokenizers."""
 
 PIPELINE_FILES = tuple(name.replace("*.safetensors", "*/*.safetensors") for name in FILES)
-"""The same of a pipeline, whose components have a folder each: weights at its root are other forms
-of the same model, and often hundreds of gigabytes."""
+"""The same for a pipeline, whose components have a folder each: weights at its root are other
+formats of the same model, often hundreds of gigabytes."""
 
 WEIGHTS = "*.safetensors"
 
@@ -57,15 +57,15 @@ def download_repository(
     names: tuple[str, ...] = FILES,
     without: tuple[str, ...] = (),
 ) -> Path:
-    """Return the folder of a repository's files, downloaded where they are not here yet.
+    """Return the folder of a repository's files, downloading the missing ones.
 
     Args:
         repository: Such as ``Wan-AI/Wan2.1-T2V-14B-Diffusers``.
-        revision: A commit, a branch or a tag; None for the commit that was fetched first here, and
-            the newest at the first time.
+        revision: A commit, a branch or a tag; None for the commit that this machine fetched first,
+            or the newest at the first use.
         model: The model's name, for errors.
-        token: For repositories that want one; None for the one that the hub's tools have stored.
-        progress: Told how many MiB are there, of how many.
+        token: For gated repositories; None for the token that the hub's tools have stored.
+        progress: Gets the MiB so far, and in all.
         names: Patterns of the files that are wanted.
         without: Patterns of files that are left out.
 
@@ -86,13 +86,13 @@ def download_repository(
         return Path(folder)
 
     def ask() -> Path:
-        # What is small comes first, and with it the list of all files. It is not counted: it would
-        # be done before what counts has begun.
+        # Small files and the list of all files first. They are not counted: they would be done
+        # before the counted download begins.
         folder = get(
             revision or read_pinned_commit(repository), (*without, WEIGHTS), ignore_progress
         )
         link_shared_blobs(folder, names, without)
-        # The cache keeps a snapshot in a folder that is named as its commit.
+        # The cache's folder of a snapshot has the commit as its name.
         folder = get(folder.name, without, progress)
         if revision is None:
             pin_commit(repository, folder.name)
@@ -103,7 +103,7 @@ def download_repository(
 
 
 def list_repository_files(repository: str, revision: str | None, *, token: str | None) -> list[str]:
-    """Return the names of a repository's files; only the hub can tell.
+    """Return the names of a repository's files, asking the hub.
 
     Raises:
         AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
@@ -119,7 +119,7 @@ def list_repository_files(repository: str, revision: str | None, *, token: str |
 def sizes_of(
     repository: str, revision: str | None, *, token: str | None, model: str
 ) -> tuple[str, dict[str, int]]:
-    """Return a repository's commit, and the bytes of each of its files; only the hub can tell.
+    """Return a repository's commit, and the size of each of its files, asking the hub.
 
     Args:
         repository: Such as ``owner/name``.
@@ -148,7 +148,7 @@ def sizes_of(
 def first_bytes(
     repository: str, revision: str, name: str, count: int, *, token: str | None, model: str
 ) -> bytes:
-    """Return the beginning of a file, and download no more of it.
+    """Return the beginning of a file without downloading the rest.
 
     Args:
         repository: Such as ``owner/name``.
@@ -171,7 +171,7 @@ def first_bytes(
     def ask() -> bytes:
         headers = build_hf_headers(token=token) | {"Range": f"bytes=0-{count - 1}"}
         url = hf_hub_url(repository, name, revision=revision)
-        # A server that knows no ranges would send all of it.
+        # A server without range requests would send the whole file.
         with get_session().stream("GET", url, headers=headers, follow_redirects=True) as answer:
             hf_raise_for_status(answer)
             found = bytearray()
@@ -193,15 +193,15 @@ def download_file(
     progress: ProgressSink,
     stays: bool = False,
 ) -> tuple[Path, str]:
-    """Return one file of a repository, downloaded if it is not here yet, and its commit.
+    """Return one file of a repository, downloading it if needed, and its commit.
 
     Args:
         repository: Such as ``owner/name``.
         revision: A commit, a branch or a tag; None for the newest.
         name: The file's path in the repository.
         token: For repositories that want one.
-        progress: Told while it is downloaded.
-        stays: True where no revision means the commit that was fetched first here.
+        progress: Gets the state of the download.
+        stays: True if no revision means the commit that this machine fetched first.
 
     Raises:
         AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
@@ -209,7 +209,7 @@ def download_file(
     from huggingface_hub import snapshot_download
 
     def ask() -> Path:
-        # A snapshot of one file: the commit is the name of its folder, with and without a network.
+        # A snapshot of one file: the folder's name is the commit, online and offline.
         folder = snapshot_download(
             repository,
             revision=revision or (read_pinned_commit(repository) if stays else None),
@@ -233,18 +233,19 @@ def download_file(
 
 
 def _beside(name: str) -> list[str]:
-    """Return what has to come with a file: peft writes the strength of a LoRA beside it."""
+    """Return the companion files of a file: peft stores the strength of a LoRA in one."""
     folder, slash, last = name.rpartition("/")
     return [f"{folder}{slash}{BESIDE}"] if last == PEFT_FILE else []
 
 
 def _counter(progress: ProgressSink) -> Any:
-    """Return a progress bar for the hub's client that shows nothing and counts for us."""
+    """Return a progress bar class for the hub's client that reports to us and shows nothing."""
     from tqdm.std import tqdm
 
     class Counter(tqdm):  # type: ignore[misc]
         def __init__(self, *given: Any, **rest: Any) -> None:
-            # Of its bars, one for the files and two for bytes, this one grows as files do.
+            # The client has three bars, one for files and two for bytes: this one counts written
+            # bytes.
             self._counts = str(rest.get("desc", "")).startswith("Reconstructing")
             self._told = 0
             super().__init__(*given, **rest | {"disable": True})
@@ -261,7 +262,7 @@ def _counter(progress: ProgressSink) -> Any:
 
 
 def _ask_with_retries(ask: Callable[[], T], repository: str, *, model: str, by_hand: str = "") -> T:
-    """Ask the hub, and again where its trouble may pass by itself."""
+    """Send a request to the hub, retrying transient faults."""
 
     def once() -> T:
         with (
@@ -270,7 +271,7 @@ def _ask_with_retries(ask: Callable[[], T], repository: str, *, model: str, by_h
         ):
             return ask()
 
-    # Not bounded in time: the one attempt of a large model may take hours before it breaks.
+    # No deadline: one attempt of a large model may take hours before it fails.
     again = build_retry_policy(
         f"{repository} of the hub",
         _may_pass,

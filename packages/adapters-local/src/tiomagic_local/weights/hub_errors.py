@@ -1,4 +1,4 @@
-"""What the errors of the hub's client mean for a user.
+"""Translates errors of the hub's client, with advice: token, licence, network, disk.
 
 =================================================  =========================  ====================
 the hub's client raises                            becomes                    what helps
@@ -31,11 +31,11 @@ from tiomagic_domain.errors import (
 
 @contextlib.contextmanager
 def translate_hub_errors(repository: str, *, model: str, by_hand: str = "") -> Iterator[None]:
-    """Turn what the hub's client raises into errors that say what to do.
+    """Translate exceptions of the hub's client into errors with advice.
 
     Args:
-        repository: What is asked for.
-        model: What it is for.
+        repository: The requested one.
+        model: The model that needs it.
         by_hand: How to do without the hub; empty for the folders of a model.
     """
     from huggingface_hub import errors as hub
@@ -50,7 +50,7 @@ def translate_hub_errors(repository: str, *, model: str, by_hand: str = "") -> I
         hub.EntryNotFoundError,
         hub.CachedRepoTreeNotFoundError,
         hub.XetDownloadError,
-        # Of the transport that the hub's client uses, whichever its version has.
+        # Errors of the HTTP library of the hub's client, which depends on its version.
         hub.HTTPError,  # type: ignore[attr-defined]
     ) as error:
         cause = _cause(error)
@@ -60,7 +60,7 @@ def translate_hub_errors(repository: str, *, model: str, by_hand: str = "") -> I
 
 
 def _cause(error: Exception) -> Exception:
-    """Return the hub's answer where the client says no more than that a file is not here."""
+    """Return the hub's own error behind the client's "file not found"."""
     from huggingface_hub import errors as hub
 
     answer = error.__cause__
@@ -73,7 +73,7 @@ def _meaning(error: Exception, repository: str, model: str, by_hand: str) -> Tio
 
 
 def _refusal(error: Exception, repository: str, model: str, by_hand: str) -> TioMagicError | None:
-    """Return what it means when the hub has answered and does not give the files."""
+    """Return the error for a refusal of the hub."""
     from huggingface_hub import errors as hub
 
     details = {"repository": repository, "model": model}
@@ -98,7 +98,7 @@ def _refusal(error: Exception, repository: str, model: str, by_hand: str) -> Tio
 
 
 def _trouble(error: Exception, model: str, by_hand: str) -> TioMagicError:
-    """Return what it means when the hub was not reached, or the disk did not take the files."""
+    """Return the error for an unreachable hub or a disk that cannot store the files."""
     details = {"model": model}
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         message = f"the disk is full: the weights of {model!r} do not fit; HF_HOME names another"
@@ -120,7 +120,7 @@ def _by_hand(model: str) -> str:
 
 
 def status_of(error: BaseException | None) -> int | None:
-    """Return the HTTP status of the answer that an error of the client tells of."""
+    """Return the HTTP status of an error of the client."""
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
     return status if isinstance(status, int) else None

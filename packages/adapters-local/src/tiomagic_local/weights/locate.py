@@ -1,4 +1,4 @@
-"""Where a model's weights are: given by hand, brought by the package, or on the hub."""
+"""Finds a model's weights: a given folder or file, the package, or the hub."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tiomagic_local.weights.single_file import (
 )
 
 PACKAGED_WEIGHTS_DIR = Path(__file__).parent / "data"
-"""Weights that come with this package, one folder a model."""
+"""Weights that are part of this package, one folder a model."""
 
 DIGESTED_BYTES = 2**20
-"""Bytes of a single file that are read to tell it from others."""
+"""Bytes of a single file that its digest covers."""
 
 
 class Origin(StrEnum):
-    """Who gave the weights."""
+    """The source of weights."""
 
     MODEL_PATH = "model_path"
     WEIGHTS_DIR = "weights_dir"
@@ -51,7 +51,7 @@ class PartWeights:
     """The hub's commit."""
 
     def facts(self) -> dict[str, str]:
-        """Return what a job's record says of it."""
+        """Return its facts for a job's record."""
         return {"repository": self.part.repository, "revision": self.revision}
 
 
@@ -66,28 +66,28 @@ class Weights:
     repository: str | None = None
     """The hub's repository; None for a folder that was given."""
     parts: tuple[PartWeights, ...] = ()
-    """Components that take the place of those in the folder. A folder that was given has all."""
+    """Components that replace those of the folder. A given folder has all."""
     transformer: Path | None = None
-    """A file that takes the place of the transformer, of which the folder then may have the
-    configuration alone; the rest stays."""
+    """A file that replaces the transformer; the folder then needs only the transformer's
+    configuration."""
     unused: Mapping[str, int] = field(default_factory=dict)
-    """How many tensors of that file are other components', by the component: they are not used."""
+    """Unused tensors of that file, counted by the component that they belong to."""
 
     @property
     def by_hand(self) -> Path | None:
-        """The folder, when it was given; None for one of the hub's cache."""
+        """The given folder; None for one of the hub's cache."""
         return None if self.repository is not None else self.folder
 
     @property
     def revisions(self) -> dict[str, str]:
-        """The hub's commits by repository; empty for a folder or a repository that was given."""
+        """The hub's commits by repository; empty for a given folder or repository."""
         own = {}
         if self.repository is not None and self.origin is Origin.HUB:
             own = {self.repository: self.revision}
         return own | {found.part.repository: found.revision for found in self.parts}
 
     def facts(self) -> dict[str, object]:
-        """Return what a job's record says of them; no path, since records travel."""
+        """Return their facts for a job's record; without paths, because records are shared."""
         facts: dict[str, object] = {
             "origin": self.origin.value,
             "repository": self.repository,
@@ -102,13 +102,12 @@ class Weights:
 
 
 def local_folder(card: ModelCard, options: LocalOptions) -> tuple[Path, Origin] | None:
-    """Return the folder that the weights are taken from, or None for the hub. Reads no weights.
+    """Return the folder of the weights, or None for the hub. Reads no weights.
 
-    When ``model_path`` is a file, it is the transformer alone, and the folder is one of the rest.
+    If ``model_path`` is a file, it is only the transformer, and the folder has the rest.
 
     Raises:
-        ConfigurationError: when a folder was given that is not there, or the package lacks the
-            weights that it should bring.
+        ConfigurationError: when a given folder does not exist, or the package lacks its weights.
     """
     if options.repository is not None:
         return None
@@ -133,16 +132,16 @@ def local_folder(card: ModelCard, options: LocalOptions) -> tuple[Path, Origin] 
 def find_weights(
     card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
 ) -> Weights:
-    """Return a model's weights, downloaded when they are not here.
+    """Return a model's weights, downloading them if needed.
 
     Args:
         card: The model.
         options: Where to look.
         pipeline: The pipeline class that they must be for.
-        progress: Told while something is downloaded.
+        progress: Gets the state of a download.
 
     Raises:
-        ConfigurationError: when they are not there, or are weights of something else.
+        ConfigurationError: when they are missing, or belong to another pipeline.
         AuthenticationError, APIError: when the hub does not give them.
     """
     given = local_folder(card, options)
@@ -163,7 +162,7 @@ def find_weights(
 
 
 def _single(options: LocalOptions) -> Path | None:
-    """Return the file that was given as ``model_path``, or None when that is something else."""
+    """Return ``model_path`` if it is a file, else None."""
     path = options.model_path
     is_one = path is not None and path.suffix == ".safetensors" and path.is_file()
     return path if is_one else None
@@ -185,11 +184,11 @@ def _from_hub(
         kind = find_transformer_class(file, read_index(index), card.parts)
         known = get(card.repository, index.name, names=(f"{TRANSFORMER}/config.json",))
         unused = check_transformer(file, kind, known / TRANSFORMER)
-        # Of the transformer that the file stands for, the configuration is enough.
+        # The file replaces the transformer, of which only the configuration is needed.
         without.append(f"{TRANSFORMER}/*.safetensors")
     folder = get(card.repository, card.revision, names=PIPELINE_FILES, without=tuple(without))
     if not card.parts:
-        # With other parts in it, the pipeline is another than the repository was made for.
+        # With other components, the pipeline differs from the repository's.
         check_index(folder, pipeline)
     parts = []
     for part in card.parts:
@@ -211,7 +210,7 @@ def _from_hub(
 def _from_given(
     card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
 ) -> Weights:
-    """Return the weights of a repository that was given as ``model_path``, with all its parts."""
+    """Return the weights of a repository given as ``model_path``, with all its components."""
     from tiomagic_local.weights.hub import (
         PIPELINE_FILES,
         download_repository,
@@ -236,7 +235,7 @@ def _from_given(
     try:
         listed = list_repository_files(name, index.name, token=options.hf_token)
     except APIError:
-        # Without a network, what was fetched before has to do, and the next call says what lacks.
+        # Offline, use what was fetched before; the next call reports what is missing.
         listed = []
     without = tuple(superfluous(listed))
     folder = get(index.name, names=PIPELINE_FILES, without=without)
@@ -244,10 +243,10 @@ def _from_given(
 
 
 def check_index(folder: Path, pipeline: str) -> None:
-    """Look whether a folder holds weights for a pipeline.
+    """Check that a folder has the weights of a pipeline.
 
     Raises:
-        ConfigurationError: when it does not; the message says what was found.
+        ConfigurationError: when it has not; the message says what was found.
     """
     found = _read_index(folder).get("_class_name")
     if found != pipeline:
@@ -261,7 +260,7 @@ def check_index(folder: Path, pipeline: str) -> None:
 def digest_folder(folder: Path) -> str:
     """Return a digest of the configuration and of the names and sizes of all files.
 
-    The contents of gigabytes of weights are not read for it.
+    The weights themselves, gigabytes, are not read.
     """
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
@@ -274,7 +273,7 @@ def digest_folder(folder: Path) -> str:
 
 
 def digest_file(path: Path) -> str:
-    """Return a digest of a file's size and of its start, which names all of its tensors."""
+    """Return a digest of a file's size and start, which lists all of its tensors."""
     with path.open("rb") as file:
         total = hashlib.sha256(file.read(DIGESTED_BYTES))
     total.update(str(path.stat().st_size).encode())

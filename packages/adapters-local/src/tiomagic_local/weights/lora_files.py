@@ -1,9 +1,9 @@
-"""Where the LoRA files of a call are: on this machine, or on the hub. Loads no torch.
+"""Finds and downloads the LoRA files of a call, and checks their headers. Loads no torch.
 
-A source that ends in ``.safetensors`` is a file: the path as it is given, else a file of that name
-in ``<weights_dir>/loras``, which is how the recipe of somebody else finds it. Any other source is a
-repository of the hub; one that belongs to a model may also lie in the folder ``loras`` of weights
-that were given by hand. Pickled files are never read.
+A source that ends in ``.safetensors`` is a file: the given path, else a file of that name in
+``<weights_dir>/loras``, where another user's recipe finds it. Any other source is a repository of
+the hub; one that belongs to a model may also be in the folder ``loras`` of given weights. Pickled
+files are never read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tiomagic_local.lora.tensors import sort
 from tiomagic_local.options import LocalOptions
 
 WHOLE_NUMBERS = re.compile(r"[IU][0-9]+|BOOL")
-"""Types of a safetensors header that are no floating point numbers."""
+"""Types of a safetensors header that are not floating point numbers."""
 
 FOLDER = "loras"
 """The folder of LoRA files in the folder of weights."""
@@ -32,16 +32,16 @@ REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundLora:
-    """A LoRA whose file is here."""
+    """A LoRA whose file is on this machine."""
 
     lora: Lora
     path: Path
     pinned: Lora
-    """As the recipe names it."""
+    """Its entry in the recipe."""
 
 
 def check_loras(loras: Iterable[Lora], options: LocalOptions) -> None:
-    """Look whether the files are there and hold LoRAs. Asks nobody.
+    """Check that the files exist and are LoRAs, without any request.
 
     Raises:
         ValidationError: with every problem.
@@ -72,19 +72,19 @@ def find_loras(
     model: Path | None = None,
     stays: bool = False,
 ) -> list[FoundLora]:
-    """Return the files of LoRAs, downloaded where they are not here yet.
+    """Return the files of LoRAs, downloading the missing ones.
 
     Args:
         loras: Those of a card or of a call.
-        options: Where files and the hub's token are.
+        options: With the folders and the hub's token.
         progress: Told while something is downloaded.
-        model: The folder of a model that was given by hand, for the LoRAs that belong to it: what
-            its own folder ``loras`` has is taken from there.
-        stays: True for LoRAs that belong to a model: without a revision they are those that were
-            fetched first here, and for those of a call the newest.
+        model: The given folder of a model, for the LoRAs that belong to it: files of its own folder
+            ``loras`` come first.
+        stays: True for LoRAs that belong to a model: without a revision this machine keeps the
+            commit that it fetched first; LoRAs of a call use the newest.
 
     Raises:
-        ValidationError: when a file is not there, is another than the recipe's, or is no LoRA.
+        ValidationError: when a file is missing, differs from the recipe's, or is not a LoRA.
         AuthenticationError, APIError, ConfigurationError: when the hub does not give it.
     """
     return [_find(lora, options, progress, model, stays=stays) for lora in loras]
@@ -103,7 +103,7 @@ def _find(
         else:
             path, revision = _download(lora, options, progress, stays=stays)
         check_header(path)
-        # A commit says what a file of the hub is, and gigabytes need not be read for it.
+        # A commit identifies a file of the hub, so gigabytes need not be hashed.
         sha256 = sha256_of(path) if revision is None or lora.sha256 else None
         if lora.sha256 is not None and lora.sha256 != sha256:
             raise _Unfit(f"is another file than the one that was meant: its sha256 is {sha256}")
@@ -114,7 +114,7 @@ def _find(
 
 
 class _Unfit(Exception):  # noqa: N818 - becomes a problem of a field, and is never seen
-    """Says what is wrong with a LoRA."""
+    """A LoRA cannot be used; the text says why."""
 
 
 def _problem(lora: Lora, message: str) -> Problem:
@@ -164,10 +164,10 @@ def _download(
 
 
 def check_header(path: Path) -> None:
-    """Look whether a file is in the safetensors format and has LoRA tensors that can be applied.
+    """Check that a file is in the safetensors format and has LoRA tensors that can be applied.
 
     Raises:
-        _Unfit: with what is wrong.
+        _Unfit: says why not.
     """
     try:
         tensors = read_safetensors_header(path).tensors
@@ -175,7 +175,7 @@ def check_header(path: Path) -> None:
         raise _Unfit(f"{path.name!r} cannot be read: {error}") from error
     names = list(tensors)
     for name, entry in tensors.items():
-        # A strength (alpha) may be a whole number; a matrix of them lacks the factors it needs.
+        # A strength (alpha) may be a whole number; a matrix of whole numbers would need factors.
         if len(entry.shape) > 1 and WHOLE_NUMBERS.fullmatch(entry.type):
             raise _Unfit(
                 f"holds matrices of whole numbers ({entry.type}, its tensor {name!r}), which mean "

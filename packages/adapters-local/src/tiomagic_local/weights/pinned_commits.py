@@ -1,8 +1,8 @@
-"""The commits that this machine uses of repositories for which no commit is known to be good.
+"""Pins the first fetched commit of repositories that a card does not pin.
 
-The first one that was fetched stays in use, so that the weights of a model do not change behind
-anybody's back. It is kept as a ref in the hub's own cache, beside the files, and goes with them:
-who deletes the repository from the cache gets the newest commit at the next use.
+The first fetched commit stays in use, so that the weights of a model do not change unnoticed. It is
+stored as a ref in the hub's own cache, beside the files: if you delete the repository from the
+cache, the next use fetches the newest commit.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def read_pinned_commit(repository: str) -> str | None:
-    """Return the commit of a repository that is in use here; None before the first use."""
+    """Return the pinned commit of a repository; None before the first use."""
     try:
         commit = _place(repository).read_text(encoding="ascii").strip()
     except (OSError, ValueError):
-        # Not there, or damaged; either way there is none to hold to.
+        # Missing or damaged: no commit is pinned.
         return None
     return commit if COMMIT.fullmatch(commit) else None
 
 
 def pin_commit(repository: str, commit: str) -> None:
-    """Keep a commit as the one that is in use; whoever came first wins."""
+    """Pin a commit; if processes race, the first one wins."""
     if not COMMIT.fullmatch(commit) or read_pinned_commit(repository) is not None:
         return
     place = _place(repository)

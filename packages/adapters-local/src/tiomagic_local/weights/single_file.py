@@ -1,9 +1,8 @@
-"""A transformer that is given as one file, in the place of the one that a model has.
+"""Loads a transformer from a single file (``model_path``) in place of the model's own.
 
-The file says nothing of its own architecture: class and sizes come from the model's configuration,
-which is all that is needed of the transformer that is replaced. Each tensor of the file is used, or
-is known to belong to another component, and each tensor of the model is in the file; else the file
-is refused, by its header alone and before anything large is fetched.
+The file does not describe its architecture: class and sizes come from the model's configuration.
+Each tensor of the file must be used or belong to another component, and each tensor of the model
+must be in the file; else the file is refused, by its header alone and before large downloads.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ PREFIXES = (
     "net.",
     "model.",
 )
-"""What stands before the names of a transformer's tensors in files of other programs."""
+"""Prefixes of a transformer's tensors in files of other programs."""
 
 OTHERS = {
     "VAE": ("vae.", "first_stage_model.", "audio_vae.", "vocoder."),
@@ -52,7 +51,7 @@ OTHERS = {
         "audio_embeddings_connector.",
     ),
 }
-"""How the names of tensors begin that belong to other components, which keep their own weights."""
+"""Prefixes of tensors of other components, which keep their own weights."""
 
 RENAMED = {
     "img_emb.emb_pos": "condition_embedder.image_embedder.pos_embed",
@@ -62,49 +61,49 @@ RENAMED = {
         for kind in ("weight", "bias")
     },
 }
-"""Authors' names that diffusers' conversion does not know."""
+"""Authors' names that diffusers' conversion lacks."""
 
 
 COMPUTED = re.compile(r"(?:freqs|motion_encoder\..+\.kernel)$")
-"""Tensors that authors' files have, and that the model computes by itself: the frequencies of
-positions, and the kernels that Animate's motion encoder blurs with."""
+"""Tensors of authors' files that the model computes itself: the frequencies of positions, and the
+blur kernels of Animate's motion encoder."""
 
 
 @dataclass(frozen=True, slots=True)
 class SingleFileContents:
-    """What is in a file."""
+    """The contents of a file."""
 
     names: Mapping[str, str]
-    """Of the transformer's tensors in the file, by their names without a prefix."""
+    """The transformer's tensors in the file, by their names without a prefix."""
     factors: Mapping[str, str]
     """Names of factors by the names of weights, both as in the file."""
     others: Mapping[str, int]
-    """How many tensors are other components'."""
+    """Number of tensors of other components."""
 
 
 def read_index(folder: Path) -> Mapping[str, Any]:
-    """Return what a pipeline's folder says of its components."""
+    """Return the index of components in a pipeline's folder."""
     index: Mapping[str, Any] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     return index
 
 
 def find_transformer_class(file: Path, index: Mapping[str, Any], parts: Sequence[Part] = ()) -> Any:
-    """Return the class of a model's transformer, which is read from one file.
+    """Return the class of a model's transformer if it can be read from one file.
 
     Args:
-        file: That was given, for the error.
-        index: What the folder of the pipeline says of its components.
-        parts: Components that take the place of those of the index.
+        file: The given file, for the error.
+        index: The pipeline's index of components.
+        parts: Components that replace those of the index.
 
     Raises:
-        ConfigurationError: when such a transformer is not read from one file.
+        ConfigurationError: when it cannot.
     """
     from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
 
     replaced = {part.name: (part.library, part.kind) for part in parts}
     library, name = replaced.get(TRANSFORMER) or index[TRANSFORMER]
     experts = (index.get("transformer_2") or (None,))[0] is not None
-    # Others have the method too, and refuse when it is called.
+    # Other classes have the method too, but raise when it is called.
     if name not in SINGLE_FILE_LOADABLE_CLASSES or experts:
         why = "has two of them" if experts else f"is a {name}, which diffusers reads from a folder"
         raise ConfigurationError(
@@ -116,9 +115,9 @@ def find_transformer_class(file: Path, index: Mapping[str, Any], parts: Sequence
 
 
 def check_transformer(file: Path, kind: Any, configuration: Path) -> Mapping[str, int]:
-    """Look whether a file holds a whole transformer of this size and nothing that is not read.
+    """Check that a file has a whole transformer of this size, and no unknown tensors.
 
-    Reads the header of the file, and none of its weights.
+    Reads only the header of the file.
 
     Args:
         file: In safetensors.
@@ -126,10 +125,10 @@ def check_transformer(file: Path, kind: Any, configuration: Path) -> Mapping[str
         configuration: The folder with the configuration of the one that it replaces.
 
     Returns:
-        How many of its tensors are other components', and are not used, by the component.
+        The number of its unused tensors, by the component that they belong to.
 
     Raises:
-        ConfigurationError: when it does not fit, with what of it does not.
+        ConfigurationError: when it does not fit; names the parts that do not.
     """
     import torch
 
@@ -159,7 +158,7 @@ def load_transformer(file: Path, kind: Any, configuration: Path, dtype: torch.dt
         file: In safetensors.
         kind: What `reader` gave.
         configuration: The folder with the configuration of the one that it replaces.
-        dtype: Type of its weights; those that diffusers keeps in fp32 are in fp32.
+        dtype: Type of its weights, except those that diffusers keeps in fp32.
 
     Raises:
         OSError, ValueError, RuntimeError, KeyError, TypeError: when the file does not fit.
@@ -190,7 +189,7 @@ def load_transformer(file: Path, kind: Any, configuration: Path, dtype: torch.dt
 
 
 def _look(file: Path, header: SafetensorsHeader) -> SingleFileContents:
-    """Return what is in a file, by its header."""
+    """Return the contents of a file, from its header."""
     weights, factors = weights_of(header.tensors, lambda name: _said(file, name))
     others = {name: other for name in weights if (other := _other(name)) is not None}
     own = [name for name in weights if name not in others]
@@ -255,7 +254,7 @@ def _compare(state: Mapping[str, torch.Tensor], model: Any) -> None:
     """Compare names and shapes.
 
     Raises:
-        ValueError: with what differs.
+        ValueError: names the differences.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     ignored = tuple(getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ())
