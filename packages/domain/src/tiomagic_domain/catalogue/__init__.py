@@ -4,25 +4,29 @@ A module of :mod:`tiomagic_domain.catalogue.families` that has a tuple ``MODELS`
 them; so does an installed distribution with an entry point in the group ``tiomagic.models`` that
 names such a tuple. There is no list to edit.
 
-``acceleration``      How much a run may change for the sake of speed: one word, or each means by
-                      itself.
-``card``              What tiomagic knows of a model without loading it.
-``commits``           The commits of the hub's repositories that a model is made of, as an
-                      argument of a call.
+``acceleration``      The argument ``acceleration``: the presets exact, fast and turbo, and each
+                      option by itself.
+``card``              The model card: the facts of a model that are known without loading it.
+``commits``           The argument ``commits``: other commits of the repositories that a model is
+                      made of.
 ``families``          The shipped models: one module a family, each with a tuple ``MODELS`` of
                       cards.
-``few_steps``         Few steps: what a model can be given so that it needs a tenth of the work.
-``hub_repositories``  Names of repositories on the Hugging Face hub, where a path may be meant as
-                      well.
-``licences``          What a model's licence lets you do with it and with its videos, in one word
-                      and a sentence.
-``lora``              LoRA files as a call names them: small changes to a model's weights.
-``plugins``           Models that other distributions bring: each looked at before it is believed.
-``pose_parameters``   The parameters that say what a pose-guided model follows, with the colours
-                      that it reads.
-``settings``          Builders of the settings that many models share, so that one name means one
-                      thing everywhere.
-``skeleton_colours``  The colours of the skeletons that a pose-guided model reads.
+``few_steps``         Few-step LoRAs for ``acceleration="turbo"``: a tenth of the steps, with
+                      their own defaults.
+``hub_repositories``  Parses ``owner/name@revision`` as a repository on the Hugging Face hub, or
+                      else as a path.
+``licences``          Licences: what you may do with a model and its videos, as a class (free,
+                      limited, research).
+``lora``              The argument ``loras``: LoRA files of a call, which change a model's weights
+                      for one video.
+``plugins``           Models of plug-ins (other distributions): each card is checked before it
+                      joins the catalogue.
+``pose_parameters``   The parameters of pose guidance: the guiding video or skeletons, their
+                      colours, their pace.
+``settings``          Builders of the parameters that many models share, so that a name has one
+                      meaning everywhere.
+``skeleton_colours``  The order of the colours (RGB or BGR) of skeletons, and the pace of a
+                      guiding video.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """Output while a job runs: progress bars, notebooks, log events, safe writing to streams.
 
-``escaping``      Text of other people as what it is in HTML and JSON: characters, and no markup.
-``journal``       Events for whoever operates an application, and the log file for people.
+``escaping``      Escapes untrusted text for HTML and JSON, and replaces invalid characters.
+``journal``       Log events of jobs (structlog over ``logging``), and the refresh of
+                  ``generation_log.json``.
 ``next_steps``    The way to do what an error advises: in Python, or in a shell.
-``notebook``      What a notebook shows of a job: its bar, and its player. Without scripts, so
-                  also offline.
-``progress_bar``  Shows how far a job is: on stderr, or below the cell of a notebook.
-``streams``       The one way to stdout and stderr: whatever stream is there, writing to it never
-                  breaks a run.
+``notebook``      Display in notebooks: a progress bar, the player of a job, a table. No scripts;
+                  works offline.
+``progress_bar``  Progress bars: on stderr, or below the cell of a notebook.
+``streams``       Safe writing to stdout and stderr: missing, closed, full or narrow streams never
+                  break a run.
 """
