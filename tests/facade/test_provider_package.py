@@ -13,7 +13,8 @@ from tests.facade.conftest import MODEL, Run, clean_environment
 
 from tiomagic import TioMagic
 from tiomagic.errors import UnknownModelError, ValidationError
-from tiomagic.wiring.registry import broken_providers
+from tiomagic.wiring.provider_names import BUILT_IN_GROUPS
+from tiomagic.wiring.registry import broken_providers, find_plugins
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
@@ -163,7 +164,9 @@ def test_models_of_its_own_stay_its_own(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 FACADE = ROOT / "packages" / "facade" / "src"
-REGISTRY = FACADE / "tiomagic" / "wiring" / "registry.py"
+WIRING = FACADE / "tiomagic" / "wiring"
+REGISTRY = {WIRING / "provider_names.py", WIRING / "registry.py"}
+"""The names of the built-in providers, and what loads them."""
 GENERATED = FACADE / "tiomagic" / "types.py"
 
 
@@ -181,4 +184,11 @@ def test_the_facade_names_a_provider_in_its_registry_alone(name: str) -> None:
             and any(f"{alias.name}.".startswith(f"tiomagic_{name}.") for alias in node.names)
         )
     }
-    assert found == {REGISTRY, GENERATED}
+    assert found - REGISTRY == {GENERATED}
+
+
+def test_the_list_of_commands_has_the_groups_of_the_built_in_providers() -> None:
+    """``tiomagic --help`` lists them unloaded; this loads them and compares."""
+    plugins = find_plugins()
+    lines = {name: plugins[name].commands_help for name in plugins if plugins[name].commands()}
+    assert lines == BUILT_IN_GROUPS

@@ -102,7 +102,8 @@ def test_help_loads_only_the_command_line(python: Run, folder: Path) -> None:
         "dependency_injector",
         "structlog",
         "rich",
-        "tiomagic_domain.catalogue.families",
+        "tiomagic_domain.catalogue",
+        "tiomagic_domain.errors",
     )
     assert loaded_after(python, code, names) == []
     assert list(folder.iterdir()) == []

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tiomagic import __version__
-from tiomagic.wiring.registry import DEFAULT_PROVIDER
+from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
 from tiomagic_domain.catalogue.plugins import describe_plugin_error
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.plugins.checks import check_folder

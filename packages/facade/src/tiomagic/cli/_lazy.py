@@ -11,6 +11,7 @@ loads every command for its help. Here a command brings its help text with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from textwrap import shorten
 from typing import Any
 
 import typer
@@ -23,7 +24,8 @@ def lazy_application(
     commands: Iterable[Command],
     *,
     epilog_of: Callable[[str], str],
-    groups: Callable[[], Mapping[str, Any]],
+    list_groups: Callable[[], Mapping[str, str]],
+    find_group: Callable[[str], Any],
     **named: Any,
 ) -> typer.Typer:
     """Return an application of commands, each named as its function.
@@ -31,7 +33,8 @@ def lazy_application(
     Args:
         commands: Functions as typer takes them.
         epilog_of: Gives what stands below a command's help page.
-        groups: Gives groups of further commands by name, when they are listed or one is called.
+        list_groups: Gives the names of groups of further commands, each with a line of help.
+        find_group: Gives a group by its name when it is called, or None.
         **named: As ``typer.Typer`` takes them.
     """
     whole = {command.__name__.strip("_").replace("_", "-"): command for command in commands}
@@ -41,22 +44,20 @@ def lazy_application(
 
         def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
             if cmd_name not in whole:
-                return groups().get(cmd_name)
+                return find_group(cmd_name)
             alone = _application()
             alone.command(cmd_name, epilog=epilog_of(cmd_name))(whole[cmd_name])
             return typer.main.get_command(alone)
 
         def list_commands(self, ctx: Any) -> list[str]:
-            return [*super().list_commands(ctx), *groups()]
+            return [*super().list_commands(ctx), *list_groups()]
 
         def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
             """List the commands, for which nobody has to know their options."""
-            more = {name: group for name, group in groups().items() if not group.hidden}
-            listed = {**more, **self.commands}
-            room = formatter.width - 6 - max(map(len, listed))
-            rows = [
-                (name, listed[name].get_short_help_str(room)) for name in [*self.commands, *more]
-            ]
+            more = list_groups()
+            room = formatter.width - 6 - max(map(len, [*self.commands, *more]))
+            rows = [(name, one.get_short_help_str(room)) for name, one in self.commands.items()]
+            rows += [(name, shorten(line, room, placeholder="...")) for name, line in more.items()]
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
 

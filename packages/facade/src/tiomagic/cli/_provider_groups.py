@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
@@ -11,6 +12,11 @@ import typer
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
 from tiomagic.cli._run import connect
+from tiomagic.wiring.provider_names import (
+    BUILT_IN_GROUPS,
+    BUILT_IN_PROVIDERS,
+    has_added_providers,
+)
 
 if TYPE_CHECKING:
     from tiomagic.wiring.registry import AbsentPlugin
@@ -22,15 +28,29 @@ SHARED_ARGUMENTS = {"job_id": o.JobId}
 """Arguments that other commands have as well, which a shell completes."""
 
 
-def provider_groups() -> dict[str, Any]:
-    """Return the group of each provider that has commands, by its name, as typer runs it."""
+def list_provider_groups() -> dict[str, str]:
+    """Return the groups that can be called, each with a line of help.
+
+    Of plug-ins it imports those of other distributions alone.
+    """
+    found = {name: line for name, line in BUILT_IN_GROUPS.items() if find_spec(f"tiomagic_{name}")}
+    if has_added_providers():
+        from tiomagic.wiring.registry import find_plugins  # noqa: PLC0415  # Imports plug-ins.
+
+        for name, plugin in find_plugins().items():
+            if name not in BUILT_IN_PROVIDERS and _commands_of(plugin):
+                found[name] = _help_of(name, plugin)
+    return found
+
+
+def find_provider_group(name: str) -> Any:
+    """Return the group of a provider as typer runs it; None when there is none of this name."""
     from tiomagic.wiring.registry import AbsentPlugin, find_plugins  # noqa: PLC0415  # Imports plug-ins.
 
-    found = {
-        name: _absent(name, plugin) if isinstance(plugin, AbsentPlugin) else _group(name, plugin)
-        for name, plugin in find_plugins().items()
-    }
-    return {name: group for name, group in found.items() if group is not None}
+    plugin = find_plugins().get(name)
+    if plugin is None:
+        return None
+    return _absent(name, plugin) if isinstance(plugin, AbsentPlugin) else _group(name, plugin)
 
 
 def _absent(name: str, plugin: AbsentPlugin) -> Any:
@@ -48,20 +68,29 @@ def _absent(name: str, plugin: AbsentPlugin) -> Any:
 
 
 def _group(name: str, plugin: ProviderPlugin) -> Any:
-    from tiomagic_domain.catalogue.plugins import run_plugin_code  # noqa: PLC0415  # The same.
-
-    commands, broken = run_plugin_code(plugin.commands)
-    if broken is not None or not commands:
+    commands = _commands_of(plugin)
+    if not commands:
         return None
     group = typer.Typer(
         name=name,
-        help=plugin.commands_help or f"Commands of the provider {name}.",
+        help=_help_of(name, plugin),
         no_args_is_help=True,
         rich_markup_mode=None,
     )
     for command in commands:
         group.command(command.__name__.strip("_").replace("_", "-"))(_runner(plugin, command))
     return typer.main.get_group(group)
+
+
+def _commands_of(plugin: ProviderPlugin) -> Sequence[Command]:
+    from tiomagic_domain.catalogue.plugins import run_plugin_code  # noqa: PLC0415  # The same.
+
+    commands, broken = run_plugin_code(plugin.commands)
+    return () if broken is not None or not commands else commands
+
+
+def _help_of(name: str, plugin: ProviderPlugin) -> str:
+    return plugin.commands_help or f"Commands of the provider {name}."
 
 
 def _runner(plugin: ProviderPlugin, command: Command) -> Callable[..., None]:

@@ -72,7 +72,7 @@ def run_feature(
             raise typer.BadParameter(
                 "give the prompt, or a recipe with --from", param_hint="PROMPT"
             )
-        from tiomagic.wiring.registry import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.
+        from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.
 
         tm = connect(output, provider=manner.provider, model_path=manner.model_path)
         given = {name for name, text in options.items() if text is not None}

@@ -14,7 +14,7 @@ from tiomagic.cli._examples import epilog
 from tiomagic.cli._exit_codes import EXIT_CODES_HELP, ExitCode
 from tiomagic.cli._fast_exit import exit_fast
 from tiomagic.cli._lazy import lazy_application
-from tiomagic.cli._provider_groups import provider_groups
+from tiomagic.cli._provider_groups import find_provider_group, list_provider_groups
 from tiomagic.cli.commands.batch import batch, compare
 from tiomagic.cli.commands.cancel import cancel
 from tiomagic.cli.commands.convert import convert
@@ -67,7 +67,8 @@ COMMANDS = (
 app: typer.Typer = lazy_application(
     COMMANDS,
     epilog_of=epilog,
-    groups=provider_groups,
+    list_groups=list_provider_groups,
+    find_group=find_provider_group,
     name="tiomagic",
     epilog=EXIT_CODES_HELP,
     no_args_is_help=True,

@@ -16,7 +16,7 @@ from tiomagic.ui.running_jobs import RunningJobs
 from tiomagic.ui.web.files import ServedFiles
 from tiomagic.ui.web.uploads import Uploads
 from tiomagic.wiring.builders import INPUTS_FOLDER
-from tiomagic.wiring.registry import DEFAULT_PROVIDER
+from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
 from tiomagic_domain.catalogue import models_for
 from tiomagic_domain.errors import (
     ConfigurationError,

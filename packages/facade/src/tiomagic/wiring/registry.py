@@ -1,6 +1,6 @@
 """Who can run jobs: the built-in providers, and those that other distributions bring.
 
-The only module that knows the adapters by name. A distribution adds a provider with an entry point
+The only module that imports adapters. A distribution adds a provider with an entry point
 in the group ``tiomagic.providers``: its name is the provider's, and it points to a
 :class:`tiomagic_domain.plugins.ProviderPlugin`, or to a callable that takes the
 :class:`tiomagic.Settings` and returns a :class:`tiomagic_domain.ports.Provider`.
@@ -14,9 +14,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from tiomagic.wiring.provider_names import (
+    BUILT_IN_PROVIDERS,
+    PROVIDER_ENTRY_POINT_GROUP,
+    provider_names,
+)
 from tiomagic.wiring.sections import OPTIONS
 from tiomagic_domain.catalogue import shipped_engines
 from tiomagic_domain.catalogue.plugins import (
@@ -37,15 +41,6 @@ if TYPE_CHECKING:
     from tiomagic_domain.catalogue import ModelCard
     from tiomagic_domain.plugins import ProviderSettings
     from tiomagic_domain.ports import DeviceLocks, Processes, Provider
-
-BUILT_IN_PROVIDERS: Final = MappingProxyType(
-    {"local": "running models on this machine", "modal": "running models on Modal"}
-)
-"""What each is for, by name. The package of ``x`` is ``tiomagic_x``, its extra ``x``."""
-DEFAULT_PROVIDER: Final = "local"
-"""Who runs a command, and the page, where no provider is configured."""
-PROVIDER_ENTRY_POINT_GROUP: Final = "tiomagic.providers"
-
 
 Plugins = tuple[dict[str, ProviderPlugin], list[tuple[str, PluginProblem]]]
 """The providers by name, and what is wrong with others, by the names of their entry points."""
@@ -91,16 +86,6 @@ class CallablePlugin(ProviderPlugin):
     def build(self, settings: Any) -> Provider:
         """Return the provider."""
         return self._build(settings)
-
-
-def provider_names(added: Iterable[str] = ()) -> list[str]:
-    """Return the names of the providers that can be configured: ours, then the others sorted.
-
-    Args:
-        added: Names that an override brings.
-    """
-    others = {entry.name for entry in entry_points(group=PROVIDER_ENTRY_POINT_GROUP)} | set(added)
-    return [*BUILT_IN_PROVIDERS, *sorted(others - set(BUILT_IN_PROVIDERS))]
 
 
 def find_plugins() -> dict[str, ProviderPlugin]:

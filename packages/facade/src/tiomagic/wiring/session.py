@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tiomagic.wiring.registry import find_plugins, provider_names
+from tiomagic.wiring.provider_names import provider_names
+from tiomagic.wiring.registry import find_plugins
 from tiomagic.wiring.settings import Settings, check_configured, read_dotenv, resolve
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError, UnknownProviderError, ValidationError

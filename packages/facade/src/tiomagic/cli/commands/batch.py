@@ -108,7 +108,7 @@ def compare(  # noqa: PLR0913 - one argument an option
 
 
 def _connected(output: Output, provider: str | None) -> TioMagic:
-    from tiomagic.wiring.registry import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.
+    from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.
 
     tm = connect(output, provider=provider)
     if tm.settings.provider is None:

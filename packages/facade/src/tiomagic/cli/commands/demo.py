@@ -28,7 +28,7 @@ def demo(
     """
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic.demo import DEMO_INPUTS, SHEET, copy_inputs, draw_sheet, make_clips  # noqa: PLC0415  # Not for --help.
-        from tiomagic.wiring.registry import DEFAULT_PROVIDER  # noqa: PLC0415  # The same.
+        from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # The same.
 
         tm = connect(output, provider=provider)
         if tm.settings.provider is None:

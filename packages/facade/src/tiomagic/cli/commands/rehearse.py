@@ -32,7 +32,7 @@ def rehearse(
     weights. Ends with 3 when a real run would fail.
     """
     with reporting(as_json=as_json, debug=debug) as output:
-        from tiomagic.wiring.registry import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.
+        from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.
 
         tm = connect(output, provider=provider, model_path=model_path)
         output.say(f"rehearsing {model}; random weights of a large model take minutes to make")

@@ -60,7 +60,7 @@ def _schema(ctx: typer.Context) -> Schema | None:
     """Return the parameters of the model and feature of a command line; None when it has none."""
     from tiomagic import TioMagic, errors  # noqa: PLC0415  # Not for --help.
     from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.
-    from tiomagic.wiring.registry import DEFAULT_PROVIDER  # noqa: PLC0415  # The same.
+    from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # The same.
 
     given = dict(ctx.params)
     if ctx.args:
