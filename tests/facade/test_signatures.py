@@ -6,8 +6,8 @@ import typing
 import pytest
 
 from tiomagic import TioMagic, types
-from tiomagic import setting_types as typed_settings
 from tiomagic.api.run_options import RunOptions
+from tiomagic.wiring import setting_types as typed_settings
 from tiomagic.wiring.settings import known_settings
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.features import Feature

@@ -25,7 +25,6 @@ its settings when it is first used.
                    can mend what.
 ``handle``         The job handle: its fields, events and waiting.
 ``results``        What is read from, and made of, finished jobs: recipes, pictures, exports.
-``setting_types``  The types of the settings that ``tm.configure`` and ``TioMagic`` take.
 ``types``          The types of what ``tm`` takes: names as ``Literal``, arguments as
                    ``TypedDict``.
 ``ui``             The web page: ``tiomagic ui``.

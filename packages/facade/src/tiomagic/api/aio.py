@@ -20,7 +20,7 @@ from tiomagic_domain.ports.clock import POLL_INTERVAL_S
 if TYPE_CHECKING:
     from tiomagic.handle.events import JobEvent
     from tiomagic.handle.handle import JobHandle
-    from tiomagic.setting_types import InstanceOptions
+    from tiomagic.wiring.setting_types import InstanceOptions
     from tiomagic.wiring.settings import Settings
     from tiomagic_domain.progress import ProgressSink
 

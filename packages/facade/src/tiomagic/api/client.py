@@ -22,9 +22,9 @@ from tiomagic.results.pictures import PictureMethods
 
 if TYPE_CHECKING:
     from tiomagic.handle.handle import JobHandle
-    from tiomagic.setting_types import AllSettings, MoreSettings
     from tiomagic.types import AnyArguments, FeatureName, ModelName, ProviderName
     from tiomagic.wiring.session import Session
+    from tiomagic.wiring.setting_types import AllSettings, MoreSettings
     from tiomagic.wiring.settings import Settings
 
 

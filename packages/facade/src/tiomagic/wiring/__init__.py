@@ -18,6 +18,7 @@
 ``sections``        The settings of tiomagic itself: names, variables and parsers.
 ``session``         What one :class:`~tiomagic.TioMagic` stands on: its settings, and the parts
                     built from them.
+``setting_types``   The types of the settings that ``tm.configure`` and ``TioMagic`` take.
 ``settings``        The settings: what was configured, over the environment, over ``.env``, over
                     the defaults.
 """

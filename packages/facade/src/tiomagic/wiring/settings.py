@@ -45,9 +45,9 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from tiomagic.setting_types import AllSettings
 from tiomagic.wiring.registry import find_plugins
 from tiomagic.wiring.sections import OPTIONS
+from tiomagic.wiring.setting_types import AllSettings
 from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
 from tiomagic_domain.plugins.settings import (
     InvalidSettingError,
