@@ -11,15 +11,16 @@
 ``files``        Small tools for files on the disk, for every package.
 ``interpreter``  How this interpreter starts another one, so that no file of the working folder
                  becomes code.
-``jobs``         The job and what belongs to it: entities without input or output.
-``lifecycle``    One way to change a stored job: from a provider's report to the saved record.
+``jobs``         The job, its status, tags and recipe: entities without input or output.
+``lifecycle``    Changes of stored jobs: from a provider's report to the saved record, by
+                 compare-and-swap.
 ``media``        Pictures and clips, as the domain sees them: what they are, not how they are
                  decoded.
 ``plugins``      What a package brings with its provider: settings, checks, commands.
-``ports``        What the outside has to provide, one file a port.
+``ports``        The ports: what adapters implement, one module a port.
 ``progress``     How far a job is, and the two wires between a running engine and its caller.
 ``redaction``    Hides secrets in texts and data: the one place where that is done.
-``requests``     From a call's arguments to a request that a provider can run.
+``requests``     Prepares requests: from a call's arguments to a request that a provider can run.
 ``schema``       The schemas: parameters with their limits, rules between them, and the check of a
                  call.
 ``suggestions``  Did-you-mean for names that are almost right.
@@ -27,9 +28,10 @@
                  port.
 ``text``         The border for text: what comes in is decoded or refused, what goes out is made
                  safe.
-``usecases``     The use cases: what may be done with jobs, over the ports.
-``workers``      Jobs that run without their caller: queues, the worker that serves one, and who
-                 looks after it.
+``usecases``     The use cases on jobs, over the ports: submit, check, wait, cancel, rerun,
+                 batches, search.
+``workers``      Background jobs: queues, workers and their leases, the supervisor, retries after
+                 a lost worker.
 
 Pure: this package imports the standard library and nothing else, so that any service can embed it.
 """

@@ -1,7 +1,8 @@
-"""The job and what belongs to it: entities without input or output.
+"""The job, its status, tags and recipe: entities without input or output.
 
-``job``     The job: one request for a video, from the moment it is stored to its end.
-``recipe``  The recipe of a video: everything that made it, and nothing private.
-``status``  Where a job can be in its life, and every move between; ``jobs`` draws it.
-``tags``    The user's own words on a job.
+``job``     The job: one request for a video, with its status, attempts and facts; and queries for
+            jobs.
+``recipe``  The recipe of a video: plain data to make it again, without secrets or paths.
+``status``  The status of a job, and the table of legal transitions; ``job`` has the drawing.
+``tags``    Tags of a job: the user's own labels, validated.
 """

@@ -1,4 +1,4 @@
-"""The job: one request for a video, from the moment it is stored to its end.
+"""The job: one request for a video, with its status, attempts and facts; and queries for jobs.
 
 ::
 
@@ -11,8 +11,8 @@
       │         └─────────────────────┴──┤
       └──────────────► canceled ◄────────┘
 
-A remote job may be seen for the first time when it is already over, so ``queued`` reaches every
-end directly. A status without a way out is terminal.
+The first poll of a remote job may find it over, so every terminal status is reachable from
+``queued`` directly. A status without a next one is terminal.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tiomagic_domain.text import find_text_flaw, make_storable
 __all__ = ["TERMINAL", "TRANSITIONS", "Job", "JobQuery", "JobStatus"]
 
 REQUEUE_COUNT_FACT = "put_back"
-"""The fact that counts how often a job was queued again for a failure that was not its own."""
+"""The fact that counts how often a job was queued again after a failure of the machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,39 +54,39 @@ class Job:
     optional_args: Mapping[str, Any] = field(default_factory=dict)
     """All settings of the run with the drawn seed, plain data."""
     call_id: str | None = None
-    """The provider's name for the run; None until it has one."""
+    """The provider's name for the run; None before it has one."""
     message: str = ""
-    """The last word on the job for a person."""
+    """The newest message for the user."""
     progress: Progress | None = None
-    """The last known moment; None before the first one."""
+    """The newest progress; None before the first."""
     result_video: str | None = None
-    """Absolute path of the finished video on this machine; None until it is here."""
+    """Absolute path of the finished video on this machine; None before it is saved."""
     error: str | None = None
     """Why the job failed; None otherwise."""
     error_code: str | None = None
-    """The error's stable word; None when the job did not fail."""
+    """The error's code; None when the job did not fail."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """How it ran, such as device, dtype, memory plan, seconds a phase, versions."""
     queue: str | None = None
-    """The queue that a background job waits in for a worker; None for a job that its caller runs
-    or a remote provider has."""
+    """The queue of a background job; None for a job in its caller's process or at a remote
+    provider."""
     retry: int = 0
-    """How often it may still be run again after its worker was lost."""
+    """How often it may still be retried after its worker was lost."""
     attempt: int = 1
-    """Which run this is, counted from 1."""
+    """The number of this run, from 1."""
     tags: tuple[str, ...] = ()
-    """The user's own words to find it by, each once."""
+    """The user's tags, each once."""
     note: str = ""
-    """The user's own remark."""
+    """The user's note."""
     started_at: datetime | None = None
-    """When this attempt began to run, with zone; None before, and when nobody saw it run."""
+    """When this attempt began to run, with zone; None before, or if unknown."""
     ended_at: datetime | None = None
     """When it was over, with zone; None until then."""
     idempotency_key: str | None = None
-    """The caller's own name for the call: of all stored jobs one has it. None for a call without
-    one."""
+    """The caller's idempotency key, unique among stored jobs; None without one."""
     version: int = 1
-    """Counts the stored states; the repository refuses to save over a newer one."""
+    """Incremented by each save; the repository refuses to save over a newer one
+    (compare-and-swap)."""
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -97,20 +97,20 @@ class Job:
         """Return the job in another status.
 
         Args:
-            status: Where to; must be reachable from here in one move.
-            at: The moment of the move, with zone.
+            status: The new status; must be reachable in one transition.
+            at: The time of the transition, with zone.
             **changes: Other fields that change with it.
 
         Raises:
-            InvalidTransitionError: when the table has no such move, or a job is to be run again
-                that may not.
+            InvalidTransitionError: when the table has no such transition, or the job may not be
+                retried.
         """
         if status not in TRANSITIONS[self.status]:
             raise self._cannot(f"cannot become {status}", status)
         return replace(self, status=status, last_updated=at, **(self._marks(status, at) | changes))
 
     def next_attempt(self, *, at: datetime, **changes: Any) -> Job:
-        """Return the running job as one that waits for its next attempt: its worker was lost.
+        """Return the running job, queued for its next attempt, because its worker was lost.
 
         Args:
             at: The moment, with zone.
@@ -122,13 +122,13 @@ class Job:
         return self.to(JobStatus.QUEUED, at=at, **changes)
 
     def requeue(self, *, at: datetime, message: str) -> Job:
-        """Return the running job as one that waits again: what stopped it was not its own fault.
+        """Return the running job, queued again after a failure of the machine.
 
-        Neither an attempt nor a ``retry`` is used up; its facts count how often it happened.
+        This uses up neither an attempt nor a ``retry``; a fact counts how often it happened.
 
         Args:
             at: The moment, with zone.
-            message: Why, for a person.
+            message: The reason, for the user.
 
         Raises:
             InvalidTransitionError: when the job does not run.
@@ -160,13 +160,12 @@ class Job:
     def with_labels(
         self, *, at: datetime, tags: Iterable[str] | None = None, note: str | None = None
     ) -> Job:
-        """Return the job with the user's own words on it; also one that is over.
+        """Return the job with other tags or another note; also a job that is over.
 
         Args:
             at: The moment, with zone.
-            tags: All tags from now on; space around them goes, and each is kept once. None leaves
-                them as they are.
-            note: The remark from now on. None leaves it as it is.
+            tags: All new tags; they are stripped, and each is kept once. None keeps the old ones.
+            note: The new note. None keeps the old one.
 
         Raises:
             ValidationError: when a tag is empty, longer than 100 characters, or has a line break
@@ -180,7 +179,7 @@ class Job:
         )
 
     def _marks(self, status: JobStatus, at: datetime) -> dict[str, Any]:
-        """Return what changes by itself on the way to a status."""
+        """Return the fields that change with a transition to a status."""
         if status.is_terminal:
             return {"ended_at": at}
         if status is JobStatus.RUNNING:
@@ -248,7 +247,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobQuery:
-    """Which jobs to list; what is None does not narrow. Newest first unless told otherwise."""
+    """Filters for jobs; None does not filter. Newest first by default."""
 
     status: frozenset[JobStatus] | None = None
     feature: Feature | None = None
@@ -268,9 +267,9 @@ class JobQuery:
     until: datetime | None = None
     """Created before this moment, with zone."""
     limit: int | None = 50
-    """At most so many; None for all."""
+    """Most jobs; None for all."""
     after: str | None = None
-    """The id of the last job of the page before; what follows it is listed."""
+    """The id of the last job of the previous page; the listing continues after it."""
     oldest_first: bool = False
     """List in the order of submission instead, by creation time and then id."""
 
@@ -280,10 +279,10 @@ class JobQuery:
         return tuple(dict.fromkeys((self.text or "").split()))
 
     def __post_init__(self) -> None:
-        """Refuse what databases would understand in different ways, or not at all.
+        """Refuse values that databases interpret differently, or not at all.
 
         Raises:
-            ValidationError: for a negative limit, a time without a zone, or half a character.
+            ValidationError: for a negative limit, a time without a zone, or a lone surrogate.
         """
         problems = [
             Problem(field=name, message="must have a time zone", given=repr(moment))

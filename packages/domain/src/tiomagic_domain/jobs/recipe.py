@@ -1,7 +1,7 @@
-"""The recipe of a video: everything that made it, and nothing private.
+"""The recipe of a video: plain data to make it again, without secrets or paths.
 
-A recipe is plain data. It is embedded in the mp4, written beside it, and enough to make the video
-again on another machine that has the inputs. It holds no token and no absolute path.
+It is embedded in the mp4 and written beside it, and is enough to make the video again on another
+machine that has the inputs. It contains no token and no absolute path.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tiomagic_domain.suggestions import list_names, shorten_repr
 from tiomagic_domain.text import make_data_storable
 
 RECIPE_FORMAT_VERSION = 1
-"""Version of the recipe's own shape."""
+"""Version of the recipe's format."""
 
 REQUIRED_RECIPE_FIELDS = {
     "feature": str,
@@ -31,15 +31,15 @@ REQUIRED_RECIPE_FIELDS = {
     "required_args": dict,
     "optional_args": dict,
 }
-"""What a rerun needs."""
+"""Required fields, for a rerun."""
 
 OPTIONAL_RECIPE_FIELDS = {"job_id": str, "created": str, "versions": dict, "facts": dict}
-"""What it may have besides."""
+"""Optional fields."""
 
 MAX_NAME = 200
-"""Characters of a name at the most."""
+"""Most characters of a name."""
 MAX_ARGUMENTS = 200
-"""Arguments of each kind at the most; the longest call has some forty."""
+"""Most arguments of each kind; the longest call has some forty."""
 
 
 def build_recipe(
@@ -67,14 +67,14 @@ def build_recipe(
 
 
 def with_recipe(job: Job, video: VideoFile, facts: Mapping[str, Any]) -> VideoFile:
-    """Return a provider's video with its recipe, beside it and inside of the file.
+    """Return a provider's video with its recipe, as data and inside of the file.
 
-    A provider that gives none has one made of the job; a file that is no mp4, or cannot be written,
-    stays as it is: the video counts.
+    If the provider gives no recipe, it is built from the job. A file that is not an mp4, or cannot
+    be written, stays unchanged: the video matters more.
 
     Args:
-        job: As it is stored.
-        video: As the provider gave it.
+        job: The stored job.
+        video: From the provider.
         facts: How it ran.
     """
     recipe = video.recipe or build_recipe(job, versions={}, facts=facts)
@@ -86,14 +86,14 @@ def with_recipe(job: Job, video: VideoFile, facts: Mapping[str, Any]) -> VideoFi
 def read_recipe(data: object) -> dict[str, Any]:
     """Check that plain data is a recipe that this version understands.
 
-    Anybody may have written it: each field that is used later has the type that it should have.
+    It may come from an untrusted source: the type of each used field is checked.
 
     Raises:
-        ValidationError: when it is something else, or newer than this version.
+        ValidationError: when it is not a recipe, or newer than this version.
     """
     if not isinstance(data, dict) or "tiomagic_recipe" not in data:
         raise ValidationError("this is not a recipe of tiomagic", code=ErrorCode.NOT_A_RECIPE)
-    # True is equal to 1, and is no number of a format.
+    # True equals 1, but is not a format number.
     if data["tiomagic_recipe"] != RECIPE_FORMAT_VERSION or isinstance(
         data["tiomagic_recipe"], bool
     ):

@@ -1,4 +1,4 @@
-"""Where a job can be in its life, and every move between; ``jobs`` draws it."""
+"""The status of a job, and the table of legal transitions; ``job`` has the drawing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class JobStatus(StrEnum):
-    """Where a job is in its life."""
+    """The status of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -20,7 +20,7 @@ class JobStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """True when nothing follows."""
+        """True for a terminal status."""
         return not TRANSITIONS[self]
 
 
@@ -37,7 +37,7 @@ TRANSITIONS: Final[Mapping[JobStatus, frozenset[JobStatus]]] = MappingProxyType(
         ),
         JobStatus.RUNNING: frozenset(
             {
-                # Only ``Job.again`` takes this one: a provider's word never does.
+                # Only ``Job.again`` makes this transition, never a provider's report.
                 JobStatus.QUEUED,
                 JobStatus.CANCELING,
                 JobStatus.COMPLETED,
@@ -45,14 +45,14 @@ TRANSITIONS: Final[Mapping[JobStatus, frozenset[JobStatus]]] = MappingProxyType(
                 JobStatus.CANCELED,
             }
         ),
-        # A stop that came too late: the video is there, or the run broke before it was heard.
+        # The cancel came too late: the video is finished, or the run failed first.
         JobStatus.CANCELING: frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED}),
         JobStatus.COMPLETED: frozenset(),
         JobStatus.FAILED: frozenset(),
         JobStatus.CANCELED: frozenset(),
     }
 )
-"""Every legal move. The only place that knows."""
+"""Every legal transition; the only table."""
 
 TERMINAL: Final = frozenset(status for status, following in TRANSITIONS.items() if not following)
-"""The statuses that nothing follows."""
+"""The terminal statuses."""

@@ -1,4 +1,4 @@
-"""The user's own words on a job."""
+"""Tags of a job: the user's own labels, validated."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.suggestions import shorten_repr
 
 MAX_TAG_LENGTH = 100
-"""Characters of a tag at the most."""
+"""Most characters of a tag."""
 
 
 def validate_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return tags without the space around them, each once, in the order given.
+    """Return stripped tags, each once, in the given order.
 
     Raises:
-        ValidationError: when one is empty, too long, or has a character that is not printed.
+        ValidationError: when one is empty, too long, or has a non-printable character.
     """
     cleaned = tuple(dict.fromkeys(tag.strip() for tag in tags))
     wrong = [tag for tag in cleaned if not (0 < len(tag) <= MAX_TAG_LENGTH and tag.isprintable())]

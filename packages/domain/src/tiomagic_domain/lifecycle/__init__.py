@@ -1,9 +1,8 @@
-"""One way to change a stored job: from a provider's report to the saved record.
+"""Changes of stored jobs: from a provider's report to the saved record, by compare-and-swap.
 
-``apply_report``      What a provider's word does to a job. Pure.
-``job_updater``       Changing a stored job while others may change it too, and bringing its video
-                      home.
-``observer``          The caller's end of a running submission: stores its moments and hears the
-                      call to stop.
-``provider_answers``  What a provider answers, before it is believed.
+``apply_report``      Applies a provider's report to a job. Pure.
+``job_updater``       Changes a stored job by compare-and-swap, safe in races with other writers,
+                      and saves its video.
+``observer``          Observes a running submission: stores its progress, and checks for cancels.
+``provider_answers``  Validates the answers of a provider before they are applied.
 """

@@ -1,4 +1,4 @@
-"""Changing a stored job while others may change it too, and bringing its video home.
+"""Changes a stored job by compare-and-swap, safe in races with other writers, and saves its video.
 
 ::
 
@@ -28,7 +28,7 @@ from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Report
 
 SHA256_FACT = "sha256"
-"""The fact with the hash of the finished file, in hexadecimal digits."""
+"""The fact with the SHA-256 of the finished file, in hexadecimal digits."""
 
 
 def ignore_change(job: Job) -> None:
@@ -42,14 +42,14 @@ def ignore_trouble(error: TioMagicError) -> None:
 class JobUpdater:
     """The one way to change a stored job: by compare-and-swap.
 
-    Each method takes the job as its caller has read it. It is read again only when another writer
-    has changed it since.
+    Each method takes the job that its caller has read. It is read again only if another writer has
+    changed it since.
 
     Args:
         repository: Where jobs are kept.
         outputs: Where finished videos go.
         clock: The time of each change.
-        on_change: Called with each stored change that is not quiet; a step within a phase is.
+        on_change: Called with each stored change, except quiet ones such as steps within a phase.
         on_trouble: Called with a failure that could not be stored.
     """
 
@@ -77,16 +77,16 @@ class JobUpdater:
     ) -> Job:
         """Change a job and save it.
 
-        Ends: each save that is refused is one that another writer has made.
+        The loop ends, because each refused save means that another writer has succeeded.
 
         Args:
             job: As it was read.
-            change: Gives the changed job, or None when there is nothing to change. Called again
-                with the newest state when that is another one than ``job``.
-            quiet: True for a change that nobody is to be notified of.
+            change: Gives the changed job, or None for no change. Called again with the newest state
+                if that differs from ``job``.
+            quiet: True for a change without a notification.
 
         Returns:
-            The job as it is stored now, or as it was read when there was nothing to change.
+            The job as stored, or as read if there was nothing to change.
         """
         while True:
             changed = change(job, self._clock.now())
@@ -102,16 +102,16 @@ class JobUpdater:
             return saved
 
     def apply(self, job: Job, report: Report) -> Job:
-        """Store what a provider reports of a job, and bring home the video that comes with it.
+        """Store a provider's report on a job, and save the video that comes with it.
 
         Raises:
-            ProcessingError: when the video cannot be written; it is kept where it is.
+            ProcessingError: when the video cannot be written; the source file stays.
         """
         if report.status is not JobStatus.COMPLETED:
             return self._apply(job, report)
         if report.video is None:
             raise ProcessingError(f"the provider says job {job.job_id} is done, but gave no video")
-        # A download takes minutes: another process may have brought the video home meanwhile.
+        # A download takes minutes: another process may have saved the video meanwhile.
         job = self._repository.get(job.job_id)
         if job.status.is_terminal:
             report.video.path.unlink(missing_ok=True)
@@ -137,9 +137,9 @@ class JobUpdater:
         return self._complete(job, report, path)
 
     def complete_if_saved(self, job: Job) -> Job | None:
-        """Return the job as completed when its video is in place already, else None.
+        """Return the job as completed if its video is saved already, else None.
 
-        The process that put it there died before it could store that.
+        This happens when a process dies between saving the video and the job.
         """
         saved = self._outputs.find(job)
         if saved is None:
@@ -150,7 +150,7 @@ class JobUpdater:
         return self._complete(job, report, saved.path)
 
     def fail(self, job: Job, error: Exception) -> None:
-        """Store why a job failed; when this cannot be stored, ``on_trouble`` hears of it."""
+        """Store why a job failed; if that cannot be stored, call ``on_trouble``."""
         message, code = f"{type(error).__name__}: {error}", str(ErrorCode.UNEXPECTED)
         if isinstance(error, TioMagicError):
             message, code = error.message, error.code
@@ -158,7 +158,7 @@ class JobUpdater:
         try:
             self._apply(job, Report(status=JobStatus.FAILED, error=message, error_code=code))
         except ProcessingError as trouble:
-            # The caller has to hear why the job failed, and not that this could not be stored.
+            # The caller needs the reason of the failure, not the error of storing it.
             self._on_trouble(trouble)
 
     def _apply(self, job: Job, report: Report, **changes: Any) -> Job:
@@ -170,7 +170,7 @@ class JobUpdater:
 
 
 def _is_step(before: Job, after: Job) -> bool:
-    """Return whether a change is a step within a phase and no more: there are many of them."""
+    """Return whether a change is only a step within a phase; these are frequent."""
     old, new = before.progress, after.progress
     if old is None or new is None or old.phase is not new.phase:
         return False
@@ -181,7 +181,7 @@ def _is_step(before: Job, after: Job) -> bool:
 
 
 def _no_video(path: Path) -> str | None:
-    """Return why a result is no video; a file that cannot be read is a matter of saving it."""
+    """Return why a result is not a video; a file that cannot be read fails when it is saved."""
     try:
         return explain_non_video(path)
     except OSError:

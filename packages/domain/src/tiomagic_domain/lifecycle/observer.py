@@ -1,4 +1,4 @@
-"""The caller's end of a running submission: stores its moments and hears the call to stop."""
+"""Observes a running submission: stores its progress, and checks for cancels."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.progress import Phase, ProgressSink, ignore_progress
 
 STEP_INTERVAL_S = 1.0
-"""Least time between two stored steps: a person looks about once a second."""
+"""Least seconds between two stored steps; a display polls about once a second."""
 
 CANCEL_INTERVAL_S = 0.5
-"""Least time between two looks for a call to stop: one read of the database each."""
+"""Least seconds between two checks for a cancel: each is a read of the database."""
 
 
 def never_stop() -> bool:
-    """Return False: this process may go on."""
+    """Return False: this process may continue."""
     return False
 
 
 class JobObserver:
-    """Stores what a running provider says of a job.
+    """Stores the reports of a running provider on a job.
 
     Args:
         job: As it is stored when the submission begins.
         updater: Stores changes.
-        repository: Where the call to stop is read from.
+        repository: From which cancels are read.
         clock: For the intervals.
-        on_progress: Told every moment, stored or not.
-        on_trouble: Told when a moment could not be stored; the run goes on.
+        on_progress: Called with every progress event, stored or not.
+        on_trouble: Called when progress could not be stored; the run continues.
         told_to_end: Says whether this process is to end, which ends the run as well.
     """
 
@@ -60,7 +60,7 @@ class JobObserver:
         self._looked_at = float("-inf")
 
     def report(self, report: Report) -> None:
-        """Pass a moment on, and store it unless it is one of many."""
+        """Pass a progress event on, and store it unless the last one was just stored."""
         progress = report.progress
         if progress is not None:
             self._on_progress(progress)
@@ -73,11 +73,11 @@ class JobObserver:
         try:
             self._job = self._updater.apply(self._job, report)
         except ProcessingError as error:
-            # A moment that is not stored costs a look at the progress; the run is worth more.
+            # Lost progress does no harm: the run must not fail because of it.
             self._on_trouble(error)
 
     def raise_if_canceled(self) -> None:
-        """Return, or end the run: the stored job says ``canceling``, or the process is to end."""
+        """Return, or raise if the stored job is ``canceling`` or the process is to end."""
         if self._told_to_end():
             raise self._stopped("stops: its process was told to end")
         now = self._clock.monotonic()

@@ -1,7 +1,7 @@
-"""What a provider answers, before it is believed.
+"""Validates the answers of a provider before they are applied.
 
-A provider may be a plug-in of anybody: what it raises or returns is looked at, so that one answer
-of another form fails the job that it is about, with the reason, and no other.
+A provider may be any plug-in. Its exceptions and results are checked, so that a malformed answer
+fails only its own job, with the reason.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from tiomagic_domain.progress import Progress
 
 _HEAD: Final = 512
 _UNREACHABLE_CLASS_WORDS: Final = ("Connect", "Network", "Timeout", "Transport")
-"""In the names of what libraries raise when nobody could be asked."""
+"""Parts of the class names of libraries' exceptions for an unreachable service."""
 
 
 def ask_provider(question: Callable[[Job], object], job: Job) -> Report:
-    """Ask a provider about a job.
+    """Call a provider about a job.
 
     Args:
         question: Its method ``poll`` or ``cancel``.
         job: Which job.
 
     Raises:
-        APIError: when nobody could be asked.
+        APIError: when the service could not be reached.
         ProcessingError: with the code ``malformed_answer``, when the answer cannot be understood.
-        TioMagicError: what the provider says in our words.
+        TioMagicError: an error of the provider itself.
     """
     try:
         return validate_report(question(job), job)
@@ -54,7 +54,7 @@ def ask_provider(question: Callable[[Job], object], job: Job) -> Report:
 
 
 def validate_report(report: object, job: Job) -> Report:
-    """Return a report if it is one, in all its fields.
+    """Return a report if all of its fields are valid.
 
     Raises:
         ProcessingError: with the code ``malformed_answer``.
@@ -70,7 +70,7 @@ def validate_report(report: object, job: Job) -> Report:
 
 
 def explain_non_video(path: Path) -> str | None:
-    """Return why a file is no video for sure, from its first bytes; None when it may be one.
+    """Return why a file cannot be a video, from its first bytes; None when it may be one.
 
     Raises:
         OSError: when it cannot be read.

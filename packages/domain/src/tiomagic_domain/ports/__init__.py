@@ -1,22 +1,24 @@
-"""What the outside has to provide, one file a port.
+"""The ports: what adapters implement, one module a port.
 
 ``clock``           Port: time.
-``device_locks``    Port: the devices of a machine, locked so that the system itself frees what the
-                    dead held.
-``image_to_video``  Feature port: a video that begins with a picture.
-``interpolate``     Feature port: the frames between a first and a last one.
-``job_repository``  Port: where jobs are kept.
-``launcher``        Port: what starts workers.
-``leases``          Port: who holds what, among processes that share a store.
-``media_reader``    Port: pictures and videos that the user gives.
-``output_store``    Port: where finished videos go.
-``pictures``        Port: what can be made of finished videos.
-``pose_guidance``   Feature port: a character that moves as a skeleton does.
-``processes``       Port: processes, as far as workers have to know of each other.
-``provider``        Port: what runs a job.
+``device_locks``    Port: device locks, which the operating system releases when a process dies.
+``image_to_video``  Feature port: image to video, a video that begins with a picture.
+``interpolate``     Feature port: interpolation, the frames between a first and a last picture.
+``job_repository``  Port: the job repository, which stores jobs.
+``launcher``        Port: the launcher, which starts worker processes.
+``leases``          Port: leases, claims of processes that share a store, renewed by heartbeats.
+``media_reader``    Port: the media reader, which fetches, checks and stores input pictures and
+                    videos.
+``output_store``    Port: the output store, which saves finished videos.
+``pictures``        Port: contact sheets, grids, exports and other files made from finished
+                    videos.
+``pose_guidance``   Feature port: pose guidance, a character that moves as a skeleton does.
+``processes``       Port: processes, to name them, to find out whether they live, and to kill a
+                    worker.
+``provider``        Port: the provider, which runs jobs: submit, poll, cancel, capabilities.
 ``rehearsal``       What a rehearsal of a model has found: whether a real run will work, and what
                     it will take.
-``text_to_video``   Feature port: a video from words.
+``text_to_video``   Feature port: text to video.
 """
 
 from tiomagic_domain.ports.clock import Clock

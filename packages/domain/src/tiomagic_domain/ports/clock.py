@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Final, Protocol
 
 POLL_INTERVAL_S: Final = 2.0
-"""Seconds between two looks at a job that runs elsewhere, unless the caller says another number."""
+"""Default seconds between two polls of a job that runs elsewhere."""
 
 
 class Clock(Protocol):
-    """Tells the time and lets it pass."""
+    """Gives the time, and sleeps."""
 
     def now(self) -> datetime:
-        """Return the present moment, with zone (UTC)."""
+        """Return the current time, with zone (UTC)."""
         ...
 
     def monotonic(self) -> float:
@@ -21,5 +21,5 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Let so many seconds pass; none when the number is not positive."""
+        """Sleep for some seconds; not at all when the number is not positive."""
         ...

@@ -1,41 +1,41 @@
-"""Port: the devices of a machine, locked so that the system itself frees what the dead held."""
+"""Port: device locks, which the operating system releases when a process dies."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 QueuePosition = tuple[str, str]
-"""A job's place among all that wait for a device: the moment when it was stored, then its id."""
+"""A job's place among all that wait for a device: its creation time, then its id."""
 
 
 class SystemLock(Protocol):
-    """A lock of this process. The system releases it when the process dies, however it dies."""
+    """A lock of this process. The operating system releases it when the process dies in any way."""
 
     def acquire(self) -> bool:
-        """Take it if it is free; never wait.
+        """Acquire it if it is free; never wait.
 
         Returns:
-            True when it is held by this very object, since now or before.
+            True when this object holds it, since now or before.
 
         Raises:
-            ProcessingError: when the lock cannot be made, because a disk is full, say.
+            ProcessingError: when the lock cannot be created, for example on a full disk.
         """
         ...
 
     def release(self) -> None:
-        """Give it up. Harmless when it is not held."""
+        """Release it. Idempotent."""
         ...
 
 
 class DeviceLocks(Protocol):
-    """Makes the locks of devices. Safe to use from several threads and several processes.
+    """Makes the locks of devices. Safe for several threads and several processes.
 
-    Processes exclude each other whatever database they use, as long as they can see each other's
+    Processes exclude each other even with different databases, as long as they see each other's
     locks: those of one user on one machine, and those that share a state folder.
 
     A device is named ``<provider>:<host>:<device>``. A group of devices, such as
-    ``local:studio:cuda:0,cuda:1``, is its members: its lock takes all of them or none, and who
-    waits for the group waits for each member.
+    ``local:studio:cuda:0,cuda:1``, is its members: its lock takes all of them or none, and a ticket
+    for the group is one for each member.
     """
 
     def device(self, slot: str, owner: str) -> SystemLock:
@@ -43,16 +43,16 @@ class DeviceLocks(Protocol):
 
         Args:
             slot: The device.
-            owner: The call id of this process, for those who find the device busy.
+            owner: The call id of this process, shown to processes that find the device busy.
         """
         ...
 
     def ticket(self, slot: str, position: QueuePosition) -> SystemLock:
-        """Return the lock that shows, while it is held, that a job waits for a device."""
+        """Return a ticket: a lock that shows, while held, that a job waits for a device."""
         ...
 
     def list_waiting(self, slot: str) -> list[QueuePosition]:
-        """Return the places of all who hold a ticket for a device, the first first.
+        """Return the places of all tickets for a device, in order.
 
         Raises:
             ProcessingError: when that cannot be read.
@@ -60,7 +60,7 @@ class DeviceLocks(Protocol):
         ...
 
     def is_free(self, slot: str) -> bool:
-        """Return whether nobody has a device, at this moment.
+        """Return whether a device is free now.
 
         Raises:
             ProcessingError: when that cannot be found out.
@@ -68,7 +68,7 @@ class DeviceLocks(Protocol):
         ...
 
     def find_owner(self, slot: str) -> str | None:
-        """Return who has a device that is busy, as far as it can be read; see ``device``."""
+        """Return the owner of a busy device, if it can be read; see ``device``."""
         ...
 
 

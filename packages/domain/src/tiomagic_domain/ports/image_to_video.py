@@ -1,4 +1,4 @@
-"""Feature port: a video that begins with a picture."""
+"""Feature port: image to video, a video that begins with a picture."""
 
 from __future__ import annotations
 

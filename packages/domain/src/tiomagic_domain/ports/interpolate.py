@@ -1,4 +1,4 @@
-"""Feature port: the frames between a first and a last one."""
+"""Feature port: interpolation, the frames between a first and a last picture."""
 
 from __future__ import annotations
 

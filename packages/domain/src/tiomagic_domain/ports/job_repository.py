@@ -1,4 +1,4 @@
-"""Port: where jobs are kept."""
+"""Port: the job repository, which stores jobs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from tiomagic_domain.jobs.job import Job, JobQuery
 
 
 class JobRepository(Protocol):
-    """Keeps jobs. Safe to use from several threads and several processes."""
+    """Stores jobs. Safe for several threads and several processes."""
 
     def add(self, job: Job) -> None:
         """Store a new job durably.
 
         Raises:
             ProcessingError: when a job with this id is stored already, or the store cannot write;
-                with the code ``key_taken`` when another job has its ``idempotency_key``. Of
-                several that are added with one key at the same moment, one is stored.
+                with the code ``key_taken`` when another job has its ``idempotency_key``. If several
+                with one key are added at once, one is stored.
         """
         ...
 
@@ -29,7 +29,7 @@ class JobRepository(Protocol):
         ...
 
     def save(self, job: Job) -> Job:
-        """Store a changed job durably, if nobody has saved it since ``job`` was read.
+        """Store a changed job durably, unless it was saved since it was read (compare-and-swap).
 
         Returns:
             The job as stored: the same with ``version`` one higher.
@@ -43,7 +43,7 @@ class JobRepository(Protocol):
     def list(self, query: JobQuery) -> list[Job]:
         """Return the jobs that match, newest first (by creation time, then id) or oldest first.
 
-        A stored job that cannot be read is left out and logged: it must not hide all others.
+        A stored job that cannot be read is skipped and logged: it must not hide the others.
 
         Raises:
             ResourceNotFoundError: when ``query.after`` names no job.
@@ -51,11 +51,11 @@ class JobRepository(Protocol):
         ...
 
     def count(self, query: JobQuery) -> int:
-        """Return how many jobs match; ``limit`` and ``after`` of the query are not looked at."""
+        """Return how many jobs match; ``limit`` and ``after`` of the query are ignored."""
         ...
 
     def delete(self, job_id: str) -> None:
-        """Forget a job, whatever its status, durably. Its video is not touched.
+        """Delete a job durably, in any status. Its video stays.
 
         Raises:
             ResourceNotFoundError: when there is no such job.

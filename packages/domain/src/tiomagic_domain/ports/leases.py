@@ -1,4 +1,4 @@
-"""Port: who holds what, among processes that share a store."""
+"""Port: leases, claims of processes that share a store, renewed by heartbeats."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """What one process holds. A value: each renewal returns a new one.
+    """A lease. A value: each renewal returns a new one.
 
-    A lease does not run out by itself. Whoever wants it judges by ``heartbeat`` and ``owner``
-    whether the holder is dead, and takes it *instead of* the very lease that was judged.
+    A lease has no expiry time. A process that wants it decides by ``heartbeat`` and ``owner``
+    whether it has expired, and takes over exactly the lease that it has checked.
     """
 
     name: str
-    """What is held, such as the queue of a worker, ``worker:local:<host>:auto``."""
+    """The claimed thing, such as the queue of a worker: ``worker:local:<host>:auto``."""
     owner: str
-    """The holding process, told from every other one that there ever was."""
+    """The owner: a process name that no other process ever has."""
     version: int
-    """Raised by one with each renewal and each change of hands."""
+    """Incremented with each renewal and each change of owner."""
     heartbeat: str
     """``<boot id> <seconds of the machine's monotonic clock>`` at the last renewal, written by the
     owner: only a process of the same boot can compare it, and no correction of the date or sleep
     of the machine makes it look old."""
     renewed_at: datetime
-    """The moment of the last renewal with zone, for people."""
+    """The time of the last renewal with zone, for display."""
 
 
 class KeepsLeases(ABC):
-    """Base of a job repository that keeps leases beside the jobs."""
+    """Base of a job repository that also stores leases."""
 
     @property
     @abstractmethod
     def leases(self) -> Leases:
-        """The leases of those who share the repository."""
+        """The leases in the repository's store."""
 
 
 class Leases(Protocol):
-    """Keeps leases. Safe to use from several threads and several processes."""
+    """Stores leases. Safe for several threads and several processes."""
 
     def find(self, name: str) -> Lease | None:
-        """Return the lease of this name as it is stored now; None when nobody holds it."""
+        """Return the stored lease of this name; None when it is free."""
         ...
 
     def all(self) -> list[Lease]:
@@ -59,31 +59,30 @@ class Leases(Protocol):
         at: datetime,
         expected: Lease | None = None,
     ) -> Lease | None:
-        """Acquire a lease that is free, or take over one that was judged to be expired.
+        """Acquire a free lease, or take over one that the caller considers expired.
 
         Args:
-            name: What to hold.
-            owner: Who is to hold it.
+            name: Of the lease.
+            owner: The acquiring process.
             heartbeat: See ``Lease.heartbeat``.
             at: The moment, with zone.
             expected: The expired lease to take over. It is replaced only if it is still stored
-            exactly so:
-                a compare-and-swap.
+                unchanged (compare-and-swap).
 
         Returns:
-            The new lease; None when it is held, be it by the same owner, and is not exactly
-            ``expected``. Of many that acquire at once, one gets it.
+            The new lease; None when it has an owner, even the same one, and does not equal
+            ``expected``. If many acquire at once, one gets it.
         """
         ...
 
     def renew(self, lease: Lease, *, heartbeat: str, at: datetime) -> Lease:
-        """Say that the owner is alive. A renewal whose answer was lost does no harm.
+        """Renew the lease (heartbeat). A renewal whose answer was lost may be repeated.
 
         Raises:
-            LeaseLostError: when the lease has been released or taken by somebody else.
+            LeaseLostError: when the lease was released, or another process has taken it.
         """
         ...
 
     def release(self, lease: Lease) -> None:
-        """Give up what is held. Harmless when it was lost or released before."""
+        """Release the lease. Idempotent; no error if it was lost."""
         ...

@@ -1,4 +1,4 @@
-"""Port: where finished videos go."""
+"""Port: the output store, which saves finished videos."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from tiomagic_domain.media import VideoFile
 
 @runtime_checkable
 class ClaimsFetches(Protocol):
-    """What an output store may do as well: see that a job's video is brought home once."""
+    """Optional base of an output store: a claim, so that one process fetches a job's video."""
 
     def claim(self, job_id: str, *, timeout_s: float) -> AbstractContextManager[bool]:
-        """Hold a job's result for the block, among all threads and processes that may fetch it.
+        """Claim a job's result within the block, against other threads and processes.
 
-        Whoever dies holds it no more. Where nothing can be held, everybody may fetch.
+        The claim of a process that dies is released. Without locks in the file system every process
+        may fetch.
 
         Args:
             job_id: Which job.
-            timeout_s: Seconds to wait for others at the most; 0 for a look.
+            timeout_s: Most seconds to wait for other processes; 0 to try once.
 
         Returns:
-            A context manager that gives False when others held it for so long.
+            A context manager that yields False after the timeout.
         """
         ...
 
 
 class OutputStore(Protocol):
-    """Puts finished videos in their place, whole or not at all."""
+    """Saves finished videos, whole or not at all."""
 
     def save(self, job: Job, video: VideoFile) -> Path:
-        """Put a video and its recipe in place under the job's name.
+        """Save a video and its recipe under the job's name.
 
-        Saving the same job again replaces the files by the same name. The source file is removed
-        only when the copy is safe on the disk.
+        Idempotent: saving the same job again replaces its files. The source file is removed only
+        after the copy is safe on the disk.
 
         Returns:
             The absolute path of the video.
@@ -48,28 +49,27 @@ class OutputStore(Protocol):
         ...
 
     def find(self, job: Job) -> VideoFile | None:
-        """Return the video that is in place for a job, with its recipe, or None.
+        """Return a job's saved video with its recipe, or None.
 
-        A process may die between the saving of a video and the storing of its job; whoever looks
-        at the job next finds the video here.
+        A process may die between saving a video and storing its job; the next check finds the video
+        here.
         """
         ...
 
     def remove(self, job: Job) -> list[Path]:
-        """Delete a job's video and its recipe; harmless when they are gone.
+        """Delete a job's video and its recipe. Idempotent.
 
         Returns:
             The absolute paths of the files that were deleted.
 
         Raises:
-            ProcessingError: when a file cannot be deleted; the others may be gone.
+            ProcessingError: when a file cannot be deleted; others may be deleted already.
         """
         ...
 
     def remove_partials(self) -> None:
-        """Remove what dead writers have left half-written, and nothing that the living write.
+        """Remove partial files of dead writers, and none of live writers.
 
-        Called at recovery. Cheap, and harmless when there is nothing; what cannot be removed now
-        is left for the next time.
+        Called at recovery. Cheap; files that cannot be removed now are left for the next time.
         """
         ...

@@ -1,4 +1,4 @@
-"""Port: what can be made of finished videos."""
+"""Port: contact sheets, grids, exports and other files made from finished videos."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LabelledVideo:
 
 
 class Pictures(Protocol):
-    """Makes pictures of videos, and files for other programs. Every file is whole or not there.
+    """Makes pictures of videos, and files for other programs, whole or not at all.
 
     All methods return their target, and raise ``ResourceNotFoundError`` when a video is gone,
     ``ValidationError`` when it cannot be read or a number is out of range, and ``ProcessingError``
@@ -48,7 +48,7 @@ class Pictures(Protocol):
     def export(
         self, video: Path, target: Path, *, width: int | None = None, frame: int = -1
     ) -> Path:
-        """Write a video in the format that the target's ending names.
+        """Write a video in the format of the target's ending.
 
         Args:
             video: The source.
@@ -59,7 +59,7 @@ class Pictures(Protocol):
         ...
 
     def frames(self, video: Path, folder: Path, *, width: int | None = None) -> Path:
-        """Write all frames of a video as numbered PNG into a folder, which is empty or not there.
+        """Write all frames of a video as numbered PNG into an empty or new folder.
 
         Args:
             video: The source.

@@ -1,4 +1,4 @@
-"""Feature port: a character that moves as a skeleton does."""
+"""Feature port: pose guidance, a character that moves as a skeleton does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Port: processes, as far as workers have to know of each other."""
+"""Port: processes, to name them, to find out whether they live, and to kill a worker."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Protocol
 
 
 class ProcessState(StrEnum):
-    """What can be said of a process from here."""
+    """The state of a process as seen from here."""
 
     ALIVE = "alive"
     DEAD = "dead"
     UNKNOWN = "unknown"
-    """It cannot be seen: another machine, or another container. That is not dead."""
+    """It cannot be seen: on another machine, or in another container. That does not mean dead."""
 
 
 class Processes(Protocol):
-    """Names processes, and says and decides whether they live.
+    """Names processes, says whether they live, and kills them.
 
-    A process is named by its call id, which tells it from every other process that there ever was.
+    A process is named by its call id, which no other process ever has.
     """
 
     @property
@@ -31,13 +31,13 @@ class Processes(Protocol):
         ...
 
     def heartbeat(self) -> str:
-        """Return ``<boot id> <seconds of the machine's monotonic clock>`` of this moment."""
+        """Return ``<boot id> <seconds of the machine's monotonic clock>`` now."""
         ...
 
     def get_state(self, call_id: str) -> ProcessState:
-        """Return whether a process still runs, be it stopped by a signal.
+        """Return whether a process still exists, even if suspended by a signal.
 
-        ``DEAD`` and ``ALIVE`` are certain; whatever is not is ``UNKNOWN``.
+        ``DEAD`` and ``ALIVE`` are certain; all else is ``UNKNOWN``.
         """
         ...
 
@@ -46,10 +46,10 @@ class Processes(Protocol):
         ...
 
     def kill(self, call_id: str) -> bool:
-        """Kill a process without asking it, and wait until it is gone.
+        """Kill a process, and wait until it is gone.
 
         Returns:
-            False when it could not be killed, because it belongs to somebody else, cannot be seen,
-            or does not go away. Nothing else was signalled.
+            False when it could not be killed, because it belongs to another user, cannot be seen,
+            or does not end. No other process was signalled.
         """
         ...

@@ -1,4 +1,4 @@
-"""Port: what runs a job."""
+"""Port: the provider, which runs jobs: submit, poll, cancel, capabilities."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tiomagic_domain.progress import Progress
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A validated job with its inputs at hand: all that a call carries from here to the model."""
+    """A validated job with its inputs: everything that a call passes to the model."""
 
     job: Job
     card: ModelCard
@@ -85,18 +85,18 @@ class Request:
 
 
 RUN_GONE = frozenset({ErrorCode.LOST, ErrorCode.WORKER_LOST})
-"""Error codes of a job whose run is not there, and has made no video."""
+"""Error codes of a job whose run is lost and has made no video."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What something costs, as far as the provider can tell."""
+    """A cost, as far as the provider knows it."""
 
     amount: float
     currency: str = "USD"
     """ISO 4217."""
     per: str = "run"
-    """``run`` for all of it, or the unit that is counted, such as ``hour``."""
+    """``run`` for the whole run, or the counted unit, such as ``hour``."""
 
     def to_dict(self) -> dict[str, object]:
         """Return plain data."""
@@ -114,22 +114,22 @@ class RunDescription:
 
 
 QUEUE_POSITION: Final = "queue_position"
-"""Fact of a job: how many runs the service starts before it, as it last said."""
+"""Fact of a job: its last known queue position, the runs that the service starts before it."""
 RETRY_AFTER: Final = "retry_after_s"
-"""Fact of a job: after how many seconds the service wants to be asked again, as it last said."""
+"""Fact of a job: the last known ``retry_after``, the seconds until the next poll."""
 COST: Final = "cost"
 """Fact of a job: what its run costs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A provider's word on a job."""
+    """A provider's report on a job."""
 
     status: JobStatus
     call_id: str | None = None
-    """The provider's name for the run; None leaves what is known."""
+    """The provider's name for the run; None for no news."""
     message: str = ""
-    """For a person; empty stands for the error, or leaves what is known."""
+    """For the user; empty for the error's text, or for no news."""
     progress: Progress | None = None
     """None leaves what is known."""
     video: VideoFile | None = None
@@ -138,20 +138,20 @@ class Report:
     """Why it failed; given when the status is ``failed``."""
     error_code: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """Joined to what is known."""
+    """Merged into the stored facts."""
     is_reachable: bool = True
-    """False when nobody could look at the run: the status is what was known before."""
+    """False when the run could not be seen: the status is then the last known one."""
     logs: str | None = None
-    """All that the run has printed so far, or the end of it; None leaves what is known."""
+    """The run's output so far, or its end; None for no news."""
     queue_position: int | None = None
-    """How many runs the service starts before this one; None when it does not say."""
+    """Queue position: the runs that the service starts before this one; None if unknown."""
     cost: Cost | None = None
-    """What the run costs so far; None leaves what is known."""
+    """The cost of the run so far; None for no news."""
     retry_after: float | None = None
     """Seconds after which it is worth asking again; None for the caller's own interval."""
 
     def update_facts(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a job's facts with this word joined to them."""
+        """Return a job's facts with this report merged into them."""
         kept = {k: v for k, v in known.items() if k not in {QUEUE_POSITION, RETRY_AFTER}}
         cost = None if self.cost is None else self.cost.to_dict()
         said = {QUEUE_POSITION: self.queue_position, RETRY_AFTER: self.retry_after, COST: cost}
@@ -165,34 +165,34 @@ def runs_any_model(_card: ModelCard) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a provider is like, told without contacting it."""
+    """Static properties of a provider, known without contacting it."""
 
     default_model: str
     """The model that runs when none is named."""
     blocking: bool
     """True when ``submit`` returns only when the job is over."""
     runs: Callable[[ModelCard], bool] = runs_any_model
-    """Says whether it can run a model; every one when nothing is said."""
+    """Says whether it can run a model; all models by default."""
 
 
 class Observer(Protocol):
-    """The caller's end of a running submission."""
+    """Receives the reports of a running submission, and says whether to stop."""
 
     def report(self, report: Report) -> None:
-        """Take a word on the job that is not the last one. Never raises for a lost write."""
+        """Take an intermediate report. Never raises for a failed write."""
         ...
 
     def raise_if_canceled(self) -> None:
-        """Return, or end the submission.
+        """Return, or raise to end the submission.
 
         Raises:
-            GenerationCanceledError: when somebody asked for the job to stop.
+            GenerationCanceledError: when the job was canceled.
         """
         ...
 
 
 class Provider(Protocol):
-    """Runs jobs: in this process, on this machine, or far away."""
+    """Runs jobs: in this process, on this machine, or remotely."""
 
     @property
     def name(self) -> str:
@@ -200,51 +200,52 @@ class Provider(Protocol):
         ...
 
     def capabilities(self) -> Capabilities:
-        """Return what the provider is like; loads nothing heavy and contacts nobody."""
+        """Return the provider's properties; loads nothing heavy and makes no request."""
         ...
 
     def check(self, request: Request) -> None:
-        """Look for reasons why the job cannot run, before it is stored and before it costs.
+        """Raise if the job cannot run, before it is stored and before it costs anything.
 
         Raises:
-            ConfigurationError, AuthenticationError, ValidationError: with what would help.
+            ConfigurationError, AuthenticationError, ValidationError: with advice.
         """
         ...
 
     def submit(self, request: Request, observer: Observer) -> Report:
-        """Start a job, and for a blocking provider see it to its end.
+        """Start a job; a blocking provider runs it to its end.
 
-        ``request.job.job_id`` is the idempotency key: a second submission of the same id starts
-        nothing new.
+        Idempotent by ``request.job.job_id``: a second submission of the same id starts nothing new.
 
         Returns:
-            ``queued`` or ``running`` with a call id, or the end of the job.
+            A report with ``queued`` or ``running`` and a call id, or with the job's terminal
+            status.
 
         Raises:
             APIError: with the code ``answer_lost`` when the job may or may not have started; it is
-                looked up by ``poll`` later and never sent again.
-            TioMagicError: when it did not start, or failed on the way. The job is then stored as
-                failed and the error goes to the caller.
+                looked up by ``poll`` later and never submitted again.
+            TioMagicError: when it did not start, or failed. The job is then stored as failed and
+                the error raised to the caller.
         """
         ...
 
     def poll(self, job: Job) -> Report:
-        """Ask how a job is; it is found by its id when its call id is not known.
+        """Return the state of a job, which is found by its id if its call id is not known.
 
-        A job whose run is not there, and cannot be on its way any more, has ``failed`` with the
-        error code ``lost``. The end is told as often as it is asked for, with the video until the
-        output store has taken it.
+        A job without a run, which cannot start any more, has ``failed`` with the error code
+        ``lost``. After the end each poll returns the same report, with the video until the output
+        store has taken it.
 
         Raises:
-            APIError: with ``retryable`` when nobody could be asked; the job is left as it is.
+            APIError: with ``retryable`` when the provider cannot be reached; the job stays
+                unchanged.
         """
         ...
 
     def cancel(self, job: Job) -> Report:
-        """Ask for exactly this job to stop.
+        """Cancel exactly this job. Idempotent.
 
         Returns:
-            ``canceling`` when the stop was asked for, or the end of the job when it is known.
+            A report with ``canceling``, or with the job's terminal status if known.
 
         Raises:
             APIError: with ``retryable`` when nobody could be asked.
@@ -253,23 +254,23 @@ class Provider(Protocol):
 
 
 class ProviderBase:
-    """Base of a provider that answers more than it must; each answer has a default.
+    """Base of a provider with optional methods; each has a default.
 
-    A provider without it has the methods of :class:`Provider` alone.
+    A provider without this base has only the methods of :class:`Provider`.
     """
 
     def describe(self, request: Request) -> RunDescription:  # noqa: ARG002 - for who overrides it
-        """Return what a request would run on and cost. Contacts no service and starts nothing."""
+        """Return the device and cost of a request. Makes no request and starts nothing."""
         return RunDescription()
 
     def rehearse(self, model: str) -> Rehearsal:
-        """Look at all that a real run needs, and run the model with random weights.
+        """Check all that a real run needs, and run the model with random weights.
 
         Args:
             model: Its name.
 
         Raises:
-            ConfigurationError: when the provider cannot.
+            ConfigurationError: when the provider cannot rehearse models.
             UnknownModelError: when there is no such model.
         """
         raise ConfigurationError(
@@ -278,9 +279,9 @@ class ProviderBase:
         )
 
     def unload(self) -> None:
-        """Free the memory of models that are kept loaded; harmless when there is none."""
+        """Free the memory of loaded models. Idempotent."""
 
 
 def find_answers(provider: Provider) -> ProviderBase:
-    """Return what a provider answers beyond its port; the defaults where it has no base."""
+    """Return a provider's optional methods; the defaults if it lacks the base."""
     return provider if isinstance(provider, ProviderBase) else ProviderBase()

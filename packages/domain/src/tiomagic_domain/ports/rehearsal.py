@@ -1,4 +1,4 @@
-"""What a look at a machine or a model has found: whether a run will work, what it will take."""
+"""The result of a rehearsal or a machine check: findings, and the needed disk and memory."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any, Self
 
 
 class CheckOutcome(StrEnum):
-    """How one part of a rehearsal went."""
+    """The verdict of one check."""
 
     OK = "ok"
     NOTE = "note"
-    """Fine, and worth knowing."""
+    """In order; for information."""
     WARNING = "warning"
-    """It may not work."""
+    """A run may fail."""
     PROBLEM = "problem"
-    """A real run would fail."""
+    """A run would fail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was looked at."""
+    """One check."""
 
     part: str
     outcome: CheckOutcome
     message: str
-    """What was found, and what to do where it is not as it should be."""
+    """The finding, with advice if it is not in order."""
 
     def to_dict(self) -> dict[str, str]:
         """Return plain data."""
@@ -36,7 +36,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """All that was looked at, in order."""
+    """All checks, in order."""
 
     model: str
     provider: str
@@ -48,7 +48,7 @@ class Rehearsal:
 
     @property
     def ok(self) -> bool:
-        """True when nothing was found that would make a real run fail."""
+        """True when no check says that a run would fail."""
         return all(check.outcome is not CheckOutcome.PROBLEM for check in self.checks)
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,11 +63,11 @@ class Rehearsal:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, provider: str) -> Self:
-        """Return the rehearsal that :meth:`to_dict` made plain data of, as another's.
+        """Return the rehearsal from the plain data of :meth:`to_dict`.
 
         Args:
             data: Plain data.
-            provider: Who had it made.
+            provider: The provider's name for the result.
         """
         checks = [
             Check(part=one["part"], outcome=CheckOutcome(one["outcome"]), message=one["message"])

@@ -1,4 +1,4 @@
-"""Feature port: a video from words."""
+"""Feature port: text to video."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class TextToVideo(Protocol):
         """Make a clip.
 
         Args:
-            inputs: What to start from.
+            inputs: The prompt.
             settings: Every setting of the model's schema, validated, with the seed.
-            progress: Told each phase and each denoising step.
-            cancel: Asked before each denoising step at the least.
+            progress: Called with each phase and each denoising step.
+            cancel: Checked at least before each denoising step.
 
         Returns:
             Frames uint8 (T, H, W, 3) with T, H and W as in the settings.

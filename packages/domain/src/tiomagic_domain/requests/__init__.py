@@ -1,15 +1,14 @@
-"""From a call's arguments to a request that a provider can run.
+"""Prepares requests: from a call's arguments to a request that a provider can run.
 
-``defaults``           Fills in what a call left open: the seed, and a size that suits the
-                       picture.
-``legacy_parameters``  The parameters of tiomagic 1.0.0 that this version does not have, and what
-                       becomes of them.
-``preparation``        From a call's arguments to a request that a provider can run, or one error
-                       with every problem.
-``received_recipes``   What of a recipe that somebody else may have written is used, and what is
-                       not.
-``rerun``              The arguments of a call that repeats another one: with changes, or on
-                       another model.
-``sizing``             Which size a video gets when the caller gives a picture instead of a width
-                       and a height.
+``defaults``           Fills in defaults of a call: the seed, a size that fits the picture,
+                       few-step settings.
+``legacy_parameters``  Translates or refuses the parameters of tiomagic 1.0.0 that this version
+                       does not have.
+``preparation``        Validates a call and builds its request, or raises one error with every
+                       problem.
+``received_recipes``   Checks untrusted recipes: no paths, no addresses, no unapproved downloads.
+``rerun``              The arguments of a rerun: a recorded call with changes, or on another
+                       model.
+``sizing``             Chooses a video's size from a picture's aspect ratio and a budget of
+                       pixels.
 """

@@ -1,4 +1,4 @@
-"""Fills in what a call left open: the seed, and a size that suits the picture."""
+"""Fills in defaults of a call: the seed, a size that fits the picture, few-step settings."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def draw_seed_and_size(
     media: Mapping[str, Media],
     draw_seed: Callable[[], int],
 ) -> dict[str, Any]:
-    """Return what a call leaves open: a seed and, where the model has them, a width and a height.
+    """Return the missing arguments of a call: a seed and, if the model has them, width and height.
 
     Args:
         card: The model.
-        feature: What it is asked for.
+        feature: Of the call.
         values: Validated values with the defaults.
-        media: The inputs that were read, by parameter name.
+        media: The inputs, by parameter name.
         draw_seed: Gives a seed between 0 and 2**32 - 1.
     """
     schema = card.schema(feature)
@@ -66,21 +66,21 @@ def _size(
 
 
 def _beside(given: int, aspect: float, schema: Schema, name: str) -> int:
-    """Return the side that goes with a given one, whose shape is ``aspect`` times as long."""
+    """Return the side that belongs to a given one, ``aspect`` times as long."""
     if schema.shorter_side not in {None, given}:
         return int(schema.shorter_side or 0)
-    # Beside a side that somebody chose, the other may need more than the model's usual budget.
+    # With a chosen side, the other may exceed the model's usual budget of pixels.
     return other_side(given, aspect, schema[name], pixels=schema.max_pixels)
 
 
 def apply_few_step_settings(
     turbo: FewStepWeights | None, arguments: Mapping[str, object]
 ) -> Mapping[str, object]:
-    """Return the arguments of a call, with the settings of its few-step weights if it wants them.
+    """Return the arguments of a call, with the settings of few-step weights if it requests them.
 
     Args:
-        turbo: Those of the model; None for a model that has none.
-        arguments: As the caller gave them; what they say stands.
+        turbo: The model's few-step weights; None without them.
+        arguments: Of the caller, which take precedence.
     """
     if turbo is None or not wants_few_steps(arguments.get(ACCELERATION_ARGUMENT)):
         return arguments

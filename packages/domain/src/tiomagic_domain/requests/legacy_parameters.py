@@ -1,8 +1,8 @@
-"""The parameters of tiomagic 1.0.0 that this version does not have, and what becomes of them.
+"""Translates or refuses the parameters of tiomagic 1.0.0 that this version does not have.
 
-There the arguments of a call went to a pipeline of diffusers as they were. One that is given its
-pipeline's own default changes nothing and is left out; one that has an equivalent here is
-translated; every other one is a problem that says what to use.
+In 1.0.0 the arguments of a call went to a diffusers pipeline unchanged. A parameter with its
+pipeline's default value is dropped; one with an equivalent here is translated; every other one is a
+problem whose message says what to use.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ OLD_FRAMES: Final[Mapping[str, int]] = {
     "cogvideox-5b-image-to-video": 48,
     "framepack-i2v-hy": 129,
 }
-"""Documented defaults of ``num_frames`` that are no length of their models."""
+"""Documented defaults of ``num_frames`` that their models do not support."""
 
 RENAMED_PARAMETERS: Final[Mapping[str, str]] = {
     "promt_attension_mask": "prompt_attention_mask",
     "negative_prompt_attension_mask": "negative_prompt_attention_mask",
     "negative_prompt2": "negative_prompt_2",
 }
-"""Names as they stood in the documentation, and as they were meant."""
+"""Misspelt names of the old documentation, and the correct ones."""
 
 PROMPT_LENGTHS: Final = (128, 226, 512)
 """Documented defaults of ``max_sequence_length``: the models read at least as much here."""
@@ -39,7 +39,7 @@ PROMPT_LENGTHS: Final = (128, 226, 512)
 
 @dataclass(frozen=True, slots=True)
 class TranslatedCall:
-    """A call in the words of this version."""
+    """A call with this version's parameters."""
 
     arguments: Mapping[str, object]
     problems: tuple[Problem, ...] = ()
@@ -63,13 +63,13 @@ def translate_legacy_call(
 ) -> TranslatedCall:
     """Return a call without the parameters that only tiomagic 1.0.0 had.
 
-    A length that was documented, and is none of the model's, becomes the nearest one with a
-    warning. What is a parameter of the model stays as it is.
+    A documented length that the model does not support becomes the nearest one, with a warning.
+    Parameters of the model are unchanged.
 
     Args:
         model: The model's name.
         schema: The model's parameters.
-        arguments: As the caller gave them.
+        arguments: Of the caller.
     """
     kept: dict[str, object] = {}
     problems: list[Problem] = []
@@ -93,7 +93,7 @@ def _apply(
     problems: list[Problem],
     schema: Schema,
 ) -> None:
-    """Leave an old parameter out, or put what it means in its place."""
+    """Drop an old parameter, or replace it by its equivalent."""
     try:
         if value is not None:
             LEGACY_RULES[name](value, arguments)
@@ -116,7 +116,7 @@ def _problem(name: str, value: object, instead: str) -> Problem:
 def _legal(model: str, schema: Schema, name: str, value: object) -> object:
     """Return a value of a parameter that both versions have."""
     if name == "cond_position" and isinstance(value, str) and value.strip().isdigit():
-        return int(value)  # It was a text with commas, for several pictures.
+        return int(value)  # In 1.0.0 it was a text with commas, for several pictures.
     is_old = type(value) is int and name == "num_frames" and value == OLD_FRAMES.get(model)
     if not is_old or schema[name].problem(value) is None:
         return value
@@ -130,7 +130,7 @@ def _legal(model: str, schema: Schema, name: str, value: object) -> object:
 
 
 LegacyRule = Callable[[Any, Mapping[str, object]], None]
-"""Takes a value and the call: returns for one to leave out, or raises what to do instead."""
+"""Takes a value and the call; returns to drop the value, or raises with advice."""
 
 
 def _only(*harmless: object, instead: str) -> LegacyRule:
@@ -215,4 +215,4 @@ LEGACY_RULES: Final[Mapping[str, LegacyRule]] = {
         ),
     ),
 }
-"""What 1.0.0 documented and this version lacks, by name."""
+"""The documented parameters of 1.0.0 that this version lacks, by name."""

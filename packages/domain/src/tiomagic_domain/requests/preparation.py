@@ -1,4 +1,4 @@
-"""From a call's arguments to a request that a provider can run, or one error with every problem."""
+"""Validates a call and builds its request, or raises one error with every problem."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def new_job_id() -> str:
 
 
 def draw_seed() -> int:
-    """Return a seed that no other call is likely to draw."""
+    """Return a random seed."""
     return secrets.randbelow(2**32)
 
 
@@ -53,7 +53,7 @@ class Preparation:
     def prepare(
         self, feature: Feature, card: ModelCard, provider: str, arguments: Mapping[str, object]
     ) -> Request:
-        """Validate a call, read its media, and draw what was left open. Nothing is stored.
+        """Validate a call, read its media, and fill in the missing arguments. Nothing is stored.
 
         Raises:
             ValidationError: with every problem of the arguments and of the media.
@@ -67,7 +67,7 @@ class Preparation:
         media = self._read(schema, values, subject)
         values |= draw_seed_and_size(card, feature, values, media, self._seeds)
         objects = {name: values[name] for name in schema.objects if name in values}
-        # What a record can hold stands for what only this process has.
+        # The record has descriptions of objects that exist only in this process.
         values |= {name: item.to_reference() for name, item in media.items()}
         values |= {name: describe_object(value) for name, value in objects.items()}
         job = self._job(feature, card, provider, values)
@@ -77,7 +77,7 @@ class Preparation:
         return Request(job=job, card=card, media=media, objects=objects)
 
     def restore(self, job: Job, card: ModelCard) -> Request:
-        """Return the request of a stored job, its media found by their hashes.
+        """Return the request of a stored job, with its media found by their hashes.
 
         Raises:
             ResourceNotFoundError: when the bytes of an input are gone.
@@ -107,7 +107,7 @@ class Preparation:
                 media[parameter.name] = self._open(source, kind)
             except (ValidationError, ResourceNotFoundError) as error:
                 message = error.message
-                # The frames of a video may be gigabytes, too many to be spelled out.
+                # The frames of a video may be gigabytes, too large for a ``repr``.
                 if isinstance(source, list | tuple):
                     given = f"{len(source)} frames"
                 else:
@@ -118,7 +118,7 @@ class Preparation:
         return media
 
     def _open(self, source: object, kind: MediaKind) -> Media:
-        # A reference from the record of another job, as rerun passes it.
+        # A reference from another job's record, passed by a rerun.
         if isinstance(source, Mapping):
             return self._media.find(source)
         return self._media.read(source, kind)

@@ -1,9 +1,8 @@
-"""What of a recipe that somebody else may have written is used, and what is not.
+"""Checks untrusted recipes: no paths, no addresses, no unapproved downloads.
 
-A recipe names its inputs by their hash. A path in that place would put a private file of the
-reader into a video, and an address would tell its owner who looks: neither is ever a part of a
-recipe that was made here. What a recipe has fetched from the hub, beyond what the model's own card
-names, is for the reader to allow.
+A recipe names its inputs by their hash. A path instead could put a private file of the user into a
+video, and an address could reveal the user to its owner: no recipe made here has either. The user
+must approve downloads from the hub that the model's own card does not name.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from tiomagic_domain.suggestions import shorten_repr
 LORAS: Final = "loras"
 REVISIONS: Final = "revisions"
 MAX_LORAS: Final = 32
-"""LoRAs of a recipe at the most; a call has a handful."""
+"""Most LoRAs of a recipe; a call has a handful."""
 
 _LORA: Final = "a LoRA file by its bare name and sha256, any other by its repository"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -34,7 +33,7 @@ _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 def check_inputs(
     recipe: Mapping[str, Any], card: ModelCard, feature: Feature, replaced: Collection[str] = ()
 ) -> None:
-    """Look whether a recipe names its inputs and LoRA files as recipes do.
+    """Check that a recipe names its inputs and LoRA files only by hash or repository.
 
     Args:
         recipe: As ``read_embedded_recipe`` gives it.
@@ -43,7 +42,7 @@ def check_inputs(
         replaced: Arguments that the reader gives in place of the recipe's.
 
     Raises:
-        ValidationError: with every path and address in it.
+        ValidationError: lists every path and address in it.
     """
     arguments = _arguments(recipe, replaced)
     media = {parameter.name for parameter in card.schema(feature).media}
@@ -71,16 +70,16 @@ def check_weights(
     replaced: Collection[str] = (),
     named: Collection[str] = (),
 ) -> None:
-    """Look whether a recipe has weights fetched that the reader has not named.
+    """Check that a recipe downloads only weights that the user has approved.
 
     Args:
         recipe: As ``read_embedded_recipe`` gives it.
         card: The model that is to run it; its own repositories and commits are known.
         replaced: Arguments that the reader gives in place of the recipe's.
-        named: Repositories that the reader has named.
+        named: The approved repositories.
 
     Raises:
-        ValidationError: with each of them; its code is ``untrusted_weights``.
+        ValidationError: lists the others; its code is ``untrusted_weights``.
     """
     found = list(dict.fromkeys(_foreign(_arguments(recipe, replaced), card, set(named))))
     if found:
@@ -116,7 +115,7 @@ def _is_kept_or_embedded(value: object) -> bool:
 
 def _is_plain_lora(lora: Mapping[str, Any]) -> bool:
     source, name = str(lora.get("source", "")), str(lora.get("weight_name", ""))
-    # A name of Windows counts on every system: the recipe may be read on another one.
+    # Windows paths count on every system, because recipes are shared.
     if ".." in PurePosixPath(name).parts or name.startswith(("/", "~")) or set(name) & {"\\", ":"}:
         return False
     if not source.endswith(SUFFIX):
@@ -139,7 +138,7 @@ def _foreign(arguments: Mapping[str, Any], card: ModelCard, named: set[str]) -> 
 
 
 def _short(value: object) -> str:
-    """Return what somebody else has written at a length that fits into a question."""
+    """Return untrusted text, cut to a length that fits into a message."""
     return str(value)[:100]
 
 

@@ -1,4 +1,4 @@
-"""The arguments of a call that repeats another one: with changes, or on another model."""
+"""The arguments of a rerun: a recorded call with changes, or on another model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tiomagic_domain.schema.kinds import UNSET
 from tiomagic_domain.schema.schema import Schema
 
 MODEL_SPECIFIC_ARGUMENTS = frozenset({"loras", "revisions"})
-"""Arguments that say which weights are used."""
+"""Arguments that select weights."""
 
 
 def build_rerun_arguments(
@@ -24,12 +24,12 @@ def build_rerun_arguments(
     *,
     catalogue: Mapping[str, ModelCard] | None = None,
 ) -> dict[str, object]:
-    """Return the arguments of a call that begins with a recipe.
+    """Return the arguments of a call from a recipe.
 
     Args:
         recipe: ``feature``, ``model``, ``required_args`` and ``optional_args``.
-        card: The model that is to run it, which may be another one than the recipe's.
-        overrides: Arguments that replace those of the recipe; None takes one away.
+        card: The model to run, which may differ from the recipe's.
+        overrides: Arguments that replace those of the recipe; None removes one.
         catalogue: Models by name; None for all that are installed.
     """
     feature, before = find_feature(str(recipe["feature"])), str(recipe["model"])
@@ -47,16 +47,16 @@ def merge_rerun_arguments(
     kept: Mapping[str, object],
     overrides: Mapping[str, object],
 ) -> dict[str, object]:
-    """Return the arguments of a call that repeats another one with changes.
+    """Return the arguments of a call that repeats another with changes.
 
-    A record has every setting. Where the change is to few steps or away from them, those that
-    nobody chose are not kept: fifty steps would be as wrong with such weights as four without.
+    A record has every setting. If the change turns few-step weights on or off, settings that were
+    not chosen are dropped: fifty steps would be as wrong with such weights as four without.
 
     Args:
-        turbo: The few-step weights of the model; None for none.
+        turbo: The model's few-step weights; None without them.
         schema: The parameters of the call.
-        kept: Arguments of the first call.
-        overrides: What is to be changed.
+        kept: Arguments of the recorded call.
+        overrides: The changes.
     """
     after = {**kept, **overrides}
     was, will = (
@@ -77,16 +77,16 @@ def merge_rerun_arguments(
 def adapt_arguments(
     kept: Mapping[str, Any], feature: Feature, before: ModelCard | None, after: ModelCard
 ) -> dict[str, Any]:
-    """Return what of a record's arguments is for another model.
+    """Return the arguments of a record that apply to another model.
 
-    The inputs and the seed are; so is what was chosen, where the other takes it. A record has every
-    default as well, which is the first model's and nobody's choice, and weights fit one model only.
+    These are the inputs, the seed, and chosen settings that the other model has. Not the first
+    model's defaults, which a record also has, nor weights, which fit only one model.
 
     Args:
         kept: Arguments of the record.
-        feature: What both make.
-        before: The record's model; None when it is not known here.
-        after: The other one.
+        feature: Of both.
+        before: The record's model; None when unknown here.
+        after: The other model.
     """
     schema = after.schema(feature)
     defaults = {}

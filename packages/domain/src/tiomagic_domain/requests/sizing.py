@@ -1,4 +1,4 @@
-"""Which size a video gets when the caller gives a picture instead of a width and a height."""
+"""Chooses a video's size from a picture's aspect ratio and a budget of pixels."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def fit_size(aspect: float, *, pixels: int, width: Parameter, height: Parameter)
         height: The parameter with the legal heights.
 
     Returns:
-        Width and height in pixels. Of the sizes whose aspect is right within 1.25 %, or as good
-        (within 1 %) as the best one's, the largest. Measured for the sizes of Wan and pictures of
-        up to 3:1: at least 91 % of the budget; with the 1 % alone it were 64 % for some.
+        Width and height in pixels: the largest size whose aspect is right within 1.25 %, or within
+        1 % of the best one's. Measured for the sizes of Wan and pictures of up to 3:1: at least 91
+        % of the budget; with only the 1 % rule, 64 % for some.
     """
     sizes = [(int(width.nearest(tall * aspect)), tall) for tall in height.legal_values()]
     sizes = [size for size in sizes if size[0] * size[1] <= pixels]
     if not sizes:
-        # The budget is hardly more than the smallest size: the aspect has to give way.
+        # The budget is hardly more than the smallest size, so the aspect cannot be kept.
         return _smallest(aspect, pixels=pixels, width=width, height=height)
     errors = {size: abs(math.log(size[0] / size[1] / aspect)) for size in sizes}
     tolerance = max(min(errors.values()) + 0.01, 0.0125)
@@ -63,7 +63,7 @@ def fit_shorter(
 
 
 def other_side(given: int, aspect: float, parameter: Parameter, *, pixels: float) -> int:
-    """Return the legal side that goes with a given one.
+    """Return the legal side that belongs to a given one.
 
     Args:
         given: The side that the caller gave, in pixels.

@@ -1,4 +1,4 @@
-"""The use cases on jobs that are stored: the user's own words on them, reading many, deleting."""
+"""Use cases on stored jobs that need no provider: tags and notes, listing, deleting."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.output_store import OutputStore
 
 PAGE = 200
-"""Jobs that are read at once when all are wanted."""
+"""Page size when all jobs are listed."""
 
 
 class Archive:
-    """What can be done with stored jobs that starts, asks and ends no run.
+    """Reads, labels and deletes stored jobs, without calling a provider.
 
     Args:
         repository: Where jobs are kept.
         outputs: Where finished videos are.
         clock: The time.
-        on_change: Told each job that has changed or is gone.
+        on_change: Called with each changed or deleted job.
     """
 
     def __init__(
@@ -50,15 +50,15 @@ class Archive:
         remove: Iterable[str] = (),
         note: str | None = None,
     ) -> Job:
-        """Put the user's own words on a job, whatever its status, and return it.
+        """Set tags and the note of a job in any status, and return it.
 
-        Of several that write at once, nobody's tags are lost.
+        Safe in races: no writer's tags are lost.
 
         Args:
             job_id: Which job.
-            add: Tags that it is to have.
-            remove: Tags that it is not to have; one that it lacks is no error.
-            note: Its remark from now on; None leaves it as it is.
+            add: Tags to add.
+            remove: Tags to remove; a missing one is no error.
+            note: The new note; None keeps the old one.
 
         Raises:
             ResourceNotFoundError: when there is no such job.
@@ -78,10 +78,10 @@ class Archive:
         )
 
     def each(self, query: JobQuery) -> Iterator[Job]:
-        """Give every job that matches, in the query's order, without holding all of them.
+        """Yield every matching job in the query's order, page by page.
 
-        Jobs that come meanwhile may be missing, those that are deleted meanwhile stop nothing, and
-        none is given twice.
+        Jobs that are added meanwhile may be missing, deleted ones cause no error, and none comes
+        twice.
 
         Raises:
             ResourceNotFoundError: when ``query.after`` names no job.
@@ -94,7 +94,7 @@ class Archive:
             except ResourceNotFoundError:
                 if given is None:
                     raise
-                query = _behind(given, query)  # The last job of the page before has been deleted.
+                query = _behind(given, query)  # The last job of the previous page has been deleted.
                 continue
             fresh = [job for job in page if given is None or _follows(job, given, query)]
             yield from fresh
@@ -105,11 +105,11 @@ class Archive:
             query = replace(query, after=page[-1].job_id)
 
     def delete(self, job_id: str, *, files: bool) -> list[Path]:
-        """Forget a job that is over.
+        """Delete a job that is over.
 
         Args:
             job_id: Which job.
-            files: True to delete its video and the recipe beside it too.
+            files: True to delete its video and recipe too.
 
         Returns:
             The files that were deleted.
@@ -127,7 +127,8 @@ class Archive:
                 details={"job_id": job_id, "status": job.status.value},
                 code=ErrorCode.JOB_NOT_OVER,
             )
-        # The files first: what is left after a crash in between is a job that can be deleted again.
+        # The files first: after a crash in between, the job is still there and can be deleted
+        # again.
         deleted = self._outputs.remove(job) if files else []
         self._repository.delete(job_id)
         self._on_change(job)
@@ -135,10 +136,10 @@ class Archive:
 
 
 def _behind(given: Job, query: JobQuery) -> JobQuery:
-    """Return a query that goes on at the moment of a job, with that moment's own jobs in it."""
+    """Return a query that continues at the creation time of a job, jobs of that time included."""
     if query.oldest_first:
         return replace(query, after=None, since=given.creation_time)
-    just_after = given.creation_time + timedelta(microseconds=1)  # ``until`` itself is not in it.
+    just_after = given.creation_time + timedelta(microseconds=1)  # ``until`` is exclusive.
     return replace(query, after=None, until=just_after)
 
 

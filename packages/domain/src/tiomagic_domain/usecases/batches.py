@@ -1,8 +1,8 @@
-"""The use case of many requests: so many at once, found again, and none stops the others.
+"""Batches: many requests with bounded concurrency, resumable, and independent of each other.
 
-Each job carries two tags from the moment it is stored: its batch's and its own place in it, which
-is made of what was asked. Running the same batch again finds the jobs by them: what is done is not
-made again, what runs is followed, and only what is missing or has failed is submitted.
+Each job is stored with two tags: its batch, and a digest of its request. A repeated batch finds its
+jobs by them: finished ones are not run again, running ones are waited for, and only missing or
+failed ones are submitted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tiomagic_domain.usecases.generation import Generation
 
 BATCH_TAG_PREFIX: Final = "batch:"
 MAX_BATCH_NAME_LENGTH: Final = 60
-"""Characters of a batch's name at the most: with its mark it has to be a tag."""
+"""Most characters of a batch's name, which becomes part of a tag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +42,13 @@ class BatchRequest:
 
     @property
     def digest(self) -> str:
-        """What the request is found again by; see :func:`digest_of`."""
+        """Its digest, see :func:`digest_of`."""
         return digest_of([self.feature.value, self.model, dict(self.arguments)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOutcome:
-    """What became of a request."""
+    """The outcome of a request."""
 
     request: BatchRequest
     job: Job | None
@@ -56,16 +56,16 @@ class BatchOutcome:
     error: str | None = None
     """Why there is no video; None when there is one."""
     found: bool = False
-    """True when an earlier run of the batch had made the video."""
+    """True when an earlier run of the batch made the video."""
 
 
 def digest_of(value: object) -> str:
-    """Return 16 hexadecimal digits that stand for plain data, paths and bytes.
+    """Return a digest of plain data, paths and bytes, in 16 hexadecimal digits.
 
-    A file stands for its name and not for what is in it.
+    A file counts by its name, not by its content.
 
     Raises:
-        ValidationError: when something in it has no lasting form, as an open file has none.
+        ValidationError: when a part has no stable form, such as an open file.
     """
     text = json.dumps(value, sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -77,7 +77,7 @@ def _plain(value: object) -> object:
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
     with suppress(Rejected):
-        return plain_data(value)  # What numpy and its like call a number or a text.
+        return plain_data(value)  # Scalars of numpy and similar libraries.
     message = "must be plain data, a path or bytes: a batch finds its jobs again by it"
     problem = Problem(field="arguments", message=message, given=shorten_repr(value))
     raise ValidationError.of([problem], subject="a batch")
@@ -87,7 +87,7 @@ class Batches:
     """Runs batches over the use cases of single jobs.
 
     Args:
-        generation: Submits and follows the jobs.
+        generation: Submits and waits for the jobs.
         clock: The time.
     """
 
@@ -104,16 +104,16 @@ class Batches:
         concurrency: int,
         on_outcome: Callable[[BatchOutcome], None],
     ) -> list[BatchOutcome]:
-        """See that every request has its video, as far as it can be had.
+        """Run all requests that have no video yet.
 
-        Ctrl-C leaves what runs elsewhere running; the same batch again finds it.
+        Ctrl-C does not stop jobs that run elsewhere; the same batch finds them again.
 
         Args:
-            name: The batch's; the jobs are looked for under it.
-            requests: What is wanted; twice the same is made twice.
+            name: The batch's name, by which its jobs are found.
+            requests: The requests; equal ones run once each.
             provider: Who is to run it.
-            concurrency: Jobs under way at once; with 1 they run in the calling thread.
-            on_outcome: Told each outcome as it comes, by the calling thread.
+            concurrency: Most jobs at once; with 1 they run in the calling thread.
+            on_outcome: Called with each outcome, in the calling thread.
 
         Returns:
             An outcome for each request, in their order.
@@ -149,7 +149,7 @@ class Batches:
         return [outcomes[index] for index in range(len(requests))]
 
     def _stored(self, name: str) -> dict[str, Job]:
-        """Return the newest job of each place of a batch that may still have a video."""
+        """Return the newest job of each request of a batch that has or may get a video."""
         jobs = self._generation.list(
             JobQuery(tag=f"{BATCH_TAG_PREFIX}{name}", limit=None, oldest_first=True)
         )
@@ -170,7 +170,7 @@ class Batches:
                 job = self._follow(stored, stop)
                 if job.status is JobStatus.COMPLETED:
                     return BatchOutcome(request=request, job=job, found=True)
-            # An earlier run's job that has failed meanwhile gets its second chance here.
+            # A job of an earlier run that has failed meanwhile is submitted again.
             if job is None or job.status.is_terminal:
                 job = self._generation.submit(
                     request.feature,
@@ -200,7 +200,7 @@ def _outcome(request: BatchRequest, job: Job) -> BatchOutcome:
 
 
 def _places(name: str, requests: Sequence[BatchRequest], provider: str) -> list[str]:
-    """Return a tag for each request; the second of two that are the same gets another."""
+    """Return a tag for each request; equal requests get different tags."""
     seen: Counter[str] = Counter()
     places = []
     for request in requests:

@@ -1,7 +1,7 @@
-"""The use cases that run jobs: submit, plan and rerun; and what a worker does with a job.
+"""Use cases that run jobs: submit, plan, rerun, and the run of a queued job in a worker.
 
-The rule that everything else follows from: a job is stored before its provider is called, its id
-is the idempotency key, and what is not known for certain is looked up, never sent again.
+The main rule: a job is stored before its provider is called, its id is the idempotency key, and a
+submission with an unknown result is looked up, never repeated.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ WORKER_STOPPED_REPORT = Report(
 
 
 class Generation(JobTracker):
-    """The use cases over a set of ports: those of ``JobTracker``, and to run jobs.
+    """All use cases on jobs: those of ``JobTracker``, and running jobs.
 
     Args:
-        providers: Who can run jobs, by name. A mapping that builds them when asked is welcome.
+        providers: The providers by name; a lazy mapping may build them on demand.
         repository: Where jobs are kept.
         outputs: Where finished videos go.
         media: Reads pictures and videos.
         clock: The time.
         on_change: Called with every stored change of a job, except steps within a phase.
-        on_trouble: Called with what went wrong without stopping a run.
-        catalogue: The models that can be asked for; every known one when left out.
-        preparation: Turns arguments into requests; made from the other parts when left out.
-        background: What jobs need to run without their caller; None where none does.
+        on_trouble: Called with errors that do not stop a run.
+        catalogue: The available models; all known ones when left out.
+        preparation: Turns arguments into requests; built from the other parts when left out.
+        background: The parts of background jobs; None without them.
     """
 
     def __init__(  # noqa: PLR0913 - by keyword only, one for each part
@@ -107,7 +107,7 @@ class Generation(JobTracker):
         tags: Sequence[str] = (),
         key: str | None = None,
     ) -> Job:
-        """Validate a call, store its job, and hand it to the provider.
+        """Validate a call, store its job, and submit it to the provider.
 
         Args:
             feature: What is asked for.
@@ -115,16 +115,15 @@ class Generation(JobTracker):
             model: Which model; None for the provider's default.
             arguments: Inputs and settings by name.
             on_progress: Told each moment while a blocking provider works.
-            detach: Leave the run of a blocking provider to a worker process, and return at once.
-            retry: How often a job that a worker runs may run again when its worker is lost.
-            tags: The job is stored with them.
-            key: The caller's own name for the call, kept as the job's ``idempotency_key``: the same
-                key and the same call give the same job, whatever has become of it, and nothing is
-                sent twice.
+            detach: True to let a worker process run a blocking provider's job, and return at once.
+            retry: How often a worker's job may run again after its worker was lost.
+            tags: Of the job.
+            key: The caller's idempotency key: the same key and the same call give the same job in
+                whatever status, and nothing is submitted twice.
 
         Returns:
-            The stored job: over, when the provider is a blocking one and ``detach`` is False; one
-            that was found by its key is as it is.
+            The stored job. It is over if the provider is blocking and ``detach`` is False; a job
+            that was found by its key is returned unchanged.
 
         Raises:
             ValidationError, UnknownModelError, UnknownProviderError: nothing was stored. With the
@@ -143,7 +142,7 @@ class Generation(JobTracker):
         if detach and runner.capabilities().blocking:
             return self._enqueue(request, retry, arguments)
         if self._background is not None and self._background.runs_in_process(provider):
-            # From the first moment: whoever looks later need not guess whether it is about to run.
+            # Stored at once, so that a check need not guess whether it is about to run.
             me = self._background.processes.current()
             request = replace(request, job=replace(request.job, call_id=me))
         first = self._keys.add(request.job, arguments)
@@ -163,7 +162,7 @@ class Generation(JobTracker):
 
         Raises:
             ValidationError, UnknownModelError, UnknownProviderError: as ``submit``.
-            TioMagicError: when the provider could not run it, for whatever it can tell beforehand.
+            TioMagicError: when the provider knows beforehand that it cannot run it.
         """
         request = self._prepare_request(feature, provider, model, arguments)
         find_provider(self._providers, provider).check(request)
@@ -172,7 +171,7 @@ class Generation(JobTracker):
     def _prepare_request(
         self, feature: Feature, provider: str, model: str | None, arguments: Mapping[str, object]
     ) -> Request:
-        """Return what a valid call comes to."""
+        """Return the plan of a valid call."""
         runner = find_provider(self._providers, provider)
         able = runner.capabilities()
         name = model or able.default_model
@@ -180,7 +179,7 @@ class Generation(JobTracker):
         return self._preparation.prepare(feature, card, provider, arguments)
 
     def run_job(self, job: Job, *, told_to_end: Callable[[], bool] = never_stop) -> Job:
-        """Run a stored job that this process has taken from its queue, to its end.
+        """Run a queued job that this process has claimed, to its end.
 
         Args:
             job: Stored as running, with this process as its call id.
@@ -191,7 +190,7 @@ class Generation(JobTracker):
         """
         done = self._updater.complete_if_saved(job)
         if done is not None:
-            return done  # Its video is in place: only the record of that was lost.
+            return done  # Its video is saved already: only the record of that was lost.
         try:
             runner = find_provider(self._providers, job.provider)
             card = find_model(
@@ -208,12 +207,12 @@ class Generation(JobTracker):
         return self._run(runner, request, told_to_end=told_to_end)
 
     def abandon(self, job: Job, *, told_to_end: bool) -> Job:
-        """Store the end of a job whose process is about to end, or has just stopped it.
+        """Store the end of a job whose process is about to end or has stopped it.
 
         Args:
-            job: As it was when the process took it.
-            told_to_end: True when it is the process that was to end: a job that is not canceled
-                then runs again if it may. False when the job was to stop.
+            job: The job when the process claimed it.
+            told_to_end: True when the process was asked to end: unless canceled, the job is then
+                retried if ``retry`` allows. False when the job was canceled.
         """
         if told_to_end and self._supervisor is not None:
             return self._supervisor.handle_lost_worker(job, WORKER_STOPPED_REPORT)
@@ -221,23 +220,23 @@ class Generation(JobTracker):
         return self._updater.apply(job, Report(status=JobStatus.CANCELED, message=message))
 
     def requeue(self, job: Job, error: Exception) -> None:
-        """Let a job wait again that was stopped by a failure of the machine.
+        """Queue a job again that a failure of the machine has stopped.
 
         Args:
-            job: As it was when the process took it; one that it has no more is left alone.
+            job: The job when the process claimed it; nothing happens if another process has it now.
             error: The failure.
 
         Raises:
-            ProcessingError: when that cannot be stored now.
+            ProcessingError: when it cannot be stored now.
         """
         if self._supervisor is not None:
             self._supervisor.requeue(job, error)
 
     def fail(self, job: Job, error: Exception) -> None:
-        """Store that a job failed for a reason that is its own after all.
+        """Store that a job failed, because the job itself is the cause.
 
         Args:
-            job: As it was when the process took it; one that another process has is left alone.
+            job: The job when the process claimed it; nothing happens if another process has it.
             error: The reason.
         """
         stored = self._repository.get(job.job_id)
@@ -253,14 +252,14 @@ class Generation(JobTracker):
         told_to_end: Callable[[], bool] = never_stop,
         lock: DeviceLock | None = None,
     ) -> Job:
-        """Submit a job that is stored; a blocking provider sees it to its end.
+        """Submit a stored job; a blocking provider runs it to its end.
 
         Args:
-            runner: Who runs it.
-            request: What to run.
-            on_progress: Called with each moment.
+            runner: The provider.
+            request: Of the job.
+            on_progress: Called with each progress event.
             told_to_end: Says whether this process is to end before the job is over.
-            lock: Held while the provider is at it; may wait.
+            lock: Held during the submission; may wait.
 
         Raises:
             TioMagicError: when it could not be run; it is stored as failed.
@@ -286,7 +285,7 @@ class Generation(JobTracker):
                 raise
             report = Report(status=JobStatus.QUEUED, message=error.message)
         except KeyboardInterrupt:
-            # A run in this process ends with it; one far away may have started and is looked up.
+            # A run in this process ends with it; a remote one may have started and is looked up.
             if runner.capabilities().blocking:
                 interrupted = Report(status=JobStatus.CANCELED, message="interrupted")
                 self._updater.apply(job, interrupted)
@@ -296,12 +295,13 @@ class Generation(JobTracker):
             raise
         if report.status is JobStatus.CANCELED and told_to_end():
             return self.abandon(job, told_to_end=True)
-        # It may have been canceled during the submission, which a report without news cannot show.
+        # The job may have been canceled during the submission; a report without news does not show
+        # it.
         job = self._updater.apply(self._repository.get(job.job_id), report)
         return self._stop_if_canceled(runner, job, report)
 
     def _stop_if_canceled(self, runner: Provider, job: Job, report: Report) -> Job:
-        """Stop a run that was canceled while its submission was under way."""
+        """Stop a run that was canceled during its submission."""
         goes_on = job.status in {JobStatus.QUEUED, JobStatus.RUNNING}
         if goes_on or report.status.is_terminal:
             return job
@@ -312,26 +312,26 @@ class Generation(JobTracker):
             return job
 
     def _store_failure(self, job: Job, error: Exception) -> None:
-        """Store why a run failed; a queue's job waits again when the failure is the machine's."""
+        """Store why a run failed; after a failure of the machine a queue's job waits again."""
         if job.queue is not None and self._supervisor is not None and is_environmental(error):
             try:
                 after = self._supervisor.requeue(job, error)
             except ProcessingError as trouble:
-                self._on_trouble(trouble)  # Its worker has it in hand, and tries again.
+                self._on_trouble(trouble)  # Its worker retries it.
                 return
             if after.status is not JobStatus.RUNNING:
                 return
-            # Still running: its provider has given the run a name of its own.
+            # The job still runs: its provider has given the run another call id.
         self._updater.fail(job, error)
 
     def _enqueue(self, request: Request, retry: int, arguments: Mapping[str, object]) -> Job:
-        """Store a job for a worker, and see that there is one."""
+        """Store a job for a worker, and ensure that there is one."""
         if self._background is None or self._supervisor is None:
             raise ConfigurationError(
                 "these parts cannot run a job without its caller: they lack leases",
                 code=ErrorCode.NO_BACKGROUND,
             )
-        # What a worker could not find is better told now.
+        # Check now what the worker would fail on later.
         self._preparation.restore(request.job, request.card)
         queue = self._background.queue(request.job.provider)
         job = replace(request.job, queue=queue, retry=retry, message=WAITING_MESSAGE)
@@ -360,12 +360,12 @@ class Generation(JobTracker):
         """Run a recipe again, with the same seed unless another is given.
 
         Args:
-            recipe: ``feature``, ``model``, ``provider``, ``required_args`` and ``optional_args``;
-                what ``build_recipe`` gives, or the same fields of a stored job.
-            overrides: Arguments that replace those of the recipe; None takes one away.
-            provider: Who is to run it; None for the recipe's own.
-            model: Another model than the recipe's; what the first one's defaults filled in, and
-                what the other does not take, is left to the other's defaults.
+            recipe: ``feature``, ``model``, ``provider``, ``required_args`` and ``optional_args``: a
+                result of ``build_recipe``, or the same fields of a stored job.
+            overrides: Arguments that replace those of the recipe; None removes one.
+            provider: The provider's name; None for the recipe's.
+            model: Another model than the recipe's. Values from the first model's defaults, and
+                arguments that the other does not have, get the other's defaults.
             on_progress: Told each moment while a blocking provider works.
             detach: As for ``submit``.
             retry: As for ``submit``.

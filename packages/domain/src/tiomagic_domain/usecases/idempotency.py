@@ -1,8 +1,7 @@
 """Idempotency keys: the same key and the same call give the same job, however often it is sent.
 
-A caller that does not know whether its call arrived sends it again with the same key. Which of two
-calls is stored is decided by the repository, where one job has a key, so that two processes at the
-same moment get the same job as well.
+A caller that does not know whether its call arrived repeats it with the same key. Keys are unique
+in the repository, so that two processes that race with one key get the same job.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.suggestions import shorten_repr
 
 MAX_KEY_LENGTH: Final = 255
-"""Characters of a key at the most."""
+"""Most characters of a key."""
 
 
 def validate_key(key: object) -> str | None:
-    """Return a key as it is stored; None for a call without one.
+    """Return a valid key; None for a call without one.
 
     Raises:
-        ValidationError: when it is no text of 1 to 255 printable characters.
+        ValidationError: when it is not a text of 1 to 255 printable characters.
     """
     if key is None:
         return None
@@ -54,27 +53,28 @@ class IdempotencyKeys:
         """Return the stored job of an equal call, or None when its key is new or it has none.
 
         Args:
-            job: What would be stored, with its key.
-            given: The arguments of the call; a seed that is not among them was drawn.
+            job: The job to store, with its key.
+            given: The arguments of the call; a missing seed was drawn.
 
         Raises:
-            ValidationError: when the key belongs to another call; the message has the differences.
+            ValidationError: when the key belongs to another call; the message lists the
+                differences.
         """
         key = job.idempotency_key
         if key is None:
             return None
         for stored in self._repository.list(JobQuery(idempotency_key=key, limit=1)):
-            # A repository that does not know of keys lists any job.
+            # A repository without keys may list any job.
             if stored.idempotency_key == key:
                 _check_same(stored, job, given)
                 return stored
         return None
 
     def add(self, job: Job, given: Mapping[str, object]) -> Job | None:
-        """Store a new job; return the one that has its key when another process was faster.
+        """Store a new job; return the existing one with its key if another process won the race.
 
         Raises:
-            ValidationError: when that one is of another call.
+            ValidationError: when that one belongs to another call.
             ProcessingError: when the job cannot be stored.
         """
         try:
@@ -84,13 +84,13 @@ class IdempotencyKeys:
                 raise
             first = self.find(job, given)
             if first is None:
-                raise  # It was deleted between the two looks.
+                raise  # It was deleted between the two reads.
             return first
         return None
 
 
 def _check_same(stored: Job, wanted: Job, given: Mapping[str, object]) -> None:
-    """Compare what was resolved: defaults count, and pictures and videos by their bytes."""
+    """Compare resolved arguments: defaults included, pictures and videos by their bytes."""
     before, now = _call(stored), _call(wanted)
     if "seed" not in given:
         before.pop("seed", None)

@@ -1,4 +1,4 @@
-"""How stored jobs are: asking whoever runs them, stopping them, and recovery after a crash."""
+"""Tracks stored jobs: get, check, wait, list, cancel, and recovery after a crash."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ from tiomagic_domain.workers.waiting_reasons import find_waiting_reason, with_wa
 LOST_RUN_MESSAGE = (
     "canceled by its owner: its run cannot be seen any more, and was given up as lost"
 )
-"""The last word on a job that was ended without its run."""
+"""The message of a job that was canceled as lost."""
 
 CLAIM_TIMEOUT_S: Final = 60.0
-"""Seconds that a look waits for another process that looks at the same job, as it does while it
-brings a video home."""
+"""Timeout of a check for another process that checks the same job, for example while it downloads
+the video, in seconds."""
 
 MAX_JOBS_RECOVERED_ON_LIST = 20
-"""Jobs that the first listing looks at before it lists, at the most: a few small queries each."""
+"""Most jobs that the first listing recovers; each costs a few small queries."""
 
 OPEN_STATUSES: Final = frozenset(JobStatus) - TERMINAL
 """Statuses of a job that is not over."""
 
 
 class JobTracker:
-    """The use cases on jobs that are stored: how they are, stopping them, and recovery.
+    """The use cases on stored jobs: check, wait, list, cancel and recovery.
 
     Args:
         providers: Who can run jobs, by name. A mapping that builds them when asked is welcome.
@@ -56,7 +56,7 @@ class JobTracker:
         outputs: Where finished videos go.
         clock: The time.
         on_change: Called with every stored change of a job, except steps within a phase.
-        on_trouble: Called with what went wrong without stopping anything.
+        on_trouble: Called with errors that stop nothing.
         background: What jobs need to run without their caller; None where none does.
     """
 
@@ -89,18 +89,18 @@ class JobTracker:
         return self._repository.get(job_id)
 
     def check(self, job_id: str) -> Job:
-        """Ask the provider how a job is, bring its video home when it is done, and store the news.
+        """Poll the provider about a job, save its video when it is finished, and store the report.
 
-        When the provider cannot be reached the job stays as it is, with a message; an answer that
-        cannot be understood fails it. While another process asks for the same job, that one is
-        waited for, and its news is returned.
+        When the provider cannot be reached, only the job's message changes; a malformed answer
+        fails the job. While another process checks the same job, this call waits and returns its
+        result.
 
         Raises:
             ResourceNotFoundError: when there is no such job.
             ProcessingError: when the video cannot be written; the next check tries again.
         """
         with self._claim_job(job_id, CLAIM_TIMEOUT_S) as is_ours:
-            # Read under the claim: its holder before may have brought the video home.
+            # Read under the claim: its previous owner may have saved the video.
             job = self._repository.get(job_id)
             return self._refresh(job) if is_ours and not job.status.is_terminal else job
 
@@ -110,13 +110,13 @@ class JobTracker:
         return nullcontext(enter_result=True)
 
     def _refresh(self, job: Job) -> Job:
-        """Look at a job that is not over, and store the news."""
+        """Check a job that is not over, and store the report."""
         saved = self._updater.complete_if_saved(job)
         if saved is not None:
             return saved
         why = self._supervise(job)
         if job.queue is not None and job.status is JobStatus.QUEUED:
-            # No provider knows it yet.
+            # It has not been submitted to a provider yet.
             reason = why or find_waiting_reason(self._repository, job.queue, only_requeued=True)
             return self._store_waiting_reason(job, reason)
         try:
@@ -130,7 +130,7 @@ class JobTracker:
                 raise
             report = Report(status=JobStatus.FAILED, error=error.message, error_code=error.code)
         if self._supervisor is not None and is_worker_lost(job, report):
-            # The last thing that a worker did may have been to bring the video home.
+            # A worker may have died just after it saved the video.
             return self._updater.complete_if_saved(job) or self._supervisor.handle_lost_worker(
                 job, report
             )
@@ -144,13 +144,13 @@ class JobTracker:
         poll: float = POLL_INTERVAL_S,
         on_progress: ProgressSink = ignore_progress,
     ) -> Job:
-        """Check a job until it is over and return it, whatever its end.
+        """Check a job repeatedly until it is over, and return it in its terminal status.
 
         Args:
             job_id: Which job.
-            timeout: Seconds to wait at the most; None for no bound.
+            timeout: Most seconds to wait; None for no bound.
             poll: Seconds between two checks.
-            on_progress: Called with each moment that a check brings.
+            on_progress: Called with new progress of each check.
 
         Raises:
             JobTimeoutError: when the time is up. The job goes on.
@@ -166,32 +166,31 @@ class JobTracker:
             self._clock.sleep(deadline.next_pause(job))
 
     def list(self, query: JobQuery) -> list[Job]:
-        """Return stored jobs, newest first; the first time, after a look for dead workers."""
+        """Return stored jobs, newest first; the first call also reclaims jobs of dead workers."""
         if self._supervisor is not None and not self._has_recovered:
             self._has_recovered = True
             self._recover_queued()
         return self._repository.list(query)
 
     def _recover_queued(self) -> None:
-        """Recover the oldest background jobs, and ask nobody far away: it has to be cheap."""
+        """Recover the oldest background jobs, without remote requests: it has to be cheap."""
         self._outputs.remove_partials()
         limit = MAX_JOBS_RECOVERED_ON_LIST
         oldest = JobQuery(status=OPEN_STATUSES, limit=limit, oldest_first=True)
         self._refresh_all([job for job in self._repository.list(oldest) if job.queue is not None])
 
     def recover(self) -> Sequence[Job]:
-        """Look at every job that is not over, as after a crash or a restart of the machine.
+        """Recover every job that is not over, as after a crash or a reboot.
 
-        Jobs of dead workers fail or run again, jobs far away are followed, videos that are done
-        are brought home, queues with jobs in them get a worker, and what dead processes have left
-        half-written goes.
+        Jobs of dead workers fail or are retried, remote jobs are polled, finished videos are saved,
+        queues with jobs get a worker, and partial files of dead processes are deleted.
 
-        Of several processes that recover at once each looks at jobs that no other one is looking
-        at, so that each video is brought home once.
+        If several processes recover at once, each checks other jobs, so that each video is fetched
+        once.
 
         Returns:
-            The jobs that have changed by it, oldest first. What went wrong with one of them goes
-            to ``on_trouble``, and the next one is looked at.
+            The changed jobs, oldest first. An error of one job goes to ``on_trouble``, and the next
+            one is checked.
         """
         self._outputs.remove_partials()
         query = JobQuery(status=OPEN_STATUSES, limit=None, oldest_first=True)
@@ -200,7 +199,7 @@ class JobTracker:
     def _refresh_all(self, jobs: Sequence[Job]) -> Sequence[Job]:
         changed: dict[str, Job] = {}
         order = [job.job_id for job in jobs]
-        # Those that others are at are waited for in the end: then all is as it is to be.
+        # Jobs that other processes check are waited for at the end, so that all are up to date.
         for timeout_s in (0.0, CLAIM_TIMEOUT_S):
             left = []
             for before in jobs:
@@ -213,7 +212,7 @@ class JobTracker:
         return [changed[job_id] for job_id in order if job_id in changed]
 
     def _refresh_safely(self, job: Job, timeout_s: float) -> Job | None:
-        """Look at a job as one of many, whatever goes wrong; None when others are at it."""
+        """Check one of many jobs, catching its errors; None when another process checks it."""
         try:
             with self._claim_job(job.job_id, timeout_s) as is_ours:
                 if not is_ours:
@@ -233,19 +232,19 @@ class JobTracker:
         return job
 
     def cancel(self, job_id: str, *, lost: bool = False) -> Job:
-        """Ask for a job to stop and store the outcome. A finished job stays as it is.
+        """Cancel a job and store the outcome. A finished job stays unchanged.
 
         Args:
             job_id: Which job.
-            lost: End a job whose run is gone for good, such as that of a machine that will not
-                come back: nobody is asked, and what its process held is free. A run that comes
-                back all the same finds its job canceled, and stops.
+            lost: True to end a job whose run is lost, for example with a machine that will not come
+                back: the provider is not asked, and the process's leases are released. If the run
+                comes back, it finds its job canceled, and stops.
 
         Raises:
             ResourceNotFoundError: when there is no such job.
-            ValidationError: when it is ``lost``, and its run was seen just now.
-            APIError: when the provider cannot be asked; the job stays ``canceling``, and the next
-                call asks again.
+            ValidationError: when ``lost`` is set, but its run was seen just now.
+            APIError: when the provider cannot be reached; the job stays ``canceling``, and the next
+                call retries.
         """
         job = self._repository.get(job_id)
         if lost:
@@ -273,7 +272,7 @@ class JobTracker:
         return self._updater.apply(job, report)
 
     def _check_lost(self, job: Job) -> Job:
-        """Return a job that runs, with what can be learned of it.
+        """Return a running job after a last poll.
 
         Raises:
             ValidationError: when its run is seen, and not over.
@@ -282,7 +281,7 @@ class JobTracker:
             report = ask_provider(find_provider(self._providers, job.provider).poll, job)
         except TioMagicError as error:
             self._on_trouble(error)
-            return job  # Nobody can be asked: that is what this is for.
+            return job  # The provider cannot be reached: the expected case.
         if report.status.is_terminal:
             return self.check(job.job_id)
         if report.is_reachable:
@@ -295,7 +294,7 @@ class JobTracker:
         return job
 
     def explain_waiting(self, queue: str) -> str | None:
-        """Return why nobody takes the jobs of a queue at the moment; None when all is well."""
+        """Return why no worker takes the jobs of a queue now; None without problems."""
         return find_waiting_reason(self._repository, queue)
 
     def _store_waiting_reason(self, job: Job, why: str | None) -> Job:
@@ -308,17 +307,17 @@ class JobTracker:
             return job
 
     def _supervise(self, job: Job) -> str | None:
-        """See to a job's worker; return why the job waits, if it does."""
+        """Ensure that a job has a worker; return why the job waits, if it does."""
         if self._supervisor is None:
             return None
         try:
             return self._supervisor.supervise(job)
         except ConfigurationError as error:
-            # No worker now: a later look tries again, and the job says why.
+            # No worker now: a later check retries, and the job's message has the reason.
             self._on_trouble(error)
             return f"{WAITING_REASON_PREFIX}{error.message}"
         except ProcessingError as error:
-            self._on_trouble(error)  # A full disk: the next look tries again.
+            self._on_trouble(error)  # For example a full disk: the next check retries.
             return None
 
 

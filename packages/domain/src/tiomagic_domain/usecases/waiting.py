@@ -1,4 +1,4 @@
-"""How long somebody waits for a job."""
+"""The timeout and poll interval of a wait for a job."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tiomagic_domain.ports.provider import RETRY_AFTER
 
 
 class WaitDeadline:
-    """Bounds one wait; it begins when this is made.
+    """The deadline of one wait, which begins when this is created.
 
     Args:
-        monotonic: Gives seconds that never go back.
-        timeout: Seconds to wait at the most; None for no bound.
-        poll: Seconds between two looks, 0 or more.
+        monotonic: A monotonic clock, in seconds.
+        timeout: Most seconds to wait; None for no bound.
+        poll: Seconds between two polls, 0 or more.
 
     Raises:
-        ValidationError: when a number is below 0 or none at all.
+        ValidationError: when a value is below 0 or not a number.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class WaitDeadline:
         self._start = monotonic()
 
     def next_pause(self, job: Job) -> float:
-        """Return the seconds until the next look at a job that is not over.
+        """Return the seconds until the next poll of a job that is not over.
 
-        Not before its provider wants to be asked again, unless the time is up earlier.
+        Not before the provider's ``retry_after``, unless the timeout ends earlier.
 
         Raises:
             JobTimeoutError: when the time is up. The job goes on.

@@ -1,4 +1,4 @@
-"""Jobs that run without their caller: queues, the worker that serves one, and who looks after it.
+"""Background jobs: queues, workers and their leases, the supervisor, retries after a lost worker.
 
 ::
 
@@ -7,26 +7,27 @@
             └── Supervisor: is there a living worker? ──┘
                  none → launches one; dead or silent → ends it, and its job fails or runs again
 
-A run in its caller's own process takes its turn on the same devices: see ``device_lock``.
+A run in its caller's own process shares the devices with workers: see ``device_lock``.
 
-``device_lock``           A run in its caller's own process takes its turn on the device, beside
-                          workers and other runs.
-``environmental_errors``  Which failures are the machine's and not the job's.
-``heartbeat``             The heartbeat of a worker: a thread that renews its lease beside the
-                          thread of its run.
-``leases``                What workers and those who look after them share: names, leases, and who
-                          counts as dead.
-``outages``               What a worker does about failures that are not its jobs': it waits, and
-                          tries again.
-``service``               For services: a worker that runs queued jobs, and a follower that keeps
-                          all jobs up to date.
-``supervisor``            Sees that queued jobs have a worker, and that the jobs of dead workers
-                          are not forgotten.
-``unreachable``           Words on runs and workers that cannot be seen from here, and what a
-                          person can do about them.
-``waiting_reasons``       Why the jobs of a queue wait, as their messages say it.
-``worker``                Serves a queue: takes a device, runs job after job on it, and goes away
-                          when none comes.
+``device_lock``           Device locks for runs in the caller's process: waits for workers and
+                          other runs, in order.
+``environmental_errors``  Recognises failures of the machine, not of the job, which are worth a
+                          retry later.
+``heartbeat``             The heartbeat of a worker: a thread that renews its leases while another
+                          thread runs the job.
+``leases``                Leases of workers: names, renewal, expiry, reclaim of dead or silent
+                          owners, start back-off.
+``outages``               Retries of a worker after a failure of the machine: growing pauses, and
+                          a bound for each job.
+``service``               For services: ``QueueWorker`` runs queued jobs, ``JobFollower`` polls
+                          all unfinished jobs.
+``supervisor``            The supervisor: starts workers for queued jobs, and settles the jobs of
+                          workers that died.
+``unreachable``           Messages about runs and workers that cannot be seen from here, with
+                          advice.
+``waiting_reasons``       The message of a queued job: why it waits for a worker.
+``worker``                The worker of a queue: acquires a device, runs jobs one after the other,
+                          ends when idle.
 """
 
 from tiomagic_domain.workers.device_lock import DeviceLock

@@ -1,14 +1,14 @@
-"""A run in its caller's own process takes its turn on the device, beside workers and other runs.
+"""Device locks for runs in the caller's process: waits for workers and other runs, in order.
 
 ::
 
     device is free, no older ticket ──► locks the device ──► runs ──► releases it
          │                                      ▲
-         └─ otherwise ──► holds a ticket until everybody who came before is through
+         └─ otherwise ──► holds a ticket until all earlier jobs are done
 
-Whoever comes first is first, by the moment when the job was stored: a worker with an older job in
-its queue goes on, one without makes room. The locks are the system's, which releases those of a
-process that dies.
+The order is that of the jobs' creation: a worker with an older job in its queue continues, one
+without makes room. The locks are the operating system's, which releases those of a process that
+dies.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.workers.leases import Background, queue_position
 
 DEVICE_POLL_S = 0.2
-"""Seconds between two looks at a device that is busy, and for a call to stop meanwhile."""
+"""Seconds between two polls of a busy device, and of the cancel request meanwhile."""
 
 MAX_RUNNING_JOBS = 50
-"""Running jobs among which the one is looked for that holds the device."""
+"""Most running jobs that are searched for the one on the device."""
 
 
 class DeviceLock:
-    """Gives runs of this process their turn on their device.
+    """Locks devices for runs of this process.
 
     Args:
-        background: The locks, and which device a provider runs on.
+        background: With the locks, and the device of a provider.
         repository: Where jobs are kept.
         on_trouble: Called when a device cannot be locked; the run goes on without.
     """
@@ -53,13 +53,13 @@ class DeviceLock:
 
     @contextmanager
     def hold(self, job: Job, observer: Observer) -> Iterator[None]:
-        """Hold the job's device for the time of the block; wait for it where it is busy.
+        """Hold the job's device within the block; wait for it while it is busy.
 
-        While it waits, the job says for whom.
+        During the wait, the job's message says for which job.
 
         Args:
-            job: As it was stored.
-            observer: Told who is waited for, and asked whether the job is to stop.
+            job: The stored job.
+            observer: Gets the message, and says whether the job was canceled.
 
         Raises:
             GenerationCanceledError: when the job was canceled meanwhile.
@@ -92,7 +92,7 @@ class DeviceLock:
             except ProcessingError as error:
                 self._on_trouble(error)
                 if not told:
-                    return  # What cannot be locked stops no run.
+                    return  # A device that cannot be locked does not stop a run.
                 why = told
             if why != told:
                 told = why
@@ -108,7 +108,7 @@ class DeviceLock:
             never.wait(DEVICE_POLL_S)
 
     def _take(self, slot: str, job: Job, device: SystemLock) -> str | None:
-        """Take the device and return None, or return who is before us."""
+        """Take the device and return None, or return the reason for the wait."""
         locks = self._background.device_locks
         first = next(iter(locks.list_waiting(slot)), None)
         came_first = first is not None and first < queue_position(job)

@@ -1,7 +1,7 @@
-"""Which failures are the machine's and not the job's.
+"""Recognises failures of the machine, not of the job, which are worth a retry later.
 
-A full disk, a folder that cannot be written, a service that is away, a device that is gone: the
-next job would fail of it as well, and so would every one of a queue. What waits is made later.
+With a full disk, a folder that cannot be written, an unreachable service or a lost device, every
+job of the queue would fail. So the jobs wait.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ENVIRONMENT_ERRNOS = frozenset(
     )
     if hasattr(errno, name)
 )
-"""Of the system's errors: no space, no memory, no descriptors, a drive or device that is away."""
+"""Errors of the system: no space, no memory, no descriptors, a lost drive or device."""
 
 ENVIRONMENT_CODES = frozenset(
     {
@@ -30,14 +30,14 @@ ENVIRONMENT_CODES = frozenset(
         *(ErrorCode.OUTPUT_UNWRITABLE, ErrorCode.SPOOL_UNWRITABLE),
     }
 )
-"""Of our own errors."""
+"""Codes of our own errors."""
 
 MAX_CAUSE_DEPTH = 20
-"""Causes of causes that are looked at."""
+"""Most causes of causes that are checked."""
 
 
 def is_environmental(error: BaseException) -> bool:
-    """Return whether a failure has its cause in the machine, and may be over later."""
+    """Return whether a failure is the machine's, and may pass."""
     return any(_is_one(each) for each in _with_causes(error))
 
 
@@ -46,7 +46,7 @@ def _is_one(error: BaseException) -> bool:
         return True
     if isinstance(error, MemoryError):
         return True
-    # Libraries have their own classes with the system's numbers.
+    # Libraries have their own exception classes with the system's errno.
     return getattr(error, "errno", None) in ENVIRONMENT_ERRNOS
 
 

@@ -1,4 +1,4 @@
-"""The heartbeat of a worker: a thread that renews its lease beside the thread of its run."""
+"""The heartbeat of a worker: a thread that renews its leases while another thread runs the job."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Protocol
 MAX_MISSED_HEARTBEATS = 10
 """Heartbeats that a worker may miss before its leases expire."""
 MAX_HEARTBEAT_INTERVAL_S = 5.0
-"""Seconds between two heartbeats at the most: a cancel is heard at a heartbeat, too."""
+"""Most seconds between two heartbeats: a heartbeat also reads cancel requests."""
 
 
 class HasHeartbeat(Protocol):
     """Has a heartbeat; ``Worker`` does."""
 
     def send_heartbeat(self) -> None:
-        """Say that this process lives."""
+        """Renew the leases."""
         ...
 
 
@@ -28,10 +28,10 @@ def keep_alive(
     """Call ``tick`` every few seconds, for as long as the block runs.
 
     Args:
-        worker: Whose.
+        worker: The worker.
         stale_s: Seconds of silence after which its leases expire.
-        on_failure: Called with what a ``tick`` has raised. The next one may work, and a worker that
-            is silent is ended with its job.
+        on_failure: Called with the exception of a ``tick``. The next one may succeed; a worker that
+            stays silent is killed with its job.
     """
     done = threading.Event()
     seconds = min(stale_s / MAX_MISSED_HEARTBEATS, MAX_HEARTBEAT_INTERVAL_S)

@@ -1,12 +1,11 @@
-"""What a worker does about failures that are not its jobs': it waits, and tries again.
+"""Retries of a worker after a failure of the machine: growing pauses, and a bound for each job.
 
 ::
 
-    the disk is full ──► the job in hand is queued again ──► a pause that grows ──► the next try
-                                                                 ▲                      │
-                                                                 └──────────────────────┘
+    the disk is full ──► the running job is queued again ──► a growing pause ──► the next try ▲
+                                                                 │ └──────────────────────┘
 
-A job that fails so while others work is the cause itself, and fails.
+A job that fails this way while other jobs succeed is itself the cause, and fails.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ FIRST_BACKOFF_S = 1.0
 MAX_BACKOFF_S = 60.0
 
 MAX_DEVICE_LOSSES = 3
-"""Times that a job may lose its device; then it is its own doing."""
+"""How often a job may lose its device; after that the job counts as the cause."""
 
 MAX_TRIES_PER_JOB = 8
-"""Tries of a job that meets such a failure in the middle of its work: each costs a whole run."""
+"""Most tries of a job with such a failure during its run: each costs a whole run."""
 
 DEVICE_CODES = frozenset({ErrorCode.DEVICE_LOST, ErrorCode.DEVICE_MISSING})
-"""Of errors after which this process cannot use its device again, and another one may."""
+"""Codes of errors after which this process cannot use its device, but another one may."""
 
 
 def count_requeues(job: Job) -> int:
-    """Return how often a job was queued again for a failure that was not its own."""
+    """Return how often a job was queued again after a failure of the machine."""
     count = job.facts.get(REQUEUE_COUNT_FACT, 0)
     return count if isinstance(count, int) else 0
 
@@ -42,7 +41,7 @@ def needs_new_process(error: Exception) -> bool:
 
 
 class OutageTracker:
-    """The failures in a row of one worker, and whose they are."""
+    """The consecutive failures of one worker, and their jobs."""
 
     def __init__(self) -> None:
         self._worked = 0
@@ -50,12 +49,12 @@ class OutageTracker:
         self._in_a_row = 0
 
     def record_success(self) -> None:
-        """Take note that a job came to its own end: the machine is well."""
+        """Reset after a job that ended normally: the machine works."""
         self._worked += 1
         self._in_a_row = 0
 
     def is_job_fault(self, job: Job, error: Exception) -> bool:
-        """Return whether the job itself is the cause: others have worked since its last try."""
+        """Return whether the job itself is the cause: others have succeeded since its last try."""
         before = self._seen.get(job.job_id)
         self._seen[job.job_id] = self._worked
         code, tries = getattr(error, "code", ""), count_requeues(job) + 1
@@ -66,10 +65,10 @@ class OutageTracker:
         return before is not None and before < self._worked
 
     def next_backoff_s(self, job: Job | None = None) -> float:
-        """Return for how long to wait before the next try: each time twice as long, with a bound.
+        """Return the seconds to wait before the next try: doubled each time, with a bound.
 
         Args:
-            job: The one that was in hand; its tries in other processes count as well.
+            job: The job that was running; its tries in other processes count as well.
         """
         tries = max(self._in_a_row, count_requeues(job) if job is not None else 0)
         self._in_a_row += 1

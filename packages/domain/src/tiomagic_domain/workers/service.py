@@ -1,12 +1,12 @@
-"""For services: a worker that runs queued jobs, and a follower that keeps all jobs up to date.
+"""For services: ``QueueWorker`` runs queued jobs, ``JobFollower`` polls all unfinished jobs.
 
 ::
 
     submit(detach=True) ──► job, queued ──► database ◄──► QueueWorker    runs it, in its own process
     submit() ──► job at a remote provider ─► database ◄──► JobFollower   polls, fetches, recovers
 
-Both run until they are ended, need no part of the facade, and may run in any number: each job is
-claimed by one worker, and of several followers one stores a change.
+Both run until they are ended and do not need the facade. Any number may run: each job is claimed by
+one worker, and of several followers one stores a change.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from tiomagic_domain.workers.leases import Background
 from tiomagic_domain.workers.worker import JobRunner, Worker, WorkerLimits
 
 EXIT_STATUS_ENDED_MID_RUN = 70
-"""Exit status of a worker process that had to end in the middle of a run."""
+"""Exit status of a worker process that ended during a run."""
 
 
 class Recovers(Protocol):
-    """Looks at every job that is not over; ``Generation`` does."""
+    """Checks every unfinished job; ``Generation`` does."""
 
     def recover(self) -> Sequence[Job]:
-        """Return the jobs that have changed by it."""
+        """Return the changed jobs."""
         ...
 
 
 class ExternalLauncher:
-    """The port ``Launcher`` of a service whose workers are started by its operator."""
+    """The port ``Launcher`` of a service whose operator starts the workers."""
 
     def launch(self, queue: str) -> None:
-        """Start nothing: the job waits until a worker of the queue comes."""
+        """Start nothing: the job waits until a worker of the queue starts."""
 
 
 class JobFollower:
@@ -58,7 +58,7 @@ class JobFollower:
         generation: The use cases.
         poll_s: Seconds between two passes over the jobs that are not over.
         on_change: Called with each job that a pass has changed, in the follower's thread.
-        on_trouble: Called with what went wrong; the next pass tries again.
+        on_trouble: Called with errors; the next pass retries.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class JobFollower:
         try:
             changed = self._generation.recover()
         except TioMagicError as error:
-            self._on_trouble(error)  # The database was away, say.
+            self._on_trouble(error)  # For example, the database could not be reached.
             return
         for job in changed:
             self._on_change(job)
 
     def end(self) -> None:
-        """Ask it to end after the pass that it is at. Safe in a signal handler."""
+        """Ask it to end after the current pass. Safe in a signal handler."""
         self._ended.set()
 
     def __enter__(self) -> Self:
@@ -108,7 +108,7 @@ class JobFollower:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End it, and wait for the pass that it is at."""
+        """End it, and wait for the current pass."""
         self.end()
         if self._thread is not None:
             self._thread.join()
@@ -117,19 +117,19 @@ class JobFollower:
 class QueueWorker:
     """Runs the queued jobs of a provider on this machine, one after the other, until it is ended.
 
-    A process of its own is its place: a run that does not stop when it should, or a process that
-    was taken for dead, can only be ended as a whole. Start as many as there are devices.
+    Use a process of its own: a run that does not stop, or a worker whose lease was reclaimed, can
+    only end with its process. Start one for each device.
 
     Args:
-        provider: Whose jobs it runs.
+        provider: With the jobs.
         generation: The use cases, with the same ``background``.
         background: The parts that the workers of a database share.
         repository: Where jobs are kept.
         devices: The devices that it may take, such as ``("cuda:0", "cuda:1")``: it takes the first
-            that no other worker has. None for the only one there is.
-        limits: How patient it is; ``idle_s`` frees the device for others, and does not end it.
-        on_trouble: Called with what went wrong without stopping it.
-        leave: Ends the process at once; replace it in tests only.
+            free one. None for the only one.
+        limits: Its timeouts; ``idle_s`` releases the device, and does not end the worker.
+        on_trouble: Called with errors that do not stop it.
+        leave: Ends the process at once; replace it only in tests.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class QueueWorker:
                 self._ended.wait(self._limits.poll_s)
 
     def end(self) -> None:
-        """Ask it to end: the job in hand is given back or fails. Safe in a signal handler."""
+        """Ask it to end: the running job is queued again or fails. Safe in a signal handler."""
         self._ended.set()
         self._worker.end()
 
@@ -183,4 +183,4 @@ class QueueWorker:
         try:
             self._worker.run()
         except TioMagicError as error:
-            self._on_trouble(error)  # The database was away, say: it is tried again.
+            self._on_trouble(error)  # For example, the database could not be reached: retry.

@@ -1,4 +1,4 @@
-"""Sees that queued jobs have a worker, and that the jobs of dead workers are not forgotten."""
+"""The supervisor: starts workers for queued jobs, and settles the jobs of workers that died."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tiomagic_domain.workers.leases import Background
 from tiomagic_domain.workers.unreachable import explain_lost_cancel
 
 WAITING_REASON_PREFIX = "waits: "
-"""Begins what a queued job says when there is a reason that it is not taken."""
+"""Prefix of a queued job's message when something keeps it from running."""
 
 START_FAILURE_PREFIX = f"{WAITING_REASON_PREFIX}its worker does not start"
 
 
 class Supervisor:
-    """Looks after the jobs of queues, from whichever process asks for one of them.
+    """Supervises queues. It has no process: each check of a queued job calls it.
 
     Args:
         background: The parts of jobs that run without their caller.
@@ -32,10 +32,10 @@ class Supervisor:
         self._updater = updater
 
     def supervise(self, job: Job) -> str | None:
-        """Start a worker for a job that waits, and end one that is silent with a job in hand.
+        """Start a worker for a waiting job, and kill a stale worker that has a job.
 
         Returns:
-            Why nobody will take a job that waits; None when somebody will, or it does not wait.
+            Why no worker will take a waiting job; None when one will, or the job does not wait.
 
         Raises:
             ConfigurationError: when its worker does not start.
@@ -50,9 +50,9 @@ class Supervisor:
         return None
 
     def release_lost(self, job: Job) -> None:
-        """Free what is held, for a job or its queue, by a process that cannot be seen.
+        """Release the leases of a job or its queue that a process holds which cannot be seen.
 
-        For a person who has said that the process will not come back.
+        Only after the user has said that the process will not come back.
         """
         owners = {job.call_id} if job.call_id is not None else set()
         if job.queue is not None:
@@ -60,16 +60,16 @@ class Supervisor:
         self._background.reclaim_unreachable(owners)
 
     def ensure_worker(self, queue: str, job_id: str) -> str | None:
-        """See that a queue of this machine has a living worker.
+        """Ensure that a queue of this machine has a live worker.
 
-        One that does not start is not started again and again: each time it waits twice as long.
+        After failed starts the retries have growing pauses, doubled each time.
 
         Args:
             queue: Which one.
             job_id: A job that waits in it.
 
         Returns:
-            Why it has none; None when it has one, or somebody is starting it.
+            Why it has none; None when it has one, or another process is starting it.
 
         Raises:
             ConfigurationError: when its worker does not start.
@@ -116,10 +116,10 @@ class Supervisor:
         return None
 
     def requeue(self, judged: Job, error: Exception) -> Job:
-        """Store that a job was stopped by a failure that is not its own: it waits again.
+        """Queue a job again that a failure of the machine has stopped.
 
         Args:
-            judged: As it was when its worker took it; with another worker since, nothing happens.
+            judged: The job when its worker took it; nothing happens if another worker has it now.
             error: The failure.
         """
         reason = error.message if isinstance(error, TioMagicError) else str(error)
@@ -138,11 +138,11 @@ class Supervisor:
         return self._updater.update(judged, change)
 
     def handle_lost_worker(self, judged: Job, report: Report) -> Job:
-        """Store that a job's worker was lost: it runs again if it may, and fails otherwise.
+        """Store that a job's worker was lost: retry it if ``retry`` allows, else fail it.
 
         Args:
-            judged: The job as it was when its worker was found dead; if somebody else has given it
-                another worker since, nothing happens.
+            judged: The job when its worker was found dead; nothing happens if it has another worker
+                now.
             report: Says ``failed`` with the code ``worker_lost``.
         """
 
@@ -160,6 +160,6 @@ class Supervisor:
 
 
 def is_worker_lost(job: Job, report: Report) -> bool:
-    """Return whether a report says that the worker of a queue's job is gone."""
+    """Return whether a report says that the worker of a queue's job was lost."""
     failed = report.status is JobStatus.FAILED and report.error_code in RUN_GONE
     return job.queue is not None and failed

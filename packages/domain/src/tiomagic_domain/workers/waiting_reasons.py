@@ -1,4 +1,4 @@
-"""Why the jobs of a queue wait, as their messages say it."""
+"""The message of a queued job: why it waits for a worker."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from tiomagic_domain.workers.outages import count_requeues
 from tiomagic_domain.workers.supervisor import START_FAILURE_PREFIX, WAITING_REASON_PREFIX
 
 WAITING_MESSAGE = "waits for a worker"
-"""What a queued job says when all is well."""
+"""The message of a queued job without problems."""
 
 
 def find_waiting_reason(
     repository: JobRepository, queue: str, *, only_requeued: bool = False
 ) -> str | None:
-    """Return why no worker takes the jobs of a queue: the first of them says so.
+    """Return why no worker takes the jobs of a queue, from the message of the first.
 
     Args:
         repository: Where jobs are kept.
         queue: Which one.
-        only_requeued: True for what the queue's living worker has said of a job that it has tried.
-            What other jobs say may be copied from another one, or be over.
+        only_requeued: True to read only jobs that the queue's live worker has tried. The messages
+            of others may be copies, or outdated.
     """
     status = frozenset({JobStatus.QUEUED})
     first = repository.list(JobQuery(status=status, queue=queue, oldest_first=True, limit=1))
@@ -38,15 +38,15 @@ def find_waiting_reason(
 
 
 def with_waiting_reason(job: Job, why: str | None, *, at: datetime) -> Job | None:
-    """Return a queued job that says why it waits; None when it is to stay as it is.
+    """Return a queued job with the reason for its wait as its message; None for no change.
 
     Args:
         job: The job.
-        why: The reason; None when all is well.
+        why: The reason; None without problems.
         at: The moment, with zone.
     """
     waits = job.message.startswith(WAITING_REASON_PREFIX)
-    # That its worker does not start is no news for a job that has a reason already.
+    # A failed start of the worker does not replace a more specific reason.
     is_start_failure = why is not None and why.startswith(START_FAILURE_PREFIX)
     stays = waits if is_start_failure else not (why or waits)
     message = why or WAITING_MESSAGE

@@ -1,4 +1,4 @@
-"""Serves a queue: takes a device, runs job after job on it, and goes away when none comes."""
+"""The worker of a queue: acquires a device, runs jobs one after the other, ends when idle."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from tiomagic_domain.workers.leases import WORKER_LEASE_PREFIX, Background, queu
 from tiomagic_domain.workers.outages import OutageTracker, count_requeues, needs_new_process
 
 UNFINISHED_STATUSES = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
-"""Statuses of a job that its worker has not brought to an end."""
+"""Statuses of an unfinished job of a worker."""
 
 
 MAX_CLAIM_CANDIDATES = 20
-"""Waiting jobs among which the next one is chosen."""
+"""Most waiting jobs among which the next one is chosen."""
 
 
 def do_nothing() -> None:
@@ -41,39 +41,39 @@ class JobRunner(Protocol):
     """Runs jobs; ``Generation`` does."""
 
     def run_job(self, job: Job, *, told_to_end: Callable[[], bool]) -> Job:
-        """Run a job that this process has taken, to its end."""
+        """Run a claimed job to its end."""
         ...
 
     def abandon(self, job: Job, *, told_to_end: bool) -> Job:
-        """Store the end of a job whose process is about to be ended in the middle of it."""
+        """Store the end of a job whose process is about to be killed during the run."""
         ...
 
     def requeue(self, job: Job, error: Exception) -> None:
-        """Let a job wait again that was stopped by a failure of the machine."""
+        """Queue a job again that a failure of the machine has stopped."""
         ...
 
     def fail(self, job: Job, error: Exception) -> None:
-        """Store that a job failed for a reason that is its own after all."""
+        """Store that a job failed, because the job itself is the cause."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLimits:
-    """How patient a worker is, in seconds."""
+    """Timeouts and intervals of a worker, in seconds."""
 
     idle_s: float = 300.0
-    """Without a job it goes away after so long."""
+    """Idle timeout: the worker ends after this time without a job."""
     poll_s: float = 0.5
-    """Between two looks for a job."""
+    """Interval between two polls for a job."""
     cancel_timeout_s: float = 20.0
-    """A run that was to stop and has not answered for so long is ended with its process: loading
-    and decoding cannot be interrupted otherwise."""
+    """Timeout of a canceled run; after it the watchdog ends the process, because loading and
+    decoding cannot be interrupted otherwise."""
     store_timeout_s: float = 600.0
-    """A store that cannot be read or written for so long ends it."""
+    """Timeout of a store that cannot be read or written; after it the worker ends."""
 
 
 class StopReason(Enum):
-    """Why a worker stops to serve."""
+    """Why a worker stops serving."""
 
     IDLE = "no job came"
     ASKED_TO_STOP = "told to end"
@@ -89,13 +89,13 @@ class Worker:
         background: The parts that workers share.
         repository: Where jobs are kept.
         generation: Runs a job.
-        slots: Gives the devices that it may take, as ``DeviceLocks`` names them; asked once, when
+        slots: Gives the devices that it may take, as named in ``DeviceLocks``; called once, when
             there is work.
-        leave: Ends this process at once, whatever its other threads do; does not return.
-        limits: How patient it is.
-        on_trouble: Told what went wrong without stopping it.
-        probe: Raises what would stop any job, such as a full disk; asked before the next try.
-        on_ready: Called once, when it can work or is not needed: it has come up.
+        leave: Ends this process at once, with all threads; does not return.
+        limits: Its timeouts.
+        on_trouble: Called with errors that do not stop it.
+        probe: Raises if any job would fail, for example on a full disk; called before a retry.
+        on_ready: Called once, when it is ready or not needed.
     """
 
     def __init__(  # noqa: PLR0913 - by keyword only, one for each part
@@ -138,18 +138,18 @@ class Worker:
 
     @property
     def slot(self) -> str | None:
-        """The device that it holds, as ``DeviceLocks`` names it; None while it has none."""
+        """The device that it holds, as named in ``DeviceLocks``; None without one."""
         return self._slot
 
     def end(self) -> None:
-        """Ask it to end soon: the job in hand is given back or fails. Safe in a signal handler."""
+        """Ask it to end soon: its job is queued again or fails. Safe in a signal handler."""
         self._ending.set()
 
     def run(self) -> None:
-        """Serve until there is nothing to do, or it is told to end.
+        """Serve until there is nothing to do, or the worker is asked to end.
 
-        After the leases are given back it looks once more: whoever stored a job before that has
-        seen a living worker, and has started none.
+        After it has released its leases it polls once more. This closes a race: a process that
+        stored a job before the release saw a live worker, and started none.
         """
         began: float | None = None
         try:
@@ -175,7 +175,7 @@ class Worker:
     def _serve_until_idle(self) -> None:
         while not self._ending.is_set() and self._list_waiting():
             if not self._wait_for_device():
-                return  # Another one stands at the door and will take what is there.
+                return  # The standby worker will take these jobs.
             ended = self._serve() if self.slot is not None else StopReason.ASKED_TO_STOP
             if ended is StopReason.YIELDS_DEVICE:
                 self._yield_device()
@@ -185,20 +185,20 @@ class Worker:
                 return
 
     def send_heartbeat(self) -> None:
-        """Say that this process lives, and end it when a run does not stop though it was asked."""
+        """Send a heartbeat, and end the process when a canceled run does not stop (watchdog)."""
         try:
             with self._lock:
                 for name, lease in list(self._held.items()):
                     self._held[name] = self._background.renew(lease)
             self._enforce_cancel()
         except LeaseLostError:
-            # Others thought this process dead and have dealt with its job: it must not touch it.
+            # The leases were reclaimed and the job was settled: this process must not touch it.
             self._leave()
         except ProcessingError as error:
             self._on_trouble(error)
 
     def _wait_for_device(self) -> bool:
-        """Wait at the door for a free device; False when another worker waits there already."""
+        """Wait as standby for a free device; False when another worker is the standby already."""
         door = WORKER_LEASE_PREFIX + self._queue
         if not self._acquire(door):
             return False
@@ -219,7 +219,7 @@ class Worker:
         return True
 
     def _hold_tickets(self, place: QueuePosition) -> None:
-        """Show at each of its devices that it waits, and since when."""
+        """Hold a ticket for each of its devices, with the time of its oldest job."""
         if place != self._place:
             self._release_tickets()
             self._place = place
@@ -253,7 +253,7 @@ class Worker:
         return StopReason.ASKED_TO_STOP
 
     def _must_yield(self, slot: str) -> bool:
-        """Return whether another one, who came before the jobs of the queue, waits for a device."""
+        """Return whether another process waits for the device with an older job."""
         others = self._background.device_locks.list_waiting(slot)
         first = next((place for place in others if not self._is_own(place)), None)
         if first is None:
@@ -262,17 +262,17 @@ class Worker:
         return not waiting or first < queue_position(waiting[0])
 
     def _is_own(self, place: QueuePosition) -> bool:
-        """Return whether it is a job of this queue, for which another worker waits."""
+        """Return whether a ticket is for a job of this queue, for which another worker waits."""
         try:
             return self._repository.get(place[1]).queue == self._queue
         except ResourceNotFoundError:
-            return False  # Of another project.
+            return False  # A job of another project.
 
     def _yield_device(self) -> None:
-        """End this process for one that waits for its device: what is loaded goes with it.
+        """End this process for another that waits for its device, and free its memory.
 
-        The device is not released: the system does that when the process, and with it the memory
-        that it uses, is gone.
+        The lock is not released here: the kernel does that when the process, and with it its device
+        memory, is gone.
         """
         self._release(*self._held)
         if self._list_waiting():
@@ -280,7 +280,7 @@ class Worker:
         self._leave()
 
     def _perform(self, job: Job) -> Exception | None:
-        """Run a job to its end; return the failure of the machine that stopped it, if one did."""
+        """Run a job to its end; return the failure of the machine if one has stopped it."""
         self._current = job
         try:
             self._generation.run_job(job, told_to_end=self._ending.is_set)
@@ -296,7 +296,7 @@ class Worker:
             self._current = None
         stored = self._repository.get(job.job_id)
         if stored.status in UNFINISHED_STATUSES and stored.call_id == job.call_id:
-            # Its end could not be stored. A process that is gone is how others find that out.
+            # Its end could not be stored. If this process ends, the supervisor settles the job.
             self.end()
         else:
             self._outages.record_success()
@@ -304,9 +304,9 @@ class Worker:
         return None
 
     def _wait_out_outage(self, job: Job, fault: Exception) -> bool:
-        """Wait until the machine may be well again; False when this process never is.
+        """Wait until the machine may work again; False when this process cannot continue.
 
-        The job waits in its queue meanwhile, unless it is the cause itself.
+        The job waits in its queue meanwhile, unless it is itself the cause.
         """
         if self._outages.is_job_fault(job, fault):
             self._generation.fail(job, fault)
@@ -314,7 +314,7 @@ class Worker:
         while True:
             self._sleep(self._outages.next_backoff_s(job))
             try:
-                # Once more: the disk that was full may have kept that from being stored.
+                # Again: the full disk may have kept that from being stored.
                 self._generation.requeue(job, fault)
                 if needs_new_process(fault):
                     return False
@@ -336,7 +336,7 @@ class Worker:
             self._clock.sleep(min(self._limits.poll_s, until - self._clock.monotonic()))
 
     def _claim(self) -> Job | None:
-        # One that met a failure of the machine lets the others try first.
+        # Jobs that met a failure of the machine come after the others.
         while waiting := self._list_waiting(MAX_CLAIM_CANDIDATES):
             job = min(waiting, key=count_requeues)
             taken = job.to(
@@ -348,18 +348,19 @@ class Worker:
             try:
                 return self._repository.save(taken)
             except (StaleJobError, ResourceNotFoundError):
-                continue  # Another worker has it, or it was canceled or deleted: the next one.
+                # A race: another worker has it, or it was canceled or deleted. Try the next one.
+                continue
         return None
 
     def _list_waiting(self, limit: int = 1) -> list[Job]:
-        """Return the jobs whose turn it is, if there are any, the first first."""
+        """Return the next jobs in order."""
         query = JobQuery(
             status=frozenset({JobStatus.QUEUED}), queue=self._queue, oldest_first=True, limit=limit
         )
         return self._repository.list(query)
 
     def _launch_helper(self) -> None:
-        """Start another worker when more jobs wait and another device is free."""
+        """Start another worker if more jobs wait and another device is free."""
         locks = self._background.device_locks
         others = [slot for slot in self._slots if slot != self._slot]
         if any(locks.is_free(slot) for slot in others) and self._list_waiting():
