@@ -1,4 +1,4 @@
-"""What the user may say about running models here."""
+"""The settings of the local provider: weights, token, device."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tiomagic_domain.catalogue.hub_repositories import HubRepository, parse_repo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalOptions:
-    """Where weights come from and what they run on."""
+    """The source of weights, and the device."""
 
     model_path: Path | None = None
     """A folder with the weights of whatever model is asked for, or a repository of the hub with
     them, ``owner/name`` or ``owner/name@revision``; or one ``.safetensors`` file with its
     transformer, while the rest comes from the usual places; None for nothing but those."""
     weights_dir: Path | None = None
-    """A folder with one folder a model, named as the model; None when there is none."""
+    """A folder with one folder a model, named as the model; None without one."""
     hf_token: str | None = field(default=None, repr=False)
     """Token for the Hugging Face hub; None for what the hub's own tools have stored."""
     device: str | None = None

@@ -1,4 +1,4 @@
-"""The provider ``local`` before it is built: its settings, what it can run, what this machine has.
+"""The plug-in of the provider ``local``: its settings, models, devices, and checks for ``doctor``.
 
 Loads nothing heavy: every method imports what it needs.
 """
@@ -66,7 +66,7 @@ class LocalPlugin(ProviderPlugin):
         return device_names(settings["device"])
 
     def diagnose(self, settings: ProviderSettings) -> Iterator[Check]:
-        """Look at the libraries, the device, the memory, the hub's token and the weights."""
+        """Check the libraries, the device, the memory, the hub's token and the weights."""
         from tiomagic_local.torch_env.machine import has_stored_hub_token, hub_cache
 
         try:

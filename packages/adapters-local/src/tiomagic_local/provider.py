@@ -39,15 +39,15 @@ from tiomagic_media.pose.models import EXTRA_PURPOSE as POSE_PURPOSE
 __all__ = ["LocalOptions", "LocalProvider"]
 
 DEFAULT_MODELS = ("doodle", "wan2.1-vace-1.3b")
-"""The model that runs when none is named: the first of these that the catalogue has. ``doodle``
-comes with this package and runs on any computer; the other one is the smallest that can do all."""
+"""The default model: the first of these that the catalogue has. ``doodle`` comes with this package
+and runs on any computer; the other one is the smallest that can do all."""
 
 ENGINE_MODULES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy")
 POSE_MODULES = ("onnxruntime", "huggingface_hub")
 
 START_TIMEOUT_S = 60.0
-"""Seconds that a job may be stored without a process that runs it: a submission stores the job
-first and names its process a moment later."""
+"""Seconds that a stored job may have no process: a submission stores the job first and its process
+shortly after."""
 
 
 def _utc_now() -> datetime:
@@ -58,10 +58,10 @@ class LocalProvider(ProviderBase):
     """Runs jobs in the calling process and returns when they are over.
 
     Args:
-        options: Where weights come from and what they run on.
-        spool: Folder where finished videos wait until they are saved. In a folder ``processes``
-            beside it, those who make them show that they live.
-        now: Gives the present moment, with zone.
+        options: With the source of weights and the device.
+        spool: Folder of finished videos until they are saved. In a folder ``processes`` beside it,
+            running processes show that they live.
+        now: Gives the current time, with zone.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class LocalProvider(ProviderBase):
         self._options = options
         self._processes = SystemProcesses(spool.parent / FOLDER)
         self._spool = LocalSpool(spool, self._processes)
-        with contextlib.suppress(OSError):  # A folder that cannot be tidied now is no obstacle.
+        with contextlib.suppress(OSError):  # A folder that cannot be cleaned now does no harm.
             self._spool.sweep()
         self._now = now
         self._runtime = Runtime(options)
@@ -83,7 +83,7 @@ class LocalProvider(ProviderBase):
         return "local"
 
     def capabilities(self) -> Capabilities:
-        """Return what the provider is like; loads nothing heavy."""
+        """Return the provider's properties; loads nothing heavy."""
         default = next(name for name in DEFAULT_MODELS if name in models())
         return Capabilities(default_model=default, blocking=True, runs=can_run)
 
@@ -108,12 +108,12 @@ class LocalProvider(ProviderBase):
         _require("local", "running a model on this machine", ENGINE_MODULES)
         from tiomagic_local.rehearsal.rehearse import rehearse
 
-        # A model that is loaded would stand in the way.
+        # A loaded model would occupy the memory.
         self.unload()
         return rehearse(model, self._options)
 
     def check(self, request: Request) -> None:
-        """Look for reasons why the job cannot run; loads no torch.
+        """Raise if the job cannot run; loads no torch.
 
         Raises:
             MissingDependencyError: with the command that installs what is missing.
@@ -171,11 +171,12 @@ class LocalProvider(ProviderBase):
             except GenerationCanceledError as error:
                 return Report(status=JobStatus.CANCELED, message=error.message)
             except (ProcessingError, OSError) as error:
-                self._spool.check(error)  # A share that went away meanwhile is not the job's fault.
+                # A network drive that was lost meanwhile is not the job's fault.
+                self._spool.check(error)
                 raise
 
     def poll(self, job: Job) -> Report:
-        """Say how a job is, from what this machine shows of it."""
+        """Report the state of a job, from what is visible on this machine."""
         video = self._spool.find_finished(job.job_id)
         if video is not None:
             return _completed(video)
@@ -193,7 +194,7 @@ class LocalProvider(ProviderBase):
         return _lost(f"the process {worker.pid} that ran the job has died without finishing it")
 
     def cancel(self, job: Job) -> Report:
-        """Ask for a job to stop. The process that runs it reads the call in the database."""
+        """Cancel a job. The process that runs it reads the request in the database."""
         report = self.poll(job)
         if report.status is JobStatus.COMPLETED:
             return report
@@ -205,7 +206,7 @@ class LocalProvider(ProviderBase):
         return Report(status=JobStatus.CANCELING, message="stops after the step it is at")
 
     def _me(self) -> ProcessIdentity:
-        """Return this process, which others can see from now on."""
+        """Return this process, visible to others from now on."""
         me = ProcessIdentity.from_call_id(self._processes.current())
         assert me is not None, "it has named itself"
         return me
@@ -225,7 +226,7 @@ def _running(worker: ProcessIdentity) -> Report:
 
 
 def _completed(video: VideoFile) -> Report:
-    """Return the end of a job whose file was found: what the file says is all that is known."""
+    """Return the final report of a job from its video, the only source of its facts."""
     facts = video.recipe.get("facts")
     known = facts if isinstance(facts, dict) else {}
     return Report(status=JobStatus.COMPLETED, message="completed", video=video, facts=known)

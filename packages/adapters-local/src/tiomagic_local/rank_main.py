@@ -1,7 +1,7 @@
 """One of the other ranks: ``python -m tiomagic_local.rank_main <descriptor> <parent>``.
 
-It hears from its leader over a socket that it has inherited, loads what the leader loads, and makes
-the same calls. When the leader is gone, it goes.
+It receives messages of its leader over an inherited socket, loads the same model, and makes the
+same calls. It exits when the leader dies.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from tiomagic_local.context_parallel.messages import (
 )
 
 PARENT_POLL_S = 1.0
-"""Seconds between two looks whether the leader is there. Its end closes the socket, unless a
-process that it has forked holds it open."""
+"""Seconds between two checks that the leader lives. Its death closes the socket, unless a forked
+child holds it open."""
 
 
 class DecodedElsewhereError(GenerationCanceledError):
-    """All steps are done; the leader alone makes frames of them."""
+    """All steps are done; only the leader decodes the frames."""
 
 
 class Steps:
@@ -46,7 +46,7 @@ class Steps:
         self._done = False
 
     def __call__(self, progress: Progress) -> None:
-        """Take one moment."""
+        """Take one progress event."""
         if progress.phase is Phase.DENOISING:
             self._done = 0 < progress.steps <= progress.step
         elif progress.phase is Phase.DECODING and self._done:
@@ -57,7 +57,7 @@ class FollowerRank:
     """Makes the calls of its leader.
 
     Args:
-        hello: Who it is.
+        hello: The first message.
         connection: To the leader.
         parent: The leader's process.
     """
@@ -80,7 +80,7 @@ class FollowerRank:
         self._runtime = Runtime(hello.options, follows=True)
 
     def serve(self) -> None:
-        """Make call after call; does not return."""
+        """Make calls until the process ends; does not return."""
         threading.Thread(target=self._listen, daemon=True).start()
         while True:
             self._perform(self._inbox.get())
@@ -110,12 +110,12 @@ class FollowerRank:
     def _listen(self) -> None:
         status = 0
         try:
-            # They say that the leader is gone.
+            # They mean that the leader has died.
             with contextlib.suppress(EOFError, OSError):
                 while os.getppid() == self._parent:
                     if self._connection.poll(PARENT_POLL_S):
                         self._inbox.put(receive(self._connection))
-        # A message that cannot be read may have a class of anybody's in it.
+        # A message may contain a class that cannot be unpickled here, with any exception.
         except Exception:  # noqa: BLE001
             traceback.print_exc()
             status = 1
@@ -125,7 +125,7 @@ class FollowerRank:
 
 
 def main() -> None:
-    """Follow the leader until it is gone."""
+    """Serve the leader until it dies."""
     from tiomagic_local.torch_env.quiet import silence_libraries
 
     connection = Connection(int(sys.argv[1]))
@@ -133,7 +133,7 @@ def main() -> None:
     try:
         with silence_libraries():
             FollowerRank(hello, connection, int(sys.argv[2])).serve()
-    # Whatever it is, the leader has to hear of it.
+    # Any exception must be reported to the leader.
     except Exception as error:  # noqa: BLE001
         text = error.message if isinstance(error, TioMagicError) else f"{error!r}"
         code = error.code if isinstance(error, TioMagicError) else ErrorCode.RANK_FAILED

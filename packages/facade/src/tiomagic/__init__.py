@@ -19,12 +19,12 @@ its settings when it is first used.
                    demo`` shows.
 ``display``        Output while a job runs: progress bars, notebooks, log events, safe writing to
                    streams.
-``doctor``         What stands between a person and their video: every part looked at, none of
-                   them changed.
+``doctor``         The checks of ``tiomagic doctor``: settings, database, folders, providers,
+                   extras.
 ``errors``         The errors of tiomagic; see :mod:`tiomagic_domain.errors` for the tree and who
                    can mend what.
 ``handle``         The job handle: its fields, events and waiting.
-``results``        What is read from, and made of, finished jobs: recipes, pictures, exports.
+``results``        Results of jobs: recipes, pictures, exports, comparisons.
 ``types``          The types of what ``tm`` takes: names as ``Literal``, arguments as
                    ``TypedDict``.
 ``ui``             The web page: ``tiomagic ui``.

@@ -1,4 +1,4 @@
-"""What stands between a person and their video: every part looked at, none of them changed."""
+"""The checks of ``tiomagic doctor``: settings, database, folders, providers, extras."""
 
 # ruff: noqa: PLC0415 - each check imports what it looks at, and says so when that fails.
 
@@ -38,12 +38,12 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DoctorFinding:
-    """What one look has found."""
+    """The result of one check."""
 
     part: str
     state: Severity
     message: str
-    """What there is, and what to do when it is not as it should be."""
+    """The finding, with advice if it is not in order."""
 
     def to_dict(self) -> dict[str, str]:
         """Return plain data."""
@@ -51,10 +51,10 @@ class DoctorFinding:
 
 
 def diagnose(session: Session) -> list[DoctorFinding]:
-    """Look at everything. Makes no file and contacts nobody; tokens are never shown.
+    """Run all checks. Makes no file and no request; tokens are never shown.
 
     Args:
-        session: The settings to look at.
+        session: With the settings to check.
     """
     looks: tuple[Callable[[Session], Iterator[DoctorFinding]], ...] = (
         _program,
@@ -113,7 +113,7 @@ def _providers(session: Session) -> Iterator[DoctorFinding]:
 
 
 def _ask(name: str, plugin: ProviderPlugin, settings: Settings) -> Iterator[DoctorFinding]:
-    """Give what a provider has found, and what went wrong when it looked."""
+    """Yield a provider's findings, and the error if its check failed."""
     from tiomagic.wiring.registry import AbsentPlugin, missing_provider_error, settings_of
 
     if isinstance(plugin, AbsentPlugin):

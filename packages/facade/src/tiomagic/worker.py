@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.usecases.generation import Generation
 
 READY_MESSAGE = b"ready"
-"""What a worker tells its starter when it has come up."""
+"""The ready message of a worker to its starter."""
 
 REQUIRED_FREE_BYTES = 2**20
 """That must find room before a job is tried again."""
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 class ReadySignal:
-    """Tells the starter, once, that the worker has come up.
+    """Sends the starter the ready message, once.
 
     Args:
         descriptor: Of a pipe; None when nobody listens. When it is closed without a word, the
@@ -122,7 +122,7 @@ def serve(
 
 
 def check_writable(settings: Settings) -> None:
-    """Look whether a video could be written now.
+    """Check that a video could be written now.
 
     Raises:
         ProcessingError: when it could not.
@@ -209,7 +209,7 @@ def _log_failed_heartbeat(error: Exception) -> None:
 
 
 def _daemonize() -> None:
-    """Become a process that nobody waits for."""
+    """Detach: become a process without a waiting parent."""
     if hasattr(os, "fork") and os.fork():
         os._exit(0)
     nothing = os.open(os.devnull, os.O_RDONLY)

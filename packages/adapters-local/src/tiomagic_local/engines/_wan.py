@@ -1,4 +1,4 @@
-"""What the engines of the Wan family share: its scheduler, and a VAE that decodes in chunks."""
+"""Base of the Wan engines: the UniPC scheduler, and a VAE that decodes in chunks."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class ZeroBasedUniPCScheduler(UniPCMultistepScheduler):  # type: ignore[misc]  #
 def plain_steps(steps: int) -> dict[str, Any]:
     """Return what makes UniPC's steps those of Euler: order 1, and none is corrected afterwards.
 
-    Its moments are the ones that few-step weights were distilled on. Those of diffusers' own Euler
-    are others: it spreads them evenly after the shift and not before.
+    Its time steps are those that few-step weights were distilled on. Diffusers' own Euler scheduler
+    has others: it spaces them evenly after the shift, not before.
     """
     return {"solver_order": 1, "disable_corrector": list(range(steps))}
 

@@ -11,7 +11,7 @@ from tiomagic_domain.features import Feature
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
 
 SECTION_FRAMES = 36
-"""Frames of the video in each section; one more stands before the first."""
+"""Frames of the video in each section; one more precedes the first."""
 LATENT_FRAMES = 9
 """Latent frames of a section."""
 LARGEST_SHIFT = 7.0

@@ -1,10 +1,10 @@
-"""LTX-Video from 0.9.5 on: words, and pictures that stand at frames of their own.
+"""LTX-Video from 0.9.5 on: a prompt, and pictures at given frames.
 
 A picture at frame 0 takes the place of the first latent frame. One at a later frame is appended to
 the sequence as tokens with that frame's position, and taken away again before decoding.
 
 The lists ``image`` and ``video`` of the pipeline are paired with each other, so that of two
-pictures without a video the second is lost without a word. Conditions are given as such here.
+pictures without a video the second is silently lost. Here conditions are passed explicitly.
 """
 
 from __future__ import annotations

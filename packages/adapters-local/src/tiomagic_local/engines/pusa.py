@@ -1,4 +1,4 @@
-"""Pusa: Wan's text model with a LoRA, and a noise level for each frame of its own.
+"""Pusa: Wan's text model with a LoRA, and a separate noise level for each frame.
 
 A latent frame has a multiplier m: 1 for a frame that is made from nothing, less for one that is
 known. At the noise level s of a step it is at s*m, so that one with m = 0 is clean all the time::
@@ -7,8 +7,8 @@ known. At the noise level s of a step it is at s*m, so that one with m = 0 is cl
     the model is told, frame by frame, the moment 1000 * s*m
     a step    x + (next s - s) * m * what the model says
 
-``WanPipeline`` does all the rest: it is given the start, a scheduler that steps so, and a hook on
-the transformer that writes the moments, which the transformer takes for every token.
+``WanPipeline`` does the rest: it gets the start, a scheduler with these steps, and a hook on the
+transformer that sets the time step of each frame, which the transformer takes for every token.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PerFrameEulerScheduler(FlowMatchEulerDiscreteScheduler):  # type: ignore[m
 
         Args:
             model_output: What the model says: (B, C, T, H, W).
-            timestep: The moment of a frame with the multiplier 1.
+            timestep: The time step of a frame with the multiplier 1.
             sample: The latents: (B, C, T, H, W).
         """
         if self.step_index is None:
@@ -149,10 +149,10 @@ def _start(known: Sequence[torch.Tensor], settings: Mapping[str, Any]) -> torch.
 
 @contextlib.contextmanager
 def frame_times(transformer: Any, m: torch.Tensor) -> Iterator[None]:
-    """Tell a transformer the moment of each frame instead of one for all.
+    """Pass a transformer the time step of each frame instead of one for all.
 
     Args:
-        transformer: Wan's; it takes one moment a token as well.
+        transformer: Wan's; it also takes one time step a token.
         m: The multiplier of each latent frame: (T,).
     """
 

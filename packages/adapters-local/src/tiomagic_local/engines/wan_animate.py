@@ -31,7 +31,7 @@ OVERLAP_FRAMES = 1
 """Frames of a segment that are the end of the one before."""
 BLACK = (0, 0, 0)
 MIN_POSE_SIDE_PX = 768
-"""Least shorter side, in pixels, of the frames in which poses and faces are looked for."""
+"""Least shorter side, in pixels, of frames for the pose and face detectors."""
 
 
 class WanAnimate(WanEngine):
@@ -69,7 +69,7 @@ class WanAnimate(WanEngine):
         return Conditions(arguments, facts)
 
     def warnings(self, inputs: object, settings: Mapping[str, Any]) -> Sequence[str]:
-        """Return what a person should know before the time is spent."""
+        """Return warnings before the run."""
         return pose_warnings(inputs, settings, ColourOrder.RGB)
 
     def _motion(
@@ -112,7 +112,7 @@ class WanAnimate(WanEngine):
 
 
 def draw_in_frame(pose: Pose | None, width: int, height: int, size: tuple[int, int]) -> Image.Image:
-    """Return the skeleton in a frame of another size, whole and in the middle; black for nobody.
+    """Return the skeleton in a frame of another size, whole and centred; black without a person.
 
     Args:
         pose: In pixels of the frame that it was found in.

@@ -1,4 +1,4 @@
-"""Wan's picture models: a video that begins with a picture, or lies between two."""
+"""Wan's picture models: a video that begins with a picture, or goes between two."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Wan VACE: one model for all four features.
 
-What it is to keep and what it is to make is told by a video and a mask of the same length: where
-the mask is black the video is kept, where it is white it is made anew.
+The input is a video and a mask of the same length: where the mask is black the video is kept, where
+it is white it is generated.
 
 ==================  ============================================  ==============================
 feature             video                                         mask
@@ -12,8 +12,8 @@ interpolate         the first picture, grey, the last picture     black, white, 
 pose guidance       the skeletons                                 none: all of it is made
 ==================  ============================================  ==============================
 
-The pipeline takes a video of another size or length as it is and works on something else than was
-meant, so both are exact here.
+The pipeline accepts a video of another size or length and then generates something else, so both
+are exact here.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from tiomagic_local.engines._wan import WanEngine
 from tiomagic_media.decode.frames import contain, cover, load_image
 
 GREY = (128, 128, 128)
-"""What stands where there is no frame yet: the middle of the range, as in training."""
+"""The value of frames to generate: the middle of the range, as in training."""
 KEEP, MAKE = 0, 255
 """Values of the mask."""
 WHITE = (255, 255, 255)
 
 MIN_POSE_SIDE_PX = 384
-"""Least shorter side, in pixels, of the frames in which poses are looked for."""
+"""Least shorter side, in pixels, of frames for the pose detector."""
 
 
 class WanVace(WanEngine):
@@ -77,7 +77,7 @@ class WanVace(WanEngine):
         return Conditions({"video": skeletons, "reference_images": [whole]}, facts)
 
     def warnings(self, inputs: object, settings: Mapping[str, Any]) -> Sequence[str]:
-        """Return what a person should know before the time is spent."""
+        """Return warnings before the run."""
         return pose_warnings(inputs, settings, self._order)
 
     @property
@@ -100,8 +100,8 @@ class WanVace(WanEngine):
         assert inputs.guiding_video is not None, "the schema wants exactly one of the two"
         from tiomagic_media.pose.estimate import estimate_skeletons
 
-        # Only the frames and the part of them that are used are looked at, but large enough to see
-        # a hand, however small the video will be.
+        # Poses are estimated only in the used frames and their used part, but at a size that shows
+        # hands, however small the video will be.
         scale = max(1, math.ceil(MIN_POSE_SIDE_PX / min(size)))
         large = (size[0] * scale, size[1] * scale)
         frames = load_motion(inputs.guiding_video, settings, large)

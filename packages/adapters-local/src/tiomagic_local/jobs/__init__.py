@@ -1,11 +1,11 @@
-"""Jobs as processes of this machine: who runs which, and where finished videos wait.
+"""Jobs and processes of this machine: process identity, liveness, device locks, the spool.
 
 ``device_locks``      The locks of devices: files that the kernel locks for their user.
-``process_identity``  What tells a process from every other one that there ever was.
-``process_locks``     Files that living processes hold locked, for those who cannot see them
-                      otherwise.
-``processes``         Which process runs a job: named in the job, and found again by anybody who
-                      can see it.
-``spool``             The folder where finished videos wait until they are saved, and who is
-                      making which.
+``process_identity``  The unique identity of a process: boot, PID namespace and start time.
+``process_locks``     Liveness by locked files, for processes in other containers and after a
+                      reboot.
+``processes``         Processes that run jobs: call ids, liveness (alive, dead, unknown), and
+                      killing.
+``spool``             The spool: a folder of finished videos until they are saved, and of claims
+                      on running jobs.
 """

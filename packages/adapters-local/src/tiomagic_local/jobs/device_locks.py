@@ -5,8 +5,8 @@
 ``<device>@<time>@<job>.ticket``   locked by a process whose job waits for the device
 =================================  ================================================================
 
-They lie in the user's own folder for locks, where all projects of the user meet, and in the state
-folder: a container that has another home shares it, and it outlives the user's session.
+They are in the user's own folder for locks, which all projects of the user share, and in the state
+folder, which containers with another home share and which outlives the user's session.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ class FileLocks:
         return self._is_held
 
     def release(self) -> None:
-        """Give the files up; see the port."""
+        """Release the files; see the port."""
         if self._is_held and not self._keep:
             for path in self._paths:
-                # While it is locked: whoever waits for this file sees that it is gone.
+                # Removed while locked: a waiter sees that its file is gone.
                 with contextlib.suppress(OSError):
                     path.unlink()
         self._is_held = False
@@ -83,7 +83,7 @@ class FileLocks:
     def _lock(self, path: Path) -> bool:
         make_private(path.parent)
         while True:
-            # Held from the moment of its lock: an interrupt in between loses none.
+            # Recorded at once, so that an interrupt cannot lose a lock.
             self._held.append(open_private(path))
             descriptor = self._held[-1]
             try:
@@ -96,7 +96,7 @@ class FileLocks:
                 return True
             if _has_name(path, descriptor):
                 break
-            os.close(self._held.pop())  # Its holder has removed it.
+            os.close(self._held.pop())  # Its owner has removed it.
         os.ftruncate(descriptor, 0)
         os.write(descriptor, self._text)
         return True
@@ -156,7 +156,7 @@ class FileDeviceLocks:
         return FileLocks(paths, keep=False)
 
     def list_waiting(self, slot: str) -> list[QueuePosition]:
-        """Return the places of those who wait, the first first; see the port."""
+        """Return the places of all tickets, in order; see the port."""
         found = set()
         for member in list_members(slot):
             for folder in self._folders:
@@ -168,11 +168,11 @@ class FileDeviceLocks:
         return sorted(found)
 
     def is_free(self, slot: str) -> bool:
-        """Return whether nobody has a device; see the port."""
+        """Return whether a device is free; see the port."""
         return not any(path.exists() and _is_held(path) for path in self._device_paths(slot))
 
     def find_owner(self, slot: str) -> str | None:
-        """Return who has a busy device; see the port."""
+        """Return the owner of a busy device; see the port."""
         for path in self._device_paths(slot):
             with contextlib.suppress(OSError):
                 if _is_held(path) and (owner := path.read_text(encoding="utf-8")):
@@ -196,10 +196,10 @@ def _has_name(path: Path, descriptor: int) -> bool:
 
 
 def _is_held(path: Path) -> bool:
-    """Return whether a living process has locked a file; the ticket of a dead one is removed.
+    """Return whether a live process has locked a file; tickets of dead ones are removed.
 
     Raises:
-        ProcessingError: when it cannot be found out.
+        ProcessingError: when it cannot be read.
     """
     try:
         descriptor = open_private(path)
@@ -223,5 +223,5 @@ def _is_held(path: Path) -> bool:
 
 @functools.cache
 def _warn_unlocked(folder: Path) -> None:
-    """Say once that a drive has no locks."""
+    """Warn once about a drive without locks."""
     _LOG.warning("the drive of %s cannot lock a file: its devices are not shared by it", folder)

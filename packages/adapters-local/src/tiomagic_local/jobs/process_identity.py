@@ -1,7 +1,7 @@
-"""What tells a process from every other one that there ever was.
+"""The unique identity of a process: boot, PID namespace and start time.
 
-The number of a process is given again, its namespace has its own numbers, and the moment when it
-was started moves with the machine's date where that is written as a date. What does not repeat:
+A PID is reused, each namespace has its own PIDs, and a start time that is stored as a date moves
+with corrections of the date. These do not repeat:
 
 ==========  =====================================================================================
 ``start``   on Linux: clock ticks from the start of the machine to that of the process; no
@@ -25,11 +25,11 @@ from typing import Self
 PROC = Path("/proc")
 
 BOOT_ID = PROC / "sys/kernel/random/boot_id"
-"""Where Linux tells one run of the machine from another."""
+"""Linux's boot id."""
 
 START_TOLERANCE_TICKS = 1
-"""Ticks by which two readings of a start may differ: the offset of a time namespace is no whole
-number of ticks. No number is given to a new process that soon."""
+"""Ticks by which two readings of a start time may differ: the offset of a time namespace is not a
+whole number of ticks. No PID is reused that soon."""
 
 _BIRTH = re.compile(r"(\d+)-(\d+)-([0-9a-zA-Z]+)")
 
@@ -46,13 +46,13 @@ class ProcessStart:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return what ``str`` made a text of, or None: older versions wrote a date."""
+        """Parse the text of ``str``; None for a date, which older versions wrote."""
         found = _BIRTH.fullmatch(text)
         return found and cls(start=int(found[1]), pid_namespace=int(found[2]), boot=found[3])
 
     @classmethod
     def of_this_process(cls) -> Self:
-        """Return the birth of the process that asks."""
+        """Return the birth of the calling process."""
         # Where its clock cannot be compared, its number is not enough for others: see ``presence``.
         unsure = "x" if _offset("boottime") is None else ""
         return cls(start=_own_start(), pid_namespace=namespace(), boot=boot_id() + unsure)
@@ -67,9 +67,9 @@ class ProcessStart:
         return (self.pid_namespace, self.boot) == (namespace(), boot_id())
 
     def is_running(self, pid: int) -> bool | None:
-        """Return whether the process of this birth runs under a number; None when nobody can say.
+        """Return whether the process of this birth runs with a PID; None when unknown.
 
-        Only asked when ``is_seen_from_here``.
+        Only called when ``is_seen_from_here``.
         """
         if sys.platform != "linux":
             return _has_created(pid, self.start)
@@ -78,10 +78,10 @@ class ProcessStart:
             return None if _exists(pid) else False
         stat = _stat(pid)
         if stat is None:
-            # ``hidepid`` hides the processes of others, and not that they are there.
+            # ``hidepid`` hides details of other users' processes, but not that they exist.
             return None if _exists(pid) else False
         if stat[0] in "ZX":
-            return False  # A dead child that its parent has not buried keeps its number.
+            return False  # A zombie (dead, not reaped by its parent) keeps its PID.
         offset = _offset("boottime")
         if offset is None:
             return None
@@ -89,7 +89,7 @@ class ProcessStart:
 
 
 def boot_id() -> str:
-    """Return what tells this run of this machine from every other one."""
+    """Return the boot id of this machine."""
     try:
         return BOOT_ID.read_text(encoding="ascii").strip().replace("-", "")
     except OSError:
@@ -143,7 +143,7 @@ def _exists(pid: int) -> bool:
 
 
 def _offset(clock: str) -> float | None:
-    """Return by how many seconds this time namespace shows a clock of the machine too late."""
+    """Return the offset of a clock in this time namespace, in seconds."""
     here, children = (_readlink(PROC / "self/ns" / n) for n in ("time", "time_for_children"))
     try:
         text = (PROC / "self/timens_offsets").read_text(encoding="ascii")
@@ -167,7 +167,7 @@ def _readlink(path: Path) -> str:
 
 @functools.cache
 def _session_id() -> str:
-    """Return what tells this run of a machine that is no Linux from the one before."""
+    """Return a boot id for other systems than Linux."""
     if sys.platform == "darwin":
         import ctypes
 
@@ -185,7 +185,7 @@ def _created(pid: int) -> int:
 
 
 def _has_created(pid: int, start: int) -> bool | None:
-    """Return whether the process of a number was created at a moment, as the system noted it."""
+    """Return whether the process with a PID was created at a time, by the system's record."""
     import psutil
 
     try:

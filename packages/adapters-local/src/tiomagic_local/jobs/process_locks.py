@@ -1,12 +1,11 @@
-"""Files that living processes hold locked, for those who cannot see them otherwise.
+"""Liveness by locked files, for processes in other containers and after a reboot.
 
-A process of another container has no number here, and one of an earlier run of the machine has
-none any more. Each process that takes a job therefore makes a file of its own name in the state
-folder, which all that share the jobs share as well, and locks it for as long as it lives. The
-kernel releases the lock, whatever ends the process or the machine.
+A process in another container has no PID here, nor has one from before a reboot. So each process
+that claims a job creates a file with its name in the shared state folder, and locks it until it
+ends. The kernel releases the lock, whatever ends the process or the machine.
 
-Only a file system of one machine is trusted with that: a network drive may keep the locks of each
-machine to itself, and a file that nobody holds here may be held elsewhere.
+Only local file systems are trusted: a network drive may not share locks between machines, so a file
+that is unlocked here may be locked elsewhere.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ else:
     def lock(descriptor: int) -> None:
         """Lock an open file until this process ends.
 
-        Not by ``flock``: a forked child would hold that one on after its parent's death.
+        Not by ``flock``: a forked child would keep the lock after its parent's death.
         """
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -49,7 +48,7 @@ else:
 
 
 MAX_DEAD_FILES = 128
-"""Files of the dead that stay, the newest: somebody may still ask for them."""
+"""Newest files of dead processes that are kept for later checks."""
 
 LOCAL_FILE_SYSTEMS = frozenset(
     {
@@ -57,12 +56,12 @@ LOCAL_FILE_SYSTEMS = frozenset(
         *("overlay", "ramfs", "reiserfs", "tmpfs", "vfat", "xfs", "zfs"),
     }
 )
-"""Of Linux: those that one machine at a time has mounted."""
+"""Local file systems of Linux, which only one machine mounts at a time."""
 
 MOUNTS = Path("/proc/self/mountinfo")
 
 _lock_descriptors: dict[tuple[int, Path], int] = {}
-"""Descriptors by process and file. They stay open: closing one would give up the lock."""
+"""Descriptors by process and file. They stay open: closing one would release the lock."""
 _lock = threading.Lock()
 
 
@@ -77,7 +76,7 @@ class LivenessLocks:
         self._folder = folder
 
     def announce(self, name: str) -> None:
-        """Show that this process lives. Where that cannot be shown, it is seen by its number only.
+        """Show that this process lives. If that fails, it is visible only by its PID.
 
         Args:
             name: Of the process, unlike that of any other.
@@ -88,12 +87,12 @@ class LivenessLocks:
             if key in _lock_descriptors:
                 return
             make_private(folder)
-            with contextlib.suppress(OSError):  # Another process tidies at the same moment.
+            with contextlib.suppress(OSError):  # A race with another process that removes files.
                 self._forget_old(folder)
             _lock_descriptors[key] = _locked_file(key[1])
 
     def get_state(self, name: str) -> ProcessState:
-        """Return whether a process lives, as far as its file says."""
+        """Return whether a process lives, by its file."""
         path = self._folder / f"{name}.lock"
         if not _is_local(self._folder):
             return ProcessState.UNKNOWN
@@ -109,7 +108,7 @@ class LivenessLocks:
             os.close(descriptor)
 
     def _forget_old(self, folder: Path) -> None:
-        """Remove files of the dead when there are many."""
+        """Remove files of dead processes when there are many."""
         files = sorted(folder.glob("*.lock"), key=lambda file: file.stat().st_mtime)
         for file in files[:-MAX_DEAD_FILES]:
             if (os.getpid(), file) not in _lock_descriptors and self.get_state(
@@ -119,7 +118,7 @@ class LivenessLocks:
 
 
 def _locked_file(path: Path) -> int:
-    """Make a file that is locked from the moment when it has its name.
+    """Create a file that is locked before it gets its name.
 
     Raises:
         OSError: when it is there already, or cannot be locked.
@@ -138,7 +137,7 @@ def _locked_file(path: Path) -> int:
 
 
 def _is_local(folder: Path) -> bool:
-    """Return whether a folder is on a file system that only one machine at a time has."""
+    """Return whether a folder is on a local file system."""
     if sys.platform != "linux":
         return True
     best, kind = "", ""

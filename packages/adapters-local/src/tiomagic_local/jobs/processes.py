@@ -1,4 +1,4 @@
-"""Which process runs a job: named in the job, and found again by anybody who can see it."""
+"""Processes that run jobs: call ids, liveness (alive, dead, unknown), and killing."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ FOLDER = "processes"
 """Folder of the state folder: a file for each process that has taken a job, see ``presence``."""
 
 KILL_POLL_S = 0.02
-"""Seconds between two looks at a process that was killed."""
+"""Seconds between two polls of a killed process."""
 
 KILL_TIMEOUT_S = 30.0
-"""Seconds after which a process that was killed is given up: a driver may hold it for ever."""
+"""Timeout of a kill in seconds: a driver may block the process forever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class ProcessIdentity:
     host: str
     pid: int
     birth: str
-    """Tells the process from every other one; see ``identity``."""
+    """Its unique identity; see ``process_identity``."""
 
     @classmethod
     def current(cls) -> Self:
@@ -42,7 +42,7 @@ class ProcessIdentity:
 
     @classmethod
     def from_call_id(cls, call_id: str) -> Self | None:
-        """Return the process that a call id names, or None when it names none."""
+        """Return the process of a call id, or None for another text."""
         scheme, _, rest = call_id.partition(":")
         parts = rest.rsplit(":", 2)
         if scheme != SCHEME or len(parts) != 3 or not parts[1].isascii() or not parts[2]:
@@ -59,7 +59,7 @@ class ProcessIdentity:
         return f"{SCHEME}:{self.host}:{self.pid}:{self.birth}"
 
     def is_running(self) -> bool | None:
-        """Return whether it runs, by its number; None where its number says nothing."""
+        """Return whether it runs, by its PID; None when the PID does not tell."""
         birth = ProcessStart.parse(self.birth)
         if birth is None or not birth.is_seen_from_here or self.host != platform.node():
             return None
@@ -93,14 +93,14 @@ class SystemProcesses:
         return self._me[1]
 
     def heartbeat(self) -> str:
-        """Return ``<boot id> <seconds of the machine's monotonic clock>`` of this moment."""
+        """Return ``<boot id> <seconds of the machine's monotonic clock>`` now."""
         seconds = machine_seconds()
         if seconds is None:
             return f"{boot_id()}-{os.getpid()} {time.monotonic():.3f}"  # Comparable with no other.
         return f"{boot_id()} {seconds:.3f}"
 
     def get_state(self, call_id: str) -> ProcessState:
-        """Return whether a process runs, be it stopped by a signal; see the port."""
+        """Return whether a process exists, even if suspended; see the port."""
         worker = ProcessIdentity.from_call_id(call_id)
         if worker is None:
             return ProcessState.UNKNOWN
@@ -112,7 +112,7 @@ class SystemProcesses:
         return self._presence.get_state(_file_name(worker))
 
     def may_kill(self, call_id: str) -> bool:
-        """Return whether this process may kill another one, and knows that it is the right one."""
+        """Return whether this process may kill another one, and is certain of its identity."""
         worker = ProcessIdentity.from_call_id(call_id)
         if worker is None or not worker.is_running():
             return False
@@ -142,7 +142,7 @@ def _kill(worker: ProcessIdentity) -> bool:
             if worker.is_running():
                 os.kill(worker.pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
             return True
-        # A descriptor stays with its process: the number may go to another one at any moment.
+        # A pidfd refers to one process, whereas the PID may be reused at any time.
         descriptor = os.pidfd_open(worker.pid)
         try:
             if worker.is_running():

@@ -1,7 +1,7 @@
-"""The folder where finished videos wait until they are saved, and who is making which.
+"""The spool: a folder of finished videos until they are saved, and of claims on running jobs.
 
 ============================  =====================================================================
-``<job id>.mp4``              finished; nobody has taken it yet
+``<job id>.mp4`` finished; not saved yet
 ``<job id>.run``              the call id of the process that makes it
 ``.<job id>.mp4.*.part``      half written
 ============================  =====================================================================
@@ -26,8 +26,8 @@ from tiomagic_domain.ports.processes import Processes, ProcessState
 from tiomagic_local.jobs.processes import ProcessIdentity
 
 STALE_DRAFT_S = 60.0
-"""Seconds after which a half-written file whose job nobody has taken on is left over for sure: a
-claim itself is half written before it is there."""
+"""Seconds after which a partial file of an unclaimed job is certainly left over: a claim itself is
+a partial file first."""
 
 
 class LocalSpool:
@@ -43,7 +43,7 @@ class LocalSpool:
         self._processes = processes
 
     def path(self, job_id: str) -> Path:
-        """Return where the finished video of a job lies or will lie."""
+        """Return the path of a job's finished video, which may not exist yet."""
         return self._folder / f"{job_id}.mp4"
 
     def find_finished(self, job_id: str) -> VideoFile | None:
@@ -56,17 +56,17 @@ class LocalSpool:
         try:
             return VideoFile(path=path, recipe=read_embedded_recipe(path))
         except ResourceNotFoundError:
-            return None  # Its worker has taken it home between the two looks.
+            return None  # A race: its worker has saved it between the two checks.
 
     def worker(self, job_id: str) -> ProcessIdentity | None:
-        """Return the process that has taken a job on, dead or alive, or None."""
+        """Return the process that has claimed a job, dead or alive, or None."""
         try:
             return ProcessIdentity.from_call_id(self._claim(job_id).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def check(self, cause: Exception) -> None:
-        """Look whether the folder can be written.
+        """Check that the folder can be written.
 
         Args:
             cause: What went wrong before.
@@ -83,10 +83,10 @@ class LocalSpool:
 
     @contextlib.contextmanager
     def claim(self, job_id: str, worker: ProcessIdentity) -> Iterator[ProcessIdentity | None]:
-        """Take a job on for the time of the block.
+        """Claim a job within the block.
 
-        Gives None when the job is ours now, else the process that has it: one that lives, or
-        cannot be seen from here.
+        Yields None when this process has the claim, else the process that has it: alive, or not
+        visible from here.
 
         Raises:
             ProcessingError: when the folder cannot be written.
@@ -96,11 +96,12 @@ class LocalSpool:
             yield holder
         finally:
             if holder is None:
-                with contextlib.suppress(OSError):  # It is swept later, when the folder is back.
+                # It is removed later, when the folder is available again.
+                with contextlib.suppress(OSError):
                     self._claim(job_id).unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Remove what dead processes have left half done. Finished videos stay."""
+        """Remove partial files of dead processes. Finished videos stay."""
         for claim in self._folder.glob("*.run"):
             if not self._is_held(claim.stem):
                 claim.unlink(missing_ok=True)
@@ -148,12 +149,12 @@ def _age(path: Path) -> float:
 
 
 def _lacks_links(error: OSError) -> bool:
-    """Return whether a drive has no second names of a file, as network drives and FAT have none."""
+    """Return whether a drive lacks hard links, as network drives and FAT do."""
     return is_unsupported(error) or error.errno in {errno.EPERM, errno.EMLINK}
 
 
 def _create(path: Path, text: str) -> None:
-    """Write a file that was not there, whole at the moment when it appears.
+    """Create a new file that appears with its whole content.
 
     Raises:
         FileExistsError: when it is there.
@@ -164,11 +165,11 @@ def _create(path: Path, text: str) -> None:
         try:
             os.link(draft, path)
         except FileNotFoundError:
-            continue  # The date jumped, and it was swept as if it were old.
+            continue  # The date jumped, and the file was removed as an old one.
         except OSError as error:
             if isinstance(error, FileExistsError) or not _lacks_links(error):
                 raise
-            # Not whole from the first moment, which is all that such a drive can do.
+            # Not atomic, but the best that such a drive can do.
             with path.open("x", encoding="utf-8") as file:
                 file.write(text)
         finally:

@@ -1,14 +1,14 @@
-"""Loading a pipeline, keeping it, and running a request on it.
+"""The runtime: loads a pipeline, keeps it in a cache, plans its memory, and runs requests.
 
-``component_reuse``  What the next model has as well, to the last bit: its text encoder is not
-                     loaded again.
-``loader``           From a folder of weights to a pipeline that is ready on its device.
-``lora_adapters``    LoRAs on a loaded pipeline: put on, counted, and taken off again without a
-                     trace.
-``memory_plan``      Where the weights wait while they are not needed. Pure: knows numbers, not
-                     torch.
-``pipeline_cache``   The one pipeline that this process keeps loaded.
-``run``              From a request to an mp4: the one function that runs a model, here and in a
-                     rented container.
-``vae_tiling``       Has a VAE work in tiles or on whole frames, from call to call.
+``component_reuse``  Reuses an identical text encoder when the next model is loaded.
+``loader``           Loads a pipeline from a folder of weights and places it on its device.
+``lora_adapters``    Applies LoRAs to a loaded pipeline, counts their layers, and removes them bit
+                     for bit.
+``memory_plan``      Chooses the memory plan: resident, model_offload or group_offload. Pure,
+                     without torch.
+``pipeline_cache``   The pipeline cache: keeps the last loaded model, and runs one generation at a
+                     time.
+``run``              Runs a request: from the job to the finished mp4, here and in rented
+                     containers.
+``vae_tiling``       Switches a VAE between tiles and whole frames, for each call.
 """

@@ -1,4 +1,4 @@
-"""What the next model has as well, to the last bit: its text encoder is not loaded again.
+"""Reuses an identical text encoder when the next model is loaded.
 
 Models of one family often differ in their transformer alone, and the encoder is the larger part of
 what a change of model reads. Whether two are the same is decided by their files, class and type,
@@ -27,7 +27,7 @@ LOADED_SUFFIXES = frozenset({".json", ".safetensors"})
 """Endings of the files that a component is loaded from."""
 
 PROVENANCE_KEYS = frozenset({"_name_or_path", "transformers_version", "_diffusers_version"})
-"""Words of a configuration that say where it came from and change nothing."""
+"""Keys of a configuration that name its source and change nothing."""
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -40,7 +40,7 @@ Identity = tuple[object, ...]
 def identify_components(
     weights: Weights, *, fp32: tuple[str, ...], dtype: torch.dtype
 ) -> dict[str, Identity]:
-    """Return what makes each text encoder of a pipeline what it is, by its name.
+    """Return the identity of each text encoder of a pipeline, by its name.
 
     Args:
         weights: On this machine.
@@ -65,15 +65,15 @@ def identify_components(
 
 
 def detach_text_encoders(pipeline: Any, plan: MemoryPlan) -> dict[str, torch.nn.Module]:
-    """Return the text encoders of a pipeline that is not needed any more, free of what was on them.
+    """Return the text encoders of a discarded pipeline, without hooks and adapters.
 
     Args:
         pipeline: Not used afterwards.
-        plan: Where its weights wait.
+        plan: Its memory plan.
     """
     import torch
 
-    # Its hooks hold the weights in pieces of their own making, each in memory of its own.
+    # Its hooks have split the weights into blocks of memory of their own.
     if plan is MemoryPlan.GROUP_OFFLOAD:
         return {}
     pipeline.remove_all_hooks()
@@ -86,7 +86,7 @@ def detach_text_encoders(pipeline: Any, plan: MemoryPlan) -> dict[str, torch.nn.
 
 
 def is_bare(part: torch.nn.Module) -> bool:
-    """Say whether a component is as it was loaded: whole, unquantised, no hook and no adapter."""
+    """Say whether a component is as loaded: whole, unquantised, without hooks and adapters."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     if getattr(part, "is_quantized", False) or getattr(part, "peft_config", None):
@@ -122,12 +122,12 @@ def _contents(folder: Path) -> Iterator[tuple[str, object]]:
 
 
 def _meaning(path: Path) -> str:
-    """Return what a JSON file says, in one way of writing it."""
+    """Return the content of a JSON file in a canonical form."""
     text = path.read_text(encoding="utf-8")
     try:
         said = json.loads(text)
     except ValueError:
-        # The loader will say so, in its own words.
+        # The loader will report it.
         return text
     if isinstance(said, dict):
         said = {name: value for name, value in said.items() if name not in PROVENANCE_KEYS}
@@ -135,7 +135,7 @@ def _meaning(path: Path) -> str:
 
 
 def _file(path: Path) -> tuple[object, ...]:
-    """Return what tells a large file from others, without reading it."""
+    """Return an identity of a large file, without reading it."""
     if path.is_symlink():
         # The hub's cache names a file by the digest of its content.
         target = path.readlink()

@@ -1,4 +1,4 @@
-"""From a folder of weights to a pipeline that is ready on its device."""
+"""Loads a pipeline from a folder of weights and places it on its device."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def load_pipeline(
     components: Callable[[Path], Mapping[str, Any]] | None = None,
     loaded: Mapping[str, torch.nn.Module] | None = None,
 ) -> Any:
-    """Load a pipeline and put it where the plan wants it.
+    """Load a pipeline and place it by the memory plan.
 
     Args:
         weights: Checked to be for this pipeline.
@@ -44,9 +44,9 @@ def load_pipeline(
         fp32: Components that stay in fp32.
         dtype: Type of all others.
         device: Where it is to run.
-        plan: Where its weights wait.
-        components: Takes the folder and loads what is not loaded as the folder says.
-        loaded: Components that are here already, in the place of those in the folder.
+        plan: The memory plan.
+        components: Takes the folder and loads the components that need other code.
+        loaded: Components that are in memory already, instead of those in the folder.
 
     Raises:
         ConfigurationError: when the files are damaged or incomplete.
@@ -73,7 +73,7 @@ def load_pipeline(
                 )
             _check_whole(made, weights, without=here)
         if plan is not MemoryPlan.RESIDENT:
-            # What waits elsewhere must not lie on the device beforehand: it would stay there.
+            # Offloaded weights must not be on the device before: they would stay there.
             for part in here.values():
                 part.to("cpu")
         _place(made, plan, device)
@@ -83,9 +83,9 @@ def load_pipeline(
 
 @contextlib.contextmanager
 def _shards_in_parallel() -> Iterator[None]:
-    """Have diffusers read the files of a model side by side, as transformers does by itself.
+    """Let diffusers read the files of a model in parallel, as transformers does by default.
 
-    One reader does not use what a network volume or an array of disks can give. The library reads
+    One reader does not use the full speed of a network volume or a disk array. The library reads
     its variable once, when it is imported, which may be long ago.
     """
     from diffusers.models import modeling_utils
@@ -100,7 +100,7 @@ def _shards_in_parallel() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _translate_loading_errors(weights: Weights) -> Iterator[None]:
-    """Turn what the libraries say of damaged or missing files into an error of ours."""
+    """Translate the libraries' errors about damaged or missing files."""
     try:
         yield
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
@@ -133,7 +133,7 @@ def _parts(
 def _variants(
     weights: Weights, types: Mapping[str, torch.dtype], dtype: torch.dtype, *, without: set[str]
 ) -> dict[str, Any]:
-    """Load the components that the folder has in a variant alone, such as ``fp16``."""
+    """Load the components that the folder has only in a variant, such as ``fp16``."""
     parts = {}
     for name, said in read_index(weights.folder).items():
         folder = weights.folder / name
@@ -149,7 +149,7 @@ def _variants(
 
 @contextlib.contextmanager
 def _lacking_named(weights: Weights, *, without: Container[str]) -> Iterator[None]:
-    """Say which tensors lack, where the library stumbles over them without a name."""
+    """Name the missing tensors, where the library fails without naming them."""
     try:
         yield
     except RuntimeError as error:
@@ -170,7 +170,7 @@ def _check_empty(kind: Any, folder: Path) -> None:
 
 
 def _check_whole(made: Any, weights: Weights, *, without: Container[str]) -> None:
-    """Look whether each component of the folder has all of its numbers, and as they are meant.
+    """Check that each component of the folder is complete, and needs no factors.
 
     Raises:
         ValueError: when one has not.
@@ -187,7 +187,7 @@ def _check_whole(made: Any, weights: Weights, *, without: Container[str]) -> Non
 
 def _load_part(found: PartWeights, dtype: torch.dtype) -> Any:
     kind = getattr(importlib.import_module(found.part.library), found.part.kind)
-    # What prepares the inputs has no weights, and so no type.
+    # Processors have no weights, and so no type.
     has_weights = issubclass(kind, torch.nn.Module)
     given: dict[str, Any] = {"dtype": dtype, "use_safetensors": True} if has_weights else {}
     variant = variant_of(found.folder) if has_weights else None
@@ -218,7 +218,7 @@ def _damaged(error: Exception, weights: Weights) -> TioMagicError:
 
 
 def _straight_to(device: torch.device, plan: MemoryPlan) -> dict[str, str]:
-    """Return what brings each tensor from the file to the device, with no whole copy on the way.
+    """Return arguments for loading each tensor from the file directly to the device.
 
     The library takes a device by its kind only, so the weights for a second GPU go the long way.
     """
@@ -232,10 +232,10 @@ def _place(pipeline: Any, plan: MemoryPlan, device: torch.device) -> None:
         case MemoryPlan.RESIDENT:
             pipeline.to(device)
         case MemoryPlan.MODEL_OFFLOAD:
-            # Nothing may lie on the device beforehand: it would stay there.
+            # Nothing may be on the device before: it would stay there.
             pipeline.enable_model_cpu_offload(device=device)
         case MemoryPlan.GROUP_OFFLOAD:
-            # The VAE stays: it is small, and its caches do not go together with these hooks.
+            # The VAE stays on the device: it is small, and its caches do not work with these hooks.
             pipeline.enable_group_offload(
                 onload_device=device,
                 offload_device=torch.device("cpu"),

@@ -1,9 +1,8 @@
-"""LoRAs on a loaded pipeline: put on, counted, and taken off again without a trace.
+"""Applies LoRAs to a loaded pipeline, counts their layers, and removes them bit for bit.
 
-Which layers of a file the model has is found out here, layer by layer, and not left to a library
-that passes over what it does not know: see ``lora``. Low-rank changes of linear layers are layers
-of peft beside them; all others are added to tensors whose former values are kept. What is taken off
-leaves the weights as they were, bit for bit.
+The layers of a file are matched here (see ``lora``), because the library silently skips unknown
+ones. Low-rank changes of linear layers become peft layers; all others are added to tensors, whose
+originals are kept. Removal restores the weights bit for bit.
 """
 
 from __future__ import annotations
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
     import torch
 
 MODEL, TURBO, CALL = "model", "turbo", "call"
-"""First parts of the names of adapters: those that stay with a model, those that a call has on for
-the sake of speed, and those that it names."""
+"""Prefixes of adapter names: LoRAs of the model, few-step LoRAs of a call, and the call's own."""
 MODEL_FAILED = (
     "the model is made by a LoRA that could not be put on its weights, and does not run without it"
 )
@@ -43,7 +41,7 @@ OTHER_EXPERT = "other expert"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedLoras:
-    """What is on a pipeline for a call; each as a recipe names it, with its number of layers."""
+    """The LoRAs on a pipeline for a call: their recipe entries, with the number of layers."""
 
     call: Sequence[Mapping[str, Any]] = ()
     few_steps: Sequence[Mapping[str, Any]] = ()
@@ -53,7 +51,7 @@ class LoraAdapters:
     """The LoRAs on one pipeline.
 
     Args:
-        pipeline: Loaded and placed; nobody else puts LoRAs on it.
+        pipeline: Loaded and placed; no other code adds LoRAs to it.
     """
 
     def __init__(self, pipeline: Any) -> None:
@@ -65,7 +63,7 @@ class LoraAdapters:
         self._offsets: dict[str, Offsets] = {}
 
     def apply_permanently(self, found: Sequence[FoundLora]) -> list[dict[str, Any]]:
-        """Put on the LoRAs that belong to the model, for as long as it is loaded.
+        """Apply the LoRAs that belong to the model, for as long as it is loaded.
 
         Returns:
             For the record, each as a recipe names it and with the number of layers it changes.
@@ -85,11 +83,11 @@ class LoraAdapters:
         few_steps: Sequence[FoundLora] = (),
         strength: float | None = None,
     ) -> Iterator[AppliedLoras]:
-        """Have the LoRAs of a call on for the time of the block.
+        """Apply the LoRAs of a call within the block.
 
         Args:
             found: Those of the call.
-            few_steps: Those that it has on for the sake of speed.
+            few_steps: Its few-step LoRAs.
             strength: Scale of the model's own in this call; None for the one that they have.
 
         Raises:
@@ -112,7 +110,7 @@ class LoraAdapters:
                 self._take_off()
 
     def _put_on_own(self, found: Sequence[FoundLora], kind: str, why: str) -> list[dict[str, Any]]:
-        """Put on LoRAs that no call has named, so that none can be blamed for them."""
+        """Apply LoRAs that the call did not name; errors are therefore not the caller's."""
         try:
             with silence_libraries(), _several_are_meant():
                 return [self._put_on(item, f"{kind}_{index}") for index, item in enumerate(found)]
@@ -145,7 +143,7 @@ class LoraAdapters:
         return {**found.pinned.to_dict(), **whole.facts()}
 
     def _meant(self, lora: Lora, contents: Contents) -> dict[str, list[str]]:
-        """Return which layers of a file are for which component.
+        """Return the layers of a file by component.
 
         A file may have both experts of a model, and says which is which in its names.
         """
@@ -181,7 +179,7 @@ class LoraAdapters:
                     low_cpu_mem_usage=True,
                     _pipeline=self._pipeline,
                 )
-            # All was compared before; what is left is a surprise of the libraries.
+            # All was compared before, so any exception here is unexpected.
             except (ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
                 said = " ".join(str(error).split())[:300]
                 message = f"does not fit this model ({type(error).__name__}: {said})"
@@ -208,12 +206,12 @@ class LoraAdapters:
             self._scale(component, scales)
 
     def _take_off(self) -> None:
-        """Take off what belongs to a call; what belongs to the model stays as it was."""
+        """Remove the call's LoRAs; the model's own stay."""
         self._scales = copy.deepcopy(self._kept)
         for component in {*self._names, *self._offsets}:
             stays = self._scales.get(component, {})
             if component in self._offsets:
-                # Before peft rearranges what is on the device.
+                # Before peft rearranges tensors on the device.
                 self._offsets[component].remove(stays)
                 self._offsets[component].apply(stays)
             self._unload(getattr(self._pipeline, component), stays)
@@ -221,7 +219,7 @@ class LoraAdapters:
     def _unload(self, part: torch.nn.Module, stays: Mapping[str, float]) -> None:
         worn = list(getattr(part, "peft_config", {}))
         paired = [name for name in worn if name in stays]
-        # One that failed half way is not among the scales, but may be in the component.
+        # After a partial failure an adapter has no scale, but may be in the component.
         goes = [name for name in worn if name not in stays]
         given: Any = part
         if goes and not paired:
@@ -233,7 +231,7 @@ class LoraAdapters:
 
 
 def _read(found: FoundLora) -> tuple[dict[str, torch.Tensor], Mapping[str, str]]:
-    """Return the tensors of a file and what its header says."""
+    """Return the tensors and the header of a file."""
     try:
         with safe_open(found.path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 - no mapping.

@@ -1,4 +1,4 @@
-"""Where the weights wait while they are not needed. Pure: knows numbers, not torch.
+"""Chooses the memory plan: resident, model_offload or group_offload. Pure, without torch.
 
 =================  ==============================================================  ==========
 plan               what lies on the device                                         speed
@@ -23,21 +23,21 @@ RESERVE_GIB = 1.0
 """Left for the driver's own buffers and for fragments."""
 
 REFERENCE_MODEL = "wan2.1-t2v-14b"
-"""The model whose activations stand for those of a model whose shapes are not known."""
+"""The model whose activations are used for a model with an unknown architecture."""
 REFERENCE_VAE_GIB = 0.5
 """The VAE of such a model, in fp32."""
 RESIDENT_LAYERS = 2
-"""Layers that lie on the device where a few do: one that runs, and the next on its way."""
+"""Layers on the device with group offload: the running one, and the next one in transfer."""
 
 ASSUMED_FRAMES = 121
-"""Frames that a model is counted with whose length is not among its settings."""
+"""Frames for a model without a length setting."""
 
 TEXT = ("text_encoder", "text_encoder_2", "text_encoder_3", "connectors")
 TRANSFORMERS = ("transformer", "transformer_2")
 
 
 class MemoryPlan(StrEnum):
-    """Where the weights wait."""
+    """What is on the device during a run."""
 
     RESIDENT = "resident"
     MODEL_OFFLOAD = "model_offload"
@@ -45,7 +45,7 @@ class MemoryPlan(StrEnum):
 
 
 def estimate_by_weights(*, weights_gib: float, largest_gib: float) -> Estimate:
-    """Return an estimate for a model of which nothing is known but the size of its weights."""
+    """Return an estimate for a model from the size of its weights alone."""
     known = find_estimate(REFERENCE_MODEL)
     assert known is not None, "it is in the file that ships"
     rest = max(weights_gib - largest_gib - REFERENCE_VAE_GIB, 0.0)
@@ -56,7 +56,7 @@ def estimate_by_weights(*, weights_gib: float, largest_gib: float) -> Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What a generation needs."""
+    """The memory demand of a generation."""
 
     model: Estimate
     pixels: int
@@ -64,7 +64,7 @@ class Demand:
     frames: int
 
     def activations(self, *, tiles: bool = False) -> dict[str, float]:
-        """Return the GiB that each phase holds beside the weights.
+        """Return the GiB of each phase beside the weights.
 
         Args:
             tiles: True where the VAE works in tiles.
@@ -75,7 +75,7 @@ class Demand:
         return phases
 
     def gib(self, plan: MemoryPlan, *, tiles: bool = False) -> float:
-        """Return what a plan needs of the device, with the reserve.
+        """Return the device memory that a plan needs, with the reserve.
 
         Args:
             plan: Where the weights wait.
@@ -86,7 +86,7 @@ class Demand:
         return RESERVE_GIB + max(lying[phase] + held[phase] for phase in held)
 
     def _lying(self, phase: str, plan: MemoryPlan) -> float:
-        """Return the GiB of weights that lie on the device in a phase."""
+        """Return the GiB of weights on the device in a phase."""
         model = self.model
         if plan is MemoryPlan.RESIDENT:
             return model.weights_gib
@@ -120,11 +120,11 @@ class MemoryChoice:
     plan: MemoryPlan
     reason: str
     fallback_plan: MemoryPlan | None = None
-    """What to try if the memory is not enough after all; None when the user or the device leaves
-    no choice."""
+    """The plan for a retry if the memory is not enough; None when the user or the device leaves no
+    choice."""
 
     estimated_gib: float | None = None
-    """What the run is expected to take of the device; None where nothing was estimated."""
+    """The expected device memory of the run; None without an estimate."""
 
     tiles: bool = False
     """True where the VAE works in tiles, because a whole frame does not fit."""
@@ -149,13 +149,13 @@ def choose_memory_plan(
 ) -> MemoryChoice:
     """Return the fastest plan that fits, or the one that the user wants.
 
-    A VAE works on whole frames where any plan has room for it, because tiles change pixels at their
+    A VAE works on whole frames if any plan has room for it, because tiles change pixels at their
     seams.
 
     Args:
-        demand: What the generation needs.
+        demand: Of the generation.
         device: ``cuda``, ``mps`` or ``cpu``, with or without a number.
-        free_gib: Free memory of the device; None when it cannot be asked.
+        free_gib: Free memory of the device; None when unknown.
         wanted: A plan's name, or ``auto``.
         tiles: True to have the VAE work in tiles whatever fits.
     """

@@ -1,4 +1,4 @@
-"""The one pipeline that this process keeps loaded."""
+"""The pipeline cache: keeps the last loaded model, and runs one generation at a time."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from tiomagic_local.context_parallel.leader import Leader
 
 VAE_TILES_SETTING = "vae_tiles"
-"""A setting of a second try alone: true for a VAE that works in tiles whatever fits."""
+"""A setting of a retry: true to force a VAE in tiles."""
 
 CANCEL_POLL_S = 0.2
-"""Seconds between two looks for a call to stop, while another generation is waited for."""
+"""Seconds between two checks for a cancel during the wait for another generation."""
 
 
 @contextlib.contextmanager
@@ -62,20 +62,20 @@ class Loaded:
     fallback_plan: MemoryPlan | None = None
     """The memory plan to try if this one turns out to be too large; None for no other."""
     running: Any = None
-    """What makes it fast; its ``facts()`` are complete when the run is over."""
+    """Its acceleration; ``facts()`` are complete when the run is over."""
     run_in_step: Callable[[Request, CancelToken], AbstractContextManager[CancelToken]] = (
         run_on_one_device
     )
     """Has the other devices of a group make the same call for the time of a block."""
     peak: PeakMemory = field(default_factory=PeakMemory)
-    """The most memory that the run takes of the device; complete when it is over."""
+    """The peak device memory of the run; complete when it is over."""
     transformers: Sequence[Any] = ()
     """What a group of devices splits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSources:
-    """What a model is loaded from."""
+    """The sources of a model."""
 
     engine: Any
     """The class of its engine."""
@@ -93,7 +93,7 @@ class Runtime:
     Thread-safe. Two runtimes in one process do not know of each other's memory.
 
     Args:
-        options: Where weights come from and what they run on.
+        options: With the source of weights and the device.
         follows: True in a process that helps another one with its videos, see ``parallel``.
     """
 
@@ -114,7 +114,7 @@ class Runtime:
 
     @property
     def options(self) -> LocalOptions:
-        """Where weights come from and what they run on."""
+        """The options: source of weights, and device."""
         return self._options
 
     @contextlib.contextmanager
@@ -125,15 +125,15 @@ class Runtime:
         progress: ProgressSink,
         cancel: CancelToken,
     ) -> Iterator[Loaded]:
-        """Give a model for one generation, loaded if it is not the one that is kept.
+        """Yield a model for one generation, loading it if it is not cached.
 
         Args:
             card: The model.
             settings: Of the generation; size, length and ``memory`` decide the plan, ``revisions``
                 the commits of the weights. Its ``loras`` are on the model for the time of the
                 block, and its ``lora_alpha`` is the scale of the LoRAs that make the model.
-            progress: Told when something is waited for, downloaded or loaded.
-            cancel: Asked while another generation is waited for, and before loading.
+            progress: Gets events of waiting, downloads and loading.
+            cancel: Checked during the wait for another generation, and before loading.
 
         Raises:
             ConfigurationError, AuthenticationError, APIError: when it cannot be loaded.
@@ -143,7 +143,7 @@ class Runtime:
         try:
             cancel.raise_if_canceled()
             card = card.at(settings.get("revisions", {}))
-            # Before the weights: one that is not there costs no loading.
+            # Before the weights: a missing one then costs no loading.
             wanted = Lora.from_arguments(settings.get("loras", ()))
             found = find_loras(wanted, self._options, progress=progress)
             quick = self._few_steps(card, settings, progress)
@@ -173,7 +173,7 @@ class Runtime:
                 )
         except GenerationError as error:
             if error.code == ErrorCode.OUT_OF_MEMORY:
-                # The next try starts with an empty device.
+                # The retry starts with an empty device.
                 self._drop()
             raise
         finally:
@@ -182,7 +182,7 @@ class Runtime:
             self._lock.release()
 
     def unload(self) -> None:
-        """Free the kept model; waits for a generation that is running."""
+        """Unload the cached model; waits for a running generation."""
         with self._lock:
             self._drop()
             if self._leader is not None:
@@ -198,7 +198,7 @@ class Runtime:
     def _few_steps(
         self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink
     ) -> list[FoundLora]:
-        """Return the files of the few-step weights that a call wants."""
+        """Return the files of the few-step weights of a call."""
         turbo = card.turbo_of(settings)
         if turbo is None:
             return []
@@ -208,7 +208,7 @@ class Runtime:
 
     def _load(self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink) -> Loaded:
         if self._loaded is None:
-            # The libraries alone take seconds.
+            # Importing the libraries takes seconds.
             progress(Progress(phase=Phase.LOADING))
         from tiomagic_local.torch_env.devices import choose_device
 
@@ -229,12 +229,12 @@ class Runtime:
             self._call(card, settings, None)
         assert self._loaded is not None
         self._tiling.use(tiles=choice.tiles)
-        # The same weights in the same places, for a video that may be larger than the last one.
+        # The same weights and placement, but the video may be larger than the last one.
         facts = {**self._loaded.facts, "memory": choice.to_dict()}
         return replace(self._loaded, facts=facts, fallback_plan=choice.fallback_plan)
 
     def _call(self, card: ModelCard, settings: Mapping[str, Any], weights: Weights | None) -> None:
-        """Have the other devices of a group load the model as well, while it is loaded here."""
+        """Start loading the model on the other devices of a group, in parallel."""
         if not self._group:
             return
         if self._leader is None:
@@ -293,7 +293,7 @@ class Runtime:
 
         engine, weights, dtype = found.engine, found.weights, found.dtype
         options = EngineOptions.of(engine)
-        # A model that is made by its LoRAs is not loaded without them.
+        # A model with LoRAs of its own is not loaded without them.
         loras = find_loras(
             card.loras, self._options, progress=progress, model=weights.by_hand, stays=True
         )
@@ -350,7 +350,7 @@ class Runtime:
         )
 
     def _drop(self) -> None:
-        """Forget the kept model and give its memory back."""
+        """Drop the cached model and release its memory."""
         if self._pipeline is None:
             return
         from tiomagic_local.torch_env.devices import release_memory

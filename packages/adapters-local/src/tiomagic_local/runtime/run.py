@@ -1,4 +1,4 @@
-"""From a request to an mp4: the one function that runs a model, here and in a rented container."""
+"""Runs a request: from the job to the finished mp4, here and in rented containers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tiomagic_local.runtime.pipeline_cache import VAE_TILES_SETTING, Loaded, Run
 __all__ = ["Runtime", "Stopwatch", "run_request"]
 
 LIBRARIES = ("torch", "diffusers", "transformers", "av")
-"""Whose versions decide what the frames look like."""
+"""Libraries whose versions affect the frames."""
 
 MAX_CUT_CHARS_SHOWN = 200
 """Characters of the unread part of a prompt that a message shows; the record has all of it."""
@@ -39,7 +39,7 @@ MAX_CUT_CHARS_SHOWN = 200
 
 @runtime_checkable
 class ReadsPrompts(Protocol):
-    """An engine that knows before a run how much of a prompt its model reads."""
+    """An engine that can count how much of a prompt its model reads."""
 
     def prompt_facts(self, prompt: str) -> Mapping[str, object]:
         """Return ``prompt_tokens``, ``prompt_tokens_read`` and, if it is cut, ``prompt_cut``."""
@@ -48,23 +48,23 @@ class ReadsPrompts(Protocol):
 
 @runtime_checkable
 class Warns(Protocol):
-    """An engine that sees before a run what will not be as it was meant."""
+    """An engine that can warn before a run."""
 
     def warnings(self, inputs: object, settings: Mapping[str, Any]) -> Sequence[str]:
-        """Return what a person should know before the time is spent; empty for nothing."""
+        """Return warnings before the run; empty for none."""
         ...
 
 
 def ignore_note(text: str) -> None:
-    """Take a word and forget it."""
+    """Do nothing with a note."""
 
 
 class Stopwatch:
-    """Measures how long each phase takes, and passes the moments on.
+    """Measures the time of each phase, and passes progress events on.
 
     Args:
-        progress: Told every moment.
-        now: Gives seconds that never go back.
+        progress: Gets every event.
+        now: A monotonic clock, in seconds.
     """
 
     def __init__(self, progress: ProgressSink, now: Callable[[], float] = time.monotonic) -> None:
@@ -75,7 +75,7 @@ class Stopwatch:
         self._seconds: dict[str, float] = {}
 
     def __call__(self, progress: Progress) -> None:
-        """Take one moment."""
+        """Take one progress event."""
         self._turn_to(progress.phase)
         self._progress(progress)
 
@@ -107,15 +107,15 @@ def run_request(
 
     Args:
         request: A validated job with its inputs at hand.
-        runtime: Gives the model.
-        target: Where the mp4 goes; it is there whole or not at all.
-        progress: Told each phase and step.
-        cancel: Asked at each moment; None for a run that nobody stops.
-        note: Told what a person should know before the time is spent, in words.
+        runtime: Loads the model.
+        target: Path of the mp4, which is written whole or not at all.
+        progress: Gets each phase and step.
+        cancel: Checked at each event; None for a run that cannot be canceled.
+        note: Called with warnings before the run.
 
     Returns:
-        ``completed`` with the file, its recipe, and how it ran. Where the video is not in all what
-        was asked for, its facts have ``notes`` that say so, and its message has them too.
+        ``completed`` with the file, its recipe, and facts of the run. If the video differs from the
+        request, its facts have ``notes`` about it, and so has its message.
 
     Raises:
         GenerationCanceledError: when ``cancel`` was set; nothing is written.
@@ -172,7 +172,7 @@ def _make_clip(
             if error.code != ErrorCode.OUT_OF_MEMORY or smaller is None or failed:
                 raise
             failed = loaded.facts["memory"]["plan"]
-            # It holds the pipeline, whose place the next one needs.
+            # The error refers to the pipeline, whose memory the retry needs.
             del loaded
         # The last try is the smallest there is.
         settings[VAE_TILES_SETTING] = smaller is MemoryPlan.GROUP_OFFLOAD
@@ -190,7 +190,7 @@ def _make_clip(
 def _say_beforehand(
     loaded: Loaded, request: Request, watch: ProgressSink, note: Callable[[str], None]
 ) -> list[str]:
-    """Say what of the prompt is not read and what looks wrong; return the latter."""
+    """Note unread parts of the prompt and warnings; return the warnings."""
     watch(Progress(phase=Phase.PREPARING))
     engine = loaded.engine
     if isinstance(engine, ReadsPrompts):
@@ -222,7 +222,7 @@ def _facts(loaded: Loaded, clip: Clip) -> dict[str, Any]:
 
 
 def _pinned(job: Job, loaded: Loaded) -> Job:
-    """Return a job as its recipe tells it: by the weights that were used, whatever is newest then.
+    """Return a job with the commits of the used weights, for its recipe.
 
     LoRA files are named by their content, and without their folders.
     """
@@ -235,7 +235,7 @@ def _pinned(job: Job, loaded: Loaded) -> Job:
 
 
 def _notes(facts: Mapping[str, Any]) -> list[str]:
-    """Return what the run did otherwise than it was asked to."""
+    """Return how the run differed from the request."""
     refused = facts["acceleration"].get("cache", {}).get("refused")
     said = (
         *facts.get("warnings", ()),
@@ -248,14 +248,14 @@ def _notes(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _alone(facts: Mapping[str, Any]) -> str:
-    """Return what is to be said where one device of a group has made the video."""
+    """Return the note when only one device of a group made the video."""
     parallel = facts.get("parallel", {})
     refused = parallel.get("refused")
     return f"{parallel['devices'][0]} made it alone: {refused}" if refused else ""
 
 
 def _cut(facts: Mapping[str, Any]) -> str:
-    """Return what is to be said of a prompt that is too long; empty for one that is not."""
+    """Return the note about a prompt that is too long, or an empty text."""
     given, read = facts.get("prompt_tokens", 0), facts.get("prompt_tokens_read", 0)
     if given <= read:
         return ""
@@ -271,6 +271,6 @@ def _versions() -> dict[str, str]:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
-            # An engine of somebody else may do without one of these.
+            # An engine of a plug-in may lack one of these.
             continue
     return found

@@ -1,4 +1,4 @@
-"""Has a VAE work in tiles or on whole frames, from call to call."""
+"""Switches a VAE between tiles and whole frames, for each call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Tiling:
         self._fixed = getattr(self._vae, "use_tiling", False)
 
     def use(self, *, tiles: bool) -> None:
-        """Have the next call work in tiles, or not."""
+        """Set whether the next call works in tiles."""
         if self._fixed or not hasattr(self._vae, "enable_tiling"):
             return
         if tiles:

@@ -28,7 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_QUERY_THREADS = 8
-"""Threads for everything that takes a moment: questions, checks, cancels."""
+"""Threads for short calls: look-ups, checks, cancels."""
 MAX_RUN_THREADS = 4
 """Threads for calls that make a video, which may take as long as the video."""
 
@@ -63,7 +63,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
                 print(event)
 
     The work is done in threads, a bounded number of them: calls that make a video have their own,
-    so that a question never waits behind a video. A wait holds no thread between two looks.
+    so that a short call never waits for a video. A wait holds no thread between two polls.
 
     When the awaiting task is cancelled, what it waits for is not: a call that has begun goes on to
     its end, and its job can be found, followed and canceled. A call that has not begun does not.
@@ -73,7 +73,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
     ``await tm.call(job.tag, "keep")``.
 
     Args:
-        tm: Whose methods these are; None for an instance of its own, which ``aclose`` closes.
+        tm: The instance to forward to; None for a new one, which ``aclose`` closes.
         runs: How many calls that make a video may be under way at once.
         **options: As for :class:`tiomagic.TioMagic`, when there is no ``tm``.
 
@@ -98,7 +98,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
         self._lock = threading.Lock()
 
     async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-        """Run anything of ``tm`` or of a handle that would block, and return what it returns."""
+        """Run a blocking call of ``tm`` or a handle in a thread, and return its result."""
         return await self._beside("look", lambda: function(*args, **kwargs))
 
     async def get_settings(self) -> Settings:
@@ -140,7 +140,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
         *,
         poll: float = POLL_INTERVAL_S,
     ) -> AsyncIterator[JobEvent]:
-        """Give what happens to a job; see ``JobHandle.events``."""
+        """Yield the events of a job; see ``JobHandle.events``."""
         from tiomagic.handle.events import events_async  # noqa: PLC0415  # Not for the import.
         from tiomagic.handle.handle import JobHandle  # noqa: PLC0415  # The same.
 
@@ -186,7 +186,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
     reset: Final = _forward(TioMagic.reset, "run")
 
     async def aclose(self) -> None:
-        """Wait for the calls that are under way, and close what is this instance's own."""
+        """Wait for running calls, and close this instance's own resources."""
         with self._lock:
             pools, self._pools = list(self._pools.values()), {}
         for pool in pools:

@@ -1,4 +1,4 @@
-"""What a call may be given, in the two ways that people write it."""
+"""Parses the arguments of a call: flat keywords, or ``required_args`` and ``optional_args``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call of a feature: what it asks for, and how it runs."""
+    """One call of a feature: its arguments, and how it runs."""
 
     feature: Feature
     model: str | None
@@ -33,7 +33,7 @@ class Call:
     def read(
         cls, feature: str, model: str | None, required_args: object, given: Mapping[str, object]
     ) -> Self:
-        """Return what a call means; what is None in it counts as left out.
+        """Return the parsed call; None counts as left out.
 
         Args:
             feature: What is asked for.
@@ -86,7 +86,7 @@ def _inputs(required_args: object) -> dict[str, Any]:
 
 
 class JobFilters(TypedDict, total=False):
-    """Which jobs; what is None or left out does not narrow."""
+    """Filters for jobs; None or left out does not filter."""
 
     status: StatusName | JobStatus | Iterable[StatusName | JobStatus] | None
     """A status, or several."""

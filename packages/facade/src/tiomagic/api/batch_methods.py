@@ -41,8 +41,8 @@ class BatchMethods(ABC):
                 arguments. Inputs are paths, URLs or bytes; a file counts as the same by its name.
             name: Names the batch; None for a name made of the requests, so that the same requests
                 are the same batch. Another name makes the videos anew.
-            concurrency: Jobs under way at once on a remote provider, 4 unless told otherwise; on
-                this machine they always run one after the other.
+            concurrency: Jobs at once on a remote provider, 4 by default; on this machine they
+                always run one after the other.
             progress: Whether stderr shows how many are done, as for :meth:`text_to_video`.
 
         Raises:

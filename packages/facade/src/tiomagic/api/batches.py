@@ -1,4 +1,4 @@
-"""Many requests at once, and comparisons of what they give."""
+"""Batches of requests, and comparisons of their videos."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FRAMES_PER_CELL: Final = 3
 
 
 class BatchCell:
-    """One request of a batch, with what became of it."""
+    """One request of a batch, with its outcome."""
 
     def __init__(self, outcome: BatchOutcome, session: Session) -> None:
         self._outcome = outcome
@@ -85,10 +85,10 @@ class BatchCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What became of many requests, in their order."""
+    """The outcomes of a batch, in the order of the requests."""
 
     name: str
-    """The name under which the same batch goes on; its jobs have the tag ``batch:<name>``."""
+    """The name to continue the batch with; its jobs have the tag ``batch:<name>``."""
     cells: Sequence[BatchCell]
 
     @property
@@ -98,7 +98,7 @@ class Batch:
 
     @property
     def failures(self) -> list[BatchCell]:
-        """What has no video."""
+        """The entries without a video."""
         return [cell for cell in self.cells if cell.error]
 
     def write(self, path: str | Path) -> Path:

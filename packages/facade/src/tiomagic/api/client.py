@@ -197,7 +197,7 @@ class TioMagic(FeatureCalls, JobMethods, ModelMethods, PictureMethods, BatchMeth
             yield self
 
     def reset(self) -> None:
-        """Forget what was configured, free loaded models, and close what is open.
+        """Reset the configuration, unload models, and close connections.
 
         As after the import: the environment, ``.env`` and the working directory are read again at
         the next use, and what the instance was made with still holds. Stored jobs stay.
@@ -224,7 +224,7 @@ class TioMagic(FeatureCalls, JobMethods, ModelMethods, PictureMethods, BatchMeth
 
     @property
     def session(self) -> Session:
-        """What the instance stands on; for tiomagic's own modules, no part of the interface."""
+        """The session; for tiomagic's own modules, not part of the interface."""
         with self._session_lock:
             if self._made is None:
                 from tiomagic.wiring.session import Session

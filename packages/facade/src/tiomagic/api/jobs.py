@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class JobMethods(ABC):
-    """What can be asked about stored jobs and recipes, and done with them."""
+    """The methods of ``tm`` for stored jobs and recipes."""
 
     @property
     @abstractmethod
@@ -24,7 +24,7 @@ class JobMethods(ABC):
         """The settings and the parts; made at the first use."""
 
     def inspect(self, path: str | Path) -> dict[str, Any]:
-        """Return the recipe of a video: what made it, with the seed.
+        """Return the recipe of a video: feature, model, all arguments and the seed.
 
         Args:
             path: A video of tiomagic, or the JSON file beside one.
@@ -49,7 +49,7 @@ class JobMethods(ABC):
         """
         from tiomagic.results import recipes
 
-        # Its weights are looked at when it is run.
+        # Its weights are checked when it runs.
         return recipes.load_trusted_recipe(self.session, source, trust=True)
 
     def check_generation_status(
@@ -81,7 +81,7 @@ class JobMethods(ABC):
         Raises:
             ResourceNotFoundError: when there is no such job.
             ValidationError: when it is ``lost``, and its run was seen just now.
-            APIError: when the provider cannot be asked; the next call asks again.
+            APIError: when the provider cannot be reached; the next call retries.
         """
         from tiomagic.display.next_steps import advise_in_python
 
@@ -89,7 +89,7 @@ class JobMethods(ABC):
             return self._handle_of(self.session.generation.cancel(_clean_id(job_id), lost=lost))
 
     def recover(self) -> list[JobHandle]:
-        """Look at every job that is not over, as after a crash or a restart of the machine.
+        """Recover every job that is not over, as after a crash or a reboot.
 
         Jobs of lost workers fail or run again, remote ones are followed, videos that are done are
         fetched, and queues with jobs in them get a worker.
@@ -173,7 +173,7 @@ class JobMethods(ABC):
 
 
 def _clean_id(job_id: object) -> str:
-    """Return an id that can be looked for: no database takes one with half a character."""
+    """Return an id that a database accepts: without lone surrogates."""
     from tiomagic_domain.text import make_storable
 
     return make_storable(str(job_id))

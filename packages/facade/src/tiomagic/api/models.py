@@ -1,4 +1,4 @@
-"""The methods of ``tm`` for models, their parameters, and who runs them.
+"""The methods of ``tm`` for models, their parameters and providers.
 
 They load no model and no provider, but for ``rehearse``.
 """
@@ -21,7 +21,7 @@ Tree = dict[str, dict[str, dict[str, str]]]
 
 
 class ModelMethods(ABC):
-    """What can be asked about models and providers."""
+    """The methods for models and providers."""
 
     @property
     @abstractmethod
@@ -42,7 +42,7 @@ class ModelMethods(ABC):
 
         Args:
             feature: Such as ``text_to_video``.
-            provider: Who must be able to run them; None for anybody.
+            provider: The provider that must be able to run them; None for any.
             licence: What their licence allows: ``free`` (any use), ``limited`` (commercial use
                 under a condition) or ``research`` (no commercial use); None for any.
 

@@ -1,4 +1,4 @@
-"""What a call would make, and where, without making it."""
+"""The plan of a call (``tm.plan``, ``--dry-run``): what would run, where, at what cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def plan(
     session: Session, feature: str, model: str | None, arguments: Mapping[str, object]
 ) -> dict[str, Any]:
-    """Validate a call, and return what it would make; see :meth:`tiomagic.TioMagic.plan`."""
+    """Validate a call, and return its plan; see :meth:`tiomagic.TioMagic.plan`."""
     wanted = find_feature(feature)
     provider = session.configured_provider()
     with advise_in_python(), redact_errors(lambda: session.settings.secrets):

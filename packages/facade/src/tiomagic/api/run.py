@@ -65,7 +65,7 @@ def rerun(
 
 @contextmanager
 def _submission(session: Session, provider: str, options: RunOptions) -> Iterator[ProgressSink]:
-    """Show how far a submission is for the time of a block, whose errors have no secret."""
+    """Show the progress of a submission within the block, and redact its errors."""
     _check_retry(options)
     with (
         advise_in_python(),
@@ -78,7 +78,7 @@ def _submission(session: Session, provider: str, options: RunOptions) -> Iterato
 def _hand_over(
     session: Session, job: Job, options: RunOptions, recipe: Mapping[str, Any] | None = None
 ) -> JobHandle:
-    """Return the job, waited for when that is asked for; one that fails meanwhile is an error."""
+    """Return the job, after a wait if requested; raise if it fails meanwhile."""
     with redact_errors(lambda: session.settings.secrets):
         blocks = options.wait is None and session.provider(job.provider).capabilities().blocking
         # A job that was found by its key may be under way in another process.
@@ -93,7 +93,7 @@ def _hand_over(
 
 
 def _announce(session: Session, job: Job) -> None:
-    """Say the id of a job that goes on by itself, for a person to ask for it."""
+    """Print the id of a job that continues in the background."""
     # A program without a console has no stderr at all.
     stderr: TextIO | None = sys.stderr
     if stderr is None or not session.settings.announce_jobs:
@@ -122,5 +122,5 @@ def unload(session: Session) -> None:
         try:
             provider = session.provider(name)
         except ConfigurationError:
-            continue  # What cannot be built has loaded nothing.
+            continue  # A part that cannot be built has loaded nothing.
         provider.unload()

@@ -1,4 +1,4 @@
-"""How a call runs, as opposed to what it makes."""
+"""The run options of a call: provider, wait, progress, retry, tags, key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What the calls that make a video have in common; see ``TioMagic.text_to_video``."""
+    """The options that all feature calls share; see ``TioMagic.text_to_video``."""
 
     wait: bool | None = None
     progress: ProgressChoice = None
@@ -23,7 +23,7 @@ class RunOptions:
 
     @classmethod
     def split(cls, arguments: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:
-        """Return how a call runs, and what is left of its arguments: what it makes."""
+        """Split a call's arguments into run options and the rest."""
         names = cls.__slots__
         options = {name: value for name, value in arguments.items() if name in names}
         return cls(**options), {k: v for k, v in arguments.items() if k not in names}

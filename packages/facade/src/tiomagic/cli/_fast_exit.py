@@ -1,4 +1,4 @@
-"""The end of a command's process, without the seconds that nobody waits for gladly."""
+"""Ends a command's process quickly, without the interpreter's slow shutdown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def exit_fast(code: object) -> None:
             process in which another thread has something to finish.
 
     Raises:
-        BrokenPipeError: when nobody reads the output.
+        BrokenPipeError: when the output has no reader.
     """
     if (
         SLOW_TO_FREE_MODULE not in sys.modules

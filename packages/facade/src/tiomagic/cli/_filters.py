@@ -1,4 +1,4 @@
-"""The options that say which jobs are meant."""
+"""The options that filter jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ Feature = Annotated[
 ]
 Provider = Annotated[
     str | None,
-    typer.Option("--provider", "-p", help="Who ran it.", autocompletion=values.complete_providers),
+    typer.Option(
+        "--provider",
+        "-p",
+        help="The provider that ran it.",
+        autocompletion=values.complete_providers,
+    ),
 ]
 Text = Annotated[
     str | None, typer.Option(help="Words that must all occur in the prompt, in any order.")

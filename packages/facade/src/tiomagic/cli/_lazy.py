@@ -1,4 +1,4 @@
-"""Commands whose options are looked at when one of them runs.
+"""Lazy commands: a command's module and options are loaded only when it runs.
 
 typer asks Python for the type of every option of every command before the first one starts: a third
 of the time that ``tiomagic --help`` took. Here it sees commands without options, which
@@ -53,7 +53,7 @@ def lazy_application(
             return [*super().list_commands(ctx), *list_groups()]
 
         def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-            """List the commands, for which nobody has to know their options."""
+            """List the commands, without loading their options."""
             more = list_groups()
             room = formatter.width - 6 - max(map(len, [*self.commands, *more]))
             rows = [(name, one.get_short_help_str(room)) for name, one in self.commands.items()]
@@ -78,4 +78,4 @@ def _application(*, add_completion: bool = False, **named: Any) -> typer.Typer:
 
 
 def _nothing() -> None:
-    """Stand for a command that has not been asked for."""
+    """Placeholder of a command that is not loaded."""

@@ -25,7 +25,7 @@ Provider = Annotated[
     typer.Option(
         "--provider",
         "-p",
-        help="Who runs it; TIOMAGIC_PROVIDER, or local.",
+        help="The provider; default: TIOMAGIC_PROVIDER, or local.",
         autocompletion=values.complete_providers,
     ),
 ]
@@ -54,7 +54,7 @@ Retry = Annotated[
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", help="Wait at most so long for a remote job; it goes on."),
+    typer.Option(metavar="SECONDS", help="Most seconds to wait for a remote job, which goes on."),
 ]
 OutputFile = Annotated[
     str | None,
@@ -87,7 +87,9 @@ Steps = Annotated[str | None, typer.Option("--steps", metavar="INTEGER", help="D
 GuidanceScale = Annotated[
     str | None, typer.Option(metavar="NUMBER", help="How closely to follow the prompt.")
 ]
-NegativePrompt = Annotated[str | None, typer.Option(metavar="TEXT", help="What not to show.")]
+NegativePrompt = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What the video must not show.")
+]
 Prompt = Annotated[
     str | None,
     typer.Argument(
@@ -101,14 +103,14 @@ From = Annotated[
         "--from",
         metavar="RECIPE",
         help="Begin with the settings of a recipe: the JSON beside a video, an mp4, or a job's id. "
-        "What else is given replaces them.",
+        "Other options replace its values.",
         autocompletion=values.complete_videos,
     ),
 ]
 Source = Annotated[str | None, typer.Option(metavar="FILE|URL", help="A picture.")]
 GuidingVideo = Annotated[
     str | None,
-    typer.Option(metavar="FILE|URL", help="A video of somebody moving; this or --pose-video."),
+    typer.Option(metavar="FILE|URL", help="A video of a moving person; this or --pose-video."),
 ]
 PoseVideo = Annotated[
     str | None,

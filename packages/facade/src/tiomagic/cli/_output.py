@@ -1,4 +1,4 @@
-"""The one way out: data on stdout, everything else on stderr, both as JSON when asked.
+"""The output of commands: data on stdout, all else on stderr, JSON with ``--json``.
 
 On a terminal rich draws the tables. Two things are done here: rich narrows every column where the
 room is short, and cannot leave whole columns out by rank; and a table in a pipe is a few lines of
@@ -27,7 +27,7 @@ MIN_LAST_COLUMN_CHARACTERS: Final = 16
 
 
 class Output:
-    """Shows what a command found.
+    """Prints the results of a command.
 
     Args:
         as_json: True for JSON.
@@ -95,12 +95,12 @@ class Output:
         console.print(table)
 
     def say(self, message: str) -> None:
-        """Tell a person something that is no data; silent with JSON."""
+        """Print a notice that is not data; silent with JSON."""
         if not self.as_json:
             streams.write(sys.stderr, f"{_in_shell(message)}\n")
 
     def fail(self, error: TioMagicError) -> None:
-        """Tell what went wrong."""
+        """Print an error."""
         if self.as_json:
             streams.write(sys.stderr, f"{_json(_for_shell(error.to_dict()), sys.stderr)}\n")
             return

@@ -1,4 +1,4 @@
-"""What the commands that make a video share: settings, arguments, the run, the file."""
+"""Shared code of commands that make a video: settings, arguments, the run, the output file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRun:
-    """How a command runs, as opposed to what it makes."""
+    """The run options of a command."""
 
     provider: str | None
     model_path: str | None
@@ -138,7 +138,7 @@ def _arguments(
     assignments: list[str] | None,
     recipe: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return the arguments of a call: what was given, over what a recipe says."""
+    """Return the arguments of a call: given options override the recipe's."""
     from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.
     from tiomagic.cli._text_input import read_prompt  # noqa: PLC0415  # Not for --help.
     from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
@@ -154,7 +154,7 @@ def _arguments(
 
 
 def _show_plan(output: Output, planned: Mapping[str, Any]) -> None:
-    """Show what a call would make, as ``tm.plan`` says."""
+    """Print the plan of a call; see ``tm.plan``."""
     size = f"{planned['width']} x {planned['height']} pixels"
     length = f"{planned['num_frames']} frames at {planned['fps']} a second"
     weights = f"{planned['weights_gib']:g} GiB of weights"

@@ -1,4 +1,4 @@
-"""Recipes on the command line: what one would fetch is shown, and a terminal is asked for a yes."""
+"""Asks the user on a terminal to approve downloads that a recipe would make."""
 
 from __future__ import annotations
 

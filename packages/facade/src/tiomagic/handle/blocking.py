@@ -1,4 +1,4 @@
-"""Running what blocks beside an event loop."""
+"""Runs blocking functions in threads, beside an event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class BlockingRunner(Protocol):
     """Runs a function that blocks somewhere else than on the loop."""
 
     async def __call__(self, function: Callable[[], T], /) -> T:
-        """Return what the function returns, or raise what it raises.
+        """Return the function's result, or raise its exception.
 
         When the waiting task is cancelled, a function that has begun goes on to its end.
         """

@@ -1,4 +1,4 @@
-"""Following a job: what happens to it as events, with the time that is left as measured."""
+"""The events of a job: status and progress changes by polling, with an estimated time."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class JobEvent:
     status: str
     """One of ``queued running canceling completed failed canceled``."""
     phase: str | None
-    """What the run is busy with, such as ``denoising``; None before the first word of it."""
+    """The phase, such as ``denoising``; None before the first."""
     step: int
     """Steps of this phase that are done."""
     steps: int
-    """Steps of this phase in all; 0 when nobody can tell."""
+    """Steps of this phase in all; 0 when unknown."""
     eta_s: float | None
     """Seconds that the rest of this phase will take at the pace that was measured while these
     events were read; None until two steps were seen, and when nobody can tell."""
     message: str
-    """The last word on the job for a person."""
+    """The newest message for the user."""
     job: JobHandle
     """The job as it was then."""
 
@@ -124,7 +124,7 @@ class EventTracker:
 def events(
     session: Session, job_id: str, handle_of: HandleOf, *, timeout: float | None, poll: float
 ) -> Iterator[JobEvent]:
-    """Give what happens to a job until it is over; see :meth:`tiomagic.JobHandle.events`."""
+    """Yield the events of a job until it is over; see :meth:`tiomagic.JobHandle.events`."""
     watcher = EventTracker(session, handle_of)
     patience = WaitDeadline(session.clock.monotonic, timeout=timeout, poll=poll)
     while True:
@@ -162,17 +162,17 @@ async def states_async(
     poll: float,
     blocking: BlockingRunner = run_in_thread,
 ) -> AsyncIterator[Job]:
-    """Check a job until it is over, and give what each look brings.
+    """Check a job until it is over, and yield the result of each check.
 
     Args:
         session: What the job stands on.
         job_id: Which job.
         timeout: Seconds to follow it at the most; None for no bound.
-        poll: Seconds between two looks.
+        poll: Seconds between two polls.
         blocking: Runs what would block.
 
     Raises:
-        JobTimeoutError: when the time is up. The job goes on.
+        JobTimeoutError: after the timeout. The job goes on.
     """
     import asyncio  # noqa: PLC0415  # Only for who has a loop.
 

@@ -1,4 +1,4 @@
-"""The job handle: what a call returns, and how to follow it."""
+"""The job handle (``JobHandle``): the result of a call, to wait, poll, cancel and read it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class JobHandle(JobFields, HandlePictures):
-    """One job as it was when it was last looked at; ``refresh`` looks again."""
+    """One job, as of the last check; ``refresh`` checks again."""
 
     def __init__(self, job: Job, session: Session, recipe: Mapping[str, Any] | None = None) -> None:
         self._job = job
@@ -40,7 +40,7 @@ class JobHandle(JobFields, HandlePictures):
 
     @property
     def session(self) -> Session:
-        """What the handle stands on; for tiomagic's own modules, no part of the interface."""
+        """The session; for tiomagic's own modules, not part of the interface."""
         return self._session
 
     @property
@@ -60,7 +60,7 @@ class JobHandle(JobFields, HandlePictures):
 
     @property
     def provider(self) -> str:
-        """Who runs it."""
+        """The provider's name."""
         return self._job.provider
 
     @property
@@ -75,7 +75,7 @@ class JobHandle(JobFields, HandlePictures):
 
     @property
     def progress(self) -> Progress | None:
-        """The last known moment, with ``phase``, ``step`` and ``steps``; None before the first."""
+        """The newest progress, with ``phase``, ``step`` and ``steps``; None before the first."""
         return self._job.progress
 
     @property
@@ -85,12 +85,12 @@ class JobHandle(JobFields, HandlePictures):
 
     @property
     def error(self) -> str | None:
-        """Why the job failed, and what helps; None otherwise."""
+        """Why the job failed, with advice; None otherwise."""
         return None if self._job.error is None else add_ways(self._job.error, PYTHON)
 
     @property
     def prompt(self) -> str:
-        """The words that were asked for, whatever has become of the job."""
+        """The prompt of the job, in any status."""
         return str(self._job.required_args.get("prompt", ""))
 
     @property
@@ -168,7 +168,7 @@ class JobHandle(JobFields, HandlePictures):
 
         Args:
             timeout: Seconds to wait at the most; None for no bound.
-            poll: Seconds between two looks.
+            poll: Seconds between two polls.
             progress: What stderr shows: a bar with True, nothing with False, None for a bar on a
                 terminal only. A callable shows nothing and is told as ``on_progress``.
             on_progress: Takes each moment that a look brings, whatever is shown; what it raises
@@ -200,8 +200,8 @@ class JobHandle(JobFields, HandlePictures):
     ) -> JobHandle:
         """Wait as :meth:`wait` does, without blocking the event loop.
 
-        No thread is held between two looks, so that a service can wait for thousands of jobs.
-        When the awaiting task is cancelled the job goes on, and is followed by whoever asks next.
+        No thread is held between two polls, so that a service can wait for thousands of jobs. When
+        the awaiting task is cancelled, the job goes on, and can be checked later.
         """
         self._job = await wait_async(
             self._session,
@@ -216,7 +216,7 @@ class JobHandle(JobFields, HandlePictures):
     def events(
         self, timeout: float | None = None, *, poll: float = POLL_INTERVAL_S
     ) -> Iterator[JobEvent]:
-        """Give what happens to the job: the state it is in, each change, and its end.
+        """Yield the events of the job: its current state, each change, and its end.
 
         ::
 
@@ -227,7 +227,7 @@ class JobHandle(JobFields, HandlePictures):
 
         Args:
             timeout: Seconds to follow it at the most; None for no bound.
-            poll: Seconds between two looks; what happens between two is told as one event.
+            poll: Seconds between two polls; changes between two become one event.
 
         Raises:
             JobTimeoutError: when the time is up. The job goes on.
@@ -266,8 +266,8 @@ class JobHandle(JobFields, HandlePictures):
         """Ask for the job to stop, store the outcome, and return this handle.
 
         Args:
-            lost: End a job whose run is gone for good, such as that of a machine or container that
-                will not come back. Nobody is asked.
+            lost: End a job whose run is lost, for example with a machine or container that will not
+                come back. The provider is not asked.
 
         Raises:
             ValidationError: when it is ``lost``, and its run was seen just now.

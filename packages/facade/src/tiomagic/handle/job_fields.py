@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 class JobFields:
-    """A job as it was when it was last looked at."""
+    """The fields of a job, as of the last check."""
 
     _job: Job
 
     @property
     def error_code(self) -> str | None:
-        """The error's stable word; None when the job did not fail."""
+        """The error's code; None when the job did not fail."""
         return self._job.error_code
 
     @property
     def message(self) -> str:
-        """The last word on the job for a person; empty before the first one."""
+        """The newest message for the user; empty before the first one."""
         return add_ways(self._job.message, PYTHON)
 
     @property

@@ -79,10 +79,10 @@ async def wait_async(
 
 
 def _stop(session: Session, job_id: str, timeout: float | None) -> Job:
-    """Ask a job to stop whose time is up; return it when its video has come all the same.
+    """Cancel a job after its timeout; return it if its video is finished nevertheless.
 
     Raises:
-        JobTimeoutError: that says what has become of it.
+        JobTimeoutError: with the state of the job.
     """
     job = session.generation.cancel(job_id)
     if job.status is JobStatus.COMPLETED:

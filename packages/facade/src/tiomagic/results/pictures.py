@@ -52,7 +52,7 @@ class HasRecord(Protocol):
 
 
 class PictureMethods(ABC):
-    """What can be made of a video that is on this machine, whoever made it.
+    """Pictures and exports of any video on this machine.
 
     Each method takes a job's handle, a job's id or the path of an mp4, and a ``path``: the file to
     write, a folder that is there, or None for a file beside the video. It returns the path.

@@ -1,4 +1,4 @@
-"""What differs between the run that a recipe tells of and the run that made its video again."""
+"""Compares a recipe's run with the run that repeated it: versions, weights, device."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Difference:
     name: str
     """Such as ``device``, ``weights.revision``, ``versions.torch`` or ``provider``."""
     before: object
-    """What the recipe says; None when it does not say."""
+    """The recipe's value, or None."""
     after: object
-    """What the new run says; None when it does not say."""
+    """The new run's value, or None."""
 
     def to_dict(self) -> dict[str, object]:
         """Return the difference as plain data."""
@@ -32,7 +32,7 @@ class Difference:
 
 
 def diff_recipes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
-    """Return what differs in how two recipes were run, by name; their arguments are not looked at.
+    """Return the differences between the runs of two recipes, by name; arguments are ignored.
 
     Args:
         before: A recipe, or the same fields of a stored job.
@@ -47,7 +47,7 @@ def diff_recipes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Di
 
 
 def _run(recipe: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """Give what of a recipe tells how it was run, by name."""
+    """Yield the facts of a recipe about its run, by name."""
     facts, versions = recipe.get("facts"), recipe.get("versions")
     facts = facts if isinstance(facts, dict) else {}
     yield "provider", recipe.get("provider")

@@ -30,7 +30,7 @@ def is_file_name(source: str | Path) -> bool:
 
 
 def of_job(job: Job) -> dict[str, Any]:
-    """Return what of a stored job is enough to run it again, and how it ran."""
+    """Return the fields of a stored job that a rerun needs, and the facts of its run."""
     return {
         "feature": job.feature.value,
         "model": job.model,
@@ -42,7 +42,7 @@ def of_job(job: Job) -> dict[str, Any]:
 
 
 def of_file(path: str | Path) -> dict[str, Any]:
-    """Return the recipe in a video's metadata, or in the JSON file beside it, as it stands there.
+    """Return the recipe in a video's metadata, or in the JSON file beside it, unchanged.
 
     It is whole and of our form; for what it may have used see :func:`load_trusted_recipe`.
 
@@ -70,7 +70,7 @@ def load_trusted_recipe(
 ) -> dict[str, Any]:
     """Return a recipe that may be used: of a stored job, or of a file that anybody may have made.
 
-    A file whose recipe is that of a job in the database is the user's own, and is believed.
+    A file whose recipe equals that of a job in the database is the user's own, and is trusted.
 
     Args:
         session: Has the jobs.
@@ -110,7 +110,7 @@ def _repositories_of_own_job(session: Session, recipe: Mapping[str, Any]) -> set
     recorded = json.dumps([dict(job.optional_args), dict(job.facts)])
     revisions = recipe["optional_args"].get("revisions")
     pinned = revisions.items() if isinstance(revisions, dict) else ()
-    # A commit that the run itself has recorded was not put there by somebody else.
+    # A commit that the user's own run has recorded is trusted.
     known = {name for name, commit in pinned if commit and json.dumps(commit) in recorded}
     return known | repositories_of(job.arguments)
 

@@ -1,4 +1,4 @@
-"""How each part is built. Heavy imports are inside, so that a part costs only whoever uses it."""
+"""Builds each part of the container. Heavy imports are inside the functions."""
 
 # ruff: noqa: PLC0415 - see above.
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tiomagic_storage import GenerationLog, SqlJobRepository
 
 INPUTS_FOLDER = "inputs"
-"""Folder of the state folder: pictures and videos that were given, by their hash."""
+"""The folder of inputs by hash, within the state folder."""
 OWNER_ONLY_FOLDERS: Final = (
     INPUTS_FOLDER,
     SPOOL_FOLDER,
@@ -118,7 +118,7 @@ def build_media(state_dir: Path, *, allow_private: bool) -> MediaReader:
 
 
 def build_pictures() -> Pictures:
-    """Return what makes pictures of videos.
+    """Return the maker of pictures and exports.
 
     Raises:
         MissingDependencyError: when its packages are not installed.
@@ -152,7 +152,7 @@ def build_background(
     settings: Callable[[], Settings],
     registry: ProviderRegistry,
 ) -> Background | None:
-    """Return what jobs need to run without their caller; None where they cannot.
+    """Return the parts of background jobs; None where they cannot run.
 
     They need the processes of this machine, and a repository that keeps leases as well.
 

@@ -10,7 +10,7 @@ class SystemClock:
     """The port ``Clock`` over the operating system."""
 
     def now(self) -> datetime:
-        """Return the present moment in UTC."""
+        """Return the current time in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:

@@ -1,4 +1,4 @@
-"""Which parts there are and what each is made of. The only module that knows dependency-injector.
+"""The dependency-injection container: all parts and their dependencies.
 
 ::
 

@@ -1,4 +1,4 @@
-"""The optional parts of tiomagic, and what to say when one is not installed."""
+"""The extras of tiomagic, and the error when one is not installed."""
 
 from __future__ import annotations
 

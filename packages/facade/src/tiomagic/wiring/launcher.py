@@ -1,4 +1,4 @@
-"""Starting background workers: processes of their own that outlive whoever starts them."""
+"""Starts background workers as detached processes, and keeps their logs."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from tiomagic.wiring.settings import Settings
 
 WORKER_LOGS_FOLDER = "workers"
-"""Folder of the state folder: what workers print, one file a queue."""
+"""The folder of workers' output, one file a queue, within the state folder."""
 WORKER_START_TIMEOUT_S = 60.0
 """Seconds that a worker may take to come up before it counts as slow: it imports torch."""
 
 JOB_LOGS_FOLDER = "logs"
-"""Folder of the state folder: what a run in a worker prints, one file a job."""
+"""The folder of jobs' output, one file a job, within the state folder."""
 
 
 def job_log_path(state_dir: Path, job_id: str) -> Path:
@@ -41,7 +41,7 @@ def job_log_path(state_dir: Path, job_id: str) -> Path:
 
 
 def read_log(state_dir: Path, job_id: str, secrets: frozenset[str] = frozenset()) -> str:
-    """Return what a job has printed, without secrets; see :meth:`tiomagic.JobHandle.logs`."""
+    """Return the redacted output of a job; see :meth:`tiomagic.JobHandle.logs`."""
     path = job_log_path(state_dir, job_id)
     try:
         return redact(path.read_text(encoding="utf-8", errors="replace"), secrets)
@@ -127,7 +127,7 @@ class ProcessLauncher:
         hears, tells = os.pipe() if listens else (None, None)
         handed = {"queue": queue, "ready": tells, **dump_settings(settings)}
         try:
-            # It forks and ends as soon as it has read; the fork is nobody's child.
+            # It forks and exits at once; the orphaned child is adopted by init.
             subprocess.run(  # noqa: S603 - this interpreter, and a module of our own.
                 module_command("tiomagic.worker"),
                 input=json.dumps(handed).encode(),
@@ -149,7 +149,7 @@ class ProcessLauncher:
                     os.close(descriptor)
 
     def _wait_until_ready(self, pipe: int) -> bool:
-        """Wait for a word; without one after so long the worker is slow, and not dead."""
+        """Wait for the ready message; a timeout means a slow worker, not a dead one."""
         spoken, _, _ = select.select([pipe], [], [], self._patience_s)
         return not spoken or bool(os.read(pipe, 64))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class LazyRepository(KeepsLeases):
-    """The port ``JobRepository``, opened when the first job is asked for. Thread-safe.
+    """The port ``JobRepository``, opened at its first use. Thread-safe.
 
     Args:
         open_repository: Opens it; called again after a failure.
@@ -64,7 +64,7 @@ class LazyRepository(KeepsLeases):
         self._repository().delete(job_id)
 
     def close(self) -> None:
-        """Close what was opened. Harmless when repeated; a later use opens it again."""
+        """Close the repository. Idempotent; a later use opens it again."""
         with self._lock:
             if self._opened is not None:
                 self._opened.close()
@@ -78,7 +78,7 @@ class LazyRepository(KeepsLeases):
 
 
 class LazyLeases:
-    """The port ``Leases``, opened when the first lease is asked for. Thread-safe.
+    """The port ``Leases``, opened at its first use. Thread-safe.
 
     Args:
         leases: Gives the opened ones.
@@ -112,7 +112,7 @@ class LazyLeases:
         return self._leases().renew(lease, heartbeat=heartbeat, at=at)
 
     def release(self, lease: Lease) -> None:
-        """Give up what is held; see the port."""
+        """Release the lease; see the port."""
         self._leases().release(lease)
 
 

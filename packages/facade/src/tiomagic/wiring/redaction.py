@@ -1,4 +1,4 @@
-"""Keeps secrets out of what providers say.
+"""Redacts secrets in the reports and errors of providers.
 
 A vendor's error may repeat the token that it refused. Whatever a provider raises or reports passes
 through here before it reaches a job record, a log or the caller.
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 
 class RedactingProvider(ProviderBase):
-    """A provider whose every word is free of secrets.
+    """A provider whose reports and errors are redacted.
 
     Args:
         provider: Does the work.
-        secrets: Gives what must not be said.
+        secrets: Gives the secrets.
         keep_logs: Takes a job's id and all that its run has printed, as a report brings it.
         runs: Says which models the provider's plug-in runs.
     """
@@ -59,12 +59,12 @@ class RedactingProvider(ProviderBase):
         return self.provider.name
 
     def capabilities(self) -> Capabilities:
-        """Return what the provider is like: it runs what its plug-in says, and it itself."""
+        """Return the provider's properties: models must pass the plug-in and the provider."""
         able = self.provider.capabilities()
         return replace(able, runs=lambda card: self._runs(card) and able.runs(card))
 
     def check(self, request: Request) -> None:
-        """Look for reasons why the job cannot run; see the port."""
+        """Raise if the job cannot run; see the port."""
         with self._redact_errors():
             self.provider.check(request)
 
@@ -112,14 +112,14 @@ class RedactingProvider(ProviderBase):
 
 
 class _RedactingObserver:
-    """The caller's end of a submission, which hears no secret."""
+    """The observer of a submission, with redacted reports."""
 
     def __init__(self, observer: Observer, clean: Callable[[Report], Report]) -> None:
         self._observer = observer
         self._clean = clean
 
     def report(self, report: Report) -> None:
-        """Take a moment; see the port."""
+        """Take a report; see the port."""
         self._observer.report(self._clean(report))
 
     def raise_if_canceled(self) -> None:
@@ -128,7 +128,7 @@ class _RedactingObserver:
 
 
 def redact_report(report: Report, secrets: frozenset[str]) -> Report:
-    """Return a provider's word without secrets: message, error, facts, and the recipe's facts."""
+    """Return a provider's report redacted: message, error, facts, and the recipe's facts."""
     video = report.video
     if video is not None:
         video = replace(video, recipe=redact_data(video.recipe, secrets))
@@ -143,7 +143,7 @@ def redact_report(report: Report, secrets: frozenset[str]) -> Report:
 
 @contextmanager
 def redact_errors(secrets: Callable[[], frozenset[str]]) -> Iterator[None]:
-    """Take the secrets out of whatever is raised in the block, and of what it was raised from."""
+    """Redact exceptions that leave the block, and their causes."""
     try:
         yield
     except Exception as error:
@@ -171,7 +171,7 @@ def redact_error(error: BaseException, secrets: frozenset[str]) -> None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Give an exception and what it was raised from: a traceback shows them all."""
+    """Yield an exception and its causes, which a traceback shows too."""
     waiting, seen = [error], set()
     while waiting:
         link = waiting.pop()

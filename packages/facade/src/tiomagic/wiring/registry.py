@@ -1,4 +1,4 @@
-"""Who can run jobs: the built-in providers, and those that other distributions bring.
+"""The registry of providers: the built-in ones, and those of plug-ins.
 
 The only module that imports adapters. A distribution adds a provider with an entry point
 in the group ``tiomagic.providers``: its name is the provider's, and it points to a
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.ports import DeviceLocks, Processes, Provider
 
 Plugins = tuple[dict[str, ProviderPlugin], list[tuple[str, PluginProblem]]]
-"""The providers by name, and what is wrong with others, by the names of their entry points."""
+"""The providers by name, and the problems of broken ones by the names of their entry points."""
 
 
 class SelectableSettings(Protocol):
@@ -218,7 +218,7 @@ def build_provider(name: str, settings: SelectableSettings) -> Provider:
 
 
 def build_machine_ports(state_dir: Path) -> tuple[Processes, DeviceLocks] | None:
-    """Return what knows the processes of this machine, and locks its devices.
+    """Return the adapters for processes and device locks of this machine.
 
     None where models do not run on this machine.
     """
@@ -233,7 +233,7 @@ def build_machine_ports(state_dir: Path) -> tuple[Processes, DeviceLocks] | None
 
 
 class ProviderRegistry(Mapping[str, "Provider"]):
-    """The providers by name, each built when it is asked for. Thread-safe.
+    """The providers by name, each built at its first use. Thread-safe.
 
     Args:
         replaced: Providers by name that replace ours, or join them.

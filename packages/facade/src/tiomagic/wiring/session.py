@@ -1,4 +1,4 @@
-"""What one :class:`~tiomagic.TioMagic` stands on: its settings, and the parts built from them.
+"""The session of a :class:`~tiomagic.TioMagic`: its settings, and the parts built from them.
 
 Settings and parts are made at first use and kept. ``configure`` makes the settings again and drops
 only what depends on the ones that changed, so that a loaded model stays loaded.
@@ -35,7 +35,7 @@ OVERRIDABLE_PARTS: Final = (
 
 
 def check_parts(overrides: Mapping[str, Any]) -> None:
-    """Look at the names of overridden parts.
+    """Check the names of overridden parts.
 
     Raises:
         ValidationError: when there is no part of that name.
@@ -102,7 +102,7 @@ class Session:
             return self._settings
 
     def configure(self, given: Mapping[str, object]) -> None:
-        """Change settings; what is None stays as it was. All or nothing.
+        """Change settings, all or none; None keeps the old value.
 
         Raises:
             ValidationError, UnknownProviderError: nothing has changed.
@@ -120,10 +120,10 @@ class Session:
         return provider_names(self._overrides.get("providers", {}))
 
     def configured_provider(self) -> str:
-        """Return who is to run generations.
+        """Return the default provider.
 
         Raises:
-            ConfigurationError: when nobody has said; the message lists the providers.
+            ConfigurationError: when none is configured; the message lists the providers.
             UnknownProviderError: when the environment names one that does not exist.
         """
         name = self.settings.provider
@@ -210,7 +210,7 @@ class Session:
 
     @property
     def is_built(self) -> bool:
-        """True once a part has been asked for."""
+        """True once a part has been used."""
         return self._container is not None
 
     @property
@@ -238,7 +238,7 @@ class Session:
                 self._container, self._overrides = kept, before
 
     def close(self) -> None:
-        """Close what was opened. Harmless when repeated; a later use builds it anew."""
+        """Close all open parts. Idempotent; a later use builds them again."""
         with self._lock:
             container, self._container = self._container, None
             if container is not None:

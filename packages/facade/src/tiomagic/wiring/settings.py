@@ -81,7 +81,7 @@ class Settings:
     database_url: str = field(repr=False)
     """Where jobs are kept; may hold a password."""
     provider: str | None = None
-    """Who runs generations; None until somebody says."""
+    """The default provider; None until it is configured."""
     api_key: str | None = field(default=None, repr=False)
     device: str | None = None
     worker_idle_s: int = DEFAULT_WORKER_IDLE_S
@@ -89,7 +89,7 @@ class Settings:
     worker_stale_s: int = DEFAULT_WORKER_STALE_S
     """Seconds of silence after which a background worker counts as dead and is ended."""
     worker_cancel_s: int = DEFAULT_WORKER_CANCEL_S
-    """Seconds that a background run may take to hear that it is to stop, before it is ended."""
+    """Timeout in seconds of a canceled background run, before its process is ended."""
     allow_private_media: bool = False
     """True to fetch pictures and videos from loopback and private addresses."""
     log_level: str = "warning"
@@ -113,7 +113,7 @@ class Settings:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must appear in no record, log or error, as it was given and as it is meant."""
+        """The secrets, raw and decoded, which no record, log or error may contain."""
         login = (self.ui_auth or "").partition(":")[2]
         found = {secret for secret in (self.api_key, login) if secret}
         found |= self.provider_secrets | _passwords(self.database_url)

@@ -7,7 +7,8 @@
 ``pixels``      From what a decoder gives, floats on a device, to the pixels of a clip.
 ``sibling``     Another pipeline over the same components, for repositories whose weights serve
                 two of them.
-``skeletons``   What the engines of pose guidance share: how the video of a motion is read.
-``stream``      The frames of a call, taken from the VAE's decoder as it gives them.
-``watch``       Sees how far a running pipeline is, and stops it when it is asked to.
+``skeletons``   Reads the guiding video or skeletons for the engines of pose guidance: pace,
+                colours, length.
+``stream``      Streams the frames of a call from the VAE's decoder, while it decodes.
+``watch``       Reports the progress of a running pipeline, and stops it on a cancel.
 """

@@ -29,7 +29,7 @@ class FrameSink(Protocol):
     """Takes the frames of a clip from the first to the last, while it is being made."""
 
     def begin(self, frames: NDArray[np.uint8], fps: float) -> None:
-        """Hear of a new clip; one before it is of no more use.
+        """Start a new clip; an earlier one is discarded.
 
         Args:
             frames: uint8, (T, H, W, 3), RGB; nothing is in it yet.
@@ -52,7 +52,7 @@ class FrameSink(Protocol):
         ...
 
     def drop(self) -> None:
-        """Hear that the clip will not be finished, and let go of all of it."""
+        """Discard the clip, which will not be finished."""
         ...
 
 
@@ -70,5 +70,5 @@ def stream_frames_to(sink: FrameSink) -> Iterator[None]:
 
 
 def current_frame_sink() -> FrameSink | None:
-    """Return who listens to the engine that asks; None for nobody."""
+    """Return the sink of the calling engine's frames; None without one."""
     return _sink.get()

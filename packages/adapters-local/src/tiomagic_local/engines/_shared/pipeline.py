@@ -79,7 +79,7 @@ class PipelineEngine:
     pipeline: ClassVar[str]
     """The name of the pipeline class in diffusers."""
     features: ClassVar[tuple[Feature, ...]]
-    """What it can be asked for."""
+    """Its features."""
     picture_pipeline: ClassVar[str | None] = None
     """The class that takes pictures, set up on the same components; None where ``pipeline`` does.
     """
@@ -94,15 +94,14 @@ class PipelineEngine:
     consumed_settings: ClassVar[frozenset[str]] = frozenset(
         {
             *("seed", "fps", "memory", "loras", "acceleration", "revisions"),
-            # How the inputs are read is the engine's own business.
+            # The engine itself reads the inputs.
             *("pose_colours", "pose_pace"),
         }
     )
-    """Settings that are not handed to the pipeline by their names.
+    """Settings that are not passed to the pipeline by their names.
 
-    Written down, and not taken from the pipeline's signature: then a setting that it does not know
-    would be left out without an error, and one that it knows in another sense (``fps`` of
-    SkyReels) would be handed on.
+    An explicit list, not the pipeline's signature: with that, unknown settings would be dropped
+    without an error, and settings with another meaning (``fps`` of SkyReels) would be passed on.
     """
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
@@ -163,8 +162,8 @@ class PipelineEngine:
         Args:
             inputs: Of one of the features that the engine has.
             settings: Those of the model's schema.
-            progress: Told each moment of what takes long.
-            cancel: Asked at each such moment.
+            progress: Gets the events of long steps.
+            cancel: Checked at each of them.
         """
         del progress, cancel
         ends = zip(("image", "last_image"), end_pictures(inputs), strict=False)
@@ -182,7 +181,7 @@ class PipelineEngine:
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         """Return the scheduler of one call: the repository's own.
 
-        A new one for each call, so that nothing of a stopped run is left in it.
+        A new one for each call, so that it has no state of an interrupted run.
         """
         del settings
         shipped = self._pipeline.scheduler
@@ -191,7 +190,7 @@ class PipelineEngine:
     def _watch(
         self, settings: Mapping[str, Any], progress: ProgressSink, cancel: CancelToken
     ) -> Watch:
-        """Return what watches one call."""
+        """Return the watcher of one call."""
         return Watch(
             self._pipeline,
             steps=int(settings["num_inference_steps"]),
@@ -229,7 +228,7 @@ class PipelineEngine:
         return arguments
 
     def _clip(self, output: Any, prompt: str, settings: Mapping[str, Any]) -> Clip:
-        """Return what the pipeline gave as a clip of the size and length that were asked for."""
+        """Return the pipeline's output as a clip of the requested size and length."""
         pixels = to_pixels(self._frames(output, settings))
         wanted = (self._length(settings), settings["height"], settings["width"], 3)
         if pixels.shape != wanted:
@@ -267,12 +266,12 @@ class PipelineEngine:
         return self._pipeline.tokenizer
 
     def _clean(self) -> None:
-        """Take away what a stopped run leaves: components on the device, state in the hooks."""
+        """Clean up after an interrupted run: components on the device, state in the hooks."""
         self._pipeline.maybe_free_model_hooks()
 
     @contextmanager
     def _left_clean(self) -> Iterator[None]:
-        """Leave nothing of a run that was stopped, and say what an error of the pipeline means."""
+        """Clean up after an interrupted run, and translate errors of the pipeline."""
         try:
             yield
         except BaseException as error:
@@ -306,7 +305,7 @@ def end_pictures(inputs: Inputs) -> tuple[Media, ...]:
 def chain_callbacks(
     ours: Callable[..., dict[str, Any]], theirs: Callable[..., Any] | None
 ) -> Callable[..., dict[str, Any]]:
-    """Return a callback that calls ours and then the caller's, whose changes are passed on."""
+    """Return a callback that calls ours, then the caller's, and returns the caller's changes."""
     if theirs is None:
         return ours
 
@@ -328,7 +327,7 @@ def cut_text(tokenizer: Any, prompt: str, limit: int) -> str:
         prompt: With more tokens than the limit.
         limit: In tokens, with those that mark the ends.
     """
-    # Only the fast ones know where in the text a token stands.
+    # Only fast tokenizers know the position of a token in the text.
     places = {"return_offsets_mapping": True} if tokenizer.is_fast else {}
     words = tokenizer(prompt, add_special_tokens=False, **places)
     marks = len(tokenizer(prompt).input_ids) - len(words.input_ids)
@@ -346,11 +345,11 @@ LOST_DEVICE = (
     "HIP error",
     "CUDNN_STATUS",
 )
-"""What torch says of a device that this process cannot use any more."""
+"""Torch's messages about a device that this process cannot use any more."""
 
 
 def translate_engine_error(error: Exception) -> GenerationError:
-    """Return what an exception of a pipeline means, and what would help."""
+    """Return the error for an exception of a pipeline, with advice."""
     text = str(error)
     short = isinstance(error, torch.OutOfMemoryError) or "out of memory" in text.lower()
     if short or "can't allocate memory" in text:

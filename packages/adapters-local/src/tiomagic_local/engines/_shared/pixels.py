@@ -37,7 +37,7 @@ def to_pixels(frames: torch.Tensor | NDArray[np.uint8]) -> NDArray[np.uint8]:
 def rounded(frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return frames as pixels on their device, and which of them have numbers only.
 
-    The device is asked nothing, for each question would wait for it.
+    Nothing is read from the device, because each read would wait for it.
 
     Args:
         frames: (T, 3, H, W), float, 0.0-1.0.
@@ -57,7 +57,7 @@ def rounded(frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def check_finite(finite: torch.Tensor, *, first: int = 0) -> None:
-    """Raise ``GenerationError`` when a frame has values that are no numbers.
+    """Raise ``GenerationError`` when a frame has NaN or infinite values.
 
     Args:
         finite: bool, (T,), on any device, which is waited for.

@@ -1,4 +1,4 @@
-"""What the engines of pose guidance share: how the video of a motion is read."""
+"""Reads the guiding video or skeletons for the engines of pose guidance: pace, colours, length."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _MAX_PACE_RATIO = 1.1
-"""How many times faster or slower a motion may be seen before it is said."""
+"""Factor of the pace above which a warning is given."""
 
 
 def load_motion(
@@ -61,7 +61,7 @@ def convert_skeletons(
 
 
 def pose_warnings(inputs: object, settings: Mapping[str, Any], order: ColourOrder) -> Sequence[str]:
-    """Return what is to be said of a motion before a run: its colours, its pace, its length."""
+    """Return warnings about a motion before a run: its colours, its pace, its length."""
     if not isinstance(inputs, PoseGuidanceInputs):
         return ()
     said = []
@@ -74,7 +74,7 @@ def pose_warnings(inputs: object, settings: Mapping[str, Any], order: ColourOrde
 
 
 def pace_warning(media: Media, settings: Mapping[str, Any]) -> str | None:
-    """Return what is to be said of how long a motion takes; None where it fits the video."""
+    """Return a warning about the length of a motion; None if it fits the video."""
     if not media.fps:
         return None
     takes, lasts = media.frames / media.fps, int(settings["num_frames"]) / float(settings["fps"])

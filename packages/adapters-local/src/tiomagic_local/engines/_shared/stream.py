@@ -1,4 +1,4 @@
-"""The frames of a call, taken from the VAE's decoder as it gives them.
+"""Streams the frames of a call from the VAE's decoder, while it decodes.
 
 Wan's VAE decodes one latent frame after the other, and only then puts the video together. What it
 and the pipeline do with it afterwards they do value by value, so it is done here with each piece::
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 def decodes_in_order(vae: Any) -> bool:
-    """Tell whether a VAE decodes whole frames, and the first ones first: tiles are parts of all."""
+    """Say whether a VAE decodes whole frames in order, not tiles."""
     return isinstance(vae, AutoencoderKLWan) and not vae.use_tiling
 
 
 def leaves_the_cpu_free(device: torch.device) -> bool:
-    """Tell whether the CPU can encode while a device decodes.
+    """Say whether the CPU can encode while a device decodes.
 
-    One that decodes itself has no cores to spare, and would hold at once what both need.
+    A CPU that decodes has no free cores, and would need the memory of both at once.
     """
     return device.type != "cpu"
 
@@ -40,8 +40,8 @@ def leaves_the_cpu_free(device: torch.device) -> bool:
 class FrameStream:
     """A hook on a decoder for the time of one call.
 
-    The pipeline itself gets one pixel of each frame. It would hold the video three times in floats
-    to bring it into a form that nobody looks at.
+    The pipeline itself gets one pixel of each frame. Otherwise it would hold the video three times
+    in floats for an output that is not used.
 
     Args:
         pipeline: With a VAE that decodes in order, whose frames are the clip's.
@@ -64,7 +64,7 @@ class FrameStream:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._hook.remove()
-        # They lie on the device, which a second try needs empty.
+        # They are on the device, which a retry needs empty.
         self._pieces.clear()
         if error is not None and self._sink is not None:
             self._sink.drop()
@@ -97,7 +97,7 @@ class FrameStream:
         piece = _Piece(shown[0], self._place(shown[0]), first=self._count)
         self._count += len(shown[0])
         if decoded.device.type == "cuda":
-            # The queue of a GPU must not run dry, so nobody here waits for it.
+            # No wait here: the GPU's queue must not run empty.
             self._pieces.append(piece)
         else:
             piece.fetch()

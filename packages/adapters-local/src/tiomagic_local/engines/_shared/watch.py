@@ -1,4 +1,4 @@
-"""Sees how far a running pipeline is, and stops it when it is asked to."""
+"""Reports the progress of a running pipeline, and stops it on a cancel."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Watch:
     Args:
         pipeline: With ``transformer`` and ``vae``.
         steps: Denoising steps of the call, or of each section of it.
-        chunks: Times that the VAE's decoder will be called; 0 when nobody can tell.
+        chunks: Calls of the VAE's decoder; 0 when unknown.
         sections: Parts of the video that are made one after the other, each with all steps.
-        progress: Told each moment.
-        cancel: Asked at each moment.
+        progress: Gets each event.
+        cancel: Checked at each event.
         has_step_callback: False for a pipeline without a callback: then each step of its scheduler
         is
             one of the call.
@@ -77,7 +77,7 @@ class Watch:
     def on_step_end(
         self, _pipeline: Any, _index: int, _timestep: Any, tensors: dict[str, Any]
     ) -> dict[str, Any]:
-        """Take the pipeline's word after a denoising step; raises to stop it."""
+        """Handle the pipeline's callback after a denoising step; raises to stop it."""
         self._step(tensors["latents"])
         # The pipeline takes the tensors back from here: None would crash it.
         return tensors
@@ -131,7 +131,7 @@ class Watch:
         self._tell(Phase.DENOISING, 0, self._steps)
 
     def _before_decoding(self) -> None:
-        # Tiled decoding calls the decoder more often; a count beyond the end helps nobody.
+        # Tiled decoding calls the decoder more often, so the count stops at the total.
         self._tell(Phase.DECODING, min(self._decoded, self._chunks), self._chunks)
         self._decoded += 1
 

@@ -117,7 +117,7 @@ def _connected(output: Output, provider: str | None) -> TioMagic:
 
 
 def _show(output: Output, made: Batch, text: str) -> None:
-    """Show what was made, and end with the code of a failure if there is one."""
+    """Print the outcomes, and exit with the code of a failure if there is one."""
     output.data({"name": made.name, "cells": [cell.to_dict() for cell in made.cells]}, text)
     for cell in made.failures:
         row = cell.to_dict()

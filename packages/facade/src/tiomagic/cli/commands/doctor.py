@@ -10,7 +10,7 @@ from tiomagic.cli._output import reporting
 
 
 def doctor(*, as_json: o.Json = False, debug: o.Debug = False) -> None:
-    """Look for what stands between you and a video; changes nothing, contacts nobody.
+    """Check settings, database, folders, devices and providers; changes nothing, makes no request.
 
     Ends with 3 when there is a problem, so that a script can rely on it.
     """

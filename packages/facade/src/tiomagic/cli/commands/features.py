@@ -101,6 +101,6 @@ FEATURE_COMMANDS: Final = (
     FeatureCommand("image_to_video", "Make a video that begins with a picture."),
     FeatureCommand("interpolate", "Make the video between two pictures."),
     FeatureCommand(
-        "pose_guidance", "Make the character of a picture move like somebody in a video."
+        "pose_guidance", "Make the character of a picture move like a person in a video."
     ),
 )

@@ -27,13 +27,13 @@ def jobs(  # noqa: PLR0913 - one argument an option
     until: f.Until = None,
     limit: Annotated[int, typer.Option(help="At most so many.")] = 50,
     after: Annotated[
-        str | None, typer.Option(metavar="JOB_ID", help="List what is older than this job.")
+        str | None, typer.Option(metavar="JOB_ID", help="List only jobs older than this one.")
     ] = None,
     recover: Annotated[
         bool,
         typer.Option(
             "--recover",
-            help="Look after every job that is not over, as after a crash, and list what changed.",
+            help="Recover every job that is not over, as after a crash, and list the changed ones.",
         ),
     ] = False,
     as_json: o.Json = False,

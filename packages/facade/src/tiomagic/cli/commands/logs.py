@@ -8,7 +8,7 @@ from tiomagic.cli._run import connect
 
 
 def logs(job_id: o.JobId, *, as_json: o.Json = False, debug: o.Debug = False) -> None:
-    """Show what the run of a job has printed, when a background worker had it."""
+    """Show the output of a job's run, if a background worker ran it."""
     with reporting(as_json=as_json, debug=debug) as output:
         printed = connect(output).get_job(job_id).logs()
         # Bars of libraries go back to the beginning of their line; here each state is a line.

@@ -48,7 +48,7 @@ def rehearse(
 
 
 def _verdict(found: dict[str, object]) -> str:
-    """Return what a real run will take, or that it will not work."""
+    """Return the needs of a real run, or why it would fail."""
     needs = found["needs"]
     assert isinstance(needs, dict), "a rehearsal always has them"
     words = {

@@ -37,7 +37,7 @@ def status(
 
 
 def describe_job(job: JobHandle) -> str:
-    """Return what is known of a job, one fact a line."""
+    """Return the facts of a job, one a line."""
     generation = job.generation or {}
     facts = {
         "job": job.job_id,

@@ -49,7 +49,7 @@ def ui(
     again.
     """
     with reporting(as_json=False, debug=debug) as output:
-        # What the page is made of takes seconds to load, and nobody likes a silent start.
+        # Loading the page takes seconds, so say that it starts.
         output.say("The page is starting…")
         from tiomagic.ui.serve import ListenOptions, serve  # noqa: PLC0415  # Not for --help.
 

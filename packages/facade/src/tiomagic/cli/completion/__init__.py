@@ -1,8 +1,6 @@
-"""What the shell offers for a word that is being typed.
+"""Shell completion: the suggestions for a word that is being typed.
 
-``assignments``  What the shell offers for ``--set``: the parameters of the model that is meant,
-                 and their values.
-``bash``         What bash does to a line that it completes: it takes words apart at each =.
-``values``       What the shell offers for a word that is being typed. Makes no file and contacts
-                 nobody.
+``assignments``  Completion of ``--set``: the parameters of the given model, and their values.
+``bash``         Undoes bash's splitting of words at each = in a completed line.
+``values``       Completion of models, jobs, formats and files. Makes no file and no request.
 """

@@ -1,4 +1,4 @@
-"""What the shell offers for ``--set``: the parameters of the model that is meant, and their values.
+"""Completion of ``--set``: the parameters of the given model, and their values.
 
 Makes no file, contacts nobody, and opens no video: a recipe is read from JSON or from a stored job.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.schema.schema import Schema
 
 MAX_DESCRIPTION_CHARACTERS: Final = 60
-"""Characters of what is told about a parameter."""
+"""Most characters of a parameter's description."""
 
 
 def complete_assignments(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
@@ -80,7 +80,7 @@ def _schema(ctx: typer.Context) -> Schema | None:
         model = models[0] or tm.get_default_model()
         return find_schema(str(named).replace("-", "_"), str(model))
     except errors.TioMagicError:
-        return None  # A traceback amid a line that is being typed helps nobody.
+        return None  # An error must not print a traceback into the line that is being typed.
     finally:
         tm.close()
 
@@ -89,7 +89,7 @@ def _recipe(tm: TioMagic, source: str) -> dict[str, Any]:
     from tiomagic.results.recipes import is_file_name  # noqa: PLC0415  # Not for --help.
 
     if is_file_name(source):
-        # What is in a video is also beside it, where no decoder is needed to read it.
+        # The recipe is also in the file beside the video, which needs no decoder.
         return tm.get_recipe(Path(source).with_suffix(".json"))
     if not tm.session.has_database:
         return {}  # Looking for a job would make one.
@@ -128,7 +128,7 @@ def _offers(parameter: Parameter) -> Iterator[tuple[str, str]]:
         for limit, about in ((parameter.minimum, "the least"), (parameter.maximum, "the most")):
             if limit is not None:
                 yield _text(limit), about
-    # The text that stands when nothing is given is long, and nobody would type it again.
+    # A default text is long and not worth completing.
     free = parameter.kind is Kind.STRING and not parameter.choices
     if parameter.default not in (UNSET, None) and not free:
         yield _text(parameter.default), "the default"

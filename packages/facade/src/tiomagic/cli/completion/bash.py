@@ -1,4 +1,4 @@
-"""What bash does to a line that it completes: it takes words apart at each =."""
+"""Undoes bash's splitting of words at each = in a completed line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the shell offers for a word that is being typed. Makes no file and contacts nobody."""
+"""Completion of models, jobs, formats and files. Makes no file and no request."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def complete_jobs(incomplete: str) -> list[tuple[str, str]]:
             return []  # Listing would make one.
         newest = tm.list_jobs(limit=MAX_JOBS_OFFERED)
     except errors.TioMagicError:
-        return []  # A traceback amid a line that is being typed helps nobody; doctor tells.
+        # An error must not print a traceback into the line that is being typed; ``doctor`` reports
+        # it.
+        return []
     finally:
         tm.close()
     found = [job for job in newest if job.job_id.startswith(incomplete)]
