@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tiomagic import TioMagic
 from tiomagic.errors import ConfigurationError, UnknownProviderError, ValidationError
-from tiomagic.wiring.sections import LOG_LEVELS
+from tiomagic.wiring.setting_definitions import LOG_LEVELS
 from tiomagic.wiring.settings import check_configured, resolve
 
 WORDS = st.text(alphabet="abcdefgh0123456789", min_size=1)

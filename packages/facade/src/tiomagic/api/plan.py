@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tiomagic.display.next_steps import advise_in_python
-from tiomagic.wiring.redaction import redact_errors
+from tiomagic.wiring.redacting_provider import redact_errors
 from tiomagic_domain.catalogue import find_feature
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tiomagic.display.next_steps import advise_in_python
 from tiomagic.display.progress_bar import show_progress
 from tiomagic.handle.handle import JobHandle, require_video
 from tiomagic.handle.wait import wait_for
-from tiomagic.wiring.redaction import redact_errors
+from tiomagic.wiring.redacting_provider import redact_errors
 from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.progress import ProgressSink

@@ -134,7 +134,7 @@ def build_registry(
     replaced: Mapping[str, Provider], settings: Callable[[], Settings]
 ) -> ProviderRegistry:
     """Return the providers, none of which can say a secret."""
-    from tiomagic.wiring.redaction import RedactingProvider
+    from tiomagic.wiring.redacting_provider import RedactingProvider
 
     def keep_logs(job_id: str, text: str) -> None:
         write_log(settings().state_dir, job_id, text)

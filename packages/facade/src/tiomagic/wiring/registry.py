@@ -21,7 +21,7 @@ from tiomagic.wiring.provider_names import (
     PROVIDER_ENTRY_POINT_GROUP,
     provider_names,
 )
-from tiomagic.wiring.sections import OPTIONS
+from tiomagic.wiring.setting_definitions import OPTIONS
 from tiomagic_domain.catalogue import shipped_engines
 from tiomagic_domain.catalogue.plugins import (
     PluginProblem,

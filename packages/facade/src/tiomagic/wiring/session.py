@@ -22,7 +22,7 @@ from tiomagic_domain.suggestions import did_you_mean, list_names
 
 if TYPE_CHECKING:
     from tiomagic.wiring.container import Container
-    from tiomagic.wiring.redaction import RedactingProvider
+    from tiomagic.wiring.redacting_provider import RedactingProvider
     from tiomagic_domain.catalogue import ModelCard
     from tiomagic_domain.ports import Capabilities, Clock, Pictures
     from tiomagic_domain.usecases.archive import Archive

@@ -46,7 +46,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from tiomagic.wiring.registry import find_plugins
-from tiomagic.wiring.sections import OPTIONS
+from tiomagic.wiring.setting_definitions import OPTIONS
 from tiomagic.wiring.setting_types import AllSettings
 from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
 from tiomagic_domain.plugins.settings import (
