@@ -223,7 +223,7 @@ class ModalProvider(ProviderBase):
         """Poll a job, and fetch its video when it is finished.
 
         Raises:
-            APIError: with ``retryable`` when nobody could be asked.
+            APIError: with ``retryable`` when the service cannot be reached.
             ResourceNotFoundError: when Modal does not know the call: another workspace's token?
         """
         # The small request first: it fails soon if Modal cannot be reached.
@@ -290,7 +290,7 @@ class ModalProvider(ProviderBase):
         """Cancel exactly this job, and report its state.
 
         Raises:
-            APIError: with ``retryable`` when nobody could be asked.
+            APIError: with ``retryable`` when the service cannot be reached.
         """
         # Written first: a container that starts or restarts later finds it, and a poll knows that
         # the job was canceled, not failed.

@@ -1,4 +1,4 @@
-"""The errors of tiomagic, grouped by who can mend what went wrong.
+"""The errors of tiomagic, grouped by where the cause is: caller, environment, service, model.
 
 ::
 
@@ -19,9 +19,9 @@
     ├── JobExecutionError                       a job ended without a video
     │   └── JobTimeoutError (TimeoutError)      … or did not end in the time it was given
     ├── ProcessingError                         a file could not be read or written
-    ├── InvalidTransitionError                  a bug: a job was moved where it cannot go
-    ├── StaleJobError                           somebody else has changed the job since it was read
-    └── LeaseLostError                          somebody else has taken what this process held
+    ├── InvalidTransitionError                  a bug: the status transition is not legal
+    ├── StaleJobError                           another process has changed the job since the read
+    └── LeaseLostError                          another process has reclaimed the lease
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tiomagic_domain.redaction import redact, redact_data
 
 
 class OldAttribute:
-    """An attribute that the errors of tiomagic 1.0.0 had; None where nothing is known of it.
+    """An attribute of the errors of tiomagic 1.0.0; None where unknown.
 
     Args:
         details: Names under which ``details`` may have it, the first found counts.
@@ -60,14 +60,14 @@ _REASON = OldAttribute("reason", otherwise="message")
 
 
 class TioMagicError(Exception):
-    """The root of all errors that tiomagic raises on purpose.
+    """The base class of all errors that tiomagic raises on purpose.
 
-    What looks like a secret in its message or details is hidden as the error is made.
+    Secrets in its message or details are redacted when the error is created.
 
     Attributes:
-        message: One sentence for a person, naming the field and what would work.
+        message: One sentence for the user, with the field and what would work.
         details: Plain data for a program; never a secret.
-        code: A word that does not change between versions.
+        code: A stable code, the same in all versions.
         retryable: True when the same call may succeed later without a change.
     """
 
@@ -101,19 +101,19 @@ class TioMagicError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong with one field of an input."""
+    """One problem of one field of an input."""
 
     field: str
     """Name of the argument; the names of several, joined by a comma, for a rule between them."""
     message: str
-    """What is wrong and what would be right, without the field's name."""
+    """The problem and a legal value, without the field's name."""
     given: str
-    """``repr`` of what was given, shortened."""
+    """``repr`` of the given value, shortened."""
     nearest: object = None
-    """The nearest legal value; None when there is no such thing."""
+    """The nearest legal value, or None."""
 
     def __post_init__(self) -> None:
-        """Hide what looks like a secret: the query of an address that was given may sign it."""
+        """Redact secrets: the query of a given address may be a signature."""
         object.__setattr__(self, "message", redact(self.message))
         object.__setattr__(self, "given", redact(self.given))
 
@@ -150,12 +150,12 @@ class ValidationError(TioMagicError, ValueError):
 
     @property
     def field(self) -> str | None:
-        """The first field that is wrong; None where it is not about one."""
+        """The first field with a problem; None without one."""
         return self.problems[0].field if self.problems else None
 
     @property
     def value(self) -> str | None:
-        """What the first field was given, as ``repr`` shows it."""
+        """``repr`` of the first field's value."""
         return self.problems[0].given if self.problems else None
 
     @classmethod
@@ -166,7 +166,7 @@ class ValidationError(TioMagicError, ValueError):
 
         Args:
             problems: At least one.
-            subject: What was checked, such as ``text_to_video with wan2.1-t2v-14b``.
+            subject: The checked call, such as ``text_to_video with wan2.1-t2v-14b``.
             code: The error's stable word; None for ``invalid_input``.
         """
         lines = [f"{problem.field}: {problem.message}" for problem in problems]
@@ -211,7 +211,7 @@ class ConfigurationError(TioMagicError):
 
 
 class ImplementationError(ConfigurationError):
-    """What should run a call cannot be made, such as a provider without its packages."""
+    """The provider or engine of a call cannot be created, for example without its packages."""
 
     code: str = ErrorCode.IMPLEMENTATION
     provider: OldAttribute = OldAttribute("provider")
@@ -242,7 +242,7 @@ class APIError(TioMagicError):
 
 
 class RateLimitError(APIError):
-    """A remote service asks to come back later."""
+    """A remote service limits the rate of requests: retry later."""
 
     code: str = ErrorCode.RATE_LIMITED
     provider: OldAttribute = OldAttribute("provider")
@@ -291,7 +291,7 @@ class JobExecutionError(TioMagicError):
 
 
 class JobTimeoutError(JobExecutionError, TimeoutError):
-    """A job did not end within the time that the caller was ready to wait. It may still run."""
+    """A wait reached its timeout. The job may still run."""
 
     code: str = ErrorCode.TIMEOUT
     timeout_seconds: OldAttribute = OldAttribute("timeout_seconds", "timeout")
@@ -308,13 +308,13 @@ class ProcessingError(TioMagicError):
 
 
 class InvalidTransitionError(TioMagicError):
-    """A job was asked to move to a status that it cannot reach from where it is."""
+    """A job was given a status that it cannot reach from its current one."""
 
     code: str = ErrorCode.INVALID_TRANSITION
 
 
 class StaleJobError(TioMagicError):
-    """A job was saved from a copy that somebody else has overtaken: read it again and decide."""
+    """A job was saved from a stale copy: another process has saved it since. Read it again."""
 
     code: str = ErrorCode.STALE_JOB
 
@@ -323,6 +323,6 @@ class StaleJobError(TioMagicError):
 
 
 class LeaseLostError(TioMagicError):
-    """What this process held is not its own any more: others thought it dead. Stop using it."""
+    """The lease was reclaimed by another process. Stop using what it protected."""
 
     code: str = ErrorCode.LEASE_LOST

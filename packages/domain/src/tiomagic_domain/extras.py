@@ -1,4 +1,4 @@
-"""What to say when an optional part of tiomagic is not installed. The one place with the command.
+"""The error and the install command when an extra of tiomagic is not installed.
 
 While the package index holds only the old 1.0.0 under the name ``tiomagic``, installing goes
 through a copy of the repository. When 2.x is published, :data:`INSTALL_COMMAND` becomes

@@ -13,7 +13,7 @@ from tiomagic_domain.schema.parameter import Kind, Parameter
 
 
 class Feature(StrEnum):
-    """What a model can be asked for."""
+    """The feature of a call."""
 
     TEXT_TO_VIDEO = "text_to_video"
     IMAGE_TO_VIDEO = "image_to_video"
@@ -28,7 +28,7 @@ class Feature(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextToVideoInputs:
-    """What text to video starts from."""
+    """The inputs of text to video."""
 
     feature: ClassVar[Feature] = Feature.TEXT_TO_VIDEO
     prompt: str
@@ -36,7 +36,7 @@ class TextToVideoInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageToVideoInputs:
-    """What image to video starts from; the image becomes frame 0."""
+    """The inputs of image to video; the image becomes frame 0."""
 
     feature: ClassVar[Feature] = Feature.IMAGE_TO_VIDEO
     prompt: str
@@ -45,7 +45,7 @@ class ImageToVideoInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterpolateInputs:
-    """What interpolation goes between; both pictures are frames of the result."""
+    """The inputs of interpolation; both pictures are frames of the result."""
 
     feature: ClassVar[Feature] = Feature.INTERPOLATE
     prompt: str
@@ -55,19 +55,19 @@ class InterpolateInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoseGuidanceInputs:
-    """What pose guidance follows: who (image) moves how (one of the two videos)."""
+    """The inputs of pose guidance: a character (image), and its motion (one of the two videos)."""
 
     feature: ClassVar[Feature] = Feature.POSE_GUIDANCE
     prompt: str
     image: Media
     guiding_video: Media | None = None
-    """A video of somebody moving; the poses are estimated from it."""
+    """A video of a moving person; the poses are estimated from it."""
     pose_video: Media | None = None
     """A video of skeletons in OpenPose colours on black; used as it is."""
 
 
 Inputs: TypeAlias = TextToVideoInputs | ImageToVideoInputs | InterpolateInputs | PoseGuidanceInputs
-"""What a video starts from."""
+"""The inputs of any feature."""
 
 # Python and ECMA differ in what `\s` is, and neither counts the marks that have no width.
 VISIBLE = r"[^\s\x1c-\x1f\x85\u200b-\u200f\u2028\u2029\u2060\ufeff]"
@@ -105,7 +105,7 @@ INPUTS: Mapping[Feature, tuple[Parameter, ...]] = MappingProxyType(
         ),
         Feature.POSE_GUIDANCE: (
             PROMPT,
-            Parameter(name="image", kind=Kind.IMAGE, description="The character who is to move."),
+            Parameter(name="image", kind=Kind.IMAGE, description="The character that moves."),
         ),
     }
 )
@@ -116,7 +116,7 @@ POSE_SOURCES = (
         name="guiding_video",
         kind=Kind.VIDEO,
         required=False,
-        description="A video of somebody moving, whose poses are followed. "
+        description="A video of a moving person, whose poses are followed. "
         "Give this or pose_video, not both.",
     ),
     Parameter(

@@ -1,7 +1,7 @@
-"""How this interpreter starts another one, so that no file of the working folder becomes code.
+"""Starts Python subprocesses that import nothing from the working folder.
 
-``python -m`` looks for modules in the folder it is started in, before anything else: a ``queue.py``
-that lies there would be run in the place of the standard library's.
+``python -m`` searches the working folder first: a ``queue.py`` there would be imported instead of
+the standard library's.
 """
 
 from __future__ import annotations

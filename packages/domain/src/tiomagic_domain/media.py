@@ -1,4 +1,4 @@
-"""Pictures and clips, as the domain sees them: what they are, not how they are decoded."""
+"""Types for pictures, videos and clips: ``Media``, ``Clip``, without decoding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tiomagic_domain.text import make_storable
 
 
 class MediaKind(StrEnum):
-    """What an input is meant to be."""
+    """The kind of an input."""
 
     IMAGE = "image"
     VIDEO = "video"
@@ -19,13 +19,13 @@ class MediaKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """A picture or a video that has been fetched, checked and kept under its hash."""
+    """A picture or a video that was fetched, checked and stored under its hash."""
 
     kind: MediaKind
     sha256: str
     """Hex digest of the file's bytes; also its name in the store of inputs."""
     path: Path
-    """Where the bytes lie on this machine. Never leaves it: records carry the hash."""
+    """The file on this machine. Never recorded: records have the hash."""
     media_type: str
     """IANA media type, such as ``image/png``."""
     width: int
@@ -39,14 +39,14 @@ class Media:
     name: str | None = None
     """The file's own name, for people; None for bytes."""
     notes: tuple[str, ...] = ()
-    """What was done to make it usable, in words: two half pictures made one, for example."""
+    """What was changed to make it usable, in words: for example deinterlacing."""
 
     def read_bytes(self) -> bytes:
         """Return the file's bytes."""
         return self.path.read_bytes()
 
     def to_reference(self) -> dict[str, object]:
-        """Return what a job or a recipe records: enough to find the bytes again, no path."""
+        """Return the reference for a job or a recipe: enough to find the bytes, without a path."""
         facts: dict[str, object] = {
             "kind": self.kind.value,
             "sha256": self.sha256,
@@ -55,7 +55,7 @@ class Media:
             "height": self.height,
             "frames": self.frames,
             "fps": self.fps,
-            # The name of a file from another system may hold bytes that are no characters.
+            # A file name from another system may contain invalid bytes.
             "name": None if self.name is None else make_storable(self.name),
         }
         return {**facts, "notes": list(self.notes)} if self.notes else facts
@@ -81,7 +81,7 @@ class Samples(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """What an engine returns: frames, how fast they play, and the sound of a model that has one.
+    """The result of an engine: frames, their rate, and sound if the model makes any.
 
     Raises:
         ValueError: when the sound has no rate or the rate no sound, or it is of another form.
@@ -92,7 +92,7 @@ class Clip:
     fps: float
     """Frames a second at which the model's motion looks right."""
     facts: dict[str, object] = field(default_factory=dict)
-    """How it was made, for the record: device, dtype, memory plan, seconds a phase."""
+    """Facts of the run for the record: device, dtype, memory plan, seconds a phase."""
     audio: Samples | None = None
     """float32, (samples, channels), -1.0 to 1.0, one or two channels; None for a silent model."""
     audio_rate: int | None = None
@@ -112,9 +112,9 @@ class Clip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFile:
-    """A finished mp4 on this machine that waits to be put in its place."""
+    """A finished mp4 on this machine, not yet saved by the output store."""
 
     path: Path
     """The file; the output store takes it over and removes it once the copy is safe."""
     recipe: dict[str, object] = field(default_factory=dict)
-    """What it was made from; also inside the file's metadata, and written beside it."""
+    """Its recipe; also inside the file's metadata, and written beside it."""

@@ -1,4 +1,4 @@
-"""How far a job is, and the two wires between a running engine and its caller."""
+"""Progress of a job, and the protocols ``ProgressSink`` and ``CancelToken`` of a running engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Phase(StrEnum):
-    """What an engine is busy with."""
+    """The phase of a run."""
 
     WAITING = "waiting"
     DOWNLOADING = "downloading"
@@ -23,26 +23,26 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A moment of a running job."""
+    """A progress event of a running job."""
 
     phase: Phase
     step: int = 0
-    """Steps of this phase that are done."""
+    """Finished steps of this phase."""
     steps: int = 0
-    """Steps of this phase in all; 0 when nobody can tell."""
+    """Steps of this phase in all; 0 when unknown."""
 
     @property
     def fraction(self) -> float | None:
-        """Part of this phase that is done, 0.0 to 1.0; None when nobody can tell."""
+        """Finished part of this phase, 0.0 to 1.0; None when unknown."""
         return self.step / self.steps if self.steps else None
 
     def to_dict(self) -> dict[str, object]:
-        """Return the moment as plain data."""
+        """Return the event as plain data."""
         return {"phase": self.phase.value, "step": self.step, "steps": self.steps}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Progress:
-        """Build the moment from plain data."""
+        """Build the event from plain data."""
         step, steps = data.get("step", 0), data.get("steps", 0)
         return cls(
             phase=Phase(str(data["phase"])),
@@ -55,21 +55,21 @@ class Progress:
 
 
 class ProgressSink(Protocol):
-    """Takes the moments of a running job. Cheap to call, and never raises."""
+    """Takes the progress events of a running job. Cheap to call, and never raises."""
 
     def __call__(self, progress: Progress, /) -> None:
-        """Take one moment."""
+        """Take one event."""
         ...
 
 
 class CancelToken(Protocol):
-    """Tells an engine that it should stop."""
+    """Asks an engine to stop."""
 
     def raise_if_canceled(self) -> None:
-        """Return, or end the generation.
+        """Return, or raise to end the generation.
 
         Raises:
-            GenerationCanceledError: when somebody asked for the job to stop.
+            GenerationCanceledError: when the job was canceled.
         """
         ...
 
@@ -82,4 +82,4 @@ class NeverCanceled:
 
 
 def ignore_progress(progress: Progress) -> None:
-    """Take a moment and forget it."""
+    """Do nothing with an event."""

@@ -1,4 +1,4 @@
-"""Hides secrets in texts and data: the one place where that is done.
+"""Redacts secrets in texts and data.
 
 Two ways, which go together. What is known to be a secret (a setting) is found in every spelling
 that it may have taken on its way: percent signs, base64, the escapes of JSON, broken over lines.
@@ -21,10 +21,10 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 REDACTED: Final = "***"
-"""Stands where a secret was."""
+"""Replaces a secret."""
 
 MIN_SECRET_LENGTH: Final = 4
-"""Characters of a known secret at the least: a shorter one is a part of half of all words."""
+"""Least characters of a known secret: a shorter one occurs in too many words."""
 
 _SENSITIVE_KEY: Final = (
     r"(?:[\w.-]{0,40}(?:passw(?:or)?d|passwd|pwd|secret|signature|credential|api[_-]?key"
@@ -32,7 +32,7 @@ _SENSITIVE_KEY: Final = (
     r"|[\w.-]{0,40}(?:token(?:[_-]?(?:id|secret|key))?|_auth)|sig|hmac|authorization)"
 )
 
-# An address, up to what cannot be in one. Its parts are looked at one by one.
+# An address, up to the first illegal character. Its parts are checked one by one.
 _ADDRESS: Final = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*)://[^\s<>\"'`]+")
 _USER: Final = re.compile(r"(?<=://)[^/?#\s@]*@")
 # A database's address may have a slash in its password, as its driver allows.
@@ -56,7 +56,7 @@ _SECRET_PATTERNS: Final = (
     re.compile(r"(?i)(\b[a-z][a-z0-9+.-]+:/)(?!/)[^/?#\s@'\"]+(?=@)"),
     re.compile(r"((?<![:/\w])//)[^/?#\s@:'\"]+:[^/?#\s@'\"]+(?=@)"),
 )
-"""Where a secret stands; what is before it is kept."""
+"""Patterns of secrets; the text before them is kept."""
 
 _TOKEN_PATTERN: Final = re.compile(
     r"\bhf_[A-Za-z0-9]{8,}|\b(?:ak|as)-[A-Za-z0-9]{12,}|\bsk-[A-Za-z0-9_-]{16,}"
@@ -71,7 +71,7 @@ _MAY_HOLD: Final = re.compile(
     r"(?i):/|//|=|bearer|basic|authorization|cookie|token|passw|secret|api|key|sig"
     r"|hf_|a[ks]-|sk-|gh[pousr]_|r8_|_pat_|akia|asia|aiza|xox|eyj"
 )
-"""What a text has that is looked at closely; most have nothing of it."""
+"""Cheap test: only texts that contain one of these are searched closely."""
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -79,7 +79,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
     Args:
         text: A message, a traceback, a line of a log.
-        secrets: What is known to be secret, in whatever spelling.
+        secrets: Known secrets, found in any spelling.
     """
     for known in secrets:
         pattern = _secret_pattern(known)
@@ -122,7 +122,7 @@ def _entry(key: object, value: Any, hide: Callable[[str], str]) -> Any:
 
 
 def _redact_address(found: re.Match[str]) -> str:
-    """Return an address without what is before its host and behind its question mark."""
+    """Return an address without its user information and query."""
     address, scheme = found[0], found[1].lower()
     if scheme in {"http", "https", "ws", "wss", "ftp"}:
         address = _USER.sub(f"{REDACTED}@", address, count=1)
@@ -140,11 +140,11 @@ def _redact_address(found: re.Match[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _secret_pattern(secret: str) -> re.Pattern[str] | None:
-    """Return what finds a secret in all its spellings; None for one too short to be found."""
+    """Return a pattern for a secret in all its spellings; None for one that is too short."""
     core = secret.strip()
     if len(core) < MIN_SECRET_LENGTH:
         return None
-    # The longest first: a spelling may begin another.
+    # The longest first: one spelling may be a prefix of another.
     spellings = sorted(set(_spellings(core)), key=len, reverse=True)
     return re.compile(
         "|".join(_over_lines(one) for one in spellings if len(one) >= MIN_SECRET_LENGTH)
@@ -170,15 +170,15 @@ def _lower_case_escapes(text: str) -> str:
 
 
 def _in_base64(content: bytes) -> Iterator[str]:
-    """Give the middle of what base64 makes of bytes, at each of the three places in its groups."""
+    """Yield the middle of the base64 form of bytes, at each of the three alignments."""
     for before in range(3):
         padded = bytes(before) + content
-        # Characters that bytes before and behind have a part in are not the secret's own.
+        # Characters that also encode neighbouring bytes are cut off.
         first, last = (8 * before + 5) // 6, 8 * len(padded) // 6
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             yield encode(padded).decode("ascii")[first:last]
 
 
 def _over_lines(text: str) -> str:
-    """Return a pattern of a text that may be broken over lines, as a narrow terminal does."""
+    """Return a pattern of a text that may be wrapped over lines, as on a narrow terminal."""
     return r"(?:[ \t│|]*\\?[\r\n]+[ \t│|]*)?".join(re.escape(letter) for letter in text)

@@ -33,7 +33,7 @@ def list_names(names: Iterable[str]) -> str:
 def shorten_repr(value: object, limit: int = 80) -> str:
     """Return ``repr`` of a value, cut so that an error message stays readable.
 
-    Bytes are told by their number: they are a picture, and their ``repr`` is four times as long.
+    Bytes are shown by their number: they are a picture, and their ``repr`` is four times as long.
     """
     if isinstance(value, bytes | bytearray | memoryview):
         return f"{len(value):,} bytes"

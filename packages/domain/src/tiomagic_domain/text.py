@@ -1,8 +1,8 @@
-"""The border for text: what comes in is decoded or refused, what goes out is made safe.
+"""Text at the borders: decodes or refuses input, and makes output safe.
 
-Python's strings hold what no file and no terminal can: halves of characters, which stand for bytes
-that were no UTF-8 (PEP 383). Terminals obey control codes, whoever wrote them. Both are dealt with
-here and nowhere else:
+Python's strings may contain lone surrogates, which stand for bytes that are not UTF-8 (PEP 383) and
+which no file and no terminal can hold. Terminals obey control codes of any text. Both are handled
+only here:
 
 =======================  =========================================================================
 what                     for
@@ -29,8 +29,8 @@ from tiomagic_domain.codes import ErrorCode
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
-# Tabs and line ends are content. The second line has what turns the direction of text around or
-# breaks lines without a line end; joiners stay, emoji are made with them.
+# Tabs and line ends are content. The second line has characters that reverse the direction of text
+# or break lines; joiners stay, because emoji need them.
 _CONTROL_CHARACTER: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"
     "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
@@ -39,7 +39,7 @@ _CONTROL_CHARACTER: Final = re.compile(
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # Before UTF-16, whose mark it begins with.
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # Before UTF-16, whose mark is a prefix of this one.
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -47,7 +47,7 @@ _MARKS: Final = (
 
 
 def decode_text(content: bytes, what: str) -> str:
-    """Return the text of bytes: UTF-8, or what the byte order mark says, without the mark.
+    """Decode bytes: UTF-8, or the encoding of the byte order mark, which is removed.
 
     Args:
         content: Of a file or a pipe.
@@ -73,7 +73,7 @@ def decode_text(content: bytes, what: str) -> str:
 
 
 def find_text_flaw(text: str) -> str | None:
-    """Return what is wrong with a text that no file and no model can hold, or None."""
+    """Return why a text cannot be stored or encoded, or None."""
     half = _SURROGATE.search(text)
     if half is None:
         return None
@@ -84,14 +84,14 @@ def find_text_flaw(text: str) -> str | None:
 
 
 def make_storable(text: str) -> str:
-    """Return the text with an escape in the place of each half of a character, and of NUL."""
+    """Return the text with an escape for each lone surrogate, and for NUL."""
     return _SURROGATE.sub(_escape, text).replace("\0", "\\x00")
 
 
 def make_data_storable(value: Any) -> Any:
-    """Return plain data that JSON has a form for: storable texts, no NaN, lists and dicts.
+    """Return plain data that JSON can hold: storable texts, no NaN, lists and dicts.
 
-    What is no plain data becomes its ``str``.
+    Other values become their ``str``.
     """
     match value:
         case bool() | None | int():
@@ -125,7 +125,7 @@ def to_json(value: Any, *, indent: int | None = None, ascii_only: bool = False) 
     import json  # noqa: PLC0415  # Not for --help.
 
     text = json.dumps(make_data_storable(value), indent=indent, ensure_ascii=ascii_only)
-    # Outside of its texts JSON has no such characters but the line ends.
+    # Outside of strings JSON has no such characters except line ends.
     return _CONTROL_CHARACTER.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -29,8 +29,8 @@ its settings when it is first used.
                    ``TypedDict``.
 ``ui``             The web page: ``tiomagic ui``.
 ``wiring``         Settings, the container, and how each part is built.
-``worker``         The background worker: ``python -m tiomagic.worker``, started by whoever
-                   submits a job.
+``worker``         The background worker: ``python -m tiomagic.worker``, started by the process
+                   that submits a job.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _CLASSES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Not a plain import: whoever only wants the version or an error pays for nothing else.
+    # Lazy: a program that needs only the version or an error imports nothing else.
     from importlib import import_module  # noqa: PLC0415
 
     found: Any

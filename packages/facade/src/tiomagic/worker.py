@@ -1,4 +1,4 @@
-"""The background worker: ``python -m tiomagic.worker``, started by whoever submits a job.
+"""The background worker: ``python -m tiomagic.worker``, started by the process that submits a job.
 
 Its settings come as JSON on the standard input. It serves one queue (see
 :mod:`tiomagic_domain.workers`), prints each run to ``<state_dir>/logs/<job id>.log`` and the rest
@@ -57,7 +57,7 @@ class ReadySignal:
     """Sends the starter the ready message, once.
 
     Args:
-        descriptor: Of a pipe; None when nobody listens. When it is closed without a word, the
+        descriptor: Of a pipe; None without a listener. When it is closed without a message, the
             worker has not come up.
     """
 

@@ -4,8 +4,8 @@ A latent frame has a multiplier m: 1 for a frame that is made from nothing, less
 known. At the noise level s of a step it is at s*m, so that one with m = 0 is clean all the time::
 
     start     (1 - s*m) * known + s*m * noise
-    the model is told, frame by frame, the moment 1000 * s*m
-    a step    x + (next s - s) * m * what the model says
+    the model gets for each frame the time step 1000 * s*m a step    x + (next s - s) * m * what the
+    model says
 
 ``WanPipeline`` does the rest: it gets the start, a scheduler with these steps, and a hook on the
 transformer that sets the time step of each frame, which the transformer takes for every token.

@@ -1,7 +1,7 @@
 """The spool: a folder of finished videos until they are saved, and of claims on running jobs.
 
 ============================  =====================================================================
-``<job id>.mp4`` finished; not saved yet
+``<job id>.mp4``              finished; not saved yet
 ``<job id>.run``              the call id of the process that makes it
 ``.<job id>.mp4.*.part``      half written
 ============================  =====================================================================

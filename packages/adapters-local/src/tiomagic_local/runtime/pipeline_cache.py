@@ -247,7 +247,7 @@ class Runtime:
         return {} if self._leader is None else {"parallel": self._leader.facts()}
 
     def _find(self, card: ModelCard, device: torch.device, progress: ProgressSink) -> ModelSources:
-        """Drop the kept model, except what the next one has as well, and find the next one."""
+        """Drop the cached model, except shared components, and find the next one."""
         from tiomagic_local.torch_env.devices import choose_dtype, release_memory
 
         engine = _imported(card)

@@ -155,7 +155,7 @@ def _make_clip(
     token: CancelToken,
     note: Callable[[str], None],
 ) -> tuple[Loaded, Clip]:
-    """Make the clip; where the memory was estimated and is not enough, once more with less."""
+    """Make the clip; retry once with a smaller plan if an estimated one runs out of memory."""
     settings, failed = dict(request.settings), ""
     while True:
         smaller: MemoryPlan | None = None

@@ -4,9 +4,9 @@
 
     not there                      deploy
     same version, same source      leave it
-    same version, other source     deploy: tiomagic itself is being developed older version
-    deploy; running jobs finish on the old code newer version                  leave it and use it,
-    with a warning: the wire format is the same
+    same version, other source     deploy: tiomagic itself is being developed
+    older version                  deploy; running jobs finish on the old code
+    newer version                  leave it and use it, with a warning: the wire format is the same
 """
 
 from __future__ import annotations

@@ -3,12 +3,12 @@
 ===========  ====================================================================================
 word         means
 ===========  ====================================================================================
-``exact`` only what changes nothing beyond rounding: the best exact attention, compiled blocks where
-             a run is long enough to pay for them, prompts that are encoded once, the two passes of
-             a guided step as one batch where they are short
-``fast``     that, and a cache that leaves out most of the model where little changes between two
-             steps: another video of the same kind
-``turbo``    a LoRA that makes do with a handful of steps, for models that have one: another video
+``exact``    only what changes nothing beyond rounding: the best exact attention, compiled blocks
+             where a run is long enough to pay for them, prompts that are encoded once, the two
+             passes of a guided step as one batch where they are short
+``fast``     that, and a first-block cache, which skips most of the model where little changes
+             between two steps: another video of the same kind
+``turbo``    a few-step LoRA, for models that have one: another video
 ===========  ====================================================================================
 """
 

@@ -63,7 +63,7 @@ def run_plugin_code(run: Callable[[], Any]) -> tuple[Any, str | None]:
             return run(), None
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 - it is somebody else's code
+    except BaseException as error:  # noqa: BLE001 - a plug-in's code may raise anything
         return None, describe_plugin_error(error)
 
 
@@ -72,7 +72,7 @@ def describe_plugin_error(error: BaseException) -> str:
     kind = type(error).__name__
     try:
         return f"{kind}: {error}"
-    except Exception:  # noqa: BLE001 - __str__ is somebody else's code as well
+    except Exception:  # noqa: BLE001 - so may its __str__
         return kind
 
 

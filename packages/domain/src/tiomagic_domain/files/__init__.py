@@ -1,12 +1,12 @@
-"""Small tools for files on the disk, for every package.
+"""Tools for files: atomic replacement, fsync, permissions, digests, bounded JSON, mp4 metadata.
 
-``digests``         What a file's bytes are known by.
-``durability``      Bringing files and the names of files to the disk, on drives that can do that.
-``json_documents``  JSON from files that anybody may have written: bounded before it is believed.
-``mp4_metadata``    Puts a recipe into an mp4 that has none, without a decoder: boxes alone.
-``owner_only``      Files and folders that are for their owner alone: prompts, pictures and logs
-                    are private.
+``digests``         SHA-256 of files.
+``durability``      fsync of files and folders, on drives that support it.
+``json_documents``  Parses untrusted JSON, with limits on size, depth and numbers.
+``mp4_metadata``    Adds a recipe to the metadata of an mp4 by editing its boxes, without a
+                    decoder.
+``owner_only``      Permissions: creates files and folders for their owner only (600, 700), and
+                    restricts old ones.
 ``private_folder``  A folder for locks and sockets that no other user of the machine can enter.
-``replacing``       A file that appears whole or not at all: written under a hidden name, then
-                    renamed.
+``replacing``       Atomic replacement of a file: written under a hidden name, then renamed.
 """

@@ -1,7 +1,7 @@
-"""Bringing files and the names of files to the disk, on drives that can do that.
+"""fsync of files and folders, on drives that support it.
 
-Network drives and the like may have neither a sync of folders nor locks. They say so by an error
-that is no reason to stop: what was written is written as well as can be.
+Network drives may support neither the sync of folders nor locks. Their errors for that are ignored:
+the data is written as safely as the drive allows.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _CANNOT: Final = frozenset(getattr(errno, name) for name in _NAMES if hasattr(er
 
 
 def is_unsupported(error: OSError) -> bool:
-    """Return whether an error says that the file system has no such thing."""
+    """Return whether an error means that the file system does not support the call."""
     return error.errno in _CANNOT
 
 
 def sync_file(descriptor: int) -> bool:
-    """Bring an open file to the disk; False where the file system cannot do that.
+    """Sync an open file; False if the file system does not support it.
 
     Raises:
         OSError: when the disk is full or broken.
@@ -36,7 +36,7 @@ def sync_file(descriptor: int) -> bool:
 
 
 def sync_folder(folder: Path) -> bool:
-    """Bring the names in a folder to the disk; False where the file system cannot do that.
+    """Sync the names in a folder; False if the file system does not support it.
 
     Raises:
         OSError: when the disk is full or broken.

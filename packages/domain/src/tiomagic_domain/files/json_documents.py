@@ -1,7 +1,7 @@
-"""JSON from files that anybody may have written: bounded before it is believed.
+"""Parses untrusted JSON, with limits on size, depth and numbers.
 
-Python's own reader follows brackets as deep as they go until its stack ends, takes numbers of any
-length, and knows NaN. What is read here has a form that every other part can handle.
+Python's own parser recurses without a limit of its own, accepts numbers of any length, and NaN.
+Documents that pass here are safe for all other code.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.text import decode_text
 
 MAX_DOCUMENT_BYTES: Final = 4 * 2**20
-"""Bytes of a document at the most. A recipe has some thousand."""
+"""Most bytes of a document. A recipe has some thousand."""
 MAX_NESTING_DEPTH: Final = 32
-"""Brackets within brackets at the most; a recipe has five."""
+"""Deepest nesting; a recipe has five levels."""
 MAX_NUMBER_LENGTH: Final = 40
-"""Characters of a number at the most; a float with an exponent has 24."""
+"""Most characters of a number; a float with an exponent has 24."""
 
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])')
 
 
 def read_json(content: bytes | str, what: str, *, longest: int = MAX_DOCUMENT_BYTES) -> Any:
-    """Return what a document says.
+    """Parse a document.
 
     Args:
         content: The document; bytes are UTF-8, or UTF-16 with a byte order mark.
         what: Names it in the error.
-        longest: Bytes or characters at the most.
+        longest: Most bytes or characters.
 
     Raises:
-        ValidationError: when it is no JSON, or more than a document of ours may be.
+        ValidationError: when it is not valid JSON, or exceeds a limit.
     """
     if len(content) > longest:
         raise _refused(what, f"has {len(content):,} bytes, more than {longest:,}")

@@ -1,4 +1,4 @@
-"""Puts a recipe into an mp4 that has none, without a decoder: boxes alone.
+"""Adds a recipe to the metadata of an mp4 by editing its boxes, without a decoder.
 
 ::
 
@@ -22,10 +22,10 @@ from typing import BinaryIO, Final
 from tiomagic_domain.files.replacing import replacing
 
 RECIPE_MARKER: Final = b"tiomagic_recipe"
-"""Is in the index of a file that has its recipe."""
+"""Marks the index of a file that has a recipe."""
 
 MAX_INDEX_BYTES: Final = 64 * 2**20
-"""Bytes of an index at the most; a clip has some thousand."""
+"""Most bytes of an index; a clip has some thousand."""
 
 _TABLES: Final = {b"stco": ">I", b"co64": ">Q"}
 _ABOVE_TABLES: Final = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
@@ -42,11 +42,11 @@ class _Box:
 
 
 class _NoMp4(Exception):  # noqa: N818 - never leaves this module
-    """The file is none, or of a shape that is left alone."""
+    """The file is not an mp4, or has an unsupported structure."""
 
 
 def embed_recipe(path: Path, recipe: str) -> bool:
-    """Put a recipe into a video, whole or not at all.
+    """Add a recipe to a video, atomically.
 
     Args:
         path: An mp4 file; replaced when the new one is whole.
@@ -94,7 +94,7 @@ def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[_Box]:
 
 def _index_of(boxes: list[_Box]) -> _Box:
     kinds = [box.kind for box in boxes]
-    # Fragments and segments count their bytes in ways of their own.
+    # Fragments and segments store offsets in other ways, so such files are left alone.
     if b"ftyp" not in kinds or kinds.count(b"moov") != 1 or {b"moof", b"sidx"} & set(kinds):
         raise _NoMp4
     index = boxes[kinds.index(b"moov")]
@@ -112,7 +112,7 @@ def _grown(content: bytes, index: _Box, added: bytes, *, moves: bool) -> bytes:
 
 
 def _move_on(index: bytearray, start: int, end: int, *, after: int, by: int) -> None:
-    """Move the places in the tables of an index that are behind it in the file."""
+    """Shift the offsets in the tables of an index that point behind it."""
     while start + 8 <= end:
         size, kind = struct.unpack_from(">I4s", index, start)
         if size < 8 or start + size > end:

@@ -1,8 +1,8 @@
-"""Files and folders that are for their owner alone: prompts, pictures and logs are private.
+"""Permissions: creates files and folders for their owner only (600, 700), and restricts old ones.
 
-With the usual umask everybody on a machine could read them. What is made new gets the modes 700 and
-600. What an older version has made is closed afterwards; a folder that a group shares on purpose
-(its set-group-id bit is set) stays open to the group.
+With the usual umask all users of a machine could read prompts, pictures and logs. New files get the
+modes 700 and 600. Files of older versions are restricted later; a folder that a group shares on
+purpose (with its set-group-id bit) stays open to the group.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ FILE_MODE = 0o600
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for the owner alone.
+    """Create a folder and its missing parents, for the owner only.
 
-    A folder that is there stays as it is.
+    An existing folder is unchanged.
 
     Raises:
         OSError: when it cannot be made, or a file has its name.
@@ -30,19 +30,19 @@ def make_private(folder: Path) -> None:
         missing.append(place)
         place = place.parent
     for each in reversed(missing):
-        # Another process may make it at the same moment.
+        # A race: another process may create it too.
         each.mkdir(mode=FOLDER_MODE, exist_ok=True)
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder")
 
 
 def private_opener(path: str, flags: int) -> int:
-    """Open a file for ``open(opener=…)``: one that is made is for its owner alone."""
+    """An ``opener`` for ``open``: a new file is for its owner only."""
     return os.open(path, flags, FILE_MODE)
 
 
 def restrict_to_owner(path: Path) -> None:
-    """Take from all but the owner what they may do with a file or folder of this user.
+    """Remove all permissions but the owner's from a file or folder of this user.
 
     Nothing happens where that is not possible: another user's file, a missing one, a file system
     without permissions. A group keeps what it has where that is on purpose: in a folder with the

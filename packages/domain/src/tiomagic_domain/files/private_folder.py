@@ -1,7 +1,7 @@
 """A folder for locks and sockets that no other user of the machine can enter.
 
-The folder of temporary files is shared: whoever foresees a name in it can take it first, with a
-file, a folder, or a symbolic link to somewhere else.
+The folder of temporary files is shared: another user who predicts a name in it can create it first,
+as a file, a folder, or a symbolic link.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OWNER_ONLY_MODE = 0o700
 
 
 def private_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return this user's own folder for locks and sockets; it is there, with mode 700.
+    """Return this user's own folder for locks and sockets, created with mode 700.
 
     It is ``$XDG_RUNTIME_DIR/tiomagic`` where that is the user's own and closed to others, else
     ``tiomagic/run`` in the user's cache folder.
@@ -29,7 +29,7 @@ def private_folder(environment: Mapping[str, str] = os.environ) -> Path:
         environment: The variables that name folders.
 
     Raises:
-        ProcessingError: when none can be made; the message has the reason for each.
+        ProcessingError: when none can be created; the message has the reason for each.
     """
     reasons = []
     for folder in _candidates(environment):
@@ -45,7 +45,7 @@ def private_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def open_private(path: Path) -> int:
-    """Open a file for a lock, made when it is not there, and return its descriptor.
+    """Open or create a lock file, and return its descriptor.
 
     Raises:
         OSError: when a symbolic link, a folder, or another user's file has its name.

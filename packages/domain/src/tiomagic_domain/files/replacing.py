@@ -1,12 +1,12 @@
-"""A file that appears whole or not at all: written under a hidden name, then renamed.
+"""Atomic replacement of a file: written under a hidden name, then renamed.
 
 ::
 
     with replacing(target) as part:
         part.write_bytes(content)
 
-A rename within a folder is one act, so whoever reads sees the old file or the new one. Without a
-sync before it, a power cut can leave the new name with no content.
+A rename within a folder is atomic, so a reader sees the old file or the new one. Without a sync
+before it, a power cut can leave an empty file with the new name.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ def hidden_name_beside(target: Path, marker: str = ".part") -> Path:
 
 @contextmanager
 def replacing(target: Path, *, durable: bool = True, marker: str = ".part") -> Iterator[Path]:
-    """Give a hidden name; the file with it takes the target's place when the block ends well.
+    """Yield a hidden name; its file replaces the target when the block ends without an error.
 
-    When it does not, the hidden file is removed and the target is as it was.
+    After an error the hidden file is removed and the target is unchanged.
 
     Args:
         target: Where the content belongs; its folder exists.
-        durable: Bring content and name to the disk before the block is left.
+        durable: Sync content and name to the disk before the block ends.
         marker: In the hidden name, before its ending.
 
     Raises:
@@ -46,7 +46,7 @@ def replacing(target: Path, *, durable: bool = True, marker: str = ".part") -> I
         else:
             part.replace(target)
     finally:
-        with suppress(OSError):  # The first error is the one to tell.
+        with suppress(OSError):  # The first error is the one to report.
             part.unlink(missing_ok=True)
 
 

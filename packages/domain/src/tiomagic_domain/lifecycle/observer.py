@@ -79,7 +79,7 @@ class JobObserver:
     def raise_if_canceled(self) -> None:
         """Return, or raise if the stored job is ``canceling`` or the process is to end."""
         if self._told_to_end():
-            raise self._stopped("stops: its process was told to end")
+            raise self._stopped("stops: its process was asked to end")
         now = self._clock.monotonic()
         if now - self._looked_at < CANCEL_INTERVAL_S:
             return

@@ -248,7 +248,7 @@ class Provider(Protocol):
             A report with ``canceling``, or with the job's terminal status if known.
 
         Raises:
-            APIError: with ``retryable`` when nobody could be asked.
+            APIError: with ``retryable`` when the service cannot be reached.
         """
         ...
 

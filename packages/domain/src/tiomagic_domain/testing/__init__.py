@@ -1,4 +1,4 @@
-"""For tests of adapters, ours and other people's: fakes that work, and a contract a port.
+"""Test kit for adapters: working fakes, and contract tests for each port.
 
 Nothing in the product imports this package, and it needs pytest.
 

@@ -1,4 +1,4 @@
-"""A clock for tests: time stands still until somebody moves it."""
+"""A fake clock: its time changes only by calls."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 FAKE_CLOCK_START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-"""What a fresh ``FakeClock`` shows unless told otherwise."""
+"""The default time of a new ``FakeClock``."""
 
 
 class FakeClock:
-    """Time that passes only when it is told to. Thread-safe.
+    """A clock that moves only by its methods. Thread-safe.
 
     Attributes:
         slept: Seconds of each ``sleep`` that was asked for, in order.
@@ -23,7 +23,7 @@ class FakeClock:
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        """Return the moment that the clock shows, in UTC."""
+        """Return the clock's time, in UTC."""
         with self._lock:
             return self._now
 
@@ -45,6 +45,6 @@ class FakeClock:
             self._monotonic += passed
 
     def set(self, moment: datetime) -> None:
-        """Show another moment, as when somebody corrects the date; ``monotonic`` does not move."""
+        """Set another time, like a correction of the date; ``monotonic`` does not move."""
         with self._lock:
             self._now = moment.astimezone(UTC)

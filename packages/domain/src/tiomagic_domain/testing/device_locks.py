@@ -35,7 +35,7 @@ class FakeLock:
             return True
 
     def release(self) -> None:
-        """Give the names up."""
+        """Release the names."""
         with self._machine.lock:
             for name in self._names:
                 if self._machine.held.get(name) is self:
@@ -72,11 +72,11 @@ class FakeDeviceLocks:
         return sorted({(at[0], at[1]) for device, *at in living if at and device in members})
 
     def is_free(self, slot: str) -> bool:
-        """Return whether nobody has a device."""
+        """Return whether a device is free."""
         return self.find_owner(slot) is None
 
     def find_owner(self, slot: str) -> str | None:
-        """Return who has a device."""
+        """Return the owner of a device."""
         with self.lock:
             holders = [self.find_holder(member) for member in list_members(slot)]
         return next((holder.owner for holder in holders if holder), None)

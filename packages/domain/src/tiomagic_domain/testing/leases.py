@@ -22,7 +22,7 @@ class MemoryLeases:
         self._lock = threading.Lock()
 
     def find(self, name: str) -> Lease | None:
-        """Return the lease of this name; None when nobody holds it."""
+        """Return the lease of this name; None when it is free."""
         with self._lock:
             return self.leases.get(name)
 
@@ -40,7 +40,7 @@ class MemoryLeases:
         at: datetime,
         expected: Lease | None = None,
     ) -> Lease | None:
-        """Take what nobody holds, or what was judged to be held by the dead."""
+        """Acquire a free lease, or take over an expired one."""
         with self._lock:
             held = self.leases.get(name)
             if held is not None and held != expected:
@@ -53,7 +53,7 @@ class MemoryLeases:
             return taken
 
     def renew(self, lease: Lease, *, heartbeat: str, at: datetime) -> Lease:
-        """Say that the owner is alive."""
+        """Renew the lease."""
         with self._lock:
             held = self._own(lease)
             if held is None:
@@ -64,7 +64,7 @@ class MemoryLeases:
             return self.leases[lease.name]
 
     def release(self, lease: Lease) -> None:
-        """Give up what is held."""
+        """Release the lease."""
         with self._lock:
             if self._own(lease) is not None:
                 del self.leases[lease.name]

@@ -1,4 +1,4 @@
-"""A media reader for tests: it believes what it is told about a picture and decodes nothing."""
+"""A fake media reader: returns registered facts of a file, and decodes nothing."""
 
 from __future__ import annotations
 

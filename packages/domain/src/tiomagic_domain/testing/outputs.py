@@ -20,7 +20,7 @@ class FakeOutputStore:
     Attributes:
         saved: Where each job's video lies, by job id.
         failure: When set, the next saves raise it and leave everything as it is.
-        tidied: How often it was told to remove what is half-written, of which it has nothing.
+        tidied: Calls of the removal of partial files, of which it has none.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A provider for tests: it runs jobs in memory, at the pace and with the trouble that it is told.
+"""A fake provider: runs jobs in memory, with scripted progress and faults.
 
 ::
 
@@ -41,11 +41,11 @@ class FakeRun:
     job: Job
     call_id: str
     script: list[JobStatus]
-    """What the next polls will say."""
+    """The reports of the next polls."""
     status: JobStatus = JobStatus.QUEUED
-    """What the last poll said."""
+    """The last report."""
     stopping: bool = False
-    """True once a stop was asked for; the next poll says that it has ended."""
+    """True after a cancel; the next poll reports the end."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -57,7 +57,7 @@ class FakeProvider:
         name: The provider's name.
         blocking: True when ``submit`` is to see the job to its end.
         default_model: The model that runs when none is named.
-        script: What successive polls say of a remote run; the last word stays.
+        script: The reports of successive polls of a remote run; the last one repeats.
 
     Attributes:
         checked: Every request that was looked at before it was stored.
@@ -107,7 +107,7 @@ class FakeProvider:
         return self._name
 
     def capabilities(self) -> Capabilities:
-        """Return what the provider is like."""
+        """Return the provider's properties."""
         return self._capabilities
 
     def check(self, request: Request) -> None:
@@ -130,7 +130,7 @@ class FakeProvider:
         return Report(status=JobStatus.QUEUED, call_id=run.call_id, message="waiting for a machine")
 
     def poll(self, job: Job) -> Report:
-        """Say the next word of the run's script."""
+        """Return the next report of the run's script."""
         self.polled.append(job.job_id)
         self._reach()
         run = self.runs.get(job.job_id)

@@ -54,7 +54,7 @@ def tm(
         monkeypatch.delenv(name)
     folder = tmp_path / "tiomagic"
     folder.mkdir()
-    # The domain does not know the facade; whoever asks for this fixture has it installed.
+    # The domain does not depend on the facade; users of this fixture have it installed.
     facade: Any = importlib.import_module("tiomagic")
     made = facade.TioMagic(
         working_dir=folder,

@@ -1,4 +1,4 @@
-"""A job repository in memory."""
+"""A fake job repository in memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-"""When the jobs of ``make_job`` are created unless told otherwise."""
+"""The default creation time of ``make_job``."""
 
 
 def make_job(*, prompt: str = "a fox runs", **fields: Any) -> Job:
@@ -62,7 +62,7 @@ class MemoryJobRepository:
             return _frozen(self._find(job_id))
 
     def save(self, job: Job) -> Job:
-        """Store a changed job if nobody has saved it since it was read."""
+        """Store a changed job unless it was saved since it was read."""
         stored = replace(_frozen(job), version=job.version + 1)
         with self._lock:
             if self._find(job.job_id).version != job.version:
@@ -90,7 +90,7 @@ class MemoryJobRepository:
             return sum(_matches(job, query) for job in self.jobs.values())
 
     def delete(self, job_id: str) -> None:
-        """Forget a job."""
+        """Delete a job."""
         with self._lock:
             self._find(job_id)
             del self.jobs[job_id]

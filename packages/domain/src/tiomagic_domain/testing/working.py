@@ -1,4 +1,4 @@
-"""Processes and a launcher for tests: they live and die as they are told."""
+"""Fake processes and a fake launcher: tests decide which processes live."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FakeProcesses:
         return f"{self.boot} {self._clock.monotonic():.3f}"
 
     def get_state(self, call_id: str) -> ProcessState:
-        """Return whether nobody has killed it; unknown when it is hidden, or of another machine."""
+        """Return whether it lives; unknown when it is hidden, or of another machine."""
         if not call_id.startswith("local:here:") or call_id in self.hidden:
             return ProcessState.UNKNOWN
         return ProcessState.ALIVE if call_id in self.alive else ProcessState.DEAD

@@ -44,7 +44,7 @@ __all__ = ["Generation"]
 
 WORKER_STOPPED_REPORT = Report(
     status=JobStatus.FAILED,
-    error="the worker that ran the job was told to end",
+    error="the worker that ran the job was asked to end",
     error_code=ErrorCode.WORKER_LOST,
 )
 

@@ -2,8 +2,9 @@
 
 ::
 
-    the disk is full ──► the running job is queued again ──► a growing pause ──► the next try ▲
-                                                                 │ └──────────────────────┘
+    the disk is full ──► the running job is queued again ──► a growing pause ──► the next try
+                                                                  ▲                   │
+                                                                  └───────────────────┘
 
 A job that fails this way while other jobs succeed is itself the cause, and fails.
 """

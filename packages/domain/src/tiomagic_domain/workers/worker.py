@@ -76,7 +76,7 @@ class StopReason(Enum):
     """Why a worker stops serving."""
 
     IDLE = "no job came"
-    ASKED_TO_STOP = "told to end"
+    ASKED_TO_STOP = "asked to end"
     DEVICE_UNUSABLE = "its process cannot use the device any more"
     YIELDS_DEVICE = "makes room for a run in its caller's own process"
 

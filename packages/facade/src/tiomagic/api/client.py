@@ -122,7 +122,7 @@ class TioMagic(FeatureCalls, JobMethods, ModelMethods, PictureMethods, BatchMeth
         model: ModelName | None = None,
         **arguments: Unpack[AnyArguments],
     ) -> dict[str, Any]:
-        """Return what a call would make, and where. Nothing is stored and nothing runs.
+        """Return the plan of a call: model, arguments, device. Stores and runs nothing.
 
         Args:
             feature: Such as ``text_to_video``.

@@ -117,7 +117,7 @@ class JobMethods(ABC):
 
         Args:
             **filters: Which jobs; see :class:`tiomagic.api.arguments.JobFilters`. ``limit`` is 50
-                unless told otherwise.
+                by default.
 
         Raises:
             ValidationError: when a filter is refused.

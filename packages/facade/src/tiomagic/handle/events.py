@@ -33,7 +33,7 @@ class JobEvent:
     """Steps of this phase in all; 0 when unknown."""
     eta_s: float | None
     """Seconds that the rest of this phase will take at the pace that was measured while these
-    events were read; None until two steps were seen, and when nobody can tell."""
+    events were read; None until two steps were seen, or if unknown."""
     message: str
     """The newest message for the user."""
     job: JobHandle

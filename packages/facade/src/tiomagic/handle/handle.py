@@ -170,7 +170,8 @@ class JobHandle(JobFields, HandlePictures):
             timeout: Seconds to wait at the most; None for no bound.
             poll: Seconds between two polls.
             progress: What stderr shows: a bar with True, nothing with False, None for a bar on a
-                terminal only. A callable shows nothing and is told as ``on_progress``.
+                terminal only. A callable shows nothing and gets each event, as ``on_progress``
+                does.
             on_progress: Takes each moment that a look brings, whatever is shown; what it raises
                 ends the wait and not the job.
             cancel_on_timeout: True to ask the job to stop when the time is up.

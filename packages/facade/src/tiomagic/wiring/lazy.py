@@ -119,7 +119,7 @@ class LazyLeases:
 class AbsentMediaReader:
     """The port ``MediaReader`` where the package that reads media is not installed.
 
-    Text to video does not need it, so that its absence is told when a picture comes.
+    Text to video does not need it, so its absence is an error only when a picture is given.
     """
 
     def __init__(self, error: TioMagicError) -> None:

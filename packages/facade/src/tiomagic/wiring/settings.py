@@ -73,7 +73,7 @@ class Settings:
     """Everything that can be set. Secrets are in no ``repr``."""
 
     working_dir: Path
-    """Absolute; where the log, the videos and the state lie unless told otherwise."""
+    """Absolute; the default place of the log, the videos and the state."""
     output_dir: Path
     """Absolute folder of finished videos."""
     state_dir: Path

@@ -157,7 +157,7 @@ class PipelineEngine:
         progress: ProgressSink,
         cancel: CancelToken,
     ) -> Conditions:
-        """Return what the inputs come to, beside the prompt: here, a picture or two.
+        """Return the arguments for the inputs beside the prompt: here, a picture or two.
 
         Args:
             inputs: Of one of the features that the engine has.

@@ -13,7 +13,7 @@ class ClockContract:
     """What every clock does. Subclass it with a fixture ``clock``."""
 
     def test_now_is_in_utc(self, clock: Clock) -> None:
-        """Times are told with their zone, and the zone is UTC."""
+        """Times have a zone, and the zone is UTC."""
         assert clock.now().utcoffset() == timedelta(0)
 
     def test_sleep_lets_time_pass(self, clock: Clock) -> None:

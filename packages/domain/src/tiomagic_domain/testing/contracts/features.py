@@ -92,7 +92,7 @@ class EngineContract(ABC):
     def test_each_step_is_told(
         self, engine: object, inputs: object, settings: Mapping[str, Any]
     ) -> None:
-        """Every denoising step is told once and in order, up to the last."""
+        """Every denoising step is reported once and in order, up to the last."""
         told: list[Progress] = []
 
         def listen(progress: Progress) -> None:

@@ -157,7 +157,7 @@ class JobRepositoryContract:
         assert repository.get(job.job_id).facts == {"device": "cpu"}
 
     def test_the_newest_come_first(self, repository: JobRepository) -> None:
-        """Jobs are listed by creation time, then id, whatever zone the times were told in."""
+        """Jobs are listed by creation time, then id, whatever zone the times had."""
         east, west = timezone(timedelta(hours=9)), timezone(timedelta(hours=-8))
         times = {
             "a": NOON,

@@ -21,7 +21,7 @@ PATIENCE_S = 120.0
 
 
 class RecordingObserver:
-    """An observer that remembers what it was told.
+    """An observer that remembers its reports.
 
     Attributes:
         reports: Every word on the job, in order.
@@ -224,7 +224,7 @@ class RemoteProviderContract(QueueingProviderContract):
         new_request: Callable[[], Request],
         cut_off: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        """When nobody can be asked, that is said as such, and the job goes on behind it."""
+        """An unreachable service is reported as such, and the job goes on."""
         request = new_request()
         job = job_after(request.job, provider.submit(request, RecordingObserver()))
         with cut_off():

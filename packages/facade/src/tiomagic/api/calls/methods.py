@@ -416,8 +416,8 @@ class FeatureCalls(ABC):
         Inputs:
 
         * ``prompt``: What the video shows, in words.
-        * ``image``: The character who is to move.
-        * ``guiding_video``: A video of somebody moving, whose poses are followed. Give this or
+        * ``image``: The character that moves.
+        * ``guiding_video``: A video of a moving person, whose poses are followed. Give this or
           pose_video, not both.
         * ``pose_video``: A video of skeletons in OpenPose colours on black, used as it is. Give
           this or guiding_video, not both.

@@ -1,6 +1,6 @@
 """Completion of ``--set``: the parameters of the given model, and their values.
 
-Makes no file, contacts nobody, and opens no video: a recipe is read from JSON or from a stored job.
+Makes no file and no request, and opens no video: a recipe is read from JSON or a stored job.
 """
 
 from __future__ import annotations
