@@ -232,7 +232,7 @@ def test_a_run_that_does_not_hear_is_ended_with_its_process(machine):
 
 
 @pytest.mark.parametrize(("retry", "status"), [(0, "failed"), (1, "queued")])
-def test_a_worker_that_is_told_to_end_gives_its_job_back(machine, retry, status):
+def test_a_worker_that_is_stop_requested_gives_its_job_back(machine, retry, status):
     """With a retry left the job waits again, else it says what happened."""
     job = machine.submit(retry=retry)
     worker = machine.worker()

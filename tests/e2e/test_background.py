@@ -247,7 +247,7 @@ def test_a_killed_worker_is_noticed_and_its_job_runs_again(machine: Machine) -> 
     assert (done["attempt"], done["retry"]) == (2, 0)
 
 
-def test_a_worker_that_is_told_to_end_says_so(machine: Machine) -> None:
+def test_a_worker_that_is_stop_requested_says_so(machine: Machine) -> None:
     """SIGTERM: the job fails as what it is, and nothing half-written stays."""
     (job_id,) = machine.submit(100)
     (job,) = machine.look("running", job_id)

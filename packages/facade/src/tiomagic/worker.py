@@ -170,17 +170,17 @@ class JobLogRunner:
         self._queue = queue
         self._slot = slot
 
-    def run_job(self, job: Job, *, told_to_end: Callable[[], bool]) -> Job:
+    def run_job(self, job: Job, *, stop_requested: Callable[[], bool]) -> Job:
         """Run a job; see :class:`tiomagic_domain.workers.worker.JobRunner`."""
         from tiomagic.wiring.launcher import job_log_path
 
         self._configure_device()
         with _redirect_output(job_log_path(self._session.settings.state_dir, job.job_id)):
-            return self._generation.run_job(job, told_to_end=told_to_end)
+            return self._generation.run_job(job, stop_requested=stop_requested)
 
-    def abandon(self, job: Job, *, told_to_end: bool) -> Job:
+    def abandon(self, job: Job, *, stop_requested: bool) -> Job:
         """Store the end of a job; see :class:`tiomagic_domain.workers.worker.JobRunner`."""
-        return self._generation.abandon(job, told_to_end=told_to_end)
+        return self._generation.abandon(job, stop_requested=stop_requested)
 
     def requeue(self, job: Job, error: Exception) -> None:
         """Let a job wait again; see :class:`tiomagic_domain.workers.worker.JobRunner`."""

@@ -34,7 +34,7 @@ class JobObserver:
         clock: For the intervals.
         on_progress: Called with every progress event, stored or not.
         on_trouble: Called when progress could not be stored; the run continues.
-        told_to_end: Says whether this process is to end, which ends the run as well.
+        stop_requested: Says whether this process is to end, which ends the run as well.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class JobObserver:
         clock: Clock,
         on_progress: ProgressSink = ignore_progress,
         on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
-        told_to_end: Callable[[], bool] = never_stop,
+        stop_requested: Callable[[], bool] = never_stop,
     ) -> None:
-        self._told_to_end = told_to_end
+        self._stop_requested = stop_requested
         self._job = job
         self._updater = updater
         self._repository = repository
@@ -78,7 +78,7 @@ class JobObserver:
 
     def raise_if_canceled(self) -> None:
         """Return, or raise if the stored job is ``canceling`` or the process is to end."""
-        if self._told_to_end():
+        if self._stop_requested():
             raise self._stopped("stops: its process was asked to end")
         now = self._clock.monotonic()
         if now - self._looked_at < CANCEL_INTERVAL_S:

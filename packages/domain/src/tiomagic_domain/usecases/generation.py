@@ -178,12 +178,12 @@ class Generation(JobTracker):
         card = find_model(name, feature, provider, runs=able.runs, catalogue=self._catalogue)
         return self._preparation.prepare(feature, card, provider, arguments)
 
-    def run_job(self, job: Job, *, told_to_end: Callable[[], bool] = never_stop) -> Job:
+    def run_job(self, job: Job, *, stop_requested: Callable[[], bool] = never_stop) -> Job:
         """Run a queued job that this process has claimed, to its end.
 
         Args:
             job: Stored as running, with this process as its call id.
-            told_to_end: Says whether this process is to end before the job is over.
+            stop_requested: Says whether this process is to end before the job is over.
 
         Raises:
             TioMagicError: when it failed; it is stored so.
@@ -204,17 +204,17 @@ class Generation(JobTracker):
         except TioMagicError as error:
             self._store_failure(job, error)
             raise
-        return self._run(runner, request, told_to_end=told_to_end)
+        return self._run(runner, request, stop_requested=stop_requested)
 
-    def abandon(self, job: Job, *, told_to_end: bool) -> Job:
+    def abandon(self, job: Job, *, stop_requested: bool) -> Job:
         """Store the end of a job whose process is about to end or has stopped it.
 
         Args:
             job: The job when the process claimed it.
-            told_to_end: True when the process was asked to end: unless canceled, the job is then
+            stop_requested: True when the process was asked to end: unless canceled, the job is then
                 retried if ``retry`` allows. False when the job was canceled.
         """
-        if told_to_end and self._supervisor is not None:
+        if stop_requested and self._supervisor is not None:
             return self._supervisor.handle_lost_worker(job, WORKER_STOPPED_REPORT)
         message = "canceled; the run did not answer and was ended with its process"
         return self._updater.apply(job, Report(status=JobStatus.CANCELED, message=message))
@@ -249,7 +249,7 @@ class Generation(JobTracker):
         request: Request,
         *,
         on_progress: ProgressSink = ignore_progress,
-        told_to_end: Callable[[], bool] = never_stop,
+        stop_requested: Callable[[], bool] = never_stop,
         lock: DeviceLock | None = None,
     ) -> Job:
         """Submit a stored job; a blocking provider runs it to its end.
@@ -258,7 +258,7 @@ class Generation(JobTracker):
             runner: The provider.
             request: Of the job.
             on_progress: Called with each progress event.
-            told_to_end: Says whether this process is to end before the job is over.
+            stop_requested: Says whether this process is to end before the job is over.
             lock: Held during the submission; may wait.
 
         Raises:
@@ -272,7 +272,7 @@ class Generation(JobTracker):
             clock=self._clock,
             on_progress=on_progress,
             on_trouble=self._on_trouble,
-            told_to_end=told_to_end,
+            stop_requested=stop_requested,
         )
         try:
             with lock.hold(job, observer) if lock else nullcontext():
@@ -293,8 +293,8 @@ class Generation(JobTracker):
         except Exception as error:
             self._store_failure(job, error)
             raise
-        if report.status is JobStatus.CANCELED and told_to_end():
-            return self.abandon(job, told_to_end=True)
+        if report.status is JobStatus.CANCELED and stop_requested():
+            return self.abandon(job, stop_requested=True)
         # The job may have been canceled during the submission; a report without news does not show
         # it.
         job = self._updater.apply(self._repository.get(job.job_id), report)

@@ -15,8 +15,11 @@ A run in its caller's own process shares the devices with workers: see ``device_
                           retry later.
 ``heartbeat``             The heartbeat of a worker: a thread that renews its leases while another
                           thread runs the job.
+``job_runner``            What a worker needs of the use cases: run a claimed job, abandon,
+                          requeue or fail it.
 ``leases``                Leases of workers: names, renewal, expiry, reclaim of dead or silent
                           owners, start back-off.
+``limits``                The timeouts and intervals of a worker.
 ``outages``               Retries of a worker after a failure of the machine: growing pauses, and
                           a bound for each job.
 ``service``               For services: ``QueueWorker`` runs queued jobs, ``JobFollower`` polls
@@ -33,8 +36,9 @@ A run in its caller's own process shares the devices with workers: see ``device_
 from tiomagic_domain.workers.device_lock import DeviceLock
 from tiomagic_domain.workers.heartbeat import keep_alive
 from tiomagic_domain.workers.leases import Background, queue_name
+from tiomagic_domain.workers.limits import WorkerLimits
 from tiomagic_domain.workers.supervisor import Supervisor
-from tiomagic_domain.workers.worker import Worker, WorkerLimits
+from tiomagic_domain.workers.worker import Worker
 
 __all__ = [
     "Background",

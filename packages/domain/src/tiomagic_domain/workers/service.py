@@ -24,8 +24,10 @@ from tiomagic_domain.lifecycle.job_updater import ignore_change, ignore_trouble
 from tiomagic_domain.ports.clock import POLL_INTERVAL_S
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.workers.heartbeat import keep_alive
+from tiomagic_domain.workers.job_runner import JobRunner
 from tiomagic_domain.workers.leases import Background
-from tiomagic_domain.workers.worker import JobRunner, Worker, WorkerLimits
+from tiomagic_domain.workers.limits import WorkerLimits
+from tiomagic_domain.workers.worker import Worker
 
 EXIT_STATUS_ENDED_MID_RUN = 70
 """Exit status of a worker process that ended during a run."""

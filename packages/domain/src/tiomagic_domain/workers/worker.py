@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
@@ -22,7 +20,9 @@ from tiomagic_domain.ports.device_locks import QueuePosition, SystemLock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.leases import Lease
 from tiomagic_domain.workers.environmental_errors import is_environmental
+from tiomagic_domain.workers.job_runner import JobRunner
 from tiomagic_domain.workers.leases import WORKER_LEASE_PREFIX, Background, queue_position
+from tiomagic_domain.workers.limits import WorkerLimits
 from tiomagic_domain.workers.outages import OutageTracker, count_requeues, needs_new_process
 
 UNFINISHED_STATUSES = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
@@ -35,41 +35,6 @@ MAX_CLAIM_CANDIDATES = 20
 
 def do_nothing() -> None:
     """Do nothing."""
-
-
-class JobRunner(Protocol):
-    """Runs jobs; ``Generation`` does."""
-
-    def run_job(self, job: Job, *, told_to_end: Callable[[], bool]) -> Job:
-        """Run a claimed job to its end."""
-        ...
-
-    def abandon(self, job: Job, *, told_to_end: bool) -> Job:
-        """Store the end of a job whose process is about to be killed during the run."""
-        ...
-
-    def requeue(self, job: Job, error: Exception) -> None:
-        """Queue a job again that a failure of the machine has stopped."""
-        ...
-
-    def fail(self, job: Job, error: Exception) -> None:
-        """Store that a job failed, because the job itself is the cause."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerLimits:
-    """Timeouts and intervals of a worker, in seconds."""
-
-    idle_s: float = 300.0
-    """Idle timeout: the worker ends after this time without a job."""
-    poll_s: float = 0.5
-    """Interval between two polls for a job."""
-    cancel_timeout_s: float = 20.0
-    """Timeout of a canceled run; after it the watchdog ends the process, because loading and
-    decoding cannot be interrupted otherwise."""
-    store_timeout_s: float = 600.0
-    """Timeout of a store that cannot be read or written; after it the worker ends."""
 
 
 class StopReason(Enum):
@@ -283,7 +248,7 @@ class Worker:
         """Run a job to its end; return the failure of the machine if one has stopped it."""
         self._current = job
         try:
-            self._generation.run_job(job, told_to_end=self._ending.is_set)
+            self._generation.run_job(job, stop_requested=self._ending.is_set)
         except Exception as error:  # noqa: BLE001 - a plug-in's engine may raise anything.
             self._on_trouble(
                 error
@@ -381,7 +346,7 @@ class Worker:
         if self._cancel_asked_at is None:
             self._cancel_asked_at = now
         elif now - self._cancel_asked_at >= self._limits.cancel_timeout_s:
-            self._generation.abandon(job, told_to_end=self._ending.is_set())
+            self._generation.abandon(job, stop_requested=self._ending.is_set())
             self._release(*self._held)
             if self._list_waiting():
                 self._launch()
