@@ -11,11 +11,11 @@ from tiomagic_domain.jobs.job import Job
 class JobRunner(Protocol):
     """Runs jobs; ``Generation`` does."""
 
-    def run_job(self, job: Job, *, told_to_end: Callable[[], bool]) -> Job:
+    def run_job(self, job: Job, *, stop_requested: Callable[[], bool]) -> Job:
         """Run a claimed job to its end."""
         ...
 
-    def abandon(self, job: Job, *, told_to_end: bool) -> Job:
+    def abandon(self, job: Job, *, stop_requested: bool) -> Job:
         """Store the end of a job whose process is about to be killed during the run."""
         ...
 
