@@ -64,6 +64,7 @@ class ReadySignal:
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
         if descriptor is not None:
+            # Processes that the worker starts must not keep the pipe open.
             os.set_inheritable(descriptor, False)
 
     def __call__(self) -> None:
@@ -106,6 +107,7 @@ def serve(
         repository=session.container.repository(),
         generation=JobLogRunner(session, queue, slot=lambda: worker.slot),
         slots=lambda: list_queue_devices(queue, session.settings),
+        # Not sys.exit: a run that does not stop would keep the process alive.
         leave=lambda: os._exit(EXIT_STATUS_RUN_ABANDONED),
         on_trouble=session.container.journal().trouble,
         limits=WorkerLimits(idle_s=held.worker_idle_s, cancel_timeout_s=held.worker_cancel_s),
@@ -135,6 +137,7 @@ def check_writable(settings: Settings) -> None:
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.write(bytes(REQUIRED_FREE_BYTES))
                 file.flush()
+                # The system may accept bytes that do not fit; only the sync fails then.
                 os.fsync(file.fileno())
         except OSError as error:
             raise ProcessingError(
@@ -210,8 +213,10 @@ def _log_failed_heartbeat(error: Exception) -> None:
 
 def _daemonize() -> None:
     """Detach: become a process without a waiting parent."""
+    # The parent exits at once, so that the starter returns and init adopts this process.
     if hasattr(os, "fork") and os.fork():
         os._exit(0)
+    # stdin has delivered the settings; from now on it is empty.
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -230,6 +235,7 @@ def _redirect_output(path: Path) -> Iterator[None]:
         logging.getLogger("tiomagic").warning("no log of its own for a job: %s", error)
         yield
         return
+    # By descriptors, so that the output of C libraries is caught too.
     kept = [os.dup(1), os.dup(2)]
     try:
         os.dup2(log, 1)

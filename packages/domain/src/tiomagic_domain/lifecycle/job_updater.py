@@ -114,6 +114,7 @@ class JobUpdater:
         # A download takes minutes: another process may have saved the video meanwhile.
         job = self._repository.get(job.job_id)
         if job.status.is_terminal:
+            # The job is over already, so this copy of the video is not needed.
             report.video.path.unlink(missing_ok=True)
             return job
         reason = _no_video(report.video.path)
@@ -176,6 +177,7 @@ def _is_step(before: Job, after: Job) -> bool:
         return False
     if after.message not in {before.message, str(new)}:
         return False
+    # Equal in everything else, apart from what each save changes.
     same = {name: getattr(before, name) for name in ("message", "last_updated", "version")}
     return replace(after, progress=old, **same) == before
 

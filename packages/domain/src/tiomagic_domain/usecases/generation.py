@@ -135,6 +135,8 @@ class Generation(JobTracker):
         request = self._prepare_request(feature, provider, model, arguments)
         labelled = replace(request.job, tags=validate_tags(tags), idempotency_key=validate_key(key))
         request = replace(request, job=labelled)
+        # Before the provider's check: a repeated call gets its job even if the provider refuses
+        # now.
         known = self._keys.find(request.job, arguments)
         if known is not None:
             return known
@@ -145,6 +147,7 @@ class Generation(JobTracker):
             # Stored at once, so that a check need not guess whether it is about to run.
             me = self._background.processes.current()
             request = replace(request, job=replace(request.job, call_id=me))
+        # Not None after a race: another process has stored a job with this key since the look-up.
         first = self._keys.add(request.job, arguments)
         if first is not None:
             return first

@@ -107,10 +107,12 @@ class JobTracker:
     def _claim_job(self, job_id: str, timeout_s: float) -> AbstractContextManager[bool]:
         if isinstance(self._outputs, ClaimsFetches):
             return self._outputs.claim(job_id, timeout_s=timeout_s)
+        # An output store without claims: two processes may then fetch a video twice.
         return nullcontext(enter_result=True)
 
     def _refresh(self, job: Job) -> Job:
         """Check a job that is not over, and store the report."""
+        # A process may have died between saving the video and storing the job.
         saved = self._updater.complete_if_saved(job)
         if saved is not None:
             return saved
@@ -124,6 +126,7 @@ class JobTracker:
         except APIError as error:
             if not error.retryable:
                 raise
+            # The provider cannot be reached: only the job's message changes.
             report = Report(status=job.status, message=error.message)
         except ProcessingError as error:
             if error.code != ErrorCode.MALFORMED_ANSWER:
@@ -218,6 +221,7 @@ class JobTracker:
                 if not is_ours:
                     return None
                 stored = self._repository.get(job.job_id)
+                # Another process may have finished the job since the listing.
                 return job if stored.status.is_terminal else self._refresh(stored)
         except TioMagicError as error:
             self._on_trouble(error)
@@ -249,6 +253,7 @@ class JobTracker:
         job = self._repository.get(job_id)
         if lost:
             return self._cancel_lost(job)
+        # Stored first: if the provider cannot be reached, the next check or cancel asks it again.
         job = self._ask_to_stop(job)
         if job.status.is_terminal:
             return job

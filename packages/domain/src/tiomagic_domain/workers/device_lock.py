@@ -88,6 +88,7 @@ class DeviceLock:
                 why = self._take(slot, job, device)
                 if why is None:
                     return
+                # The ticket shows other processes that this job waits, and since when.
                 ticket.acquire()
             except ProcessingError as error:
                 self._on_trouble(error)
@@ -111,6 +112,7 @@ class DeviceLock:
         """Take the device and return None, or return the reason for the wait."""
         locks = self._background.device_locks
         first = next(iter(locks.list_waiting(slot)), None)
+        # An older ticket goes first, even if the device is free now: its owner polls and takes it.
         came_first = first is not None and first < queue_position(job)
         if not came_first and device.acquire():
             return None
@@ -126,6 +128,7 @@ class DeviceLock:
         status = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
         query = JobQuery(status=status, provider=mine.provider, limit=MAX_RUNNING_JOBS)
         for job in self._repository.list(query):
+            # A job that waits for a device has the same owner, but does not use it.
             waits = job.progress is not None and job.progress.phase is Phase.WAITING
             if job.call_id == owner and not waits and job.job_id != mine.job_id:
                 return job

@@ -117,6 +117,8 @@ class Background:
         mine = self._acquire(lease.name, lease)
         if mine is None:
             return False
+        # Killed only after the takeover: had the owner renewed meanwhile, there would be no
+        # takeover.
         if life is ProcessState.DEAD or self.processes.kill(owner):
             self.leases.release(mine)
             return True
@@ -141,6 +143,7 @@ class Background:
         """Return the leases of a queue's workers, serving or starting, dead or alive."""
         name = WORKER_LEASE_PREFIX + queue
         found = self.leases.all()
+        # The standby has the plain name, a serving worker one with its device.
         return [x for x in found if x.name == name or x.name.startswith(f"{name}@")]
 
     def begin_start(self, queue: str) -> Lease | None:
@@ -153,6 +156,7 @@ class Background:
         if held is None or self.reclaim(held):
             return self.acquire_free(name)
         age = self._age_s(held)
+        # A live starter may hang: after the timeout its lease is taken over, without killing it.
         return self._acquire(name, held) if age is None or age > LAUNCH_TIMEOUT_S else None
 
     def failed_starts(self, queue: str) -> tuple[int, float]:
@@ -163,6 +167,8 @@ class Background:
         age = self._age_s(failed)
         if age is None:
             return failed.version, 0.0  # The machine has rebooted since.
+        # The version of the lease counts the failures. The exponent is bounded: 2**10 is far above
+        # the maximum.
         return failed.version, min(
             FIRST_LAUNCH_BACKOFF_S * 2 ** min(failed.version - 1, 10), MAX_LAUNCH_BACKOFF_S
         ) - age
@@ -202,4 +208,5 @@ class Background:
         """Return the seconds since a lease was renewed; None after a reboot or elsewhere."""
         boot, _, then = lease.heartbeat.rpartition(" ")
         this_boot, _, now = self.processes.heartbeat().rpartition(" ")
+        # Monotonic clocks of two boots cannot be compared.
         return float(now) - float(then) if boot == this_boot else None

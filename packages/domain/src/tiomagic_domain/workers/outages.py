@@ -63,6 +63,7 @@ class OutageTracker:
             return True
         if code not in ENVIRONMENT_CODES and tries >= MAX_TRIES_PER_JOB:
             return True
+        # Other jobs have succeeded on this machine since the job's last try.
         return before is not None and before < self._worked
 
     def next_backoff_s(self, job: Job | None = None) -> float:
@@ -73,4 +74,5 @@ class OutageTracker:
         """
         tries = max(self._in_a_row, count_requeues(job) if job is not None else 0)
         self._in_a_row += 1
+        # The exponent is bounded: 2**10 is far above the maximum.
         return float(min(FIRST_BACKOFF_S * 2 ** min(tries, 10), MAX_BACKOFF_S))

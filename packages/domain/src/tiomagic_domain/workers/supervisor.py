@@ -44,6 +44,7 @@ class Supervisor:
             return None
         if job.status is JobStatus.QUEUED:
             return self.ensure_worker(job.queue, job.job_id)
+        # The job runs: only the lease of its own worker matters.
         for lease in self._background.list_workers(job.queue):
             if lease.owner == job.call_id:
                 self._background.reclaim(lease)
@@ -103,6 +104,7 @@ class Supervisor:
                 f"{START_FAILURE_PREFIX}, {tries} tries so far; the next one is in "
                 f"{wait_s:.0f} s or less"
             )
+        # None means that another process is starting a worker now.
         starting = background.begin_start(queue)
         if starting is None:
             return None
@@ -129,10 +131,12 @@ class Supervisor:
         )
 
         def change(job: Job, at: datetime) -> Job | None:
+            # The job has another run since: another process has settled the one that was judged.
             if (job.call_id, job.attempt) != (judged.call_id, judged.attempt):
                 return None
             if job.status is JobStatus.RUNNING:
                 return job.requeue(at=at, message=why)
+            # It was canceled meanwhile, and its run has stopped.
             return apply_report(job, Report(status=JobStatus.CANCELED, message="canceled"), at=at)
 
         return self._updater.update(judged, change)
@@ -147,6 +151,7 @@ class Supervisor:
         """
 
         def change(job: Job, at: datetime) -> Job | None:
+            # The job has another run since: another process has settled the one that was judged.
             if (job.call_id, job.attempt) != (judged.call_id, judged.attempt):
                 return None
             if job.status is JobStatus.RUNNING and job.retry > 0:
@@ -155,6 +160,7 @@ class Supervisor:
 
         job = self._updater.update(judged, change)
         if job.status is JobStatus.QUEUED and job.queue is not None:
+            # The retry needs a new worker, because the old one is dead.
             self.ensure_worker(job.queue, job.job_id)
         return job
 

@@ -123,6 +123,7 @@ class ProcessLauncher:
 
     def _start(self, queue: str, settings: Settings, output: IO[bytes]) -> bool:
         """Start a worker, and return False when it has ended before it came up."""
+        # Only POSIX passes a pipe on by its number; elsewhere the starter does not wait.
         listens = self._patience_s > 0 and os.name == "posix"
         hears, tells = os.pipe() if listens else (None, None)
         handed = {"queue": queue, "ready": tells, **dump_settings(settings)}
@@ -136,6 +137,7 @@ class ProcessLauncher:
                 cwd=settings.working_dir,
                 env=safe_environment(os.environ),
                 pass_fds=() if tells is None else (tells,),
+                # Ctrl-C in the starter's terminal must not reach the worker.
                 start_new_session=True,
                 check=True,
             )
@@ -151,6 +153,7 @@ class ProcessLauncher:
     def _wait_until_ready(self, pipe: int) -> bool:
         """Wait for the ready message; a timeout means a slow worker, not a dead one."""
         spoken, _, _ = select.select([pipe], [], [], self._patience_s)
+        # An empty read means that the worker closed the pipe without the message: it has died.
         return not spoken or bool(os.read(pipe, 64))
 
 
@@ -166,6 +169,7 @@ def _last_log_line(log: Path, start: int) -> str:
     """Return the last line of a log that was written after a place in it."""
     try:
         with log.open("rb") as file:
+            # Only the output of this start, and only its end.
             file.seek(max(start, log.stat().st_size - 4096))
             lines = file.read().decode("utf-8", "replace").split("\n")
     except OSError:

@@ -107,6 +107,7 @@ class Session:
         Raises:
             ValidationError, UnknownProviderError: nothing has changed.
         """
+        # All values are checked before any changes: all or none.
         values = check_configured(given)
         self.check_provider(values.get("provider"))
         with self._lock:
@@ -257,6 +258,8 @@ class Session:
         """Drop the parts whose settings changed."""
         from tiomagic.wiring.container import as_config  # noqa: PLC0415  # Loaded already.
 
+        # Only a setting of the container itself rebuilds all parts. Else a loaded model stays
+        # loaded.
         if as_config(before) != as_config(after):
             self.close()
         else:

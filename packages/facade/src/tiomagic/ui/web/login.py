@@ -63,6 +63,7 @@ class Login:
         self._user, self._password = _bytes(user), _bytes(password)
         self._clock = clock
         self._failures: dict[str, _Failures] = {}
+        # If it is full, its oldest entry decides how long all addresses wait.
         self._recent: deque[float] = deque(maxlen=MAX_FAILURES_PER_MINUTE)
         self._sessions: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -114,8 +115,10 @@ class Login:
             self._sessions.pop(token or "", None)
 
     def _begin(self, now: float) -> str:
+        # A dict keeps its order, and each use moves a login to the end.
         while len(self._sessions) >= MAX_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
+        # 256 random bits cannot be guessed.
         token = secrets.token_urlsafe(32)
         self._sessions[token] = now
         return token
@@ -124,6 +127,7 @@ class Login:
         failures = self._failures.get(address)
         own = 0.0
         if failures is not None and failures.count >= FREE_TRIES:
+            # The exponent is bounded: 2**10 is far above the maximum.
             pause = min(MAX_WAIT_S, 2.0 ** min(failures.count - FREE_TRIES, 10))
             own = failures.last + pause - now
         full = len(self._recent) == MAX_FAILURES_PER_MINUTE
@@ -140,4 +144,5 @@ class Login:
 
 
 def _bytes(text: str) -> bytes:
+    # compare_digest takes only bytes or ASCII; a browser may send lone surrogates.
     return text.encode("utf-8", "surrogatepass")

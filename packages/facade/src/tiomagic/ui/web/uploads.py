@@ -97,6 +97,7 @@ class Uploads:
             return None
         path = self._folder / found["token"] / found["name"]
         try:
+            # lstat: a symbolic link must not lead out of the folder.
             regular = stat.S_ISREG(path.lstat().st_mode)
         except OSError:
             return None
@@ -116,9 +117,8 @@ class Uploads:
         """
         reception = IncomingFile(self._folder)
         with self._lock:
-            if (
-                size > MAX_FILE_BYTES + 2**20
-            ):  # The rest of the message is the form around the file.
+            # The rest of the message is the form around the file.
+            if size > MAX_FILE_BYTES + 2**20:
                 raise UploadRefusedError(413, f"a file may have {MAX_FILE_BYTES // 2**20} MiB")
             if len(self._incoming) >= MAX_CONCURRENT_UPLOADS:
                 raise UploadRefusedError(429, "too many uploads are in progress: try again soon")
@@ -152,6 +152,7 @@ class Uploads:
         with suppress(FileNotFoundError):
             folders = [one for one in self._folder.iterdir() if _FOLDER.fullmatch(one.name)]
         kept = sorted(_measure(one) for one in folders if one.name not in self._incoming)
+        # Announced bytes count before they arrive, or parallel uploads could exceed the limit.
         total = sum(one[1] for one in kept) + self._expected + size
         while kept:
             when, bytes_, folder = kept[0]
@@ -173,6 +174,7 @@ class IncomingFile:
     """
 
     def __init__(self, folder: Path) -> None:
+        # 128 random bits: the id of an upload cannot be guessed.
         self.token = secrets.token_hex(16)
         self._folder = folder / self.token
         self._open: BinaryIO | None = None
@@ -191,6 +193,7 @@ class IncomingFile:
         name = safe_name(name)
         make_private(self._folder)
         path = self._folder / name
+        # O_EXCL: never over an existing file, nor through a link.
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
         self._open = os.fdopen(handle, "wb")
         self.file_ids.append(f"upload/{self.token}/{name}")
