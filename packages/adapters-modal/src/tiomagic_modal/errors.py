@@ -197,9 +197,8 @@ def translate_error(error: Exception, what: str) -> TioMagicError | None:
     """
     text = str(error) or type(error).__name__
     if type(error).__module__.split(".")[0] in {"grpclib", "aiohttp"} or isinstance(error, OSError):
-        return _make_retryable_error(
-            what, text
-        )  # Errors of the network itself, which Modal does not wrap.
+        # Errors of the network itself, which Modal does not wrap.
+        return _make_retryable_error(what, text)
     for kind in type(error).__mro__:
         if kind.__module__ == "modal.exception" and kind.__name__ in ERROR_MAKERS:
             return ERROR_MAKERS[kind.__name__](what, text)

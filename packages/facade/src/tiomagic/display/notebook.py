@@ -26,9 +26,8 @@ VALUE_CHARACTERS: Final = 200
 
 def is_notebook() -> bool:
     """Return whether this process is the kernel of a notebook; plain IPython is a terminal."""
-    ipython = sys.modules.get(
-        "IPython"
-    )  # A kernel has imported IPython already; other processes must not pay for the import.
+    # A kernel has imported IPython already; other processes must not pay for the import.
+    ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return getattr(shell, "kernel", None) is not None
 
