@@ -68,6 +68,7 @@ def embed_recipe(path: Path, recipe: str) -> bool:
             if RECIPE_MARKER in content:
                 return True
             added = _user_data(recipe.encode("utf-8", "backslashreplace"))
+            # Only media data behind the index moves when the index grows.
             moves = any(box.kind == b"mdat" and box.start > index.start for box in boxes)
             grown = _grown(content, index, added, moves=moves)
         except (_NoMp4, struct.error):
@@ -82,6 +83,7 @@ def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[_Box]:
         head = file.read(16)
         size, kind = struct.unpack(">I4s", head[:8])
         body = 8
+        # 1: the size follows in 64 bits. 0: the box extends to the end of the file.
         if size == 1:
             (size,), body = struct.unpack(">Q", head[8:16]), 16
         elif size == 0:

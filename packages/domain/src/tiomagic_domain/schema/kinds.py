@@ -141,6 +141,7 @@ def _number(value: Any) -> int | float | None:
 def plain_text(value: object) -> object:
     """Return a text as Python's own ``str``; any other value as it is."""
     plain = unwrap(value)
+    # A subclass of str may have another __str__; this is its text.
     return str.__str__(plain) if isinstance(plain, str) else plain
 
 

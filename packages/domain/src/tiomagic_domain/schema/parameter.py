@@ -136,6 +136,7 @@ class Parameter:
         step, offset = self.multiple_of, self.offset
         # Ties go down: of two lengths or sizes, the one that costs less.
         stepped = math.ceil((value - offset) / step - 0.5) * step + offset
+        # The limits themselves need not be legal steps.
         if self.minimum is not None and stepped < self.minimum:
             stepped += step
         if self.maximum is not None and stepped > self.maximum:
@@ -157,6 +158,7 @@ class Parameter:
 
     def _plain_json_schema(self) -> dict[str, object]:
         schema: dict[str, object] = dict(JSON_TYPES[self.kind])
+        # JSON Schema has no offset for multipleOf.
         if self.offset:
             schema["enum"] = self.legal_values()
         elif self.choices:

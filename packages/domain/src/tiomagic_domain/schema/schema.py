@@ -79,6 +79,7 @@ class MaxPixels:
             return []
         if width * height <= self.pixels:
             return []
+        # The same shape within the allowed pixels, rounded down to legal sides.
         wide, tall = self._scaled(width, height), self._scaled(height, width)
         message = (
             f"{width}x{height} is {width * height:,} pixels, more than the {self.pixels:,} "
@@ -273,6 +274,7 @@ class Schema:
                 values[name] = arguments[name]
                 problem = explain_unsupported_object(name, arguments[name])
                 problems += [] if problem is None else [problem]
+        # UNSET for illegal values, so that no rule reports them again.
         present = {name: values.get(name, UNSET) for name in (*values, *arguments)}
         for rule in self.rules:
             problems.extend(rule.problems(present))

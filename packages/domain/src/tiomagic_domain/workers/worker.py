@@ -92,6 +92,7 @@ class Worker:
         self._device: SystemLock | None = None
         self._tickets: list[SystemLock] = []
         self._place: QueuePosition | None = None
+        # The threads of the run and of the heartbeat both change the held leases.
         self._lock = threading.RLock()
         self._ending = threading.Event()
         self._current: Job | None = None
@@ -142,6 +143,7 @@ class Worker:
             if not self._wait_for_device():
                 return  # The standby worker will take these jobs.
             ended = self._serve() if self.slot is not None else StopReason.ASKED_TO_STOP
+            # The whole process ends, because only that frees all of its device memory.
             if ended is StopReason.YIELDS_DEVICE:
                 self._yield_device()
             self._release_all()
@@ -164,9 +166,11 @@ class Worker:
 
     def _wait_for_device(self) -> bool:
         """Wait as standby for a free device; False when another worker is the standby already."""
+        # One standby for each queue: a second one could only wait behind the first.
         door = WORKER_LEASE_PREFIX + self._queue
         if not self._acquire(door):
             return False
+        # Only now, because listing devices loads torch, which an unneeded worker should not do.
         self._slots = self._slots or tuple(self._find_slots())
         self._on_ready()
         try:
@@ -206,6 +210,8 @@ class Worker:
                 return StopReason.YIELDS_DEVICE
             job = self._claim()
             if job is not None:
+                # Before the run, which may take minutes, so that other free devices are used
+                # meanwhile.
                 self._launch_helper()
                 fault = self._perform(job)
                 if fault is not None and not self._wait_out_outage(job, fault):
@@ -220,6 +226,7 @@ class Worker:
     def _must_yield(self, slot: str) -> bool:
         """Return whether another process waits for the device with an older job."""
         others = self._background.device_locks.list_waiting(slot)
+        # Tickets of this queue's own standby do not count: it would serve the same jobs.
         first = next((place for place in others if not self._is_own(place)), None)
         if first is None:
             return False
@@ -259,6 +266,7 @@ class Worker:
                 return error
         finally:
             self._current = None
+        # Read again: the end may not have been stored, whatever the run has raised.
         stored = self._repository.get(job.job_id)
         if stored.status in UNFINISHED_STATUSES and stored.call_id == job.call_id:
             # Its end could not be stored. If this process ends, the supervisor settles the job.
@@ -297,6 +305,7 @@ class Worker:
 
     def _sleep(self, seconds: float) -> None:
         until = self._clock.monotonic() + seconds
+        # In short steps, so that a request to end interrupts the wait.
         while not self._ending.is_set() and self._clock.monotonic() < until:
             self._clock.sleep(min(self._limits.poll_s, until - self._clock.monotonic()))
 
@@ -304,6 +313,7 @@ class Worker:
         # Jobs that met a failure of the machine come after the others.
         while waiting := self._list_waiting(MAX_CLAIM_CANDIDATES):
             job = min(waiting, key=count_requeues)
+            # The save is a compare-and-swap: of several workers that claim the job, one succeeds.
             taken = job.to(
                 JobStatus.RUNNING,
                 at=self._clock.now(),
@@ -346,6 +356,7 @@ class Worker:
         if self._cancel_asked_at is None:
             self._cancel_asked_at = now
         elif now - self._cancel_asked_at >= self._limits.cancel_timeout_s:
+            # In this order: the job is settled before another worker can look at its queue.
             self._generation.abandon(job, stop_requested=self._ending.is_set())
             self._release(*self._held)
             if self._list_waiting():

@@ -40,4 +40,5 @@ def exit_fast(code: object) -> None:
 
 def _others_work() -> bool:
     me = threading.current_thread()
+    # Python waits for such threads at its end, so they may still have work.
     return any(not thread.daemon for thread in threading.enumerate() if thread is not me)

@@ -45,6 +45,7 @@ def lazy_application(
         def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
             if cmd_name not in whole:
                 return find_group(cmd_name)
+            # An application of one command, whose options are read only now.
             alone = _application()
             alone.command(cmd_name, epilog=epilog_of(cmd_name))(whole[cmd_name])
             return typer.main.get_command(alone)
@@ -55,6 +56,7 @@ def lazy_application(
         def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
             """List the commands, without loading their options."""
             more = list_groups()
+            # As click computes it: the widest name and its margins.
             room = formatter.width - 6 - max(map(len, [*self.commands, *more]))
             rows = [(name, one.get_short_help_str(room)) for name, one in self.commands.items()]
             rows += [(name, shorten(line, room, placeholder="...")) for name, line in more.items()]

@@ -76,17 +76,20 @@ def run_feature(
 
         tm = connect(output, provider=manner.provider, model_path=manner.model_path)
         given = {name for name, text in options.items() if text is not None}
+        # Values of --set replace those of the recipe, too.
         given |= {one.partition("=")[0].strip().replace("-", "_") for one in assignments or []}
         recipe = None
         if source is not None:
             recipe = _recipe(
                 output, tm, source, feature, replaced=given, model=model, trust=manner.trust
             )
+        # Without a setting: the recipe's provider, else the default.
         if tm.settings.provider is None:
             name = str(recipe["provider"]) if recipe else DEFAULT_PROVIDER
             tm.configure(provider=cast("ProviderName", name))
         name = model or (str(recipe["model"]) if recipe else tm.get_default_model())
         arguments = _arguments(feature, name, options, assignments, recipe)
+        # Before the run, which may take hours.
         target = check_target(manner.output)
         if manner.dry_run:
             _show_plan(

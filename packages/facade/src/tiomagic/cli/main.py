@@ -104,6 +104,7 @@ def run() -> None:
         try:
             app()
         except SystemExit as end:
+            # Does not return if torch is loaded, whose shutdown takes seconds.
             exit_fast(end.code)
             raise
     except BrokenPipeError:

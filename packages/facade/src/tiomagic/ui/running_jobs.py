@@ -73,6 +73,7 @@ class RunningJobs:
         active = frozenset(JobStatus) - TERMINAL
         jobs = generation.list(JobQuery(status=active, limit=MAX_JOBS_CHECKED, oldest_first=True))
         found = [self._moment(job) for job in jobs]
+        # Estimators of finished jobs are dropped.
         self._eta_estimators = {m.job.job_id: self._eta_estimators[m.job.job_id] for m in found}
         return [moment for moment in found if not moment.job.status.is_terminal]
 

@@ -103,6 +103,7 @@ def serve(
     try:
         from tiomagic.ui.web.server import Server, listen  # noqa: PLC0415  # Of the extra.
 
+        # Before the page is built, because its cookie is named after the port.
         opened = listen(door.host, door.port)
         try:
             blocks, gate = _build(session, door, login, opened.getsockname()[1])
@@ -181,5 +182,6 @@ def _mount_gradio(blocks: Any) -> Any:
 
 
 def _address(host: str, port: int) -> str:
+    # A browser cannot open a wildcard address.
     name = "localhost" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - looked for, not used
     return f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"

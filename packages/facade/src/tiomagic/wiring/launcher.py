@@ -143,6 +143,8 @@ class ProcessLauncher:
             )
             if tells is not None:
                 os.close(tells)
+                # Closed on this side: else the pipe would not end when the worker dies before it is
+                # ready.
                 tells = None
             return hears is None or self._wait_until_ready(hears)
         finally:

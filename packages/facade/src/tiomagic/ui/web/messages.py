@@ -46,6 +46,7 @@ def read_call(body: bytes) -> dict[str, Any]:
     call = parse_bounded_json(body)
     if not isinstance(call, dict):
         raise InvalidMessageError("an object was expected")
+    # Unknown keys must not reach Gradio.
     call = {name: value for name, value in call.items() if name in _CALL_KEYS}
     entries = call.get("data")
     if not isinstance(entries, list):
@@ -134,6 +135,7 @@ def _plain_object(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole(digits: str) -> int | float:
+    # Longer numbers are floats in the browser, too.
     return int(digits) if len(digits) <= MAX_INTEGER_DIGITS else _number(digits)
 
 

@@ -198,6 +198,7 @@ class SecurityMiddleware:
         try:
             await self._admit(visit)
         except (RequestRefusedError, UploadRefusedError) as refused:
+            # Read first: closing with unread data would reset the connection, and lose the answer.
             await visit.drain()
             response = PlainTextResponse(refused.reason, refused.status)
             response.headers["connection"] = "close"
@@ -251,6 +252,7 @@ class SecurityMiddleware:
         session = parse_qs(query, max_num_fields=8).get("session_hash", [])
         if len(session) != 1 or not re.fullmatch(_SESSION, session[0]):
             raise RequestRefusedError(400, "session_hash is missing")
+        # Built anew, so that only the checked value reaches Gradio.
         query = urlencode({"session_hash": session[0]})
         await self._pass_on(visit, query=query.encode("ascii"))
 
@@ -266,6 +268,7 @@ class SecurityMiddleware:
         session = call.get("session_hash")
         if not isinstance(session, str) or not re.fullmatch(_SESSION, session):
             raise RequestRefusedError(422, "session_hash is missing")
+        # Written anew from the checked data, so that Gradio parses exactly what was checked.
         await self._pass_on(visit, query=b"", body=json.dumps(call).encode("ascii"))
 
     async def _pass_on(
@@ -291,6 +294,7 @@ class SecurityMiddleware:
                 raise  # The connection is closed, so that a partial answer does not look complete.
 
     async def _upload(self, visit: HttpExchange) -> None:
+        # Space is reserved before the upload, so its length must be known.
         length = visit.headers.get("content-length", "")
         if not re.fullmatch("[0-9]{1,15}", length):
             raise RequestRefusedError(411, "the size must be said beforehand")
@@ -305,9 +309,11 @@ class SecurityMiddleware:
 
     async def _give_file(self, visit: HttpExchange) -> None:
         file_id = visit.path.removeprefix("/gradio_api/file=")
+        # In a thread, because the look-up reads the database and the disk.
         file = await asyncio.to_thread(self._files.find, file_id)
         if file is None:
             raise RequestRefusedError(404, "there is no such file")
+        # Other types are only downloaded: shown, they could run scripts of this origin.
         kind = MEDIA_TYPES.get(file.path.suffix.lower())
         response = FileResponse(
             file.path,

@@ -100,6 +100,7 @@ class FormReader:
         self._disposition = self._name = self._value = b""
 
     def _on_name(self, data: bytes, start: int, end: int) -> None:
+        # A header may arrive in several pieces.
         self._name = self._bounded(self._name + data[start:end])
 
     def _on_value(self, data: bytes, start: int, end: int) -> None:
@@ -113,6 +114,7 @@ class FormReader:
     def _on_headers(self) -> None:
         _, options = parse_options_header(self._disposition)
         name = options.get(b"filename")
+        # A part without a file name is a form field, which is ignored.
         self._in_file = name is not None
         if name is None:
             return

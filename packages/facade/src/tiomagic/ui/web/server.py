@@ -117,6 +117,7 @@ class Server:
         """
         self._thread.start()
         waited = 0.0
+        # uvicorn has no event for its start, so it is polled.
         while not self._server.started and waited < START_TIMEOUT_S and not self._ended.wait(0.02):
             waited += 0.02
         if not self._server.started:
