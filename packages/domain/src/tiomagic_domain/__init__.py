@@ -1,7 +1,7 @@
 """The core of tiomagic: features, models, jobs and what may be done with them.
 
 ``catalogue``    The models that tiomagic knows, one module a family.
-``codes``        The words that programs tell errors apart by.
+``codes``        The error codes: stable words by which programs recognise errors.
 ``errors``       The errors of tiomagic, grouped by where the cause is: caller, environment,
                  service, model.
 ``advice``         what a person can do about an error, in words for every surface

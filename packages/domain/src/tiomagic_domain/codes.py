@@ -1,4 +1,4 @@
-"""The words that programs tell errors apart by.
+"""The error codes: stable words by which programs recognise errors.
 
 A code is stored with a failed job and never changes its meaning: members are added, not renamed.
 Code that has no member of its own has the one of its class, such as ``invalid_input``. Packages
@@ -59,7 +59,7 @@ class ErrorCode(StrEnum):
     JOB_NOT_OVER = "job_not_over", "the job still runs"
     KEY_REUSED = "key_reused", "an idempotency key was used for another call"
     KEY_TAKEN = "key_taken", "a stored job has this idempotency key"
-    NOT_LOST = "not_lost", "the run of a job that was said to be lost was seen just now"
+    NOT_LOST = "not_lost", "the run of a job that was canceled as lost was seen just now"
     VERSION_1 = "version_1", "the job failed in tiomagic 1.0.0"
 
     # What became of a run.

@@ -39,7 +39,7 @@ class OldAttribute:
 
     Args:
         details: Names under which ``details`` may have it, the first found counts.
-        otherwise: Another attribute of the error that stands for it.
+        otherwise: Another attribute of the error to use instead.
     """
 
     def __init__(self, *details: str, otherwise: str = "") -> None:

@@ -110,7 +110,7 @@ def make_data_storable(value: Any) -> Any:
 
 
 def escape_control_characters(text: str) -> str:
-    r"""Return the text for a person's eyes: ``\x1b`` and its like as escapes, lines as they are."""
+    r"""Return the text for display: control codes become escapes such as ``\x1b``, lines stay."""
     return _CONTROL_CHARACTER.sub(_escape, text)
 
 

@@ -71,7 +71,7 @@ class ReadySignal:
         """Tell it."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
-            with contextlib.suppress(OSError):  # It has not waited for so long.
+            with contextlib.suppress(OSError):  # The starter has given up its wait.
                 os.write(descriptor, READY_MESSAGE)
             os.close(descriptor)
 
@@ -88,7 +88,7 @@ def serve(
         queue: Which one.
         working_dir: As in :class:`tiomagic.TioMagic`.
         settings: All of them, as in ``configure``.
-        on_ready: Called when it has come up.
+        on_ready: Called when it is ready.
     """
     from tiomagic.wiring.launcher import ProcessLauncher
     from tiomagic.wiring.session import Session
@@ -98,7 +98,7 @@ def serve(
     session = Session(working_dir, settings, {})
     held = session.settings
     background = session.container.background()
-    # Another worker that it starts comes up by itself: the run in hand is not to wait for it.
+    # No wait for another worker that it starts: the run must not be delayed.
     launcher = ProcessLauncher(lambda: session.settings, patience_s=0)
     background = dataclasses.replace(background, launcher=launcher)
     worker = Worker(

@@ -33,7 +33,7 @@ class PluginProblem:
     reason: str
 
     def __str__(self) -> str:
-        """Return one line for a person."""
+        """Return one line for messages."""
         return f"{self.plugin} is left out: {self.reason}"
 
 

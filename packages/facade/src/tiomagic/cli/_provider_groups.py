@@ -54,7 +54,7 @@ def find_provider_group(name: str) -> Any:
 
 
 def _absent(name: str, plugin: AbsentPlugin) -> Any:
-    """Return what stands for the group of a provider that is not installed: it says so."""
+    """Return the placeholder group of a provider that is not installed, which says so."""
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     takes_all = {"ignore_unknown_options": True, "allow_extra_args": True}
 

@@ -200,7 +200,7 @@ def wait_and_show(
         job: Which one.
         manner: How the job is made.
         target: Where a copy of the video belongs; None for nowhere.
-        compared: Tell what is not as it was in the recipe that is made again.
+        compared: True to report differences from the repeated recipe's run.
     """
     if not manner.wait:
         output.data(job.to_dict(), job.job_id)
@@ -238,7 +238,7 @@ def show_result(
 
 
 def check_target(path: str | None, *, field: str = "--output") -> Path | None:
-    """Return where the video is to be put, looked at before anything runs.
+    """Return the target path of the video, checked before the run.
 
     Args:
         path: A file or a folder.

@@ -167,13 +167,13 @@ class JobHandle(JobFields, HandlePictures):
         Ctrl-C ends the wait and not the job.
 
         Args:
-            timeout: Seconds to wait at the most; None for no bound.
+            timeout: Most seconds to wait; None for no bound.
             poll: Seconds between two polls.
             progress: What stderr shows: a bar with True, nothing with False, None for a bar on a
                 terminal only. A callable shows nothing and gets each event, as ``on_progress``
                 does.
-            on_progress: Takes each moment that a look brings, whatever is shown; what it raises
-                ends the wait and not the job.
+            on_progress: Takes the progress of each poll, whatever is shown; what it raises ends the
+                wait and not the job.
             cancel_on_timeout: True to ask the job to stop when the time is up.
 
         Raises:

@@ -68,7 +68,7 @@ def load_trusted_recipe(
     model: str | None = None,
     trust: bool = False,
 ) -> dict[str, Any]:
-    """Return a recipe that may be used: of a stored job, or of a file that anybody may have made.
+    """Return a recipe after its checks: of a stored job, or of an untrusted file.
 
     A file whose recipe equals that of a job in the database is the user's own, and is trusted.
 

@@ -18,6 +18,6 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let so many seconds pass; none when the number is not positive."""
+        """Sleep for some seconds; not at all when the number is not positive."""
         if seconds > 0:
             time.sleep(seconds)

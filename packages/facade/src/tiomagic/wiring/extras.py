@@ -19,7 +19,7 @@ PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def part_missing_error(part: str, error: ImportError) -> MissingDependencyError:
-    """Return the error that tells how to install a part; the caller raises it.
+    """Return the error with the command that installs a part; the caller raises it.
 
     Args:
         part: A key of :data:`PURPOSES`.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 WORKER_LOGS_FOLDER = "workers"
 """The folder of workers' output, one file a queue, within the state folder."""
 WORKER_START_TIMEOUT_S = 60.0
-"""Seconds that a worker may take to come up before it counts as slow: it imports torch."""
+"""Timeout of a worker's start in seconds, after which it counts as slow: it imports torch."""
 
 JOB_LOGS_FOLDER = "logs"
 """The folder of jobs' output, one file a job, within the state folder."""
@@ -80,7 +80,7 @@ class ProcessLauncher:
     Args:
         settings: Gives the settings that hold.
         foreign: Names of parts that are objects of this process, which no other one can have.
-        patience_s: Seconds to wait until a worker has come up; 0 for not at all.
+        patience_s: Seconds to wait until a worker is ready; 0 for no wait.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class ProcessLauncher:
         self._patience_s = patience_s
 
     def launch(self, queue: str) -> None:
-        """Start a worker for a queue, and return when it has come up; see the port."""
+        """Start a worker for a queue, and return when it is ready; see the port."""
         if self._foreign:
             raise ConfigurationError(
                 "a job cannot run in the background here: these parts are objects of this "

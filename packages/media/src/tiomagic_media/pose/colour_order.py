@@ -25,7 +25,7 @@ _HUES = 18
 _TURNED = 12
 """Swapping red and blue turns hue h into 12 - h: red is 0, blue is 12."""
 _FRAMES = 8
-"""Frames of a video that are looked at."""
+"""Most frames of a video that are examined."""
 _LEAST_PIXELS = 3
 """Pixels of a hue in a frame; fewer are a trace of compression."""
 _MIN_PAIRS = 2
@@ -73,7 +73,7 @@ def order_of_frames(frames: NDArray[np.uint8]) -> ColourOrder | None:
     """Return the order of the colours of skeletons; None when it cannot be told from them.
 
     Args:
-        frames: uint8, (T, H, W, 3), 0-255; all of them are looked at.
+        frames: uint8, (T, H, W, 3), 0-255; all are examined.
     """
     touching = dict.fromkeys(ColourOrder, 0)
     there = dict.fromkeys(ColourOrder, 0)

@@ -30,7 +30,7 @@ class GenerationLog:
     Args:
         path: The file, such as ``generation_log.json``; its folder exists.
         repository: Where the jobs are kept.
-        limit: How many jobs the file shows at the most.
+        limit: Most jobs in the file.
     """
 
     def __init__(self, path: Path, repository: JobRepository, limit: int = 200) -> None:

@@ -57,7 +57,7 @@ def _select_candidate_page(
 
 
 def count_jobs(query: JobQuery, among: Select[Any] | None = None) -> Select[Any]:
-    """Return the statement that counts jobs; ``limit`` and ``after`` are not looked at."""
+    """Return the statement that counts jobs; ``limit`` and ``after`` are ignored."""
     source = _choose_source(among)
     joined = _join_tags(_choose_ordering_table(query, source), source)
     counting = select(func.count()).select_from(joined).where(*_build_conditions(query, source))

@@ -61,7 +61,7 @@ _sink: ContextVar[FrameSink | None] = ContextVar("tiomagic_frame_sink", default=
 
 @contextlib.contextmanager
 def stream_frames_to(sink: FrameSink) -> Iterator[None]:
-    """Have engines that are called in the block, by this thread, tell a sink of their frames."""
+    """Let engines that this thread calls within the block stream their frames to a sink."""
     token = _sink.set(sink)
     try:
         yield

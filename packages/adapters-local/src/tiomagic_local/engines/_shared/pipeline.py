@@ -86,7 +86,7 @@ class PipelineEngine:
     fp32: ClassVar[tuple[str, ...]] = ()
     """Components that stay in fp32 whatever the rest runs in."""
     has_step_callback: ClassVar[bool] = True
-    """False for a pipeline that does not say when a step is over; then its scheduler tells it."""
+    """False for a pipeline without a step callback; then the scheduler's steps are counted."""
     limit_argument: ClassVar[str | None] = "max_sequence_length"
     """What the pipeline calls the longest prompt in tokens; None when it takes no such argument."""
     masked: ClassVar[bool] = True

@@ -64,7 +64,7 @@ class LeasesContract:
         assert leases.find(DEVICE_LEASE) is None
 
     def test_a_judged_lease_is_replaced(self, leases: Leases) -> None:
-        """Who judged the very lease that is stored gets it, and its owner hears of it."""
+        """A takeover of the stored lease succeeds, and its owner gets an error."""
         lease = _acquire(leases)
         taken = leases.acquire(DEVICE_LEASE, "bob", heartbeat="boot 9.0", at=NOON, expected=lease)
         assert taken == replace(lease, owner="bob", version=2, heartbeat="boot 9.0")
@@ -85,7 +85,7 @@ class LeasesContract:
         assert leases.find(DEVICE_LEASE) == renewed
 
     def test_a_judged_lease_that_was_released_is_free(self, leases: Leases) -> None:
-        """When the holder went away by itself in the meantime, the name is free for all."""
+        """When the owner has released it meanwhile, the name is free for all."""
         lease = _acquire(leases)
         leases.release(lease)
         taken = leases.acquire(DEVICE_LEASE, "bob", heartbeat="boot 9.0", at=NOON, expected=lease)
@@ -111,7 +111,7 @@ class LeasesContract:
         assert leases.find(DEVICE_LEASE) == later
 
     def test_one_of_many_gets_it(self, leases: Leases) -> None:
-        """Of threads that take at once, fresh or instead of the dead, exactly one wins."""
+        """Of threads that acquire at once, free or expired leases, exactly one wins."""
         with ThreadPoolExecutor(4) as pool:
             for round_ in range(3):
                 dead = leases.find(DEVICE_LEASE)

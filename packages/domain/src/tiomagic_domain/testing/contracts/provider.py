@@ -24,7 +24,7 @@ class RecordingObserver:
     """An observer that remembers its reports.
 
     Attributes:
-        reports: Every word on the job, in order.
+        reports: Every report, in order.
         cancel_after: The number of reports after which the job is to stop; None for never.
     """
 
@@ -33,11 +33,11 @@ class RecordingObserver:
         self.cancel_after = cancel_after
 
     def report(self, report: Report) -> None:
-        """Remember a word on the job."""
+        """Remember a report."""
         self.reports.append(report)
 
     def raise_if_canceled(self) -> None:
-        """End the submission once enough was said."""
+        """End the submission after enough reports."""
         if self.cancel_after is not None and len(self.reports) >= self.cancel_after:
             raise GenerationCanceledError("canceled by the test")
 
@@ -86,7 +86,7 @@ class ProviderContract:
         new_request: Callable[[], Request],
         count_runs: Callable[[], int],
     ) -> None:
-        """A second submission of a job starts nothing and speaks of the same run."""
+        """A second submission of a job starts nothing and returns the same run."""
         request = new_request()
         first = provider.submit(request, RecordingObserver())
         second = provider.submit(request, RecordingObserver())
@@ -245,7 +245,7 @@ def check_report(report: Report) -> None:
 
 
 def job_after(job: Job, report: Report) -> Job:
-    """Return the job as a repository would have it after a word on it."""
+    """Return the job as stored after a report."""
     check_report(report)
     return apply_report(job, report, at=job.last_updated) or job
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tiomagic.types import FeatureName, ModelName
 
 MAX_REQUESTS_FILE_BYTES = 64 * 2**20
-"""Characters of a file of requests at the most."""
+"""Most characters of a file of requests."""
 
 Concurrency = Annotated[
     int | None,
@@ -38,7 +38,7 @@ def batch(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Make the videos of a file of requests; the same again goes on where it stopped.
+    """Make the videos of a file of requests; run it again to resume it.
 
     Each is {"feature": "text_to_video", "prompt": "…"} with "model" and settings as you like.
     Ends with 5 when one has failed; the others are made all the same.

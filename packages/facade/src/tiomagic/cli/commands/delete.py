@@ -20,7 +20,7 @@ def delete(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Forget a job that is over; the files that went with it are the result."""
+    """Delete a job that is over, and list the deleted files."""
     with reporting(as_json=as_json, debug=debug) as output:
         deleted = [str(path) for path in connect(output).delete_job(job_id, files=files)]
         output.data({"job_id": job_id, "deleted": deleted}, "\n".join(deleted))

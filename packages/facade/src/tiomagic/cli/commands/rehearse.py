@@ -26,9 +26,9 @@ def rehearse(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Find out whether a model will run here, before its weights are downloaded.
+    """Check whether a model can run here, before its weights are downloaded.
 
-    Looks at its files on the hub, the disk, the licence and the memory, and runs it with random
+    Checks its files on the hub, the disk, the licence and the memory, and runs it with random
     weights. Ends with 3 when a real run would fail.
     """
     with reporting(as_json=as_json, debug=debug) as output:

@@ -23,7 +23,7 @@ def status(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Ask how a job is and fetch its video when it is done.
+    """Show the state of a job, and fetch its video when it is finished.
 
     Ends with 0 whatever the status, with --wait as the job did.
     """

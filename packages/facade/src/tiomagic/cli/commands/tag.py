@@ -13,10 +13,10 @@ from tiomagic.cli._run import connect
 
 def tag(
     job_id: o.JobId,
-    tags: Annotated[list[str] | None, typer.Argument(help="Tags that it is to have.")] = None,
+    tags: Annotated[list[str] | None, typer.Argument(help="Tags to add.")] = None,
     *,
     remove: Annotated[
-        list[str] | None, typer.Option(metavar="TAG", help="Take a tag away; repeatable.")
+        list[str] | None, typer.Option(metavar="TAG", help="Remove a tag; repeatable.")
     ] = None,
     as_json: o.Json = False,
     debug: o.Debug = False,

@@ -116,7 +116,7 @@ def _values(parameter: Parameter, before: str, start: str) -> list[tuple[str, st
 
 
 def _offers(parameter: Parameter) -> Iterator[tuple[str, str]]:
-    """Yield values and what they are; the last word on one counts."""
+    """Yield values with their descriptions; later ones override earlier ones."""
     from tiomagic_domain.schema.parameter import UNSET, Kind  # noqa: PLC0415  # Not for --help.
 
     known: tuple[object, ...] = parameter.choices
