@@ -1,11 +1,10 @@
 """The core of tiomagic: features, models, jobs and what may be done with them.
 
+``advice``       What a user can do about an error, in words for every surface.
 ``catalogue``    The models that tiomagic knows, one module a family.
 ``codes``        The error codes: stable words by which programs recognise errors.
 ``errors``       The errors of tiomagic, grouped by where the cause is: caller, environment,
                  service, model.
-``advice``         what a person can do about an error, in words for every surface
-``codes``          the words that programs tell errors apart by
 ``extras``       The error and the install command when an extra of tiomagic is not installed.
 ``features``     The four features and the inputs that each requires.
 ``files``        Tools for files: atomic replacement, fsync, permissions, digests, bounded JSON,
