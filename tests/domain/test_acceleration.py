@@ -36,7 +36,7 @@ def test_the_defaults_of_the_argument_are_those_of_exact():
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("turbo", "must be one of 'exact', 'fast', not 'turbo'; turbo needs weights"),
+        ("turbo", "must be one of 'exact', 'fast', not 'turbo'; turbo needs few-step weights"),
         ({"few_steps": True}, "has no field 'few_steps'"),
         ("fats", "must be one of"),
         (True, "must be text"),
