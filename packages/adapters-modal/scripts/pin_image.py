@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 TARGET = ROOT / "packages/adapters-modal/src/tiomagic_modal/image_pins.py"
 PYTHON = "3.11"
 
-HEAD = f'''"""Pinned packages of the image, made from uv.lock by scripts/pin_image.py; a test compares."""
+HEAD = f'''"""The pins of the image, made from uv.lock by scripts/pin_image.py; a test compares."""
 
 from __future__ import annotations
 

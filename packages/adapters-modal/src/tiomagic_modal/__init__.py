@@ -11,7 +11,7 @@
                    table wins.
 ``gpus``           The list of Modal's GPUs: names, memory, prices, and the default GPU of a
                    model. Add one here.
-``image_pins``     Pinned packages of the image, made from uv.lock by scripts/pin_image.py; a test
+``image_pins``     The pins of the image, made from uv.lock by scripts/pin_image.py; a test
                    compares.
 ``options``        Settings of the Modal provider: GPU, timeout, idle window, token, environment.
 ``outcomes``       Turns the exception of a finished call into the job's report: failed, canceled,

@@ -1,4 +1,4 @@
-"""Pinned packages of the image, made from uv.lock by scripts/pin_image.py; a test compares."""
+"""The pins of the image, made from uv.lock by scripts/pin_image.py; a test compares."""
 
 from __future__ import annotations
 
