@@ -22,13 +22,11 @@ LANES = ("torch", "browser", "server", "slow")
 
 LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/catalogue": {"torch"},
-    "tests/catalogue/test_limits.py": set(),
     "tests/documentation": {"torch"},
     "tests/e2e": {"torch"},
     "tests/examples": {"torch"},
     "tests/faults": {"server", "slow"},
     "tests/local": {"torch"},
-    "tests/local/footprint/test_estimates.py": set(),
     "tests/local/test_processes.py": set(),
     "tests/local/test_spool.py": set(),
     "tests/media_files": {"slow"},

@@ -453,6 +453,7 @@ def test_a_run_goes_on_when_nobody_reads_its_progress(folder: Path, plugin_path:
     assert job["status"] == "completed", job
 
 
+@pytest.mark.torch
 def test_what_was_made_otherwise_is_said_at_the_end(cli: Run) -> None:
     """The shipped model reads 32 tokens; who gave more hears it, and the path is still the data."""
     pytest.importorskip("torch")
