@@ -16,8 +16,8 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import TERMINAL, Job, JobQuery, JobStatus
 from tiomagic_domain.jobs.recipe import build_recipe
 from tiomagic_domain.media import VideoFile
-from tiomagic_domain.ports import Capabilities, Observer, Provider, Report, Request
-from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.ports import Capabilities, Provider, Report, Request
+from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_domain.testing import FakeMediaReader
 from tiomagic_domain.usecases.generation import Generation
 from tiomagic_domain.workers import Background, Worker, WorkerLimits
@@ -69,7 +69,7 @@ class QuickProvider(LocalProvider):
     """The local provider with its spool and claims, and a drawing instead of a model."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(LocalOptions(), folder / "spool")
+        super().__init__(LocalOptions(), folder / "spool", run=self._draw)
         self._folder = folder
 
     def capabilities(self) -> Capabilities:
@@ -79,21 +79,26 @@ class QuickProvider(LocalProvider):
     def check(self, request: Request) -> None:
         """Everything can run."""
 
-    def _run(self, request: Request, observer: Observer) -> Report:
+    def _draw(
+        self,
+        request: Request,
+        *,
+        target: Path,
+        progress: ProgressSink,
+        cancel: CancelToken,
+        **_rest: object,
+    ) -> Report:
         def tell(phase: Phase, step: int | None = None) -> None:
-            steps = None if step is None else STEPS
-            moment = Progress(phase=phase, step=step, steps=steps)
-            observer.report(Report(status=JobStatus.RUNNING, progress=moment))
+            progress(Progress(phase=phase, step=step, steps=None if step is None else STEPS))
 
         tell(Phase.LOADING)
         time.sleep(STEP_S)
         for step in range(1, STEPS + 1):
-            observer.raise_if_canceled()
+            cancel.raise_if_canceled()
             time.sleep(STEP_S)
             tell(Phase.DENOISING, step)
         job = request.job
         recipe = build_recipe(job, versions={}, facts={})
-        target = self._spool.path(job.job_id)
         shade = int(job.job_id[:2], 16)
         write_mp4(target, np.full((FRAMES, 32, 32, 3), shade, np.uint8), fps=8, recipe=recipe)
         _append_line(self._folder / "completions", job.job_id)

@@ -62,10 +62,17 @@ class LocalProvider(ProviderBase):
         spool: Folder of finished videos until they are saved. In a folder ``processes`` beside it,
             running processes show that they live.
         now: Gives the current time, with zone.
+        run: Makes the video of a request, with the arguments of ``runtime.run.run_request``; None
+            for that function. Tests of processes draw a video here, where no model is needed.
     """
 
     def __init__(
-        self, options: LocalOptions, spool: Path, *, now: Callable[[], datetime] = _utc_now
+        self,
+        options: LocalOptions,
+        spool: Path,
+        *,
+        now: Callable[[], datetime] = _utc_now,
+        run: Callable[..., Report] | None = None,
     ) -> None:
         from tiomagic_local.runtime.pipeline_cache import Runtime
 
@@ -75,6 +82,7 @@ class LocalProvider(ProviderBase):
         with contextlib.suppress(OSError):  # A folder that cannot be cleaned now does no harm.
             self._spool.sweep()
         self._now = now
+        self._run = run
         self._runtime = Runtime(options)
 
     @property
@@ -150,7 +158,7 @@ class LocalProvider(ProviderBase):
             if video is not None:
                 return _completed(video)
             observer.report(_running(worker))
-            from tiomagic_local.runtime.run import run_request
+            from tiomagic_local.runtime import run
 
             def tell(progress: Progress) -> None:
                 observer.report(Report(status=JobStatus.RUNNING, progress=progress))
@@ -160,7 +168,7 @@ class LocalProvider(ProviderBase):
 
             target, runtime = self._spool.path(job_id), self._runtime
             try:
-                return run_request(
+                return (self._run or run.run_request)(
                     request,
                     runtime=runtime,
                     target=target,
