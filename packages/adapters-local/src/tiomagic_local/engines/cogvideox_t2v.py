@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tiomagic_domain.features import Feature
 from tiomagic_local.engines._cogvideox import CogVideoXEngine
 
@@ -10,7 +12,7 @@ class CogVideoXTextToVideo(CogVideoXEngine):
     """Runs ``CogVideoXPipeline``."""
 
     pipeline = "CogVideoXPipeline"
-    features = (Feature.TEXT_TO_VIDEO,)
+    features: ClassVar[tuple[Feature, ...]] = (Feature.TEXT_TO_VIDEO,)
 
 
 ENGINE = CogVideoXTextToVideo

@@ -23,7 +23,7 @@ class FramePack(PipelineEngine):
     """Runs ``HunyuanVideoFramepackPipeline``."""
 
     pipeline = "HunyuanVideoFramepackPipeline"
-    features = (Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
+    features: ClassVar[tuple[Feature, ...]] = (Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
     # In fp16 the VAE may overflow, in bf16 it shows bands.
     fp32: ClassVar[tuple[str, ...]] = ("vae",)
 

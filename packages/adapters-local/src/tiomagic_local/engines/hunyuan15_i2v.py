@@ -13,7 +13,7 @@ class Hunyuan15ImageToVideo(Hunyuan15Engine):
     """Runs ``HunyuanVideo15ImageToVideoPipeline``."""
 
     pipeline = "HunyuanVideo15ImageToVideoPipeline"
-    features = (Feature.IMAGE_TO_VIDEO,)
+    features: ClassVar[tuple[Feature, ...]] = (Feature.IMAGE_TO_VIDEO,)
     # The picture's, not arguments.
     consumed_settings: ClassVar[frozenset[str]] = Hunyuan15Engine.consumed_settings | {
         "width",

@@ -45,7 +45,7 @@ class Kandinsky5(PipelineEngine):
     """Runs ``Kandinsky5T2VPipeline``."""
 
     pipeline = "Kandinsky5T2VPipeline"
-    features = (Feature.TEXT_TO_VIDEO,)
+    features: ClassVar[tuple[Feature, ...]] = (Feature.TEXT_TO_VIDEO,)
     # In fp16 the VAE may overflow, in bf16 it shows bands.
     fp32: ClassVar[tuple[str, ...]] = ("vae",)
     masked = False

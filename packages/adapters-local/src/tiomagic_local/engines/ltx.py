@@ -6,6 +6,8 @@ set up beside it on the same components.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tiomagic_domain.features import Feature
 from tiomagic_local.engines._ltx import LTXEngine
 
@@ -14,8 +16,8 @@ class LTXVideo(LTXEngine):
     """Runs ``LTXPipeline``, and ``LTXImageToVideoPipeline`` on the same weights."""
 
     pipeline = "LTXPipeline"
-    features = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO)
-    picture_pipeline = "LTXImageToVideoPipeline"
+    features: ClassVar[tuple[Feature, ...]] = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO)
+    picture_pipeline: ClassVar[str | None] = "LTXImageToVideoPipeline"
 
 
 ENGINE = LTXVideo

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from diffusers.models.transformers.transformer_ltx2 import LTX2PerturbedAttnProcessor
@@ -40,7 +40,11 @@ class LTX2(LTXEngine):
     """Runs ``LTX2ConditionPipeline`` on the weights of ``LTX2Pipeline``."""
 
     pipeline = "LTX2Pipeline"
-    features = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
+    features: ClassVar[tuple[Feature, ...]] = (
+        Feature.TEXT_TO_VIDEO,
+        Feature.IMAGE_TO_VIDEO,
+        Feature.INTERPOLATE,
+    )
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         perturbable(pipeline.transformer)

@@ -10,7 +10,7 @@ pictures without a video the second is silently lost. Here conditions are passed
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
@@ -51,7 +51,11 @@ class LTXCondition(LTXEngine):
     """Runs ``LTXConditionPipeline``."""
 
     pipeline = "LTXConditionPipeline"
-    features = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
+    features: ClassVar[tuple[Feature, ...]] = (
+        Feature.TEXT_TO_VIDEO,
+        Feature.IMAGE_TO_VIDEO,
+        Feature.INTERPOLATE,
+    )
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         super().__init__(pipeline, card)

@@ -62,7 +62,11 @@ class Pusa(WanEngine):
     """Runs ``WanPipeline`` with the weights of Pusa."""
 
     pipeline = "WanPipeline"
-    features = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
+    features: ClassVar[tuple[Feature, ...]] = (
+        Feature.TEXT_TO_VIDEO,
+        Feature.IMAGE_TO_VIDEO,
+        Feature.INTERPOLATE,
+    )
     consumed_settings: ClassVar[frozenset[str]] = WanEngine.consumed_settings | {
         "noise_multiplier",
         "last_noise_multiplier",

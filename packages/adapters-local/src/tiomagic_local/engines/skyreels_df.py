@@ -6,6 +6,8 @@ components.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tiomagic_domain.features import Feature
 from tiomagic_local.engines._wan import WanEngine
 
@@ -14,8 +16,12 @@ class SkyReelsForcing(WanEngine):
     """Runs ``SkyReelsV2DiffusionForcingPipeline``, and the one for pictures on its weights."""
 
     pipeline = "SkyReelsV2DiffusionForcingPipeline"
-    features = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
-    picture_pipeline = "SkyReelsV2DiffusionForcingImageToVideoPipeline"
+    features: ClassVar[tuple[Feature, ...]] = (
+        Feature.TEXT_TO_VIDEO,
+        Feature.IMAGE_TO_VIDEO,
+        Feature.INTERPOLATE,
+    )
+    picture_pipeline: ClassVar[str | None] = "SkyReelsV2DiffusionForcingImageToVideoPipeline"
 
 
 ENGINE = SkyReelsForcing

@@ -38,7 +38,7 @@ class WanAnimate(WanEngine):
     """Runs ``WanAnimatePipeline``."""
 
     pipeline = "WanAnimatePipeline"
-    features = (Feature.POSE_GUIDANCE,)
+    features: ClassVar[tuple[Feature, ...]] = (Feature.POSE_GUIDANCE,)
     # The character is read once; in bf16 its encoder saves 1.2 GiB and blurs what it sees.
     fp32: ClassVar[tuple[str, ...]] = ("vae", "image_encoder")
     # Segments share frames, and the pipeline needs what it has decoded for the next one.

@@ -12,7 +12,7 @@ class WanImageToVideo(WanEngine):
     """Runs ``WanImageToVideoPipeline``."""
 
     pipeline = "WanImageToVideoPipeline"
-    features = (Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
+    features: ClassVar[tuple[Feature, ...]] = (Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
     # The picture is read once; in bf16 its encoder saves 1.2 GiB and blurs what it sees.
     fp32: ClassVar[tuple[str, ...]] = ("vae", "image_encoder")
 

@@ -6,6 +6,8 @@ set up beside it on the same components.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tiomagic_domain.features import Feature
 from tiomagic_local.engines.wan_t2v import WanTextToVideo
 
@@ -13,8 +15,8 @@ from tiomagic_local.engines.wan_t2v import WanTextToVideo
 class WanTextAndImageToVideo(WanTextToVideo):
     """Runs ``WanPipeline``, and ``WanImageToVideoPipeline`` on the same weights."""
 
-    features = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO)
-    picture_pipeline = "WanImageToVideoPipeline"
+    features: ClassVar[tuple[Feature, ...]] = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO)
+    picture_pipeline: ClassVar[str | None] = "WanImageToVideoPipeline"
 
 
 ENGINE = WanTextAndImageToVideo

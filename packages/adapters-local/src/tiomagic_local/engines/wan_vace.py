@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -47,7 +47,7 @@ class WanVace(WanEngine):
     """Runs ``WanVACEPipeline``."""
 
     pipeline = "WanVACEPipeline"
-    features = tuple(Feature)
+    features: ClassVar[tuple[Feature, ...]] = tuple(Feature)
 
     def _conditions(
         self,

@@ -148,7 +148,10 @@ class PipelineEngine:
         clip = self._clip(output, inputs.prompt, settings)
         return replace(clip, facts={**clip.facts, **conditions.facts})
 
-    text_to_video = image_to_video = interpolate = pose_guidance = generate
+    text_to_video: Callable[..., Clip] = generate
+    image_to_video: Callable[..., Clip] = generate
+    interpolate: Callable[..., Clip] = generate
+    pose_guidance: Callable[..., Clip] = generate
 
     def _conditions(
         self,
