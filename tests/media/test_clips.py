@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 from av.video.frame import PictureType
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.media.files import animation, grey_steps, moving_square, write_video
 
@@ -223,6 +223,7 @@ times_st = st.lists(st.integers(17, 500), min_size=1, max_size=30)
 
 
 @given(times_st, st.integers(17, 500))
+@example([215, 86], 86)  # Starts in the middle between two points of the grid.
 def test_a_grid_loses_no_frame_and_keeps_the_times(gaps, last):
     """Each frame is there, in order, for its time to within one step."""
     starts = np.concatenate(([0], np.cumsum(gaps))) / 1000

@@ -126,8 +126,9 @@ def _grid(starts: Sequence[float], last_seconds: float, step: float, most: int) 
     if total / step > most:
         step = total / most
     count = max(1, round(total / step))
-    # Half a step late, so that rounding cannot miss a start that lies on the grid.
-    moments = starts[0] + (np.arange(count) + 0.5) * step
+    # Half a step late, so that rounding cannot miss a start that lies on the grid; and a bit more,
+    # for one that lies in the middle between two of its points.
+    moments = starts[0] + (np.arange(count) + 0.5 + 1e-6) * step
     picks = np.searchsorted(np.asarray(starts), moments, side="right") - 1
     return Timeline(picks=tuple(int(i) for i in picks), fps=_rate(1 / step))
 
