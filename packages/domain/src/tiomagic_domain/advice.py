@@ -1,7 +1,7 @@
 """What a person can do about an error, in words that fit every surface.
 
-An error or a report says it in a sentence without calls and commands. Whoever shows the sentence
-knows whether a program, a shell or a page shows it, and can add its own way to do that.
+An error or a report says it in a sentence without calls and commands. The surface that shows the
+sentence, a program, a shell or a page, adds its own way to do that.
 """
 
 from __future__ import annotations

@@ -186,9 +186,9 @@ class Leader:
                 self.end()
             self._awaited = False
         except BaseException as error:
-            told = isinstance(error, GenerationError)
+            is_reported = isinstance(error, GenerationError)
             stopped = isinstance(error, GenerationCanceledError)
-            broke = told and not stopped and band.wait_for_failure(FAILURE_GRACE_S)
+            broke = is_reported and not stopped and band.wait_for_failure(FAILURE_GRACE_S)
             self.end()
             if broke and error is not band.failure:
                 band.raise_if_failed()

@@ -131,12 +131,12 @@ class MemoryChoice:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the choice for a job's record."""
-        told: dict[str, Any] = {"plan": self.plan.value, "reason": self.reason}
+        described: dict[str, Any] = {"plan": self.plan.value, "reason": self.reason}
         if self.estimated_gib is not None:
-            told["estimated_gib"] = round(self.estimated_gib, 1)
+            described["estimated_gib"] = round(self.estimated_gib, 1)
         if self.tiles:
-            told["decoding"] = "tiles"
-        return told
+            described["decoding"] = "tiles"
+        return described
 
 
 def choose_memory_plan(

@@ -149,9 +149,7 @@ class Runtime:
             quick = self._few_steps(card, settings, progress)
             loaded = self._load(card, settings, progress)
             strength = settings.get("lora_alpha")
-            together = self._follows or (
-                self._leader is not None and self._leader.confirm_split(loaded.transformers)
-            )
+            together = self._runs_on_all_ranks(loaded.transformers)
             adapted = bool(found or quick)
             assert self._device is not None, "a model that is loaded is on a device"
             with (
@@ -180,6 +178,9 @@ class Runtime:
             if self._leader is not None:
                 self._leader.end_if_unused()
             self._lock.release()
+
+    def _runs_on_all_ranks(self, transformers: Sequence[Any]) -> bool:
+        return self._follows or bool(self._leader and self._leader.confirm_split(transformers))
 
     def unload(self) -> None:
         """Unload the cached model; waits for a running generation."""

@@ -74,14 +74,14 @@ def download_repository(
     """
     from huggingface_hub import snapshot_download
 
-    def get(revision: str | None, without: tuple[str, ...], told: ProgressSink) -> Path:
+    def get(revision: str | None, without: tuple[str, ...], sink: ProgressSink) -> Path:
         folder = snapshot_download(
             repository,
             revision=revision,
             token=token,
             allow_patterns=list(names),
             ignore_patterns=list(without),
-            tqdm_class=_counter(told),
+            tqdm_class=_counter(sink),
         )
         return Path(folder)
 

@@ -77,7 +77,7 @@ def find_loras(
     Args:
         loras: Those of a card or of a call.
         options: With the folders and the hub's token.
-        progress: Told while something is downloaded.
+        progress: Gets an event while something is downloaded.
         model: The given folder of a model, for the LoRAs that belong to it: files of its own folder
             ``loras`` come first.
         stays: True for LoRAs that belong to a model: without a revision this machine keeps the

@@ -33,7 +33,7 @@ fixtures that it names::
 
 Its modules::
 
-    ``clock``         A clock for tests: time stands still until somebody moves it.
+    ``clock``         A fake clock: its time changes only by calls.
     ``contracts``     What every adapter of a port keeps, as classes of tests with abstract
                       fixtures.
     ``device_locks``  Locks of devices in memory: those of a process that is not alive are free.
@@ -41,19 +41,17 @@ Its modules::
                       a video.
     ``instant``       A provider whose jobs are over at once, with a video that plays.
     ``leases``        Leases in memory.
-    ``media``         A media reader for tests: it believes what it is told about a picture and
-                      decodes nothing.
+    ``media``         A fake media reader: returns registered facts of a file, decodes nothing.
     ``outputs``       An output store for tests, and the contract that every output store keeps.
     ``pictures``      The port ``Pictures`` for tests: it writes small files and remembers the
                       last grid.
-    ``provider``      A provider for tests: it runs jobs in memory, at the pace and with the
-                      trouble that it is told.
+    ``provider``      A fake provider: runs jobs in memory, with scripted progress and faults.
     ``pytest``        Fixtures for the tests of programs that use tiomagic: jobs that are over at
                       once, with a video.
     ``repository``    A job repository in memory.
     ``tiny_mp4``      A video that plays: 64 x 64 pixels, 8 frames, one second, a red square that
                       moves right.
-    ``working``       Processes and a launcher for tests: they live and die as they are told.
+    ``working``       Fake processes and a fake launcher: tests decide which processes live.
 """
 
 import pytest

@@ -114,7 +114,7 @@ class Generation(JobTracker):
             provider: Who is to run it.
             model: Which model; None for the provider's default.
             arguments: Inputs and settings by name.
-            on_progress: Told each moment while a blocking provider works.
+            on_progress: Gets each progress event while a blocking provider works.
             detach: True to let a worker process run a blocking provider's job, and return at once.
             retry: How often a worker's job may run again after its worker was lost.
             tags: Of the job.
@@ -369,7 +369,7 @@ class Generation(JobTracker):
             provider: The provider's name; None for the recipe's.
             model: Another model than the recipe's. Values from the first model's defaults, and
                 arguments that the other does not have, get the other's defaults.
-            on_progress: Told each moment while a blocking provider works.
+            on_progress: Gets each progress event while a blocking provider works.
             detach: As for ``submit``.
             retry: As for ``submit``.
             key: As for ``submit``.

@@ -82,7 +82,7 @@ class DeviceLock:
     def _wait(
         self, slot: str, job: Job, observer: Observer, device: SystemLock, ticket: SystemLock
     ) -> None:
-        told, never = "", threading.Event()
+        announced, never = "", threading.Event()
         while True:
             try:
                 why = self._take(slot, job, device)
@@ -92,11 +92,11 @@ class DeviceLock:
                 ticket.acquire()
             except ProcessingError as error:
                 self._on_trouble(error)
-                if not told:
+                if not announced:
                     return  # A device that cannot be locked does not stop a run.
-                why = told
-            if why != told:
-                told = why
+                why = announced
+            if why != announced:
+                announced = why
                 message = f"waiting for the device {slot.split(':', 2)[2]}: {why}"
                 report = Report(
                     status=JobStatus.RUNNING,

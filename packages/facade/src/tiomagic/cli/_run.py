@@ -226,10 +226,10 @@ def show_result(
     video = job.result()
     if target is not None:
         video = copy_to(video, target)
-    told = {**job.to_dict(), "output": str(video)}
+    summary = {**job.to_dict(), "output": str(video)}
     if compared:
-        told["differences"] = [difference.to_dict() for difference in job.differences]
-    output.data(told, str(video))
+        summary["differences"] = [difference.to_dict() for difference in job.differences]
+    output.data(summary, str(video))
     notes = job.facts.get("notes", ())
     if notes:
         output.say(f"note: {'; '.join(notes)}")

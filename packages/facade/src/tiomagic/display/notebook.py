@@ -77,13 +77,13 @@ class NotebookProgressBar:
         from IPython.display import display  # noqa: PLC0415  # A notebook has it.
 
         self._text, self._fraction = text, fraction
-        told = f"{self._title}: {text}"
+        shown_text = f"{self._title}: {text}"
         value = "" if fraction is None else f' value="{fraction:.3f}"'
         shown = {
             "text/html": f'<div style="font-family:sans-serif"><progress max="1"{value} '
-            f'aria-label="{escape(told)}" style="width:16em;max-width:50%">'
-            f"</progress> {escape(told)}</div>",
-            "text/plain": replace_invalid_characters(told),
+            f'aria-label="{escape(shown_text)}" style="width:16em;max-width:50%">'
+            f"</progress> {escape(shown_text)}</div>",
+            "text/plain": replace_invalid_characters(shown_text),
         }
         if self._display is None:
             begin: Callable[..., Any] = display
@@ -105,8 +105,8 @@ def render_job(job: Job) -> str:
 
 def _player(job: Job) -> str:
     if job.result_video is None:
-        told = job.error or job.progress or job.message or job.status
-        return f"<p>{escape(add_ways(str(told), PYTHON))}</p>"
+        shown_text = job.error or job.progress or job.message or job.status
+        return f"<p>{escape(add_ways(str(shown_text), PYTHON))}</p>"
     path = Path(job.result_video)
     try:
         # A record may name something else than a video, such as an endless device, or a key.

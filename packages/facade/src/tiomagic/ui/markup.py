@@ -92,8 +92,8 @@ def video(job: Job, *, kind: str = "", controls: bool = True) -> str:
         controls: False for a small one that plays while the pointer is over it.
     """
     if job.result_video is None:
-        told = add_ways(job.error, PYTHON) if job.error else STATUS_LABELS[job.status]
-        return f'<p class="tm-empty">{escape(told)}</p>'
+        placeholder_text = add_ways(job.error, PYTHON) if job.error else STATUS_LABELS[job.status]
+        return f'<p class="tm-empty">{escape(placeholder_text)}</p>'
     how = 'controls autoplay loop preload="auto"' if controls else 'loop preload="metadata"'
     about = escape(title(job))
     # The fragment makes a browser show the first frame before playing.

@@ -71,8 +71,8 @@ class RedactingProvider(ProviderBase):
     def submit(self, request: Request, observer: Observer) -> Report:
         """Start a job; see the port."""
         with self._redact_errors():
-            told = _RedactingObserver(observer, lambda report: self._clean(report, request.job))
-            return self._clean(self.provider.submit(request, told), request.job)
+            observed = _RedactingObserver(observer, lambda report: self._clean(report, request.job))
+            return self._clean(self.provider.submit(request, observed), request.job)
 
     def poll(self, job: Job) -> Report:
         """Ask how a job is; see the port."""

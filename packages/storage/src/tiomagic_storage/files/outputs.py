@@ -104,8 +104,10 @@ class FolderOutputStore:
         places = self._candidate_paths(job)
         found = self.find(job)
         place = places[0] if found is None else found.path
-        told = Path(job.result_video) if job.result_video else place
-        named = dict.fromkeys([place, told] if told.name in {p.name for p in places} else [place])
+        stored = Path(job.result_video) if job.result_video else place
+        named = dict.fromkeys(
+            [place, stored] if stored.name in {p.name for p in places} else [place]
+        )
         videos = [video for video in named if _read_recipe(video, job) is not None]
         # The video first: a video never lacks its recipe.
         return [

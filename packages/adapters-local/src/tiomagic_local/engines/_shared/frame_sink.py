@@ -9,7 +9,7 @@ called it may listen and work ahead, as the one who writes the file does::
                                      writer.take(count, fetch)     once a piece of the video
         the same frames  ◄─────────  returns the clip
 
-Nobody has to listen, and an engine that has all frames at once says nothing: its clip is all that
+Listening is optional, and an engine that has all frames at once says nothing: its clip is all that
 counts.
 """
 

@@ -93,13 +93,13 @@ class EngineContract(ABC):
         self, engine: object, inputs: object, settings: Mapping[str, Any]
     ) -> None:
         """Every denoising step is reported once and in order, up to the last."""
-        told: list[Progress] = []
+        events: list[Progress] = []
 
         def listen(progress: Progress) -> None:
-            told.append(progress)
+            events.append(progress)
 
         self.make(engine, inputs, settings, listen)
-        denoising = [moment for moment in told if moment.phase is Phase.DENOISING and moment.step]
+        denoising = [moment for moment in events if moment.phase is Phase.DENOISING and moment.step]
         steps = settings["num_inference_steps"]
         assert [moment.step for moment in denoising] == list(range(1, steps + 1))
         assert {moment.steps for moment in denoising} == {steps}

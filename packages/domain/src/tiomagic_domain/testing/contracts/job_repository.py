@@ -91,8 +91,8 @@ class JobRepositoryContract:
             return None
 
         with ThreadPoolExecutor(8) as pool:
-            told = list(pool.map(add, range(16)))
-        assert sorted(word or "" for word in told) == ["", *[ErrorCode.KEY_TAKEN] * 15]
+            codes = list(pool.map(add, range(16)))
+        assert sorted(code or "" for code in codes) == ["", *[ErrorCode.KEY_TAKEN] * 15]
         assert repository.count(JobQuery(idempotency_key="order-7")) == 1
 
     def test_the_same_id_is_stored_once(self, repository: JobRepository) -> None:
@@ -105,12 +105,12 @@ class JobRepositoryContract:
 
     def test_an_unknown_job_is_not_found(self, repository: JobRepository) -> None:
         """Reading, deleting and saving what was never added is an error that names the id."""
-        with pytest.raises(ResourceNotFoundError, match="nobody"):
-            repository.get("nobody")
-        with pytest.raises(ResourceNotFoundError, match="nobody"):
-            repository.delete("nobody")
-        with pytest.raises(ResourceNotFoundError, match="nobody"):
-            repository.save(make_job(job_id="nobody"))
+        with pytest.raises(ResourceNotFoundError, match="unknown"):
+            repository.get("unknown")
+        with pytest.raises(ResourceNotFoundError, match="unknown"):
+            repository.delete("unknown")
+        with pytest.raises(ResourceNotFoundError, match="unknown"):
+            repository.save(make_job(job_id="unknown"))
 
     def test_what_is_not_plain_data_is_refused(self, repository: JobRepository) -> None:
         """An object that JSON does not know is an error, and nothing is stored."""

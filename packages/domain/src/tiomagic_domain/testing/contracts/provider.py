@@ -139,8 +139,8 @@ class BlockingProviderContract(ProviderContract):
         report = provider.submit(new_request(), observer)
         check_report(report)
         assert report.status.is_terminal
-        assert {told.status for told in observer.reports} == {JobStatus.RUNNING}
-        assert any(told.progress is not None for told in observer.reports)
+        assert {seen.status for seen in observer.reports} == {JobStatus.RUNNING}
+        assert any(seen.progress is not None for seen in observer.reports)
 
     @pytest.mark.parametrize("after", [0, 1])
     def test_a_cancel_is_heard(
