@@ -17,6 +17,7 @@ from tests.local.hub_server import Hub, hub_server
 from tiomagic_domain.errors import AuthenticationError
 from tiomagic_domain.progress import Progress, ignore_progress
 from tiomagic_local.weights import hub
+from tiomagic_local.weights.hub_files import PIPELINE_FILES
 
 __all__ = ["hub_server"]
 
@@ -36,7 +37,7 @@ def get(repository: str, told: list[Progress] | None = None) -> Path:
     """Download a repository as the runtime does."""
     progress = ignore_progress if told is None else told.append
     return hub.download_repository(
-        repository, None, model="m", token=None, progress=progress, names=hub.PIPELINE_FILES
+        repository, None, model="m", token=None, progress=progress, names=PIPELINE_FILES
     )
 
 

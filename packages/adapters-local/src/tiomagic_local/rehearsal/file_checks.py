@@ -17,8 +17,9 @@ from tiomagic_local.options import LocalOptions
 from tiomagic_local.rehearsal.completeness import FILES, INDEX, Looker, components
 from tiomagic_local.rehearsal.published import FolderFiles, HubFiles, ModelFiles
 from tiomagic_local.torch_env.machine import has_stored_hub_token, hub_cache
-from tiomagic_local.weights.hub import FILES as LOADED
-from tiomagic_local.weights.hub import PIPELINE_FILES, sizes_of
+from tiomagic_local.weights.hub import sizes_of
+from tiomagic_local.weights.hub_files import FILES as LOADED
+from tiomagic_local.weights.hub_files import PIPELINE_FILES
 from tiomagic_local.weights.locate import Origin, PartWeights, Weights, local_folder
 
 GIB = 2**30

@@ -3,8 +3,11 @@
 ``blob_reuse``      Reuses files that another repository of the hub's cache has already, by hard
                     links.
 ``hub``             Downloads weights from the Hugging Face hub, with retries.
+``hub_cache``       Reads the cache of the hub's client: which files are here, without the network.
 ``hub_errors``      Translates errors of the hub's client, with advice: token, licence, network,
                     disk.
+``hub_files``       Patterns of the files that are downloaded.
+``inventory``       Tells what of a model's weights is here, and what a run would fetch, offline.
 ``locate``          Finds a model's weights: a given folder or file, the package, or the hub.
 ``lora_files``      Finds and downloads the LoRA files of a call, and checks their headers. Loads
                     no torch.

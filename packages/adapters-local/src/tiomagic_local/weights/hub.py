@@ -16,6 +16,7 @@ from tiomagic_domain.progress import Phase, Progress, ProgressSink, ignore_progr
 from tiomagic_local.lora.scaling import BESIDE, PEFT_FILE
 from tiomagic_local.weights.blob_reuse import link_shared_blobs
 from tiomagic_local.weights.hub_errors import status_of, translate_hub_errors
+from tiomagic_local.weights.hub_files import FILES
 from tiomagic_local.weights.pinned_commits import pin_commit, read_pinned_commit
 from tiomagic_media.fetch.hub_telemetry import disable_hub_telemetry
 from tiomagic_media.fetch.retry import build_retry_policy
@@ -31,13 +32,6 @@ MAX_FIRST_PAUSE_S = 1.0
 
 TRANSIENT_STATUSES = frozenset({408, 429})
 """Statuses below 500 that are worth a retry."""
-
-FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
-"""What is downloaded: configuration, weights without code inside, and tokenizers."""
-
-PIPELINE_FILES = tuple(name.replace("*.safetensors", "*/*.safetensors") for name in FILES)
-"""The same for a pipeline, whose components have a folder each: weights at its root are other
-formats of the same model, often hundreds of gigabytes."""
 
 WEIGHTS = "*.safetensors"
 

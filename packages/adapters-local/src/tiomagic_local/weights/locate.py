@@ -171,7 +171,8 @@ def _single(options: LocalOptions) -> Path | None:
 def _from_hub(
     card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
 ) -> Weights:
-    from tiomagic_local.weights.hub import FILES, PIPELINE_FILES, download_repository
+    from tiomagic_local.weights.hub import download_repository
+    from tiomagic_local.weights.hub_files import FILES, PIPELINE_FILES
 
     assert card.repository is not None, "local_folder returns a folder otherwise"
     get = partial(download_repository, model=card.name, token=options.hf_token, progress=progress)
@@ -211,11 +212,8 @@ def _from_given(
     card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
 ) -> Weights:
     """Return the weights of a repository given as ``model_path``, with all its components."""
-    from tiomagic_local.weights.hub import (
-        PIPELINE_FILES,
-        download_repository,
-        list_repository_files,
-    )
+    from tiomagic_local.weights.hub import download_repository, list_repository_files
+    from tiomagic_local.weights.hub_files import PIPELINE_FILES
 
     assert options.repository is not None, "asked before"
     name, revision = options.repository
