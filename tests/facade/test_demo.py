@@ -7,11 +7,22 @@ from PIL import Image
 from tests.facade.conftest import Run
 
 from tiomagic import TioMagic
-from tiomagic.demo import CELL_WIDTH, DEMO_MODEL, EXAMPLES, FRAMES_PER_CLIP, draw_sheet, make_clips
+from tiomagic.demo import (
+    CELL_WIDTH,
+    DEMO_INPUTS,
+    DEMO_MODEL,
+    EXAMPLES,
+    FRAMES_PER_CLIP,
+    draw_sheet,
+    enlarge_clip,
+    make_clips,
+)
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.features import Feature
 from tiomagic_domain.testing import FakeClock, FakeProvider
+from tiomagic_media.decode.frames import even_indices
 from tiomagic_media.encode.mp4 import write_mp4
+from tiomagic_media.pictures.film import read_film
 
 
 def test_there_is_one_example_a_feature_in_words_that_the_model_knows() -> None:
@@ -57,6 +68,23 @@ def test_the_sheet_has_a_row_a_clip(tmp_path: Path) -> None:
         assert sheet.height > len(EXAMPLES) * CELL_WIDTH
         row = [sheet.getpixel((x, 90)) for x in (60, sheet.width - 60)]
     assert row[0] != row[1]
+
+
+def test_the_dancer_dances_on_the_sheet() -> None:
+    """The skeletons on the sheet are not all at rest: their dance has a period of eight frames."""
+    skeletons = read_film(DEMO_INPUTS / "skeletons.mp4")
+    shown = even_indices(len(skeletons.frames), FRAMES_PER_CLIP)
+    rest = skeletons.frames[0].astype(int)
+    moved = [np.abs(skeletons.frames[index] - rest).max(axis=-1) > 100 for index in shown]
+    assert sum(pixels.sum() > 50 for pixels in moved) >= len(shown) - 2
+
+
+def test_a_clip_is_large_enough_to_be_looked_at(tmp_path: Path) -> None:
+    """The demo's copy is 512 pixels wide; the job's own clip stays."""
+    write_mp4(tmp_path / "a.mp4", np.zeros((9, 64, 64, 3), np.uint8), fps=16, recipe={})
+    large = enlarge_clip(TioMagic(), tmp_path / "a.mp4", tmp_path / "b.mp4")
+    assert read_film(large).frames.shape == (9, 512, 512, 3)
+    assert read_film(tmp_path / "a.mp4").frames.shape == (9, 64, 64, 3)
 
 
 def test_a_folder_that_cannot_be_made_is_found_before(shell: Run, folder: Path) -> None:

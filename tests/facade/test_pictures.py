@@ -83,7 +83,10 @@ def test_what_lies_beside_a_file_is_not_overwritten(fake_app: FakeApp, folder: P
 
 @pytest.mark.parametrize(
     ("to", "ending"),
-    [("gif", ".gif"), ("webp", ".webp"), ("prores", ".mov"), ("ffv1", ".mkv"), ("frames", "")],
+    [
+        *(("gif", ".gif"), ("webp", ".webp"), ("prores", ".mov"), ("ffv1", ".mkv")),
+        *(("frames", ""), ("mp4", "_32.mp4")),
+    ],
 )
 def test_a_video_becomes_another_file(job: JobHandle, to: str, ending: str) -> None:
     """Each format has its ending and lies beside the video."""
@@ -113,10 +116,12 @@ def test_a_job_without_a_video_says_so(fake_app: FakeApp) -> None:
 
 def test_wrong_words_and_places_are_refused(job: JobHandle, folder: Path) -> None:
     """A format that is none, a name of another format and numbers that make no picture."""
-    with pytest.raises(ValidationError, match="to: must be one of gif"):
+    with pytest.raises(ValidationError, match="to: must be one of mp4, gif"):
         job.convert("giff")
     with pytest.raises(ValidationError, match=r"must end in \.gif"):
         job.convert("gif", folder / "clip.webp")
+    with pytest.raises(ValidationError, match="must be another file"):
+        job.convert("mp4", job.result_video)
     with pytest.raises(ValidationError, match="columns: must be 1 or more"):
         job.contact_sheet(columns=0)
     with pytest.raises(ResourceNotFoundError, match="no file"):

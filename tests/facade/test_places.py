@@ -31,6 +31,8 @@ def test_a_working_folder_may_have_any_name(folder, monkeypatch, name):
     job = tm.text_to_video(prompt="a fox")
     tm.close()
     assert [path.name for path in folder.iterdir()] == [name]
+    here = {path.name for path in work.iterdir()} - {"spool"}
+    assert here == {".tiomagic", "output_videos", "generation_log.json"}
     assert (work / ".tiomagic" / "jobs.db").is_file()
     assert Path(job.result_video).parent == work / "output_videos"
     other = client(work)

@@ -31,6 +31,16 @@ def test_the_log_mirrors_the_newest_jobs(tmp_path, repository):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".log.json.lock", "log.json"]
 
 
+def test_the_lock_may_lie_elsewhere(tmp_path, repository):
+    """A folder of its own, made if it does not exist: the log's folder has the log alone."""
+    hidden = tmp_path / "state" / "deep"
+    (tmp_path / "work").mkdir()
+    log = GenerationLog(tmp_path / "work" / "log.json", repository, lock_folder=hidden)
+    log.refresh()
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["log.json"]
+    assert [path.name for path in hidden.iterdir()] == [".log.json.lock"]
+
+
 def test_a_refresh_replaces(tmp_path, repository):
     """The log is what is stored now, and nothing of what was there before."""
     log = GenerationLog(tmp_path / "log.json", repository)

@@ -52,8 +52,9 @@ class Pictures(Protocol):
 
         Args:
             video: The source.
-            target: ``.gif``, ``.webp``, ``.png``, ``.mov`` (ProRes) or ``.mkv`` (FFV1).
-            width: Pixels, the shape is kept; None for the video's own.
+            target: ``.gif``, ``.webp``, ``.png``, ``.mov`` (ProRes), ``.mkv`` (FFV1) or ``.mp4``
+                (with the recipe and the sound of the video); another file than the video.
+            width: Pixels, the shape is kept; None for the video's own. Even for an ``.mp4``.
             frame: Which one a ``.png`` shows; negative counts from the end.
         """
         ...

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.ports.pictures import Pictures
 
 
-EXPORT_SUFFIXES: Final = frozenset({".gif", ".webp", ".png", ".mov", ".mkv"})
+EXPORT_SUFFIXES: Final = frozenset({".gif", ".webp", ".png", ".mov", ".mkv", ".mp4"})
 """What a video can be exported as."""
 
 

@@ -19,8 +19,11 @@ DEMO_MODEL: Final = "doodle"
 DEMO_INPUTS: Final = Path(__file__).parent / "inputs"
 """Pictures and a skeleton video, drawn by ``training/showcase.py``."""
 SHEET: Final = "contact_sheet.png"
-FRAMES_PER_CLIP: Final = 5
-"""Frames of each clip on the contact sheet."""
+FRAMES_PER_CLIP: Final = 6
+"""Frames of each clip on the contact sheet. With five of 17 frames, each fourth one, the dancer of
+an eight-frame dance would stand still."""
+CLIP_WIDTH: Final = 512
+"""Pixels of a clip in the demo's folder; the job keeps its own, which players show as a stamp."""
 CELL_WIDTH: Final = 128
 """Pixels of a frame on the contact sheet."""
 
@@ -101,6 +104,20 @@ def copy_inputs(target: Path) -> None:
         shutil.copytree(DEMO_INPUTS, target, dirs_exist_ok=True)
     except (OSError, shutil.Error) as error:
         raise ProcessingError(f"the demo's pictures cannot be put in {target}: {error}") from error
+
+
+def enlarge_clip(tm: TioMagic, video: Path, target: Path) -> Path:
+    """Write a clip large enough to be looked at, with the same recipe, and return where it is.
+
+    Args:
+        tm: Has the maker of pictures.
+        video: A clip; it stays as it is.
+        target: An mp4; it is replaced.
+
+    Raises:
+        ProcessingError: when it cannot be written.
+    """
+    return tm.session.pictures.export(video, target, width=CLIP_WIDTH)
 
 
 def draw_sheet(tm: TioMagic, clips: Iterable[tuple[Example, Path]], target: Path) -> Path:

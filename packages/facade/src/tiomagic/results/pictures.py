@@ -21,11 +21,19 @@ if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
     from tiomagic_domain.jobs.job import Job
 
-Conversion = Literal["gif", "webp", "png", "frames", "prores", "ffv1"]
+Conversion = Literal["mp4", "gif", "webp", "png", "frames", "prores", "ffv1"]
 """What a video can be made into."""
 
 FILE_SUFFIXES: Final[Mapping[Conversion, str]] = MappingProxyType(
-    {"gif": ".gif", "webp": ".webp", "png": ".png", "frames": "", "prores": ".mov", "ffv1": ".mkv"}
+    {
+        "mp4": ".mp4",
+        "gif": ".gif",
+        "webp": ".webp",
+        "png": ".png",
+        "frames": "",
+        "prores": ".mov",
+        "ffv1": ".mkv",
+    }
 )
 """The ending of each; frames are a folder."""
 
@@ -115,7 +123,7 @@ class PictureMethods(ABC):
 
         Args:
             job: Which video.
-            to: ``gif``; ``webp``, smaller and with all colours; ``png``, one frame; ``frames``, a
+            to: ``mp4``, at another width; ``gif``; ``webp``, smaller and with all colours; ``png``, one frame; ``frames``, a
                 folder of numbered PNG; ``prores``, a .mov for editors; ``ffv1``, a lossless .mkv.
             path: Where to.
             width: Pixels, the shape is kept; None for the video's own.
@@ -123,7 +131,11 @@ class PictureMethods(ABC):
         """
         ending = _ending(to)
         source, record = _find_video(self.session, job)
-        named = {"png": "_last" if frame == -1 else f"_{frame}", "frames": "_frames"}.get(to, "")
+        named = {
+            "mp4": f"_{width}" if width else "_copy",
+            "png": "_last" if frame == -1 else f"_{frame}",
+            "frames": "_frames",
+        }.get(to, "")
         target = _target(path, source, named, ending, may_replace=record is not None)
         if to == "frames":
             return self.session.pictures.frames(source, target, width=width)
@@ -244,7 +256,7 @@ def _target(path: OutputPath, video: Path, suffix: str, ending: str, *, may_repl
     that was named, whatever is there may be another program's: it stays, and ours has a number.
 
     Raises:
-        ValidationError: when its name ends otherwise than its format.
+        ValidationError: when its name ends otherwise than its format, or it is the video itself.
     """
     from tiomagic_domain.errors import Problem, ValidationError
     from tiomagic_domain.suggestions import shorten_repr
@@ -256,10 +268,13 @@ def _target(path: OutputPath, video: Path, suffix: str, ending: str, *, may_repl
         path, target = None, target / own
     if path is None:
         return target if may_replace else _free(target)
+    message = ""
     if ending and target.suffix.lower() != ending:
-        problem = Problem(
-            field="path", message=f"must end in {ending}", given=shorten_repr(str(path))
-        )
+        message = f"must end in {ending}"
+    elif target == video:
+        message = "must be another file than the video"
+    if message:
+        problem = Problem(field="path", message=message, given=shorten_repr(str(path)))
         raise ValidationError.of([problem], subject="the file to be written")
     return target
 

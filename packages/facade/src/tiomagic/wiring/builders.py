@@ -60,7 +60,7 @@ def build_repository(url: str, state_dir: Path, log_path: Path) -> Iterator[Lazy
 
         _restrict_state_folder(state_dir)
         repository = open_repository(url)
-        _import_old_log(log_path, repository)
+        _import_old_log(log_path, repository, state_dir)
         return repository
 
     repository = LazyRepository(open_it)
@@ -79,13 +79,13 @@ def _restrict_state_folder(state_dir: Path) -> None:
         restrict_to_owner(state_dir / name)
 
 
-def _import_old_log(log_path: Path, repository: SqlJobRepository) -> None:
+def _import_old_log(log_path: Path, repository: SqlJobRepository, state_dir: Path) -> None:
     """Take the jobs that tiomagic 1.0.0 has left in a log into the history."""
     from tiomagic.display.journal import get_logger
     from tiomagic_storage import GenerationLog
 
     try:
-        count = GenerationLog(log_path, repository).import_old_log()
+        count = GenerationLog(log_path, repository, lock_folder=state_dir).import_old_log()
     except ProcessingError as error:
         # The next job that is written into the log meets the same, and it is said there.
         get_logger().debug("history.not_imported", error=error.message, code=error.code)
@@ -101,11 +101,11 @@ def build_outputs(folder: Path) -> OutputStore:
     return FolderOutputStore(folder)
 
 
-def build_generation_log(path: Path, repository: JobRepository) -> GenerationLog:
+def build_generation_log(path: Path, repository: JobRepository, state_dir: Path) -> GenerationLog:
     """Return the log of the newest jobs for people and old scripts."""
     from tiomagic_storage import GenerationLog
 
-    return GenerationLog(path, repository)
+    return GenerationLog(path, repository, lock_folder=state_dir)
 
 
 def build_media(state_dir: Path, *, allow_private: bool) -> MediaReader:

@@ -52,7 +52,7 @@ class Container(containers.DeclarativeContainer):
     )
     pictures: providers.Provider[Any] = providers.ThreadSafeSingleton(builders.build_pictures)
     generation_log: providers.Provider[Any] = providers.ThreadSafeSingleton(
-        builders.build_generation_log, config.log_path, repository
+        builders.build_generation_log, config.log_path, repository, config.state_dir
     )
     backends: providers.Provider[Any] = providers.ThreadSafeSingleton(
         builders.build_registry, replaced, settings

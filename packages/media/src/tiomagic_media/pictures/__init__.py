@@ -4,6 +4,7 @@
 ``film``     A finished video in memory.
 ``maker``    The port ``Pictures`` with PyAV and Pillow.
 ``montage``  Several videos at once: their frames side by side, with labels.
+``resizing`` Writes a finished mp4 anew at another width, with its recipe and its sound.
 ``sheet``    Pictures of many frames: the contact sheet of one video, and labelled pictures side
              by side.
 

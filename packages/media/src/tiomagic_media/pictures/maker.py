@@ -14,6 +14,7 @@ from tiomagic_media.encode.mp4 import write_mp4
 from tiomagic_media.pictures.exports import export_film, save_picture, write_frames
 from tiomagic_media.pictures.film import Film, read_film
 from tiomagic_media.pictures.montage import Strip, rate_of, render_montage
+from tiomagic_media.pictures.resizing import write_resized
 from tiomagic_media.pictures.sheet import SheetCell, draw_contact_sheet, draw_grid
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class PictureMaker:
         self, video: Path, target: Path, *, width: int | None = None, frame: int = -1
     ) -> Path:
         """Write a video in another format; see the port."""
+        if target.suffix.lower() == ".mp4":
+            return write_resized(video, target, width=width)
         return export_film(read_film(video), target, width=width, frame=frame)
 
     def frames(self, video: Path, folder: Path, *, width: int | None = None) -> Path:

@@ -16,6 +16,7 @@ from filelock import lock_descriptor
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.files.durability import is_unsupported, sync_file, sync_folder
+from tiomagic_domain.files.owner_only import private_opener
 from tiomagic_domain.files.private_folder import open_private, private_folder
 from tiomagic_domain.files.replacing import replacing
 
@@ -118,14 +119,19 @@ def _warn_once(what: str, folder: Path) -> None:
 
 
 @contextmanager
-def lock_file(path: Path, *, timeout_s: float) -> Iterator[None]:
+def lock_file(path: Path, *, timeout_s: float, owner_only: bool = False) -> Iterator[None]:
     """Hold a lock file. The file stays; the kernel releases the lock if the owner dies.
+
+    Args:
+        path: The file, made if it does not exist.
+        timeout_s: Most seconds to wait.
+        owner_only: A new file is closed to other users.
 
     Raises:
         TimeoutError: when another process holds it for too long.
     """
     begun = time.monotonic()
-    with path.open("ab") as file:
+    with open(path, "ab", opener=private_opener if owner_only else None) as file:
         while not _try_lock_or_warn(file, path.parent):
             waited = time.monotonic() - begun
             if waited > timeout_s:

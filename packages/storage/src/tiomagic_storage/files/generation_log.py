@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.files.owner_only import make_private
 from tiomagic_domain.jobs.job import JobQuery
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_storage.files.atomic import lock_file, remove_leftovers, replace_file
@@ -31,10 +32,19 @@ class GenerationLog:
         path: The file, such as ``generation_log.json``; its folder exists.
         repository: Where the jobs are kept.
         limit: Most jobs in the file.
+        lock_folder: Folder of the lock file, made if it does not exist; None for beside the log.
     """
 
-    def __init__(self, path: Path, repository: JobRepository, limit: int = 200) -> None:
+    def __init__(
+        self,
+        path: Path,
+        repository: JobRepository,
+        limit: int = 200,
+        *,
+        lock_folder: Path | None = None,
+    ) -> None:
         self._path = path.absolute()
+        self._lock_folder = lock_folder
         self._repository = repository
         self._limit = limit
         self._has_reported = False
@@ -106,8 +116,11 @@ class GenerationLog:
         return new
 
     def _lock(self) -> AbstractContextManager[None]:
-        lock = self._path.with_name(f".{self._path.name}.lock")
-        return lock_file(lock, timeout_s=LOCK_TIMEOUT_S)
+        name = f".{self._path.name}.lock"
+        if self._lock_folder is None:
+            return lock_file(self._path.with_name(name), timeout_s=LOCK_TIMEOUT_S)
+        make_private(self._lock_folder)
+        return lock_file(self._lock_folder / name, timeout_s=LOCK_TIMEOUT_S, owner_only=True)
 
     def _unwritable(self, error: OSError) -> ProcessingError:
         return ProcessingError(

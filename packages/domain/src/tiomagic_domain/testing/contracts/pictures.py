@@ -21,6 +21,9 @@ PICTURE_MAKERS: Final[Mapping[str, MakePicture]] = {
     "poster": lambda pictures, video, folder: pictures.poster(video, folder / "made.png"),
     "gif": lambda pictures, video, folder: pictures.export(video, folder / "made.gif", width=32),
     "webp": lambda pictures, video, folder: pictures.export(video, folder / "made.webp"),
+    "larger mp4": lambda pictures, video, folder: pictures.export(
+        video, folder / "made.mp4", width=128
+    ),
     "last frame": lambda pictures, video, folder: pictures.export(video, folder / "made.png"),
     "prores": lambda pictures, video, folder: pictures.export(video, folder / "made.mov"),
     "lossless": lambda pictures, video, folder: pictures.export(video, folder / "made.mkv"),

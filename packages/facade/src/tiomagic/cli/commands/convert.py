@@ -19,7 +19,7 @@ def convert(
         str,
         typer.Option(
             metavar="FORMAT",
-            help="gif, webp, png (one frame), frames (a folder of PNG), prores (.mov for editors) "
+            help="mp4 (another width), gif, webp, png (one frame), frames (a folder of PNG), prores (.mov for editors) "
             "or ffv1 (.mkv, lossless).",
             autocompletion=values.complete_video_formats,
         ),

@@ -9,12 +9,12 @@ import typer
 
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
-from tiomagic.cli._run import check_target, connect, copy_to
+from tiomagic.cli._run import check_target, connect
 
 
 def demo(
     folder: Annotated[
-        str, typer.Argument(help="Gets the clips and the sheet; made when it is not there.")
+        str, typer.Argument(help="Folder for the clips and the sheet; made if it does not exist.")
     ] = "tiomagic-demo",
     *,
     provider: o.Provider = None,
@@ -24,10 +24,17 @@ def demo(
 ) -> None:
     """Make one clip of each feature with doodle, and a contact sheet of all four.
 
-    The pictures that they start from are put beside them, in the folder inputs.
+    The clips are enlarged to 512 pixels. Their inputs go into the folder inputs beside them.
     """
     with reporting(as_json=as_json, debug=debug) as output:
-        from tiomagic.demo import DEMO_INPUTS, SHEET, copy_inputs, draw_sheet, make_clips  # noqa: PLC0415  # Not for --help.
+        from tiomagic.demo import (  # noqa: PLC0415  # Not for --help.
+            DEMO_INPUTS,
+            SHEET,
+            copy_inputs,
+            draw_sheet,
+            enlarge_clip,
+            make_clips,
+        )
         from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # The same.
 
         tm = connect(output, provider=provider)
@@ -36,7 +43,7 @@ def demo(
         target = _folder(folder)
         clips = []
         for example, video in make_clips(tm, progress=not (quiet or as_json)):
-            clips.append((example, copy_to(video, target / f"{example.feature}.mp4")))
+            clips.append((example, enlarge_clip(tm, video, target / f"{example.feature}.mp4")))
             output.say(f'{example.feature}: "{example.prompt}"')
         copy_inputs(target / DEMO_INPUTS.name)
         sheet = draw_sheet(tm, clips, target / SHEET)
