@@ -123,8 +123,9 @@ class PictureMethods(ABC):
 
         Args:
             job: Which video.
-            to: ``mp4``, at another width; ``gif``; ``webp``, smaller and with all colours; ``png``, one frame; ``frames``, a
-                folder of numbered PNG; ``prores``, a .mov for editors; ``ffv1``, a lossless .mkv.
+            to: ``mp4``, at another width; ``gif``; ``webp``, smaller and with all colours; ``png``,
+                one frame; ``frames``, a folder of numbered PNG; ``prores``, a .mov for editors;
+                ``ffv1``, a lossless .mkv.
             path: Where to.
             width: Pixels, the shape is kept; None for the video's own.
             frame: Which frame a ``png`` shows; negative counts from the end.

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
 from tiomagic_domain.errors import ProcessingError, ValidationError
 from tiomagic_media.encode.mp4 import read_embedded_recipe, write_mp4
 from tiomagic_media.pictures.film import Film, read_film
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def write_resized(video: Path, target: Path, *, width: int | None) -> Path:

@@ -19,8 +19,8 @@ def convert(
         str,
         typer.Option(
             metavar="FORMAT",
-            help="mp4 (another width), gif, webp, png (one frame), frames (a folder of PNG), prores (.mov for editors) "
-            "or ffv1 (.mkv, lossless).",
+            help="mp4 (at another width), gif, webp, png (one frame), frames (a folder of PNG), "
+            "prores (.mov for editors) or ffv1 (.mkv, lossless).",
             autocompletion=values.complete_video_formats,
         ),
     ],
