@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tiomagic.ui.browser_input import read_draft, read_entries, read_filters, read_press, read_word
-from tiomagic.ui.form import Widget, entries_of, fields_of
-from tiomagic.ui.gallery import GalleryFilters
+from tiomagic.ui.form.fields import Widget, entries_of, fields_of
+from tiomagic.ui.jobs.gallery import GalleryFilters
 from tiomagic.ui.web.files import ServedFiles
 from tiomagic.ui.web.uploads import FormFile, Uploads
 from tiomagic_domain.catalogue import models
@@ -80,7 +80,7 @@ def test_any_draft_makes_a_form(odd: Any, files: ServedFiles) -> None:
     """Whatever is in it, at whatever place, each entry holds what its widget can show."""
     schema = models()["doodle"].schema(Feature.POSE_GUIDANCE)
     names = entries_of(fields_of(schema))
-    texts = {Widget.LINE, Widget.LINES, Widget.NUMBER, Widget.JSON, Widget.WORD_OR_JSON}
+    texts = {Widget.LINE, Widget.LINES, Widget.NUMBER, Widget.JSON, Widget.WORD_OR_OBJECT}
     for text in (odd, json.dumps(odd), json.dumps({"choice": odd, "values": odd})):
         assert isinstance(read_draft(text, files).values, dict)
     for field in fields_of(schema, read_draft(draft(**dict.fromkeys(names, odd)), files).values):

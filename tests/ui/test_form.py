@@ -6,7 +6,8 @@ import sys
 import pytest
 from tests.every import for_each
 
-from tiomagic.ui.form import Field, Widget, collect_arguments, fields_of
+from tiomagic.ui.form.arguments import chosen_entries, collect_arguments
+from tiomagic.ui.form.fields import Field, Widget, entries_of, fields_of, resting_entries
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
@@ -57,8 +58,8 @@ def test_both_ends_of_each_slider_are_legal(feature: Feature, name: str) -> None
 
 WALK = """
 import gradio as gr
-from tiomagic.ui.form import entries_of, fields_of
-from tiomagic.ui.form_widgets import build_form
+from tiomagic.ui.form.fields import entries_of, fields_of
+from tiomagic.ui.form.widgets import build_form
 from tiomagic_domain.catalogue import models
 
 made = 0
@@ -130,14 +131,67 @@ def test_an_address_is_no_path_of_the_server(url: str, file: str | None, said: s
     assert caught.value.problems[0].field == "image"
 
 
-def test_a_list_is_typed_as_json() -> None:
-    """What is no JSON stays as it is, for the schema to refuse."""
+def entered_as_shown(fields: list[Field]) -> dict[str, object]:
+    """What a browser sends of a form that nobody has touched."""
+    entered: dict[str, object] = dict(zip(entries_of(fields), resting_entries(fields), strict=True))
+    for field in fields:
+        entered |= {entry.name: entry.value for row in field.rows for entry in row.entries}
+    return entered
+
+
+def test_a_lora_is_a_row() -> None:
+    """A file or a repository, its file, and a strength; an empty row is none."""
     fields = fields_of(schema_of(Feature.TEXT_TO_VIDEO, "doodle"))
-    assert collect_arguments(fields, {"loras": '[{"source": "a/b"}]'}) == {
-        "loras": [{"source": "a/b"}]
+    entered = entered_as_shown(fields) | {
+        "loras-0-source": "owner/toon",
+        "loras-0-weight_name": "toon.safetensors",
+        "loras-0-scale": "0.8",
+        "loras-2-source": " /loras/soft.safetensors ",
     }
-    assert collect_arguments(fields, {"loras": "a/b"}) == {"loras": "a/b"}
-    assert collect_arguments(fields, {"acceleration": '{"compile": "never"}'}) == {
-        "acceleration": {"compile": "never"}
+    assert collect_arguments(fields, entered) == {
+        "loras": [
+            {"source": "owner/toon", "weight_name": "toon.safetensors", "scale": 0.8},
+            {"source": "/loras/soft.safetensors"},
+        ]
     }
-    assert collect_arguments(fields, {"acceleration": "fast"}) == {"acceleration": "fast"}
+    assert collect_arguments(fields, entered_as_shown(fields)) == {}
+
+
+def test_a_row_keeps_what_it_does_not_show_of_a_lora() -> None:
+    """The digest of a recipe's LoRA stays with its source, and goes with it."""
+    lora = {"source": "a/b", "scale": 0.5, "revision": "c0ffee", "component": "transformer_2"}
+    fields = fields_of(schema_of(Feature.TEXT_TO_VIDEO, "doodle"), {"loras": [lora]})
+    entered = entered_as_shown(fields)
+    assert collect_arguments(fields, entered) == {"loras": [lora]}
+    other = entered | {"loras-0-source": "c/d"}
+    assert collect_arguments(fields, other) == {"loras": [{"source": "c/d", "scale": 0.5}]}
+
+
+def test_the_version_of_each_repository_is_a_row() -> None:
+    """Named as the hub names it; what is left empty is the model's own."""
+    fields = fields_of(schema_of(Feature.TEXT_TO_VIDEO, "wan2.1-t2v-1.3b"))
+    (field,) = [field for field in fields if field.name == "revisions"]
+    (row,) = field.rows
+    (entry,) = row.entries
+    assert entry.part == "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
+    entered = {entry.name: "main"}
+    assert collect_arguments([field], entered) == {"revisions": {entry.part: "main"}}
+    assert collect_arguments([field], {entry.name: " "}) == {}
+
+
+def test_an_object_of_a_recipe_is_kept_as_it_is() -> None:
+    """A preset is one of some words; what a recipe has in its place goes through the form."""
+    given = {"acceleration": {"compile": "off"}}
+    fields = fields_of(schema_of(Feature.TEXT_TO_VIDEO, "doodle"), given)
+    entered = {field.name: field.value for field in fields if field.name == "acceleration"}
+    assert collect_arguments(fields, entered) == given
+
+
+def test_only_what_differs_from_the_form_is_chosen() -> None:
+    """A default belongs to its model, in whatever form a browser writes it."""
+    fields = fields_of(schema_of(Feature.TEXT_TO_VIDEO, "wan2.1-t2v-1.3b"))
+    untouched = entered_as_shown(fields)
+    assert len(str(untouched["negative_prompt"])) > 100
+    assert chosen_entries(fields, untouched | {"prompt": ""}) == {}
+    typed = {"prompt": "a fox", "negative_prompt": "", "num_inference_steps": "7", "elsewhere": 1}
+    assert chosen_entries(fields, untouched | typed) == typed

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tiomagic.display import notebook
-from tiomagic.ui import compare, markup
-from tiomagic.ui.running_jobs import RunningJob
+from tiomagic.ui.form import marks
+from tiomagic.ui.jobs import compare, markup
+from tiomagic.ui.jobs.running_jobs import RunningJob
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.testing import make_job
 
@@ -61,8 +62,8 @@ def render_everything(job: Job) -> list[str]:
         markup.render_selected(job),
         markup.render_running([moment]),
         markup.render_progress([moment]),
-        markup.problem([str(job.error)]),
-        markup.form_mark(1, [job.model]),
+        marks.problem([str(job.error)]),
+        marks.form_mark(1, [job.model]),
         compare.comparison([job]),
         compare.comparison([job, replace(job, optional_args={})]),
         notebook.render_job(job),

@@ -237,6 +237,10 @@ async def find_the_draft_again(page: Page) -> None:
         await expect(entry(page, name)).to_have_value(value)
     await choose(page, "Text to video")
     await expect(entry(page, "num_inference_steps")).to_have_value("12")
+    # A number that the slider cannot stand on goes to the nearest one that it can.
+    await entry(page, "num_inference_steps").fill("833")
+    await entry(page, "num_inference_steps").press("Tab")
+    await expect(entry(page, "num_inference_steps")).to_have_value("100")
     for name in ("prompt", "seed"):
         await expect(entry(page, name)).to_have_value(typed[name])
         await entry(page, name).fill("")
@@ -257,7 +261,7 @@ async def be_told_what_is_wrong(page: Page) -> None:
 
 
 async def write_with_the_keyboard(page: Page) -> None:
-    """Tab from the top to the prompt, write, and send with Shift and Enter."""
+    """Tab from the top to the prompt, write two lines, and send with Ctrl and Enter."""
     prompt = entry(page, "prompt")
     await prompt.wait_for()
     for _ in range(20):
@@ -265,9 +269,11 @@ async def write_with_the_keyboard(page: Page) -> None:
         if await prompt.evaluate("e => e === document.activeElement"):
             break
     await expect(prompt).to_be_focused()
-    await page.keyboard.type("a star for the keyboard")
-    await expect(prompt).to_have_value("a star for the keyboard")
+    await page.keyboard.type("a star for")
     await page.keyboard.press("Shift+Enter")
+    await page.keyboard.type("the keyboard")
+    await expect(prompt).to_have_value("a star for\nthe keyboard")
+    await page.keyboard.press("Control+Enter")
     await selected_job_id(page, "a star for the keyboard")
 
 

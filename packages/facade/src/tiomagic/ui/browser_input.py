@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tiomagic.display.escaping import replace_invalid_characters
-from tiomagic.ui.form import Field, entries_of
-from tiomagic.ui.gallery import NO_FILTER, GalleryFilters
+from tiomagic.ui.form.fields import Field, entries_of
+from tiomagic.ui.jobs.gallery import NO_FILTER, GalleryFilters
 from tiomagic.ui.web.files import ServedFiles
 from tiomagic.ui.web.messages import InvalidMessageError, parse_bounded_json
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobStatus
 
-BUTTON_ACTIONS: Final = frozenset({"show", "again", "use", "compare", "cancel", "delete"})
+BUTTON_ACTIONS: Final = frozenset({"show", "again", "retry", "use", "compare", "cancel", "delete"})
 """The actions of a job's buttons."""
 WORD_CHARACTERS: Final = 200
 """Longest name of a model or a job, and longest search text."""

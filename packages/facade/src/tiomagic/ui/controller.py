@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 from tiomagic.api import models
 from tiomagic.display.next_steps import PYTHON, add_ways
 from tiomagic.results import recipes
-from tiomagic.ui.browser_input import read_draft, read_entries
-from tiomagic.ui.form import Field, collect_arguments, entries_of, fields_of
-from tiomagic.ui.running_jobs import RunningJobs
+from tiomagic.ui.browser_input import Draft, read_draft, read_entries
+from tiomagic.ui.form.arguments import chosen_entries, collect_arguments
+from tiomagic.ui.form.fields import Field, entries_of, fields_of
+from tiomagic.ui.jobs.running_jobs import RunningJobs
 from tiomagic.ui.web.files import ServedFiles
 from tiomagic.ui.web.uploads import Uploads
 from tiomagic.wiring.builders import INPUTS_FOLDER
@@ -22,6 +23,7 @@ from tiomagic_domain.errors import (
     ConfigurationError,
     ProcessingError,
     ResourceNotFoundError,
+    UnknownModelError,
     ValidationError,
 )
 from tiomagic_domain.features import Feature
@@ -109,17 +111,32 @@ class PageController:
             draft: JSON of ``assets/page.js``: a choice, and the entries by name.
         """
         kept = read_draft(draft, self._files)
-        return self.choose(kept.provider, kept.feature, kept.model, kept.values)
+        return self.choose(kept.provider, kept.feature, kept.model, self._chosen(kept))
 
     def switch(
         self, provider: str | None, feature: str | None, model: str | None, draft: str
     ) -> FormState:
-        """Return another choice, keeping the previous form's entries that mean the same in it."""
+        """Return another choice, with what was chosen before and means the same in it.
+
+        A default is not carried over: each model has its own.
+        """
         choice = self.choose(provider, feature, model)
-        values = read_draft(draft, self._files).values
+        values = self._chosen(read_draft(draft, self._files))
         alike = [f for f in self.fields(choice) if f.is_media or f.name in SHARED_PARAMETERS]
         carried = {name: values[name] for name in entries_of(alike) if name in values}
         return {**choice, "values": carried}
+
+    def _chosen(self, draft: Draft) -> dict[str, Any]:
+        """Return the entries of a draft that somebody chose.
+
+        The script of the page keeps nothing else; a draft of an older version, or one that is
+        saved while the form changes, may hold defaults as well.
+        """
+        try:
+            schema = models.find_schema(str(draft.feature), str(draft.model))
+        except (ValidationError, UnknownModelError):
+            return dict(draft.values)
+        return chosen_entries(fields_of(schema), draft.values)
 
     def fields(self, choice: FormState) -> list[Field]:
         """Return the form of a choice."""
@@ -149,14 +166,15 @@ class PageController:
         self.live.invalidate()
         return job
 
-    def rerun_with_new_seed(self, job_id: str) -> Job:
-        """Submit a job again with a new seed.
+    def rerun(self, job_id: str, *, new_seed: bool) -> Job:
+        """Submit a job again, with a new seed or unchanged.
 
         Raises:
             TioMagicError: when it cannot run.
         """
         recipe = recipes.of_job(self.session.generation.get(job_id))
-        job = self.session.generation.rerun(recipe, overrides={"seed": None}, detach=True)
+        changes = {"seed": None} if new_seed else {}
+        job = self.session.generation.rerun(recipe, overrides=changes, detach=True)
         self.live.invalidate()
         return job
 

@@ -10,12 +10,14 @@ import gradio as gr
 
 from tiomagic.display.escaping import escape
 from tiomagic.display.next_steps import PYTHON, add_ways
-from tiomagic.ui import compare, markup, theme
+from tiomagic.ui import theme
 from tiomagic.ui.browser_input import read_filters, read_press, read_word
 from tiomagic.ui.controller import FormState, PageController, group_problems_by_field
-from tiomagic.ui.form import entries_of
-from tiomagic.ui.form_widgets import build_form, update_problems
-from tiomagic.ui.gallery import JOBS_PER_PAGE, NO_FILTER, gallery
+from tiomagic.ui.form.fields import entries_of, resting_entries
+from tiomagic.ui.form.marks import form_mark
+from tiomagic.ui.form.widgets import build_form, update_problems
+from tiomagic.ui.jobs import compare, markup
+from tiomagic.ui.jobs.gallery import JOBS_PER_PAGE, NO_FILTER, gallery
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.features import Feature
@@ -147,8 +149,10 @@ class Page:
 
     def _lay_out_form(self) -> None:
         def form(choice: FormState) -> None:
-            gr.HTML(markup.form_mark(choice["serial"], _words(choice)), elem_classes="tm-unseen")
             fields = self._controller.fields(choice)
+            tips = {field.name: field.provenance for field in fields if field.provenance}
+            mark = form_mark(choice["serial"], _words(choice), tips)
+            gr.HTML(mark, elem_classes="tm-unseen")
             made = build_form(fields, choice["serial"])
             press = gr.Button("Make the video", variant="primary", elem_id="make")
 
@@ -160,12 +164,12 @@ class Page:
                 return self._send(choice, slots, entered, state)
 
             parts = [*made.slots, self._notice, self._shown, self._mark, *self._seen.values()]
-            for trigger in (press.click, made.entries[0].submit):
-                trigger(None, js="() => tiomagic.sending(true)", **EVENT_OPTIONS)
-                trigger(send, [*self._state, *made.entries], parts, **EVENT_OPTIONS).then(
-                    None, js="() => tiomagic.sent()", **EVENT_OPTIONS
-                )
-            about = json.dumps([{k: choice[k] for k in ("provider", "feature", "model")}, names])
+            press.click(None, js="() => tiomagic.sending(true)", **EVENT_OPTIONS)
+            press.click(send, [*self._state, *made.entries], parts, **EVENT_OPTIONS).then(
+                None, js="() => tiomagic.sent()", **EVENT_OPTIONS
+            )
+            words = {k: choice[k] for k in ("provider", "feature", "model")}
+            about = json.dumps([words, names, resting_entries(fields)])
             keep = f"(...entered) => {{ tiomagic.keep(...{about}, entered); }}"
             gr.on(
                 [entry.change for entry in made.entries],
@@ -312,11 +316,9 @@ class Page:
         match action:
             case "show":
                 return {self._shown: job_id, self._tabs: make}
-            case "again":
-                return {
-                    self._shown: self._controller.rerun_with_new_seed(job_id).job_id,
-                    self._tabs: make,
-                }
+            case "again" | "retry":
+                job = self._controller.rerun(job_id, new_seed=action == "again")
+                return {self._shown: job.job_id, self._tabs: make}
             case "use":
                 return {**self._chosen(self._controller.settings_of(job_id)), self._tabs: make}
             case "compare":

@@ -135,14 +135,65 @@
   const open = (form) => {
     if (form?.inert && formOf(form) && formOf(form) !== form.dataset.leaves) form.inert = false;
   };
+  // Where a default comes from is for those who point at it.
+  const tell = (mark) => {
+    if (!mark || mark.dataset.told) return;
+    const tips = Object.entries(JSON.parse(mark.dataset.tips));
+    const fields = tips.map(([name, tip]) => [document.getElementById(`field-${name}`), tip]);
+    // The widgets of a new form come after its mark.
+    if (fields.some(([field]) => !field)) return;
+    fields.forEach(([field, tip]) => field.setAttribute("title", tip));
+    mark.dataset.told = "yes";
+  };
   new MutationObserver(() => {
     document.querySelectorAll(named).forEach((box) => box.removeAttribute("aria-label"));
     draw();
+    tell(document.querySelector("#form [data-tips]"));
     open(document.querySelector("#form"));
   }).observe(document, { childList: true, subtree: true, attributeFilter: ["aria-label"] });
 
+  // As in other programs: Ctrl and Enter sends, Shift and Enter is a new line.
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.key !== "Enter" || !within(event, "#form")) return;
+      if (event.ctrlKey || event.metaKey) {
+        event.preventDefault();
+        event.stopImmediatePropagation();
+        document.querySelector("#make")?.click();
+      }
+    },
+    true,
+  );
+  document.addEventListener(
+    "keypress",
+    (event) => {
+      // Gradio would send the form.
+      if (event.key === "Enter" && event.shiftKey && within(event, "#form textarea"))
+        event.stopImmediatePropagation();
+    },
+    true,
+  );
+
+  // The number beside a slider may be typed: it goes to the nearest one that the slider can stand on.
+  document.addEventListener("change", (event) => {
+    const number = within(event, "#form input[type=number]");
+    const range = number?.closest(".block")?.querySelector("input[type=range]");
+    if (!range || number.value === "") return;
+    const [low, high, step] = [range.min, range.max, range.step].map(Number);
+    const digits = (range.step.split(".")[1] || "").length;
+    const inside = Math.min(high, Math.max(low, Number(number.value)));
+    const last = Math.floor((high - low) / step + 1e-9);
+    const legal = low + Math.min(last, Math.round((inside - low) / step)) * step;
+    const text = String(Number(legal.toFixed(digits)));
+    if (text === number.value) return;
+    number.value = text;
+    number.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+
   // What was entered is kept by the browser: first what this tab has, then what any had last.
-  const DRAFT = "tiomagic-draft";
+  // Only what somebody chose: a default belongs to its model, and would be sent for another one.
+  const DRAFT = "tiomagic-chosen";
   // The server refuses a message that is too large, and a page that cannot send its draft never opens.
   const LONGEST = 20000;
   const LARGEST = 500000;
@@ -154,12 +205,15 @@
     }
   };
   window.tiomagic = {
-    keep(choice, names, entered) {
-      const now = Object.fromEntries(names.map((name, at) => [name, entered[at]]));
+    keep(choice, names, resting, entered) {
+      const rests = (value, at) => (value ?? "") === (resting[at] ?? "");
+      const now = Object.fromEntries(
+        names.map((name, at) => [name, rests(entered[at], at) ? null : entered[at]]),
+      );
       // Pictures that the next model has no use for may be wanted by the one after it.
       const values = Object.fromEntries(
         Object.entries({ ...read(this.kept()), ...now }).filter(
-          ([, value]) => typeof value !== "string" || value.length <= LONGEST,
+          ([, value]) => value !== null && (typeof value !== "string" || value.length <= LONGEST),
         ),
       );
       const draft = JSON.stringify({ choice, values });

@@ -9,9 +9,10 @@ from typing import Any
 
 import gradio as gr
 
-from tiomagic.ui import media_widgets
-from tiomagic.ui.form import URL_OF, Field, Widget
-from tiomagic.ui.markup import problem
+from tiomagic.ui.form import media_widgets
+from tiomagic.ui.form.fields import URL_OF, Field, Widget
+from tiomagic.ui.form.marks import problem
+from tiomagic.ui.form.rows import RowEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +20,19 @@ class FormComponents:
     """A form's components."""
 
     entries: list[Any]
-    """One for each of ``form.entries_of``, in that order."""
+    """One for each of ``fields.entries_of``, in that order."""
     slots: list[Any]
     """The slots for problems, in the order of the fields."""
 
 
-def build_form(fields: Sequence[Field], serial: int) -> FormComponents:
+def build_form(fields: Sequence[Field], serial: int, *, example: str = "") -> FormComponents:
     """Lay out a form within the current page.
 
     Args:
         fields: Its fields; expert settings are collapsed.
         serial: Unique for each form. Without unique keys, a widget without a value shows the value
             of the previous form.
+        example: What an empty prompt shows as a hint.
     """
     made: dict[str, list[Any]] = {}
     slots: dict[str, Any] = {}
@@ -44,12 +46,17 @@ def build_form(fields: Sequence[Field], serial: int) -> FormComponents:
                             made[field.name], slots[field.name] = _entry(field, serial)
                 continue
             for field in group:
-                made[field.name], slots[field.name] = _entry(field, serial)
+                hint = example if field.name == "prompt" else ""
+                made[field.name], slots[field.name] = _entry(field, serial, hint)
 
     place([field for field in fields if not field.expert])
-    if any(field.expert for field in fields):
+    expert = [field for field in fields if field.expert]
+    if expert:
         with gr.Accordion("Expert settings", open=False):
-            place([field for field in fields if field.expert])
+            place([field for field in expert if not field.rows])
+            for field in expert:
+                if field.rows:
+                    made[field.name], slots[field.name] = _lay_out_rows(field, serial)
     entries = [component for field in fields for component in made[field.name]]
     return FormComponents(entries, [slots[field.name] for field in fields])
 
@@ -59,16 +66,44 @@ def update_problems(messages: Sequence[str]) -> Any:
     return gr.update(value=problem(messages), visible=bool(messages))
 
 
-def _entry(field: Field, serial: int) -> tuple[list[Any], Any]:
+def _entry(field: Field, serial: int, example: str = "") -> tuple[list[Any], Any]:
     common: dict[str, Any] = {"label": field.label, "elem_id": f"field-{field.name}"}
     common |= {"key": f"{field.name}-{serial}"}
-    common |= {
-        "interactive": True
-    }  # Explicit, because Gradio would guess, and a part could stay locked.
-    components = [_component(field, common)]
+    # Explicit, because Gradio would guess, and a part could stay locked.
+    common |= {"interactive": True}
+    components = [_component(field, common, example)]
     if field.is_media:
         components.append(_url(field, serial))
-    return components, gr.HTML(visible=False, elem_id=f"problem-{field.name}")
+    return components, _slot(field)
+
+
+def _slot(field: Field) -> Any:
+    return gr.HTML(visible=False, elem_id=f"problem-{field.name}")
+
+
+def _lay_out_rows(field: Field, serial: int) -> tuple[list[Any], Any]:
+    components = []
+    with gr.Accordion(field.label, open=any(row.kept for row in field.rows)):
+        gr.Markdown(field.help, elem_classes="tm-help")
+        for row in field.rows:
+            with gr.Row(elem_classes="tm-lora" if field.widget is Widget.LORAS else None):
+                components += [_row_entry(entry, serial) for entry in row.entries]
+        slot = _slot(field)
+    return components, slot
+
+
+def _row_entry(entry: RowEntry, serial: int) -> Any:
+    wide = entry.part not in {"weight_name", "scale"}
+    return gr.Textbox(
+        entry.value,
+        label=entry.label,
+        placeholder=entry.placeholder,
+        elem_id=f"field-{entry.name}",
+        key=f"{entry.name}-{serial}",
+        interactive=True,
+        scale=3 if wide else 1,
+        min_width=180 if wide else 80,
+    )
 
 
 def _url(field: Field, serial: int) -> Any:
@@ -84,12 +119,13 @@ def _url(field: Field, serial: int) -> Any:
     )
 
 
-def _component(field: Field, common: dict[str, Any]) -> Any:  # noqa: PLR0911 - one a kind
+def _component(field: Field, common: dict[str, Any], example: str) -> Any:  # noqa: PLR0911 - one a kind
     value = field.value
     match field.widget:
         case Widget.LINES:
             lines = 3 if field.required else 1
-            return gr.Textbox(value or "", lines=lines, info=field.help, **common)
+            hint = example or None
+            return gr.Textbox(value or "", lines=lines, info=field.help, placeholder=hint, **common)
         case Widget.NUMBER:
             # Not gr.Number: an empty, collapsed one gives 0 after the form was changed.
             shown = "" if value is None else str(value)
@@ -97,18 +133,19 @@ def _component(field: Field, common: dict[str, Any]) -> Any:  # noqa: PLR0911 - 
                 shown, info=field.help, placeholder="empty: decided for you", **common
             )
         case Widget.SLIDER:
-            # The number beside a slider may be typed; the schema checks its limits.
+            # The number beside a slider may be typed: assets/page.js moves it to a legal one.
             return gr.Slider(
                 field.low, field.high, value, step=field.step, info=field.help, **common
             )
         case Widget.CHOICE:
             return gr.Dropdown(list(field.choices), value=value, info=field.help, **common)
-        case Widget.WORD_OR_JSON:
+        case Widget.WORD_OR_OBJECT:
+            choices = list(field.choices)
             return gr.Dropdown(
-                list(field.choices),
+                choices,
                 value=value,
-                allow_custom_value=True,
-                info=f"{field.help} An object is typed as JSON.",
+                allow_custom_value=value not in choices,
+                info=field.help,
                 **common,
             )
         case Widget.SWITCH:
@@ -116,8 +153,7 @@ def _component(field: Field, common: dict[str, Any]) -> Any:  # noqa: PLR0911 - 
         case Widget.IMAGE | Widget.VIDEO:
             return _media(field, common)
         case _:
-            hint = "[ ] as JSON" if field.widget is Widget.JSON else None
-            return gr.Textbox(value or "", info=field.help, placeholder=hint, **common)
+            return gr.Textbox(value or "", info=field.help, **common)
 
 
 def _media(field: Field, common: dict[str, Any]) -> Any:

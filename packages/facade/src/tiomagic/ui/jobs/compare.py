@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tiomagic.display.escaping import escape
-from tiomagic.ui import markup
+from tiomagic.ui.jobs import markup
 from tiomagic_domain.jobs.job import Job
 
 HINT = "Press Compare at two videos of the gallery, and they play here side by side, in step."
@@ -56,7 +56,7 @@ def _twin(job: Job) -> str:
     return (
         f"<figure>{markup.video(job, kind='tm-twin', controls=False)}"
         f"<figcaption><strong>{escape(markup.title(job))}</strong>{markup.facts(job)}"
-        f"{markup.button('compare', 'Take away', job)}</figcaption></figure>"
+        f"{markup.button('compare', 'Remove', job)}</figcaption></figure>"
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Concatenate, Final, ParamSpec
 from tiomagic.display.escaping import escape
 from tiomagic.display.journal import get_logger
 from tiomagic.display.next_steps import PYTHON, add_ways
-from tiomagic.ui.running_jobs import RunningJob
+from tiomagic.ui.jobs.running_jobs import RunningJob
 from tiomagic.ui.web.files import address_of, video_id
 from tiomagic_domain.jobs.job import Job, JobStatus
 
@@ -75,6 +75,12 @@ def button(action: str, label: str, job: Job, *, confirm: str = "", kind: str = 
         f'<button type="button" class="tm-button {kind}" data-action="{action}" '
         f'data-job="{escape(job.job_id)}" aria-label="{about}"{twice}>{escape(label)}</button>'
     )
+
+
+def again_of(job: Job) -> tuple[str, str]:
+    """Return the action that makes a job once more, and its label: without a video, unchanged."""
+    without_video = job.status in {JobStatus.FAILED, JobStatus.CANCELED}
+    return ("retry", "Try again") if without_video else ("again", "Another seed")
 
 
 def title(job: Job) -> str:
@@ -184,7 +190,7 @@ def render_selected(job: Job | None) -> str:
 
 @render_safely("div")
 def _render_selected(job: Job) -> str:
-    again = ("again", "Another seed"), ("use", "Use these settings")
+    again = (again_of(job), ("use", "Use these settings"))
     buttons = [button(action, label, job) for action, label in again]
     if job.result_video:
         name = escape(Path(job.result_video).name)
@@ -210,7 +216,7 @@ def card(job: Job, *, chosen: bool) -> str:
         chosen: True when it is one of the two compared jobs.
     """
     buttons = [button("show", "Show", job), button("use", "Use these settings", job)]
-    buttons.append(button("again", "Another seed", job))
+    buttons.append(button(*again_of(job), job))
     if job.result_video:
         kind = "tm-chosen" if chosen else ""
         buttons.append(button("compare", "Compared" if chosen else "Compare", job, kind=kind))
@@ -227,18 +233,6 @@ def card(job: Job, *, chosen: bool) -> str:
         f'{facts(job)}<p class="tm-facts">{escape(when)}</p>'
         f'<div class="tm-actions">{"".join(buttons)}</div></li>'
     )
-
-
-def form_mark(serial: int, choice: Iterable[str]) -> str:
-    """Return a marker for ``assets/page.js``: the current form and its choice."""
-    about = escape(" ".join(choice))
-    return f'<i data-form="{serial}" data-choice="{about}"></i>'
-
-
-def problem(messages: Iterable[str]) -> str:
-    """Return the problems of a field as HTML; empty when there are none."""
-    lines = "".join(f"<p>{escape(message)}</p>" for message in messages)
-    return f'<div class="tm-problem" role="alert">{lines}</div>' if lines else ""
 
 
 def value_of(value: Any) -> str:

@@ -1,23 +1,23 @@
-"""The form of a model as plain data: the widget, label and help of each parameter.
+"""The form of a model as plain data: the entries of each parameter, their labels and helps.
 
-It also converts entries to arguments; the schema checks them.
+A setting has one entry; a picture or video has two, the file and its address; LoRAs and versions of
+weights have rows.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from tiomagic.display.escaping import replace_invalid_characters
+from tiomagic.ui.form import rows
+from tiomagic.ui.form.wording import help_of, label_of, provenance_of
 from tiomagic.ui.web.uploads import FormFile
-from tiomagic_domain.errors import Problem, ValidationError
-from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter, describe_range
+from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 from tiomagic_domain.schema.schema import Schema
-from tiomagic_domain.suggestions import shorten_repr
 
 URL_OF: Final = "{name}_url"
 """Name of the entry for the address of a picture or a video."""
@@ -35,25 +35,31 @@ class Widget(StrEnum):
     """A typed number, which may be empty."""
     SLIDER = "slider"
     CHOICE = "choice"
-    WORD_OR_JSON = "word_or_json"
-    """One of some words, or an object as JSON."""
+    WORD_OR_OBJECT = "word_or_object"
+    """One of some words; an object, as a recipe may have one, is kept as JSON."""
     SWITCH = "switch"
     IMAGE = "image"
     VIDEO = "video"
+    LORAS = "loras"
+    """A row for each LoRA."""
+    COMMITS = "commits"
+    """A row for each repository of the model."""
     JSON = "json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One entry of a form."""
+    """One parameter in a form."""
 
     name: str
     """The parameter's name."""
     widget: Widget
     label: str
     help: str
+    provenance: str = ""
+    """The default and its source; empty when there is none to tell."""
     value: Any = None
-    """The initial value; a ``File`` for a picture or video."""
+    """The initial value; a ``FormFile`` for a picture or video."""
     url: str = ""
     """The initial address of a picture or video."""
     default: Any = None
@@ -62,6 +68,8 @@ class Field:
     high: float | None = None
     step: float | None = None
     choices: tuple[Any, ...] = ()
+    rows: tuple[rows.Row, ...] = ()
+    """The rows of LoRAs and of commits."""
     required: bool = False
     expert: bool = False
     """True for a field in the collapsed section."""
@@ -71,13 +79,34 @@ class Field:
         """True for a picture or a video."""
         return self.widget in {Widget.IMAGE, Widget.VIDEO}
 
+    @property
+    def entries(self) -> list[str]:
+        """The names of its entries, in order."""
+        if self.is_media:
+            return [self.name, URL_OF.format(name=self.name)]
+        if self.widget in {Widget.LORAS, Widget.COMMITS}:
+            return [entry.name for row in self.rows for entry in row.entries]
+        return [self.name]
+
+    @property
+    def resting(self) -> list[Any]:
+        """What each entry holds when nobody has chosen anything."""
+        if self.widget in {Widget.LORAS, Widget.COMMITS}:
+            return [entry.default for row in self.rows for entry in row.entries]
+        if self.is_media:
+            return [None, ""]
+        if self.default is None:
+            return [""]
+        return [str(self.default) if self.widget is Widget.NUMBER else self.default]
+
 
 def fields_of(schema: Schema, values: Mapping[str, Any] | None = None) -> list[Field]:
-    """Return the entries of a form, the most needed first.
+    """Return the fields of a form, the most needed first.
 
     Args:
         schema: What the model takes.
-        values: Initial values that replace defaults; names that the schema lacks are ignored.
+        values: Initial values that replace defaults, by the names of parameters or of entries;
+            names that the schema lacks are ignored.
     """
     given = values or {}
     fields = [_field(parameter, given) for parameter in schema.parameters]
@@ -85,77 +114,18 @@ def fields_of(schema: Schema, values: Mapping[str, Any] | None = None) -> list[F
 
 
 def entries_of(fields: list[Field]) -> list[str]:
-    """Return the names of the entries, in order: a picture or video has two."""
-    names = []
-    for field in fields:
-        names += [field.name, URL_OF.format(name=field.name)] if field.is_media else [field.name]
-    return names
+    """Return the names of all entries, in order."""
+    return [name for field in fields for name in field.entries]
 
 
-def collect_arguments(fields: list[Field], entered: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a call; empty and unchanged entries are left out.
-
-    Args:
-        fields: The form.
-        entered: Values by the names of :func:`entries_of`; a picture or video as the path of a
-            file on this machine, which a browser cannot choose: see ``browser_input.read_entries``.
-
-    Raises:
-        ValidationError: when a picture or video is given in two ways, or as no URL.
-    """
-    arguments, problems = {}, []
-    for field in fields:
-        value = _value(field, entered)
-        if field.is_media:
-            url = str(entered.get(URL_OF.format(name=field.name)) or "").strip()
-            wrong = _wrong_url(field, value, url)
-            problems += [] if wrong is None else [wrong]
-            value = url or value
-        if value is not None and value != field.default:
-            arguments[field.name] = value
-    if problems:
-        raise ValidationError.of(problems, subject="the form")
-    return arguments
+def resting_entries(fields: list[Field]) -> list[Any]:
+    """Return what each of :func:`entries_of` holds when nobody has chosen anything."""
+    return [value for field in fields for value in field.resting]
 
 
 def _place(field: Field) -> int:
     """Return the sort key of a field: required ones, then other media, then the rest."""
     return 0 if field.required and not field.is_media else 1 if field.is_media else 2
-
-
-def _value(field: Field, entered: Mapping[str, Any]) -> Any:
-    value = entered.get(field.name)
-    if isinstance(value, str) and not value.strip():
-        # An emptied text overrides a default; without a default it means "not given".
-        return "" if field.default and field.widget is Widget.LINES else None
-    if field.widget is Widget.NUMBER and isinstance(value, str):
-        return _number(value)
-    structured = field.widget is Widget.JSON or (
-        field.widget is Widget.WORD_OR_JSON and isinstance(value, str) and value.startswith("{")
-    )
-    if structured and isinstance(value, str):
-        with suppress(ValueError):  # Invalid JSON stays text, and the schema reports the problem.
-            return json.loads(value)
-    return value
-
-
-def _number(text: str) -> Any:
-    """Return the number in a text, or else the text, which the schema refuses."""
-    for kind in (int, float):
-        with suppress(ValueError):
-            return kind(text)
-    return text
-
-
-def _wrong_url(field: Field, file: Any, url: str) -> Problem | None:
-    # A path would be read on the machine that serves the page, not on the visitor's.
-    if url and not url.lower().startswith(("http://", "https://", "data:")):
-        message = "must be an address that begins with http:// or https://"
-    elif url and file:
-        message = "is given twice: as a file and as an address; take one away"
-    else:
-        return None
-    return Problem(field=field.name, message=message, given=shorten_repr(url))
 
 
 def _field(parameter: Parameter, given: Mapping[str, Any]) -> Field:
@@ -169,14 +139,15 @@ def _field(parameter: Parameter, given: Mapping[str, Any]) -> Field:
         value = default
     if widget is Widget.CHOICE and value not in parameter.choices:
         value = default
-    if widget in {Widget.JSON, Widget.WORD_OR_JSON} and isinstance(value, list | dict):
+    if widget in {Widget.JSON, Widget.WORD_OR_OBJECT} and isinstance(value, list | dict):
         value = replace_invalid_characters(json.dumps(value))
     url = given.get(URL_OF.format(name=parameter.name))
     return Field(
         name=parameter.name,
         widget=widget,
-        label=_label(parameter),
-        help=_help(parameter, widget),
+        label=label_of(parameter),
+        help=help_of(parameter, slides=widget is Widget.SLIDER),
+        provenance=provenance_of(parameter),
         value=value,
         url=replace_invalid_characters(url) if isinstance(url, str) else "",
         default=default,
@@ -184,12 +155,22 @@ def _field(parameter: Parameter, given: Mapping[str, Any]) -> Field:
         high=high,
         step=step,
         choices=parameter.choices,
+        rows=_rows(widget, parameter, given),
         required=parameter.required,
         expert=parameter.advanced or _is_fixed(parameter),
     )
 
 
-def _first(widget: Widget, value: Any, default: Any) -> Any:
+def _rows(widget: Widget, parameter: Parameter, given: Mapping[str, Any]) -> tuple[rows.Row, ...]:
+    match widget:
+        case Widget.LORAS:
+            return rows.lora_rows(parameter, given)
+        case Widget.COMMITS:
+            return rows.commit_rows(parameter, given)
+    return ()
+
+
+def _first(widget: Widget, value: Any, default: Any) -> Any:  # noqa: PLR0911 - one line a kind
     """Return the initial value of an entry from the value of a job or a draft.
 
     Both may come from another version or an untrusted source: values that do not fit are ignored.
@@ -199,7 +180,9 @@ def _first(widget: Widget, value: Any, default: Any) -> Any:
             return value if isinstance(value, FormFile) else None
         case Widget.SWITCH:
             return value if isinstance(value, bool) else default
-        case Widget.JSON | Widget.WORD_OR_JSON if isinstance(value, list | dict):
+        case Widget.LORAS | Widget.COMMITS:
+            return default
+        case Widget.JSON | Widget.WORD_OR_OBJECT if isinstance(value, list | dict):
             return value
         case Widget.SLIDER | Widget.CHOICE:
             return value if isinstance(value, str | int | float) else default
@@ -216,10 +199,14 @@ def _widget(parameter: Parameter) -> Widget:  # noqa: PLR0911 - one line a kind
             return Widget.VIDEO
         case Kind.BOOLEAN:
             return Widget.SWITCH
+        case Kind.LIST if rows.are_loras(parameter):
+            return Widget.LORAS
+        case Kind.OBJECT if rows.are_commits(parameter):
+            return Widget.COMMITS
         case Kind.LIST | Kind.OBJECT:
             return Widget.JSON
         case Kind.STRING if parameter.has_words:
-            return Widget.WORD_OR_JSON
+            return Widget.WORD_OR_OBJECT
         case _ if parameter.choices:
             return Widget.CHOICE
         case Kind.STRING:
@@ -258,22 +245,3 @@ def _within(value: object, low: float | None, high: float | None) -> bool:
     if not isinstance(value, int | float):
         return False
     return low <= value <= high
-
-
-def _label(parameter: Parameter) -> str:
-    words = parameter.name.removeprefix("num_").replace("_", " ")
-    unit = parameter.unit
-    tail = f" ({unit})" if unit and unit not in words else ""
-    return f"{words[:1].upper()}{words[1:]}{tail}"
-
-
-def _help(parameter: Parameter, widget: Widget) -> str:
-    parts = [parameter.description]
-    limits = describe_range(parameter)
-    # A slider shows its limits itself.
-    says_more = widget is Widget.NUMBER or parameter.multiple_of is not None
-    if says_more and limits != "a number" and not _is_fixed(parameter):
-        parts.append(f"{limits[:1].upper()}{limits[1:]}.")
-    if parameter.source and parameter.default not in {UNSET, ""}:
-        parts.append(f"Default {shorten_repr(parameter.default, 30)}: {parameter.source}.")
-    return " ".join(part for part in parts if part)

@@ -1,0 +1,13 @@
+"""The form of a model: its fields, its words, its widgets, and what comes back from it.
+
+``arguments``      Entries as arguments of a call, and which of them somebody chose.
+``fields``         The form as plain data: the entries of each parameter.
+``marks``          HTML within a form: its mark for the script of the page, and problems.
+``media_widgets``  Upload widgets for pictures and videos; Gradio shows the files, but never opens
+                   or converts them.
+``rows``           Rows of a form: a LoRA each, and the version of each repository of a model.
+``widgets``        The Gradio widgets of a form.
+``wording``        The words of a form: the label, the help and the provenance of a parameter.
+
+Only ``widgets`` and ``media_widgets`` import Gradio.
+"""
