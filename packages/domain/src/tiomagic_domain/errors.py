@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from tiomagic_domain.codes import ErrorCode
@@ -99,6 +100,19 @@ class TioMagicError(Exception):
         }
 
 
+class ProblemKind(StrEnum):
+    """What is wrong with an argument, so that each surface can say it in its own words."""
+
+    VALUE = "value"
+    """The value is not legal."""
+    MISSING = "missing"
+    """A required argument was left out."""
+    ONE_OF = "one_of"
+    """Of several arguments exactly one is needed, and none or more were given."""
+    UNKNOWN = "unknown"
+    """There is no such argument."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One problem of one field of an input."""
@@ -111,6 +125,9 @@ class Problem:
     """``repr`` of the given value, shortened."""
     nearest: object = None
     """The nearest legal value, or None."""
+    kind: ProblemKind = ProblemKind.VALUE
+    wanted: str = ""
+    """The kind of value that is missing, such as ``image`` or ``string``; else empty."""
 
     def __post_init__(self) -> None:
         """Redact secrets: the query of a given address may be a signature."""
@@ -126,6 +143,11 @@ class Problem:
             "nearest": self.nearest,
         }
 
+    def __str__(self) -> str:
+        """Return one line with the argument's name."""
+        between = " " if self.kind is ProblemKind.MISSING else ": "
+        return f"{self.field}{between}{self.message}"
+
 
 class ValidationError(TioMagicError, ValueError):
     """The arguments of a call are not legal. Nothing was stored and nothing was spent."""
@@ -137,6 +159,7 @@ class ValidationError(TioMagicError, ValueError):
         message: str,
         *,
         problems: Sequence[Problem] = (),
+        subject: str = "",
         details: Mapping[str, object] | None = None,
         code: str | None = None,
     ) -> None:
@@ -145,6 +168,8 @@ class ValidationError(TioMagicError, ValueError):
             given["problems"] = [problem.to_dict() for problem in problems]
         super().__init__(message, details=given, code=code)
         self.problems: tuple[Problem, ...] = tuple(problems)
+        self.subject = subject
+        """What was checked, such as ``text_to_video with wan2.1-t2v-14b``; empty if not said."""
 
     constraints: OldAttribute = OldAttribute("constraints")
 
@@ -169,12 +194,21 @@ class ValidationError(TioMagicError, ValueError):
             subject: The checked call, such as ``text_to_video with wan2.1-t2v-14b``.
             code: The error's stable word; None for ``invalid_input``.
         """
-        lines = [f"{problem.field}: {problem.message}" for problem in problems]
-        if len(lines) == 1:
-            return cls(f"{lines[0]} ({subject})", problems=problems, code=code)
-        listed = "\n  - ".join(lines)
-        message = f"{len(lines)} problems with {subject}:\n  - {listed}"
-        return cls(message, problems=problems, code=code)
+        message = list_problems([str(problem) for problem in problems], subject)
+        return cls(message, problems=problems, subject=subject, code=code)
+
+
+def list_problems(lines: Sequence[str], subject: str) -> str:
+    """Return the text about one problem or several, one a line.
+
+    Args:
+        lines: At least one.
+        subject: What was checked.
+    """
+    if len(lines) == 1:
+        return f"{lines[0]} ({subject})"
+    listed = "\n  - ".join(lines)
+    return f"{len(lines)} problems with {subject}:\n  - {listed}"
 
 
 class UnknownModelError(TioMagicError, LookupError):

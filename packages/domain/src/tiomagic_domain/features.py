@@ -83,7 +83,7 @@ PROMPT = Parameter(
 IMAGE = Parameter(
     name="image",
     kind=Kind.IMAGE,
-    description="The picture to start from: a path, a URL, bytes or a PIL image.",
+    description="The picture to start from.",
 )
 
 INPUTS: Mapping[Feature, tuple[Parameter, ...]] = MappingProxyType(

@@ -84,6 +84,13 @@ class ModelCard:
     """Every word that it knows, lower case; empty for a model that was trained on open language."""
     unknown_phrases: str = ""
     """Pattern of phrases that it does not know although it knows their words; empty for none."""
+    knows: str = ""
+    """What a model of few words can show, as the end of "it only knows"; empty for other models."""
+    example_prompt: str = ""
+    """A prompt that it does well; empty if none is known."""
+    wider_models: Mapping[Feature, str] = field(default_factory=lambda: MappingProxyType({}))
+    """For each feature a small model of open language, to advise to whose prompt has unknown words;
+    empty for a model that is one itself."""
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Facts of this model for the engine that are not settings."""
 

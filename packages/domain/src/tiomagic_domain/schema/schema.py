@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.errors import Problem, ProblemKind, ValidationError
 from tiomagic_domain.schema.expert_arguments import explain_unsupported_object
 from tiomagic_domain.schema.parameter import UNSET, Parameter, Rejected
 from tiomagic_domain.suggestions import closest, list_names, shorten_repr
@@ -55,7 +55,14 @@ class ExactlyOne:
             return []
         state = "neither was given" if not given else f"{' and '.join(given)} were given"
         message = f"give exactly one of them: {state}"
-        return [Problem(field=", ".join(self.names), message=message, given=shorten_repr(given))]
+        return [
+            Problem(
+                field=", ".join(self.names),
+                message=message,
+                given=shorten_repr(given),
+                kind=ProblemKind.ONE_OF,
+            )
+        ]
 
     def to_json_schema(self) -> dict[str, object]:
         """Return the rule as ``oneOf``."""
@@ -292,7 +299,15 @@ class Schema:
             hint = f"did you mean {nearest!r}?" if nearest else f"known: {list_names(known)}"
             message = f"there is no such parameter; {hint}"
             given = shorten_repr(arguments[name])
-            problems.append(Problem(field=str(name), message=message, given=given, nearest=nearest))
+            problems.append(
+                Problem(
+                    field=str(name),
+                    message=message,
+                    given=given,
+                    nearest=nearest,
+                    kind=ProblemKind.UNKNOWN,
+                )
+            )
         return problems
 
     def to_json_schema(self, *, title: str | None = None) -> dict[str, object]:
@@ -320,8 +335,14 @@ class Schema:
 
 
 def _missing(parameter: Parameter) -> Problem:
-    message = f"is required: {parameter.description}"
-    return Problem(field=parameter.name, message=message, given="nothing")
+    what = parameter.description.partition(". ")[0].rstrip(".")
+    return Problem(
+        field=parameter.name,
+        message=f"is needed: {what[:1].lower()}{what[1:]}",
+        given="nothing",
+        kind=ProblemKind.MISSING,
+        wanted=parameter.kind.value,
+    )
 
 
 def _rejection(parameter: Parameter, given: object, rejected: Rejected) -> Problem:

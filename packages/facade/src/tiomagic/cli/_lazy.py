@@ -10,14 +10,30 @@ loads every command for its help. Here a command brings its help text with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from textwrap import shorten
-from typing import Any
+from typing import Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 Command = Callable[..., None]
+
+RUNNING: Final[ContextVar[Sequence[object]]] = ContextVar("RUNNING", default=())
+"""The parameters of the command that runs, whose options its messages name."""
+
+
+class NamedCommand(TyperCommand):
+    """A command whose messages name its own options: see ``_output.command_words``."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        before = RUNNING.set(self.params)
+        try:
+            return super().invoke(ctx)
+        finally:
+            RUNNING.reset(before)
 
 
 def lazy_application(
@@ -47,7 +63,7 @@ def lazy_application(
                 return find_group(cmd_name)
             # An application of one command, whose options are read only now.
             alone = _application()
-            alone.command(cmd_name, epilog=epilog_of(cmd_name))(whole[cmd_name])
+            alone.command(cmd_name, cls=NamedCommand, epilog=epilog_of(cmd_name))(whole[cmd_name])
             return typer.main.get_command(alone)
 
         def list_commands(self, ctx: Any) -> list[str]:

@@ -1,4 +1,7 @@
-"""Logging of the command line; an application that uses the library does this for itself."""
+"""Logging of the command line; an application that uses the library does this for itself.
+
+On a terminal people read sentences; elsewhere programs read JSON lines.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import sys
 
 import structlog
 
+from tiomagic.cli._output import command_words
 from tiomagic.display.journal import sanitize_event
+from tiomagic.display.phrases.log_events import say_event
 from tiomagic.display.streams import is_terminal, wrap_for_rich, write
 
 HANDLER_NAME = "tiomagic.cli"
@@ -22,7 +27,7 @@ class _Handler(logging.Handler):
         try:
             line = f"{self.format(record)}\n"
             if is_terminal(sys.stderr):
-                wrap_for_rich(sys.stderr).write(line)  # With the renderer's own colours.
+                wrap_for_rich(sys.stderr).write(line)
             else:
                 write(sys.stderr, line)
         except Exception:  # noqa: BLE001 - as logging's own handlers
@@ -40,9 +45,8 @@ def configure_logging(level: str) -> None:
     Args:
         level: The least level, such as ``warning``.
     """
-    animated = is_terminal(sys.stderr)
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if animated else structlog.processors.JSONRenderer()
+        _render_sentence if is_terminal(sys.stderr) else structlog.processors.JSONRenderer()
     )
     handler = _Handler()
     handler.setFormatter(
@@ -63,6 +67,11 @@ def configure_logging(level: str) -> None:
     logger.setLevel(level.upper())
     logger.addHandler(handler)
     logger.propagate = False
+
+
+def _render_sentence(_logger: object, _method: str, event: structlog.typing.EventDict) -> str:
+    """Return an event for a person, in the words of the command that runs."""
+    return say_event(event, command_words())
 
 
 def _is_not_job_failure(record: logging.LogRecord) -> bool:

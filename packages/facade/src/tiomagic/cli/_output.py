@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from tiomagic.cli._exit_codes import ExitCode, exit_code_of
+from tiomagic.cli._lazy import RUNNING
 from tiomagic.display import streams
 
 if TYPE_CHECKING:
+    from tiomagic.display.phrases.vocabulary import Vocabulary
     from tiomagic_domain.errors import TioMagicError
 
 
@@ -101,10 +103,12 @@ class Output:
 
     def fail(self, error: TioMagicError) -> None:
         """Print an error."""
+        message = _say_error(error)
         if self.as_json:
-            streams.write(sys.stderr, f"{_json(_for_shell(error.to_dict()), sys.stderr)}\n")
+            plain = {**_for_shell(error.to_dict()), "message": message}
+            streams.write(sys.stderr, f"{_json(plain, sys.stderr)}\n")
             return
-        streams.write(sys.stderr, f"error: {_in_shell(error.message)}\n")
+        streams.write(sys.stderr, f"error: {message}\n")
         job_id = error.details.get("job_id")
         if job_id is not None and str(job_id) not in error.message:
             see = f"the job is {job_id}; see: tiomagic status {job_id}\n"
@@ -116,6 +120,20 @@ def _in_shell(text: str) -> str:
     from tiomagic.display.next_steps import SHELL, add_ways  # noqa: PLC0415  # Not for --help.
 
     return add_ways(text, SHELL)
+
+
+def _say_error(error: TioMagicError) -> str:
+    """Return the text of an error in the words of the command that runs."""
+    from tiomagic.display.phrases.problems import say_error  # noqa: PLC0415  # Not for --help.
+
+    return say_error(error, command_words())
+
+
+def command_words() -> Vocabulary:
+    """Return the words of the command that runs: its own options."""
+    from tiomagic.display.phrases.shell import ShellVocabulary  # noqa: PLC0415  # Not for --help.
+
+    return ShellVocabulary.of(RUNNING.get())
 
 
 def _for_shell(plain: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from tiomagic.cli import _options as o
+from tiomagic.cli._lazy import NamedCommand
 from tiomagic.cli._output import reporting
 from tiomagic.cli._run import connect
 from tiomagic.wiring.provider_names import (
@@ -78,7 +79,8 @@ def _group(name: str, plugin: ProviderPlugin) -> Any:
         rich_markup_mode=None,
     )
     for command in commands:
-        group.command(command.__name__.strip("_").replace("_", "-"))(_runner(plugin, command))
+        name = command.__name__.strip("_").replace("_", "-")
+        group.command(name, cls=NamedCommand)(_runner(plugin, command))
     return typer.main.get_group(group)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 
 from tiomagic.cli._exit_codes import ExitCode
-from tiomagic.cli._output import Output, reporting
+from tiomagic.cli._output import Output, command_words, reporting
 
 if TYPE_CHECKING:
     from tiomagic import JobHandle, TioMagic
@@ -223,6 +223,8 @@ def show_result(
         output.data(job.to_dict(), "")
         output.say(f"job {job.job_id} was canceled")
         raise typer.Exit(ExitCode.CANCELED)
+    from tiomagic.display.phrases.job_warnings import say_run_warnings  # noqa: PLC0415  # Heavy.
+
     video = job.result()
     if target is not None:
         video = copy_to(video, target)
@@ -230,19 +232,18 @@ def show_result(
     if compared:
         summary["differences"] = [difference.to_dict() for difference in job.differences]
     output.data(summary, str(video))
-    notes = job.facts.get("notes", ())
-    if notes:
-        output.say(f"note: {'; '.join(notes)}")
+    for warning in say_run_warnings(job.record, command_words()):
+        output.say(f"warning: {warning}")
     for difference in job.differences if compared else ():
         output.say(f"not as before: {difference}")
 
 
-def check_target(path: str | None, *, field: str = "--output") -> Path | None:
+def check_target(path: str | None, *, field: str = "output") -> Path | None:
     """Return the target path of the video, checked before the run.
 
     Args:
         path: A file or a folder.
-        field: What the command line calls it.
+        field: The parameter of the command.
 
     Raises:
         ValidationError: when nothing can be written there.

@@ -3,9 +3,10 @@
 ``escaping``      Escapes untrusted text for HTML and JSON, and replaces invalid characters.
 ``journal``       Log events of jobs (structlog over ``logging``), and the refresh of
                   ``generation_log.json``.
-``next_steps``    The way to do what an error advises: in Python, or in a shell.
+``next_steps``    The way to do what an error advises: in Python, in a shell, or at the page.
 ``notebook``      Display in notebooks: a progress bar, the player of a job, a table. No scripts;
                   works offline.
+``phrases``       Problems, warnings and log events as sentences in the words of each surface.
 ``progress_bar``  Progress bars: on stderr, or below the cell of a notebook.
 ``streams``       Safe writing to stdout and stderr: missing, closed, full or narrow streams never
                   break a run.

@@ -10,7 +10,8 @@ that an application may render them with ``structlog.stdlib.ProcessorFormatter``
 event                  level    with
 ====================== ======== ============================================================
 ``job.submitted``      info     ``job_id feature model provider``
-``job.not_understood`` warning  ``job_id model words``: the model has never seen these words
+``job.not_understood`` warning  ``job_id feature model words``: the model does not know these words
+``job.input_noted``    warning  ``job_id notes``: how a given picture or video is read
 ``job.started``        info     ``job_id call_id``
 ``job.progressed``     debug    ``job_id phase``
 ``job.kept``           debug    ``job_id``: its tags or note have changed, or it is deleted
@@ -162,8 +163,19 @@ class Journal:
             say = self._logger.error
             data |= {"error": job.error, "error_code": job.error_code}
         say(EVENT_BY_STATUS[job.status], **data)
-        words = job.facts.get("unknown_words")
-        if words and job.version == 1:
+        if job.version == 1:
+            self._warn(job)
+
+    def _warn(self, job: Job) -> None:
+        """Log what is known of a job before its run and may not be as its user thinks."""
+        words, notes = job.facts.get("unknown_words"), job.facts.get("input_notes")
+        if words:
             self._logger.warning(
-                "job.not_understood", job_id=job.job_id, model=job.model, words=words
+                "job.not_understood",
+                job_id=job.job_id,
+                feature=job.feature.value,
+                model=job.model,
+                words=words,
             )
+        if notes:
+            self._logger.warning("job.input_noted", job_id=job.job_id, notes=notes)

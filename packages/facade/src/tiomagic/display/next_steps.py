@@ -1,4 +1,4 @@
-"""The way to do what an error advises: in Python, or in a shell.
+"""The way to do what an error advises: in Python, in a shell, or at the page.
 
 The domain and the adapters say what helps (:class:`tiomagic_domain.advice.NextStep`). Here the call
 or the command is put behind it, in brackets. What another surface has put there is replaced.
@@ -50,6 +50,18 @@ SHELL: Final[Mapping[NextStep, str]] = MappingProxyType(
 )
 """How each step is done on a command line."""
 
+PAGE: Final[Mapping[NextStep, str]] = MappingProxyType(
+    {
+        **SHELL,
+        NextStep.CHANGE_SETTING_TO: "TIOMAGIC_{NAME}={value}, then start the page again",
+        NextStep.CHANGE_SETTING: "TIOMAGIC_{NAME}=..., then start the page again",
+        NextStep.CANCEL: "the button Cancel",
+        NextStep.CHECK_AGAIN: "load the page again",
+        NextStep.TRUST: "tiomagic rerun --trust, in a terminal",
+    }
+)
+"""How each step is done at the page; what it has no button for is a command in a terminal."""
+
 _VALUES: Final = MappingProxyType(
     {"name": r"\w++", "value!r": r"'[^']*'|\d++", "job_id": r"[\w-]++", "provider": r"[\w-]++"}
 )
@@ -60,7 +72,7 @@ def add_ways(text: str, ways: Mapping[NextStep, str]) -> str:
 
     Args:
         text: For a person.
-        ways: :data:`PYTHON` or :data:`SHELL`.
+        ways: :data:`PYTHON`, :data:`SHELL` or :data:`PAGE`.
     """
     for step, way in ways.items():
         pattern = _pattern(step)

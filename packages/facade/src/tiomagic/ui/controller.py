@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from tiomagic.api import models
-from tiomagic.display.next_steps import PYTHON, add_ways
+from tiomagic.display.phrases.page import PAGE_WORDS
+from tiomagic.display.phrases.problems import say_error, say_problem
 from tiomagic.results import recipes
 from tiomagic.ui.browser_input import Draft, read_draft, read_entries
 from tiomagic.ui.form.arguments import chosen_entries, collect_arguments
@@ -260,12 +261,11 @@ def group_problems_by_field(
         names: The form's fields.
     """
     placed: dict[str, list[str]] = {}
-    rest = [] if error.problems else [add_ways(error.message, PYTHON)]
+    rest = [] if error.problems else [say_error(error, PAGE_WORDS)]
     for problem in error.problems:
         fields = [field for field in problem.field.split(", ") if field in names]
-        message = f"{problem.message[:1].upper()}{add_ways(problem.message[1:], PYTHON)}"
         for field in fields:
-            placed.setdefault(field, []).append(message)
+            placed.setdefault(field, []).append(say_problem(problem, PAGE_WORDS, at_field=True))
         if not fields:
-            rest.append(f"{problem.field}: {add_ways(problem.message, PYTHON)}")
+            rest.append(say_problem(problem, PAGE_WORDS))
     return placed, rest

@@ -119,6 +119,11 @@ DOODLE = ModelCard(
     options=MappingProxyType({"dtype": "float32"}),
     vocabulary=VOCABULARY,
     unknown_phrases=UNKNOWN_PHRASES,
+    knows="shapes and stick figures",
+    example_prompt="a red circle moves right",
+    wider_models=MappingProxyType(
+        dict.fromkeys(Feature, "wan2.1-vace-1.3b") | {Feature.TEXT_TO_VIDEO: "wan2.1-t2v-1.3b"}
+    ),
 )
 
 MODELS = (DOODLE,)

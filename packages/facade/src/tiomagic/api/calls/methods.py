@@ -184,7 +184,7 @@ class FeatureCalls(ABC):
         Inputs:
 
         * ``prompt``: What the video shows, in words.
-        * ``image``: The picture to start from: a path, a URL, bytes or a PIL image.
+        * ``image``: The picture to start from.
 
         How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry`` and
         ``idempotency_key``, as in :meth:`text_to_video`.

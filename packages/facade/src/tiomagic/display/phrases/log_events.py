@@ -1,0 +1,94 @@
+"""Log events as sentences; the structured events stay as they are for programs.
+
+Every event of tiomagic has its sentence in :data:`SENTENCES`. Adapters log texts, which are shown
+as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any, Final
+
+from tiomagic.display.phrases.job_warnings import say_unknown_words
+from tiomagic.display.phrases.rewording import reword
+from tiomagic.display.phrases.vocabulary import Vocabulary
+from tiomagic_domain.features import Feature
+
+LEVEL_WORDS: Final = ("debug", "warning", "error", "critical")
+"""Levels that are named before a sentence; ``info`` is the plain case."""
+NOT_FIELDS: Final = frozenset({"event", "level", "timestamp", "exc_info", "exception"})
+
+
+def _not_understood(event: Mapping[str, Any], words: Vocabulary) -> str:
+    feature = None
+    with suppress(ValueError):
+        feature = Feature(str(event.get("feature")))
+    unknown = [str(word) for word in event["words"]]
+    return say_unknown_words(str(event["model"]), feature, unknown, words)
+
+
+def _input_noted(event: Mapping[str, Any], words: Vocabulary) -> str:
+    parts = [str(note).partition(": ") for note in event["notes"]]
+    return "; ".join(
+        f"{words.name(name)}: {reword(note, words)}" if note else name for name, _, note in parts
+    )
+
+
+def _completed(event: Mapping[str, Any], _words: Vocabulary) -> str:
+    return f"job {event['job_id']} is done, {event['seconds']:.0f} s: {event['result_video']}"
+
+
+Sentence = str | Callable[[Mapping[str, Any], Vocabulary], str]
+"""A text with the fields of the event in braces, or what makes it."""
+
+SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
+    {
+        "history.imported": "took {jobs} jobs from {path} into the history",
+        "history.not_imported": "no history was taken over: {error}",
+        "job.canceled": "job {job_id} is canceled",
+        "job.completed": _completed,
+        "job.failed": "job {job_id} failed: {error}",
+        "job.input_noted": _input_noted,
+        "job.kept": "job {job_id} has other tags or another note, or is deleted",
+        "job.not_understood": _not_understood,
+        "job.progressed": "job {job_id}: {phase}",
+        "job.started": "job {job_id} has started",
+        "job.stop_requested": "job {job_id} is being stopped",
+        "job.submitted": "job {job_id}: {feature} with {model} on {provider}",
+        "run.troubled": "{error}",
+        "ui.job_not_checked": "job {job_id} could not be checked: {error}",
+        "ui.login": "somebody at {address} logged in to the page",
+        "ui.login_failed": "a login to the page from {address} failed, {failures} in a row",
+        "ui.login_slowed": "logins from {address} have to wait {seconds} s: too many have failed",
+        "ui.record_not_shown": "job {job_id} cannot be shown: {error}",
+        "ui.request_failed": "the page failed at {path}: {error}",
+    }
+)
+"""The sentence of each event."""
+
+
+def say_event(event: Mapping[str, Any], words: Vocabulary) -> str:
+    """Return an event as one line for a person; the level stands before a warning or an error.
+
+    Args:
+        event: As structlog makes it, with ``event`` and ``level``; what is no event of tiomagic is
+            shown with its fields.
+        words: Of the surface.
+    """
+    name, level = str(event.get("event", "")), str(event.get("level", "info"))
+    text = _sentence(name, event, words)
+    return f"{level}: {text}" if level in LEVEL_WORDS else text
+
+
+def _sentence(name: str, event: Mapping[str, Any], words: Vocabulary) -> str:
+    sentence = SENTENCES.get(name)
+    # An event of another version may lack a field: then its fields are shown as they are.
+    with suppress(KeyError, TypeError, ValueError):
+        if callable(sentence):
+            return sentence(event, words)
+        if sentence is not None:
+            return reword(sentence.format_map(event), words)
+    rest = ", ".join(f"{key} {value}" for key, value in event.items() if key not in NOT_FIELDS)
+    return f"{name} ({rest})" if rest else name
