@@ -10,8 +10,9 @@ from tiomagic_domain.catalogue import find_model, models
 from tiomagic_domain.catalogue.settings import FEW_STEP_MODELS
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
+from tiomagic_domain.requests.carrying import guess_choices
 from tiomagic_domain.requests.defaults import apply_few_step_settings
-from tiomagic_domain.requests.rerun import merge_rerun_arguments
+from tiomagic_domain.requests.rerun import drop_other_settings
 
 MODEL = "wan2.1-vace-14b"
 CARD = find_model(MODEL)
@@ -79,7 +80,8 @@ class TestAgain:
 
     def again(self, first: dict[str, Any], **overrides: Any) -> tuple[Any, ...]:
         """Return steps, guidance and shift of a call that repeats another one with changes."""
-        kept = merge_rerun_arguments(CARD.turbo, SCHEMA, first, overrides)
+        guessed = guess_choices(first, Feature.TEXT_TO_VIDEO, CARD)
+        kept = drop_other_settings(CARD.turbo, first, guessed, overrides) | overrides
         return chosen(SCHEMA.validate(apply_few_step_settings(CARD.turbo, kept)))
 
     def test_there_and_back(self) -> None:

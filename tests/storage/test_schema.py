@@ -26,7 +26,7 @@ NEXT = '''
 """A revision of a later version."""
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0004", "0003"
+revision, down_revision = "0005", "0004"
 def upgrade():
     op.add_column("tiomagic_jobs", sa.Column("extra", sa.Text))
 '''
@@ -61,7 +61,7 @@ def later_migrations(tmp_path: Path) -> Path:
     """The migrations of a version after this one."""
     folder = tmp_path / "migrations"
     shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "v0004_extra.py").write_text(NEXT)
+    (folder / "versions" / "v0005_extra.py").write_text(NEXT)
     return folder
 
 
@@ -212,7 +212,7 @@ def test_a_newer_database_is_refused(sqlite_url, later_migrations):
     migrate(repository._database, later_migrations)
     assert repository.get("kept").job_id == "kept"
     repository.close()
-    with pytest.raises(ConfigurationError, match=r"'0004'.*newer version") as caught:
+    with pytest.raises(ConfigurationError, match=r"'0005'.*newer version") as caught:
         open_repository(sqlite_url)
     assert caught.value.code == "database_newer"
 
@@ -221,7 +221,7 @@ def test_a_migration_happens_whole_or_not_at_all(database, later_migrations):
     """A migration that breaks in the middle leaves the schema as it was."""
     schema.ensure_current(database)
     before = describe_tables(database)
-    (later_migrations / "versions" / "v0004_extra.py").write_text(BROKEN)
+    (later_migrations / "versions" / "v0005_extra.py").write_text(BROKEN)
     with pytest.raises(OSError, match="the lights went out"):
         migrate(database, later_migrations)
     assert describe_tables(database) == before

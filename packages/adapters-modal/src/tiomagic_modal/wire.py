@@ -21,6 +21,7 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.choices import Choices
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.ports.provider import Request
@@ -90,6 +91,7 @@ def encode_request(request: Request) -> PlainData:
             "creation_time": job.creation_time.isoformat(),
             "required_args": dict(job.required_args),
             "optional_args": dict(job.optional_args),
+            "chosen": None if job.chosen is None else job.chosen.to_dict(),
         },
         "media": {
             name: {"reference": item.to_reference(), "data": item.read_bytes()}
@@ -113,6 +115,7 @@ def decode_request(payload: Mapping[str, Any], keep: Callable[[str, bytes], Path
     sent = payload["job"]
     feature = Feature(sent["feature"])
     created = datetime.fromisoformat(sent["creation_time"])
+    chosen = sent.get("chosen")  # An older caller sends none.
     job = Job(
         job_id=sent["job_id"],
         feature=feature,
@@ -122,6 +125,7 @@ def decode_request(payload: Mapping[str, Any], keep: Callable[[str, bytes], Path
         last_updated=created,
         required_args=sent["required_args"],
         optional_args=sent["optional_args"],
+        chosen=None if chosen is None else Choices.from_dict(chosen),
     )
     media = {
         name: _decode_media(item["reference"], keep(name, item["data"]))

@@ -1,5 +1,6 @@
 """The job, its status, tags and recipe: entities without input or output.
 
+``choices`` What the user chose of a job's arguments, apart from what defaults filled in.
 ``job``     The job: one request for a video, with its status, attempts and facts; and queries for
             jobs.
 ``recipe``  The recipe of a video: plain data to make it again, without secrets or paths.

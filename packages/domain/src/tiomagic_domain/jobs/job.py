@@ -24,6 +24,7 @@ from typing import Any
 
 from tiomagic_domain.errors import InvalidTransitionError, Problem, ValidationError
 from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.choices import Choices
 from tiomagic_domain.jobs.status import TERMINAL, TRANSITIONS, JobStatus
 from tiomagic_domain.jobs.tags import validate_tags
 from tiomagic_domain.progress import Progress
@@ -53,6 +54,8 @@ class Job:
     """The feature's inputs, plain data; media as references by hash."""
     optional_args: Mapping[str, Any] = field(default_factory=dict)
     """All settings of the run with the drawn seed, plain data."""
+    chosen: Choices | None = None
+    """Which of the arguments the user chose; None for unknown, in a job of an older version."""
     call_id: str | None = None
     """The provider's name for the run; None before it has one."""
     message: str = ""
@@ -213,6 +216,7 @@ class Job:
             "provider": self.provider,
             "status": self.status.value,
             "generation": self.generation,
+            "chosen": None if self.chosen is None else self.chosen.to_dict(),
             "progress": self.progress.to_dict() if self.progress else None,
             "result_video": self.result_video,
             "creation_time": self.creation_time.isoformat(),

@@ -16,6 +16,7 @@ from tiomagic_domain import __version__
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.files.mp4_metadata import embed_recipe
+from tiomagic_domain.jobs.choices import Choices
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.suggestions import list_names, shorten_repr
@@ -33,7 +34,13 @@ REQUIRED_RECIPE_FIELDS = {
 }
 """Required fields, for a rerun."""
 
-OPTIONAL_RECIPE_FIELDS = {"job_id": str, "created": str, "versions": dict, "facts": dict}
+OPTIONAL_RECIPE_FIELDS = {
+    "job_id": str,
+    "created": str,
+    "chosen": dict,
+    "versions": dict,
+    "facts": dict,
+}
 """Optional fields."""
 
 MAX_NAME = 200
@@ -61,6 +68,7 @@ def build_recipe(
         "provider": job.provider,
         "required_args": dict(job.required_args),
         "optional_args": dict(job.optional_args),
+        **({} if job.chosen is None else {"chosen": job.chosen.to_dict()}),
         "versions": {"tiomagic": __version__, **versions},
         "facts": dict(facts),
     }
@@ -78,6 +86,9 @@ def with_recipe(job: Job, video: VideoFile, facts: Mapping[str, Any]) -> VideoFi
         facts: How it ran.
     """
     recipe = video.recipe or build_recipe(job, versions={}, facts=facts)
+    if job.chosen is not None and "chosen" not in recipe:
+        # The provider's worker is of a version that does not know of choices.
+        recipe = {**recipe, "chosen": job.chosen.to_dict()}
     with suppress(OSError):
         embed_recipe(video.path, json.dumps(make_data_storable(recipe), ensure_ascii=False))
     return replace(video, recipe=recipe)
@@ -115,6 +126,7 @@ def read_recipe(data: object) -> dict[str, Any]:
     ]
     names = [name for name in ("feature", "model", "provider") if name not in missing]
     wrong += [name for name in names if len(data[name]) > MAX_NAME]
+    wrong += [] if _has_choices(data) else ["chosen"]
     wrong += [name for name in ("required_args", "optional_args") if not _is_small(data.get(name))]
     unusable = dict.fromkeys([*missing, *wrong])
     if unusable:
@@ -122,6 +134,15 @@ def read_recipe(data: object) -> dict[str, Any]:
             f"the recipe lacks a usable {list_names(unusable)}", code=ErrorCode.NOT_A_RECIPE
         )
     return data
+
+
+def _has_choices(data: Mapping[str, Any]) -> bool:
+    """Return whether the choices can be read; a recipe of an older version has none."""
+    try:
+        Choices.from_dict(data.get("chosen", Choices().to_dict()))
+    except ValueError:
+        return False
+    return True
 
 
 def _is_small(arguments: object) -> bool:

@@ -1,5 +1,7 @@
 """Prepares requests: from a call's arguments to a request that a provider can run.
 
+``carrying``           Carries the choices of a call over to another model, and says what does not
+                       fit.
 ``defaults``           Fills in defaults of a call: the seed, a size that fits the picture,
                        few-step settings.
 ``legacy_parameters``  Translates or refuses the parameters of tiomagic 1.0.0 that this version

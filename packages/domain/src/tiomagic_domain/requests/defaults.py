@@ -41,18 +41,28 @@ def draw_seed_and_size(
     drawn: dict[str, Any] = {}
     if "seed" in schema and "seed" not in values:
         drawn["seed"] = draw_seed()
-    if "width" in schema and "height" in schema:
-        drawn |= _size(card, schema, values, media.get(SIZE_SOURCE_INPUT.get(feature, "")))
+    picture = media.get(SIZE_SOURCE_INPUT.get(feature, ""))
+    if picture is not None:
+        drawn |= size_from_picture(card, feature, values, picture.width / picture.height)
     return drawn
 
 
-def _size(
-    card: ModelCard, schema: Schema, values: Mapping[str, Any], picture: Media | None
+def size_from_picture(
+    card: ModelCard, feature: Feature, values: Mapping[str, Any], aspect: float
 ) -> dict[str, int]:
+    """Return the sides that a call leaves to its picture; empty when it gives both.
+
+    Args:
+        card: The model.
+        feature: Of the call.
+        values: Validated values, with the sides that are given.
+        aspect: Width over height of the picture, more than 0.
+    """
+    schema = card.schema(feature)
     width, height = values.get("width"), values.get("height")
-    if picture is None or (width is not None and height is not None):
+    lacks_sides = "width" not in schema or "height" not in schema
+    if lacks_sides or (width is not None and height is not None):
         return {}
-    aspect = picture.width / picture.height
     if width is not None:
         return {"height": _beside(width, 1 / aspect, schema, "height")}
     if height is not None:

@@ -6,11 +6,12 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.errors import Problem, ResourceNotFoundError, ValidationError
 from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.choices import Choices
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.ports.clock import Clock
@@ -18,10 +19,15 @@ from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.requests.defaults import apply_few_step_settings, draw_seed_and_size
 from tiomagic_domain.requests.legacy_parameters import translate_legacy_call
+from tiomagic_domain.requests.rerun import RerunCall
 from tiomagic_domain.schema.expert_arguments import describe_object, explain_unsupported_object
 from tiomagic_domain.schema.parameter import Kind
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import shorten_repr
+
+CHANGED_CHOICES_FACT: Final = "changed_choices"
+"""Fact of a rerun on another model: the choices that it did not take as they are, each as
+``CarryChange.to_dict`` gives it."""
 
 
 def new_job_id() -> str:
@@ -51,26 +57,43 @@ class Preparation:
         self._seeds = seeds
 
     def prepare(
-        self, feature: Feature, card: ModelCard, provider: str, arguments: Mapping[str, object]
+        self,
+        feature: Feature,
+        card: ModelCard,
+        provider: str,
+        arguments: Mapping[str, object],
+        *,
+        rerun: RerunCall | None = None,
     ) -> Request:
         """Validate a call, read its media, and fill in the missing arguments. Nothing is stored.
+
+        Args:
+            feature: What is asked for.
+            card: The model.
+            provider: Who is to run it.
+            arguments: Of the call.
+            rerun: The repeated call that the arguments are of, which knows what the user chose of
+                them; None for a call of the user, who chose them all.
 
         Raises:
             ValidationError: with every problem of the arguments and of the media.
         """
         schema = card.schema(feature)
         subject = f"{feature.value} with {card.name}"
-        old = translate_legacy_call(
-            card.name, schema, apply_few_step_settings(card.turbo, arguments)
-        )
-        values = schema.validate(old.arguments, subject=subject, found=old.problems)
+        old = translate_legacy_call(card.name, schema, arguments)
+        asked = apply_few_step_settings(card.turbo, old.arguments)
+        values = schema.validate(asked, subject=subject, found=old.problems)
+        chosen = Choices(names=tuple(old.arguments)) if rerun is None else rerun.chosen
         media = self._read(schema, values, subject)
         values |= draw_seed_and_size(card, feature, values, media, self._seeds)
         objects = {name: values[name] for name in schema.objects if name in values}
         # The record has descriptions of objects that exist only in this process.
         values |= {name: item.to_reference() for name, item in media.items()}
         values |= {name: describe_object(value) for name, value in objects.items()}
-        job = self._job(feature, card, provider, values)
+        job = replace(self._job(feature, card, provider, values), chosen=chosen)
+        if rerun is not None and rerun.changes:
+            changes = [change.to_dict() for change in rerun.changes]
+            job = replace(job, facts={**job.facts, CHANGED_CHOICES_FACT: changes})
         notes = [f"{name}: {note}" for name, item in media.items() for note in item.notes]
         if notes:
             job = replace(job, facts={**job.facts, "input_notes": notes})

@@ -33,7 +33,7 @@ from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Provider, Report, Request
 from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.requests.preparation import Preparation
-from tiomagic_domain.requests.rerun import build_rerun_arguments
+from tiomagic_domain.requests.rerun import RerunCall, build_rerun_call
 from tiomagic_domain.usecases.idempotency import IdempotencyKeys, validate_key
 from tiomagic_domain.usecases.tracking import JobTracker, find_provider
 from tiomagic_domain.workers import Background, DeviceLock
@@ -106,6 +106,7 @@ class Generation(JobTracker):
         retry: int = 0,
         tags: Sequence[str] = (),
         key: str | None = None,
+        rerun: RerunCall | None = None,
     ) -> Job:
         """Validate a call, store its job, and submit it to the provider.
 
@@ -120,6 +121,7 @@ class Generation(JobTracker):
             tags: Of the job.
             key: The caller's idempotency key: the same key and the same call give the same job in
                 whatever status, and nothing is submitted twice.
+            rerun: The repeated call that the arguments are of; None for a call of the user.
 
         Returns:
             The stored job. It is over if the provider is blocking and ``detach`` is False; a job
@@ -132,7 +134,7 @@ class Generation(JobTracker):
                 details have its ``job_id``.
         """
         runner = find_provider(self._providers, provider)
-        request = self._prepare_request(feature, provider, model, arguments)
+        request = self._prepare_request(feature, provider, model, arguments, rerun)
         labelled = replace(request.job, tags=validate_tags(tags), idempotency_key=validate_key(key))
         request = replace(request, job=labelled)
         # Before the provider's check: a repeated call gets its job even if the provider refuses
@@ -160,6 +162,7 @@ class Generation(JobTracker):
         provider: str,
         model: str | None,
         arguments: Mapping[str, object],
+        rerun: RerunCall | None = None,
     ) -> Request:
         """Validate a call and return what would be run. Nothing is stored, nothing runs.
 
@@ -167,19 +170,24 @@ class Generation(JobTracker):
             ValidationError, UnknownModelError, UnknownProviderError: as ``submit``.
             TioMagicError: when the provider knows beforehand that it cannot run it.
         """
-        request = self._prepare_request(feature, provider, model, arguments)
+        request = self._prepare_request(feature, provider, model, arguments, rerun)
         find_provider(self._providers, provider).check(request)
         return request
 
     def _prepare_request(
-        self, feature: Feature, provider: str, model: str | None, arguments: Mapping[str, object]
+        self,
+        feature: Feature,
+        provider: str,
+        model: str | None,
+        arguments: Mapping[str, object],
+        rerun: RerunCall | None,
     ) -> Request:
         """Return the plan of a valid call."""
         runner = find_provider(self._providers, provider)
         able = runner.capabilities()
         name = model or able.default_model
         card = find_model(name, feature, provider, runs=able.runs, catalogue=self._catalogue)
-        return self._preparation.prepare(feature, card, provider, arguments)
+        return self._preparation.prepare(feature, card, provider, arguments, rerun=rerun)
 
     def run_job(self, job: Job, *, stop_requested: Callable[[], bool] = never_stop) -> Job:
         """Run a queued job that this process has claimed, to its end.
@@ -363,12 +371,13 @@ class Generation(JobTracker):
         """Run a recipe again, with the same seed unless another is given.
 
         Args:
-            recipe: ``feature``, ``model``, ``provider``, ``required_args`` and ``optional_args``: a
-                result of ``build_recipe``, or the same fields of a stored job.
+            recipe: ``feature``, ``model``, ``provider``, ``required_args``, ``optional_args`` and
+                ``chosen``: a result of ``build_recipe``, or the same fields of a stored job.
             overrides: Arguments that replace those of the recipe; None removes one.
             provider: The provider's name; None for the recipe's.
-            model: Another model than the recipe's. Values from the first model's defaults, and
-                arguments that the other does not have, get the other's defaults.
+            model: Another model than the recipe's. It gets the inputs, the seed and what the user
+                chose, as far as it has them, and its own defaults for the rest; the job's fact
+                ``changed_choices`` says what it did not take.
             on_progress: Gets each progress event while a blocking provider works.
             detach: As for ``submit``.
             retry: As for ``submit``.
@@ -376,13 +385,15 @@ class Generation(JobTracker):
         """
         feature = find_feature(str(recipe["feature"]))
         card = find_model(model or recipe["model"], feature, catalogue=self._catalogue)
+        call = build_rerun_call(recipe, card, overrides, catalogue=self._catalogue)
         return self.submit(
             feature,
             provider=provider or str(recipe["provider"]),
             model=card.name,
-            arguments=build_rerun_arguments(recipe, card, overrides, catalogue=self._catalogue),
+            arguments=call.arguments,
             on_progress=on_progress,
             detach=detach,
             retry=retry,
             key=key,
+            rerun=call,
         )

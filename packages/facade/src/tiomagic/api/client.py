@@ -157,8 +157,9 @@ class TioMagic(FeatureCalls, JobMethods, ModelMethods, PictureMethods, BatchMeth
         Args:
             source: A job's id, a video of tiomagic, or the JSON file beside one.
             provider: Who is to run it; None for the configured provider, else the recipe's own.
-            model: Another model; what the first one's defaults filled in is left to its own. None
-                for the recipe's.
+            model: Another model. It gets the inputs, the seed and what you chose, as far as it has
+                them, and its own defaults for the rest; ``job.changed_choices`` says what it did
+                not take. None for the recipe's.
             trust: True to fetch the LoRAs and commits that a file names and you have not.
             **overrides: Arguments that replace the recipe's, such as ``seed=7``; None takes one
                 away. ``wait``, ``progress``, ``on_progress``, ``retry`` and ``idempotency_key`` say

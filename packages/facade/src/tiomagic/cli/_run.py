@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +18,7 @@ from tiomagic.cli._output import Output, command_words, reporting
 if TYPE_CHECKING:
     from tiomagic import JobHandle, TioMagic
     from tiomagic.types import FeatureName, ModelName, ProviderName
+    from tiomagic_domain.requests.rerun import RerunCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,23 +90,41 @@ def run_feature(
             name = str(recipe["provider"]) if recipe else DEFAULT_PROVIDER
             tm.configure(provider=cast("ProviderName", name))
         name = model or (str(recipe["model"]) if recipe else tm.get_default_model())
-        arguments = _arguments(feature, name, options, assignments, recipe)
+        arguments = _arguments(feature, name, options, assignments)
         # Before the run, which may take hours.
         target = check_target(manner.output)
         if manner.dry_run:
+            if recipe is not None:
+                arguments = dict(show_changes(output, recipe, name, arguments).arguments)
             _show_plan(
                 output, tm.plan(cast("FeatureName", feature), cast("ModelName", name), **arguments)
             )
             return
-        call = getattr(tm, feature)
+        if recipe is not None and source is not None:
+            show_changes(output, recipe, name, arguments)
+            call = partial(tm.rerun, source, model=name, trust=True)  # It was asked about above.
+        else:
+            call = partial(getattr(tm, feature), name)
         job: JobHandle = call(
-            name,
             wait=None if manner.wait else False,
             progress=shows_progress(manner),
             retry=manner.retry,
             **arguments,
         )
         wait_and_show(output, job, manner, target)
+
+
+def show_changes(
+    output: Output, recipe: Mapping[str, Any], model: str, overrides: Mapping[str, object]
+) -> RerunCall:
+    """Say which of a recipe's choices another model does not take, and return the whole call."""
+    from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.requests.rerun import build_rerun_call  # noqa: PLC0415  # The same.
+
+    call = build_rerun_call(recipe, find_model(model), overrides)
+    for change in call.changes:
+        output.say(str(change))
+    return call
 
 
 def _recipe(
@@ -139,21 +159,15 @@ def _arguments(
     model: str,
     options: Mapping[str, str | None],
     assignments: list[str] | None,
-    recipe: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return the arguments of a call: given options override the recipe's."""
+    """Return the arguments that the command line gives."""
     from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.
     from tiomagic.cli._text_input import read_prompt  # noqa: PLC0415  # Not for --help.
     from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
-    from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # The same.
-    from tiomagic_domain.requests.rerun import build_rerun_arguments  # noqa: PLC0415  # The same.
 
     known, prompt = find_schema(feature, model), options["prompt"]
     texts = {**options, "prompt": None if prompt is None else read_prompt(prompt)}
-    given = parse_arguments(known, texts, assignments or [])
-    if recipe is None:
-        return given
-    return build_rerun_arguments(recipe, find_model(model), given)
+    return parse_arguments(known, texts, assignments or [])
 
 
 def _show_plan(output: Output, planned: Mapping[str, Any]) -> None:

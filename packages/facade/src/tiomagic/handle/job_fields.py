@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tiomagic.display.next_steps import PYTHON, add_ways
+from tiomagic_domain.requests.preparation import CHANGED_CHOICES_FACT
 
 if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import Job
@@ -39,6 +40,23 @@ class JobFields:
     def optional_args(self) -> dict[str, Any]:
         """Every setting of the run, with the seed."""
         return dict(self._job.optional_args)
+
+    @property
+    def chosen(self) -> dict[str, Any] | None:
+        """The inputs and settings that you gave, apart from the defaults; None if unknown.
+
+        It is unknown for a job of an older version.
+        """
+        chosen = self._job.chosen
+        return None if chosen is None else chosen.values(self._job.arguments)
+
+    @property
+    def changed_choices(self) -> list[dict[str, Any]]:
+        """What a rerun on another model did not take over as it was, ``name given used reason``.
+
+        ``used`` is the nearest legal value, or None when the choice is left out.
+        """
+        return list(self._job.facts.get(CHANGED_CHOICES_FACT, ()))
 
     @property
     def queue(self) -> str | None:

@@ -14,8 +14,8 @@ from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
 from tiomagic_domain.files.json_documents import MAX_DOCUMENT_BYTES, read_json
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.jobs.recipe import read_recipe
+from tiomagic_domain.requests.carrying import MODEL_SPECIFIC_ARGUMENTS
 from tiomagic_domain.requests.received_recipes import check_inputs, check_weights, repositories_of
-from tiomagic_domain.requests.rerun import MODEL_SPECIFIC_ARGUMENTS
 from tiomagic_domain.text import make_storable
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def of_job(job: Job) -> dict[str, Any]:
         "provider": job.provider,
         "required_args": dict(job.required_args),
         "optional_args": dict(job.optional_args),
+        **({} if job.chosen is None else {"chosen": job.chosen.to_dict()}),
         "facts": dict(job.facts),
     }
 

@@ -15,6 +15,7 @@ from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.choices import Choices
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.progress import Progress
 
@@ -58,6 +59,8 @@ jobs: Table = Table(
     Column("started_at", _BYTEWISE),
     Column("ended_at", _BYTEWISE),
     Column("idempotency_key", _BYTEWISE),
+    # NULL for a job of an older version.
+    Column("chosen", Text),
     # One index a filter, each in the order of the listing: the newest 50 of any filter are read
     # from the index's end without sorting, however many jobs there are.
     Index("tiomagic_jobs_by_time", "creation_time"),
@@ -140,6 +143,7 @@ def to_row(job: Job) -> dict[str, Any]:
         "started_at": _format_optional_time(job.started_at),
         "ended_at": _format_optional_time(job.ended_at),
         "idempotency_key": job.idempotency_key,
+        "chosen": None if job.chosen is None else _dump_json(job, job.chosen.to_dict()),
     }
 
 
@@ -186,6 +190,7 @@ def from_row(row: Mapping[Any, Any]) -> Job:
             started_at=_parse_optional_time(row["started_at"]),
             ended_at=_parse_optional_time(row["ended_at"]),
             idempotency_key=row["idempotency_key"],
+            chosen=_parse_choices(row["chosen"]),
             version=row["version"],
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -216,6 +221,10 @@ def _parse_object(stored: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise TypeError(f"an object was expected, not {type(found).__name__}")
     return found
+
+
+def _parse_choices(stored: str | None) -> Choices | None:
+    return None if stored is None else Choices.from_dict(_parse_object(stored))
 
 
 def _parse_tags(stored: str) -> tuple[str, ...]:

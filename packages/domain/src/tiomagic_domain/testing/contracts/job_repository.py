@@ -11,6 +11,7 @@ import pytest
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.choices import Choices
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.progress import Phase, Progress
@@ -30,6 +31,7 @@ class JobRepositoryContract:
             prompt="ein Füchslein 🦊\nläuft",
             status=JobStatus.RUNNING,
             optional_args={"seed": 2**32 - 1, "guidance_scale": 5.5, "tags": [1, None, True]},
+            chosen=Choices(names=("prompt", "seed"), sizes={"seconds": 3.5, "aspect": "16:9"}),
             call_id="call-1",
             message="busy",
             progress=Progress(phase=Phase.DENOISING, step=3, steps=30),

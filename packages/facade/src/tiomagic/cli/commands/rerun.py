@@ -8,7 +8,14 @@ import typer
 
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
-from tiomagic.cli._run import CommandRun, check_target, connect, shows_progress, wait_and_show
+from tiomagic.cli._run import (
+    CommandRun,
+    check_target,
+    connect,
+    show_changes,
+    shows_progress,
+    wait_and_show,
+)
 from tiomagic.cli.completion import values
 
 
@@ -58,6 +65,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
         found = models.find_schema(str(recipe["feature"]), model or str(recipe["model"]))
         changes = parse_arguments(found, {"seed": seed}, assignments or [])
         target = check_target(output)
+        show_changes(out, recipe, model or str(recipe["model"]), changes)
         job = tm.rerun(
             source,
             model=model,
