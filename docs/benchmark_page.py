@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from docs.model_page import render_table_head, render_table_row
+from docs.tables import render_table_head, render_table_row
 
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.catalogue.acceleration import FAST_THRESHOLD
@@ -41,6 +41,35 @@ def render_benchmarks(root: Path) -> str:
             result = json.loads(path.read_text(encoding="utf-8"))
             lines += ["", f"## {title}", "", *section(result), "", _origin(name, result)]
     return "\n".join([*lines, ""])
+
+
+def list_measured_times(root: Path) -> dict[str, list[str]]:
+    """Return the times of whole runs that were measured, in words, by model.
+
+    Args:
+        root: Of the repository.
+    """
+    found: dict[str, list[str]] = {}
+    for path in sorted((root / RESULTS).glob("gpu_pipelines*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        for row in result["rows"]:
+            times = [] if "settings" not in row else list(_run_times(row))
+            if times:
+                size = row["settings"]
+                clip = f"{size['width']}x{size['height']}, {size['num_frames']} frames"
+                card = result["machine"]["gpu"]["name"]
+                line = f"{clip} on {card}: {', '.join(times)} ([measured](../benchmarks.md))"
+                found.setdefault(row["model"], []).append(line)
+    return found
+
+
+def _run_times(row: Result) -> Iterator[str]:
+    for mode in ("exact", "turbo"):
+        one = row["modes"].get(mode, {})
+        if "decode_s" not in one or (mode == "turbo" and models()[row["model"]].turbo is None):
+            continue
+        steps = next(name.split("_")[2] for name in one if name.startswith("seconds_of_"))
+        yield f"{estimate_run_seconds(one):.0f} s with `{mode}` ({steps} steps)"
 
 
 def _gpu(result: Result) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tiomagic import __version__
@@ -13,7 +14,13 @@ project = "tiomagic"
 version = release = __version__
 language = "en"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
 exclude_patterns = ["*.py", "_site", "_static"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
@@ -41,6 +48,26 @@ ALL_MODELS = "\n```{toctree}\n:hidden:\n:glob:\n*\n```\n"
 """Puts the page of each model below their index, which is also read where nobody knows this."""
 
 
+TABS = re.compile(r"^<!-- tabs -->\n(.*?)^<!-- /tabs -->$", re.DOTALL | re.MULTILINE)
+LABEL = re.compile(r"^\*\*([^*\n]+)\*\*$", re.MULTILINE)
+
+
+def make_tabs(_: Sphinx, __: str, text: list[str]) -> None:
+    """Make tabs of labelled parts between two comments, which also read well without a site."""
+    text[0] = TABS.sub(lambda found: _tab_set(found[1]), text[0])
+
+
+def _tab_set(text: str) -> str:
+    _, *parts = LABEL.split(text)
+    items = [
+        f"````{{tab-item}} {name}\n:sync: {name}\n\n{part.strip()}\n````"
+        for name, part in zip(parts[::2], parts[1::2], strict=True)
+    ]
+    # One choice counts for all tabs with the same labels.
+    group = "-".join(sorted(parts[::2])).lower()
+    return "\n\n".join([f"`````{{tab-set}}\n:sync-group: {group}", *items, "`````"])
+
+
 def list_models(_: Sphinx, name: str, text: list[str]) -> None:
     """Add what the site needs, and a reader of the file does not, to the index of the models."""
     if name == "models/README":
@@ -61,5 +88,6 @@ def reach_all(_: Sphinx, __: str, ___: str, context: dict[str, object], ____: ob
 
 def setup(app: Sphinx) -> None:
     """Join in when a page is read, and after the theme when one is written."""
+    app.connect("source-read", make_tabs)
     app.connect("source-read", list_models)
     app.connect("html-page-context", reach_all, priority=900)

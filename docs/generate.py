@@ -1,9 +1,9 @@
 """Writes the reference pages of the models from the catalogue: ``uv run python -m docs.generate``.
 
 It writes ``docs/models`` (a page a model, and an index that says which test reaches what), the
-list of models in the README, the page of the measurements from ``benchmarks/results``, and the
-typed signatures of the features in ``tiomagic.api.calls``. With ``--check`` it writes nothing and
-fails when something is stale.
+list of models in the README, the reference of the commands, the page of the measurements from
+``benchmarks/results``, and the typed signatures of the features in ``tiomagic.api.calls``. With
+``--check`` it writes nothing and fails when something is stale.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs import benchmark_page, call_module, memory_page, model_page
+from docs import benchmark_page, call_module, command_page, memory_page, model_page
+from docs.tables import render_table_head, render_table_row
 
 from tiomagic.wiring.registry import providers_of
 from tiomagic_domain.catalogue import ModelCard, models
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = Path("docs/models")
 INDEX = PAGES / "README.md"
 BENCHMARKS_PAGE = Path("docs/benchmarks.md")
+COMMANDS_PAGE = Path("docs/commands.md")
 MEMORY_PAGE = Path("docs/memory.md")
 README = Path("README.md")
 COMMAND = "uv run python -m docs.generate"
@@ -72,11 +74,16 @@ def list_cards() -> list[ModelCard]:
 
 def render_pages() -> dict[Path, str]:
     """Return every file that is made here, with its text; paths are relative to the repository."""
-    made = {PAGES / f"{card.name}.md": model_page.render_model(card) for card in list_cards()}
+    times = benchmark_page.list_measured_times(ROOT)
+    made = {
+        PAGES / f"{card.name}.md": model_page.render_model(card, times.get(card.name, ()))
+        for card in list_cards()
+    }
     made[INDEX] = INTRODUCTION + "\n".join(
         [*render_overview(), TEST_TABLE_INTRODUCTION.rstrip("\n"), "", *render_test_table(), ""]
     )
     made[BENCHMARKS_PAGE] = benchmark_page.render_benchmarks(ROOT)
+    made[COMMANDS_PAGE] = command_page.render_commands()
     made[MEMORY_PAGE] = memory_page.render_memory()
     made |= call_module.render_modules(list_cards())
     made[README] = render_readme((ROOT / README).read_text(encoding="utf-8"))
@@ -86,37 +93,35 @@ def render_pages() -> dict[Path, str]:
 def render_overview() -> Iterator[str]:
     """Give the lines of the table of all models."""
     labels = [feature.label for feature in Feature]
-    yield from model_page.render_table_head(
-        "model", *labels, "frames/s", "weights", "GPU", "use", "licence"
-    )
+    yield from render_table_head("model", *labels, "frames/s", "weights", "GPU", "use", "licence")
     for card in list_cards():
         does = ["●" if feature in card.features else "" for feature in Feature]
         gpu = f"{card.gpu_memory_gib:g}" if card.gpu_memory_gib else "none"
         facts = (str(card.fps), f"{card.weights_gib:g}", gpu, card.terms.use.value, card.licence)
-        yield model_page.render_table_row(f"[`{card.name}`]({card.name}.md)", *does, *facts)
+        yield render_table_row(f"[`{card.name}`]({card.name}.md)", *does, *facts)
 
 
 def render_test_table() -> Iterator[str]:
     """Give the lines of the table of models, features and providers, with a test in each cell."""
-    yield from model_page.render_table_head("model", "feature", *TESTS)
+    yield from render_table_head("model", "feature", *TESTS)
     for card in list_cards():
         for feature in card.features:
             case = f"[{card.name}-{feature}]"
             cells = [
                 f"`{t}{case}`" if p in providers_of(card) else "not there" for p, t in TESTS.items()
             ]
-            yield model_page.render_table_row(f"`{card.name}`", feature.label, *cells)
+            yield render_table_row(f"`{card.name}`", feature.label, *cells)
 
 
 def render_readme(text: str) -> str:
     """Return the README with its list of models made anew."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    lines = list(model_page.render_table_head("feature", "models"))
+    lines = list(render_table_head("feature", "models"))
     for feature in Feature:
         serving = [card.name for card in list_cards() if feature in card.features]
         names = [f"[`{name}`]({PAGES / name}.md)" for name in serving]
-        lines.append(model_page.render_table_row(feature.label, " ".join(names)))
+        lines.append(render_table_row(feature.label, " ".join(names)))
     return before + BEGIN + "\n".join(["", *lines, "", ""]) + END + after
 
 
@@ -129,7 +134,7 @@ def find_stale() -> list[str]:
 
 
 def write() -> None:
-    """Write what is stale, and take away the pages of models that are gone."""
+    """Write what is stale, and delete the pages of models that are gone."""
     made = render_pages()
     (ROOT / PAGES).mkdir(exist_ok=True)
     for name in find_stale():

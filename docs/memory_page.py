@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from docs.model_page import render_table_head, render_table_row
+from docs.tables import render_table_head, render_table_row
 
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_local.runtime.memory_plan import Demand, MemoryPlan, demand_of

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from docs import parameter_table
+from docs.tables import render_table_head, render_table_row
+
+from tiomagic.demo import DEMO_MODEL
+from tiomagic.demo import EXAMPLES as DEMO_EXAMPLES
 from tiomagic.wiring.registry import providers_of
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.features import Feature
-from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter, describe_range
-from tiomagic_domain.schema.schema import (
-    ExactlyOne,
-    MaxPixels,
-    OffTogether,
-    Rule,
-    Schema,
-    ShorterSide,
-    WithinVideo,
-)
+from tiomagic_domain.schema.schema import ExactlyOne, Schema
 
 COMMITS = "../weights.md#which-commit"
 """Where it is said what happens to a repository without a known commit."""
@@ -30,10 +26,16 @@ EXAMPLES = {
     "pose_video": '"skeletons.mp4"',
 }
 """What a call could be given."""
+QUOTE = '"'
 
 
-def render_model(card: ModelCard) -> str:
-    """Return the whole page, in Markdown."""
+def render_model(card: ModelCard, times: Iterable[str] = ()) -> str:
+    """Return the whole page, in Markdown.
+
+    Args:
+        card: The model.
+        times: Measured times of whole runs, in words.
+    """
     lines = [
         "<!-- Made by docs/generate.py from the catalogue. -->",
         "",
@@ -41,29 +43,19 @@ def render_model(card: ModelCard) -> str:
         "",
         f"`{card.name}` · {card.description}",
         "",
-        *_facts(card),
+        *_facts(card, times),
     ]
     for feature, schema in card.features.items():
-        lines += ["", f"## {feature.label.capitalize()}", "", *_example(card, feature, schema)]
-        lines += ["", *_settings(schema), *_rules(schema)]
+        lines += ["", f"## {feature.label.capitalize()}", "", *_clip(card, feature)]
+        lines += _example(card, feature, schema)
+    lines += ["", "## Parameters", "", *parameter_table.render_parameters(card.features)]
     return "\n".join([*lines, ""])
 
 
-def render_table_head(*names: str) -> Iterator[str]:
-    """Give the first two lines of a table."""
-    yield render_table_row(*names)
-    yield render_table_row(*("---" for _ in names))
-
-
-def render_table_row(*cells: str) -> str:
-    """Return one line of a table."""
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _facts(card: ModelCard) -> Iterator[str]:
-    yield from render_table_head("fact", "")
+def _facts(card: ModelCard, times: Iterable[str]) -> Iterator[str]:
+    yield from render_table_head("fact", "value")
     home = card.homepage
-    where = home if home.startswith("https://") else f"[{home}](../../{home})"
+    where = f"<{home}>" if home.startswith("https://") else f"[{home}](../../{home})"
     yield render_table_row("homepage", where)
     yield render_table_row("licence", f"{card.licence}: `{card.terms.use.value}`")
     yield render_table_row(
@@ -76,9 +68,11 @@ def _facts(card: ModelCard) -> Iterator[str]:
     )
     gpu = f"{card.gpu_memory_gib:g} GiB, with offload" if card.gpu_memory_gib else "none is needed"
     yield render_table_row("smallest GPU", gpu)
+    for time in times:
+        yield render_table_row("measured time", time)
     yield render_table_row("trained at", f"{card.fps} frames/s, {card.pixels:,} pixels a frame")
     yield render_table_row(
-        "longest prompt", f"{card.prompt_tokens} tokens; what is longer is cut, and reported"
+        "longest prompt", f"{card.prompt_tokens} tokens; a longer one is cut, with a warning"
     )
     if card.vocabulary:
         yield render_table_row("words it knows", " ".join(sorted(card.vocabulary)))
@@ -111,9 +105,21 @@ def _repository(name: str, revision: str | None) -> str:
     return f"[`{name}`](https://huggingface.co/{name}) {at}"
 
 
+def _clip(card: ModelCard, feature: Feature) -> Iterator[str]:
+    """Give the clip that the repository has of the model that comes along."""
+    if card.name == DEMO_MODEL:
+        (example,) = [one for one in DEMO_EXAMPLES if one.feature == feature]
+        yield f"![{example.prompt}](../images/{feature}.gif)"
+        yield ""
+
+
 def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]:
     needed = [parameter.name for parameter in schema.required]
     needed += [rule.names[-1] for rule in schema.rules if isinstance(rule, ExactlyOne)]
+    # The site makes tabs of these lines; docs/conf.py.
+    yield "<!-- tabs -->"
+    yield "**Python**"
+    yield ""
     # One argument a line: the formatter reads these pages too, and leaves this form alone.
     yield "```python"
     yield f"tm.{feature}("
@@ -121,62 +127,19 @@ def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]
     yield from (f"    {name}={EXAMPLES[name]}," for name in needed)
     yield ")"
     yield "```"
-
-
-def _settings(schema: Schema) -> Iterator[str]:
-    yield from render_table_head(
-        "parameter", "type", "default", "legal", "what it is", "source of the default"
-    )
-    for parameter in (*schema.required, *schema.optional):
-        name = f"`{parameter.name}`" + (" (required)" if parameter.required else "")
-        yield render_table_row(
-            name,
-            _type(parameter),
-            "" if parameter.default is UNSET else f"`{parameter.default!r}`",
-            _legal(parameter),
-            parameter.description,
-            parameter.source or "",
-        )
-
-
-def _type(parameter: Parameter) -> str:
-    kind = parameter.kind
-    return kind.value if kind.is_media else kind.python_type.__name__
-
-
-def _legal(parameter: Parameter) -> str:
-    if parameter.choices:
-        return ", ".join(f"`{choice!r}`" for choice in parameter.choices)
-    if parameter.kind not in {Kind.INTEGER, Kind.NUMBER}:
-        return ""
-    unit = f" {parameter.unit}" if parameter.unit else ""
-    if parameter.minimum is not None and parameter.minimum == parameter.maximum:
-        return f"{parameter.minimum:g}{unit} and nothing else"
-    return describe_range(parameter) + unit
-
-
-def _rules(schema: Schema) -> Iterator[str]:
-    if schema.rules or schema.objects:
-        yield ""
-    for rule in schema.rules:
-        yield f"- {_rule(rule)}"
-    if schema.objects:
-        names = ", ".join(f"`{name}`" for name in schema.objects)
-        yield f"- The pipeline's own arguments as Python objects, on `local` alone: {names}."
-
-
-def _rule(rule: Rule) -> str:
-    match rule:
-        case ExactlyOne(names=names):
-            return f"Exactly one of {' and '.join(f'`{name}`' for name in names)} is given."
-        case MaxPixels(pixels=pixels):
-            return f"`width` times `height` is at most {pixels:,}."
-        case ShorterSide(pixels=pixels):
-            return f"The shorter of `width` and `height` is {pixels}."
-        case OffTogether(switch=switch, follower=follower):
-            return f"Where `{switch}` is 1, `{follower}` is 1 too: guidance is off then."
-        case WithinVideo(position=position, frames=frames, ratio=ratio):
-            return f"`{position}` is at most (`{frames}` - 1) / {ratio}."
-        case _:
-            # A rule of somebody else says in its docstring what holds.
-            return (type(rule).__doc__ or type(rule).__name__).splitlines()[0]
+    yield ""
+    yield "**Shell**"
+    yield ""
+    yield "```bash"
+    command = feature.value.replace("_", "-")
+    options = [
+        f"--{name.replace('_', '-')} {EXAMPLES[name].strip(QUOTE)}"
+        for name in needed
+        if name != "prompt"
+    ]
+    line = f"tiomagic {command} {EXAMPLES['prompt']} --model {card.name}"
+    yield line + (" \\" if options else "")
+    if options:
+        yield f"  {' '.join(options)}"
+    yield "```"
+    yield "<!-- /tabs -->"
