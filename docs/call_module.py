@@ -187,6 +187,7 @@ class RunArguments(TypedDict, total=False):
     on_progress: ProgressSink | None
     retry: int
     idempotency_key: str | None
+    force: bool
 '''
 
 
@@ -368,10 +369,12 @@ How the call runs:
 * ``idempotency_key``: Your own name for this call. Sent again with the same key, also by
   another process, the same call gives the same job and starts nothing; another call with
   the key is refused.
+* ``force``: True to run also what cannot work here, such as a model that does not fit into
+  the memory, or that would take days on a CPU; else such a call is refused at once.
 """
 RUN_ELSEWHERE = """\
-How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry`` and
-``idempotency_key``, as in :meth:`text_to_video`.
+How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``
+and ``force``, as in :meth:`text_to_video`.
 """
 
 

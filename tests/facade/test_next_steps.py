@@ -88,6 +88,21 @@ SAID = [
         "convert the video afterwards [tm.convert]",
         "convert the video afterwards [tiomagic convert]",
     ),
+    (
+        NextStep.USE_PROVIDER.say(provider="modal"),
+        "run it on modal [tm.configure(provider='modal')]",
+        "run it on modal [-p modal]",
+    ),
+    (
+        NextStep.USE_MODEL.say(model="wan2.1-t2v-1.3b"),
+        "use the model wan2.1-t2v-1.3b [model='wan2.1-t2v-1.3b']",
+        "use the model wan2.1-t2v-1.3b [-m wan2.1-t2v-1.3b]",
+    ),
+    (
+        NextStep.FORCE.say(),
+        "run it all the same [force=True]",
+        "run it all the same [--force]",
+    ),
 ]
 
 

@@ -14,6 +14,8 @@
 ``options``           The settings of the local provider: weights, token, device.
 ``plugin``            The plug-in of the provider ``local``: its settings, models, devices, and
                       checks for ``doctor``.
+``preflight``         Preflight: what a run meets on this machine, and what it needs. Imports no
+                      torch.
 ``provider``          The provider ``local``: runs models in this process, on this machine.
 ``rank_main``         One of the other ranks: ``python -m tiomagic_local.rank_main <descriptor>
                       <parent>``.

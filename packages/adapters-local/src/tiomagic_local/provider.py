@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from tiomagic_domain.catalogue import models
+from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError, ProcessingError
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import VideoFile
+from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.ports.processes import ProcessState
 from tiomagic_domain.ports.provider import (
     Capabilities,
@@ -31,6 +33,8 @@ from tiomagic_local.engines import can_run
 from tiomagic_local.jobs.processes import FOLDER, ProcessIdentity, SystemProcesses
 from tiomagic_local.jobs.spool import LocalSpool
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.preflight.conditions import look_ahead, run_device
+from tiomagic_local.preflight.machine import MachineFacts, read_machine
 from tiomagic_local.torch_env.devices import group_members
 from tiomagic_local.weights.locate import local_folder
 from tiomagic_local.weights.lora_files import check_loras
@@ -64,6 +68,7 @@ class LocalProvider(ProviderBase):
         now: Gives the current time, with zone.
         run: Makes the video of a request, with the arguments of ``runtime.run.run_request``; None
             for that function. Tests of processes draw a video here, where no model is needed.
+        machine: Looks at the machine before a run. Tests give the facts of another machine.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class LocalProvider(ProviderBase):
         *,
         now: Callable[[], datetime] = _utc_now,
         run: Callable[..., Report] | None = None,
+        machine: Callable[[], MachineFacts] = read_machine,
     ) -> None:
         from tiomagic_local.runtime.pipeline_cache import Runtime
 
@@ -83,6 +89,7 @@ class LocalProvider(ProviderBase):
             self._spool.sweep()
         self._now = now
         self._run = run
+        self._machine = machine
         self._runtime = Runtime(options)
 
     @property
@@ -96,10 +103,15 @@ class LocalProvider(ProviderBase):
         return Capabilities(default_model=default, blocking=True, runs=can_run)
 
     def describe(self, request: Request) -> RunDescription:  # noqa: ARG002 - the port's argument
-        """Return the device that a job would run on; loads torch."""
-        from tiomagic_local.torch_env.devices import device_names
+        """Return the device that a job would run on; loads no torch."""
+        wanted = self._options.device
+        if wanted is not None and group_members(wanted):
+            return RunDescription(device=",".join(group_members(wanted)))
+        return RunDescription(device=run_device(wanted, self._machine()).name)
 
-        return RunDescription(device=device_names(self._options.device)[0])
+    def preflight(self, card: ModelCard, settings: Mapping[str, Any]) -> RunConditions:
+        """Return what a run meets on this machine; loads no torch, see the port."""
+        return look_ahead(card, settings, self._options, self._machine())
 
     def unload(self) -> None:
         """Free the model that is kept loaded."""

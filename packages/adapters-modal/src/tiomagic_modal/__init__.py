@@ -19,6 +19,8 @@
 ``payload_check``  Refuses requests that cannot be sent to a container, before a GPU is rented.
 ``plugin``         The provider ``modal`` before it is built: its settings, what it can run, its
                    commands.
+``preflight``      What a run meets on Modal, known without a request: the GPU, its memory, the
+                   token.
 ``provider``       The port ``Provider`` for Modal: submit, poll and cancel jobs in rented
                    containers.
 ``rehearsal``      Rehearses a model in a rented container: on the GPU of a real job, without

@@ -12,8 +12,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.catalogue import ModelCard, find_model
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     APIError,
@@ -21,6 +22,7 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
 )
 from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.ports.provider import (
     Capabilities,
     Observer,
@@ -48,6 +50,7 @@ from tiomagic_modal.gpus import choose_gpu, estimate_cost
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.outcomes import CANCELED_REPORT, STOPPED_AS_LOST, report_lost, report_outcome
 from tiomagic_modal.payload_check import check_payload, has_engine
+from tiomagic_modal.preflight import find_conditions
 from tiomagic_modal.rehearsal import rehearse_on_modal
 from tiomagic_modal.wire import PlainData, encode_request
 
@@ -112,6 +115,13 @@ class ModalProvider(ProviderBase):
         """Return the GPU that a job would get, and about what an hour of it costs."""
         gpu = choose_gpu(request.card, self._options.gpu)
         return RunDescription(device=gpu or "CPU", cost=estimate_cost(gpu))
+
+    def preflight(self, card: ModelCard, settings: Mapping[str, Any]) -> RunConditions:  # noqa: ARG002
+        """Return the GPU, its memory against the model's, and whether there is a token.
+
+        Makes no request and does not import Modal's package.
+        """
+        return find_conditions(card, self._options)
 
     def rehearse(self, model: str) -> Rehearsal:
         """Have a model rehearsed in a container; see `tiomagic_domain.ports.ProviderBase`.

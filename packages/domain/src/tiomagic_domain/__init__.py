@@ -16,6 +16,8 @@
 ``media``        Types for pictures, videos and clips: ``Media``, ``Clip``, without decoding.
 ``plugins``      What a package brings with its provider: settings, checks, commands.
 ``ports``        The ports: what adapters implement, one module a port.
+``preflight``    Preflight: what a run would take, whether it can work, and what would work in
+                 its place.
 ``progress``     Progress of a job, and the protocols ``ProgressSink`` and ``CancelToken`` of a
                  running engine.
 ``redaction``    Redacts secrets in texts and data.

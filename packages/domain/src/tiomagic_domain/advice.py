@@ -22,6 +22,9 @@ class NextStep(StrEnum):
     CHECK_AGAIN = "check the job {job_id} again"
     TRUST = "say that you trust them"
     BATCH = "make several videos as a batch"
+    USE_PROVIDER = "run it on {provider}"
+    USE_MODEL = "use the model {model}"
+    FORCE = "run it all the same"
     CONVERT = "convert the video afterwards"
 
     def say(self, **values: object) -> str:

@@ -168,6 +168,7 @@ class RunArguments(TypedDict, total=False):
     on_progress: ProgressSink | None
     retry: int
     idempotency_key: str | None
+    force: bool
 
 
 class CommonSettings(TypedDict, total=False):

@@ -62,6 +62,18 @@ def list_architectures() -> list[str]:
     return list(_data()["models"])
 
 
+def find_component_name(model: str, part: str) -> str | None:
+    """Return the name of a model's network, such as ``wan-14b``; None for an unknown model."""
+    known = _data()["models"].get(model)
+    return None if known is None else known["parts"].get(part)
+
+
+def find_window(model: str) -> int | None:
+    """Return the most frames that a model generates at once; None for all, or if unknown."""
+    window: int | None = _data()["models"].get(model, {}).get("window")
+    return window
+
+
 def find_architecture(model: str) -> Architecture:
     """Return the architecture of a model.
 

@@ -78,6 +78,8 @@ class ModelCard:
     """Longest prompt in tokens; what is longer is cut."""
     terms: LicenceTerms = UNSTATED_TERMS
     """What the licence means if you publish a video."""
+    gated: bool = False
+    """True when the hub gives its weights only to who has accepted its licence, with a token."""
     skeletons: ColourOrder | None = None
     """Order of the colours in the skeletons that it reads; None for a model that reads none."""
     vocabulary: frozenset[str] = frozenset()

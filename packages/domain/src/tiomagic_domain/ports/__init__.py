@@ -13,6 +13,8 @@
 ``pictures``        Port: contact sheets, grids, exports and other files made from finished
                     videos.
 ``pose_guidance``   Feature port: pose guidance, a character that moves as a skeleton does.
+``preflight``       What a provider says of a run before it starts: device, weights, memory,
+                    access, time.
 ``processes``       Port: processes, to name them, to find out whether they live, and to kill a
                     worker.
 ``provider``        Port: the provider, which runs jobs: submit, poll, cancel, capabilities.
@@ -32,6 +34,14 @@ from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.pictures import LabelledVideo, Pictures
 from tiomagic_domain.ports.pose_guidance import PoseGuidance
+from tiomagic_domain.ports.preflight import (
+    PlanNeed,
+    RunConditions,
+    RunDevice,
+    RunTime,
+    TokenState,
+    WeightsOnDisk,
+)
 from tiomagic_domain.ports.processes import Processes, ProcessState
 from tiomagic_domain.ports.provider import (
     Capabilities,
@@ -61,6 +71,7 @@ __all__ = [
     "Observer",
     "OutputStore",
     "Pictures",
+    "PlanNeed",
     "PoseGuidance",
     "ProcessState",
     "Processes",
@@ -68,7 +79,12 @@ __all__ = [
     "ProviderBase",
     "Report",
     "Request",
+    "RunConditions",
     "RunDescription",
+    "RunDevice",
+    "RunTime",
     "SystemLock",
     "TextToVideo",
+    "TokenState",
+    "WeightsOnDisk",
 ]

@@ -20,6 +20,7 @@ from tiomagic_domain.features import (
 )
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media, VideoFile
+from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Progress
 
@@ -262,6 +263,24 @@ class ProviderBase:
     def describe(self, request: Request) -> RunDescription:  # noqa: ARG002 - for who overrides it
         """Return the device and cost of a request. Makes no request and starts nothing."""
         return RunDescription()
+
+    def preflight(
+        self,
+        card: ModelCard,  # noqa: ARG002 - for who overrides it
+        settings: Mapping[str, Any],  # noqa: ARG002 - the same
+    ) -> RunConditions:
+        """Return what a run meets here and what it needs, in a fraction of a second.
+
+        Makes no request, writes nothing and loads no model. It is asked of many models in a row.
+
+        Args:
+            card: The model.
+            settings: Optional arguments of the run; what is left out has the model's defaults.
+
+        Returns:
+            What is known; by default nothing, and then nothing is refused.
+        """
+        return RunConditions()
 
     def rehearse(self, model: str) -> Rehearsal:
         """Check all that a real run needs, and run the model with random weights.

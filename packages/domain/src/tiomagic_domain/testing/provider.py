@@ -8,6 +8,7 @@
     provider.loses_answers = True                      # the job starts, the answer does not arrive
     provider.rejection = AuthenticationError("…")      # refused before it is stored
     provider.failure = GenerationError("…")            # fails on the way
+    provider.conditions = RunConditions(device=…)      # what a preflight finds
     provider.forget(job.job_id)                        # the run is lost
 """
 
@@ -15,15 +16,24 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.errors import APIError, GenerationCanceledError, TioMagicError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.jobs.recipe import build_recipe
 from tiomagic_domain.media import VideoFile
-from tiomagic_domain.ports.provider import Capabilities, Observer, Report, Request
+from tiomagic_domain.ports.preflight import RunConditions
+from tiomagic_domain.ports.provider import (
+    Capabilities,
+    Observer,
+    ProviderBase,
+    Report,
+    Request,
+)
 from tiomagic_domain.progress import Phase, Progress
 
 STEPS = 3
@@ -49,7 +59,7 @@ class FakeRun:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class FakeProvider:
+class FakeProvider(ProviderBase):
     """Runs jobs without a model. Thread-safe.
 
     Args:
@@ -70,6 +80,8 @@ class FakeProvider:
         loses_requests: While True, a submission is lost on its way and starts nothing, and the
             caller cannot tell.
         rejection: Raised by ``check``.
+        conditions: What a preflight finds, whatever the model; nothing is known at first.
+        looked_ahead: The name of each model that a preflight was asked for.
         failure: How each run ends from now on; None lets it succeed.
         during: Called with the number of each step of a blocking run, before it is reported.
     """
@@ -92,6 +104,8 @@ class FakeProvider:
         self.loses_answers = False
         self.loses_requests = False
         self.rejection: TioMagicError | None = None
+        self.conditions = RunConditions()
+        self.looked_ahead: list[str] = []
         self.failure: TioMagicError | None = None
         self.during: Callable[[int], None] = ignore_step
         self._spool = spool
@@ -115,6 +129,11 @@ class FakeProvider:
         self.checked.append(request)
         if self.rejection is not None:
             raise self.rejection
+
+    def preflight(self, card: ModelCard, settings: Mapping[str, Any]) -> RunConditions:  # noqa: ARG002
+        """Return ``conditions``."""
+        self.looked_ahead.append(card.name)
+        return self.conditions
 
     def submit(self, request: Request, observer: Observer) -> Report:
         """Start a run, unless the job has one already."""

@@ -8,6 +8,8 @@
                  worker.
 ``idempotency``  Idempotency keys: the same key and the same call give the same job, however often
                  it is sent.
+``preflight``    Preflight: what a run would take, and what cannot work, before anything is
+                 stored or fetched.
 ``tracking``     The use cases on stored jobs: get, check, wait, list, cancel, and recovery after
                  a crash.
 ``waiting``      The timeout and poll interval of a wait for a job.

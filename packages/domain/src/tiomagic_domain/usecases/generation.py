@@ -15,6 +15,7 @@ from tiomagic_domain.catalogue import ModelCard, find_feature, find_model
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     APIError,
+    AuthenticationError,
     ConfigurationError,
     GenerationCanceledError,
     ProcessingError,
@@ -30,11 +31,15 @@ from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
-from tiomagic_domain.ports.provider import Provider, Report, Request
+from tiomagic_domain.ports.provider import Provider, Report, Request, find_answers
+from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
+from tiomagic_domain.preflight.judgement import TOKEN
+from tiomagic_domain.preflight.preflight import Preflight
 from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.requests.rerun import RerunCall, build_rerun_call
 from tiomagic_domain.usecases.idempotency import IdempotencyKeys, validate_key
+from tiomagic_domain.usecases.preflight import PreflightChecks
 from tiomagic_domain.usecases.tracking import JobTracker, find_provider
 from tiomagic_domain.workers import Background, DeviceLock
 from tiomagic_domain.workers.environmental_errors import is_environmental
@@ -51,6 +56,9 @@ WORKER_STOPPED_REPORT = Report(
 
 class Generation(JobTracker):
     """All use cases on jobs: those of ``JobTracker``, and running jobs.
+
+    Attributes:
+        preflight: Says what a run would take; ``submit`` refuses with it what cannot work.
 
     Args:
         providers: The providers by name; a lazy mapping may build them on demand.
@@ -92,6 +100,9 @@ class Generation(JobTracker):
         self._keys = IdempotencyKeys(repository, self._updater)
         self._device_lock = DeviceLock(background, repository, on_trouble) if background else None
         self._catalogue = catalogue
+        self.preflight = PreflightChecks(
+            providers, repository, catalogue=catalogue, on_trouble=on_trouble
+        )
         self._preparation = preparation or Preparation(media, clock)
 
     def submit(  # noqa: PLR0913 - by keyword only, as the calls of the facade
@@ -107,6 +118,7 @@ class Generation(JobTracker):
         tags: Sequence[str] = (),
         key: str | None = None,
         rerun: RerunCall | None = None,
+        force: bool = False,
     ) -> Job:
         """Validate a call, store its job, and submit it to the provider.
 
@@ -122,6 +134,7 @@ class Generation(JobTracker):
             key: The caller's idempotency key: the same key and the same call give the same job in
                 whatever status, and nothing is submitted twice.
             rerun: The repeated call that the arguments are of; None for a call of the user.
+            force: True to run also what the preflight says cannot work.
 
         Returns:
             The stored job. It is over if the provider is blocking and ``detach`` is False; a job
@@ -130,6 +143,8 @@ class Generation(JobTracker):
         Raises:
             ValidationError, UnknownModelError, UnknownProviderError: nothing was stored. With the
                 code ``key_reused`` when the key belongs to another call.
+            ConfigurationError: with the code ``does_not_fit``, when it cannot work at the provider
+                and is not forced; nothing was stored.
             TioMagicError: the job could not be run; it is stored as failed, and the error's
                 details have its ``job_id``.
         """
@@ -143,6 +158,8 @@ class Generation(JobTracker):
         if known is not None:
             return known
         runner.check(request)
+        if not force:
+            self.preflight.refuse_impossible(request)
         if detach and runner.capabilities().blocking:
             return self._enqueue(request, retry, arguments)
         if self._background is not None and self._background.runs_in_process(provider):
@@ -173,6 +190,44 @@ class Generation(JobTracker):
         request = self._prepare_request(feature, provider, model, arguments, rerun)
         find_provider(self._providers, provider).check(request)
         return request
+
+    def look_ahead(
+        self,
+        feature: Feature,
+        *,
+        provider: str,
+        model: str | None,
+        arguments: Mapping[str, object],
+        rerun: RerunCall | None = None,
+        with_measured: bool = True,
+    ) -> tuple[Request, Preflight]:
+        """Validate a call and return what would be run and what it would take.
+
+        A token that is not there is a check of the preflight, not an error: a plan needs none.
+
+        Args:
+            feature: As for ``plan``.
+            provider: As for ``plan``.
+            model: As for ``plan``.
+            arguments: As for ``plan``.
+            rerun: As for ``plan``.
+            with_measured: True to look for measured runs among the stored jobs.
+
+        Raises:
+            TioMagicError: as ``plan``, but for a token that is not there.
+        """
+        request = self._prepare_request(feature, provider, model, arguments, rerun)
+        runner, missing = find_provider(self._providers, provider), ""
+        try:
+            runner.check(request)
+        except AuthenticationError as error:
+            missing = error.message
+        cost = find_answers(runner).describe(request).cost
+        found = self.preflight.check_request(request, with_measured=with_measured, cost=cost)
+        if missing and not any(check.part == TOKEN for check in found.problems):
+            told = Check(part=TOKEN, outcome=CheckOutcome.PROBLEM, message=missing)
+            found = replace(found, checks=(*found.checks, told))
+        return request, found
 
     def _prepare_request(
         self,
@@ -356,7 +411,7 @@ class Generation(JobTracker):
             raise
         return self._store_waiting_reason(job, why)
 
-    def rerun(
+    def rerun(  # noqa: PLR0913 - by keyword only, as ``submit``
         self,
         recipe: Mapping[str, Any],
         *,
@@ -367,6 +422,7 @@ class Generation(JobTracker):
         detach: bool = False,
         retry: int = 0,
         key: str | None = None,
+        force: bool = False,
     ) -> Job:
         """Run a recipe again, with the same seed unless another is given.
 
@@ -382,6 +438,7 @@ class Generation(JobTracker):
             detach: As for ``submit``.
             retry: As for ``submit``.
             key: As for ``submit``.
+            force: As for ``submit``.
         """
         feature = find_feature(str(recipe["feature"]))
         card = find_model(model or recipe["model"], feature, catalogue=self._catalogue)
@@ -396,4 +453,5 @@ class Generation(JobTracker):
             retry=retry,
             key=key,
             rerun=call,
+            force=force,
         )

@@ -131,11 +131,15 @@ class TioMagic(FeatureCalls, JobMethods, ModelMethods, PictureMethods, BatchMeth
 
         Returns:
             ``feature model provider gpu cost width height num_frames fps seconds memory weights_gib
-            gpu_memory_gib arguments``; what does not apply is None. A seed that is left out is
-            drawn when the job is made, and is not among the arguments.
+            gpu_memory_gib arguments preflight``; what does not apply is None. A seed that is left
+            out is drawn when the job is made, and is not among the arguments. ``preflight`` says
+            what the run would take: ``fit can_run is_here weights device plans plan
+            main_memory_gib free_main_memory_gib time cost licence gated tokens checks
+            alternatives`` (docs/preflight.md). Nothing is asked of the network for it.
 
         Raises:
-            TioMagicError: as the call itself, before anything is stored.
+            TioMagicError: as the call itself, before anything is stored; but a call that does not
+                fit, or lacks a token, has its plan, with ``can_run`` False.
         """
         from tiomagic.api.arguments import Call
         from tiomagic.api.plan import plan
@@ -162,8 +166,8 @@ class TioMagic(FeatureCalls, JobMethods, ModelMethods, PictureMethods, BatchMeth
                 not take. None for the recipe's.
             trust: True to fetch the LoRAs and commits that a file names and you have not.
             **overrides: Arguments that replace the recipe's, such as ``seed=7``; None takes one
-                away. ``wait``, ``progress``, ``on_progress``, ``retry`` and ``idempotency_key`` say
-                how it runs, as in :meth:`text_to_video`.
+                away. ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key`` and
+                ``force`` say how it runs, as in :meth:`text_to_video`.
 
         Raises:
             ResourceNotFoundError: when there is no such job or file, or an input is gone.

@@ -20,8 +20,12 @@ def plan(
     wanted = find_feature(feature)
     provider = session.configured_provider()
     with advise_in_python(), redact_errors(lambda: session.settings.secrets):
-        request = session.generation.plan(
-            wanted, provider=provider, model=model, arguments=arguments
+        request, found = session.generation.look_ahead(
+            wanted,
+            provider=provider,
+            model=model,
+            arguments=arguments,
+            with_measured=session.has_stored_jobs,
         )
     described = session.provider(provider).describe(request)
     settled = request.job.arguments
@@ -33,7 +37,7 @@ def plan(
         "model": request.card.name,
         "provider": provider,
         "gpu": described.device,
-        "cost": described.cost and described.cost.to_dict(),
+        "cost": found.cost and found.cost.to_dict(),
         "width": settled.get("width"),
         "height": settled.get("height"),
         "num_frames": frames,
@@ -43,4 +47,5 @@ def plan(
         "weights_gib": request.card.weights_gib,
         "gpu_memory_gib": request.card.gpu_memory_gib,
         "arguments": settled,
+        "preflight": found.to_dict(),
     }

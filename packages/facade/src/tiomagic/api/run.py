@@ -36,6 +36,7 @@ def run(session: Session, call: Call) -> JobHandle:
             detach=options.wait is False,
             retry=options.retry,
             key=options.idempotency_key,
+            force=options.force,
         )
     return _hand_over(session, job, options)
 
@@ -59,6 +60,7 @@ def rerun(
             detach=options.wait is False,
             retry=options.retry,
             key=options.idempotency_key,
+            force=options.force,
         )
     return _hand_over(session, job, options, recipe)
 

@@ -20,6 +20,7 @@ class RunOptions:
     on_progress: ProgressSink | None = None
     retry: int = 0
     idempotency_key: str | None = None
+    force: bool = False
 
     @classmethod
     def split(cls, arguments: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:

@@ -30,6 +30,9 @@ PYTHON: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.TRUST: "trust=True",
         NextStep.BATCH: "tm.batch",
         NextStep.CONVERT: "tm.convert",
+        NextStep.USE_PROVIDER: "tm.configure(provider='{provider}')",
+        NextStep.USE_MODEL: "model='{model}'",
+        NextStep.FORCE: "force=True",
     }
 )
 """How each step is done in a program."""
@@ -46,6 +49,9 @@ SHELL: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.TRUST: "--trust",
         NextStep.BATCH: "tiomagic batch",
         NextStep.CONVERT: "tiomagic convert",
+        NextStep.USE_PROVIDER: "-p {provider}",
+        NextStep.USE_MODEL: "-m {model}",
+        NextStep.FORCE: "--force",
     }
 )
 """How each step is done on a command line."""
@@ -63,7 +69,13 @@ PAGE: Final[Mapping[NextStep, str]] = MappingProxyType(
 """How each step is done at the page; what it has no button for is a command in a terminal."""
 
 _VALUES: Final = MappingProxyType(
-    {"name": r"\w++", "value!r": r"'[^']*'|\d++", "job_id": r"[\w-]++", "provider": r"[\w-]++"}
+    {
+        "name": r"\w++",
+        "value!r": r"'[^']*'|\d++",
+        "job_id": r"[\w-]++",
+        "provider": r"[\w-]++",
+        "model": r"[\w.-]*\w",
+    }
 )
 
 

@@ -6,12 +6,13 @@ through here before it reaches a job record, a log or the caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.ports.provider import (
     Capabilities,
     Observer,
@@ -88,6 +89,11 @@ class RedactingProvider(ProviderBase):
         """Return what a request would run on and cost; see the base."""
         with self._redact_errors():
             return self._answers.describe(request)
+
+    def preflight(self, card: ModelCard, settings: Mapping[str, Any]) -> RunConditions:
+        """Return what a run meets and needs; see the base."""
+        with self._redact_errors():
+            return self._answers.preflight(card, settings)
 
     def rehearse(self, model: str) -> Rehearsal:
         """Have a model rehearsed; see the base."""

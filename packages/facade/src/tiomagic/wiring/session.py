@@ -17,7 +17,12 @@ from tiomagic.wiring.provider_names import provider_names
 from tiomagic.wiring.registry import find_plugins
 from tiomagic.wiring.settings import Settings, check_configured, read_dotenv, resolve
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import ConfigurationError, UnknownProviderError, ValidationError
+from tiomagic_domain.errors import (
+    ConfigurationError,
+    TioMagicError,
+    UnknownProviderError,
+    ValidationError,
+)
 from tiomagic_domain.suggestions import did_you_mean, list_names
 
 if TYPE_CHECKING:
@@ -208,6 +213,16 @@ class Session:
         from tiomagic_storage.database.health import inspect_database  # noqa: PLC0415  # Heavy.
 
         return inspect_database(self.settings.database_url).exists
+
+    @property
+    def has_stored_jobs(self) -> bool:
+        """True when stored jobs can be read without making a database for that."""
+        if "repository" in self._overrides:
+            return True
+        try:
+            return self.has_database
+        except TioMagicError:
+            return False  # The run itself says what is wrong with it.
 
     @property
     def is_built(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -14,7 +15,9 @@ from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.errors import APIError, GenerationCanceledError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.lifecycle.apply_report import apply_report
-from tiomagic_domain.ports.provider import Provider, Report, Request
+from tiomagic_domain.ports.provider import Provider, Report, Request, find_answers
+from tiomagic_domain.ports.rehearsal import CheckOutcome
+from tiomagic_domain.preflight.judgement import judge
 
 PATIENCE_S = 120.0
 """How long a run of a contract may take before the test gives up."""
@@ -66,6 +69,27 @@ class ProviderContract:
         assert provider.name
         assert provider.name == provider.name.strip()
         assert provider.capabilities().default_model in catalogue
+
+    def test_a_preflight_is_plain_and_starts_nothing(
+        self, provider: Provider, new_request: Callable[[], Request]
+    ) -> None:
+        """What a run would take is plain data, the fastest memory plan first, and no run.
+
+        It is known before anything was submitted, and a run that works is not refused by it.
+        """
+        request = new_request()
+        found = find_answers(provider).preflight(request.card, request.settings)
+        assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
+        needs = [plan.device_gib for plan in found.plans]
+        assert needs == sorted(needs, reverse=True)
+        if found.weights is not None:
+            assert 0 <= found.weights.here_bytes <= found.weights.total_bytes
+        problems = [
+            check.message
+            for check in judge(request.card, found, found.time)
+            if check.outcome is CheckOutcome.PROBLEM
+        ]
+        assert problems == []
 
     def test_a_run_ends_with_a_video(
         self, provider: Provider, new_request: Callable[[], Request]

@@ -89,6 +89,8 @@ class FeatureCalls(ABC):
         * ``idempotency_key``: Your own name for this call. Sent again with the same key, also by
           another process, the same call gives the same job and starts nothing; another call with
           the key is refused.
+        * ``force``: True to run also what cannot work here, such as a model that does not fit into
+          the memory, or that would take days on a CPU; else such a call is refused at once.
 
         Settings, as ``get_schema("text_to_video", model)`` has them for a model:
 
@@ -186,8 +188,8 @@ class FeatureCalls(ABC):
         * ``prompt``: What the video shows, in words.
         * ``image``: The picture to start from.
 
-        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry`` and
-        ``idempotency_key``, as in :meth:`text_to_video`.
+        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``
+        and ``force``, as in :meth:`text_to_video`.
 
         Settings, as ``get_schema("image_to_video", model)`` has them for a model:
 
@@ -297,8 +299,8 @@ class FeatureCalls(ABC):
         * ``first_frame``: The picture that the video begins with.
         * ``last_frame``: The picture that the video ends with.
 
-        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry`` and
-        ``idempotency_key``, as in :meth:`text_to_video`.
+        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``
+        and ``force``, as in :meth:`text_to_video`.
 
         Settings, as ``get_schema("interpolate", model)`` has them for a model:
 
@@ -422,8 +424,8 @@ class FeatureCalls(ABC):
         * ``pose_video``: A video of skeletons in OpenPose colours on black, used as it is. Give
           this or guiding_video, not both.
 
-        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry`` and
-        ``idempotency_key``, as in :meth:`text_to_video`.
+        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``
+        and ``force``, as in :meth:`text_to_video`.
 
         Settings, as ``get_schema("pose_guidance", model)`` has them for a model:
 

@@ -1,0 +1,200 @@
+"""The conditions of a run, from the card, the weights and the machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.ports.preflight import (
+    GIB,
+    PlanNeed,
+    RunConditions,
+    RunDevice,
+    RunTime,
+    TokenState,
+)
+from tiomagic_local.footprint.estimates import Estimate, find_estimate
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.preflight.machine import MachineFacts
+from tiomagic_local.preflight.run_time import CORE_FLOPS, estimate_run_time, gpu_flops
+from tiomagic_local.preflight.stored_weights import StoredWeights, find_stored_weights
+from tiomagic_local.runtime.memory_plan import RESERVE_GIB, MemoryPlan, demand_of
+from tiomagic_local.torch_env.devices import group_members
+
+OWN_SIZE: Final = 0.5
+"""Weights of less than this part of the card's are those of a smaller model of the same kind."""
+HUB_VARIABLES: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Needs:
+    """The weights of a run, in the types that it runs in on a GPU."""
+
+    weights_gib: float
+    transformer_gib: float
+    largest_gib: float
+    is_smaller: bool
+    """True for weights on the disk that are much smaller than the card's."""
+
+
+def look_ahead(
+    card: ModelCard, settings: Mapping[str, Any], options: LocalOptions, machine: MachineFacts
+) -> RunConditions:
+    """Return what a run meets on a machine, and what it needs.
+
+    Args:
+        card: The model.
+        settings: Of the run.
+        options: Where weights come from, and the device.
+        machine: The facts of the machine.
+
+    Raises:
+        ConfigurationError: when a given folder does not exist, or the device is no device.
+    """
+    stored = find_stored_weights(card, options)
+    device = run_device(options.device, machine)
+    needs = _needs_of(card, stored)
+    known = find_estimate(card.name)
+    chosen_by_hand = options.model_path is not None and not stored.are_here
+    return RunConditions(
+        device=device,
+        weights=stored.on_disk,
+        plans=_plans(card, settings, needs, device),
+        main_memory_gib=machine.main_gib,
+        free_main_memory_gib=machine.free_main_gib,
+        is_certain=(known is not None and not chosen_by_hand) or needs.is_smaller,
+        time=_time(card, settings, needs, device, machine),
+        tokens=(_hub_token(card, stored, options),),
+        place="this machine",
+    )
+
+
+def run_device(wanted: str | None, machine: MachineFacts) -> RunDevice:
+    """Return the device that a run would use; the same that torch would choose.
+
+    Args:
+        wanted: The configured device; None for the best one.
+        machine: The facts of the machine.
+
+    Raises:
+        ConfigurationError: when it is written as a group that cannot be.
+    """
+    first = (group_members(wanted) or (wanted,))[0]
+    kind, _, number = (first or "").partition(":")
+    if kind == "cpu" or (first is None and not _has_gpu(machine)):
+        return RunDevice(name="cpu", is_cpu=True)
+    if kind == "mps" or (first is None and machine.has_mps):
+        return RunDevice(name="mps", memory_gib=machine.main_gib, free_gib=machine.free_main_gib)
+    index = int(number) if number.isdecimal() else 0
+    name = f"cuda:{index}" if kind in {"", "cuda"} else str(first)
+    if kind not in {"", "cuda"} or index >= len(machine.gpus):
+        # Another kind of device, or one that is not there: the run itself says so.
+        return RunDevice(name=name)
+    gpu = machine.gpus[index]
+    kinds = {one.title for one in machine.gpus}
+    if len(kinds) > 1 and os.environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+        # CUDA counts the fastest first, the driver by slot: which one it is, is not known here.
+        gpu = max(machine.gpus, key=lambda one: one.memory_gib)
+    return RunDevice(name=name, title=gpu.title, memory_gib=gpu.memory_gib, free_gib=gpu.free_gib)
+
+
+def _has_gpu(machine: MachineFacts) -> bool:
+    return bool(machine.gpus) or machine.has_other_gpu or machine.has_mps
+
+
+def _needs_of(card: ModelCard, stored: StoredWeights) -> _Needs:
+    on_disk = {name: size / GIB for name, size in stored.weight_bytes.items()}
+    total = sum(on_disk.values())
+    if on_disk and total < OWN_SIZE * card.weights_gib:
+        return _Needs(
+            weights_gib=total,
+            transformer_gib=max(
+                (gib for name, gib in on_disk.items() if name.startswith("transformer")),
+                default=total,
+            ),
+            largest_gib=max(on_disk.values()),
+            is_smaller=True,
+        )
+    known = find_estimate(card.name)
+    return _Needs(
+        weights_gib=card.weights_gib,
+        transformer_gib=_transformer_gib(card, known),
+        largest_gib=card.largest_gib,
+        is_smaller=False,
+    )
+
+
+def _transformer_gib(card: ModelCard, known: Estimate | None) -> float:
+    return card.largest_gib if known is None else known.weights.get("transformer", card.largest_gib)
+
+
+def _plans(
+    card: ModelCard, settings: Mapping[str, Any], needs: _Needs, device: RunDevice
+) -> tuple[PlanNeed, ...]:
+    """Return the memory plans that a run may take, the fastest first."""
+    if device.is_cpu:
+        # In fp32, but for a card that names its own type.
+        main = needs.weights_gib * (1 if "dtype" in card.options else 2)
+        return (PlanNeed(plan=MemoryPlan.RESIDENT.value, device_gib=main, main_gib=main),)
+    wanted = str(settings.get("memory") or "auto")
+    if device.name == "mps":
+        wanted = MemoryPlan.RESIDENT.value
+    demand = demand_of(card, settings)
+    return tuple(
+        PlanNeed(
+            plan=plan.value,
+            device_gib=needs.largest_gib + RESERVE_GIB
+            if needs.is_smaller
+            else min(demand.gib(plan), demand.gib(plan, tiles=True)),
+            main_gib=needs.largest_gib if plan is MemoryPlan.RESIDENT else needs.weights_gib,
+        )
+        for plan in MemoryPlan
+        if wanted in {"auto", plan.value}
+    )
+
+
+def _time(
+    card: ModelCard,
+    settings: Mapping[str, Any],
+    needs: _Needs,
+    device: RunDevice,
+    machine: MachineFacts,
+) -> RunTime | None:
+    flops = machine.cores * CORE_FLOPS if device.is_cpu else gpu_flops(device.title)
+    cores = "1 CPU core" if machine.cores == 1 else f"{machine.cores} CPU cores"
+    chip = cores if device.is_cpu else device.title
+    # Two bytes a parameter; a small model on the disk may have four, which is too much at most.
+    parameters = needs.transformer_gib * GIB / 2
+    return estimate_run_time(
+        card,
+        settings,
+        parameters=parameters,
+        weights_gib=needs.weights_gib,
+        flops=flops,
+        chip=chip,
+    )
+
+
+def _hub_token(card: ModelCard, stored: StoredWeights, options: LocalOptions) -> TokenState:
+    is_there = bool(options.hf_token) or has_hub_token()
+    why = "Accept the licence on the model's page, then set HF_TOKEN"
+    needed = card.gated and not stored.are_here
+    return TokenState(
+        service="Hugging Face", is_needed=needed, is_there=is_there, why=why if needed else ""
+    )
+
+
+def has_hub_token() -> bool:
+    """Say whether the environment or the hub's own tools have a token; its value is not used."""
+    if any(os.environ.get(name) for name in HUB_VARIABLES):
+        return True
+    from huggingface_hub import constants
+
+    try:
+        return Path(constants.HF_TOKEN_PATH).stat().st_size > 0
+    except OSError:
+        return False

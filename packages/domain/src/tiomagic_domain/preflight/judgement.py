@@ -1,0 +1,187 @@
+"""Judges the conditions of a run: what cannot work, and what may go wrong.
+
+=========  ==================================================  ==========================
+part       a problem (refused unless forced)                   a warning
+=========  ==================================================  ==========================
+disk       the bytes to fetch are more than is free            they leave less than 5 GiB
+device     every memory plan takes more than the GPU has       what is free now is too little
+memory     a CPU's memory is less than the weights             what is free now is too little
+time       a CPU would take longer than a day                  a CPU would take hours
+token      a token is needed and not there
+=========  ==================================================  ==========================
+
+Needs that are not certain, such as those of weights that the user chose, give warnings only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.ports.preflight import PlanNeed, RunConditions, RunDevice, RunTime
+from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
+from tiomagic_domain.preflight.preflight import FitVerdict
+from tiomagic_domain.preflight.words import (
+    DAY_S,
+    GIB,
+    HOUR_S,
+    describe_bytes,
+    describe_gib,
+    describe_seconds,
+)
+
+DISK, DEVICE, MEMORY, TIME, TOKEN = "disk", "device", "memory", "time", "token"
+LONGEST_CPU_RUN_S: Final = DAY_S
+"""A run on a CPU that would take longer is refused: hardly anybody wants that without knowing."""
+SLOW_RUN_S: Final = HOUR_S
+"""A run on a CPU that takes longer is called slow."""
+SPARE_DISK_BYTES: Final = 5 * GIB
+"""Less than this left after a download is worth a warning."""
+
+
+def choose_plan(conditions: RunConditions) -> PlanNeed | None:
+    """Return the first memory plan that the device has room for; None if none has."""
+    device = conditions.device
+    if device is None or not conditions.plans:
+        return None
+    if device.is_cpu:
+        return conditions.plans[0]
+    for room in (device.free_gib, device.memory_gib):
+        if room is not None:
+            for plan in conditions.plans:
+                if plan.device_gib <= room:
+                    return plan
+    return conditions.plans[-1] if device.memory_gib is None else None
+
+
+def judge(card: ModelCard, conditions: RunConditions, time: RunTime | None) -> tuple[Check, ...]:
+    """Return the checks of a run.
+
+    Args:
+        card: The model.
+        conditions: What the provider says.
+        time: About how long the run takes; None if unknown.
+    """
+    return (
+        *_on_the_disk(card, conditions),
+        *_on_the_device(card, conditions),
+        *_in_main_memory(card, conditions),
+        *_in_time(card, conditions, time),
+        *_tokens(conditions),
+    )
+
+
+def find_verdict(
+    card: ModelCard, conditions: RunConditions, time: RunTime | None, checks: tuple[Check, ...]
+) -> FitVerdict:
+    """Return the word for a model and a machine.
+
+    Args:
+        card: The model.
+        conditions: What the provider says.
+        time: About how long the run takes; None if unknown.
+        checks: The checks of :func:`judge`.
+    """
+    device = conditions.device
+    wrong = {
+        check.part
+        for check in checks
+        if check.outcome is CheckOutcome.PROBLEM and check.part != TOKEN
+    }
+    if wrong:
+        return FitVerdict.NO
+    if device is None or (not conditions.plans and card.gpu_memory_gib):
+        return FitVerdict.UNKNOWN
+    if device.is_cpu and card.gpu_memory_gib:
+        # Without a figure for the time the card's word counts: it wants a GPU.
+        slow = time is None or time.seconds > SLOW_RUN_S
+        return FitVerdict.SLOW if slow else FitVerdict.FITS
+    return FitVerdict.FITS
+
+
+def _found(part: str, text: str, *, fatal: bool) -> Check:
+    outcome = CheckOutcome.PROBLEM if fatal else CheckOutcome.WARNING
+    return Check(part=part, outcome=outcome, message=text)
+
+
+def _on_the_disk(card: ModelCard, conditions: RunConditions) -> Iterator[Check]:
+    weights = conditions.weights
+    if weights is None:
+        return
+    if not weights.fetch_bytes:
+        here = f"the weights are here ({describe_bytes(weights.here_bytes)})"
+        yield Check(part=DISK, outcome=CheckOutcome.OK, message=here)
+        return
+    about = "" if weights.is_exact else "about "
+    need = f"{card.name} has {about}{describe_bytes(weights.fetch_bytes)} to download"
+    free = weights.disk_free_bytes
+    if free is None:
+        yield Check(part=DISK, outcome=CheckOutcome.NOTE, message=need)
+        return
+    text = f"{need} and {weights.place} has {describe_bytes(free)} free"
+    left = free - weights.fetch_bytes
+    if left < 0:
+        yield _found(DISK, text, fatal=weights.is_exact or conditions.is_certain)
+    elif left < SPARE_DISK_BYTES:
+        yield _found(DISK, f"{text}: little is left after it", fatal=False)
+    else:
+        yield Check(part=DISK, outcome=CheckOutcome.OK, message=text)
+
+
+def _on_the_device(card: ModelCard, conditions: RunConditions) -> Iterator[Check]:
+    device = conditions.device
+    if device is None or device.is_cpu or device.memory_gib is None or not conditions.plans:
+        return
+    least = min(conditions.plans, key=lambda plan: plan.device_gib)
+    has = f"{_chip(device)} has {describe_gib(device.memory_gib)}"
+    need = f"{card.name} needs {describe_gib(least.device_gib)} of GPU memory at this size"
+    if least.device_gib > device.memory_gib:
+        yield _found(DEVICE, f"{need} and {has}", fatal=conditions.is_certain)
+    elif device.free_gib is not None and least.device_gib > device.free_gib:
+        text = f"{need} and of {_chip(device)} only {describe_gib(device.free_gib)} are free now"
+        yield _found(DEVICE, text, fatal=False)
+    else:
+        yield Check(part=DEVICE, outcome=CheckOutcome.OK, message=f"{need} and {has}")
+
+
+def _chip(device: RunDevice) -> str:
+    return device.title or device.name
+
+
+def _in_main_memory(card: ModelCard, conditions: RunConditions) -> Iterator[Check]:
+    plan, has = choose_plan(conditions), conditions.main_memory_gib
+    if plan is None or has is None or conditions.device is None:
+        return
+    place = conditions.place or "the machine"
+    need = f"{card.name} needs {describe_gib(plan.main_gib)} of main memory"
+    if plan.main_gib > has:
+        # With a GPU the weights may stay on the disk and be read again and again: slow, but it may
+        # work.
+        fatal = conditions.is_certain and conditions.device.is_cpu
+        yield _found(MEMORY, f"{need} and {place} has {describe_gib(has)}", fatal=fatal)
+        return
+    free = conditions.free_main_memory_gib
+    if free is not None and plan.main_gib > free:
+        yield _found(MEMORY, f"{need} and {describe_gib(free)} are free now", fatal=False)
+
+
+def _in_time(card: ModelCard, conditions: RunConditions, time: RunTime | None) -> Iterator[Check]:
+    device = conditions.device
+    if device is None or not device.is_cpu or not card.gpu_memory_gib:
+        return
+    place = conditions.place or "the machine"
+    need = f"{place} has no GPU and {card.name} is made for one of {card.gpu_memory_gib:g} GB"
+    if time is None:
+        yield _found(TIME, f"{need}: on a CPU it may take days", fatal=False)
+    elif time.seconds > SLOW_RUN_S:
+        text = f"{need}: on this CPU it takes about {describe_seconds(time.seconds)}"
+        fatal = time.seconds > LONGEST_CPU_RUN_S and (conditions.is_certain or time.is_measured)
+        yield _found(TIME, text, fatal=fatal)
+
+
+def _tokens(conditions: RunConditions) -> Iterator[Check]:
+    for token in conditions.tokens:
+        if token.is_needed and token.is_there is False:
+            text = f"a token of {token.service} is needed and not there"
+            yield _found(TOKEN, f"{text}. {token.why}" if token.why else text, fatal=True)

@@ -1,0 +1,232 @@
+"""Preflight: what a run would take, and what cannot work, before anything is stored or fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from tiomagic_domain.advice import NextStep
+from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import APIError, ConfigurationError, ProcessingError, TioMagicError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
+from tiomagic_domain.lifecycle.job_updater import ignore_trouble
+from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.preflight import RunConditions, RunTime
+from tiomagic_domain.ports.provider import Cost, Provider, Request, find_answers
+from tiomagic_domain.preflight.judgement import TIME, choose_plan, find_verdict, judge
+from tiomagic_domain.preflight.measured_time import MEASURED_JOBS, estimate_from_jobs
+from tiomagic_domain.preflight.preflight import (
+    Alternative,
+    AlternativeKind,
+    FitVerdict,
+    Preflight,
+)
+from tiomagic_domain.schema.kinds import UNSET
+
+WORKS: Final = frozenset({FitVerdict.FITS, FitVerdict.UNKNOWN})
+"""The verdicts of a provider that is worth naming in place of another one."""
+
+
+class PreflightChecks:
+    """Says what a run would take, and refuses what cannot work.
+
+    Args:
+        providers: By name; a lazy mapping may build them on demand.
+        repository: With the measured runs.
+        catalogue: The available models; all known ones when left out.
+        on_trouble: Called with errors that stop nothing.
+    """
+
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        repository: JobRepository,
+        *,
+        catalogue: Mapping[str, ModelCard] | None = None,
+        on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
+    ) -> None:
+        self._providers = providers
+        self._repository = repository
+        self._catalogue = catalogue
+        self._on_trouble = on_trouble
+
+    def check_model(
+        self,
+        card: ModelCard,
+        provider: str,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        with_measured: bool = False,
+        cost: Cost | None = None,
+    ) -> Preflight:
+        """Return what a run of a model would take. Makes no request.
+
+        Args:
+            card: The model.
+            provider: The provider's name.
+            settings: Of the run; what is left out has the model's own defaults.
+            with_measured: True to look for measured runs among the stored jobs.
+            cost: What it costs, where the provider has said so.
+
+        Raises:
+            TioMagicError: when there is no such provider, or it cannot be built.
+        """
+        runner = self._providers[provider]
+        known = {**_defaults(card), **_given(settings or {})}
+        conditions = self._ask(runner, card, known)
+        measured = self._measured(card, provider, known, conditions) if with_measured else None
+        time = measured or conditions.time
+        checks = judge(card, conditions, time)
+        return Preflight(
+            card=card,
+            provider=provider,
+            conditions=conditions,
+            fit=find_verdict(card, conditions, time, checks),
+            plan=choose_plan(conditions),
+            checks=checks,
+            time=time,
+            cost=cost,
+        )
+
+    def check_request(
+        self, request: Request, *, with_measured: bool = True, cost: Cost | None = None
+    ) -> Preflight:
+        """Return what a request would take; with alternatives if it cannot work.
+
+        Raises:
+            TioMagicError: when the provider cannot be built.
+        """
+        found = self.check_model(
+            request.card,
+            request.job.provider,
+            request.settings,
+            with_measured=with_measured,
+            cost=cost,
+        )
+        if found.can_run:
+            return found
+        return replace(found, alternatives=tuple(self._alternatives(found, request.feature)))
+
+    def refuse_impossible(self, request: Request) -> None:
+        """Raise if a request cannot work, with what would.
+
+        Raises:
+            ConfigurationError: with the code ``does_not_fit``, and the preflight in its details.
+        """
+        found = self.check_request(request, with_measured=False)
+        if any(check.part == TIME for check in found.problems):
+            # Measured runs may know better than an estimate.
+            found = self.check_request(request)
+        if not found.can_run:
+            raise ConfigurationError(
+                explain_refusal(found),
+                details={"preflight": found.to_dict()},
+                code=ErrorCode.DOES_NOT_FIT,
+            )
+
+    def _ask(self, runner: Provider, card: ModelCard, settings: Mapping[str, Any]) -> RunConditions:
+        """Return a provider's conditions; nothing known if it fails, which stops no run."""
+        try:
+            return find_answers(runner).preflight(card, settings)
+        except TioMagicError as error:
+            self._on_trouble(error)
+        except Exception as error:  # noqa: BLE001 - it may be another distribution's code
+            what = f"{runner.name} could not look ahead: {type(error).__name__}: {error}"
+            self._on_trouble(ProcessingError(what, code=ErrorCode.MALFORMED_ANSWER))
+        return RunConditions()
+
+    def _measured(
+        self,
+        card: ModelCard,
+        provider: str,
+        settings: Mapping[str, Any],
+        conditions: RunConditions,
+    ) -> RunTime | None:
+        query = JobQuery(
+            status=frozenset({JobStatus.COMPLETED}),
+            model=card.name,
+            provider=provider,
+            limit=MEASURED_JOBS,
+        )
+        try:
+            jobs = self._repository.list(query)
+        except (ConfigurationError, ProcessingError, APIError) as error:
+            # The run itself says what is wrong with the database.
+            self._on_trouble(error)
+            return None
+        return estimate_from_jobs(jobs, settings, conditions.device)
+
+    def _alternatives(self, found: Preflight, feature: Feature) -> Iterator[Alternative]:
+        yield from self._other_providers(found)
+        model = self._largest_that_fits(found, feature)
+        if model is not None:
+            yield Alternative(kind=AlternativeKind.MODEL, name=model)
+
+    def _other_providers(self, found: Preflight) -> Iterator[Alternative]:
+        for name in self._providers:
+            if name == found.provider:
+                continue
+            try:
+                if not self._providers[name].capabilities().runs(found.card):
+                    continue
+                other = self.check_model(found.card, name)
+            except TioMagicError as error:
+                # One that is not installed or broken is no way out; `doctor` names it.
+                self._on_trouble(error)
+                continue
+            if other.fit in WORKS:
+                missing = [
+                    token.service
+                    for token in other.conditions.tokens
+                    if token.is_needed and token.is_there is False
+                ]
+                note = f"after you set a token of {missing[0]}" if missing else ""
+                yield Alternative(kind=AlternativeKind.PROVIDER, name=name, note=note)
+
+    def _largest_that_fits(self, found: Preflight, feature: Feature) -> str | None:
+        """Return the largest smaller model for a feature that fits at the same provider."""
+        known = models() if self._catalogue is None else self._catalogue
+        runs = self._providers[found.provider].capabilities().runs
+        smaller = sorted(
+            (
+                card
+                for card in known.values()
+                if feature in card.features
+                and card.weights_gib < found.card.weights_gib
+                and runs(card)
+            ),
+            key=lambda card: (-card.weights_gib, card.name),
+        )
+        for card in smaller:
+            if self.check_model(card, found.provider).fit is FitVerdict.FITS:
+                return card.name
+        return None
+
+
+def explain_refusal(found: Preflight) -> str:
+    """Return why a run cannot work, and what would, for people."""
+    why = "; ".join(check.message for check in found.problems)
+    steps = []
+    for way in found.alternatives:
+        step = NextStep.USE_PROVIDER if way.kind is AlternativeKind.PROVIDER else NextStep.USE_MODEL
+        words = step.say(provider=way.name, model=way.name)
+        steps.append(f"{words}, {way.note}" if way.note else words)
+    steps.append(NextStep.FORCE.say())
+    return f"{why}. What you can do: {'; or '.join(steps)}"
+
+
+def _defaults(card: ModelCard) -> dict[str, Any]:
+    """Return the default settings of a model's first feature."""
+    feature = next(iter(card.features))
+    return {
+        parameter.name: parameter.default
+        for parameter in card.schema(feature).parameters
+        if parameter.default is not UNSET and parameter.default is not None
+    }
+
+
+def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
