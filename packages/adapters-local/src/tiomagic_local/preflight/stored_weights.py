@@ -27,7 +27,7 @@ from tiomagic_local.rehearsal.completeness import Looker, components
 from tiomagic_local.rehearsal.published import FolderFiles
 from tiomagic_local.weights.hub import FILES, PIPELINE_FILES
 from tiomagic_local.weights.locate import local_folder
-from tiomagic_local.weights.pinned_commits import read_pinned_commit
+from tiomagic_local.weights.pinned_commits import cache_folder_name, read_pinned_commit
 from tiomagic_local.weights.single_file import INDEX, TRANSFORMER, read_index
 
 WEIGHTS = ".safetensors"
@@ -158,7 +158,7 @@ class _RepositoryState:
 
 
 def _state_of(wanted: Wanted, cache: Path, *, has_parts: bool) -> _RepositoryState:
-    repository = cache / f"models--{wanted.repository.replace('/', '--')}"
+    repository = cache / cache_folder_name(wanted.repository)
     revision = wanted.revision or read_pinned_commit(wanted.repository)
     commit = _commit_of(repository, revision)
     if commit is None:

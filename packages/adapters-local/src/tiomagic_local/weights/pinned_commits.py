@@ -36,9 +36,16 @@ def pin_commit(repository: str, commit: str) -> None:
         part.write_text(commit, encoding="ascii")
 
 
+def cache_folder_name(repository: str) -> str:
+    """Return the name of a repository's folder in the hub's cache.
+
+    The client's own function for it comes with an HTTP library, whose import takes longer than to
+    look at all models.
+    """
+    return f"models--{repository.replace('/', '--')}"
+
+
 def _place(repository: str) -> Path:
     from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
 
-    folder = repo_folder_name(repo_id=repository, repo_type="model")
-    return Path(constants.HF_HUB_CACHE) / folder / "refs" / REF
+    return Path(constants.HF_HUB_CACHE) / cache_folder_name(repository) / "refs" / REF

@@ -64,10 +64,10 @@ def judge(card: ModelCard, conditions: RunConditions, time: RunTime | None) -> t
         time: About how long the run takes; None if unknown.
     """
     return (
-        *_on_the_disk(card, conditions),
-        *_on_the_device(card, conditions),
-        *_in_main_memory(card, conditions),
         *_in_time(card, conditions, time),
+        *_on_the_device(conditions),
+        *_in_main_memory(conditions),
+        *_on_the_disk(conditions),
         *_tokens(conditions),
     )
 
@@ -105,7 +105,7 @@ def _found(part: str, text: str, *, fatal: bool) -> Check:
     return Check(part=part, outcome=outcome, message=text)
 
 
-def _on_the_disk(card: ModelCard, conditions: RunConditions) -> Iterator[Check]:
+def _on_the_disk(conditions: RunConditions) -> Iterator[Check]:
     weights = conditions.weights
     if weights is None:
         return
@@ -114,56 +114,56 @@ def _on_the_disk(card: ModelCard, conditions: RunConditions) -> Iterator[Check]:
         yield Check(part=DISK, outcome=CheckOutcome.OK, message=here)
         return
     about = "" if weights.is_exact else "about "
-    need = f"{card.name} has {about}{describe_bytes(weights.fetch_bytes)} to download"
+    need = f"{about}{describe_bytes(weights.fetch_bytes)} of weights are to be downloaded"
     free = weights.disk_free_bytes
     if free is None:
         yield Check(part=DISK, outcome=CheckOutcome.NOTE, message=need)
         return
-    text = f"{need} and {weights.place} has {describe_bytes(free)} free"
+    text = f"{need}, and {describe_bytes(free)} are free in {weights.place}"
     left = free - weights.fetch_bytes
     if left < 0:
         yield _found(DISK, text, fatal=weights.is_exact or conditions.is_certain)
     elif left < SPARE_DISK_BYTES:
-        yield _found(DISK, f"{text}: little is left after it", fatal=False)
+        yield _found(DISK, f"{text}: little is left then", fatal=False)
     else:
         yield Check(part=DISK, outcome=CheckOutcome.OK, message=text)
 
 
-def _on_the_device(card: ModelCard, conditions: RunConditions) -> Iterator[Check]:
+def _on_the_device(conditions: RunConditions) -> Iterator[Check]:
     device = conditions.device
     if device is None or device.is_cpu or device.memory_gib is None or not conditions.plans:
         return
     least = min(conditions.plans, key=lambda plan: plan.device_gib)
     has = f"{_chip(device)} has {describe_gib(device.memory_gib)}"
-    need = f"{card.name} needs {describe_gib(least.device_gib)} of GPU memory at this size"
+    need = f"at this size it needs {describe_gib(least.device_gib)} of GPU memory at the least"
     if least.device_gib > device.memory_gib:
-        yield _found(DEVICE, f"{need} and {has}", fatal=conditions.is_certain)
+        yield _found(DEVICE, f"{need}, and {has}", fatal=conditions.is_certain)
     elif device.free_gib is not None and least.device_gib > device.free_gib:
-        text = f"{need} and of {_chip(device)} only {describe_gib(device.free_gib)} are free now"
+        text = f"{need}, and of {_chip(device)} {describe_gib(device.free_gib)} are free now"
         yield _found(DEVICE, text, fatal=False)
     else:
-        yield Check(part=DEVICE, outcome=CheckOutcome.OK, message=f"{need} and {has}")
+        yield Check(part=DEVICE, outcome=CheckOutcome.OK, message=f"{need}, and {has}")
 
 
 def _chip(device: RunDevice) -> str:
     return device.title or device.name
 
 
-def _in_main_memory(card: ModelCard, conditions: RunConditions) -> Iterator[Check]:
+def _in_main_memory(conditions: RunConditions) -> Iterator[Check]:
     plan, has = choose_plan(conditions), conditions.main_memory_gib
     if plan is None or has is None or conditions.device is None:
         return
     place = conditions.place or "the machine"
-    need = f"{card.name} needs {describe_gib(plan.main_gib)} of main memory"
+    need = f"its weights take {describe_gib(plan.main_gib)} of main memory"
     if plan.main_gib > has:
         # With a GPU the weights may stay on the disk and be read again and again: slow, but it may
         # work.
         fatal = conditions.is_certain and conditions.device.is_cpu
-        yield _found(MEMORY, f"{need} and {place} has {describe_gib(has)}", fatal=fatal)
+        yield _found(MEMORY, f"{need}, and {place} has {describe_gib(has)}", fatal=fatal)
         return
     free = conditions.free_main_memory_gib
     if free is not None and plan.main_gib > free:
-        yield _found(MEMORY, f"{need} and {describe_gib(free)} are free now", fatal=False)
+        yield _found(MEMORY, f"{need}, and {describe_gib(free)} are free now", fatal=False)
 
 
 def _in_time(card: ModelCard, conditions: RunConditions, time: RunTime | None) -> Iterator[Check]:
@@ -171,11 +171,11 @@ def _in_time(card: ModelCard, conditions: RunConditions, time: RunTime | None) -
     if device is None or not device.is_cpu or not card.gpu_memory_gib:
         return
     place = conditions.place or "the machine"
-    need = f"{place} has no GPU and {card.name} is made for one of {card.gpu_memory_gib:g} GB"
+    need = f"{place} has no GPU, and it needs one of {card.gpu_memory_gib:g} GiB or more"
     if time is None:
-        yield _found(TIME, f"{need}: on a CPU it may take days", fatal=False)
+        yield _found(TIME, f"{need}; on the CPU it may take days", fatal=False)
     elif time.seconds > SLOW_RUN_S:
-        text = f"{need}: on this CPU it takes about {describe_seconds(time.seconds)}"
+        text = f"{need}; on the CPU it takes about {describe_seconds(time.seconds)}"
         fatal = time.seconds > LONGEST_CPU_RUN_S and (conditions.is_certain or time.is_measured)
         yield _found(TIME, text, fatal=fatal)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from tiomagic_domain.lifecycle.job_updater import ignore_trouble
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.preflight import RunConditions, RunTime
 from tiomagic_domain.ports.provider import Cost, Provider, Request, find_answers
-from tiomagic_domain.preflight.judgement import TIME, choose_plan, find_verdict, judge
+from tiomagic_domain.preflight.judgement import DISK, TIME, choose_plan, find_verdict, judge
 from tiomagic_domain.preflight.measured_time import MEASURED_JOBS, estimate_from_jobs
 from tiomagic_domain.preflight.preflight import (
     Alternative,
@@ -24,6 +24,7 @@ from tiomagic_domain.preflight.preflight import (
     FitVerdict,
     Preflight,
 )
+from tiomagic_domain.preflight.words import describe_bytes
 from tiomagic_domain.schema.kinds import UNSET
 
 WORKS: Final = frozenset({FitVerdict.FITS, FitVerdict.UNKNOWN})
@@ -35,7 +36,7 @@ class PreflightChecks:
 
     Args:
         providers: By name; a lazy mapping may build them on demand.
-        repository: With the measured runs.
+        repository: With the measured runs; None where none are looked for.
         catalogue: The available models; all known ones when left out.
         on_trouble: Called with errors that stop nothing.
     """
@@ -43,7 +44,7 @@ class PreflightChecks:
     def __init__(
         self,
         providers: Mapping[str, Provider],
-        repository: JobRepository,
+        repository: JobRepository | None = None,
         *,
         catalogue: Mapping[str, ModelCard] | None = None,
         on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
@@ -106,9 +107,19 @@ class PreflightChecks:
             with_measured=with_measured,
             cost=cost,
         )
-        if found.can_run:
+        if found.fit is not FitVerdict.NO:
             return found
         return replace(found, alternatives=tuple(self._alternatives(found, request.feature)))
+
+    def check_models(self, cards: Iterable[ModelCard], provider: str) -> dict[str, Preflight]:
+        """Return what a run of each model would take with its defaults, by name.
+
+        Quick enough for a list of all models: it makes no request and reads no stored job.
+
+        Raises:
+            TioMagicError: when there is no such provider, or it cannot be built.
+        """
+        return {card.name: self.check_model(card, provider) for card in cards}
 
     def refuse_impossible(self, request: Request) -> None:
         """Raise if a request cannot work, with what would.
@@ -117,7 +128,7 @@ class PreflightChecks:
             ConfigurationError: with the code ``does_not_fit``, and the preflight in its details.
         """
         found = self.check_request(request, with_measured=False)
-        if any(check.part == TIME for check in found.problems):
+        if {check.part for check in found.problems} == {TIME}:
             # Measured runs may know better than an estimate.
             found = self.check_request(request)
         if not found.can_run:
@@ -145,6 +156,8 @@ class PreflightChecks:
         settings: Mapping[str, Any],
         conditions: RunConditions,
     ) -> RunTime | None:
+        if self._repository is None:
+            return None
         query = JobQuery(
             status=frozenset({JobStatus.COMPLETED}),
             model=card.name,
@@ -183,7 +196,7 @@ class PreflightChecks:
                     for token in other.conditions.tokens
                     if token.is_needed and token.is_there is False
                 ]
-                note = f"after you set a token of {missing[0]}" if missing else ""
+                note = f"which needs a token of {missing[0]}" if missing else ""
                 yield Alternative(kind=AlternativeKind.PROVIDER, name=name, note=note)
 
     def _largest_that_fits(self, found: Preflight, feature: Feature) -> str | None:
@@ -208,14 +221,25 @@ class PreflightChecks:
 
 def explain_refusal(found: Preflight) -> str:
     """Return why a run cannot work, and what would, for people."""
+    place = found.conditions.place or found.provider
     why = "; ".join(check.message for check in found.problems)
+    text = f"{found.card.name} cannot run on {place}: {why}."
+    weights = found.conditions.weights
+    if weights is not None and weights.fetch_bytes and all(c.part != DISK for c in found.problems):
+        about = "" if weights.is_exact else "about "
+        text += f" Before that it would download {about}{describe_bytes(weights.fetch_bytes)}."
+    ways = list_ways_out(found)
+    return f"{text} What you can do: {'; '.join(ways)}" if ways else text
+
+
+def list_ways_out(found: Preflight) -> list[str]:
+    """Return what a person can do in place of a run that cannot work; to force it comes last."""
     steps = []
     for way in found.alternatives:
         step = NextStep.USE_PROVIDER if way.kind is AlternativeKind.PROVIDER else NextStep.USE_MODEL
         words = step.say(provider=way.name, model=way.name)
         steps.append(f"{words}, {way.note}" if way.note else words)
-    steps.append(NextStep.FORCE.say())
-    return f"{why}. What you can do: {'; or '.join(steps)}"
+    return [*steps, NextStep.FORCE.say()] if found.fit is FitVerdict.NO else steps
 
 
 def _defaults(card: ModelCard) -> dict[str, Any]:

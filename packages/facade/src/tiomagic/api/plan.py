@@ -1,16 +1,19 @@
-"""The plan of a call (``tm.plan``, ``--dry-run``): what would run, where, at what cost."""
+"""The plan of a call (``tm.plan``, ``--dry-run``), and the preflights of models."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tiomagic.display.next_steps import advise_in_python
+from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
 from tiomagic.wiring.redacting_provider import redact_errors
 from tiomagic_domain.catalogue import find_feature
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
+    from tiomagic_domain.catalogue import ModelCard
+    from tiomagic_domain.preflight.preflight import Preflight
 
 
 def plan(
@@ -49,3 +52,26 @@ def plan(
         "arguments": settled,
         "preflight": found.to_dict(),
     }
+
+
+def check_models(
+    session: Session, cards: Iterable[ModelCard], provider: str | None = None
+) -> dict[str, Preflight]:
+    """Return what a run of each model would take here, with its defaults, by the model's name.
+
+    For a table of models or their cards on a page: ``fit`` (:class:`FitVerdict`), ``is_here``,
+    ``fetch_bytes``, ``checks``; ``to_dict()`` has all of it as plain data. Makes no request and
+    imports no torch.
+
+    Args:
+        session: With the providers.
+        cards: Of the models.
+        provider: The provider's name; None for the configured one, or the default.
+
+    Raises:
+        TioMagicError: when the provider does not exist or cannot be built.
+    """
+    name = provider or session.settings.provider or DEFAULT_PROVIDER
+    session.check_provider(name)
+    with redact_errors(lambda: session.settings.secrets):
+        return session.preflight.check_models(cards, name)

@@ -19,6 +19,7 @@
 ``_run``              Shared code of commands that make a video: settings, arguments, the run, the
                       output file.
 ``_text_input``       Words of the command line that stand in a file or come from stdin.
-``_trust``            Asks the user on a terminal to approve downloads that a recipe would make.
+``_trust``            Asks the user on a terminal to approve downloads: large ones, and those of
+                      a recipe.
 ``_values``           From the text of a command line to the values of a schema.
 """

@@ -44,6 +44,15 @@ Trust = Annotated[
         "--trust", help="Fetch the LoRAs and commits that a recipe names and you have not."
     ),
 ]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Run also what cannot work here: too little memory or disk, or no GPU."
+    ),
+]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Download weights of any size without a question.")
+]
 DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Check everything and show what would be made; nothing runs."),

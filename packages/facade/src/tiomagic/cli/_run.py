@@ -36,6 +36,8 @@ class CommandRun:
     debug: bool
     dry_run: bool = False
     trust: bool = False
+    force: bool = False
+    yes: bool = False
 
 
 def connect(
@@ -74,7 +76,9 @@ def run_feature(
             raise typer.BadParameter(
                 "give the prompt, or a recipe with --from", param_hint="PROMPT"
             )
-        from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.
+        from tiomagic.cli._trust import announce_download  # noqa: PLC0415  # Not for --help.
+        from tiomagic.display.plans import describe_plan  # noqa: PLC0415  # The same.
+        from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # The same.
 
         tm = connect(output, provider=manner.provider, model_path=manner.model_path)
         given = {name for name, text in options.items() if text is not None}
@@ -96,10 +100,10 @@ def run_feature(
         if manner.dry_run:
             if recipe is not None:
                 arguments = dict(show_changes(output, recipe, name, arguments).arguments)
-            _show_plan(
-                output, tm.plan(cast("FeatureName", feature), cast("ModelName", name), **arguments)
-            )
+            planned = tm.plan(cast("FeatureName", feature), cast("ModelName", name), **arguments)
+            output.data(planned, describe_plan(planned))
             return
+        announce_download(output, tm, name, quiet=manner.quiet, yes=manner.yes, force=manner.force)
         if recipe is not None and source is not None:
             show_changes(output, recipe, name, arguments)
             call = partial(tm.rerun, source, model=name, trust=True)  # It was asked about above.
@@ -109,6 +113,7 @@ def run_feature(
             wait=None if manner.wait else False,
             progress=shows_progress(manner),
             retry=manner.retry,
+            force=manner.force,
             **arguments,
         )
         wait_and_show(output, job, manner, target)
@@ -168,30 +173,6 @@ def _arguments(
     known, prompt = find_schema(feature, model), options["prompt"]
     texts = {**options, "prompt": None if prompt is None else read_prompt(prompt)}
     return parse_arguments(known, texts, assignments or [])
-
-
-def _show_plan(output: Output, planned: Mapping[str, Any]) -> None:
-    """Print the plan of a call; see ``tm.plan``."""
-    size = f"{planned['width']} x {planned['height']} pixels"
-    length = f"{planned['num_frames']} frames at {planned['fps']} a second"
-    weights = f"{planned['weights_gib']:g} GiB of weights"
-    facts = {
-        "what": f"{planned['feature']} with {planned['model']}",
-        "where": f"{planned['provider']}, {planned['gpu'] or 'on a machine of its choice'}",
-        "cost": _describe_cost(planned["cost"]),
-        "size": size if planned["width"] else None,
-        "length": f"{length}, {planned['seconds']:g} s" if planned["seconds"] else None,
-        "memory": f"{weights}, a GPU of {planned['gpu_memory_gib']:g} GiB or more"
-        if planned["gpu_memory_gib"]
-        else f"{weights}, no GPU needed",
-    }
-    output.data(planned, "\n".join(f"{key:9} {fact}" for key, fact in facts.items() if fact))
-
-
-def _describe_cost(cost: Mapping[str, Any] | None) -> str | None:
-    if cost is None:
-        return None
-    return f"about {cost['amount']:g} {cost['currency']} a {cost['per']}"
 
 
 def shows_progress(manner: CommandRun) -> bool:

@@ -1,16 +1,75 @@
-"""Asks the user on a terminal to approve downloads that a recipe would make."""
+"""Asks the user on a terminal to approve downloads: large ones, and those of a recipe."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import typer
+
+from tiomagic.cli._exit_codes import ExitCode
 from tiomagic.display.streams import is_terminal, write
 
 if TYPE_CHECKING:
     from tiomagic import TioMagic
     from tiomagic.cli._output import Output
+
+
+ASKED_BYTES: Final = 5_000_000_000
+"""A download that is larger is asked about first, where somebody can answer."""
+
+
+def announce_download(
+    output: Output,
+    tm: TioMagic,
+    model: str,
+    *,
+    quiet: bool,
+    yes: bool,
+    force: bool,
+    provider: str | None = None,
+) -> None:
+    """Say what a run downloads first, and ask on a terminal if that is much.
+
+    Where nobody can answer it goes on: a script never hangs.
+
+    Args:
+        output: Says whether a person reads it.
+        tm: With the provider.
+        model: Its name.
+        quiet: True to say nothing where nothing is asked.
+        yes: True when the command line has said yes.
+        force: True when the run goes on also if it cannot work.
+        provider: The provider's name; None for the configured one.
+
+    Raises:
+        typer.Exit: when the answer is no.
+    """
+    from tiomagic.api.plan import check_models  # noqa: PLC0415  # Not for --help.
+    from tiomagic.display.plans import describe_weights  # noqa: PLC0415  # The same.
+    from tiomagic_domain.catalogue import models  # noqa: PLC0415  # The same.
+    from tiomagic_domain.errors import TioMagicError  # noqa: PLC0415  # The same.
+
+    card = models().get(model)
+    if card is None:
+        return
+    try:
+        found = check_models(tm.session, [card], provider)[model]
+    except TioMagicError:
+        return  # The run itself says what is wrong.
+    if not found.fetch_bytes or not (found.can_run or force):
+        return  # Nothing to fetch, or the run is refused.
+    what = f"{model}: {describe_weights(found.to_dict()['weights'])}"
+    can_ask = is_terminal(sys.stdin) and is_terminal(sys.stderr) and not output.as_json
+    if yes or not can_ask or found.fetch_bytes <= ASKED_BYTES:
+        if not quiet:
+            output.say(what)
+        return
+    write(sys.stderr, f"{what}\nDownload it now? [y/N] ")
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        output.say("nothing was downloaded")
+        raise typer.Exit(ExitCode.CANCELED)
 
 
 def confirm_recipe(

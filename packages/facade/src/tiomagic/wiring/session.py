@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.ports import Capabilities, Clock, Pictures
     from tiomagic_domain.usecases.archive import Archive
     from tiomagic_domain.usecases.generation import Generation
+    from tiomagic_domain.usecases.preflight import PreflightChecks
 
 OVERRIDABLE_PARTS: Final = (
     *("clock", "repository", "outputs", "media", "pictures", "generation_log", "providers"),
@@ -90,6 +91,7 @@ class Session:
         self._overrides = dict(overrides)
         self._settings: Settings | None = None
         self._container: Container | None = None
+        self._preflight: PreflightChecks | None = None
         self._lock = threading.RLock()
         self._configured = check_configured(configured)
         self.check_provider(self._configured.get("provider"))
@@ -117,7 +119,7 @@ class Session:
         self.check_provider(values.get("provider"))
         with self._lock:
             before, self._configured = self._settings, {**self._configured, **values}
-            self._settings = None
+            self._settings = self._preflight = None
             if before is not None and self._container is not None:
                 self._reset_changed_parts(before, self.settings, self._container)
 
@@ -150,6 +152,24 @@ class Session:
         with self._lock:
             generation: Generation = self.container.generation()
             return generation
+
+    @property
+    def preflight(self) -> PreflightChecks:
+        """What runs would take, without measured ones; without the container if it is not built.
+
+        The container's library takes a third of a second to import, more than all checks together.
+        """
+        with self._lock:
+            if self.is_built:
+                return self.generation.preflight
+            if self._preflight is None:
+                from tiomagic.wiring.builders import build_registry  # noqa: PLC0415  # Not for --help.
+                from tiomagic_domain.usecases.preflight import PreflightChecks  # noqa: PLC0415
+
+                replaced = self._overrides.get("providers", {})
+                providers = build_registry(replaced, lambda: self.settings)
+                self._preflight = PreflightChecks(providers)
+            return self._preflight
 
     @property
     def archive(self) -> Archive:
@@ -246,12 +266,14 @@ class Session:
         with self._lock:
             kept, before = self._container, self._overrides
             self._container, self._overrides = None, {**before, **overrides}
+            self._preflight = None
         try:
             yield
         finally:
             with self._lock:
                 self.close()
                 self._container, self._overrides = kept, before
+                self._preflight = None
 
     def close(self) -> None:
         """Close all open parts. Idempotent; a later use builds them again."""

@@ -39,6 +39,8 @@ OPTIONS: Final[Mapping[str, tuple[Any, object]]] = {
     "timeout": (o.Timeout, None),
     "dry_run": (o.DryRun, False),
     "trust": (o.Trust, False),
+    "force": (o.Force, False),
+    "yes": (o.Yes, False),
     "quiet": (o.Quiet, False),
     "as_json": (o.Json, False),
     "debug": (o.Debug, False),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._output import reporting
+from tiomagic.cli._output import Output, reporting
 from tiomagic.cli.completion import values
+from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
 
 if TYPE_CHECKING:
+    from tiomagic import TioMagic
     from tiomagic_domain.catalogue import ModelCard
+    from tiomagic_domain.preflight.preflight import Preflight
 
 
 def models(
@@ -34,41 +37,85 @@ def models(
         ),
     ] = None,
     *,
+    here: Annotated[
+        bool, typer.Option("--here", help="Only models whose weights are on this machine.")
+    ] = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """List the models and what each can do."""
+    """List the models: what fits here, what is here, how large it is, what each can do.
+
+    Those that fit come first, then the small before the large.
+    """
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic import tm  # noqa: PLC0415  # Not for --help.
-        from tiomagic.api.models import find_cards  # noqa: PLC0415  # The same.
+        from tiomagic.api.models import find_cards  # noqa: PLC0415  # Not for --help.
+        from tiomagic.display.plans import describe_place  # noqa: PLC0415  # The same.
         from tiomagic.wiring.registry import providers_of  # noqa: PLC0415  # The same.
-        from tiomagic_domain.features import Feature  # noqa: PLC0415  # The same.
 
-        session = tm.session
-        found = find_cards(session, feature and feature.replace("-", "_"), provider, licence)
-        labels = [served.label for served in Feature]
-        head = ["model", *labels, "weights", "smallest GPU", "use", "licence"]
+        cards = find_cards(tm.session, feature and feature.replace("-", "_"), provider, licence)
+        found = _preflights(output, tm, cards, provider)
+        if here:
+            cards = [card for card in cards if _is_here(found.get(card.name))]
+        cards.sort(key=lambda card: _rank(card, found.get(card.name)))
         output.table(
-            [_record(card, providers_of(card)) for card in found],
-            head,
-            [_row(card) for card in found],
+            [_record(card, providers_of(card), found.get(card.name)) for card in cards],
+            ["model", "fits", "here", "GiB", "use", "GPU", "can do", "licence"],
+            [_row(card, found.get(card.name)) for card in cards],
+            optional_columns=["can do", "GPU"],
         )
+        told = next(iter(found.values()), None)
+        if told is not None:
+            output.say(f"fits: {describe_place(told.to_dict())}; the plan of a run: --dry-run")
 
 
-def _row(card: ModelCard) -> tuple[str | None, ...]:
-    from tiomagic_domain.features import Feature  # noqa: PLC0415  # Not for --help.
+def _preflights(
+    output: Output, tm: TioMagic, cards: list[ModelCard], provider: str | None
+) -> dict[str, Preflight]:
+    """Return what a run of each model would take; nothing where the provider cannot be asked."""
+    from tiomagic.api.plan import check_models  # noqa: PLC0415  # Not for --help.
+    from tiomagic.wiring.registry import providers_of  # noqa: PLC0415  # The same.
+    from tiomagic_domain.errors import TioMagicError  # noqa: PLC0415  # The same.
 
+    asked = provider or tm.settings.provider or DEFAULT_PROVIDER
+    try:
+        return check_models(tm.session, [c for c in cards if asked in providers_of(c)], asked)
+    except TioMagicError as error:
+        output.say(f"what fits is not known: {error.message}")
+        return {}
+
+
+def _is_here(found: Preflight | None) -> bool:
+    return found is not None and bool(found.is_here)
+
+
+def _rank(card: ModelCard, found: Preflight | None) -> tuple[int, float, str]:
+    order = ["fits", "slow", "unknown", "no"]
+    place = len(order) if found is None else order.index(found.fit.value)
+    return place, card.weights_gib, card.name
+
+
+FIT_WORDS: Final = {"fits": "yes", "slow": "slow", "no": "no", "unknown": "?"}
+
+
+def _row(card: ModelCard, found: Preflight | None) -> tuple[str | None, ...]:
+    weights = None if found is None else found.conditions.weights
+    is_here = None
+    if weights is not None and weights.here_bytes:
+        is_here = "yes" if not weights.fetch_bytes else "part"
     return (
         card.name,
-        *("x" if served in card.features else None for served in Feature),
-        f"{card.weights_gib:g} GiB",
-        f"{card.gpu_memory_gib:g} GiB" if card.gpu_memory_gib else "none needed",
+        "" if found is None else FIT_WORDS[found.fit.value],
+        is_here,
+        f"{card.weights_gib:.2g}" if card.weights_gib < 1 else f"{card.weights_gib:.1f}",
         card.terms.use.value,
+        f"{card.gpu_memory_gib:g} GiB" if card.gpu_memory_gib else "none",
+        " ".join(served.value.partition("_")[0] for served in card.features),
         card.licence,
     )
 
 
-def _record(card: ModelCard, providers: list[str]) -> dict[str, object]:
+def _record(card: ModelCard, providers: list[str], found: Preflight | None) -> dict[str, object]:
     return {
         "name": card.name,
         "title": card.title,
@@ -83,4 +130,7 @@ def _record(card: ModelCard, providers: list[str]) -> dict[str, object]:
         "fps": card.fps,
         "weights_gib": card.weights_gib,
         "gpu_memory_gib": card.gpu_memory_gib,
+        "fits_here": None if found is None else found.fit.value,
+        "is_here": None if found is None else found.is_here,
+        "preflight": None if found is None else found.to_dict(),
     }

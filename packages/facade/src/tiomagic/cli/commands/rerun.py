@@ -38,6 +38,8 @@ def rerun(  # noqa: PLR0913 - one argument an option
     wait: o.Wait = True,
     retry: o.Retry = 0,
     timeout: o.Timeout = None,
+    force: o.Force = False,
+    yes: o.Yes = False,
     quiet: o.Quiet = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
@@ -53,10 +55,12 @@ def rerun(  # noqa: PLR0913 - one argument an option
         quiet=quiet,
         as_json=as_json,
         debug=debug,
+        force=force,
+        yes=yes,
     )
     with reporting(as_json=as_json, debug=debug) as out:
         from tiomagic.api import models  # noqa: PLC0415  # Not for --help.
-        from tiomagic.cli._trust import confirm_recipe  # noqa: PLC0415  # The same.
+        from tiomagic.cli._trust import announce_download, confirm_recipe  # noqa: PLC0415  # The same.
         from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
 
         tm = connect(out, provider=provider, model_path=model_path)
@@ -66,6 +70,9 @@ def rerun(  # noqa: PLR0913 - one argument an option
         changes = parse_arguments(found, {"seed": seed}, assignments or [])
         target = check_target(output)
         show_changes(out, recipe, model or str(recipe["model"]), changes)
+        asked = provider or tm.settings.provider or str(recipe["provider"])
+        named_model = model or str(recipe["model"])
+        announce_download(out, tm, named_model, quiet=quiet, yes=yes, force=force, provider=asked)
         job = tm.rerun(
             source,
             model=model,
@@ -73,6 +80,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
             wait=None if wait else False,
             progress=shows_progress(manner),
             retry=retry,
+            force=force,
             **changes,
         )
         wait_and_show(out, job, manner, target, compared=True)
