@@ -210,7 +210,7 @@ INPUTS_OF_COMMANDS = {
 OPTIONS_OF_ALL = (
     "--from --model --provider --seed --width --height --num-frames --steps --guidance-scale "
     "--negative-prompt --set --output --model-path --wait --retry --timeout --dry-run --trust "
-    "--quiet --json --debug --help"
+    "--force --yes --quiet --json --debug --help"
 )
 
 

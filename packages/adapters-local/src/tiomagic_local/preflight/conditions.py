@@ -59,7 +59,7 @@ def look_ahead(
     device = run_device(options.device, machine)
     needs = _needs_of(card, stored)
     known = find_estimate(card.name)
-    chosen_by_hand = options.model_path is not None and not stored.are_here
+    chosen_by_hand = options.model_path is not None and stored.on_disk.fetch_bytes > 0
     return RunConditions(
         device=device,
         weights=stored.on_disk,
@@ -107,7 +107,7 @@ def _has_gpu(machine: MachineFacts) -> bool:
 
 
 def _needs_of(card: ModelCard, stored: StoredWeights) -> _Needs:
-    on_disk = {name: size / GIB for name, size in stored.weight_bytes.items()}
+    on_disk = {name: size / GIB for name, size in stored.component_bytes.items()}
     total = sum(on_disk.values())
     if on_disk and total < OWN_SIZE * card.weights_gib:
         return _Needs(
@@ -182,7 +182,7 @@ def _time(
 def _hub_token(card: ModelCard, stored: StoredWeights, options: LocalOptions) -> TokenState:
     is_there = bool(options.hf_token) or has_hub_token()
     why = "Accept the licence on the model's page, then set HF_TOKEN"
-    needed = card.gated and not stored.are_here
+    needed = card.gated and stored.on_disk.fetch_bytes > 0
     return TokenState(
         service="Hugging Face", is_needed=needed, is_there=is_there, why=why if needed else ""
     )

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from tiomagic_domain.files.replacing import replacing
+from tiomagic_local.weights.hub_cache import HubCache
 
 REF = "tiomagic"
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -36,16 +37,7 @@ def pin_commit(repository: str, commit: str) -> None:
         part.write_text(commit, encoding="ascii")
 
 
-def cache_folder_name(repository: str) -> str:
-    """Return the name of a repository's folder in the hub's cache.
-
-    The client's own function for it comes with an HTTP library, whose import takes longer than to
-    look at all models.
-    """
-    return f"models--{repository.replace('/', '--')}"
-
-
 def _place(repository: str) -> Path:
     from huggingface_hub import constants
 
-    return Path(constants.HF_HUB_CACHE) / cache_folder_name(repository) / "refs" / REF
+    return HubCache(Path(constants.HF_HUB_CACHE)).folder(repository) / "refs" / REF

@@ -64,6 +64,9 @@ PAGE: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.CANCEL: "the button Cancel",
         NextStep.CHECK_AGAIN: "load the page again",
         NextStep.TRUST: "tiomagic rerun --trust, in a terminal",
+        NextStep.USE_PROVIDER: "Provider: {provider}",
+        NextStep.USE_MODEL: "Model: {model}",
+        NextStep.FORCE: "--force, in a terminal",
     }
 )
 """How each step is done at the page; what it has no button for is a command in a terminal."""
