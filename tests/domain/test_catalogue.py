@@ -112,7 +112,12 @@ def test_names_are_found_and_features_too():
     ("call", "words"),
     [
         (("wan2.1-vace-14",), "Did you mean 'wan2.1-vace-14b'"),
-        (("wan2.1-vace-14", Feature.INTERPOLATE), "Models for interpolate"),
+        (("wan2.1-vace-14", Feature.INTERPOLATE), "To see all, list the models"),
+        (("veo-2", Feature.INTERPOLATE), "there is no model 'veo-2'. Models for interpolate"),
+        (
+            ("a red circle moves right", Feature.TEXT_TO_VIDEO),
+            "no name of a model: give 'a red circle moves right' as the prompt of text_to_video",
+        ),
         ((None,), "there is no model None"),
         (("wan2.1-t2v-14b", Feature.INTERPOLATE), "cannot do interpolate"),
         (("wan2.1-t2v-14b", None, "luma"), "does not run on 'luma'. Its models: none"),
@@ -123,6 +128,30 @@ def test_a_model_that_does_not_fit_is_told_the_ones_that_do(call, words):
     with pytest.raises(UnknownModelError, match=words) as caught:
         find_model(*call, runs=lambda card: False)
     assert "known" in caught.value.details
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wan2.1-t2v-1.3B",
+        "Wan2.1 T2V 1.3B",
+        "Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+        "wan-ai/wan2.1-t2v-1.3b",
+        "https://huggingface.co/Wan-AI/Wan2.1-T2V-1.3B-Diffusers/",
+    ],
+)
+def test_a_model_is_taken_by_its_other_names(name):
+    """Another case, the title, the repository and its address mean one model."""
+    assert find_model(name, Feature.TEXT_TO_VIDEO).name == "wan2.1-t2v-1.3b"
+
+
+def test_a_repository_of_several_models_names_none():
+    """What may mean two models is refused, whatever the feature leaves of them."""
+    shared = replace(find_model("doodle"), name="a", title="One", repository="x/y")
+    catalogue = {"a": shared, "b": replace(shared, name="b", title="Two")}
+    with pytest.raises(UnknownModelError):
+        find_model("X/Y", catalogue=catalogue)
+    assert find_model("X/y", catalogue={"a": shared}) is shared
 
 
 @pytest.fixture

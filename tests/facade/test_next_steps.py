@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tiomagic.display.next_steps import PYTHON, SHELL, add_ways, advise_in_python
+from tiomagic.display.next_steps import PAGE, PYTHON, SHELL, add_ways, advise_in_python
 from tiomagic_domain.advice import NextStep
 from tiomagic_domain.errors import TioMagicError, ValidationError
 
@@ -31,6 +31,7 @@ NOT_OURS = re.compile(r"modal secret create --force|pip install --\w+")
 """Commands of others."""
 
 JOB = "0f8b-17"
+GIVEN = "give 'a red circle' as the prompt of text_to_video"
 
 SAID = [
     (
@@ -84,6 +85,21 @@ SAID = [
         "make several videos as a batch [tiomagic batch]",
     ),
     (
+        NextStep.LIST_MODELS.say(),
+        "list the models [tm.get_models()]",
+        "list the models [tiomagic models]",
+    ),
+    (
+        NextStep.GIVE_AS_PROMPT.say(value="'a red circle'", feature="text_to_video"),
+        f"{GIVEN} [tm.text_to_video(prompt='a red circle')]",
+        f"{GIVEN} [tiomagic text-to-video 'a red circle']",
+    ),
+    (
+        NextStep.RUN_AGAIN.say(job_id=JOB),
+        f"run the job {JOB} again [tm.rerun('{JOB}')]",
+        f"run the job {JOB} again [tiomagic rerun {JOB}]",
+    ),
+    (
         NextStep.CONVERT.say(),
         "convert the video afterwards [tm.convert]",
         "convert the video afterwards [tiomagic convert]",
@@ -116,9 +132,9 @@ def test_each_surface_adds_its_own_way(plain: str, python: str, shell: str) -> N
     assert add_ways(add_ways(plain, SHELL), PYTHON) == python
 
 
-def test_every_step_has_a_way_on_both_surfaces() -> None:
+def test_every_step_has_a_way_on_every_surface() -> None:
     """A step without one would be advice that nobody can follow."""
-    assert set(PYTHON) == set(SHELL) == set(NextStep)
+    assert set(PYTHON) == set(SHELL) == set(PAGE) == set(NextStep)
     assert len(SAID) == len(NextStep)
 
 

@@ -65,7 +65,7 @@ PROBLEMS = [
             kind=ProblemKind.MISSING,
             wanted="image",
         ),
-        "image is needed: the picture to start from (a path, a URL, bytes or a PIL image)",
+        "image is needed: the picture to start from",
         "--image FILE is needed",
         "Picture: choose a picture",
         "Choose a picture",

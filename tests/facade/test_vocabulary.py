@@ -25,6 +25,10 @@ def test_unknown_words_are_told_once_and_kept(
     assert (told["event"], told["model"]) == ("job.not_understood", "doodle")
     assert (told["job_id"], told["words"]) == (job.job_id, ["dragon"])
     assert job.to_dict()["facts"]["unknown_words"] == ["dragon"]
+    (said,) = job.warnings
+    assert said.startswith("doodle only knows shapes and stick figures; it did not understand: dra")
+    assert said in repr(job)
+    assert "⚠ doodle only knows" in job._repr_html_()
 
 
 def test_a_remote_job_tells_them_too(fake_app: FakeApp, caplog: pytest.LogCaptureFixture) -> None:
@@ -45,4 +49,5 @@ def test_what_is_understood_is_no_news(
     fake_app.tm.configure(provider="local")
     job = fake_app.tm.text_to_video(model, prompt=prompt)
     assert warnings_of(caplog) == []
+    assert job.warnings == []
     assert "unknown_words" not in job.to_dict()["facts"]

@@ -25,6 +25,9 @@ class NextStep(StrEnum):
     USE_PROVIDER = "run it on {provider}"
     USE_MODEL = "use the model {model}"
     FORCE = "run it all the same"
+    LIST_MODELS = "list the models"
+    GIVE_AS_PROMPT = "give {value} as the prompt of {feature}"
+    RUN_AGAIN = "run the job {job_id} again"
     CONVERT = "convert the video afterwards"
 
     def say(self, **values: object) -> str:

@@ -1,9 +1,66 @@
-"""Did-you-mean for names that are almost right."""
+"""Did-you-mean for names that are almost right, or that other tools have for the same thing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Final
+
+ALMOST: Final = 0.72
+"""Likeness (difflib's ratio) from which a name may be a slip of another: negativ_prompt is,
+aspect_ratio is no acceleration."""
+CLEARLY: Final = 0.85
+"""The same for the words of other tools, of which there are many."""
+
+_WORDS: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
+    {
+        ("seconds", "num_frames"): "duration seconds length time clip_length video_length"
+        " duration_seconds num_seconds video_duration duration_s",
+        ("num_frames",): "frames frame_num frame_count n_frames nframes num_video_frames"
+        " video_frames total_frames",
+        ("num_inference_steps",): "steps num_steps n_steps sampling_steps sample_steps"
+        " inference_steps denoising_steps num_sampling_steps infer_steps",
+        ("guidance_scale",): "cfg cfg_scale guidance guide_scale sample_guide_scale"
+        " guidance_strength prompt_strength embedded_guidance_scale scale",
+        ("guidance_scale_2",): "guidance_2 guidance2 guidance2_scale cfg_2 guidance_scale_low",
+        ("true_cfg_scale", "guidance_scale"): "true_cfg real_guidance_scale",
+        ("flow_shift",): "shift sample_shift sigma_shift time_shift timestep_shift",
+        ("resolution", "width"): "resolution size dimensions video_size image_size frame_size",
+        ("aspect", "width"): "aspect aspect_ratio ratio",
+        ("seed",): "generator random_seed noise_seed manual_seed base_seed rng",
+        ("fps",): "frame_rate framerate frames_per_second output_fps force_fps",
+        ("negative_prompt",): "negative neg_prompt n_prompt negative_text uncond_prompt",
+        ("prompt",): "text caption positive positive_prompt text_prompt input_text",
+        ("image", "first_frame"): "input_image start_image init_image first_image image_start"
+        " image_url start_image_url picture photo img image_path input_image_url ref_image",
+        ("first_frame", "image"): "first_frame_image start_frame first_frame_url",
+        ("last_frame",): "end_image last_image tail_image image_end end_frame end_image_url"
+        " tail_image_url last_frame_image",
+        ("guiding_video", "pose_video"): "video input_video control_video driving_video video_url"
+        " reference_video motion_video video_guide video_path source_video",
+        ("pose_video", "pose_guidance"): "pose poses skeletons pose_images control_images",
+        ("noise_multiplier", "conditioning_scale", "image_cond_noise_scale"): "strength denoise"
+        " denoising_strength image_strength",
+        ("loras",): "lora lora_weights activated_loras adapters lora_path lora_paths",
+        ("memory",): "offload cpu_offload vram low_vram memory_mode memory_profile enable_offload",
+        ("acceleration",): "teacache tea_cache speed fast turbo quantization torch_compile"
+        " attention_backend",
+        ("revisions",): "revision commit commits",
+        ("text_to_video",): "t2v txt2vid text2video",
+        ("image_to_video",): "i2v img2vid image2video",
+        ("interpolate",): "flf2v keyframes interpolation",
+        ("weights_dir",): "cache_dir models_dir model_dir checkpoint_dir",
+        ("output_dir",): "outdir output_folder save_dir output_path",
+    }
+)
+
+SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {word: names for names, words in _WORDS.items() for word in words.split()}
+)
+"""What diffusers, ComfyUI, fal, Wan2GP and people call an argument, and our names for it: the first
+one that a call has is meant."""
 
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:
@@ -18,11 +75,43 @@ def did_you_mean(given: object, known: Iterable[str]) -> str:
 
 
 def closest(given: object, known: Iterable[str]) -> str | None:
-    """Return the known name that resembles the given one most, or None when none does."""
-    folded = {name.casefold(): name for name in known}
-    # A little under difflib's 0.6, so that num_steps finds num_inference_steps.
-    matches = get_close_matches(str(given).casefold(), folded, n=1, cutoff=0.55)
-    return folded[matches[0]] if matches else None
+    """Return the known name that is most likely meant, or None rather than a far-fetched one.
+
+    The same but for case and separators comes first, then what other tools call it, then what
+    differs by a few letters, then a name that has all the parts of the given one.
+    """
+    by_form = {_form(name): name for name in known}
+    form = _form(str(given))
+    if form in by_form:
+        return by_form[form]
+    words = {word: found for word in SYNONYMS if (found := _synonym(word, by_form))}
+    if form in words:
+        return words[form]
+    (nearest,) = get_close_matches(form, by_form, n=1, cutoff=ALMOST) or [None]
+    (word,) = get_close_matches(form, words, n=1, cutoff=CLEARLY) or [None]
+    if nearest is not None:
+        return by_form[nearest]
+    if word is not None:
+        return words[word]
+    return _with_all_parts(form, by_form)
+
+
+def _form(name: str) -> str:
+    return re.sub(r"[\s_-]+", "_", name.strip().casefold())
+
+
+def _synonym(word: str, by_form: Mapping[str, str]) -> str | None:
+    return next((by_form[_form(name)] for name in SYNONYMS[word] if _form(name) in by_form), None)
+
+
+def _with_all_parts(form: str, by_form: Mapping[str, str]) -> str | None:
+    """Return the most alike of the names in which each part of the given one stands."""
+    parts = [part for part in re.split(r"[\W_]+", form) if part]
+    if len(parts) < 2:
+        return None
+    holding = [name for name in by_form if all(part in name for part in parts)]
+    (nearest,) = get_close_matches(form, holding, n=1, cutoff=0.0) or [None]
+    return None if nearest is None else by_form[nearest]
 
 
 def list_names(names: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ names such a tuple. There is no list to edit.
                       limited, research).
 ``lora``              The argument ``loras``: LoRA files of a call, which change a model's weights
                       for one video.
+``model_names``       What else a model is called: its name in another case, its repository.
 ``plugins``           Models of plug-ins (other distributions): each card is checked before it
                       joins the catalogue.
 ``pose_parameters``   The parameters of pose guidance: the guiding video or skeletons, their
@@ -38,13 +39,15 @@ from functools import cache
 from importlib.metadata import entry_points
 from types import MappingProxyType
 
+from tiomagic_domain.advice import NextStep
 from tiomagic_domain.catalogue.card import ModelCard, Part
 from tiomagic_domain.catalogue.licences import LicenceUse
+from tiomagic_domain.catalogue.model_names import find_by_other_name, is_prompt
 from tiomagic_domain.catalogue.plugins import PluginProblem, add_cards
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import UnknownModelError, ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.suggestions import did_you_mean, list_names
+from tiomagic_domain.suggestions import closest, did_you_mean, list_names, shorten_repr
 
 __all__ = [
     "ModelCard",
@@ -60,6 +63,9 @@ __all__ = [
 ]
 
 MODEL_ENTRY_POINT_GROUP = "tiomagic.models"
+MAX_PROMPT_SHOWN = 60
+"""Characters of a prompt in the error about a model of that name."""
+_LIST = f"To see all, {NextStep.LIST_MODELS.say()}"
 
 
 _left_out: list[PluginProblem] = []
@@ -170,7 +176,7 @@ def find_model(
     """Return a model's card.
 
     Args:
-        name: The model's name.
+        name: The model's name in any case, or its repository on the hub.
         feature: What it must be able to do; None for anything.
         provider: Who is to run it, for the text of the error.
         runs: Says whether that provider can run it; None for any provider.
@@ -181,15 +187,12 @@ def find_model(
     """
     catalogue = models() if catalogue is None else catalogue
     card = catalogue.get(name) if isinstance(name, str) else None
+    if card is None and isinstance(name, str):
+        card = find_by_other_name(name, catalogue, feature)
     if card is None:
-        fitting = models_for(feature, runs=runs, catalogue=catalogue) if feature else []
-        known = fitting if feature else list(catalogue)
-        hint = did_you_mean(name, catalogue)
-        purpose = f" for {feature.label}" if feature else ""
-        raise UnknownModelError(
-            f"there is no model {name!r}.{hint} Models{purpose}: {list_names(known)}{_missing()}",
-            details={"model": str(name), "known": known},
-        )
+        known = models_for(feature, runs=runs, catalogue=catalogue) if feature else list(catalogue)
+        raise _no_such_model(name, feature, known, catalogue)
+    name = card.name
     if feature is not None and feature not in card.features:
         can = list_names(served.label for served in card.features)
         others = models_for(feature, runs=runs, catalogue=catalogue)
@@ -206,6 +209,27 @@ def find_model(
             details={"model": name, "provider": provider, "known": others},
         )
     return card
+
+
+def _no_such_model(
+    name: object, feature: Feature | None, known: list[str], catalogue: Mapping[str, ModelCard]
+) -> UnknownModelError:
+    """Return the error with what was most likely meant; without a guess it lists the models."""
+    nearest = closest(name, known) or closest(name, catalogue)
+    purpose = f" for {feature.label}" if feature else ""
+    if isinstance(name, str) and feature is not None and is_prompt(name):
+        given = shorten_repr(name, MAX_PROMPT_SHOWN)
+        step = NextStep.GIVE_AS_PROMPT.say(value=given, feature=feature.value)
+        message = f"this is a prompt, and no name of a model: {step}"
+        nearest = None
+    elif nearest is not None:
+        message = f"there is no model {name!r}. Did you mean {nearest!r}? {_LIST}"
+    else:
+        message = f"there is no model {name!r}. Models{purpose}: {list_names(known)}"
+    return UnknownModelError(
+        f"{message}{_missing()}",
+        details={"model": str(name), "known": known, "nearest": nearest},
+    )
 
 
 def _missing() -> str:

@@ -290,13 +290,14 @@ class Schema:
         return values
 
     def _unknown(self, arguments: Mapping[str, object]) -> list[Problem]:
-        known = [*(parameter.name for parameter in self.parameters), *self.objects]
+        named = [parameter.name for parameter in self.parameters]
+        known = [*named, *self.objects]
         problems = []
         for name in arguments:
             if name in known:
                 continue
             nearest = closest(name, known)
-            hint = f"did you mean {nearest!r}?" if nearest else f"known: {list_names(known)}"
+            hint = f"did you mean {nearest!r}?" if nearest else f"known: {list_names(named)}"
             message = f"there is no such parameter; {hint}"
             given = shorten_repr(arguments[name])
             problems.append(

@@ -1,7 +1,8 @@
 """Log events of jobs (structlog over ``logging``), and the refresh of ``generation_log.json``.
 
 Events go to the standard library's logger ``tiomagic`` (adapters use ``tiomagic.local`` and so on).
-Nothing is shown unless the application configures logging: a library does not print. structlog
+Until the application configures logging, ``unasked`` shows warnings to who watches, and nothing is
+shown elsewhere. structlog
 makes the events, with its own global configuration untouched, and hands each over as a dict, so
 that an application may render them with ``structlog.stdlib.ProcessorFormatter`` or read
 ``record.msg["event"]``.
@@ -32,6 +33,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
 
+from tiomagic.display.unasked import UnaskedWarnings
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.redaction import redact_data
@@ -50,8 +52,8 @@ EVENT_BY_STATUS: Final = {
 }
 
 _STDLIB = logging.getLogger("tiomagic")
-# Without a handler the standard library prints warnings on stderr.
-_STDLIB.addHandler(logging.NullHandler())
+# Without a handler the standard library prints warnings on stderr, wherever that goes.
+_STDLIB.addHandler(UnaskedWarnings())
 
 
 def get_logger() -> structlog.stdlib.BoundLogger:

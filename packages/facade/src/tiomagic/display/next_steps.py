@@ -29,6 +29,9 @@ PYTHON: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.CHECK_AGAIN: "tm.check_generation_status('{job_id}')",
         NextStep.TRUST: "trust=True",
         NextStep.BATCH: "tm.batch",
+        NextStep.LIST_MODELS: "tm.get_models()",
+        NextStep.GIVE_AS_PROMPT: "tm.{feature}(prompt={value})",
+        NextStep.RUN_AGAIN: "tm.rerun('{job_id}')",
         NextStep.CONVERT: "tm.convert",
         NextStep.USE_PROVIDER: "tm.configure(provider='{provider}')",
         NextStep.USE_MODEL: "model='{model}'",
@@ -48,6 +51,9 @@ SHELL: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.CHECK_AGAIN: "tiomagic status {job_id}",
         NextStep.TRUST: "--trust",
         NextStep.BATCH: "tiomagic batch",
+        NextStep.LIST_MODELS: "tiomagic models",
+        NextStep.GIVE_AS_PROMPT: "tiomagic {command} {value}",
+        NextStep.RUN_AGAIN: "tiomagic rerun {job_id}",
         NextStep.CONVERT: "tiomagic convert",
         NextStep.USE_PROVIDER: "-p {provider}",
         NextStep.USE_MODEL: "-m {model}",
@@ -67,6 +73,8 @@ PAGE: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.USE_PROVIDER: "Provider: {provider}",
         NextStep.USE_MODEL: "Model: {model}",
         NextStep.FORCE: "--force, in a terminal",
+        NextStep.LIST_MODELS: "the menu of models",
+        NextStep.RUN_AGAIN: "the button Use these settings",
     }
 )
 """How each step is done at the page; what it has no button for is a command in a terminal."""
@@ -75,9 +83,11 @@ _VALUES: Final = MappingProxyType(
     {
         "name": r"\w++",
         "value!r": r"'[^']*'|\d++",
+        "model": r"[\w.-]*\w",
+        "value": r"'[^']*'|\"[^\"]*\"",
+        "feature": r"\w++",
         "job_id": r"[\w-]++",
         "provider": r"[\w-]++",
-        "model": r"[\w.-]*\w",
     }
 )
 
@@ -116,7 +126,9 @@ def advise_in_python() -> Iterator[None]:
 
 def _with_way(found: re.Match[str], way: str) -> str:
     values = found.groupdict()
-    return f"{found['step']} [{way.format_map(values | {'NAME': values.get('name', '').upper()})}]"
+    values["NAME"] = values.get("name", "").upper()
+    values["command"] = values.get("feature", "").replace("_", "-")
+    return f"{found['step']} [{way.format_map(values)}]"
 
 
 @cache

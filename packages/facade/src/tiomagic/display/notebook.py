@@ -98,7 +98,7 @@ def render_job(job: Job) -> str:
         '<div style="max-width:640px;font-family:sans-serif">'
         f"{_player(job)}"
         f"<p><strong>{escape(job.model)}</strong> · {escape(job.feature.label)} · "
-        f"{escape(job.provider)} · {escape(job.status.value)}</p>"
+        f"{escape(job.provider)} · {escape(job.status.value)}</p>{_warnings(job)}"
         f"<details><summary>Settings</summary><table>{_rows(job)}</table></details></div>"
     )
 
@@ -126,6 +126,13 @@ def _player(job: Job) -> str:
         '<video controls loop muted playsinline style="max-width:100%;min-width:256px" '
         f'aria-label="{about}" src="data:video/mp4;base64,{source}"></video>'
     )
+
+
+def _warnings(job: Job) -> str:
+    from tiomagic.display.phrases.job_warnings import say_job_warnings  # noqa: PLC0415  # Seldom.
+    from tiomagic.display.phrases.vocabulary import PYTHON_WORDS  # noqa: PLC0415  # The same.
+
+    return "".join(f"<p>⚠ {escape(text)}</p>" for text in say_job_warnings(job, PYTHON_WORDS))
 
 
 def _rows(job: Job) -> str:

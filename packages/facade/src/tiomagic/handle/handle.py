@@ -316,7 +316,8 @@ class JobHandle(JobFields, HandlePictures):
         """Return one line with what matters."""
         what = f"{self.feature} with {self.model} on {self.provider}: {self.status}"
         tail = self.result_video or self.error or self.progress
-        return f"<JobHandle {self.job_id} {what}{f', {tail}' if tail else ''}>"
+        warned = f"; {'; '.join(self.warnings)}" if self.warnings else ""
+        return f"<JobHandle {self.job_id} {what}{f', {tail}' if tail else ''}{warned}>"
 
 
 def require_video(job: Job) -> Job:

@@ -27,6 +27,19 @@ class JobFields:
         return add_ways(self._job.message, PYTHON)
 
     @property
+    def warnings(self) -> list[str]:
+        """What to know about the video, one sentence each; empty when it is as asked for.
+
+        Words of the prompt that the model does not know, how a given picture or video is read, and
+        what the run did otherwise: a prompt that was cut, a LoRA that fits in part. The words are
+        known at once, the rest when the job is over.
+        """
+        from tiomagic.display.phrases.job_warnings import say_job_warnings  # noqa: PLC0415  # Seldom.
+        from tiomagic.display.phrases.vocabulary import PYTHON_WORDS  # noqa: PLC0415  # The same.
+
+        return say_job_warnings(self._job, PYTHON_WORDS)
+
+    @property
     def call_id(self) -> str | None:
         """The provider's name for the run; None until it has one."""
         return self._job.call_id

@@ -64,14 +64,9 @@ class PythonVocabulary:
         """Return such as ``model='doodle'``."""
         return f"{parameter}={value!r}"
 
-    def need(self, parameter: str, wanted: str, what: str) -> str:
-        """Return such as ``image is needed: the picture to start from (a path, …)``."""
-        forms = {
-            "image": " (a path, a URL, bytes or a PIL image)",
-            "video": " (a path, a URL, bytes or frames)",
-        }
-        about = f": {what}" if what else ""
-        return f"{parameter} is needed{about}{forms.get(wanted, '')}"
+    def need(self, parameter: str, wanted: str, what: str) -> str:  # noqa: ARG002
+        """Return such as ``image is needed: the picture to start from``."""
+        return f"{parameter} is needed: {what}" if what else f"{parameter} is needed"
 
 
 PYTHON_WORDS: Vocabulary = PythonVocabulary()
