@@ -87,10 +87,10 @@ def closest(given: object, known: Iterable[str]) -> str | None:
     words = {word: found for word in SYNONYMS if (found := _synonym(word, by_form))}
     if form in words:
         return words[form]
-    (nearest,) = get_close_matches(form, by_form, n=1, cutoff=ALMOST) or [None]
-    (word,) = get_close_matches(form, words, n=1, cutoff=CLEARLY) or [None]
+    nearest = _most_alike(form, by_form, ALMOST)
     if nearest is not None:
         return by_form[nearest]
+    word = _most_alike(form, words, CLEARLY)
     if word is not None:
         return words[word]
     return _with_all_parts(form, by_form)
@@ -110,8 +110,12 @@ def _with_all_parts(form: str, by_form: Mapping[str, str]) -> str | None:
     if len(parts) < 2:
         return None
     holding = [name for name in by_form if all(part in name for part in parts)]
-    (nearest,) = get_close_matches(form, holding, n=1, cutoff=0.0) or [None]
+    nearest = _most_alike(form, holding, 0.0)
     return None if nearest is None else by_form[nearest]
+
+
+def _most_alike(form: str, known: Iterable[str], likeness: float) -> str | None:
+    return next(iter(get_close_matches(form, list(known), n=1, cutoff=likeness)), None)
 
 
 def list_names(names: Iterable[str]) -> str:
