@@ -119,6 +119,21 @@ SAID = [
         "run it all the same [force=True]",
         "run it all the same [--force]",
     ),
+    (
+        NextStep.DOWNLOAD_WEIGHTS.say(model="wan2.1-vace-1.3b"),
+        "download the weights of wan2.1-vace-1.3b once [tm.download('wan2.1-vace-1.3b')]",
+        "download the weights of wan2.1-vace-1.3b once [tiomagic download wan2.1-vace-1.3b]",
+    ),
+    (
+        NextStep.USE_OWN_WEIGHTS.say(),
+        "use a folder of weights [tm.configure(model_path=...)]",
+        "use a folder of weights [--model-path FOLDER]",
+    ),
+    (
+        NextStep.IDENTIFY_TO_HUB.say(),
+        "give a token of the hub [tm.configure(hf_token=...)]",
+        "give a token of the hub [HF_TOKEN=...]",
+    ),
 ]
 
 

@@ -26,7 +26,7 @@ from tiomagic_local.runtime.loader import load_pipeline
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.runtime.run import run_request
-from tiomagic_local.weights import hub
+from tiomagic_local.weights import hub, hub_requests
 from tiomagic_local.weights.locate import Weights, find_weights
 from tiomagic_local.weights.lora_files import find_loras
 from tiomagic_media.fetch.hub_telemetry import disable_hub_telemetry
@@ -137,7 +137,7 @@ class TestTrouble:
         with pytest.raises(APIError) as caught:
             hub.download_repository("a/b", None, model="m", token=None, progress=ignore_progress)
         assert caught.value.retryable
-        assert len(hub_server.asked) == hub.MAX_ATTEMPTS
+        assert len(hub_server.asked) == hub_requests.MAX_ATTEMPTS
 
     @pytest.mark.parametrize("status", [401, 403, 404])
     def test_a_refusal_is_not_asked_again(self, hub_server: Hub, status: int) -> None:

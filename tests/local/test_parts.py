@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.torch_env.quiet import silence_libraries
+from tiomagic_local.weights.hub_cache import select_names
+from tiomagic_local.weights.hub_files import WantedFiles
 from tiomagic_local.weights.locate import Weights, find_weights
 
 CARD = find_model("framepack-i2v-hy")
@@ -54,24 +57,21 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def served(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fetch from those repositories, by the hub client's own filter."""
-    import huggingface_hub
-    from huggingface_hub.utils import filter_repo_objects
+    """Copy from those repositories what would be downloaded."""
 
-    def snapshot_download(
-        repository: str, *, allow_patterns: list[str], ignore_patterns: list[str], **rest: Any
-    ) -> str:
-        source = hub / repository
+    def download(wanted: Sequence[WantedFiles], **_rest: Any) -> list[Path]:
+        return [copy(each) for each in wanted]
+
+    def copy(files: WantedFiles) -> Path:
+        source = hub / files.repository
         names = [p.relative_to(source).as_posix() for p in source.rglob("*") if p.is_file()]
-        target = tmp_path / repository / COMMITS[repository]
-        for name in filter_repo_objects(
-            names, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns
-        ):
+        target = tmp_path / files.repository / COMMITS[files.repository]
+        for name in select_names(names, files.names, files.without):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source / name, target / name)
-        return str(target)
+        return target
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    monkeypatch.setattr("tiomagic_local.weights.hub.download_all", download)
 
 
 @pytest.fixture

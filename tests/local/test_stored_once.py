@@ -90,7 +90,7 @@ def test_what_is_here_writes_nothing(both: Hub, cache: Path) -> None:
 
 def test_what_is_not_downloaded_is_not_counted(both: Hub) -> None:
     """The size that is announced is that of what comes."""
-    both.publish("some/third", files(bytes(3 * hub.MIB)))
+    both.publish("some/third", files(bytes(3 * 2**20)))
     told: list[Progress] = []
     get("some/third", told)
     assert {p.steps for p in told if p.step} == {3}
@@ -179,16 +179,16 @@ def test_who_does_not_want_it(both: Hub, monkeypatch: pytest.MonkeyPatch, settin
 
 
 def test_a_list_that_is_kept_in_another_way(
-    both: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    both: Hub, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without what the client writes down nothing is taken, and all is downloaded."""
-    from huggingface_hub import _snapshot_download
-
-    monkeypatch.setattr(_snapshot_download, "write_tree_cache", lambda *_given: None)
+    """What another version of the client writes down is not read: the hub is asked again."""
+    commit = get(SECOND).name
+    tree = blob(cache, SECOND).parents[1] / "trees" / f"{commit}.json"
+    tree.write_text('{"format_version": 1, "files": []}')
     caplog.set_level(logging.DEBUG, "tiomagic.local")
-    get(SECOND)
-    assert ENCODER in both.downloaded_files(SECOND)
+    assert get(SECOND).name == commit
     assert "no list of the files" in caplog.text
+    assert "README.md" in tree.read_text()
 
 
 def test_several_at_once(both: Hub, cache: Path) -> None:
@@ -208,21 +208,24 @@ def test_several_at_once(both: Hub, cache: Path) -> None:
 
 def test_two_processes_that_link_the_same(cache: Path) -> None:
     """The second of them finds the file and is content; nothing is left beside it."""
-    from tiomagic_local.weights.blob_reuse import Blob, _taken
+    from tiomagic_local.weights.blob_reuse import _taken
+    from tiomagic_local.weights.hub_cache import ListedFile
 
     other, own = blob(cache, FIRST), blob(cache, SECOND)
     other.parent.mkdir(parents=True)
     other.write_bytes(SAME)
     code = (
         "import sys; from pathlib import Path\n"
-        "from tiomagic_local.weights.blob_reuse import Blob, _taken\n"
+        "from tiomagic_local.weights.blob_reuse import _taken\n"
+        "from tiomagic_local.weights.hub_cache import ListedFile\n"
         "other, own, digest, size = sys.argv[1:]\n"
-        "assert _taken(Path(other), Blob(digest, int(size)), Path(own))\n"
+        "listed = ListedFile(size=int(size), git_sha1='', sha256=digest)\n"
+        "assert _taken(Path(other), listed, Path(own))\n"
     )
     command = [sys.executable, "-c", code, str(other), str(own), DIGEST, str(len(SAME))]
     processes = [subprocess.Popen(command) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
-    assert _taken(other, Blob(DIGEST, len(SAME)), own)
+    assert _taken(other, ListedFile(size=len(SAME), git_sha1="", sha256=DIGEST), own)
     assert list(own.parent.iterdir()) == [own]
 
 

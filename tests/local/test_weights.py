@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,31 +12,18 @@ from typing import Any
 import pytest
 
 from tiomagic_domain.catalogue import find_model
-from tiomagic_domain.errors import ConfigurationError, TioMagicError
-from tiomagic_domain.progress import Phase, Progress, ignore_progress
+from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights import hub, locate
+from tiomagic_local.weights.hub_files import WantedFiles
 from tiomagic_local.weights.locate import Origin, Weights, digest_folder, find_weights, local_folder
 from tiomagic_local.weights.single_file import find_transformer_class
 
 T2V = find_model("wan2.1-t2v-1.3b")
 PIPELINE = "WanPipeline"
-
-
-OF_OTHER_USES = {
-    *("CLIError", "CLIExtensionInstallError", "ConfirmationError", "DeviceCodeError", "OIDCError"),
-    *("CacheNotFound", "CorruptedCacheException", "FileDuplicationError"),
-    *("DDUFCorruptedFileError", "DDUFError", "DDUFExportError", "DDUFInvalidEntryNameError"),
-    *("GenerationError", "IncompleteGenerationError", "OverloadedError", "TextGenerationError"),
-    *("UnknownError", "ValidationError", "InferenceEndpointError"),
-    *("NotASafetensorsRepoError", "SafetensorsParsingError", "SandboxCommandError", "SandboxError"),
-    *("StrictDataclassError", "StrictDataclassDefinitionError"),
-    *("StrictDataclassClassValidationError", "StrictDataclassFieldValidationError"),
-}
-"""Errors of the hub's client that a download never raises: its command line, inference, other file
-formats, its cache's housekeeping."""
 
 
 def find(options: LocalOptions) -> Weights:
@@ -64,11 +51,11 @@ class TestOrigins:
         commit.mkdir()
         (commit / "model_index.json").write_text('{"_class_name": "WanPipeline"}')
 
-        def download(repository: str, revision: str | None, **rest: Any) -> Path:
-            asked.append((repository, revision, rest["token"]))
-            return commit
+        def download(wanted: Sequence[WantedFiles], **rest: Any) -> list[Path]:
+            asked.extend((each.repository, each.revision, rest["token"]) for each in wanted)
+            return [commit]
 
-        monkeypatch.setattr(hub, "download_repository", download)
+        monkeypatch.setattr(hub, "download_all", download)
         found = find(LocalOptions(weights_dir=tmp_path, hf_token="secret"))
         assert asked == [(T2V.repository, T2V.revision, "secret")]
         assert (found.origin, found.revision) == (Origin.HUB, "0fad780a")
@@ -249,169 +236,3 @@ class TestLoading:
         """No progress bar and no advice reaches the terminal."""
         load(find(options))
         assert capfd.readouterr() == ("", "")
-
-
-class TestHub:
-    @pytest.mark.parametrize(
-        ("name", "status", "expected", "words"),
-        [
-            ("GatedRepoError", 403, "AuthenticationError", "accept its licence"),
-            ("RepositoryNotFoundError", 404, "AuthenticationError", "HF_TOKEN"),
-            ("RevisionNotFoundError", 404, "ConfigurationError", "model_path"),
-            ("DisabledRepoError", 403, "AuthenticationError", "HF_TOKEN"),
-            ("HfHubHTTPError", 401, "AuthenticationError", "HF_TOKEN"),
-            ("HfHubHTTPError", 429, "RateLimitError", "later"),
-            ("HfHubHTTPError", 500, "APIError", "model_path"),
-            ("RemoteEntryNotFoundError", 404, "APIError", "model_path"),
-            ("BadRequestError", 400, "APIError", "model_path"),
-        ],
-    )
-    def test_answers_of_the_hub(self, name: str, status: int, expected: str, words: str) -> None:
-        """Each refusal becomes an error that says what helps."""
-        import httpx
-        from huggingface_hub import errors
-
-        request = httpx.Request("GET", "https://hub.test/")
-        response = httpx.Response(status, request=request)
-        error = meaning(getattr(errors, name)("no", response=response))
-        assert type(error).__name__ == expected
-        assert words in error.message
-
-    @pytest.mark.parametrize(
-        "name",
-        [
-            "LocalEntryNotFoundError",
-            "OfflineModeIsEnabled",
-            "RevisionResolutionError",
-            "FileMetadataError",
-        ],
-    )
-    def test_no_hub(self, name: str) -> None:
-        """Without a network the error says how to give the weights by hand, and can be retried."""
-        from huggingface_hub import errors
-
-        error = meaning(getattr(errors, name)("no network"))
-        assert type(error).__name__ == "APIError"
-        assert error.retryable
-        assert f"<weights_dir>/{T2V.name}" in error.message
-
-    def test_a_broken_connection(self) -> None:
-        """What the transport raises by itself is understood as well: really, at a closed port."""
-        from huggingface_hub.utils import get_session
-
-        with pytest.raises(Exception, match="refused") as caught:
-            get_session().get("http://127.0.0.1:9/")
-        # One that no family of exceptions of the standard library has.
-        assert not isinstance(caught.value, OSError)
-        assert meaning(caught.value).retryable
-        assert meaning(ConnectionResetError("reset")).retryable
-
-    def test_a_full_disk(self) -> None:
-        """A full disk is no network trouble."""
-        error = meaning(OSError(errno.ENOSPC, "No space left on device"))
-        assert isinstance(error, ConfigurationError)
-        assert "disk is full" in error.message
-        assert isinstance(meaning(PermissionError("read only")), ConfigurationError)
-
-    def test_a_name_that_is_none(self) -> None:
-        """A repository that cannot exist is a wrong setting."""
-        from huggingface_hub import errors
-
-        assert isinstance(meaning(errors.HFValidationError("bad")), ConfigurationError)
-
-    def test_errors_of_the_client_are_all_understood(self) -> None:
-        """Every error that a download may raise is translated; a new one must be looked at."""
-        from huggingface_hub import errors
-
-        passed = set()
-        for name, kind in vars(errors).items():
-            if not isinstance(kind, type) or kind.__module__ != errors.__name__:
-                continue
-            if issubclass(kind, Exception):
-                error: Exception = kind.__new__(kind)
-                try:
-                    with hub.translate_hub_errors("a/b", model="m"):
-                        raise error
-                except TioMagicError:
-                    continue
-                except Exception:
-                    passed.add(name)
-        assert passed <= OF_OTHER_USES
-
-    def test_our_own_errors_pass(self) -> None:
-        """What is an error of ours already is not translated again."""
-        original = ConfigurationError("as it is")
-        assert meaning(original) is original
-
-    def test_only_known_files_are_fetched(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """No pickle and no code is downloaded; the revision and the token are passed on."""
-        import huggingface_hub
-
-        asked: dict[str, Any] = {}
-        told: list[Progress] = []
-
-        def snapshot_download(repository: str, **rest: Any) -> str:
-            asked.update(rest, repository=repository)
-            return "/cache/abc"
-
-        monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-        folder = hub.download_repository("a/b", "abc", model="m", token="t", progress=told.append)
-        assert folder == Path("/cache/abc")
-        assert (asked["repository"], asked["revision"], asked["token"]) == ("a/b", "abc", "t")
-        assert asked["allow_patterns"] == ["*.json", "*.safetensors", "*.txt", "*.model"]
-        assert [moment.phase for moment in told] == [Phase.DOWNLOADING]
-
-    def test_a_download_is_told_in_mib(
-        self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-    ) -> None:
-        """The hub's bars count for the job's progress, and are not seen themselves."""
-        import huggingface_hub
-
-        told: list[tuple[int, int]] = []
-
-        def snapshot_download(repository: str, *, tqdm_class: Any, **rest: Any) -> str:
-            files = tqdm_class(range(3), desc="Fetching 3 files", total=3)
-            size = tqdm_class(desc="Reconstructing (incomplete total...)", total=0, unit="B")
-            size.total += 3 * 2**20
-            size.refresh()
-            for _part in range(6):
-                size.update(2**19)
-            size.set_description("Reconstruction complete")
-            assert list(files) == [0, 1, 2]
-            return "/cache/abc"
-
-        monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-        hub.download_repository(
-            "a/b",
-            None,
-            model="m",
-            token=None,
-            progress=lambda moment: told.append((moment.step, moment.steps)),
-        )
-        assert told == [(0, 0), (1, 3), (2, 3), (3, 3)]
-        assert capfd.readouterr() == ("", "")
-
-    def test_nothing_listens(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """With the real client, a hub that does not answer is an error that can be retried."""
-        from huggingface_hub import constants, snapshot_download
-
-        def nowhere(*given: Any, **rest: Any) -> str:
-            folder = snapshot_download(
-                *given, **rest, endpoint="http://127.0.0.1:9", cache_dir=tmp_path
-            )
-            return str(folder)
-
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(hub, "MAX_FIRST_PAUSE_S", 0.001)
-        monkeypatch.setattr("huggingface_hub.snapshot_download", nowhere)
-        with pytest.raises(TioMagicError) as caught:
-            hub.download_repository("a/b", "abc", model="m", token=None, progress=ignore_progress)
-        assert caught.value.code == "api_error"
-        assert caught.value.retryable
-
-
-def meaning(error: Exception) -> TioMagicError:
-    """Return what an error becomes."""
-    with pytest.raises(TioMagicError) as caught, hub.translate_hub_errors("a/b", model=T2V.name):
-        raise error
-    return caught.value

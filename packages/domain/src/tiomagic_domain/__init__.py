@@ -20,6 +20,7 @@
                  its place.
 ``progress``     Progress of a job, and the protocols ``ProgressSink`` and ``CancelToken`` of a
                  running engine.
+``quantities``   Sizes and durations in the words of people.
 ``redaction``    Redacts secrets in texts and data.
 ``requests``     Prepares requests: from a call's arguments to a request that a provider can run.
 ``schema``       The schemas: parameters with their limits, rules between them, and the check of a

@@ -29,6 +29,9 @@ class NextStep(StrEnum):
     GIVE_AS_PROMPT = "give {value} as the prompt of {feature}"
     RUN_AGAIN = "run the job {job_id} again"
     CONVERT = "convert the video afterwards"
+    DOWNLOAD_WEIGHTS = "download the weights of {model} once"
+    USE_OWN_WEIGHTS = "use a folder of weights"
+    IDENTIFY_TO_HUB = "give a token of the hub"
 
     def say(self, **values: object) -> str:
         """Return the words.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Protocol
+
+from tiomagic_domain.quantities import describe_bytes, describe_duration
 
 
 class Phase(StrEnum):
@@ -22,6 +24,56 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadState:
+    """How far a download is."""
+
+    file: str
+    """The file that comes now, as its repository calls it."""
+    number: int
+    """Which file it is, from 1 on, of those that are fetched."""
+    files: int
+    """How many files are fetched."""
+    bytes_done: int
+    """Bytes of all files that are here, those of an interrupted download included."""
+    bytes_total: int
+    """Bytes of all files."""
+    bytes_per_s: float | None = None
+    """The speed of the last seconds; None until it is measured."""
+    waits_for: str = ""
+    """What the download waits for, such as an answer of the hub; empty while bytes come."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until it is done at this speed; None if unknown."""
+        if not self.bytes_per_s:
+            return None
+        return (self.bytes_total - self.bytes_done) / self.bytes_per_s
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: object) -> DownloadState | None:
+        """Build it from plain data; None for data of another form."""
+        if not isinstance(data, Mapping):
+            return None
+        try:
+            return cls(**{item.name: data[item.name] for item in fields(cls) if item.name in data})
+        except TypeError:
+            return None
+
+    def __str__(self) -> str:
+        speed = ""
+        if self.bytes_per_s is not None:
+            speed = f", {self.bytes_per_s / 1e6:.{0 if self.bytes_per_s >= 1e7 else 1}f} MB/s"
+        left = "" if self.seconds_left is None else f", {describe_duration(self.seconds_left)} left"
+        rest = f", waits for {self.waits_for}" if self.waits_for else f"{speed}{left}"
+        size = describe_bytes(self.bytes_done, of=self.bytes_total)
+        return f"{size}{rest}, file {self.number} of {self.files}: {self.file}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """A progress event of a running job."""
 
@@ -29,16 +81,25 @@ class Progress:
     step: int = 0
     """Finished steps of this phase."""
     steps: int = 0
-    """Steps of this phase in all; 0 when unknown."""
+    """Steps of this phase in all; 0 when unknown. A download counts MiB."""
+    download: DownloadState | None = None
+    """How far a download is; None in other phases, and until its size is known."""
 
     @property
     def fraction(self) -> float | None:
         """Finished part of this phase, 0.0 to 1.0; None when unknown."""
+        if self.download is not None and self.download.bytes_total:
+            return self.download.bytes_done / self.download.bytes_total
         return self.step / self.steps if self.steps else None
 
     def to_dict(self) -> dict[str, object]:
         """Return the event as plain data."""
-        return {"phase": self.phase.value, "step": self.step, "steps": self.steps}
+        plain: dict[str, object] = {
+            "phase": self.phase.value,
+            "step": self.step,
+            "steps": self.steps,
+        }
+        return plain if self.download is None else plain | {"download": self.download.to_dict()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Progress:
@@ -48,9 +109,12 @@ class Progress:
             phase=Phase(str(data["phase"])),
             step=step if isinstance(step, int) else 0,
             steps=steps if isinstance(steps, int) else 0,
+            download=DownloadState.from_dict(data.get("download")),
         )
 
     def __str__(self) -> str:
+        if self.download is not None:
+            return f"{self.phase} {self.download}"
         return f"{self.phase} {self.step}/{self.steps}" if self.steps else str(self.phase)
 
 

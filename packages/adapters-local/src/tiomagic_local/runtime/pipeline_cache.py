@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.catalogue import ModelCard
@@ -14,7 +15,7 @@ from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.ports.provider import Request
-from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_domain.progress import CancelToken, NeverCanceled, Phase, Progress, ProgressSink
 from tiomagic_local.engines import EngineOptions, find_engine
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.component_reuse import Identity, identify_components, lying_on
@@ -111,6 +112,7 @@ class Runtime:
         self._accelerator: Any = None
         self._device: torch.device | None = None
         self._tiling: Any = None
+        self._cancel: CancelToken = NeverCanceled()
 
     @property
     def options(self) -> LocalOptions:
@@ -140,12 +142,13 @@ class Runtime:
             ValidationError: when a LoRA is not there, or does not fit the model.
         """
         self._take_turn(progress, cancel)
+        self._cancel = cancel
         try:
             cancel.raise_if_canceled()
             card = card.at(settings.get("revisions", {}))
             # Before the weights: a missing one then costs no loading.
             wanted = Lora.from_arguments(settings.get("loras", ()))
-            found = find_loras(wanted, self._options, progress=progress)
+            found = find_loras(wanted, self._options, progress=progress, cancel=cancel)
             quick = self._few_steps(card, settings, progress)
             loaded = self._load(card, settings, progress)
             strength = settings.get("lora_alpha")
@@ -203,9 +206,9 @@ class Runtime:
         turbo = card.turbo_of(settings)
         if turbo is None:
             return []
-        place = local_folder(card, self._options)
-        folder = place[0] if place else None
-        return find_loras(turbo.loras, self._options, progress=progress, model=folder, stays=True)
+        folder = (local_folder(card, self._options) or (None,))[0]
+        kept: dict[str, Any] = {"model": folder, "stays": True, "cancel": self._cancel}
+        return find_loras(turbo.loras, self._options, progress=progress, **kept)
 
     def _load(self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink) -> Loaded:
         if self._loaded is None:
@@ -254,7 +257,8 @@ class Runtime:
         engine = _imported(card)
         known, spare = self._identities, self._take_off()
         self._drop()
-        weights = find_weights(card, self._options, pipeline=engine.pipeline, progress=progress)
+        find = partial(find_weights, progress=progress, cancel=self._cancel)
+        weights = find(card, self._options, pipeline=engine.pipeline)
         dtype = choose_dtype(card, device)
         # An engine that loads components by itself may do anything with them.
         own = EngineOptions.of(engine).components
@@ -295,9 +299,8 @@ class Runtime:
         engine, weights, dtype = found.engine, found.weights, found.dtype
         options = EngineOptions.of(engine)
         # A model with LoRAs of its own is not loaded without them.
-        loras = find_loras(
-            card.loras, self._options, progress=progress, model=weights.by_hand, stays=True
-        )
+        kept: dict[str, Any] = {"model": weights.by_hand, "stays": True, "cancel": self._cancel}
+        loras = find_loras(card.loras, self._options, progress=progress, **kept)
         progress(Progress(phase=Phase.LOADING))
         self._device = device
         self._pipeline = load_pipeline(

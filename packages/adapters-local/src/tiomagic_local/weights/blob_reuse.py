@@ -9,78 +9,69 @@ target's repository is deleted.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from tiomagic_domain.files.digests import sha256_of
-from tiomagic_local.weights.pinned_commits import COMMIT
+from tiomagic_local.weights.hub_cache import HubCache, ListedFile
 
 log: logging.Logger = logging.getLogger("tiomagic.local")
 
 
-class Blob(NamedTuple):
-    """A large file, from the hub's list of a commit."""
-
-    sha256: str
-    size: int
-
-
-def link_shared_blobs(folder: Path, names: Sequence[str], without: Sequence[str]) -> None:
-    """Link identical files of other repositories into a snapshot.
+def link_shared_blobs(cache: HubCache, repository: str, files: Mapping[str, ListedFile]) -> None:
+    """Link contents that other repositories have to those files of a repository that lack them.
 
     Safe with concurrent processes: a file appears whole or not at all. Without hard links in the
-    file system nothing is done, and the client downloads the file.
+    file system nothing is done, and the file is downloaded.
 
     Args:
-        folder: Of a snapshot in the hub's cache, for which the client has asked for the list.
-        names: Patterns of the files that are wanted.
-        without: Patterns of files that are left out.
+        cache: The client's.
+        repository: The one that lacks them.
+        files: What it lacks, by path.
     """
     from huggingface_hub import constants
 
-    repository = folder.parents[1]
-    cache = repository.parent
-    off = getattr(constants, "HF_HUB_DISABLE_SHARED_BLOBS", False)
-    if off or not COMMIT.fullmatch(folder.name):
+    if getattr(constants, "HF_HUB_DISABLE_SHARED_BLOBS", False):
         return
-    for name, blob in _large_files(repository, folder.name, names, without):
-        own = repository / "blobs" / blob.sha256
-        if (folder / name).exists() or own.exists():
+    for name, file in files.items():
+        own = cache.folder(repository) / "blobs" / file.blob_name
+        if file.sha256 is None or own.exists():
             continue
-        for other in cache.glob(f"models--*/blobs/{blob.sha256}"):
-            if _taken(other, blob, own):
+        if _link_from_clients_store(cache, own, file):
+            log.info("%s is taken from the client's own store", name)
+            continue
+        for other in cache.large_blobs(file.sha256):
+            if _taken(other, file, own):
                 log.info("%s is taken from %s", name, other.parents[1].name)
                 break
 
 
-def _large_files(
-    repository: Path, commit: str, names: Sequence[str], without: Sequence[str]
-) -> Iterator[tuple[str, Blob]]:
-    """Return the wanted files of a commit for which the hub lists a digest."""
-    from huggingface_hub.utils._paths import filter_repo_objects
-
+def _link_from_clients_store(cache: HubCache, own: Path, file: ListedFile) -> bool:
+    """Link a file of the store that the client keeps of what came by Xet, if it has one."""
+    if file.xet_hash is None:
+        return False
     try:
-        listed = json.loads((repository / "trees" / f"{commit}.json").read_bytes())["files"]
-        blobs = {
-            name: Blob(about["lfs_sha256"], about["lfs_size"])
-            for name, about in listed.items()
-            if about.get("lfs_sha256") and about.get("lfs_size")
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        # The list is private to the client, and its form may change.
-        log.debug("no list of the files of %s: %s", repository.name, error)
-        return
-    for name in filter_repo_objects(
-        blobs, allow_patterns=list(names), ignore_patterns=list(without)
-    ):
-        yield name, blobs[name]
+        from huggingface_hub.file_download import are_symlinks_supported
+        from huggingface_hub.utils._shared_blobs import try_link_from_shared_store
+    except ImportError:
+        # The store is private to the client.
+        return False
+    if not are_symlinks_supported(cache.root):
+        return False
+    own.parent.mkdir(parents=True, exist_ok=True)
+    return bool(
+        try_link_from_shared_store(
+            blob_path=str(own),
+            xet_hash=file.xet_hash,
+            cache_dir=cache.root,
+            expected_size=file.size,
+        )
+    )
 
 
-def _taken(other: Path, blob: Blob, own: Path) -> bool:
+def _taken(other: Path, blob: ListedFile, own: Path) -> bool:
     """Link another repository's file to a missing one, if possible."""
     from huggingface_hub.file_download import are_symlinks_supported
 
@@ -104,7 +95,7 @@ def _taken(other: Path, blob: Blob, own: Path) -> bool:
     return True
 
 
-def _is(path: Path, blob: Blob) -> bool:
+def _is(path: Path, blob: ListedFile) -> bool:
     """Say whether a file is whole; reading it is faster than downloading it."""
     # A symbolic link leads into the client's store.
     if path.is_symlink() or path.stat().st_size != blob.size:

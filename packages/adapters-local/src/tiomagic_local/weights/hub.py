@@ -1,44 +1,58 @@
-"""Downloads weights from the Hugging Face hub, with retries.
+"""Downloads weights from the Hugging Face hub into its client's cache.
 
-Transient faults (a broken connection, an overloaded hub) are retried before they become errors; a
-download resumes where it stopped. ``hub_errors`` translates all others.
+Commits, contents, links and locks are as the client makes them, so that its other users find the
+files. What comes over the network comes in our own way, which ``transfer`` explains.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-from tiomagic_domain.errors import ConfigurationError, TioMagicError
-from tiomagic_domain.progress import Phase, Progress, ProgressSink, ignore_progress
+from tiomagic_domain.errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    GenerationCanceledError,
+)
+from tiomagic_domain.progress import CancelToken, NeverCanceled, Phase, Progress, ProgressSink
 from tiomagic_local.lora.scaling import BESIDE, PEFT_FILE
 from tiomagic_local.weights.blob_reuse import link_shared_blobs
-from tiomagic_local.weights.hub_errors import status_of, translate_hub_errors
-from tiomagic_local.weights.hub_files import FILES
-from tiomagic_local.weights.pinned_commits import pin_commit, read_pinned_commit
-from tiomagic_media.fetch.hub_telemetry import disable_hub_telemetry
-from tiomagic_media.fetch.retry import build_retry_policy
-
-T = TypeVar("T")
-
-MIB = 2**20
-
-MAX_ATTEMPTS = 3
-"""Few attempts: within each, the client retries lists and resumes downloads itself."""
-MAX_FIRST_PAUSE_S = 1.0
-"""The longest first pause between two attempts; see ``tiomagic_media.fetch.retry``."""
-
-TRANSIENT_STATUSES = frozenset({408, 429})
-"""Statuses below 500 that are worth a retry."""
-
-WEIGHTS = "*.safetensors"
-
-DEFAULT_BRANCH = "main"
-"""The branch whose last commit is the newest."""
+from tiomagic_local.weights.cache_writes import (
+    lock_of,
+    place_of,
+    store_link,
+    store_listing,
+    store_ref,
+)
+from tiomagic_local.weights.hub_cache import HubCache, ListedFile, has_size, select_names
+from tiomagic_local.weights.hub_errors import full_disk_error
+from tiomagic_local.weights.hub_files import FILES, WantedFiles
+from tiomagic_local.weights.hub_requests import DEFAULT_BRANCH, HubRequests
+from tiomagic_local.weights.pinned_commits import COMMIT, pin_commit, read_pinned_commit
+from tiomagic_local.weights.transfer import FileToFetch, Transfer
 
 FILE_BY_HAND = "give a file of this machine"
+STAYS = "what has come of the download stays, and the next one goes on from there"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Snapshot:
+    """The wanted files of a commit."""
+
+    hub: HubRequests
+    revision: str | None
+    """As it was asked for."""
+    commit: str
+    files: Mapping[str, ListedFile]
+    """Empty if only a snapshot without a list is here, and no network."""
+    missing: dict[str, ListedFile]
+    """Those that have no content in the snapshot."""
+    trouble: Exception | None = None
+    """Why the hub could not be asked; None if it was, or had not to be."""
 
 
 def download_repository(
@@ -50,6 +64,7 @@ def download_repository(
     progress: ProgressSink,
     names: tuple[str, ...] = FILES,
     without: tuple[str, ...] = (),
+    cancel: CancelToken | None = None,
 ) -> Path:
     """Return the folder of a repository's files, downloading the missing ones.
 
@@ -59,41 +74,196 @@ def download_repository(
             or the newest at the first use.
         model: The model's name, for errors.
         token: For gated repositories; None for the token that the hub's tools have stored.
-        progress: Gets the MiB so far, and in all.
+        progress: Gets the state of the download.
         names: Patterns of the files that are wanted.
         without: Patterns of files that are left out.
+        cancel: Ends it at once; what has come stays.
+
+    Raises:
+        AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
+        GenerationCanceledError: when the job was canceled.
+    """
+    files = WantedFiles(repository=repository, revision=revision, names=names, without=without)
+    (folder,) = download_all([files], model=model, token=token, progress=progress, cancel=cancel)
+    return folder
+
+
+def download_all(
+    wanted: Sequence[WantedFiles],
+    *,
+    model: str,
+    token: str | None,
+    progress: ProgressSink,
+    cancel: CancelToken | None = None,
+    by_hand: str = "",
+) -> list[Path]:
+    """Return the folders of several repositories' files; the missing ones come as one download.
+
+    Args:
+        wanted: Which files of which repositories.
+        model: The model's name, for errors.
+        token: For gated repositories.
+        progress: Gets the state of the download.
+        cancel: Ends it at once; what has come stays.
+        by_hand: How to do without the hub, for errors; empty for a folder of weights.
+
+    Raises:
+        AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
+        GenerationCanceledError: when the job was canceled.
+    """
+    cancel = cancel or NeverCanceled()
+    cache = _clients_cache()
+    progress(Progress(phase=Phase.DOWNLOADING))
+    with _saying_that_it_stays():
+        found = []
+        for files in wanted:
+            hub = HubRequests(
+                files.repository, model=model, token=token, cancel=cancel, by_hand=by_hand
+            )
+            with hub.errors():
+                found.append(_look_up(cache, hub, files))
+        missing = [snapshot for snapshot in found if snapshot.missing]
+        if missing:
+            _fetch(cache, missing, model, progress, cancel)
+    for files, snapshot in zip(wanted, found, strict=True):
+        if files.revision is None and files.pins:
+            pin_commit(files.repository, snapshot.commit)
+    return [cache.snapshot(each.hub.repository, each.commit) for each in found]
+
+
+def plan_download(
+    wanted: Sequence[WantedFiles], *, model: str, token: str | None
+) -> list[tuple[str, str, int, int]]:
+    """Return repository, path, bytes, and bytes that are missing, of each file of a download.
+
+    Asks the hub where its list is not here, and downloads nothing.
 
     Raises:
         AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
     """
-    from huggingface_hub import snapshot_download
+    cache = _clients_cache()
+    planned = []
+    for files in wanted:
+        hub = HubRequests(files.repository, model=model, token=token)
+        with hub.errors():
+            found = _look_up(cache, hub, files, links=False)
+        for name, file in found.files.items():
+            missing = 0
+            if name in found.missing and not cache.has(files.repository, found.commit, name, file):
+                missing = file.size - cache.partial_bytes(files.repository, file)
+            planned.append((files.repository, name, file.size, missing))
+    return planned
 
-    def get(revision: str | None, without: tuple[str, ...], sink: ProgressSink) -> Path:
-        folder = snapshot_download(
-            repository,
-            revision=revision,
-            token=token,
-            allow_patterns=list(names),
-            ignore_patterns=list(without),
-            tqdm_class=_counter(sink),
-        )
-        return Path(folder)
 
-    def ask() -> Path:
-        # Small files and the list of all files first. They are not counted: they would be done
-        # before the counted download begins.
-        folder = get(
-            revision or read_pinned_commit(repository), (*without, WEIGHTS), ignore_progress
-        )
-        link_shared_blobs(folder, names, without)
-        # The cache's folder of a snapshot has the commit as its name.
-        folder = get(folder.name, without, progress)
-        if revision is None:
-            pin_commit(repository, folder.name)
-        return folder
+def _clients_cache() -> HubCache:
+    cache = HubCache.of_client()
+    assert cache is not None, "the client comes with the engines"
+    return cache
 
-    progress(Progress(phase=Phase.DOWNLOADING))
-    return _ask_with_retries(ask, repository, model=model)
+
+@contextlib.contextmanager
+def _saying_that_it_stays() -> Iterator[None]:
+    """Say to who stops a download that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(f"stopped; {STAYS}")
+        raise
+    except GenerationCanceledError as error:
+        raise GenerationCanceledError(f"{error.message}; {STAYS}", details=error.details) from error
+
+
+def _look_up(
+    cache: HubCache, hub: HubRequests, wanted: WantedFiles, *, links: bool = True
+) -> _Snapshot:
+    """Find the commit and the files, asking the hub for what is not here."""
+    repository = wanted.repository
+    revision = wanted.revision or (read_pinned_commit(repository) if wanted.pins else None)
+    commit, trouble = _commit(cache, hub, revision or DEFAULT_BRANCH)
+    listing = cache.listing(repository, commit)
+    if listing is None:
+        folder = cache.snapshot(repository, commit)
+        try:
+            if trouble is not None:
+                raise trouble
+            listing = hub.list_files(commit)
+        except (APIError, AuthenticationError):
+            if not folder.is_dir():
+                raise
+            # As the client does: what was downloaded before is all that can be had.
+            return _Snapshot(hub=hub, revision=wanted.revision, commit=commit, files={}, missing={})
+        with contextlib.suppress(OSError):  # A cache that can only be read is good enough.
+            store_listing(cache, repository, commit, listing)
+    files = {name: listing[name] for name in select_names(listing, wanted.names, wanted.without)}
+    folder = cache.snapshot(repository, commit)
+    missing = {name: file for name, file in files.items() if not has_size(folder / name, file.size)}
+    if missing and links:
+        if trouble is not None:
+            raise trouble
+        link_shared_blobs(cache, repository, missing)
+    return _Snapshot(hub=hub, revision=wanted.revision, commit=commit, files=files, missing=missing)
+
+
+def _commit(
+    cache: HubCache, hub: HubRequests, revision: str
+) -> tuple[str, APIError | AuthenticationError | None]:
+    """Return the commit of a revision, and why it is the last known one, if it is."""
+    if COMMIT.fullmatch(revision):
+        return revision, None
+    try:
+        commit = hub.find_commit(revision)
+    except (APIError, AuthenticationError) as error:
+        known = cache.last_commit(hub.repository, revision)
+        if known is None or not cache.snapshot(hub.repository, known).is_dir():
+            raise
+        return known, error
+    with contextlib.suppress(OSError):
+        store_ref(cache, hub.repository, revision, commit)
+    return commit, None
+
+
+def _fetch(
+    cache: HubCache,
+    snapshots: Sequence[_Snapshot],
+    model: str,
+    progress: ProgressSink,
+    cancel: CancelToken,
+) -> None:
+    """Download what is missing of snapshots, and link it."""
+    fetched: dict[Path, FileToFetch] = {}
+    for snapshot in snapshots:
+        repository = snapshot.hub.repository
+        for name, file in snapshot.missing.items():
+            with snapshot.hub.errors():
+                target = place_of(cache, repository, snapshot.commit, name, file)
+            if not has_size(target, file.size):
+                fetched[target] = FileToFetch(
+                    hub=snapshot.hub,
+                    commit=snapshot.commit,
+                    name=name,
+                    listed=file,
+                    target=target,
+                    part=cache.part(repository, file),
+                    lock=lock_of(cache, repository, file),
+                )
+    if fetched:
+        _raise_if_no_room(cache, list(fetched.values()), model)
+        Transfer(list(fetched.values()), progress=progress, cancel=cancel).run()
+    for snapshot in snapshots:
+        with snapshot.hub.errors():
+            for name, file in snapshot.missing.items():
+                store_link(cache, snapshot.hub.repository, snapshot.commit, name, file)
+
+
+def _raise_if_no_room(cache: HubCache, files: Sequence[FileToFetch], model: str) -> None:
+    """Raise if the disk cannot hold a download, before a byte comes."""
+    wanted = sum(
+        file.listed.size - cache.partial_bytes(file.hub.repository, file.listed) for file in files
+    )
+    there = next(path for path in (cache.root, *cache.root.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if free < wanted:
+        raise full_disk_error(model, cache.root, free, wanted)
 
 
 def list_repository_files(repository: str, revision: str | None, *, token: str | None) -> list[str]:
@@ -102,12 +272,8 @@ def list_repository_files(repository: str, revision: str | None, *, token: str |
     Raises:
         AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
     """
-    from huggingface_hub import HfApi
-
-    def ask() -> list[str]:
-        return HfApi(token=token).list_repo_files(repository, revision=revision)
-
-    return _ask_with_retries(ask, repository, model=repository, by_hand=FILE_BY_HAND)
+    hub = HubRequests(repository, model=repository, token=token, by_hand=FILE_BY_HAND)
+    return list(hub.list_files(revision or DEFAULT_BRANCH))
 
 
 def sizes_of(
@@ -124,19 +290,9 @@ def sizes_of(
     Raises:
         AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.hf_api import RepoFile
-
-    def ask() -> tuple[str, dict[str, int]]:
-        client = HfApi(token=token)
-        found = client.repo_info(
-            repository, revision=revision or read_pinned_commit(repository) or DEFAULT_BRANCH
-        )
-        commit = str(found.sha)
-        tree = client.list_repo_tree(repository, recursive=True, revision=commit)
-        return commit, {file.path: file.size for file in tree if isinstance(file, RepoFile)}
-
-    return _ask_with_retries(ask, repository, model=model)
+    hub = HubRequests(repository, model=model, token=token)
+    commit = hub.find_commit(revision or read_pinned_commit(repository) or DEFAULT_BRANCH)
+    return commit, {name: file.size for name, file in hub.list_files(commit).items()}
 
 
 def first_bytes(
@@ -155,27 +311,7 @@ def first_bytes(
     Raises:
         AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
     """
-    from huggingface_hub import hf_hub_url
-    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # Public, and not listed.
-        build_hf_headers,
-        get_session,
-        hf_raise_for_status,
-    )
-
-    def ask() -> bytes:
-        headers = build_hf_headers(token=token) | {"Range": f"bytes=0-{count - 1}"}
-        url = hf_hub_url(repository, name, revision=revision)
-        # A server without range requests would send the whole file.
-        with get_session().stream("GET", url, headers=headers, follow_redirects=True) as answer:
-            hf_raise_for_status(answer)
-            found = bytearray()
-            for piece in answer.iter_raw():
-                found += piece
-                if len(found) >= count:
-                    break
-        return bytes(found[:count])
-
-    return _ask_with_retries(ask, repository, model=model)
+    return HubRequests(repository, model=model, token=token).first_bytes(revision, name, count)
 
 
 def download_file(
@@ -186,6 +322,7 @@ def download_file(
     token: str | None,
     progress: ProgressSink,
     stays: bool = False,
+    cancel: CancelToken | None = None,
 ) -> tuple[Path, str]:
     """Return one file of a repository, downloading it if needed, and its commit.
 
@@ -196,91 +333,32 @@ def download_file(
         token: For repositories that want one.
         progress: Gets the state of the download.
         stays: True if no revision means the commit that this machine fetched first.
+        cancel: Ends it at once; what has come stays.
 
     Raises:
         AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
     """
-    from huggingface_hub import snapshot_download
-
-    def ask() -> Path:
-        # A snapshot of one file: the folder's name is the commit, online and offline.
-        folder = snapshot_download(
-            repository,
-            revision=revision or (read_pinned_commit(repository) if stays else None),
-            token=token,
-            allow_patterns=[name, *_beside(name)],
-            tqdm_class=_counter(progress),
-        )
-        if revision is None and stays:
-            pin_commit(repository, Path(folder).name)
-        return Path(folder)
-
-    progress(Progress(phase=Phase.DOWNLOADING))
-    wanted = f"{repository}:{name}"
-    path = _ask_with_retries(ask, repository, model=wanted, by_hand=FILE_BY_HAND) / name
+    wanted = WantedFiles(
+        repository=repository, revision=revision, names=(name, *_beside(name)), pins=stays
+    )
+    (folder,) = download_all(
+        [wanted],
+        model=f"{repository}:{name}",
+        token=token,
+        progress=progress,
+        cancel=cancel,
+        by_hand=FILE_BY_HAND,
+    )
+    path = folder / name
     if not path.is_file():
         raise ConfigurationError(
             f"{repository!r} has no file {name!r}",
             details={"repository": repository, "file": name},
         )
-    return path, path.parents[len(Path(name).parts) - 1].name
+    return path, folder.name
 
 
 def _beside(name: str) -> list[str]:
     """Return the companion files of a file: peft stores the strength of a LoRA in one."""
     folder, slash, last = name.rpartition("/")
     return [f"{folder}{slash}{BESIDE}"] if last == PEFT_FILE else []
-
-
-def _counter(progress: ProgressSink) -> Any:
-    """Return a progress bar class for the hub's client that reports to us and shows nothing."""
-    from tqdm.std import tqdm
-
-    class Counter(tqdm):  # type: ignore[misc]
-        def __init__(self, *given: Any, **rest: Any) -> None:
-            # The client has three bars, one for files and two for bytes: this one counts written
-            # bytes.
-            self._counts = str(rest.get("desc", "")).startswith("Reconstructing")
-            self._told = 0
-            super().__init__(*given, **rest | {"disable": True})
-
-        def update(self, n: float | None = 1) -> None:
-            self.n += n or 0
-            done = int(self.n) // MIB
-            if self._counts and done > self._told:
-                self._told = done
-                steps = max(done, int(self.total or 0) // MIB)
-                progress(Progress(phase=Phase.DOWNLOADING, step=done, steps=steps))
-
-    return Counter
-
-
-def _ask_with_retries(ask: Callable[[], T], repository: str, *, model: str, by_hand: str = "") -> T:
-    """Send a request to the hub, retrying transient faults."""
-
-    def once() -> T:
-        with (
-            disable_hub_telemetry(),
-            translate_hub_errors(repository, model=model, by_hand=by_hand),
-        ):
-            return ask()
-
-    # No deadline: one attempt of a large model may take hours before it fails.
-    again = build_retry_policy(
-        f"{repository} of the hub",
-        _may_pass,
-        within_s=math.inf,
-        attempts=MAX_ATTEMPTS,
-        pause_s=MAX_FIRST_PAUSE_S,
-    )
-    return again(once)
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Return True for a hub or a network in trouble; offline by choice is offline."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE or not isinstance(error, TioMagicError) or not error.retryable:
-        return False
-    status = status_of(error.__cause__)
-    return status is None or status >= 500 or status in TRANSIENT_STATUSES

@@ -96,6 +96,14 @@ class HubCache:
         """Return the hub's list of a commit's files; None if it was never asked for."""
         return read_listing(self.folder(repository), commit)
 
+    def last_commit(self, repository: str, revision: str) -> str | None:
+        """Return the commit that a branch or a tag had when it was last asked for."""
+        try:
+            ref = self.folder(repository) / "refs" / revision
+            return ref.read_text(encoding="ascii").strip() or None
+        except (OSError, ValueError):
+            return None
+
     def repositories(self) -> list[str]:
         """Return the names of the repositories that have a folder."""
         found = sorted(self.root.glob(f"{FOLDER_PREFIX}*--*"))
@@ -104,21 +112,28 @@ class HubCache:
     def find_content(self, repository: str, file: ListedFile) -> Path | None:
         """Return a whole content of a file, of any repository; None if there is none."""
         own = self.folder(repository) / "blobs" / file.blob_name
-        places = [own, *self._large_blobs.get(file.sha256 or "", ())]
-        return next((path for path in places if _has_size(path, file.size)), None)
+        places = [own, *self.large_blobs(file.sha256)]
+        return next((path for path in places if has_size(path, file.size)), None)
 
     def has(self, repository: str, commit: str, name: str, file: ListedFile) -> bool:
         """Say whether a file need not be fetched: it is here, or its content is."""
         path = self.snapshot(repository, commit) / name
-        return _has_size(path, file.size) or self.find_content(repository, file) is not None
+        return has_size(path, file.size) or self.find_content(repository, file) is not None
+
+    def part(self, repository: str, file: ListedFile) -> Path:
+        """Return where a download keeps what it has of a file."""
+        return self.folder(repository) / "blobs" / f"{file.blob_name}{PART_SUFFIX}"
 
     def partial_bytes(self, repository: str, file: ListedFile) -> int:
         """Return the bytes of a file that an interrupted download has left."""
-        part = self.folder(repository) / "blobs" / f"{file.blob_name}{PART_SUFFIX}"
         try:
-            return min(part.stat().st_size, file.size)
+            return min(self.part(repository, file).stat().st_size, file.size)
         except OSError:
             return 0
+
+    def large_blobs(self, sha256: str | None) -> Sequence[Path]:
+        """Return where repositories keep a large content; none for a digest that is not known."""
+        return self._large_blobs.get(sha256 or "", ())
 
     @cached_property
     def _large_blobs(self) -> Mapping[str, Sequence[Path]]:
@@ -159,7 +174,8 @@ def is_safe_name(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
 
-def _has_size(path: Path, size: int) -> bool:
+def has_size(path: Path, size: int) -> bool:
+    """Say whether a file is there and has a size."""
     try:
         return path.is_file() and path.stat().st_size == size
     except OSError:

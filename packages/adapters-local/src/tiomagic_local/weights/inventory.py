@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_local.lora.scaling import BESIDE
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.weights.hub_cache import HubCache, ListedFile, select_names
-from tiomagic_local.weights.hub_files import FILES, PIPELINE_FILES
+from tiomagic_local.weights.hub_files import PIPELINE_FILES, WantedFiles, list_wanted
 from tiomagic_local.weights.locate import Origin, local_folder
 from tiomagic_local.weights.pinned_commits import read_pinned_commit
 
@@ -22,19 +21,6 @@ GIB = 2**30
 NEARLY_ALL = 0.9
 """Weights whose list is not known count as whole from this part of the catalogue's size on, which
 is rounded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedFiles:
-    """Files of one repository that a model needs."""
-
-    repository: str
-    revision: str | None
-    """Commit, branch or tag; None for the commit that this machine fetched first."""
-    names: tuple[str, ...]
-    """Patterns of the files."""
-    without: tuple[str, ...] = ()
-    """Patterns of files that are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,36 +40,6 @@ class WeightsInventory:
     """True if a run fetches nothing, as far as it can be told."""
     is_exact: bool
     """False if a size is the catalogue's."""
-
-
-def list_wanted(card: ModelCard) -> tuple[WantedFiles, ...]:
-    """Return the files of the hub that a model is made of; none for a model of the package."""
-    if card.repository is None:
-        return ()
-    own = WantedFiles(
-        repository=card.repository,
-        revision=card.revision,
-        names=PIPELINE_FILES,
-        without=tuple(f"{part.name}/*" for part in card.parts),
-    )
-    parts = (
-        WantedFiles(
-            repository=part.repository,
-            revision=part.revision,
-            names=tuple(f"{part.folder}/{name}" if part.folder else name for name in FILES),
-        )
-        for part in card.parts
-    )
-    loras = (
-        WantedFiles(
-            repository=lora.source,
-            revision=lora.revision,
-            names=(lora.weight_name or "*.safetensors", BESIDE),
-        )
-        for lora in card.loras
-        if not lora.is_file
-    )
-    return (own, *parts, *loras)
 
 
 def take_inventory(
@@ -173,14 +129,8 @@ def find_listed(cache: HubCache, files: WantedFiles) -> tuple[str, dict[str, Lis
 def find_commit(cache: HubCache, files: WantedFiles) -> str | None:
     """Return the commit that a run would take; None if that is not known without the hub."""
     revision = files.revision or read_pinned_commit(files.repository)
-    if revision is None:
-        return None
-    try:
-        ref = cache.folder(files.repository) / "refs" / revision
-        return ref.read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        # No branch or tag of this machine: it is a commit.
-        return revision
+    # What is no branch or tag of this machine is a commit.
+    return revision and (cache.last_commit(files.repository, revision) or revision)
 
 
 def _unlisted(cache: HubCache, files: WantedFiles) -> Iterator[Path]:

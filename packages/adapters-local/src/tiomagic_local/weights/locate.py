@@ -13,10 +13,11 @@ from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, Part
 from tiomagic_domain.errors import APIError, AuthenticationError, ConfigurationError
-from tiomagic_domain.progress import ProgressSink
+from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.checkpoint.other_formats import explain_unreadable_format
 from tiomagic_local.checkpoint.variants import superfluous
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.weights.hub_files import PIPELINE_FILES, list_wanted
 from tiomagic_local.weights.single_file import (
     INDEX,
     TRANSFORMER,
@@ -130,7 +131,12 @@ def local_folder(card: ModelCard, options: LocalOptions) -> tuple[Path, Origin] 
 
 
 def find_weights(
-    card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
+    card: ModelCard,
+    options: LocalOptions,
+    *,
+    pipeline: str,
+    progress: ProgressSink,
+    cancel: CancelToken | None = None,
 ) -> Weights:
     """Return a model's weights, downloading them if needed.
 
@@ -139,16 +145,18 @@ def find_weights(
         options: Where to look.
         pipeline: The pipeline class that they must be for.
         progress: Gets the state of a download.
+        cancel: Ends a download at once; what has come stays.
 
     Raises:
+        GenerationCanceledError: when the job was canceled.
         ConfigurationError: when they are missing, or belong to another pipeline.
         AuthenticationError, APIError: when the hub does not give them.
     """
     given = local_folder(card, options)
     if options.repository is not None:
-        found = _from_given(card, options, pipeline=pipeline, progress=progress)
+        found = _from_given(card, options, pipeline=pipeline, progress=progress, cancel=cancel)
     elif given is None:
-        found = _from_hub(card, options, pipeline=pipeline, progress=progress)
+        found = _from_hub(card, options, pipeline=pipeline, progress=progress, cancel=cancel)
     else:
         folder, origin = given
         check_index(folder, pipeline)
@@ -169,56 +177,73 @@ def _single(options: LocalOptions) -> Path | None:
 
 
 def _from_hub(
-    card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
+    card: ModelCard,
+    options: LocalOptions,
+    *,
+    pipeline: str,
+    progress: ProgressSink,
+    cancel: CancelToken | None,
 ) -> Weights:
-    from tiomagic_local.weights.hub import download_repository
-    from tiomagic_local.weights.hub_files import FILES, PIPELINE_FILES
+    from tiomagic_local.weights.hub import download_all
 
     assert card.repository is not None, "local_folder returns a folder otherwise"
-    get = partial(download_repository, model=card.name, token=options.hf_token, progress=progress)
-    without = [f"{part.name}/*" for part in card.parts]
+    own, *others = list_wanted(card, loras=False)
+    get = partial(
+        download_all,
+        model=card.name,
+        token=options.hf_token,
+        progress=progress,
+        cancel=cancel,
+    )
     file = _single(options)
     unused: Mapping[str, int] = {}
     if file is not None:
         # Before gigabytes are fetched that would be of no use.
-        index = get(card.repository, card.revision, names=(INDEX,))
+        (index,) = get([replace(own, names=(INDEX,))])
         kind = find_transformer_class(file, read_index(index), card.parts)
-        known = get(card.repository, index.name, names=(f"{TRANSFORMER}/config.json",))
+        own = replace(own, revision=index.name)
+        (known,) = get([replace(own, names=(f"{TRANSFORMER}/config.json",))])
         unused = check_transformer(file, kind, known / TRANSFORMER)
         # The file replaces the transformer, of which only the configuration is needed.
-        without.append(f"{TRANSFORMER}/*.safetensors")
-    folder = get(card.repository, card.revision, names=PIPELINE_FILES, without=tuple(without))
+        own = replace(own, without=(*own.without, f"{TRANSFORMER}/*.safetensors"))
+    folder, *folders = get([own, *others])
     if not card.parts:
         # With other components, the pipeline differs from the repository's.
         check_index(folder, pipeline)
-    parts = []
-    for part in card.parts:
-        names = tuple(f"{part.folder}/{name}" if part.folder else name for name in FILES)
-        snapshot = get(part.repository, part.revision, names=names)
-        # The cache keeps a snapshot in a folder that is named as its commit.
-        found = PartWeights(part=part, folder=snapshot / part.folder, revision=snapshot.name)
-        parts.append(found)
     return Weights(
         folder=folder,
         origin=Origin.HUB,
         revision=folder.name,
         repository=card.repository,
-        parts=tuple(parts),
+        # The cache keeps a snapshot in a folder that is named as its commit.
+        parts=tuple(
+            PartWeights(part=part, folder=place / part.folder, revision=place.name)
+            for part, place in zip(card.parts, folders, strict=True)
+        ),
         unused=unused,
     )
 
 
 def _from_given(
-    card: ModelCard, options: LocalOptions, *, pipeline: str, progress: ProgressSink
+    card: ModelCard,
+    options: LocalOptions,
+    *,
+    pipeline: str,
+    progress: ProgressSink,
+    cancel: CancelToken | None,
 ) -> Weights:
     """Return the weights of a repository given as ``model_path``, with all its components."""
     from tiomagic_local.weights.hub import download_repository, list_repository_files
-    from tiomagic_local.weights.hub_files import PIPELINE_FILES
 
     assert options.repository is not None, "asked before"
     name, revision = options.repository
     get = partial(
-        download_repository, name, model=card.name, token=options.hf_token, progress=progress
+        download_repository,
+        name,
+        model=card.name,
+        token=options.hf_token,
+        progress=progress,
+        cancel=cancel,
     )
     try:
         index = get(revision, names=(INDEX,))

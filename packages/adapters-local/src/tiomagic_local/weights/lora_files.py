@@ -16,7 +16,7 @@ from pathlib import Path
 from tiomagic_domain.catalogue.lora import SUFFIX, Lora
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.files.digests import sha256_of
-from tiomagic_domain.progress import ProgressSink
+from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.checkpoint.header import DamagedHeaderError, read_safetensors_header
 from tiomagic_local.checkpoint.other_formats import explain_unreadable_format
 from tiomagic_local.lora.tensors import sort
@@ -71,6 +71,7 @@ def find_loras(
     progress: ProgressSink,
     model: Path | None = None,
     stays: bool = False,
+    cancel: CancelToken | None = None,
 ) -> list[FoundLora]:
     """Return the files of LoRAs, downloading the missing ones.
 
@@ -82,16 +83,23 @@ def find_loras(
             ``loras`` come first.
         stays: True for LoRAs that belong to a model: without a revision this machine keeps the
             commit that it fetched first; LoRAs of a call use the newest.
+        cancel: Ends a download at once; what has come stays.
 
     Raises:
         ValidationError: when a file is missing, differs from the recipe's, or is not a LoRA.
         AuthenticationError, APIError, ConfigurationError: when the hub does not give it.
     """
-    return [_find(lora, options, progress, model, stays=stays) for lora in loras]
+    return [_find(lora, options, progress, model, stays=stays, cancel=cancel) for lora in loras]
 
 
 def _find(
-    lora: Lora, options: LocalOptions, progress: ProgressSink, model: Path | None, *, stays: bool
+    lora: Lora,
+    options: LocalOptions,
+    progress: ProgressSink,
+    model: Path | None,
+    *,
+    stays: bool,
+    cancel: CancelToken | None,
 ) -> FoundLora:
     brought = _brought(lora, model)
     revision = None
@@ -101,7 +109,7 @@ def _find(
         elif lora.is_file:
             path = _file(lora, options)
         else:
-            path, revision = _download(lora, options, progress, stays=stays)
+            path, revision = _download(lora, options, progress, stays=stays, cancel=cancel)
         check_header(path)
         # A commit identifies a file of the hub, so gigabytes need not be hashed.
         sha256 = sha256_of(path) if revision is None or lora.sha256 else None
@@ -141,7 +149,12 @@ def _file(lora: Lora, options: LocalOptions) -> Path:
 
 
 def _download(
-    lora: Lora, options: LocalOptions, progress: ProgressSink, *, stays: bool
+    lora: Lora,
+    options: LocalOptions,
+    progress: ProgressSink,
+    *,
+    stays: bool,
+    cancel: CancelToken | None,
 ) -> tuple[Path, str]:
     from tiomagic_local.weights.hub import download_file, list_repository_files
 
@@ -160,6 +173,7 @@ def _download(
         token=options.hf_token,
         progress=progress,
         stays=stays,
+        cancel=cancel,
     )
 
 

@@ -36,6 +36,9 @@ PYTHON: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.USE_PROVIDER: "tm.configure(provider='{provider}')",
         NextStep.USE_MODEL: "model='{model}'",
         NextStep.FORCE: "force=True",
+        NextStep.DOWNLOAD_WEIGHTS: "tm.download('{model}')",
+        NextStep.USE_OWN_WEIGHTS: "tm.configure(model_path=...)",
+        NextStep.IDENTIFY_TO_HUB: "tm.configure(hf_token=...)",
     }
 )
 """How each step is done in a program."""
@@ -58,6 +61,9 @@ SHELL: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.USE_PROVIDER: "-p {provider}",
         NextStep.USE_MODEL: "-m {model}",
         NextStep.FORCE: "--force",
+        NextStep.DOWNLOAD_WEIGHTS: "tiomagic download {model}",
+        NextStep.USE_OWN_WEIGHTS: "--model-path FOLDER",
+        NextStep.IDENTIFY_TO_HUB: "HF_TOKEN=...",
     }
 )
 """How each step is done on a command line."""
