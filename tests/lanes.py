@@ -34,6 +34,7 @@ LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/facade/test_streams.py": {"slow"},
     "tests/faults": {"server", "slow"},
     "tests/local": {"torch"},
+    "tests/local/test_preflight.py": set(),
     "tests/local/test_processes.py": set(),
     "tests/local/test_spool.py": set(),
     "tests/media/test_skeleton_conventions.py": {"slow"},

@@ -8,12 +8,14 @@ known to a factor of two at best. So the figure tells minutes from hours and day
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.ports.preflight import GIB, RunTime
 from tiomagic_local.footprint.architectures import find_component_name, find_window
+from tiomagic_local.footprint.estimates import find_estimate
 from tiomagic_local.runtime.memory_plan import ASSUMED_FRAMES
 
 USED_FRACTION: Final = 0.4
@@ -109,7 +111,13 @@ def estimate_run_time(
 def count_operations(
     card: ModelCard, settings: Mapping[str, Any], parameters: float
 ) -> float | None:
-    """Return the floating point operations of all steps; None for an unknown model."""
+    """Return the floating point operations of all steps; None for an unknown model.
+
+    Args:
+        card: The model.
+        settings: Size, frames, steps and guidance; what is left out is the model's own.
+        parameters: Of the transformer; far fewer than the model's own are those of a smaller one.
+    """
     name = find_component_name(card.name, "transformer")
     shape = next((s for start, s in SHAPES.items() if name and name.startswith(start)), None)
     if shape is None:
@@ -121,14 +129,23 @@ def count_operations(
     times = 1 if window is None else math.ceil(frames / window)
     seen = frames if window is None else min(frames, window)
     tokens = ((seen - 1) // shape.frames + 1) * pixels / shape.side**2
-    one = 2 * parameters * tokens + 4 * tokens**2 * shape.width * shape.layers
+    # A smaller transformer has fewer channels and layers; how many of each is not known.
+    attention = 4 * tokens**2 * shape.width * shape.layers * min(parameters / _usual(card), 1.0)
+    one = 2 * parameters * tokens + attention
     guided = float(settings.get("guidance_scale") or 1.0) > 1.0
     return times * int(settings.get("num_inference_steps") or 1) * (2 if guided else 1) * one
+
+
+def _usual(card: ModelCard) -> float:
+    """Return the parameters of a model's own transformer."""
+    known = find_estimate(card.name)
+    gib = card.largest_gib if known is None else known.weights.get("transformer", card.largest_gib)
+    return gib * GIB / 2
 
 
 def gpu_flops(title: str) -> float | None:
     """Return the operations a second that a run gets of a GPU; None for an unknown one."""
     for name, peak in TERAFLOPS.items():
-        if f"{name} " in f"{title} ":
+        if re.search(rf"\b{name}\b", title):
             return peak * 1e12 * USED_FRACTION
     return None

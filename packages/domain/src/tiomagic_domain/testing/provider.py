@@ -104,7 +104,7 @@ class FakeProvider(ProviderBase):
         self.loses_answers = False
         self.loses_requests = False
         self.rejection: TioMagicError | None = None
-        self.conditions = RunConditions()
+        self.conditions: RunConditions = RunConditions()
         self.looked_ahead: list[str] = []
         self.failure: TioMagicError | None = None
         self.during: Callable[[int], None] = ignore_step

@@ -100,7 +100,7 @@ class Generation(JobTracker):
         self._keys = IdempotencyKeys(repository, self._updater)
         self._device_lock = DeviceLock(background, repository, on_trouble) if background else None
         self._catalogue = catalogue
-        self.preflight = PreflightChecks(
+        self.preflight: PreflightChecks = PreflightChecks(
             providers, repository, catalogue=catalogue, on_trouble=on_trouble
         )
         self._preparation = preparation or Preparation(media, clock)

@@ -8,8 +8,8 @@
 ``client``         ``tm``: every feature of tiomagic as one method.
 ``jobs``           The methods of ``tm`` for stored jobs and recipes.
 ``models``         The methods of ``tm`` for models, their parameters and providers.
-``plan``           The plan of a call (``tm.plan``, ``--dry-run``): what would run, where, at what
-                   cost.
+``plan``           The plan of a call (``tm.plan``, ``--dry-run``), and ``check_models``: what
+                   fits here, what is here, for a table or a page.
 ``run``            Submitting jobs, and seeing them to their end when that is wanted.
 ``run_options``    The run options of a call: provider, wait, progress, retry, tags, key.
 ``calls``          The four features as methods, typed, generated from the catalogue.
