@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from docs import parameter_table
 from docs.tables import render_table_head, render_table_row
@@ -113,9 +113,19 @@ def _clip(card: ModelCard, feature: Feature) -> Iterator[str]:
         yield ""
 
 
+def _values(card: ModelCard, feature: Feature) -> Mapping[str, str]:
+    """Return what the example of a model gives: of the one that comes along, the demo's."""
+    if card.name != DEMO_MODEL:
+        return EXAMPLES
+    (example,) = [one for one in DEMO_EXAMPLES if one.feature == feature]
+    files = {name: f"tiomagic-demo/inputs/{file}" for name, file in example.inputs.items()}
+    return {name: f'"{text}"' for name, text in {"prompt": example.prompt, **files}.items()}
+
+
 def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]:
     needed = [parameter.name for parameter in schema.required]
     needed += [rule.names[-1] for rule in schema.rules if isinstance(rule, ExactlyOne)]
+    values = _values(card, feature)
     # The site makes tabs of these lines; docs/conf.py.
     yield "<!-- tabs -->"
     yield "**Python**"
@@ -124,7 +134,7 @@ def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]
     yield "```python"
     yield f"tm.{feature}("
     yield f'    model="{card.name}",'
-    yield from (f"    {name}={EXAMPLES[name]}," for name in needed)
+    yield from (f"    {name}={values[name]}," for name in needed)
     yield ")"
     yield "```"
     yield ""
@@ -133,11 +143,11 @@ def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]
     yield "```bash"
     command = feature.value.replace("_", "-")
     options = [
-        f"--{name.replace('_', '-')} {EXAMPLES[name].strip(QUOTE)}"
+        f"--{name.replace('_', '-')} {values[name].strip(QUOTE)}"
         for name in needed
         if name != "prompt"
     ]
-    line = f"tiomagic {command} {EXAMPLES['prompt']} --model {card.name}"
+    line = f"tiomagic {command} {values['prompt']} --model {card.name}"
     yield line + (" \\" if options else "")
     if options:
         yield f"  {' '.join(options)}"

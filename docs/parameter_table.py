@@ -48,7 +48,10 @@ def _rows(schemas: Schemas) -> dict[tuple[str, ...], list[Feature]]:
         for parameter in (*schema.required, *schema.optional):
             forms = rows.setdefault(parameter.name, {})
             forms.setdefault(_cells(parameter), []).append(feature)
-    return {cells: features for forms in rows.values() for cells, features in forms.items()}
+    # What a call must have comes first.
+    needed = {one.name for schema in schemas.values() for one in schema.required}
+    order = sorted(rows, key=lambda name: name not in needed)
+    return {cells: features for name in order for cells, features in rows[name].items()}
 
 
 def _cells(parameter: Parameter) -> tuple[str, ...]:

@@ -131,6 +131,8 @@ class PageRunner:
         match command.words:
             case ["export", *assignments]:
                 self.environment |= dict(word.split("=", 1) for word in assignments)
+            case ["source", ".venv/bin/activate"]:
+                pass  # The programs of this environment are at hand already.
             case ["tiomagic", *words] if block.mark == "parsed":
                 parse(get_command(app), words)
             case ["modal", *words] if block.mark == "parsed":

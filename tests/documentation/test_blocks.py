@@ -17,7 +17,7 @@ from tiomagic_domain.features import Feature
 # README.md and docs/jobs.md load torch, and the latter starts a worker: minutes on a busy machine.
 pytestmark = pytest.mark.timeout(600)
 
-LANGUAGES = {"python", "bash", "text", "", "{eval-rst}", "{toctree}"}
+LANGUAGES = {"python", "bash", "powershell", "text", "", "{eval-rst}", "{toctree}"}
 LEFT_OUT = {
     "docs/commands.md": "is made from the commands, whose examples tests/facade/test_help.py reads",
     "docs/changelog.md": "includes CHANGELOG.md, which has no code",
@@ -34,7 +34,6 @@ NOT_RUN = {
     "a server and its client; tests/examples starts it and asks the same",
     "installs packages; CI does it with uv sync",
     "talks to Modal; tests/modal does, to a server of its own",
-    "this is how the tests are run",
     "counts for minutes; tests/local/footprint compares cells",
     "needs a GPU",
     "the hub is asked; tests/local/test_rehearsal.py does it on loopback",
@@ -72,6 +71,21 @@ def test_what_is_not_run_has_a_reason_that_is_known() -> None:
     """A new exception is a decision: it is written above as well; one that is gone is taken out."""
     found = {block.reason for page in pages() for block in blocks(page) if block.mark}
     assert found == NOT_RUN
+
+
+def test_commands_are_written_in_one_way() -> None:
+    """Two pages begin with ``uv run``; then the environment is active, there and everywhere."""
+    texts = {page: (ROOT / page).read_text(encoding="utf-8") for page in pages()}
+    counts = {page: text.count("uv run tiomagic") for page, text in texts.items()}
+    assert {page: n for page, n in counts.items() if n} == {"README.md": 1, "docs/start.md": 1}
+    for page in ("README.md", "docs/start.md"):
+        first, after = texts[page].index("uv run tiomagic"), texts[page].index("bin/activate")
+        assert first < after
+
+
+def test_the_readme_is_short() -> None:
+    """What does not fit has a page in docs/."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
 
 
 def test_a_mistake_on_a_page_is_found(page_runner: PageRunner, tmp_path, monkeypatch) -> None:
