@@ -26,7 +26,7 @@ def deploy(
 
 
 def status(context: CommandContext) -> CommandResult:
-    """Show what is deployed, and how it differs from what is installed."""
+    """Show the deployed version and how it differs from yours."""
     found = _administration(context).status()
     lines = [f"{name:10} {_shown(value)}" for name, value in found.items()]
     return CommandResult(found, "\n".join(lines))
@@ -50,7 +50,7 @@ def prefetch(
 
 
 def logs(context: CommandContext, job_id: Annotated[str, "Id of the job."]) -> CommandResult:
-    """Show what a job's container printed."""
+    """Show the output of a job's container."""
     job = context.find_job(job_id)
     if job.provider != PROVIDER_NAME or not job.call_id:
         raise ResourceNotFoundError(f"job {job_id} has no call on Modal that is known here")
@@ -59,7 +59,7 @@ def logs(context: CommandContext, job_id: Annotated[str, "Id of the job."]) -> C
 
 
 def doctor(context: CommandContext) -> CommandResult:
-    """Look at token, workspace, app and secret, and say what to do."""
+    """Check token, workspace, app and secret, and say how to fix them."""
     found = _administration(context).run_checks()
     plain = [{"subject": f.subject, "fine": f.is_ok, "message": f.message} for f in found]
     rows = [("ok" if f.is_ok else "!!", f.subject, f.message) for f in found]

@@ -156,7 +156,7 @@ class TioMagic(FeatureCalls, JobMethods, ModelMethods, PictureMethods, BatchMeth
         trust: bool = False,
         **overrides: Unpack[AnyArguments],
     ) -> JobHandle:
-        """Make a video again, with the same seed unless another is given.
+        """Make a video again, with the same seed unless you give another.
 
         Args:
             source: A job's id, a video of tiomagic, or the JSON file beside one.

@@ -15,23 +15,21 @@ _ZONE = "2026-11-22 or 2026-11-22T12:00Z; local time without a zone"
 
 Feature = Annotated[
     str | None,
-    typer.Option(help="Such as text-to-video.", autocompletion=values.complete_features),
+    typer.Option(help="Feature, such as text-to-video.", autocompletion=values.complete_features),
 ]
 Provider = Annotated[
     str | None,
     typer.Option(
         "--provider",
         "-p",
-        help="The provider that ran it.",
+        help="Provider that ran the job.",
         autocompletion=values.complete_providers,
     ),
 ]
-Text = Annotated[
-    str | None, typer.Option(help="Words that must all occur in the prompt, in any order.")
-]
-Tag = Annotated[str | None, typer.Option(help="Must be among its tags, exactly.")]
+Text = Annotated[str | None, typer.Option(help="Words that the prompt contains, in any order.")]
+Tag = Annotated[str | None, typer.Option(help="Exactly this tag.")]
 Since = Annotated[str | None, typer.Option(help=f"Created then or later: {_ZONE}.")]
-Until = Annotated[str | None, typer.Option(help="Created before.")]
+Until = Annotated[str | None, typer.Option(help="Created before this time.")]
 
 
 def filters_of(

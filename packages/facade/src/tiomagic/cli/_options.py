@@ -16,7 +16,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Name of the model; see: tiomagic models.",
+        help="Model to use; see: tiomagic models.",
         autocompletion=values.complete_models,
     ),
 ]
@@ -25,7 +25,7 @@ Provider = Annotated[
     typer.Option(
         "--provider",
         "-p",
-        help="The provider; default: TIOMAGIC_PROVIDER, or local.",
+        help="Provider that runs it; by default TIOMAGIC_PROVIDER, or local.",
         autocompletion=values.complete_providers,
     ),
 ]
@@ -55,19 +55,25 @@ Yes = Annotated[
 ]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", help="Check everything and show what would be made; nothing runs."),
+    typer.Option("--dry-run", help="Check the call and show the plan; make nothing."),
 ]
 Retry = Annotated[
     int,
-    typer.Option(metavar="TIMES", help="With --detach: run again so often if its worker is lost."),
+    typer.Option(
+        metavar="TIMES", help="With --detach: run again up to this many times if the worker dies."
+    ),
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", help="Most seconds to wait for a remote job, which goes on."),
+    typer.Option(
+        metavar="SECONDS", help="Stop waiting after this long; the remote job keeps running."
+    ),
 ]
 OutputFile = Annotated[
     str | None,
-    typer.Option("--output", "-o", metavar="PATH", help="Also put the video here."),
+    typer.Option(
+        "--output", "-o", metavar="PATH", help="Also copy the video to this file or folder."
+    ),
 ]
 ModelPath = Annotated[
     str | None,
@@ -82,17 +88,22 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Any parameter of the model; see: tiomagic schema.",
+        help="Set any parameter of the model; see: tiomagic schema.",
         autocompletion=assignments.complete_assignments,
     ),
 ]
 # Numbers are read as text: the model's schema checks them, all together and with the nearest
 # legal value, as it does in Python.
-Seed = Annotated[str | None, typer.Option(metavar="INTEGER", help="Drawn if left out.")]
+Seed = Annotated[
+    str | None, typer.Option(metavar="INTEGER", help="Repeats a video; random by default.")
+]
 Width = Annotated[str | None, typer.Option(metavar="PIXELS", help="Width of the video.")]
 Height = Annotated[str | None, typer.Option(metavar="PIXELS", help="Height of the video.")]
 NumFrames = Annotated[str | None, typer.Option(metavar="INTEGER", help="Length in frames.")]
-Steps = Annotated[str | None, typer.Option("--steps", metavar="INTEGER", help="Denoising steps.")]
+Steps = Annotated[
+    str | None,
+    typer.Option("--steps", metavar="INTEGER", help="Denoising steps: more take longer."),
+]
 GuidanceScale = Annotated[
     str | None, typer.Option(metavar="NUMBER", help="How closely to follow the prompt.")
 ]
@@ -127,7 +138,7 @@ PoseVideo = Annotated[
 ]
 JobId = Annotated[
     str,
-    typer.Argument(help="The job's id.", autocompletion=values.complete_jobs, show_default=False),
+    typer.Argument(help="Id of the job.", autocompletion=values.complete_jobs, show_default=False),
 ]
 Status = Annotated[
     list[str] | None,
@@ -146,5 +157,7 @@ Video = Annotated[
 ]
 Target = Annotated[
     str | None,
-    typer.Option("--output", "-o", metavar="PATH", help="The file; beside the video if left out."),
+    typer.Option(
+        "--output", "-o", metavar="PATH", help="File to write; by default beside the video."
+    ),
 ]

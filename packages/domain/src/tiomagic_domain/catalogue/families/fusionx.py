@@ -1,4 +1,4 @@
-"""FusionX: Wan 2.1 with a few-step LoRA, at a twelfth of the work.
+"""FusionX: Wan 2.1 with a few-step LoRA, at about 12 times the speed.
 
 The LoRA was mixed from several distilled ones: it needs few steps and no guidance, and with the
 base model's settings the picture is overexposed. These models do not run without it. Its repository
@@ -26,8 +26,8 @@ LORA_GIB = 0.3
 
 TERMS = LicenceTerms(
     use=LicenceUse.RESEARCH,
-    publishing="The LoRA names no licence, and CausVid, one of those it was mixed from, is said to "
-    "be for non-commercial use (CC BY-NC 4.0): ask its author before you earn money with a video. "
+    publishing="The LoRA names no licence, and one of its sources, CausVid, is probably "
+    "for non-commercial use only (CC BY-NC 4.0): ask its author before you earn money with a video. "
     "Wan 2.1 itself is Apache-2.0.",
     source=f"huggingface.co/{REPOSITORY}, which names none",
 )
@@ -52,7 +52,7 @@ T2V = replace(
     T2V_14B,
     name="wan2.1-14b-t2v-fusionx",
     title="Wan 2.1 text to video 14B, FusionX",
-    description="The large text model in 8 steps without guidance: a twelfth of the work.",
+    description="The large text model in 8 steps without guidance: about 12 times faster.",
     homepage=f"https://huggingface.co/{REPOSITORY}",
     licence="Apache-2.0 (Wan 2.1); the LoRA names none",
     terms=TERMS,

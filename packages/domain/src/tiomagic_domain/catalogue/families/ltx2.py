@@ -109,7 +109,7 @@ def _schema(feature: Feature) -> Schema:
             *_sides(feature),
             replace(
                 frames,
-                description=f"{frames.description} Its position encoding ends at 20 seconds.",
+                description=f"{frames.description} The model is not trained beyond 20 seconds.",
             ),
             ltx.steps(default=40, source=AUTHORS),
             *GUIDANCE,

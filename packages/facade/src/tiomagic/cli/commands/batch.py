@@ -22,7 +22,7 @@ MAX_REQUESTS_FILE_BYTES = 64 * 2**20
 
 Concurrency = Annotated[
     int | None,
-    typer.Option(metavar="JOBS", help="Under way at once on a remote provider; 4 if left out."),
+    typer.Option(metavar="JOBS", help="Jobs to run at once on a remote provider; 4 by default."),
 ]
 
 
@@ -32,16 +32,18 @@ def batch(
     ],
     *,
     provider: o.Provider = None,
-    name: Annotated[str | None, typer.Option(help="Another name makes the videos anew.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the batch; a new name makes all videos again.")
+    ] = None,
     concurrency: Concurrency = None,
     quiet: o.Quiet = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Make the videos of a file of requests; run it again to resume it.
+    """Make every video of a request file; run it again to resume.
 
     Each is {"feature": "text_to_video", "prompt": "…"} with "model" and settings as you like.
-    Ends with 5 when one has failed; the others are made all the same.
+    Exits with 5 if one fails; the others are still made.
     """
     with reporting(as_json=as_json, debug=debug) as output:
         requests = _requests(path)
@@ -55,27 +57,38 @@ def batch(
 
 def compare(  # noqa: PLR0913 - one argument an option
     feature: Annotated[
-        str, typer.Argument(help="Such as text-to-video.", autocompletion=values.complete_features)
+        str,
+        typer.Argument(
+            help="Feature, such as text-to-video.", autocompletion=values.complete_features
+        ),
     ],
     *,
-    prompts: Annotated[list[str], typer.Option("--prompt", metavar="TEXT", help="Repeatable.")],
+    prompts: Annotated[
+        list[str], typer.Option("--prompt", metavar="TEXT", help="A prompt; repeatable.")
+    ],
     models: Annotated[
         list[str] | None,
         typer.Option(
             "--model",
             "-m",
             metavar="NAME",
-            help="Repeatable.",
+            help="A model; repeatable.",
             autocompletion=values.complete_models,
         ),
     ] = None,
     seeds: Annotated[
-        list[int] | None, typer.Option("--seed", metavar="INTEGER", help="Repeatable.")
+        list[int] | None, typer.Option("--seed", metavar="INTEGER", help="A seed; repeatable.")
     ] = None,
     assignments: o.Set = None,
     provider: o.Provider = None,
     folder: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FOLDER", help="Gets the four files.")
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Folder for the video, the sheet, the CSV and the JSON.",
+        ),
     ] = None,
     concurrency: Concurrency = None,
     quiet: o.Quiet = False,
@@ -84,7 +97,7 @@ def compare(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Make a video for each model, prompt and seed, and show them side by side.
 
-    Ends with 5 when one has failed; the others are made all the same.
+    Exits with 5 if one fails; the others are still made.
     """
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.

@@ -21,7 +21,7 @@ def cancel(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Cancel a job. A job that is over stays unchanged."""
+    """Cancel a job; a finished one stays as it is."""
     with reporting(as_json=as_json, debug=debug) as output:
         job = connect(output).get_job(job_id)
         was_over = job.is_over

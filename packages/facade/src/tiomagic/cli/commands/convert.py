@@ -26,17 +26,17 @@ def convert(
     ],
     target: o.Target = None,
     width: Annotated[
-        int | None, typer.Option(metavar="PIXELS", help="The video's own if left out.")
+        int | None, typer.Option(metavar="PIXELS", help="New width; by default that of the video.")
     ] = None,
     frame: Annotated[
-        int, typer.Option(metavar="INTEGER", help="Which frame a png shows; -1 is the last.")
+        int, typer.Option(metavar="INTEGER", help="Frame that a png shows; -1 is the last one.")
     ] = -1,
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
     """Write a video in another format.
 
-    The last frame as a picture is where the next shot begins.
+    A png of the last frame is a start for the next shot.
     """
     with reporting(as_json=as_json, debug=debug) as output:
         path = connect(output).convert(source, to, target, width=width, frame=frame)

@@ -15,12 +15,12 @@ def delete(
     job_id: o.JobId,
     *,
     files: Annotated[
-        bool, typer.Option("--files", help="Delete its video and the recipe beside it too.")
+        bool, typer.Option("--files", help="Also delete its video and recipe.")
     ] = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Delete a job that is over, and list the deleted files."""
+    """Delete a finished job and print the removed files."""
     with reporting(as_json=as_json, debug=debug) as output:
         deleted = [str(path) for path in connect(output).delete_job(job_id, files=files)]
         output.data({"job_id": job_id, "deleted": deleted}, "\n".join(deleted))

@@ -10,9 +10,9 @@ from tiomagic.cli._output import reporting
 
 
 def doctor(*, as_json: o.Json = False, debug: o.Debug = False) -> None:
-    """Check settings, database, folders, devices and providers; changes nothing, makes no request.
+    """Check settings, folders, devices and providers; change nothing.
 
-    Ends with 3 when there is a problem, so that a script can rely on it.
+    Exits with 3 if there is a problem.
     """
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic import tm  # noqa: PLC0415  # Not for --help.

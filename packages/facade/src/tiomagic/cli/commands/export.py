@@ -22,7 +22,7 @@ def export(  # noqa: PLR0913 - one argument an option
         str | None,
         typer.Option(
             "--format",
-            help="json or csv; what the file's name ends in.",
+            help="json or csv; by default the ending of the file's name.",
             autocompletion=values.complete_export_formats,
         ),
     ] = None,
@@ -37,7 +37,7 @@ def export(  # noqa: PLR0913 - one argument an option
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Write the stored jobs to a file for other programs, newest first."""
+    """Export the stored jobs as CSV or JSON, newest first."""
     narrowed = f.filters_of(
         status=status,
         feature=feature,

@@ -16,7 +16,7 @@ def inspect(
     path: Annotated[
         str,
         typer.Argument(
-            help="A video of tiomagic, or the JSON file beside it.",
+            help="Video made by tiomagic, or the JSON file beside it.",
             autocompletion=values.complete_videos,
         ),
     ],
@@ -24,7 +24,7 @@ def inspect(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Show what a video was made from: model, prompt, seed, versions."""
+    """Show the recipe of a video: model, prompt, seed, versions."""
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic import tm  # noqa: PLC0415  # Not for --help.
 

@@ -25,7 +25,7 @@ def jobs(  # noqa: PLR0913 - one argument an option
     tag: f.Tag = None,
     since: f.Since = None,
     until: f.Until = None,
-    limit: Annotated[int, typer.Option(help="Most jobs that are listed.")] = 50,
+    limit: Annotated[int, typer.Option(help="Show at most this many jobs.")] = 50,
     after: Annotated[
         str | None, typer.Option(metavar="JOB_ID", help="List only jobs older than this one.")
     ] = None,

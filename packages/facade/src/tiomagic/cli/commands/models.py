@@ -20,25 +20,30 @@ if TYPE_CHECKING:
 def models(
     feature: Annotated[
         str | None,
-        typer.Option(help="Only models that can do this.", autocompletion=values.complete_features),
+        typer.Option(
+            help="Show only models that can do this.", autocompletion=values.complete_features
+        ),
     ] = None,
     provider: Annotated[
         str | None,
         typer.Option(
-            "--provider", "-p", help="Only on this.", autocompletion=values.complete_providers
+            "--provider",
+            "-p",
+            help="Show only models that run there.",
+            autocompletion=values.complete_providers,
         ),
     ] = None,
     licence: Annotated[
         str | None,
         typer.Option(
-            help="Only models whose licence is free (any use), limited (commercial use under a "
-            "condition) or research (no commercial use).",
+            help="Show only models with this licence: free (any use), limited (commercial use "
+            "under a condition) or research (no commercial use).",
             autocompletion=values.complete_licences,
         ),
     ] = None,
     *,
     here: Annotated[
-        bool, typer.Option("--here", help="Only models whose weights are on this machine.")
+        bool, typer.Option("--here", help="Show only models whose weights are on this machine.")
     ] = False,
     as_json: o.Json = False,
     debug: o.Debug = False,

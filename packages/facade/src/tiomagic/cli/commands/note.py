@@ -14,7 +14,7 @@ from tiomagic.cli._run import connect
 def note(
     job_id: o.JobId,
     text: Annotated[
-        str | None, typer.Argument(help="The new note; '' removes it. Shown if left out.")
+        str | None, typer.Argument(help="New note; '' removes it. Without one, show the note.")
     ] = None,
     *,
     as_json: o.Json = False,

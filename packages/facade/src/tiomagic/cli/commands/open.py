@@ -16,7 +16,7 @@ def open_(
     job_id: Annotated[
         str | None,
         typer.Argument(
-            help="The job's id; the newest job with a video if left out.",
+            help="Id of the job; by default the newest job with a video.",
             autocompletion=values.complete_jobs,
             show_default=False,
         ),
@@ -25,7 +25,7 @@ def open_(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Play the video of a job in the program that this machine has for it."""
+    """Play a video in your default player."""
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic.results.pictures import video_of  # noqa: PLC0415  # Not for --help.
         from tiomagic_domain.errors import (  # noqa: PLC0415  # The same.

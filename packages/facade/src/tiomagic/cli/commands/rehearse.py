@@ -17,7 +17,7 @@ def rehearse(
     model: Annotated[
         str,
         typer.Argument(
-            help="Name of the model; see: tiomagic models.", autocompletion=values.complete_models
+            help="Model to use; see: tiomagic models.", autocompletion=values.complete_models
         ),
     ],
     *,
@@ -29,7 +29,7 @@ def rehearse(
     """Check whether a model can run here, before its weights are downloaded.
 
     Checks its files on the hub, the disk, the licence and the memory, and runs it with random
-    weights. Ends with 3 when a real run would fail.
+    weights. Exits with 3 if a real run would fail.
     """
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.

@@ -23,7 +23,10 @@ def schema(
         ),
     ],
     feature: Annotated[
-        str, typer.Argument(help="Such as text-to-video.", autocompletion=values.complete_features)
+        str,
+        typer.Argument(
+            help="Feature, such as text-to-video.", autocompletion=values.complete_features
+        ),
     ],
     *,
     as_json: o.Json = False,

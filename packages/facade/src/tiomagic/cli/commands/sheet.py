@@ -15,13 +15,13 @@ def sheet(
     source: o.Video,
     *,
     target: o.Target = None,
-    frames: Annotated[int, typer.Option(metavar="INTEGER", help="Frames in all.")] = 12,
-    columns: Annotated[int, typer.Option(metavar="INTEGER", help="Frames in a row.")] = 4,
-    width: Annotated[int, typer.Option(metavar="PIXELS", help="Of each frame.")] = 240,
+    frames: Annotated[int, typer.Option(metavar="INTEGER", help="Number of frames.")] = 12,
+    columns: Annotated[int, typer.Option(metavar="INTEGER", help="Frames in each row.")] = 4,
+    width: Annotated[int, typer.Option(metavar="PIXELS", help="Width of each frame.")] = 240,
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Draw frames of a video with their times on one picture."""
+    """Draw frames of a video, with their times, on one picture."""
     with reporting(as_json=as_json, debug=debug) as output:
         tm = connect(output)
         path = tm.contact_sheet(source, target, frames=frames, columns=columns, width=width)

@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 def status(
     job_id: o.JobId,
     *,
-    wait: Annotated[bool, typer.Option("--wait", "--watch", help="Wait until it is over.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", "--watch", help="Wait for the job to end.")
+    ] = False,
     timeout: o.Timeout = None,
     quiet: o.Quiet = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Show the state of a job, and fetch its video when it is finished.
+    """Show the state of a job; save its video if it is finished.
 
-    Ends with 0 whatever the status, with --wait as the job did.
+    Exits with 0 whatever the status; with --wait, as the job did.
     """
     with reporting(as_json=as_json, debug=debug) as output:
         job = connect(output).check_generation_status(job_id)

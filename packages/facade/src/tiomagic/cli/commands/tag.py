@@ -21,7 +21,7 @@ def tag(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Tag a job to find it by, and show all its tags, one a line."""
+    """Add tags to a job, and show all its tags, one per line."""
     with reporting(as_json=as_json, debug=debug) as output:
         job = connect(output).get_job(job_id)
         if tags:

@@ -43,7 +43,7 @@ def ui(
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     debug: o.Debug = False,
 ) -> None:
-    """Open a web page to make videos, and to find and compare those that are made.
+    """Open the web page: make, find and compare videos.
 
     Runs until Ctrl-C or SIGTERM. Jobs go on without it, and the page finds them when it is started
     again.
