@@ -27,8 +27,8 @@ LORA_GIB = 0.3
 TERMS = LicenceTerms(
     use=LicenceUse.RESEARCH,
     publishing="The LoRA names no licence, and one of its sources, CausVid, is probably "
-    "for non-commercial use only (CC BY-NC 4.0): ask its author before you earn money with a video. "
-    "Wan 2.1 itself is Apache-2.0.",
+    "for non-commercial use only (CC BY-NC 4.0): ask its author before you earn money with a "
+    "video. Wan 2.1 itself is Apache-2.0.",
     source=f"huggingface.co/{REPOSITORY}, which names none",
 )
 
