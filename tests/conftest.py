@@ -10,6 +10,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Processes side by side that each use every core wait for one another; read when torch starts.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Large tensors come and go with each layer. Memory that goes back to the kernel each time is filled
+# with zeros again, page by page: up to a third of the time of a tiny pipeline. Read when a process
+# starts: those of xdist, and those that tests start.
+for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
+    os.environ.setdefault(variable, str(2**30))
+
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("tiomagic", deadline=None)
 settings.load_profile("tiomagic")

@@ -91,7 +91,7 @@ def shared_parts() -> dict[str, Any]:
     )
     vae = AutoencoderKLHunyuanVideo15(
         latent_channels=LATENT_CHANNELS,
-        block_out_channels=(16, 16, 16, 16, 16),
+        block_out_channels=(8, 8, 8, 8, 8),
         layers_per_block=1,
     )
     words = Qwen2_5_VLTextConfig(**qwen_text_config(len(tokenizer)))
