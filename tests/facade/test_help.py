@@ -25,6 +25,12 @@ def test_every_command_has_examples() -> None:
     assert set(EXAMPLES) == set(PROGRAM.commands) - {"modal"}
 
 
+def test_no_summary_is_cut_at_80_columns() -> None:
+    """The list of commands has each one's whole first sentence."""
+    context = typer.Context(PROGRAM, info_name="tiomagic", terminal_width=80)
+    assert "..." not in PROGRAM.get_help(context)
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_are_right(name: str) -> None:
     """Each is a command line that its command understands, and stands on its help page."""

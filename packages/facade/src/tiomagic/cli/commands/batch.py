@@ -40,7 +40,7 @@ def batch(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Make every video of a request file; run it again to resume.
+    """Make every video of a request file, or resume it.
 
     Each is {"feature": "text_to_video", "prompt": "…"} with "model" and settings as you like.
     Exits with 5 if one fails; the others are still made.
@@ -95,7 +95,9 @@ def compare(  # noqa: PLR0913 - one argument an option
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Make a video for each model, prompt and seed, and show them side by side.
+    """Compare models, prompts and seeds side by side.
+
+    Makes a video for each combination, and shows all in one video and on one sheet.
 
     Exits with 5 if one fails; the others are still made.
     """

@@ -22,9 +22,9 @@ def demo(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Make one clip of each feature with doodle, and a contact sheet of all four.
+    """Make one clip of each feature with doodle, and a sheet.
 
-    The clips are enlarged to 512 pixels. Their inputs go into the folder inputs beside them.
+    The sheet shows frames of all four. The clips are enlarged to 512 pixels. Their inputs go into the folder inputs beside them.
     """
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic.demo import (  # noqa: PLC0415  # Not for --help.

@@ -10,9 +10,9 @@ from tiomagic.cli._output import reporting
 
 
 def doctor(*, as_json: o.Json = False, debug: o.Debug = False) -> None:
-    """Check settings, folders, devices and providers; change nothing.
+    """Check settings, folders, devices and providers.
 
-    Exits with 3 if there is a problem.
+    Changes nothing and makes no request. Exits with 3 if there is a problem.
     """
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic import tm  # noqa: PLC0415  # Not for --help.

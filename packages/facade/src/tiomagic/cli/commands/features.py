@@ -102,7 +102,5 @@ FEATURE_COMMANDS: Final = (
     FeatureCommand("text_to_video", "Make a video from words."),
     FeatureCommand("image_to_video", "Make a video that begins with a picture."),
     FeatureCommand("interpolate", "Make the video between two pictures."),
-    FeatureCommand(
-        "pose_guidance", "Make the character of a picture move like a person in a video."
-    ),
+    FeatureCommand("pose_guidance", "Make a pictured character move like a person in a video."),
 )

@@ -8,7 +8,7 @@ from tiomagic.cli._run import connect
 
 
 def logs(job_id: o.JobId, *, as_json: o.Json = False, debug: o.Debug = False) -> None:
-    """Show the output of a job's run, if a background worker ran it."""
+    """Show the output of a job that ran in the background."""
     with reporting(as_json=as_json, debug=debug) as output:
         printed = connect(output).get_job(job_id).logs()
         # Bars of libraries go back to the beginning of their line; here each state is a line.

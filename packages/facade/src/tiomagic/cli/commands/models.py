@@ -48,7 +48,7 @@ def models(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """List the models: what fits here, what is here, how large it is, what each can do.
+    """List the models: what fits, what is here, how large.
 
     Those that fit come first, then the small before the large.
     """

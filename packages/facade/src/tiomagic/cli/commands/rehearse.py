@@ -26,7 +26,7 @@ def rehearse(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Check whether a model can run here, before its weights are downloaded.
+    """Check whether a model can run here, before a download.
 
     Checks its files on the hub, the disk, the licence and the memory, and runs it with random
     weights. Exits with 3 if a real run would fail.

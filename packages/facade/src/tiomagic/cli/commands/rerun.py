@@ -44,7 +44,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Make a video again, with the same seed unless you give another."""
+    """Make a video again, with the same or another seed."""
     manner = CommandRun(
         provider=provider,
         model_path=model_path,

@@ -32,7 +32,10 @@ def schema(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """Show the parameters of a model for a feature; --json gives JSON Schema."""
+    """Show the parameters of a model.
+
+    --json gives JSON Schema.
+    """
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic import tm  # noqa: PLC0415  # Not for --help.
         from tiomagic.api import models  # noqa: PLC0415  # Not for --help.
