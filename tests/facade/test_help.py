@@ -28,7 +28,7 @@ def test_every_command_has_examples() -> None:
 def test_no_summary_is_cut_at_80_columns() -> None:
     """The list of commands has each one's whole first sentence."""
     context = typer.Context(PROGRAM, info_name="tiomagic", terminal_width=80)
-    assert "..." not in PROGRAM.get_help(context)
+    assert "..." not in PROGRAM.get_help(context).partition("Commands")[2]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -24,7 +24,8 @@ def demo(
 ) -> None:
     """Make one clip of each feature with doodle, and a sheet.
 
-    The sheet shows frames of all four. The clips are enlarged to 512 pixels. Their inputs go into the folder inputs beside them.
+    The sheet shows frames of all four. The clips are enlarged to 512 pixels. Their inputs go into
+    the folder inputs beside them.
     """
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic.demo import (  # noqa: PLC0415  # Not for --help.
