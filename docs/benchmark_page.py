@@ -76,8 +76,8 @@ def _gpu(result: Result) -> Iterator[str]:
     card = result["card"]
     yield "Models of the true shapes with random weights: the time of a step does not depend on the"
     yield "weights. A few steps are timed; a whole run is fifty times their median (`turbo`: four"
-    yield "times) and one decoding. For `fast` the time is that of a skipped step. The peak is a"
-    yield f"large matrix product in bf16: {card['matrix_tflop_a_second']:.0f} TFLOP/s on this card."
+    yield "times) and one decoding. For `fast`, the time shown is that of a skipped step."
+    yield f"The peak is a large matrix product in bf16: {card['matrix_tflop_a_second']:.0f} TFLOP/s on this card."
     for found in result["rows"]:
         if "settings" not in found:
             yield ""
@@ -181,7 +181,7 @@ def _loading(result: Result) -> Iterator[str]:
     yield f"`{result['model']}` without its encoder, {result['gib']:.1f} GiB in {result['files']}"
     yield "files that are already in the file cache, as at a second start."
     yield ""
-    yield from render_table_head("", "median", "least to most")
+    yield from render_table_head("loader", "median", "least to most")
     for side, one in result["times"].items():
         spread = f"{one['least_s']:.2f} to {one['most_s']:.2f} s"
         yield render_table_row(side, f"{one['median_s']:.2f} s", spread)
@@ -216,7 +216,7 @@ def _overhead(result: Result) -> Iterator[str]:
     yield f"steps on one core, {times} times each in turn; and one of {tiny['num_inference_steps']}"
     yield "steps. The budget is 2 % of the long run, and 5 % of the memory."
     yield ""
-    yield from render_table_head("", "by hand", "tiomagic")
+    yield from render_table_head("measure", "by hand", "tiomagic")
     kinds = (("wall_s", "wall time"), ("cpu_s", "CPU time"), ("outside_s", "outside the pipeline"))
     for run, title in ((result, ""), (tiny, "short run, ")):
         for kind, label in kinds:
@@ -248,7 +248,7 @@ def _startup(result: Result) -> Iterator[str]:
 
 
 def _store(result: Result) -> Iterator[str]:
-    yield from render_table_head("", "median", "95 of 100 within")
+    yield from render_table_head("operation", "median", "95 of 100 within")
     for count, one in result["add"].items():
         label = f"store a job, with {int(count):,} stored"
         yield render_table_row(label, f"{one['median']:.2f} ms", f"{one['p95']:.2f} ms")

@@ -29,8 +29,8 @@ USUAL_SHARE = 0.8
 
 def render_commands() -> str:
     """Return the page, in Markdown."""
-    found = list(_walk(typer.main.get_command(app), ("tiomagic",)))
-    records = {names: _records(names, command) for names, command in found}
+    found = list(walk(typer.main.get_command(app), ("tiomagic",)))
+    records = {names: list_records(names, command) for names, command in found}
     counts = Counter(one for listed in records.values() for one in listed)
     shared = [one for one, count in counts.items() if count > USUAL_SHARE * len(records)]
     lines = [INTRODUCTION.rstrip("\n"), "", "Nearly every command also takes these options:", ""]
@@ -42,7 +42,7 @@ def render_commands() -> str:
     return "\n".join([*lines, ""])
 
 
-def _walk(group: Any, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def walk(group: Any, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Give each command with its words, in the order of the help, groups after them."""
     context = typer.Context(group, info_name=names[-1])
     found = [(name, group.get_command(context, name)) for name in group.list_commands(context)]
@@ -51,10 +51,10 @@ def _walk(group: Any, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...],
         if not command.hidden and (name, command) not in groups:
             yield (*names, name), command
     for name, command in groups:
-        yield from _walk(command, (*names, name))
+        yield from walk(command, (*names, name))
 
 
-def _records(names: tuple[str, ...], command: Any) -> list[Record]:
+def list_records(names: tuple[str, ...], command: Any) -> list[Record]:
     """Return what the help page lists of a command: how it is written, and what it does."""
     context = typer.Context(command, info_name=" ".join(names))
     records = [one.get_help_record(context) for one in command.get_params(context)]
