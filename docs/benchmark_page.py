@@ -77,7 +77,8 @@ def _gpu(result: Result) -> Iterator[str]:
     yield "Models of the true shapes with random weights: the time of a step does not depend on the"
     yield "weights. A few steps are timed; a whole run is fifty times their median (`turbo`: four"
     yield "times) and one decoding. For `fast`, the time shown is that of a skipped step."
-    yield f"The peak is a large matrix product in bf16: {card['matrix_tflop_a_second']:.0f} TFLOP/s on this card."
+    yield "The peak is a large matrix product in bf16:"
+    yield f"{card['matrix_tflop_a_second']:.0f} TFLOP/s on this card."
     for found in result["rows"]:
         if "settings" not in found:
             yield ""
