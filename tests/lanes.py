@@ -28,7 +28,6 @@ LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/facade/test_cli.py": {"slow"},
     "tests/facade/test_detached.py": {"slow"},
     "tests/facade/test_diagnosis.py": {"torch"},
-    "tests/facade/test_planning.py": {"torch"},
     "tests/facade/test_plugins.py": {"slow"},
     "tests/facade/test_provider_package.py": {"torch", "slow"},
     "tests/facade/test_streams.py": {"slow"},
