@@ -25,6 +25,8 @@
                       runs requests.
 ``torch_env``         The environment of torch: devices, number types, free memory, library
                       versions, output.
+``upkeep``            Upkeep of the weights on this machine: download ahead, list, remove,
+                      verify.
 ``weights``           Finding and downloading weights: from a folder, the package, or the Hugging
                       Face hub.
 

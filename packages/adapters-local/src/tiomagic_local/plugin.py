@@ -6,6 +6,7 @@ Loads nothing heavy: every method imports what it needs.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -13,11 +14,13 @@ from typing import Any, ClassVar
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.hub_repositories import parse_repository
 from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.plugins import ProviderPlugin, ProviderSettings, Setting
 from tiomagic_domain.plugins.checks import check_folder, check_token
 from tiomagic_domain.plugins.settings import Section, make_absolute, parse_path, parse_text
 from tiomagic_domain.ports.provider import Provider
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
+from tiomagic_domain.ports.weights_keeper import WeightsKeeper
 
 __all__ = ["PLUGIN", "LocalPlugin"]
 
@@ -64,6 +67,21 @@ class LocalPlugin(ProviderPlugin):
         from tiomagic_local.torch_env.devices import device_names
 
         return device_names(settings["device"])
+
+    def weights_keeper(self, settings: ProviderSettings) -> WeightsKeeper:
+        """Return who keeps weights on this machine; see the base.
+
+        Raises:
+            MissingDependencyError: with the command that installs what is missing.
+        """
+        if find_spec("huggingface_hub") is None:
+            raise missing_extra_error("local", "downloading weights", module="huggingface_hub")
+        from tiomagic_local.options import LocalOptions
+        from tiomagic_local.upkeep.keeper import LocalWeightsKeeper
+
+        return LocalWeightsKeeper(
+            LocalOptions(weights_dir=settings["weights_dir"], hf_token=settings["hf_token"])
+        )
 
     def diagnose(self, settings: ProviderSettings) -> Iterator[Check]:
         """Check the libraries, the device, the memory, the hub's token and the weights."""

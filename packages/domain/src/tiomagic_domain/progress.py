@@ -63,14 +63,19 @@ class DownloadState:
         except TypeError:
             return None
 
-    def __str__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """All but the file, such as ``1.2 of 16.9 GiB, 45 MB/s, 6 min left``."""
         speed = ""
         if self.bytes_per_s is not None:
             speed = f", {self.bytes_per_s / 1e6:.{0 if self.bytes_per_s >= 1e7 else 1}f} MB/s"
         left = "" if self.seconds_left is None else f", {describe_duration(self.seconds_left)} left"
         rest = f", waits for {self.waits_for}" if self.waits_for else f"{speed}{left}"
         size = describe_bytes(self.bytes_done, of=self.bytes_total)
-        return f"{size}{rest}, file {self.number} of {self.files}: {self.file}"
+        return f"{size}{rest}"
+
+    def __str__(self) -> str:
+        return f"{self.summary}, file {self.number} of {self.files}: {self.file}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

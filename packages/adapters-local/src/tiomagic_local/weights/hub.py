@@ -36,7 +36,7 @@ from tiomagic_local.weights.pinned_commits import COMMIT, pin_commit, read_pinne
 from tiomagic_local.weights.transfer import FileToFetch, Transfer
 
 FILE_BY_HAND = "give a file of this machine"
-STAYS = "what has come of the download stays, and the next one goes on from there"
+STAYS = "what has come stays, and the next download goes on from there"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,12 +122,13 @@ def download_all(
             )
             with hub.errors():
                 found.append(_look_up(cache, hub, files))
+        # Before the first byte: a download that is continued is of the same commit.
+        for files, snapshot in zip(wanted, found, strict=True):
+            if files.revision is None and files.pins and snapshot.files:
+                pin_commit(files.repository, snapshot.commit)
         missing = [snapshot for snapshot in found if snapshot.missing]
         if missing:
             _fetch(cache, missing, model, progress, cancel)
-    for files, snapshot in zip(wanted, found, strict=True):
-        if files.revision is None and files.pins:
-            pin_commit(files.repository, snapshot.commit)
     return [cache.snapshot(each.hub.repository, each.commit) for each in found]
 
 

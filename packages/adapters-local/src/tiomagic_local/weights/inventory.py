@@ -86,7 +86,7 @@ def _of_hub(
         listed = find_listed(cache, files)
         if listed is None:
             is_exact = False
-            found = sum(path.stat().st_size for path in _unlisted(cache, files))
+            found = sum(path.stat().st_size for path in list_unlisted(cache, files))
             is_complete = is_complete and found > 0
             unlisted_here += found
             continue
@@ -133,7 +133,7 @@ def find_commit(cache: HubCache, files: WantedFiles) -> str | None:
     return revision and (cache.last_commit(files.repository, revision) or revision)
 
 
-def _unlisted(cache: HubCache, files: WantedFiles) -> Iterator[Path]:
+def list_unlisted(cache: HubCache, files: WantedFiles) -> Iterator[Path]:
     """Yield the wanted files of a snapshot that an older client has fetched, without a list."""
     commit = find_commit(cache, files)
     if commit is None:

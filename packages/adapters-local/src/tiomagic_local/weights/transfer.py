@@ -102,6 +102,7 @@ class Transfer:
         self._error: BaseException | None = None
         self._bytes: dict[str, int] = {}
         self._finished = 0
+        self._current = ""
         self._running: dict[str, Any] = {}
         self._waits: dict[str, str] = {}
         self._speeds: deque[tuple[float, int]] = deque()
@@ -147,7 +148,7 @@ class Transfer:
     def _tell(self, now: float) -> None:
         with self._lock:
             done, came = sum(self._bytes.values()), self._came
-            current = next(iter(self._running), "")
+            self._current = next(iter(self._running), self._current)
             waits = next(iter(self._waits.values()), "") if self._running else ""
             waiting = bool(self._waits) and len(self._waits) >= len(self._running)
             number = min(self._finished + 1, self._files)
@@ -157,7 +158,7 @@ class Transfer:
         since, before = self._speeds[0]
         speed = (came - before) / (now - since) if now - since >= 2 * PROGRESS_EVERY_S else None
         state = DownloadState(
-            file=current.partition(":")[2] or current,
+            file=self._current.partition(":")[2],
             number=number,
             files=self._files,
             bytes_done=done,
@@ -326,6 +327,7 @@ class Transfer:
                 if size > file.listed.size:
                     break  # More than was listed: the digest will tell.
                 part.write(piece)
+                part.flush()
                 digest.update(piece)
                 size += len(piece)
                 with self._lock:

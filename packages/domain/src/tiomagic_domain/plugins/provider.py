@@ -17,6 +17,7 @@ from tiomagic_domain.plugins.commands import Command
 from tiomagic_domain.plugins.settings import ProviderSettings, Section
 from tiomagic_domain.ports.provider import Provider
 from tiomagic_domain.ports.rehearsal import Check
+from tiomagic_domain.ports.weights_keeper import WeightsKeeper
 
 
 class ProviderPlugin(ABC):
@@ -58,6 +59,14 @@ class ProviderPlugin(ABC):
         not.
         """
         return ()
+
+    def weights_keeper(self, settings: ProviderSettings) -> WeightsKeeper | None:  # noqa: ARG002
+        """Return who keeps the weights of its models on this machine; None for nobody.
+
+        Raises:
+            MissingDependencyError: when a package that it needs is not installed.
+        """
+        return None
 
     def commands(self) -> Sequence[Command]:
         """Return the commands of its group; see :mod:`tiomagic_domain.plugins.commands`."""

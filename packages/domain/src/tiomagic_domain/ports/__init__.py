@@ -21,6 +21,8 @@
 ``rehearsal``       What a rehearsal of a model has found: whether a real run will work, and what
                     it will take.
 ``text_to_video``   Feature port: text to video.
+``weights_keeper``  Port: the keeper of weights on this machine: downloads, lists, removes and
+                    verifies them.
 """
 
 from tiomagic_domain.ports.clock import Clock
@@ -54,6 +56,7 @@ from tiomagic_domain.ports.provider import (
     RunDescription,
 )
 from tiomagic_domain.ports.text_to_video import TextToVideo
+from tiomagic_domain.ports.weights_keeper import WeightsKeeper
 
 __all__ = [
     "Capabilities",
@@ -86,5 +89,6 @@ __all__ = [
     "SystemLock",
     "TextToVideo",
     "TokenState",
+    "WeightsKeeper",
     "WeightsOnDisk",
 ]

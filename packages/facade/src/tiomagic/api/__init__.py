@@ -12,5 +12,6 @@
                    fits here, what is here, for a table or a page.
 ``run``            Submitting jobs, and seeing them to their end when that is wanted.
 ``run_options``    The run options of a call: provider, wait, progress, retry, tags, key.
+``weights``        ``tm.download``, and which provider keeps weights on this machine.
 ``calls``          The four features as methods, typed, generated from the catalogue.
 """

@@ -18,6 +18,7 @@ from tiomagic.api.calls.methods import FeatureCalls
 from tiomagic.api.jobs import JobMethods
 from tiomagic.api.models import ModelMethods
 from tiomagic.api.run_options import RunOptions
+from tiomagic.api.weights import WeightsMethods
 from tiomagic.results.pictures import PictureMethods
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from tiomagic.wiring.settings import Settings
 
 
-class TioMagic(FeatureCalls, JobMethods, ModelMethods, PictureMethods, BatchMethods):
+class TioMagic(
+    FeatureCalls, JobMethods, ModelMethods, WeightsMethods, PictureMethods, BatchMethods
+):
     """One set of settings, and everything that can be done with it.
 
     ``from tiomagic import tm`` gives the shared instance. One's own has its own settings, database

@@ -45,6 +45,12 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "delete": ("delete JOB", "delete JOB --files"),
     "export": ("export jobs.csv", "export - --format json --status completed"),
     "inspect": ("inspect clip.mp4", "inspect clip.json --json"),
+    "download": ("download wan2.1-t2v-1.3b", "download wan2.1-vace-1.3b ltx-video --dry-run"),
+    "weights": (
+        "weights",
+        "weights remove wan2.1-t2v-1.3b --yes",
+        "weights verify",
+    ),
     "rehearse": ("rehearse doodle", "rehearse wan2.2-ti2v-5b --provider modal"),
     "doctor": ("doctor", "doctor --json"),
     "ui": ("ui", "ui --host 0.0.0.0 --no-browser"),

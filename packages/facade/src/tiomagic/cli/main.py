@@ -21,6 +21,7 @@ from tiomagic.cli.commands.convert import convert
 from tiomagic.cli.commands.delete import delete
 from tiomagic.cli.commands.demo import demo
 from tiomagic.cli.commands.doctor import doctor
+from tiomagic.cli.commands.download import download
 from tiomagic.cli.commands.export import export
 from tiomagic.cli.commands.features import FEATURE_COMMANDS
 from tiomagic.cli.commands.inspect import inspect
@@ -36,6 +37,7 @@ from tiomagic.cli.commands.sheet import sheet
 from tiomagic.cli.commands.status import status
 from tiomagic.cli.commands.tag import tag
 from tiomagic.cli.commands.ui import ui
+from tiomagic.cli.commands.weights import weights
 from tiomagic.cli.completion.bash import rejoin_split_words
 from tiomagic.display import streams
 
@@ -59,6 +61,8 @@ COMMANDS = (
     delete,
     export,
     inspect,
+    download,
+    weights,
     rehearse,
     doctor,
     ui,

@@ -100,11 +100,14 @@ class ProgressLines:
 
 
 class ProgressBar:
-    """A bar for the phase that runs."""
+    """A bar for the phase that runs; of a download also the file, in a line of its own."""
 
-    def __init__(self, display: RichProgress, title: str) -> None:
+    def __init__(
+        self, display: RichProgress, title: str, show_below: Callable[[str], None]
+    ) -> None:
         self._display = display
         self._title = title
+        self._show_below = show_below
         self._phase: Phase | None = None
         self._task: TaskID | None = None
 
@@ -112,27 +115,61 @@ class ProgressBar:
         """Move the bar, or begin the next one."""
         from rich.markup import escape  # noqa: PLC0415  # Heavy.
 
+        download = progress.download
         if progress.phase is not self._phase or self._task is None:
             if self._task is not None:
                 self._display.remove_task(self._task)
             self._phase = progress.phase
-            title = escape(shown_text(self._title))
-            self._task = self._display.add_task(f"{title}: {progress.phase}", total=None)
-        self._display.update(self._task, completed=progress.step, total=progress.steps or None)
+            self._task = self._display.add_task("", total=None, state="")
+        words = f"{self._title}: {progress.phase}"
+        done, total = progress.step, progress.steps
+        state, below = f"{done}/{total}" if total else "", ""
+        if download is not None:
+            words, state = self._title, download.summary
+            done, total = download.bytes_done, download.bytes_total
+            below = f"  file {download.number} of {download.files}: {download.file}"
+        self._show_below(shown_text(below))
+        self._display.update(
+            self._task,
+            description=escape(shown_text(words)),
+            completed=done,
+            total=total or None,
+            state=escape(state),
+        )
 
 
 @contextmanager
 def _bar(title: str) -> Iterator[ProgressSink]:
     from rich import progress as rich  # noqa: PLC0415  # Heavy.
-    from rich.console import Console  # noqa: PLC0415  # Heavy.
+    from rich.console import Console, RenderableType  # noqa: PLC0415  # Heavy.
+    from rich.text import Text  # noqa: PLC0415  # Heavy.
 
-    columns = (rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn())
+    below = ""
+
+    class Display(rich.Progress):
+        """Bars with a line below them."""
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield from super().get_renderables()
+            if below:
+                yield Text(below, style="dim", no_wrap=True, overflow="ellipsis")
+
+    def show_below(text: str) -> None:
+        nonlocal below
+        below = text
+
+    columns = (
+        rich.TextColumn("{task.description}"),
+        # It takes the room that the texts leave.
+        rich.BarColumn(bar_width=None),
+        rich.TextColumn("{task.fields[state]}"),
+    )
     # rich follows NO_COLOR by itself.
     console = Console(file=streams.wrap_for_rich(sys.stderr))
-    with rich.Progress(
-        *columns, rich.TimeElapsedColumn(), console=console, transient=True
+    with Display(
+        *columns, rich.TimeElapsedColumn(), console=console, transient=True, expand=True
     ) as display:
-        yield ProgressBar(display, title)
+        yield ProgressBar(display, title, show_below)
 
 
 @contextmanager

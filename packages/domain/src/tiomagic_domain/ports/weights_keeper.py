@@ -1,0 +1,142 @@
+"""Port: the keeper of weights on this machine: downloads, lists, removes and verifies them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.progress import CancelToken, ProgressSink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadableFile:
+    """A file that a model needs."""
+
+    source: str
+    """Its repository."""
+    name: str
+    """Its path there."""
+    bytes_total: int
+    bytes_missing: int
+    """Bytes that a download would fetch; 0 for a file that is here."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptWeights:
+    """The weights of a model on this machine."""
+
+    model: str
+    place: Path
+    """The folder that has them."""
+    sources: tuple[str, ...]
+    """Repositories with their commits, as ``owner/name@commit``; none for a folder of one's own."""
+    bytes_here: int
+    """All that is here of it, also what other models use."""
+    own_bytes: int
+    """What no other model here uses."""
+    bytes_missing: int
+    """Bytes that a run would fetch first."""
+    shared_with: tuple[str, ...]
+    """Models here that use some of its files."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        lists = {"sources": list(self.sources), "shared_with": list(self.shared_with)}
+        return asdict(self) | {"place": str(self.place)} | lists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptWeightsList:
+    """All weights on this machine that models of the catalogue use."""
+
+    models: tuple[KeptWeights, ...]
+    bytes_total: int
+    """Bytes on the disk; what several models share counts once."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        found = [each.to_dict() for each in self.models]
+        return {"models": found, "bytes_total": self.bytes_total}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedWeights:
+    """What was removed."""
+
+    bytes_freed: int
+    bytes_kept: int
+    """Bytes that stay, because other models here need them."""
+    kept_for: tuple[str, ...]
+    """Those models."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self) | {"kept_for": list(self.kept_for)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedFile:
+    """A file whose content was read."""
+
+    model: str
+    name: str
+    is_intact: bool
+    """False for a damaged one: it is removed, and fetched again next time."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+class WeightsKeeper(Protocol):
+    """Keeps the weights of models on this machine."""
+
+    def list_files(self, card: ModelCard) -> Sequence[DownloadableFile]:
+        """Return the files that a model needs; may ask the hub, and downloads nothing.
+
+        Empty for a model whose weights come with a package, or lie in a folder of one's own.
+
+        Raises:
+            AuthenticationError, APIError, ConfigurationError: when the hub does not tell.
+        """
+        ...
+
+    def download(self, card: ModelCard, progress: ProgressSink, cancel: CancelToken) -> Path:
+        """Download what is missing of a model, and return the folder of its weights.
+
+        Ends at once when it is interrupted; what has come stays, and the next download continues.
+
+        Raises:
+            AuthenticationError, APIError, ConfigurationError: when it cannot be downloaded.
+            GenerationCanceledError: when ``cancel`` was set.
+        """
+        ...
+
+    def list_stored(self) -> KeptWeightsList:
+        """Return what is here. Asks no network."""
+        ...
+
+    def remove(self, cards: Sequence[ModelCard]) -> RemovedWeights:
+        """Remove the weights of models, but for files that other models here need.
+
+        Follows no link out of the folders that it keeps.
+
+        Raises:
+            ConfigurationError: when they are not its own to remove.
+            ProcessingError: when a file cannot be removed.
+        """
+        ...
+
+    def verify(self, cards: Sequence[ModelCard]) -> Iterator[VerifiedFile]:
+        """Read every file of models and compare it to the digest that the hub lists.
+
+        A damaged file is removed, so that the next download fetches it again.
+        """
+        ...
