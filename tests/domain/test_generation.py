@@ -21,8 +21,10 @@ from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.jobs.recipe import build_recipe
 from tiomagic_domain.lifecycle.job_updater import hash_file
 from tiomagic_domain.media import MediaKind
+from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.testing import make_job
 from tiomagic_domain.testing.outputs import make_video
+from tiomagic_domain.usecases.interruptions import say_canceled
 
 TEXT = Feature.TEXT_TO_VIDEO
 
@@ -415,10 +417,39 @@ def test_ctrl_c_in_a_submission(parts, provider):
         raise KeyboardInterrupt
 
     parts.generation._providers[provider].submit = interrupt
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         submit(parts, provider)
     (job,) = parts.generation.list(JobQuery())
     assert job.status == ("canceled" if provider == "local" else "queued")
+    became = "the job is canceled. To" if provider == "local" else "the job may have started: check"
+    (note,) = caught.value.__notes__
+    assert note.startswith(became)
+    assert job.job_id in note
+
+
+def test_what_a_canceled_run_has_downloaded_stays():
+    """Ctrl-C in a download says that nothing is lost."""
+    job = make_job(progress=Progress(phase=Phase.DOWNLOADING, step=1, steps=3))
+    assert say_canceled(job) == (
+        "the job is canceled; what was downloaded stays, and is not fetched again. "
+        f"To go on, run the job {job.job_id} again"
+    )
+
+
+def test_files_and_values_are_refused_together(parts):
+    """A picture that is not there and a wrong size are one error; the web is not asked."""
+    call = {"prompt": "a fox", "image": "nope.png", "width": 833}
+    with pytest.raises(ValidationError) as caught:
+        parts.generation.submit(
+            Feature.IMAGE_TO_VIDEO, provider="modal", model="wan2.1-vace-14b", arguments=call
+        )
+    assert [problem.field for problem in caught.value.problems] == ["width", "image"]
+    call["image"] = "https://example.org/nope.png"
+    with pytest.raises(ValidationError) as caught:
+        parts.generation.submit(
+            Feature.IMAGE_TO_VIDEO, provider="modal", model="wan2.1-vace-14b", arguments=call
+        )
+    assert [problem.field for problem in caught.value.problems] == ["width"]
 
 
 def canceled_during_submission(parts):

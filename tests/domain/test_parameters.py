@@ -186,6 +186,7 @@ def test_problem_is_the_same_as_check():
         ({"minimum": 1}, "a number of at least 1"),
         ({"maximum": 9}, "a number of at most 9"),
         ({"minimum": 16, "maximum": 64, "multiple_of": 16}, "a multiple of 16 between 16 and 64"),
+        ({"minimum": 64, "maximum": 64, "multiple_of": 16}, "64"),
     ],
 )
 def test_limits_are_told_in_words(limits, words):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.facade.conftest import MODEL, VACE, FakeApp, Run
 
-from tiomagic.errors import GenerationError, ValidationError
+from tiomagic.errors import GenerationError, UnknownModelError, ValidationError
 from tiomagic_domain.testing import FakePictures
 
 FOX = {"feature": "text_to_video", "prompt": "a fox"}
@@ -118,6 +118,17 @@ def test_a_comparison_is_a_labelled_grid_with_its_table(fake_app: FakeApp, folde
     assert rows[0]["seconds"] != ""
     assert "nothing" in rows[2]["error"]
     assert json.loads(made.json.read_text())[0]["prompt"] == "a fox"
+
+
+def test_a_comparison_of_nothing_but_mistakes_is_refused(fake_app: FakeApp, folder: Path) -> None:
+    """Before anything runs or is written: an empty prompt, and models that there are not."""
+    fake_app.tm.configure(provider="modal")
+    with pytest.raises(ValidationError, match="prompt: must say something"):
+        fake_app.tm.compare("text_to_video", prompts=["  "], seeds=[1, 2])
+    with pytest.raises(UnknownModelError, match="there is no model 'nothing'"):
+        fake_app.tm.compare("text_to_video", prompts=["a fox"], models=["nothing"], seeds=[1])
+    assert fake_app.modal.submitted == []
+    assert not (folder / "output_videos").exists()
 
 
 def test_the_command_line_takes_a_file_of_requests(shell: Run, folder: Path) -> None:

@@ -7,10 +7,13 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 from tests.facade.conftest import Run, clean_environment
+
+from tiomagic.cli._logging import configure_logging
 
 T2V = ("text-to-video", "a fox", "--provider", "fake")
 VACE = "fake-wan2.1-vace-14b"
@@ -205,7 +208,11 @@ def test_ctrl_c_in_a_wait_leaves_the_job(folder: Path, plugin_path: Path, cli: R
     said = run_and_interrupt(folder, plugin_path, "endless")
     (job,) = json.loads(cli("jobs", "--json").stdout)
     assert job["status"] == "running"
-    assert f"job {job['job_id']} goes on" in said
+    job_id = job["job_id"]
+    assert (
+        f"the job goes on: check the job {job_id} again [tiomagic status {job_id}], "
+        f"or cancel the job {job_id} [tiomagic cancel {job_id}]"
+    ) in said
 
 
 def run_and_interrupt(folder: Path, plugin_path: Path, manner: str) -> str:
@@ -505,3 +512,30 @@ def test_the_exit_codes_of_real_processes(
     done = cli(*words, FAKE=manner)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_warning_of_python_has_no_path_of_the_source(
+    shell: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said like any other warning, and once."""
+    assert shell("models", "--json").returncode == 0
+    with warnings.catch_warnings():
+        configure_logging("warning")
+        warnings.simplefilter("always")
+        for _ in range(2):
+            warnings.warn("gpu='X100' is not on the list", UserWarning, stacklevel=1)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert json.loads(said) == {"event": "gpu='X100' is not on the list", "level": "warning"}
+
+
+def test_a_schema_needs_no_feature(shell: Run) -> None:
+    """The first one of the model is shown, and the others are named."""
+    done = shell("schema", "doodle")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "for text-to-video; doodle also does: image-to-video, interpolate, pose-guidance"
+    ]
+    assert "and nothing else" not in done.stdout
+    assert "  64 px  " in done.stdout
+    wrong = shell("text-to-video", "a", "-m", "doodle", "--width", "833")
+    assert wrong.stderr == "error: --width must be 64, not 833\n"

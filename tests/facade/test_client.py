@@ -240,10 +240,12 @@ def test_ctrl_c_in_a_local_run_stores_it_as_canceled(fake_app: FakeApp) -> None:
             raise KeyboardInterrupt
 
     fake_app.local.during = interrupt
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         fake_app.tm.text_to_video(prompt="a fox")
     (job,) = fake_app.tm.list_jobs()
     assert job.status == "canceled"
+    again = f"run the job {job.job_id} again [tm.rerun('{job.job_id}')]"
+    assert caught.value.__notes__ == [f"the job is canceled. To go on, {again}"]
 
 
 def test_lists_are_the_callers_own(fake_app: FakeApp) -> None:

@@ -1,6 +1,8 @@
 """Problems, warnings and log events are sentences in the words of the surface that shows them."""
 
 import ast
+import logging
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from tiomagic.display.phrases.job_warnings import (
     say_job_warnings,
     say_run_warnings,
 )
-from tiomagic.display.phrases.log_events import SENTENCES, say_event
+from tiomagic.display.phrases.log_events import SENTENCES, SentenceFormatter, say_event
 from tiomagic.display.phrases.page import LABELS, PAGE_WORDS
 from tiomagic.display.phrases.problems import say_error, say_problem
 from tiomagic.display.phrases.rewording import reword
@@ -305,6 +307,24 @@ EVENTS = [
 def test_an_event_is_one_line(event: dict[str, object], sentence: str) -> None:
     """With its level before a warning; one that is not known, or lacks a field, is shown whole."""
     assert say_event(event, SHELL_WORDS) == sentence
+
+
+def test_a_log_has_lines_for_people() -> None:
+    """The time, the level where it matters, and the sentence; a text of an adapter as it is."""
+    formatter = SentenceFormatter(ShellVocabulary())
+    event = {"event": "job.started", "level": "info", "job_id": "7"}
+    lines = [
+        formatter.format(logging.LogRecord("tiomagic", level, "f", 1, text, args, None))
+        for level, text, args in (
+            (logging.INFO, event, ()),
+            (logging.WARNING, "the drive of %s is slow", ("/x",)),
+        )
+    ]
+    assert [line[20:] for line in lines] == [
+        "job 7 has started",
+        "warning: the drive of /x is slow",
+    ]
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line) for line in lines)
 
 
 def test_features_are_what_the_event_has() -> None:

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiomagic import TioMagic
+from tiomagic.doctor import diagnose
 from tiomagic.errors import ConfigurationError, UnknownProviderError, ValidationError
 from tiomagic.wiring.setting_definitions import LOG_LEVELS
 from tiomagic.wiring.settings import check_configured, resolve
+from tiomagic.wiring.unknown_variables import find_unknown_variables
 
 WORDS = st.text(alphabet="abcdefgh0123456789", min_size=1)
 SECONDS = st.integers(min_value=1, max_value=10**6)
@@ -186,3 +188,33 @@ def test_a_refused_secret_is_not_repeated() -> None:
     with pytest.raises(ValidationError) as caught:
         TioMagic().configure(api_key=["MARK"])  # type: ignore[arg-type]
     assert "MARK" not in str(caught.value.to_dict())
+
+
+def test_a_misspelt_variable_is_noticed_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the environment and in ``.env``; doctor names every one that is no setting."""
+    monkeypatch.setenv("TIOMAGIC_PROVIDR", "local")
+    monkeypatch.setenv("TIOMAGIC_POSE_MODELS", str(folder))
+    monkeypatch.setenv("TIOMAGIC_MY_OWN_NOTES", "x")
+    (folder / ".env").write_text("TIOMAGIC_OUTPUT_DIRR=videos\n")
+    for _ in range(2):
+        assert TioMagic().settings.provider is None
+    assert [record.msg["nearest"] for record in caplog.records if isinstance(record.msg, dict)] == [
+        "TIOMAGIC_OUTPUT_DIR",
+        "TIOMAGIC_PROVIDER",
+    ]
+    found = [found.message for found in diagnose(TioMagic().session) if found.part == "settings"]
+    assert found == [
+        "TIOMAGIC_MY_OWN_NOTES is no setting",
+        "TIOMAGIC_OUTPUT_DIRR is no setting; did you mean TIOMAGIC_OUTPUT_DIR?",
+        "TIOMAGIC_PROVIDR is no setting; did you mean TIOMAGIC_PROVIDER?",
+    ]
+
+
+def test_every_variable_of_ours_is_known() -> None:
+    """No warning is about a name that the code itself reads."""
+    root = Path(__file__).parents[2] / "packages"
+    texts = [path.read_text(encoding="utf-8") for path in root.glob("*/src/**/*.py")]
+    named = {name for text in texts for name in re.findall(r'"(TIOMAGIC_[A-Z_]+[A-Z])"', text)}
+    assert find_unknown_variables(dict.fromkeys(named, "x")) == {}

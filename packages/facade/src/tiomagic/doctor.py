@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
@@ -95,6 +96,18 @@ def _settings(session: Session) -> Iterator[DoctorFinding]:
         f"none is set; the command line takes {DEFAULT_PROVIDER}, Python asks for tm.configure(...)"
     )
     yield DoctorFinding("provider", Severity.OK if name else Severity.NOTE, text)
+    yield from _variables(session)
+
+
+def _variables(session: Session) -> Iterator[DoctorFinding]:
+    """Yield the variables that look like settings and are none."""
+    from tiomagic.wiring.settings import read_dotenv
+    from tiomagic.wiring.unknown_variables import find_unknown_variables
+
+    dotenv = read_dotenv(session.settings.working_dir)
+    for name, nearest in find_unknown_variables(os.environ, dotenv).items():
+        meant = f"; did you mean {nearest}?" if nearest else ""
+        yield DoctorFinding("settings", Severity.WARNING, f"{name} is no setting{meant}")
 
 
 def _plugins(_session: Session) -> Iterator[DoctorFinding]:

@@ -90,11 +90,15 @@ def serve(
         settings: All of them, as in ``configure``.
         on_ready: Called when it is ready.
     """
+    from tiomagic.display.phrases.log_events import SentenceFormatter
+    from tiomagic.display.phrases.shell import ShellVocabulary
     from tiomagic.wiring.launcher import ProcessLauncher
     from tiomagic.wiring.session import Session
     from tiomagic_domain.workers import Worker, WorkerLimits, keep_alive
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log = logging.StreamHandler()
+    log.setFormatter(SentenceFormatter(ShellVocabulary()))
+    logging.basicConfig(level=logging.INFO, handlers=[log])
     session = Session(working_dir, settings, {})
     held = session.settings
     background = session.container.background()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -82,7 +82,7 @@ class Preparation:
         subject = f"{feature.value} with {card.name}"
         old = translate_legacy_call(card.name, schema, arguments)
         asked = apply_few_step_settings(card.turbo, old.arguments)
-        values = schema.validate(asked, subject=subject, found=old.problems)
+        values = self._validate(schema, asked, subject, old.problems)
         chosen = Choices(names=tuple(old.arguments)) if rerun is None else rerun.chosen
         media = self._read(schema, values, subject)
         values |= draw_seed_and_size(card, feature, values, media, self._seeds)
@@ -118,7 +118,38 @@ class Preparation:
         }
         return Request(job=job, card=card, media=media)
 
+    def _validate(
+        self,
+        schema: Schema,
+        asked: Mapping[str, object],
+        subject: str,
+        found: Sequence[Problem],
+    ) -> dict[str, object]:
+        """Return the values of a call; its error names the files that cannot be read as well."""
+        try:
+            return schema.validate(asked, subject=subject, found=found)
+        except ValidationError as error:
+            # Not from the web: a call that is refused anyway waits for no server.
+            here = {
+                p.name: asked[p.name]
+                for p in schema.media
+                if p.name in asked and p.problem(asked[p.name]) is None
+                if not _is_web_address(asked[p.name])
+            }
+            _, unreadable = self._try_to_read(schema, here)
+            if not unreadable:
+                raise
+            raise ValidationError.of([*error.problems, *unreadable], subject=subject) from None
+
     def _read(self, schema: Schema, values: Mapping[str, object], subject: str) -> dict[str, Media]:
+        media, problems = self._try_to_read(schema, values)
+        if problems:
+            raise ValidationError.of(problems, subject=subject)
+        return media
+
+    def _try_to_read(
+        self, schema: Schema, values: Mapping[str, object]
+    ) -> tuple[dict[str, Media], list[Problem]]:
         media: dict[str, Media] = {}
         problems: list[Problem] = []
         for parameter in schema.media:
@@ -136,9 +167,7 @@ class Preparation:
                 else:
                     given = shorten_repr(source)
                 problems.append(Problem(field=parameter.name, message=message, given=given))
-        if problems:
-            raise ValidationError.of(problems, subject=subject)
-        return media
+        return media, problems
 
     def _open(self, source: object, kind: MediaKind) -> Media:
         # A reference from another job's record, passed by a rerun.
@@ -163,3 +192,7 @@ class Preparation:
             optional_args={k: v for k, v in values.items() if k not in required},
             facts={"unknown_words": unknown} if unknown else {},
         )
+
+
+def _is_web_address(source: object) -> bool:
+    return isinstance(source, str) and source.strip().lower().startswith(("http://", "https://"))

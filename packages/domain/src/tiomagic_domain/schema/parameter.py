@@ -241,15 +241,21 @@ def _check_range(parameter: Parameter, number: float) -> None:
     if not outside and not uneven:
         return
     nearest = parameter.nearest(number)
+    # Of one legal value the nearest is said already.
+    tail = "" if low is not None and low == high else f"; nearest: {nearest}"
     raise Rejected(
-        f"must be {describe_range(parameter)}, not {shorten_repr(number)}; nearest: {nearest}",
-        nearest,
+        f"must be {describe_range(parameter)}, not {shorten_repr(number)}{tail}", nearest
     )
 
 
 def describe_range(parameter: Parameter) -> str:
-    """Return the legal numbers in words, such as ``a multiple of 16 between 16 and 1280``."""
+    """Return the legal numbers in words, such as ``a multiple of 16 between 16 and 1280``.
+
+    One that is alone stands for itself.
+    """
     low, high, step = parameter.minimum, parameter.maximum, parameter.multiple_of
+    if low is not None and low == high:
+        return f"{low:g}"
     form = "a number"
     if step is not None and parameter.offset:
         form = f"of the form {step}k+{parameter.offset}"

@@ -39,6 +39,7 @@ from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.requests.rerun import RerunCall, build_rerun_call
 from tiomagic_domain.usecases.idempotency import IdempotencyKeys, validate_key
+from tiomagic_domain.usecases.interruptions import say_canceled, say_perhaps_started
 from tiomagic_domain.usecases.preflight import PreflightChecks
 from tiomagic_domain.usecases.tracking import JobTracker, find_provider
 from tiomagic_domain.workers import Background, DeviceLock
@@ -350,11 +351,15 @@ class Generation(JobTracker):
                 self._store_failure(job, error)
                 raise
             report = Report(status=JobStatus.QUEUED, message=error.message)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             # A run in this process ends with it; a remote one may have started and is looked up.
             if runner.capabilities().blocking:
+                stored = self._repository.get(job.job_id)
                 interrupted = Report(status=JobStatus.CANCELED, message="interrupted")
                 self._updater.apply(job, interrupted)
+                interrupt.add_note(say_canceled(stored))
+            else:
+                interrupt.add_note(say_perhaps_started(job.job_id))
             raise
         except Exception as error:
             self._store_failure(job, error)

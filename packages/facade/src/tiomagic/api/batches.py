@@ -11,10 +11,11 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tiomagic.display.next_steps import advise_in_python
 from tiomagic.display.progress_bar import show_item_count
 from tiomagic.handle.handle import JobHandle
 from tiomagic_domain.catalogue import find_feature
-from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.errors import Problem, TioMagicError, ValidationError
 from tiomagic_domain.ports import LabelledVideo
 from tiomagic_domain.suggestions import shorten_repr
 from tiomagic_domain.usecases.batches import Batches, BatchOutcome, BatchRequest, digest_of
@@ -176,6 +177,7 @@ def compare(  # noqa: PLR0913 - by keyword only, as the method
         )
         for prompt, model, seed in product(prompts, names, seeds)
     ]
+    _check_any(session, wanted)
     columns = len(seeds) if len(seeds) > 1 else len(names)
     name = f"compare-{digest_of([request.digest for request in wanted])[:8]}"
     cells = _run(session, name, wanted, concurrency=concurrency, progress=progress)
@@ -257,6 +259,32 @@ def _check_axes(**axes: Sequence[Any] | None) -> None:
     ]
     if problems:
         raise ValidationError.of(problems, subject="a comparison")
+
+
+def _check_any(session: Session, wanted: Sequence[BatchRequest]) -> None:
+    """Check before anything runs that at least one call can: a grid of mistakes shows nothing.
+
+    A model that refuses the call is an empty row among others.
+
+    Raises:
+        TioMagicError: when none can; why the first one cannot.
+    """
+    provider, refused = session.configured_provider(), None
+    for request in wanted:
+        try:
+            with advise_in_python():
+                session.generation.plan(
+                    request.feature,
+                    provider=provider,
+                    model=request.model,
+                    arguments=request.arguments,
+                )
+        except TioMagicError as error:
+            refused = refused or error
+        else:
+            return
+    if refused is not None:
+        raise refused
 
 
 def _folder(given: str | Path | None, own: Path, name: str) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 
 import structlog
 
@@ -67,6 +68,22 @@ def configure_logging(level: str) -> None:
     logger.setLevel(level.upper())
     logger.addHandler(handler)
     logger.propagate = False
+    # Python would print the path of the source with it.
+    warnings.showwarning = _PythonWarnings()
+
+
+class _PythonWarnings:
+    """Shows the warnings of Python like all others, each text once; ``warnings.showwarning``."""
+
+    def __init__(self) -> None:
+        self._shown: set[str] = set()
+
+    def __call__(self, message: Warning | str, *_place: object, **_more: object) -> None:
+        """Show one."""
+        text = str(message)
+        if text not in self._shown:
+            self._shown.add(text)
+            logging.getLogger("tiomagic").warning("%s", text)
 
 
 def _render_sentence(_logger: object, _method: str, event: structlog.typing.EventDict) -> str:

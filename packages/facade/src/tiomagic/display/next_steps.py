@@ -113,9 +113,16 @@ def add_ways(text: str, ways: Mapping[NextStep, str]) -> str:
 
 @contextmanager
 def advise_in_python() -> Iterator[None]:
-    """Add the calls to the errors that leave the block; they stay the same objects."""
+    """Add the calls to the errors that leave the block; they stay the same objects.
+
+    The notes of an interruption get them as well.
+    """
     try:
         yield
+    except KeyboardInterrupt as interrupt:
+        notes: list[str] = getattr(interrupt, "__notes__", [])
+        notes[:] = [add_ways(note, PYTHON) for note in notes]
+        raise
     except TioMagicError as error:
         message = add_ways(error.message, PYTHON)
         if message != error.message:

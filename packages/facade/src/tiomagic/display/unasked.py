@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
 
 from tiomagic.display.notebook import is_notebook
 from tiomagic.display.streams import is_terminal, write
@@ -41,11 +40,10 @@ class UnaskedWarnings(logging.Handler):
 
     @staticmethod
     def _say(record: logging.LogRecord) -> str:
-        from tiomagic.display.phrases.log_events import say_event  # noqa: PLC0415  # Seldom.
+        from tiomagic.display.phrases.log_events import say_record  # noqa: PLC0415  # Seldom.
         from tiomagic.display.phrases.vocabulary import PYTHON_WORDS  # noqa: PLC0415  # The same.
 
-        event: Any = record.msg if isinstance(record.msg, dict) else {"event": record.getMessage()}
-        return say_event({"level": record.levelname.lower(), **event}, PYTHON_WORDS)
+        return say_record(record, PYTHON_WORDS)
 
 
 def _is_watched() -> bool:

@@ -14,6 +14,7 @@ from tiomagic_domain.errors import JobTimeoutError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.ports.clock import POLL_INTERVAL_S
 from tiomagic_domain.progress import ProgressSink
+from tiomagic_domain.usecases.interruptions import say_goes_on
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -99,8 +100,5 @@ def _add_resume_hint(job_id: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        interrupt.add_note(
-            f"job {job_id} goes on; tm.check_generation_status({job_id!r}) follows it, "
-            f"tm.cancel_job({job_id!r}) stops it"
-        )
+        interrupt.add_note(say_goes_on(job_id))
         raise

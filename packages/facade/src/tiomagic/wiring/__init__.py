@@ -18,4 +18,5 @@
 ``setting_types``        The types of the settings that ``tm.configure`` and ``TioMagic`` take.
 ``settings``             The settings: what was configured, over the environment, over ``.env``,
                          over the defaults.
+``unknown_variables``    Variables that look like settings and are none, such as a misspelt one.
 """

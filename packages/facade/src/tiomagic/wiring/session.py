@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tiomagic.wiring.provider_names import provider_names
 from tiomagic.wiring.registry import find_plugins
 from tiomagic.wiring.settings import Settings, check_configured, read_dotenv, resolve
+from tiomagic.wiring.unknown_variables import notice_unknown_variables
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     ConfigurationError,
@@ -284,12 +285,9 @@ class Session:
 
     def _resolve(self) -> Settings:
         folder = self._working_dir
-        return resolve(
-            self._configured,
-            environment=os.environ,
-            dotenv=read_dotenv(folder),
-            working_dir=folder,
-        )
+        dotenv = read_dotenv(folder)
+        notice_unknown_variables(os.environ, dotenv)
+        return resolve(self._configured, environment=os.environ, dotenv=dotenv, working_dir=folder)
 
     def _reset_changed_parts(self, before: Settings, after: Settings, container: Container) -> None:
         """Drop the parts whose settings changed."""

@@ -56,6 +56,8 @@ from tiomagic_domain.plugins.settings import (
 from tiomagic_domain.suggestions import closest
 from tiomagic_domain.text import decode_text
 
+PREFIX: Final = "TIOMAGIC_"
+"""Beginning of the variables of settings that are tiomagic's own."""
 DEFAULT_WORKER_IDLE_S: Final = 300
 """Default of ``worker_idle_s``: loading a large model again takes a good part of that."""
 DEFAULT_WORKER_STALE_S: Final = 60
@@ -268,4 +270,8 @@ def read_dotenv(working_dir: Path) -> dict[str, str]:
             f"the settings in {path} cannot be read: {error}", details={"path": str(path)}
         ) from error
     ours = {option.variable for option in known_settings().values()}
-    return {name: value for name, value in found.items() if name in ours and value}
+    return {
+        name: value
+        for name, value in found.items()
+        if value and (name in ours or name.startswith(PREFIX))
+    }

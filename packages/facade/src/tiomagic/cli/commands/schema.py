@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._output import reporting
+from tiomagic.cli._output import Output, reporting
 from tiomagic.cli.completion import values
 
 if TYPE_CHECKING:
@@ -23,11 +23,13 @@ def schema(
         ),
     ],
     feature: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="Feature, such as text-to-video.", autocompletion=values.complete_features
+            help="Feature, such as text-to-video; the model's first one if left out.",
+            autocompletion=values.complete_features,
+            show_default=False,
         ),
-    ],
+    ] = None,
     *,
     as_json: o.Json = False,
     debug: o.Debug = False,
@@ -40,7 +42,7 @@ def schema(
         from tiomagic import tm  # noqa: PLC0415  # Not for --help.
         from tiomagic.api import models  # noqa: PLC0415  # Not for --help.
 
-        name = feature.replace("-", "_")
+        name = feature.replace("-", "_") if feature else _first_feature(output, model)
         found = models.find_schema(name, model)
         rows = [
             (
@@ -55,6 +57,17 @@ def schema(
         columns = ["parameter", "kind", "default", "legal", "description"]
         described = tm.get_json_schema(cast("FeatureName", name), cast("ModelName", model))
         output.table(described, columns, rows)
+
+
+def _first_feature(output: Output, model: str) -> str:
+    """Return the first feature of a model; say which it is where it has others."""
+    from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # Not for --help.
+
+    first, *others = find_model(model).features
+    if others:
+        listed = ", ".join(other.value.replace("_", "-") for other in others)
+        output.say(f"for {first.value.replace('_', '-')}; {model} also does: {listed}")
+    return first.value
 
 
 def _default(parameter: Parameter) -> str | None:

@@ -6,6 +6,7 @@ as they are.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
@@ -58,6 +59,7 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
         "job.stop_requested": "job {job_id} is being stopped",
         "job.submitted": "job {job_id}: {feature} with {model} on {provider}",
         "run.troubled": "{error}",
+        "settings.unknown_variable": "{variable} is no setting; did you mean {nearest}?",
         "ui.job_not_checked": "job {job_id} could not be checked: {error}",
         "ui.login": "somebody at {address} logged in to the page",
         "ui.login_failed": "a login to the page from {address} failed, {failures} in a row",
@@ -67,6 +69,33 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
     }
 )
 """The sentence of each event."""
+
+
+class SentenceFormatter(logging.Formatter):
+    """Formats log records as lines for people: the time, and the sentence.
+
+    Args:
+        words: Of the surface.
+    """
+
+    def __init__(self, words: Vocabulary) -> None:
+        super().__init__(datefmt="%Y-%m-%d %H:%M:%S")
+        self._words = words
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the line of a record; the traceback of an error follows it."""
+        return f"{self.formatTime(record, self.datefmt)} {say_record(record, self._words)}"
+
+
+def say_record(record: logging.LogRecord, words: Vocabulary) -> str:
+    """Return a record of any logger as one line: an event of tiomagic, or a text.
+
+    Args:
+        record: As logging makes it.
+        words: Of the surface.
+    """
+    event: Any = record.msg if isinstance(record.msg, dict) else {"event": record.getMessage()}
+    return say_event({"level": record.levelname.lower(), **event}, words)
 
 
 def say_event(event: Mapping[str, Any], words: Vocabulary) -> str:

@@ -17,6 +17,10 @@ from tiomagic.display.phrases.vocabulary import Surface
 SAME_ARGUMENT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "path": ("target", "output"),
+        "output": ("target", "folder"),
+        "prompt": ("prompts",),
+        "model": ("models",),
+        "seed": ("seeds",),
         "count": ("frames",),
         "arguments": ("assignments",),
         "job": ("source", "job_id"),
