@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from tiomagic_domain.schema.sizes import SIZE_NAMES
 from tiomagic_domain.text import find_text_flaw
 
 MAX_CHOICES: Final = 200
 """Most names of a record, which may come from an untrusted file; a call has some forty."""
 MAX_CHARACTERS: Final = 200
 """Longest name or text of a record."""
-SIZE_NAMES: Final = ("seconds", "aspect", "resolution")
-"""Length and size in the user's terms; no others are read from a record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

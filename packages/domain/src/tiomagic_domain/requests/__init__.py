@@ -1,5 +1,6 @@
 """Prepares requests: from a call's arguments to a request that a provider can run.
 
+``asked_sizes``        Resolves ``seconds``, ``aspect`` and ``resolution`` to what the model makes.
 ``carrying``           Carries the choices of a call over to another model, and says what does not
                        fit.
 ``defaults``           Fills in defaults of a call: the seed, a size that fits the picture,

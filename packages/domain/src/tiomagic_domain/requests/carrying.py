@@ -19,12 +19,13 @@ from tiomagic_domain.catalogue.few_steps import ACCELERATION_ARGUMENT
 from tiomagic_domain.errors import Problem
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.choices import Choices
+from tiomagic_domain.requests.asked_sizes import resolve_asked_sizes
 from tiomagic_domain.requests.defaults import (
     SIZE_SOURCE_INPUT,
     apply_few_step_settings,
     size_from_picture,
 )
-from tiomagic_domain.requests.sizing import fit_shorter, fit_size
+from tiomagic_domain.requests.sizing import nearest_size
 from tiomagic_domain.schema.parameter import UNSET, Parameter
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import shorten_repr
@@ -93,6 +94,7 @@ def carry_over(
             changes.append(CarryChange(name=name, given=value, used=used, reason=reason))
         if used is not None:
             values[name] = used
+    changes += _fit_terms(after, feature, values)
     changes += _fit_sides(schema, values, after)
     changes += _keep_rules(schema, values, after)
     return CarriedValues(values=values, changes=tuple(changes))
@@ -178,6 +180,19 @@ def _nearest_number(parameter: Parameter, problem: Problem) -> Any:
     return None if parameter.problem(nearest) is not None else nearest
 
 
+def _fit_terms(after: ModelCard, feature: Feature, values: dict[str, Any]) -> list[CarryChange]:
+    """Replace a length or size in the user's terms by the nearest one that the model makes."""
+    changes = []
+    for problem in resolve_asked_sizes(after, feature, values).problems:
+        name, used = problem.field, problem.nearest
+        if name not in values:
+            continue
+        reason = _explain(problem, after)
+        changes.append(CarryChange(name=name, given=values[name], used=used, reason=reason))
+        values[name] = used
+    return changes
+
+
 def _fit_sides(schema: Schema, values: dict[str, Any], after: ModelCard) -> list[CarryChange]:
     """Replace an illegal size by the nearest legal one of its shape, and return the changes."""
     given: dict[str, Any] = {name: values[name] for name in SIDES if name in values}
@@ -187,23 +202,14 @@ def _fit_sides(schema: Schema, values: dict[str, Any], after: ModelCard) -> list
     if not problems or not all(isinstance(side, int) and side > 0 for side in given.values()):
         return []
     if len(given) == len(SIDES):
-        values |= _nearest_size(schema, given["width"], given["height"])
+        wide, tall = nearest_size(schema, given["width"], given["height"])
+        values |= {"width": wide, "height": tall}
     else:
         values |= {name: int(schema[name].nearest(side)) for name, side in given.items()}
     reason = _explain(problems[0], after)
     used = "x".join(str(values[name]) for name in given)
     shown = "x".join(map(str, given.values()))
     return [CarryChange(name=", ".join(given), given=shown, used=used, reason=reason)]
-
-
-def _nearest_size(schema: Schema, width: int, height: int) -> dict[str, int]:
-    sides, shorter = {name: schema[name] for name in SIDES}, schema.shorter_side
-    if shorter is not None:
-        wide, tall = fit_shorter(width / height, shorter=shorter, **sides)
-    else:
-        pixels = int(min(width * height, schema.max_pixels))
-        wide, tall = fit_size(width / height, pixels=pixels, **sides)
-    return {"width": wide, "height": tall}
 
 
 def _keep_rules(schema: Schema, values: dict[str, Any], after: ModelCard) -> list[CarryChange]:

@@ -10,7 +10,7 @@ from tiomagic_domain.catalogue.acceleration import wants_few_steps
 from tiomagic_domain.catalogue.few_steps import ACCELERATION_ARGUMENT, FewStepWeights
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import Media
-from tiomagic_domain.requests.sizing import fit_shorter, fit_size, other_side
+from tiomagic_domain.requests.sizing import other_side, size_within
 from tiomagic_domain.schema.schema import Schema
 
 SIZE_SOURCE_INPUT: Mapping[Feature, str] = {
@@ -27,6 +27,8 @@ def draw_seed_and_size(
     values: Mapping[str, Any],
     media: Mapping[str, Media],
     draw_seed: Callable[[], int],
+    *,
+    pixels: int | None = None,
 ) -> dict[str, Any]:
     """Return the missing arguments of a call: a seed and, if the model has them, width and height.
 
@@ -36,6 +38,7 @@ def draw_seed_and_size(
         values: Validated values with the defaults.
         media: The inputs, by parameter name.
         draw_seed: Gives a seed between 0 and 2**32 - 1.
+        pixels: The budget of a size that the picture decides; None for the model's own.
     """
     schema = card.schema(feature)
     drawn: dict[str, Any] = {}
@@ -43,12 +46,18 @@ def draw_seed_and_size(
         drawn["seed"] = draw_seed()
     picture = media.get(SIZE_SOURCE_INPUT.get(feature, ""))
     if picture is not None:
-        drawn |= size_from_picture(card, feature, values, picture.width / picture.height)
+        aspect = picture.width / picture.height
+        drawn |= size_from_picture(card, feature, values, aspect, pixels=pixels)
     return drawn
 
 
 def size_from_picture(
-    card: ModelCard, feature: Feature, values: Mapping[str, Any], aspect: float
+    card: ModelCard,
+    feature: Feature,
+    values: Mapping[str, Any],
+    aspect: float,
+    *,
+    pixels: int | None = None,
 ) -> dict[str, int]:
     """Return the sides that a call leaves to its picture; empty when it gives both.
 
@@ -57,6 +66,7 @@ def size_from_picture(
         feature: Of the call.
         values: Validated values, with the sides that are given.
         aspect: Width over height of the picture, more than 0.
+        pixels: The largest width times height; None for the model's own budget.
     """
     schema = card.schema(feature)
     width, height = values.get("width"), values.get("height")
@@ -67,11 +77,7 @@ def size_from_picture(
         return {"height": _beside(width, 1 / aspect, schema, "height")}
     if height is not None:
         return {"width": _beside(height, aspect, schema, "width")}
-    shorter, sides = schema.shorter_side, {name: schema[name] for name in ("width", "height")}
-    if shorter is not None:
-        wide, tall = fit_shorter(aspect, shorter=shorter, **sides)
-    else:
-        wide, tall = fit_size(aspect, pixels=card.pixels, **sides)
+    wide, tall = size_within(schema, aspect, card.pixels if pixels is None else pixels)
     return {"width": wide, "height": tall}
 
 

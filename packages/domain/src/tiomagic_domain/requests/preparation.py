@@ -17,6 +17,7 @@ from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.provider import Request
+from tiomagic_domain.requests.asked_sizes import resolve_asked_sizes
 from tiomagic_domain.requests.defaults import apply_few_step_settings, draw_seed_and_size
 from tiomagic_domain.requests.legacy_parameters import translate_legacy_call
 from tiomagic_domain.requests.rerun import RerunCall
@@ -28,6 +29,9 @@ from tiomagic_domain.suggestions import shorten_repr
 CHANGED_CHOICES_FACT: Final = "changed_choices"
 """Fact of a rerun on another model: the choices that it did not take as they are, each as
 ``CarryChange.to_dict`` gives it."""
+
+SIZE_NOTES_FACT: Final = "size_notes"
+"""Fact of a job: where its length or size is not quite what was asked for, in words."""
 
 
 def new_job_id() -> str:
@@ -81,22 +85,25 @@ class Preparation:
         schema = card.schema(feature)
         subject = f"{feature.value} with {card.name}"
         old = translate_legacy_call(card.name, schema, arguments)
-        asked = apply_few_step_settings(card.turbo, old.arguments)
-        values = self._validate(schema, asked, subject, old.problems)
-        chosen = Choices(names=tuple(old.arguments)) if rerun is None else rerun.chosen
+        sized = resolve_asked_sizes(card, feature, old.arguments)
+        asked = apply_few_step_settings(card.turbo, sized.arguments)
+        values = self._validate(schema, asked, subject, (*old.problems, *sized.problems))
+        names = tuple(name for name in old.arguments if name not in sized.asked)
+        chosen = Choices(names=names, sizes=sized.asked) if rerun is None else rerun.chosen
         media = self._read(schema, values, subject)
-        values |= draw_seed_and_size(card, feature, values, media, self._seeds)
+        values |= draw_seed_and_size(card, feature, values, media, self._seeds, pixels=sized.pixels)
         objects = {name: values[name] for name in schema.objects if name in values}
         # The record has descriptions of objects that exist only in this process.
         values |= {name: item.to_reference() for name, item in media.items()}
         values |= {name: describe_object(value) for name, value in objects.items()}
         job = replace(self._job(feature, card, provider, values), chosen=chosen)
-        if rerun is not None and rerun.changes:
-            changes = [change.to_dict() for change in rerun.changes]
-            job = replace(job, facts={**job.facts, CHANGED_CHOICES_FACT: changes})
-        notes = [f"{name}: {note}" for name, item in media.items() for note in item.notes]
-        if notes:
-            job = replace(job, facts={**job.facts, "input_notes": notes})
+        facts: dict[str, list[Any]] = {
+            "input_notes": [f"{n}: {note}" for n, item in media.items() for note in item.notes],
+            SIZE_NOTES_FACT: list(sized.notes),
+            CHANGED_CHOICES_FACT: [one.to_dict() for one in rerun.changes] if rerun else [],
+        }
+        known = {name: notes for name, notes in facts.items() if notes}
+        job = replace(job, facts={**job.facts, **known})
         return Request(job=job, card=card, media=media, objects=objects)
 
     def restore(self, job: Job, card: ModelCard) -> Request:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from tiomagic_domain.schema.parameter import Parameter
+from tiomagic_domain.schema.schema import Schema
 
 
 def fit_size(aspect: float, *, pixels: int, width: Parameter, height: Parameter) -> tuple[int, int]:
@@ -60,6 +61,66 @@ def fit_shorter(
     if aspect >= 1:
         return int(width.nearest(shorter * aspect)), shorter
     return shorter, int(height.nearest(shorter / aspect))
+
+
+def nearest_size(schema: Schema, width: int, height: int) -> tuple[int, int]:
+    """Return a model's legal size that is nearest to another one: its shape within its pixels.
+
+    Args:
+        schema: Has width and height, and the rules between them.
+        width: In pixels, more than 0.
+        height: In pixels, more than 0.
+    """
+    return size_within(schema, width / height, width * height)
+
+
+def size_within(schema: Schema, aspect: float, pixels: int) -> tuple[int, int]:
+    """Return a model's legal size that is nearest to a shape within a budget of pixels.
+
+    Args:
+        schema: Has width and height, and the rules between them.
+        aspect: Width over height, more than 0.
+        pixels: The largest width times height; a model's own rules may allow fewer.
+    """
+    sides = {"width": schema["width"], "height": schema["height"]}
+    if schema.shorter_side is not None:
+        return fit_shorter(aspect, shorter=schema.shorter_side, **sides)
+    return fit_size(aspect, pixels=int(min(pixels, schema.max_pixels)), **sides)
+
+
+def closest_size(schema: Schema, width: float, height: float) -> tuple[int, int]:
+    """Return the legal size whose sides and shape are nearest to wanted ones.
+
+    Of two that are equally near, the one with fewer pixels. What has more pixels than the model
+    makes is scaled down first.
+
+    Args:
+        schema: Has width and height, and the rules between them.
+        width: In pixels, more than 0.
+        height: In pixels, more than 0.
+    """
+    aspect = width / height
+    if schema.shorter_side is not None:
+        return size_within(schema, aspect, round(width * height))
+    scale = min(1.0, math.sqrt(schema.max_pixels / (width * height)))
+    width, height = width * scale, height * scale
+    legal = schema["width"]
+    sizes = {
+        (int(legal.nearest(wanted)), tall)
+        for tall in schema["height"].legal_values()
+        for wanted in (width, tall * aspect)
+    }
+    fitting = [size for size in sizes if size[0] * size[1] <= schema.max_pixels]
+    if not fitting:
+        return size_within(schema, aspect, round(width * height))
+
+    def distance(size: tuple[int, int]) -> float:
+        ratios = (size[0] / width, size[1] / height, size[0] / size[1] / aspect)
+        return sum(max(ratio, 1 / ratio) - 1 for ratio in ratios)
+
+    # 704 and 736 are equally far from 720, though not as ratios.
+    nearest = min(map(distance, fitting)) + 0.005
+    return min((size for size in fitting if distance(size) <= nearest), key=math.prod)
 
 
 def other_side(given: int, aspect: float, parameter: Parameter, *, pixels: float) -> int:

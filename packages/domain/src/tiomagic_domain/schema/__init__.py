@@ -8,4 +8,6 @@
                       check of a value.
 ``schema``            The schema of a model's feature: all parameters, the rules between them, the
                       check of a call.
+``sizes``             Length and size in the user's terms: ``seconds``, ``aspect``,
+                      ``resolution``.
 """

@@ -51,6 +51,8 @@ class Parameter:
     multiple_of: int | None = None
     offset: int = 0
     choices: tuple[object, ...] = ()
+    examples: tuple[object, ...] = ()
+    """Usual values of a text that may have others."""
     elsewhere: Mapping[object, str] = field(
         default_factory=lambda: MappingProxyType({}), hash=False
     )
@@ -171,6 +173,8 @@ class Parameter:
             schema["maximum"] = self.maximum
         if self.pattern is not None:
             schema["pattern"] = self.pattern
+        if self.examples:
+            schema["examples"] = list(self.examples)
         if self.items is not None:
             schema["items"] = {**JSON_TYPES[self.items], **_fields_schema(self.fields)}
         elif self.fields:
@@ -187,6 +191,7 @@ class Parameter:
             "multiple_of": UNSET if self.multiple_of is None else self.multiple_of,
             "offset": self.offset or UNSET,
             "choices": list(self.choices) or UNSET,
+            "examples": list(self.examples) or UNSET,
             "unit": self.unit or UNSET,
             "source": self.source or UNSET,
             "fields": {field.name: field.to_dict() for field in self.fields} or UNSET,

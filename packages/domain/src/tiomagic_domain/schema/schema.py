@@ -22,6 +22,7 @@ from typing import Protocol
 from tiomagic_domain.errors import Problem, ProblemKind, ValidationError
 from tiomagic_domain.schema.expert_arguments import explain_unsupported_object
 from tiomagic_domain.schema.parameter import UNSET, Parameter, Rejected
+from tiomagic_domain.schema.sizes import EXCLUSIVE_SIZES, SIZE_NAMES, size_parameters
 from tiomagic_domain.suggestions import closest, list_names, shorten_repr
 
 
@@ -202,13 +203,24 @@ class Schema:
             raise ValueError(f"a parameter is named twice: {names}")
 
     def __contains__(self, name: object) -> bool:
-        return any(parameter.name == name for parameter in self.parameters)
+        return any(parameter.name == name for parameter in self._named(name))
 
     def __getitem__(self, name: str) -> Parameter:
-        for parameter in self.parameters:
+        for parameter in self._named(name):
             if parameter.name == name:
                 return parameter
         raise KeyError(name)
+
+    def _named(self, name: object) -> tuple[Parameter, ...]:
+        return (*self.parameters, *self.sizes) if name in SIZE_NAMES else self.parameters
+
+    @property
+    def sizes(self) -> tuple[Parameter, ...]:
+        """Length and size in the user's terms, which stand for frames and pixels.
+
+        They are in no request: ``requests.asked_sizes`` resolves them.
+        """
+        return size_parameters(self.parameters)
 
     def with_parameter(self, parameter: Parameter) -> Schema:
         """Return the schema with a parameter added, which replaces one of the same name."""
@@ -264,7 +276,7 @@ class Schema:
         """
         values: dict[str, object] = {}
         problems = [*found, *self._unknown(arguments)]
-        for parameter in self.parameters:
+        for parameter in (*self.parameters, *self.sizes):
             if parameter.name not in arguments:
                 if parameter.required:
                     problems.append(_missing(parameter))
@@ -290,7 +302,7 @@ class Schema:
         return values
 
     def _unknown(self, arguments: Mapping[str, object]) -> list[Problem]:
-        named = [parameter.name for parameter in self.parameters]
+        named = [parameter.name for parameter in (*self.parameters, *self.sizes)]
         known = [*named, *self.objects]
         problems = []
         for name in arguments:
@@ -316,13 +328,17 @@ class Schema:
         schema: dict[str, object] = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
-            "properties": {p.name: p.to_json_schema() for p in self.parameters},
+            "properties": {p.name: p.to_json_schema() for p in (*self.parameters, *self.sizes)},
             "required": [p.name for p in self.required],
             "additionalProperties": False,
         }
         if title:
             schema["title"] = title
         said = [part for part in (rule.to_json_schema() for rule in self.rules) if part]
+        names = {parameter.name for parameter in self.sizes}
+        said += [
+            {"not": {"required": list(group)}} for group in EXCLUSIVE_SIZES if group[0] in names
+        ]
         if said:
             schema["allOf"] = said
         return schema
@@ -331,7 +347,7 @@ class Schema:
         """Return the documented shape: ``{"required": {…}, "optional": {…}}``."""
         return {
             "required": {p.name: p.to_dict() for p in self.required},
-            "optional": {p.name: p.to_dict() for p in self.optional},
+            "optional": {p.name: p.to_dict() for p in (*self.optional, *self.sizes)},
         }
 
 
