@@ -15,6 +15,7 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.schema.parameter import Kind, Parameter
+from tiomagic_domain.schema.sizes import SIZE_NAMES
 
 PACKAGE = Path("packages/facade/src/tiomagic")
 FOLDER = PACKAGE / "api" / "calls"
@@ -81,7 +82,8 @@ def collect_settings(cards: Iterable[ModelCard], feature: Feature) -> dict[str, 
     found: dict[str, list[Parameter]] = {}
     for card in cards:
         if feature in card.features:
-            for parameter in card.features[feature].parameters:
+            schema = card.features[feature]
+            for parameter in (*schema.parameters, *schema.sizes):
                 if parameter.name not in inputs:
                     found.setdefault(parameter.name, []).append(parameter)
     return found
@@ -408,7 +410,8 @@ def _about(many: list[Parameter], total: int) -> str:
     """Return what a setting is, and how many of the models have it."""
     first = many[0]
     whole = first.description.rstrip(".")
-    text = whole if len(whole) <= LONG_DESCRIPTION else whole.split(". ")[0].split(" (")[0]
+    is_short = len(whole) <= LONG_DESCRIPTION and first.name not in SIZE_NAMES
+    text = whole if is_short else whole.split(". ")[0].split(" (")[0]
     if first.unit and first.unit not in text:
         text += f", in {first.unit}"
     return text + ("." if len(many) == total else f" ({len(many)} of {total} models).")

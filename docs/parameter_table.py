@@ -45,7 +45,7 @@ def _rows(schemas: Schemas) -> dict[tuple[str, ...], list[Feature]]:
     """
     rows: dict[str, dict[tuple[str, ...], list[Feature]]] = {}
     for feature, schema in schemas.items():
-        for parameter in (*schema.required, *schema.optional):
+        for parameter in (*schema.required, *schema.optional, *schema.sizes):
             forms = rows.setdefault(parameter.name, {})
             forms.setdefault(_cells(parameter), []).append(feature)
     # What a call must have comes first.
@@ -82,6 +82,8 @@ def _is_long(parameter: Parameter) -> bool:
 def _legal(parameter: Parameter) -> str:
     if parameter.choices:
         return ", ".join(f"`{choice!r}`" for choice in parameter.choices)
+    if parameter.examples:
+        return f"such as {', '.join(f'`{example}`' for example in parameter.examples[:4])}"
     if parameter.kind not in {Kind.INTEGER, Kind.NUMBER}:
         return ""
     unit = f" {parameter.unit}" if parameter.unit else ""

@@ -179,7 +179,7 @@ def test_a_model_without_frames_or_sides_has_no_such_terms() -> None:
     """They stand for what a model takes, and are listed with it."""
     schema = find_model("wan2.1-t2v-14b").schema(T2V)
     assert [term.name for term in schema.sizes] == ["seconds", "aspect", "resolution"]
-    assert "0.31 to 10.06 s at 16 frames a second" in schema["seconds"].description
+    assert "makes. 0.31 to 10.06 s at 16 frames a second." in schema["seconds"].description
     described = schema.to_json_schema()
     assert described["properties"]["resolution"]["examples"][0] == "480p"  # type: ignore[index]
     assert {"not": {"required": ["seconds", "num_frames"]}} in described["allOf"]  # type: ignore[operator]

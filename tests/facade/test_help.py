@@ -214,9 +214,9 @@ INPUTS_OF_COMMANDS = {
     "pose-guidance": "prompt --image --guiding-video --pose-video",
 }
 OPTIONS_OF_ALL = (
-    "--from --model --provider --seed --width --height --num-frames --steps --guidance-scale "
-    "--negative-prompt --set --output --model-path --wait --retry --timeout --dry-run --trust "
-    "--force --yes --quiet --json --debug --help"
+    "--from --model --provider --seed --seconds --aspect --resolution --width --height "
+    "--num-frames --steps --guidance-scale --negative-prompt --set --output --model-path --wait "
+    "--retry --timeout --dry-run --trust --force --yes --quiet --json --debug --help"
 )
 
 

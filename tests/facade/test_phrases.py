@@ -300,6 +300,14 @@ EVENTS = [
         {"event": "job.input_noted", "level": "warning", "notes": ["image: lies on its side"]},
         "warning: --image: lies on its side",
     ),
+    (
+        {"event": "job.size_noted", "level": "warning", "notes": ["width: 720 is nearest"]},
+        "warning: --width: 720 is nearest",
+    ),
+    (
+        {"event": "job.choice_changed", "level": "warning", "changes": ["width=7 is left out: x"]},
+        "warning: --width 7 is left out: x",
+    ),
 ]
 
 

@@ -16,7 +16,8 @@ from tiomagic_domain.features import Feature
 def names_of(feature: Feature) -> set[str]:
     """Return every parameter that a shipped model has for a feature."""
     cards = [card for card in models().values() if feature in card.features]
-    return {one.name for card in cards for one in card.features[feature].parameters}
+    schemas = [card.features[feature] for card in cards]
+    return {one.name for schema in schemas for one in (*schema.parameters, *schema.sizes)}
 
 
 def keys(typed: type) -> set[str]:

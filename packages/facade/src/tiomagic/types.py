@@ -186,6 +186,9 @@ class CommonSettings(TypedDict, total=False):
     memory: Literal["auto", "resident", "model_offload", "group_offload"] | None
     acceleration: Literal["exact", "fast", "turbo"] | Mapping[str, object] | None
     revisions: Mapping[str, object] | None
+    seconds: float | None
+    aspect: str | None
+    resolution: str | None
     flow_shift: float | None
 
 

@@ -96,7 +96,7 @@ def _find_conflicts(asked: Mapping[str, Any], left: Mapping[str, object]) -> Ite
     for group in groups:
         yield Problem(
             field=", ".join(group),
-            message=f"say the same thing: leave out {group[0]}, or the other",
+            message="say the same thing twice; leave one out",
             given=", ".join(shorten_repr(given[name], 40) for name in group),
         )
 
@@ -244,7 +244,8 @@ class _Resolver:
 
     def _too_far(self, name: str, given: str, size: tuple[int, int], nearest: str) -> None:
         made = f"{size[0]}x{size[1]}"
-        tail = "" if nearest == made else f"; nearest: {nearest}"
+        # 64 pixels have no usual name.
+        tail = f"; nearest: {nearest}" if name == ASPECT or nearest in RESOLUTIONS else ""
         message = f"is too far from {made}, the nearest size that {self._card.name} makes{tail}"
         known = {(problem.field, problem.message) for problem in self.problems}
         if (name, message) not in known:

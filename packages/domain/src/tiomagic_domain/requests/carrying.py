@@ -31,6 +31,8 @@ from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import shorten_repr
 
 SIDES: Final = ("width", "height")
+CHANGED_CHOICES_FACT: Final = "changed_choices"
+"""Fact of a rerun on another model: what it did not take as it was, as ``CarryChange.to_dict``."""
 MODEL_SPECIFIC_ARGUMENTS: Final = frozenset({"loras", "revisions"})
 """Arguments that select weights."""
 
@@ -66,6 +68,16 @@ class CarriedValues:
     """Values by name, all legal."""
     changes: tuple[CarryChange, ...] = ()
     """What is left out or adjusted."""
+
+
+def describe_changes(facts: Mapping[str, Any]) -> list[str]:
+    """Return the changes among a job's facts in words; what has another form is left out."""
+    found = facts.get(CHANGED_CHOICES_FACT)
+    changes = found if isinstance(found, list) else []
+    fields = {"name", "given", "used", "reason"}
+    return [
+        str(CarryChange(**one)) for one in changes if isinstance(one, dict) and one.keys() == fields
+    ]
 
 
 def carry_over(

@@ -18,6 +18,7 @@ from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.requests.asked_sizes import resolve_asked_sizes
+from tiomagic_domain.requests.carrying import CHANGED_CHOICES_FACT
 from tiomagic_domain.requests.defaults import apply_few_step_settings, draw_seed_and_size
 from tiomagic_domain.requests.legacy_parameters import translate_legacy_call
 from tiomagic_domain.requests.rerun import RerunCall
@@ -25,10 +26,6 @@ from tiomagic_domain.schema.expert_arguments import describe_object, explain_uns
 from tiomagic_domain.schema.parameter import Kind
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import shorten_repr
-
-CHANGED_CHOICES_FACT: Final = "changed_choices"
-"""Fact of a rerun on another model: the choices that it did not take as they are, each as
-``CarryChange.to_dict`` gives it."""
 
 SIZE_NOTES_FACT: Final = "size_notes"
 """Fact of a job: where its length or size is not quite what was asked for, in words."""

@@ -49,7 +49,7 @@ def _seconds(frames: Parameter, fps: Parameter | None) -> Parameter:
     if isinstance(rate, int) and frames.minimum is not None and frames.maximum is not None:
         low, high = (limit / rate for limit in (frames.minimum, frames.maximum))
         span = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
-        legal = f", {span} s at {rate} frames a second"
+        legal = f" {span} s at {rate} frames a second."
     return Parameter(
         name=SECONDS,
         kind=Kind.NUMBER,
@@ -58,7 +58,7 @@ def _seconds(frames: Parameter, fps: Parameter | None) -> Parameter:
         maximum=MAX_SECONDS,
         unit="s",
         description="Length of the video in place of num_frames: the nearest that the model "
-        f"makes{legal}.",
+        f"makes.{legal}",
     )
 
 

@@ -100,6 +100,16 @@ Seed = Annotated[
 Width = Annotated[str | None, typer.Option(metavar="PIXELS", help="Width of the video.")]
 Height = Annotated[str | None, typer.Option(metavar="PIXELS", help="Height of the video.")]
 NumFrames = Annotated[str | None, typer.Option(metavar="INTEGER", help="Length in frames.")]
+Seconds = Annotated[
+    str | None, typer.Option(metavar="SECONDS", help="Length, in place of --num-frames.")
+]
+Aspect = Annotated[
+    str | None, typer.Option(metavar="W:H", help="Shape of the video, such as 16:9.")
+]
+Resolution = Annotated[
+    str | None,
+    typer.Option(metavar="720p", help="Size, in place of --width and --height."),
+]
 Steps = Annotated[
     str | None,
     typer.Option("--steps", metavar="INTEGER", help="Denoising steps: more take longer."),

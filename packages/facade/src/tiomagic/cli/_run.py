@@ -104,8 +104,7 @@ def run_feature(
             output.data(planned, describe_plan(planned))
             return
         announce_download(output, tm, name, quiet=manner.quiet, yes=manner.yes, force=manner.force)
-        if recipe is not None and source is not None:
-            show_changes(output, recipe, name, arguments)
+        if source is not None:
             call = partial(tm.rerun, source, model=name, trust=True)  # It was asked about above.
         else:
             call = partial(getattr(tm, feature), name)

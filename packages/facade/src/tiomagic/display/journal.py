@@ -13,6 +13,8 @@ event                  level    with
 ``job.submitted``      info     ``job_id feature model provider``
 ``job.not_understood`` warning  ``job_id feature model words``: the model does not know these words
 ``job.input_noted``    warning  ``job_id notes``: how a given picture or video is read
+``job.size_noted``     warning  ``job_id model notes``: length or size is not quite as asked for
+``job.choice_changed`` warning  ``job_id model changes``: a rerun's model does not take these
 ``job.started``        info     ``job_id call_id``
 ``job.progressed``     debug    ``job_id phase``
 ``job.kept``           debug    ``job_id``: its tags or note have changed, or it is deleted
@@ -37,6 +39,8 @@ from tiomagic.display.unasked import UnaskedWarnings
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.redaction import redact_data
+from tiomagic_domain.requests.carrying import describe_changes
+from tiomagic_domain.requests.preparation import SIZE_NOTES_FACT
 from tiomagic_domain.text import escape_control_characters
 
 if TYPE_CHECKING:
@@ -181,3 +185,10 @@ class Journal:
             )
         if notes:
             self._logger.warning("job.input_noted", job_id=job.job_id, notes=notes)
+        sizes, changes = job.facts.get(SIZE_NOTES_FACT), describe_changes(job.facts)
+        if sizes:
+            self._logger.warning("job.size_noted", job_id=job.job_id, model=job.model, notes=sizes)
+        if changes:
+            self._logger.warning(
+                "job.choice_changed", job_id=job.job_id, model=job.model, changes=changes
+            )

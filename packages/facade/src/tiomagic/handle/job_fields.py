@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tiomagic.display.next_steps import PYTHON, add_ways
-from tiomagic_domain.requests.preparation import CHANGED_CHOICES_FACT
+from tiomagic_domain.requests.carrying import CHANGED_CHOICES_FACT
 
 if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import Job

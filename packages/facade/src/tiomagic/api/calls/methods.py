@@ -116,6 +116,11 @@ class FeatureCalls(ABC):
           little between two steps, which gives a different video of the same kind.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
           repository; a recipe names those that were used (docs/weights.md) (20 of 21 models).
+        * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
+        * ``aspect``: Shape of the video, width to height, in place of width and height or beside
+          one of them: the nearest that the model makes.
+        * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
+          1280x720 in any shape.
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
           shift (15 of 21 models).
         * ``audio_guidance_scale``: How closely the sound follows the prompt (1 of 21 models).
@@ -215,6 +220,11 @@ class FeatureCalls(ABC):
           little between two steps, which gives a different video of the same kind.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
           repository; a recipe names those that were used (docs/weights.md) (18 of 19 models).
+        * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
+        * ``aspect``: Shape of the video, width to height, in place of width and height or beside
+          one of them: the nearest that the model makes.
+        * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
+          1280x720 in any shape.
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
           shift (13 of 19 models).
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 19
@@ -329,6 +339,11 @@ class FeatureCalls(ABC):
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256`.
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (3 of 11
           models).
+        * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
+        * ``aspect``: Shape of the video, width to height, in place of width and height or beside
+          one of them: the nearest that the model makes.
+        * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
+          1280x720 in any shape.
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
           time (1 of 11 models).
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
@@ -459,6 +474,11 @@ class FeatureCalls(ABC):
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256`.
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (3 of 4
           models).
+        * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
+        * ``aspect``: Shape of the video, width to height, in place of width and height or beside
+          one of them: the nearest that the model makes.
+        * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
+          1280x720 in any shape.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
           repository; a recipe names those that were used (docs/weights.md) (3 of 4 models).
 

@@ -79,6 +79,9 @@ def compare(  # noqa: PLR0913 - one argument an option
     seeds: Annotated[
         list[int] | None, typer.Option("--seed", metavar="INTEGER", help="A seed; repeatable.")
     ] = None,
+    seconds: o.Seconds = None,
+    aspect: o.Aspect = None,
+    resolution: o.Resolution = None,
     assignments: o.Set = None,
     provider: o.Provider = None,
     folder: Annotated[
@@ -108,6 +111,7 @@ def compare(  # noqa: PLR0913 - one argument an option
         tm = _connected(output, provider)
         named = feature.replace("-", "_")
         known = find_schema(named, (models or [tm.get_default_model()])[0])
+        sizes = {"seconds": seconds, "aspect": aspect, "resolution": resolution}
         made = tm.compare(
             cast("FeatureName", named),
             prompts=prompts,
@@ -116,7 +120,7 @@ def compare(  # noqa: PLR0913 - one argument an option
             folder=folder,
             concurrency=concurrency,
             progress=not (quiet or as_json),
-            **parse_arguments(known, {}, assignments or []),
+            **parse_arguments(known, sizes, assignments or []),
         )
         files = [made.video, made.sheet, made.csv, made.json]
         _show(output, made, "\n".join(str(file) for file in files if file is not None))

@@ -15,8 +15,14 @@ from typing import Any, Final
 from tiomagic.cli import _options as o
 from tiomagic.cli._run import CommandRun, run_feature
 
+SIZES: Final[Mapping[str, Any]] = {
+    "seconds": o.Seconds,
+    "aspect": o.Aspect,
+    "resolution": o.Resolution,
+}
 SETTINGS: Final[Mapping[str, Any]] = {
     "seed": o.Seed,
+    **SIZES,
     "width": o.Width,
     "height": o.Height,
     "num_frames": o.NumFrames,

@@ -12,7 +12,6 @@ from tiomagic.cli._run import (
     CommandRun,
     check_target,
     connect,
-    show_changes,
     shows_progress,
     wait_and_show,
 )
@@ -32,6 +31,9 @@ def rerun(  # noqa: PLR0913 - one argument an option
     provider: o.Provider = None,
     trust: o.Trust = False,
     seed: o.Seed = None,
+    seconds: o.Seconds = None,
+    aspect: o.Aspect = None,
+    resolution: o.Resolution = None,
     assignments: o.Set = None,
     output: o.OutputFile = None,
     model_path: o.ModelPath = None,
@@ -67,9 +69,9 @@ def rerun(  # noqa: PLR0913 - one argument an option
         named = [text.partition("=")[0].strip().replace("-", "_") for text in assignments or []]
         recipe = confirm_recipe(out, tm, source, replaced=named, model=model, trust=trust)
         found = models.find_schema(str(recipe["feature"]), model or str(recipe["model"]))
-        changes = parse_arguments(found, {"seed": seed}, assignments or [])
+        texts = {"seed": seed, "seconds": seconds, "aspect": aspect, "resolution": resolution}
+        changes = parse_arguments(found, texts, assignments or [])
         target = check_target(output)
-        show_changes(out, recipe, model or str(recipe["model"]), changes)
         asked = provider or tm.settings.provider or str(recipe["provider"])
         named_model = model or str(recipe["model"])
         announce_download(out, tm, named_model, quiet=quiet, yes=yes, force=force, provider=asked)

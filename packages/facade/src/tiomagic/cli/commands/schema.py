@@ -52,7 +52,7 @@ def schema(
                 _limits(parameter),
                 parameter.description,
             )
-            for parameter in (*found.required, *found.optional)
+            for parameter in (*found.required, *found.optional, *found.sizes)
         ]
         columns = ["parameter", "kind", "default", "legal", "description"]
         described = tm.get_json_schema(cast("FeatureName", name), cast("ModelName", model))
@@ -82,6 +82,8 @@ def _limits(parameter: Parameter) -> str | None:
 
     if parameter.choices:
         return ", ".join(str(choice) for choice in parameter.choices)
+    if parameter.examples:
+        return f"such as {', '.join(str(example) for example in parameter.examples[:3])}"
     if parameter.kind not in {Kind.INTEGER, Kind.NUMBER}:
         return None
     unit = f" {parameter.unit}" if parameter.unit else ""

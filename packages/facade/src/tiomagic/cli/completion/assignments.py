@@ -44,7 +44,7 @@ def complete_assignments(ctx: typer.Context, incomplete: str) -> list[tuple[str,
     # The user may write num-frames too; a shell takes only what begins as the word does.
     left = [
         parameter
-        for parameter in known.parameters
+        for parameter in (*known.parameters, *known.sizes)
         if parameter.name not in given and parameter.name.startswith(_spelled(incomplete))
     ]
     names = [(_as_typed(p.name, incomplete), p) for p in left]
@@ -119,7 +119,7 @@ def _offers(parameter: Parameter) -> Iterator[tuple[str, str]]:
     """Yield values with their descriptions; later ones override earlier ones."""
     from tiomagic_domain.schema.parameter import UNSET, Kind  # noqa: PLC0415  # Not for --help.
 
-    known: tuple[object, ...] = parameter.choices
+    known: tuple[object, ...] = parameter.choices or parameter.examples
     if parameter.kind is Kind.BOOLEAN:
         known = (True, False)
     for choice in known:

@@ -9,13 +9,16 @@ from tiomagic.display.phrases.vocabulary import Vocabulary
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.requests.carrying import describe_changes
+from tiomagic_domain.requests.preparation import SIZE_NOTES_FACT
 
 
 def say_job_warnings(job: Job, words: Vocabulary) -> list[str]:
     """Return the warnings of a job as sentences, those known before its run first.
 
-    Unknown words of the prompt, notes about the pictures and videos that were given, and what the
-    run did otherwise than asked for.
+    Unknown words of the prompt, notes about the pictures and videos that were given, where length
+    or size are not quite as asked for, what a rerun's model did not take, and what the run did
+    otherwise than asked for.
 
     Args:
         job: In any status; what a run has to say is there when it is over.
@@ -68,6 +71,8 @@ def _before(job: Job, words: Vocabulary) -> Iterator[str]:
     for text in _texts(job, "input_notes"):
         name, colon, note = text.partition(": ")
         yield f"{words.name(name)}: {reword(note, words)}" if colon else reword(text, words)
+    for text in (*_texts(job, SIZE_NOTES_FACT), *describe_changes(job.facts)):
+        yield reword(text, words)
 
 
 def _after(job: Job, words: Vocabulary) -> Iterator[str]:

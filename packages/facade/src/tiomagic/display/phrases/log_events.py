@@ -7,7 +7,7 @@ as they are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
@@ -37,6 +37,10 @@ def _input_noted(event: Mapping[str, Any], words: Vocabulary) -> str:
     )
 
 
+def _listed(texts: Iterable[object], words: Vocabulary) -> str:
+    return "; ".join(reword(str(text), words) for text in texts)
+
+
 def _completed(event: Mapping[str, Any], _words: Vocabulary) -> str:
     return f"job {event['job_id']} is done, {event['seconds']:.0f} s: {event['result_video']}"
 
@@ -51,7 +55,9 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
         "job.canceled": "job {job_id} is canceled",
         "job.completed": _completed,
         "job.failed": "job {job_id} failed: {error}",
+        "job.choice_changed": lambda event, words: _listed(event["changes"], words),
         "job.input_noted": _input_noted,
+        "job.size_noted": lambda event, words: _listed(event["notes"], words),
         "job.kept": "job {job_id} has other tags or another note, or is deleted",
         "job.not_understood": _not_understood,
         "job.progressed": "job {job_id}: {phase}",

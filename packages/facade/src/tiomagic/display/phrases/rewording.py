@@ -60,7 +60,7 @@ def _pattern() -> re.Pattern[str]:
         parameter.name
         for card in models().values()
         for schema in card.features.values()
-        for parameter in schema.parameters
+        for parameter in (*schema.parameters, *schema.sizes)
     }
     known = "|".join(sorted(map(re.escape, names | {"model", "provider"}), key=len, reverse=True))
     return re.compile(
