@@ -134,8 +134,10 @@ class TioMagic(
 
         Returns:
             ``feature model provider gpu cost width height num_frames fps seconds memory weights_gib
-            gpu_memory_gib arguments preflight``; what does not apply is None. A seed that is left
-            out is drawn when the job is made, and is not among the arguments. ``preflight`` says
+            gpu_memory_gib arguments asked notes preflight``; what does not apply is None. A seed
+            that is left out is drawn when the job is made, and is not among the arguments.
+            ``asked`` has your ``seconds``, ``aspect`` and ``resolution``, and ``notes`` says where
+            the nearest that the model makes is not quite that. ``preflight`` says
             what the run would take: ``fit can_run is_here weights device plans plan
             main_memory_gib free_main_memory_gib time cost licence gated tokens checks
             alternatives`` (docs/preflight.md). Nothing is asked of the network for it.

@@ -9,6 +9,7 @@ from tiomagic.display.next_steps import advise_in_python
 from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
 from tiomagic.wiring.redacting_provider import redact_errors
 from tiomagic_domain.catalogue import find_feature
+from tiomagic_domain.requests.preparation import SIZE_NOTES_FACT
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -50,6 +51,8 @@ def plan(
         "weights_gib": request.card.weights_gib,
         "gpu_memory_gib": request.card.gpu_memory_gib,
         "arguments": settled,
+        "asked": dict(request.job.chosen.sizes) if request.job.chosen else {},
+        "notes": list(request.job.facts.get(SIZE_NOTES_FACT, ())),
         "preflight": found.to_dict(),
     }
 

@@ -22,6 +22,7 @@ def describe_plan(planned: Mapping[str, Any]) -> str:
         ("where", f"{planned['provider']}, {_describe_device(planned)}"),
         ("size", size if planned["width"] else None),
         ("length", f"{length}, {planned['seconds']:g} s" if planned["seconds"] else None),
+        *(("note", note) for note in planned.get("notes", ())),
         ("weights", describe_weights(found["weights"])),
         ("memory", _describe_memory(planned)),
         ("time", _describe_time(planned)),

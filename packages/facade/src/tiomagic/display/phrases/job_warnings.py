@@ -68,10 +68,10 @@ def _before(job: Job, words: Vocabulary) -> Iterator[str]:
     unknown = job.facts.get("unknown_words")
     if isinstance(unknown, list) and unknown:
         yield say_unknown_words(job.model, job.feature, [str(word) for word in unknown], words)
-    for text in _texts(job, "input_notes"):
+    for text in (*_texts(job, "input_notes"), *_texts(job, SIZE_NOTES_FACT)):
         name, colon, note = text.partition(": ")
         yield f"{words.name(name)}: {reword(note, words)}" if colon else reword(text, words)
-    for text in (*_texts(job, SIZE_NOTES_FACT), *describe_changes(job.facts)):
+    for text in describe_changes(job.facts):
         yield reword(text, words)
 
 

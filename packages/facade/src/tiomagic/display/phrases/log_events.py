@@ -57,7 +57,7 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
         "job.failed": "job {job_id} failed: {error}",
         "job.choice_changed": lambda event, words: _listed(event["changes"], words),
         "job.input_noted": _input_noted,
-        "job.size_noted": lambda event, words: _listed(event["notes"], words),
+        "job.size_noted": _input_noted,
         "job.kept": "job {job_id} has other tags or another note, or is deleted",
         "job.not_understood": _not_understood,
         "job.progressed": "job {job_id}: {phase}",
