@@ -48,7 +48,7 @@ def weights(
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
-    """List the downloaded weights on this machine, remove or verify them."""
+    """List downloaded weights, remove or verify them."""
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic.api.weights import find_weights_keeper  # noqa: PLC0415  # Not for --help.
         from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # The same.
