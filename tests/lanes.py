@@ -31,6 +31,7 @@ LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/facade/test_plugins.py": {"slow"},
     "tests/facade/test_provider_package.py": {"torch", "slow"},
     "tests/facade/test_streams.py": {"slow"},
+    "tests/facade/test_warm.py": {"slow"},
     "tests/faults": {"server", "slow"},
     "tests/local": {"torch"},
     "tests/local/test_preflight.py": set(),

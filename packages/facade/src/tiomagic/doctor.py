@@ -175,6 +175,22 @@ def _database(session: Session) -> Iterator[DoctorFinding]:
         yield DoctorFinding(
             "database", Severity.OK, f"{health.location}: sound, {health.jobs} jobs"
         )
+        yield from _workers(session)
+
+
+def _workers(session: Session) -> Iterator[DoctorFinding]:
+    """Look for workers that keep a model in memory; only in a database that needs no change."""
+    from tiomagic_domain.workers.idle_workers import list_workers
+
+    background = session.container.background()
+    found = list_workers(background, session.container.repository()) if background else []
+    if found:
+        idle_s = session.settings.worker_idle_s
+        message = (
+            f"{len(found)} running, with a model in memory; each ends after {idle_s} s without a "
+            "job, and with: tiomagic worker stop"
+        )
+        yield DoctorFinding("workers", Severity.NOTE, message)
 
 
 def worst_severity(findings: list[DoctorFinding]) -> Severity:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 READY_MESSAGE = b"ready"
 """The ready message of a worker to its starter."""
 
+QUEUE_POLL_S = 0.1
+"""Seconds between two polls for a job: a person waits at a prompt for the start of theirs."""
+
 REQUIRED_FREE_BYTES = 2**20
 """That must find room before a job is tried again."""
 
@@ -94,7 +97,7 @@ def serve(
     from tiomagic.display.phrases.shell import ShellVocabulary
     from tiomagic.wiring.launcher import ProcessLauncher
     from tiomagic.wiring.session import Session
-    from tiomagic_domain.workers import Worker, WorkerLimits, keep_alive
+    from tiomagic_domain.workers import Worker, WorkerLimits, keep_alive, split_queue
 
     log = logging.StreamHandler()
     log.setFormatter(SentenceFormatter(ShellVocabulary()))
@@ -105,6 +108,9 @@ def serve(
     # No wait for another worker that it starts: the run must not be delayed.
     launcher = ProcessLauncher(lambda: session.settings, patience_s=0)
     background = dataclasses.replace(background, launcher=launcher)
+    # Started to recover jobs that another process, with other settings, has left: it runs those and
+    # no newer one, whose caller counts on its own settings.
+    stands_in = split_queue(queue)[1] not in {"", background.fingerprint()}
     worker = Worker(
         queue,
         background=background,
@@ -114,7 +120,12 @@ def serve(
         # Not sys.exit: a run that does not stop would keep the process alive.
         leave=lambda: os._exit(EXIT_STATUS_RUN_ABANDONED),
         on_trouble=session.container.journal().trouble,
-        limits=WorkerLimits(idle_s=held.worker_idle_s, cancel_timeout_s=held.worker_cancel_s),
+        limits=WorkerLimits(
+            idle_s=0 if stands_in else held.worker_idle_s,
+            poll_s=QUEUE_POLL_S,
+            cancel_timeout_s=held.worker_cancel_s,
+        ),
+        created_before=background.clock.now() if stands_in else None,
         probe=lambda: check_writable(held),
         on_ready=on_ready,
     )
@@ -153,11 +164,13 @@ def check_writable(settings: Settings) -> None:
 def list_queue_devices(queue: str, settings: Settings) -> list[str]:
     """Return the devices of a queue, as ``DeviceLocks`` names them."""
     from tiomagic.wiring.registry import find_plugin, settings_of, uses_devices
+    from tiomagic_domain.workers import split_queue
 
-    provider, _, rest = queue.partition(":")
+    name, _ = split_queue(queue)
+    provider, _, rest = name.partition(":")
     host, _, device = rest.partition(":")
     if not uses_devices(provider):
-        return [queue]  # What it runs on is its own business.
+        return [name]  # What it runs on is its own business.
     plugin = find_plugin(provider)
     wanted = dataclasses.replace(settings, device=None if device == "auto" else device)
     return [f"{provider}:{host}:{name}" for name in plugin.devices(settings_of(plugin, wanted))]

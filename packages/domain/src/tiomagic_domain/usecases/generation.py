@@ -414,6 +414,10 @@ class Generation(JobTracker):
         except ConfigurationError as error:
             self._updater.fail(job, error)
             raise
+        except KeyboardInterrupt:
+            # Its caller never gets the id, and so could not cancel it.
+            self._ask_to_stop(job)
+            raise
         return self._store_waiting_reason(job, why)
 
     def rerun(  # noqa: PLR0913 - by keyword only, as ``submit``

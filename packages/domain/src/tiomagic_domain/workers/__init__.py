@@ -17,6 +17,7 @@ Its modules::
                               a retry later.
     ``heartbeat``             The heartbeat of a worker: a thread that renews its leases while
                               another thread runs the job.
+    ``idle_workers``          Lists the workers of this machine, and ends those without a job.
     ``job_runner``            What a worker needs of the use cases: run a claimed job, abandon,
                               requeue or fail it.
     ``leases``                Leases of workers: names, renewal, expiry, reclaim of dead or silent
@@ -37,7 +38,7 @@ Its modules::
 
 from tiomagic_domain.workers.device_lock import DeviceLock
 from tiomagic_domain.workers.heartbeat import keep_alive
-from tiomagic_domain.workers.leases import Background, queue_name
+from tiomagic_domain.workers.leases import Background, queue_name, split_queue
 from tiomagic_domain.workers.limits import WorkerLimits
 from tiomagic_domain.workers.supervisor import Supervisor
 from tiomagic_domain.workers.worker import Worker
@@ -50,4 +51,5 @@ __all__ = [
     "WorkerLimits",
     "keep_alive",
     "queue_name",
+    "split_queue",
 ]

@@ -42,15 +42,27 @@ def queue_position(job: Job) -> QueuePosition:
     return job.creation_time.astimezone(UTC).isoformat(timespec="microseconds"), job.job_id
 
 
-def queue_name(provider: str, host: str, device: str | None) -> str:
+FINGERPRINT_SEPARATOR = "#"
+"""Precedes the fingerprint in the name of a queue."""
+
+
+def queue_name(provider: str, host: str, device: str | None, fingerprint: str = "") -> str:
     """Return the queue of a provider's jobs on a machine.
 
     Args:
         provider: That runs them.
         host: The machine.
         device: The requested device, or several joined by commas; None for any.
+        fingerprint: Of the settings that its jobs run with; empty when they are not told apart.
     """
-    return f"{provider}:{host}:{device or 'auto'}"
+    name = f"{provider}:{host}:{device or 'auto'}"
+    return f"{name}{FINGERPRINT_SEPARATOR}{fingerprint}" if fingerprint else name
+
+
+def split_queue(queue: str) -> tuple[str, str]:
+    """Return the name of a queue without its fingerprint, and the fingerprint; empty for none."""
+    name, _, fingerprint = queue.partition(FINGERPRINT_SEPARATOR)
+    return name, fingerprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +76,9 @@ class Background:
     clock: Clock
     device: Callable[[], str | None] = lambda: None
     """Gives the device of new jobs; None for any."""
+    fingerprint: Callable[[], str] = lambda: ""
+    """Gives the fingerprint of the settings that new jobs run with. Jobs with other settings wait
+    in another queue, so that no worker runs a job with settings that are not the job's."""
     stale_s: float = STALE_S
     slot: Callable[[str], str | None] = lambda _provider: None
     """Gives the device, as named in ``DeviceLocks``, of a provider that runs in this process; None
@@ -74,7 +89,7 @@ class Background:
 
     def queue(self, provider: str) -> str:
         """Return the queue that a new job of a provider waits in."""
-        return queue_name(provider, self.processes.host, self.device())
+        return queue_name(provider, self.processes.host, self.device(), self.fingerprint())
 
     def is_local(self, queue: str) -> bool:
         """Return whether a queue is served by workers of this machine."""
@@ -123,6 +138,19 @@ class Background:
             self.leases.release(mine)
             return True
         return False
+
+    def end_worker(self, lease: Lease) -> bool:
+        """Kill a worker that lives, and release its lease.
+
+        Returns:
+            False when it has renewed its lease meanwhile, or cannot be killed from here.
+        """
+        mine = self._acquire(lease.name, lease)
+        if mine is None:
+            return False
+        was_killed = self.processes.kill(lease.owner)
+        self.leases.release(mine)
+        return was_killed
 
     def find_unreachable(self, leases: Iterable[Lease]) -> list[Lease]:
         """Return the leases whose owner cannot be seen from here."""

@@ -16,6 +16,9 @@ from tiomagic_domain.workers.unreachable import explain_lost_cancel
 WAITING_REASON_PREFIX = "waits: "
 """Prefix of a queued job's message when something keeps it from running."""
 
+TRIES_AGAIN_SUFFIX = ". Its worker tries again until this is over"
+"""Suffix of a queued job's message when a failure of the machine has stopped its run."""
+
 START_FAILURE_PREFIX = f"{WAITING_REASON_PREFIX}its worker does not start"
 
 
@@ -125,10 +128,7 @@ class Supervisor:
             error: The failure.
         """
         reason = error.message if isinstance(error, TioMagicError) else str(error)
-        why = (
-            f"{WAITING_REASON_PREFIX}{reason or type(error).__name__}. Its worker "
-            f"tries again until this is over"
-        )
+        why = f"{WAITING_REASON_PREFIX}{reason or type(error).__name__}{TRIES_AGAIN_SUFFIX}"
 
         def change(job: Job, at: datetime) -> Job | None:
             # The job has another run since: another process has settled the one that was judged.
@@ -163,6 +163,14 @@ class Supervisor:
             # The retry needs a new worker, because the old one is dead.
             self.ensure_worker(job.queue, job.job_id)
         return job
+
+
+def find_requeue_reason(job: Job) -> str | None:
+    """Return the failure of the machine that has put a job back into its queue; None for none."""
+    message = job.message
+    if job.status is not JobStatus.QUEUED or not message.endswith(TRIES_AGAIN_SUFFIX):
+        return None
+    return message.removeprefix(WAITING_REASON_PREFIX).removesuffix(TRIES_AGAIN_SUFFIX)
 
 
 def is_worker_lost(job: Job, report: Report) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from enum import Enum
 
 from tiomagic_domain.codes import ErrorCode
@@ -27,7 +29,6 @@ from tiomagic_domain.workers.outages import OutageTracker, count_requeues, needs
 
 UNFINISHED_STATUSES = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
 """Statuses of an unfinished job of a worker."""
-
 
 MAX_CLAIM_CANDIDATES = 20
 """Most waiting jobs among which the next one is chosen."""
@@ -61,6 +62,7 @@ class Worker:
         on_trouble: Called with errors that do not stop it.
         probe: Raises if any job would fail, for example on a full disk; called before a retry.
         on_ready: Called once, when it is ready or not needed.
+        created_before: Runs only jobs that were stored before this moment; None for all.
     """
 
     def __init__(  # noqa: PLR0913 - by keyword only, one for each part
@@ -76,8 +78,13 @@ class Worker:
         limits: WorkerLimits | None = None,
         probe: Callable[[], None] = do_nothing,
         on_ready: Callable[[], None] = do_nothing,
+        created_before: datetime | None = None,
     ) -> None:
         self._queue = queue
+        waiting = frozenset({JobStatus.QUEUED})
+        self._waiting = JobQuery(
+            status=waiting, queue=queue, until=created_before, oldest_first=True
+        )
         self._background = background
         self._repository = repository
         self._generation = generation
@@ -329,10 +336,7 @@ class Worker:
 
     def _list_waiting(self, limit: int = 1) -> list[Job]:
         """Return the next jobs in order."""
-        query = JobQuery(
-            status=frozenset({JobStatus.QUEUED}), queue=self._queue, oldest_first=True, limit=limit
-        )
-        return self._repository.list(query)
+        return self._repository.list(replace(self._waiting, limit=limit))
 
     def _launch_helper(self) -> None:
         """Start another worker if more jobs wait and another device is free."""

@@ -53,6 +53,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "rehearse": ("rehearse doodle", "rehearse wan2.2-ti2v-5b --provider modal"),
     "doctor": ("doctor", "doctor --json"),
+    "worker": ("worker", "worker stop"),
     "ui": ("ui", "ui --host 0.0.0.0 --no-browser"),
 }
 

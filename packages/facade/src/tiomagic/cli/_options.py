@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -171,3 +172,22 @@ Target = Annotated[
         "--output", "-o", metavar="PATH", help="File to write; by default beside the video."
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRun:
+    """The run options of a command."""
+
+    provider: str | None
+    model_path: str | None
+    output: str | None
+    wait: bool
+    retry: int
+    timeout: float | None
+    quiet: bool
+    as_json: bool
+    debug: bool
+    dry_run: bool = False
+    trust: bool = False
+    force: bool = False
+    yes: bool = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,31 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 
 from tiomagic.cli._exit_codes import ExitCode
+from tiomagic.cli._options import CommandRun
 from tiomagic.cli._output import Output, command_words, reporting
 
 if TYPE_CHECKING:
     from tiomagic import JobHandle, TioMagic
     from tiomagic.types import FeatureName, ModelName, ProviderName
     from tiomagic_domain.requests.rerun import RerunCall
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandRun:
-    """The run options of a command."""
-
-    provider: str | None
-    model_path: str | None
-    output: str | None
-    wait: bool
-    retry: int
-    timeout: float | None
-    quiet: bool
-    as_json: bool
-    debug: bool
-    dry_run: bool = False
-    trust: bool = False
-    force: bool = False
-    yes: bool = False
 
 
 def connect(
@@ -77,6 +58,7 @@ def run_feature(
                 "give the prompt, or a recipe with --from", param_hint="PROMPT"
             )
         from tiomagic.cli._trust import announce_download  # noqa: PLC0415  # Not for --help.
+        from tiomagic.cli.warm.submit import submit  # noqa: PLC0415  # The same.
         from tiomagic.display.plans import describe_plan  # noqa: PLC0415  # The same.
         from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # The same.
 
@@ -108,13 +90,8 @@ def run_feature(
             call = partial(tm.rerun, source, model=name, trust=True)  # It was asked about above.
         else:
             call = partial(getattr(tm, feature), name)
-        job: JobHandle = call(
-            wait=None if manner.wait else False,
-            progress=shows_progress(manner),
-            retry=manner.retry,
-            force=manner.force,
-            **arguments,
-        )
+        submission = partial(call, retry=manner.retry, force=manner.force, **arguments)
+        job = submit(output, tm, manner, tm.session.configured_provider(), name, submission)
         wait_and_show(output, job, manner, target)
 
 

@@ -38,6 +38,7 @@ from tiomagic.cli.commands.status import status
 from tiomagic.cli.commands.tag import tag
 from tiomagic.cli.commands.ui import ui
 from tiomagic.cli.commands.weights import weights
+from tiomagic.cli.commands.worker import worker
 from tiomagic.cli.completion.bash import rejoin_split_words
 from tiomagic.display import streams
 
@@ -65,6 +66,7 @@ COMMANDS = (
     weights,
     rehearse,
     doctor,
+    worker,
     ui,
 )
 

@@ -5,6 +5,8 @@
 ``clock``                The time of this machine.
 ``container``            The dependency-injection container: all parts and their dependencies.
 ``extras``               The extras of tiomagic, and the error when one is not installed.
+``fingerprint``          The fingerprint of all that a run depends on: no worker runs a job of other
+                         settings.
 ``launcher``             Starts background workers as detached processes, and keeps their logs.
 ``lazy``                 Parts that cost something, built when they are first used and not when
                          they are put together.

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -167,6 +168,7 @@ def build_background(
     if machine is None or not isinstance(repository, KeepsLeases):
         return None
     processes, device_locks = machine
+    from tiomagic.wiring.fingerprint import fingerprint_run
     from tiomagic_domain.workers import Background
 
     def slot(provider: str) -> str | None:
@@ -181,6 +183,7 @@ def build_background(
         launcher=launcher,
         clock=clock,
         device=lambda: settings().device,
+        fingerprint=lambda: fingerprint_run(settings(), os.environ),
         stale_s=settings().worker_stale_s,
         slot=slot,
         runs_in_process=registry.uses_devices,

@@ -22,6 +22,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.files.owner_only import make_private, private_opener
 from tiomagic_domain.interpreter import module_command, safe_environment
 from tiomagic_domain.redaction import redact
+from tiomagic_domain.workers.leases import split_queue
 
 if TYPE_CHECKING:
     from tiomagic.wiring.settings import Settings
@@ -103,11 +104,8 @@ class ProcessLauncher:
                 code=ErrorCode.NO_BACKGROUND,
             )
         settings = self._settings()
-        log = (
-            settings.state_dir
-            / WORKER_LOGS_FOLDER
-            / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', queue)}.log"
-        )
+        name = re.sub(r"[^A-Za-z0-9.-]+", "-", split_queue(queue)[0])
+        log = settings.state_dir / WORKER_LOGS_FOLDER / f"{name}.log"
         try:
             make_private(log.parent)
             with open(log, "ab", opener=private_opener) as output:

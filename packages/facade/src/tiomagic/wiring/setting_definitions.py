@@ -32,6 +32,23 @@ def _hosts(value: object) -> tuple[str, ...]:
     return names
 
 
+WARM_WORKER_CHOICES: Final = ("auto", "on", "off")
+
+
+def _warm_worker(value: object) -> str:
+    """Take one of the words, or what other settings take for yes and no."""
+    word = str(value).strip().lower()
+    if word in WARM_WORKER_CHOICES:
+        return word
+    try:
+        return "on" if parse_flag(value) else "off"
+    except InvalidSettingError:
+        known = ", ".join(WARM_WORKER_CHOICES)
+        raise InvalidSettingError(
+            f"must be one of {known}", closest(word, WARM_WORKER_CHOICES)
+        ) from None
+
+
 def _level(value: object) -> str:
     level = parse_text(value).lower()
     if level not in LOG_LEVELS:
@@ -50,6 +67,7 @@ OPTIONS: Final[Mapping[str, Setting]] = MappingProxyType(
         "state_dir": Setting("TIOMAGIC_STATE_DIR", parse_path),
         "device": Setting("TIOMAGIC_DEVICE", parse_text),
         "worker_idle_s": Setting("TIOMAGIC_WORKER_IDLE_S", parse_seconds),
+        "warm_worker": Setting("TIOMAGIC_WARM_WORKER", _warm_worker),
         "worker_stale_s": Setting("TIOMAGIC_WORKER_STALE_S", parse_seconds),
         "worker_cancel_s": Setting("TIOMAGIC_WORKER_CANCEL_S", parse_seconds),
         "allow_private_media": Setting("TIOMAGIC_ALLOW_PRIVATE_MEDIA", parse_flag),

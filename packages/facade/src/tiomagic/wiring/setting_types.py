@@ -22,6 +22,7 @@ class MoreSettings(TypedDict, total=False):
     hf_token: str | None
     device: str | None
     worker_idle_s: int | str | None
+    warm_worker: Literal["auto", "on", "off"] | bool | None
     worker_stale_s: int | str | None
     worker_cancel_s: int | str | None
     allow_private_media: bool | str | None

@@ -19,6 +19,7 @@ setting                  variable                          default
 ``hf_token``             ``HF_TOKEN``                      what the hub's own tools have stored
 ``device``               ``TIOMAGIC_DEVICE``               the best that is there
 ``worker_idle_s``        ``TIOMAGIC_WORKER_IDLE_S``        300 s; see :mod:`tiomagic.worker`
+``warm_worker``          ``TIOMAGIC_WARM_WORKER``          ``auto``; of the command line
 ``worker_stale_s``       ``TIOMAGIC_WORKER_STALE_S``       60 s
 ``worker_cancel_s``      ``TIOMAGIC_WORKER_CANCEL_S``      20 s
 ``allow_private_media``  ``TIOMAGIC_ALLOW_PRIVATE_MEDIA``  false
@@ -88,6 +89,9 @@ class Settings:
     device: str | None = None
     worker_idle_s: int = DEFAULT_WORKER_IDLE_S
     """Seconds that a background worker without a job stays, with its model loaded."""
+    warm_worker: str = "auto"
+    """``on``: commands hand their jobs to a worker that keeps the model loaded; ``off``: they run
+    them in their own process; ``auto``: ``on`` where stderr is a terminal."""
     worker_stale_s: int = DEFAULT_WORKER_STALE_S
     """Seconds of silence after which a background worker counts as dead and is ended."""
     worker_cancel_s: int = DEFAULT_WORKER_CANCEL_S

@@ -13,7 +13,7 @@ from inspect import Parameter, Signature
 from typing import Any, Final
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._run import CommandRun, run_feature
+from tiomagic.cli._run import run_feature
 
 SIZES: Final[Mapping[str, Any]] = {
     "seconds": o.Seconds,
@@ -92,7 +92,7 @@ class FeatureCommand:
             values["model"],
             {name: values[name] for name in (*self._inputs(), *SETTINGS)},
             values["assignments"],
-            CommandRun(**{field.name: values[field.name] for field in fields(CommandRun)}),
+            o.CommandRun(**{field.name: values[field.name] for field in fields(o.CommandRun)}),
             values["source"],
         )
 

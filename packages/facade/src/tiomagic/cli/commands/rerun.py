@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
-from tiomagic.cli._run import (
-    CommandRun,
-    check_target,
-    connect,
-    shows_progress,
-    wait_and_show,
-)
+from tiomagic.cli._run import check_target, connect, wait_and_show
 from tiomagic.cli.completion import values
 
 
@@ -47,7 +42,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
     debug: o.Debug = False,
 ) -> None:
     """Make a video again, with the same or another seed."""
-    manner = CommandRun(
+    manner = o.CommandRun(
         provider=provider,
         model_path=model_path,
         output=output,
@@ -64,6 +59,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
         from tiomagic.api import models  # noqa: PLC0415  # Not for --help.
         from tiomagic.cli._trust import announce_download, confirm_recipe  # noqa: PLC0415  # The same.
         from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
+        from tiomagic.cli.warm.submit import submit  # noqa: PLC0415  # The same.
 
         tm = connect(out, provider=provider, model_path=model_path)
         named = [text.partition("=")[0].strip().replace("-", "_") for text in assignments or []]
@@ -75,14 +71,8 @@ def rerun(  # noqa: PLR0913 - one argument an option
         asked = provider or tm.settings.provider or str(recipe["provider"])
         named_model = model or str(recipe["model"])
         announce_download(out, tm, named_model, quiet=quiet, yes=yes, force=force, provider=asked)
-        job = tm.rerun(
-            source,
-            model=model,
-            trust=True,
-            wait=None if wait else False,
-            progress=shows_progress(manner),
-            retry=retry,
-            force=force,
-            **changes,
+        call = partial(
+            tm.rerun, source, model=model, trust=True, retry=retry, force=force, **changes
         )
+        job = submit(out, tm, manner, asked, named_model, call)
         wait_and_show(out, job, manner, target, compared=True)
