@@ -53,7 +53,7 @@ class ProviderPlugin(ABC):
         return ()
 
     def diagnose(self, settings: ProviderSettings) -> Iterable[Check]:  # noqa: ARG002 - the same
-        """Look for what stands between this machine and a video, for ``tiomagic doctor``.
+        """Find what keeps this machine from making a video, for ``tiomagic doctor``.
 
         Changes nothing and contacts no service. It is asked whether the provider can be built or
         not.

@@ -50,7 +50,7 @@ class Setting:
     secret: bool = False
     """True for what must appear in no record, log or error."""
     default: Any = None
-    """The value when nothing was said."""
+    """The value if the user sets none."""
     place: Callable[[Any, Path], Any] = make_absolute
     """Turns the plain form and the absolute working directory into the value that holds."""
 

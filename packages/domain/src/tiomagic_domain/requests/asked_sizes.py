@@ -56,7 +56,7 @@ class AskedSizes:
 def resolve_asked_sizes(
     card: ModelCard, feature: Feature, arguments: Mapping[str, object]
 ) -> AskedSizes:
-    """Return a call with frames and pixels in the place of the user's terms.
+    """Return a call with frames and pixels instead of the user's terms.
 
     Args:
         card: The model.

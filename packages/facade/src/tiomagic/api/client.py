@@ -86,7 +86,7 @@ class TioMagic(
         scaledown_window: int | str | None = None,
         **more: Unpack[MoreSettings],
     ) -> None:
-        """Change settings. What is left out stays as it was.
+        """Change settings; those that you leave out keep their value.
 
         Args:
             provider: Who runs generations; one of ``get_providers()``.

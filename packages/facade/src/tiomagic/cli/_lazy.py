@@ -48,7 +48,7 @@ def lazy_application(
 
     Args:
         commands: Functions as typer takes them.
-        epilog_of: Gives what stands below a command's help page.
+        epilog_of: Gives the end of a command's help page.
         list_groups: Gives the names of groups of further commands, each with a line of help.
         find_group: Gives a group by its name when it is called, or None.
         **named: As ``typer.Typer`` takes them.

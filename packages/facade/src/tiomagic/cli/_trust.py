@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 ASKED_BYTES: Final = 5_000_000_000
-"""A download that is larger is asked about first, where somebody can answer."""
+"""Larger downloads ask first, on a terminal."""
 
 
 def announce_download(
@@ -32,7 +32,7 @@ def announce_download(
 ) -> None:
     """Say what a run downloads first, and ask on a terminal if that is much.
 
-    Where nobody can answer it goes on: a script never hangs.
+    Without a terminal it goes on: a script never hangs.
 
     Args:
         output: Says whether a person reads it.

@@ -70,7 +70,7 @@ class FrameStream:
             self._sink.drop()
 
     def put_into(self, output: Any) -> Any:
-        """Return the pipeline's output with the pixels in the place of what it made itself.
+        """Return the pipeline's output with the pixels instead of its own.
 
         Waits until they are there. Where nothing was decoded, the output is returned as it is.
 

@@ -139,13 +139,13 @@ def _ask(names: str, size: int) -> None:
     """Ask on a terminal.
 
     Raises:
-        BadParameter: when nobody can answer.
+        BadParameter: without a terminal to ask on.
         typer.Exit: when the answer is no.
     """
     from tiomagic_domain.quantities import describe_bytes  # noqa: PLC0415  # Not for --help.
 
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-        raise typer.BadParameter("nobody can be asked here: give --yes", param_hint="--yes")
+        raise typer.BadParameter("there is no terminal to ask on: add --yes", param_hint="--yes")
     write(sys.stderr, f"Remove the weights of {names}, {describe_bytes(size)}? [y/N] ")
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         write(sys.stderr, "nothing was removed\n")

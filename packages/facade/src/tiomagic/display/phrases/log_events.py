@@ -67,7 +67,7 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
         "run.troubled": "{error}",
         "settings.unknown_variable": "{variable} is no setting; did you mean {nearest}?",
         "ui.job_not_checked": "job {job_id} could not be checked: {error}",
-        "ui.login": "somebody at {address} logged in to the page",
+        "ui.login": "a login to the page from {address}",
         "ui.login_failed": "a login to the page from {address} failed, {failures} in a row",
         "ui.login_slowed": "logins from {address} have to wait {seconds} s: too many have failed",
         "ui.record_not_shown": "job {job_id} cannot be shown: {error}",
