@@ -21,10 +21,8 @@ from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.jobs.recipe import build_recipe
 from tiomagic_domain.lifecycle.job_updater import hash_file
 from tiomagic_domain.media import MediaKind
-from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.testing import make_job
 from tiomagic_domain.testing.outputs import make_video
-from tiomagic_domain.usecases.interruptions import say_canceled
 
 TEXT = Feature.TEXT_TO_VIDEO
 
@@ -425,15 +423,6 @@ def test_ctrl_c_in_a_submission(parts, provider):
     (note,) = caught.value.__notes__
     assert note.startswith(became)
     assert job.job_id in note
-
-
-def test_what_a_canceled_run_has_downloaded_stays():
-    """Ctrl-C in a download says that nothing is lost."""
-    job = make_job(progress=Progress(phase=Phase.DOWNLOADING, step=1, steps=3))
-    assert say_canceled(job) == (
-        "the job is canceled; what was downloaded stays, and is not fetched again. "
-        f"To go on, run the job {job.job_id} again"
-    )
 
 
 def test_files_and_values_are_refused_together(parts):

@@ -188,8 +188,9 @@ def test_an_error_without_problems_is_reworded_too() -> None:
     ],
 )
 def test_names_in_a_text_become_options(text: str, shell: str) -> None:
-    """Words that are names only by chance stay."""
+    """Words that are names only by chance stay, and to reword twice changes nothing."""
     assert reword(text, SHELL_WORDS) == shell
+    assert reword(shell, SHELL_WORDS) == shell
 
 
 def test_every_parameter_has_a_label() -> None:

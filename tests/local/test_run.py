@@ -94,6 +94,7 @@ def test_what_does_not_fit_is_tried_once_more_with_less(studio: Materials, tmp_p
         "reason": "resident ran out of memory",
     }
     assert notes == ["the memory was not enough with resident; trying once more with model_offload"]
+    assert report.facts["notes"] == ["resident ran out of memory; model_offload made the video"]
 
 
 def test_the_record_has_the_peak_beside_the_plan(

@@ -33,6 +33,8 @@ __all__ = ["Runtime", "Stopwatch", "run_request"]
 LIBRARIES = ("torch", "diffusers", "transformers", "av")
 """Libraries whose versions affect the frames."""
 
+RAN_OUT = "ran out of memory"
+"""The end of the reason for a smaller memory plan than the first one."""
 MAX_CUT_CHARS_SHOWN = 200
 """Characters of the unread part of a prompt that a message shows; the record has all of it."""
 
@@ -182,7 +184,7 @@ def _make_clip(
     if warned:
         clip = replace(clip, facts={**clip.facts, "warnings": warned})
     if failed:
-        memory = {**loaded.facts["memory"], "reason": f"{failed} ran out of memory"}
+        memory = {**loaded.facts["memory"], "reason": f"{failed} {RAN_OUT}"}
         loaded = replace(loaded, facts={**loaded.facts, "memory": memory})
     return loaded, clip
 
@@ -242,9 +244,16 @@ def _notes(facts: Mapping[str, Any]) -> list[str]:
         _cut(facts),
         f"no blocks were left out: {refused}" if refused else "",
         _alone(facts),
+        _smaller(facts.get("memory", {})),
         *describe_partial_use(facts, facts["acceleration"]),
     )
     return [text for text in said if text]
+
+
+def _smaller(memory: Mapping[str, Any]) -> str:
+    """Return the note when the memory was not enough for the plan that was tried first."""
+    reason = str(memory.get("reason", ""))
+    return f"{reason}; {memory['plan']} made the video" if reason.endswith(RAN_OUT) else ""
 
 
 def _alone(facts: Mapping[str, Any]) -> str:

@@ -354,10 +354,9 @@ class Generation(JobTracker):
         except KeyboardInterrupt as interrupt:
             # A run in this process ends with it; a remote one may have started and is looked up.
             if runner.capabilities().blocking:
-                stored = self._repository.get(job.job_id)
                 interrupted = Report(status=JobStatus.CANCELED, message="interrupted")
                 self._updater.apply(job, interrupted)
-                interrupt.add_note(say_canceled(stored))
+                interrupt.add_note(say_canceled(job.job_id))
             else:
                 interrupt.add_note(say_perhaps_started(job.job_id))
             raise

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from tiomagic_domain.advice import NextStep
-from tiomagic_domain.jobs.job import Job
-from tiomagic_domain.progress import Phase
 
 
-def say_canceled(job: Job) -> str:
-    """Return the sentence about a run that ended with its process.
-
-    Args:
-        job: As it was when the run was interrupted.
-    """
-    fetching = job.progress is not None and job.progress.phase is Phase.DOWNLOADING
-    kept = "; what was downloaded stays, and is not fetched again" if fetching else ""
-    return f"the job is canceled{kept}. To go on, {NextStep.RUN_AGAIN.say(job_id=job.job_id)}"
+def say_canceled(job_id: str) -> str:
+    """Return the sentence about a run that ended with its process."""
+    return f"the job is canceled. To go on, {NextStep.RUN_AGAIN.say(job_id=job_id)}"
 
 
 def say_perhaps_started(job_id: str) -> str:

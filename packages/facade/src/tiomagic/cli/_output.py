@@ -99,7 +99,7 @@ class Output:
     def say(self, message: str) -> None:
         """Print a notice that is not data; silent with JSON."""
         if not self.as_json:
-            streams.write(sys.stderr, f"{_in_shell(message)}\n")
+            streams.write(sys.stderr, f"{_reword(message)}\n")
 
     def fail(self, error: TioMagicError) -> None:
         """Print an error."""
@@ -127,6 +127,13 @@ def _say_error(error: TioMagicError) -> str:
     from tiomagic.display.phrases.problems import say_error  # noqa: PLC0415  # Not for --help.
 
     return say_error(error, command_words())
+
+
+def _reword(text: str) -> str:
+    """Return a text in the words of the command that runs."""
+    from tiomagic.display.phrases.rewording import reword  # noqa: PLC0415  # Not for --help.
+
+    return reword(text, command_words())
 
 
 def command_words() -> Vocabulary:

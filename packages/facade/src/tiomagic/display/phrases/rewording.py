@@ -19,6 +19,8 @@ PLAIN_TERMS: Final = (
 )
 """Terms of Python, and what people say who write no Python."""
 
+NAMES: Final = re.compile(r"[_=']|must be |, not |dict")
+"""What a text has that may name a parameter or use a term of Python; most have nothing of it."""
 SHELL_TERMS: Final = (
     ("wait=False", "--detach"),
     ("lost=True", "--lost"),
@@ -32,11 +34,11 @@ def reword(text: str, words: Vocabulary) -> str:
 
     Args:
         text: Names parameters as in Python: those with a ``_`` in their name, and any that stand in
-            quotes or before ``=``.
+            quotes or before ``=``. A text in the words of the surface already stays as it is.
         words: Of the surface.
     """
     text = add_ways(text, words.ways)
-    if words.surface is Surface.PYTHON:
+    if words.surface is Surface.PYTHON or not NAMES.search(text):
         return text
     more = SHELL_TERMS if words.surface is Surface.SHELL else ()
     for ours, plain in (*PLAIN_TERMS, *more):
@@ -64,6 +66,6 @@ def _pattern() -> re.Pattern[str]:
     }
     known = "|".join(sorted(map(re.escape, names | {"model", "provider"}), key=len, reverse=True))
     return re.compile(
-        rf"(?<![\w'=.\[-])(?P<quote>'?)(?P<name>{known})(?(quote)(?P=quote))(?![\w'-])"
+        rf"(?<!--set )(?<![\w'=.\[-])(?P<quote>'?)(?P<name>{known})(?(quote)(?P=quote))(?![\w'-])"
         r"(?:(?P<equals>=)(?P<value>[\w.+-]*[\w])?)?"
     )
