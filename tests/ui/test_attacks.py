@@ -1,6 +1,7 @@
 """Visitors who are no browser, against the page as it is served."""
 
 import json
+import random
 import re
 import uuid
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from tests.ui.serving import PageProcess
 
 import tiomagic.demo
+from tiomagic.ui.browser_input import FILL_ACTIONS
 
 PICTURE = Path(tiomagic.demo.__file__).with_name("inputs") / "square.png"
 PLAY_LIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:1.0,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
@@ -52,7 +54,7 @@ class Visitor:
     def form(self, values: object, choice: object = CHOICE) -> str:
         """Return the form that a draft makes."""
         draft = json.dumps({"choice": choice, "values": values})
-        opened = self.call("_open", [draft, *[None] * 8])
+        opened = self.call("_open", [draft, *[None] * 9])
         assert '"success":true' in opened, opened[-2000:]
         made = self.call("apply", [None])
         assert '"success":true' in made, made[-2000:]
@@ -125,7 +127,7 @@ def test_any_draft_opens_the_page(visitor: Visitor) -> None:
         form = visitor.form({"prompt": "a fox"}, value)
         assert "field-prompt" in form
     for draft in ("{", "null", "[" * 50_000, '{"values": NaN}', 7, ["a"], None):
-        opened = visitor.call("_open", [draft, *[None] * 8])
+        opened = visitor.call("_open", [draft, *[None] * 9])
         assert '"success":true' in opened, draft
 
 
@@ -148,7 +150,7 @@ def test_any_draft_opens_the_page(visitor: Visitor) -> None:
 def test_every_function_takes_what_no_page_sends(odd: object, visitor: Visitor) -> None:
     """At every place, and for every button: nothing fails, and nothing of it is markup."""
     visitor.form({"prompt": "a fox"})
-    count = {"_choose": 5, "_open": 9, "_changes": 8, "_act": 8, "_refresh_page": 8}
+    count = {"_choose": 4, "_fill": 2, "_open": 10, "_changes": 9, "_act": 9, "_refresh_page": 9}
     event = odd if isinstance(odd, str) else "show"
     called = set()
     for name in visitor.functions:
@@ -156,7 +158,8 @@ def test_every_function_takes_what_no_page_sends(odd: object, visitor: Visitor) 
         if plain not in count:
             continue
         called.add(plain)
-        told = {"action": event, "job": event}
+        action = random.choice(sorted(FILL_ACTIONS)) if plain == "_fill" else event
+        told = {"action": action, "job": odd, "tags": odd, "note": odd}
         answer = visitor.call(name, [odd] * count[plain], event_data=told)
         assert '"success":true' in answer, (name, answer[-500:])
         assert "<img src=x>" not in answer
@@ -167,5 +170,5 @@ def test_every_function_takes_what_no_page_sends(odd: object, visitor: Visitor) 
 def test_no_function_is_called_without_the_queue(visitor: Visitor) -> None:
     """The framework's interface for programs is shut."""
     for path in ("run/_open", "api/_open", "call/_open", "call/v2/_open", "component_server"):
-        answer = visitor.http.post(f"/gradio_api/{path}", json={"data": [None] * 9})
+        answer = visitor.http.post(f"/gradio_api/{path}", json={"data": [None] * 10})
         assert answer.status_code == 404, path

@@ -7,20 +7,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.every import for_each
 
 from tiomagic import TioMagic
-from tiomagic.ui.controller import FormState, PageController
+from tiomagic.ui.choosing import FormChooser, FormState
+from tiomagic.ui.controller import PageController
 from tiomagic.ui.form.fields import Field
+from tiomagic.ui.form.shapes import aspects_of, seconds_of
+from tiomagic.ui.models.samples import SAMPLE_FILES, samples_of
+from tiomagic.wiring.session import Session
+from tiomagic_domain.catalogue import models
 from tiomagic_domain.features import Feature
 
 WAN = "wan2.1-t2v-1.3b"
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[PageController]:
+def controller(tmp_path: Path) -> Iterator[PageController]:
     """The use cases of a page over an empty store."""
     with closing(TioMagic(working_dir=tmp_path)) as tm:
         yield PageController(tm.session)
+
+
+@pytest.fixture
+def desk(controller: PageController) -> FormChooser:
+    """What its forms are about."""
+    return controller.chooser
 
 
 def draft(model: str, **values: Any) -> str:
@@ -29,18 +41,18 @@ def draft(model: str, **values: Any) -> str:
     return json.dumps({"choice": choice, "values": values})
 
 
-def field(desk: PageController, choice: FormState, name: str) -> Field:
+def field(desk: FormChooser, choice: FormState, name: str) -> Field:
     """A field of a form."""
     return next(one for one in desk.fields(choice) if one.name == name)
 
 
-def default_of(desk: PageController, model: str, name: str = "negative_prompt") -> Any:
+def default_of(desk: FormChooser, model: str, name: str = "negative_prompt") -> Any:
     """What a model has when nobody chooses."""
     return field(desk, desk.choose("local", "text_to_video", model), name).default
 
 
 @pytest.mark.parametrize("model", ["doodle", "ltx-2", "cogvideox-2b"])
-def test_the_default_of_a_model_goes_to_no_other(desk: PageController, model: str) -> None:
+def test_the_default_of_a_model_goes_to_no_other(desk: FormChooser, model: str) -> None:
     """Even from a draft that holds it: the next form has its own, and sends nothing."""
     kept = draft(WAN, prompt="a fox", negative_prompt=default_of(desk, WAN))
     choice = desk.switch("local", "text_to_video", model, kept)
@@ -49,7 +61,7 @@ def test_the_default_of_a_model_goes_to_no_other(desk: PageController, model: st
     assert box.value == box.default == default_of(desk, model)
 
 
-def test_what_was_typed_goes_along(desk: PageController) -> None:
+def test_what_was_typed_goes_along(desk: FormChooser) -> None:
     """A negative prompt of one's own, and one that was emptied."""
     for typed in ("rain", ""):
         kept = draft(WAN, negative_prompt=typed)
@@ -57,21 +69,100 @@ def test_what_was_typed_goes_along(desk: PageController) -> None:
         assert field(desk, choice, "negative_prompt").value == typed
 
 
-def test_the_settings_of_a_job_bring_no_defaults(desk: PageController) -> None:
+def test_the_settings_of_a_job_bring_no_defaults(controller: PageController) -> None:
     """Take over a doodle's settings, go on to another model: it has its own negative prompt."""
-    job = desk.session.generation.plan(
+    desk = controller.chooser
+    job = controller.session.generation.plan(
         Feature.TEXT_TO_VIDEO, provider="local", model="doodle", arguments={"prompt": "a fox"}
     ).job
-    desk.session.container.repository().add(job)
-    taken = desk.settings_of(job.job_id)
+    taken = desk.settings_of(job)
     shown = {one.name: one.value for one in desk.fields(taken) if not one.is_media}
     choice = desk.switch("local", "text_to_video", "ltx-2", draft("doodle", **shown))
     assert set(choice["values"]) == {"prompt", "seed"}
 
 
-def test_a_draft_comes_back_as_it_was_left(desk: PageController) -> None:
+def test_a_draft_comes_back_as_it_was_left(desk: FormChooser) -> None:
     """A reload shows the choice with what was chosen."""
     kept = draft(WAN, prompt="a fox", num_inference_steps=7)
     choice = desk.restore_draft(kept)
     assert choice["model"] == WAN
     assert field(desk, choice, "num_inference_steps").value == 7
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ("16:9", {"width": 832, "height": 464}),
+        ("9:16", {"width": 464, "height": 832}),
+        ("1:1", {"width": 624, "height": 624}),
+        ("5s", {"num_frames": 81}),
+        ("2s", {"num_frames": 33}),
+        ("5:4", {}),
+        ("7s", {}),
+    ],
+)
+def test_a_shape_or_a_length_becomes_legal_values(
+    desk: FormChooser, shape: str, expected: dict[str, int]
+) -> None:
+    """At the pixels and the frame rate of the model; what is no button changes nothing."""
+    choice = desk.choose("local", "text_to_video", WAN)
+    assert desk.fill_shape(choice, draft(WAN), shape)["values"] == expected
+
+
+def test_a_shape_is_taken_back(desk: FormChooser) -> None:
+    """The usual size of the model comes back, and what else was typed stays."""
+    choice = desk.choose("local", "text_to_video", WAN)
+    kept = draft(WAN, prompt="a fox", negative_prompt="", width=464, height=832)
+    values = desk.fill_shape(choice, kept, "own")["values"]
+    assert values == {"prompt": "a fox", "negative_prompt": ""}
+
+
+def test_doodle_has_one_shape_and_one_length() -> None:
+    """No button promises another one."""
+    card = models()["doodle"]
+    for feature in Feature:
+        assert aspects_of(card, feature) == []
+        assert seconds_of(card, feature) == []
+
+
+@for_each([(feature, name) for name, card in models().items() for feature in card.features])
+def test_each_sample_works_with_its_model(feature: Feature, name: str) -> None:
+    """In words that the model knows, with files that are there, and one for each input."""
+    card = models()[name]
+    samples = samples_of(card, feature)
+    assert samples
+    for sample in samples:
+        assert card.unknown_words(sample.prompt) == []
+        assert all(SAMPLE_FILES[file].is_file() for file in sample.inputs.values())
+    if name == "doodle":
+        needed = {p.name for p in card.schema(feature).required if p.kind.is_media}
+        assert needed <= samples[0].inputs.keys()
+
+
+def test_a_sample_fills_the_form_with_its_files(desk: FormChooser) -> None:
+    """A prompt and its pictures, in the place of an address that stood there."""
+    choice = desk.choose("local", "image_to_video", "doodle")
+    kept = draft("doodle", image_url="https://example.org/a.png", seed="7")
+    filled = desk.fill_sample(choice, kept, "0")
+    assert filled["values"]["prompt"] == "a blue square moves up on a white background"
+    assert filled["values"]["image"].file_id == "sample/square.png"
+    assert filled["values"]["seed"] == "7"
+    assert "image_url" not in filled["values"]
+    for number in ("9", "-1", "x", ""):
+        assert "image" not in desk.fill_sample(choice, kept, number)["values"]
+
+
+def test_a_provider_that_is_not_installed_cannot_be_chosen(tmp_path: Path) -> None:
+    """The page says how to install it; the first model is one that needs nothing."""
+
+    class Missing(Session):
+        def missing(self, name: str) -> str | None:
+            return f"{name} needs an extra" if name == "modal" else None
+
+    session = Missing(tmp_path, {"provider": "modal"}, {})
+    desk = PageController(session).chooser
+    assert desk.providers() == ["local"]
+    assert desk.missing_providers() == ["modal needs an extra"]
+    assert desk.choose("modal")["provider"] == "local"
+    assert desk.choose()["model"] == "doodle"
+    session.close()

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from tiomagic.ui.browser_input import read_draft, read_entries, read_filters, read_press, read_word
+from tiomagic.ui.browser_input import (
+    read_count,
+    read_draft,
+    read_entries,
+    read_filling,
+    read_filters,
+    read_press,
+    read_word,
+)
 from tiomagic.ui.form.fields import Widget, entries_of, fields_of
 from tiomagic.ui.jobs.gallery import GalleryFilters
 from tiomagic.ui.web.files import ServedFiles
@@ -132,13 +140,13 @@ def test_entries_of_another_form_are_refused(files: ServedFiles) -> None:
 @pytest.mark.parametrize("odd", ODD, ids=repr)
 def test_a_filter_that_is_none_does_not_narrow(odd: Any) -> None:
     """An unknown word lists all jobs, and no query fails."""
-    found = read_filters(odd, odd, odd, odd)
+    found = read_filters(odd, odd, odd, odd, odd)
     assert (found.status, found.feature) == ("", "")
     found.query(12)
-    assert read_filters(None, None, None, None) == GalleryFilters()
-    chosen = read_filters("fox", "failed", "interpolate", "doodle")
+    assert read_filters(None, None, None, None, None) == GalleryFilters()
+    chosen = read_filters("fox", " draft ", "failed", "interpolate", "doodle")
     assert chosen == GalleryFilters(
-        text="fox", status="failed", feature="interpolate", model="doodle"
+        text="fox", tag="draft", status="failed", feature="interpolate", model="doodle"
     )
 
 
@@ -152,3 +160,24 @@ def test_a_press_is_of_a_known_button(odd: Any) -> None:
     assert (press.action, press.job_id) == ("delete", "a")
     job = read_word(odd)
     assert job is None or isinstance(job, str)
+    labels = read_press(SimpleNamespace(action="label", job="a", tags=odd, note=odd))
+    assert labels is not None
+    for text in (labels.tags, labels.note):
+        text.encode("utf-8")
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_what_fills_a_form_is_of_a_known_button(odd: Any) -> None:
+    """What it is about is text, whatever a browser sends."""
+    assert read_filling(SimpleNamespace(action=odd, job="a")) is None
+    assert read_filling(odd) is None
+    filling = read_filling(SimpleNamespace(action="prompt", job=odd))
+    assert filling is not None
+    filling.target.encode("utf-8")
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_a_number_of_videos_is_bounded(odd: Any) -> None:
+    """One for what is no number, and no more than is allowed."""
+    assert 1 <= read_count(odd, 8) <= 8
+    assert [read_count(number, 8) for number in (1, 3, 8, 99, 0)] == [1, 3, 8, 8, 1]

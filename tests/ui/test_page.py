@@ -99,9 +99,13 @@ def test_forms_become_videos_that_are_found_compared_and_deleted(
 
 
 async def make_and_watch(page: Page, feature: str) -> None:
+    """From own files, or from the sample of the model."""
     await choose(page, feature)
+    if feature == "Interpolate":
+        await page.get_by_role("button", name="a purple star moves right").click()
     for name, file in FEATURES[feature].items():
-        await page.locator(f"#field-{name} input[type=file]").set_input_files(INPUTS / file)
+        if feature != "Interpolate":
+            await page.locator(f"#field-{name} input[type=file]").set_input_files(INPUTS / file)
         await expect(page.locator(f"#field-{name}").locator("img, video").first).to_be_visible()
     prompt = f"a green ball, {feature}"
     await send(page, prompt)
@@ -124,6 +128,7 @@ async def find_and_make_again(page: Page) -> tuple[str, str]:
     await expect(card).to_have_count(1)
     await expect(card.get_by_text("Done", exact=True)).to_be_visible()
     first = await card.get_attribute("data-card") or ""
+    await card.get_by_text("More", exact=True).click()
     await card.get_by_role("button", name="Another seed").click()
     stage = page.locator("#stage [data-stage]").filter(has_text="Interpolate")
     await expect(stage).not_to_have_attribute("data-stage", first)
@@ -140,7 +145,8 @@ async def compare_in_step(page: Page) -> None:
         await card.get_by_role("button", name=re.compile("^Compare:")).first.click()
         chosen = card.get_by_role("button", name=re.compile("^Compared:"))
         await expect(chosen).to_have_count(index + 1)
-    await open_tab(page, "Compare")
+    await expect(page.get_by_role("tab", name="Compare (2)")).to_be_visible()
+    await page.get_by_role("button", name="Compare them").click()
     await expect(page.locator("video.tm-twin")).to_have_count(2)
     await expect(page.locator(".tm-table")).to_contain_text("seed")
     await hold_back(page, page.locator("video.tm-twin").first)
@@ -192,12 +198,30 @@ async def take_over_and_delete(page: Page, page_process: PageProcess, job_id: st
     await expect(entry(page, "prompt")).to_have_value("a green ball, Interpolate")
     await expect(page.locator("#field-first_frame img")).to_be_visible()
     await open_tab(page, "Gallery")
+    await label(page, card)
+    await card.get_by_text("More", exact=True).click()
     delete = card.get_by_role("button", name="Delete")
     await delete.click()
     await expect(delete).to_have_text("Delete for good?")
     await delete.click()
     await expect(card).to_have_count(0)
     assert not list((page_process.folder / "output_videos").glob(f"*{job_id[:8]}*"))
+
+
+async def label(page: Page, card: Locator) -> None:
+    """Write tags and a note, and find the card by its tag."""
+    await card.get_by_text("More", exact=True).click()
+    await card.get_by_role("button", name="Tags and note").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Tags").fill("night, for ada")
+    await dialog.get_by_label("Note").fill("brighter next time")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(card).to_contain_text("brighter next time")
+    await card.get_by_role("button", name="Make it a favourite").click()
+    await card.get_by_role("button", name="Find the tag favourite").click()
+    await expect(page.get_by_label("Tag", exact=True)).to_have_value("favourite")
+    await expect(page.locator(".tm-card")).to_have_count(1)
+    await page.get_by_label("Tag", exact=True).fill("")
 
 
 @in_browser

@@ -1,9 +1,14 @@
 """The web page: ``tiomagic ui``.
 
 ``browser_input``  Validates the arguments that a browser sends to a function of the page.
-``controller``     The use cases of the page: forms, submissions and jobs, independent of Gradio.
+``choosing``       What a form is about and begins with: provider, feature, model, and what somebody
+                   chose.
+``controller``     The use cases of the page: submissions, jobs and their labels.
 ``form``           The form of a model: its fields, words and widgets, and what comes back from it.
 ``jobs``           What the page shows of jobs: the gallery, a comparison, running jobs.
+``layout``         The parts of the page, laid out with Gradio.
+``models``         What the page shows of models: cards, samples, and what a run would take.
+``opening``        Takes the settings of a video that somebody dropped on the page.
 ``page``           The page: builds its parts and connects their events.
 ``serve``          Starts the page: address and port, login, allowed hosts and files.
 ``theme``          The theme of the page: colours, sizes and fonts, light and dark. Loads no web
@@ -12,5 +17,5 @@
                    checked.
 
 All content is read from the job store, so a page may be closed, reloaded and opened twice. Only
-``theme``, the widgets of ``form``, ``page`` and ``serve`` import Gradio.
+``theme``, the widgets of ``form``, ``layout``, ``page`` and ``serve`` import Gradio.
 """

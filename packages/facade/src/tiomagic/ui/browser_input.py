@@ -20,8 +20,17 @@ from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobStatus
 
-BUTTON_ACTIONS: Final = frozenset({"show", "again", "retry", "use", "compare", "cancel", "delete"})
+BUTTON_ACTIONS: Final = frozenset(
+    {
+        *("show", "again", "retry", "more", "use", "compare", "cancel", "delete"),
+        *("label", "favourite", "tag", "open-compare"),
+    }
+)
 """The actions of a job's buttons."""
+FILL_ACTIONS: Final = frozenset({"model", "sample", "prompt", "shape", "draft", "recipe"})
+"""The actions that fill the form."""
+PROMPT_CHARACTERS: Final = 20_000
+"""Longest prompt that is taken from a button, and longest note."""
 WORD_CHARACTERS: Final = 200
 """Longest name of a model or a job, and longest search text."""
 
@@ -44,6 +53,20 @@ class Press:
     action: str
     """One of :data:`BUTTON_ACTIONS`."""
     job_id: str
+    tags: str = ""
+    """The tags that were entered, with commas between them."""
+    note: str = ""
+    """The note that was entered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """A pressed button that fills the form."""
+
+    action: str
+    """One of :data:`FILL_ACTIONS`."""
+    target: str
+    """Name of a model, number of a sample, a prompt, a shape, or a file's id; may be empty."""
 
 
 def read_word(value: object) -> str | None:
@@ -112,11 +135,14 @@ def read_entries(
     }
 
 
-def read_filters(text: object, status: object, feature: object, model: object) -> GalleryFilters:
+def read_filters(
+    text: object, tag: object, status: object, feature: object, model: object
+) -> GalleryFilters:
     """Return the gallery's filters; an unknown word does not filter."""
     known = [one.value for one in JobStatus], [one.value for one in Feature]
     return GalleryFilters(
         text=read_word(text) or "",
+        tag=(read_word(tag) or "").strip(),
         status=status if isinstance(status, str) and status in known[0] else NO_FILTER,
         feature=feature if isinstance(feature, str) and feature in known[1] else NO_FILTER,
         model=read_word(model) or NO_FILTER,
@@ -127,8 +153,32 @@ def read_press(event: object) -> Press | None:
     """Return the pressed button; None when there is no such button."""
     action = read_word(getattr(event, "action", None))
     job_id = read_word(getattr(event, "job", None))
-    known = action is not None and action in BUTTON_ACTIONS and job_id is not None
-    return Press(str(action), str(job_id)) if known else None
+    if action is None or action not in BUTTON_ACTIONS or job_id is None:
+        return None
+    tags, note = (_read_text(getattr(event, name, None)) for name in ("tags", "note"))
+    return Press(action, job_id, tags, note)
+
+
+def read_filling(event: object) -> Filling | None:
+    """Return the pressed button that fills the form; None when there is no such button."""
+    action = read_word(getattr(event, "action", None))
+    if action is None or action not in FILL_ACTIONS:
+        return None
+    return Filling(action, _read_text(getattr(event, "job", None)))
+
+
+def read_count(value: object, most: int) -> int:
+    """Return a number of videos, from 1 to a most."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 1
+    return max(1, min(most, int(value)))
+
+
+def _read_text(value: object) -> str:
+    """Return a bounded text; an empty one for anything else."""
+    if not isinstance(value, str) or len(value) > PROMPT_CHARACTERS:
+        return ""
+    return replace_invalid_characters(value)
 
 
 def _kept(value: Any, files: ServedFiles) -> Any:

@@ -1,54 +1,44 @@
-"""The use cases of the page: forms, submissions and jobs, independent of Gradio."""
+"""The use cases of the page: submissions, jobs and their labels, independent of Gradio."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
-from tiomagic.api import models
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.display.phrases.problems import say_error, say_problem
 from tiomagic.results import recipes
-from tiomagic.ui.browser_input import Draft, read_draft, read_entries
-from tiomagic.ui.form.arguments import chosen_entries, collect_arguments
-from tiomagic.ui.form.fields import Field, entries_of, fields_of
+from tiomagic.ui.browser_input import Press, read_entries
+from tiomagic.ui.choosing import FormChooser, FormState
+from tiomagic.ui.form.arguments import collect_arguments
+from tiomagic.ui.form.fields import entries_of
+from tiomagic.ui.jobs.markup import FAVOURITE
 from tiomagic.ui.jobs.running_jobs import RunningJobs
+from tiomagic.ui.models.expectation import expected_run
+from tiomagic.ui.models.facts import ModelFacts
+from tiomagic.ui.models.samples import SAMPLE_FILES
 from tiomagic.ui.web.files import ServedFiles
 from tiomagic.ui.web.uploads import Uploads
 from tiomagic.wiring.builders import INPUTS_FOLDER
-from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
-from tiomagic_domain.catalogue import models_for
-from tiomagic_domain.errors import (
-    ConfigurationError,
-    ProcessingError,
-    ResourceNotFoundError,
-    UnknownModelError,
-    ValidationError,
-)
+from tiomagic_domain.catalogue import models
+from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
+    from tiomagic_domain.catalogue import ModelCard
 
 UPLOADS_FOLDER: Final = "uploads"
 """The folder of uploads, within the state folder."""
-SHARED_PARAMETERS: Final = frozenset({"prompt", "negative_prompt", "seed"})
-"""Entries that mean the same for every model, as pictures and videos do."""
-
-
-class FormState(TypedDict):
-    """The feature, model and provider of a form. Plain data: each page keeps its own."""
-
-    provider: str
-    feature: str
-    model: str
-    values: dict[str, Any]
-    """Initial values that replace defaults."""
-    serial: int
-    """Unique, so that the form is built anew."""
+MOST_VARIATIONS: Final = 8
+"""Most videos of one press."""
+MORE_LIKE_IT: Final = 3
+"""Videos that "more like this" makes."""
+RECENT_PROMPTS: Final = 8
+"""Prompts that are offered again."""
+SEARCHED_JOBS: Final = 60
+"""Newest jobs whose prompts are looked at."""
 
 
 class PageController:
@@ -62,141 +52,132 @@ class PageController:
     def __init__(self, session: Session, files: ServedFiles | None = None) -> None:
         self.session = session
         self.live: RunningJobs = RunningJobs(session)
-        self._files = files or served_files_of(session)
+        self.files = files or served_files_of(session)
+        self.chooser = FormChooser(session, self.files, self._look)
 
-    def providers(self) -> list[str]:
-        """Return the providers that can run a model, the configured one first."""
-        names = self.session.provider_names()
-        first = self.session.settings.provider or DEFAULT_PROVIDER
-        return sorted(names, key=lambda name: (name != first, name))
+    def _look(self, card: ModelCard, provider: str) -> ModelFacts:  # noqa: ARG002 - for a preflight
+        """Return what is known of a model at a provider."""
+        return ModelFacts(card=card)
 
-    def features(self, provider: str) -> list[Feature]:
-        """Return the features of a provider, in the order of the documentation."""
-        runs = self.session.runs(provider)
-        return [feature for feature in Feature if models_for(feature, runs=runs)]
-
-    def models(self, provider: str, feature: str) -> list[tuple[str, str]]:
-        """Return title and name of each model that does a feature on a provider."""
-        return [
-            (card.title, card.name) for card in models.find_cards(self.session, feature, provider)
-        ]
-
-    def choose(
-        self,
-        provider: str | None = None,
-        feature: str | None = None,
-        model: str | None = None,
-        values: Mapping[str, Any] = MappingProxyType({}),
-    ) -> FormState:
-        """Return the legal choice that is nearest to the wanted one."""
-        providers = self.providers()
-        provider = provider if provider in providers else providers[0]
-        features = [known.value for known in self.features(provider)]
-        feature = feature if feature in features else features[0]
-        names = [name for _, name in self.models(provider, feature)]
-        if model not in names:
-            default = self._default_model(provider)
-            model = default if default in names else names[0]
-        return FormState(
-            provider=provider,
-            feature=feature,
-            model=model,
-            values=dict(values),
-            serial=time.monotonic_ns(),
-        )
-
-    def restore_draft(self, draft: str) -> FormState:
-        """Return the choice that a browser has stored; the default if that is not usable.
-
-        Args:
-            draft: JSON of ``assets/page.js``: a choice, and the entries by name.
-        """
-        kept = read_draft(draft, self._files)
-        return self.choose(kept.provider, kept.feature, kept.model, self._chosen(kept))
-
-    def switch(
-        self, provider: str | None, feature: str | None, model: str | None, draft: str
-    ) -> FormState:
-        """Return another choice, with what was chosen before and means the same in it.
-
-        A default is not carried over: each model has its own.
-        """
-        choice = self.choose(provider, feature, model)
-        values = self._chosen(read_draft(draft, self._files))
-        alike = [f for f in self.fields(choice) if f.is_media or f.name in SHARED_PARAMETERS]
-        carried = {name: values[name] for name in entries_of(alike) if name in values}
-        return {**choice, "values": carried}
-
-    def _chosen(self, draft: Draft) -> dict[str, Any]:
-        """Return the entries of a draft that somebody chose.
-
-        The script of the page keeps nothing else; a draft of an older version, or one that is
-        saved while the form changes, may hold defaults as well.
-        """
-        try:
-            schema = models.find_schema(str(draft.feature), str(draft.model))
-        except (ValidationError, UnknownModelError):
-            return dict(draft.values)
-        return chosen_entries(fields_of(schema), draft.values)
-
-    def fields(self, choice: FormState) -> list[Field]:
-        """Return the form of a choice."""
-        schema = models.find_schema(choice["feature"], choice["model"])
-        return fields_of(schema, choice["values"])
-
-    def submit(self, choice: FormState, given: Sequence[Any]) -> Job:
-        """Submit a job, which runs independently of the page.
+    def expect(self, choice: FormState, given: Sequence[object] | None = None) -> str:
+        """Return as HTML what a run of a form would take.
 
         Args:
             choice: Of the form.
-            given: The entries, in the order of ``form.entries_of``.
+            given: The entries, in the order of ``fields.entries_of``; None for those that the
+                form begins with.
+        """
+        fields = self.chooser.fields(choice)
+        names = entries_of(fields)
+        entered: dict[str, object] = {field.name: field.value for field in fields}
+        if given is not None and len(given) == len(names):
+            entered = dict(zip(names, given, strict=True))
+        settings = collect_arguments([field for field in fields if not field.is_media], entered)
+        return expected_run(models()[choice["model"]], Feature(choice["feature"]), settings)
+
+    def submit(self, choice: FormState, given: Sequence[object], count: int = 1) -> list[Job]:
+        """Submit jobs, which run independently of the page.
+
+        Args:
+            choice: Of the form.
+            given: The entries, in the order of ``fields.entries_of``.
+            count: How many, each with another seed: the next ones after a given seed, or drawn.
 
         Raises:
             ValidationError: names the problem of each field; nothing was stored.
-            TioMagicError: when the job cannot run.
+            TioMagicError: when a job cannot run.
         """
-        fields = self.fields(choice)
-        arguments = collect_arguments(fields, read_entries(fields, given, self._files))
-        job = self.session.generation.submit(
-            Feature(choice["feature"]),
-            provider=choice["provider"],
-            model=choice["model"],
-            arguments=arguments,
-            detach=True,
-        )
-        self.live.invalidate()
-        return job
+        fields = self.chooser.fields(choice)
+        arguments = collect_arguments(fields, read_entries(fields, given, self.files))
+        seed = arguments.get("seed")
+        jobs = []
+        for number in range(count):
+            if number and isinstance(seed, int):
+                arguments = {**arguments, "seed": (seed + number) % 2**32}
+            jobs.append(
+                self.session.generation.submit(
+                    Feature(choice["feature"]),
+                    provider=choice["provider"],
+                    model=choice["model"],
+                    arguments=arguments,
+                    detach=True,
+                )
+            )
+            self.live.invalidate()
+        return jobs
 
-    def rerun(self, job_id: str, *, new_seed: bool) -> Job:
-        """Submit a job again, with a new seed or unchanged.
+    def repeat(self, action: str, job_id: str) -> Job:
+        """Submit a job again, and return the first of the new ones.
+
+        Args:
+            action: ``retry`` for the same once more, ``again`` for another seed, ``more`` for
+                several.
+            job_id: Which job.
 
         Raises:
             TioMagicError: when it cannot run.
         """
         recipe = recipes.of_job(self.session.generation.get(job_id))
-        changes = {"seed": None} if new_seed else {}
-        job = self.session.generation.rerun(recipe, overrides=changes, detach=True)
-        self.live.invalidate()
-        return job
+        changes = {} if action == "retry" else {"seed": None}
+        jobs = []
+        for _ in range(MORE_LIKE_IT if action == "more" else 1):
+            jobs.append(self.session.generation.rerun(recipe, overrides=changes, detach=True))
+            self.live.invalidate()
+        return jobs[0]
 
-    def cancel(self, job_id: str) -> Job:
+    def change(self, press: Press) -> None:
+        """Cancel, delete or label a job, as its button says.
+
+        Raises:
+            TioMagicError: when that cannot be done.
+        """
+        match press.action:
+            case "label":
+                self.label(press.job_id, press.tags, press.note)
+            case "favourite":
+                self.toggle_favourite(press.job_id)
+            case "cancel":
+                self.cancel(press.job_id)
+            case "delete":
+                self.session.archive.delete(press.job_id, files=True)
+
+    def cancel(self, job_id: str) -> None:
         """Cancel a job.
 
         Raises:
             TioMagicError: when its provider cannot be reached.
         """
         try:
-            return self.session.generation.cancel(job_id)
+            self.session.generation.cancel(job_id)
         finally:
             self.live.invalidate()
 
-    def delete(self, job_id: str) -> None:
-        """Delete a job that is over, with its video.
+    def label(self, job_id: str, tags: str, note: str) -> None:
+        """Give a job other tags and another note.
+
+        Args:
+            job_id: Which job.
+            tags: All its tags, with commas between them.
+            note: Its note; may be empty.
 
         Raises:
-            TioMagicError: when it is not over, or a file cannot be deleted.
+            ResourceNotFoundError: when there is no such job.
+            ValidationError: when a tag is refused.
         """
-        self.session.archive.delete(job_id, files=True)
+        wanted = [tag.strip() for tag in tags.split(",") if tag.strip()]
+        before = self.session.generation.get(job_id).tags
+        gone = [tag for tag in before if tag not in wanted]
+        self.session.archive.label(job_id, add=wanted, remove=gone, note=note)
+
+    def toggle_favourite(self, job_id: str) -> None:
+        """Make a job a favourite, or no favourite any more.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+        """
+        is_one = FAVOURITE in self.session.generation.get(job_id).tags
+        add, remove = ([], [FAVOURITE]) if is_one else ([FAVOURITE], [])
+        self.session.archive.label(job_id, add=add, remove=remove)
 
     def find(self, job_id: str | None) -> Job | None:
         """Return a job as it is stored; None when there is none, or it cannot be read."""
@@ -216,6 +197,14 @@ class PageController:
         """Return the newest job."""
         return next(iter(self.session.generation.list(JobQuery(limit=1))), None)
 
+    def recent_prompts(self, feature: str) -> list[str]:
+        """Return the prompts of the newest jobs of a feature, each once."""
+        query = JobQuery(feature=Feature(feature), limit=SEARCHED_JOBS)
+        jobs = self.session.generation.list(query)
+        prompts = (job.required_args.get("prompt") for job in jobs)
+        found = dict.fromkeys(prompt for prompt in prompts if isinstance(prompt, str) and prompt)
+        return list(found)[:RECENT_PROMPTS]
+
     def settings_of(self, job_id: str) -> FormState:
         """Return a choice whose form holds the settings of a job.
 
@@ -223,31 +212,17 @@ class PageController:
             ResourceNotFoundError: when there is no such job.
             ValidationError, UnknownModelError: when its model does not do that any more.
         """
-        job = self.session.generation.get(job_id)
-        models.find_schema(job.feature.value, job.model)
-        values = {name: self._entry(value) for name, value in job.arguments.items()}
-        return self.choose(job.provider, job.feature.value, job.model, values)
-
-    def _entry(self, value: Any) -> Any:
-        """Return a form's value for a stored argument: a file for a picture or a video."""
-        if not isinstance(value, Mapping) or "sha256" not in value:
-            return value
-        # None for a deleted input: the form then asks for it again.
-        return self._files.find_input(value["sha256"], value.get("name"))
-
-    def _default_model(self, provider: str) -> str | None:
-        try:
-            return self.session.provider(provider).capabilities().default_model
-        except ConfigurationError:
-            # Not installed: the form can be shown, and a submission reports what is missing.
-            return None
+        return self.chooser.settings_of(self.session.generation.get(job_id))
 
 
-def served_files_of(session: Session) -> ServedFiles:
+def served_files_of(session: Session, uploads: Uploads | None = None) -> ServedFiles:
     """Return the files that a browser may fetch from a session and a form may hold."""
     state = session.settings.state_dir
     return ServedFiles(
-        session.generation.get, state / INPUTS_FOLDER, Uploads(state / UPLOADS_FOLDER)
+        session.generation.get,
+        state / INPUTS_FOLDER,
+        uploads or Uploads(state / UPLOADS_FOLDER),
+        SAMPLE_FILES,
     )
 
 

@@ -7,9 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tiomagic.ui.controller import UPLOADS_FOLDER
+from tiomagic.ui.controller import UPLOADS_FOLDER, served_files_of
 from tiomagic.ui.web.origins import is_loopback
-from tiomagic.wiring.builders import INPUTS_FOLDER
 from tiomagic.wiring.extras import part_missing_error
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
@@ -128,7 +127,6 @@ def _build(
 ) -> tuple[Any, SecurityMiddleware]:
     """Return the page's parts, and the application that filters requests to them."""
     from tiomagic.ui.page import build_page  # noqa: PLC0415  # Seconds, for who wants a page.
-    from tiomagic.ui.web.files import ServedFiles  # noqa: PLC0415  # The same.
     from tiomagic.ui.web.login import Login  # noqa: PLC0415  # The same.
     from tiomagic.ui.web.middleware import SecurityMiddleware  # noqa: PLC0415  # The same.
     from tiomagic.ui.web.origins import AllowedHosts  # noqa: PLC0415  # The same.
@@ -137,7 +135,7 @@ def _build(
     state = session.settings.state_dir
     uploads = Uploads(state / UPLOADS_FOLDER)
     uploads.clear()
-    files = ServedFiles(session.generation.get, state / INPUTS_FOLDER, uploads)
+    files = served_files_of(session, uploads)
     blocks = build_page(session, files)
     gate = SecurityMiddleware(
         _mount_gradio(blocks),

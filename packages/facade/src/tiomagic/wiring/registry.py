@@ -174,6 +174,12 @@ def find_plugin(name: str) -> ProviderPlugin:
     return found[name]
 
 
+def find_missing_package(name: str) -> str | None:
+    """Return how to install what a built-in provider lacks, for people; None if it is there."""
+    plugin = find_plugins().get(name)
+    return plugin.error.message if isinstance(plugin, AbsentPlugin) else None
+
+
 def uses_devices(name: str) -> bool:
     """Say whether runs of a provider take turns on the devices of this machine."""
     plugin = find_plugins().get(name)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tiomagic.wiring.provider_names import provider_names
-from tiomagic.wiring.registry import find_plugins
+from tiomagic.wiring.registry import find_missing_package, find_plugins
 from tiomagic.wiring.settings import Settings, check_configured, read_dotenv, resolve
 from tiomagic.wiring.unknown_variables import notice_unknown_variables
 from tiomagic_domain.codes import ErrorCode
@@ -210,6 +210,11 @@ class Session:
             return able.runs
         plugin = find_plugins().get(name)
         return plugin.runs if plugin else lambda _card: False  # A broken one runs nothing.
+
+    def missing(self, name: str) -> str | None:
+        """Return how to install what a provider lacks, for people; None if it is installed."""
+        replaced = name in self._overrides.get("providers", {})
+        return None if replaced else find_missing_package(name)
 
     def provider(self, name: str) -> RedactingProvider:
         """Return a provider.

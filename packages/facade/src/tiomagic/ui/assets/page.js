@@ -149,6 +149,7 @@
     document.querySelectorAll(named).forEach((box) => box.removeAttribute("aria-label"));
     draw();
     tell(document.querySelector("#form [data-tips]"));
+    if (document.querySelector("[data-presets]:empty") && Object.keys(presets()).length) showPresets();
     open(document.querySelector("#form"));
   }).observe(document, { childList: true, subtree: true, attributeFilter: ["aria-label"] });
 
@@ -204,6 +205,84 @@
       return {}; // Of another version, or of nobody: the form starts anew.
     }
   };
+  // Forms that somebody gave a name, in this browser.
+  const PRESETS = "tiomagic-presets";
+  const MOST_PRESETS = 30;
+  const presets = () => {
+    try {
+      return JSON.parse(localStorage.getItem(PRESETS)) || {};
+    } catch {
+      return {};
+    }
+  };
+  const keepPresets = (all) => {
+    try {
+      localStorage.setItem(PRESETS, JSON.stringify(all));
+    } catch {
+      // The browser has no room: the preset is not kept.
+    }
+    showPresets();
+  };
+  const preset = (name) => {
+    const box = document.createElement("span");
+    const use = document.createElement("button");
+    const remove = document.createElement("button");
+    box.className = "tm-preset";
+    use.type = remove.type = "button";
+    use.className = "tm-chip";
+    use.dataset.preset = use.textContent = name;
+    remove.className = "tm-chip";
+    remove.dataset.forget = name;
+    remove.textContent = "×";
+    remove.setAttribute("aria-label", `Remove the preset ${name}`);
+    box.append(use, remove);
+    return box;
+  };
+  const showPresets = () => {
+    const place = document.querySelector("[data-presets]");
+    if (place) place.replaceChildren(...Object.keys(presets()).map(preset));
+  };
+  document.addEventListener("submit", (event) => {
+    const form = within(event, "[data-save-preset]");
+    if (!form) return;
+    event.preventDefault();
+    const [name] = form.querySelectorAll("input");
+    const all = { ...presets(), [name.value.trim()]: tiomagic.kept() };
+    keepPresets(Object.fromEntries(Object.entries(all).slice(-MOST_PRESETS)));
+    name.value = "";
+  });
+  document.addEventListener("click", (event) => {
+    const button = within(event, "[data-forget]");
+    if (!button) return;
+    const { [button.dataset.forget]: gone, ...rest } = presets();
+    keepPresets(rest);
+  });
+
+  // A video that is dropped anywhere else than on a field of the form gives its settings.
+  const holdsFile = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
+  document.addEventListener("dragover", (event) => {
+    if (holdsFile(event) && !within(event, "#form")) event.preventDefault();
+  });
+  document.addEventListener("drop", (event) => {
+    const input = document.querySelector("#recipe-file");
+    if (!holdsFile(event) || within(event, "#form") || !input) return;
+    event.preventDefault();
+    input.files = event.dataTransfer.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+
+  // Tags and note of a job are written in a dialog beside the cards, which come anew meanwhile.
+  document.addEventListener("click", (event) => {
+    const button = within(event, "[data-edit]");
+    const dialog = document.querySelector("#labels");
+    if (!button || !dialog) return;
+    dialog.querySelector("[data-about]").textContent = button.dataset.about;
+    dialog.querySelector("[data-action=label]").dataset.job = button.dataset.edit;
+    dialog.querySelector("[name=tags]").value = button.dataset.tags;
+    dialog.querySelector("[name=note]").value = button.dataset.note;
+    dialog.showModal();
+  });
+
   window.tiomagic = {
     keep(choice, names, resting, entered) {
       const rests = (value, at) => (value ?? "") === (resting[at] ?? "");
@@ -225,16 +304,34 @@
       }
     },
     // What is typed into a form that is about to be replaced would be gone: it is closed until then.
-    choosing(chosen) {
-      const [provider, feature, model, , before] = chosen;
+    leave() {
       const form = document.querySelector("#form");
-      const mark = form.querySelector("[data-form]");
-      if (mark && mark.dataset.choice !== [provider, feature, model].join(" ")) {
-        form.dataset.leaves = formOf(form);
-        form.inert = true;
-        setTimeout(() => (form.inert = false), 20000); // The server may be gone.
-      }
-      return [provider, feature, model, this.kept(), before];
+      form.dataset.leaves = formOf(form);
+      form.inert = true;
+      setTimeout(() => (form.inert = false), 20000); // The server may be gone.
+    },
+    choosing(chosen) {
+      const [provider, feature, , before] = chosen;
+      const mark = document.querySelector("#form [data-form]");
+      const now = mark && mark.dataset.choice.split(" ").slice(0, 2).join(" ");
+      if (mark && now !== [provider, feature].join(" ")) this.leave();
+      return [provider, feature, this.kept(), before];
+    },
+    // A button that fills the form, such as a sample: what was entered goes along.
+    filling(before) {
+      this.leave();
+      return [this.kept(), before];
+    },
+    // What a button tells the server: its action, what it is about, and what stands beside it.
+    press(button) {
+      const told = { action: button.dataset.action, job: button.dataset.job };
+      const form = button.closest(".tm-dialog form");
+      return form ? { ...told, tags: form.tags.value, note: form.note.value } : told;
+    },
+    usePreset(name) {
+      const draft = presets()[name];
+      if (draft) sessionStorage.setItem(DRAFT, draft);
+      return Boolean(draft);
     },
     kept() {
       const draft = sessionStorage.getItem(DRAFT) || localStorage.getItem(DRAFT) || "";

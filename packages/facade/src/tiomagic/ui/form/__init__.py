@@ -2,10 +2,12 @@
 
 ``arguments``      Entries as arguments of a call, and which of them somebody chose.
 ``fields``         The form as plain data: the entries of each parameter.
-``marks``          HTML within a form: its mark for the script of the page, and problems.
+``marks``          HTML within a form: its mark for the script of the page, problems, and buttons
+                   that fill it.
 ``media_widgets``  Upload widgets for pictures and videos; Gradio shows the files, but never opens
                    or converts them.
 ``rows``           Rows of a form: a LoRA each, and the version of each repository of a model.
+``shapes``         Sizes and lengths as people think of them: 16:9, upright, 5 seconds.
 ``widgets``        The Gradio widgets of a form.
 ``wording``        The words of a form: the label, the help and the provenance of a parameter.
 

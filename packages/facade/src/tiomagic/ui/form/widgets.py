@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,13 @@ class FormComponents:
     """The slots for problems, in the order of the fields."""
 
 
-def build_form(fields: Sequence[Field], serial: int, *, example: str = "") -> FormComponents:
+def build_form(
+    fields: Sequence[Field],
+    serial: int,
+    *,
+    example: str = "",
+    below: Callable[[str], None] = lambda _name: None,
+) -> FormComponents:
     """Lay out a form within the current page.
 
     Args:
@@ -33,6 +39,7 @@ def build_form(fields: Sequence[Field], serial: int, *, example: str = "") -> Fo
         serial: Unique for each form. Without unique keys, a widget without a value shows the value
             of the previous form.
         example: What an empty prompt shows as a hint.
+        below: Called with the name of each plain field after it was laid out.
     """
     made: dict[str, list[Any]] = {}
     slots: dict[str, Any] = {}
@@ -48,6 +55,7 @@ def build_form(fields: Sequence[Field], serial: int, *, example: str = "") -> Fo
             for field in group:
                 hint = example if field.name == "prompt" else ""
                 made[field.name], slots[field.name] = _entry(field, serial, hint)
+                below(field.name)
 
     place([field for field in fields if not field.expert])
     expert = [field for field in fields if field.expert]

@@ -26,6 +26,8 @@ class GalleryFilters:
 
     text: str = ""
     """Words that must all occur in the prompt."""
+    tag: str = NO_FILTER
+    """A tag, exactly."""
     status: str = NO_FILTER
     feature: str = NO_FILTER
     model: str = NO_FILTER
@@ -34,6 +36,7 @@ class GalleryFilters:
         """Return the query of the job store."""
         return JobQuery(
             text=self.text.strip() or None,
+            tag=self.tag or None,
             status=frozenset({JobStatus(self.status)}) if self.status else None,
             feature=Feature(self.feature) if self.feature else None,
             model=self.model or None,
@@ -53,8 +56,26 @@ def gallery(
         compared: Ids of the jobs that are compared.
     """
     jobs = session.generation.list(filters.query(limit + 1))
+    hint = compare_hint(len(compared))
     if not jobs:
         words = "No video matches." if filters != GalleryFilters() else "Nothing here yet."
-        return f'<p class="tm-empty">{words}</p>', False
+        return f'{hint}<p class="tm-empty">{words}</p>', False
     cards = (markup.card(job, chosen=job.job_id in compared) for job in jobs[:limit])
-    return f'<ul class="tm-cards">{"".join(cards)}</ul>', len(jobs) > limit
+    return f'{hint}<ul class="tm-cards">{"".join(cards)}</ul>', len(jobs) > limit
+
+
+def compare_hint(count: int) -> str:
+    """Return what to do next after Compare was pressed; empty when nothing is compared.
+
+    Args:
+        count: Number of videos that are chosen, at most two.
+    """
+    if not count:
+        return ""
+    if count == 1:
+        return '<p class="tm-hint" role="status">One video chosen. Press Compare at a second.</p>'
+    return (
+        '<p class="tm-hint" role="status">Two videos chosen. <button type="button" '
+        'class="tm-button tm-primary" data-action="open-compare" data-job="-">'
+        "Compare them</button></p>"
+    )

@@ -27,7 +27,8 @@ STATUS_LABELS: Final[Mapping[JobStatus, str]] = {
     JobStatus.FAILED: "Failed",
     JobStatus.CANCELED: "Canceled",
 }
-
+FAVOURITE: Final = "favourite"
+"""The tag of a favourite."""
 
 _P = ParamSpec("_P")
 
@@ -59,7 +60,9 @@ def render_safely(
     return decorate
 
 
-def button(action: str, label: str, job: Job, *, confirm: str = "", kind: str = "") -> str:
+def button(
+    action: str, label: str, job: Job, *, confirm: str = "", kind: str = "", about: str = ""
+) -> str:
     """Return a button that triggers an action of the page for a job.
 
     Args:
@@ -68,8 +71,9 @@ def button(action: str, label: str, job: Job, *, confirm: str = "", kind: str = 
         job: Which job.
         confirm: Its text after the first press, if it must be pressed twice.
         kind: A further class.
+        about: What it does, where the label is a mark; empty for the label.
     """
-    about = escape(f"{label}: {title(job)}")
+    about = escape(f"{about or label}: {title(job)}")
     twice = f' data-confirm="{escape(confirm)}"' if confirm else ""
     return (
         f'<button type="button" class="tm-button {kind}" data-action="{action}" '
@@ -193,11 +197,7 @@ def _render_selected(job: Job) -> str:
     again = (again_of(job), ("use", "Use these settings"))
     buttons = [button(action, label, job) for action, label in again]
     if job.result_video:
-        name = escape(Path(job.result_video).name)
-        buttons.append(
-            f'<a class="tm-button" download="{name}" '
-            f'href="{address_of(video_id(job.job_id))}">Download</a>'
-        )
+        buttons.append(download(job))
     return (
         f'<div class="tm-stage" data-stage="{escape(job.job_id)}" '
         f'data-status="{job.status.value}">'
@@ -215,23 +215,85 @@ def card(job: Job, *, chosen: bool) -> str:
         job: Which job.
         chosen: True when it is one of the two compared jobs.
     """
-    buttons = [button("show", "Show", job), button("use", "Use these settings", job)]
-    buttons.append(button(*again_of(job), job))
-    if job.result_video:
-        kind = "tm-chosen" if chosen else ""
-        buttons.append(button("compare", "Compared" if chosen else "Compare", job, kind=kind))
-    if job.status.is_terminal:
-        sure = "Delete for good?"
-        buttons.append(button("delete", "Delete", job, confirm=sure, kind="tm-danger"))
-    else:
-        buttons.append(button("cancel", "Cancel", job))
     when = job.creation_time.astimezone().strftime("%d %b %Y, %H:%M")
     return (
         f'<li class="tm-card" data-card="{escape(job.job_id)}">'
-        f'<div class="tm-blank">{video(job, kind="tm-small", controls=False)}</div>'
+        f"{_picture(job)}"
         f'<div class="tm-row"><strong>{escape(title(job))}</strong>{badge(job)}</div>'
-        f'{facts(job)}<p class="tm-facts">{escape(when)}</p>'
-        f'<div class="tm-actions">{"".join(buttons)}</div></li>'
+        f'{facts(job)}<p class="tm-facts">{escape(when)}</p>{_labels(job)}'
+        f'<div class="tm-actions">{_actions(job, chosen=chosen)}</div></li>'
+    )
+
+
+def _picture(job: Job) -> str:
+    """Return the small player, which opens the video large."""
+    shown = video(job, kind="tm-small", controls=False)
+    if job.result_video is None:
+        return f'<div class="tm-blank">{shown}</div>'
+    about = escape(f"Play: {title(job)}")
+    return (
+        f'<button type="button" class="tm-blank tm-open" data-action="show" '
+        f'data-job="{escape(job.job_id)}" aria-label="{about}">{shown}</button>'
+    )
+
+
+def _labels(job: Job) -> str:
+    """Return the tags, each of which finds its like, and the note."""
+    tags = "".join(
+        f'<button type="button" class="tm-chip" data-action="tag" data-job="{escape(tag)}" '
+        f'aria-label="{escape(f"Find the tag {tag}")}">{escape(tag)}</button>'
+        for tag in job.tags
+    )
+    shown = f'<div class="tm-chips">{tags}</div>' if tags else ""
+    return shown + (f'<p class="tm-note">{escape(job.note)}</p>' if job.note else "")
+
+
+def _actions(job: Job, *, chosen: bool) -> str:
+    main = [button("use", "Use these settings", job)]
+    if job.result_video:
+        main.append(download(job))
+        kind = "tm-chosen" if chosen else ""
+        main.append(button("compare", "Compared" if chosen else "Compare", job, kind=kind))
+    rest = [button(*again_of(job), job)]
+    if job.result_video:
+        rest.append(button("more", "More like this", job, confirm="Make 3 more?"))
+    rest.append(edit_button(job))
+    if job.status.is_terminal:
+        sure = "Delete for good?"
+        rest.append(button("delete", "Delete", job, confirm=sure, kind="tm-danger"))
+    else:
+        main = [button("cancel", "Cancel", job), *main]
+    is_favourite = FAVOURITE in job.tags
+    star = button(
+        "favourite",
+        "★" if is_favourite else "☆",
+        job,
+        about="No favourite any more" if is_favourite else "Make it a favourite",
+        kind="tm-star",
+    )
+    return (
+        f'{star}{"".join(main)}<details class="tm-more"><summary class="tm-button">More</summary>'
+        f'<div class="tm-actions">{"".join(rest)}</div></details>'
+    )
+
+
+def download(job: Job) -> str:
+    """Return the link that downloads a job's video."""
+    name = escape(Path(job.result_video or "").name)
+    about = escape(f"Download: {title(job)}")
+    return (
+        f'<a class="tm-button" download="{name}" aria-label="{about}" '
+        f'href="{address_of(video_id(job.job_id))}">Download</a>'
+    )
+
+
+def edit_button(job: Job) -> str:
+    """Return the button that opens the dialog for tags and the note of a job."""
+    return (
+        f'<button type="button" class="tm-button" data-edit="{escape(job.job_id)}" '
+        f'data-about="{escape(title(job))}" data-tags="{escape(", ".join(job.tags))}" '
+        f'data-note="{escape(job.note)}" aria-label="{escape(f"Tags and note: {title(job)}")}">'
+        "Tags and note</button>"
     )
 
 

@@ -1,6 +1,6 @@
 """The web layer in front of Gradio: only listed requests pass, bounded and checked.
 
-``files``       The files that a browser may fetch, by id: videos of jobs, stored inputs, its own
+``files``       The files that a browser may fetch, by id: videos of jobs, inputs, samples, its own
                 uploads.
 ``headers``     HTTP headers: which ones of a request reach Gradio, and the security headers of
                 answers.

@@ -1,10 +1,11 @@
-"""The files that a browser may fetch, by id: videos of jobs, stored inputs, its own uploads.
+"""The files that a browser may fetch, by id: videos of jobs, inputs, samples, its own uploads.
 
 ==========================  ===================================================================
 id                          is
 ==========================  ===================================================================
 ``video/<job id>``          the video of a stored job
 ``input/<sha256>``          a picture or video that was given to a job
+``sample/<name>``           a picture or video of the samples, which come with tiomagic
 ``upload/<token>/<name>``   what was sent to the page
 ==========================  ===================================================================
 """
@@ -12,8 +13,9 @@ id                          is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
@@ -38,6 +40,7 @@ MEDIA_TYPES: Final = {
 """Types that a browser shows; all others it can only download."""
 _VIDEOS: Final = frozenset(name for name, kind in MEDIA_TYPES.items() if kind.startswith("video/"))
 _INPUT: Final = re.compile(r"input/(?P<sha256>[0-9a-f]{64})")
+_SAMPLE: Final = re.compile(r"sample/(?P<name>[\w.-]{1,100})")
 _VIDEO: Final = re.compile(r"video/(?P<job_id>[^/]{1,100})")
 
 
@@ -48,12 +51,20 @@ class ServedFiles:
         find_job: Returns a stored job; raises a ``TioMagicError`` when there is none.
         inputs: Folder of the kept inputs, each called by its hash.
         uploads: What was sent to the page.
+        samples: The samples by name; no other file of their folders can be fetched.
     """
 
-    def __init__(self, find_job: Callable[[str], Job], inputs: Path, uploads: Uploads) -> None:
+    def __init__(
+        self,
+        find_job: Callable[[str], Job],
+        inputs: Path,
+        uploads: Uploads,
+        samples: Mapping[str, Path] = MappingProxyType({}),
+    ) -> None:
         self._find_job = find_job
         self._inputs = inputs
         self._uploads = uploads
+        self._samples = samples
 
     def find(self, file_id: object) -> FormFile | None:
         """Return the file of an id; None when there is none."""
@@ -64,9 +75,15 @@ class ServedFiles:
         return self.find_for_form(file_id)
 
     def find_for_form(self, file_id: object) -> FormFile | None:
-        """Return a file that a form may hold: an upload or a stored input."""
-        found = _INPUT.fullmatch(file_id) if isinstance(file_id, str) else None
-        return self.find_input(found["sha256"]) if found else self._uploads.find(file_id)
+        """Return a file that a form may hold: an upload, a stored input or a sample."""
+        if not isinstance(file_id, str):
+            return None
+        if found := _INPUT.fullmatch(file_id):
+            return self.find_input(found["sha256"])
+        if found := _SAMPLE.fullmatch(file_id):
+            path = self._samples.get(found["name"])
+            return None if path is None else FormFile(file_id, path, found["name"])
+        return self._uploads.find(file_id)
 
     def find_input(self, sha256: object, name: object = None) -> FormFile | None:
         """Return a stored input by its hash; None when it has been deleted."""
@@ -95,6 +112,11 @@ class ServedFiles:
 def video_id(job_id: str) -> str:
     """Return the id of a job's video."""
     return f"video/{job_id}"
+
+
+def sample_id(name: str) -> str:
+    """Return the id of a sample."""
+    return f"sample/{name}"
 
 
 def address_of(file_id: str) -> str:

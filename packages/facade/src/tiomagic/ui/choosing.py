@@ -1,0 +1,219 @@
+"""What a form is about and begins with: provider, feature, model, and what somebody chose.
+
+Nothing here knows Gradio. A form is filled by a draft of the browser, by another choice, by a job,
+by a video with a recipe, or by a button such as a sample.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from tiomagic.api import models
+from tiomagic.ui.browser_input import Draft, read_draft
+from tiomagic.ui.form import shapes
+from tiomagic.ui.form.arguments import chosen_entries
+from tiomagic.ui.form.fields import Field, entries_of, fields_of
+from tiomagic.ui.models.facts import ModelFacts, ModelOverview
+from tiomagic.ui.models.samples import Sample, samples_of
+from tiomagic.ui.web.files import ServedFiles, sample_id
+from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
+from tiomagic_domain.catalogue import models as catalogue
+from tiomagic_domain.catalogue import models_for
+from tiomagic_domain.errors import (
+    ConfigurationError,
+    UnknownModelError,
+    ValidationError,
+)
+from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.job import Job
+
+if TYPE_CHECKING:
+    from tiomagic.wiring.session import Session
+
+SHARED_PARAMETERS: Final = frozenset({"prompt", "negative_prompt", "seed"})
+"""Entries that mean the same for every model, as pictures and videos do."""
+
+
+class FormState(TypedDict):
+    """The feature, model and provider of a form. Plain data: each page keeps its own."""
+
+    provider: str
+    feature: str
+    model: str
+    values: dict[str, Any]
+    """Initial values that replace defaults."""
+    serial: int
+    """Unique, so that the form is built anew."""
+
+
+class FormChooser:
+    """What forms are about, over one session. Thread-safe.
+
+    Args:
+        session: The container of settings and parts.
+        files: The files that a form may hold.
+        look: Returns the facts of a model at a provider.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        files: ServedFiles,
+        look: Callable[[Any, str], ModelFacts],
+    ) -> None:
+        self._session = session
+        self._files = files
+        self._overview = ModelOverview(session, look)
+
+    def providers(self) -> list[str]:
+        """Return the providers that can be chosen, the configured one first.
+
+        One whose packages are not installed cannot; if none is installed, all can be looked at.
+        """
+        names = self._session.provider_names()
+        installed = [name for name in names if self._session.missing(name) is None]
+        first = self._session.settings.provider or DEFAULT_PROVIDER
+        return sorted(installed or names, key=lambda name: (name != first, name))
+
+    def missing_providers(self) -> list[str]:
+        """Return what to install for each provider that cannot be chosen, as sentences."""
+        names = self._session.provider_names()
+        found = (self._session.missing(name) for name in names)
+        return [missing for missing in found if missing is not None]
+
+    def features(self, provider: str) -> list[Feature]:
+        """Return the features of a provider, in the order of the documentation."""
+        runs = self._session.runs(provider)
+        return [feature for feature in Feature if models_for(feature, runs=runs)]
+
+    def models(self, provider: str, feature: str) -> list[ModelFacts]:
+        """Return the models that do a feature on a provider, what fits best first."""
+        return self._overview.models(provider, feature)
+
+    def choose(
+        self,
+        provider: str | None = None,
+        feature: str | None = None,
+        model: str | None = None,
+        values: Mapping[str, Any] = MappingProxyType({}),
+    ) -> FormState:
+        """Return the legal choice that is nearest to the wanted one."""
+        providers = self.providers()
+        provider = provider if provider in providers else providers[0]
+        features = [known.value for known in self.features(provider)]
+        feature = feature if feature in features else features[0]
+        names = [one.card.name for one in self.models(provider, feature)]
+        if model not in names:
+            default = self._default_model(provider)
+            model = default if default in names else names[0]
+        return FormState(
+            provider=provider,
+            feature=feature,
+            model=model,
+            values=dict(values),
+            serial=time.monotonic_ns(),
+        )
+
+    def restore_draft(self, draft: object) -> FormState:
+        """Return the choice that a browser has stored; the default if that is not usable.
+
+        Args:
+            draft: JSON of ``assets/page.js``: a choice, and the entries by name.
+        """
+        kept = read_draft(draft, self._files)
+        return self.choose(kept.provider, kept.feature, kept.model, _chosen(kept))
+
+    def switch(
+        self, provider: str | None, feature: str | None, model: str | None, draft: object
+    ) -> FormState:
+        """Return another choice, with what was chosen before and means the same in it.
+
+        A default is not carried over: each model has its own.
+        """
+        choice = self.choose(provider, feature, model)
+        values = _chosen(read_draft(draft, self._files))
+        alike = [f for f in self.fields(choice) if f.is_media or f.name in SHARED_PARAMETERS]
+        carried = {name: values[name] for name in entries_of(alike) if name in values}
+        return {**choice, "values": carried}
+
+    def fill(self, choice: FormState, draft: object, values: Mapping[str, Any]) -> FormState:
+        """Return the same choice, with what somebody has entered and with further values.
+
+        Args:
+            choice: Of the form.
+            draft: What was entered.
+            values: By the names of entries; empty text takes an entry away.
+        """
+        entered = _chosen(read_draft(draft, self._files)) | dict(values)
+        changed = {name: value for name, value in entered.items() if values.get(name) != ""}
+        return self.choose(choice["provider"], choice["feature"], choice["model"], changed)
+
+    def samples(self, choice: FormState) -> list[Sample]:
+        """Return what to try with the chosen model."""
+        return samples_of(catalogue()[choice["model"]], Feature(choice["feature"]))
+
+    def fill_sample(self, choice: FormState, draft: object, number: str) -> FormState:
+        """Return the choice with one of its samples; unchanged if there is no such one."""
+        samples = self.samples(choice)
+        if not number.isdecimal() or int(number) >= len(samples):
+            return self.fill(choice, draft, {})
+        sample = samples[int(number)]
+        files = {
+            name: self._files.find_for_form(sample_id(file)) for name, file in sample.inputs.items()
+        }
+        empty = {f"{name}_url": "" for name in files}
+        return self.fill(choice, draft, {"prompt": sample.prompt, **files, **empty})
+
+    def fill_shape(self, choice: FormState, draft: object, shape: str) -> FormState:
+        """Return the choice with the size of a shape, or the length of a number of seconds."""
+        card, feature = catalogue()[choice["model"]], Feature(choice["feature"])
+        return self.fill(choice, draft, shapes.values_of(card, feature, shape))
+
+    def settings_of(self, job: Job) -> FormState:
+        """Return a choice whose form holds the settings of a job.
+
+        Raises:
+            ValidationError, UnknownModelError: when its model does not do that any more.
+        """
+        models.find_schema(job.feature.value, job.model)
+        return self.choose(job.provider, job.feature.value, job.model, self.entries(job.arguments))
+
+    def entries(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a form's values for stored arguments: a file for a picture or a video.
+
+        None for an input that has been deleted: the form then asks for it again.
+        """
+        return {name: self._entry(value) for name, value in arguments.items()}
+
+    def _entry(self, value: Any) -> Any:
+        if not isinstance(value, Mapping) or "sha256" not in value:
+            return value
+        return self._files.find_input(value["sha256"], value.get("name"))
+
+    def fields(self, choice: FormState) -> list[Field]:
+        """Return the form of a choice."""
+        schema = models.find_schema(choice["feature"], choice["model"])
+        return fields_of(schema, choice["values"])
+
+    def _default_model(self, provider: str) -> str | None:
+        try:
+            return self._session.provider(provider).capabilities().default_model
+        except ConfigurationError:
+            # Not installed: the form can be shown, and a submission reports what is missing.
+            return None
+
+
+def _chosen(draft: Draft) -> dict[str, Any]:
+    """Return the entries of a draft that somebody chose.
+
+    The script of the page keeps nothing else; a draft of an older version, or one that is saved
+    while the form changes, may hold defaults as well.
+    """
+    try:
+        schema = models.find_schema(str(draft.feature), str(draft.model))
+    except (ValidationError, UnknownModelError):
+        return dict(draft.values)
+    return chosen_entries(fields_of(schema), draft.values)

@@ -1,0 +1,167 @@
+"""The form of the chosen model, with its button."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from tiomagic.ui.browser_input import read_count
+from tiomagic.ui.choosing import FormState
+from tiomagic.ui.controller import MOST_VARIATIONS, PageController, group_problems_by_field
+from tiomagic.ui.form.fields import Field, Widget, entries_of, resting_entries
+from tiomagic.ui.form.marks import form_mark, shape_chips, try_chips
+from tiomagic.ui.form.shapes import aspects_of, seconds_of
+from tiomagic.ui.form.widgets import build_form, update_problems
+from tiomagic.ui.layout.chooser import ChooserPart, words_of
+from tiomagic.ui.layout.options import CLICK_SCRIPT, EVENT_OPTIONS, NEWEST_OPTIONS
+from tiomagic_domain.catalogue import models
+from tiomagic_domain.errors import TioMagicError, ValidationError
+from tiomagic_domain.features import Feature
+
+Sent = Callable[[str, Sequence[Any]], dict[Any, Any]]
+"""Shows a job that was sent, by its id and the state of the page."""
+
+
+class MakingForm:
+    """The form, which is built anew for each choice.
+
+    Args:
+        controller: The use cases.
+        chooser: Is filled by the buttons of the form.
+        notice: Shows what no field shows.
+        say: Says errors in the words of the page.
+    """
+
+    def __init__(
+        self,
+        controller: PageController,
+        chooser: ChooserPart,
+        notice: Any,
+        say: Callable[[TioMagicError], str],
+    ) -> None:
+        self._controller = controller
+        self._chooser = chooser
+        self._notice = notice
+        self._say = say
+
+    def lay_out(
+        self, choice: FormState, *, state: Sequence[Any], seen: Sequence[Any], sent: Sent
+    ) -> None:
+        """Build the form of a choice in the current page.
+
+        Args:
+            choice: What it is about.
+            state: Components with the state of the page.
+            seen: Components that a sent job changes.
+            sent: Returns their updates.
+        """
+        fields = self._controller.chooser.fields(choice)
+        tips = {field.name: field.provenance for field in fields if field.provenance}
+        mark = form_mark(choice["serial"], words_of(choice), tips)
+        gr.HTML(mark, elem_classes="tm-unseen")
+        samples = self._controller.chooser.samples(choice)
+        example = f"Such as: {samples[0].prompt}" if samples else ""
+        made = build_form(
+            fields, choice["serial"], example=example, below=lambda name: self._chips(choice, name)
+        )
+        with gr.Column(elem_id="make-bar"):
+            expected = gr.HTML(self._controller.expect(choice), elem_id="expected")
+            with gr.Row():
+                count = gr.Dropdown(
+                    [(_videos(number), number) for number in (1, 2, 3, 4, 6, 8)],
+                    value=1,
+                    label="How many",
+                    filterable=False,
+                    interactive=True,
+                    show_label=False,
+                    elem_id="count",
+                    key=f"count-{choice['serial']}",
+                    min_width=110,
+                    scale=1,
+                )
+                press = gr.Button(
+                    "Make the video", variant="primary", elem_id="make", scale=3, min_width=180
+                )
+
+        def send(*given: Any) -> dict[Any, Any]:
+            known = given[: len(state)]
+            wanted, *entered = given[len(state) :]
+            slots = dict(zip((field.name for field in fields), made.slots, strict=True))
+            return self._send(
+                choice, slots, entered, read_count(wanted, MOST_VARIATIONS), known, sent
+            )
+
+        def expect(*entered: Any) -> str:
+            return self._controller.expect(choice, entered)
+
+        press.click(None, js="() => tiomagic.sending(true)", **EVENT_OPTIONS)
+        press.click(
+            send,
+            [*state, count, *made.entries],
+            [*made.slots, self._notice, *seen],
+            **EVENT_OPTIONS,
+        ).then(None, js="() => tiomagic.sent()", **EVENT_OPTIONS)
+        words = dict(zip(("provider", "feature", "model"), words_of(choice), strict=True))
+        about = json.dumps([words, entries_of(fields), resting_entries(fields)])
+        keep = f"(...entered) => {{ tiomagic.keep(...{about}, entered); }}"
+        gr.on(
+            [entry.change for entry in made.entries], None, made.entries, js=keep, **EVENT_OPTIONS
+        )
+        gr.on(
+            [entry.change for entry in _settings(fields, made.entries)],
+            expect,
+            made.entries,
+            expected,
+            **NEWEST_OPTIONS,
+        )
+
+    def _chips(self, choice: FormState, name: str) -> None:
+        """Put buttons below a field that fill it."""
+        card, feature = models()[choice["model"]], Feature(choice["feature"])
+        chips = ""
+        if name == "prompt":
+            recent = self._controller.recent_prompts(choice["feature"])
+            chips = try_chips(self._controller.chooser.samples(choice), recent)
+        elif name in {"height", "num_frames"}:
+            found = aspects_of(card, feature) if name == "height" else seconds_of(card, feature)
+            chips = shape_chips(found, of_length=name == "num_frames")
+        if chips:
+            part = gr.HTML(chips, js_on_load=CLICK_SCRIPT)
+            self._chooser.connect_filling(part, self._notice)
+
+    def _send(
+        self,
+        choice: FormState,
+        slots: Mapping[str, Any],
+        entered: Sequence[Any],
+        count: int,
+        state: Sequence[Any],
+        sent: Sent,
+    ) -> dict[Any, Any]:
+        placed: dict[str, list[str]] = {}
+        rest: list[str] = []
+        updates: dict[Any, Any] = {}
+        try:
+            jobs = self._controller.submit(choice, entered, count)
+        except ValidationError as error:
+            placed, rest = group_problems_by_field(error, list(slots))
+        except TioMagicError as error:
+            rest = [self._say(error)]
+        else:
+            updates = sent(jobs[0].job_id, state)
+        problems = {slot: update_problems(placed.get(name, [])) for name, slot in slots.items()}
+        return {**updates, **problems, self._notice: update_problems(rest)}
+
+
+def _settings(fields: Sequence[Field], entries: Sequence[Any]) -> list[Any]:
+    """Return the entries that change what a run takes; a prompt and pictures do not."""
+    kinds = [field.widget for field in fields for _ in field.entries]
+    counted = {Widget.SLIDER, Widget.NUMBER, Widget.CHOICE, Widget.WORD_OR_OBJECT}
+    return [entry for entry, kind in zip(entries, kinds, strict=True) if kind in counted]
+
+
+def _videos(number: int) -> str:
+    return "1 video" if number == 1 else f"{number} videos"
