@@ -55,8 +55,9 @@ def default_of(desk: FormChooser, model: str, name: str = "negative_prompt") -> 
 def test_the_default_of_a_model_goes_to_no_other(desk: FormChooser, model: str) -> None:
     """Even from a draft that holds it: the next form has its own, and sends nothing."""
     kept = draft(WAN, prompt="a fox", negative_prompt=default_of(desk, WAN))
-    choice = desk.switch("local", "text_to_video", model, kept)
+    choice, left_out = desk.switch("local", "text_to_video", model, kept)
     assert choice["values"] == {"prompt": "a fox"}
+    assert left_out == []
     box = field(desk, choice, "negative_prompt")
     assert box.value == box.default == default_of(desk, model)
 
@@ -65,8 +66,18 @@ def test_what_was_typed_goes_along(desk: FormChooser) -> None:
     """A negative prompt of one's own, and one that was emptied."""
     for typed in ("rain", ""):
         kept = draft(WAN, negative_prompt=typed)
-        choice = desk.switch("local", "text_to_video", "ltx-2", kept)
+        choice, _ = desk.switch("local", "text_to_video", "ltx-2", kept)
         assert field(desk, choice, "negative_prompt").value == typed
+
+
+def test_settings_go_along_where_the_other_model_takes_them(desk: FormChooser) -> None:
+    """A size becomes the nearest legal one; what is left out is said in the words of the page."""
+    kept = draft(WAN, num_inference_steps=20, flow_shift=4.0, width=464, height=832)
+    choice, left_out = desk.switch("local", "text_to_video", "ltx-2", kept)
+    assert choice["values"]["num_inference_steps"] == 20
+    assert choice["values"]["width"] % 32 == choice["values"]["height"] % 32 == 0
+    assert "flow_shift" not in choice["values"]
+    assert any("Flow shift" in line and "flow_shift" not in line for line in left_out)
 
 
 def test_the_settings_of_a_job_bring_no_defaults(controller: PageController) -> None:
@@ -77,7 +88,7 @@ def test_the_settings_of_a_job_bring_no_defaults(controller: PageController) -> 
     ).job
     taken = desk.settings_of(job)
     shown = {one.name: one.value for one in desk.fields(taken) if not one.is_media}
-    choice = desk.switch("local", "text_to_video", "ltx-2", draft("doodle", **shown))
+    choice, _ = desk.switch("local", "text_to_video", "ltx-2", draft("doodle", **shown))
     assert set(choice["values"]) == {"prompt", "seed"}
 
 

@@ -260,7 +260,7 @@ async def find_the_draft_again(page: Page) -> None:
     for name, value in typed.items():
         await expect(entry(page, name)).to_have_value(value)
     await choose(page, "Text to video")
-    await expect(entry(page, "num_inference_steps")).to_have_value("12")
+    await expect(entry(page, "num_inference_steps")).to_have_value("7")
     # A number that the slider cannot stand on goes to the nearest one that it can.
     await entry(page, "num_inference_steps").fill("833")
     await entry(page, "num_inference_steps").press("Tab")

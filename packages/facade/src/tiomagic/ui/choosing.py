@@ -12,9 +12,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from tiomagic.api import models
+from tiomagic.display.phrases.page import PAGE_WORDS
+from tiomagic.display.phrases.rewording import reword
+from tiomagic.results import recipes
 from tiomagic.ui.browser_input import Draft, read_draft
 from tiomagic.ui.form import shapes
-from tiomagic.ui.form.arguments import chosen_entries
+from tiomagic.ui.form.arguments import chosen_entries, collect_arguments
 from tiomagic.ui.form.fields import Field, entries_of, fields_of
 from tiomagic.ui.models.facts import ModelFacts, ModelOverview
 from tiomagic.ui.models.samples import Sample, samples_of
@@ -29,6 +32,7 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.requests.carrying import carry_over, find_choices
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -128,16 +132,19 @@ class FormChooser:
 
     def switch(
         self, provider: str | None, feature: str | None, model: str | None, draft: object
-    ) -> FormState:
-        """Return another choice, with what was chosen before and means the same in it.
+    ) -> tuple[FormState, list[str]]:
+        """Return another choice with what was chosen before, and what of that was left out.
 
         A default is not carried over: each model has its own.
         """
         choice = self.choose(provider, feature, model)
-        values = _chosen(read_draft(draft, self._files))
-        alike = [f for f in self.fields(choice) if f.is_media or f.name in SHARED_PARAMETERS]
+        kept = read_draft(draft, self._files)
+        values = _chosen(kept)
+        fields = self.fields(choice)
+        alike = [f for f in fields if f.is_media or f.name in SHARED_PARAMETERS]
         carried = {name: values[name] for name in entries_of(alike) if name in values}
-        return {**choice, "values": carried}
+        settings, left_out = _carry_settings(kept, values, choice)
+        return {**choice, "values": {**settings, **carried}}, left_out
 
     def fill(self, choice: FormState, draft: object, values: Mapping[str, Any]) -> FormState:
         """Return the same choice, with what somebody has entered and with further values.
@@ -179,7 +186,22 @@ class FormChooser:
             ValidationError, UnknownModelError: when its model does not do that any more.
         """
         models.find_schema(job.feature.value, job.model)
-        return self.choose(job.provider, job.feature.value, job.model, self.entries(job.arguments))
+        values = self.values_of(recipes.of_job(job))
+        return self.choose(job.provider, job.feature.value, job.model, values)
+
+    def values_of(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a form's values for a recipe: its inputs, its seed, and what somebody chose.
+
+        The rest are defaults, which the form has itself.
+        """
+        arguments = {**recipe["required_args"], **recipe["optional_args"]}
+        card = catalogue().get(str(recipe["model"]))
+        chosen = find_choices(recipe, Feature(str(recipe["feature"])), card)
+        names = {*recipe["required_args"], "seed", *chosen.names}
+        # The form has frames and pixels; the recipe has what they were made of, too.
+        names |= {"num_frames"} if "seconds" in chosen.sizes else set()
+        names |= {"width", "height"} if {"aspect", "resolution"} & {*chosen.sizes} else set()
+        return self.entries({name: v for name, v in arguments.items() if name in names})
 
     def entries(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return a form's values for stored arguments: a file for a picture or a video.
@@ -204,6 +226,30 @@ class FormChooser:
         except ConfigurationError:
             # Not installed: the form can be shown, and a submission reports what is missing.
             return None
+
+
+def _carry_settings(
+    kept: Draft, entered: Mapping[str, Any], choice: FormState
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the chosen settings of a form that another one takes, and what was left out.
+
+    Args:
+        kept: The draft of the first form.
+        entered: Its chosen entries.
+        choice: What the other form is about.
+    """
+    known = catalogue()
+    before = known.get(str(kept.model))
+    if before is None or kept.feature not in {feature.value for feature in before.features}:
+        return {}, []
+    fields = fields_of(before.schema(Feature(kept.feature)))
+    settings = [f for f in fields if not f.is_media and f.name not in SHARED_PARAMETERS]
+    chosen = collect_arguments(settings, entered)
+    card, feature = known[choice["model"]], Feature(choice["feature"])
+    if card.name == before.name:
+        return {name: v for name, v in chosen.items() if name in card.schema(feature)}, []
+    carried = carry_over(chosen, feature, before, card)
+    return dict(carried.values), [reword(str(change), PAGE_WORDS) for change in carried.changes]
 
 
 def _chosen(draft: Draft) -> dict[str, Any]:

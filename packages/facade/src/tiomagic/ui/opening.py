@@ -49,7 +49,7 @@ def open_video(
             f"{file.name} has no settings to take: {message}", code=error.code
         ) from error
     arguments = {**recipe["required_args"], **recipe["optional_args"]}
-    values = chooser.entries(arguments)
+    values = chooser.values_of(recipe)
     choice = chooser.choose(str(recipe["provider"]), feature.value, str(recipe["model"]), values)
     if choice["model"] != recipe["model"]:
         notes.append(f"{recipe['model']} cannot be chosen here; this is {choice['model']}.")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import gradio as gr
 
 from tiomagic.display.escaping import escape
-from tiomagic.display.next_steps import PYTHON, add_ways
+from tiomagic.display.phrases.page import PAGE_WORDS
+from tiomagic.display.phrases.problems import say_error
 from tiomagic.ui import theme
 from tiomagic.ui.browser_input import Press, read_filters, read_press
 from tiomagic.ui.choosing import FormState
@@ -42,11 +43,6 @@ def build_page(session: Session, files: ServedFiles | None = None) -> gr.Blocks:
     return blocks
 
 
-def say_error(error: TioMagicError) -> str:
-    """Return the text of an error."""
-    return add_ways(error.message, PYTHON)
-
-
 class Page:
     """The parts of the page.
 
@@ -66,7 +62,7 @@ class Page:
         self._pair = gr.State([])
         self._limit = gr.State(JOBS_PER_PAGE)
         self._mark = gr.State({})
-        self._chooser = ChooserPart(self._controller, self._draft, self._choice, say_error)
+        self._chooser = ChooserPart(self._controller, self._draft, self._choice)
         gr.HTML(theme.HEADER)
         with gr.Tabs() as self._tabs:
             with gr.Tab("Make", id="make"), gr.Row(equal_height=False):
@@ -89,7 +85,7 @@ class Page:
         self._connect(blocks, gallery_tab)
 
     def _lay_out_form(self, choice: FormState) -> None:
-        making = MakingForm(self._controller, self._chooser, self._notice, say_error)
+        making = MakingForm(self._controller, self._chooser, self._notice)
         seen = [self._shown, self._mark, *self._seen.values()]
         making.lay_out(choice, state=self._state, seen=seen, sent=self._show_sent)
 
@@ -186,7 +182,7 @@ class Page:
             updates |= self._acted(press, pair) if press else {}
         except TioMagicError as error:
             # The message is shown as HTML, and may contain text of a job.
-            gr.Warning(escape(say_error(error)))
+            gr.Warning(escape(say_error(error, PAGE_WORDS)))
         # A filter that the action sets counts at once.
         filters = [
             updates.get(part, value)

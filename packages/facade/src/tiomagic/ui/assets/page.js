@@ -135,6 +135,13 @@
   const open = (form) => {
     if (form?.inert && formOf(form) && formOf(form) !== form.dataset.leaves) form.inert = false;
   };
+  // A draft is of the form that is seen, also before anything is entered.
+  const begin = (mark) => {
+    if (!mark || mark.dataset.begun) return;
+    mark.dataset.begun = "yes";
+    const about = JSON.parse(mark.dataset.draft);
+    if (about.length) tiomagic.keep(...about);
+  };
   // Where a default comes from is for those who point at it.
   const tell = (mark) => {
     if (!mark || mark.dataset.told) return;
@@ -149,6 +156,7 @@
     document.querySelectorAll(named).forEach((box) => box.removeAttribute("aria-label"));
     draw();
     tell(document.querySelector("#form [data-tips]"));
+    begin(document.querySelector("#form [data-draft]"));
     if (document.querySelector("[data-presets]:empty") && Object.keys(presets()).length) showPresets();
     open(document.querySelector("#form"));
   }).observe(document, { childList: true, subtree: true, attributeFilter: ["aria-label"] });

@@ -89,6 +89,17 @@ class Field:
         return [self.name]
 
     @property
+    def initial(self) -> list[Any]:
+        """What each entry holds at first, as a browser writes it."""
+        if self.is_media:
+            return [self.value.as_entry() if self.value is not None else None, self.url]
+        if self.widget in {Widget.LORAS, Widget.COMMITS}:
+            return [entry.value for row in self.rows for entry in row.entries]
+        if self.value is None:
+            return [""]
+        return [str(self.value) if self.widget is Widget.NUMBER else self.value]
+
+    @property
     def resting(self) -> list[Any]:
         """What each entry holds when nobody has chosen anything."""
         if self.widget in {Widget.LORAS, Widget.COMMITS}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tiomagic.display.escaping import escape
@@ -13,17 +14,25 @@ if TYPE_CHECKING:
     from tiomagic.ui.models.samples import Sample
 
 
-def form_mark(serial: int, choice: Iterable[str], notes: Mapping[str, str] | None = None) -> str:
+def form_mark(
+    serial: int,
+    choice: Iterable[str],
+    tips: Mapping[str, str] = MappingProxyType({}),
+    draft: Sequence[object] = (),
+) -> str:
     """Return a marker for ``assets/page.js``: the current form, its choice and its tooltips.
 
     Args:
         serial: Of the form.
         choice: Its provider, feature and model.
-        notes: The tooltip of each field by its name.
+        tips: The tooltip of each field by its name.
+        draft: The arguments of the script's ``keep``, with the values that the form begins with.
     """
     about = escape(" ".join(choice))
-    tips = escape(json.dumps(dict(notes or {})))
-    return f'<i data-form="{serial}" data-choice="{about}" data-tips="{tips}"></i>'
+    told, kept = escape(json.dumps(dict(tips))), escape(json.dumps(list(draft)))
+    return (
+        f'<i data-form="{serial}" data-choice="{about}" data-tips="{told}" data-draft="{kept}"></i>'
+    )
 
 
 def problem(messages: Iterable[str]) -> str:
@@ -75,3 +84,9 @@ def _pictures(sample: Sample) -> str:
         for file in sample.inputs.values()
         if file.endswith(".png")
     )
+
+
+def notice(messages: Iterable[str]) -> str:
+    """Return what to know of the form as HTML; empty when there is nothing."""
+    lines = "".join(f"<p>{escape(message)}</p>" for message in messages)
+    return f'<div class="tm-hint" role="status">{lines}</div>' if lines else ""

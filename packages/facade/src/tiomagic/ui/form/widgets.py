@@ -11,7 +11,7 @@ import gradio as gr
 
 from tiomagic.ui.form import media_widgets
 from tiomagic.ui.form.fields import URL_OF, Field, Widget
-from tiomagic.ui.form.marks import problem
+from tiomagic.ui.form.marks import notice, problem
 from tiomagic.ui.form.rows import RowEntry
 
 
@@ -72,6 +72,11 @@ def build_form(
 def update_problems(messages: Sequence[str]) -> Any:
     """Return the update of a slot."""
     return gr.update(value=problem(messages), visible=bool(messages))
+
+
+def update_notice(messages: Sequence[str]) -> Any:
+    """Return the update of a slot that tells what is no problem."""
+    return gr.update(value=notice(messages), visible=bool(messages))
 
 
 def _entry(field: Field, serial: int, example: str = "") -> tuple[list[Any], Any]:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from tiomagic.display.phrases.page import PAGE_WORDS
+from tiomagic.display.phrases.rewording import reword
 from tiomagic_domain.schema.parameter import UNSET, Parameter, describe_range
 from tiomagic_domain.suggestions import shorten_repr
 
 _FOR_PROGRAMS: Final = re.compile(
-    r": a path, a URL, bytes or a PIL image|, each a dict:.*$| \(docs/[^)]*\)"
-    r"|\s*An object sets each option\."
+    r", each a dict:.*$| \(docs/[^)]*\)|\s*An object sets each option\.|; a recipe names [^.]*"
 )
 """What a description says to programs only."""
 
 
 def label_of(parameter: Parameter) -> str:
     """Return the label of a parameter, with its unit."""
-    words = parameter.name.removeprefix("num_").replace("_", " ")
-    unit = parameter.unit
-    tail = f" ({unit})" if unit and unit not in words else ""
-    return f"{words[:1].upper()}{words[1:]}{tail}"
+    label, unit = PAGE_WORDS.name(parameter.name), parameter.unit
+    is_named = not unit or unit.partition("/")[0].casefold() in label.casefold()
+    return label if is_named else f"{label} ({unit})"
 
 
 def help_of(parameter: Parameter, *, slides: bool) -> str:
@@ -30,7 +30,7 @@ def help_of(parameter: Parameter, *, slides: bool) -> str:
         parameter: Which.
         slides: True for a slider, which shows simple limits itself.
     """
-    text = _FOR_PROGRAMS.sub("", parameter.description).strip()
+    text = reword(_FOR_PROGRAMS.sub("", parameter.description), PAGE_WORDS).strip()
     parts = [text if text.endswith((".", "?", "!")) or not text else f"{text}."]
     limits = describe_range(parameter)
     fixed = parameter.minimum is not None and parameter.minimum == parameter.maximum

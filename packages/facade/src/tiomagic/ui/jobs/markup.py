@@ -14,7 +14,9 @@ from typing import Any, Concatenate, Final, ParamSpec
 
 from tiomagic.display.escaping import escape
 from tiomagic.display.journal import get_logger
-from tiomagic.display.next_steps import PYTHON, add_ways
+from tiomagic.display.phrases.job_warnings import say_job_warnings
+from tiomagic.display.phrases.page import PAGE_WORDS
+from tiomagic.display.phrases.rewording import reword
 from tiomagic.ui.jobs.running_jobs import RunningJob
 from tiomagic.ui.web.files import address_of, video_id
 from tiomagic_domain.jobs.job import Job, JobStatus
@@ -102,7 +104,7 @@ def video(job: Job, *, kind: str = "", controls: bool = True) -> str:
         controls: False for a small one that plays while the pointer is over it.
     """
     if job.result_video is None:
-        placeholder_text = add_ways(job.error, PYTHON) if job.error else STATUS_LABELS[job.status]
+        placeholder_text = reword(job.error, PAGE_WORDS) if job.error else STATUS_LABELS[job.status]
         return f'<p class="tm-empty">{escape(placeholder_text)}</p>'
     how = 'controls autoplay loop preload="auto"' if controls else 'loop preload="metadata"'
     about = escape(title(job))
@@ -125,6 +127,12 @@ def facts(job: Job) -> str:
     if job.started_at and job.ended_at:
         parts.append(f"{(job.ended_at - job.started_at).total_seconds():.0f} s")
     return f'<p class="tm-facts">{escape(" · ".join(parts))}</p>'
+
+
+def warnings(job: Job) -> str:
+    """Return where a video is not as it was asked for, as sentences."""
+    lines = "".join(f"<p>{escape(text)}</p>" for text in say_job_warnings(job, PAGE_WORDS))
+    return f'<div class="tm-warning">{lines}</div>' if lines else ""
 
 
 def render_running(moments: Iterable[RunningJob]) -> str:
@@ -171,7 +179,7 @@ def _bar(job: Job) -> str:
 
 def _phase(moment: RunningJob) -> str:
     job = moment.job
-    parts = [STATUS_LABELS[job.status], str(job.progress or add_ways(job.message, PYTHON))]
+    parts = [STATUS_LABELS[job.status], str(job.progress or reword(job.message, PAGE_WORDS))]
     if moment.eta_s is not None:
         parts.append(f"about {_span(moment.eta_s)} left")
     return " · ".join(part for part in [*parts, moment.trouble] if part)
@@ -203,7 +211,7 @@ def _render_selected(job: Job) -> str:
         f'data-status="{job.status.value}">'
         f'<div class="tm-blank">{video(job)}</div>'
         f'<div class="tm-row"><strong>{escape(title(job))}</strong>{badge(job)}</div>'
-        f'{facts(job)}<div class="tm-actions">{"".join(buttons)}</div></div>'
+        f'{facts(job)}{warnings(job)}<div class="tm-actions">{"".join(buttons)}</div></div>'
     )
 
 

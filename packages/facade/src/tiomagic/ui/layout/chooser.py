@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import gradio as gr
 
 from tiomagic.display.escaping import escape
+from tiomagic.display.phrases.page import PAGE_WORDS
+from tiomagic.display.phrases.problems import say_error
 from tiomagic.ui.browser_input import read_filling, read_word
 from tiomagic.ui.choosing import FormState
 from tiomagic.ui.controller import PageController
-from tiomagic.ui.form.widgets import update_problems
+from tiomagic.ui.form.widgets import update_notice, update_problems
 from tiomagic.ui.layout.options import CLICK_OPTIONS, CLICK_SCRIPT, START_SCRIPT
 from tiomagic.ui.models.cards import model_chooser
 from tiomagic.ui.opening import open_video
@@ -40,7 +41,6 @@ class ChooserPart:
         controller: The use cases.
         draft: The browser's draft, which only its script can read.
         choice: What the form is about.
-        say: Says errors in the words of the page.
     """
 
     def __init__(
@@ -48,13 +48,11 @@ class ChooserPart:
         controller: PageController,
         draft: Any,
         choice: Any,
-        say: Callable[[TioMagicError], str],
     ) -> None:
         self._controller = controller
         self._chooser = controller.chooser
         self._draft = draft
         self._choice = choice
-        self._say = say
 
     def lay_out(self, first: FormState) -> None:
         """Build the parts in the current page."""
@@ -85,12 +83,13 @@ class ChooserPart:
 
     def connect(self, notice: Any) -> None:
         """Connect the parts to what they change."""
+        self._notice = notice
         radios = [self._provider, self._feature]
         for part in radios:
             part.input(
                 self._choose,
                 [*radios, self._draft, self._choice],
-                self.outputs,
+                [*self.outputs, notice],
                 js="(...chosen) => tiomagic.choosing(chosen)",
                 **CLICK_OPTIONS,
             )
@@ -106,7 +105,6 @@ class ChooserPart:
             js="(_, before) => tiomagic.filling(before)",
             **CLICK_OPTIONS,
         )
-        self._notice = notice
 
     def _choose(
         self, provider: object, feature: object, draft: object, before: FormState
@@ -115,19 +113,21 @@ class ChooserPart:
         if list(wanted) == words_of(before)[:2]:
             # Leaving a list also sends an event, without a choice.
             return {self._choice: gr.skip()}
-        return self.updates(self._chooser.switch(*wanted, before["model"], draft))
+        choice, left_out = self._chooser.switch(*wanted, before["model"], draft)
+        return {**self.updates(choice), self._notice: update_notice(left_out)}
 
     def _fill(self, draft: object, before: FormState, event: gr.EventData) -> dict[Any, Any]:
         """Fill the form as a button says."""
         filling = read_filling(event)
         if filling is None:
             return {self._choice: gr.skip()}
-        notes: list[str] = []
         try:
             choice, notes = self._filled(filling.action, filling.target, draft, before)
         except TioMagicError as error:
-            choice, notes = self._chooser.fill(before, draft, {}), [self._say(error)]
-        return {**self.updates(choice), self._notice: update_problems(notes)}
+            choice = self._chooser.fill(before, draft, {})
+            trouble = update_problems([say_error(error, PAGE_WORDS)])
+            return {**self.updates(choice), self._notice: trouble}
+        return {**self.updates(choice), self._notice: update_notice(notes)}
 
     def _filled(
         self, action: str, target: str, draft: object, before: FormState
@@ -135,7 +135,7 @@ class ChooserPart:
         chooser = self._chooser
         match action:
             case "model":
-                return chooser.switch(before["provider"], before["feature"], target, draft), []
+                return chooser.switch(before["provider"], before["feature"], target, draft)
             case "sample":
                 return chooser.fill_sample(before, draft, target), []
             case "prompt":

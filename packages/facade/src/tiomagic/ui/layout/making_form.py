@@ -8,6 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from tiomagic.display.phrases.page import PAGE_WORDS
+from tiomagic.display.phrases.problems import say_error
 from tiomagic.ui.browser_input import read_count
 from tiomagic.ui.choosing import FormState
 from tiomagic.ui.controller import MOST_VARIATIONS, PageController, group_problems_by_field
@@ -32,7 +34,6 @@ class MakingForm:
         controller: The use cases.
         chooser: Is filled by the buttons of the form.
         notice: Shows what no field shows.
-        say: Says errors in the words of the page.
     """
 
     def __init__(
@@ -40,12 +41,10 @@ class MakingForm:
         controller: PageController,
         chooser: ChooserPart,
         notice: Any,
-        say: Callable[[TioMagicError], str],
     ) -> None:
         self._controller = controller
         self._chooser = chooser
         self._notice = notice
-        self._say = say
 
     def lay_out(
         self, choice: FormState, *, state: Sequence[Any], seen: Sequence[Any], sent: Sent
@@ -59,8 +58,11 @@ class MakingForm:
             sent: Returns their updates.
         """
         fields = self._controller.chooser.fields(choice)
+        words = dict(zip(("provider", "feature", "model"), words_of(choice), strict=True))
+        kept = [words, entries_of(fields), resting_entries(fields)]
         tips = {field.name: field.provenance for field in fields if field.provenance}
-        mark = form_mark(choice["serial"], words_of(choice), tips)
+        began = [value for field in fields for value in field.initial]
+        mark = form_mark(choice["serial"], words_of(choice), tips, [*kept, began])
         gr.HTML(mark, elem_classes="tm-unseen")
         samples = self._controller.chooser.samples(choice)
         example = f"Such as: {samples[0].prompt}" if samples else ""
@@ -104,8 +106,7 @@ class MakingForm:
             [*made.slots, self._notice, *seen],
             **EVENT_OPTIONS,
         ).then(None, js="() => tiomagic.sent()", **EVENT_OPTIONS)
-        words = dict(zip(("provider", "feature", "model"), words_of(choice), strict=True))
-        about = json.dumps([words, entries_of(fields), resting_entries(fields)])
+        about = json.dumps(kept)
         keep = f"(...entered) => {{ tiomagic.keep(...{about}, entered); }}"
         gr.on(
             [entry.change for entry in made.entries], None, made.entries, js=keep, **EVENT_OPTIONS
@@ -149,7 +150,7 @@ class MakingForm:
         except ValidationError as error:
             placed, rest = group_problems_by_field(error, list(slots))
         except TioMagicError as error:
-            rest = [self._say(error)]
+            rest = [say_error(error, PAGE_WORDS)]
         else:
             updates = sent(jobs[0].job_id, state)
         problems = {slot: update_problems(placed.get(name, [])) for name, slot in slots.items()}

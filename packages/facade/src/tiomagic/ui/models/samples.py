@@ -70,6 +70,6 @@ def samples_of(card: ModelCard, feature: Feature) -> list[Sample]:
         more = MORE_OF_DEMO_MODEL.get(feature, ())
         return shown + [Sample(prompt=prompt) for prompt in more]
     if card.vocabulary:
-        example = str(getattr(card, "example_prompt", ""))
+        example = card.example_prompt
         return [Sample(prompt=example)] if example and not card.unknown_words(example) else []
     return [Sample(prompt=prompt) for prompt in PROMPTS.get(feature, ())]
