@@ -279,7 +279,8 @@ async def be_told_what_is_wrong(page: Page) -> None:
     await entry(page, "image_url").fill("")
     await entry(page, "seed").fill("-3")
     await page.get_by_role("button", name="Make the video").click()
-    for name, said in (("prompt", "required"), ("image", "required"), ("seed", "between 0")):
+    needs = {"prompt": "Say what the video shows", "image": "Choose a picture", "seed": "between 0"}
+    for name, said in needs.items():
         await expect(page.locator(f"#problem-{name}")).to_contain_text(said)
     await expect(page.locator("#running [data-running]")).to_have_count(0)
 

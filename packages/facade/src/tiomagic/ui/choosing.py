@@ -7,7 +7,7 @@ by a video with a recipe, or by a button such as a sample.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
@@ -59,18 +59,12 @@ class FormChooser:
     Args:
         session: The container of settings and parts.
         files: The files that a form may hold.
-        look: Returns the facts of a model at a provider.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        files: ServedFiles,
-        look: Callable[[Any, str], ModelFacts],
-    ) -> None:
+    def __init__(self, session: Session, files: ServedFiles) -> None:
         self._session = session
         self._files = files
-        self._overview = ModelOverview(session, look)
+        self._overview = ModelOverview(session)
 
     def providers(self) -> list[str]:
         """Return the providers that can be chosen, the configured one first.

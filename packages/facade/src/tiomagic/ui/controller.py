@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.display.phrases.problems import say_error, say_problem
@@ -15,19 +15,24 @@ from tiomagic.ui.form.fields import entries_of
 from tiomagic.ui.jobs.markup import FAVOURITE
 from tiomagic.ui.jobs.running_jobs import RunningJobs
 from tiomagic.ui.models.expectation import expected_run
-from tiomagic.ui.models.facts import ModelFacts
 from tiomagic.ui.models.samples import SAMPLE_FILES
 from tiomagic.ui.web.files import ServedFiles
 from tiomagic.ui.web.uploads import Uploads
 from tiomagic.wiring.builders import INPUTS_FOLDER
 from tiomagic_domain.catalogue import models
-from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, ValidationError
+from tiomagic_domain.errors import (
+    ProcessingError,
+    ResourceNotFoundError,
+    TioMagicError,
+    ValidationError,
+)
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
+from tiomagic_domain.ports.provider import Request
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
-    from tiomagic_domain.catalogue import ModelCard
+    from tiomagic_domain.preflight.preflight import Preflight
 
 UPLOADS_FOLDER: Final = "uploads"
 """The folder of uploads, within the state folder."""
@@ -53,11 +58,7 @@ class PageController:
         self.session = session
         self.live: RunningJobs = RunningJobs(session)
         self.files = files or served_files_of(session)
-        self.chooser = FormChooser(session, self.files, self._look)
-
-    def _look(self, card: ModelCard, provider: str) -> ModelFacts:  # noqa: ARG002 - for a preflight
-        """Return what is known of a model at a provider."""
-        return ModelFacts(card=card)
+        self.chooser = FormChooser(session, self.files)
 
     def expect(self, choice: FormState, given: Sequence[object] | None = None) -> str:
         """Return as HTML what a run of a form would take.
@@ -73,7 +74,29 @@ class PageController:
         if given is not None and len(given) == len(names):
             entered = dict(zip(names, given, strict=True))
         settings = collect_arguments([field for field in fields if not field.is_media], entered)
-        return expected_run(models()[choice["model"]], Feature(choice["feature"]), settings)
+        card, feature = models()[choice["model"]], Feature(choice["feature"])
+        return expected_run(card, feature, settings, self._look_ahead(choice, settings))
+
+    def _look_ahead(self, choice: FormState, settings: Mapping[str, Any]) -> Preflight | None:
+        """Return what a run would take; None if the provider cannot be asked."""
+        card, provider = models()[choice["model"]], choice["provider"]
+        now = self.session.clock.now()
+        job = Job(
+            job_id="preflight",
+            feature=Feature(choice["feature"]),
+            model=card.name,
+            provider=provider,
+            creation_time=now,
+            last_updated=now,
+            optional_args=settings,
+        )
+        try:
+            cost = self.session.provider(provider).describe(Request(job=job, card=card)).cost
+            return self.session.generation.preflight.check_model(
+                card, provider, settings, with_measured=True, cost=cost
+            )
+        except TioMagicError:
+            return None  # Not installed, or an entry is illegal: a submission reports it.
 
     def submit(self, choice: FormState, given: Sequence[object], count: int = 1) -> list[Job]:
         """Submit jobs, which run independently of the page.

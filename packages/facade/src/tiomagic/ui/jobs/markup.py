@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec
@@ -20,6 +21,7 @@ from tiomagic.display.phrases.rewording import reword
 from tiomagic.ui.jobs.running_jobs import RunningJob
 from tiomagic.ui.web.files import address_of, video_id
 from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.progress import Phase, Progress
 
 STATUS_LABELS: Final[Mapping[JobStatus, str]] = {
     JobStatus.QUEUED: "Waiting",
@@ -29,6 +31,17 @@ STATUS_LABELS: Final[Mapping[JobStatus, str]] = {
     JobStatus.FAILED: "Failed",
     JobStatus.CANCELED: "Canceled",
 }
+PHASE_LABELS: Final[Mapping[Phase, str]] = {
+    Phase.WAITING: "waiting for its turn",
+    Phase.DOWNLOADING: "downloading the model",
+    Phase.LOADING: "loading the model",
+    Phase.PREPARING: "preparing the inputs",
+    Phase.ENCODING: "reading the prompt and the pictures",
+    Phase.DENOISING: "making the video",
+    Phase.DECODING: "drawing the frames",
+    Phase.WRITING: "writing the file",
+}
+"""What a job is doing, for people."""
 FAVOURITE: Final = "favourite"
 """The tag of a favourite."""
 
@@ -148,13 +161,18 @@ def render_progress(moments: Iterable[RunningJob]) -> str:
 
     Separate from the bars, so that an update does not replace a button that is being pressed.
     """
-    now = {moment.job.job_id: _state(moment) for moment in moments}
+    now: dict[str, tuple[int | None, str]] = {}
+    waiting: Counter[str | None] = Counter()
+    for moment in moments:
+        ahead = waiting[moment.job.queue]
+        waiting[moment.job.queue] += 1
+        now[moment.job.job_id] = _state(moment, ahead)
     return f'<i data-progress="{escape(json.dumps(now))}"></i>'
 
 
-def _state(moment: RunningJob) -> tuple[int | None, str]:
+def _state(moment: RunningJob, ahead: int) -> tuple[int | None, str]:
     try:
-        return _percent(moment.job), _phase(moment)
+        return _percent(moment.job), _phase(moment, ahead)
     except (TypeError, ValueError, OverflowError):  # NaN and infinities.
         return None, STATUS_LABELS[moment.job.status]
 
@@ -177,12 +195,29 @@ def _bar(job: Job) -> str:
     )
 
 
-def _phase(moment: RunningJob) -> str:
-    job = moment.job
-    parts = [STATUS_LABELS[job.status], str(job.progress or reword(job.message, PAGE_WORDS))]
-    if moment.eta_s is not None:
+def _phase(moment: RunningJob, ahead: int) -> str:
+    """Return what a job is doing.
+
+    Args:
+        moment: The job.
+        ahead: Jobs of its queue that come before it.
+    """
+    job, progress = moment.job, moment.job.progress
+    if job.status is JobStatus.QUEUED and job.queue is not None and ahead:
+        before = "1 job" if ahead == 1 else f"{ahead} jobs"
+        return f"{STATUS_LABELS[job.status]} · {before} before it"
+    says = _progress(progress) if progress else reword(job.message, PAGE_WORDS)
+    parts = [STATUS_LABELS[job.status], says]
+    if moment.eta_s is not None and (progress is None or progress.download is None):
         parts.append(f"about {_span(moment.eta_s)} left")
     return " · ".join(part for part in [*parts, moment.trouble] if part)
+
+
+def _progress(progress: Progress) -> str:
+    label = PHASE_LABELS.get(progress.phase, str(progress.phase))
+    if progress.download is not None:
+        return f"{label}: {progress.download}"
+    return f"{label}, step {progress.step} of {progress.steps}" if progress.steps else label
 
 
 def _span(seconds: float) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from tiomagic.display.escaping import escape
-from tiomagic.ui.models.facts import ModelFacts, ModelFit, group_by_fit
+from tiomagic.ui.models.facts import ModelFacts, group_by_fit
 from tiomagic_domain.catalogue.licences import LicenceUse
+from tiomagic_domain.preflight.preflight import FitVerdict
+from tiomagic_domain.preflight.words import describe_bytes, describe_gib, describe_seconds
 
 LICENCE_WORDS: Final = {
     LicenceUse.FREE: "any use",
@@ -49,17 +51,19 @@ def _choice(one: ModelFacts, *, is_chosen: bool) -> str:
         f'<button type="button" class="tm-model" data-action="model" '
         f'data-job="{escape(one.card.name)}" aria-pressed="{pressed}">'
         f"<strong>{escape(one.card.title)}</strong>"
-        f'<span class="tm-facts">{escape(_short_facts(one))}</span>{_badges(one)}</button>'
+        f'<span class="tm-facts">{escape(_short_facts(one))}</span>'
+        f"{_badges(one, in_group=True)}</button>"
     )
 
 
-def _badges(one: ModelFacts) -> str:
+def _badges(one: ModelFacts, *, in_group: bool = False) -> str:
+    """Return what to know of a model at a glance; a group says itself that its models do not fit."""
     words = []
-    if one.fit is ModelFit.FITS:
+    if one.fit is FitVerdict.FITS:
         words.append(("Fits here" if one.on_this_machine else "Ready to run", "good"))
-    elif one.fit is ModelFit.SLOW:
+    elif one.fit is FitVerdict.SLOW:
         words.append(("Slow here", "plain"))
-    elif one.fit is ModelFit.NO:
+    elif one.fit is FitVerdict.NO and not in_group:
         words.append(("Does not fit", "bad"))
     if one.card.repository is None:
         words.append(("Comes with tiomagic", "good"))
@@ -74,7 +78,7 @@ def _badges(one: ModelFacts) -> str:
 def _short_facts(one: ModelFacts) -> str:
     card = one.card
     gpu = f"{card.gpu_memory_gib:g} GB GPU" if card.gpu_memory_gib else "no GPU needed"
-    return f"{gpu} · {_size(card.weights_gib)} · {LICENCE_WORDS[card.terms.use]}"
+    return f"{gpu} · {describe_gib(card.weights_gib)} · {LICENCE_WORDS[card.terms.use]}"
 
 
 def _fact_list(one: ModelFacts) -> str:
@@ -83,7 +87,8 @@ def _fact_list(one: ModelFacts) -> str:
     does = ", ".join(feature.label for feature in card.features)
     rows = [
         ("GPU", gpu, ""),
-        ("Weights", f"{_size(card.weights_gib)}{_where(one)}", ""),
+        ("Weights", f"{describe_gib(card.weights_gib)}{_where(one)}", ""),
+        ("Time", *_time(one)),
         ("Licence", f"{LICENCE_WORDS[card.terms.use]} ({card.licence})", card.terms.publishing),
         ("Does", does, ""),
     ]
@@ -92,15 +97,20 @@ def _fact_list(one: ModelFacts) -> str:
         if tip
         else f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>"
         for name, value, tip in rows
+        if value
     )
     return f'<dl class="tm-model-facts">{cells}</dl>'
 
 
 def _where(one: ModelFacts) -> str:
-    if one.card.repository is None or one.is_here is None:
+    if one.card.repository is None or one.preflight is None or one.is_here is None:
         return ""
-    return ", here already" if one.is_here else ", to download"
+    if one.is_here:
+        return ", here already"
+    return f", {describe_bytes(one.preflight.fetch_bytes)} to download"
 
 
-def _size(gib: float) -> str:
-    return f"{gib * 1024:.0f} MiB" if gib < 1 else f"{gib:.0f} GiB"
+def _time(one: ModelFacts) -> tuple[str, str]:
+    """Return about how long a run takes with the model's defaults, and how that is known."""
+    time = None if one.preflight is None else one.preflight.time
+    return ("", "") if time is None else (f"about {describe_seconds(time.seconds)}", time.basis)

@@ -6,29 +6,57 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tiomagic.display.escaping import escape
+from tiomagic.ui.models.facts import say_checks
+from tiomagic_domain.preflight.words import describe_bytes, describe_seconds
 from tiomagic_domain.schema.parameter import UNSET
 
 if TYPE_CHECKING:
     from tiomagic_domain.catalogue import ModelCard
     from tiomagic_domain.features import Feature
+    from tiomagic_domain.preflight.preflight import Preflight
 
 
-def expected_run(card: ModelCard, feature: Feature, settings: Mapping[str, Any]) -> str:
-    """Return as HTML what a run would take.
+def expected_run(
+    card: ModelCard,
+    feature: Feature,
+    settings: Mapping[str, Any],
+    found: Preflight | None = None,
+) -> str:
+    """Return as HTML what a run would take, and why it would be refused.
 
     Args:
         card: The model.
         feature: What it is to do.
         settings: What somebody chose; may be illegal.
+        found: The preflight of such a run; None if the provider cannot be asked.
     """
     known = {
         parameter.name: parameter.default
         for parameter in card.schema(feature).parameters
         if parameter.default is not UNSET
     } | dict(settings)
-    parts = [_length(known, card), _size(known)]
+    parts = [_length(known, card), _size(known), *([] if found is None else _takes(found))]
     text = " · ".join(part for part in parts if part)
-    return f'<p class="tm-facts">{escape(text)}</p>' if text else ""
+    shown = f'<p class="tm-facts">{escape(text)}</p>' if text else ""
+    # The model's card has all reasons: here the first one is enough.
+    checks = () if found is None else (found.problems or found.warnings)[:1]
+    kind = "tm-why" if found is not None and found.problems else "tm-facts"
+    why = escape(say_checks(checks))
+    return f'{shown}<p class="{kind}">{why}</p>' if why else shown
+
+
+def _takes(found: Preflight) -> list[str]:
+    """Return the download, the time and the price of a run."""
+    parts = []
+    if found.fetch_bytes:
+        parts.append(f"{describe_bytes(found.fetch_bytes)} to download first")
+    if found.time is not None:
+        parts.append(f"about {describe_seconds(found.time.seconds)}")
+    if found.cost is not None:
+        article = "an" if found.cost.per == "hour" else "a"
+        cost = found.cost
+        parts.append(f"about {cost.amount:g} {cost.currency} {article} {cost.per}")
+    return parts
 
 
 def _length(known: Mapping[str, Any], card: ModelCard) -> str:

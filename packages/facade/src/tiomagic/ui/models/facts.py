@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from tiomagic.api.models import find_cards
+from tiomagic.api.plan import check_models
+from tiomagic.display.phrases.page import PAGE_WORDS
+from tiomagic.display.phrases.rewording import reword
+from tiomagic.wiring.registry import uses_devices
+from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.preflight.preflight import FitVerdict
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
     from tiomagic_domain.catalogue import ModelCard
+    from tiomagic_domain.ports.rehearsal import Check
+    from tiomagic_domain.preflight.preflight import Preflight
 
 KEPT_FOR_S: Final = 30.0
 """Seconds for which the facts of a provider's models are not asked for again."""
-
-
-class ModelFit(StrEnum):
-    """Whether a model fits the machine that would run it."""
-
-    FITS = "fits"
-    SLOW = "slow"
-    NO = "no"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +30,36 @@ class ModelFacts:
     """A model at a provider."""
 
     card: ModelCard
-    fit: ModelFit = ModelFit.UNKNOWN
-    is_here: bool | None = None
-    """True when its weights need no download; None if unknown."""
-    why: str = ""
-    """Why it does not fit, for people; empty when it does."""
-    on_this_machine: bool = False
-    """True when the provider runs it here."""
+    preflight: Preflight | None = None
+    """What a run with its defaults would take; None if the provider cannot be asked."""
+
+    @property
+    def fit(self) -> FitVerdict:
+        """Whether it fits the machine that would run it."""
+        return FitVerdict.UNKNOWN if self.preflight is None else self.preflight.fit
+
+    @property
+    def is_here(self) -> bool | None:
+        """True when its weights need no download; None if unknown."""
+        return None if self.preflight is None else self.preflight.is_here
+
+    @property
+    def on_this_machine(self) -> bool:
+        """True when the provider runs it here."""
+        return self.preflight is not None and uses_devices(self.preflight.provider)
+
+    @property
+    def why(self) -> str:
+        """Why it does not fit, or is slow, for people; empty when it fits."""
+        if self.preflight is None or self.fit is FitVerdict.FITS:
+            return ""
+        return say_checks(self.preflight.problems or self.preflight.warnings)
+
+
+def say_checks(checks: Sequence[Check]) -> str:
+    """Return checks as sentences for the page."""
+    texts = [reword(check.message, PAGE_WORDS) for check in checks]
+    return " ".join(f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in texts)
 
 
 class ModelOverview:
@@ -46,12 +67,10 @@ class ModelOverview:
 
     Args:
         session: Knows the providers.
-        look: Returns the facts of a model at a provider.
     """
 
-    def __init__(self, session: Session, look: Callable[[ModelCard, str], ModelFacts]) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._look = look
         self._known: dict[str, tuple[float, dict[str, ModelFacts]]] = {}
         self._lock = threading.Lock()
 
@@ -67,9 +86,20 @@ class ModelOverview:
             when, facts = self._known.get(provider, (float("-inf"), {}))
             if now - when >= KEPT_FOR_S:
                 cards = find_cards(self._session, provider=provider)
-                facts = {card.name: self._look(card, provider) for card in cards}
+                found = self._look(cards, provider)
+                facts = {
+                    card.name: ModelFacts(card=card, preflight=found.get(card.name))
+                    for card in cards
+                }
                 self._known[provider] = (now, facts)
             return facts
+
+    def _look(self, cards: Sequence[ModelCard], provider: str) -> Mapping[str, Preflight]:
+        try:
+            return check_models(self._session, cards, provider)
+        except TioMagicError:
+            # Not installed, or a setting is missing: a submission reports it.
+            return {}
 
 
 def group_by_fit(models: Sequence[ModelFacts]) -> list[tuple[str, list[ModelFacts]]]:
@@ -81,16 +111,16 @@ def group_by_fit(models: Sequence[ModelFacts]) -> list[tuple[str, list[ModelFact
 
 
 def _order(one: ModelFacts) -> tuple[int, float, float, str]:
-    place = [ModelFit.FITS, ModelFit.SLOW, ModelFit.UNKNOWN, ModelFit.NO].index(one.fit)
+    place = [FitVerdict.FITS, FitVerdict.SLOW, FitVerdict.UNKNOWN, FitVerdict.NO].index(one.fit)
     return place, one.card.gpu_memory_gib, one.card.weights_gib, one.card.title
 
 
 def _group_of(one: ModelFacts) -> str:
-    if one.fit is ModelFit.FITS:
+    if one.fit is FitVerdict.FITS:
         return "Fits here" if one.on_this_machine else "Ready to run"
-    if one.fit is ModelFit.SLOW:
+    if one.fit is FitVerdict.SLOW:
         return "Works here, slowly"
-    if one.fit is ModelFit.NO:
+    if one.fit is FitVerdict.NO:
         return "Needs more than this machine has" if one.on_this_machine else "Does not fit"
     memory = one.card.gpu_memory_gib
     if not memory:
