@@ -13,6 +13,7 @@ from tiomagic.ui.form import marks
 from tiomagic.ui.jobs import compare, markup
 from tiomagic.ui.jobs.running_jobs import RunningJob
 from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.progress import DownloadState, Phase, Progress
 from tiomagic_domain.testing import make_job
 
 MARK = (
@@ -152,3 +153,33 @@ def test_progress_is_json_in_an_attribute() -> None:
     (percent, says) = json.loads(parser.said)[MARK]
     assert percent is None
     assert MARK in says
+
+
+def test_a_download_and_the_order_of_the_queue_are_told() -> None:
+    """How much of how much, how fast, and how many come first."""
+    state = DownloadState(
+        file="model.safetensors",
+        number=2,
+        files=3,
+        bytes_done=2**30,
+        bytes_total=4 * 2**30,
+        bytes_per_s=50e6,
+    )
+    running = replace(
+        make_job(job_id="a", status=JobStatus.RUNNING),
+        queue="gpu",
+        progress=Progress(phase=Phase.DOWNLOADING, download=state),
+    )
+    waiting = replace(make_job(job_id="b"), queue="gpu")
+    shown = markup.render_progress([RunningJob(job=job, eta_s=None) for job in (running, waiting)])
+    for said in ("1.0 of 4.0 GiB", "50 MB/s", "file 2 of 3: model.safetensors", "1 job before it"):
+        assert said in shown, said
+
+
+def test_what_a_model_did_not_understand_stands_at_its_video() -> None:
+    """In a sentence, with something that works."""
+    job = replace(
+        make_job(status=JobStatus.COMPLETED), model="doodle", facts={"unknown_words": ["fox"]}
+    )
+    shown = markup.render_selected(job)
+    assert "doodle only knows shapes and stick figures; it did not understand: fox" in shown

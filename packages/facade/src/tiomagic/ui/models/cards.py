@@ -57,7 +57,7 @@ def _choice(one: ModelFacts, *, is_chosen: bool) -> str:
 
 
 def _badges(one: ModelFacts, *, in_group: bool = False) -> str:
-    """Return what to know of a model at a glance; a group says itself that its models do not fit."""
+    """Return what to know of a model at a glance; a group says itself what does not fit."""
     words = []
     if one.fit is FitVerdict.FITS:
         words.append(("Fits here" if one.on_this_machine else "Ready to run", "good"))
