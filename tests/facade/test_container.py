@@ -34,8 +34,7 @@ def test_every_part_can_be_built(folder: Path) -> None:
     """Misspelt arguments of a builder are found here: the type checker does not see them."""
     settings = resolve({}, environment={}, dotenv={}, working_dir=folder)
     container = build_container(lambda: settings, {})
-    container.check_dependencies()
-    for name, provider in container.providers.items():
+    for name, provider in vars(container).items():
         assert provider() is not None, name
     assert isinstance(container.generation(), Generation)
     backends: Any = container.backends()
@@ -43,7 +42,7 @@ def test_every_part_can_be_built(folder: Path) -> None:
     assert sorted(backends) == sorted(["local", "modal"])
     assert len(backends) == 2
     assert backends["local"].provider is backends["local"].provider
-    container.shutdown_resources()
+    container.close()
     assert list(folder.iterdir()) == []
 
 

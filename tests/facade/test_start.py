@@ -91,6 +91,12 @@ def test_a_refused_call_on_modal_loads_no_modal(python: Run, folder: Path) -> No
     assert list(folder.iterdir()) == []
 
 
+def test_looking_at_jobs_loads_no_web_framework(python: Run) -> None:
+    """The container's library would import FastAPI, where it is installed: half a second."""
+    code = "from tiomagic import tm\nassert tm.list_jobs() == []"
+    assert loaded_after(python, code, ("fastapi", "starlette", "torch", "modal", "gradio")) == []
+
+
 def test_help_loads_only_the_command_line(python: Run, folder: Path) -> None:
     """``--help`` loads no domain, no container and no rich, and writes nothing."""
     code = (

@@ -8,6 +8,10 @@
 
 ``build_container`` returns one with its settings and overrides in place. Nothing is built before it
 is asked for.
+
+It is a plain class of dependency_injector's providers. The library's own containers bring its
+wiring of other frameworks, which imports FastAPI where it is installed: two thirds of a second for
+each command that opens the job database.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dependency_injector import containers, providers
+from dependency_injector import providers
 
 from tiomagic.display.journal import Journal
 from tiomagic.wiring import builders
@@ -26,64 +30,71 @@ from tiomagic_domain.usecases.generation import Generation
 if TYPE_CHECKING:
     from tiomagic.wiring.settings import Settings
 
+Part = providers.Provider[Any]
 
-class Container(containers.DeclarativeContainer):
-    """Everything that a generation needs."""
 
-    # No key may be called ``provider``, ``get``, ``set`` …: they are the configuration's own names.
-    config: providers.Configuration = providers.Configuration(strict=True)
+class Container:
+    """Everything that a generation needs, as providers: each call of one gives the same object.
 
-    settings: providers.Provider[Any] = providers.Dependency()
-    """Gives the settings that hold now."""
-    replaced: providers.Provider[Any] = providers.Dependency(instance_of=Mapping)
-    """Providers by name that replace ours, or join them."""
-    foreign: providers.Provider[Any] = providers.Dependency(instance_of=list)
-    """Names of the parts that are objects of this process, which no worker can have."""
+    Args:
+        settings: Gives the settings that hold now.
+        replaced: Providers by name that replace ours, or join them.
+        foreign: Names of the parts that are objects of this process, which no worker can have.
+    """
 
-    clock: providers.Provider[Any] = providers.ThreadSafeSingleton(builders.build_clock)
-    repository: providers.Provider[Any] = providers.Resource(
-        builders.build_repository, config.database_url, config.state_dir, config.log_path
-    )
-    outputs: providers.Provider[Any] = providers.ThreadSafeSingleton(
-        builders.build_outputs, config.output_dir
-    )
-    media: providers.Provider[Any] = providers.ThreadSafeSingleton(
-        builders.build_media, config.state_dir, allow_private=config.allow_private_media
-    )
-    pictures: providers.Provider[Any] = providers.ThreadSafeSingleton(builders.build_pictures)
-    generation_log: providers.Provider[Any] = providers.ThreadSafeSingleton(
-        builders.build_generation_log, config.log_path, repository, config.state_dir
-    )
-    backends: providers.Provider[Any] = providers.ThreadSafeSingleton(
-        builders.build_registry, replaced, settings
-    )
-    launcher: providers.Provider[Any] = providers.ThreadSafeSingleton(
-        ProcessLauncher, settings, foreign=foreign
-    )
-    background: providers.Provider[Any] = providers.ThreadSafeSingleton(
-        builders.build_background, repository, clock, launcher, settings, backends
-    )
-    journal: providers.Provider[Any] = providers.ThreadSafeSingleton(
-        Journal, generation_log=generation_log
-    )
-    generation: providers.Provider[Any] = providers.ThreadSafeSingleton(
-        Generation,
-        providers=backends,
-        repository=repository,
-        outputs=outputs,
-        media=media,
-        clock=clock,
-        on_change=journal.provided.job_changed,
-        on_trouble=journal.provided.trouble,
-        background=background,
-    )
-    archive: providers.Provider[Any] = providers.ThreadSafeSingleton(
-        Archive,
-        repository=repository,
-        outputs=outputs,
-        clock=clock,
-        on_change=journal.provided.job_annotated,
-    )
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        replaced: Mapping[str, Any],
+        foreign: list[str],
+    ) -> None:
+        once = providers.ThreadSafeSingleton
+        # No key may be called ``provider``, ``get``, ``set`` …: they are the configuration's own.
+        config: Any = providers.Configuration(strict=True)
+        config.from_dict(as_config(settings()))
+        current: Part = providers.Object(settings)
+
+        self.clock: Part = once(builders.build_clock)
+        self.repository: Part = providers.Resource(
+            builders.build_repository, config.database_url, config.state_dir, config.log_path
+        )
+        self.outputs: Part = once(builders.build_outputs, config.output_dir)
+        self.media: Part = once(
+            builders.build_media, config.state_dir, allow_private=config.allow_private_media
+        )
+        self.pictures: Part = once(builders.build_pictures)
+        self.generation_log: Part = once(
+            builders.build_generation_log, config.log_path, self.repository, config.state_dir
+        )
+        self.backends: Part = once(builders.build_registry, providers.Object(replaced), current)
+        self.launcher: Part = once(ProcessLauncher, current, foreign=providers.Object(foreign))
+        self.background: Part = once(
+            builders.build_background,
+            *(self.repository, self.clock, self.launcher, current, self.backends),
+        )
+        self.journal: Part = once(Journal, generation_log=self.generation_log)
+        self.generation: Part = once(
+            Generation,
+            providers=self.backends,
+            repository=self.repository,
+            outputs=self.outputs,
+            media=self.media,
+            clock=self.clock,
+            on_change=self.journal.provided.job_changed,
+            on_trouble=self.journal.provided.trouble,
+            background=self.background,
+        )
+        self.archive: Part = once(
+            Archive,
+            repository=self.repository,
+            outputs=self.outputs,
+            clock=self.clock,
+            on_change=self.journal.provided.job_annotated,
+        )
+
+    def close(self) -> None:
+        """Give back what was opened: the connections to the database."""
+        self.repository.shutdown()  # type: ignore[attr-defined]  # A Resource has it.
 
 
 def build_container(settings: Callable[[], Settings], overrides: Mapping[str, Any]) -> Container:
@@ -95,12 +106,8 @@ def build_container(settings: Callable[[], Settings], overrides: Mapping[str, An
             names to providers, which replace or join ours; checked by ``session.check_parts``.
     """
     given = dict(overrides)
-    container = Container(
-        settings=providers.Object(settings),
-        replaced=providers.Object(given.pop("providers", {})),
-        foreign=providers.Object(sorted(set(overrides) - {"clock"})),
-    )
-    container.config.from_dict(as_config(settings()))
+    replaced = given.pop("providers", {})
+    container = Container(settings, replaced, sorted(set(overrides) - {"clock"}))
     for name, part in given.items():
         getattr(container, name).override(providers.Object(part))
     return container
