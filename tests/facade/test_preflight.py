@@ -100,6 +100,16 @@ def test_a_rerun_is_forced_as_well(on_a_gpu: FakeApp) -> None:
     assert tm.rerun(job.job_id, force=True).status == "completed"
 
 
+def test_a_batch_names_the_refusal_in_its_cell_and_takes_force(on_a_gpu: FakeApp) -> None:
+    """One that cannot work stops no other; by force the same batch makes it."""
+    on_a_gpu.local.conditions = ON_A_CPU
+    wanted = [{"feature": "text_to_video", "model": MODEL, "prompt": "a fox"}]
+    refused = on_a_gpu.tm.batch(wanted, progress=False)
+    assert "cannot run on this machine" in str(refused.cells[0].error)
+    made = on_a_gpu.tm.batch(wanted, progress=False, force=True)
+    assert (made.name, made.failures) == (refused.name, [])
+
+
 def test_many_models_are_checked_without_the_container(on_a_gpu: FakeApp) -> None:
     """For a table or a page: quick, and by the model's name."""
     tm = on_a_gpu.tm

@@ -55,6 +55,7 @@ def look_ahead(
     Raises:
         ConfigurationError: when a given folder does not exist, or the device is no device.
     """
+    card = card.at(settings.get("revisions") or {})
     stored = find_stored_weights(card, options)
     device = run_device(options.device, machine)
     needs = _needs_of(card, stored)

@@ -39,10 +39,12 @@ class BatchRequest:
     model: str | None
     """None for the provider's default."""
     arguments: Mapping[str, Any]
+    force: bool = False
+    """True to run also what the preflight says cannot work."""
 
     @property
     def digest(self) -> str:
-        """Its digest, see :func:`digest_of`."""
+        """Its digest, see :func:`digest_of`; of what it makes, not of ``force``."""
         return digest_of([self.feature.value, self.model, dict(self.arguments)])
 
 
@@ -178,6 +180,7 @@ class Batches:
                     model=request.model,
                     arguments=request.arguments,
                     tags=tags,
+                    force=request.force,
                 )
             return _outcome(request, self._follow(job, stop))
         except TioMagicError as error:

@@ -30,6 +30,7 @@ class BatchMethods(ABC):
         name: str | None = None,
         concurrency: int | None = None,
         progress: bool | None = None,
+        force: bool = False,
     ) -> Batch:
         """Make many videos, and return when all that can be had are there.
 
@@ -44,6 +45,7 @@ class BatchMethods(ABC):
             concurrency: Jobs at once on a remote provider, 4 by default; on this machine they
                 always run one after the other.
             progress: Whether stderr shows how many are done, as for :meth:`text_to_video`.
+            force: True to run also what cannot work here, as for :meth:`text_to_video`.
 
         Raises:
             ConfigurationError: when no provider is configured.
@@ -52,7 +54,14 @@ class BatchMethods(ABC):
         """
         from tiomagic.api.batches import batch
 
-        return batch(self.session, requests, name=name, concurrency=concurrency, progress=progress)
+        return batch(
+            self.session,
+            requests,
+            name=name,
+            concurrency=concurrency,
+            progress=progress,
+            force=force,
+        )
 
     def compare(
         self,
@@ -64,6 +73,7 @@ class BatchMethods(ABC):
         folder: str | Path | None = None,
         concurrency: int | None = None,
         progress: bool | None = None,
+        force: bool = False,
         **settings: Unpack[SharedArguments],
     ) -> Comparison:
         """Make a video for each model, prompt and seed, and show them side by side.
@@ -79,6 +89,7 @@ class BatchMethods(ABC):
             folder: Where to; None for one in the folder of videos, named after the comparison.
             concurrency: As for :meth:`batch`.
             progress: As for :meth:`batch`.
+            force: As for :meth:`batch`.
             **settings: Inputs and settings that all share.
 
         Raises:
@@ -97,4 +108,5 @@ class BatchMethods(ABC):
             folder=folder,
             concurrency=concurrency,
             progress=progress,
+            force=force,
         )

@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -146,9 +146,10 @@ def batch(
     name: str | None,
     concurrency: int | None,
     progress: bool | None,
+    force: bool = False,
 ) -> Batch:
     """Run many requests; see :meth:`tiomagic.TioMagic.batch`."""
-    wanted = [_request(index, given) for index, given in enumerate(requests)]
+    wanted = [replace(_request(index, given), force=force) for index, given in enumerate(requests)]
     chosen = name or f"batch-{digest_of([request.digest for request in wanted])[:8]}"
     cells = _run(session, chosen, wanted, concurrency=concurrency, progress=progress)
     return Batch(name=chosen, cells=cells)
@@ -165,6 +166,7 @@ def compare(  # noqa: PLR0913 - by keyword only, as the method
     folder: str | Path | None,
     concurrency: int | None,
     progress: bool | None,
+    force: bool = False,
 ) -> Comparison:
     """Run a grid; see :meth:`tiomagic.TioMagic.compare`."""
     _check_axes(models=models, prompts=prompts, seeds=seeds)
@@ -173,7 +175,10 @@ def compare(  # noqa: PLR0913 - by keyword only, as the method
     # A row for each prompt and model, a column for each seed; one seed alone puts the models there.
     wanted = [
         BatchRequest(
-            feature=chosen, model=model, arguments={**settings, "prompt": prompt, "seed": seed}
+            feature=chosen,
+            model=model,
+            arguments={**settings, "prompt": prompt, "seed": seed},
+            force=force,
         )
         for prompt, model, seed in product(prompts, names, seeds)
     ]

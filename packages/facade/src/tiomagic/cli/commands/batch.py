@@ -36,6 +36,7 @@ def batch(
         str | None, typer.Option(help="Name of the batch; a new name makes all videos again.")
     ] = None,
     concurrency: Concurrency = None,
+    force: o.Force = False,
     quiet: o.Quiet = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
@@ -49,7 +50,11 @@ def batch(
         requests = _requests(path)
         tm = _connected(output, provider)
         made = tm.batch(
-            requests, name=name, concurrency=concurrency, progress=not (quiet or as_json)
+            requests,
+            name=name,
+            concurrency=concurrency,
+            progress=not (quiet or as_json),
+            force=force,
         )
         paths = [job.result_video or "" for job in made.jobs]
         _show(output, made, "\n".join(paths))
@@ -94,6 +99,7 @@ def compare(  # noqa: PLR0913 - one argument an option
         ),
     ] = None,
     concurrency: Concurrency = None,
+    force: o.Force = False,
     quiet: o.Quiet = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
@@ -120,6 +126,7 @@ def compare(  # noqa: PLR0913 - one argument an option
             folder=folder,
             concurrency=concurrency,
             progress=not (quiet or as_json),
+            force=force,
             **parse_arguments(known, sizes, assignments or []),
         )
         files = [made.video, made.sheet, made.csv, made.json]
