@@ -193,7 +193,7 @@ def test_a_refused_secret_is_not_repeated() -> None:
 def test_a_misspelt_variable_is_noticed_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In the environment and in ``.env``; doctor names every one that is no setting."""
+    """In the environment and in ``.env``; doctor names every one that is not a setting."""
     monkeypatch.setenv("TIOMAGIC_PROVIDR", "local")
     monkeypatch.setenv("TIOMAGIC_POSE_MODELS", str(folder))
     monkeypatch.setenv("TIOMAGIC_MY_OWN_NOTES", "x")
@@ -206,9 +206,9 @@ def test_a_misspelt_variable_is_noticed_once(
     ]
     found = [found.message for found in diagnose(TioMagic().session) if found.part == "settings"]
     assert found == [
-        "TIOMAGIC_MY_OWN_NOTES is no setting",
-        "TIOMAGIC_OUTPUT_DIRR is no setting; did you mean TIOMAGIC_OUTPUT_DIR?",
-        "TIOMAGIC_PROVIDR is no setting; did you mean TIOMAGIC_PROVIDER?",
+        "TIOMAGIC_MY_OWN_NOTES is not a setting",
+        "TIOMAGIC_OUTPUT_DIRR is not a setting; did you mean TIOMAGIC_OUTPUT_DIR?",
+        "TIOMAGIC_PROVIDR is not a setting; did you mean TIOMAGIC_PROVIDER?",
     ]
 
 

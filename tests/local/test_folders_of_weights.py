@@ -191,7 +191,7 @@ class TestRepositories:
         refused = pytest.raises((ConfigurationError, AuthenticationError))
         with refused as caught:
             find(Path("weights/mime"))
-        assert "'weights/mime' is no file or folder here" in str(caught.value)
+        assert "'weights/mime' is not a file or folder here" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["mine.ckpt", "mine.pt", "mine.bin"])

@@ -275,7 +275,7 @@ class TestRefused:
         assert len(said) == 5
         for message, words in zip(
             said,
-            ["no such file", "is no safetensors", "holds no LoRA", "neither", "neither"],
+            ["no such file", "is not a safetensors", "holds no LoRA", "neither", "neither"],
             strict=True,
         ):
             assert words in message

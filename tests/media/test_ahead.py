@@ -120,7 +120,7 @@ def test_the_first_error_is_told_at_the_end(tmp_path: Path) -> None:
     with ClipWriter(tmp_path / "a.mp4") as writer:
         writer.begin(frames, 16.0)
         writer.take(1, there)
-        writer.take(4, failing(GenerationError("frame 3 has values that are no numbers")))
+        writer.take(4, failing(GenerationError("frame 3 has values that are not numbers")))
         with pytest.raises(GenerationError, match="frame 3"):  # noqa: PT012 - whichever sees it
             writer.take(4, failing(GenerationError("later")))
             writer.write(Clip(frames=frames, fps=16.0), RECIPE)

@@ -89,8 +89,8 @@ def test_transparent_frames_lie_on_white(reader):
     ("frames", "words"),
     [
         ([png(32, 24), png(16, 24)], "frame 1 is 16x24, and the first is 32x24"),
-        ([png(), b"text"], "frame 1: this is no picture"),
-        ([png(), png()[:60]], "frame 1: this is no picture, or a damaged one"),
+        ([png(), b"text"], "frame 1: this is not a picture"),
+        ([png(), png()[:60]], "frame 1: this is not a picture, or a damaged one"),
         ([png(), "nowhere.png"], "frame 1: there is no file"),
         ([png(), None], "frame 1: something of type NoneType"),
         ([np.zeros((4, 4, 3))], "frame 0: an array of float64"),

@@ -107,7 +107,7 @@ def _variables(session: Session) -> Iterator[DoctorFinding]:
     dotenv = read_dotenv(session.settings.working_dir)
     for name, nearest in find_unknown_variables(os.environ, dotenv).items():
         meant = f"; did you mean {nearest}?" if nearest else ""
-        yield DoctorFinding("settings", Severity.WARNING, f"{name} is no setting{meant}")
+        yield DoctorFinding("settings", Severity.WARNING, f"{name} is not a setting{meant}")
 
 
 def _plugins(_session: Session) -> Iterator[DoctorFinding]:

@@ -53,7 +53,7 @@ def read_safetensors_header(path: Path) -> SafetensorsHeader:
         length = path.stat().st_size
         size = int.from_bytes(file.read(8), "little")
         if not 2 <= size <= min(MAX_HEADER_BYTES, length):
-            raise DamagedHeaderError("it is no safetensors file, or is damaged")
+            raise DamagedHeaderError("it is not a safetensors file, or is damaged")
         try:
             found = json.loads(file.read(size))
         except ValueError as error:

@@ -135,7 +135,7 @@ def to_samples(sound: torch.Tensor) -> NDArray[np.float32]:
     """
     if not bool(torch.isfinite(sound).all()):
         raise GenerationError(
-            "the sound has values that are no numbers. The likely cause are damaged weights",
+            "the sound has values that are not numbers. The likely cause are damaged weights",
             code=ErrorCode.NOT_FINITE,
         )
     samples: NDArray[np.float32] = sound.float().clamp(-1, 1).T.contiguous().cpu().numpy()

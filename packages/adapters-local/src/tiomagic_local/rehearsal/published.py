@@ -70,7 +70,7 @@ class ModelFiles(ABC):
             raise ValueError("is shorter than the length of its header")
         (length,) = struct.unpack("<Q", start)
         if length > MAX_HEADER_BYTES:
-            raise ValueError("is no safetensors file")
+            raise ValueError("is not a safetensors file")
         text = self.start(name, 8 + length)[8:]
         try:
             entries = json.loads(text)

@@ -249,8 +249,8 @@ def _from_given(
         index = get(revision, names=(INDEX,))
     except (AuthenticationError, ConfigurationError) as error:
         message = (
-            f"model_path {str(options.model_path)!r} is no file or folder here, so it was looked "
-            f"for on the hub: {error.message}"
+            f"model_path {str(options.model_path)!r} is not a file or folder here, and on the "
+            f"hub: {error.message}"
         )
         raise type(error)(message, details=error.details) from error
     # Before gigabytes are fetched that would be of no use.

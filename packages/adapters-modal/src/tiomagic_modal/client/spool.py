@@ -55,7 +55,7 @@ class ResultSpool:
         problem = find_mp4_problem(data)
         if problem is not None:
             return report_failure(
-                f"the result of the call is no video: {problem}", ErrorCode.NO_VIDEO
+                f"the result of the call is not a video: {problem}", ErrorCode.NO_VIDEO
             )
         return Report(
             status=JobStatus.COMPLETED,

@@ -119,7 +119,7 @@ class JobUpdater:
             return job
         reason = _no_video(report.video.path)
         if reason is not None:
-            message = f"the result is no video: {reason} ({report.video.path})"
+            message = f"the result is not a video: {reason} ({report.video.path})"
             failed = Report(status=JobStatus.FAILED, error=message, error_code=ErrorCode.NO_VIDEO)
             return self._apply(job, failed)
         try:

@@ -114,7 +114,7 @@ def _not_plain(report: Report) -> list[str]:
     try:
         json.dumps(dict(report.facts))
     except (TypeError, ValueError, RecursionError) as error:
-        return [f"facts is no plain data ({error})"]
+        return [f"facts is not plain data ({error})"]
     return []
 
 

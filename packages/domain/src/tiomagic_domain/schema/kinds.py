@@ -208,7 +208,7 @@ def check_media(kind: Kind, value: object) -> object:
     if value is None or isinstance(value, bool | int | float | list | tuple | set):
         raise Rejected(f"must be the path, URL or bytes of {_a(kind)}, not {type_name(value)}")
     if isinstance(value, Mapping) and not isinstance(value.get("sha256"), str):
-        raise Rejected(f"must be {_a(kind)}; this dict is no reference to one: it has no sha256")
+        raise Rejected(f"must be {_a(kind)}; this dict is not a reference to one: it has no sha256")
     return value
 
 

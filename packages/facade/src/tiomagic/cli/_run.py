@@ -226,7 +226,7 @@ def check_target(path: str | None, *, field: str = "output") -> Path | None:
     target = Path(path).expanduser().absolute()
     folder = target if target.is_dir() else target.parent
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        message = f"cannot be written: {folder} is no folder that you may write in"
+        message = f"cannot be written: {folder} is not a folder that you can write to"
         problem = Problem(field=field, message=message, given=repr(path))
         raise ValidationError.of([problem], subject="the command line")
     return target

@@ -175,7 +175,7 @@ def _picture(frame: Any, fetch: Fetch, limits: MediaLimits) -> Image.Image:
         raise
     except DECODE_ERRORS as error:
         raise ValidationError(
-            "this is no picture, or a damaged one", code=ErrorCode.DAMAGED
+            "this is not a picture, or a damaged one", code=ErrorCode.DAMAGED
         ) from error
 
 
@@ -185,7 +185,7 @@ def _from_array(array: Any) -> Image.Image:
     shape, dtype = tuple(array.shape), str(array.dtype)
     if dtype != "uint8" or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))):
         raise ValidationError(
-            f"an array of {dtype} with the shape {shape} is no frame: it has to be uint8, "
+            f"an array of {dtype} with the shape {shape} is not a frame: it has to be uint8, "
             "(height, width, 3), 0 to 255, RGB",
             code=ErrorCode.NOT_A_FRAME,
         )

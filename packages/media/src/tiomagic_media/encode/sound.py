@@ -31,7 +31,7 @@ def check_sound(samples: NDArray[Any]) -> None:
     if samples.ndim != 2 or samples.shape[1] not in {1, 2}:
         raise ProcessingError(f"sound must be (samples, 1 or 2 channels), not {samples.shape}")
     if not np.isfinite(samples).all():
-        raise GenerationError("the model gave sound that is no numbers", code=ErrorCode.NOT_FINITE)
+        raise GenerationError("the model gave sound that is not numbers", code=ErrorCode.NOT_FINITE)
 
 
 def fit_sound_length(samples: NDArray[Any], count: int) -> NDArray[np.float32]:

@@ -67,7 +67,7 @@ def check_finite(finite: torch.Tensor, *, first: int = 0) -> None:
     if len(broken):
         index = first + int(broken[0])
         raise GenerationError(
-            f"frame {index} has values that are no numbers. The likely causes are a VAE in a "
+            f"frame {index} has values that are not numbers. The likely causes are a VAE in a "
             "type that overflows (fp16), or damaged weights",
             details={"frame": index},
             code=ErrorCode.NOT_FINITE,

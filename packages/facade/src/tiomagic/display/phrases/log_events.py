@@ -65,7 +65,7 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
         "job.stop_requested": "job {job_id} is being stopped",
         "job.submitted": "job {job_id}: {feature} with {model} on {provider}",
         "run.troubled": "{error}",
-        "settings.unknown_variable": "{variable} is no setting; did you mean {nearest}?",
+        "settings.unknown_variable": "{variable} is not a setting; did you mean {nearest}?",
         "ui.job_not_checked": "job {job_id} could not be checked: {error}",
         "ui.login": "a login to the page from {address}",
         "ui.login_failed": "a login to the page from {address} failed, {failures} in a row",
