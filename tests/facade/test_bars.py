@@ -13,7 +13,7 @@ from tests.facade.conftest import FakeApp
 
 from tiomagic.display.notebook import is_notebook
 from tiomagic.display.progress_bar import is_animated, show_item_count, show_progress
-from tiomagic_domain.progress import Phase, Progress, ignore_progress
+from tiomagic_domain.progress import DownloadState, Phase, Progress, ignore_progress
 
 MOMENTS = [
     Progress(phase=Phase.LOADING),
@@ -89,6 +89,33 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
         drawn = os.read(screen, 1 << 16).decode()
     assert "fox" in drawn
     assert "\x1b[3" not in drawn  # A colour.
+
+
+def test_a_download_has_its_facts_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Size, speed and time left stand in one line of 80 columns, and the file in the next."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    state = DownloadState(
+        file="transformer/diffusion_pytorch_model-00001-of-00007.safetensors",
+        number=3,
+        files=12,
+        bytes_done=3 * 2**29,
+        bytes_total=17 * 2**30,
+        bytes_per_s=45e6,
+    )
+    moment = Progress(phase=Phase.DOWNLOADING, step=1536, steps=17408, download=state)
+    with terminal(monkeypatch) as screen:
+        with show_progress(None, "wan2.1-vace-1.3b") as sink:
+            sink(moment)
+        drawn = b""
+        while b"\x1b[?25h" not in drawn:  # The cursor is back: that was all.
+            drawn += os.read(screen, 1 << 16)
+        text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", drawn.decode())
+    lines = [line.rstrip() for line in text.replace("\r", "\n").splitlines()]
+    (bar, *_) = [line for line in lines if "1.5 of 17.0 GiB, 45 MB/s, 6 min left" in line]
+    assert bar.startswith("wan2.1-vace-1.3b ")
+    assert len(bar) <= 80
+    assert "  file 3 of 12: transformer/diffusion_pytorch_model-00001-of-00007.safetensors" in lines
 
 
 @pytest.mark.parametrize(("variable", "value"), [("CI", "true"), ("TERM", "dumb")])

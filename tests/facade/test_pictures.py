@@ -146,6 +146,7 @@ def test_a_notebook_shows_a_player(job: JobHandle, monkeypatch: pytest.MonkeyPat
     assert "data:video/mp4;base64," in html
     assert "a &lt;fox&gt;" in html
     assert "<fox>" not in html
+    assert " · seed 3" in html
     monkeypatch.setattr("tiomagic.display.notebook.MAX_INLINE_VIDEO_BYTES", 10)
     assert "base64" not in job._repr_html_()
     assert (job.result_video or "") in job._repr_html_()

@@ -47,7 +47,10 @@ class LocalPlugin(ProviderPlugin):
     def build(self, settings: ProviderSettings) -> Provider:
         """Return the provider; see the base."""
         from tiomagic_local.provider import LocalOptions, LocalProvider
+        from tiomagic_local.torch_env.quiet import prepare_notebook_bars
 
+        # Before any library is imported.
+        prepare_notebook_bars()
         options = LocalOptions(
             model_path=settings["model_path"],
             weights_dir=settings["weights_dir"],
@@ -77,8 +80,10 @@ class LocalPlugin(ProviderPlugin):
         if find_spec("huggingface_hub") is None:
             raise missing_extra_error("local", "downloading weights", module="huggingface_hub")
         from tiomagic_local.options import LocalOptions
+        from tiomagic_local.torch_env.quiet import prepare_notebook_bars
         from tiomagic_local.upkeep.keeper import LocalWeightsKeeper
 
+        prepare_notebook_bars()
         return LocalWeightsKeeper(
             LocalOptions(weights_dir=settings["weights_dir"], hf_token=settings["hf_token"])
         )

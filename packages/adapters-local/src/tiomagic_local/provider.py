@@ -36,6 +36,8 @@ from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.conditions import look_ahead, run_device
 from tiomagic_local.preflight.machine import MachineFacts, read_machine
 from tiomagic_local.torch_env.devices import group_members
+from tiomagic_local.weights.hub_files import list_wanted
+from tiomagic_local.weights.inventory import take_inventory
 from tiomagic_local.weights.locate import local_folder
 from tiomagic_local.weights.lora_files import check_loras
 from tiomagic_media.pose.models import EXTRA_PURPOSE as POSE_PURPOSE
@@ -153,6 +155,22 @@ class LocalProvider(ProviderBase):
         group_members(self._options.device)
         local_folder(request.card, self._options)
         check_loras(Lora.from_arguments(request.settings.get("loras", ())), self._options)
+
+    def ask_ahead(self, request: Request) -> None:
+        """Ask the hub for the lists of a model's files, if it is not all here. Loads no torch.
+
+        A run imports its libraries first, which takes longer than to see that there is no network.
+
+        Raises:
+            AuthenticationError, APIError, ConfigurationError: as a download.
+        """
+        card = request.card.at(request.settings.get("revisions", {}))
+        if self._run is not None or self._options.repository is not None:
+            return  # It reads no weights, or others than the card's.
+        if not take_inventory(card, self._options).is_complete:
+            from tiomagic_local.weights.hub import ask_for_lists
+
+            ask_for_lists(list_wanted(card), model=card.name, token=self._options.hf_token)
 
     def submit(self, request: Request, observer: Observer) -> Report:
         """Run a job to its end, or return at once when it was run or runs elsewhere.

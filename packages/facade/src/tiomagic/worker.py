@@ -40,6 +40,9 @@ QUEUE_POLL_S = 0.1
 REQUIRED_FREE_BYTES = 2**20
 """That must find room before a job is tried again."""
 
+HTTP_CLIENTS = ("httpx", "httpx2", "httpcore", "httpcore2")
+"""Loggers that write a line a request, with addresses that may be signed: they only warn."""
+
 EXIT_STATUS_RUN_ABANDONED = 70
 """Exit status of a worker that ended in the middle of a run."""
 
@@ -102,6 +105,8 @@ def serve(
     log = logging.StreamHandler()
     log.setFormatter(SentenceFormatter(ShellVocabulary()))
     logging.basicConfig(level=logging.INFO, handlers=[log])
+    for client in HTTP_CLIENTS:
+        logging.getLogger(client).setLevel(logging.WARNING)
     session = Session(working_dir, settings, {})
     held = session.settings
     background = session.container.background()

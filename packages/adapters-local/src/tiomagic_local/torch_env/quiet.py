@@ -7,6 +7,9 @@ they are changed only during our own calls, and restored.
 from __future__ import annotations
 
 import contextlib
+import importlib
+import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +28,19 @@ def silence_libraries() -> Iterator[None]:
         for library in (transformers_log, diffusers_log):
             stack.enter_context(_silenced(library))
         yield
+
+
+def prepare_notebook_bars() -> None:
+    """Have tqdm choose its bars for a notebook now, without a word.
+
+    In a kernel without ipywidgets it prints a red warning when a library first imports it. Our own
+    bars need none, so nobody has to install them. Elsewhere nothing is imported.
+    """
+    if "IPython" not in sys.modules:
+        return
+    with warnings.catch_warnings(), contextlib.suppress(ImportError):
+        warnings.simplefilter("ignore")
+        importlib.import_module("tqdm.auto")
 
 
 @contextlib.contextmanager

@@ -156,6 +156,25 @@ def plan_download(
     return planned
 
 
+def ask_for_lists(wanted: Sequence[WantedFiles], *, model: str, token: str | None) -> None:
+    """Ask the hub for what a download begins with, so that trouble is known before it.
+
+    Raises:
+        AuthenticationError, APIError, ConfigurationError: as ``hub_errors`` says.
+    """
+    cache = _clients_cache()
+    is_asked = False
+    for files in wanted:
+        hub = HubRequests(files.repository, model=model, token=token)
+        with hub.errors():
+            found = _look_up(cache, hub, files, links=False)
+            is_asked = is_asked or hub.is_asked
+            if found.missing and not is_asked:
+                # Every list is here. That the hub is there, too, one answer says.
+                hub.find_commit(found.commit)
+                is_asked = True
+
+
 def _clients_cache() -> HubCache:
     cache = HubCache.of_client()
     assert cache is not None, "the client comes with the engines"

@@ -67,6 +67,8 @@ class HubRequests:
         self.repository, self.model, self.token = repository, model, token
         self._cancel = cancel or NeverCanceled()
         self._by_hand = by_hand
+        self.is_asked = False
+        """True after the first answer."""
 
     def errors(self) -> contextlib.AbstractContextManager[None]:
         """Return a block that translates the client's errors."""
@@ -165,6 +167,7 @@ class HubRequests:
             url, headers=self._headers(), follow_redirects=True, timeout=ANSWER_WITHIN_S
         )
         hf_raise_for_status(answer)
+        self.is_asked = True
         following = answer.links.get("next", {}).get("url")
         return answer.json(), following
 

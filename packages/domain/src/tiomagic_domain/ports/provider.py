@@ -282,6 +282,19 @@ class ProviderBase:
         """
         return RunConditions()
 
+    def ask_ahead(self, request: Request) -> None:
+        """Find out whether what a run downloads can be had, before the run is stored.
+
+        May ask the network, for a few seconds at most, and only for what is not here. Loads no
+        model.
+
+        Args:
+            request: What is about to run.
+
+        Raises:
+            AuthenticationError, APIError, ConfigurationError: when it cannot be had.
+        """
+
     def rehearse(self, model: str) -> Rehearsal:
         """Check all that a real run needs, and run the model with random weights.
 

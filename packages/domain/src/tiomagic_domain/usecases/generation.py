@@ -161,6 +161,8 @@ class Generation(JobTracker):
         runner.check(request)
         if not force:
             self.preflight.refuse_impossible(request)
+        # Last, since it may wait for a network.
+        find_answers(runner).ask_ahead(request)
         if detach and runner.capabilities().blocking:
             return self._enqueue(request, retry, arguments)
         if self._background is not None and self._background.runs_in_process(provider):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tiomagic.display.escaping import escape, replace_invalid_characters
 from tiomagic.display.next_steps import PYTHON, add_ways
+from tiomagic_domain.quantities import describe_duration
 
 if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import Job
@@ -98,7 +99,8 @@ def render_job(job: Job) -> str:
         '<div style="max-width:640px;font-family:sans-serif">'
         f"{_player(job)}"
         f"<p><strong>{escape(job.model)}</strong> · {escape(job.feature.label)} · "
-        f"{escape(job.provider)} · {escape(job.status.value)}</p>{_warnings(job)}"
+        f"{escape(job.provider)} · {escape(job.status.value)}{escape(_numbers(job))}</p>"
+        f"{_warnings(job)}"
         f"<details><summary>Settings</summary><table>{_rows(job)}</table></details></div>"
     )
 
@@ -126,6 +128,22 @@ def _player(job: Job) -> str:
         '<video controls loop muted playsinline style="max-width:100%;min-width:256px" '
         f'aria-label="{about}" src="data:video/mp4;base64,{source}"></video>'
     )
+
+
+def _numbers(job: Job) -> str:
+    """Return the seed, the length of the video and the time that it took, as far as known."""
+    said = []
+    seed = job.arguments.get("seed")
+    if seed is not None:
+        said.append(f"seed {seed}")
+    frames, fps = job.facts.get("frames"), job.facts.get("fps")
+    if isinstance(frames, int) and isinstance(fps, int | float) and fps > 0:
+        said.append(f"{frames / fps:.1f} s of video")
+    phases = job.facts.get("seconds")
+    if isinstance(phases, Mapping) and job.result_video is not None:
+        took = sum(value for value in phases.values() if isinstance(value, int | float))
+        said.append(f"made in {describe_duration(took)}")
+    return "".join(f" · {one}" for one in said)
 
 
 def _warnings(job: Job) -> str:

@@ -95,6 +95,11 @@ class RedactingProvider(ProviderBase):
         with self._redact_errors():
             return self._answers.preflight(card, settings)
 
+    def ask_ahead(self, request: Request) -> None:
+        """Find out whether what a run downloads can be had; see the base."""
+        with self._redact_errors():
+            self._answers.ask_ahead(request)
+
     def rehearse(self, model: str) -> Rehearsal:
         """Have a model rehearsed; see the base."""
         with self._redact_errors():
