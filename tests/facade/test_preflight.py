@@ -224,7 +224,7 @@ def test_a_dry_run_of_what_cannot_work_shows_why(shell: Run, folder: Path) -> No
     words = ("text-to-video", "a fox", "-m", "wan2.1-t2v-14b", "--dry-run")
     done = shell(*words, "-p", "local", TIOMAGIC_DEVICE="cpu")
     assert done.returncode == 0
-    assert "it cannot run: this machine has no GPU" in done.stdout
+    assert "it cannot run: there is no GPU" in done.stdout
     assert "[-p modal]" in done.stdout
     assert "[-m doodle]" in done.stdout
     done = shell(*words, "-p", "modal", MODAL_CONFIG_PATH=str(folder / "none.toml"))

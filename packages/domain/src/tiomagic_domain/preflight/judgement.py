@@ -153,13 +153,12 @@ def _in_main_memory(conditions: RunConditions) -> Iterator[Check]:
     plan, has = choose_plan(conditions), conditions.main_memory_gib
     if plan is None or has is None or conditions.device is None:
         return
-    place = conditions.place or "the machine"
     need = f"its weights take {describe_gib(plan.main_gib)} of main memory"
     if plan.main_gib > has:
         # With a GPU the weights may stay on the disk and be read again and again: slow, but it may
         # work.
         fatal = conditions.is_certain and conditions.device.is_cpu
-        yield _found(MEMORY, f"{need}, and {place} has {describe_gib(has)}", fatal=fatal)
+        yield _found(MEMORY, f"{need}, and there are {describe_gib(has)}", fatal=fatal)
         return
     free = conditions.free_main_memory_gib
     if free is not None and plan.main_gib > free:
@@ -170,8 +169,7 @@ def _in_time(card: ModelCard, conditions: RunConditions, time: RunTime | None) -
     device = conditions.device
     if device is None or not device.is_cpu or not card.gpu_memory_gib:
         return
-    place = conditions.place or "the machine"
-    need = f"{place} has no GPU, and it needs one of {card.gpu_memory_gib:g} GiB or more"
+    need = f"there is no GPU, and it needs one of {card.gpu_memory_gib:g} GiB or more"
     if time is None:
         yield _found(TIME, f"{need}; on the CPU it may take days", fatal=False)
     elif time.seconds > SLOW_RUN_S:

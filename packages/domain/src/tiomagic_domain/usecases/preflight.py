@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -222,14 +222,20 @@ class PreflightChecks:
 def explain_refusal(found: Preflight) -> str:
     """Return why a run cannot work, and what would, for people."""
     place = found.conditions.place or found.provider
-    why = "; ".join(check.message for check in found.problems)
-    text = f"{found.card.name} cannot run on {place}: {why}."
+    text = f"{found.card.name} cannot run on {place}:"
+    text += _listed([check.message for check in found.problems])
     weights = found.conditions.weights
     if weights is not None and weights.fetch_bytes and all(c.part != DISK for c in found.problems):
         about = "" if weights.is_exact else "about "
-        text += f" Before that it would download {about}{describe_bytes(weights.fetch_bytes)}."
+        size = describe_bytes(weights.fetch_bytes)
+        text += f"\nNothing was downloaded; it would be {about}{size}."
     ways = list_ways_out(found)
-    return f"{text} What you can do: {'; '.join(ways)}" if ways else text
+    return f"{text}\nWhat you can do:{_listed(ways)}" if ways else text
+
+
+def _listed(lines: Sequence[str]) -> str:
+    """Return one line behind a colon, or several below it."""
+    return f" {lines[0]}" if len(lines) == 1 else "".join(f"\n  - {line}" for line in lines)
 
 
 def list_ways_out(found: Preflight) -> list[str]:
