@@ -11,7 +11,11 @@ from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.choices import Choices
 from tiomagic_domain.jobs.recipe import build_recipe
-from tiomagic_domain.requests.asked_sizes import offer_sizes, resolve_asked_sizes
+from tiomagic_domain.requests.asked_sizes import (
+    describe_sizes,
+    offer_sizes,
+    resolve_asked_sizes,
+)
 from tiomagic_domain.requests.rerun import build_rerun_call
 
 T2V, I2V = Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO
@@ -101,6 +105,30 @@ def test_the_picture_decides_the_shape(parts: Any) -> None:
     assert (square.arguments["width"], square.arguments["height"]) == (624, 624)
     alone = submitted(parts, "wan2.1-i2v-14b-480p", I2V, image="fox.png")
     assert (alone.arguments["width"], alone.arguments["height"]) == (864, 432)
+
+
+def test_what_is_made_is_said_before_it_is_made() -> None:
+    """Only of what was asked for in these terms, and only what is known without the picture."""
+    card = find_model("wan2.1-t2v-14b")
+    said = [
+        describe_sizes(card, T2V, given)
+        for given in (
+            {"seconds": 3, "aspect": "9:16"},
+            {"seconds": 3, "fps": 8},
+            {"resolution": "720p"},
+            {"num_frames": 49},
+            {"seconds": 99},
+        )
+    ]
+    assert said == [
+        "480x832, 49 frames, 3.06 s",
+        "25 frames, 3.12 s",
+        "1280x720",
+        None,
+        None,
+    ]
+    pictured = find_model("wan2.1-i2v-14b-480p")
+    assert describe_sizes(pictured, I2V, {"image": "fox.png", "resolution": "720p"}) is None
 
 
 @pytest.mark.parametrize(

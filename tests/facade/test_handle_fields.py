@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.facade.conftest import MODEL, VACE, FakeApp, clean_environment
 
-from tiomagic.errors import ConfigurationError
+from tiomagic.errors import ConfigurationError, JobExecutionError, ProcessingError
 from tiomagic_domain.jobs.job import Job
 
 DICTS = {"chosen"}
@@ -77,3 +77,31 @@ def test_the_package_is_a_program(folder: Path) -> None:
         check=True,
     )
     assert done.stdout.startswith("tiomagic ")
+
+
+def test_a_handle_saves_its_video(fake_app: FakeApp, tmp_path: Path) -> None:
+    """To a file or into a folder; the job keeps its own, and a job without a video says so."""
+    fake_app.tm.configure(provider="local")
+    job = fake_app.tm.text_to_video(MODEL, prompt="a fox", seed=5)
+    video = Path(job.result_video or "")
+    assert job.save(tmp_path / "fox.mp4") == tmp_path / "fox.mp4"
+    assert job.save(tmp_path) == tmp_path / video.name
+    assert (tmp_path / "fox.mp4").read_bytes() == video.read_bytes()
+    assert job.seed == 5
+    with pytest.raises(ProcessingError, match="cannot be copied"):
+        job.save(tmp_path / "missing" / "fox.mp4")
+    fake_app.tm.configure(provider="modal")
+    with pytest.raises(JobExecutionError, match="queued"):
+        fake_app.tm.text_to_video(VACE, prompt="a fox").save(tmp_path)
+
+
+def test_a_handle_can_be_awaited(fake_app: FakeApp) -> None:
+    """It comes back when the job is over."""
+    fake_app.tm.configure(provider="modal")
+    job = fake_app.tm.text_to_video(VACE, prompt="a fox")
+
+    async def follow() -> None:
+        assert await job is job
+
+    asyncio.run(follow())
+    assert job.status == "completed"

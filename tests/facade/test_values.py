@@ -2,9 +2,9 @@
 
 import pytest
 
-from tiomagic.cli._run import copy_to
 from tiomagic.cli._values import parse_value
 from tiomagic.errors import ProcessingError
+from tiomagic.results.saving import copy_video
 from tiomagic_domain.schema.parameter import Kind
 
 
@@ -34,5 +34,5 @@ def test_each_kind_reads_its_own_form(kind: Kind, text: str, value: object) -> N
 def test_a_copy_that_fails_leaves_nothing(folder, tmp_path) -> None:
     """The error says where the video is, and no part of it lies at the target."""
     with pytest.raises(ProcessingError, match=r"gone\.mp4"):
-        copy_to(tmp_path / "gone.mp4", folder / "fox.mp4")
+        copy_video(tmp_path / "gone.mp4", folder / "fox.mp4")
     assert list(folder.iterdir()) == []

@@ -31,6 +31,8 @@ FAR: Final = 1.25
 """From this ratio of what is asked and what is made it is another thing."""
 NEAR: Final = 1.05
 """Up to this ratio nobody needs a note."""
+UNSEEN_S: Final = 0.1
+"""Up to so many seconds more or less nobody sees."""
 TRAINED_SHAPE: Final = 1.04
 """Up to this ratio of shapes, and of sides, a size that the model was trained on is preferred:
 832x480 is Wan's 16:9."""
@@ -116,7 +118,7 @@ class _Resolver:
 
     def set_length(self, seconds: float) -> None:
         """Find the frames of a length."""
-        frames, fps = self._schema["num_frames"], self._fps()
+        frames, fps = self._schema["num_frames"], self.fps()
         number = int(frames.nearest(seconds * fps))
         made = number / fps
         self.found["num_frames"] = number
@@ -133,7 +135,7 @@ class _Resolver:
                     nearest=near,
                 )
             )
-        elif _ratio(made, seconds) > NEAR:
+        elif _ratio(made, seconds) > NEAR and abs(made - seconds) > UNSEEN_S:
             self.notes.append(f"{SECONDS}: {number} frames, {made:.2f} s, are the nearest length")
 
     def set_size(self, aspect: object, resolution: object) -> None:
@@ -232,7 +234,8 @@ class _Resolver:
         wrong = [name for name in SIDES if self._schema[name].problem(sides[name]) is not None]
         return not wrong and not any(rule.problems(sides) for rule in self._schema.rules)
 
-    def _fps(self) -> float:
+    def fps(self) -> float:
+        """Return the frames a second of the call: chosen, or the model's own."""
         given = self._left.get("fps", UNSET)
         if "fps" in self._schema:
             rate = self._schema["fps"]
@@ -267,6 +270,31 @@ def _name_resolution(size: tuple[int, int]) -> str | None:
     known = {text: int(text.removesuffix("p")) ** 2 * WIDE for text in RESOLUTIONS}
     fitting = [text for text, count in known.items() if count <= size[0] * size[1] * NEAR]
     return fitting[-1] if fitting else None
+
+
+def describe_sizes(
+    card: ModelCard, feature: Feature, arguments: Mapping[str, object]
+) -> str | None:
+    """Return what a call makes of the user's terms, such as ``832x480, 49 frames, 3.06 s``.
+
+    Args:
+        card: The model.
+        feature: Of the call.
+        arguments: Of the caller.
+
+    Returns:
+        None for a call without such terms, or where only the picture says more.
+    """
+    sizes = resolve_asked_sizes(card, feature, arguments)
+    made, parts = sizes.arguments, []
+    if not sizes.asked or sizes.problems:
+        return None
+    if {RESOLUTION, ASPECT} & sizes.asked.keys() and not {*SIDES} - made.keys():
+        parts.append(f"{made['width']}x{made['height']}")
+    if SECONDS in sizes.asked:
+        frames = int(str(made["num_frames"]))
+        parts.append(f"{frames} frames, {frames / _Resolver(card, feature, made).fps():.2f} s")
+    return ", ".join(parts) or None
 
 
 def _is_made(sizes: AskedSizes) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -86,6 +85,8 @@ def run_feature(
             output.data(planned, describe_plan(planned))
             return
         announce_download(output, tm, name, quiet=manner.quiet, yes=manner.yes, force=manner.force)
+        if shows_progress(manner):
+            show_sizes(output, feature, name, arguments, recipe)
         if source is not None:
             call = partial(tm.rerun, source, model=name, trust=True)  # It was asked about above.
         else:
@@ -99,13 +100,36 @@ def show_changes(
     output: Output, recipe: Mapping[str, Any], model: str, overrides: Mapping[str, object]
 ) -> RerunCall:
     """Say which of a recipe's choices another model does not take, and return the whole call."""
-    from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # Not for --help.
-    from tiomagic_domain.requests.rerun import build_rerun_call  # noqa: PLC0415  # The same.
-
-    call = build_rerun_call(recipe, find_model(model), overrides)
+    call = _rerun_call(recipe, model, overrides)
     for change in call.changes:
         output.say(str(change))
     return call
+
+
+def _rerun_call(
+    recipe: Mapping[str, Any], model: str, overrides: Mapping[str, object]
+) -> RerunCall:
+    from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.requests.rerun import build_rerun_call  # noqa: PLC0415  # The same.
+
+    return build_rerun_call(recipe, find_model(model), overrides)
+
+
+def show_sizes(
+    output: Output,
+    feature: str,
+    model: str,
+    arguments: Mapping[str, object],
+    recipe: Mapping[str, Any] | None = None,
+) -> None:
+    """Say what a model makes of seconds, aspect and resolution, if they are given."""
+    from tiomagic_domain.catalogue import find_feature, find_model  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.requests.asked_sizes import describe_sizes  # noqa: PLC0415  # The same.
+
+    whole = arguments if recipe is None else _rerun_call(recipe, model, arguments).arguments
+    found = describe_sizes(find_model(model), find_feature(feature), whole)
+    if found is not None:
+        output.say(f"{model}: {found}")
 
 
 def _recipe(
@@ -195,10 +219,11 @@ def show_result(
         output.say(f"job {job.job_id} was canceled")
         raise typer.Exit(ExitCode.CANCELED)
     from tiomagic.display.phrases.job_warnings import say_run_warnings  # noqa: PLC0415  # Heavy.
+    from tiomagic.results.saving import copy_video  # noqa: PLC0415  # Not for --help.
 
     video = job.result()
     if target is not None:
-        video = copy_to(video, target)
+        video = copy_video(video, target)
     summary = {**job.to_dict(), "output": str(video)}
     if compared:
         summary["differences"] = [difference.to_dict() for difference in job.differences]
@@ -230,24 +255,3 @@ def check_target(path: str | None, *, field: str = "output") -> Path | None:
         problem = Problem(field=field, message=message, given=repr(path))
         raise ValidationError.of([problem], subject="the command line")
     return target
-
-
-def copy_to(video: Path, target: Path) -> Path:
-    """Copy a video, whole or not at all, and return where it is; the job keeps its own.
-
-    Raises:
-        ProcessingError: when it cannot be written.
-    """
-    from tiomagic_domain.errors import ProcessingError  # noqa: PLC0415  # Not for --help.
-    from tiomagic_domain.files.replacing import replacing  # noqa: PLC0415  # Not for --help.
-
-    final = target / video.name if target.is_dir() else target
-    try:
-        with replacing(final) as part:
-            shutil.copyfile(video, part)
-    except OSError as error:
-        raise ProcessingError(
-            f"the video is at {video}, but cannot be copied to {final}: {error.strerror}",
-            details={"video": str(video), "path": str(final)},
-        ) from error
-    return final

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from tiomagic.handle.wait import wait_async, wait_for
 from tiomagic.results.pictures import HandlePictures
 from tiomagic.results.recipe_diff import Difference, diff_recipes
 from tiomagic.results.recipes import of_job
+from tiomagic.results.saving import copy_video
 from tiomagic.wiring.launcher import read_log
 from tiomagic_domain.errors import JobExecutionError
 from tiomagic_domain.jobs.job import Job, JobStatus
@@ -262,6 +263,25 @@ class JobHandle(JobFields, HandlePictures):
         """
         self.wait(timeout, poll=poll)
         return Path(require_video(self._job).result_video or "")
+
+    def save(self, path: str | Path) -> Path:
+        """Copy the video to a file, or into a folder that is there, and return its path.
+
+        The file is replaced when the new one is whole. The job keeps its own video.
+
+        Raises:
+            JobExecutionError: when the job has no video: it is not over, or ended without one.
+            ProcessingError: when the file cannot be written.
+        """
+        video = Path(require_video(self._job).result_video or "")
+        return copy_video(video, Path(path).expanduser().absolute())
+
+    def __await__(self) -> Generator[Any, None, JobHandle]:
+        """Wait for the job's end without blocking the loop: ``await job``; see :meth:`wait_async`.
+
+        It returns this handle.
+        """
+        return self.wait_async().__await__()
 
     def cancel(self, *, lost: bool = False) -> JobHandle:
         """Ask for the job to stop, store the outcome, and return this handle.

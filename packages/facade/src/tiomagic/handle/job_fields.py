@@ -55,6 +55,12 @@ class JobFields:
         return dict(self._job.optional_args)
 
     @property
+    def seed(self) -> int | None:
+        """The seed, given or drawn; None for a model that takes none."""
+        seed = self._job.optional_args.get("seed")
+        return seed if isinstance(seed, int) else None
+
+    @property
     def chosen(self) -> dict[str, Any] | None:
         """The inputs and settings that you gave, apart from the defaults; None if unknown.
 

@@ -5,4 +5,5 @@
                  video.
 ``recipe_diff``  Compares a recipe's run with the run that repeated it: versions, weights, device.
 ``recipes``      Finding the recipe of a video: in the file itself, beside it, or in a stored job.
+``saving``       Copies a job's video to a place of the user's choice.
 """

@@ -9,7 +9,7 @@ import typer
 
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
-from tiomagic.cli._run import check_target, connect, wait_and_show
+from tiomagic.cli._run import check_target, connect, show_sizes, wait_and_show
 from tiomagic.cli.completion import values
 
 
@@ -71,6 +71,8 @@ def rerun(  # noqa: PLR0913 - one argument an option
         asked = provider or tm.settings.provider or str(recipe["provider"])
         named_model = model or str(recipe["model"])
         announce_download(out, tm, named_model, quiet=quiet, yes=yes, force=force, provider=asked)
+        if not (quiet or as_json):
+            show_sizes(out, str(recipe["feature"]), named_model, changes, recipe)
         call = partial(
             tm.rerun, source, model=model, trust=True, retry=retry, force=force, **changes
         )
