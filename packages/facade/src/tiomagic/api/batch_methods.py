@@ -32,16 +32,16 @@ class BatchMethods(ABC):
         progress: bool | None = None,
         force: bool = False,
     ) -> Batch:
-        """Make many videos, and return when all that can be had are there.
+        """Make many videos, and return when all are finished or have failed.
 
-        The same batch again goes on where it stopped: videos that are there are not made again,
-        jobs that run are followed, and failed ones get another try.
+        Call the same batch again to resume it: finished videos are kept, running jobs are
+        followed, and failed ones are tried again.
 
         Args:
             requests: A dict each: ``feature``, ``model`` if it is not the default, and the
                 arguments. Inputs are paths, URLs or bytes; a file counts as the same by its name.
             name: Names the batch; None for a name made of the requests, so that the same requests
-                are the same batch. Another name makes the videos anew.
+                are the same batch. Another name makes all videos again.
             concurrency: Jobs at once on a remote provider, 4 by default; on this machine they
                 always run one after the other.
             progress: Whether stderr shows how many are done, as for :meth:`text_to_video`.
@@ -79,7 +79,7 @@ class BatchMethods(ABC):
         """Make a video for each model, prompt and seed, and show them side by side.
 
         The folder gets ``comparison.mp4``, ``sheet.png``, ``cells.csv`` and ``cells.json``: time,
-        seed, settings and failure of each. The same comparison again goes on where it stopped.
+        seed, settings and failure of each. Call it again to resume.
 
         Args:
             feature: Such as ``text_to_video``.

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 class TioMagic(
     FeatureCalls, JobMethods, ModelMethods, WeightsMethods, PictureMethods, BatchMethods
 ):
-    """One set of settings, and everything that can be done with it.
+    """tiomagic with one set of settings.
 
-    ``from tiomagic import tm`` gives the shared instance. One's own has its own settings, database
+    ``from tiomagic import tm`` gives the shared instance. Yours can have its own settings, database
     and parts::
 
         mine = TioMagic(working_dir="/srv/videos", database_url="postgresql://…", provider="modal")
@@ -116,7 +116,7 @@ class TioMagic(
 
     @property
     def settings(self) -> Settings:
-        """The settings that hold now."""
+        """The current settings."""
         return self.session.settings
 
     def plan(
@@ -130,7 +130,7 @@ class TioMagic(
         Args:
             feature: Such as ``text_to_video``.
             model: Its name; None for the provider's default.
-            **arguments: As for the call itself; how it would run is left aside.
+            **arguments: As for the call itself; options of how it runs are ignored.
 
         Returns:
             ``feature model provider gpu cost width height num_frames fps seconds memory weights_gib
@@ -170,8 +170,8 @@ class TioMagic(
                 them, and its own defaults for the rest; ``job.changed_choices`` says what it did
                 not take. None for the recipe's.
             trust: True to fetch the LoRAs and commits that a file names and you have not.
-            **overrides: Arguments that replace the recipe's, such as ``seed=7``; None takes one
-                away. ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key`` and
+            **overrides: Arguments that replace the recipe's, such as ``seed=7``; None removes
+                one. ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key`` and
                 ``force`` say how it runs, as in :meth:`text_to_video`.
 
         Raises:

@@ -72,7 +72,7 @@ class JobMethods(ABC):
         return self._handle_of(self.session.generation.check(_clean_id(job_id)))
 
     def cancel_job(self, job_id: str, *, lost: bool = False) -> JobHandle:
-        """Ask for a job to stop, store the outcome and return its handle.
+        """Ask a job to stop, store the outcome and return its handle.
 
         Args:
             job_id: Which job.
@@ -121,7 +121,7 @@ class JobMethods(ABC):
 
         Raises:
             ValidationError: when a filter is refused.
-            ResourceNotFoundError: when ``after`` is no job.
+            ResourceNotFoundError: when ``after`` is not a job.
         """
         from tiomagic.api.arguments import build_job_query
 
@@ -134,15 +134,15 @@ class JobMethods(ABC):
         format: str | None = None,  # noqa: A002 - what everybody calls it
         **filters: Unpack[JobFilters],
     ) -> int:
-        """Write stored jobs for another program, and return how many they are.
+        """Export stored jobs to a file, and return their number.
 
-        JSON is an array of the jobs' dicts, one a line. CSV has one row a job under a header, in
+        JSON is an array of the jobs' dicts, one per line. CSV has a header and one row per job, in
         UTF-8, with the columns of :data:`tiomagic.results.export.EXPORT_COLUMNS`, always the same;
         lists and dicts are JSON within their cell. Any number of jobs is written in little memory.
 
         Args:
             path: The file, replaced when the new one is whole; or an open text file.
-            format: ``json`` or ``csv``; None for what the file's name ends in.
+            format: ``json`` or ``csv``; None for the ending of the file's name.
             **filters: Which jobs, as for :meth:`list_jobs`; all when there is no ``limit``.
 
         Raises:
@@ -155,7 +155,7 @@ class JobMethods(ABC):
         return export(self.session, path, format, build_job_query(filters, limit=None))
 
     def delete_job(self, job_id: str, files: bool = False) -> list[Path]:  # noqa: FBT001, FBT002
-        """Forget a job that is over.
+        """Delete a finished job.
 
         Args:
             job_id: Which job.

@@ -71,7 +71,7 @@ class JobHandle(JobFields, HandlePictures):
 
     @property
     def is_over(self) -> bool:
-        """True when the status is one that nothing follows."""
+        """True when the job has ended: it is completed, failed or canceled."""
         return self._job.status.is_terminal
 
     @property
@@ -106,22 +106,22 @@ class JobHandle(JobFields, HandlePictures):
 
     @property
     def tags(self) -> list[str]:
-        """The user's own words to find the job by."""
+        """Your tags of the job."""
         return list(self._job.tags)
 
     @property
     def note(self) -> str:
-        """The user's own remark; empty when there is none."""
+        """Your note on the job; empty if there is none."""
         return self._job.note
 
     @property
     def facts(self) -> dict[str, Any]:
-        """How it ran, such as device, dtype, memory plan, seconds a phase."""
+        """How it ran: device, dtype, memory plan, seconds of each phase."""
         return dict(self._job.facts)
 
     @property
     def differences(self) -> list[Difference]:
-        """What of this run is not as in the run that it repeats, for the handle of a ``rerun``.
+        """How this run differs from the one that it repeats, for the handle of a ``rerun``.
 
         The provider, tiomagic's and the libraries' versions, device, dtype, memory plan and weights
         (with their revision), by name; ``str`` gives a line for a person. Empty until the video is
@@ -225,7 +225,7 @@ class JobHandle(JobFields, HandlePictures):
             for event in job.events():
                 print(event)  # running: denoising 3/30, 41 s left
 
-        Leaving the loop leaves the job alone. This handle follows: it is as the last event says.
+        Leaving the loop does not stop the job. This handle is as the last event says.
 
         Args:
             timeout: Seconds to follow it at the most; None for no bound.
@@ -284,7 +284,7 @@ class JobHandle(JobFields, HandlePictures):
         return self.wait_async().__await__()
 
     def cancel(self, *, lost: bool = False) -> JobHandle:
-        """Ask for the job to stop, store the outcome, and return this handle.
+        """Ask the job to stop, store the outcome, and return this handle.
 
         Args:
             lost: End a job whose run is lost, for example with a machine or container that will not
@@ -317,7 +317,7 @@ class JobHandle(JobFields, HandlePictures):
         return self
 
     def untag(self, *tags: str) -> JobHandle:
-        """Take tags away, and return this handle; one that the job lacks is no error."""
+        """Remove tags, and return this handle; a tag that the job lacks is ignored."""
         self._job = self._session.archive.label(self.job_id, remove=tags)
         return self
 

@@ -71,7 +71,7 @@ class JobFields:
 
     @property
     def changed_choices(self) -> list[dict[str, Any]]:
-        """What a rerun on another model did not take over as it was, ``name given used reason``.
+        """Choices that a rerun on another model changed or left out, ``name given used reason``.
 
         ``used`` is the nearest legal value, or None when the choice is left out.
         """
@@ -104,7 +104,7 @@ class JobFields:
 
     @property
     def version(self) -> int:
-        """Counts the stored states of the job."""
+        """The number of times that the job was stored."""
         return self._job.version
 
     @property
