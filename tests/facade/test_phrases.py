@@ -23,6 +23,7 @@ from tiomagic.display.phrases.vocabulary import PYTHON_WORDS, Vocabulary
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import Problem, ProblemKind, TioMagicError, ValidationError
 from tiomagic_domain.features import Feature
+from tiomagic_domain.requests import preparation
 from tiomagic_domain.testing import make_job
 
 FACADE = Path(__file__).parents[2] / "packages/facade/src/tiomagic"
@@ -165,6 +166,20 @@ def test_several_problems_are_a_list() -> None:
     assert say_error(error, PYTHON_WORDS).startswith("2 problems with a call:\n  - image is needed")
 
 
+def test_the_known_names_are_listed_once() -> None:
+    """Two unknown parameters do not bury the rest."""
+    message = "there is no such parameter; known: 'prompt', 'seed'"
+    unknown = [
+        Problem(field=name, message=message, given="1", kind=ProblemKind.UNKNOWN)
+        for name in ("foo", "bar")
+    ]
+    assert say_error(ValidationError.of(unknown, subject="a call"), SHELL_WORDS) == (
+        "2 problems:\n"
+        "  - there is no parameter 'foo'\n"
+        "  - there is no parameter 'bar'; known: prompt, seed"
+    )
+
+
 def test_an_error_without_problems_is_reworded_too() -> None:
     """Its text is the domain's, with the way to do what it advises."""
     error = TioMagicError("use num_frames=17, or change the setting gpu")
@@ -185,6 +200,9 @@ def test_an_error_without_problems_is_reworded_too() -> None:
         ("the image is small", "the image is small"),
         ("give its seed as seed=", "give its seed as --set seed"),
         ("the model reads 512", "the model reads 512"),
+        ("Features: 'text_to_video'", "Features: 'text-to-video'"),
+        ("/x/doodle-text_to_video-2026.mp4 is gone", "/x/doodle-text_to_video-2026.mp4 is gone"),
+        ("must be 0 or more, or None for all", "must be 0 or more"),
     ],
 )
 def test_names_in_a_text_become_options(text: str, shell: str) -> None:
@@ -259,6 +277,37 @@ def test_notes_of_inputs_and_of_the_run_are_warnings() -> None:
     ]
     assert len(say_run_warnings(job, PYTHON_WORDS)) == 2
     assert say_job_warnings(replace(job, facts={"notes": 3}), PAGE_WORDS) == []
+
+
+SHAPES: tuple[object, ...] = (
+    ["width: the model makes 832"],
+    [{"name": "width", "given": 833, "used": 832, "reason": "it is a multiple of 16"}],
+)
+"""The shapes that a fact about a call may have."""
+
+
+def noted_facts() -> set[str]:
+    """Return the names of the facts that a preparation notes about a call."""
+    source = Path(preparation.__file__).read_text(encoding="utf-8")
+    values = [
+        node.value
+        for node in ast.walk(ast.parse(source))
+        if (isinstance(node, ast.keyword) and node.arg == "facts")
+        or (isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "facts")
+    ]
+    dicts = [part for value in values if value for part in ast.walk(value)]
+    keys = [key for part in dicts if isinstance(part, ast.Dict) for key in part.keys if key]
+    names = {key.value for key in keys if isinstance(key, ast.Constant)}
+    return names | {getattr(preparation, key.id) for key in keys if isinstance(key, ast.Name)}
+
+
+def test_every_fact_that_a_job_begins_with_is_said() -> None:
+    """What a preparation notes about a call is for its user: none of it may be silent."""
+    assert {"unknown_words", "input_notes", "size_notes", "changed_choices"} <= noted_facts()
+    for name in noted_facts():
+        jobs = [make_job(model="doodle", facts={name: value}) for value in SHAPES]
+        said = [len(say_early_warnings(job, SHELL_WORDS)) for job in jobs]
+        assert 1 in said, f"say_job_warnings has no sentence for the fact {name!r}"
 
 
 def logged_events() -> Iterator[tuple[str, str]]:

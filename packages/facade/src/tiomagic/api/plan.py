@@ -53,6 +53,7 @@ def plan(
         "arguments": settled,
         "asked": dict(request.job.chosen.sizes) if request.job.chosen else {},
         "notes": list(request.job.facts.get(SIZE_NOTES_FACT, ())),
+        "unknown_words": list(request.job.facts.get("unknown_words", ())),
         "preflight": found.to_dict(),
     }
 

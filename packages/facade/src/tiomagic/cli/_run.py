@@ -82,7 +82,7 @@ def run_feature(
             if recipe is not None:
                 arguments = dict(show_changes(output, recipe, name, arguments).arguments)
             planned = tm.plan(cast("FeatureName", feature), cast("ModelName", name), **arguments)
-            output.data(planned, describe_plan(planned))
+            output.data(planned, describe_plan(planned, command_words()))
             return
         announce_download(output, tm, name, quiet=manner.quiet, yes=manner.yes, force=manner.force)
         if shows_progress(manner):

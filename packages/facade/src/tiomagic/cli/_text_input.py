@@ -35,6 +35,7 @@ def read_text(path: str) -> str:
         content = Path(path).expanduser().read_bytes()
     except (OSError, ValueError) as error:
         raise ResourceNotFoundError(
-            f"{path} cannot be read: {error}", details={"path": path}
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            details={"path": path},
         ) from error
     return decode_text(content, path)

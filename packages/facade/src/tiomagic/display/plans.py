@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tiomagic.display.phrases.job_warnings import say_note, say_unknown_words
+from tiomagic.display.phrases.vocabulary import PYTHON_WORDS, Vocabulary
 from tiomagic_domain.advice import NextStep
+from tiomagic_domain.features import Feature
 from tiomagic_domain.preflight.words import describe_bytes, describe_gib, describe_seconds
 
 LABEL_CHARACTERS = 9
 """Width of the labels."""
 
 
-def describe_plan(planned: Mapping[str, Any]) -> str:
-    """Return the lines of a plan; see ``tm.plan``."""
+def describe_plan(planned: Mapping[str, Any], words: Vocabulary = PYTHON_WORDS) -> str:
+    """Return the lines of a plan; see ``tm.plan``.
+
+    Args:
+        planned: The plan.
+        words: Of the surface that shows it.
+    """
     size = f"{planned['width']} x {planned['height']} pixels"
     length = f"{planned['num_frames']} frames at {planned['fps']} a second"
     found = planned["preflight"]
@@ -22,7 +30,7 @@ def describe_plan(planned: Mapping[str, Any]) -> str:
         ("where", f"{planned['provider']}, {_describe_device(planned)}"),
         ("size", size if planned["width"] else None),
         ("length", f"{length}, {planned['seconds']:g} s" if planned["seconds"] else None),
-        *(("note", note) for note in planned.get("notes", ())),
+        *(("note", say_note(note, words)) for note in planned.get("notes", ())),
         ("weights", describe_weights(found["weights"])),
         ("memory", _describe_memory(planned)),
         ("time", _describe_time(planned)),
@@ -34,9 +42,17 @@ def describe_plan(planned: Mapping[str, Any]) -> str:
             for check in found["checks"]
             if check["outcome"] == "warning"
         ),
+        ("warning", _describe_unknown_words(planned, words)),
         ("verdict", _describe_verdict(found)),
     ]
     return "\n".join(f"{label:{LABEL_CHARACTERS}} {text}" for label, text in lines if text)
+
+
+def _describe_unknown_words(planned: Mapping[str, Any], words: Vocabulary) -> str | None:
+    unknown = planned.get("unknown_words")
+    if not unknown:
+        return None
+    return say_unknown_words(planned["model"], Feature(planned["feature"]), unknown, words)
 
 
 def describe_weights(weights: Mapping[str, Any] | None) -> str | None:

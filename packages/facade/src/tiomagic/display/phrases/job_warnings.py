@@ -64,13 +64,18 @@ def say_unknown_words(
     return f"{said}. Try {', or '.join(advice)}" if advice else said
 
 
+def say_note(text: str, words: Vocabulary) -> str:
+    """Return a note about an argument, which begins with its name and a colon."""
+    name, colon, note = text.partition(": ")
+    return f"{words.name(name)}: {reword(note, words)}" if colon else reword(text, words)
+
+
 def _before(job: Job, words: Vocabulary) -> Iterator[str]:
     unknown = job.facts.get("unknown_words")
     if isinstance(unknown, list) and unknown:
         yield say_unknown_words(job.model, job.feature, [str(word) for word in unknown], words)
     for text in (*_texts(job, "input_notes"), *_texts(job, SIZE_NOTES_FACT)):
-        name, colon, note = text.partition(": ")
-        yield f"{words.name(name)}: {reword(note, words)}" if colon else reword(text, words)
+        yield say_note(text, words)
     for text in describe_changes(job.facts):
         yield reword(text, words)
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
-from tiomagic.display.phrases.job_warnings import say_unknown_words
+from tiomagic.display.phrases.job_warnings import say_note, say_unknown_words
 from tiomagic.display.phrases.rewording import reword
 from tiomagic.display.phrases.vocabulary import Vocabulary
 from tiomagic_domain.features import Feature
@@ -31,10 +31,7 @@ def _not_understood(event: Mapping[str, Any], words: Vocabulary) -> str:
 
 
 def _input_noted(event: Mapping[str, Any], words: Vocabulary) -> str:
-    parts = [str(note).partition(": ") for note in event["notes"]]
-    return "; ".join(
-        f"{words.name(name)}: {reword(note, words)}" if note else name for name, _, note in parts
-    )
+    return "; ".join(say_note(str(note), words) for note in event["notes"])
 
 
 def _listed(texts: Iterable[object], words: Vocabulary) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from tiomagic.display.phrases.rewording import reword
@@ -27,7 +29,7 @@ def say_error(error: TioMagicError, words: Vocabulary) -> str:
     """
     if not isinstance(error, ValidationError) or not error.problems:
         return reword(error.message, words)
-    lines = [say_problem(problem, words) for problem in error.problems]
+    lines = [say_problem(problem, words) for problem in _without_repeats(error.problems)]
     if words.surface is Surface.PYTHON:
         return list_problems(lines, error.subject)
     if len(lines) == 1:
@@ -70,4 +72,16 @@ def _meant(problem: Problem, words: Vocabulary) -> str:
     if isinstance(problem.nearest, str):
         return f"; did you mean {words.name(problem.nearest)}?"
     # The names as they are: a list of options would say nothing of what they are for.
-    return f"; {problem.message.partition('; ')[2]}"
+    known = problem.message.partition("; ")[2].replace("'", "")
+    return f"; {known}" if known else ""
+
+
+def _without_repeats(problems: Sequence[Problem]) -> list[Problem]:
+    """Return problems of which the last one alone lists the names that are known."""
+    listing = [p for p in problems if p.kind is ProblemKind.UNKNOWN and p.nearest is None]
+    return [
+        replace(problem, message=problem.message.partition("; ")[0])
+        if problem in listing[:-1]
+        else problem
+        for problem in problems
+    ]

@@ -8,6 +8,7 @@ from typing import Final
 
 from tiomagic.display.next_steps import add_ways
 from tiomagic.display.phrases.vocabulary import Surface, Vocabulary
+from tiomagic_domain.features import Feature
 
 PLAIN_TERMS: Final = (
     ("must be True or False", "must be true or false"),
@@ -16,10 +17,11 @@ PLAIN_TERMS: Final = (
     ("this dict is", "this object is"),
     (", not str '", ", not '"),
     (", not None", ", not nothing"),
+    (", or None for all", ""),
 )
 """Terms of Python, and what people say who write no Python."""
 
-NAMES: Final = re.compile(r"[_=']|must be |, not |dict")
+NAMES: Final = re.compile(r"[_=']|must be |, not |dict|None")
 """What a text has that may name a parameter or use a term of Python; most have nothing of it."""
 SHELL_TERMS: Final = (
     ("wait=False", "--detach"),
@@ -27,6 +29,7 @@ SHELL_TERMS: Final = (
     ("trust=True", "--trust"),
 )
 """Options of a call that are no parameters of a model, and those of the commands."""
+_FEATURES: Final = re.compile(rf"(?<![\w/.-])(?:{'|'.join(Feature)})(?![\w/.-])")
 
 
 def reword(text: str, words: Vocabulary) -> str:
@@ -41,6 +44,8 @@ def reword(text: str, words: Vocabulary) -> str:
     if words.surface is Surface.PYTHON or not NAMES.search(text):
         return text
     more = SHELL_TERMS if words.surface is Surface.SHELL else ()
+    between = "-" if words.surface is Surface.SHELL else " "
+    text = _FEATURES.sub(lambda found: found[0].replace("_", between), text)
     for ours, plain in (*PLAIN_TERMS, *more):
         text = text.replace(ours, plain)
     return _pattern().sub(lambda found: _named(found, words), text)
