@@ -9,9 +9,8 @@ from tests.facade.conftest import FakeApp
 
 from tiomagic import JobEvent, JobHandle, TioMagic
 from tiomagic.errors import GenerationError, JobTimeoutError, ValidationError
-from tiomagic.handle.events import EtaEstimator
 from tiomagic_domain.jobs.job import JobStatus
-from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.progress import EtaEstimator, Phase, Progress
 from tiomagic_domain.testing import FakeClock
 
 R, C = JobStatus.RUNNING, JobStatus.COMPLETED

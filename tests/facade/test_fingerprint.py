@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tiomagic.wiring.fingerprint import KEY_FILE, fingerprint_run
+from tiomagic.wiring.background.fingerprint import KEY_FILE, fingerprint_run
 from tiomagic.wiring.settings import Settings, check_configured, resolve
 
 HOME = {"HOME": "/home/ada", "TERM": "xterm"}

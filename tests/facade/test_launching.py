@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tiomagic.wiring.launcher import ProcessLauncher
+from tiomagic.wiring.background.launcher import ProcessLauncher
 from tiomagic.wiring.settings import Settings, resolve
 from tiomagic.worker import ReadySignal, check_writable
 from tiomagic_domain.errors import ConfigurationError, ProcessingError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Protocol
@@ -121,6 +121,42 @@ class Progress:
         if self.download is not None:
             return f"{self.phase} {self.download}"
         return f"{self.phase} {self.step}/{self.steps}" if self.steps else str(self.phase)
+
+
+class EtaEstimator:
+    """Measures the steps of a phase.
+
+    Args:
+        monotonic: Gives seconds that never go back.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._phase: Phase | None = None
+        self._first = (0, 0.0)
+        self._last = (0, 0.0)
+
+    def eta_s(self, progress: Progress | None) -> float | None:
+        """Return how long the rest of a phase takes; None when that is not known yet.
+
+        Args:
+            progress: The newest moment; None leaves nothing to measure.
+        """
+        if progress is None or not progress.steps:
+            self._phase = None
+            return None
+        now = self._monotonic()
+        # A run that begins again counts from the start.
+        if progress.phase is not self._phase or progress.step < self._last[0]:
+            self._phase = progress.phase
+            self._first = self._last = (progress.step, now)
+        if progress.step > self._last[0]:
+            self._last = (progress.step, now)
+        done, seconds = self._last[0] - self._first[0], self._last[1] - self._first[1]
+        if done < 1 or seconds <= 0:
+            return None
+        left = (progress.steps - progress.step) * seconds / done
+        return max(0.0, left - (now - self._last[1]))
 
 
 class ProgressSink(Protocol):

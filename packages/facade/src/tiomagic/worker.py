@@ -98,7 +98,7 @@ def serve(
     """
     from tiomagic.display.phrases.log_events import SentenceFormatter
     from tiomagic.display.phrases.shell import ShellVocabulary
-    from tiomagic.wiring.launcher import ProcessLauncher
+    from tiomagic.wiring.background.launcher import ProcessLauncher
     from tiomagic.wiring.session import Session
     from tiomagic_domain.workers import Worker, WorkerLimits, keep_alive, split_queue
 
@@ -197,7 +197,7 @@ class JobLogRunner:
 
     def run_job(self, job: Job, *, stop_requested: Callable[[], bool]) -> Job:
         """Run a job; see :class:`tiomagic_domain.workers.worker.JobRunner`."""
-        from tiomagic.wiring.launcher import job_log_path
+        from tiomagic.wiring.background.launcher import job_log_path
 
         self._configure_device()
         with _redirect_output(job_log_path(self._session.settings.state_dir, job.job_id)):

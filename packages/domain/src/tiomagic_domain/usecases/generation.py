@@ -415,9 +415,9 @@ class Generation(JobTracker):
         except ConfigurationError as error:
             self._updater.fail(job, error)
             raise
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             # Its caller never gets the id, and so could not cancel it.
-            self._ask_to_stop(job)
+            interrupt.add_note(say_canceled(self._ask_to_stop(job)))
             raise
         return self._store_waiting_reason(job, why)
 

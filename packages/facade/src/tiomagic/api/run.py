@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def run(session: Session, call: Call) -> JobHandle:
     """Submit a job; see :meth:`tiomagic.TioMagic.text_to_video`."""
     provider, options = session.configured_provider(), call.options
-    with _submission(session, provider, options) as sink:
+    with _submission(session, call.model or provider, options) as sink:
         job = session.generation.submit(
             call.feature,
             provider=provider,
@@ -50,7 +50,7 @@ def rerun(
     model: str | None = None,
 ) -> JobHandle:
     """Submit the job of a recipe again; see :meth:`tiomagic.TioMagic.rerun`."""
-    with _submission(session, provider, options) as sink:
+    with _submission(session, str(model or recipe["model"]), options) as sink:
         job = session.generation.rerun(
             recipe,
             overrides=overrides,
@@ -66,13 +66,13 @@ def rerun(
 
 
 @contextmanager
-def _submission(session: Session, provider: str, options: RunOptions) -> Iterator[ProgressSink]:
+def _submission(session: Session, title: str, options: RunOptions) -> Iterator[ProgressSink]:
     """Show the progress of a submission within the block, and redact its errors."""
     _check_retry(options)
     with (
         advise_in_python(),
         redact_errors(lambda: session.settings.secrets),
-        show_progress(options.progress, provider, options.on_progress) as sink,
+        show_progress(options.progress, title, options.on_progress) as sink,
     ):
         yield sink
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from tiomagic.display import streams
 from tiomagic.display.notebook import NotebookProgressBar, is_notebook
 from tiomagic.display.streams import is_terminal, write, write_data
-from tiomagic_domain.progress import Phase, Progress, ProgressSink, ignore_progress
+from tiomagic_domain.progress import EtaEstimator, Phase, Progress, ProgressSink, ignore_progress
+from tiomagic_domain.quantities import describe_duration
 from tiomagic_domain.text import escape_control_characters as shown_text
 
 if TYPE_CHECKING:
@@ -105,11 +107,17 @@ class ProgressBar:
     def __init__(
         self, display: RichProgress, title: str, show_below: Callable[[str], None]
     ) -> None:
+        from rich.markup import escape  # noqa: PLC0415  # Heavy.
+
         self._display = display
         self._title = title
         self._show_below = show_below
         self._phase: Phase | None = None
-        self._task: TaskID | None = None
+        self._pace = EtaEstimator(time.monotonic)
+        # Before the first event, too, which may take seconds: libraries are imported until then.
+        self._task: TaskID | None = display.add_task(
+            escape(shown_text(f"{title}: starting")), total=None, state=""
+        )
 
     def __call__(self, progress: Progress) -> None:
         """Move the bar, or begin the next one."""
@@ -123,7 +131,7 @@ class ProgressBar:
             self._task = self._display.add_task("", total=None, state="")
         words = f"{self._title}: {progress.phase}"
         done, total = progress.step, progress.steps
-        state, below = f"{done}/{total}" if total else "", ""
+        state, below = self._describe_steps(progress), ""
         if download is not None:
             words, state = self._title, download.summary
             done, total = download.bytes_done, download.bytes_total
@@ -136,6 +144,14 @@ class ProgressBar:
             total=total or None,
             state=escape(state),
         )
+
+    def _describe_steps(self, progress: Progress) -> str:
+        """Return the steps, and the time that the rest of this phase takes if it is known."""
+        left_s = self._pace.eta_s(progress)
+        if not progress.steps:
+            return ""
+        left = "" if left_s is None else f", {describe_duration(left_s)} left"
+        return f"{progress.step}/{progress.steps}{left}"
 
 
 @contextmanager

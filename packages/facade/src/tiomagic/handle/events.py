@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tiomagic.display.next_steps import PYTHON, add_ways
 from tiomagic.handle.blocking import BlockingRunner, run_in_thread
 from tiomagic_domain.jobs.job import Job
-from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.progress import EtaEstimator
 from tiomagic_domain.usecases.waiting import WaitDeadline
 
 if TYPE_CHECKING:
@@ -50,42 +50,6 @@ class JobEvent:
         busy = f": {self.phase}{steps}" if self.phase and not self.finished else ""
         left = f", {self.eta_s:.0f} s left" if self.eta_s is not None else ""
         return f"{self.status}{busy}{left}"
-
-
-class EtaEstimator:
-    """Measures the steps of a phase.
-
-    Args:
-        monotonic: Gives seconds that never go back.
-    """
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._phase: Phase | None = None
-        self._first = (0, 0.0)
-        self._last = (0, 0.0)
-
-    def eta_s(self, progress: Progress | None) -> float | None:
-        """Return how long the rest of a phase takes; None when that is not known yet.
-
-        Args:
-            progress: The newest moment; None leaves nothing to measure.
-        """
-        if progress is None or not progress.steps:
-            self._phase = None
-            return None
-        now = self._monotonic()
-        # A run that begins again counts from the start.
-        if progress.phase is not self._phase or progress.step < self._last[0]:
-            self._phase = progress.phase
-            self._first = self._last = (progress.step, now)
-        if progress.step > self._last[0]:
-            self._last = (progress.step, now)
-        done, seconds = self._last[0] - self._first[0], self._last[1] - self._first[1]
-        if done < 1 or seconds <= 0:
-            return None
-        left = (progress.steps - progress.step) * seconds / done
-        return max(0.0, left - (now - self._last[1]))
 
 
 class EventTracker:

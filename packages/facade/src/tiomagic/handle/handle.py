@@ -14,7 +14,7 @@ from tiomagic.results.pictures import HandlePictures
 from tiomagic.results.recipe_diff import Difference, diff_recipes
 from tiomagic.results.recipes import of_job
 from tiomagic.results.saving import copy_video
-from tiomagic.wiring.launcher import read_log
+from tiomagic.wiring.background.launcher import read_log
 from tiomagic_domain.errors import JobExecutionError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.ports.clock import POLL_INTERVAL_S

@@ -1,13 +1,11 @@
 """Settings, the container, and how each part is built.
 
+``background``           Background workers: how they are started, and which jobs they may run.
 ``builders``             Builds each part of the container. Heavy imports are inside the
                          functions.
 ``clock``                The time of this machine.
 ``container``            The dependency-injection container: all parts and their dependencies.
 ``extras``               The extras of tiomagic, and the error when one is not installed.
-``fingerprint``          The fingerprint of all that a run depends on: no worker runs a job of other
-                         settings.
-``launcher``             Starts background workers as detached processes, and keeps their logs.
 ``lazy``                 Parts that cost something, built when they are first used and not when
                          they are put together.
 ``provider_names``       The names of the providers that come with tiomagic, and of those that are

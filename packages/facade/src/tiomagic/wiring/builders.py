@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tiomagic.wiring.background.launcher import JOB_LOGS_FOLDER, WORKER_LOGS_FOLDER, write_log
 from tiomagic.wiring.extras import part_missing_error
-from tiomagic.wiring.launcher import JOB_LOGS_FOLDER, WORKER_LOGS_FOLDER, write_log
 from tiomagic.wiring.lazy import AbsentMediaReader, LazyRepository
 from tiomagic.wiring.registry import ProviderRegistry, build_machine_ports
 from tiomagic.wiring.settings import SPOOL_FOLDER, STATE_FOLDER
@@ -168,7 +168,7 @@ def build_background(
     if machine is None or not isinstance(repository, KeepsLeases):
         return None
     processes, device_locks = machine
-    from tiomagic.wiring.fingerprint import fingerprint_run
+    from tiomagic.wiring.background.fingerprint import fingerprint_run
     from tiomagic_domain.workers import Background
 
     def slot(provider: str) -> str | None:

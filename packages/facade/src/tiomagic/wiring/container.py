@@ -23,7 +23,7 @@ from dependency_injector import providers
 
 from tiomagic.display.journal import Journal
 from tiomagic.wiring import builders
-from tiomagic.wiring.launcher import ProcessLauncher
+from tiomagic.wiring.background.launcher import ProcessLauncher
 from tiomagic_domain.usecases.archive import Archive
 from tiomagic_domain.usecases.generation import Generation
 

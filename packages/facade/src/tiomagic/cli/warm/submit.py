@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tiomagic.cli._options import CommandRun
     from tiomagic.cli._output import Output
     from tiomagic_domain.errors import TioMagicError
+    from tiomagic_domain.jobs.job import Job
 
 STOP_TIMEOUT_S: Final = 2.0
 """Seconds to wait after Ctrl-C for the worker to stop: the next step is soon over, a model that
@@ -104,6 +105,7 @@ def _run_in_worker(
     from tiomagic.cli.warm.failures import find_failure  # noqa: PLC0415  # Not for --help.
     from tiomagic.display.progress_bar import show_progress  # noqa: PLC0415  # The same.
     from tiomagic.handle.follow import follow  # noqa: PLC0415  # The same.
+    from tiomagic_domain.usecases.interruptions import say_canceled  # noqa: PLC0415  # The same.
 
     was_cold = not _has_worker(tm, provider)
     with _end_by_signal(), show_progress(shows, title) as sink:
@@ -115,8 +117,8 @@ def _run_in_worker(
                 sink,
                 on_wait=lambda other: output.say(f"waits for job {other}, which came first"),
             )
-        except KeyboardInterrupt:
-            _cancel(job)
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note(say_canceled(_cancel(job)))
             raise
     failure = find_failure(tm, record)
     if failure is not None:
@@ -134,13 +136,20 @@ def _has_worker(tm: TioMagic, provider: str) -> bool:
     return background is not None and bool(background.list_workers(background.queue(provider)))
 
 
-def _cancel(job: JobHandle) -> None:
-    """Cancel a job, and wait a moment for its end; the worker stays."""
+def _cancel(job: JobHandle) -> Job:
+    """Cancel a job, and wait a moment for its end; the worker stays.
+
+    Returns:
+        The job as it was before.
+    """
     from tiomagic_domain.errors import TioMagicError  # noqa: PLC0415  # Not for --help.
 
+    before = job.record
     with suppress(TioMagicError):  # Nothing more can be done for a command that ends.
+        before = job.session.generation.get(job.job_id)
         job.cancel()
         job.wait(STOP_TIMEOUT_S, poll=0.1, progress=False)
+    return before
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tiomagic.display.journal import get_logger
-from tiomagic.handle.events import EtaEstimator
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs.job import TERMINAL, Job, JobQuery, JobStatus
+from tiomagic_domain.progress import EtaEstimator
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
