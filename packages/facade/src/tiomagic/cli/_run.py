@@ -201,7 +201,8 @@ def wait_and_show(
         output.data(job.to_dict(), job.job_id)
         return
     output.say(f"job {job.job_id}")
-    job.wait(manner.timeout, progress=shows_progress(manner))
+    if not job.is_over:
+        job.wait(manner.timeout, progress=shows_progress(manner))
     show_result(output, job, target, compared=compared)
 
 
