@@ -417,7 +417,8 @@ class Generation(JobTracker):
             raise
         except KeyboardInterrupt as interrupt:
             # Its caller never gets the id, and so could not cancel it.
-            interrupt.add_note(say_canceled(self._ask_to_stop(job)))
+            self._ask_to_stop(job)
+            interrupt.add_note(say_canceled(job.job_id))
             raise
         return self._store_waiting_reason(job, why)
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tiomagic.cli._options import CommandRun
     from tiomagic.cli._output import Output
     from tiomagic_domain.errors import TioMagicError
-    from tiomagic_domain.jobs.job import Job
 
 STOP_TIMEOUT_S: Final = 2.0
 """Seconds to wait after Ctrl-C for the worker to stop: the next step is soon over, a model that
@@ -118,7 +117,8 @@ def _run_in_worker(
                 on_wait=lambda other: output.say(f"waits for job {other}, which came first"),
             )
         except KeyboardInterrupt as interrupt:
-            interrupt.add_note(say_canceled(_cancel(job)))
+            _cancel(job)
+            interrupt.add_note(say_canceled(job.job_id))
             raise
     failure = find_failure(tm, record)
     if failure is not None:
@@ -136,20 +136,13 @@ def _has_worker(tm: TioMagic, provider: str) -> bool:
     return background is not None and bool(background.list_workers(background.queue(provider)))
 
 
-def _cancel(job: JobHandle) -> Job:
-    """Cancel a job, and wait a moment for its end; the worker stays.
-
-    Returns:
-        The job as it was before.
-    """
+def _cancel(job: JobHandle) -> None:
+    """Cancel a job, and wait a moment for its end; the worker stays."""
     from tiomagic_domain.errors import TioMagicError  # noqa: PLC0415  # Not for --help.
 
-    before = job.record
     with suppress(TioMagicError):  # Nothing more can be done for a command that ends.
-        before = job.session.generation.get(job.job_id)
         job.cancel()
         job.wait(STOP_TIMEOUT_S, poll=0.1, progress=False)
-    return before
 
 
 @contextmanager
