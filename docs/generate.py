@@ -1,6 +1,6 @@
 """Writes the reference pages of the models from the catalogue: ``uv run python -m docs.generate``.
 
-It writes ``docs/models`` (a page a model, and an index that says which test reaches what), the
+It writes ``docs/models`` (a page for each model, an index, and which test reaches what), the
 list of models in the README, the reference of the commands, the page of the measurements from
 ``benchmarks/results``, and the typed signatures of the features in ``tiomagic.api.calls``. With
 ``--check`` it writes nothing and fails when something is stale.
@@ -23,6 +23,7 @@ from tiomagic_domain.features import Feature
 ROOT = Path(__file__).parents[1]
 PAGES = Path("docs/models")
 INDEX = PAGES / "README.md"
+TESTS_PAGE = PAGES / "tests.md"
 BENCHMARKS_PAGE = Path("docs/benchmarks.md")
 COMMANDS_PAGE = Path("docs/commands.md")
 MEMORY_PAGE = Path("docs/memory.md")
@@ -55,8 +56,7 @@ what to know before you publish a video; `tiomagic models --licence free` and
 """
 
 TEST_TABLE_INTRODUCTION = """\
-
-## Which test runs what
+# Which test runs which model
 
 Each cell names the test that runs this model with this feature on a tiny pipeline with random
 weights and every part of the real one. For `local` the test uses the largest value of each number
@@ -65,6 +65,7 @@ Identical calls of models with the same tiny pipeline run once. `tests/catalogue
 model of each kind of pipeline through `tm`.
 
 """
+TESTS_LINK = "[Which test runs which model](tests.md)"
 
 
 def list_cards() -> list[ModelCard]:
@@ -79,9 +80,8 @@ def render_pages() -> dict[Path, str]:
         PAGES / f"{card.name}.md": model_page.render_model(card, times.get(card.name, ()))
         for card in list_cards()
     }
-    made[INDEX] = INTRODUCTION + "\n".join(
-        [*render_overview(), TEST_TABLE_INTRODUCTION.rstrip("\n"), "", *render_test_table(), ""]
-    )
+    made[INDEX] = INTRODUCTION + "\n".join([*render_overview(), "", TESTS_LINK, ""])
+    made[TESTS_PAGE] = TEST_TABLE_INTRODUCTION + "\n".join([*render_test_table(), ""])
     made[BENCHMARKS_PAGE] = benchmark_page.render_benchmarks(ROOT)
     made[COMMANDS_PAGE] = command_page.render_commands()
     made[MEMORY_PAGE] = memory_page.render_memory()

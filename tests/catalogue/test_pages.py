@@ -13,14 +13,14 @@ from tiomagic.wiring.registry import providers_of
 
 
 @pytest.fixture(scope="module")
-def index():
-    """The page of all models."""
-    return generate.render_pages()[generate.INDEX]
+def tests_page():
+    """The page of the tests of all models."""
+    return generate.render_pages()[generate.TESTS_PAGE]
 
 
-def test_every_model_feature_and_provider_is_reached_by_a_test_that_exists(index):
+def test_every_model_feature_and_provider_is_reached_by_a_test_that_exists(tests_page):
     """Pytest knows each test that a cell of the table names, and no combination lacks its cell."""
-    named = re.findall(r"`(tests/\S+::\S+\[\S+\])`", index)
+    named = re.findall(r"`(tests/\S+::\S+\[\S+\])`", tests_page)
     assert len(named) == len(set(named)) == sum(len(providers_of(card)) for card, _ in CASES)
     files = sorted({name.partition("::")[0] for name in named})
     done = subprocess.run(
