@@ -56,6 +56,18 @@ def test_python_gives_the_same_plan(fake_app: FakeApp) -> None:
     assert tm.list_jobs() == []
 
 
+def test_seconds_and_shape_are_flags(shell: Run) -> None:
+    """The plan has frames and pixels, and what was asked for."""
+    words = ("text-to-video", "a fox", "-m", "fake-wan2.1-t2v-1.3b", "-p", "fake")
+    plan = planned(shell, *words, "--seconds", "3", "--aspect", "9:16", "--resolution", "720p")
+    assert (plan["width"], plan["height"], plan["num_frames"]) == (720, 1280, 49)
+    assert plan["asked"] == {"seconds": 3.0, "aspect": "9:16", "resolution": "720p"}
+    refused = shell(*words, "--seconds", "3", "--num-frames", "49", "--resolution", "wide")
+    assert refused.returncode == 3
+    assert "--seconds and --num-frames" in refused.stderr
+    assert '--resolution must be such as "480p"' in refused.stderr
+
+
 def test_a_recipe_on_another_model_leaves_the_defaults_of_its_own(shell: Run, folder: Path) -> None:
     """What was chosen goes with ``--from``; the first model's size and steps do not."""
     chosen = {"seed": 5, "width": 64, "height": 64, "num_frames": 17, "negative_prompt": "snow"}

@@ -42,6 +42,9 @@ def test_a_request_comes_back_as_it_was(picture_request, tmp_path):
     arrived = decode_request(sent, keep)
     assert arrived.job.arguments == picture_request.job.arguments
     assert arrived.job.job_id == picture_request.job.job_id
+    assert arrived.job.chosen == picture_request.job.chosen is not None
+    older = {**sent, "job": {k: v for k, v in sent["job"].items() if k != "chosen"}}
+    assert decode_request(older, keep).job.chosen is None
     assert arrived.card == picture_request.card
     image = arrived.media["image"]
     assert image.read_bytes() == picture_request.media["image"].read_bytes()

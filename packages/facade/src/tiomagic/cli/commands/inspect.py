@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -33,11 +34,17 @@ def inspect(
             **{name: recipe.get(name) for name in ("feature", "model", "provider", "created")},
             **recipe["required_args"],
             **recipe["optional_args"],
+            **({"chosen by you": _chosen(recipe)} if "chosen" in recipe else {}),
             **{f"{name} version": version for name, version in recipe.get("versions", {}).items()},
         }
         width = max(len(name) for name in flat)
         lines = (f"{name:{width}}  {_shown(value)}" for name, value in flat.items())
         output.data(recipe, "\n".join(lines))
+
+
+def _chosen(recipe: Mapping[str, Any]) -> str:
+    sizes = (f"{name} {value}" for name, value in recipe["chosen"]["sizes"].items())
+    return ", ".join([*recipe["chosen"]["names"], *sizes])
 
 
 def _shown(value: object) -> str:
