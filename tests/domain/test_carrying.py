@@ -214,6 +214,7 @@ def test_a_model_that_is_gone_gives_what_fits(parts: Any) -> None:
         {"names": [1], "sizes": {}},
         {"names": [], "sizes": {"image": "/etc/passwd"}},
         {"names": [], "sizes": {"seconds": [3]}},
+        {"names": [], "sizes": {"seconds": float("inf")}},
         {"names": ["x" * 201], "sizes": {}},
         {"names": ["a"] * 201, "sizes": {}},
     ],
@@ -223,6 +224,15 @@ def test_choices_that_nobody_wrote_are_refused(parts: Any, chosen: object) -> No
     recipe = {**recorded(parts, "doodle"), "chosen": chosen}
     with pytest.raises(ValidationError, match="chosen"):
         read_recipe(recipe)
+
+
+@pytest.mark.parametrize("side", ["wide", 0, -5, True, 1.5, 10**400, None, []])
+def test_a_picture_of_no_size_decides_none(parts: Any, side: object) -> None:
+    """A reference from anybody's file is no reason to fail."""
+    recipe = without_choices(recorded(parts, "wan2.1-i2v-14b-480p", I2V, image="fox.png"))
+    picture = {**recipe["required_args"]["image"], "width": side}
+    recipe = {**recipe, "required_args": {**recipe["required_args"], "image": picture}}
+    assert carried(recipe, "wan2.2-i2v-a14b")["image"] == picture
 
 
 def test_a_job_without_choices_is_one_of_before(parts: Any) -> None:

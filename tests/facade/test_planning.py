@@ -83,6 +83,8 @@ def test_a_recipe_on_another_model_leaves_the_defaults_of_its_own(shell: Run, fo
     assert (plan["width"], plan["height"], plan["num_frames"]) == (832, 480, 81)
     assert plan["arguments"]["seed"] == 5  # type: ignore[index]
     assert plan["arguments"]["negative_prompt"] == "snow"  # type: ignore[index]
+    again = planned(shell, "rerun", "clip.json", "-m", "fake-wan2.1-t2v-1.3b", "--seconds", "2")
+    assert (again["num_frames"], again["asked"]) == (33, {"seconds": 2})
 
 
 def test_a_dry_run_refuses_as_the_run_would(shell: Run) -> None:

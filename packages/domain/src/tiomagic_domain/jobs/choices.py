@@ -6,6 +6,7 @@ chose counts: the rest are defaults of the first model.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -70,4 +71,6 @@ def _is_name(value: object) -> bool:
 
 
 def _is_plain(value: object) -> bool:
-    return (isinstance(value, int | float) and not isinstance(value, bool)) or _is_name(value)
+    if isinstance(value, int | float):
+        return not isinstance(value, bool) and math.isfinite(value)
+    return _is_name(value)

@@ -31,6 +31,8 @@ from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import shorten_repr
 
 SIDES: Final = ("width", "height")
+MAX_SIDE: Final = 1_000_000
+"""More pixels than a side of any picture has."""
 CHANGED_CHOICES_FACT: Final = "changed_choices"
 """Fact of a rerun on another model: what it did not take as it was, as ``CarryChange.to_dict``."""
 MODEL_SPECIFIC_ARGUMENTS: Final = frozenset({"loras", "revisions"})
@@ -145,9 +147,8 @@ def guess_choices(
         filled |= apply_few_step_settings(card.turbo, asked)
         # What a call says itself is a choice, unless it is the default.
         filled[ACCELERATION_ARGUMENT] = _default(schema, ACCELERATION_ARGUMENT)
-        picture = arguments.get(SIZE_SOURCE_INPUT.get(feature, ""))
-        if isinstance(picture, Mapping) and picture.get("width") and picture.get("height"):
-            aspect = float(picture["width"]) / float(picture["height"])
+        aspect = _aspect_of(arguments.get(SIZE_SOURCE_INPUT.get(feature, "")))
+        if aspect is not None:
             filled |= size_from_picture(card, feature, {}, aspect)
     names = [
         name
@@ -155,6 +156,13 @@ def guess_choices(
         if name not in {"seed", "revisions"} and filled.get(name, UNSET) != value
     ]
     return Choices(names=tuple(names))
+
+
+def _aspect_of(picture: object) -> float | None:
+    """Return the shape of a picture's reference, which may come from an untrusted file."""
+    sides = [picture.get(name) for name in SIDES] if isinstance(picture, Mapping) else []
+    known = [side for side in sides if type(side) is int and 0 < side < MAX_SIDE]
+    return known[0] / known[1] if len(known) == len(SIDES) else None
 
 
 def _default(schema: Schema, name: str) -> object:

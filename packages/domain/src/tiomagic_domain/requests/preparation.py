@@ -86,7 +86,9 @@ class Preparation:
         asked = apply_few_step_settings(card.turbo, sized.arguments)
         values = self._validate(schema, asked, subject, (*old.problems, *sized.problems))
         names = tuple(name for name in old.arguments if name not in sized.asked)
-        chosen = Choices(names=names, sizes=sized.asked) if rerun is None else rerun.chosen
+        chosen = Choices(names=names) if rerun is None else rerun.chosen
+        # In their plain form: a caller may give a number of any library.
+        chosen = replace(chosen, sizes={**chosen.sizes, **sized.asked})
         media = self._read(schema, values, subject)
         values |= draw_seed_and_size(card, feature, values, media, self._seeds, pixels=sized.pixels)
         objects = {name: values[name] for name in schema.objects if name in values}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
-from tiomagic.cli._run import check_target, connect, show_sizes, wait_and_show
+from tiomagic.cli._run import check_target, connect, show_changes, show_sizes, wait_and_show
 from tiomagic.cli.completion import values
+
+if TYPE_CHECKING:
+    from tiomagic.types import FeatureName, ModelName, ProviderName
 
 
 def rerun(  # noqa: PLR0913 - one argument an option
@@ -35,6 +38,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
     wait: o.Wait = True,
     retry: o.Retry = 0,
     timeout: o.Timeout = None,
+    dry_run: o.DryRun = False,
     force: o.Force = False,
     yes: o.Yes = False,
     quiet: o.Quiet = False,
@@ -60,6 +64,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
         from tiomagic.cli._trust import announce_download, confirm_recipe  # noqa: PLC0415  # The same.
         from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
         from tiomagic.cli.warm.submit import submit  # noqa: PLC0415  # The same.
+        from tiomagic.display.plans import describe_plan  # noqa: PLC0415  # The same.
 
         tm = connect(out, provider=provider, model_path=model_path)
         named = [text.partition("=")[0].strip().replace("-", "_") for text in assignments or []]
@@ -70,6 +75,13 @@ def rerun(  # noqa: PLR0913 - one argument an option
         target = check_target(output)
         asked = provider or tm.settings.provider or str(recipe["provider"])
         named_model = model or str(recipe["model"])
+        if dry_run:
+            tm.configure(provider=cast("ProviderName", asked))
+            whole = show_changes(out, recipe, named_model, changes).arguments
+            kind = cast("FeatureName", str(recipe["feature"]))
+            planned = tm.plan(kind, cast("ModelName", named_model), **whole)
+            out.data(planned, describe_plan(planned))
+            return
         announce_download(out, tm, named_model, quiet=quiet, yes=yes, force=force, provider=asked)
         if not (quiet or as_json):
             show_sizes(out, str(recipe["feature"]), named_model, changes, recipe)
