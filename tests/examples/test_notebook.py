@@ -60,7 +60,7 @@ def test_the_notebook_runs_and_shows_bars_and_players(tmp_path):
     assert ".png, 64x64<" in html_of(second)
     assert grid["metadata"]["moves"] >= 2
     assert all("image/png" in shown(cell)[-1]["data"] for cell in (sheet, grid))
-    assert "nearest: 64" in "".join(mistake["outputs"][0]["text"])
+    assert "must be 64, not 65" in "".join(mistake["outputs"][0]["text"])
     assert "'seed': 1" in "".join(shown(recipe)[0]["data"]["text/plain"])
 
 
