@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 from tests.facade.conftest import MODEL, VACE, FakeApp, Run
 
-from tiomagic.errors import GenerationError, UnknownModelError, ValidationError
+from tiomagic.errors import (
+    GenerationError,
+    ResourceNotFoundError,
+    UnknownModelError,
+    ValidationError,
+)
 from tiomagic_domain.testing import FakePictures
 
 FOX = {"feature": "text_to_video", "prompt": "a fox"}
@@ -24,6 +29,25 @@ def test_a_batch_keeps_the_order_and_the_failures(fake_app: FakeApp) -> None:
     assert made.cells[1].to_dict()["status"] == "refused"
     assert [job.model for job in made.jobs] == [VACE, MODEL]
     assert {f"batch:{made.name}"} <= set(made.jobs[0].tags)
+
+
+def test_a_batch_makes_drafts_again_on_another_model(fake_app: FakeApp) -> None:
+    """Each request may repeat a job or a file, with what its user chose."""
+    tm = fake_app.tm
+    tm.configure(provider="local")
+    draft = tm.text_to_video("doodle", prompt="a fox", seed=5, seconds=1)
+    beside = Path(draft.result_video or "").with_suffix(".json")
+    again = [{"from": draft.job_id, "model": VACE}, {"from": str(beside), "model": VACE, "seed": 6}]
+    jobs = tm.batch(again).jobs
+    assert [(job.model, job.seed, job.prompt) for job in jobs] == [
+        (VACE, 5, "a fox"),
+        (VACE, 6, "a fox"),
+    ]
+    assert [job.optional_args["width"] for job in jobs] == [832, 832]
+    assert jobs[0].chosen == {"prompt": "a fox", "seed": 5, "seconds": 1.0}
+    assert all(cell.found for cell in tm.batch(again).cells)
+    with pytest.raises(ResourceNotFoundError):
+        tm.batch([{"from": "nothing.mp4"}])
 
 
 @pytest.mark.parametrize("provider", ["local", "modal"])

@@ -22,6 +22,7 @@ from tiomagic_domain.errors import Problem, TioMagicError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.clock import POLL_INTERVAL_S, Clock
+from tiomagic_domain.requests.rerun import RerunCall
 from tiomagic_domain.schema.kinds import Rejected, plain_data
 from tiomagic_domain.suggestions import shorten_repr
 from tiomagic_domain.usecases.generation import Generation
@@ -41,6 +42,8 @@ class BatchRequest:
     arguments: Mapping[str, Any]
     force: bool = False
     """True to run also what the preflight says cannot work."""
+    rerun: RerunCall | None = None
+    """The repeated call that the arguments are of; None for a call of the user."""
 
     @property
     def digest(self) -> str:
@@ -181,6 +184,7 @@ class Batches:
                     arguments=request.arguments,
                     tags=tags,
                     force=request.force,
+                    rerun=request.rerun,
                 )
             return _outcome(request, self._follow(job, stop))
         except TioMagicError as error:

@@ -40,6 +40,8 @@ class BatchMethods(ABC):
         Args:
             requests: A dict each: ``feature``, ``model`` if it is not the default, and the
                 arguments. Inputs are paths, URLs or bytes; a file counts as the same by its name.
+                Or ``from``, a job's id, a video or the JSON file beside one, with ``model`` and
+                what is to be otherwise, as for :meth:`rerun`.
             name: Names the batch; None for a name made of the requests, so that the same requests
                 are the same batch. Another name makes all videos again.
             concurrency: Jobs at once on a remote provider, 4 by default; on this machine they
@@ -49,8 +51,9 @@ class BatchMethods(ABC):
 
         Raises:
             ConfigurationError: when no provider is configured.
-            ValidationError: when a request has no feature, or the name cannot be used. What else
-                is wrong with one is in its cell.
+            ValidationError: when a request has no feature, or the name or a recipe cannot be used.
+                What else is wrong with one is in its cell.
+            ResourceNotFoundError: when there is no such job or file to repeat.
         """
         from tiomagic.api.batches import batch
 

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 from tiomagic.display.next_steps import advise_in_python
 from tiomagic.display.progress_bar import show_item_count
 from tiomagic.handle.handle import JobHandle
-from tiomagic_domain.catalogue import find_feature
+from tiomagic.results.recipes import load_trusted_recipe
+from tiomagic_domain.catalogue import find_feature, find_model
 from tiomagic_domain.errors import Problem, TioMagicError, ValidationError
 from tiomagic_domain.ports import LabelledVideo
+from tiomagic_domain.requests.rerun import build_rerun_call
 from tiomagic_domain.suggestions import shorten_repr
 from tiomagic_domain.usecases.batches import Batches, BatchOutcome, BatchRequest, digest_of
 
@@ -149,7 +151,10 @@ def batch(
     force: bool = False,
 ) -> Batch:
     """Run many requests; see :meth:`tiomagic.TioMagic.batch`."""
-    wanted = [replace(_request(index, given), force=force) for index, given in enumerate(requests)]
+    wanted = [
+        replace(_request(session, index, given), force=force)
+        for index, given in enumerate(requests)
+    ]
     chosen = name or f"batch-{digest_of([request.digest for request in wanted])[:8]}"
     cells = _run(session, chosen, wanted, concurrency=concurrency, progress=progress)
     return Batch(name=chosen, cells=cells)
@@ -241,17 +246,32 @@ def _show_batch_progress(
         )
 
 
-def _request(index: int, given: object) -> BatchRequest:
+def _request(session: Session, index: int, given: object) -> BatchRequest:
     arguments = dict(given) if isinstance(given, Mapping) else {}
     feature, model = arguments.pop("feature", None), arguments.pop("model", None)
+    source = arguments.pop("from", None)
+    if isinstance(source, str | Path):
+        return _repeated(session, source, model, arguments)
     if not isinstance(feature, str):
         problem = Problem(
             field=f"requests[{index}]",
-            message='must be a dict with a "feature", such as text_to_video',
+            message='must be a dict with a "feature", such as text_to_video, or with a recipe '
+            'in "from"',
             given=shorten_repr(given),
         )
         raise ValidationError.of([problem], subject="a batch")
     return BatchRequest(feature=find_feature(feature), model=model, arguments=arguments)
+
+
+def _repeated(
+    session: Session, source: str | Path, model: str | None, changes: Mapping[str, Any]
+) -> BatchRequest:
+    """Return the request that repeats a recipe, on its own model or another one."""
+    recipe = load_trusted_recipe(session, source, replaced=changes.keys(), model=model)
+    feature = find_feature(str(recipe["feature"]))
+    card = find_model(model or str(recipe["model"]), feature)
+    call = build_rerun_call(recipe, card, changes)
+    return BatchRequest(feature=feature, model=card.name, arguments=call.arguments, rerun=call)
 
 
 def _check_axes(**axes: Sequence[Any] | None) -> None:
