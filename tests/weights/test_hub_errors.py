@@ -261,6 +261,13 @@ class TestRefusals:
                 "a/b", None, model="m", token="hf_secret", progress=ignore_progress
             )
 
+    def test_a_repository_that_is_not_shown(self, hub_server: Hub) -> None:
+        """It is private, or there is none: a token or another name may help."""
+        hub_server.trouble = [401] * 100
+        message = refused().message
+        assert message.startswith("the hub does not show 'a/b' without a token (401): give a token")
+        assert message.endswith("or check the name at https://huggingface.co/a/b")
+
     def test_a_commit_that_is_gone(self, hub_server: Hub) -> None:
         """No token and no time helps, only the files."""
         hub_server.publish("a/b", {"config.json": b"{}"})

@@ -18,7 +18,13 @@ from tiomagic_domain.errors import (
     GenerationCanceledError,
     RateLimitError,
 )
-from tiomagic_domain.progress import DownloadState, Progress, ignore_progress
+from tiomagic_domain.progress import (
+    DownloadState,
+    EtaEstimator,
+    Phase,
+    Progress,
+    ignore_progress,
+)
 from tiomagic_local.weights import hub, transfer
 from tiomagic_local.weights.hub_cache import PART_SUFFIX
 
@@ -311,3 +317,7 @@ def test_a_download_in_words() -> None:
     assert DownloadState.from_dict(state.to_dict()) == state
     assert DownloadState.from_dict({"file": "x"}) is None
     assert DownloadState.from_dict("x") is None
+    # The time left is that of the bytes, from the first event on.
+    moment = Progress(phase=Phase.DOWNLOADING, step=1536, steps=17408, download=state)
+    assert Progress.from_dict(moment.to_dict()) == moment
+    assert EtaEstimator(lambda: 0.0).eta_s(moment) == pytest.approx((17 - 1.5) * 2**30 / 45.3e6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from tiomagic_domain.quantities import describe_bytes, describe_duration
 
@@ -21,6 +21,10 @@ class Phase(StrEnum):
     DENOISING = "denoising"
     DECODING = "decoding"
     WRITING = "writing"
+
+
+DOWNLOAD_STAYS: Final = "what has come stays, and the next download goes on from there"
+"""What a person should know who stops a download."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +146,8 @@ class EtaEstimator:
         Args:
             progress: The newest moment; None leaves nothing to measure.
         """
+        if progress is not None and progress.download is not None:
+            return progress.download.seconds_left
         if progress is None or not progress.steps:
             self._phase = None
             return None

@@ -18,7 +18,14 @@ from tiomagic_domain.errors import (
     ConfigurationError,
     GenerationCanceledError,
 )
-from tiomagic_domain.progress import CancelToken, NeverCanceled, Phase, Progress, ProgressSink
+from tiomagic_domain.progress import (
+    DOWNLOAD_STAYS,
+    CancelToken,
+    NeverCanceled,
+    Phase,
+    Progress,
+    ProgressSink,
+)
 from tiomagic_local.lora.scaling import BESIDE, PEFT_FILE
 from tiomagic_local.weights.blob_reuse import link_shared_blobs
 from tiomagic_local.weights.cache_writes import (
@@ -36,7 +43,6 @@ from tiomagic_local.weights.pinned_commits import COMMIT, pin_commit, read_pinne
 from tiomagic_local.weights.transfer import FileToFetch, Transfer
 
 FILE_BY_HAND = "give a file of this machine"
-STAYS = "what has come stays, and the next download goes on from there"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -187,10 +193,12 @@ def _saying_that_it_stays() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        interrupt.add_note(f"stopped; {STAYS}")
+        interrupt.add_note(f"stopped; {DOWNLOAD_STAYS}")
         raise
     except GenerationCanceledError as error:
-        raise GenerationCanceledError(f"{error.message}; {STAYS}", details=error.details) from error
+        raise GenerationCanceledError(
+            f"{error.message}; {DOWNLOAD_STAYS}", details=error.details
+        ) from error
 
 
 def _look_up(

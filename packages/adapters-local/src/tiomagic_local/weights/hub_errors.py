@@ -143,8 +143,8 @@ class _Translator:
             message = f"{repository!r} is gated: accept its licence once at {self._page()} {rest}"
             return AuthenticationError(message, details=details)
         if isinstance(error, hub.RepositoryNotFoundError) or status in {401, 403}:
-            who = "your token" if self._has_token else "who has no token"
-            said = f"the hub does not show {repository!r} to {who} ({status or 404})"
+            how = "with your token" if self._has_token else "without a token"
+            said = f"the hub does not show {repository!r} {how} ({status or 404})"
             message = f"{said}: {token} that may read it, or check the name at {self._page()}"
             return AuthenticationError(message, details=details)
         if isinstance(error, hub.RevisionNotFoundError | hub.DisabledRepoError):
@@ -155,7 +155,7 @@ class _Translator:
             when = "later" if seconds is None else f"in {seconds:.0f} s"
             message = f"{self._hub} takes no more requests now (429): try again {when}"
             if not self._has_token:
-                message += f". It takes more of who has a token: {token}"
+                message += f". With a token it allows more: {token}"
             return RateLimitError(message, details=details | {"retry_after": seconds})
         return None
 
@@ -181,7 +181,10 @@ class _Translator:
         details: dict[str, object] = {"model": self._model, "endpoint": constants.ENDPOINT}
         details |= {"status_code": status, "cause": str(error)[:300]}
         card = models().get(self._model)
-        if status is not None:
+        if status is not None and status < 500:
+            message = f"{self._hub} answers {status}{_phrase(status)} for {self._repository!r}"
+            message += f": check its name at {self._page()}"
+        elif status is not None:
             message = f"{self._hub} answers {status}{_phrase(status)}: try again later"
         elif type(error).__name__ == "OfflineModeIsEnabled":
             message = "HF_HUB_OFFLINE is set, so nothing is downloaded: unset it"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tiomagic.display.next_steps import PYTHON, add_ways
 from tiomagic.handle.blocking import BlockingRunner, run_in_thread
 from tiomagic_domain.jobs.job import Job
-from tiomagic_domain.progress import EtaEstimator
+from tiomagic_domain.progress import DownloadState, EtaEstimator
 from tiomagic_domain.usecases.waiting import WaitDeadline
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class JobEvent:
     """The newest message for the user."""
     job: JobHandle
     """The job as it was then."""
+    download: DownloadState | None = None
+    """File, bytes and speed of a download; None in other phases."""
 
     @property
     def finished(self) -> bool:
@@ -46,6 +48,8 @@ class JobEvent:
 
     def __str__(self) -> str:
         """Return one line, such as ``running: denoising 3/30, 41 s left``."""
+        if self.download is not None and not self.finished:
+            return f"{self.status}: {self.phase} {self.download.summary}"
         steps = f" {self.step}/{self.steps}" if self.steps else ""
         busy = f": {self.phase}{steps}" if self.phase and not self.finished else ""
         left = f", {self.eta_s:.0f} s left" if self.eta_s is not None else ""
@@ -82,6 +86,7 @@ class EventTracker:
             eta_s=eta_s,
             message=add_ways(job.message, PYTHON),
             job=self._handle_of(job),
+            download=progress.download if progress else None,
         )
 
 

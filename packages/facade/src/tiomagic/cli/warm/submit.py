@@ -104,6 +104,7 @@ def _run_in_worker(
     from tiomagic.cli.warm.failures import find_failure  # noqa: PLC0415  # Not for --help.
     from tiomagic.display.progress_bar import show_progress  # noqa: PLC0415  # The same.
     from tiomagic.handle.follow import follow  # noqa: PLC0415  # The same.
+    from tiomagic_domain.progress import DOWNLOAD_STAYS, Phase  # noqa: PLC0415  # The same.
     from tiomagic_domain.usecases.interruptions import say_canceled  # noqa: PLC0415  # The same.
 
     was_cold = not _has_worker(tm, provider)
@@ -119,6 +120,9 @@ def _run_in_worker(
         except KeyboardInterrupt as interrupt:
             _cancel(job)
             interrupt.add_note(say_canceled(job.job_id))
+            progress = job.record.progress
+            if progress is not None and progress.phase is Phase.DOWNLOADING:
+                interrupt.add_note(DOWNLOAD_STAYS)
             raise
     failure = find_failure(tm, record)
     if failure is not None:
