@@ -19,13 +19,17 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "interpolate": (
         'interpolate "a ball grows" --first-frame small.png --last-frame large.png',
-        "interpolate --from clip.mp4 --num-frames 17",
+        "interpolate --from clip.mp4 --seconds 2 --aspect 16:9",
     ),
     "pose-guidance": (
         'pose-guidance "a red person waves" --image person.png --pose-video skeletons.mp4',
         'pose-guidance "a robot dances" --image robot.png --guiding-video me.mp4',
     ),
-    "rerun": ("rerun clip.mp4 --seed 8", "rerun JOB --set num_inference_steps=20 --detach"),
+    "rerun": (
+        "rerun clip.mp4 --seed 8",
+        "rerun draft.mp4 -m wan2.1-vace-14b --seconds 3 --dry-run",
+        "rerun JOB --set num_inference_steps=20 --detach",
+    ),
     "batch": ("batch requests.json", "batch - --name night --concurrency 8 < requests.jsonl"),
     "compare": (
         'compare text-to-video --prompt "a fox runs" --prompt "a fox sleeps" --seed 1 --seed 2',
