@@ -70,6 +70,8 @@ def test_seconds_are_those_of_the_chosen_rate() -> None:
         ("wan2.1-t2v-14b", {"resolution": "480p"}, (832, 480)),
         ("wan2.1-t2v-14b", {"resolution": "720p"}, (1280, 720)),
         ("wan2.1-t2v-14b", {"resolution": "720P", "aspect": "9:16"}, (720, 1280)),
+        ("wan2.1-t2v-14b", {"resolution": "720"}, (1280, 720)),
+        ("wan2.1-t2v-14b", {"resolution": 720}, (1280, 720)),
         ("wan2.1-t2v-14b", {"aspect": "16:9"}, (832, 480)),
         ("wan2.1-t2v-14b", {"aspect": "9:16"}, (480, 832)),
         ("wan2.1-t2v-14b", {"resolution": "480p", "aspect": "1:1"}, (640, 640)),
@@ -160,7 +162,10 @@ def test_what_says_it_twice_is_a_problem(
     [
         *({"seconds": value} for value in ("long", 0, -1, 1e300, True, None)),
         *({"aspect": value} for value in ("wide", "16", "0:9", "16:0", "16:9\n", 1.5, "-1:1")),
-        *({"resolution": value} for value in ("big", "p", "0p", "99999p", "x720", 720, "720p\n")),
+        *(
+            {"resolution": value}
+            for value in ("big", "p", "0p", "99999p", "x720", 0, 7.5, "720p\n")
+        ),
     ],
 )
 def test_what_means_nothing_is_a_problem_of_its_field(parts: Any, given: dict[str, Any]) -> None:

@@ -65,7 +65,9 @@ def resolve_asked_sizes(
         feature: Of the call.
         arguments: Of the caller, not checked yet.
     """
-    schema = card.schema(feature)
+    schema, resolution = card.schema(feature), arguments.get(RESOLUTION)
+    if isinstance(resolution, int) and not isinstance(resolution, bool):
+        arguments = {**arguments, RESOLUTION: f"{resolution}p"}  # 720 can mean nothing else.
     asked = {
         term.name: term.check(arguments[term.name])
         for term in schema.sizes
