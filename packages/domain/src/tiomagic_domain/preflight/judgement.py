@@ -5,7 +5,8 @@ part       a problem (refused unless forced)                   a warning
 =========  ==================================================  ==========================
 disk       the bytes to fetch are more than is free            they leave less than 5 GiB
 device     every memory plan takes more than the GPU has       what is free now is too little
-memory     a CPU's memory is less than the weights             what is free now is too little
+memory     a CPU's memory is less than the weights, or a       it is a little less, or what is
+           GPU's machine has far less than it offloads         free now is too little
 time       a CPU would take longer than a day                  a CPU would take hours
 token      a token is needed and not there
 =========  ==================================================  ==========================
@@ -36,6 +37,9 @@ LONGEST_CPU_RUN_S: Final = DAY_S
 """A run on a CPU that would take longer is refused: hardly anybody wants that without knowing."""
 SLOW_RUN_S: Final = HOUR_S
 """A run on a CPU that takes longer is called slow."""
+FAR_BEYOND: Final = 1.5
+"""Weights of this many times the main memory are too much beside a GPU, too: to offload them means
+to keep them there."""
 SPARE_DISK_BYTES: Final = 5 * GIB
 """Less than this left after a download is worth a warning."""
 
@@ -93,6 +97,9 @@ def find_verdict(
         return FitVerdict.NO
     if device is None or (not conditions.plans and card.gpu_memory_gib):
         return FitVerdict.UNKNOWN
+    plan, has = choose_plan(conditions), conditions.main_memory_gib
+    if plan is not None and has is not None and plan.main_gib > has:
+        return FitVerdict.SLOW
     if device.is_cpu and card.gpu_memory_gib:
         # Without a figure for the time the card's word counts: it wants a GPU.
         slow = time is None or time.seconds > SLOW_RUN_S
@@ -155,10 +162,13 @@ def _in_main_memory(conditions: RunConditions) -> Iterator[Check]:
         return
     need = f"its weights take {describe_gib(plan.main_gib)} of main memory"
     if plan.main_gib > has:
-        # With a GPU the weights may stay on the disk and be read again and again: slow, but it may
-        # work.
-        fatal = conditions.is_certain and conditions.device.is_cpu
-        yield _found(MEMORY, f"{need}, and there are {describe_gib(has)}", fatal=fatal)
+        # Beside a GPU a part of the weights may stay on the disk and be read again and again.
+        far = conditions.device.is_cpu or plan.main_gib > FAR_BEYOND * has
+        yield _found(
+            MEMORY,
+            f"{need}, and there are {describe_gib(has)}",
+            fatal=far and conditions.is_certain,
+        )
         return
     free = conditions.free_main_memory_gib
     if free is not None and plan.main_gib > free:

@@ -17,7 +17,7 @@ class FitVerdict(StrEnum):
 
     FITS = "fits"
     SLOW = "slow"
-    """It works, on a CPU and so in hours."""
+    """It may work, and slowly: on a CPU, or with less main memory than the weights take."""
     NO = "no"
     """It cannot work, or would take days; it runs only by force."""
     UNKNOWN = "unknown"
