@@ -1,5 +1,6 @@
 """Where settings come from, and what they refuse."""
 
+import logging
 import os
 import re
 from pathlib import Path
@@ -194,16 +195,18 @@ def test_a_misspelt_variable_is_noticed_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In the environment and in ``.env``; doctor names every one that is not a setting."""
+    monkeypatch.setattr("tiomagic.wiring.unknown_variables._noticed", set())
+    monkeypatch.setattr(logging.getLogger("tiomagic"), "propagate", True)
+    caplog.set_level(logging.WARNING, logger="tiomagic")
     monkeypatch.setenv("TIOMAGIC_PROVIDR", "local")
     monkeypatch.setenv("TIOMAGIC_POSE_MODELS", str(folder))
     monkeypatch.setenv("TIOMAGIC_MY_OWN_NOTES", "x")
     (folder / ".env").write_text("TIOMAGIC_OUTPUT_DIRR=videos\n")
     for _ in range(2):
         assert TioMagic().settings.provider is None
-    assert [record.msg["nearest"] for record in caplog.records if isinstance(record.msg, dict)] == [
-        "TIOMAGIC_OUTPUT_DIR",
-        "TIOMAGIC_PROVIDER",
-    ]
+    told = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    meant = [one["nearest"] for one in told if one["event"] == "settings.unknown_variable"]
+    assert meant == ["TIOMAGIC_OUTPUT_DIR", "TIOMAGIC_PROVIDER"]
     found = [found.message for found in diagnose(TioMagic().session) if found.part == "settings"]
     assert found == [
         "TIOMAGIC_MY_OWN_NOTES is not a setting",
