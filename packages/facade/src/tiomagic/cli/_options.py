@@ -105,11 +105,20 @@ Seconds = Annotated[
     str | None, typer.Option(metavar="SECONDS", help="Length, in place of --num-frames.")
 ]
 Aspect = Annotated[
-    str | None, typer.Option(metavar="W:H", help="Shape of the video, such as 16:9.")
+    str | None,
+    typer.Option(
+        metavar="W:H",
+        help="Shape of the video, such as 16:9.",
+        autocompletion=values.complete_aspects,
+    ),
 ]
 Resolution = Annotated[
     str | None,
-    typer.Option(metavar="720p", help="Size, in place of --width and --height."),
+    typer.Option(
+        metavar="720p",
+        help="Size, in place of --width and --height.",
+        autocompletion=values.complete_resolutions,
+    ),
 ]
 Steps = Annotated[
     str | None,

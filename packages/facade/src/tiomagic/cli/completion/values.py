@@ -31,6 +31,20 @@ def complete_providers(incomplete: str) -> list[str]:
     return [name for name in tm.get_providers() if name.startswith(incomplete)]
 
 
+def complete_aspects(incomplete: str) -> list[str]:
+    """Return the usual shapes of a video that begin so."""
+    from tiomagic_domain.schema.sizes import ASPECTS  # noqa: PLC0415  # Not for --help.
+
+    return [aspect for aspect in ASPECTS if aspect.startswith(incomplete)]
+
+
+def complete_resolutions(incomplete: str) -> list[str]:
+    """Return the usual resolutions that begin so."""
+    from tiomagic_domain.schema.sizes import RESOLUTIONS  # noqa: PLC0415  # Not for --help.
+
+    return [resolution for resolution in RESOLUTIONS if resolution.startswith(incomplete)]
+
+
 def complete_licences(incomplete: str) -> list[str]:
     """Return the words of a licence that begin so."""
     from tiomagic_domain.catalogue.licences import LicenceUse  # noqa: PLC0415  # Not for --help.
