@@ -79,6 +79,10 @@ def test_the_list_counts_what_is_shared_once(keeper: LocalWeightsKeeper) -> None
     assert found.bytes_total == 18_000 + 5002 + 300 + 702
     shared = {each.model: each.shared_with for each in found.models}
     assert shared["other"] == ("base", "style")
+    parts = {each.model: each.shared_parts for each in found.models}
+    assert parts["other"] == ("text_encoder",)
+    assert parts["base"] == ("text_encoder", "transformer")
+    assert found.to_dict()["models"][0]["shared_with"] == ["style", "other"]
     assert found.models[0].sources[0].startswith("some/base@")
 
 

@@ -139,6 +139,7 @@ class LocalWeightsKeeper:
     ) -> KeptWeights:
         own = contents.disk_files
         shared_with = []
+        parts: set[str] = set()
         alone = dict(own)
         for other in others:
             if other is contents:
@@ -146,6 +147,8 @@ class LocalWeightsKeeper:
             common = own.keys() & other.disk_files.keys()
             if common:
                 shared_with.append(other.card.name)
+                shared = [file.name for file in contents.files if file.disk_file in common]
+                parts |= {name.partition("/")[0] for name in shared if "/" in name}
             alone = {key: size for key, size in alone.items() if key not in common}
         inventory = take_inventory(contents.card, self._options, cache)
         return KeptWeights(
@@ -156,6 +159,7 @@ class LocalWeightsKeeper:
             own_bytes=sum(alone.values()),
             bytes_missing=inventory.bytes_to_fetch,
             shared_with=tuple(shared_with),
+            shared_parts=tuple(sorted(parts)),
         )
 
 

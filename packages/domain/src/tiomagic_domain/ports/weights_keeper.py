@@ -45,11 +45,13 @@ class KeptWeights:
     """Bytes that a run would fetch first."""
     shared_with: tuple[str, ...]
     """Models here that use some of its files."""
+    shared_parts: tuple[str, ...] = ()
+    """Components that those files belong to, such as ``text_encoder``."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        lists = {"sources": list(self.sources), "shared_with": list(self.shared_with)}
-        return asdict(self) | {"place": str(self.place)} | lists
+        plain = asdict(self) | {"place": str(self.place)}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,8 +100,8 @@ def _explain(shown: list[KeptWeights]) -> list[str]:
 
     groups = {frozenset({each.model, *each.shared_with}): each for each in shown}
     return [
-        f"{' and '.join(sorted(group))} share {describe_bytes(each.bytes_here - each.own_bytes)}, "
-        "which counts once"
+        f"{' and '.join(sorted(group))} share {describe_bytes(each.bytes_here - each.own_bytes)}"
+        f"{' of ' + ', '.join(each.shared_parts) if each.shared_parts else ''}, which counts once"
         for group, each in groups.items()
         if len(group) > 1
     ]
