@@ -84,6 +84,14 @@ def test_a_run_is_announced_with_its_price_and_download() -> None:
     assert '<p class="tm-why">No room on the disk.</p>' in shown
 
 
+def test_words_that_a_model_does_not_know_are_told_before_the_run() -> None:
+    """In the words of the page, and nothing where all are known."""
+    card = models()["doodle"]
+    shown = expected_run(card, Feature.TEXT_TO_VIDEO, {"prompt": "a fox runs"})
+    assert "it did not understand: fox, runs" in shown
+    assert "understand" not in expected_run(card, Feature.TEXT_TO_VIDEO, {"prompt": "a red ball"})
+
+
 def test_texts_of_a_plugin_are_no_markup() -> None:
     """A card may come from another distribution."""
 

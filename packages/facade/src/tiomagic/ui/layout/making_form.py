@@ -112,7 +112,7 @@ class MakingForm:
             [entry.change for entry in made.entries], None, made.entries, js=keep, **EVENT_OPTIONS
         )
         gr.on(
-            [entry.change for entry in _settings(fields, made.entries)],
+            [made.entries[0].blur, *(e.change for e in _settings(fields, made.entries))],
             expect,
             made.entries,
             expected,

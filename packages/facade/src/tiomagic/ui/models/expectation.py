@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tiomagic.display.escaping import escape
+from tiomagic.display.phrases.job_warnings import say_unknown_words
+from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.ui.models.facts import say_checks
 from tiomagic_domain.preflight.words import describe_bytes, describe_seconds
 from tiomagic_domain.schema.parameter import UNSET
@@ -41,8 +43,11 @@ def expected_run(
     # The model's card has all reasons: here the first one is enough.
     checks = () if found is None else (found.problems or found.warnings)[:1]
     kind = "tm-why" if found is not None and found.problems else "tm-facts"
-    why = escape(say_checks(checks))
-    return f'{shown}<p class="{kind}">{why}</p>' if why else shown
+    lines = [(kind, say_checks(checks))]
+    unknown = card.unknown_words(str(settings.get("prompt", "")))
+    if unknown:
+        lines.append(("tm-facts", say_unknown_words(card.name, feature, unknown, PAGE_WORDS)))
+    return shown + "".join(f'<p class="{kind}">{escape(line)}</p>' for kind, line in lines if line)
 
 
 def _takes(found: Preflight) -> list[str]:
