@@ -13,7 +13,7 @@ from tiomagic import TioMagic
 from tiomagic.ui.choosing import FormChooser, FormState
 from tiomagic.ui.controller import PageController
 from tiomagic.ui.form.fields import Field
-from tiomagic.ui.form.shapes import aspects_of, seconds_of
+from tiomagic.ui.form.shapes import lengths_of, shapes_of
 from tiomagic.ui.models.samples import SAMPLE_FILES, samples_of
 from tiomagic.wiring.session import Session
 from tiomagic_domain.catalogue import models
@@ -103,8 +103,8 @@ def test_a_draft_comes_back_as_it_was_left(desk: FormChooser) -> None:
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [
-        ("16:9", {"width": 832, "height": 464}),
-        ("9:16", {"width": 464, "height": 832}),
+        ("16:9", {"width": 832, "height": 480}),
+        ("9:16", {"width": 480, "height": 832}),
         ("1:1", {"width": 624, "height": 624}),
         ("5s", {"num_frames": 81}),
         ("2s", {"num_frames": 33}),
@@ -132,8 +132,8 @@ def test_doodle_has_one_shape_and_one_length() -> None:
     """No button promises another one."""
     card = models()["doodle"]
     for feature in Feature:
-        assert aspects_of(card, feature) == []
-        assert seconds_of(card, feature) == []
+        assert shapes_of(card, feature) == []
+        assert lengths_of(card, feature) == []
 
 
 @for_each([(feature, name) for name, card in models().items() for feature in card.features])

@@ -195,3 +195,14 @@ def test_only_what_differs_from_the_form_is_chosen() -> None:
     assert chosen_entries(fields, untouched | {"prompt": ""}) == {}
     typed = {"prompt": "a fox", "negative_prompt": "", "num_inference_steps": "7", "elsewhere": 1}
     assert chosen_entries(fields, untouched | typed) == typed
+
+
+@for_each(PAIRS)
+def test_no_help_speaks_to_programs(feature: Feature, name: str) -> None:
+    """Labels and helps are for people: no Python, no JSON, no file of the documentation."""
+    for field in fields_of(schema_of(feature, name)):
+        for word in ("PIL", "dict", "JSON", "docs/", ".md", "bytes", "An object"):
+            assert word not in field.help, (field.name, field.help)
+        # A formula is the same for everybody.
+        said = f"{field.label} {field.help}".replace("(num_frames-1)/4", "")
+        assert "_" not in said, (field.name, field.help)

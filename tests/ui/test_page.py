@@ -197,6 +197,7 @@ async def take_over_and_delete(page: Page, page_process: PageProcess, job_id: st
     await card.get_by_role("button", name="Use these settings").click()
     await expect(entry(page, "prompt")).to_have_value("a green ball, Interpolate")
     await expect(page.locator("#field-first_frame img")).to_be_visible()
+    await drop_its_video(page, page_process, job_id)
     await open_tab(page, "Gallery")
     await label(page, card)
     await card.get_by_text("More", exact=True).click()
@@ -206,6 +207,18 @@ async def take_over_and_delete(page: Page, page_process: PageProcess, job_id: st
     await delete.click()
     await expect(card).to_have_count(0)
     assert not list((page_process.folder / "output_videos").glob(f"*{job_id[:8]}*"))
+
+
+async def drop_its_video(page: Page, page_process: PageProcess, job_id: str) -> None:
+    """A form of something else takes the settings that are in the file."""
+    await choose(page, "Text to video")
+    await entry(page, "prompt").fill("something else")
+    (video,) = (page_process.folder / "output_videos").glob(f"*{job_id[:8]}.mp4")
+    await page.get_by_text("Start from a video or a preset").click()
+    await page.locator("#recipe-file").set_input_files(video)
+    await expect(entry(page, "prompt")).to_have_value("a green ball, Interpolate")
+    await expect(page.get_by_role("radio", name="Interpolate")).to_be_checked()
+    await expect(page.locator("#field-first_frame img")).to_be_visible()
 
 
 async def label(page: Page, card: Locator) -> None:

@@ -91,8 +91,8 @@ def _lora_row(name: str, at: int, lora: Mapping[str, Any], given: Mapping[str, A
 
     return Row(
         entries=(
-            entry("source", f"LoRA {at + 1}", "a .safetensors file, or owner/name on the hub"),
-            entry("weight_name", "File in it", "if it has several"),
+            entry("source", f"LoRA {at + 1}", "file.safetensors or owner/name"),
+            entry("weight_name", "File in it", "optional"),
             entry("scale", "Strength", "1", default="1"),
         ),
         kept=dict(lora),
@@ -117,7 +117,7 @@ def commit_rows(parameter: Parameter, given: Mapping[str, Any]) -> tuple[Row, ..
                 name=called,
                 part=part.name,
                 label=f"Version of {part.name}",
-                placeholder="the model's own; or a commit, branch or tag",
+                placeholder="a commit, branch or tag",
                 value="" if first is None else _text(first),
             )
         )

@@ -1,74 +1,61 @@
-"""Sizes and lengths as people think of them: 16:9, upright, 5 seconds; as legal values."""
+"""Sizes and lengths as people think of them: 16:9, 720p, 5 seconds; as legal values."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
-from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.features import Feature
-from tiomagic_domain.requests.sizing import fit_shorter, fit_size
-from tiomagic_domain.schema.parameter import Parameter
-from tiomagic_domain.schema.schema import Schema
+from tiomagic_domain.requests.asked_sizes import offer_sizes, resolve_asked_sizes
+from tiomagic_domain.schema.sizes import ASPECT, RESOLUTION, SECONDS
 
-ASPECTS: Final = ("16:9", "4:3", "1:1", "3:4", "9:16")
-"""Width to height."""
-SECONDS: Final = (1, 2, 3, 5, 8, 10)
-"""Lengths."""
+LENGTHS: Final = (1, 2, 3, 5, 8, 10)
+"""Lengths in seconds."""
 DEFAULT_SIZE: Final = "own"
 """The size that the model or the picture decides."""
+SIZE_NAMES: Final = ("width", "height", "num_frames")
+"""What a shape or a length is made of."""
 
 
-def aspects_of(card: ModelCard, feature: Feature) -> list[str]:
-    """Return the shapes that a model can make; none if it has one size only."""
-    schema = card.schema(feature)
-    if not _can_change(schema, "width") or not _can_change(schema, "height"):
-        return []
-    return list(ASPECTS)
+def shapes_of(card: ModelCard, feature: Feature) -> list[str]:
+    """Return the shapes and resolutions that a model can make; none if it has one size only."""
+    return list(_shapes_of(card.name, feature))
 
 
-def seconds_of(card: ModelCard, feature: Feature) -> list[int]:
+@lru_cache(maxsize=200)
+def _shapes_of(model: str, feature: Feature) -> tuple[str, ...]:
+    """Return them by the model's name: trying all of them takes a tenth of a second."""
+    offered = offer_sizes(models()[model], feature)
+    found = [offered.get(name, []) for name in (ASPECT, RESOLUTION)]
+    return tuple(shape for names in found if len(names) > 1 for shape in names)
+
+
+def lengths_of(card: ModelCard, feature: Feature) -> list[int]:
     """Return the lengths in seconds that a model can make; none if it has one length only."""
-    schema = card.schema(feature)
-    if not _can_change(schema, "num_frames"):
-        return []
-    frames, fps = schema["num_frames"], _fps(card, schema)
-    low, high = float(frames.minimum or 0), float(frames.maximum or 0)
-    return [one for one in SECONDS if low <= one * fps + frames.offset and one * fps <= high]
+    made = {one: _resolve(card, feature, SECONDS, one) for one in LENGTHS}
+    found = [one for one, values in made.items() if values]
+    return found if len({tuple(values.items()) for values in made.values() if values}) > 1 else []
 
 
 def values_of(card: ModelCard, feature: Feature, shape: str) -> dict[str, Any]:
-    """Return the values of a shape such as ``16:9``, or of a length such as ``5s``.
+    """Return the values of a shape such as ``16:9`` or ``720p``, or of a length such as ``5s``.
 
     Nothing for what the model cannot make.
     """
-    schema = card.schema(feature)
     if shape == DEFAULT_SIZE:
         return {"width": "", "height": ""}
-    if shape in aspects_of(card, feature):
-        wide, tall = (int(part) for part in shape.split(":"))
-        return dict(zip(("width", "height"), _size(card, schema, wide / tall), strict=True))
-    seconds = [one for one in seconds_of(card, feature) if shape == f"{one}s"]
-    if not seconds:
+    if shape in shapes_of(card, feature):
+        return _resolve(card, feature, ASPECT if ":" in shape else RESOLUTION, shape)
+    seconds = [one for one in lengths_of(card, feature) if shape == f"{one}s"]
+    return _resolve(card, feature, SECONDS, seconds[0]) if seconds else {}
+
+
+def _resolve(card: ModelCard, feature: Feature, name: str, value: object) -> dict[str, Any]:
+    """Return frames or pixels; nothing where the model makes something else."""
+    if name not in {term.name for term in card.schema(feature).sizes}:
         return {}
-    frames = schema["num_frames"]
-    return {"num_frames": int(frames.nearest(seconds[0] * _fps(card, schema) + frames.offset))}
-
-
-def _size(card: ModelCard, schema: Schema, aspect: float) -> tuple[int, int]:
-    sides = {name: schema[name] for name in ("width", "height")}
-    if schema.shorter_side is not None:
-        return fit_shorter(aspect, shorter=schema.shorter_side, **sides)
-    return fit_size(aspect, pixels=card.pixels, **sides)
-
-
-def _fps(card: ModelCard, schema: Schema) -> float:
-    default = schema["fps"].default if "fps" in schema else card.fps
-    return float(default) if isinstance(default, int | float) else float(card.fps)
-
-
-def _can_change(schema: Schema, name: str) -> bool:
-    return name in schema and not _is_fixed(schema[name])
-
-
-def _is_fixed(parameter: Parameter) -> bool:
-    return parameter.minimum is not None and parameter.minimum == parameter.maximum
+    found = resolve_asked_sizes(card, feature, {name: value})
+    if found.problems or found.notes:
+        return {}
+    return {name: v for name, v in found.arguments.items() if name in SIZE_NAMES}

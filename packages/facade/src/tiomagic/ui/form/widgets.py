@@ -13,6 +13,7 @@ from tiomagic.ui.form import media_widgets
 from tiomagic.ui.form.fields import URL_OF, Field, Widget
 from tiomagic.ui.form.marks import notice, problem
 from tiomagic.ui.form.rows import RowEntry
+from tiomagic.ui.form.wording import choice_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +152,14 @@ def _component(field: Field, common: dict[str, Any], example: str) -> Any:  # no
                 field.low, field.high, value, step=field.step, info=field.help, **common
             )
         case Widget.CHOICE:
-            return gr.Dropdown(list(field.choices), value=value, info=field.help, **common)
+            choices = [(choice_label(one), one) for one in field.choices]
+            return gr.Dropdown(choices, value=value, info=field.help, **common)
         case Widget.WORD_OR_OBJECT:
-            choices = list(field.choices)
+            words = list(field.choices)
             return gr.Dropdown(
-                choices,
+                words,
                 value=value,
-                allow_custom_value=value not in choices,
+                allow_custom_value=value not in words,
                 info=field.help,
                 **common,
             )

@@ -11,7 +11,8 @@ from tiomagic_domain.schema.parameter import UNSET, Parameter, describe_range
 from tiomagic_domain.suggestions import shorten_repr
 
 _FOR_PROGRAMS: Final = re.compile(
-    r", each a dict:.*$| \(docs/[^)]*\)|\s*An object sets each option\.|; a recipe names [^.]*"
+    r", each a dict:.*$| \(docs/[^)]*\)|\s*An object sets each option\."
+    r"|; a recipe names those that were used"
 )
 """What a description says to programs only."""
 
@@ -31,12 +32,19 @@ def help_of(parameter: Parameter, *, slides: bool) -> str:
         slides: True for a slider, which shows simple limits itself.
     """
     text = reword(_FOR_PROGRAMS.sub("", parameter.description), PAGE_WORDS).strip()
+    for choice in parameter.choices:
+        text = text.replace(str(choice), choice_label(choice))
     parts = [text if text.endswith((".", "?", "!")) or not text else f"{text}."]
     limits = describe_range(parameter)
     fixed = parameter.minimum is not None and parameter.minimum == parameter.maximum
     if (not slides or parameter.multiple_of is not None) and limits != "a number" and not fixed:
         parts.append(f"{limits[:1].upper()}{limits[1:]}.")
     return " ".join(part for part in parts if part)
+
+
+def choice_label(choice: object) -> str:
+    """Return a choice as people read it."""
+    return str(choice).replace("_", " ")
 
 
 def provenance_of(parameter: Parameter) -> str:

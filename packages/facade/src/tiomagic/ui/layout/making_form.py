@@ -15,7 +15,7 @@ from tiomagic.ui.choosing import FormState
 from tiomagic.ui.controller import MOST_VARIATIONS, PageController, group_problems_by_field
 from tiomagic.ui.form.fields import Field, Widget, entries_of, resting_entries
 from tiomagic.ui.form.marks import form_mark, shape_chips, try_chips
-from tiomagic.ui.form.shapes import aspects_of, seconds_of
+from tiomagic.ui.form.shapes import lengths_of, shapes_of
 from tiomagic.ui.form.widgets import build_form, update_problems
 from tiomagic.ui.layout.chooser import ChooserPart, words_of
 from tiomagic.ui.layout.options import CLICK_SCRIPT, EVENT_OPTIONS, NEWEST_OPTIONS
@@ -81,7 +81,7 @@ class MakingForm:
                     show_label=False,
                     elem_id="count",
                     key=f"count-{choice['serial']}",
-                    min_width=110,
+                    min_width=140,
                     scale=1,
                 )
                 press = gr.Button(
@@ -127,7 +127,7 @@ class MakingForm:
             recent = self._controller.recent_prompts(choice["feature"])
             chips = try_chips(self._controller.chooser.samples(choice), recent)
         elif name in {"height", "num_frames"}:
-            found = aspects_of(card, feature) if name == "height" else seconds_of(card, feature)
+            found = shapes_of(card, feature) if name == "height" else lengths_of(card, feature)
             chips = shape_chips(found, of_length=name == "num_frames")
         if chips:
             part = gr.HTML(chips, js_on_load=CLICK_SCRIPT)
