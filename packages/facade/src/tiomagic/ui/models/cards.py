@@ -30,7 +30,7 @@ def model_chooser(models: Sequence[ModelFacts], chosen: str) -> str:
     if shown is None:
         return ""
     groups = "".join(
-        f'<h3>{escape(title)}</h3><div class="tm-models">'
+        f'<h2>{escape(title)}</h2><div class="tm-models">'
         + "".join(_choice(one, is_chosen=one.card.name == chosen) for one in group)
         + "</div>"
         for title, group in group_by_fit(models)
