@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import time
 
 import huggingface_hub
 import numpy as np
@@ -237,6 +238,7 @@ def test_what_is_fetched_is_pinned_and_checked(monkeypatch, tmp_path, no_folder)
         (tmp_path / name).write_bytes(name.encode())
         return str(tmp_path / name)
 
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *_given, **_rest: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     with pytest.raises(ProcessingError, match="not the file that this version knows"):
         find_pose_models()
@@ -253,10 +255,25 @@ def test_a_hub_that_is_not_reached_names_the_setting(monkeypatch, no_folder):
     def download(*args: object, **kwargs: object) -> str:
         raise LocalEntryNotFoundError("offline")
 
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *_given, **_rest: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     with pytest.raises(APIError, match=pose_models.FOLDER_VARIABLE) as caught:
         find_pose_models()
     assert caught.value.retryable
+
+
+def test_no_network_is_found_out_in_seconds(monkeypatch, no_folder, tmp_path, capfd):
+    """Before the hub's client begins to try for a minute; nothing of it is printed."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    template = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(pose_models, "ANSWER_WITHIN_S", 0.2)
+    since = time.monotonic()
+    with pytest.raises(APIError, match=pose_models.FOLDER_VARIABLE):
+        find_pose_models()
+    assert time.monotonic() - since < 3
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("module", ["onnxruntime", "huggingface_hub"])

@@ -29,6 +29,9 @@ RETRY_WINDOW_S = 60.0
 """Seconds after which a failed download is not retried. Each attempt resumes where the last one
 stopped."""
 
+ANSWER_WITHIN_S = 4.0
+"""Seconds for the hub's first answer, after which there is no network."""
+
 REPOSITORY = "yzd-v/DWPose"
 REVISION = "1a7144101628d69ee7a3768d1ee3a094070dc388"
 DETECTOR_FILE = "yolox_l.onnx"
@@ -89,6 +92,7 @@ def _fetched(name: str) -> Path:
     fetched = build_retry_policy(f"the pose model {name}", _may_pass, within_s=RETRY_WINDOW_S)
     try:
         with disable_hub_telemetry():
+            _ask_hub(name)
             path = Path(fetched(hf_hub_download, REPOSITORY, name, revision=REVISION))
     except (OSError, ValueError, RuntimeError) as error:
         # The hub's own errors are among these: HTTP errors and offline mode are OSErrors.
@@ -100,6 +104,29 @@ def _fetched(name: str) -> Path:
         ) from error
     check_digest(path, DIGESTS[name])
     return path
+
+
+def _ask_hub(name: str) -> None:
+    """Ask for a file that is not here, once and for seconds.
+
+    The hub's client itself tries for more than a minute, with a line for each attempt, before it
+    says that there is no network.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # As in the client.
+
+    if isinstance(try_to_load_from_cache(REPOSITORY, name, revision=REVISION), str):
+        return
+    url = hf_hub_url(REPOSITORY, name, revision=REVISION)
+
+    def ask() -> None:
+        try:
+            get_hf_file_metadata(url, timeout=ANSWER_WITHIN_S)
+        except HTTPError as error:
+            # Those of its HTTP library are no OSErrors.
+            raise OSError(str(error)) from error
+
+    build_retry_policy(f"the pose model {name}", _may_pass, within_s=ANSWER_WITHIN_S)(ask)
 
 
 def _may_pass(error: BaseException) -> bool:
