@@ -266,6 +266,8 @@ class JobQuery:
     """The queue that the job was put into."""
     idempotency_key: str | None = None
     """The key that the job was submitted with, exactly."""
+    id_prefix: str | None = None
+    """The beginning of the id, in small letters."""
     since: datetime | None = None
     """Created at this moment or later, with zone."""
     until: datetime | None = None
@@ -294,7 +296,8 @@ class JobQuery:
             if moment is not None and moment.utcoffset() is None
         ]
         words = {
-            name: getattr(self, name) for name in ("model", "provider", "text", "tag", "after")
+            name: getattr(self, name)
+            for name in ("model", "provider", "text", "tag", "after", "id_prefix")
         }
         problems += [
             Problem(field=name, message=wrong, given=repr(word))

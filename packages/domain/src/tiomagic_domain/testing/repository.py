@@ -136,6 +136,7 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and query.provider in {None, job.provider}
         and query.queue in {None, job.queue}
         and query.idempotency_key in {None, job.idempotency_key}
+        and job.job_id.startswith(query.id_prefix or "")
         and (query.tag is None or query.tag in job.tags)
         and all(_ascii_lower(term) in prompt for term in query.terms)
         and (query.since is None or job.creation_time >= query.since)

@@ -9,6 +9,7 @@
 ``idempotency``  Idempotency keys: the same key and the same call give the same job, however often
                  it is sent.
 ``interruptions``  What a person who presses Ctrl-C should know: what became of the job.
+``job_ids``      Names of jobs as people type them: the beginning of an id, or ``@last``.
 ``preflight``    Preflight: what a run would take, and what cannot work, before anything is
                  stored or fetched.
 ``tracking``     The use cases on stored jobs: get, check, wait, list, cancel, and recovery after

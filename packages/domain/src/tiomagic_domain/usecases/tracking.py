@@ -176,11 +176,12 @@ class JobTracker:
         return self._repository.list(query)
 
     def _recover_queued(self) -> None:
-        """Recover the oldest background jobs, without remote requests: it has to be cheap."""
+        """Recover the oldest jobs of this machine, without remote requests: it has to be cheap."""
         self._outputs.remove_partials()
         limit = MAX_JOBS_RECOVERED_ON_LIST
         oldest = JobQuery(status=OPEN_STATUSES, limit=limit, oldest_first=True)
-        self._refresh_all([job for job in self._repository.list(oldest) if job.queue is not None])
+        runs_here = self._supervisor.runs_here if self._supervisor else lambda _job: False
+        self._refresh_all([job for job in self._repository.list(oldest) if runs_here(job)])
 
     def recover(self) -> Sequence[Job]:
         """Recover every job that is not over, as after a crash or a reboot.

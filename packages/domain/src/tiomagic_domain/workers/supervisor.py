@@ -34,6 +34,10 @@ class Supervisor:
         self._background = background
         self._updater = updater
 
+    def runs_here(self, job: Job) -> bool:
+        """Return whether a job runs in a process of a machine, as opposed to a remote service."""
+        return job.queue is not None or self._background.runs_in_process(job.provider)
+
     def supervise(self, job: Job) -> str | None:
         """Start a worker for a waiting job, and kill a stale worker that has a job.
 

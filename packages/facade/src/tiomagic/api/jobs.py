@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, Unpack
 
@@ -69,7 +70,7 @@ class JobMethods(ABC):
             ResourceNotFoundError: when there is no such job.
             ProcessingError: when the video cannot be written; the next check tries again.
         """
-        return self._handle_of(self.session.generation.check(_clean_id(job_id)))
+        return self._handle_of(self.session.generation.check(self._find_id(job_id)))
 
     def cancel_job(self, job_id: str, *, lost: bool = False) -> JobHandle:
         """Ask a job to stop, store the outcome and return its handle.
@@ -86,7 +87,7 @@ class JobMethods(ABC):
         from tiomagic.display.next_steps import advise_in_python
 
         with advise_in_python():
-            return self._handle_of(self.session.generation.cancel(_clean_id(job_id), lost=lost))
+            return self._handle_of(self.session.generation.cancel(self._find_id(job_id), lost=lost))
 
     def recover(self) -> list[JobHandle]:
         """Recover every job that is not over, as after a crash or a reboot.
@@ -105,7 +106,13 @@ class JobMethods(ABC):
         Raises:
             ResourceNotFoundError: when there is no such job.
         """
-        return self._handle_of(self.session.generation.get(_clean_id(job_id)))
+        return self._handle_of(self.session.generation.get(self._find_id(job_id)))
+
+    def _find_id(self, name: object) -> str:
+        """Return the id of the job that a name means: an id, its beginning, or ``@last``."""
+        from tiomagic_domain.usecases.job_ids import find_job_id
+
+        return find_job_id(self.session.container.repository(), name)
 
     def _handle_of(self, job: Job) -> JobHandle:
         from tiomagic.handle.handle import JobHandle
@@ -126,6 +133,8 @@ class JobMethods(ABC):
         from tiomagic.api.arguments import build_job_query
 
         query = build_job_query(filters, limit=50)
+        if query.after is not None:
+            query = replace(query, after=self._find_id(query.after))
         return [self._handle_of(job) for job in self.session.generation.list(query)]
 
     def export_jobs(
@@ -169,11 +178,4 @@ class JobMethods(ABC):
             ValidationError: when the job is not over: cancel it first, or wait for its end.
             ProcessingError: when a file cannot be deleted; the job is still there.
         """
-        return self.session.archive.delete(job_id, files=files)
-
-
-def _clean_id(job_id: object) -> str:
-    """Return an id that a database accepts: without lone surrogates."""
-    from tiomagic_domain.text import make_storable
-
-    return make_storable(str(job_id))
+        return self.session.archive.delete(self._find_id(job_id), files=files)

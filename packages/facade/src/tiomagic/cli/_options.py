@@ -158,7 +158,11 @@ PoseVideo = Annotated[
 ]
 JobId = Annotated[
     str,
-    typer.Argument(help="Id of the job.", autocompletion=values.complete_jobs, show_default=False),
+    typer.Argument(
+        help="Id of the job, its first characters, or @last.",
+        autocompletion=values.complete_jobs,
+        show_default=False,
+    ),
 ]
 Status = Annotated[
     list[str] | None,
@@ -171,7 +175,7 @@ Video = Annotated[
     str,
     typer.Argument(
         metavar="JOB",
-        help="A job's id, or the path of an mp4.",
+        help="A job's id, its first characters, @last, or the path of an mp4.",
         autocompletion=values.complete_videos,
     ),
 ]

@@ -101,12 +101,13 @@ def _runner(plugin: ProviderPlugin, command: Command) -> Callable[..., None]:
     def run(*, as_json: bool, debug: bool, **values: Any) -> None:
         from tiomagic.wiring.registry import settings_of  # noqa: PLC0415  # Not for --help.
         from tiomagic_domain.plugins import CommandContext  # noqa: PLC0415  # The same.
+        from tiomagic_domain.usecases.job_ids import find_job_id  # noqa: PLC0415  # The same.
 
         with reporting(as_json=as_json, debug=debug) as output:
             session = connect(output).session
 
             def find_job(job_id: str) -> Job:
-                return session.generation.get(job_id)
+                return session.generation.get(find_job_id(session.container.repository(), job_id))
 
             settings = settings_of(plugin, session.settings)
             context = CommandContext(settings=settings, say=output.say, find_job=find_job)

@@ -12,5 +12,6 @@
 ``progress_bar``  Progress bars: on stderr, or below the cell of a notebook.
 ``streams``       Safe writing to stdout and stderr: missing, closed, full or narrow streams never
                   break a run.
+``times``         Times as people read them: on the clock of this machine.
 ``unasked``       Warnings as sentences on a terminal or in a notebook, until logging is configured.
 """

@@ -204,11 +204,12 @@ def _find_video(session: Session, job: HasRecord | str | Path) -> tuple[Path, Jo
     """
     from tiomagic.results.recipes import is_file_name
     from tiomagic_domain.errors import ResourceNotFoundError
+    from tiomagic_domain.usecases.job_ids import find_job_id
 
     if not isinstance(job, str | Path):
         return video_of(job.record), job.record
     if not is_file_name(job):
-        record = session.generation.get(str(job))
+        record = session.generation.get(find_job_id(session.container.repository(), job))
         return video_of(record), record
     video = Path(job).expanduser().absolute()
     if not video.is_file():

@@ -17,6 +17,7 @@ from tiomagic_domain.jobs.recipe import read_recipe
 from tiomagic_domain.requests.carrying import MODEL_SPECIFIC_ARGUMENTS
 from tiomagic_domain.requests.received_recipes import check_inputs, check_weights, repositories_of
 from tiomagic_domain.text import make_storable
+from tiomagic_domain.usecases.job_ids import find_job_id
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -87,7 +88,8 @@ def load_trusted_recipe(
         UnknownModelError: when the model is not known.
     """
     if not is_file_name(source):
-        return of_job(session.generation.get(make_storable(str(source))))
+        job_id = find_job_id(session.container.repository(), source)
+        return of_job(session.generation.get(job_id))
     recipe = of_file(source)
     feature = find_feature(str(recipe["feature"]))
     card = find_model(model or recipe["model"], feature)

@@ -116,6 +116,8 @@ def _build_conditions(query: JobQuery, source: FromClause) -> list[ColumnElement
         same = (tags.c.creation_time == row.creation_time) & (tags.c.job_id == row.job_id)
         found.append(tagged if source is jobs else exists().where(tagged, same))
     found += [row.prompt.icontains(escape_text(term), autoescape=True) for term in query.terms]
+    if query.id_prefix is not None:
+        found.append(row.job_id.startswith(query.id_prefix, autoescape=True))
     if query.since is not None:
         found.append(row.creation_time >= format_time(query.since))
     if query.until is not None:

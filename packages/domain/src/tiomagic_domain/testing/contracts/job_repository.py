@@ -60,6 +60,23 @@ class JobRepositoryContract:
         times = (stored.creation_time, stored.last_updated, stored.started_at, stored.ended_at)
         assert all(time is not None and time.tzinfo is not None for time in times)
 
+    def test_the_beginning_of_an_id_finds_its_jobs(self, repository: JobRepository) -> None:
+        """Characters that mean something in a pattern are only characters."""
+        for job_id in ("2a8a-1", "2a8b-2", "2a%_-3", "12a8-4"):
+            repository.add(make_job(job_id=job_id))
+        found = {
+            start: sorted(job.job_id for job in repository.list(JobQuery(id_prefix=start)))
+            for start in ("2a8", "2a8a", "2a%", "2a_", "9")
+        }
+        assert found == {
+            "2a8": ["2a8a-1", "2a8b-2"],
+            "2a8a": ["2a8a-1"],
+            "2a%": ["2a%_-3"],
+            "2a_": [],
+            "9": [],
+        }
+        assert repository.count(JobQuery(id_prefix="2a8")) == 2
+
     def test_an_idempotency_key_is_stored_once(self, repository: JobRepository) -> None:
         """A second job with a key is refused; jobs without one are not, and a deleted one frees it.
 

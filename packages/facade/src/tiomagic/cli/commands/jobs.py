@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -10,9 +12,16 @@ from tiomagic.cli import _filters as f
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
 from tiomagic.cli._run import connect
+from tiomagic.display.streams import is_terminal
+from tiomagic.display.times import describe_time
 
 if TYPE_CHECKING:
-    from tiomagic import JobHandle
+    from tiomagic import JobHandle, TioMagic
+    from tiomagic.api.arguments import JobFilters
+    from tiomagic.cli._output import Output
+
+SHORT_ID_CHARACTERS: Final = 8
+"""Characters of an id that a person sees; the names of videos end with them, too."""
 
 
 def jobs(  # noqa: PLR0913 - one argument an option
@@ -52,13 +61,23 @@ def jobs(  # noqa: PLR0913 - one argument an option
     )
     narrowed |= {"limit": limit, "after": after}
     with reporting(as_json=as_json, debug=debug) as output:
+        from tiomagic_domain.workers.leases import split_queue  # noqa: PLC0415  # Not for --help.
+
         tm = connect(output)
         found = tm.recover() if recover else tm.list_jobs(**narrowed)
+        for queue in sorted({str(job.to_dict()["queue"]) for job in found if is_waiting(job)}):
+            why = tm.session.generation.explain_waiting(queue)
+            if why is not None:
+                output.say(f"queue {split_queue(queue)[0]} {why}")
+        if not found and not as_json:
+            output.say("no job has changed" if recover else _say_none(tm))
+            return
+        length = SHORT_ID_CHARACTERS if is_terminal(sys.stdout) else None
         rows = [
             (
-                job.job_id,
+                job.job_id[:length],
                 job.status,
-                job.creation_time[:19].replace("T", " "),
+                describe_time(job.creation_time, short=length is not None),
                 job.feature,
                 job.model,
                 ", ".join(job.tags),
@@ -66,13 +85,33 @@ def jobs(  # noqa: PLR0913 - one argument an option
             )
             for job in found
         ]
-        columns = ["job", "status", "created (UTC)", "feature", "model", "tags", "prompt"]
-        spare = ["tags", "feature", "model", "created (UTC)"]
-        for queue in sorted({str(job.to_dict()["queue"]) for job in found if is_waiting(job)}):
-            why = tm.session.generation.explain_waiting(queue)
-            if why is not None:
-                output.say(f"queue {queue} {why}")
+        columns = ["job", "status", "created", "feature", "model", "tags", "prompt"]
+        spare = ["tags", "feature", "created", "model"]
         output.table([job.to_dict() for job in found], columns, rows, optional_columns=spare)
+        if len(found) == limit and not recover:
+            _say_more(output, tm, found, narrowed)
+
+
+def _say_none(tm: TioMagic) -> str:
+    if tm.list_jobs(limit=1):
+        return "no job fits"
+    return f"there is no job in {tm.settings.working_dir} yet"
+
+
+def _say_more(
+    output: Output, tm: TioMagic, found: Sequence[JobHandle], narrowed: JobFilters
+) -> None:
+    """Say how many jobs the limit leaves out."""
+    from tiomagic.api.arguments import build_job_query  # noqa: PLC0415  # Not for --help.
+
+    last = found[-1].job_id if found else None
+    older: JobFilters = {**narrowed, "after": last, "limit": 1}
+    if last is None or not tm.list_jobs(**older):
+        return
+    ways = f"older ones: --after {last[:SHORT_ID_CHARACTERS]}, or --limit"
+    total = tm.session.container.repository().count(build_job_query(narrowed, limit=None))
+    first = "there are more" if narrowed.get("after") else f"{len(found)} of {total} jobs"
+    output.say(f"{first}; {ways} {total}")
 
 
 def is_waiting(job: JobHandle) -> bool:

@@ -20,7 +20,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
     source: Annotated[
         str,
         typer.Argument(
-            help="A job's id, a video, or the JSON beside one.",
+            help="A job's id, its first characters, @last, a video, or the JSON beside one.",
             autocompletion=values.complete_videos,
         ),
     ],

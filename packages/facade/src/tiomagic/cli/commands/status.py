@@ -9,6 +9,7 @@ import typer
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
 from tiomagic.cli._run import connect, show_result
+from tiomagic.display.times import describe_time
 
 if TYPE_CHECKING:
     from tiomagic import JobHandle
@@ -48,8 +49,8 @@ def describe_job(job: JobHandle) -> str:
         "prompt": " ".join(job.prompt.split()),
         "tags": ", ".join(job.tags),
         "note": job.note,
-        "created": job.creation_time,
-        "updated": job.last_updated,
+        "created": describe_time(job.creation_time),
+        "updated": describe_time(job.last_updated),
         "progress": None if job.result_video else job.progress,
         "message": generation.get("message"),
         "error": job.error,

@@ -89,6 +89,8 @@ def complete_jobs(incomplete: str) -> list[tuple[str, str]]:
     finally:
         tm.close()
     found = [job for job in newest if job.job_id.startswith(incomplete)]
+    if newest and incomplete and "@last".startswith(incomplete):
+        return [("@last", f"the newest job: {newest[0].prompt[:50]}")]
     return [(job.job_id, f"{job.status}: {job.prompt[:50]}") for job in found]
 
 
