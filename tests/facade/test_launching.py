@@ -8,7 +8,7 @@ import pytest
 
 from tiomagic.wiring.background.launcher import ProcessLauncher
 from tiomagic.wiring.settings import Settings, resolve
-from tiomagic.worker import ReadySignal, check_writable
+from tiomagic.worker import ReadySignal, check_writable, end_without_project
 from tiomagic_domain.errors import ConfigurationError, ProcessingError
 
 BROKEN = """
@@ -85,3 +85,12 @@ def test_a_folder_that_cannot_be_written_is_found_out(settings: Settings) -> Non
     with pytest.raises(ProcessingError) as caught:
         check_writable(settings)
     assert caught.value.code == "output_unwritable"
+
+
+def test_a_worker_ends_when_its_project_is_deleted(tmp_path: Path) -> None:
+    """A heartbeat that fails for another reason is no reason to end."""
+    left: list[str] = []
+    error = ProcessingError("the database cannot be opened")
+    end_without_project(error, tmp_path, lambda: left.append("early"))
+    end_without_project(error, tmp_path / "deleted", lambda: left.append("in time"))
+    assert left == ["in time"]

@@ -116,6 +116,10 @@ def serve(
     # Started to recover jobs that another process, with other settings, has left: it runs those and
     # no newer one, whose caller counts on its own settings.
     stands_in = split_queue(queue)[1] not in {"", background.fingerprint()}
+
+    def leave() -> None:
+        os._exit(EXIT_STATUS_RUN_ABANDONED)
+
     worker = Worker(
         queue,
         background=background,
@@ -123,7 +127,7 @@ def serve(
         generation=JobLogRunner(session, queue, slot=lambda: worker.slot),
         slots=lambda: list_queue_devices(queue, session.settings),
         # Not sys.exit: a run that does not stop would keep the process alive.
-        leave=lambda: os._exit(EXIT_STATUS_RUN_ABANDONED),
+        leave=leave,
         on_trouble=session.container.journal().trouble,
         limits=WorkerLimits(
             idle_s=0 if stands_in else held.worker_idle_s,
@@ -137,7 +141,11 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.end())
     try:
-        with keep_alive(worker, held.worker_stale_s, _log_failed_heartbeat):
+        with keep_alive(
+            worker,
+            held.worker_stale_s,
+            lambda error: end_without_project(error, held.state_dir, leave),
+        ):
             worker.run()
     finally:
         session.close()
@@ -229,8 +237,11 @@ class JobLogRunner:
                 self._session.configure({"device": device})
 
 
-def _log_failed_heartbeat(error: Exception) -> None:
+def end_without_project(error: Exception, state_dir: Path, leave: Callable[[], None]) -> None:
+    """Log a failed heartbeat, and end this process when its project has been deleted."""
     logging.getLogger("tiomagic").error("a renewal of the leases failed", exc_info=error)
+    if not state_dir.exists():
+        leave()
 
 
 def _daemonize() -> None:
