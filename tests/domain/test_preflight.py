@@ -268,6 +268,20 @@ def test_a_measured_run_knows_better_than_an_estimate(parts) -> None:
     assert submit(parts).status is JobStatus.COMPLETED
 
 
+def test_true_sizes_that_are_known_only_later_are_judged_as_well(parts, monkeypatch) -> None:
+    """The hub's list says more than the card: the files do not fit on the disk after all."""
+    about = RunConditions(device=GPU, plans=PLANS, weights=weights(43, 66, exact=False))
+    parts.blocking.conditions = about
+
+    def ask_ahead(request):
+        parts.blocking.conditions = replace(about, weights=weights(80, 66))
+
+    monkeypatch.setattr(parts.blocking, "ask_ahead", ask_ahead)
+    with pytest.raises(ConfigurationError, match="80 GiB of weights are to be downloaded"):
+        submit(parts)
+    assert parts.blocking.submitted == []
+
+
 def test_a_broken_preflight_stops_no_run(parts, monkeypatch) -> None:
     """A provider that cannot look ahead is one that says nothing."""
 

@@ -91,6 +91,12 @@ class Preflight:
         weights = self.conditions.weights
         return 0 if weights is None else weights.fetch_bytes
 
+    @property
+    def has_estimated_sizes(self) -> bool:
+        """True when weights are to be fetched whose sizes are only about known."""
+        weights = self.conditions.weights
+        return weights is not None and weights.fetch_bytes > 0 and not weights.is_exact
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         return {

@@ -159,10 +159,11 @@ class Generation(JobTracker):
         if known is not None:
             return known
         runner.check(request)
-        if not force:
-            self.preflight.refuse_impossible(request)
+        found = None if force else self.preflight.refuse_impossible(request)
         # Last, since it may wait for a network.
         find_answers(runner).ask_ahead(request)
+        if found is not None and found.has_estimated_sizes:
+            self.preflight.refuse_impossible(request)  # Their true sizes may be known now.
         if detach and runner.capabilities().blocking:
             return self._enqueue(request, retry, arguments)
         if self._background is not None and self._background.runs_in_process(provider):

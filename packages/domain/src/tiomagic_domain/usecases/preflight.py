@@ -121,8 +121,8 @@ class PreflightChecks:
         """
         return {card.name: self.check_model(card, provider) for card in cards}
 
-    def refuse_impossible(self, request: Request) -> None:
-        """Raise if a request cannot work, with what would.
+    def refuse_impossible(self, request: Request) -> Preflight:
+        """Return what a request would take; raise if it cannot work, with what would.
 
         Raises:
             ConfigurationError: with the code ``does_not_fit``, and the preflight in its details.
@@ -137,6 +137,7 @@ class PreflightChecks:
                 details={"preflight": found.to_dict()},
                 code=ErrorCode.DOES_NOT_FIT,
             )
+        return found
 
     def _ask(self, runner: Provider, card: ModelCard, settings: Mapping[str, Any]) -> RunConditions:
         """Return a provider's conditions; nothing known if it fails, which stops no run."""
