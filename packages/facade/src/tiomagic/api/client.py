@@ -134,7 +134,8 @@ class TioMagic(
 
         Returns:
             ``feature model provider gpu cost width height num_frames fps seconds memory weights_gib
-            gpu_memory_gib arguments asked notes preflight``; what does not apply is None. A seed
+            gpu_memory_gib arguments asked notes unknown_words preflight``; what does not apply is
+            None. ``unknown_words`` are those of the prompt that the model does not know. A seed
             that is left out is drawn when the job is made, and is not among the arguments.
             ``asked`` has your ``seconds``, ``aspect`` and ``resolution``, and ``notes`` says where
             the nearest that the model makes is not quite that. ``preflight`` says
