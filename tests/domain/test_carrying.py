@@ -91,7 +91,7 @@ def test_chosen_values_go_along_and_others_are_said(parts: Any, old: bool) -> No
         "num_inference_steps": 8,
         "negative_prompt": "x",
     }
-    assert said(recipe, "ltx-2") == ["flow_shift=4.0 is left out: ltx-2 has no flow_shift"]
+    assert said(recipe, "ltx-2") == ["flow_shift=4.0 is left out: ltx-2 has no such setting"]
     assert said(recipe, "ltx-2", flow_shift=None) == []
 
 
@@ -191,7 +191,7 @@ def test_the_new_job_says_what_it_did_not_take(parts: Any) -> None:
             "name": "flow_shift",
             "given": 4.0,
             "used": None,
-            "reason": "ltx-2 has no flow_shift",
+            "reason": "ltx-2 has no such setting",
         }
     ]
     assert job.chosen == Choices(names=("prompt",))

@@ -57,7 +57,7 @@ class CarryChange:
         return {"name": self.name, "given": self.given, "used": self.used, "reason": self.reason}
 
     def __str__(self) -> str:
-        """Return one line, such as ``flow_shift=3.0 is left out: ltx-2 has no flow_shift``."""
+        """Return one line, such as ``flow_shift=3.0 is left out: ltx-2 has no such setting``."""
         what = "is left out" if self.used is None else f"becomes {shorten_repr(self.used, 40)}"
         return f"{self.name}={shorten_repr(self.given, 40)} {what}: {self.reason}"
 
@@ -180,7 +180,7 @@ def _why_not(
     if name in schema.objects:
         return "it was an object of another process"
     if name not in schema:
-        return f"{after.name} has no {name}"
+        return f"{after.name} has no such setting"
     return None
 
 
