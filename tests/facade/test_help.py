@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 from tests.facade.conftest import Run, clean_environment
+from typer.testing import CliRunner
 
 from tiomagic.cli._examples import EXAMPLES
 from tiomagic.cli.completion.bash import rejoin_split_words
@@ -28,7 +29,29 @@ def test_every_command_has_examples() -> None:
 def test_no_summary_is_cut_at_80_columns() -> None:
     """The list of commands has each one's whole first sentence."""
     context = typer.Context(PROGRAM, info_name="tiomagic", terminal_width=80)
-    assert "..." not in PROGRAM.get_help(context).partition("Commands")[2]
+    listed = PROGRAM.get_help(context).partition("Make videos")[2]
+    assert "Draw frames of a video" in listed
+    assert "..." not in listed
+
+
+@pytest.mark.parametrize(
+    ("alias", "command"),
+    [
+        ("t2v", "text-to-video"),
+        ("i2v", "image-to-video"),
+        ("flf2v", "interpolate"),
+        ("pose", "pose-guidance"),
+    ],
+)
+def test_short_names_work_and_are_not_listed(alias: str, command: str) -> None:
+    """The same command, whose own name its help says; ``-h`` works as ``--help``."""
+    short, whole = (
+        CliRunner().invoke(app, [name, option], prog_name="tiomagic")
+        for name, option in ((alias, "-h"), (command, "--help"))
+    )
+    assert (short.exit_code, whole.exit_code) == (0, 0)
+    assert short.stdout.partition("\n")[2] == whole.stdout.partition("\n")[2]
+    assert alias not in PROGRAM.list_commands(typer.Context(PROGRAM))
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

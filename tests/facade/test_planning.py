@@ -125,6 +125,7 @@ def test_open_starts_a_player(shell: Run, monkeypatch: pytest.MonkeyPatch) -> No
         started.append(path)
         return 0
 
+    monkeypatch.setattr("tiomagic.cli.commands.open._has_desktop", lambda: True)
     monkeypatch.setattr("typer.launch", launch)
     done = shell("open", job_id)
     assert (done.returncode, done.stdout, started) == (0, f"{video}\n", [video])
@@ -132,4 +133,7 @@ def test_open_starts_a_player(shell: Run, monkeypatch: pytest.MonkeyPatch) -> No
     assert started == [video, video]
     monkeypatch.setattr("typer.launch", lambda path: 1)
     assert shell("open", job_id).returncode == 5
+    monkeypatch.undo()
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
     assert shell("open", "nothing").returncode == 3

@@ -151,10 +151,7 @@ def batch(
     force: bool = False,
 ) -> Batch:
     """Run many requests; see :meth:`tiomagic.TioMagic.batch`."""
-    wanted = [
-        replace(_request(session, index, given), force=force)
-        for index, given in enumerate(requests)
-    ]
+    wanted = [replace(each, force=force) for each in _read_requests(session, requests)]
     chosen = name or f"batch-{digest_of([request.digest for request in wanted])[:8]}"
     cells = _run(session, chosen, wanted, concurrency=concurrency, progress=progress)
     return Batch(name=chosen, cells=cells)
@@ -246,6 +243,37 @@ def _show_batch_progress(
         )
 
 
+def _read_requests(session: Session, requests: Sequence[object]) -> list[BatchRequest]:
+    """Return the requests of a batch.
+
+    Raises:
+        ValidationError: with every request that cannot be used.
+        TioMagicError: the error of the only such request, when there is one.
+    """
+    found: list[BatchRequest] = []
+    errors: dict[int, TioMagicError] = {}
+    for index, given in enumerate(requests):
+        try:
+            found.append(_request(session, index, given))
+        except TioMagicError as error:
+            errors[index] = error
+    if len(errors) == 1:
+        raise next(iter(errors.values()))
+    problems = [
+        Problem(
+            field=f"requests[{index}]",
+            message=error.problems[0].message
+            if isinstance(error, ValidationError) and len(error.problems) == 1
+            else error.message,
+            given=shorten_repr(requests[index]),
+        )
+        for index, error in errors.items()
+    ]
+    if problems:
+        raise ValidationError.of(problems, subject="a batch")
+    return found
+
+
 def _request(session: Session, index: int, given: object) -> BatchRequest:
     arguments = dict(given) if isinstance(given, Mapping) else {}
     feature, model = arguments.pop("feature", None), arguments.pop("model", None)
@@ -260,7 +288,9 @@ def _request(session: Session, index: int, given: object) -> BatchRequest:
             given=shorten_repr(given),
         )
         raise ValidationError.of([problem], subject="a batch")
-    return BatchRequest(feature=find_feature(feature), model=model, arguments=arguments)
+    # The command's name is as good as the feature's.
+    chosen = find_feature(feature.replace("-", "_"))
+    return BatchRequest(feature=chosen, model=model, arguments=arguments)
 
 
 def _repeated(

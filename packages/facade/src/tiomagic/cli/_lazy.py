@@ -36,9 +36,14 @@ class NamedCommand(TyperCommand):
             RUNNING.reset(before)
 
 
+PROVIDERS_HEADING: Final = "Commands of providers"
+HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
+
+
 def lazy_application(
-    commands: Iterable[Command],
+    sections: Mapping[str, Iterable[Command]],
     *,
+    aliases: Mapping[str, str],
     epilog_of: Callable[[str], str],
     list_groups: Callable[[], Mapping[str, str]],
     find_group: Callable[[str], Any],
@@ -47,23 +52,34 @@ def lazy_application(
     """Return an application of commands, each named as its function.
 
     Args:
-        commands: Functions as typer takes them.
+        sections: Functions as typer takes them, by the heading that they are listed under.
+        aliases: Other names of commands, which are not listed.
         epilog_of: Gives the end of a command's help page.
         list_groups: Gives the names of groups of further commands, each with a line of help.
         find_group: Gives a group by its name when it is called, or None.
         **named: As ``typer.Typer`` takes them.
     """
-    whole = {command.__name__.strip("_").replace("_", "-"): command for command in commands}
+    named_sections = {
+        heading: {command.__name__.strip("_").replace("_", "-"): command for command in commands}
+        for heading, commands in sections.items()
+    }
+    whole = {name: one for commands in named_sections.values() for name, one in commands.items()}
 
     class Late(TyperGroup):
         """Gives a command with all of its options when it is asked for by name."""
 
         def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+            cmd_name = aliases.get(cmd_name, cmd_name)
             if cmd_name not in whole:
                 return find_group(cmd_name)
             # An application of one command, whose options are read only now.
             alone = _application()
-            alone.command(cmd_name, cls=NamedCommand, epilog=epilog_of(cmd_name))(whole[cmd_name])
+            alone.command(
+                cmd_name,
+                cls=NamedCommand,
+                epilog=epilog_of(cmd_name),
+                context_settings=HELP_OPTIONS,
+            )(whole[cmd_name])
             return typer.main.get_command(alone)
 
         def list_commands(self, ctx: Any) -> list[str]:
@@ -74,10 +90,21 @@ def lazy_application(
             more = list_groups()
             # As click computes it: the widest name and its margins.
             room = formatter.width - 6 - max(map(len, [*self.commands, *more]))
-            rows = [(name, one.get_short_help_str(room)) for name, one in self.commands.items()]
-            rows += [(name, shorten(line, room, placeholder="...")) for name, line in more.items()]
-            with formatter.section("Commands"):
-                formatter.write_dl(rows)
+            width = formatter.width - 6 - room
+            for heading, commands in named_sections.items():
+                rows = [
+                    (name.ljust(width), self.commands[name].get_short_help_str(room))
+                    for name in commands
+                ]
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+            rows = [
+                (name.ljust(width), shorten(line, room, placeholder="..."))
+                for name, line in more.items()
+            ]
+            if rows:
+                with formatter.section(PROVIDERS_HEADING):
+                    formatter.write_dl(rows)
 
     application = _application(cls=Late, add_completion=True, **named)
     for name, command in whole.items():
@@ -91,6 +118,7 @@ def _application(*, add_completion: bool = False, **named: Any) -> typer.Typer:
         add_completion=add_completion,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
+        context_settings=HELP_OPTIONS,
         **named,
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._lazy import NamedCommand
+from tiomagic.cli._lazy import HELP_OPTIONS, NamedCommand
 from tiomagic.cli._output import reporting
 from tiomagic.cli._run import connect
 from tiomagic.wiring.provider_names import (
@@ -76,6 +76,7 @@ def _group(name: str, plugin: ProviderPlugin) -> Any:
         name=name,
         help=_help_of(name, plugin),
         no_args_is_help=True,
+        context_settings=HELP_OPTIONS,
         rich_markup_mode=None,
     )
     for command in commands:

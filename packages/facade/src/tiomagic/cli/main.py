@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -42,36 +42,26 @@ from tiomagic.cli.commands.worker import worker
 from tiomagic.cli.completion.bash import rejoin_split_words
 from tiomagic.display import streams
 
-COMMANDS = (
-    demo,
-    *FEATURE_COMMANDS,
-    rerun,
-    batch,
-    compare,
-    models,
-    schema,
-    jobs,
-    status,
-    cancel,
-    logs,
-    open_,
-    sheet,
-    convert,
-    tag,
-    note,
-    delete,
-    export,
-    inspect,
-    download,
-    weights,
-    rehearse,
-    doctor,
-    worker,
-    ui,
-)
+SECTIONS: Final = {
+    "Make videos": (demo, *FEATURE_COMMANDS, rerun, batch, compare),
+    "Watch, find and keep jobs": (jobs, status, cancel, logs, tag, note, delete, export),
+    "Work with finished videos": (open_, sheet, convert, inspect),
+    "Models and their weights": (models, schema, download, weights, rehearse),
+    "This installation": (doctor, worker, ui),
+}
+"""The commands, by the heading that they are listed under."""
+
+ALIASES: Final = {
+    "t2v": "text-to-video",
+    "i2v": "image-to-video",
+    "flf2v": "interpolate",
+    "pose": "pose-guidance",
+}
+"""Short names of commands, as models have them."""
 
 app: typer.Typer = lazy_application(
-    COMMANDS,
+    SECTIONS,
+    aliases=ALIASES,
     epilog_of=epilog,
     list_groups=list_provider_groups,
     find_group=find_provider_group,

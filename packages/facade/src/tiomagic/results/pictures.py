@@ -208,7 +208,7 @@ def _find_video(session: Session, job: HasRecord | str | Path) -> tuple[Path, Jo
 
     if not isinstance(job, str | Path):
         return video_of(job.record), job.record
-    if not is_file_name(job):
+    if not (is_file_name(job) or Path(job).is_file()):
         record = session.generation.get(find_job_id(session.container.repository(), job))
         return video_of(record), record
     video = Path(job).expanduser().absolute()

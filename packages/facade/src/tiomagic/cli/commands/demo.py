@@ -60,10 +60,17 @@ def _folder(path: str) -> Path:
         ValidationError: when nothing can be written there.
     """
     from tiomagic.demo import SHEET  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.errors import Problem, ValidationError  # noqa: PLC0415  # The same.
 
     folder = Path(path).expanduser().absolute()
     if not folder.exists():
         check_target(path, field="FOLDER")
-        folder.mkdir()
+        try:
+            folder.mkdir()
+        except OSError as error:
+            problem = Problem(
+                field="FOLDER", message=f"cannot be made: {error.strerror}", given=repr(path)
+            )
+            raise ValidationError.of([problem], subject="the command line") from error
     check_target(str(folder / SHEET), field="FOLDER")
     return folder

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from typing import Annotated
 
 import typer
@@ -40,7 +43,15 @@ def open_(
         video = video_of(jobs[0].record)
         # The path comes first: where nothing can play it, it can still be copied.
         output.data({"path": str(video)}, str(video))
-        if typer.launch(str(video)) != 0:
+        if not _has_desktop() or typer.launch(str(video)) != 0:
             raise ProcessingError(
-                f"no program could be started for {video}", details={"path": str(video)}
+                f"there is no player here; the file is {video}", details={"path": str(video)}
             )
+
+
+def _has_desktop() -> bool:
+    """Return whether a program can be asked to show a file; on Linux it would only complain."""
+    if not sys.platform.startswith("linux"):
+        return True
+    has_screen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return has_screen and shutil.which("xdg-open") is not None
