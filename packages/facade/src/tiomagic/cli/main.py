@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 import typer
@@ -13,7 +14,7 @@ from tiomagic import __version__
 from tiomagic.cli._examples import epilog
 from tiomagic.cli._exit_codes import EXIT_CODES_HELP, ExitCode
 from tiomagic.cli._fast_exit import exit_fast
-from tiomagic.cli._lazy import lazy_application
+from tiomagic.cli._lazy import Command, lazy_application
 from tiomagic.cli._provider_groups import find_provider_group, list_provider_groups
 from tiomagic.cli.commands.batch import batch, compare
 from tiomagic.cli.commands.cancel import cancel
@@ -42,7 +43,7 @@ from tiomagic.cli.commands.worker import worker
 from tiomagic.cli.completion.bash import rejoin_split_words
 from tiomagic.display import streams
 
-SECTIONS: Final = {
+SECTIONS: Final[Mapping[str, Sequence[Command]]] = {
     "Make videos": (demo, *FEATURE_COMMANDS, rerun, batch, compare),
     "Watch, find and keep jobs": (jobs, status, cancel, logs, tag, note, delete, export),
     "Work with finished videos": (open_, sheet, convert, inspect),
