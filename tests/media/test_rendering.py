@@ -36,7 +36,7 @@ from tiomagic_domain.media import MediaKind
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.testing import FakeClock
 from tiomagic_media.decode.frames import load_video
-from tiomagic_media.decode.rendering.colour import composite_on_white
+from tiomagic_media.decode.rendering.colour import Renderer, _spare_wide, composite_on_white
 
 VIDEO = MediaKind.VIDEO
 CLOSE = 3
@@ -66,6 +66,8 @@ def test_colours_are_those_that_ffmpeg_shows(reader, tmp_path, matrix, colour_ra
     assert np.abs(seen - np.array(PATCHES)).max() <= CLOSE
 
 
+# FFmpeg's table and ours take seconds each to work out.
+@pytest.mark.slow
 @pytest.mark.parametrize("curve", [HLG, PQ])
 def test_hdr_is_shown_on_a_usual_screen(reader, tmp_path, curve):
     """As FFmpeg brings it to BT.709; and white is white, red is red and grey has no tint."""
@@ -83,6 +85,26 @@ def test_hdr_is_shown_on_a_usual_screen(reader, tmp_path, curve):
         assert np.delete(colour, channel).max() < 80
 
 
+@pytest.mark.slow
+def test_the_table_of_hdr_is_worked_out_once_for_two_looks(reader, tmp_path):
+    """An input is checked and then read for the model: the second look has the first one's table.
+
+    Each video that is open has a table of its own.
+    """
+    path = write_hdr(tmp_path / "a.mkv", patches(), PQ)
+    media = reader.read(path, VIDEO)
+    (table,) = _spare_wide
+    first = load_video(media, count=1)[0]
+    assert list(_spare_wide) == [table]
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    one, other = Renderer(), Renderer()
+    assert np.array_equal(one.rgb(frame, None), first)
+    assert list(_spare_wide) == []
+    assert other._choose({"dst_color_trc": 1}) is not one._choose({"dst_color_trc": 1}) is table
+
+
+@pytest.mark.slow
 def test_hdr_that_names_its_curve_alone_is_hdr(reader, tmp_path):
     """The other words of the description are what goes with it."""
     path = write_hdr(tmp_path / "a.mkv", patches(), PQ)
@@ -96,6 +118,7 @@ def test_hdr_that_names_its_curve_alone_is_hdr(reader, tmp_path):
     assert np.abs(seen.astype(int) - whole).max() <= CLOSE
 
 
+@pytest.mark.slow
 def test_a_wide_gamut_is_not_pale(reader, tmp_path):
     """BT.2020 without HDR: colours are those of the primaries, not only of the matrix."""
     path = write_tagged(tmp_path / "a.mkv", patches(), matrix=BT2020, curve=14, primaries=BT2020)

@@ -11,6 +11,7 @@ Transparent parts lie on white, as in pictures.
 
 from __future__ import annotations
 
+from collections import deque
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,12 @@ _KNOWN_CURVES = frozenset(ColorTrc) - {ColorTrc.UNSPECIFIED}
 _QUALITY = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
+_spare_wide: deque[VideoReformatter] = deque(maxlen=1)
+"""What the last video of a wide gamut was converted with, which nobody uses now. It holds a table
+that takes seconds to work out, and fits the next video of the same size and colours: an input is
+read once to be checked and once for the model."""
+
+
 class Renderer:
     """Converts the frames of one video.
 
@@ -47,7 +54,23 @@ class Renderer:
     """
 
     def __init__(self) -> None:
-        self._reformatter = VideoReformatter()
+        self._usual = VideoReformatter()
+        self._wide: VideoReformatter | None = None
+
+    def __del__(self) -> None:
+        # Only now: a frame that is still held may be converted after its video was closed.
+        if self._wide is not None:
+            _spare_wide.append(self._wide)
+
+    def _choose(self, to_bt709: dict[str, Any]) -> VideoReformatter:
+        if not to_bt709:
+            return self._usual
+        if self._wide is None:
+            try:
+                self._wide = _spare_wide.pop()
+            except IndexError:
+                self._wide = VideoReformatter()
+        return self._wide
 
     def rgb(self, frame: Any, pixel_aspect: Fraction | None) -> NDArray[np.uint8]:
         """Return a frame as it lies in the file: uint8, (H, W, 3), 0-255, RGB.
@@ -60,13 +83,14 @@ class Renderer:
             av.FFmpegError, ValueError: when FFmpeg knows no conversion.
         """
         has_alpha = any(component.is_alpha for component in frame.format.components)
-        converted = self._reformatter.reformat(
+        to_bt709 = _to_bt709(frame)
+        converted = self._choose(to_bt709).reformat(
             frame,
             width=shown_width(frame.width, pixel_aspect),
             format="rgba" if has_alpha else "rgb24",
             src_colorspace=_matrix(frame),
             interpolation=_QUALITY,
-            **_to_bt709(frame),
+            **to_bt709,
         )
         pixels: NDArray[Any] = converted.to_ndarray()
         return composite_on_white(pixels) if has_alpha else pixels
