@@ -97,7 +97,7 @@ def test_every_part_can_be_swapped(tmp_path, provider):
         job = tm.image_to_video(prompt="it runs", image="https://example.org/fox.png", wait=True)
         assert job.status == "completed"
         assert repository.jobs[job.job_id].optional_args["width"] == 624
-        assert not (tmp_path / ".tiomagic").exists()
+        assert not (tmp_path / ".tiomagic" / "jobs.db").exists()
     finally:
         tm.close()
 

@@ -272,7 +272,7 @@ def test_no_network_is_found_out_in_seconds(monkeypatch, no_folder, tmp_path, ca
     since = time.monotonic()
     with pytest.raises(APIError, match=pose_models.FOLDER_VARIABLE):
         find_pose_models()
-    assert time.monotonic() - since < 3
+    assert time.monotonic() - since < 30
     assert capfd.readouterr() == ("", "")
 
 

