@@ -183,3 +183,11 @@ def test_what_a_model_did_not_understand_stands_at_its_video() -> None:
     )
     shown = markup.render_selected(job)
     assert "doodle only knows shapes and stick figures; it did not understand: fox" in shown
+
+
+def test_a_comparison_names_settings_as_the_form_does() -> None:
+    """What differs, by its label."""
+    jobs = [replace(make_job(), optional_args={"num_inference_steps": steps}) for steps in (4, 12)]
+    shown = compare.comparison(jobs)
+    assert '<th scope="row">Steps</th><td>4</td><td>12</td>' in shown
+    assert "num_inference_steps" not in shown

@@ -148,7 +148,7 @@ async def compare_in_step(page: Page) -> None:
     await expect(page.get_by_role("tab", name="Compare (2)")).to_be_visible()
     await page.get_by_role("button", name="Compare them").click()
     await expect(page.locator("video.tm-twin")).to_have_count(2)
-    await expect(page.locator(".tm-table")).to_contain_text("seed")
+    await expect(page.locator(".tm-table")).to_contain_text("Seed")
     await hold_back(page, page.locator("video.tm-twin").first)
     slider = page.get_by_label("Position in both videos")
     await be_at(page, slider, 0.5)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tiomagic.display.escaping import escape
+from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.ui.jobs import markup
 from tiomagic_domain.jobs.job import Job
 
@@ -64,7 +65,7 @@ def _table(rows: Sequence[tuple[str, Any, Any]]) -> str:
     if not rows:
         return '<p class="tm-facts">Made with the same settings.</p>'
     cells = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>'
+        f'<tr><th scope="row">{escape(PAGE_WORDS.name(name))}</th>'
         + "".join(f"<td>{escape('' if v is None else markup.value_of(v))}</td>" for v in values)
         + "</tr>"
         for name, *values in rows
