@@ -200,7 +200,7 @@ async def take_over_and_delete(page: Page, page_process: PageProcess, job_id: st
     await drop_its_video(page, page_process, job_id)
     await open_tab(page, "Gallery")
     await label(page, card)
-    await card.get_by_text("More", exact=True).click()
+    # The cards came anew meanwhile, and what was unfolded has stayed so.
     delete = card.get_by_role("button", name="Delete")
     await delete.click()
     await expect(delete).to_have_text("Delete for good?")

@@ -157,6 +157,7 @@
     draw();
     tell(document.querySelector("#form [data-tips]"));
     begin(document.querySelector("#form [data-draft]"));
+    unfold();
     if (document.querySelector("[data-presets]:empty") && Object.keys(presets()).length) showPresets();
     open(document.querySelector("#form"));
   }).observe(document, { childList: true, subtree: true, attributeFilter: ["aria-label"] });
@@ -278,6 +279,24 @@
     input.files = event.dataTransfer.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   });
+
+  // Cards come anew whenever a job changes: what was unfolded in one stays so.
+  const unfolded = new Set();
+  const cardOf = (element) => element.closest("[data-card]")?.dataset.card;
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      if (!within(event, ".tm-more")) return;
+      if (event.target.open) unfolded.add(cardOf(event.target));
+      else unfolded.delete(cardOf(event.target));
+    },
+    true,
+  );
+  const unfold = () =>
+    document.querySelectorAll(".tm-more:not([data-seen])").forEach((rest) => {
+      rest.dataset.seen = "yes";
+      rest.open = unfolded.has(cardOf(rest));
+    });
 
   // Tags and note of a job are written in a dialog beside the cards, which come anew meanwhile.
   document.addEventListener("click", (event) => {
