@@ -4,14 +4,14 @@
                  deleting.
 ``batches``      Batches: many requests with bounded concurrency, resumable, and independent of
                  each other.
-``generation``   Use cases that run jobs: submit, plan, rerun, and the run of a queued job in a
-                 worker.
+``generation``   Use cases that submit jobs: submit, plan, look ahead and rerun.
 ``idempotency``  Idempotency keys: the same key and the same call give the same job, however often
                  it is sent.
 ``interruptions``  What a person who presses Ctrl-C should know: what became of the job.
 ``job_ids``      Names of jobs as people type them: the beginning of an id, or ``@last``.
 ``preflight``    Preflight: what a run would take, and what cannot work, before anything is
                  stored or fetched.
+``running``      Runs a stored job to its end, and stores how it ended.
 ``tracking``     The use cases on stored jobs: get, check, wait, list, cancel, and recovery after
                  a crash.
 ``waiting``      The timeout and poll interval of a wait for a job.

@@ -1,4 +1,4 @@
-"""Use cases that run jobs: submit, plan, rerun, and the run of a queued job in a worker.
+"""Use cases that submit jobs: submit, plan, look ahead and rerun.
 
 The main rule: a job is stored before its provider is called, its id is the idempotency key, and a
 submission with an unknown result is looked up, never repeated.
@@ -7,31 +7,25 @@ submission with an unknown result is looked up, never repeated.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, find_feature, find_model
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
-    APIError,
     AuthenticationError,
     ConfigurationError,
-    GenerationCanceledError,
-    ProcessingError,
     TioMagicError,
 )
 from tiomagic_domain.features import Feature
-from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.jobs.tags import validate_tags
 from tiomagic_domain.lifecycle.job_updater import ignore_change, ignore_trouble
-from tiomagic_domain.lifecycle.observer import JobObserver, never_stop
-from tiomagic_domain.lifecycle.provider_answers import validate_report
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
-from tiomagic_domain.ports.provider import Provider, Report, Request, find_answers
+from tiomagic_domain.ports.provider import Provider, Request, find_answers
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.preflight.judgement import TOKEN
 from tiomagic_domain.preflight.preflight import Preflight
@@ -39,24 +33,18 @@ from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.requests.rerun import RerunCall, build_rerun_call
 from tiomagic_domain.usecases.idempotency import IdempotencyKeys, validate_key
-from tiomagic_domain.usecases.interruptions import say_canceled, say_perhaps_started
+from tiomagic_domain.usecases.interruptions import say_canceled
 from tiomagic_domain.usecases.preflight import PreflightChecks
-from tiomagic_domain.usecases.tracking import JobTracker, find_provider
+from tiomagic_domain.usecases.running import JobRuns
+from tiomagic_domain.usecases.tracking import find_provider
 from tiomagic_domain.workers import Background, DeviceLock
-from tiomagic_domain.workers.environmental_errors import is_environmental
 from tiomagic_domain.workers.waiting_reasons import WAITING_MESSAGE
 
 __all__ = ["Generation"]
 
-WORKER_STOPPED_REPORT = Report(
-    status=JobStatus.FAILED,
-    error="the worker that ran the job was asked to end",
-    error_code=ErrorCode.WORKER_LOST,
-)
 
-
-class Generation(JobTracker):
-    """All use cases on jobs: those of ``JobTracker``, and running jobs.
+class Generation(JobRuns):
+    """All use cases on jobs: those of ``JobRuns``, and submitting and planning them.
 
     Attributes:
         preflight: Says what a run would take; ``submit`` refuses with it what cannot work.
@@ -93,18 +81,17 @@ class Generation(JobTracker):
             repository=repository,
             outputs=outputs,
             clock=clock,
+            preparation=preparation or Preparation(media, clock),
             on_change=on_change,
             on_trouble=on_trouble,
+            catalogue=catalogue,
             background=background,
         )
-        self._background = background
         self._keys = IdempotencyKeys(repository, self._updater)
         self._device_lock = DeviceLock(background, repository, on_trouble) if background else None
-        self._catalogue = catalogue
         self.preflight: PreflightChecks = PreflightChecks(
             providers, repository, catalogue=catalogue, on_trouble=on_trouble
         )
-        self._preparation = preparation or Preparation(media, clock)
 
     def submit(  # noqa: PLR0913 - by keyword only, as the calls of the facade
         self,
@@ -247,155 +234,6 @@ class Generation(JobTracker):
         name = model or able.default_model
         card = find_model(name, feature, provider, runs=able.runs, catalogue=self._catalogue)
         return self._preparation.prepare(feature, card, provider, arguments, rerun=rerun)
-
-    def run_job(self, job: Job, *, stop_requested: Callable[[], bool] = never_stop) -> Job:
-        """Run a queued job that this process has claimed, to its end.
-
-        Args:
-            job: Stored as running, with this process as its call id.
-            stop_requested: Says whether this process is to end before the job is over.
-
-        Raises:
-            TioMagicError: when it failed; it is stored so.
-        """
-        done = self._updater.complete_if_saved(job)
-        if done is not None:
-            return done  # Its video is saved already: only the record of that was lost.
-        try:
-            runner = find_provider(self._providers, job.provider)
-            card = find_model(
-                job.model,
-                job.feature,
-                job.provider,
-                runs=runner.capabilities().runs,
-                catalogue=self._catalogue,
-            )
-            request = self._preparation.restore(job, card)
-        except TioMagicError as error:
-            self._store_failure(job, error)
-            raise
-        return self._run(runner, request, stop_requested=stop_requested)
-
-    def abandon(self, job: Job, *, stop_requested: bool) -> Job:
-        """Store the end of a job whose process is about to end or has stopped it.
-
-        Args:
-            job: The job when the process claimed it.
-            stop_requested: True when the process was asked to end: unless canceled, the job is then
-                retried if ``retry`` allows. False when the job was canceled.
-        """
-        if stop_requested and self._supervisor is not None:
-            return self._supervisor.handle_lost_worker(job, WORKER_STOPPED_REPORT)
-        message = "canceled; the run did not answer and was ended with its process"
-        return self._updater.apply(job, Report(status=JobStatus.CANCELED, message=message))
-
-    def requeue(self, job: Job, error: Exception) -> None:
-        """Queue a job again that a failure of the machine has stopped.
-
-        Args:
-            job: The job when the process claimed it; nothing happens if another process has it now.
-            error: The failure.
-
-        Raises:
-            ProcessingError: when it cannot be stored now.
-        """
-        if self._supervisor is not None:
-            self._supervisor.requeue(job, error)
-
-    def fail(self, job: Job, error: Exception) -> None:
-        """Store that a job failed, because the job itself is the cause.
-
-        Args:
-            job: The job when the process claimed it; nothing happens if another process has it.
-            error: The reason.
-        """
-        stored = self._repository.get(job.job_id)
-        if stored.status is JobStatus.QUEUED or stored.call_id == job.call_id:
-            self._updater.fail(stored, error)
-
-    def _run(
-        self,
-        runner: Provider,
-        request: Request,
-        *,
-        on_progress: ProgressSink = ignore_progress,
-        stop_requested: Callable[[], bool] = never_stop,
-        lock: DeviceLock | None = None,
-    ) -> Job:
-        """Submit a stored job; a blocking provider runs it to its end.
-
-        Args:
-            runner: The provider.
-            request: Of the job.
-            on_progress: Called with each progress event.
-            stop_requested: Says whether this process is to end before the job is over.
-            lock: Held during the submission; may wait.
-
-        Raises:
-            TioMagicError: when it could not be run; it is stored as failed.
-        """
-        job = request.job
-        observer = JobObserver(
-            job,
-            updater=self._updater,
-            repository=self._repository,
-            clock=self._clock,
-            on_progress=on_progress,
-            on_trouble=self._on_trouble,
-            stop_requested=stop_requested,
-        )
-        try:
-            with lock.hold(job, observer) if lock else nullcontext():
-                report = validate_report(runner.submit(request, observer), job)
-        except GenerationCanceledError as error:
-            report = Report(status=JobStatus.CANCELED, message=error.message)
-        except APIError as error:
-            if error.code != ErrorCode.ANSWER_LOST:
-                self._store_failure(job, error)
-                raise
-            report = Report(status=JobStatus.QUEUED, message=error.message)
-        except KeyboardInterrupt as interrupt:
-            # A run in this process ends with it; a remote one may have started and is looked up.
-            if runner.capabilities().blocking:
-                interrupted = Report(status=JobStatus.CANCELED, message="interrupted")
-                self._updater.apply(job, interrupted)
-                interrupt.add_note(say_canceled(job.job_id))
-            else:
-                interrupt.add_note(say_perhaps_started(job.job_id))
-            raise
-        except Exception as error:
-            self._store_failure(job, error)
-            raise
-        if report.status is JobStatus.CANCELED and stop_requested():
-            return self.abandon(job, stop_requested=True)
-        # The job may have been canceled during the submission; a report without news does not show
-        # it.
-        job = self._updater.apply(self._repository.get(job.job_id), report)
-        return self._stop_if_canceled(runner, job, report)
-
-    def _stop_if_canceled(self, runner: Provider, job: Job, report: Report) -> Job:
-        """Stop a run that was canceled during its submission."""
-        goes_on = job.status in {JobStatus.QUEUED, JobStatus.RUNNING}
-        if goes_on or report.status.is_terminal:
-            return job
-        try:
-            return self._updater.apply(job, runner.cancel(replace(job, call_id=report.call_id)))
-        except APIError as error:
-            self._on_trouble(error)
-            return job
-
-    def _store_failure(self, job: Job, error: Exception) -> None:
-        """Store why a run failed; after a failure of the machine a queue's job waits again."""
-        if job.queue is not None and self._supervisor is not None and is_environmental(error):
-            try:
-                after = self._supervisor.requeue(job, error)
-            except ProcessingError as trouble:
-                self._on_trouble(trouble)  # Its worker retries it.
-                return
-            if after.status is not JobStatus.RUNNING:
-                return
-            # The job still runs: its provider has given the run another call id.
-        self._updater.fail(job, error)
 
     def _enqueue(self, request: Request, retry: int, arguments: Mapping[str, object]) -> Job:
         """Store a job for a worker, and ensure that there is one."""
