@@ -34,7 +34,7 @@ def test_one_command_makes_four_clips_and_a_sheet(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     *clips, sheet = map(Path, done.stdout.splitlines())
     assert [clip.stem for clip in clips] == [feature.value for feature in Feature]
-    assert {read_film(clip).frames.shape for clip in clips} == {(17, 64, 64, 3)}
+    assert {read_film(clip).frames.shape for clip in clips} == {(17, 512, 512, 3)}
     assert {clip.parent for clip in [*clips, sheet]} == {tmp_path / "shown"}
     inputs = {path.name for path in (tmp_path / "shown" / "inputs").iterdir()}
     assert {name for example in EXAMPLES for name in example.inputs.values()} <= inputs

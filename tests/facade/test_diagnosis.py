@@ -2,12 +2,22 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tiomagic import TioMagic
-from tiomagic.doctor import DoctorFinding, Severity, diagnose, worst_severity
+from tiomagic.doctor import (
+    DoctorFinding,
+    Severity,
+    diagnose,
+    find_provider_findings,
+    worst_severity,
+)
+from tiomagic_domain.plugins import ProviderPlugin, ProviderSettings
+from tiomagic_domain.plugins.commands import Command
+from tiomagic_domain.ports.provider import Provider
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import open_repository
 
@@ -114,3 +124,19 @@ def sqlite_file(tmp_path: Path) -> Path:
         repository.add(make_job(job_id=f"job-{number}"))
     repository.close()
     return path
+
+
+def test_commands_that_cannot_be_listed_are_a_finding() -> None:
+    """The group is left out of the command line, and the doctor says so with the reason."""
+
+    class Broken(ProviderPlugin):
+        def build(self, settings: ProviderSettings) -> Provider:
+            raise NotImplementedError
+
+        def commands(self) -> Sequence[Command]:
+            raise RuntimeError("no table of commands")
+
+    (finding,) = find_provider_findings("acme", Broken(), TioMagic().settings)
+    assert finding.state is Severity.WARNING
+    assert "its commands are left out" in finding.message
+    assert "no table of commands" in finding.message

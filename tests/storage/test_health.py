@@ -7,8 +7,17 @@ import pytest
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import open_repository
-from tiomagic_storage.database.health import inspect_database
+from tiomagic_storage.database.health import has_database, inspect_database
 from tiomagic_storage.database.schema import NEWEST_REVISION
+
+
+def test_whether_there_is_one_is_asked_without_opening_it(tmp_path: Path):
+    """A damaged file is there, too; a server counts as there without a connection."""
+    path = tmp_path / "jobs.db"
+    assert not has_database(f"sqlite:///{path}")
+    path.write_text("not a database")
+    assert has_database(f"sqlite:///{path}")
+    assert has_database("postgresql+psycopg://nobody@127.0.0.1:9/none")
 
 
 def test_a_file_that_is_not_there_stays_away(tmp_path: Path):

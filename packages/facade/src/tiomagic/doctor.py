@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiomagic import __version__
 from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
-from tiomagic_domain.catalogue.plugins import describe_plugin_error
+from tiomagic_domain.catalogue.plugins import describe_plugin_error, run_plugin_code
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.plugins.checks import check_folder
 from tiomagic_domain.redaction import redact
@@ -122,11 +122,13 @@ def _providers(session: Session) -> Iterator[DoctorFinding]:
     from tiomagic.wiring.registry import find_plugins
 
     for name, plugin in find_plugins().items():
-        yield from _ask(name, plugin, session.settings)
+        yield from find_provider_findings(name, plugin, session.settings)
 
 
-def _ask(name: str, plugin: ProviderPlugin, settings: Settings) -> Iterator[DoctorFinding]:
-    """Yield a provider's findings, and the error if its check failed."""
+def find_provider_findings(
+    name: str, plugin: ProviderPlugin, settings: Settings
+) -> Iterator[DoctorFinding]:
+    """Yield a provider's findings, and what of its own code failed."""
     from tiomagic.wiring.registry import AbsentPlugin, missing_provider_error, settings_of
 
     if isinstance(plugin, AbsentPlugin):
@@ -135,6 +137,10 @@ def _ask(name: str, plugin: ProviderPlugin, settings: Settings) -> Iterator[Doct
     try:
         for check in plugin.diagnose(settings_of(plugin, settings)):
             yield DoctorFinding(check.part, Severity(check.outcome.value), check.message)
+        _, broken = run_plugin_code(plugin.commands)
+        if broken is not None:
+            left_out = f"its commands are left out: they cannot be listed ({broken})"
+            yield DoctorFinding(name, Severity.WARNING, left_out)
     except ImportError as error:
         missing = missing_provider_error(name, error)
         yield DoctorFinding(name, Severity.WARNING, missing.message)

@@ -230,15 +230,14 @@ class Session:
 
     @property
     def has_database(self) -> bool:
-        """True when there is a database of jobs; looking makes none.
+        """True when there is a database of jobs; looking opens and makes none.
 
         Raises:
-            ConfigurationError: when there is no usable database at the URL.
-            ProcessingError: when another process holds it for too long.
+            ConfigurationError: when there can be none at the URL.
         """
-        from tiomagic_storage.database.health import inspect_database  # noqa: PLC0415  # Heavy.
+        from tiomagic_storage.database import health  # noqa: PLC0415  # Heavy.
 
-        return inspect_database(self.settings.database_url).exists
+        return health.has_database(self.settings.database_url)
 
     @property
     def has_stored_jobs(self) -> bool:

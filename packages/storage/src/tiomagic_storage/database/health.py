@@ -32,6 +32,17 @@ class DatabaseHealth:
     """The first problem that SQLite's own check reports; None when there is none."""
 
 
+def has_database(url: str) -> bool:
+    """Return whether there is a database at a URL; opens none, so the answer is quick.
+
+    A server's database counts as there.
+
+    Raises:
+        ConfigurationError: when there can be none at the URL.
+    """
+    return _find_absent_file(url) is None
+
+
 def inspect_database(url: str) -> DatabaseHealth:
     """Return the state of the database at a URL, without creating or changing it.
 

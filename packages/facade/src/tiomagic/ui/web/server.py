@@ -6,6 +6,7 @@ environment names a proxy.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -54,8 +55,10 @@ def listen(host: str, port: int | None) -> socket.socket:
         if port is not None
         else f"{host}, ports {DEFAULT_PORT} to {DEFAULT_PORT + MAX_PORTS_TRIED - 1}"
     )
+    taken = last is not None and last.errno == errno.EADDRINUSE
+    advice = "; give another port, or none for the first that is free" if taken else ""
     raise ConfigurationError(
-        f"the page cannot listen on {where}: {last}", code=ErrorCode.NO_PORT
+        f"the page cannot listen on {where}: {last}{advice}", code=ErrorCode.NO_PORT
     ) from last
 
 
