@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-REQUIRED = "TIOMAGIC_TEST_POSTGRESQL"
+REQUIRED = "TEST_POSTGRESQL"
 """Set to ``required`` where a missing PostgreSQL must fail the tests; CI does."""
 
 

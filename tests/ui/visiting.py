@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.ui.serving import PageProcess
 
 CHROMIUM = shutil.which("chromium")
-NO_CHROMIUM = CHROMIUM is None and not os.environ.get("TIOMAGIC_TEST_CHROMIUM")
+NO_CHROMIUM = CHROMIUM is None and not os.environ.get("TEST_CHROMIUM")
 """True when tests in a browser are skipped: ``.ci/run`` installs one and asks for it."""
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
