@@ -34,6 +34,14 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     os.close(looks)
 
 
+def read_screen(screen: int) -> str:
+    """Read what was drawn, up to the cursor's return: a read may give only a part of it."""
+    drawn = b""
+    while b"\x1b[?25h" not in drawn:
+        drawn += os.read(screen, 1 << 16)
+    return drawn.decode()
+
+
 def test_plain_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a terminal: one line a phase and one each quarter of it."""
     with show_progress(True, "fox") as sink:
@@ -86,7 +94,7 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
         with show_progress(None, "fox") as sink:
             for moment in MOMENTS:
                 sink(moment)
-        drawn = os.read(screen, 1 << 16).decode()
+        drawn = read_screen(screen)
     assert "fox" in drawn
     assert "\x1b[3" not in drawn  # A colour.
 
@@ -107,10 +115,7 @@ def test_a_download_has_its_facts_on_a_narrow_terminal(monkeypatch: pytest.Monke
     with terminal(monkeypatch) as screen:
         with show_progress(None, "wan2.1-vace-1.3b") as sink:
             sink(moment)
-        drawn = b""
-        while b"\x1b[?25h" not in drawn:  # The cursor is back: that was all.
-            drawn += os.read(screen, 1 << 16)
-        text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", drawn.decode())
+        text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", read_screen(screen))
     lines = [line.rstrip() for line in text.replace("\r", "\n").splitlines()]
     (bar, *_) = [line for line in lines if "1.5 of 17.0 GiB, 45 MB/s, 6 min left" in line]
     assert bar.startswith("wan2.1-vace-1.3b ")
