@@ -131,6 +131,13 @@ PROBLEMS = [
         "1600x1600 is 2,560,000 pixels, too many",
     ),
     (
+        Problem(field="loras", message="x.safetensors: holds no LoRA", given="'x.safetensors'"),
+        "loras: x.safetensors: holds no LoRA",
+        "--set loras: x.safetensors: holds no LoRA",
+        "LoRAs: x.safetensors: holds no LoRA",
+        "x.safetensors: holds no LoRA",
+    ),
+    (
         Problem(
             field="stepps",
             message="there is no such parameter; did you mean 'num_inference_steps'?",
@@ -228,7 +235,7 @@ UNKNOWN = ["fox", "runs", "through", "snow"]
 ADVISED = [
     (PYTHON_WORDS, "model='wan2.1-t2v-1.3b'"),
     (SHELL_WORDS, "-m wan2.1-t2v-1.3b"),
-    (PAGE_WORDS, "Model wan2.1-t2v-1.3b"),
+    (PAGE_WORDS, "the model wan2.1-t2v-1.3b"),
 ]
 
 

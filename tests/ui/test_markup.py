@@ -176,6 +176,30 @@ def test_a_download_and_the_order_of_the_queue_are_told() -> None:
         assert said in shown, said
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "says"),
+    [
+        (JobStatus.QUEUED, "waits for a worker", "Waiting for a worker"),
+        (JobStatus.RUNNING, "running", "Running"),
+        (JobStatus.RUNNING, "taken by a worker", "Running · taken by a worker"),
+    ],
+)
+def test_a_message_that_says_no_more_than_the_status_is_left_out(
+    status: JobStatus, message: str, says: str
+) -> None:
+    """Nobody wants to read that a job is running, and running."""
+    job = replace(make_job(job_id="a", status=status), message=message)
+    shown = markup.render_progress([RunningJob(job=job, eta_s=None)])
+    assert f"&quot;{says}&quot;" in shown.replace("\\u00b7", "·")
+
+
+def test_jobs_of_one_prompt_are_told_apart_by_their_seeds() -> None:
+    """Several videos of one press differ in nothing else."""
+    job = make_job(job_id="a", status=JobStatus.RUNNING, optional_args={"seed": 8})
+    shown = markup.render_running([RunningJob(job=job, eta_s=None)])
+    assert f"{job.model} · seed\N{NO-BREAK SPACE}8" in shown
+
+
 def test_what_a_model_did_not_understand_stands_at_its_video() -> None:
     """In a sentence, with something that works."""
     job = replace(

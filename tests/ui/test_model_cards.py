@@ -55,7 +55,7 @@ def test_without_a_preflight_models_are_grouped_by_their_gpu() -> None:
     """A provider that cannot be asked leaves the facts of the cards."""
     shown = [ModelFacts(card=models()[name]) for name in ("doodle", "wan2.1-t2v-1.3b", "ltx-2")]
     titles = [title for title, _ in group_by_fit(shown)]
-    assert titles == ["Needs no GPU", "For a GPU of up to 12 GB", "For a larger GPU"]
+    assert titles == ["Needs no GPU", "For a GPU of up to 12 GiB", "For a larger GPU"]
 
 
 def test_the_chosen_model_says_what_to_expect_of_it() -> None:
@@ -64,11 +64,21 @@ def test_the_chosen_model_says_what_to_expect_of_it() -> None:
     one = found("wan2.1-vace-14b", FitVerdict.NO, fetch=5, why=why)
     shown = model_chooser([one, found("doodle", FitVerdict.FITS)], "wan2.1-vace-14b")
     for said in (
-        *("5.0 GiB to download", "about 90 seconds", "any use (Apache-2.0)", "16 GB or more"),
+        *("5.0 GiB to download", "about 90 seconds", "any use (Apache-2.0)", "16 GiB or more"),
         *("This machine has no GPU, and Guidance costs memory.", "Does not fit"),
     ):
         assert said in shown, said
     assert model_chooser([one], "doodle") == ""
+
+
+def test_a_model_that_fits_is_not_ready_while_something_is_missing() -> None:
+    """Such as the token of a provider; the card says what."""
+    one = found("ltx-2", FitVerdict.FITS, why="a token is needed and not there")
+    shown = model_chooser([one], "ltx-2")
+    assert "A token is needed and not there." in shown
+    assert "Not ready" in shown
+    assert "Fits here" not in shown
+    assert [title for title, _ in group_by_fit([one])] == ["Not ready"]
 
 
 def test_a_run_is_announced_with_its_price_and_download() -> None:

@@ -91,6 +91,7 @@ def test_a_file_without_a_recipe_says_so(
     with pytest.raises(ValidationError, match=r"friend\.json") as caught:
         open_video(controller.session, controller.chooser, file)
     assert str(tmp_path) not in caught.value.message
+    assert caught.value.message.count("friend.json") == 1
 
 
 def test_a_file_that_is_gone_says_so(controller: PageController) -> None:

@@ -55,9 +55,7 @@ def check_loras(loras: Iterable[Lora], options: LocalOptions) -> None:
             if lora.is_file:
                 check_header(_file(lora, options))
             elif not REPOSITORY.fullmatch(lora.source):
-                raise _Unfit(
-                    f"{lora.source!r} is neither a {SUFFIX} file nor a repository (owner/name)"
-                )
+                raise _Unfit(f"is neither a {SUFFIX} file nor a repository (owner/name)")
         except _Unfit as unfit:
             problems.append(_problem(lora, str(unfit)))
     if problems:
@@ -186,7 +184,7 @@ def check_header(path: Path) -> None:
     try:
         tensors = read_safetensors_header(path).tensors
     except DamagedHeaderError as error:
-        raise _Unfit(f"{path.name!r} cannot be read: {error}") from error
+        raise _Unfit(f"cannot be read: {error}") from error
     names = list(tensors)
     for name, entry in tensors.items():
         # A strength (alpha) may be a whole number; a matrix of whole numbers would need factors.

@@ -76,10 +76,10 @@ PAGE: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.CANCEL: "the button Cancel",
         NextStep.CHECK_AGAIN: "load the page again",
         NextStep.TRUST: "tiomagic rerun --trust, in a terminal",
-        NextStep.USE_PROVIDER: "Provider: {provider}",
-        NextStep.USE_MODEL: "Model: {model}",
+        NextStep.USE_PROVIDER: "Runs on: {provider}",
+        NextStep.USE_MODEL: "under All models",
         NextStep.FORCE: "--force, in a terminal",
-        NextStep.LIST_MODELS: "the menu of models",
+        NextStep.LIST_MODELS: "All models",
         NextStep.RUN_AGAIN: "the button Use these settings",
     }
 )

@@ -43,8 +43,10 @@ def open_video(
         recipe, notes = _read(session, file.path)
         feature = find_feature(str(recipe["feature"]))
     except TioMagicError as error:
-        # A visitor sees the name of the file, not where it lies on this machine.
-        message = error.message.replace(str(file.path), file.name)
+        # A visitor sees the name of the file once, and not where it lies on this machine.
+        message = error.message
+        for called in (repr(str(file.path)), str(file.path), repr(file.name)):
+            message = message.replace(called, "it")
         raise ValidationError(
             f"{file.name} has no settings to take: {message}", code=error.code
         ) from error

@@ -71,7 +71,9 @@ class PageVocabulary:
         return LABELS.get(parameter) or f"{words[:1].upper()}{words[1:]}"
 
     def assignment(self, parameter: str, value: object) -> str:
-        """Return such as ``Steps 4``."""
+        """Return such as ``Steps 4``, or ``the model ltx-2``, which no field of the form shows."""
+        if parameter == "model":
+            return f"the model {value}"
         return f"{self.name(parameter)} {value}"
 
     def need(self, parameter: str, wanted: str, what: str) -> str:  # noqa: ARG002

@@ -57,7 +57,9 @@ def say_problem(problem: Problem, words: Vocabulary, *, at_field: bool = False) 
     if problem.kind is ProblemKind.ONE_OF:
         return f"{'give one of' if problem.given == '[]' else 'give only one of'} {names}"
     if at_field:
-        return f"{message[:1].upper()}{message[1:]}"
+        # A name, such as that of a file, stays as it is written.
+        is_word = message.partition(" ")[0].isalpha()
+        return f"{message[:1].upper()}{message[1:]}" if is_word else message
     return f"{names}{' ' if message.startswith(VERBS) else ': '}{message}"
 
 

@@ -22,6 +22,7 @@ from tiomagic.ui.jobs.running_jobs import RunningJob
 from tiomagic.ui.web.files import address_of, video_id
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.workers.waiting_reasons import WAITING_MESSAGE
 
 STATUS_LABELS: Final[Mapping[JobStatus, str]] = {
     JobStatus.QUEUED: "Waiting",
@@ -136,10 +137,15 @@ def badge(job: Job) -> str:
 
 def facts(job: Job) -> str:
     """Return one line with the model, provider and time of a job."""
-    parts = [job.model, job.feature.label, job.provider, f"seed {job.optional_args.get('seed')}"]
+    parts = [job.model, job.feature.label, job.provider, _seed(job)]
     if job.started_at and job.ended_at:
         parts.append(f"{(job.ended_at - job.started_at).total_seconds():.0f} s")
     return f'<p class="tm-facts">{escape(" · ".join(parts))}</p>'
+
+
+def _seed(job: Job) -> str:
+    """Return the seed as text that no line breaks in two."""
+    return f"seed\N{NO-BREAK SPACE}{job.optional_args.get('seed')}"
 
 
 def warnings(job: Job) -> str:
@@ -191,7 +197,8 @@ def _bar(job: Job) -> str:
         f'<div class="tm-row"><strong>{escape(title(job))}</strong>{stop}</div>'
         f'<div class="tm-bar tm-unknown" role="progressbar" aria-valuemin="0" '
         f'aria-valuemax="100" aria-label="{about}"><span></span></div>'
-        f'<p class="tm-facts">{STATUS_LABELS[job.status]}</p></div>'
+        f'<p class="tm-facts">{STATUS_LABELS[job.status]}</p>'
+        f'<p class="tm-about">{escape(f"{job.model} · {_seed(job)}")}</p></div>'
     )
 
 
@@ -206,11 +213,18 @@ def _phase(moment: RunningJob, ahead: int) -> str:
     if job.status is JobStatus.QUEUED and job.queue is not None and ahead:
         before = "1 job" if ahead == 1 else f"{ahead} jobs"
         return f"{STATUS_LABELS[job.status]} · {before} before it"
-    says = _progress(progress) if progress else reword(job.message, PAGE_WORDS)
+    if job.message == WAITING_MESSAGE and job.status is JobStatus.QUEUED:
+        return f"{STATUS_LABELS[job.status]} for a worker"
+    says = _progress(progress) if progress else _message(job)
     parts = [STATUS_LABELS[job.status], says]
     if moment.eta_s is not None and (progress is None or progress.download is None):
         parts.append(f"about {_span(moment.eta_s)} left")
     return " · ".join(part for part in [*parts, moment.trouble] if part)
+
+
+def _message(job: Job) -> str:
+    """Return a job's message; empty where it says no more than the status does."""
+    return "" if job.message == job.status.value else reword(job.message, PAGE_WORDS)
 
 
 def _progress(progress: Progress) -> str:

@@ -59,7 +59,9 @@ def _choice(one: ModelFacts, *, is_chosen: bool) -> str:
 def _badges(one: ModelFacts, *, in_group: bool = False) -> str:
     """Return what to know of a model at a glance; a group says itself what does not fit."""
     words = []
-    if one.fit is FitVerdict.FITS:
+    if one.fit is FitVerdict.FITS and not one.is_ready:
+        words += [] if in_group else [("Not ready", "bad")]
+    elif one.fit is FitVerdict.FITS:
         words.append(("Fits here" if one.on_this_machine else "Ready to run", "good"))
     elif one.fit is FitVerdict.SLOW:
         words.append(("Slow here", "plain"))
@@ -77,13 +79,13 @@ def _badges(one: ModelFacts, *, in_group: bool = False) -> str:
 
 def _short_facts(one: ModelFacts) -> str:
     card = one.card
-    gpu = f"{card.gpu_memory_gib:g} GB GPU" if card.gpu_memory_gib else "no GPU needed"
+    gpu = f"{card.gpu_memory_gib:g} GiB GPU" if card.gpu_memory_gib else "no GPU needed"
     return f"{gpu} · {describe_gib(card.weights_gib)} · {LICENCE_WORDS[card.terms.use]}"
 
 
 def _fact_list(one: ModelFacts) -> str:
     card = one.card
-    gpu = f"{card.gpu_memory_gib:g} GB or more" if card.gpu_memory_gib else "none needed"
+    gpu = f"{card.gpu_memory_gib:g} GiB or more" if card.gpu_memory_gib else "none needed"
     does = ", ".join(feature.label for feature in card.features)
     rows = [
         ("GPU", gpu, ""),

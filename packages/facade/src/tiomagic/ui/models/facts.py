@@ -49,9 +49,14 @@ class ModelFacts:
         return self.preflight is not None and uses_devices(self.preflight.provider)
 
     @property
+    def is_ready(self) -> bool:
+        """False when something is known that would stop a run, such as a token that is missing."""
+        return self.preflight is None or self.preflight.can_run
+
+    @property
     def why(self) -> str:
-        """Why it does not fit, or is slow, for people; empty when it fits."""
-        if self.preflight is None or self.fit is FitVerdict.FITS:
+        """Why it does not fit, is slow or not ready, for people; empty when it can run."""
+        if self.preflight is None or (self.fit is FitVerdict.FITS and self.is_ready):
             return ""
         return say_checks(self.preflight.problems or self.preflight.warnings)
 
@@ -116,6 +121,8 @@ def _order(one: ModelFacts) -> tuple[int, float, float, str]:
 
 
 def _group_of(one: ModelFacts) -> str:
+    if one.fit is FitVerdict.FITS and not one.is_ready:
+        return "Not ready"
     if one.fit is FitVerdict.FITS:
         return "Fits here" if one.on_this_machine else "Ready to run"
     if one.fit is FitVerdict.SLOW:
@@ -125,4 +132,4 @@ def _group_of(one: ModelFacts) -> str:
     memory = one.card.gpu_memory_gib
     if not memory:
         return "Needs no GPU"
-    return "For a GPU of up to 12 GB" if memory <= 12 else "For a larger GPU"
+    return "For a GPU of up to 12 GiB" if memory <= 12 else "For a larger GPU"
