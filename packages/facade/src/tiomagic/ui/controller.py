@@ -60,13 +60,16 @@ class PageController:
         self.files = files or served_files_of(session)
         self.chooser = FormChooser(session, self.files)
 
-    def expect(self, choice: FormState, given: Sequence[object] | None = None) -> str:
+    def expect(
+        self, choice: FormState, given: Sequence[object] | None = None, count: int = 1
+    ) -> str:
         """Return as HTML what a run of a form would take.
 
         Args:
             choice: Of the form.
             given: The entries, in the order of ``fields.entries_of``; None for those that the
                 form begins with.
+            count: How many videos.
         """
         fields = self.chooser.fields(choice)
         names = entries_of(fields)
@@ -75,7 +78,8 @@ class PageController:
             entered = dict(zip(names, given, strict=True))
         settings = collect_arguments([field for field in fields if not field.is_media], entered)
         card, feature = models()[choice["model"]], Feature(choice["feature"])
-        return expected_run(card, feature, settings, self._look_ahead(choice, settings))
+        found = self._look_ahead(choice, settings)
+        return expected_run(card, feature, settings, found, count=count)
 
     def _look_ahead(self, choice: FormState, settings: Mapping[str, Any]) -> Preflight | None:
         """Return what a run would take; None if the provider cannot be asked."""

@@ -213,10 +213,10 @@ def _phase(moment: RunningJob, ahead: int) -> str:
     if job.status is JobStatus.QUEUED and job.queue is not None and ahead:
         before = "1 job" if ahead == 1 else f"{ahead} jobs"
         return f"{STATUS_LABELS[job.status]} · {before} before it"
-    if job.message == WAITING_MESSAGE and job.status is JobStatus.QUEUED:
-        return f"{STATUS_LABELS[job.status]} for a worker"
     says = _progress(progress) if progress else _message(job)
     parts = [STATUS_LABELS[job.status], says]
+    if job.status is JobStatus.QUEUED and job.message == WAITING_MESSAGE:
+        parts = [f"{STATUS_LABELS[job.status]} for a worker"]
     if moment.eta_s is not None and (progress is None or progress.download is None):
         parts.append(f"about {_span(moment.eta_s)} left")
     return " · ".join(part for part in [*parts, moment.trouble] if part)

@@ -96,8 +96,9 @@ class MakingForm:
                 choice, slots, entered, read_count(wanted, MOST_VARIATIONS), known, sent
             )
 
-        def expect(*entered: Any) -> str:
-            return self._controller.expect(choice, entered)
+        def expect(wanted: object, *entered: Any) -> str:
+            number = read_count(wanted, MOST_VARIATIONS)
+            return self._controller.expect(choice, entered, number)
 
         press.click(None, js="() => tiomagic.sending(true)", **EVENT_OPTIONS)
         press.click(
@@ -112,9 +113,13 @@ class MakingForm:
             [entry.change for entry in made.entries], None, made.entries, js=keep, **EVENT_OPTIONS
         )
         gr.on(
-            [made.entries[0].blur, *(e.change for e in _settings(fields, made.entries))],
+            [
+                made.entries[0].blur,
+                count.change,
+                *(e.change for e in _settings(fields, made.entries)),
+            ],
             expect,
-            made.entries,
+            [count, *made.entries],
             expected,
             **NEWEST_OPTIONS,
         )

@@ -23,6 +23,8 @@ def expected_run(
     feature: Feature,
     settings: Mapping[str, Any],
     found: Preflight | None = None,
+    *,
+    count: int = 1,
 ) -> str:
     """Return as HTML what a run would take, and why it would be refused.
 
@@ -31,13 +33,14 @@ def expected_run(
         feature: What it is to do.
         settings: What somebody chose; may be illegal.
         found: The preflight of such a run; None if the provider cannot be asked.
+        count: How many videos one press makes.
     """
     known = {
         parameter.name: parameter.default
         for parameter in card.schema(feature).parameters
         if parameter.default is not UNSET
     } | dict(settings)
-    parts = [_length(known, card), _size(known), *([] if found is None else _takes(found))]
+    parts = [_length(known, card), _size(known), *([] if found is None else _takes(found, count))]
     text = " · ".join(part for part in parts if part)
     shown = f'<p class="tm-facts">{escape(text)}</p>' if text else ""
     # The model's card has all reasons: here the first one is enough.
@@ -50,13 +53,14 @@ def expected_run(
     return shown + "".join(f'<p class="{kind}">{escape(line)}</p>' for kind, line in lines if line)
 
 
-def _takes(found: Preflight) -> list[str]:
+def _takes(found: Preflight, count: int) -> list[str]:
     """Return the download, the time and the price of a run."""
     parts = []
     if found.fetch_bytes:
         parts.append(f"{describe_bytes(found.fetch_bytes)} to download first")
     if found.time is not None:
-        parts.append(f"about {describe_seconds(found.time.seconds)}")
+        each = " each" if count > 1 else ""
+        parts.append(f"about {describe_seconds(found.time.seconds)}{each}")
     if found.cost is not None:
         article = "an" if found.cost.per == "hour" else "a"
         cost = found.cost
