@@ -318,6 +318,14 @@ def test_models_show_and_filter_by_the_word_of_their_licence(shell: Run) -> None
     assert "$10 million" in card["publishing"]
 
 
+def test_models_are_chosen_by_the_memory_of_a_gpu(shell: Run) -> None:
+    """A card that somebody has elsewhere, or thinks of buying."""
+    lines = shell("models", "--gpu", "12").stdout.splitlines()
+    names = {line.split()[0] for line in lines[1:]}
+    assert {"doodle", "wan2.1-t2v-1.3b", "kandinsky5-lite"} <= names
+    assert not names & {"wan2.1-t2v-14b", "wan2.2-ti2v-5b", "ltx-2"}
+
+
 def test_json_of_models_and_schemas_is_for_machines(shell: Run) -> None:
     """The cards' facts, and JSON Schema."""
     (card,) = [

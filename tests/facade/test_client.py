@@ -1,7 +1,7 @@
 """``tm``: calls, errors and old scripts, over fake providers and a real database."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from tests.facade.conftest import MODEL, VACE, FakeApp
 
 from tiomagic import TioMagic
+from tiomagic.api.arguments import build_job_query
 from tiomagic.errors import (
     APIError,
     ConfigurationError,
@@ -303,6 +304,18 @@ def test_jobs_are_found_by_what_is_known_of_them(fake_app: FakeApp) -> None:
     assert ids(until=moment) == [first.job_id]
     assert ids(since=moment.isoformat(), limit=1) == [second.job_id]
     assert ids(status=["completed"]) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "ago"),
+    [("7d", timedelta(days=7)), ("36h", timedelta(hours=36)), ("2w", timedelta(days=14))],
+)
+def test_a_time_may_be_so_long_ago(words: str, ago: timedelta) -> None:
+    """Hours, days or weeks before now, counted at the moment of the call."""
+    before = datetime.now(UTC)
+    since = build_job_query({"since": words}, limit=None).since
+    assert since is not None
+    assert before - ago <= since <= datetime.now(UTC) - ago
 
 
 def test_a_second_instance_finds_the_jobs(fake_app: FakeApp, folder: Path) -> None:

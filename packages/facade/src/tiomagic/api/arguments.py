@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
 
 from tiomagic.api.run_options import RunOptions
@@ -101,7 +102,7 @@ class JobFilters(TypedDict, total=False):
     tag: str | None
     """Must be among the job's tags, exactly."""
     since: datetime | str | None
-    """Created then or later: a datetime or ISO 8601; local time if it has no zone."""
+    """Created then or later: a datetime or ISO 8601, local time if it has no zone; or ``7d`` ago (h, d, w)."""
     until: datetime | str | None
     """Created before."""
     limit: int | None
@@ -156,11 +157,18 @@ def _status(word: str) -> JobStatus:
     raise ValidationError.of([problem], subject="a query of jobs")
 
 
+_AGO: Final = re.compile(r"(\d{1,4}) *([hdw])")
+_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
+
+
 def _moment(field: str, given: datetime | str | None) -> datetime | None:
+    """Return a time, also one that is so many hours, days or weeks ago (``36h``, ``7d``, ``2w``)."""
+    if isinstance(given, str) and (ago := _AGO.fullmatch(given.strip())):
+        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
         moment = datetime.fromisoformat(given) if isinstance(given, str) else given
     except ValueError as error:
-        message = "must be a time such as 2026-11-22 or 2026-11-22T12:00:00Z"
+        message = "must be a time such as 2026-11-22, 2026-11-22T12:00:00Z, or 7d for a week ago"
         problem = Problem(field=field, message=message, given=shorten_repr(given))
         raise ValidationError.of([problem], subject="a query of jobs") from error
     return None if moment is None else moment.astimezone()

@@ -41,6 +41,12 @@ def models(
             autocompletion=values.complete_licences,
         ),
     ] = None,
+    gpu: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GIB", min=0, help="Show only models that a GPU with so much memory can run."
+        ),
+    ] = None,
     *,
     here: Annotated[
         bool, typer.Option("--here", help="Show only models whose weights are on this machine.")
@@ -60,6 +66,8 @@ def models(
 
         cards = find_cards(tm.session, feature and feature.replace("-", "_"), provider, licence)
         found = _preflights(output, tm, cards, provider)
+        if gpu is not None:
+            cards = [card for card in cards if card.gpu_memory_gib <= gpu]
         if here:
             cards = [card for card in cards if _is_here(found.get(card.name))]
         cards.sort(key=lambda card: _rank(card, found.get(card.name)))
@@ -67,7 +75,7 @@ def models(
             [_record(card, providers_of(card), found.get(card.name)) for card in cards],
             ["model", "fits", "here", "GiB", "use", "GPU", "can do", "licence"],
             [_row(card, found.get(card.name)) for card in cards],
-            optional_columns=["can do", "GPU"],
+            optional_columns=["can do", "licence", "GPU"],
         )
         told = next(iter(found.values()), None)
         if told is not None:
