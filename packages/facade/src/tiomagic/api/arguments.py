@@ -102,7 +102,7 @@ class JobFilters(TypedDict, total=False):
     tag: str | None
     """Must be among the job's tags, exactly."""
     since: datetime | str | None
-    """Created then or later: a datetime or ISO 8601, local time if it has no zone; or ``7d`` ago (h, d, w)."""
+    """Created then or later: a datetime or ISO 8601 (local time without a zone), or ``7d`` ago (h, d, w)."""
     until: datetime | str | None
     """Created before."""
     limit: int | None
@@ -162,7 +162,7 @@ _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 def _moment(field: str, given: datetime | str | None) -> datetime | None:
-    """Return a time, also one that is so many hours, days or weeks ago (``36h``, ``7d``, ``2w``)."""
+    """Return a time, also one that is so many hours, days or weeks ago: 36h, 7d, 2w."""
     if isinstance(given, str) and (ago := _AGO.fullmatch(given.strip())):
         return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:

@@ -29,7 +29,8 @@ Provider = Annotated[
 Text = Annotated[str | None, typer.Option(help="Words that the prompt contains, in any order.")]
 Tag = Annotated[str | None, typer.Option(help="Exactly this tag.")]
 Since = Annotated[
-    str | None, typer.Option(help=f"Created then or later: 7d (ago; also 36h, 2w), {_ZONE}.")
+    str | None,
+    typer.Option(help=f"Created then or later: 7d (ago; also 36h, 2w), {_ZONE}."),
 ]
 Until = Annotated[str | None, typer.Option(help="Created before this time.")]
 
