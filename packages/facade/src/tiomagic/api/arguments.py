@@ -102,7 +102,7 @@ class JobFilters(TypedDict, total=False):
     tag: str | None
     """Must be among the job's tags, exactly."""
     since: datetime | str | None
-    """Created then or later: a datetime or ISO 8601 (local time without a zone), or ``7d`` ago (h, d, w)."""
+    """Created then or later: datetime, ISO 8601 (local if without a zone), or 7d ago (h, d, w)."""
     until: datetime | str | None
     """Created before."""
     limit: int | None
