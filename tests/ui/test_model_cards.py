@@ -90,6 +90,7 @@ def test_a_run_is_announced_with_its_price_and_download() -> None:
     assert f"{text} · about 0.5 USD a run" in shown
     assert "tm-why" not in shown
     several = expected_run(one.card, Feature.TEXT_TO_VIDEO, settings, one.preflight, count=3)
+    assert "3 videos of 2.1 s (33 frames)" in several
     assert "about 90 seconds each" in several
     refused = found("wan2.1-t2v-1.3b", FitVerdict.NO, why="no room on the disk")
     shown = expected_run(one.card, Feature.TEXT_TO_VIDEO, {}, refused.preflight)

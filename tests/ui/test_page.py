@@ -272,8 +272,12 @@ async def find_the_draft_again(page: Page) -> None:
     await expect(page.get_by_role("radio", name="Image to video")).to_be_checked()
     for name, value in typed.items():
         await expect(entry(page, name)).to_have_value(value)
+    await page.get_by_label("How many").click()
+    await page.get_by_role("option", name="2 videos").click()
+    await expect(page.locator("#expected")).to_contain_text("2 videos of")
     await choose(page, "Text to video")
     await expect(entry(page, "num_inference_steps")).to_have_value("7")
+    await expect(page.get_by_label("How many")).to_have_value("2 videos")
     # A number that the slider cannot stand on goes to the nearest one that it can.
     await entry(page, "num_inference_steps").fill("833")
     await entry(page, "num_inference_steps").press("Tab")

@@ -62,6 +62,7 @@ class Page:
         self._pair = gr.State([])
         self._limit = gr.State(JOBS_PER_PAGE)
         self._mark = gr.State({})
+        self._count = gr.State(1)
         self._chooser = ChooserPart(self._controller, self._draft, self._choice)
         gr.HTML(theme.HEADER)
         with gr.Tabs() as self._tabs:
@@ -70,9 +71,11 @@ class Page:
                     self._chooser.lay_out(first)
                     # Not while the page loads: the browser's stored draft comes first.
                     with gr.Column(elem_id="form"):
-                        gr.render(self._choice, [self._choice.change], show_progress="hidden")(
-                            self._lay_out_form
-                        )
+                        gr.render(
+                            [self._choice, self._count],
+                            [self._choice.change],
+                            show_progress="hidden",
+                        )(self._lay_out_form)
                 with gr.Column(scale=4, min_width=320, elem_classes="tm-side"):
                     self._notice = gr.HTML(visible=False)
                     self._running = gr.HTML(js_on_load=CLICK_SCRIPT, elem_id="running")
@@ -84,10 +87,10 @@ class Page:
                 self._comparison = gr.HTML(compare.comparison([]), js_on_load=CLICK_SCRIPT)
         self._connect(blocks, gallery_tab)
 
-    def _lay_out_form(self, choice: FormState) -> None:
-        making = MakingForm(self._controller, self._chooser, self._notice)
+    def _lay_out_form(self, choice: FormState, count: int) -> None:
+        making = MakingForm(self._controller, self._chooser, self._notice, self._count)
         seen = [self._shown, self._mark, *self._seen.values()]
-        making.lay_out(choice, state=self._state, seen=seen, sent=self._show_sent)
+        making.lay_out(choice, count, state=self._state, seen=seen, sent=self._show_sent)
 
     def _show_sent(self, job_id: str, state: Sequence[Any]) -> dict[Any, Any]:
         return {self._shown: job_id, **self._changes(job_id, *state[1:])}

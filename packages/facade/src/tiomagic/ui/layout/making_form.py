@@ -34,6 +34,7 @@ class MakingForm:
         controller: The use cases.
         chooser: Is filled by the buttons of the form.
         notice: Shows what no field shows.
+        wanted: Remembers how many videos are to be made, whatever form is shown.
     """
 
     def __init__(
@@ -41,18 +42,27 @@ class MakingForm:
         controller: PageController,
         chooser: ChooserPart,
         notice: Any,
+        wanted: Any,
     ) -> None:
         self._controller = controller
         self._chooser = chooser
         self._notice = notice
+        self._wanted = wanted
 
     def lay_out(
-        self, choice: FormState, *, state: Sequence[Any], seen: Sequence[Any], sent: Sent
+        self,
+        choice: FormState,
+        number: int,
+        *,
+        state: Sequence[Any],
+        seen: Sequence[Any],
+        sent: Sent,
     ) -> None:
         """Build the form of a choice in the current page.
 
         Args:
             choice: What it is about.
+            number: How many videos it begins with.
             state: Components with the state of the page.
             seen: Components that a sent job changes.
             sent: Returns their updates.
@@ -70,11 +80,11 @@ class MakingForm:
             fields, choice["serial"], example=example, below=lambda name: self._chips(choice, name)
         )
         with gr.Column(elem_id="make-bar"):
-            expected = gr.HTML(self._controller.expect(choice), elem_id="expected")
+            expected = gr.HTML(self._controller.expect(choice, count=number), elem_id="expected")
             with gr.Row():
                 count = gr.Dropdown(
-                    [(_videos(number), number) for number in (1, 2, 3, 4, 6, 8)],
-                    value=1,
+                    [(_videos(many), many) for many in (1, 2, 3, 4, 6, 8)],
+                    value=number,
                     label="How many",
                     filterable=False,
                     interactive=True,
@@ -96,9 +106,9 @@ class MakingForm:
                 choice, slots, entered, read_count(wanted, MOST_VARIATIONS), known, sent
             )
 
-        def expect(wanted: object, *entered: Any) -> str:
-            number = read_count(wanted, MOST_VARIATIONS)
-            return self._controller.expect(choice, entered, number)
+        def expect(wanted: object, *entered: Any) -> tuple[str, int]:
+            many = read_count(wanted, MOST_VARIATIONS)
+            return self._controller.expect(choice, entered, many), many
 
         press.click(None, js="() => tiomagic.sending(true)", **EVENT_OPTIONS)
         press.click(
@@ -120,7 +130,7 @@ class MakingForm:
             ],
             expect,
             [count, *made.entries],
-            expected,
+            [expected, self._wanted],
             **NEWEST_OPTIONS,
         )
 

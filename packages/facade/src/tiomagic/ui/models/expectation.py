@@ -40,7 +40,9 @@ def expected_run(
         for parameter in card.schema(feature).parameters
         if parameter.default is not UNSET
     } | dict(settings)
-    parts = [_length(known, card), _size(known), *([] if found is None else _takes(found, count))]
+    length = _length(known, card)
+    several = f"{count} videos of " if count > 1 and length else ""
+    parts = [several + length, _size(known), *([] if found is None else _takes(found, count))]
     text = " · ".join(part for part in parts if part)
     shown = f'<p class="tm-facts">{escape(text)}</p>' if text else ""
     # The model's card has all reasons: here the first one is enough.
