@@ -273,6 +273,7 @@ def test_a_video_can_be_inspected_and_made_again(shell: Run) -> None:
     beside = str(Path(video).with_suffix(".json"))
     assert re.search(r"^seed +5$", shell("inspect", beside).stdout, re.MULTILINE)
     assert json.loads(shell("inspect", beside, "--json").stdout)["optional_args"]["seed"] == 5
+    assert shell("inspect", "@last").stdout == shell("inspect", video).stdout
     again = shell("rerun", beside, "--seed", "7").stdout.strip()
     assert again != video
     recipe = json.loads(Path(again).with_suffix(".json").read_text())

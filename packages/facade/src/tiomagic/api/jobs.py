@@ -28,14 +28,19 @@ class JobMethods(ABC):
         """Return the recipe of a video: feature, model, all arguments and the seed.
 
         Args:
-            path: A video of tiomagic, or the JSON file beside one.
+            path: A video of tiomagic, the JSON file beside one, or a job's id.
 
         Raises:
-            ResourceNotFoundError: when there is no such file.
+            ResourceNotFoundError: when there is no such file or job, or the job has no video.
             ValidationError: when it has no recipe.
         """
         from tiomagic.results import recipes
+        from tiomagic.results.pictures import video_of
+        from tiomagic_domain.usecases.job_ids import find_job_id
 
+        if isinstance(path, str) and not (recipes.is_file_name(path) or Path(path).is_file()):
+            repository = self.session.container.repository()
+            path = video_of(self.session.generation.get(find_job_id(repository, path)))
         return recipes.of_file(path)
 
     def get_recipe(self, source: str | Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def inspect(
     path: Annotated[
         str,
         typer.Argument(
-            help="Video made by tiomagic, or the JSON file beside it.",
+            help="Video made by tiomagic, the JSON file beside it, a job's id, or @last.",
             autocompletion=values.complete_videos,
         ),
     ],
