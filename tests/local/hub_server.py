@@ -29,6 +29,8 @@ class Hub:
         """Method and path of every request, in order."""
         self.trouble: list[int] = []
         """Statuses that the next requests get in the place of an answer."""
+        self.content_of_trouble = b"{}"
+        """What they get with it."""
         self.agents: set[str] = set()
         """What the requests said of the program that sent them."""
         self.xet: dict[str, str] = {}
@@ -77,7 +79,7 @@ class Hub:
     def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and content for a path."""
         if self.trouble:
-            return self.trouble.pop(0), self.headers, b"{}"
+            return self.trouble.pop(0), self.headers, self.content_of_trouble
         for repository, commits in self._commits.items():
             for start, give in (
                 (f"/api/models/{repository}/revision/", self._about),

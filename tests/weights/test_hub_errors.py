@@ -198,9 +198,8 @@ class TestNoNetwork:
 
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
         assert refused().message.startswith(
-            "no network: the name hub.invalid cannot be looked up. With a network, download the "
-            "weights of wan2.1-t2v-1.3b once, about 14 GiB; or use a folder of weights; meanwhile, "
-            "use the model doodle"
+            "no network: the name hub.invalid cannot be looked up. Check HF_ENDPOINT, or unset "
+            "it; or use a folder of weights; meanwhile, use the model doodle"
         )
         over = threading.Event()
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_given, **_rest: over.wait(60))
@@ -265,7 +264,10 @@ class TestRefusals:
         """It is private, or there is none: a token or another name may help."""
         hub_server.trouble = [401] * 100
         message = refused().message
-        assert message.startswith("the hub does not show 'a/b' without a token (401): give a token")
+        assert message.startswith(
+            f"the hub {hub_server.address} (HF_ENDPOINT) does not show 'a/b' without a token "
+            "(401): give a token"
+        )
         assert message.endswith("or check the name at https://huggingface.co/a/b")
 
     def test_a_commit_that_is_gone(self, hub_server: Hub) -> None:
@@ -277,17 +279,74 @@ class TestRefusals:
             )
 
 
-def test_the_advice_in_the_words_of_each_surface(
-    hub_server: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_advice_in_the_words_of_each_surface() -> None:
     """A shell gets commands, a program gets calls."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    message = refused().message
+    message = meaning(ConnectionRefusedError("refused")).message
     assert add_ways(message, SHELL).endswith(
         "With a network, download the weights of wan2.1-t2v-1.3b once "
         "[tiomagic download wan2.1-t2v-1.3b], about 14 GiB; or use a folder of weights "
         "[--model-path FOLDER]; meanwhile, use the model doodle [-m doodle]"
     )
     assert "once [tm.download('wan2.1-t2v-1.3b')], about" in add_ways(message, PYTHON)
+
+
+class TestSettings:
+    """Where a setting is what keeps the hub away, the error names it, and no secret."""
+
+    @pytest.mark.parametrize(
+        ("endpoint", "expected"),
+        [
+            (
+                "http://127.0.0.1:9",
+                "the hub http://127.0.0.1:9 (HF_ENDPOINT) refuses the connection. Check HF_",
+            ),
+            (
+                "mirror.test",
+                "HF_ENDPOINT is no address: 'mirror.test'. Set it as https://HOST, or unset it; ",
+            ),
+        ],
+    )
+    def test_another_hub(
+        self, hub_server: Hub, monkeypatch: pytest.MonkeyPatch, endpoint: str, expected: str
+    ) -> None:
+        """A mirror that is away, or was written wrong, is named."""
+        from huggingface_hub import constants
+
+        assert hub_server.address
+        monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+        assert refused().message.startswith(expected)
+
+    def test_a_proxy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A dead proxy is named without its password; the hub is not to blame."""
+        monkeypatch.setenv("https_proxy", "http://somebody:pw-of-proxy@127.0.0.1:9")
+        monkeypatch.delenv("no_proxy", raising=False)
+        message = meaning(ConnectionRefusedError("refused")).message
+        assert message.startswith(
+            "the hub https://huggingface.co gives no answer through the proxy 127.0.0.1:9. Mend or "
+            "unset HTTPS_PROXY; or use a folder of weights"
+        )
+        assert "pw-of-proxy" not in message
+        monkeypatch.setenv("no_proxy", "huggingface.co")
+        assert "proxy" not in meaning(ConnectionRefusedError("refused")).message
+
+    @pytest.mark.parametrize("token", ["hf_sécret", "hf_sec\nret", "hf_sec\x00ret"])
+    def test_a_token_that_cannot_be_sent(self, hub_server: Hub, token: str) -> None:
+        """It is refused before a request, and no part of it is in the message."""
+        with pytest.raises(
+            AuthenticationError, match="has a character that no token has"
+        ) as caught:
+            hub.download_repository("a/b", None, model="m", token=token, progress=ignore_progress)
+        assert "hf_s" not in str(caught.value.to_dict())
+        assert caught.value.__cause__ is None
+        assert hub_server.asked == []
+
+    def test_when_a_hub_in_trouble_wants_to_be_asked_again(self, hub_server: Hub) -> None:
+        """A hub in maintenance says when it is back."""
+        hub_server.headers, hub_server.trouble = {"Retry-After": "120"}, [503] * 100
+        assert "answers 503 (Service Unavailable): try again in 120 s; or" in refused().message
+
+    def test_a_page_to_sign_in(self, hub_server: Hub) -> None:
+        """A network that answers with a page of its own is no hub."""
+        hub_server.trouble = [200] * 100
+        hub_server.content_of_trouble = b"<html>Welcome to the hotel</html>"
+        assert "answers with a page that is no list of files: sign in" in refused().message

@@ -13,6 +13,7 @@
 ``locate``          Finds a model's weights: a given folder or file, the package, or the hub.
 ``lora_files``      Finds and downloads the LoRA files of a call, and checks their headers. Loads
                     no torch.
+``no_answer``       Says why the hub gave no answer.
 ``pinned_commits``  Pins the first fetched commit of repositories that a card does not pin.
 ``transfer``        Downloads several files at once, and stops at once; parts are continued.
 ``single_file``     Loads a transformer from a single file (``model_path``) in place of the

@@ -20,13 +20,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import http
-import socket
-import ssl
+import json
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from tiomagic_domain.advice import NextStep
-from tiomagic_domain.catalogue import models
+from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.errors import (
     APIError,
     AuthenticationError,
@@ -34,15 +32,11 @@ from tiomagic_domain.errors import (
     RateLimitError,
     TioMagicError,
 )
+from tiomagic_local.weights.no_answer import describe_no_answer
 
 PUBLIC_HUB = "https://huggingface.co"
 SMALL_MODEL = "doodle"
 """A model that comes with this package, for every feature."""
-UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
-
-
-class HubSilentError(OSError):
-    """The hub has not answered in time."""
 
 
 @contextlib.contextmanager
@@ -75,6 +69,12 @@ def translate_hub_errors(
         cause = _cause(error)
         translator = _Translator(repository, model, by_hand, has_token=has_token)
         raise translator.translate(cause) from cause
+    except json.JSONDecodeError as error:
+        message = (
+            f"{describe_hub()} answers with a page that is no list of files: sign in to the "
+            "network, or check HF_ENDPOINT"
+        )
+        raise APIError(message, details={"repository": repository}) from error
     except ValueError as error:
         raise ConfigurationError(f"{repository!r} cannot be asked for: {error}") from error
 
@@ -85,6 +85,23 @@ def describe_hub() -> str:
 
     mirror = "" if constants.ENDPOINT == PUBLIC_HUB else " (HF_ENDPOINT)"
     return f"the hub {constants.ENDPOINT}{mirror}"
+
+
+def describe_wait(error: Exception) -> str:
+    """Return what a download waits for after an error, short enough for a line."""
+    status = status_of(error.__cause__)
+    return "the hub" if status is None else f"the hub ({status})"
+
+
+def check_token(token: str | None) -> None:
+    """Check that a token can stand in a request, before a message could quote it.
+
+    Raises:
+        AuthenticationError: when it has a character that no token has.
+    """
+    if token is not None and not (token.isascii() and token.isprintable()):
+        message = f"the token has a character that no token has: {NextStep.IDENTIFY_TO_HUB.say()}"
+        raise AuthenticationError(message)
 
 
 def damaged_file_error(repository: str, name: str) -> APIError:
@@ -144,16 +161,15 @@ class _Translator:
             return AuthenticationError(message, details=details)
         if isinstance(error, hub.RepositoryNotFoundError) or status in {401, 403}:
             how = "with your token" if self._has_token else "without a token"
-            said = f"the hub does not show {repository!r} {how} ({status or 404})"
+            said = f"{self._hub} does not show {repository!r} {how} ({status or 404})"
             message = f"{said}: {token} that may read it, or check the name at {self._page()}"
             return AuthenticationError(message, details=details)
         if isinstance(error, hub.RevisionNotFoundError | hub.DisabledRepoError):
-            message = f"the hub no longer has these weights of {repository!r}: {self._by_hand}"
+            message = f"{self._hub} no longer has these weights of {repository!r}: {self._by_hand}"
             return ConfigurationError(message, details=details)
         if status == 429:
             seconds = retry_after_of(error)
-            when = "later" if seconds is None else f"in {seconds:.0f} s"
-            message = f"{self._hub} takes no more requests now (429): try again {when}"
+            message = f"{self._hub} takes no more requests now (429): try again {_when(error)}"
             if not self._has_token:
                 message += f". With a token it allows more: {token}"
             return RateLimitError(message, details=details | {"retry_after": seconds})
@@ -185,52 +201,36 @@ class _Translator:
             message = f"{self._hub} answers {status}{_phrase(status)} for {self._repository!r}"
             message += f": check its name at {self._page()}"
         elif status is not None:
-            message = f"{self._hub} answers {status}{_phrase(status)}: try again later"
+            message = f"{self._hub} answers {status}{_phrase(status)}: try again {_when(error)}"
         elif type(error).__name__ == "OfflineModeIsEnabled":
             message = "HF_HUB_OFFLINE is set, so nothing is downloaded: unset it"
-        elif card is None:
-            message = f"{_describe_connection(error, self._hub)}: try again with a network"
         else:
-            step = NextStep.DOWNLOAD_WEIGHTS.say(model=card.name)
-            message = f"{_describe_connection(error, self._hub)}. With a network, {step}"
-            message += f", about {card.weights_gib:.0f} GiB"
+            message = self._no_answer(error, card)
         message = f"{message}; or {self._by_hand}"
         if card is not None:
             message += f"; meanwhile, {NextStep.USE_MODEL.say(model=SMALL_MODEL)}"
         return APIError(message, details=details, retryable=True)
 
+    def _no_answer(self, error: Exception, card: ModelCard | None) -> str:
+        """Return why there is no answer and what helps: a setting, or a network."""
+        from huggingface_hub import constants
+
+        reason, advice = describe_no_answer(error, hub=self._hub, endpoint=constants.ENDPOINT)
+        if advice:
+            return f"{reason}. {advice}"
+        if card is None:
+            return f"{reason}: try again with a network"
+        step = NextStep.DOWNLOAD_WEIGHTS.say(model=card.name)
+        return f"{reason}. With a network, {step}, about {card.weights_gib:.0f} GiB"
+
     def _page(self) -> str:
         return f"{PUBLIC_HUB}/{self._repository}"
 
 
-def _describe_connection(error: BaseException, hub: str) -> str:
-    """Return why there is no answer, without a comma at the end."""
-    chain = list(_chain(error))
-    host = urlsplit(hub.split()[2]).hostname
-    if any(isinstance(each, ssl.SSLError) for each in chain):
-        return f"no safe connection to {hub}: {chain[-1]}"
-    if any(isinstance(each, socket.gaierror) for each in chain):
-        return f"no network: the name {host} cannot be looked up"
-    if any(isinstance(each, ConnectionRefusedError) for each in chain):
-        return f"{hub} refuses the connection"
-    if any(isinstance(each, OSError) and each.errno in UNREACHABLE for each in chain):
-        return f"no network: there is no way to {host}"
-    silent = any(
-        isinstance(each, HubSilentError | TimeoutError) or "Timeout" in type(each).__name__
-        for each in chain
-    )
-    if silent:
-        return f"no network, or a slow one: {hub} gives no answer"
-    return f"{hub} cannot be reached ({type(error).__name__})"
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    following: BaseException | None = error
-    while following is not None and id(following) not in seen:
-        seen.add(id(following))
-        yield following
-        following = following.__cause__ or following.__context__
+def _when(error: Exception) -> str:
+    """Return when to ask again, as the hub says it."""
+    seconds = retry_after_of(error)
+    return "later" if seconds is None else f"in {seconds:.0f} s"
 
 
 def _phrase(status: int) -> str:

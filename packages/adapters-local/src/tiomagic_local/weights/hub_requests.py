@@ -19,11 +19,12 @@ from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.progress import CancelToken, NeverCanceled
 from tiomagic_local.weights.hub_cache import ListedFile, Listing, is_safe_name
 from tiomagic_local.weights.hub_errors import (
-    HubSilentError,
+    check_token,
     retry_after_of,
     status_of,
     translate_hub_errors,
 )
+from tiomagic_local.weights.no_answer import HubSilentError
 from tiomagic_media.fetch.hub_telemetry import disable_hub_telemetry
 
 T = TypeVar("T")
@@ -147,10 +148,12 @@ class HubRequests:
             yield answer
 
     def _headers(self) -> dict[str, str]:
+        from huggingface_hub import get_token
         from huggingface_hub.utils import (  # type: ignore[attr-defined]  # Public, and not listed.
             build_hf_headers,
         )
 
+        check_token(self.token or get_token())
         with disable_hub_telemetry():
             return dict(build_hf_headers(token=self.token))
 

@@ -32,7 +32,7 @@ from tiomagic_domain.progress import (
     ProgressSink,
 )
 from tiomagic_local.weights.hub_cache import ListedFile
-from tiomagic_local.weights.hub_errors import damaged_file_error, retry_after_of
+from tiomagic_local.weights.hub_errors import damaged_file_error, describe_wait, retry_after_of
 from tiomagic_local.weights.hub_requests import HubRequests, may_pass
 
 MIB = 2**20
@@ -250,7 +250,7 @@ class Transfer:
                 lock.acquire(timeout=POLL_S)
                 break
             except Timeout:
-                self._wait_for(file, "another program that downloads the same file")
+                self._wait_for(file, "another program")
                 self._raise_if_stopping()
             except NotImplementedError:
                 # A file system without locks: the digest still tells a broken file.
@@ -284,7 +284,8 @@ class Transfer:
                     if part.tell() != before:
                         quiet_since, pause = time.monotonic(), FIRST_PAUSE_S
                     pause = self._pause_after(file, error, quiet_since, pause)
-                self._sleep(file, pause, "the hub, which is asked again")
+                    waits_for = describe_wait(error)
+                self._sleep(file, pause, waits_for)
                 pause = min(2 * pause, LONGEST_PAUSE_S)
         self._bytes[self._key(file)] = file.listed.size
         wanted = file.listed.sha256 or file.listed.git_sha1

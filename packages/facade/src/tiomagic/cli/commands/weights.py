@@ -126,7 +126,7 @@ def _remove(output: Output, keeper: WeightsKeeper, cards: list[ModelCard], *, ye
             f"no weights of {', '.join(absent)} are here; see: tiomagic weights"
         )
     if not yes:
-        _ask(", ".join(names), sum(stored[name].bytes_here for name in names))
+        _ask([stored[name] for name in names])
     removed = keeper.remove(cards)
     text = f"removed {', '.join(names)}: {describe_bytes(removed.bytes_freed)} are free"
     if removed.kept_for:
@@ -135,8 +135,8 @@ def _remove(output: Output, keeper: WeightsKeeper, cards: list[ModelCard], *, ye
     output.data(removed.to_dict(), text)
 
 
-def _ask(names: str, size: int) -> None:
-    """Ask on a terminal.
+def _ask(stored: list[KeptWeights]) -> None:
+    """Ask on a terminal; say what other models share, which may stay.
 
     Raises:
         BadParameter: without a terminal to ask on.
@@ -146,7 +146,12 @@ def _ask(names: str, size: int) -> None:
 
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise typer.BadParameter("there is no terminal to ask on: add --yes", param_hint="--yes")
-    write(sys.stderr, f"Remove the weights of {names}, {describe_bytes(size)}? [y/N] ")
+    names = ", ".join(each.model for each in stored)
+    size, own = sum(each.bytes_here for each in stored), sum(each.own_bytes for each in stored)
+    what = f"the weights of {names}, {describe_bytes(size)}"
+    if others := sorted({name for each in stored for name in each.shared_with}):
+        what += f" ({describe_bytes(size - own)} shared with {', '.join(others)})"
+    write(sys.stderr, f"Remove {what}? [y/N] ")
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         write(sys.stderr, "nothing was removed\n")
         raise typer.Exit(ExitCode.CANCELED)
@@ -159,8 +164,9 @@ def _verify(output: Output, keeper: WeightsKeeper, cards: list[ModelCard]) -> No
         typer.Exit: when one is damaged.
     """
     from tiomagic_domain.catalogue import models  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.quantities import describe_bytes  # noqa: PLC0415  # The same.
 
-    stored = {each.model for each in keeper.list_stored().models}
+    stored = {each.model: each for each in keeper.list_stored().models}
     wanted = cards or [card for card in models().values() if card.name in stored]
     found: list[VerifiedFile] = []
     for card in wanted:
@@ -170,9 +176,19 @@ def _verify(output: Output, keeper: WeightsKeeper, cards: list[ModelCard]) -> No
     damaged = [file for file in found if not file.is_intact]
     lines = [f"{file.model}: {file.name} is damaged" for file in damaged]
     if damaged:
-        lines.append(f"removed {len(damaged)} damaged files; the next download fetches them again")
+        files = "1 damaged file" if len(damaged) == 1 else f"{len(damaged)} damaged files"
+        again = "it" if len(damaged) == 1 else "them"
+        lines.append(f"removed {files}; the next download fetches {again} again")
     else:
-        lines.append(f"{len(found)} files are what the hub lists")
+        lines.append(
+            f"{len(found)} {'file is' if len(found) == 1 else 'files are'} what the hub lists"
+        )
+        lines += [
+            f"{name}: {describe_bytes(stored[name].bytes_missing)} are missing; the next download "
+            "fetches them"
+            for name in (card.name for card in wanted)
+            if name in stored and stored[name].bytes_missing
+        ]
     output.data([file.to_dict() for file in found], "\n".join(lines))
     if damaged:
         raise typer.Exit(ExitCode.FAILED)
