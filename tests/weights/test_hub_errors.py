@@ -103,6 +103,9 @@ class TestAnswers:
         assert isinstance(error, ConfigurationError)
         assert "disk is full" in error.message
         assert isinstance(meaning(PermissionError("read only")), ConfigurationError)
+        read_only = meaning(OSError(errno.EROFS, "Read-only file system", "/mnt/hub"))
+        assert isinstance(read_only, ConfigurationError)
+        assert "cannot be stored: [Errno 30] Read-only file system: '/mnt/hub'" in read_only.message
 
     def test_a_name_that_is_none(self) -> None:
         """A repository that cannot exist is a wrong setting."""

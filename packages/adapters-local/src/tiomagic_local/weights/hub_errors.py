@@ -184,7 +184,8 @@ class _Translator:
                 "stays; make room, or name a folder on another disk (HF_HOME)"
             )
             return ConfigurationError(message, details=details)
-        if isinstance(error, PermissionError):
+        # With a path it is the disk's: read-only, not ours, or a file where a folder should be.
+        if isinstance(error, PermissionError) or getattr(error, "filename", None):
             message = f"the weights cannot be stored: {error}; HF_HOME names another place"
             return ConfigurationError(message, details=details)
         return None
