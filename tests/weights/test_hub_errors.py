@@ -188,6 +188,28 @@ class TestNoNetwork:
             "the hub http://127.0.0.1:9 (HF_ENDPOINT) refuses the connection" in refused().message
         )
 
+    def test_the_first_reason_is_told_when_the_time_ends_in_another_attempt(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A connection is refused, then nothing answers any more: the refusal is the news."""
+        monkeypatch.setattr(hub_requests, "ANSWER_WITHIN_S", 1.0)
+        monkeypatch.setattr(hub_requests, "FIRST_PAUSE_S", 0.0)
+        asked: list[int] = []
+        never = threading.Event()
+
+        def ask(_self: object, _path: str) -> None:
+            asked.append(1)
+            if len(asked) == 1:
+                raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+            never.wait(20)
+
+        monkeypatch.setattr(hub_requests.HubRequests, "_get_json", ask)
+        try:
+            assert "refuses the connection" in refused().message
+        finally:
+            never.set()
+        assert len(asked) == 2
+
     def test_a_name_that_is_not_known(
         self, hub_server: Hub, in_time: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -178,11 +178,16 @@ class HubRequests:
         """Send a request; what passes by itself is tried again while there is time."""
         deadline = time.monotonic() + ANSWER_WITHIN_S
         pause, attempts = FIRST_PAUSE_S, 1
+        reason: TioMagicError | None = None
         while True:
             try:
                 with self.errors():
                     return run_in_time(ask, deadline - time.monotonic(), self._cancel)
             except TioMagicError as error:
+                if reason is not None and isinstance(error.__cause__, HubSilentError):
+                    # The time ended during another attempt: the first one says why.
+                    raise reason from reason.__cause__
+                reason = error
                 asked = retry_after_of(error.__cause__)
                 pause = pause if asked is None else asked
                 over = time.monotonic() + pause >= deadline
