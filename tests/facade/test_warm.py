@@ -73,7 +73,14 @@ def test_a_command_that_ends_cancels_its_job(
     environment = clean_environment(PYTHONPATH=str(plugin_path), FAKE="unhurried", **WARM)
     command = [sys.executable, "-m", "tiomagic.cli.main", *MAKE]
     tm = TioMagic()
-    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stderr=subprocess.PIPE,
+        # What started the tests may have it ignored, and hands that down.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
+    ) as process:
         assert process.stderr is not None
         assert b"denoising" in process.stderr.readline()
         process.send_signal(number)

@@ -56,7 +56,7 @@ class Visitor:
         draft = json.dumps({"choice": choice, "values": values})
         opened = self.call("_open", [draft, *[None] * 9])
         assert '"success":true' in opened, opened[-2000:]
-        made = self.call("apply", [None])
+        made = self.call("apply", [None, None])
         assert '"success":true' in made, made[-2000:]
         return made
 
