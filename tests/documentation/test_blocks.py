@@ -89,6 +89,13 @@ def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
 
 
+def test_the_readme_has_the_command_that_checks_a_change() -> None:
+    """The tests are run the same way by a newcomer and before each landing."""
+    command = "uv run pytest -n auto"
+    assert command in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
 def test_a_mistake_on_a_page_is_found(page_runner: PageRunner, tmp_path, monkeypatch) -> None:
     """A wrong option, a wrong name and a wrong argument each fail."""
     monkeypatch.setattr("tests.documentation.blocks.ROOT", tmp_path)
