@@ -140,3 +140,18 @@ def test_commands_that_cannot_be_listed_are_a_finding() -> None:
     assert finding.state is Severity.WARNING
     assert "its commands are left out" in finding.message
     assert "no table of commands" in finding.message
+
+
+def test_every_variable_that_is_not_a_setting_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the one that is meant, where there is one near."""
+    monkeypatch.setenv("TIOMAGIC_PROVIDR", "local")
+    monkeypatch.setenv("TIOMAGIC_MY_OWN_NOTES", "x")
+    (folder / ".env").write_text("TIOMAGIC_OUTPUT_DIRR=videos\n")
+    found = [found.message for found in diagnose(TioMagic().session) if found.part == "settings"]
+    assert found == [
+        "TIOMAGIC_MY_OWN_NOTES is not a setting",
+        "TIOMAGIC_OUTPUT_DIRR is not a setting; did you mean TIOMAGIC_OUTPUT_DIR?",
+        "TIOMAGIC_PROVIDR is not a setting; did you mean TIOMAGIC_PROVIDER?",
+    ]
