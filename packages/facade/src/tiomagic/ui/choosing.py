@@ -1,4 +1,4 @@
-"""What a form is about and begins with: provider, feature, model, and what somebody chose.
+"""What a form is about and begins with: provider, feature, model, and what the user chose.
 
 Nothing here knows Gradio. A form is filled by a draft of the browser, by another choice, by a job,
 by a video with a recipe, or by a button such as a sample.
@@ -141,7 +141,7 @@ class FormChooser:
         return {**choice, "values": {**settings, **carried}}, left_out
 
     def fill(self, choice: FormState, draft: object, values: Mapping[str, Any]) -> FormState:
-        """Return the same choice, with what somebody has entered and with further values.
+        """Return the same choice, with what the user has entered and with further values.
 
         Args:
             choice: Of the form.
@@ -184,7 +184,7 @@ class FormChooser:
         return self.choose(job.provider, job.feature.value, job.model, values)
 
     def values_of(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a form's values for a recipe: its inputs, its seed, and what somebody chose.
+        """Return a form's values for a recipe: its inputs, its seed, and what the user chose.
 
         The rest are defaults, which the form has itself.
         """
@@ -247,7 +247,7 @@ def _carry_settings(
 
 
 def _chosen(draft: Draft) -> dict[str, Any]:
-    """Return the entries of a draft that somebody chose.
+    """Return the entries of a draft that the user chose.
 
     The script of the page keeps nothing else; a draft of an older version, or one that is saved
     while the form changes, may hold defaults as well.

@@ -1,6 +1,6 @@
 """The fingerprint of all that a run depends on: no worker runs a job of other settings.
 
-A worker keeps its model for the next job, whoever submits it. So jobs wait in a queue that has the
+A worker keeps its model for the next job, from any process. So jobs wait in a queue that has the
 fingerprint in its name, and only a worker that was started with the same settings, the same
 libraries and the same relevant variables serves it.
 """
@@ -14,6 +14,7 @@ import re
 import secrets
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -33,7 +34,7 @@ SETTINGS_BESIDE_THE_RUN: Final = frozenset(
     {
         # The name of the queue has these.
         *("provider", "device"),
-        # Whoever finds the queue is in its database.
+        # A worker finds the queue in this very database.
         "database_url",
         *("worker_idle_s", "worker_stale_s", "worker_cancel_s", "warm_worker"),
         *("log_level", "announce_jobs", "ui_auth", "ui_allowed_hosts", "provider_secrets"),
@@ -68,13 +69,13 @@ def fingerprint_run(settings: Settings, environment: Mapping[str, str]) -> str:
     names = set(settings.__dataclass_fields__) - SETTINGS_BESIDE_THE_RUN - {"of_providers"}
     values = {name: getattr(settings, name) for name in names} | dict(settings.of_providers)
     variables = safe_environment(environment)
-    told = {
+    depends_on = {
         "settings": {name: None if value is None else str(value) for name, value in values.items()},
         "variables": {k: v for k, v in variables.items() if _VARIABLES.fullmatch(k)},
         "program": [sys.executable, sys.version, *_installation()],
     }
-    text = json.dumps(told, sort_keys=True).encode("utf-8", "surrogateescape")
-    # With a key: a fingerprint is stored with jobs, and nobody can try passwords against it.
+    text = json.dumps(depends_on, sort_keys=True).encode("utf-8", "surrogateescape")
+    # With a key: a fingerprint is stored with jobs, and without the key no password can be tried against it.
     digest = hmac.new(_read_key(settings.state_dir / KEY_FILE), text, "sha256")
     return digest.hexdigest()[:FINGERPRINT_CHARACTERS]
 
@@ -113,11 +114,9 @@ def _read_key(path: Path) -> bytes:
     """Return the key of a state folder, made when it is not there."""
     try:
         make_private(path.parent)
-        try:
-            with open(path, "xb", opener=private_opener) as file:
-                file.write(secrets.token_bytes(KEY_BYTES))
-        except FileExistsError:
-            pass
+        # Made by an earlier run, or by another process just now.
+        with suppress(FileExistsError), open(path, "xb", opener=private_opener) as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
         key = path.read_bytes()
     except OSError:
         key = b""
