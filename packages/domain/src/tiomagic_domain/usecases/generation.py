@@ -145,12 +145,7 @@ class Generation(JobRuns):
         known = self._keys.find(request.job, arguments)
         if known is not None:
             return known
-        runner.check(request)
-        found = None if force else self.preflight.refuse_impossible(request)
-        # Last, since it may wait for a network.
-        find_answers(runner).ask_ahead(request)
-        if found is not None and found.has_estimated_sizes:
-            self.preflight.refuse_impossible(request)  # Their true sizes may be known now.
+        self._refuse(runner, request, force=force)
         if detach and runner.capabilities().blocking:
             return self._enqueue(request, retry, arguments)
         if self._background is not None and self._background.runs_in_process(provider):
@@ -162,6 +157,19 @@ class Generation(JobRuns):
         if first is not None:
             return first
         return self._run(runner, request, on_progress=on_progress, lock=self._device_lock)
+
+    def _refuse(self, runner: Provider, request: Request, *, force: bool) -> None:
+        """Raise if a request cannot work at its provider; unless forced, also if it does not fit.
+
+        Raises:
+            TioMagicError: nothing was stored.
+        """
+        runner.check(request)
+        found = None if force else self.preflight.refuse_impossible(request)
+        # Last, since it may wait for a network.
+        find_answers(runner).ask_ahead(request)
+        if found is not None and found.has_estimated_sizes:
+            self.preflight.refuse_impossible(request)  # Their true sizes may be known now.
 
     def plan(
         self,

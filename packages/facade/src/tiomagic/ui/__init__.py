@@ -1,14 +1,14 @@
 """The web page: ``tiomagic ui``.
 
 ``browser_input``  Validates the arguments that a browser sends to a function of the page.
-``choosing``       What a form is about and begins with: provider, feature, model, and what somebody
+``choosing``       What a form is about and begins with: provider, feature, model, and what the user
                    chose.
 ``controller``     The use cases of the page: submissions, jobs and their labels.
 ``form``           The form of a model: its fields, words and widgets, and what comes back from it.
 ``jobs``           What the page shows of jobs: the gallery, a comparison, running jobs.
 ``layout``         The parts of the page, laid out with Gradio.
 ``models``         What the page shows of models: cards, samples, and what a run would take.
-``opening``        Takes the settings of a video that somebody dropped on the page.
+``opening``        Takes the settings of a video dropped on the page.
 ``page``           The page: builds its parts and connects their events.
 ``serve``          Starts the page: address and port, login, allowed hosts and files.
 ``theme``          The theme of the page: colours, sizes and fonts, light and dark. Loads no web

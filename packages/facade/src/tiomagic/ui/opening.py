@@ -1,4 +1,4 @@
-"""Takes the settings of a video that somebody dropped on the page.
+"""Takes the settings of a video dropped on the page.
 
 The recipe may come from anybody. It fills a form, which runs nothing, and never with what the
 visitor has not named: weights of others and paths are left out, and the page says so.

@@ -34,7 +34,7 @@
   );
 
   // Where a comparison stands is the part of its videos that has passed, as their lengths differ. It
-  // is kept at the comparison, for a video may know its length long after somebody moved the slider.
+  // is kept at the comparison, for a video may know its length long after the user moved the slider.
   const boxOf = (element) => element.closest(".tm-compare");
   const twins = (box) => [...box.querySelectorAll("video.tm-twin")];
   const place = (video) => {
@@ -202,7 +202,7 @@
   });
 
   // What was entered is kept by the browser: first what this tab has, then what any had last.
-  // Only what somebody chose: a default belongs to its model, and would be sent for another one.
+  // Only what the user chose: a default belongs to its model, and would be sent for another one.
   const DRAFT = "tiomagic-chosen";
   // The server refuses a message that is too large, and a page that cannot send its draft never opens.
   const LONGEST = 20000;
@@ -214,7 +214,7 @@
       return {}; // Of another version, or of nobody: the form starts anew.
     }
   };
-  // Forms that somebody gave a name, in this browser.
+  // Forms that the user gave a name, in this browser.
   const PRESETS = "tiomagic-presets";
   const MOST_PRESETS = 30;
   const presets = () => {

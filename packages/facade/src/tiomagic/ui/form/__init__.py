@@ -1,6 +1,6 @@
 """The form of a model: its fields, its words, its widgets, and what comes back from it.
 
-``arguments``      Entries as arguments of a call, and which of them somebody chose.
+``arguments``      Entries as arguments of a call, and which of them the user chose.
 ``fields``         The form as plain data: the entries of each parameter.
 ``marks``          HTML within a form: its mark for the script of the page, problems, and buttons
                    that fill it.

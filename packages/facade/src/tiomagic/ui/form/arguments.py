@@ -1,4 +1,4 @@
-"""Entries of a form as arguments of a call, and which of them somebody chose.
+"""Entries of a form as arguments of a call, and which of them the user chose.
 
 The schema checks the arguments.
 """
@@ -43,7 +43,7 @@ def collect_arguments(fields: list[Field], entered: Mapping[str, Any]) -> dict[s
 
 
 def chosen_entries(fields: list[Field], entered: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries that somebody chose: those that are not as the form came.
+    """Return the entries that the user chose: those that are not as the form came.
 
     Args:
         fields: The form in which they were entered.

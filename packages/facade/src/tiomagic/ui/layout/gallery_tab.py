@@ -21,7 +21,7 @@ LABELS_DIALOG: Final = """
  data-job="-">Save</button><button type="submit" class="tm-button">Cancel</button></div>
 </form></dialog>
 """
-"""Outside of the cards, which are replaced while somebody writes. ``assets/page.js`` opens it."""
+"""Outside of the cards, which are replaced while the user writes. ``assets/page.js`` opens it."""
 
 
 class GalleryTab:

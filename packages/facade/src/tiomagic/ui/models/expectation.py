@@ -31,7 +31,7 @@ def expected_run(
     Args:
         card: The model.
         feature: What it is to do.
-        settings: What somebody chose; may be illegal.
+        settings: What the user chose; may be illegal.
         found: The preflight of such a run; None if the provider cannot be asked.
         count: How many videos one press makes.
     """

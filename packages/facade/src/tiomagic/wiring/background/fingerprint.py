@@ -75,7 +75,7 @@ def fingerprint_run(settings: Settings, environment: Mapping[str, str]) -> str:
         "program": [sys.executable, sys.version, *_installation()],
     }
     text = json.dumps(depends_on, sort_keys=True).encode("utf-8", "surrogateescape")
-    # With a key: a fingerprint is stored with jobs, and without the key no password can be tried against it.
+    # With a key, without which no password can be tried against the stored fingerprint.
     digest = hmac.new(_read_key(settings.state_dir / KEY_FILE), text, "sha256")
     return digest.hexdigest()[:FINGERPRINT_CHARACTERS]
 
