@@ -21,7 +21,7 @@ from tiomagic_domain.ports.provider import Cost, RunDescription
 from tiomagic_domain.ports.rehearsal import CheckOutcome
 from tiomagic_domain.preflight.judgement import choose_plan, find_verdict, judge
 from tiomagic_domain.preflight.measured_time import estimate_from_jobs
-from tiomagic_domain.preflight.words import describe_bytes, describe_seconds
+from tiomagic_domain.quantities import describe_rough_bytes, describe_rough_duration
 from tiomagic_domain.testing import make_job
 
 GIB = 2**30
@@ -199,7 +199,7 @@ def test_a_run_without_phases_counts_from_start_to_end() -> None:
 )
 def test_times_are_said_as_people_say_them(seconds, words) -> None:
     """One number and one unit."""
-    assert describe_seconds(seconds) == words
+    assert describe_rough_duration(seconds) == words
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_times_are_said_as_people_say_them(seconds, words) -> None:
 )
 def test_sizes_are_said_as_people_say_them(count, words) -> None:
     """A tenth of a gibibyte is the smallest that is said in gibibytes."""
-    assert describe_bytes(count) == words
+    assert describe_rough_bytes(count) == words
 
 
 IMPOSSIBLE = RunConditions(

@@ -4,31 +4,72 @@ from __future__ import annotations
 
 from typing import Final
 
-_UNITS: Final = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10), ("bytes", 1))
+GIB: Final = 2**30
+"""Bytes of a GiB."""
+
+_SIZES: Final = (("GiB", GIB), ("MiB", 2**20), ("KiB", 2**10), ("bytes", 1))
+
+_MINUTE_S: Final = 60
+HOUR_S: Final = 60 * _MINUTE_S
+DAY_S: Final = 24 * HOUR_S
+_WEEK_S: Final = 7 * DAY_S
+_YEAR_S: Final = 365 * DAY_S
+
+_DURATIONS: Final = (
+    (2 * _YEAR_S, _YEAR_S, "years"),
+    (3 * _WEEK_S, _WEEK_S, "weeks"),
+    (2 * DAY_S, DAY_S, "days"),
+    (2 * HOUR_S, HOUR_S, "hours"),
+    (2 * _MINUTE_S, _MINUTE_S, "minutes"),
+)
+"""From how many seconds a unit is used, its seconds, and its name."""
 
 
 def describe_bytes(count: int, *, of: int | None = None) -> str:
-    """Return a size for people, such as ``1.2 GiB``, or ``1.2 of 16.9 GiB``.
+    """Return a size such as ``1.2 GiB``, or a part of one such as ``1.2 of 16.9 GiB``.
 
     Args:
         count: Bytes.
         of: Bytes in all, which decide the unit; None for one size alone.
     """
     largest = count if of is None else of
-    unit, size = next((one for one in _UNITS if largest >= one[1]), _UNITS[-1])
+    unit, size = next((one for one in _SIZES if largest >= one[1]), _SIZES[-1])
 
     def number(value: int) -> str:
-        return f"{value / size:.1f}" if size > 2**20 else f"{value / size:.0f}"
+        return f"{value / size:.1f}" if size == GIB else f"{value / size:.0f}"
 
     return f"{number(count)}{'' if of is None else f' of {number(of)}'} {unit}"
 
 
+def describe_rough_bytes(count: float) -> str:
+    """Return an estimate of a size: ``45 GiB``, ``3.2 GiB`` or ``17 MiB``."""
+    if count >= 10 * GIB:
+        return f"{count / GIB:.0f} GiB"
+    if count >= GIB / 10:
+        return f"{count / GIB:.1f} GiB"
+    return f"{max(count / 2**20, 0):.0f} MiB"
+
+
+def describe_rough_gib(gib: float) -> str:
+    """Return an estimate of a size in GiB, such as ``45 GiB``."""
+    return describe_rough_bytes(gib * GIB)
+
+
 def describe_duration(seconds: float) -> str:
-    """Return a duration for people, such as ``40 s``, ``6 min`` or ``2 h 5 min``."""
-    if seconds < 60:
+    """Return a measured duration, such as ``40 s``, ``6 min`` or ``2 h 5 min``."""
+    if seconds < _MINUTE_S:
         return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
+    minutes = round(seconds / _MINUTE_S)
     if minutes < 60:
         return f"{minutes} min"
     hours, rest = divmod(minutes, 60)
     return f"{hours} h {rest} min" if rest else f"{hours} h"
+
+
+def describe_rough_duration(seconds: float) -> str:
+    """Return an estimate: ``40 seconds``, ``12 minutes``, ``5 hours`` or ``3 weeks``."""
+    for least, unit, name in _DURATIONS:
+        if seconds >= least:
+            return f"{round(seconds / unit)} {name}"
+    whole = max(round(seconds), 1)
+    return f"{whole} second{'' if whole == 1 else 's'}"

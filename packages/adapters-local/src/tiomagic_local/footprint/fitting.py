@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.quantities import GIB
 from tiomagic_local.engines import find_engine
 from tiomagic_local.footprint import architectures
 from tiomagic_local.footprint.estimates import Coefficients, compute_terms
@@ -21,7 +22,6 @@ from tiomagic_local.footprint.phases import (
     text_bytes,
 )
 
-GIB = 2**30
 SIDES = ((512, 288), (832, 480), (1280, 704))
 """The counted widths and heights."""
 TILED = ((512, 320), (704, 448))

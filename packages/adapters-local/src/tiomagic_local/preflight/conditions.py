@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.ports.preflight import (
-    GIB,
     PlanNeed,
     RunConditions,
     RunDevice,
     RunTime,
     TokenState,
 )
+from tiomagic_domain.quantities import GIB
 from tiomagic_local.footprint.estimates import Estimate, find_estimate
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.machine import MachineFacts

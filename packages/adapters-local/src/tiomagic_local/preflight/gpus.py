@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tiomagic_domain.ports.preflight import GIB
+from tiomagic_domain.quantities import GIB
 
 LIBRARIES: Final = {"win32": "nvml.dll"}
 """The library by platform; everywhere else it is the name below."""

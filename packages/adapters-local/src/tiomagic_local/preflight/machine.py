@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tiomagic_domain.ports.preflight import GIB
+from tiomagic_domain.quantities import GIB
 from tiomagic_local.preflight.gpus import InstalledGpu, read_gpus, visible_gpus
 
 CONTAINER_LIMITS: Final = (

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.ports.preflight import GIB, RunTime
+from tiomagic_domain.ports.preflight import RunTime
+from tiomagic_domain.quantities import GIB
 from tiomagic_local.footprint.architectures import find_component_name, find_window
 from tiomagic_local.footprint.estimates import find_estimate
 from tiomagic_local.runtime.memory_plan import ASSUMED_FRAMES

@@ -12,6 +12,7 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import APIError, AuthenticationError, TioMagicError
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
+from tiomagic_domain.quantities import GIB
 from tiomagic_domain.suggestions import closest
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.rehearsal.completeness import FILES, INDEX, Looker, components
@@ -22,7 +23,6 @@ from tiomagic_local.weights.hub_files import FILES as LOADED
 from tiomagic_local.weights.hub_files import PIPELINE_FILES
 from tiomagic_local.weights.locate import Origin, PartWeights, Weights, local_folder
 
-GIB = 2**30
 LICENCE, DISK, LORAS = "licence", "disk", "loras"
 
 

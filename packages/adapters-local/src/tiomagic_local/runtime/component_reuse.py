@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tiomagic_domain.quantities import GIB
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights.locate import Weights
 from tiomagic_local.weights.single_file import read_index
@@ -31,7 +32,6 @@ PROVENANCE_KEYS = frozenset({"_name_or_path", "transformers_version", "_diffuser
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
-GIB = 2**30
 
 Identity = tuple[object, ...]
 """Equal for two components exactly when loading either gives the same tensors."""

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.quantities import GIB
 from tiomagic_local.torch_env.imports import pause_garbage_collection
 
 if TYPE_CHECKING:
     import torch
 
-GIB = 2**30
 
 GROUPED = re.compile(r"cpu|cuda:(0|[1-9][0-9]*)")
 """A device that can make a video together with others."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tiomagic_local.torch_env.devices import GIB, choose_device, describe_device, free_memory_gib
+from tiomagic_domain.quantities import GIB
+from tiomagic_local.torch_env.devices import choose_device, describe_device, free_memory_gib
 
 LIBRARIES = ("torch", "diffusers", "transformers", "av", "onnxruntime")
 """The libraries of engines, videos and poses."""

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.quantities import GIB
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.weights.hub_cache import HubCache, ListedFile, select_names
 from tiomagic_local.weights.hub_files import PIPELINE_FILES, WantedFiles, list_wanted
 from tiomagic_local.weights.locate import Origin, local_folder
 from tiomagic_local.weights.pinned_commits import read_pinned_commit
 
-GIB = 2**30
 NEARLY_ALL = 0.9
 """Weights whose list is not known count as whole from this part of the catalogue's size on, which
 is rounded."""

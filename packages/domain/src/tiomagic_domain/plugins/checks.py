@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
+from tiomagic_domain.quantities import GIB
 
-GIB: Final = 2**30
 MIN_FREE_DISK_GIB: Final = 5.0
 """Less free room than this is worth a warning: the smallest model takes as much."""
 

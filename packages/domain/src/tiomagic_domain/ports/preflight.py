@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-
-GIB: Final = 2**30
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,13 +23,13 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.ports.preflight import PlanNeed, RunConditions, RunDevice, RunTime
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.preflight.preflight import FitVerdict
-from tiomagic_domain.preflight.words import (
+from tiomagic_domain.quantities import (
     DAY_S,
     GIB,
     HOUR_S,
-    describe_bytes,
-    describe_gib,
-    describe_seconds,
+    describe_rough_bytes,
+    describe_rough_duration,
+    describe_rough_gib,
 )
 
 DISK, DEVICE, MEMORY, TIME, TOKEN = "disk", "device", "memory", "time", "token"
@@ -117,16 +117,16 @@ def _on_the_disk(conditions: RunConditions) -> Iterator[Check]:
     if weights is None:
         return
     if not weights.fetch_bytes:
-        here = f"the weights are here ({describe_bytes(weights.here_bytes)})"
+        here = f"the weights are here ({describe_rough_bytes(weights.here_bytes)})"
         yield Check(part=DISK, outcome=CheckOutcome.OK, message=here)
         return
     about = "" if weights.is_exact else "about "
-    need = f"{about}{describe_bytes(weights.fetch_bytes)} of weights are to be downloaded"
+    need = f"{about}{describe_rough_bytes(weights.fetch_bytes)} of weights are to be downloaded"
     free = weights.disk_free_bytes
     if free is None:
         yield Check(part=DISK, outcome=CheckOutcome.NOTE, message=need)
         return
-    text = f"{need}, and {describe_bytes(free)} are free in {weights.place}"
+    text = f"{need}, and {describe_rough_bytes(free)} are free in {weights.place}"
     left = free - weights.fetch_bytes
     if left < 0:
         yield _found(DISK, text, fatal=weights.is_exact or conditions.is_certain)
@@ -141,12 +141,14 @@ def _on_the_device(conditions: RunConditions) -> Iterator[Check]:
     if device is None or device.is_cpu or device.memory_gib is None or not conditions.plans:
         return
     least = min(conditions.plans, key=lambda plan: plan.device_gib)
-    has = f"{_chip(device)} has {describe_gib(device.memory_gib)}"
-    need = f"at this size it needs {describe_gib(least.device_gib)} of GPU memory at the least"
+    has = f"{_chip(device)} has {describe_rough_gib(device.memory_gib)}"
+    need = (
+        f"at this size it needs {describe_rough_gib(least.device_gib)} of GPU memory at the least"
+    )
     if least.device_gib > device.memory_gib:
         yield _found(DEVICE, f"{need}, and {has}", fatal=conditions.is_certain)
     elif device.free_gib is not None and least.device_gib > device.free_gib:
-        text = f"{need}, and of {_chip(device)} {describe_gib(device.free_gib)} are free now"
+        text = f"{need}, and of {_chip(device)} {describe_rough_gib(device.free_gib)} are free now"
         yield _found(DEVICE, text, fatal=False)
     else:
         yield Check(part=DEVICE, outcome=CheckOutcome.OK, message=f"{need}, and {has}")
@@ -160,19 +162,19 @@ def _in_main_memory(conditions: RunConditions) -> Iterator[Check]:
     plan, has = choose_plan(conditions), conditions.main_memory_gib
     if plan is None or has is None or conditions.device is None:
         return
-    need = f"its weights take {describe_gib(plan.main_gib)} of main memory"
+    need = f"its weights take {describe_rough_gib(plan.main_gib)} of main memory"
     if plan.main_gib > has:
         # Beside a GPU a part of the weights may stay on the disk and be read again and again.
         far = conditions.device.is_cpu or plan.main_gib > FAR_BEYOND * has
         yield _found(
             MEMORY,
-            f"{need}, and there are {describe_gib(has)}",
+            f"{need}, and there are {describe_rough_gib(has)}",
             fatal=far and conditions.is_certain,
         )
         return
     free = conditions.free_main_memory_gib
     if free is not None and plan.main_gib > free:
-        yield _found(MEMORY, f"{need}, and {describe_gib(free)} are free now", fatal=False)
+        yield _found(MEMORY, f"{need}, and {describe_rough_gib(free)} are free now", fatal=False)
 
 
 def _in_time(card: ModelCard, conditions: RunConditions, time: RunTime | None) -> Iterator[Check]:
@@ -183,7 +185,7 @@ def _in_time(card: ModelCard, conditions: RunConditions, time: RunTime | None) -
     if time is None:
         yield _found(TIME, f"{need}; on the CPU it may take days", fatal=False)
     elif time.seconds > SLOW_RUN_S:
-        text = f"{need}; on the CPU it takes about {describe_seconds(time.seconds)}"
+        text = f"{need}; on the CPU it takes about {describe_rough_duration(time.seconds)}"
         fatal = time.seconds > LONGEST_CPU_RUN_S and (conditions.is_certain or time.is_measured)
         yield _found(TIME, text, fatal=fatal)
 

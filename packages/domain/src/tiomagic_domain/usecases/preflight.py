@@ -24,7 +24,7 @@ from tiomagic_domain.preflight.preflight import (
     FitVerdict,
     Preflight,
 )
-from tiomagic_domain.preflight.words import describe_bytes
+from tiomagic_domain.quantities import describe_rough_bytes
 from tiomagic_domain.schema.kinds import UNSET
 
 WORKS: Final = frozenset({FitVerdict.FITS, FitVerdict.UNKNOWN})
@@ -228,7 +228,7 @@ def explain_refusal(found: Preflight) -> str:
     weights = found.conditions.weights
     if weights is not None and weights.fetch_bytes and all(c.part != DISK for c in found.problems):
         about = "" if weights.is_exact else "about "
-        size = describe_bytes(weights.fetch_bytes)
+        size = describe_rough_bytes(weights.fetch_bytes)
         text += f"\nNothing was downloaded; it would be {about}{size}."
     ways = list_ways_out(found)
     return f"{text}\nWhat you can do:{_listed(ways)}" if ways else text

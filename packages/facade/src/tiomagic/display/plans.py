@@ -9,7 +9,11 @@ from tiomagic.display.phrases.job_warnings import say_note, say_unknown_words
 from tiomagic.display.phrases.vocabulary import PYTHON_WORDS, Vocabulary
 from tiomagic_domain.advice import NextStep
 from tiomagic_domain.features import Feature
-from tiomagic_domain.preflight.words import describe_bytes, describe_gib, describe_seconds
+from tiomagic_domain.quantities import (
+    describe_rough_bytes,
+    describe_rough_duration,
+    describe_rough_gib,
+)
 
 LABEL_CHARACTERS = 9
 """Width of the labels."""
@@ -60,13 +64,15 @@ def describe_weights(weights: Mapping[str, Any] | None) -> str | None:
     if weights is None:
         return None
     if not weights["fetch_bytes"]:
-        return f"here, {describe_bytes(weights['here_bytes'])}"
+        return f"here, {describe_rough_bytes(weights['here_bytes'])}"
     about = "" if weights["is_exact"] else "about "
-    text = f"{about}{describe_bytes(weights['fetch_bytes'])} to download to {weights['place']}"
+    text = (
+        f"{about}{describe_rough_bytes(weights['fetch_bytes'])} to download to {weights['place']}"
+    )
     if weights["disk_free_bytes"] is not None:
-        text += f", where {describe_bytes(weights['disk_free_bytes'])} are free"
+        text += f", where {describe_rough_bytes(weights['disk_free_bytes'])} are free"
     if weights["here_bytes"]:
-        text += f"; {describe_bytes(weights['here_bytes'])} are here"
+        text += f"; {describe_rough_bytes(weights['here_bytes'])} are here"
     return text
 
 
@@ -79,9 +85,9 @@ def describe_place(found: Mapping[str, Any]) -> str:
         chip = device["title"] or device["name"]
         parts.append(chip if memory is None else f"{chip} with {memory:g} GiB")
     if main is not None:
-        parts.append(f"{describe_gib(main)} of main memory")
+        parts.append(f"{describe_rough_gib(main)} of main memory")
     if weights is not None and weights["disk_free_bytes"] is not None:
-        parts.append(f"{describe_bytes(weights['disk_free_bytes'])} of disk free for weights")
+        parts.append(f"{describe_rough_bytes(weights['disk_free_bytes'])} of disk free for weights")
     return f"on {found['provider']}" + (f" ({', '.join(parts)})" if parts else "")
 
 
@@ -108,14 +114,14 @@ def _describe_memory(planned: Mapping[str, Any]) -> str:
         return f"{weights}, a GPU of {least:g} GiB or more"
     if device["is_cpu"]:
         main = found["main_memory_gib"]
-        has = "" if main is None else f" (there are {describe_gib(main)})"
+        has = "" if main is None else f" (there are {describe_rough_gib(main)})"
         return (
-            f"{describe_gib(chosen['main_gib'])} of main memory{has}; made for a GPU of "
+            f"{describe_rough_gib(chosen['main_gib'])} of main memory{has}; made for a GPU of "
             f"{least:g} GiB or more"
         )
     return (
-        f"{describe_gib(chosen['device_gib'])} of GPU memory and "
-        f"{describe_gib(chosen['main_gib'])} of main memory ({chosen['plan']})"
+        f"{describe_rough_gib(chosen['device_gib'])} of GPU memory and "
+        f"{describe_rough_gib(chosen['main_gib'])} of main memory ({chosen['plan']})"
     )
 
 
@@ -124,7 +130,7 @@ def _describe_time(planned: Mapping[str, Any]) -> str | None:
     time, device = found["time"], found["device"]
     later = ", after the download" if found["weights"] and found["weights"]["fetch_bytes"] else ""
     if time is not None:
-        return f"about {describe_seconds(time['seconds'])}{later} ({time['basis']})"
+        return f"about {describe_rough_duration(time['seconds'])}{later} ({time['basis']})"
     if device is not None and device["is_cpu"] and planned["gpu_memory_gib"]:
         return "unknown, days on a CPU (nothing measured or estimated)"
     return "unknown (no run measured yet)"

@@ -9,7 +9,11 @@ from tiomagic.display.escaping import escape
 from tiomagic.ui.models.facts import ModelFacts, group_by_fit
 from tiomagic_domain.catalogue.licences import LicenceUse
 from tiomagic_domain.preflight.preflight import FitVerdict
-from tiomagic_domain.preflight.words import describe_bytes, describe_gib, describe_seconds
+from tiomagic_domain.quantities import (
+    describe_rough_bytes,
+    describe_rough_duration,
+    describe_rough_gib,
+)
 
 LICENCE_WORDS: Final = {
     LicenceUse.FREE: "any use",
@@ -80,7 +84,7 @@ def _badges(one: ModelFacts, *, in_group: bool = False) -> str:
 def _short_facts(one: ModelFacts) -> str:
     card = one.card
     gpu = f"{card.gpu_memory_gib:g} GiB GPU" if card.gpu_memory_gib else "no GPU needed"
-    return f"{gpu} · {describe_gib(card.weights_gib)} · {LICENCE_WORDS[card.terms.use]}"
+    return f"{gpu} · {describe_rough_gib(card.weights_gib)} · {LICENCE_WORDS[card.terms.use]}"
 
 
 def _fact_list(one: ModelFacts) -> str:
@@ -89,7 +93,7 @@ def _fact_list(one: ModelFacts) -> str:
     does = ", ".join(feature.label for feature in card.features)
     rows = [
         ("GPU", gpu, ""),
-        ("Weights", f"{describe_gib(card.weights_gib)}{_where(one)}", ""),
+        ("Weights", f"{describe_rough_gib(card.weights_gib)}{_where(one)}", ""),
         ("Time", *_time(one)),
         ("Licence", f"{LICENCE_WORDS[card.terms.use]} ({card.licence})", card.terms.publishing),
         ("Does", does, ""),
@@ -109,10 +113,12 @@ def _where(one: ModelFacts) -> str:
         return ""
     if one.is_here:
         return ", here already"
-    return f", {describe_bytes(one.preflight.fetch_bytes)} to download"
+    return f", {describe_rough_bytes(one.preflight.fetch_bytes)} to download"
 
 
 def _time(one: ModelFacts) -> tuple[str, str]:
     """Return about how long a run takes with the model's defaults, and how that is known."""
     time = None if one.preflight is None else one.preflight.time
-    return ("", "") if time is None else (f"about {describe_seconds(time.seconds)}", time.basis)
+    return (
+        ("", "") if time is None else (f"about {describe_rough_duration(time.seconds)}", time.basis)
+    )

@@ -9,7 +9,7 @@ from tiomagic.display.escaping import escape
 from tiomagic.display.phrases.job_warnings import say_unknown_words
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.ui.models.facts import say_checks
-from tiomagic_domain.preflight.words import describe_bytes, describe_seconds
+from tiomagic_domain.quantities import describe_rough_bytes, describe_rough_duration
 from tiomagic_domain.schema.parameter import UNSET
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def _takes(found: Preflight, count: int) -> list[str]:
     """Return the download, the time and the price of a run."""
     parts = []
     if found.fetch_bytes:
-        parts.append(f"{describe_bytes(found.fetch_bytes)} to download first")
+        parts.append(f"{describe_rough_bytes(found.fetch_bytes)} to download first")
     if found.time is not None:
         each = " each" if count > 1 else ""
-        parts.append(f"about {describe_seconds(found.time.seconds)}{each}")
+        parts.append(f"about {describe_rough_duration(found.time.seconds)}{each}")
     if found.cost is not None:
         article = "an" if found.cost.per == "hour" else "a"
         cost = found.cost
