@@ -30,7 +30,7 @@ from tiomagic_media.encode.mp4 import Mp4
 
 if TYPE_CHECKING:
     from tiomagic_domain.ports.provider import Report, Request
-    from tiomagic_local.runtime.pipeline_cache import Loaded
+    from tiomagic_local.runtime.loaded import Loaded
 
 T2V = "wan2.1-t2v-1.3b"
 PATCHED = "wan2.2-ti2v-5b"

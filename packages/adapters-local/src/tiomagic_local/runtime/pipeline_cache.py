@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +13,18 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
-from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import CancelToken, NeverCanceled, Phase, Progress, ProgressSink
 from tiomagic_local.engines import EngineOptions, find_engine
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.component_reuse import Identity, identify_components, lying_on
+from tiomagic_local.runtime.loaded import Loaded, run_on_one_device
 from tiomagic_local.runtime.memory_plan import (
     MemoryChoice,
     MemoryPlan,
     choose_memory_plan,
     demand_of,
 )
-from tiomagic_local.torch_env.devices import PeakMemory, group_members, measure_peak_memory
+from tiomagic_local.torch_env.devices import group_members, measure_peak_memory
 from tiomagic_local.torch_env.imports import pause_garbage_collection
 from tiomagic_local.weights.locate import Weights, find_weights, local_folder
 from tiomagic_local.weights.lora_files import FoundLora, find_loras
@@ -40,38 +39,6 @@ VAE_TILES_SETTING = "vae_tiles"
 
 CANCEL_POLL_S = 0.2
 """Seconds between two checks for a cancel during the wait for another generation."""
-
-
-@contextlib.contextmanager
-def run_on_one_device(_request: Request, cancel: CancelToken) -> Iterator[CancelToken]:
-    """Make a call on one device."""
-    yield cancel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A model that is ready to run."""
-
-    engine: Any
-    """Has a method for each feature of its cards."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """Device, types, memory plan and weights, for the record."""
-    revisions: Mapping[str, str] = field(default_factory=dict)
-    """The hub's commits that it was made from, by repository."""
-    loras: Sequence[Mapping[str, Any]] = ()
-    """Those of the call, as a recipe names them, each with the number of layers it changes."""
-    fallback_plan: MemoryPlan | None = None
-    """The memory plan to try if this one turns out to be too large; None for no other."""
-    running: Any = None
-    """Its acceleration; ``facts()`` are complete when the run is over."""
-    run_in_step: Callable[[Request, CancelToken], AbstractContextManager[CancelToken]] = (
-        run_on_one_device
-    )
-    """Has the other devices of a group make the same call for the time of a block."""
-    peak: PeakMemory = field(default_factory=PeakMemory)
-    """The peak device memory of the run; complete when it is over."""
-    transformers: Sequence[Any] = ()
-    """What a group of devices splits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

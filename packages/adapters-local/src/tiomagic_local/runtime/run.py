@@ -25,8 +25,9 @@ from tiomagic_domain.progress import (
 )
 from tiomagic_local.engines._shared.frame_sink import stream_frames_to
 from tiomagic_local.lora.messages import describe_partial_use, lora_of
+from tiomagic_local.runtime.loaded import Loaded
 from tiomagic_local.runtime.memory_plan import MemoryPlan
-from tiomagic_local.runtime.pipeline_cache import VAE_TILES_SETTING, Loaded, Runtime
+from tiomagic_local.runtime.pipeline_cache import VAE_TILES_SETTING, Runtime
 
 __all__ = ["Runtime", "Stopwatch", "run_request"]
 
