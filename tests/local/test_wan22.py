@@ -16,6 +16,7 @@ from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_domain.testing.contracts.features import (
     ImageToVideoContract,
     InterpolateContract,
+    PoseGuidanceContract,
     TextToVideoContract,
     bytes_of,
 )
@@ -26,12 +27,13 @@ from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_media.decode.frames import cover, load_image
 
 TEXT, IMAGE, SMALL = "wan2.2-t2v-a14b", "wan2.2-i2v-a14b", "wan2.2-ti2v-5b"
+VACE = "wan2.2-vace-fun-a14b"
 
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
     """A runtime with tiny models of the family."""
-    weights = save(tmp_path_factory.mktemp("weights"), [TEXT, IMAGE, SMALL])
+    weights = save(tmp_path_factory.mktemp("weights"), [TEXT, IMAGE, SMALL, VACE])
     return Runtime(LocalOptions(weights_dir=weights, device="cpu"))
 
 
@@ -66,6 +68,10 @@ class TestExpertsBetweenPictures(OnTinyWeights, InterpolateContract):
     model, feature = IMAGE, Feature.INTERPOLATE
 
 
+class TestExpertsOnSkeletons(OnTinyWeights, PoseGuidanceContract):
+    model, feature = VACE, Feature.POSE_GUIDANCE
+
+
 class TestSmallOnWords(OnTinyWeights, TextToVideoContract):
     model, feature = SMALL, Feature.TEXT_TO_VIDEO
 
@@ -83,7 +89,11 @@ def frames_of(runtime: Runtime, model: str, feature: Feature, inputs: Any, **cha
 
 @pytest.mark.parametrize(
     ("model", "feature"),
-    [(TEXT, Feature.TEXT_TO_VIDEO), (IMAGE, Feature.IMAGE_TO_VIDEO)],
+    [
+        (TEXT, Feature.TEXT_TO_VIDEO),
+        (IMAGE, Feature.IMAGE_TO_VIDEO),
+        (VACE, Feature.INTERPOLATE),
+    ],
 )
 def test_each_expert_has_its_own_guidance(
     runtime: Runtime, studio: Materials, model: str, feature: Feature
@@ -98,9 +108,10 @@ def test_each_expert_has_its_own_guidance(
     assert len({plain, first, second}) == 3
 
 
-def test_both_experts_take_their_turn(runtime: Runtime, studio: Materials) -> None:
+@pytest.mark.parametrize("model", [TEXT, VACE])
+def test_both_experts_take_their_turn(runtime: Runtime, studio: Materials, model: str) -> None:
     """The noisy steps are the first expert's, the others the second's, as the repository says."""
-    engine = engine_of(runtime, TEXT, Feature.TEXT_TO_VIDEO)
+    engine = engine_of(runtime, model, Feature.TEXT_TO_VIDEO)
     turns: list[str] = []
     handles = [
         getattr(engine._pipeline, name).register_forward_pre_hook(
@@ -109,14 +120,14 @@ def test_both_experts_take_their_turn(runtime: Runtime, studio: Materials) -> No
         for name in ("transformer", "transformer_2")
     ]
     settings = settings_of(
-        TEXT,
+        model,
         Feature.TEXT_TO_VIDEO,
         num_inference_steps=4,
         guidance_scale=1.0,
         guidance_scale_2=1.0,
         flow_shift=1.0,
     )
-    inputs: Any = studio.request(TEXT).inputs
+    inputs: Any = studio.request(model).inputs
     try:
         engine.text_to_video(inputs, settings, ignore_progress, NeverCanceled())
     finally:

@@ -7,7 +7,7 @@ from typing import Any
 
 from examples.tiny_vace import LATENT_CHANNELS, TRANSFORMER, scheduler, shared_parts
 
-__all__ = ["TINY", "build_i2v_a14b", "build_t2v_a14b", "build_ti2v_5b"]
+__all__ = ["TINY", "build_i2v_a14b", "build_t2v_a14b", "build_ti2v_5b", "build_vace_fun_a14b"]
 
 CHANNELS_5B = 4
 """Channels of the latents of the 5B model, 48 in the real one."""
@@ -51,6 +51,23 @@ def build_i2v_a14b(folder: Path) -> None:
     pipeline.save_pretrained(folder)
 
 
+def build_vace_fun_a14b(folder: Path) -> None:
+    """Save a tiny WanVACEPipeline with two experts."""
+    import torch
+    from diffusers import WanVACEPipeline, WanVACETransformer3DModel
+
+    def expert() -> Any:
+        return WanVACETransformer3DModel(
+            **TRANSFORMER, in_channels=LATENT_CHANNELS, vace_layers=[0], vace_in_channels=96
+        ).eval()
+
+    torch.manual_seed(0)
+    pipeline = WanVACEPipeline(
+        **shared_parts(), transformer=expert(), transformer_2=expert(), boundary_ratio=0.875
+    )
+    pipeline.save_pretrained(folder)
+
+
 def build_ti2v_5b(folder: Path) -> None:
     """Save a tiny WanPipeline with a VAE of 16 in space, and a timestep for each token."""
     import torch
@@ -85,5 +102,6 @@ def build_ti2v_5b(folder: Path) -> None:
 TINY = {
     "wan2.2-t2v-a14b": build_t2v_a14b,
     "wan2.2-i2v-a14b": build_i2v_a14b,
+    "wan2.2-vace-fun-a14b": build_vace_fun_a14b,
     "wan2.2-ti2v-5b": build_ti2v_5b,
 }

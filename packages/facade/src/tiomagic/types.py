@@ -80,6 +80,7 @@ ModelName: TypeAlias = (
         "wan2.2-i2v-a14b",
         "wan2.2-t2v-a14b",
         "wan2.2-ti2v-5b",
+        "wan2.2-vace-fun-a14b",
     ]
     | AnyModel
 )
@@ -106,6 +107,7 @@ TextToVideoModel: TypeAlias = (
         "wan2.1-vace-14b-phantom-fusionx",
         "wan2.2-t2v-a14b",
         "wan2.2-ti2v-5b",
+        "wan2.2-vace-fun-a14b",
     ]
     | AnyModel
 )
@@ -130,6 +132,7 @@ ImageToVideoModel: TypeAlias = (
         "wan2.1-vace-14b-i2v-fusionx",
         "wan2.2-i2v-a14b",
         "wan2.2-ti2v-5b",
+        "wan2.2-vace-fun-a14b",
     ]
     | AnyModel
 )
@@ -146,6 +149,7 @@ InterpolateModel: TypeAlias = (
         "wan2.1-vace-1.3b",
         "wan2.1-vace-14b",
         "wan2.2-i2v-a14b",
+        "wan2.2-vace-fun-a14b",
     ]
     | AnyModel
 )
@@ -155,6 +159,7 @@ PoseGuidanceModel: TypeAlias = (
         "wan2.1-vace-1.3b",
         "wan2.1-vace-14b",
         "wan2.2-animate-14b",
+        "wan2.2-vace-fun-a14b",
     ]
     | AnyModel
 )
@@ -190,6 +195,7 @@ class CommonSettings(TypedDict, total=False):
     aspect: str | None
     resolution: str | None
     flow_shift: float | None
+    guidance_scale_2: float | None
 
 
 class TextToVideoSettings(RunArguments, CommonSettings, total=False):
@@ -203,7 +209,6 @@ class TextToVideoSettings(RunArguments, CommonSettings, total=False):
     decode_timestep: float | None
     decode_noise_scale: float | None
     lora_alpha: float | None
-    guidance_scale_2: float | None
 
 
 class TextToVideoArguments(TextToVideoSettings, total=False):
@@ -228,7 +233,6 @@ class ImageToVideoSettings(RunArguments, CommonSettings, total=False):
     lora_alpha: float | None
     noise_multiplier: float | None
     cond_position: int | None
-    guidance_scale_2: float | None
 
 
 class ImageToVideoArguments(ImageToVideoSettings, total=False):
@@ -253,7 +257,6 @@ class InterpolateSettings(RunArguments, CommonSettings, total=False):
     lora_alpha: float | None
     noise_multiplier: float | None
     last_noise_multiplier: float | None
-    guidance_scale_2: float | None
 
 
 class InterpolateArguments(InterpolateSettings, total=False):
@@ -297,7 +300,6 @@ class SharedArguments(CommonSettings, total=False):
     decode_timestep: float | None
     decode_noise_scale: float | None
     lora_alpha: float | None
-    guidance_scale_2: float | None
     conditioning_scale: float | None
     true_cfg_scale: float | None
     image_cond_noise_scale: float | None

@@ -107,7 +107,7 @@ TURBO_ACCELERATION = Parameter(
 
 FEW_STEP_MODELS = (
     *("wan2.1-t2v-14b", "wan2.1-i2v-14b-480p", "wan2.1-i2v-14b-720p", "wan2.1-vace-14b"),
-    *("wan2.2-t2v-a14b", "wan2.2-i2v-a14b"),
+    *("wan2.2-t2v-a14b", "wan2.2-i2v-a14b", "wan2.2-vace-fun-a14b"),
 )
 """Models with few-step weights, for the error text of the others."""
 

@@ -8,6 +8,11 @@ multiples of 32 (the pipeline accepts multiples of 16 and rounds down), and 24 f
 makes videos from words and from a picture; it would accept a last frame and ignore it. Up to twice
 the 121 frames of its training are allowed: the parameter says what it was trained on.
 
+VACE-Fun is the text model with VACE's blocks beside both experts, trained by Alibaba PAI. Its
+values are those of the examples in their repository VideoX-Fun, for the sampler UniPC. Their one
+example of skeletons is in RGB, unlike those of VACE for Wan 2.1. The weights for diffusers were
+converted by an author of the pipeline; that repository names no licence of its own.
+
 A revision is a commit that several independent projects pin.
 """
 
@@ -19,14 +24,28 @@ from types import MappingProxyType
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.families import lightx2v
-from tiomagic_domain.catalogue.families.wan import NEGATIVE_PROMPT, PIXELS_480P, PIXELS_720P
+from tiomagic_domain.catalogue.families.wan import (
+    CONDITIONING_SCALE,
+    NEGATIVE_PROMPT,
+    PIXELS_480P,
+    PIXELS_720P,
+)
 from tiomagic_domain.catalogue.licences import apache_terms
-from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.catalogue.pose_parameters import pose_parameters
+from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
+from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.schema.parameter import Kind, Parameter
-from tiomagic_domain.schema.schema import MaxPixels, OffTogether, Schema
+from tiomagic_domain.schema.schema import ExactlyOne, MaxPixels, OffTogether, Schema
 
 HOMEPAGE = "https://github.com/Wan-Video/Wan2.2"
 NEGATIVE_SOURCE = "Wan 2.2, wan/configs/shared_config.py"
+VIDEOX_FUN = "github.com/aigc-apps/VideoX-Fun"
+FUN_SOURCE = f"{VIDEOX_FUN}, examples/wan2.2_vace_fun"
+FUN_POSES = pose_parameters(
+    ColourOrder.RGB,
+    source=f"{VIDEOX_FUN}, asset/pose.mp4",
+    pace_source="as for Wan 2.1 VACE; the authors' example takes the first frames of the video",
+)
 FPS = 16
 FPS_5B = 24
 PIXELS_5B = 1280 * 704
@@ -46,8 +65,23 @@ def _guidance_scale_2(default: float, source: str) -> Parameter:
     )
 
 
-def _a14b(feature: Feature, *, flow_shift: float, scales: tuple[float, float], file: str) -> Schema:
-    source = f"Wan 2.2, wan/configs/{file}"
+def _a14b(
+    feature: Feature,
+    *,
+    flow_shift: float,
+    scales: tuple[float, float],
+    source: str,
+    steps: int = 40,
+) -> Schema:
+    """Return the parameters of one feature of a model with two experts.
+
+    Args:
+        feature: Decides the inputs, and whether the size has a default or follows the picture.
+        flow_shift: Default shift of the noise schedule.
+        scales: Default guidance of the first expert and of the second.
+        source: Source of these values, the steps and the length.
+        steps: Default number of denoising steps.
+    """
     width, height = (832, 480) if feature is Feature.TEXT_TO_VIDEO else (None, None)
     return Schema(
         parameters=(
@@ -58,7 +92,7 @@ def _a14b(feature: Feature, *, flow_shift: float, scales: tuple[float, float], f
             settings.num_frames(
                 default=81, low=5, high=161, multiple_of=4, offset=1, source=source
             ),
-            settings.num_inference_steps(default=40, source=source),
+            settings.num_inference_steps(default=steps, source=source),
             settings.guidance_scale(default=scales[0], source=source),
             _guidance_scale_2(scales[1], source),
             settings.flow_shift(default=flow_shift, source=source),
@@ -72,6 +106,23 @@ def _a14b(feature: Feature, *, flow_shift: float, scales: tuple[float, float], f
         rules=(MaxPixels(PIXELS_720P), OffTogether("guidance_scale", "guidance_scale_2")),
         objects=settings.OBJECT_ARGUMENTS,
     )
+
+
+def _vace_fun(feature: Feature) -> Schema:
+    schema = _a14b(feature, flow_shift=12.0, scales=(5.0, 5.0), source=FUN_SOURCE, steps=50)
+    if feature is Feature.TEXT_TO_VIDEO:
+        # Without a picture there is nothing to condition on.
+        return schema
+    poses = FUN_POSES if feature is Feature.POSE_GUIDANCE else ()
+    one_pose = (ExactlyOne(tuple(p.name for p in POSE_SOURCES)),) if poses else ()
+    inputs = len(INPUTS[feature])
+    parameters = (
+        *schema.parameters[:inputs],
+        *poses,
+        *schema.parameters[inputs:],
+        CONDITIONING_SCALE,
+    )
+    return replace(schema, parameters=parameters, rules=(*one_pose, *schema.rules))
 
 
 def _5b(feature: Feature) -> Schema:
@@ -118,7 +169,7 @@ T2V_A14B = ModelCard(
                 flow_shift=12.0,
                 # The authors write the second expert's first: (3.0, 4.0).
                 scales=(4.0, 3.0),
-                file="wan_t2v_A14B.py",
+                source="Wan 2.2, wan/configs/wan_t2v_A14B.py",
             )
         }
     ),
@@ -140,10 +191,34 @@ I2V_A14B = replace(
     revision="596658fd9ca6b7b71d5057529bbf319ecbc61d74",
     features=MappingProxyType(
         {
-            feature: _a14b(feature, flow_shift=5.0, scales=(3.5, 3.5), file="wan_i2v_A14B.py")
+            feature: _a14b(
+                feature,
+                flow_shift=5.0,
+                scales=(3.5, 3.5),
+                source="Wan 2.2, wan/configs/wan_i2v_A14B.py",
+            )
             for feature in (Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
         }
     ),
+)
+
+VACE_FUN_A14B = replace(
+    T2V_A14B,
+    name="wan2.2-vace-fun-a14b",
+    title="Wan 2.2 VACE-Fun A14B",
+    description="Two experts of 14B for all four features, with the motion and light of Wan 2.2.",
+    homepage=f"https://{VIDEOX_FUN}",
+    terms=apache_terms(
+        f"{VIDEOX_FUN}, LICENSE, and Wan 2.2's; the repository of the weights names no licence"
+    ),
+    engine="wan_vace",
+    repository="linoyts/Wan2.2-VACE-Fun-14B-diffusers",
+    # No commit is known to be good: the first one that is used stays in use.
+    revision=None,
+    features=MappingProxyType({feature: _vace_fun(feature) for feature in Feature}),
+    skeletons=ColourOrder.RGB,
+    weights_gib=75.8,
+    largest_gib=32.4,
 )
 
 TI2V_5B = replace(
@@ -167,5 +242,6 @@ TI2V_5B = replace(
 MODELS = (
     lightx2v.with_turbo(T2V_A14B, lightx2v.T2V_A14B),
     lightx2v.with_turbo(I2V_A14B, lightx2v.I2V_A14B),
+    lightx2v.with_turbo(VACE_FUN_A14B, lightx2v.T2V_A14B),
     TI2V_5B,
 )
