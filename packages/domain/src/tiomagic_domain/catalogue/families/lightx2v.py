@@ -5,8 +5,8 @@ with a shift of 5, and with plain Euler steps. Wan 2.2 has one for each expert; 
 steps.
 
 VACE is Wan's text model with blocks beside it, and takes that model's LoRA, as public recipes do:
-there is no distilled VACE, and no distilled VACE-Fun. The 1.3B models are left out: the recipes for their LoRA agree neither
-on the steps (8 to 16) nor on its strength (0.4 to 1).
+there is no distilled VACE, and no distilled VACE-Fun. The 1.3B models are left out: the recipes for
+their LoRA agree neither on the steps (8 to 16) nor on its strength (0.4 to 1).
 
 The result with VACE is less certain: the authors distilled the text model, and do not mention VACE.
 The files are the first ones, of which the recipes above are known; LightX2V has newer repositories
