@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import logging
 import os
 import tempfile
 
@@ -27,3 +28,16 @@ def own_runtime_folder(monkeypatch):
     with tempfile.TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True) as folder:
         monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_logging():
+    """The command line configures tiomagic's logger for its process, which here has more tests.
+
+    pytest listens at a logger that does not propagate, and at the root: a test that lets it
+    propagate again would hear everything twice.
+    """
+    logger = logging.getLogger("tiomagic")
+    before = list(logger.handlers), logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.level, logger.propagate = before

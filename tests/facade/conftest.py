@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
@@ -136,8 +135,6 @@ def shell(folder: Path, plugin_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """Run the command line in this process: the same as ``cli``, ten times as fast."""
     monkeypatch.syspath_prepend(str(plugin_path))
     models.cache_clear()
-    logger = logging.getLogger("tiomagic")
-    before = (list(logger.handlers), logger.level, logger.propagate)
 
     def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         with monkeypatch.context() as patch:
@@ -149,7 +146,6 @@ def shell(folder: Path, plugin_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
 
     yield run
-    logger.handlers[:], logger.level, logger.propagate = before
     shared.reset()  # Commands that make no video use the shared instance, which knows its folder.
     models.cache_clear()
     sys.modules.pop("tiomagic_fake", None)

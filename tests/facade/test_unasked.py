@@ -1,7 +1,6 @@
 """A person who has not configured logging sees warnings as sentences; nobody else sees anything."""
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,17 +14,14 @@ SENTENCE = (
 
 
 @pytest.fixture
-def logger(monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
+def logger(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
     """The logger of tiomagic as in a fresh program, on a terminal."""
     ours = logging.getLogger("tiomagic")
     monkeypatch.setattr("tiomagic.display.unasked.is_terminal", lambda _: True)
-    before = ours.handlers[:], ours.propagate, ours.level
     ours.handlers[:] = [UnaskedWarnings()]
     ours.propagate = True
     ours.setLevel(logging.NOTSET)
-    yield ours
-    ours.handlers[:], ours.propagate, _ = before
-    ours.setLevel(before[2])
+    return ours
 
 
 def test_a_warning_is_a_sentence(

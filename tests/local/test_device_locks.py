@@ -30,9 +30,9 @@ locks = FileDeviceLocks(Path(sys.argv[1]))
 device = locks.device("local:here:cpu", "holder")
 ticket = locks.ticket("local:here:cpu", ("1", "j"))
 assert device.acquire() and ticket.acquire()
-if len(sys.argv) > 2 and not os.fork():
-    sys.stdin.read()  # Outlives its parent.
-    os._exit(0)
+if len(sys.argv) > 2 and os.fork():
+    sys.stdin.read()
+# A child, where there is one: it has let go of what it was born with, and outlives its parent.
 print("held", flush=True)
 sys.stdin.read()
 """

@@ -1,7 +1,6 @@
 """``tiomagic modal``: what a person sees, and what happens on the server."""
 
 import json
-import logging
 
 import pytest
 from tests.modal.conftest import SMALL_VIDEO, TEXT_MODEL
@@ -18,14 +17,10 @@ def run(fake, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TIOMAGIC_PROVIDER", "modal")
 
-    logger = logging.getLogger("tiomagic")
-    before = (list(logger.handlers), logger.level, logger.propagate)
-
     def run(*words):
         return CliRunner().invoke(app, list(words), prog_name="tiomagic", catch_exceptions=False)
 
-    yield run
-    logger.handlers[:], logger.level, logger.propagate = before
+    return run
 
 
 def plain(result):

@@ -204,6 +204,10 @@ async def take_over_and_delete(page: Page, page_process: PageProcess, job_id: st
     delete = card.get_by_role("button", name="Delete")
     await delete.click()
     await expect(delete).to_have_text("Delete for good?")
+    await page.keyboard.press("Escape")
+    await expect(delete).to_have_text("Delete")
+    await delete.click()
+    await expect(delete).to_have_text("Delete for good?")
     await delete.click()
     await expect(card).to_have_count(0)
     assert not list((page_process.folder / "output_videos").glob(f"*{job_id[:8]}*"))
@@ -235,6 +239,7 @@ async def label(page: Page, card: Locator) -> None:
     await expect(page.get_by_label("Tag", exact=True)).to_have_value("favourite")
     await expect(page.locator(".tm-card")).to_have_count(1)
     await page.get_by_label("Tag", exact=True).fill("")
+    await expect(page.locator(".tm-card")).to_have_count(2)
 
 
 @in_browser

@@ -16,22 +16,37 @@
   document.addEventListener("mouseout", (event) => hover(event, (video) => video.pause()));
   document.addEventListener("focusout", (event) => hover(event, (video) => video.pause()));
 
+  // A button that asks waits for its second press, however long that takes and however often its
+  // card comes anew, and takes the question back when anything else is pressed. The second half of
+  // a double click is no answer.
+  let asked = null;
+  const questionOf = (button) => button && `${button.dataset.action} ${button.dataset.job}`;
+  const showQuestion = () =>
+    document.querySelectorAll("[data-confirm]").forEach((button) => {
+      const isAsked = questionOf(button) === asked;
+      if (isAsked === "asked" in button.dataset) return;
+      if (isAsked) button.dataset.asked = button.textContent;
+      button.textContent = isAsked ? button.dataset.confirm : button.dataset.asked;
+      if (!isAsked) delete button.dataset.asked;
+    });
+  const ask = (question) => {
+    asked = question;
+    showQuestion();
+  };
   document.addEventListener(
     "click",
     (event) => {
-      const button = within(event, "[data-confirm]");
-      if (!button || button.dataset.asked) return;
-      event.stopPropagation();
-      const label = button.textContent;
-      button.dataset.asked = "yes";
-      button.textContent = button.dataset.confirm;
-      setTimeout(() => {
-        delete button.dataset.asked;
-        button.textContent = label;
-      }, 4000);
+      const question = questionOf(within(event, "[data-confirm]"));
+      const isAnswer = question && question === asked;
+      if (question && (!isAnswer || event.detail > 1)) event.stopPropagation();
+      if (!isAnswer) ask(question);
+      else if (event.detail <= 1) ask(null);
     },
     true,
   );
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") ask(null);
+  });
 
   // Where a comparison stands is the part of its videos that has passed, as their lengths differ. It
   // is kept at the comparison, for a video may know its length long after the user moved the slider.
@@ -158,6 +173,7 @@
     tell(document.querySelector("#form [data-tips]"));
     begin(document.querySelector("#form [data-draft]"));
     unfold();
+    showQuestion();
     if (document.querySelector("[data-presets]:empty") && Object.keys(presets()).length) showPresets();
     open(document.querySelector("#form"));
   }).observe(document, { childList: true, subtree: true, attributeFilter: ["aria-label"] });
