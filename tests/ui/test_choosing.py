@@ -80,6 +80,81 @@ def test_settings_go_along_where_the_other_model_takes_them(desk: FormChooser) -
     assert any("Flow shift" in line and "flow_shift" not in line for line in left_out)
 
 
+def kept_by_the_browser(desk: FormChooser, choice: FormState, **changed: Any) -> str:
+    """What a browser keeps of a form that was changed, or only looked at."""
+    chosen = {
+        name: value
+        for one in desk.fields(choice)
+        for name, value, resting in zip(one.entries, one.initial, one.resting, strict=True)
+        if value != resting
+    }
+    values = {name: value for name, value in (chosen | changed).items() if value is not None}
+    return json.dumps({"choice": {**choice, "values": {}}, "values": values})
+
+
+def sizes_of(desk: FormChooser, choice: FormState) -> list[Any]:
+    """Width, height and frames that a form shows."""
+    return [field(desk, choice, name).value for name in ("width", "height", "num_frames")]
+
+
+OTHERS = ["doodle", "ltx-2", "cogvideox-2b", "hunyuanvideo-1.5"]
+
+
+def test_looking_at_other_models_changes_nothing(desk: FormChooser) -> None:
+    """1:1 and 3 s of Wan are 624 pixels and 49 frames again, whatever other models made of them;
+    so is a setting that they lack. Reloads between do not matter."""
+    choice = desk.choose("local", "text_to_video", WAN)
+    for shape in ("1:1", "3s"):
+        choice = desk.fill_shape(choice, kept_by_the_browser(desk, choice), shape)
+    kept = kept_by_the_browser(desk, choice, flow_shift=4.0, num_inference_steps=20)
+    for other in OTHERS:
+        for name in (other, WAN):
+            choice, _ = desk.switch("local", "text_to_video", name, kept)
+            kept = kept_by_the_browser(desk, desk.restore_draft(kept_by_the_browser(desk, choice)))
+        assert sizes_of(desk, choice) == [624, 624, 49], other
+        assert field(desk, choice, "flow_shift").value == 4.0, other
+        assert field(desk, choice, "num_inference_steps").value == 20, other
+
+
+def test_a_length_is_fitted_to_the_frames_a_second_of_each_model(desk: FormChooser) -> None:
+    """3 s are 49 frames at 16 a second, and 73 at 24: not the same frames."""
+    choice = desk.fill_shape(desk.choose("local", "text_to_video", WAN), draft(WAN), "3s")
+    choice, _ = desk.switch("local", "text_to_video", "ltx-2", kept_by_the_browser(desk, choice))
+    assert field(desk, choice, "num_frames").value == 73
+
+
+def test_what_is_changed_on_the_way_is_a_new_choice(desk: FormChooser) -> None:
+    """Another width in the second form counts in the third, and in the first again."""
+    choice = desk.fill_shape(desk.choose("local", "text_to_video", WAN), draft(WAN), "1:1")
+    choice, _ = desk.switch("local", "text_to_video", "ltx-2", kept_by_the_browser(desk, choice))
+    kept = kept_by_the_browser(desk, choice, width=1024, height=576)
+    choice, _ = desk.switch("local", "text_to_video", WAN, kept)
+    width, height, _ = sizes_of(desk, choice)
+    assert (width, height) == (1024, 576)
+    choice, _ = desk.switch("local", "text_to_video", "ltx-2", kept_by_the_browser(desk, choice))
+    assert sizes_of(desk, choice)[:2] == [1024, 576]
+
+
+def test_a_size_that_is_taken_back_stays_away(desk: FormChooser) -> None:
+    """Back on the first model the usual size stands there, not the choice of before."""
+    choice = desk.fill_shape(desk.choose("local", "text_to_video", WAN), draft(WAN), "1:1")
+    choice, _ = desk.switch("local", "text_to_video", "ltx-2", kept_by_the_browser(desk, choice))
+    choice = desk.fill_shape(choice, kept_by_the_browser(desk, choice), "own")
+    choice, _ = desk.switch("local", "text_to_video", WAN, kept_by_the_browser(desk, choice))
+    assert sizes_of(desk, choice)[:2] == [832, 480]
+
+
+@pytest.mark.parametrize(
+    "odd", [7, [7], [{}], [{"model": WAN, "values": {"image": {"path": "/etc/x"}}, "shown": {}}]]
+)
+def test_odd_first_choices_of_a_draft_are_ignored(desk: FormChooser, odd: Any) -> None:
+    """They come from a browser."""
+    choice = {"provider": "local", "feature": "text_to_video", "model": WAN, "first_choices": odd}
+    kept = json.dumps({"choice": choice, "values": {"prompt": "a fox"}})
+    found, _ = desk.switch("local", "image_to_video", "wan2.1-vace-14b", kept)
+    assert found["values"] == {"prompt": "a fox"}
+
+
 def test_the_settings_of_a_job_bring_no_defaults(controller: PageController) -> None:
     """Take over a doodle's settings, go on to another model: it has its own negative prompt."""
     desk = controller.chooser

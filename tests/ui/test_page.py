@@ -287,6 +287,7 @@ async def find_the_draft_again(page: Page) -> None:
     await entry(page, "num_inference_steps").fill("833")
     await entry(page, "num_inference_steps").press("Tab")
     await expect(entry(page, "num_inference_steps")).to_have_value("100")
+    await expect(page.locator("#field-num_inference_steps")).to_contain_text("100 is the nearest")
     for name in ("prompt", "seed"):
         await expect(entry(page, name)).to_have_value(typed[name])
         await entry(page, name).fill("")

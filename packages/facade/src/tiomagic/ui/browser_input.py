@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from tiomagic.display.escaping import replace_invalid_characters
 from tiomagic.ui.form.fields import Field, entries_of
+from tiomagic.ui.form.first_choices import FirstChoice
 from tiomagic.ui.jobs.gallery import NO_FILTER, GalleryFilters
 from tiomagic.ui.web.files import ServedFiles
 from tiomagic.ui.web.messages import InvalidMessageError, parse_bounded_json
@@ -44,6 +45,9 @@ class Draft:
     model: str | None
     values: Mapping[str, Any]
     """Entries by name: text, numbers, switches, and files as ``File``."""
+    first_choices: Sequence[FirstChoice] = ()
+    """What was chosen first, of what the form shows. Not checked: the form ignores what does not
+    fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ def read_draft(text: object, files: ServedFiles) -> Draft:
         feature=read_word(choice.get("feature")),
         model=read_word(choice.get("model")),
         values={name: _kept(value, files) for name, value in values.items() if read_word(name)},
+        first_choices=FirstChoice.list_from(choice.get("first_choices")),
     )
 
 

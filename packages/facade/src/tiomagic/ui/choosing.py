@@ -7,9 +7,9 @@ by a video with a recipe, or by a button such as a sample.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from tiomagic.api import models
 from tiomagic.display.phrases.page import PAGE_WORDS
@@ -17,8 +17,15 @@ from tiomagic.display.phrases.rewording import reword
 from tiomagic.results import recipes
 from tiomagic.ui.browser_input import Draft, read_draft
 from tiomagic.ui.form import shapes
-from tiomagic.ui.form.arguments import chosen_entries, collect_arguments
+from tiomagic.ui.form.arguments import chosen_entries
 from tiomagic.ui.form.fields import Field, entries_of, fields_of
+from tiomagic.ui.form.first_choices import (
+    MADE_OF,
+    SHARED_PARAMETERS,
+    FirstChoice,
+    find_first_choices,
+    fit_choices,
+)
 from tiomagic.ui.models.facts import ModelFacts, ModelOverview
 from tiomagic.ui.models.samples import Sample, samples_of
 from tiomagic.ui.web.files import ServedFiles, sample_id
@@ -32,13 +39,10 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
-from tiomagic_domain.requests.carrying import carry_over, find_choices
+from tiomagic_domain.requests.carrying import find_choices
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
-
-SHARED_PARAMETERS: Final = frozenset({"prompt", "negative_prompt", "seed"})
-"""Entries that mean the same for every model, as pictures and videos do."""
 
 
 class FormState(TypedDict):
@@ -49,6 +53,8 @@ class FormState(TypedDict):
     model: str
     values: dict[str, Any]
     """Initial values that replace defaults."""
+    first_choices: list[dict[str, Any]]
+    """What was chosen first, of what this form shows: see ``form.first_choices``."""
     serial: int
     """Unique, so that the form is built anew."""
 
@@ -97,6 +103,7 @@ class FormChooser:
         feature: str | None = None,
         model: str | None = None,
         values: Mapping[str, Any] = MappingProxyType({}),
+        first_choices: Iterable[FirstChoice] = (),
     ) -> FormState:
         """Return the legal choice that is nearest to the wanted one."""
         providers = self.providers()
@@ -112,6 +119,7 @@ class FormChooser:
             feature=feature,
             model=model,
             values=dict(values),
+            first_choices=[one.to_dict() for one in first_choices],
             serial=time.monotonic_ns(),
         )
 
@@ -122,14 +130,19 @@ class FormChooser:
             draft: JSON of ``assets/page.js``: a choice, and the entries by name.
         """
         kept = read_draft(draft, self._files)
-        return self.choose(kept.provider, kept.feature, kept.model, _chosen(kept))
+        entered = _chosen(kept)
+        first = _settings_of(kept, entered)
+        return self.choose(
+            kept.provider, kept.feature, kept.model, _shown_of(first) | entered, first
+        )
 
     def switch(
         self, provider: str | None, feature: str | None, model: str | None, draft: object
     ) -> tuple[FormState, list[str]]:
         """Return another choice with what was chosen before, and what of that was left out.
 
-        A default is not carried over: each model has its own.
+        A default is not carried over: each model has its own. A setting is fitted to the model
+        from what was chosen first, whatever the models between made of it.
         """
         choice = self.choose(provider, feature, model)
         kept = read_draft(draft, self._files)
@@ -137,20 +150,42 @@ class FormChooser:
         fields = self.fields(choice)
         alike = [f for f in fields if f.is_media or f.name in SHARED_PARAMETERS]
         carried = {name: values[name] for name in entries_of(alike) if name in values}
-        settings, left_out = _carry_settings(kept, values, choice)
-        return {**choice, "values": {**settings, **carried}}, left_out
+        fitted = fit_choices(
+            _settings_of(kept, values), catalogue()[choice["model"]], Feature(choice["feature"])
+        )
+        filled = self.choose(
+            choice["provider"],
+            choice["feature"],
+            choice["model"],
+            {**fitted.values, **carried},
+            fitted.choices,
+        )
+        return filled, [reword(change, PAGE_WORDS) for change in fitted.changes]
 
-    def fill(self, choice: FormState, draft: object, values: Mapping[str, Any]) -> FormState:
+    def fill(
+        self,
+        choice: FormState,
+        draft: object,
+        values: Mapping[str, Any],
+        chosen: Mapping[str, Any] = MappingProxyType({}),
+    ) -> FormState:
         """Return the same choice, with what the user has entered and with further values.
 
         Args:
             choice: Of the form.
             draft: What was entered.
             values: By the names of entries; empty text takes an entry away.
+            chosen: A length or size in the user's terms, which the values are made of.
         """
-        entered = _chosen(read_draft(draft, self._files)) | dict(values)
+        kept = read_draft(draft, self._files)
+        before = _chosen(kept)
+        first = [one for one in _settings_of(kept, before) if not one.shown.keys() & values.keys()]
+        first = [one for one in first if not one.settings & values.keys()]
+        entered = _shown_of(first) | before | dict(values)
         changed = {name: value for name, value in entered.items() if values.get(name) != ""}
-        return self.choose(choice["provider"], choice["feature"], choice["model"], changed)
+        if chosen:
+            first.append(FirstChoice(model=choice["model"], values=chosen, shown=values))
+        return self.choose(choice["provider"], choice["feature"], choice["model"], changed, first)
 
     def samples(self, choice: FormState) -> list[Sample]:
         """Return what to try with the chosen model."""
@@ -171,7 +206,8 @@ class FormChooser:
     def fill_shape(self, choice: FormState, draft: object, shape: str) -> FormState:
         """Return the choice with the size of a shape, or the length of a number of seconds."""
         card, feature = catalogue()[choice["model"]], Feature(choice["feature"])
-        return self.fill(choice, draft, shapes.values_of(card, feature, shape))
+        term, values = shapes.term_of(shape), shapes.values_of(card, feature, shape)
+        return self.fill(choice, draft, values, term if values else {})
 
     def settings_of(self, job: Job) -> FormState:
         """Return a choice whose form holds the settings of a job.
@@ -180,8 +216,9 @@ class FormChooser:
             ValidationError, UnknownModelError: when its model does not do that any more.
         """
         models.find_schema(job.feature.value, job.model)
-        values = self.values_of(recipes.of_job(job))
-        return self.choose(job.provider, job.feature.value, job.model, values)
+        recipe = recipes.of_job(job)
+        values, first = self.values_of(recipe), self.first_choices_of(recipe)
+        return self.choose(job.provider, job.feature.value, job.model, values, first)
 
     def values_of(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
         """Return a form's values for a recipe: its inputs, its seed, and what the user chose.
@@ -196,6 +233,15 @@ class FormChooser:
         names |= {"num_frames"} if "seconds" in chosen.sizes else set()
         names |= {"width", "height"} if {"aspect", "resolution"} & {*chosen.sizes} else set()
         return self.entries({name: v for name, v in arguments.items() if name in names})
+
+    def first_choices_of(self, recipe: Mapping[str, Any]) -> list[FirstChoice]:
+        """Return the lengths and sizes that a recipe has in the user's terms."""
+        card, feature = catalogue().get(str(recipe["model"])), Feature(str(recipe["feature"]))
+        arguments, found = recipe["optional_args"], []
+        for name, value in find_choices(recipe, feature, card).sizes.items():
+            shown = {made: arguments[made] for made in MADE_OF[name] if made in arguments}
+            found.append(FirstChoice(model=str(recipe["model"]), values={name: value}, shown=shown))
+        return found
 
     def entries(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return a form's values for stored arguments: a file for a picture or a video.
@@ -222,28 +268,17 @@ class FormChooser:
             return None
 
 
-def _carry_settings(
-    kept: Draft, entered: Mapping[str, Any], choice: FormState
-) -> tuple[dict[str, Any], list[str]]:
-    """Return the chosen settings of a form that another one takes, and what was left out.
+def _shown_of(choices: Iterable[FirstChoice]) -> dict[str, Any]:
+    return {name: value for choice in choices for name, value in choice.shown.items()}
 
-    Args:
-        kept: The draft of the first form.
-        entered: Its chosen entries.
-        choice: What the other form is about.
-    """
-    known = catalogue()
-    before = known.get(str(kept.model))
-    if before is None or kept.feature not in {feature.value for feature in before.features}:
-        return {}, []
-    fields = fields_of(before.schema(Feature(kept.feature)))
-    settings = [f for f in fields if not f.is_media and f.name not in SHARED_PARAMETERS]
-    chosen = collect_arguments(settings, entered)
-    card, feature = known[choice["model"]], Feature(choice["feature"])
-    if card.name == before.name:
-        return {name: v for name, v in chosen.items() if name in card.schema(feature)}, []
-    carried = carry_over(chosen, feature, before, card)
-    return dict(carried.values), [reword(str(change), PAGE_WORDS) for change in carried.changes]
+
+def _settings_of(draft: Draft, entered: Mapping[str, Any]) -> list[FirstChoice]:
+    """Return what the user chose of the settings of a draft's form."""
+    card = catalogue().get(str(draft.model))
+    feature = next((one for one in Feature if one.value == draft.feature), None)
+    if card is None or feature is None or feature not in card.features:
+        return []
+    return find_first_choices(card, feature, entered, draft.first_choices)
 
 
 def _chosen(draft: Draft) -> dict[str, Any]:

@@ -51,8 +51,10 @@ def open_video(
             f"{file.name} has no settings to take: {message}", code=error.code
         ) from error
     arguments = {**recipe["required_args"], **recipe["optional_args"]}
-    values = chooser.values_of(recipe)
-    choice = chooser.choose(str(recipe["provider"]), feature.value, str(recipe["model"]), values)
+    values, first = chooser.values_of(recipe), chooser.first_choices_of(recipe)
+    choice = chooser.choose(
+        str(recipe["provider"]), feature.value, str(recipe["model"]), values, first
+    )
     if choice["model"] != recipe["model"]:
         notes.append(f"{recipe['model']} cannot be chosen here; this is {choice['model']}.")
     for field in chooser.fields(choice):

@@ -201,7 +201,22 @@
     true,
   );
 
-  // The number beside a slider may be typed: it goes to the nearest one that the slider can stand on.
+  // The number beside a slider may be typed: it goes to the nearest one that the slider can stand on,
+  // and a line below it says so until the slider moves again.
+  const correct = (block, says) => {
+    let line = block?.querySelector(".tm-corrected");
+    if (!says) {
+      line?.remove();
+      return;
+    }
+    if (!line) {
+      line = document.createElement("p");
+      line.className = "tm-corrected";
+      line.setAttribute("role", "status");
+      block.append(line);
+    }
+    text(line, says);
+  };
   document.addEventListener("change", (event) => {
     const number = within(event, "#form input[type=number]");
     const range = number?.closest(".block")?.querySelector("input[type=range]");
@@ -211,10 +226,18 @@
     const inside = Math.min(high, Math.max(low, Number(number.value)));
     const last = Math.floor((high - low) / step + 1e-9);
     const legal = low + Math.min(last, Math.round((inside - low) / step)) * step;
-    const text = String(Number(legal.toFixed(digits)));
-    if (text === number.value) return;
-    number.value = text;
+    const nearest = String(Number(legal.toFixed(digits)));
+    const isLegal = Number(nearest) === Number(number.value);
+    const says = `${number.value} is not possible here: ${nearest} is the nearest.`;
+    correct(number.closest(".block"), isLegal ? "" : says);
+    if (nearest === number.value) return;
+    number.value = nearest;
     number.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+
+  document.addEventListener("input", (event) => {
+    const range = within(event, "#form input[type=range]");
+    if (range) correct(range.closest(".block"), "");
   });
 
   // What was entered is kept by the browser: first what this tab has, then what any had last.

@@ -46,9 +46,21 @@ def values_of(card: ModelCard, feature: Feature, shape: str) -> dict[str, Any]:
     if shape == DEFAULT_SIZE:
         return {"width": "", "height": ""}
     if shape in shapes_of(card, feature):
-        return _resolve(card, feature, ASPECT if ":" in shape else RESOLUTION, shape)
+        return _resolve(card, feature, *next(iter(term_of(shape).items())))
     seconds = [one for one in lengths_of(card, feature) if shape == f"{one}s"]
     return _resolve(card, feature, SECONDS, seconds[0]) if seconds else {}
+
+
+def term_of(shape: str) -> dict[str, Any]:
+    """Return a shape or a length in the user's terms, such as ``{"aspect": "16:9"}``.
+
+    Nothing for the size that the model decides.
+    """
+    if shape == DEFAULT_SIZE:
+        return {}
+    if shape.removesuffix("s").isdecimal():
+        return {SECONDS: int(shape.removesuffix("s"))}
+    return {ASPECT if ":" in shape else RESOLUTION: shape}
 
 
 def _resolve(card: ModelCard, feature: Feature, name: str, value: object) -> dict[str, Any]:

@@ -146,7 +146,8 @@ class ChooserPart:
                 return chooser.restore_draft(draft), []
         file = self._controller.files.find_for_form(target)
         choice, left_out = open_video(self._controller.session, chooser, file)
-        return choice, left_out
+        name = "the video" if file is None else file.name
+        return choice, [f"The form has the settings of {name} now.", *left_out]
 
     def updates(self, choice: FormState) -> dict[Any, Any]:
         """Return the choice, with the updates of the parts that show it."""

@@ -69,7 +69,8 @@ class MakingForm:
         """
         fields = self._controller.chooser.fields(choice)
         words = dict(zip(("provider", "feature", "model"), words_of(choice), strict=True))
-        kept = [words, entries_of(fields), resting_entries(fields)]
+        about = {**words, "first_choices": choice["first_choices"]}
+        kept = [about, entries_of(fields), resting_entries(fields)]
         tips = {field.name: field.provenance for field in fields if field.provenance}
         began = [value for field in fields for value in field.initial]
         mark = form_mark(choice["serial"], words_of(choice), tips, [*kept, began])
@@ -117,8 +118,7 @@ class MakingForm:
             [*made.slots, self._notice, *seen],
             **EVENT_OPTIONS,
         ).then(None, js="() => tiomagic.sent()", **EVENT_OPTIONS)
-        about = json.dumps(kept)
-        keep = f"(...entered) => {{ tiomagic.keep(...{about}, entered); }}"
+        keep = f"(...entered) => {{ tiomagic.keep(...{json.dumps(kept)}, entered); }}"
         gr.on(
             [entry.change for entry in made.entries], None, made.entries, js=keep, **EVENT_OPTIONS
         )
