@@ -101,8 +101,10 @@ OTHERS = ["doodle", "ltx-2", "cogvideox-2b", "hunyuanvideo-1.5"]
 
 
 def test_looking_at_other_models_changes_nothing(desk: FormChooser) -> None:
-    """1:1 and 3 s of Wan are 624 pixels and 49 frames again, whatever other models made of them;
-    so is a setting that they lack. Reloads between do not matter."""
+    """1:1 and 3 s of Wan are 624 pixels and 49 frames again, whatever other models made of them.
+
+    So is a setting that they lack. Reloads between do not matter.
+    """
     choice = desk.choose("local", "text_to_video", WAN)
     for shape in ("1:1", "3s"):
         choice = desk.fill_shape(choice, kept_by_the_browser(desk, choice), shape)
