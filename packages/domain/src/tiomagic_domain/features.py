@@ -44,13 +44,34 @@ class ImageToVideoInputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keyframe:
+    """A picture and the frame of the video that shows it."""
+
+    frame: int
+    """Counted from 0."""
+    image: Media
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InterpolateInputs:
-    """The inputs of interpolation; both pictures are frames of the result."""
+    """The inputs of interpolation; all pictures are frames of the result."""
 
     feature: ClassVar[Feature] = Feature.INTERPOLATE
     prompt: str
     first_frame: Media
     last_frame: Media
+    keyframes: tuple[Keyframe, ...] = ()
+    """Pictures between the two, for a model that takes some; each at a frame of its own."""
+
+    def frames(self, count: int) -> dict[int, Media]:
+        """Return every picture by its frame, in the order of time.
+
+        Args:
+            count: Frames of the video.
+        """
+        between = {keyframe.frame: keyframe.image for keyframe in self.keyframes}
+        placed = {0: self.first_frame, **between, count - 1: self.last_frame}
+        return dict(sorted(placed.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ feature             video                                         mask
 ==================  ============================================  ==============================
 text to video       none                                          none
 image to video      the picture, then grey                        black, then white
-interpolate         the first picture, grey, the last picture     black, white, black
+interpolate         the pictures at their frames, else grey       black there, else white
 pose guidance       the skeletons                                 none: all of it is made
 ==================  ============================================  ==============================
 
@@ -28,7 +28,7 @@ from PIL import Image
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import Feature, Inputs, PoseGuidanceInputs
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
-from tiomagic_local.engines._shared.pipeline import Conditions, end_pictures
+from tiomagic_local.engines._shared.pipeline import Conditions, placed_pictures
 from tiomagic_local.engines._shared.skeletons import convert_skeletons, load_motion, pose_warnings
 from tiomagic_local.engines._wan import WanEngine
 from tiomagic_media.decode.frames import contain, cover, load_image
@@ -58,9 +58,8 @@ class WanVace(WanEngine):
     ) -> Conditions:
         if isinstance(inputs, PoseGuidanceInputs):
             return self._pose_conditions(inputs, settings, progress, cancel)
-        pictures = [self._picture(media, settings) for media in end_pictures(inputs)]
-        ends = (0, int(settings["num_frames"]) - 1)
-        known = dict(zip(ends, pictures, strict=False))
+        placed = placed_pictures(inputs, int(settings["num_frames"]))
+        known = {frame: self._picture(media, settings) for frame, media in placed.items()}
         return Conditions(known_frames(known, settings) if known else {})
 
     def _pose_conditions(

@@ -20,7 +20,9 @@ class Interpolate(Protocol):
         progress: ProgressSink,
         cancel: CancelToken,
     ) -> Clip:
-        """Make a clip. Frame 0 is the first picture and frame T-1 the last one.
+        """Make a clip whose frame 0 is the first picture and frame T-1 the last one.
+
+        Each keyframe is the frame that it names.
 
         Arguments, result and errors are those of ``TextToVideo.text_to_video``.
         """

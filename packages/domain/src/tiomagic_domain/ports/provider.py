@@ -15,6 +15,7 @@ from tiomagic_domain.features import (
     ImageToVideoInputs,
     Inputs,
     InterpolateInputs,
+    Keyframe,
     PoseGuidanceInputs,
     TextToVideoInputs,
 )
@@ -23,6 +24,8 @@ from tiomagic_domain.media import Media, VideoFile
 from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Progress
+from tiomagic_domain.schema.keyframes import KEYFRAMES
+from tiomagic_domain.schema.nested_media import argument_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +35,11 @@ class Request:
     job: Job
     card: ModelCard
     media: Mapping[str, Media] = field(default_factory=dict)
-    """The pictures and videos by parameter name."""
+    """The pictures and videos by their place: ``image``, ``keyframes[1].image``."""
     objects: Mapping[str, object] = field(default_factory=dict)
     """Arguments that are objects of this process; the job has a description of each."""
     urls: Mapping[str, str] = field(default_factory=dict)
-    """Where the provider has uploaded pictures and videos, by parameter name. In no record."""
+    """Where the provider has uploaded pictures and videos, by their place. In no record."""
 
     def with_uploads(self, upload: Callable[[Media], str]) -> Self:
         """Return the request with an address for each picture and video, each uploaded once.
@@ -58,7 +61,8 @@ class Request:
     @cached_property
     def settings(self) -> Mapping[str, Any]:
         """The optional arguments that are not media, with every default and the seed."""
-        plain = {k: v for k, v in self.job.optional_args.items() if k not in self.media}
+        media = {argument_of(place) for place in self.media}
+        plain = {k: v for k, v in self.job.optional_args.items() if k not in media}
         return {**plain, **self.objects}
 
     @cached_property
@@ -75,6 +79,7 @@ class Request:
                     prompt=prompt,
                     first_frame=self.media["first_frame"],
                     last_frame=self.media["last_frame"],
+                    keyframes=self._keyframes(),
                 )
             case Feature.POSE_GUIDANCE:
                 return PoseGuidanceInputs(
@@ -83,6 +88,14 @@ class Request:
                     guiding_video=self.media.get("guiding_video"),
                     pose_video=self.media.get("pose_video"),
                 )
+
+    def _keyframes(self) -> tuple[Keyframe, ...]:
+        moments = self.card.schema(self.feature).keyframes
+        frames = [] if moments is None else moments.resolve(self.job.arguments)
+        return tuple(
+            Keyframe(frame=frame, image=self.media[f"{KEYFRAMES}[{index}].image"])
+            for index, frame in enumerate(frames)
+        )
 
 
 RUN_GONE = frozenset({ErrorCode.LOST, ErrorCode.WORKER_LOST})

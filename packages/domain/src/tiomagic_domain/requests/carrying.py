@@ -26,6 +26,7 @@ from tiomagic_domain.requests.defaults import (
     size_from_picture,
 )
 from tiomagic_domain.requests.sizing import nearest_size
+from tiomagic_domain.schema.keyframes import KEYFRAMES
 from tiomagic_domain.schema.parameter import UNSET, Parameter
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import shorten_repr
@@ -105,11 +106,13 @@ def carry_over(
             if problem is not None:
                 reason, used = _explain(problem, after), _nearest_number(schema[name], problem)
         if reason is not None:
-            changes.append(CarryChange(name=name, given=value, used=used, reason=reason))
+            shown = f"{len(value)} pictures" if name == KEYFRAMES else value
+            changes.append(CarryChange(name=name, given=shown, used=used, reason=reason))
         if used is not None:
             values[name] = used
     changes += _fit_terms(after, feature, values)
     changes += _fit_sides(schema, values, after)
+    changes += _fit_keyframes(after, feature, values)
     changes += _keep_rules(schema, values, after)
     return CarriedValues(values=values, changes=tuple(changes))
 
@@ -163,6 +166,10 @@ def _aspect_of(picture: object) -> float | None:
     sides = [picture.get(name) for name in SIDES] if isinstance(picture, Mapping) else []
     known = [side for side in sides if type(side) is int and 0 < side < MAX_SIDE]
     return known[0] / known[1] if len(known) == len(SIDES) else None
+
+
+def _defaults(schema: Schema) -> dict[str, Any]:
+    return {p.name: p.default for p in schema.parameters if p.default is not UNSET}
 
 
 def _default(schema: Schema, name: str) -> object:
@@ -232,10 +239,28 @@ def _fit_sides(schema: Schema, values: dict[str, Any], after: ModelCard) -> list
     return [CarryChange(name=", ".join(given), given=shown, used=used, reason=reason)]
 
 
+def _fit_keyframes(after: ModelCard, feature: Feature, values: dict[str, Any]) -> list[CarryChange]:
+    """Move keyframes to the nearest moments of the model, and return the changes."""
+    schema = after.schema(feature)
+    moments = schema.keyframes
+    if moments is None or KEYFRAMES not in values:
+        return []
+    made = resolve_asked_sizes(after, feature, values).arguments
+    fitted, changes = moments.fit({**_defaults(schema), **made})
+    values.pop(KEYFRAMES)
+    if fitted:
+        values[KEYFRAMES] = fitted
+    reason = f"{after.name} reads a picture at {moments.describe()}"
+    return [
+        CarryChange(name=KEYFRAMES, given=asked, used=used, reason=reason)
+        for asked, used in changes
+    ]
+
+
 def _keep_rules(schema: Schema, values: dict[str, Any], after: ModelCard) -> list[CarryChange]:
     """Adjust values that break the model's rules together, and return the changes."""
     changes = []
-    defaults = {p.name: p.default for p in schema.parameters if p.default is not UNSET}
+    defaults = _defaults(schema)
     for rule in schema.rules:
         for problem in rule.problems({**defaults, **values}):
             fields = [name for name in problem.field.split(", ") if name in schema]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,7 +23,8 @@ from tiomagic_domain.requests.defaults import apply_few_step_settings, draw_seed
 from tiomagic_domain.requests.legacy_parameters import translate_legacy_call
 from tiomagic_domain.requests.rerun import RerunCall
 from tiomagic_domain.schema.expert_arguments import describe_object, explain_unsupported_object
-from tiomagic_domain.schema.parameter import Kind
+from tiomagic_domain.schema.kinds import Kind, Rejected, check_media
+from tiomagic_domain.schema.nested_media import MediaPlace, find_media, replace_media
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import shorten_repr
 
@@ -93,7 +94,7 @@ class Preparation:
         values |= draw_seed_and_size(card, feature, values, media, self._seeds, pixels=sized.pixels)
         objects = {name: values[name] for name in schema.objects if name in values}
         # The record has descriptions of objects that exist only in this process.
-        values |= {name: item.to_reference() for name, item in media.items()}
+        values = replace_media(values, {name: m.to_reference() for name, m in media.items()})
         values |= {name: describe_object(value) for name, value in objects.items()}
         job = replace(self._job(feature, card, provider, values), chosen=chosen)
         facts: dict[str, list[Any]] = {
@@ -118,9 +119,9 @@ class Preparation:
         if problems:
             raise ValidationError.of([p for p in problems if p], subject=f"job {job.job_id}")
         media = {
-            p.name: self._media.find(job.arguments[p.name])
-            for p in schema.media
-            if p.name in job.arguments
+            place.name: self._media.find(place.source)
+            for place in find_media(schema.parameters, job.arguments)
+            if isinstance(place.source, Mapping)
         }
         return Request(job=job, card=card, media=media)
 
@@ -136,35 +137,26 @@ class Preparation:
             return schema.validate(asked, subject=subject, found=found)
         except ValidationError as error:
             # Not from the web: a call that is refused anyway waits for no server.
-            here = {
-                p.name: asked[p.name]
-                for p in schema.media
-                if p.name in asked and p.problem(asked[p.name]) is None
-                if not _is_web_address(asked[p.name])
-            }
-            _, unreadable = self._try_to_read(schema, here)
+            places = find_media(schema.parameters, asked)
+            _, unreadable = self._try_to_read(one for one in places if _is_here(one))
             if not unreadable:
                 raise
             raise ValidationError.of([*error.problems, *unreadable], subject=subject) from None
 
     def _read(self, schema: Schema, values: Mapping[str, object], subject: str) -> dict[str, Media]:
-        media, problems = self._try_to_read(schema, values)
+        media, problems = self._try_to_read(find_media(schema.parameters, values))
         if problems:
             raise ValidationError.of(problems, subject=subject)
         return media
 
-    def _try_to_read(
-        self, schema: Schema, values: Mapping[str, object]
-    ) -> tuple[dict[str, Media], list[Problem]]:
+    def _try_to_read(self, places: Iterable[MediaPlace]) -> tuple[dict[str, Media], list[Problem]]:
         media: dict[str, Media] = {}
         problems: list[Problem] = []
-        for parameter in schema.media:
-            if parameter.name not in values:
-                continue
-            source = values[parameter.name]
-            kind = MediaKind.IMAGE if parameter.kind is Kind.IMAGE else MediaKind.VIDEO
+        for place in places:
+            source = place.source
+            kind = MediaKind.IMAGE if place.kind is Kind.IMAGE else MediaKind.VIDEO
             try:
-                media[parameter.name] = self._open(source, kind)
+                media[place.name] = self._open(source, kind)
             except (ValidationError, ResourceNotFoundError) as error:
                 message = error.message
                 # The frames of a video may be gigabytes, too large for a ``repr``.
@@ -172,7 +164,7 @@ class Preparation:
                     given = f"{len(source)} frames"
                 else:
                     given = shorten_repr(source)
-                problems.append(Problem(field=parameter.name, message=message, given=given))
+                problems.append(Problem(field=place.name, message=message, given=given))
         return media, problems
 
     def _open(self, source: object, kind: MediaKind) -> Media:
@@ -200,5 +192,13 @@ class Preparation:
         )
 
 
-def _is_web_address(source: object) -> bool:
-    return isinstance(source, str) and source.strip().lower().startswith(("http://", "https://"))
+def _is_here(place: MediaPlace) -> bool:
+    """Return whether a source can be one of media, and is not in the web."""
+    source = place.source
+    if isinstance(source, str) and source.strip().lower().startswith(("http://", "https://")):
+        return False
+    try:
+        check_media(place.kind, source)
+    except Rejected:
+        return False
+    return True

@@ -18,6 +18,7 @@ from tiomagic_domain.catalogue.lora import SUFFIX
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.features import Feature
+from tiomagic_domain.schema.nested_media import find_media
 from tiomagic_domain.suggestions import shorten_repr
 
 LORAS: Final = "loras"
@@ -45,11 +46,10 @@ def check_inputs(
         ValidationError: lists every path and address in it.
     """
     arguments = _arguments(recipe, replaced)
-    media = {parameter.name for parameter in card.schema(feature).media}
     problems = [
-        _refused(name, value, "an input by its hash", f"{name}=…")
-        for name, value in arguments.items()
-        if name in media and not _is_kept_or_embedded(value)
+        _refused(place.name, place.source, "an input by its hash", f"{place.argument}=…")
+        for place in find_media(card.schema(feature).parameters, arguments)
+        if not _is_kept_or_embedded(place.source)
     ]
     loras = _loras(arguments)
     problems += [

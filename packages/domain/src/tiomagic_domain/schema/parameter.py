@@ -106,6 +106,11 @@ class Parameter:
         """True if the value may be one of some words, or an object."""
         return self.kind is Kind.STRING and bool(self.fields)
 
+    @property
+    def holds_media(self) -> bool:
+        """True for a list whose entries have a picture or a video each."""
+        return self.kind is Kind.LIST and any(field.kind.is_media for field in self.fields)
+
     def problem(self, value: object) -> Problem | None:
         """Return what is wrong with a value, or None."""
         try:

@@ -5,6 +5,7 @@
 - NaN and infinities (JSON has no such numbers, yet Python's ``json`` reads them);
 - :class:`MaxPixels`, a limit on a product of two parameters;
 - :class:`WithinVideo`, a limit that depends on another parameter;
+- the moments of keyframes, which depend on the length and the rate;
 - that a media input is a readable picture or video (the media reader looks);
 - Python-only sources of media (bytes, file objects, PIL images), which JSON has no form for;
 - arguments that are Python objects (:attr:`Schema.objects`), which JSON has no form for;
@@ -21,6 +22,8 @@ from typing import Protocol
 
 from tiomagic_domain.errors import Problem, ProblemKind, ValidationError
 from tiomagic_domain.schema.expert_arguments import explain_unsupported_object
+from tiomagic_domain.schema.keyframes import KeyframeMoments
+from tiomagic_domain.schema.nested_media import find_entry_problems
 from tiomagic_domain.schema.parameter import UNSET, Parameter, Rejected
 from tiomagic_domain.schema.sizes import EXCLUSIVE_SIZES, SIZE_NAMES, size_parameters
 from tiomagic_domain.suggestions import closest, list_names, shorten_repr
@@ -239,8 +242,13 @@ class Schema:
 
     @property
     def media(self) -> tuple[Parameter, ...]:
-        """Parameters that are pictures or videos."""
-        return tuple(parameter for parameter in self.parameters if parameter.kind.is_media)
+        """Parameters that are pictures or videos, or lists with some."""
+        return tuple(p for p in self.parameters if p.kind.is_media or p.holds_media)
+
+    @property
+    def keyframes(self) -> KeyframeMoments | None:
+        """Where pictures may be between the ends; None for a model that takes none there."""
+        return next((rule for rule in self.rules if isinstance(rule, KeyframeMoments)), None)
 
     @property
     def max_pixels(self) -> float:
@@ -287,7 +295,7 @@ class Schema:
             try:
                 values[parameter.name] = parameter.check(given)
             except Rejected as rejected:
-                problems.append(_rejection(parameter, given, rejected))
+                problems += _rejections(parameter, given, rejected)
         for name in self.objects:
             if name in arguments:
                 values[name] = arguments[name]
@@ -362,10 +370,15 @@ def _missing(parameter: Parameter) -> Problem:
     )
 
 
-def _rejection(parameter: Parameter, given: object, rejected: Rejected) -> Problem:
-    return Problem(
-        field=parameter.name,
-        message=rejected.message,
-        given=shorten_repr(given),
-        nearest=rejected.nearest,
-    )
+def _rejections(parameter: Parameter, given: object, rejected: Rejected) -> list[Problem]:
+    # A list of pictures is long: each entry says for itself what is wrong with it.
+    if parameter.holds_media:
+        return find_entry_problems(parameter, given)
+    return [
+        Problem(
+            field=parameter.name,
+            message=rejected.message,
+            given=shorten_repr(given),
+            nearest=rejected.nearest,
+        )
+    ]

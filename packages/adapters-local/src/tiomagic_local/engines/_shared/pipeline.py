@@ -305,6 +305,18 @@ def end_pictures(inputs: Inputs) -> tuple[Media, ...]:
             raise TypeError("the pictures of pose guidance are frames of no video")
 
 
+def placed_pictures(inputs: Inputs, count: int) -> dict[int, Media]:
+    """Return the pictures of the inputs by the frame that each becomes, in the order of time.
+
+    Args:
+        inputs: Of any feature but pose guidance.
+        count: Frames of the video.
+    """
+    if isinstance(inputs, InterpolateInputs):
+        return inputs.frames(count)
+    return dict(enumerate(end_pictures(inputs)))
+
+
 def chain_callbacks(
     ours: Callable[..., dict[str, Any]], theirs: Callable[..., Any] | None
 ) -> Callable[..., dict[str, Any]]:

@@ -16,6 +16,7 @@ from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.catalogue.pose_parameters import pose_parameters
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
+from tiomagic_domain.schema.keyframes import KeyframeMoments, keyframes_parameter
 from tiomagic_domain.schema.parameter import Parameter
 from tiomagic_domain.schema.schema import ExactlyOne, MaxPixels, Schema
 
@@ -69,6 +70,11 @@ POSES = pose_parameters(
 )
 
 
+MOMENTS = KeyframeMoments(step=4)
+"""At the last frame of each of its groups of four; between them a picture comes out blurred."""
+BETWEEN = {Feature.INTERPOLATE: keyframes_parameter(source=SOURCE)}
+
+
 def _schema(feature: Feature) -> Schema:
     size = SIDE if feature is Feature.TEXT_TO_VIDEO else None
     poses = POSES if feature is Feature.POSE_GUIDANCE else ()
@@ -85,10 +91,12 @@ def _schema(feature: Feature) -> Schema:
         settings.ACCELERATION,
         settings.LORAS,
     )
+    between = (BETWEEN[feature],) if feature in BETWEEN else ()
+    rules = (MOMENTS,) if between else ()
     one_pose = (ExactlyOne(tuple(p.name for p in POSE_SOURCES)),) if poses else ()
     return Schema(
-        parameters=(*INPUTS[feature], *poses, *shared, *bound),
-        rules=(*one_pose, MaxPixels(SIDE * SIDE)),
+        parameters=(*INPUTS[feature], *poses, *between, *shared, *bound),
+        rules=(*one_pose, *rules, MaxPixels(SIDE * SIDE)),
         objects=settings.OBJECT_ARGUMENTS,
     )
 
