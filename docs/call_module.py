@@ -40,6 +40,8 @@ SINGLE = {
     Kind.VIDEO: "VideoInput",
 }
 """The annotation of a value without a list of choices."""
+KEYFRAMES = "Sequence[KeyframeInput]"
+"""The annotation of a list of pictures at moments."""
 
 SUMMARY = {
     Feature.TEXT_TO_VIDEO: "Make a video from words.",
@@ -97,7 +99,7 @@ def render_annotation(parameters: Iterable[Parameter]) -> str:
         choices = dict.fromkeys(choice for one in parameters for choice in one.choices)
         kind = f"Literal[{', '.join(_quoted(str(choice)) for choice in choices)}]"
         return f"{kind} | Mapping[str, object]" if any(p.has_words for p in parameters) else kind
-    return SINGLE[first.kind]
+    return KEYFRAMES if first.holds_media else SINGLE[first.kind]
 
 
 def _inputs(feature: Feature) -> tuple[Parameter, ...]:
@@ -153,7 +155,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any, BinaryIO, Literal, NewType, Protocol, TypeAlias, TypedDict
+from typing import Any, BinaryIO, Literal, NewType, Protocol, Required, TypeAlias, TypedDict
 
 from tiomagic.display.progress_bar import ProgressChoice
 from tiomagic_domain.features import Feature
@@ -172,6 +174,17 @@ ImageInput: TypeAlias = str | PathLike[str] | bytes | BinaryIO | Picture
 """A picture: a path, an http(s) or data URL, bytes, an open binary file, or a PIL image."""
 VideoInput: TypeAlias = ImageInput | Sequence[ImageInput]
 """A video: a path, an http(s) or data URL, bytes, an open binary file, or its frames."""
+
+
+class KeyframeInput(TypedDict, total=False):
+    """A picture at a moment of the video: give ``at`` or ``frame``, not both."""
+
+    image: Required[ImageInput]
+    at: float
+    """Seconds from the beginning."""
+    frame: int
+    """Counted from 0."""
+
 
 AnyModel = NewType("AnyModel", str)
 """The name of a model of another package, or one that is known at run time only."""

@@ -1,7 +1,10 @@
 """What a text of the command line means for a parameter."""
 
+import json
+
 import pytest
 
+from tiomagic.cli._keyframes import join_keyframes
 from tiomagic.cli._values import parse_value
 from tiomagic.errors import ProcessingError
 from tiomagic.results.saving import copy_video
@@ -29,6 +32,32 @@ def test_each_kind_reads_its_own_form(kind: Kind, text: str, value: object) -> N
     """What has no form of its kind stays text, for the schema to refuse."""
     read = parse_value(kind, text)
     assert (read, type(read)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "entry"),
+    [
+        ("hop.png@1.5", {"image": "hop.png", "at": 1.5}),
+        ("hop.png@2", {"image": "hop.png", "at": 2}),
+        ("hop.png@0.5s", {"image": "hop.png", "at": 0.5}),
+        ("hop.png@f24", {"image": "hop.png", "frame": 24}),
+        ("a@b/hop.png@F8", {"image": "a@b/hop.png", "frame": 8}),
+        ("https://user@example.org/hop.png", {"image": "https://user@example.org/hop.png"}),
+        ("hop.png", {"image": "hop.png"}),
+        ("hop.png@soon", {"image": "hop.png@soon"}),
+        ("hop.png@-1", {"image": "hop.png@-1"}),
+        ("hop.png@1e400", {"image": "hop.png@1e400"}),
+    ],
+)
+def test_a_keyframe_is_a_picture_and_a_moment(text: str, entry: dict[str, object]) -> None:
+    """What has no moment is a picture without one, which the schema refuses by its place."""
+    assert json.loads(join_keyframes([text]) or "") == [entry]
+
+
+def test_no_keyframe_is_nothing() -> None:
+    """The option left out leaves a recipe's keyframes alone."""
+    assert join_keyframes(None) is None
+    assert join_keyframes([]) is None
 
 
 def test_a_copy_that_fails_leaves_nothing(folder, tmp_path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any, BinaryIO, Literal, NewType, Protocol, TypeAlias, TypedDict
+from typing import Any, BinaryIO, Literal, NewType, Protocol, Required, TypeAlias, TypedDict
 
 from tiomagic.display.progress_bar import ProgressChoice
 from tiomagic_domain.features import Feature
@@ -30,6 +30,17 @@ ImageInput: TypeAlias = str | PathLike[str] | bytes | BinaryIO | Picture
 """A picture: a path, an http(s) or data URL, bytes, an open binary file, or a PIL image."""
 VideoInput: TypeAlias = ImageInput | Sequence[ImageInput]
 """A video: a path, an http(s) or data URL, bytes, an open binary file, or its frames."""
+
+
+class KeyframeInput(TypedDict, total=False):
+    """A picture at a moment of the video: give ``at`` or ``frame``, not both."""
+
+    image: Required[ImageInput]
+    at: float
+    """Seconds from the beginning."""
+    frame: int
+    """Counted from 0."""
+
 
 AnyModel = NewType("AnyModel", str)
 """The name of a model of another package, or one that is known at run time only."""
@@ -246,6 +257,7 @@ class InterpolateSettings(RunArguments, CommonSettings, total=False):
     """Settings of interpolate, as its models have them."""
 
     conditioning_scale: float | None
+    keyframes: Sequence[KeyframeInput] | None
     true_cfg_scale: float | None
     audio_guidance_scale: float | None
     modality_scale: float | None
@@ -305,6 +317,7 @@ class SharedArguments(CommonSettings, total=False):
     image_cond_noise_scale: float | None
     noise_multiplier: float | None
     cond_position: int | None
+    keyframes: Sequence[KeyframeInput] | None
     last_noise_multiplier: float | None
     pose_colours: Literal["as_given", "auto", "rgb", "bgr"] | None
     pose_pace: Literal["real", "fit"] | None

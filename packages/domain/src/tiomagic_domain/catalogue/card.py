@@ -107,6 +107,12 @@ class ModelCard:
         object.__setattr__(self, "features", MappingProxyType(features))
 
     @property
+    def takes_keyframes(self) -> bool:
+        """True for a model that takes pictures between the first and the last one."""
+        schema = self.features.get(Feature.INTERPOLATE)
+        return schema is not None and schema.keyframes is not None
+
+    @property
     def repositories(self) -> Mapping[str, str | None]:
         """Every repository of the hub that it may be made of, with its commit; None for none."""
         own = {} if self.repository is None else {self.repository: self.revision}

@@ -106,7 +106,7 @@ def carry_over(
             if problem is not None:
                 reason, used = _explain(problem, after), _nearest_number(schema[name], problem)
         if reason is not None:
-            shown = f"{len(value)} pictures" if name == KEYFRAMES else value
+            shown = _count_pictures(value) if name == KEYFRAMES else value
             changes.append(CarryChange(name=name, given=shown, used=used, reason=reason))
         if used is not None:
             values[name] = used
@@ -189,6 +189,11 @@ def _why_not(
     if name not in schema:
         return f"{after.name} has no such setting"
     return None
+
+
+def _count_pictures(keyframes: object) -> str:
+    count = len(keyframes) if isinstance(keyframes, list) else 0
+    return "1 picture" if count == 1 else f"{count} pictures"
 
 
 def _is_fixed(parameter: Parameter) -> bool:

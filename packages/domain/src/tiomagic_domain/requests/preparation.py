@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.errors import Problem, ResourceNotFoundError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.choices import Choices
@@ -23,10 +23,11 @@ from tiomagic_domain.requests.defaults import apply_few_step_settings, draw_seed
 from tiomagic_domain.requests.legacy_parameters import translate_legacy_call
 from tiomagic_domain.requests.rerun import RerunCall
 from tiomagic_domain.schema.expert_arguments import describe_object, explain_unsupported_object
+from tiomagic_domain.schema.keyframes import KEYFRAMES
 from tiomagic_domain.schema.kinds import Kind, Rejected, check_media
 from tiomagic_domain.schema.nested_media import MediaPlace, find_media, replace_media
 from tiomagic_domain.schema.schema import Schema
-from tiomagic_domain.suggestions import shorten_repr
+from tiomagic_domain.suggestions import list_names, shorten_repr
 
 SIZE_NOTES_FACT: Final = "size_notes"
 """Fact of a job: where its length or size is not quite what was asked for, in words."""
@@ -85,7 +86,11 @@ class Preparation:
         old = translate_legacy_call(card.name, schema, arguments)
         sized = resolve_asked_sizes(card, feature, old.arguments)
         asked = apply_few_step_settings(card.turbo, sized.arguments)
-        values = self._validate(schema, asked, subject, (*old.problems, *sized.problems))
+        lacking = _explain_keyframes(card, feature, asked)
+        if lacking:
+            asked = {name: value for name, value in asked.items() if name != KEYFRAMES}
+        found = (*old.problems, *sized.problems, *lacking)
+        values = self._validate(schema, asked, subject, found)
         names = tuple(name for name in old.arguments if name not in sized.asked)
         chosen = Choices(names=names) if rerun is None else rerun.chosen
         # In their plain form: a caller may give a number of any library.
@@ -190,6 +195,19 @@ class Preparation:
             optional_args={k: v for k, v in values.items() if k not in required},
             facts={"unknown_words": unknown} if unknown else {},
         )
+
+
+def _explain_keyframes(
+    card: ModelCard, feature: Feature, arguments: Mapping[str, object]
+) -> list[Problem]:
+    """Return which models take keyframes, where a call has some and its model takes none."""
+    if feature is not Feature.INTERPOLATE or KEYFRAMES not in arguments:
+        return []
+    if KEYFRAMES in card.schema(feature):
+        return []
+    able = [other.name for other in models().values() if other.takes_keyframes]
+    message = f"{card.name} takes no pictures between the ends; these do: {list_names(able)}"
+    return [Problem(field=KEYFRAMES, message=message, given=shorten_repr(arguments[KEYFRAMES], 40))]
 
 
 def _is_here(place: MediaPlace) -> bool:

@@ -26,41 +26,6 @@ SECONDS_DIGITS: Final = 3
 """Digits of a moment in seconds: finer than a frame at any rate."""
 
 
-def keyframes_parameter(source: str) -> Parameter:
-    """Return the parameter ``keyframes`` of a model that takes pictures at any moment.
-
-    Args:
-        source: Where it is said that the model does.
-    """
-    return Parameter(
-        name=KEYFRAMES,
-        kind=Kind.LIST,
-        required=False,
-        items=Kind.OBJECT,
-        fields=(
-            Parameter(name="image", kind=Kind.IMAGE, description="The picture."),
-            Parameter(
-                name=AT,
-                kind=Kind.NUMBER,
-                required=False,
-                minimum=0,
-                unit="s",
-                description="When the video shows it, in seconds; this or frame.",
-            ),
-            Parameter(
-                name=FRAME,
-                kind=Kind.INTEGER,
-                required=False,
-                minimum=0,
-                description="The frame that shows it, counted from 0; this or at.",
-            ),
-        ),
-        source=source,
-        description="Pictures that the video shows at moments between its ends, each a dict: "
-        "`image`, and `at` in seconds or `frame` counted from 0.",
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class KeyframeMoments:
     """Each of the keyframes has one moment, at a frame where the model reads a picture."""
@@ -74,18 +39,14 @@ class KeyframeMoments:
 
     def problems(self, values: Mapping[str, object]) -> list[Problem]:
         """Return what is wrong with each of the moments, with the nearest that is free."""
-        entries, problems = _entries(values), list[Problem]()
-        for index, entry in enumerate(entries):
+        problems: list[Problem] = []
+        moments = zip(_entries(values), self._frames(values), self._taken(values), strict=True)
+        for index, (entry, frame, taken) in enumerate(moments):
             place = f"{KEYFRAMES}[{index}]"
-            given = [name for name in (AT, FRAME) if name in entry]
-            if len(given) != 1:
+            if (AT in entry) == (FRAME in entry):
                 problems.append(_explain_count(place, entry))
-        if problems or not entries:
-            return problems
-        moments = zip(self._frames(values), self._taken(values), strict=True)
-        for index, (found, taken) in enumerate(moments):
-            if found is not None:
-                problems += self._check(index, entries[index], found, taken, values)
+            elif frame is not None:
+                problems += self._check(place, entry, frame, taken, values)
         return problems
 
     def resolve(self, values: Mapping[str, Any]) -> list[int]:
@@ -161,7 +122,7 @@ class KeyframeMoments:
 
     def _check(
         self,
-        index: int,
+        place: str,
         entry: Mapping[str, Any],
         frame: int,
         taken: Mapping[int, str],
@@ -186,7 +147,7 @@ class KeyframeMoments:
         nearest = None if near is None else _moment(near, rate)
         tail = "" if nearest is None else f"; nearest: {nearest}"
         yield Problem(
-            field=f"{KEYFRAMES}[{index}].{name}",
+            field=f"{place}.{name}",
             message=f"{what}; {self._describe_free(free, rate)}{tail}",
             given=shorten_repr(entry[name]),
             nearest=nearest,
@@ -201,6 +162,42 @@ class KeyframeMoments:
             return f"free for a picture: {listed}{unit}"
         span = f"{_moment(free[0], rate)} to {_moment(free[-1], rate)}{unit}"
         return f"free for a picture is {self.describe()} from {span}"
+
+
+def keyframes_parameter(moments: KeyframeMoments, *, source: str) -> Parameter:
+    """Return the parameter ``keyframes`` of a model that takes pictures between the ends.
+
+    Args:
+        moments: Where it takes them.
+        source: Where it is said that the model does.
+    """
+    return Parameter(
+        name=KEYFRAMES,
+        kind=Kind.LIST,
+        required=False,
+        items=Kind.OBJECT,
+        fields=(
+            Parameter(name="image", kind=Kind.IMAGE, description="The picture."),
+            Parameter(
+                name=AT,
+                kind=Kind.NUMBER,
+                required=False,
+                minimum=0,
+                unit="s",
+                description="When the video shows it, in seconds; this or frame.",
+            ),
+            Parameter(
+                name=FRAME,
+                kind=Kind.INTEGER,
+                required=False,
+                minimum=0,
+                description="The frame that shows it, counted from 0; this or at.",
+            ),
+        ),
+        source=source,
+        description="Pictures that the video shows at moments between its ends, each a dict: "
+        f"`image`, and `at` in seconds or `frame` counted from 0. Here at {moments.describe()}.",
+    )
 
 
 def _entries(values: Mapping[str, object]) -> list[Mapping[str, Any]]:
@@ -218,7 +215,7 @@ def _explain_count(place: str, entry: Mapping[str, Any]) -> Problem:
         )
     return Problem(
         field=f"{place}.{AT}",
-        message="is needed: when the video shows the picture, in seconds; or its frame",
+        message="is needed: the moment of the picture, in seconds or as a frame",
         given="nothing",
         kind=ProblemKind.MISSING,
         wanted=Kind.NUMBER.value,
@@ -228,6 +225,7 @@ def _explain_count(place: str, entry: Mapping[str, Any]) -> Problem:
 def _frame_of(entry: Mapping[str, Any], rate: float | None) -> int | None:
     if FRAME in entry:
         return int(entry[FRAME])
+    # A half goes up, whatever its number: Python's own rounding would not.
     return None if rate is None or AT not in entry else math.floor(entry[AT] * rate + 0.5)
 
 

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from tiomagic_domain.errors import Problem, ProblemKind, ValidationError
 from tiomagic_domain.schema.expert_arguments import explain_unsupported_object
-from tiomagic_domain.schema.keyframes import KeyframeMoments
+from tiomagic_domain.schema.keyframes import KeyframeMoments, keyframes_parameter
 from tiomagic_domain.schema.nested_media import find_entry_problems
 from tiomagic_domain.schema.parameter import UNSET, Parameter, Rejected
 from tiomagic_domain.schema.sizes import EXCLUSIVE_SIZES, SIZE_NAMES, size_parameters
@@ -229,6 +229,16 @@ class Schema:
         """Return the schema with a parameter added, which replaces one of the same name."""
         others = (known for known in self.parameters if known.name != parameter.name)
         return replace(self, parameters=(*others, parameter))
+
+    def with_keyframes(self, moments: KeyframeMoments, *, source: str) -> Schema:
+        """Return the schema of a model that also takes pictures at moments between the ends.
+
+        Args:
+            moments: Where it takes them.
+            source: Where it is said that the model does.
+        """
+        schema = self.with_parameter(keyframes_parameter(moments, source=source))
+        return replace(schema, rules=(*self.rules, moments))
 
     @property
     def required(self) -> tuple[Parameter, ...]:

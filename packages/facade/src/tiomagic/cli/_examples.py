@@ -19,6 +19,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "interpolate": (
         'interpolate "a ball grows" --first-frame small.png --last-frame large.png',
+        'interpolate "a ball hops" --first-frame a.png --last-frame c.png --keyframe b.png@0.5',
         "interpolate --from clip.mp4 --seconds 2 --aspect 16:9",
     ),
     "pose-guidance": (

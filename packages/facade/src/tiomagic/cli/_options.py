@@ -148,6 +148,15 @@ From = Annotated[
     ),
 ]
 Source = Annotated[str | None, typer.Option(metavar="FILE|URL", help="A picture.")]
+Keyframes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keyframe",
+        metavar="FILE|URL@MOMENT",
+        help="A picture at a moment: hop.png@1.5 for 1.5 seconds, hop.png@f24 for frame 24; "
+        "repeatable.",
+    ),
+]
 GuidingVideo = Annotated[
     str | None,
     typer.Option(metavar="FILE|URL", help="A video of a moving person; this or --pose-video."),

@@ -16,7 +16,7 @@ from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.catalogue.pose_parameters import pose_parameters
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
-from tiomagic_domain.schema.keyframes import KeyframeMoments, keyframes_parameter
+from tiomagic_domain.schema.keyframes import KeyframeMoments
 from tiomagic_domain.schema.parameter import Parameter
 from tiomagic_domain.schema.schema import ExactlyOne, MaxPixels, Schema
 
@@ -71,8 +71,8 @@ POSES = pose_parameters(
 
 
 MOMENTS = KeyframeMoments(step=4)
-"""At the last frame of each of its groups of four; between them a picture comes out blurred."""
-BETWEEN = {Feature.INTERPOLATE: keyframes_parameter(source=SOURCE)}
+"""At the last of the four frames that its autoencoder packs into one: at the others the object is
+not where the picture has it."""
 
 
 def _schema(feature: Feature) -> Schema:
@@ -91,14 +91,15 @@ def _schema(feature: Feature) -> Schema:
         settings.ACCELERATION,
         settings.LORAS,
     )
-    between = (BETWEEN[feature],) if feature in BETWEEN else ()
-    rules = (MOMENTS,) if between else ()
     one_pose = (ExactlyOne(tuple(p.name for p in POSE_SOURCES)),) if poses else ()
-    return Schema(
-        parameters=(*INPUTS[feature], *poses, *between, *shared, *bound),
-        rules=(*one_pose, *rules, MaxPixels(SIDE * SIDE)),
+    schema = Schema(
+        parameters=(*INPUTS[feature], *poses, *shared, *bound),
+        rules=(*one_pose, MaxPixels(SIDE * SIDE)),
         objects=settings.OBJECT_ARGUMENTS,
     )
+    if feature is Feature.INTERPOLATE:
+        return schema.with_keyframes(MOMENTS, source=SOURCE)
+    return schema
 
 
 DOODLE = ModelCard(

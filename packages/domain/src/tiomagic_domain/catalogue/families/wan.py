@@ -20,6 +20,7 @@ from tiomagic_domain.catalogue.licences import apache_terms
 from tiomagic_domain.catalogue.pose_parameters import pose_parameters
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
+from tiomagic_domain.schema.keyframes import KeyframeMoments
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import ExactlyOne, MaxPixels, Schema
 
@@ -67,6 +68,11 @@ CONDITIONING_SCALE = Parameter(
     advanced=True,
     description="How strongly pictures and skeletons bind the video.",
 )
+
+VACE_MOMENTS = KeyframeMoments(step=4)
+"""Of the four frames that its autoencoder packs into one, the last one is the clearest."""
+VACE_FRAMES = "github.com/ali-vilab/VACE, vace/annotators/frameref.py"
+"""Where the authors place pictures: first, last, both, or at random."""
 
 VACE_POSES = pose_parameters(
     ColourOrder.BGR,
@@ -137,18 +143,18 @@ def wan_vace_features(
 ) -> MappingProxyType[Feature, Schema]:
     """Return the parameters of all four features of a VACE model."""
     bound = (CONDITIONING_SCALE,)
-    return MappingProxyType(
-        {
-            feature: wan_schema(
-                feature,
-                size=size,
-                flow_shift=flow_shift,
-                # Without a picture there is nothing to condition on.
-                extra=() if feature is Feature.TEXT_TO_VIDEO else bound,
-            )
-            for feature in Feature
-        }
-    )
+    schemas = {
+        feature: wan_schema(
+            feature,
+            size=size,
+            flow_shift=flow_shift,
+            # Without a picture there is nothing to condition on.
+            extra=() if feature is Feature.TEXT_TO_VIDEO else bound,
+        )
+        for feature in Feature
+    }
+    between = schemas[Feature.INTERPOLATE].with_keyframes(VACE_MOMENTS, source=VACE_FRAMES)
+    return MappingProxyType({**schemas, Feature.INTERPOLATE: between})
 
 
 T2V_14B = ModelCard(

@@ -13,6 +13,7 @@ from inspect import Parameter, Signature
 from typing import Any, Final
 
 from tiomagic.cli import _options as o
+from tiomagic.cli._keyframes import join_keyframes
 from tiomagic.cli._run import run_feature
 
 SIZES: Final[Mapping[str, Any]] = {
@@ -61,6 +62,12 @@ INPUT_OPTIONS: Final[Mapping[str, Any]] = {
 """The inputs that are no picture; all others are read by ``o.Source``."""
 
 
+FEATURE_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "interpolate": {"keyframes": o.Keyframes},
+}
+"""Further inputs of one feature, which not every model has, by parameter name."""
+
+
 class FeatureCommand:
     """The command of one feature, as typer takes a function.
 
@@ -78,6 +85,7 @@ class FeatureCommand:
     def __signature__(self) -> Signature:
         """The parameters of the command; typer makes the options of them."""
         given = {name: (INPUT_OPTIONS.get(name, o.Source), None) for name in self._inputs()}
+        given |= {name: (option, None) for name, option in self._more.items()}
         return Signature(
             [
                 Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=option)
@@ -87,14 +95,19 @@ class FeatureCommand:
 
     def __call__(self, **values: Any) -> None:
         """Run the command with the values of its options."""
+        given = {name: values[name] for name in (*self._inputs(), *SETTINGS)}
         run_feature(
             self.__name__,
             values["model"],
-            {name: values[name] for name in (*self._inputs(), *SETTINGS)},
+            given | {name: join_keyframes(values[name]) for name in self._more},
             values["assignments"],
             o.CommandRun(**{field.name: values[field.name] for field in fields(o.CommandRun)}),
             values["source"],
         )
+
+    @property
+    def _more(self) -> Mapping[str, Any]:
+        return FEATURE_OPTIONS.get(self.__name__, {})
 
     def _inputs(self) -> list[str]:
         from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature  # noqa: PLC0415  # Heavy.

@@ -21,7 +21,7 @@ PLAIN_TERMS: Final = (
 )
 """Terms of Python, and what people say who write no Python."""
 
-NAMES: Final = re.compile(r"[_=']|must be |, not |dict|None")
+NAMES: Final = re.compile(r"[_='\[]|must be |, not |dict|None")
 """What a text has that may name a parameter or use a term of Python; most have nothing of it."""
 SHELL_TERMS: Final = (
     ("wait=False", "--detach"),
@@ -53,6 +53,8 @@ def reword(text: str, words: Vocabulary) -> str:
 
 def _named(found: re.Match[str], words: Vocabulary) -> str:
     name, value = found["name"], found["value"]
+    if found["place"]:
+        return words.name(f"{name}{found['place']}")
     if value:
         return words.assignment(name, value)
     plain = "_" not in name and not found["quote"] and found["equals"] is None
@@ -72,5 +74,6 @@ def _pattern() -> re.Pattern[str]:
     known = "|".join(sorted(map(re.escape, names | {"model", "provider"}), key=len, reverse=True))
     return re.compile(
         rf"(?<!--set )(?<![\w'=.\[-])(?P<quote>'?)(?P<name>{known})(?(quote)(?P=quote))(?![\w'-])"
+        r"(?P<place>\[\d+\])?"
         r"(?:(?P<equals>=)(?P<value>[\w.+-]*[\w])?)?"
     )

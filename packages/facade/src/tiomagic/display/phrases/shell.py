@@ -6,6 +6,7 @@ has its word at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -27,6 +28,9 @@ SAME_ARGUMENT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 """Names of arguments in Python, with the parameters of commands that are given to them."""
+
+PLACE: Final = re.compile(r"(?P<list>\w+)\[(?P<index>\d+)\](?:\.\w+)?")
+"""The place of a picture in a list, which on a command line is one of several options."""
 
 SET: Final = "assignments"
 """The parameter of a command for ``--set``."""
@@ -65,7 +69,13 @@ class ShellVocabulary:
         return cls({str(getattr(one, "name", "")): _word(one) for one in parameters})
 
     def name(self, parameter: str) -> str:
-        """Return the option; ``--set NAME`` for a parameter of the model that has none."""
+        """Return the option; ``--set NAME`` for a parameter of the model that has none.
+
+        A place in a list, such as ``keyframes[1].at``, is the second of its options.
+        """
+        place = PLACE.fullmatch(parameter)
+        if place is not None:
+            return f"{self.name(place['list'])} {int(place['index']) + 1}"
         word = self._word(parameter)
         if word is not None:
             return word.flag
@@ -81,6 +91,8 @@ class ShellVocabulary:
 
     def need(self, parameter: str, wanted: str, what: str) -> str:  # noqa: ARG002
         """Return such as ``--image FILE is needed``."""
+        if PLACE.fullmatch(parameter) is not None:
+            return f"{self.name(parameter)} needs {what}"
         word = self._word(parameter)
         if word is None:
             return f"{self.name(parameter)}=VALUE is needed"

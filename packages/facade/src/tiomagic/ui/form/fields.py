@@ -112,7 +112,7 @@ class Field:
 
 
 def fields_of(schema: Schema, values: Mapping[str, Any] | None = None) -> list[Field]:
-    """Return the fields of a form, the most needed first.
+    """Return the fields of a form, the most needed first; none for a list of pictures.
 
     Args:
         schema: What the model takes.
@@ -120,7 +120,9 @@ def fields_of(schema: Schema, values: Mapping[str, Any] | None = None) -> list[F
             names that the schema lacks are ignored.
     """
     given = values or {}
-    fields = [_field(parameter, given) for parameter in schema.parameters]
+    # A list of pictures would be text, in which a visitor could name files of this machine.
+    shown = [parameter for parameter in schema.parameters if not parameter.holds_media]
+    fields = [_field(parameter, given) for parameter in shown]
     return sorted(fields, key=lambda field: (field.expert, _place(field)))
 
 
