@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from tiomagic.cli._keyframes import join_keyframes
-from tiomagic.cli._values import parse_value
+from tiomagic.cli._values import join_keyframes, parse_value
 from tiomagic.errors import ProcessingError
 from tiomagic.results.saving import copy_video
 from tiomagic_domain.schema.parameter import Kind

@@ -98,3 +98,13 @@ def test_a_file_that_is_gone_says_so(controller: PageController) -> None:
     """An upload is deleted after a day."""
     with pytest.raises(ValidationError, match="drop it again"):
         open_video(controller.session, controller.chooser, None)
+
+
+def test_pictures_between_are_left_out_and_said(controller: PageController, tmp_path: Path) -> None:
+    """The form has no place for a list of pictures; one that names a file is not read at all."""
+    kept = {"kind": "image", "sha256": "0" * 64}
+    for image, word in ((kept, "no place"), ("/etc/passwd", "path")):
+        file = received(tmp_path, "interpolate", seed=7, keyframes=[{"image": image, "at": 0.5}])
+        choice, notes = open_video(controller.session, controller.chooser, file)
+        assert choice["values"] == {"prompt": "a fox", "seed": 7}
+        assert any(word in note for note in notes), notes

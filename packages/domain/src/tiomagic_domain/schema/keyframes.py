@@ -15,11 +15,14 @@ from typing import Any, Final
 from tiomagic_domain.errors import Problem, ProblemKind
 from tiomagic_domain.schema.kinds import Kind
 from tiomagic_domain.schema.parameter import Parameter
+from tiomagic_domain.schema.sizes import MAX_SECONDS
 from tiomagic_domain.suggestions import shorten_repr
 
 KEYFRAMES: Final = "keyframes"
 AT: Final = "at"
 FRAME: Final = "frame"
+MAX_FRAME: Final = 1_000_000
+"""More than any model's video has."""
 MAX_LISTED: Final = 5
 """Up to so many legal moments are listed one by one."""
 SECONDS_DIGITS: Final = 3
@@ -96,8 +99,9 @@ class KeyframeMoments:
         return None if self.problems({**values, KEYFRAMES: [*kept, moved]}) else moved
 
     def to_json_schema(self) -> dict[str, object]:
-        """Return nothing: JSON Schema does not compare two values."""
-        return {}
+        """Return that a moment is said once; JSON Schema does not compare it with the length."""
+        one_of = {"oneOf": [{"required": [AT]}, {"required": [FRAME]}]}
+        return {"properties": {KEYFRAMES: {"items": one_of}}}
 
     def describe(self) -> str:
         """Return in words where the model reads a picture."""
@@ -183,6 +187,7 @@ def keyframes_parameter(moments: KeyframeMoments, *, source: str) -> Parameter:
                 kind=Kind.NUMBER,
                 required=False,
                 minimum=0,
+                maximum=MAX_SECONDS,
                 unit="s",
                 description="When the video shows it, in seconds; this or frame.",
             ),
@@ -191,6 +196,7 @@ def keyframes_parameter(moments: KeyframeMoments, *, source: str) -> Parameter:
                 kind=Kind.INTEGER,
                 required=False,
                 minimum=0,
+                maximum=MAX_FRAME,
                 description="The frame that shows it, counted from 0; this or at.",
             ),
         ),

@@ -6,8 +6,6 @@
 ``_exit_codes``       Exit codes, and which error ends with which.
 ``_fast_exit``        Ends a command's process quickly, without the interpreter's slow shutdown.
 ``_filters``          The options that filter jobs.
-``_keyframes``        The texts of ``--keyframe``: a picture and its moment, such as
-                      ``hop.png@1.5``.
 ``_lazy``             Lazy commands: a command's module and options are loaded only when it runs.
 ``_logging``          Logging of the command line; an application that uses the library does this
                       for itself.

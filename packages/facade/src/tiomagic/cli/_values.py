@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.schema.parameter import Kind, Parameter
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from tiomagic_domain.schema.schema import Schema
 
 BOOLEAN_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+_MOMENT: Final = re.compile(r"(?P<frame>f)?(?P<number>\d{1,9}(?:\.\d{1,9})?)s?", re.IGNORECASE)
+"""What stands behind the @ of a keyframe: seconds, or f and the number of a frame."""
 
 
 def parse_arguments(
@@ -70,6 +74,29 @@ def parse_value(kind: Kind, text: str) -> object:
         case _:
             pass
     return text
+
+
+def join_keyframes(texts: Iterable[str] | None) -> str | None:
+    """Return the argument ``keyframes`` as JSON, as ``--set`` takes it; None without any.
+
+    What has no moment is a picture without one, which the model's schema refuses with its place.
+
+    Args:
+        texts: Each ``FILE@1.5`` in seconds, or ``FILE@f24`` for a frame.
+    """
+    entries = [_read_keyframe(text) for text in texts or ()]
+    return json.dumps(entries) if entries else None
+
+
+def _read_keyframe(text: str) -> dict[str, object]:
+    # From the right: a name or an address may have the sign, too.
+    image, sign, moment = text.rpartition("@")
+    found = _MOMENT.fullmatch(moment.strip()) if sign else None
+    if found is None:
+        return {"image": text}
+    digits = found["number"]
+    number = float(digits) if "." in digits else int(digits)
+    return {"image": image, "frame" if found["frame"] else "at": number}
 
 
 def _problem(field: str, message: str, given: str) -> Problem:

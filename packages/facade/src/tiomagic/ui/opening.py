@@ -6,12 +6,16 @@ visitor has not named: weights of others and paths are left out, and the page sa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
+from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.results.recipes import load_trusted_recipe
 from tiomagic_domain.catalogue import find_feature
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError, ValidationError
+from tiomagic_domain.schema.keyframes import KEYFRAMES
+from tiomagic_domain.schema.nested_media import argument_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from tiomagic.ui.web.uploads import FormFile
     from tiomagic.wiring.session import Session
 
+PAGE_ALTERNATIVE: Final = "To make the video with them, run: tiomagic rerun"
 WEIGHT_ARGUMENTS = ("loras", "revisions")
 """Arguments that select weights."""
 
@@ -60,7 +65,18 @@ def open_video(
     for field in chooser.fields(choice):
         if field.is_media and arguments.get(field.name) is not None and field.value is None:
             notes.append(f"{field.label}: it is not in the video. Drop it again.")
-    return choice, notes
+    return choice, [*notes, *describe_left_out(arguments)]
+
+
+def describe_left_out(arguments: Mapping[str, Any]) -> list[str]:
+    """Return what the form has no place for, in words, with what else takes it.
+
+    Args:
+        arguments: Of a job or of a recipe.
+    """
+    if not arguments.get(KEYFRAMES):
+        return []
+    return [f"{PAGE_WORDS.name(KEYFRAMES)}: the page has no place for them. {PAGE_ALTERNATIVE}"]
 
 
 def _read(session: Session, path: Path) -> tuple[dict[str, Any], list[str]]:
@@ -80,7 +96,7 @@ def _read(session: Session, path: Path) -> tuple[dict[str, Any], list[str]]:
                 )
                 replaced |= {*WEIGHT_ARGUMENTS}
                 continue
-            fields = {problem.field for problem in error.problems} - replaced
+            fields = {argument_of(problem.field) for problem in error.problems} - replaced
             if not fields:
                 raise
             notes += [f"Left out: {name}, which names a path or an address." for name in fields]

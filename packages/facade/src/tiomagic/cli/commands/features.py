@@ -13,7 +13,6 @@ from inspect import Parameter, Signature
 from typing import Any, Final
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._keyframes import join_keyframes
 from tiomagic.cli._run import run_feature
 
 SIZES: Final[Mapping[str, Any]] = {
@@ -95,6 +94,8 @@ class FeatureCommand:
 
     def __call__(self, **values: Any) -> None:
         """Run the command with the values of its options."""
+        from tiomagic.cli._values import join_keyframes  # noqa: PLC0415  # Not for --help.
+
         given = {name: values[name] for name in (*self._inputs(), *SETTINGS)}
         run_feature(
             self.__name__,

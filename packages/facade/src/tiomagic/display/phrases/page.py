@@ -27,6 +27,7 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "height": "Height",
         "image": "Picture",
         "image_cond_noise_scale": "Noise on pictures",
+        "keyframes": "Pictures between",
         "last_frame": "Last picture",
         "last_noise_multiplier": "Noise of the last picture",
         "lora_alpha": "Strength of the model's LoRA",
