@@ -40,6 +40,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.requests.carrying import find_choices
+from tiomagic_domain.schema.keyframes import KEYFRAMES
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -232,6 +233,7 @@ class FormChooser:
         # The form has frames and pixels; the recipe has what they were made of, too.
         names |= {"num_frames"} if "seconds" in chosen.sizes else set()
         names |= {"width", "height"} if {"aspect", "resolution"} & {*chosen.sizes} else set()
+        names.discard(KEYFRAMES)  # The form has no place for a list of pictures.
         return self.entries({name: v for name, v in arguments.items() if name in names})
 
     def first_choices_of(self, recipe: Mapping[str, Any]) -> list[FirstChoice]:

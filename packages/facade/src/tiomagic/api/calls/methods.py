@@ -340,7 +340,7 @@ class FeatureCalls(ABC):
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 12
           models).
         * ``keyframes``: Pictures that the video shows at moments between its ends, each a dict:
-          `image`, and `at` in seconds or `frame` counted from 0. Here at every 4th frame (3 of 11
+          `image`, and `at` in seconds or `frame` counted from 0. Here at every 4th frame (3 of 12
           models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
