@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.schema.parameter import Parameter
 
 if TYPE_CHECKING:
     import pytest
@@ -34,5 +35,5 @@ def for_each(cases: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[.
 
 
 def name_of(argument: object) -> str:
-    """Return the name of a card, and anything else as it is."""
-    return str(argument.name if isinstance(argument, ModelCard) else argument)
+    """Return the name of a card or a parameter, and anything else as it is."""
+    return str(argument.name if isinstance(argument, ModelCard | Parameter) else argument)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 from tiomagic_domain.schema.schema import ExactlyOne, Schema, WithinVideo
 
@@ -22,7 +23,7 @@ a hundred and of the longest, which would take many minutes and show nothing tha
 the other models of their pipelines."""
 FEW_STEPS = 2
 MAX_TESTED_FRAME_PIXELS = 500_000
-"""Pixels from which the shortest length is all that is tried."""
+"""Pixels from which one large call is all that is tried: with the tallest frame, and short."""
 
 SAMPLES: Mapping[Kind, object] = {
     Kind.STRING: "a fox",
@@ -37,6 +38,28 @@ CASES = [(card, feature) for card in models().values() for feature in card.featu
 def name_of(value: object) -> str:
     """Return the name of a part of a case, for the test's id."""
     return value.name if isinstance(value, ModelCard) else str(value)
+
+
+Case = tuple[ModelCard, Feature]
+
+
+def one_of_each(
+    cases: Iterable[Case], by: Callable[[ModelCard, Feature], object] = lambda card, _: card.engine
+) -> list[Case]:
+    """Return one case of each sort: the one whose smallest video has the fewest pixels.
+
+    Args:
+        cases: Of which sorts, and to choose from.
+        by: Says of what sort a case is: by its engine if nothing else is said.
+    """
+    by_size = sorted(cases, key=lambda case: count_pixels(*case), reverse=True)
+    return list({by(*case): case for case in by_size}.values())
+
+
+def count_pixels(card: ModelCard, feature: Feature) -> int:
+    """Return the pixels of all frames of a model's smallest video."""
+    numbers = smallest(card.schema(feature))
+    return int(numbers["width"] * numbers["height"] * numbers["num_frames"])
 
 
 def inputs_of(schema: Schema) -> dict[str, object]:
@@ -76,10 +99,13 @@ def calls(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
 def large_calls(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give the settings of each call with something costly in it, with a name.
 
-    The first one has the last of all choices and every switch on, the others the first and none.
+    The first one has the last of all choices, every switch on and all that costs nothing at its
+    upper end; the others have the first, none, and what costs nothing at its lower end. So all
+    values of the smallest call are in one of them.
     """
     choice = -1
-    for together in COSTLY_PARAMETERS:
+    large = math.prod(_smallest_sides(schema)) >= MAX_TESTED_FRAME_PIXELS
+    for together in COSTLY_PARAMETERS[:1] if large else COSTLY_PARAMETERS:
         # A number that is fixed is at its largest in every call.
         # One that is not taken further than its smallest value would be the smallest call again.
         names = [n for n in together if n in schema and _goes_anywhere(schema, n)]
@@ -99,25 +125,30 @@ def smallest(schema: Schema) -> dict[str, Any]:
 
 
 def largest(schema: Schema, *names: str, choice: int = -1) -> dict[str, Any]:
-    """Return a legal call whose numbers are at their upper ends.
+    """Return a legal call with numbers at their upper ends.
 
     Args:
         schema: Of the model.
         names: Those of the costly numbers that are; the others are as small as can be.
-        choice: The place of the choice to take of each that has some; 0 leaves switches off.
+        choice: The place of the choice to take of each that has some; 0 leaves switches off, and
+            numbers that cost nothing at their lower ends.
     """
     numbers = {}
     costly = {name for together in COSTLY_PARAMETERS for name in together}
     for parameter in filter(is_number, schema.optional):
         low, high = limits_of(parameter)
-        small = parameter.name in costly and parameter.name not in names
+        small = parameter.name not in names if parameter.name in costly else choice == 0
         numbers[parameter.name] = low if small else _reached(schema, parameter, high)
     return _settings(schema, numbers, choice)
 
 
+def _smallest_sides(schema: Schema) -> list[int]:
+    return [limits_of(schema[name])[0] for name in ("width", "height") if name in schema]
+
+
 def _reached(schema: Schema, parameter: Parameter, high: Any) -> Any:
     """Return how far a number is taken: to its upper end, unless the smallest frame is large."""
-    sides = [limits_of(schema[name])[0] for name in ("width", "height") if name in schema]
+    sides = _smallest_sides(schema)
     if math.prod(sides) < LARGE_FRAME:
         return high
     if parameter.name == "num_inference_steps":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 from collections.abc import Iterator, Mapping
@@ -70,6 +71,13 @@ class TinyRuntime:
         facts = (card.engine, card.prompt_tokens, repr(card.options), card.parts, loras)
         settings = repr(sorted(request.settings.items()))
         return (*facts, TINY.get(card.name), request.feature, settings)
+
+    def scheduler_of(self, card: ModelCard) -> str:
+        """Return the class of a model's scheduler; of a model that names none, its engine."""
+        self.provide(card)
+        index = self.folder / card.name / "model_index.json"
+        parts = json.loads(index.read_text("utf-8")) if index.exists() else {}
+        return str(parts.get("scheduler", [None, card.engine])[1])
 
     def run(self, request: Request) -> tuple[Clip, list[str]]:
         """Return the clip of a request, and what the libraries warned of."""
