@@ -1,4 +1,4 @@
-"""A tiny pipeline of LTX-2: video and sound from one transformer."""
+"""Tiny pipelines of LTX-2 and 2.3: video and sound from one transformer."""
 
 from __future__ import annotations
 
@@ -54,24 +54,47 @@ def _text_encoder(vocabulary: int) -> Any:
     return Gemma3ForConditionalGeneration(config).eval()
 
 
-def _connectors() -> Any:
+CONNECTORS_OF_2_3 = {
+    "video_connector_attention_head_dim": 8,
+    "video_gated_attn": True,
+    "audio_gated_attn": True,
+    "per_modality_projections": True,
+    "video_hidden_dim": 16,
+    "audio_hidden_dim": 8,
+    "proj_bias": True,
+}
+"""What is otherwise in 2.3, here and below: each stream gets words of its own width."""
+
+
+def _connectors(**later: Any) -> Any:
     from diffusers.pipelines.ltx2 import LTX2TextConnectors
 
+    sizes = {
+        "video_connector_num_attention_heads": 2,
+        "video_connector_attention_head_dim": 4,
+        "video_connector_num_layers": 1,
+        "video_connector_num_learnable_registers": 8,
+        "audio_connector_num_attention_heads": 2,
+        "audio_connector_attention_head_dim": 4,
+        "audio_connector_num_layers": 1,
+        "audio_connector_num_learnable_registers": 8,
+    }
     return LTX2TextConnectors(
-        caption_channels=TEXT_WIDTH,
-        text_proj_in_factor=TEXT_LAYERS + 1,
-        video_connector_num_attention_heads=2,
-        video_connector_attention_head_dim=4,
-        video_connector_num_layers=1,
-        video_connector_num_learnable_registers=8,
-        audio_connector_num_attention_heads=2,
-        audio_connector_attention_head_dim=4,
-        audio_connector_num_layers=1,
-        audio_connector_num_learnable_registers=8,
+        caption_channels=TEXT_WIDTH, text_proj_in_factor=TEXT_LAYERS + 1, **{**sizes, **later}
     ).eval()
 
 
-def _transformer() -> Any:
+TRANSFORMER_OF_2_3 = {
+    "gated_attn": True,
+    "cross_attn_mod": True,
+    "audio_gated_attn": True,
+    "audio_cross_attn_mod": True,
+    "use_prompt_embeddings": False,
+    "perturbed_attn": True,
+}
+
+
+def _transformer(**later: Any) -> Any:
     from diffusers import LTX2VideoTransformer3DModel
 
     return LTX2VideoTransformer3DModel(
@@ -87,21 +110,37 @@ def _transformer() -> Any:
         audio_cross_attention_dim=8,
         num_layers=1,
         caption_channels=TEXT_WIDTH,
+        **later,
     ).eval()
 
 
-def _vae() -> Any:
+VAE_OF_2_3 = {
+    "decoder_block_out_channels": (8, 16, 16, 32),
+    "decoder_layers_per_block": (1, 1, 1, 1, 1),
+    "decoder_spatio_temporal_scaling": (True, True, True, True),
+    "decoder_inject_noise": (False, False, False, False, False),
+    "upsample_type": ("spatiotemporal", "spatiotemporal", "temporal", "spatial"),
+    "upsample_residual": (False, False, False, False),
+    "upsample_factor": (2, 2, 1, 2),
+    "decoder_spatial_padding_mode": "zeros",
+}
+
+
+def _vae(**later: Any) -> Any:
     """Return an autoencoder with LTX's ratios: 32 in space, 8 in time."""
     from diffusers import AutoencoderKLLTX2Video
 
+    decoder = {
+        "decoder_block_out_channels": (8, 16, 32),
+        "decoder_layers_per_block": (1, 1, 1, 1),
+    }
     return AutoencoderKLLTX2Video(
         latent_channels=LATENT_CHANNELS,
         block_out_channels=(8, 8, 8, 8),
-        decoder_block_out_channels=(8, 16, 32),
         layers_per_block=(1, 1, 1, 1, 1),
-        decoder_layers_per_block=(1, 1, 1, 1),
         spatial_compression_ratio=32,
         temporal_compression_ratio=8,
+        **{**decoder, **later},
     ).eval()
 
 
@@ -130,21 +169,36 @@ def _vocoder() -> Any:
     ).eval()
 
 
-def build_ltx2(folder: Path) -> None:
-    """Save an LTX2Pipeline."""
-    import torch
+def _wide_vocoder() -> Any:
+    """Return a vocoder of 2.3's real rates: 100 spectra and 48,000 samples a second."""
+    from diffusers.pipelines.ltx2 import LTX2VocoderWithBWE
+
+    resnets: dict[str, Any] = {"resnet_kernel_sizes": [3], "resnet_dilations": [[1]]}
+    return LTX2VocoderWithBWE(
+        in_channels=2 * MEL_BINS,
+        hidden_channels=8,
+        upsample_kernel_sizes=[11, 16, 8],
+        upsample_factors=[5, 8, 4],
+        bwe_in_channels=2 * MEL_BINS,
+        bwe_hidden_channels=8,
+        bwe_upsample_kernel_sizes=[12, 16, 11],
+        bwe_upsample_factors=[6, 8, 5],
+        num_mel_channels=MEL_BINS,
+        filter_length=160,
+        window_length=160,
+        **resnets,
+        **{f"bwe_{name}": value for name, value in resnets.items()},
+    ).eval()
+
+
+def _save(folder: Path, **parts: Any) -> None:
     from diffusers import FlowMatchEulerDiscreteScheduler, LTX2Pipeline
 
-    torch.manual_seed(0)
     words = _tokenizer()
     LTX2Pipeline(
         tokenizer=words,
         text_encoder=_text_encoder(len(words)),
-        connectors=_connectors(),
-        transformer=_transformer(),
-        vae=_vae(),
         audio_vae=_audio_vae(),
-        vocoder=_vocoder(),
         scheduler=FlowMatchEulerDiscreteScheduler(
             use_dynamic_shifting=True,
             shift_terminal=0.1,
@@ -153,7 +207,36 @@ def build_ltx2(folder: Path) -> None:
             base_image_seq_len=1024,
             max_image_seq_len=4096,
         ),
+        **parts,
     ).save_pretrained(folder)
 
 
-TINY = {"ltx-2": build_ltx2}
+def build_ltx2(folder: Path) -> None:
+    """Save an LTX2Pipeline."""
+    import torch
+
+    torch.manual_seed(0)
+    _save(
+        folder,
+        connectors=_connectors(),
+        transformer=_transformer(),
+        vae=_vae(),
+        vocoder=_vocoder(),
+    )
+
+
+def build_ltx23(folder: Path) -> None:
+    """Save an LTX2Pipeline with the networks of 2.3."""
+    import torch
+
+    torch.manual_seed(0)
+    _save(
+        folder,
+        connectors=_connectors(**CONNECTORS_OF_2_3),
+        transformer=_transformer(**TRANSFORMER_OF_2_3),
+        vae=_vae(**VAE_OF_2_3),
+        vocoder=_wide_vocoder(),
+    )
+
+
+TINY = {"ltx-2": build_ltx2, "ltx-2.3": build_ltx23, "ltx-2.3-distilled": build_ltx23}

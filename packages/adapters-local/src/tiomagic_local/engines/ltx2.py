@@ -1,4 +1,4 @@
-"""LTX-2: video and sound in one go, from words, from a picture, or between two.
+"""LTX-2 and 2.3: video and sound in one go, from words, from a picture, or between two.
 
 The repository names the pipeline for words. The one that takes pictures at frames of their own is
 set up beside it on the same components, and makes videos from words as well.
@@ -89,7 +89,7 @@ class LTX2(LTXEngine):
             "audio_modality_scale": arguments["modality_scale"],
             "audio_guidance_rescale": arguments["guidance_rescale"],
             "audio_stg_scale": arguments["stg_scale"],
-            "spatio_temporal_guidance_blocks": list(self._card.options["stg_blocks"]),
+            "spatio_temporal_guidance_blocks": list(self._card.options.get("stg_blocks", ())),
             "use_cross_timestep": self._card.options["use_cross_timestep"],
         }
 
@@ -103,8 +103,11 @@ def perturbable(transformer: Any) -> None:
     """Let a transformer's self-attention be left out, which spatio-temporal guidance does.
 
     It needs no weights. The converted weights of 2.0 have the switch off, since later versions
-    brought it to the library, and the library reads it when the blocks are made.
+    brought it to the library, and the library reads it when the blocks are made. Those of 2.3 have
+    it on.
     """
+    if transformer.config.perturbed_attn:
+        return
     transformer.register_to_config(perturbed_attn=True)
     for block in transformer.transformer_blocks:
         block.perturbed_attn = True

@@ -134,14 +134,19 @@ def _ltx2(step: Step) -> dict[str, Any]:
     config, (frames, height, width) = step.config, step.latents
     tokens = frames * height * width
     heard = round(step.frames / FPS * AUDIO_TOKENS_A_SECOND)
-    words = step.new(step.words, config.caption_channels)
+    # From 2.3 on, the connectors give words the width of each stream.
+    whole = config.use_prompt_embeddings
+    seen = config.caption_channels if whole else config.cross_attention_dim
+    said = config.caption_channels if whole else config.audio_cross_attention_dim
     return {
         "hidden_states": step.new(tokens, config.in_channels),
         "audio_hidden_states": step.new(heard, config.audio_in_channels),
-        "encoder_hidden_states": words,
-        "audio_encoder_hidden_states": words,
+        "encoder_hidden_states": step.new(step.words, seen),
+        "audio_encoder_hidden_states": step.new(step.words, said),
         "timestep": _times(step, tokens),
         "audio_timestep": step.new(dtype=torch.float32),
+        "sigma": step.new(dtype=torch.float32),
+        "audio_sigma": step.new(dtype=torch.float32),
         "encoder_attention_mask": torch.empty(step.batch, step.words, device=META),
         "audio_encoder_attention_mask": torch.empty(step.batch, step.words, device=META),
         "num_frames": frames,

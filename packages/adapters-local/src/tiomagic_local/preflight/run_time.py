@@ -73,6 +73,7 @@ SHAPES: Final[Mapping[str, TokenShape]] = {
     "ltx-2b": TokenShape(8, 32, 2048, 28),
     "ltx-13b": TokenShape(8, 32, 4096, 48),
     "ltx2-": TokenShape(8, 32, 4096, 48),
+    "ltx2.3-": TokenShape(8, 32, 4096, 48),
     "hunyuan1.5-": TokenShape(4, 16, 2048, 54),
     "framepack-": TokenShape(4, 16, 3072, 60),
     "kandinsky5-": TokenShape(4, 16, 1792, 32),

@@ -1,4 +1,4 @@
-"""LTX-2 by Lightricks: one transformer makes the picture and the sound that belongs to it.
+"""LTX-2 and 2.3 by Lightricks: one transformer makes the picture and the sound that belongs to it.
 
 Weights were counted from their shapes (bf16), the text encoder from the published configuration of
 Gemma 3 12B. The limits are the pipeline's own: sides that are no multiple of 32 are refused, a
@@ -8,6 +8,9 @@ one step is NaN.
 The authors advise two stages for production (half the size, then an upscaler and a few steps more)
 and also have a pipeline of one stage, which is used here: the second stage needs a LoRA, an
 upscaler and another pipeline.
+
+2.3 has a larger transformer, another decoder and sound at 48 kHz. Its distilled weights know eight
+levels of noise, which the authors' pipelines use as they are, without guidance.
 """
 
 from __future__ import annotations
@@ -87,6 +90,30 @@ GUIDANCE = (
     replace(ltx.GUIDANCE_RESCALE, default=0.7, source=CONSTANTS),
 )
 
+DISTILLED_SIGMAS = (1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875)
+"""The levels of noise that the distilled weights were made for: DISTILLED_SIGMA_VALUES of
+CONSTANTS, without the last one, which is 0."""
+
+
+def _guided(steps: int) -> tuple[Parameter, ...]:
+    """Return the parameters of steps with guidance."""
+    return (
+        settings.negative_prompt(default=NEGATIVE_PROMPT, source=CONSTANTS),
+        ltx.steps(default=steps, source=CONSTANTS),
+        *GUIDANCE,
+    )
+
+
+DISTILLED_STEPS = replace(
+    settings.num_inference_steps(default=len(DISTILLED_SIGMAS), source=CONSTANTS),
+    maximum=len(DISTILLED_SIGMAS),
+    description=f"Denoising steps of the {len(DISTILLED_SIGMAS)} that the model was distilled for; "
+    "fewer are picked evenly from them and are faster and coarser.",
+)
+
+
+FEATURES = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
+
 
 def _sides(feature: Feature) -> tuple[Parameter, ...]:
     words = feature is Feature.TEXT_TO_VIDEO
@@ -98,21 +125,25 @@ def _sides(feature: Feature) -> tuple[Parameter, ...]:
     )
 
 
-def _schema(feature: Feature) -> Schema:
+def _schema(feature: Feature, denoising: tuple[Parameter, ...]) -> Schema:
+    """Return the parameters of a feature.
+
+    Args:
+        feature: What is made.
+        denoising: The parameters of the steps and of what guides them.
+    """
     frames = settings.num_frames(
         default=121, low=9, high=481, multiple_of=8, offset=1, source=PIPELINE
     )
     return Schema(
         parameters=(
             *INPUTS[feature],
-            settings.negative_prompt(default=NEGATIVE_PROMPT, source=CONSTANTS),
             *_sides(feature),
             replace(
                 frames,
                 description=f"{frames.description} The model is not trained beyond 20 seconds.",
             ),
-            ltx.steps(default=40, source=AUTHORS),
-            *GUIDANCE,
+            *denoising,
             settings.SEED,
             ltx.conditioning_fps(default=FPS, source=PIPELINE),
             settings.LORAS,
@@ -123,6 +154,14 @@ def _schema(feature: Feature) -> Schema:
         objects=(*settings.OBJECT_ARGUMENTS, *settings.MASK_ARGUMENTS),
     )
 
+
+def _features(denoising: tuple[Parameter, ...]) -> MappingProxyType[Feature, Schema]:
+    return MappingProxyType({feature: _schema(feature, denoising) for feature in FEATURES})
+
+
+# The authors call their scheduler without a size, so it uses the shift for 4096 tokens, whatever
+# the video's size: LTX2Scheduler, ltx_core.
+SCHEDULE = {"shift": math.exp(2.05), "shift_terminal": 0.1}
 
 LTX_2 = ModelCard(
     name="ltx-2",
@@ -141,12 +180,7 @@ LTX_2 = ModelCard(
     engine="ltx2",
     repository="Lightricks/LTX-2",
     revision="47da56e2ad66ce4125a9922b4a8826bf407f9d0a",
-    features=MappingProxyType(
-        {
-            feature: _schema(feature)
-            for feature in (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
-        }
-    ),
+    features=_features(_guided(40)),
     fps=FPS,
     pixels=SIZE[0] * SIZE[1],
     weights_gib=63.0,
@@ -157,14 +191,42 @@ LTX_2 = ModelCard(
         {
             # Later versions use the other modality's time, which 2.0 was not trained on.
             "use_cross_timestep": False,
-            # The authors call their scheduler without a size, so it uses the shift for 4096 tokens,
-            # whatever the video's size: LTX2Scheduler, ltx_core.
-            "shift": math.exp(2.05),
-            "shift_terminal": 0.1,
+            **SCHEDULE,
             # LTX_2_PARAMS, CONSTANTS.
             "stg_blocks": (29,),
         }
     ),
 )
 
-MODELS = (LTX_2,)
+LTX_2_3 = replace(
+    LTX_2,
+    name="ltx-2.3",
+    title="LTX-2.3, 22B",
+    description="The successor of LTX-2: finer pictures, and sound at 48 kHz.",
+    homepage="https://huggingface.co/Lightricks/LTX-2.3",
+    repository="diffusers/LTX-2.3-Diffusers",
+    # The commit that several independent projects pin.
+    revision="8eee8edcf067e838b843f926ec4d4cc9b2be1aaf",
+    features=_features(_guided(30)),
+    weights_gib=65.7,
+    largest_gib=35.4,
+    options=MappingProxyType(
+        # LTX_2_3_PARAMS, CONSTANTS.
+        {"use_cross_timestep": True, **SCHEDULE, "stg_blocks": (28,)}
+    ),
+)
+
+LTX_2_3_DISTILLED = replace(
+    LTX_2_3,
+    name="ltx-2.3-distilled",
+    title="LTX-2.3, 22B distilled",
+    description="LTX-2.3 in eight steps without guidance: about fifteen times faster.",
+    engine="ltx2_distilled",
+    repository="diffusers/LTX-2.3-Distilled-Diffusers",
+    # No commit is known to be good: the first one that is used stays in use.
+    revision=None,
+    features=_features((DISTILLED_STEPS,)),
+    options=MappingProxyType({"use_cross_timestep": True, "sigmas": DISTILLED_SIGMAS}),
+)
+
+MODELS = (LTX_2, LTX_2_3, LTX_2_3_DISTILLED)
