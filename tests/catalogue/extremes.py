@@ -22,8 +22,8 @@ make a few sizes alone. A few steps and the second shortest length are tried wit
 a hundred and of the longest, which would take many minutes and show nothing that is not shown by
 the other models of their pipelines."""
 FEW_STEPS = 2
-MAX_TESTED_FRAME_PIXELS = 500_000
-"""Pixels from which one large call is all that is tried: with the tallest frame, and short."""
+ONE_LARGE_CALL = 300_000
+"""Pixels from which one large call is all that is tried."""
 
 SAMPLES: Mapping[Kind, object] = {
     Kind.STRING: "a fox",
@@ -104,14 +104,15 @@ def large_calls(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
     values of the smallest call are in one of them.
     """
     choice = -1
-    large = math.prod(_smallest_sides(schema)) >= MAX_TESTED_FRAME_PIXELS
-    for together in COSTLY_PARAMETERS[:1] if large else COSTLY_PARAMETERS:
+    for together in COSTLY_PARAMETERS:
         # A number that is fixed is at its largest in every call.
         # One that is not taken further than its smallest value would be the smallest call again.
         names = [n for n in together if n in schema and _goes_anywhere(schema, n)]
         if names:
             yield f"largest {' and '.join(names)}", largest(schema, *names, choice=choice)
             choice = 0
+            if math.prod(_smallest_sides(schema)) >= ONE_LARGE_CALL:
+                return
 
 
 def _goes_anywhere(schema: Schema, name: str) -> bool:
@@ -154,7 +155,7 @@ def _reached(schema: Schema, parameter: Parameter, high: Any) -> Any:
     if parameter.name == "num_inference_steps":
         return FEW_STEPS
     if parameter.name == "num_frames":
-        return parameter.legal_values()[0 if math.prod(sides) >= MAX_TESTED_FRAME_PIXELS else 1]
+        return parameter.legal_values()[1]
     return high
 
 

@@ -1,11 +1,13 @@
 """Where the files of a working folder are, however it is called, and who may read them."""
 
+import contextlib
 import json
 import os
 import stat
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tiomagic import TioMagic
 from tiomagic_domain.testing import FakeProvider
@@ -103,19 +105,15 @@ def usual_umask():
     os.umask(before)
 
 
+@pytest.mark.torch
 @pytest.mark.usefixtures("usual_umask")
-def test_the_state_is_for_its_owner(python, folder):
-    """Database, inputs and spool of real runs are closed to others, by folder and by file."""
-    code = """
-from PIL import Image
-from tiomagic import tm
-tm.configure(provider="local")
-picture = Image.new("RGB", (64, 64), "red")
-call = {"model": "doodle", "num_inference_steps": 1, "progress": False, "image": picture}
-tm.image_to_video(prompt="a red circle", **call)
-"""
-    done = python(code)
-    assert done.returncode == 0, done.stderr
+def test_the_state_is_for_its_owner(folder):
+    """Database, inputs and spool of a real run are closed to others, by folder and by file."""
+    picture = Image.new("RGB", (64, 64), "red")
+    with contextlib.closing(TioMagic(provider="local", device="cpu")) as tm:
+        call = {"model": "doodle", "num_inference_steps": 1, "image": picture}
+        job = tm.image_to_video(prompt="a red circle", **call)
+    assert job.status == "completed", job.error
     assert stat.S_IMODE((folder / ".tiomagic").stat().st_mode) == 0o700
     assert {"inputs", "jobs.db"} <= {path.name for path in (folder / ".tiomagic").iterdir()}
     assert find_open_to_others(folder / ".tiomagic") == []
