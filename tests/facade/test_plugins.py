@@ -71,32 +71,32 @@ def test_the_doctor_shows_them(folder: Path, broken: Path) -> None:
     assert "doodle" in run("models")
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "raise SystemExit(3)",
-        "import asyncio\nraise asyncio.CancelledError",
-        "class Silent(Exception):\n    def __str__(self): raise RuntimeError\nraise Silent",
-        "def cards():\n    raise SystemExit(3)\n    yield\nMODELS = cards()",
-        "print('chatter')\nMODELS = [3]",
-    ],
-    ids=["exit", "no Exception", "no words", "exit later", "prints"],
-)
-def test_whatever_a_plugin_does_the_data_stay_whole(
-    folder: Path, tmp_path: Path, source: str
-) -> None:
-    """The doctor's JSON is read as JSON and names the plugin; a call is not disturbed."""
-    info = tmp_path / "loud" / "tiomagic_loud-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info.parent / "loud_plugin.py").write_text(source)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiomagic-loud\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[tiomagic.models]\nloud = loud_plugin:MODELS\n")
+LOUD = {
+    "exit": "raise SystemExit(3)",
+    "no_exception": "import asyncio\nraise asyncio.CancelledError",
+    "no_words": "class Silent(Exception):\n    def __str__(self): raise RuntimeError\nraise Silent",
+    "exit_later": "def cards():\n    raise SystemExit(3)\n    yield\nMODELS = cards()",
+    "prints": "print('chatter')\nMODELS = [3]",
+}
+"""Sources of plugins that do what no plugin should."""
+
+
+def test_whatever_plugins_do_the_data_stay_whole(folder: Path, tmp_path: Path) -> None:
+    """The doctor's JSON is read as JSON and names each of them; a call is not disturbed."""
+    for name, source in LOUD.items():
+        info = tmp_path / "loud" / f"tiomagic_{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info.parent / f"loud_{name}.py").write_text(source)
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: tiomagic-{name}\nVersion: 1\n"
+        )
+        (info / "entry_points.txt").write_text(f"[tiomagic.models]\n{name} = loud_{name}:MODELS\n")
     call = ("text-to-video", "a red circle", "--model", "doodle", "--dry-run", "-p", "local")
     for words in (("doctor",), call):
         run = subprocess.run(
             [sys.executable, "-m", "tiomagic", *words, "--json"],
             cwd=folder,
-            env=clean_environment(PYTHONPATH=str(info.parent)),
+            env=clean_environment(PYTHONPATH=str(tmp_path / "loud")),
             capture_output=True,
             text=True,
             check=True,
@@ -104,7 +104,8 @@ def test_whatever_a_plugin_does_the_data_stay_whole(
         assert json.loads(run.stdout)
         assert "Traceback" not in run.stderr
         if words == ("doctor",):
-            assert "'loud' (loud_plugin:MODELS) of tiomagic-loud" in run.stdout
+            missing = [name for name in LOUD if f"'{name}' (loud_{name}:MODELS)" not in run.stdout]
+            assert missing == []
 
 
 def test_an_engine_that_cannot_be_imported_is_an_error_of_ours(
