@@ -67,21 +67,21 @@ from tiomagic.ui.form.fields import entries_of, fields_of
 from tiomagic.ui.form.widgets import build_form
 from tiomagic_domain.catalogue import models
 
-made = set()
-for card in models().values():
-    for feature, schema in card.features.items():
-        fields = [field for field in fields_of(schema) if repr(field) not in made]
-        with gr.Blocks(analytics_enabled=False):
-            form = build_form(fields, serial=0)
-        assert len(form.entries) == len(entries_of(fields)), (feature, card.name)
-        assert len(form.slots) == len(fields), (feature, card.name)
-        made |= {repr(field) for field in fields}
-print(len(made))
+made = 0
+with gr.Blocks(analytics_enabled=False):  # One page for all: each would have a server of its own.
+    for card in models().values():
+        for feature, schema in card.features.items():
+            fields = fields_of(schema)
+            form = build_form(fields, serial=made)
+            assert len(form.entries) == len(entries_of(fields)), (feature, card.name)
+            assert len(form.slots) == len(fields), (feature, card.name)
+            made += 1
+print(made)
 """
 
 
 def test_the_widgets_of_every_form_can_be_made() -> None:
-    """Gradio takes every field of every form, with what it holds: each that is different once.
+    """Gradio takes every form, with what it holds.
 
     In a process of its own, because Gradio leaves an event loop open.
     """
@@ -89,8 +89,7 @@ def test_the_widgets_of_every_form_can_be_made() -> None:
         [sys.executable, "-c", WALK], capture_output=True, text=True, check=False, timeout=280
     )
     assert done.returncode == 0, done.stderr
-    fields = {repr(field) for pair in PAIRS for field in fields_of(schema_of(*pair))}
-    assert done.stdout == f"{len(fields)}\n"
+    assert done.stdout == f"{len(PAIRS)}\n"
 
 
 def test_the_stored_settings_of_a_job_come_back() -> None:
