@@ -26,6 +26,7 @@ from tiomagic_domain.testing import (
     FakeMediaReader,
     FakePictures,
     FakeProvider,
+    FakeVideoJoiner,
     ImageToVideoContract,
     InterpolateContract,
     MediaReaderContract,
@@ -33,6 +34,7 @@ from tiomagic_domain.testing import (
     PoseGuidanceContract,
     RemoteProviderContract,
     TextToVideoContract,
+    VideoJoinerContract,
     make_job,
     make_video,
 )
@@ -52,6 +54,16 @@ class TestFakePictures(PicturesContract):
     @pytest.fixture
     def video(self, tmp_path):
         return make_video(tmp_path / "spool").path
+
+
+class TestFakeVideoJoiner(VideoJoinerContract):
+    @pytest.fixture
+    def joiner(self):
+        return FakeVideoJoiner()
+
+    @pytest.fixture
+    def clip(self, tmp_path):
+        return FakeMediaReader(tmp_path).add("walk.mp4", MediaKind.VIDEO)
 
 
 class TestFakeMediaReader(MediaReaderContract):

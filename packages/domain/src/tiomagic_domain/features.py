@@ -41,6 +41,9 @@ class ImageToVideoInputs:
     feature: ClassVar[Feature] = Feature.IMAGE_TO_VIDEO
     prompt: str
     image: Media
+    context: Media | None = None
+    """The first frames of the result, as a video: the end of what is continued, ``image`` first.
+    None for the image alone. Only for a model whose card has ``context_frames``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

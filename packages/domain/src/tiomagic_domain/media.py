@@ -1,4 +1,4 @@
-"""Types for pictures, videos and clips: ``Media``, ``Clip``, without decoding."""
+"""Types for pictures, videos and clips: ``Media``, ``Clip``, ``Seam``, without decoding."""
 
 from __future__ import annotations
 
@@ -118,3 +118,38 @@ class VideoFile:
     """The file; the output store takes it over and removes it once the copy is safe."""
     recipe: dict[str, object] = field(default_factory=dict)
     """Its recipe; also inside the file's metadata, and written beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seam:
+    """How two parts of a video meet, or the end of a loop and its beginning.
+
+    Two frames are compared by their root mean square error (RMSE) over all pixels and channels.
+    """
+
+    frame: int
+    """The first frame after it, counted from 0; 0 where a loop begins anew."""
+    rmse: float
+    """Between the frame before the seam and the one after it, 0-255."""
+    median_step_rmse: float
+    """The median between neighbouring frames elsewhere in the video, 0-255."""
+
+    @property
+    def ratio(self) -> float | None:
+        """The seam against the median step: about 1 when it cannot be seen.
+
+        None where nothing moves but at the seam.
+        """
+        if self.median_step_rmse:
+            return self.rmse / self.median_step_rmse
+        return None if self.rmse else 0.0
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain data for a record."""
+        ratio = self.ratio
+        return {
+            "frame": self.frame,
+            "rmse": round(self.rmse, 3),
+            "median_step_rmse": round(self.median_step_rmse, 3),
+            "ratio": None if ratio is None else round(ratio, 3),
+        }

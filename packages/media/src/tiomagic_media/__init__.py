@@ -3,6 +3,7 @@
 ``decode``    From bytes to frames: inspection, pictures, videos, timing.
 ``encode``    From frames to an mp4.
 ``fetch``     From what a user gives to bytes: addresses, downloads, sources.
+``joining``   Shots that go on: the end of a video, what follows joined to it, and loops.
 ``limits``    How large an input may be.
 ``pictures``  What can be made of a finished video: sheets of its frames, and files that other
               programs take.

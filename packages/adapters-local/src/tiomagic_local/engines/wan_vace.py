@@ -8,6 +8,7 @@ feature             video                                         mask
 ==================  ============================================  ==============================
 text to video       none                                          none
 image to video      the picture, then grey                        black, then white
+continuation        the end of a video, then grey                 black, then white
 interpolate         the pictures at their frames, else grey       black there, else white
 pose guidance       the skeletons                                 none: all of it is made
 ==================  ============================================  ==============================
@@ -26,7 +27,7 @@ import numpy as np
 from PIL import Image
 
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
-from tiomagic_domain.features import Feature, Inputs, PoseGuidanceInputs
+from tiomagic_domain.features import Feature, ImageToVideoInputs, Inputs, PoseGuidanceInputs
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines._shared.pipeline import Conditions, placed_pictures
 from tiomagic_local.engines._shared.skeletons import convert_skeletons, load_motion, pose_warnings
@@ -58,6 +59,9 @@ class WanVace(WanEngine):
     ) -> Conditions:
         if isinstance(inputs, PoseGuidanceInputs):
             return self._pose_conditions(inputs, settings, progress, cancel)
+        if isinstance(inputs, ImageToVideoInputs) and inputs.context is not None:
+            known = dict(enumerate(self._context(inputs.context, settings)))
+            return Conditions(known_frames(known, settings))
         placed = placed_pictures(inputs, int(settings["num_frames"]))
         known = {frame: self._picture(media, settings) for frame, media in placed.items()}
         return Conditions(known_frames(known, settings) if known else {})

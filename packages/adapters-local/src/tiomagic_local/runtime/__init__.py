@@ -1,6 +1,7 @@
 """The runtime: loads a pipeline, keeps it in a cache, plans its memory, and runs requests.
 
 ``component_reuse``  Reuses an identical text encoder when the next model is loaded.
+``doubles``          Leaves out the frames of a clip that a viewer has seen already.
 ``loaded``           A model that is ready to run, as a run gets it from the pipeline cache.
 ``loader``           Loads a pipeline from a folder of weights and places it on its device.
 ``lora_adapters``    Applies LoRAs to a loaded pipeline, counts their layers, and removes them bit

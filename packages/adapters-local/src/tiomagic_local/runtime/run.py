@@ -25,6 +25,7 @@ from tiomagic_domain.progress import (
 )
 from tiomagic_local.engines._shared.frame_sink import stream_frames_to
 from tiomagic_local.lora.messages import describe_partial_use, lora_of
+from tiomagic_local.runtime.doubles import leave_out_doubles
 from tiomagic_local.runtime.loaded import Loaded
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import VAE_TILES_SETTING, Runtime
@@ -135,6 +136,7 @@ def run_request(
             loaded, clip = _make_clip(request, runtime, watch, token, note)
         watch(Progress(phase=Phase.WRITING))
         token.raise_if_canceled()
+        clip = leave_out_doubles(clip, request)
         facts = _facts(loaded, clip)
         recipe = build_recipe(_pinned(request.job, loaded), versions=_versions(), facts=facts)
         writer.write(clip, recipe)

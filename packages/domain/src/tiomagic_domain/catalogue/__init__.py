@@ -9,6 +9,7 @@ names such a tuple. There is no list to edit.
 ``card``              The model card: the facts of a model that are known without loading it.
 ``commits``           The argument ``commits``: other commits of the repositories that a model is
                       made of.
+``continuation``      The parameters of shots that go on: ``continued_video`` and ``loop``.
 ``families``          The shipped models: one module a family, each with a tuple ``MODELS`` of
                       cards.
 ``few_steps``         Few-step LoRAs for ``acceleration="turbo"``: a tenth of the steps, with

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from tiomagic_domain.catalogue.acceleration import wants_few_steps
 from tiomagic_domain.catalogue.commits import revisions
+from tiomagic_domain.catalogue.continuation import continuation_parameters
 from tiomagic_domain.catalogue.few_steps import ACCELERATION_ARGUMENT, FewStepWeights
 from tiomagic_domain.catalogue.licences import UNSTATED_TERMS, LicenceTerms
 from tiomagic_domain.catalogue.lora import Lora
@@ -95,15 +96,21 @@ class ModelCard:
     empty for a model that is one itself."""
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Facts of this model for the engine that are not settings."""
+    context_frames: int = 1
+    """Most frames of a video's end that it takes to continue the video, a legal number of frames;
+    1 for a model that begins with a picture and sees no motion before it."""
+    shows_last_frame: bool = True
+    """False where an interpolation ends one step before its last picture."""
 
     def __post_init__(self) -> None:
-        if not self.repositories:
-            return
-        # Every model of the hub takes `commits`, so cards need not declare it.
-        commits = revisions(self.repositories)
-        features = {
-            feature: schema.with_parameter(commits) for feature, schema in self.features.items()
-        }
+        # What every model has, so that cards need not declare it.
+        features = {}
+        for feature, schema in self.features.items():
+            for parameter in continuation_parameters(feature, self.features):
+                schema = schema.with_parameter(parameter)  # noqa: PLW2901 - one after the other
+            if self.repositories:
+                schema = schema.with_parameter(revisions(self.repositories))  # noqa: PLW2901
+            features[feature] = schema
         object.__setattr__(self, "features", MappingProxyType(features))
 
     @property

@@ -21,6 +21,7 @@ from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.jobs.recipe import with_recipe
 from tiomagic_domain.lifecycle.apply_report import apply_report
+from tiomagic_domain.lifecycle.finishing import Finish, keep_as_it_is
 from tiomagic_domain.lifecycle.provider_answers import explain_non_video
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
@@ -51,6 +52,8 @@ class JobUpdater:
         clock: The time of each change.
         on_change: Called with each stored change, except quiet ones such as steps within a phase.
         on_trouble: Called with a failure that could not be stored.
+        finish: What becomes of a provider's video before it is saved, such as a part that is joined
+            to a whole.
     """
 
     def __init__(
@@ -60,12 +63,15 @@ class JobUpdater:
         clock: Clock,
         on_change: Callable[[Job], None] = ignore_change,
         on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
+        *,
+        finish: Finish = keep_as_it_is,
     ) -> None:
         self._repository = repository
         self._outputs = outputs
         self._clock = clock
         self._on_change = on_change
         self._on_trouble = on_trouble
+        self._finish = finish
 
     def add(self, job: Job) -> None:
         """Store a new job."""
@@ -123,7 +129,10 @@ class JobUpdater:
             failed = Report(status=JobStatus.FAILED, error=message, error_code=ErrorCode.NO_VIDEO)
             return self._apply(job, failed)
         try:
-            path = self._outputs.save(job, with_recipe(job, report.video, report.facts))
+            finished = self._finish(job, with_recipe(job, report.video, report.facts))
+            path = self._outputs.save(job, finished.video)
+            if finished.video.path != report.video.path:
+                report.video.path.unlink(missing_ok=True)
         except ProcessingError as error:
             home = self.complete_if_saved(job)
             if home is not None:
@@ -135,6 +144,7 @@ class JobUpdater:
                 return job  # Another process was faster, and took the file with it.
             error.details.setdefault("job_id", job.job_id)
             raise
+        report = replace(report, facts={**report.facts, **finished.facts})
         return self._complete(job, report, path)
 
     def complete_if_saved(self, job: Job) -> Job | None:

@@ -21,6 +21,8 @@
 ``rehearsal``       What a rehearsal of a model has found: whether a real run will work, and what
                     it will take.
 ``text_to_video``   Feature port: text to video.
+``video_joiner``    Port: the video joiner, which takes the end of a video and joins what follows
+                    it.
 ``weights_keeper``  Port: the keeper of weights on this machine: downloads, lists, removes and
                     verifies them.
 """
@@ -56,6 +58,7 @@ from tiomagic_domain.ports.provider import (
     RunDescription,
 )
 from tiomagic_domain.ports.text_to_video import TextToVideo
+from tiomagic_domain.ports.video_joiner import JoinedVideo, VideoJoiner
 from tiomagic_domain.ports.weights_keeper import WeightsKeeper
 
 __all__ = [
@@ -66,6 +69,7 @@ __all__ = [
     "ImageToVideo",
     "Interpolate",
     "JobRepository",
+    "JoinedVideo",
     "LabelledVideo",
     "Launcher",
     "Lease",
@@ -89,6 +93,7 @@ __all__ = [
     "SystemLock",
     "TextToVideo",
     "TokenState",
+    "VideoJoiner",
     "WeightsKeeper",
     "WeightsOnDisk",
 ]

@@ -27,7 +27,15 @@ class Pictures(Protocol):
     """
 
     def contact_sheet(
-        self, video: Path, target: Path, *, count: int, columns: int, width: int, title: str
+        self,
+        video: Path,
+        target: Path,
+        *,
+        count: int,
+        columns: int,
+        width: int,
+        title: str,
+        seam: int | None = None,
     ) -> Path:
         """Write a PNG of frames spread evenly over a video, each with its time.
 
@@ -38,6 +46,8 @@ class Pictures(Protocol):
             columns: Frames in a row, at least 1.
             width: Of each frame, in pixels, at least 1.
             title: Stands above; "" for none.
+            seam: The first frame after a seam, which is shown beside the frame before it; 0 for a
+                loop, whose first frame follows its last one. None for a video without one.
         """
         ...
 

@@ -8,6 +8,11 @@ from functools import cached_property
 from typing import Any, Final, Protocol, Self
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.continuation import (
+    CONTINUATION_ARGUMENTS,
+    CONTINUED_VIDEO_ARGUMENT,
+    LOOP_ARGUMENT,
+)
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.features import (
@@ -35,7 +40,8 @@ class Request:
     job: Job
     card: ModelCard
     media: Mapping[str, Media] = field(default_factory=dict)
-    """The pictures and videos by their place: ``image``, ``keyframes[1].image``."""
+    """The pictures and videos by their place: ``image``, ``keyframes[1].image``; of a
+    ``continued_video`` only the end, where the model takes more of it than a picture."""
     objects: Mapping[str, object] = field(default_factory=dict)
     """Arguments that are objects of this process; the job has a description of each."""
     urls: Mapping[str, str] = field(default_factory=dict)
@@ -61,8 +67,8 @@ class Request:
     @cached_property
     def settings(self) -> Mapping[str, Any]:
         """The optional arguments that are not media, with every default and the seed."""
-        media = {argument_of(place) for place in self.media}
-        plain = {k: v for k, v in self.job.optional_args.items() if k not in media}
+        left_out = {*CONTINUATION_ARGUMENTS, *map(argument_of, self.media)}
+        plain = {k: v for k, v in self.job.optional_args.items() if k not in left_out}
         return {**plain, **self.objects}
 
     @cached_property
@@ -73,7 +79,11 @@ class Request:
             case Feature.TEXT_TO_VIDEO:
                 return TextToVideoInputs(prompt=prompt)
             case Feature.IMAGE_TO_VIDEO:
-                return ImageToVideoInputs(prompt=prompt, image=self.media["image"])
+                return ImageToVideoInputs(
+                    prompt=prompt,
+                    image=self.media["image"],
+                    context=self.media.get(CONTINUED_VIDEO_ARGUMENT),
+                )
             case Feature.INTERPOLATE:
                 return InterpolateInputs(
                     prompt=prompt,
@@ -88,6 +98,25 @@ class Request:
                     guiding_video=self.media.get("guiding_video"),
                     pose_video=self.media.get("pose_video"),
                 )
+
+    @property
+    def overlap_frames(self) -> int:
+        """Frames that the result begins with and the continued video ends with; else 0."""
+        context = self.media.get(CONTINUED_VIDEO_ARGUMENT)
+        if context is not None:
+            return context.frames
+        return 1 if CONTINUED_VIDEO_ARGUMENT in self.job.optional_args else 0
+
+    @property
+    def is_loop(self) -> bool:
+        """True when the result is to repeat without a cut."""
+        return bool(self.job.optional_args.get(LOOP_ARGUMENT))
+
+    @property
+    def doubled_frames(self) -> int:
+        """Frames of the model's clip that the result does not show, because it has them already."""
+        ends_twice = self.is_loop and self.card.shows_last_frame
+        return self.overlap_frames + (1 if ends_twice else 0)
 
     def _keyframes(self) -> tuple[Keyframe, ...]:
         moments = self.card.schema(self.feature).keyframes

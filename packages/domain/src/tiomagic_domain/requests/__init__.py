@@ -3,6 +3,8 @@
 ``asked_sizes``        Resolves ``seconds``, ``aspect`` and ``resolution`` to what the model makes.
 ``carrying``           Carries the choices of a call over to another model, and says what does not
                        fit.
+``continuing``         Turns a call for a shot that goes on, or a loop, into one that a model
+                       knows.
 ``defaults``           Fills in defaults of a call: the seed, a size that fits the picture,
                        few-step settings.
 ``legacy_parameters``  Translates or refuses the parameters of tiomagic 1.0.0 that this version

@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT, wants_loop
 from tiomagic_domain.errors import Problem
 from tiomagic_domain.features import Feature
 from tiomagic_domain.requests.defaults import SIZE_SOURCE_INPUT
 from tiomagic_domain.requests.sizing import closest_size, other_side
-from tiomagic_domain.schema.parameter import UNSET
+from tiomagic_domain.schema.parameter import UNSET, Parameter
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.schema.sizes import ASPECT, EXCLUSIVE_SIZES, RESOLUTION, RESOLUTIONS, SECONDS
 from tiomagic_domain.suggestions import shorten_repr
@@ -56,7 +57,11 @@ class AskedSizes:
 
 
 def resolve_asked_sizes(
-    card: ModelCard, feature: Feature, arguments: Mapping[str, object]
+    card: ModelCard,
+    feature: Feature,
+    arguments: Mapping[str, object],
+    *,
+    overlap: int | None = None,
 ) -> AskedSizes:
     """Return a call with frames and pixels instead of the user's terms.
 
@@ -64,6 +69,8 @@ def resolve_asked_sizes(
         card: The model.
         feature: Of the call.
         arguments: Of the caller, not checked yet.
+        overlap: Frames that the model begins with and a continued video has already: ``seconds``
+            count from there. None for as many as the model takes, if a video is continued.
     """
     schema, resolution = card.schema(feature), arguments.get(RESOLUTION)
     if isinstance(resolution, int) and not isinstance(resolution, bool):
@@ -79,7 +86,9 @@ def resolve_asked_sizes(
     problems = list(_find_conflicts(asked, left))
     if problems:
         return AskedSizes(arguments=left, asked=asked, problems=tuple(problems))
-    resolver = _Resolver(card, feature, left)
+    if overlap is None:
+        overlap = card.context_frames if CONTINUED_VIDEO_ARGUMENT in arguments else 0
+    resolver = _Resolver(card, feature, left, overlap=overlap)
     if SECONDS in asked:
         resolver.set_length(float(asked[SECONDS]))  # type: ignore[arg-type]  # It is checked.
     resolver.set_size(asked.get(ASPECT), asked.get(RESOLUTION))
@@ -108,8 +117,18 @@ def _find_conflicts(asked: Mapping[str, Any], left: Mapping[str, object]) -> Ite
 class _Resolver:
     """Resolves the terms of one call."""
 
-    def __init__(self, card: ModelCard, feature: Feature, left: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        feature: Feature,
+        left: Mapping[str, object],
+        *,
+        overlap: int = 0,
+    ) -> None:
         self._card = card
+        self._overlap = overlap
+        self._hidden = overlap + (1 if hides_last_frame(card, left) else 0)
+        self._feature = feature
         self._schema: Schema = card.schema(feature)
         self._has_picture = SIZE_SOURCE_INPUT.get(feature) in left
         self._left = left
@@ -121,24 +140,29 @@ class _Resolver:
     def set_length(self, seconds: float) -> None:
         """Find the frames of a length."""
         frames, fps = self._schema["num_frames"], self.fps()
-        number = int(frames.nearest(seconds * fps))
-        made = number / fps
+        least = least_frames(frames, self._overlap)
+        number = max(int(frames.nearest(seconds * fps + self._hidden)), least)
+        made = (number - self._hidden) / fps
         self.found["num_frames"] = number
-        low, high = float(frames.minimum or 1) / fps, float(frames.maximum or number) / fps
+        low, high = ((limit - self._hidden) / fps for limit in (least, frames.maximum or number))
         if _ratio(made, seconds) > FAR and not low <= seconds <= high:
             span = f"about {low:.2f}" if low == high else f"between {low:.2f} and {high:.2f}"
             near = round(made, 2)
+            more = ""
+            if self._overlap and seconds > high:
+                more = ". For more, continue the result again"
             self.problems.append(
                 Problem(
                     field=SECONDS,
                     message=f"must be {span} at {fps:g} frames a second, not {seconds:g}; "
-                    f"nearest: {near}",
+                    f"nearest: {near}{more}",
                     given=shorten_repr(seconds),
                     nearest=near,
                 )
             )
         elif _ratio(made, seconds) > NEAR and abs(made - seconds) > UNSEEN_S:
-            self.notes.append(f"{SECONDS}: {number} frames, {made:.2f} s, are the nearest length")
+            shown = number - self._hidden
+            self.notes.append(f"{SECONDS}: {shown} frames, {made:.2f} s, are the nearest length")
 
     def set_size(self, aspect: object, resolution: object) -> None:
         """Find width and height of a shape and a number of pixels; None for the model's own."""
@@ -238,14 +262,7 @@ class _Resolver:
 
     def fps(self) -> float:
         """Return the frames a second of the call: chosen, or the model's own."""
-        given = self._left.get("fps", UNSET)
-        if "fps" in self._schema:
-            rate = self._schema["fps"]
-            legal = given is not UNSET and rate.problem(given) is None
-            found = rate.check(given) if legal else rate.default
-            if isinstance(found, int | float):
-                return float(found)
-        return float(self._card.fps)
+        return rate_of(self._card, self._feature, self._left)
 
     def _too_far(self, name: str, given: str, size: tuple[int, int], nearest: str) -> None:
         made = f"{size[0]}x{size[1]}"
@@ -256,6 +273,39 @@ class _Resolver:
         if (name, message) not in known:
             shown = shorten_repr(given)
             self.problems.append(Problem(field=name, message=message, given=shown, nearest=nearest))
+
+
+def rate_of(card: ModelCard, feature: Feature, arguments: Mapping[str, object]) -> float:
+    """Return the frames a second of a call: chosen, or the model's own.
+
+    Args:
+        card: The model.
+        feature: Of the call.
+        arguments: Of the caller; an illegal rate counts as left out.
+    """
+    schema, given = card.schema(feature), arguments.get("fps", UNSET)
+    if "fps" in schema:
+        rate = schema["fps"]
+        legal = given is not UNSET and rate.problem(given) is None
+        found = rate.check(given) if legal else rate.default
+        if isinstance(found, int | float):
+            return float(found)
+    return float(card.fps)
+
+
+def hides_last_frame(card: ModelCard, arguments: Mapping[str, object]) -> bool:
+    """Return whether a call makes a loop whose last frame is the first one again, and not shown."""
+    return wants_loop(arguments) and card.shows_last_frame
+
+
+def least_frames(frames: Parameter, overlap: int) -> int:
+    """Return the shortest legal video that has a new frame after those of a continued one.
+
+    Args:
+        frames: The parameter with the legal lengths.
+        overlap: Frames of the continued video that it begins with.
+    """
+    return int(frames.nearest(max(overlap + (frames.multiple_of or 1), frames.minimum or 1)))
 
 
 def _ratio(one: float, other: float) -> float:
@@ -294,8 +344,10 @@ def describe_sizes(
     if {RESOLUTION, ASPECT} & sizes.asked.keys() and not {*SIDES} - made.keys():
         parts.append(f"{made['width']}x{made['height']}")
     if SECONDS in sizes.asked:
-        frames = int(str(made["num_frames"]))
-        parts.append(f"{frames} frames, {frames / _Resolver(card, feature, made).fps():.2f} s")
+        overlap = card.context_frames if CONTINUED_VIDEO_ARGUMENT in arguments else 0
+        hidden = overlap + (1 if hides_last_frame(card, arguments) else 0)
+        frames = int(str(made["num_frames"])) - hidden
+        parts.append(f"{frames} frames, {frames / rate_of(card, feature, made):.2f} s")
     return ", ".join(parts) or None
 
 

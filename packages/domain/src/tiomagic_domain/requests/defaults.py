@@ -7,11 +7,12 @@ from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.acceleration import wants_few_steps
+from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT
 from tiomagic_domain.catalogue.few_steps import ACCELERATION_ARGUMENT, FewStepWeights
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import Media
 from tiomagic_domain.requests.sizing import other_side, size_within
-from tiomagic_domain.schema.schema import Schema
+from tiomagic_domain.schema.schema import MaxPixels, Schema, ShorterSide
 
 SIZE_SOURCE_INPUT: Mapping[Feature, str] = {
     Feature.IMAGE_TO_VIDEO: "image",
@@ -19,6 +20,10 @@ SIZE_SOURCE_INPUT: Mapping[Feature, str] = {
     Feature.POSE_GUIDANCE: "image",
 }
 """Which input decides the size of the video when none is given."""
+
+
+SIZE_RULES = (MaxPixels, ShorterSide)
+"""Rules between width and height."""
 
 
 def draw_seed_and_size(
@@ -45,10 +50,25 @@ def draw_seed_and_size(
     if "seed" in schema and "seed" not in values:
         drawn["seed"] = draw_seed()
     picture = media.get(SIZE_SOURCE_INPUT.get(feature, ""))
-    if picture is not None:
+    continued = media.get(CONTINUED_VIDEO_ARGUMENT)
+    if continued is not None and pixels is None and not {"width", "height"} & values.keys():
+        drawn |= _own_size(schema, continued)
+    if picture is not None and "width" not in drawn:
         aspect = picture.width / picture.height
         drawn |= size_from_picture(card, feature, values, aspect, pixels=pixels)
     return drawn
+
+
+def _own_size(schema: Schema, video: Media) -> dict[str, int]:
+    """Return the size of a continued video if the model makes it; its parts then fit as they are.
+
+    Empty where it does not.
+    """
+    own = {"width": video.width, "height": video.height}
+    wrong = [name for name in own if name not in schema or schema[name].problem(own[name])]
+    if wrong or any(rule.problems(own) for rule in schema.rules if isinstance(rule, SIZE_RULES)):
+        return {}
+    return own
 
 
 def size_from_picture(

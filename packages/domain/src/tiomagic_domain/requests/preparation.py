@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+<<<<<<< HEAD
 from tiomagic_domain.catalogue import ModelCard, models
+=======
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT
+>>>>>>> a073eea (Shots that go on: continued_video and loop, joined and closed before the video is saved)
 from tiomagic_domain.errors import Problem, ResourceNotFoundError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.choices import Choices
@@ -17,8 +22,14 @@ from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.provider import Request
+from tiomagic_domain.ports.video_joiner import VideoJoiner
 from tiomagic_domain.requests.asked_sizes import resolve_asked_sizes
 from tiomagic_domain.requests.carrying import CHANGED_CHOICES_FACT
+from tiomagic_domain.requests.continuing import (
+    OVERLAP_FRAMES_FACT,
+    Continuation,
+    Continuations,
+)
 from tiomagic_domain.requests.defaults import apply_few_step_settings, draw_seed_and_size
 from tiomagic_domain.requests.legacy_parameters import translate_legacy_call
 from tiomagic_domain.requests.rerun import RerunCall
@@ -53,8 +64,10 @@ class Preparation:
         *,
         job_ids: Callable[[], str] = new_job_id,
         seeds: Callable[[], int] = draw_seed,
+        joiner: VideoJoiner | None = None,
     ) -> None:
         self._media = media
+        self._continuations = Continuations(media, joiner)
         self._clock = clock
         self._job_ids = job_ids
         self._seeds = seeds
@@ -84,13 +97,20 @@ class Preparation:
         schema = card.schema(feature)
         subject = f"{feature.value} with {card.name}"
         old = translate_legacy_call(card.name, schema, arguments)
-        sized = resolve_asked_sizes(card, feature, old.arguments)
+        going_on = self._continuations.resolve(feature, card, old.arguments)
+        sized = resolve_asked_sizes(card, feature, going_on.arguments, overlap=going_on.overlap)
         asked = apply_few_step_settings(card.turbo, sized.arguments)
+<<<<<<< HEAD
         lacking = _explain_keyframes(card, feature, asked)
         if lacking:
             asked = {name: value for name, value in asked.items() if name != KEYFRAMES}
         found = (*old.problems, *sized.problems, *lacking)
         values = self._validate(schema, asked, subject, found)
+=======
+        found = (*old.problems, *going_on.problems, *sized.problems)
+        checked = [p for p in schema.parameters if p.name not in going_on.unread]
+        values = self._validate(replace(schema, parameters=tuple(checked)), asked, subject, found)
+>>>>>>> a073eea (Shots that go on: continued_video and loop, joined and closed before the video is saved)
         names = tuple(name for name in old.arguments if name not in sized.asked)
         chosen = Choices(names=names) if rerun is None else rerun.chosen
         # In their plain form: a caller may give a number of any library.
@@ -107,8 +127,11 @@ class Preparation:
             SIZE_NOTES_FACT: list(sized.notes),
             CHANGED_CHOICES_FACT: [one.to_dict() for one in rerun.changes] if rerun else [],
         }
-        known = {name: notes for name, notes in facts.items() if notes}
+        known: dict[str, Any] = {name: notes for name, notes in facts.items() if notes}
+        if going_on.overlap:
+            known[OVERLAP_FRAMES_FACT] = going_on.overlap
         job = replace(job, facts={**job.facts, **known})
+        media = _with_context(media, going_on)
         return Request(job=job, card=card, media=media, objects=objects)
 
     def restore(self, job: Job, card: ModelCard) -> Request:
@@ -128,6 +151,10 @@ class Preparation:
             for place in find_media(schema.parameters, job.arguments)
             if isinstance(place.source, Mapping)
         }
+        source = media.get(CONTINUED_VIDEO_ARGUMENT)
+        if source is not None:
+            going_on = self._continuations.restore(source, card, job.arguments)
+            media = _with_context(media, going_on)
         return Request(job=job, card=card, media=media)
 
     def _validate(
@@ -197,6 +224,7 @@ class Preparation:
         )
 
 
+<<<<<<< HEAD
 def _explain_keyframes(
     card: ModelCard, feature: Feature, arguments: Mapping[str, object]
 ) -> list[Problem]:
@@ -220,3 +248,15 @@ def _is_here(place: MediaPlace) -> bool:
     except Rejected:
         return False
     return True
+=======
+def _with_context(media: Mapping[str, Media], going_on: Continuation) -> dict[str, Media]:
+    """Return the inputs as a provider gets them: the end of a continued video, not all of it."""
+    sent = {name: item for name, item in media.items() if name != CONTINUED_VIDEO_ARGUMENT}
+    return (
+        sent if going_on.context is None else {**sent, CONTINUED_VIDEO_ARGUMENT: going_on.context}
+    )
+
+
+def _is_web_address(source: object) -> bool:
+    return isinstance(source, str) and source.strip().lower().startswith(("http://", "https://"))
+>>>>>>> a073eea (Shots that go on: continued_video and loop, joined and closed before the video is saved)

@@ -17,6 +17,7 @@ port                            fake                         contract
 ``Provider``                    ``FakeProvider``             ``BlockingProviderContract``,
                                                              ``QueueingProviderContract`` or
                                                              ``RemoteProviderContract``
+``VideoJoiner``                 ``FakeVideoJoiner``          ``VideoJoinerContract``
 the four feature ports          ``FakeEngine``               ``TextToVideoContract`` and so on
 ==============================  ===========================  =======================================
 
@@ -40,6 +41,7 @@ Its modules::
     ``engine``        An engine for tests: it serves all four features and draws noise instead of
                       a video.
     ``instant``       A provider whose jobs are over at once, with a video that plays.
+    ``joining``       A fake joiner of videos: it puts their bytes one after the other.
     ``leases``        Leases in memory.
     ``media``         A fake media reader: returns registered facts of a file, decodes nothing.
     ``outputs``       An output store for tests, and the contract that every output store keeps.
@@ -83,9 +85,11 @@ from tiomagic_domain.testing.contracts.provider import (  # noqa: E402
     RecordingObserver,
     RemoteProviderContract,
 )
+from tiomagic_domain.testing.contracts.video_joiner import VideoJoinerContract  # noqa: E402
 from tiomagic_domain.testing.device_locks import FakeDeviceLocks  # noqa: E402
 from tiomagic_domain.testing.engine import FakeEngine, noise  # noqa: E402
 from tiomagic_domain.testing.instant import InstantProvider  # noqa: E402
+from tiomagic_domain.testing.joining import FakeVideoJoiner  # noqa: E402
 from tiomagic_domain.testing.leases import MemoryLeases  # noqa: E402
 from tiomagic_domain.testing.media import FakeMediaReader  # noqa: E402
 from tiomagic_domain.testing.outputs import (  # noqa: E402
@@ -118,6 +122,7 @@ __all__ = [
     "FakeProcesses",
     "FakeProvider",
     "FakeRun",
+    "FakeVideoJoiner",
     "ImageToVideoContract",
     "InstantProvider",
     "InterpolateContract",
@@ -133,6 +138,7 @@ __all__ = [
     "RecordingObserver",
     "RemoteProviderContract",
     "TextToVideoContract",
+    "VideoJoinerContract",
     "make_job",
     "make_video",
     "noise",

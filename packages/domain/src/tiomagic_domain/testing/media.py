@@ -63,7 +63,15 @@ class FakeMediaReader:
         return media
 
     def read(self, source: object, kind: MediaKind) -> Media:
-        """Return what was added under a name, or keep bytes as what they are asked to be."""
+        """Return what was added under a name, or keep bytes as what they are asked to be.
+
+        A list of bytes is a video of so many frames.
+        """
+        if isinstance(source, list) and source and all(isinstance(one, bytes) for one in source):
+            whole = self._keep(b"".join(source), kind, self._size, None)
+            with self._lock:
+                self.kept[whole.sha256] = whole = replace(whole, frames=len(source))
+            return whole
         if isinstance(source, bytes) and source:
             return self._keep(source, kind, self._size, None)
         media = self._named.get(str(source)) if isinstance(source, str | Path) else None

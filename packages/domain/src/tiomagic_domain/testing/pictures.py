@@ -41,10 +41,12 @@ class FakePictures:
         columns: int,
         width: int,
         title: str,
+        seam: int | None = None,
     ) -> Path:
         """Write the numbers that were asked for."""
         _check(count=count, columns=columns, width=width)
-        return _write(target, f"sheet {count} {columns} {width} {title}", video)
+        shown = "" if seam is None else f" seam {seam}"
+        return _write(target, f"sheet {count} {columns} {width} {title}{shown}", video)
 
     def poster(self, video: Path, target: Path) -> Path:
         """Write the word."""

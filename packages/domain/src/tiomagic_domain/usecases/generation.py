@@ -20,6 +20,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.jobs.tags import validate_tags
+from tiomagic_domain.lifecycle.finishing import VideoFinisher, keep_as_it_is
 from tiomagic_domain.lifecycle.job_updater import ignore_change, ignore_trouble
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
@@ -27,9 +28,11 @@ from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Provider, Request, find_answers
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
+from tiomagic_domain.ports.video_joiner import VideoJoiner
 from tiomagic_domain.preflight.judgement import TOKEN
 from tiomagic_domain.preflight.preflight import Preflight
 from tiomagic_domain.progress import ProgressSink, ignore_progress
+from tiomagic_domain.requests.continuing import loop_as_interpolation
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.requests.rerun import RerunCall, build_rerun_call
 from tiomagic_domain.usecases.idempotency import IdempotencyKeys, validate_key
@@ -60,6 +63,7 @@ class Generation(JobRuns):
         catalogue: The available models; all known ones when left out.
         preparation: Turns arguments into requests; built from the other parts when left out.
         background: The parts of background jobs; None without them.
+        joiner: Joins videos that go on; None where none can be continued.
     """
 
     def __init__(  # noqa: PLR0913 - by keyword only, one for each part
@@ -75,17 +79,19 @@ class Generation(JobRuns):
         catalogue: Mapping[str, ModelCard] | None = None,
         preparation: Preparation | None = None,
         background: Background | None = None,
+        joiner: VideoJoiner | None = None,
     ) -> None:
         super().__init__(
             providers=providers,
             repository=repository,
             outputs=outputs,
             clock=clock,
-            preparation=preparation or Preparation(media, clock),
+            preparation=preparation or Preparation(media, clock, joiner=joiner),
             on_change=on_change,
             on_trouble=on_trouble,
             catalogue=catalogue,
             background=background,
+            finish=VideoFinisher(media, joiner).finish if joiner else keep_as_it_is,
         )
         self._keys = IdempotencyKeys(repository, self._updater)
         self._device_lock = DeviceLock(background, repository, on_trouble) if background else None
@@ -239,8 +245,11 @@ class Generation(JobRuns):
         """Return the plan of a valid call."""
         runner = find_provider(self._providers, provider)
         able = runner.capabilities()
-        name = model or able.default_model
-        card = find_model(name, feature, provider, runs=able.runs, catalogue=self._catalogue)
+        name, known = model or able.default_model, self._catalogue
+        card = find_model(name, feature, provider, runs=able.runs, catalogue=known)
+        feature, arguments = loop_as_interpolation(
+            feature, card, arguments, runs=able.runs, catalogue=known
+        )
         return self._preparation.prepare(feature, card, provider, arguments, rerun=rerun)
 
     def _enqueue(self, request: Request, retry: int, arguments: Mapping[str, object]) -> Job:

@@ -15,6 +15,7 @@ from tiomagic_domain.errors import (
     TioMagicError,
 )
 from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.lifecycle.finishing import Finish, keep_as_it_is
 from tiomagic_domain.lifecycle.job_updater import ignore_change, ignore_trouble
 from tiomagic_domain.lifecycle.observer import JobObserver, never_stop
 from tiomagic_domain.lifecycle.provider_answers import validate_report
@@ -51,6 +52,7 @@ class JobRuns(JobTracker):
         on_trouble: Called with errors that do not stop a run.
         catalogue: The available models; all known ones when left out.
         background: The parts of background jobs; None without them.
+        finish: What becomes of a provider's video before it is saved.
     """
 
     def __init__(  # noqa: PLR0913 - by keyword only, one for each part
@@ -65,6 +67,7 @@ class JobRuns(JobTracker):
         on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
         catalogue: Mapping[str, ModelCard] | None = None,
         background: Background | None = None,
+        finish: Finish = keep_as_it_is,
     ) -> None:
         super().__init__(
             providers=providers,
@@ -74,6 +77,7 @@ class JobRuns(JobTracker):
             on_change=on_change,
             on_trouble=on_trouble,
             background=background,
+            finish=finish,
         )
         self._background = background
         self._catalogue = catalogue

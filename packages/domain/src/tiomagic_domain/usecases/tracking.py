@@ -18,6 +18,7 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.jobs.job import TERMINAL, Job, JobQuery, JobStatus
 from tiomagic_domain.lifecycle.apply_report import ask_to_stop
+from tiomagic_domain.lifecycle.finishing import Finish, keep_as_it_is
 from tiomagic_domain.lifecycle.job_updater import JobUpdater, ignore_change, ignore_trouble
 from tiomagic_domain.lifecycle.provider_answers import ask_provider
 from tiomagic_domain.ports.clock import POLL_INTERVAL_S, Clock
@@ -58,6 +59,7 @@ class JobTracker:
         on_change: Called with every stored change of a job, except steps within a phase.
         on_trouble: Called with errors that stop nothing.
         background: What jobs need to run without their caller; None where none does.
+        finish: What becomes of a provider's video before it is saved.
     """
 
     def __init__(
@@ -70,13 +72,14 @@ class JobTracker:
         on_change: Callable[[Job], None] = ignore_change,
         on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
         background: Background | None = None,
+        finish: Finish = keep_as_it_is,
     ) -> None:
         self._providers = providers
         self._repository = repository
         self._outputs = outputs
         self._clock = clock
         self._on_trouble = on_trouble
-        self._updater = JobUpdater(repository, outputs, clock, on_change, on_trouble)
+        self._updater = JobUpdater(repository, outputs, clock, on_change, on_trouble, finish=finish)
         self._supervisor = Supervisor(background, self._updater) if background else None
         self._has_recovered = False
 

@@ -6,6 +6,7 @@
 ``batch_methods``  The methods of ``tm`` that make many videos.
 ``batches``        Batches of requests, and comparisons of their videos.
 ``client``         ``tm``: every feature of tiomagic as one method.
+``continuing``     The method of ``tm`` that continues a video.
 ``jobs``           The methods of ``tm`` for stored jobs and recipes.
 ``models``         The methods of ``tm`` for models, their parameters and providers.
 ``plan``           The plan of a call (``tm.plan``, ``--dry-run``), and ``check_models``: what

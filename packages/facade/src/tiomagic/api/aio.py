@@ -181,6 +181,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
     configure: Final = _forward(TioMagic.configure)
 
     rerun: Final = _forward(TioMagic.rerun, "run")
+    extend: Final = _forward(TioMagic.extend, "run")
     batch: Final = _forward(TioMagic.batch, "run")
     compare: Final = _forward(TioMagic.compare, "run")
     unload: Final = _forward(TioMagic.unload, "run")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from tiomagic.api.batch_methods import BatchMethods
 from tiomagic.api.calls.methods import FeatureCalls
+from tiomagic.api.continuing import ContinuationMethods
 from tiomagic.api.jobs import JobMethods
 from tiomagic.api.models import ModelMethods
 from tiomagic.api.run_options import RunOptions
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
 
 
 class TioMagic(
-    FeatureCalls, JobMethods, ModelMethods, WeightsMethods, PictureMethods, BatchMethods
+    FeatureCalls,
+    ContinuationMethods,
+    JobMethods,
+    ModelMethods,
+    WeightsMethods,
+    PictureMethods,
+    BatchMethods,
 ):
     """tiomagic with one set of settings.
 
@@ -137,9 +144,10 @@ class TioMagic(
             gpu_memory_gib arguments asked notes unknown_words preflight``; what does not apply is
             None. ``unknown_words`` are those of the prompt that the model does not know. A seed
             that is left out is drawn when the job is made, and is not among the arguments.
-            ``asked`` has your ``seconds``, ``aspect`` and ``resolution``, and ``notes`` says where
-            the nearest that the model makes is not quite that. ``preflight`` says
-            what the run would take: ``fit can_run is_here weights device plans plan
+            ``seconds`` is the length that you get: of a continuation the new part, of a loop
+            without the frame that is left out. ``asked`` has your ``seconds``, ``aspect`` and
+            ``resolution``, and ``notes`` says where the nearest that the model makes is not quite
+            that. ``preflight`` says what the run would take: ``fit can_run is_here weights device plans plan
             main_memory_gib free_main_memory_gib time cost licence gated tokens checks
             alternatives`` (docs/preflight.md). Nothing is asked of the network for it.
 

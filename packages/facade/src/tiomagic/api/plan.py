@@ -36,8 +36,9 @@ def plan(
     if arguments.get("seed") is None:
         settled.pop("seed", None)
     frames, fps = settled.get("num_frames"), settled.get("fps", request.card.fps)
+    shown = frames and frames - request.doubled_frames
     return {
-        "feature": wanted.value,
+        "feature": request.feature.value,
         "model": request.card.name,
         "provider": provider,
         "gpu": described.device,
@@ -46,7 +47,7 @@ def plan(
         "height": settled.get("height"),
         "num_frames": frames,
         "fps": fps,
-        "seconds": round(frames / fps, 3) if frames and fps else None,
+        "seconds": round(shown / fps, 3) if shown and fps else None,
         "memory": settled.get("memory"),
         "weights_gib": request.card.weights_gib,
         "gpu_memory_gib": request.card.gpu_memory_gib,

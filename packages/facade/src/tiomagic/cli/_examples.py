@@ -16,6 +16,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "image-to-video": (
         'image-to-video "a blue square moves up" --image square.png',
         "image-to-video --from clip.json --image other.png --detach",
+        'image-to-video "a purple star bounces" --image star.png --loop',
     ),
     "interpolate": (
         'interpolate "a ball grows" --first-frame small.png --last-frame large.png',
@@ -25,6 +26,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "pose-guidance": (
         'pose-guidance "a red person waves" --image person.png --pose-video skeletons.mp4',
         'pose-guidance "a robot dances" --image robot.png --guiding-video me.mp4',
+    ),
+    "extend": (
+        'extend clip.mp4 --prompt "the fox sits down" --seconds 2',
+        "extend @last --seed 7",
     ),
     "rerun": (
         "rerun clip.mp4 --seed 8",

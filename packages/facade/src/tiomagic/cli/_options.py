@@ -165,6 +165,36 @@ PoseVideo = Annotated[
     str | None,
     typer.Option(metavar="FILE|URL", help="A video of skeletons; this or --guiding-video."),
 ]
+Loop = Annotated[
+    bool,
+    typer.Option(
+        "--loop",
+        help="Repeat without a cut: the first picture is the last one, too, and shown once.",
+    ),
+]
+ContinuedVideo = Annotated[
+    str,
+    typer.Argument(
+        metavar="VIDEO|JOB",
+        help="The video that goes on: a file, an address, a job's id, its first characters, or "
+        "@last.",
+        autocompletion=values.complete_videos,
+        show_default=False,
+    ),
+]
+NextPrompt = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt",
+        metavar="TEXT",
+        help="What happens next; by default the prompt of the video. @FILE reads it from a file, "
+        "- from stdin.",
+    ),
+]
+NewSeconds = Annotated[
+    str | None,
+    typer.Option("--seconds", metavar="SECONDS", help="Length of the new part alone."),
+]
 JobId = Annotated[
     str,
     typer.Argument(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import typer
@@ -40,6 +42,9 @@ def run_feature(
     assignments: list[str] | None,
     manner: CommandRun,
     source: str | None = None,
+    *,
+    more: Mapping[str, object] = MappingProxyType({}),
+    continued: str | None = None,
 ) -> None:
     """Run one of the four features and show where the video is.
 
@@ -50,9 +55,11 @@ def run_feature(
         assignments: The texts of ``--set``.
         manner: How it runs.
         source: A recipe to begin with.
+        more: Arguments that are no texts.
+        continued: The video that goes on; None for a shot of its own.
     """
     with reporting(as_json=manner.as_json, debug=manner.debug) as output:
-        if options["prompt"] is None and source is None:
+        if options["prompt"] is None and source is None and continued is None:
             raise typer.BadParameter(
                 "give the prompt, or a recipe with --from", param_hint="PROMPT"
             )
@@ -62,7 +69,10 @@ def run_feature(
         from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # The same.
 
         tm = connect(output, provider=manner.provider, model_path=manner.model_path)
-        given = {name for name, text in options.items() if text is not None}
+        if continued is not None:
+            found = _continue(tm, continued, options["prompt"], model, source)
+            options, more, model = {**options, "prompt": found.prompt}, found.arguments, found.model
+        given = {*more, *(name for name, text in options.items() if text is not None)}
         # Values of --set replace those of the recipe, too.
         given |= {one.partition("=")[0].strip().replace("-", "_") for one in assignments or []}
         recipe = None
@@ -75,7 +85,7 @@ def run_feature(
             name = str(recipe["provider"]) if recipe else DEFAULT_PROVIDER
             tm.configure(provider=cast("ProviderName", name))
         name = model or (str(recipe["model"]) if recipe else tm.get_default_model())
-        arguments = _arguments(feature, name, options, assignments)
+        arguments = {**_arguments(feature, name, options, assignments), **more}
         # Before the run, which may take hours.
         target = check_target(manner.output)
         if manner.dry_run:
@@ -94,6 +104,30 @@ def run_feature(
         submission = partial(call, retry=manner.retry, force=manner.force, **arguments)
         job = submit(output, tm, manner, tm.session.configured_provider(), name, submission)
         wait_and_show(output, job, manner, target)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Continued:
+    """What a command continues."""
+
+    prompt: str | None
+    model: str | None
+    arguments: Mapping[str, object]
+
+
+def _continue(
+    tm: TioMagic, video: str, prompt: str | None, model: str | None, source: str | None
+) -> _Continued:
+    """Return what is continued: with a recipe its prompt and model count, else the video's own."""
+    from tiomagic.api.continuing import find_continued  # noqa: PLC0415  # Not for --help.
+
+    found = find_continued(tm.session, video, prompt=prompt, model=model)
+    own = source is None
+    return _Continued(
+        prompt=found.prompt if own else prompt,
+        model=found.model if own else model,
+        arguments={"continued_video": found.video},
+    )
 
 
 def show_changes(

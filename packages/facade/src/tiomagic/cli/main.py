@@ -24,7 +24,7 @@ from tiomagic.cli.commands.demo import demo
 from tiomagic.cli.commands.doctor import doctor
 from tiomagic.cli.commands.download import download
 from tiomagic.cli.commands.export import export
-from tiomagic.cli.commands.features import FEATURE_COMMANDS
+from tiomagic.cli.commands.features import EXTEND_COMMAND, FEATURE_COMMANDS
 from tiomagic.cli.commands.inspect import inspect
 from tiomagic.cli.commands.jobs import jobs
 from tiomagic.cli.commands.logs import logs
@@ -44,7 +44,7 @@ from tiomagic.cli.completion.bash import rejoin_split_words
 from tiomagic.display import streams
 
 SECTIONS: Final[Mapping[str, Sequence[Command]]] = {
-    "Make videos": (demo, *FEATURE_COMMANDS, rerun, batch, compare),
+    "Make videos": (demo, *FEATURE_COMMANDS, EXTEND_COMMAND, rerun, batch, compare),
     "Watch, find and keep jobs": (jobs, status, cancel, logs, tag, note, delete, export),
     "Work with finished videos": (open_, sheet, convert, inspect),
     "Models and their weights": (models, schema, download, weights, rehearse),

@@ -86,6 +86,9 @@ class PictureMethods(ABC):
     ) -> Path:
         """Write a PNG of frames spread over the video, each with its time.
 
+        Of a job that was continued or loops, the frames on both sides of the seam are among them,
+        and the second one is marked.
+
         Args:
             job: Which video.
             path: Where to.
@@ -96,8 +99,9 @@ class PictureMethods(ABC):
         source, record = _find_video(self.session, job)
         target = _target(path, source, "_sheet", ".png", may_replace=record is not None)
         title = source.stem if record is None else title_of(record)
+        found = {} if record is None else _find_seam(record)
         return self.session.pictures.contact_sheet(
-            source, target, count=frames, columns=columns, width=width, title=title
+            source, target, count=frames, columns=columns, width=width, title=title, **found
         )
 
     def poster(self: HasSession, job: HasRecord | str | Path, path: OutputPath = None) -> Path:
@@ -242,6 +246,13 @@ def video_of(job: Job) -> Path:
             code=ErrorCode.NO_VIDEO,
         )
     return video
+
+
+def _find_seam(job: Job) -> dict[str, int]:
+    """Return the seam of a job's video as a sheet takes it; nothing where it has none."""
+    fact = job.facts.get("seam")
+    frame = fact.get("frame") if isinstance(fact, Mapping) else None
+    return {"seam": frame} if isinstance(frame, int) else {}
 
 
 def title_of(job: Job) -> str:

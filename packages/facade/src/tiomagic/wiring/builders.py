@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         OutputStore,
         Pictures,
         Provider,
+        VideoJoiner,
     )
     from tiomagic_domain.workers import Background
     from tiomagic_storage import GenerationLog, SqlJobRepository
@@ -116,6 +117,18 @@ def build_media(state_dir: Path, *, allow_private: bool) -> MediaReader:
     except ImportError as error:
         return AbsentMediaReader(part_missing_error("media", error))
     return LocalMediaReader(state_dir / INPUTS_FOLDER, allow_private_addresses=allow_private)
+
+
+def build_joiner() -> VideoJoiner | None:
+    """Return the joiner of videos; None where the package that reads media is not installed.
+
+    Its media reader says then what is missing.
+    """
+    try:
+        from tiomagic_media.joining.joiner import LocalVideoJoiner
+    except ImportError:
+        return None
+    return LocalVideoJoiner()
 
 
 def build_pictures() -> Pictures:

@@ -63,6 +63,7 @@ class Container:
             builders.build_media, config.state_dir, allow_private=config.allow_private_media
         )
         self.pictures: Part = once(builders.build_pictures)
+        self.joiner: Part = once(builders.build_joiner)
         self.generation_log: Part = once(
             builders.build_generation_log, config.log_path, self.repository, config.state_dir
         )
@@ -83,6 +84,7 @@ class Container:
             on_change=self.journal.provided.job_changed,
             on_trouble=self.journal.provided.trouble,
             background=self.background,
+            joiner=self.joiner,
         )
         self.archive: Part = once(
             Archive,

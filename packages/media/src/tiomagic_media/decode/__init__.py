@@ -9,6 +9,7 @@
 ``inspection``  Inspects an input file: is it the kind that is needed, is it whole, is it within
                 the limits?
 ``sequences``   Videos that are given as their frames: a folder, a pattern, a list, or one array.
+``sound``       Reads the sound of a video.
 ``timing``      When the frames of a source are shown.
 ``videos``      Decodes videos with PyAV, without access to any other file or address.
 ``rendering``   How a stored frame of a video becomes the RGB picture that a player shows.

@@ -154,7 +154,7 @@ class Mp4:
             with _translate_encoder_errors():
                 self._packets += self._stream.encode(None)
                 with self._container as container:
-                    for key in RECIPE_KEYS:
+                    for key in RECIPE_KEYS if recipe else ():
                         container.metadata[key] = text
                     sound = None
                     if audio is not None and audio_rate is not None:
@@ -191,7 +191,7 @@ def write_mp4(
         frames: (T, H, W, 3) or one (H, W, 3) after the other; what ``to_uint8`` takes. Width and
             height are even.
         fps: Frames a second, more than 0.
-        recipe: Plain data, put into the file's metadata.
+        recipe: Plain data, put into the file's metadata; empty for none.
         audio: float, (samples, 1 or 2 channels), -1.0 to 1.0; None for a silent video. It is made
             exactly as long as the frames: the end is cut off, or silence is added.
         audio_rate: Samples of the audio a second; needed with audio.

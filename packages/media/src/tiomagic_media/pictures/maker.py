@@ -25,12 +25,22 @@ class PictureMaker:
     """Makes pictures and files of finished videos; see the port."""
 
     def contact_sheet(
-        self, video: Path, target: Path, *, count: int, columns: int, width: int, title: str
+        self,
+        video: Path,
+        target: Path,
+        *,
+        count: int,
+        columns: int,
+        width: int,
+        title: str,
+        seam: int | None = None,
     ) -> Path:
         """Write a PNG of frames with their times; see the port."""
         _check(count=count, columns=columns, width=width)
         film = read_film(video)
-        sheet = draw_contact_sheet(film, count=count, columns=columns, width=width, title=title)
+        sheet = draw_contact_sheet(
+            film, count=count, columns=columns, width=width, title=title, seam=seam
+        )
         return save_picture(sheet, target)
 
     def poster(self, video: Path, target: Path) -> Path:

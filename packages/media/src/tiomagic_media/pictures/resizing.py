@@ -6,10 +6,10 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import av
 import numpy as np
 
 from tiomagic_domain.errors import ProcessingError, ValidationError
+from tiomagic_media.decode.sound import read_sound, sound_form
 from tiomagic_media.encode.mp4 import read_embedded_recipe, write_mp4
 from tiomagic_media.pictures.film import Film, read_film
 
@@ -35,13 +35,16 @@ def write_resized(video: Path, target: Path, *, width: int | None) -> Path:
         raise ValidationError(f"the width must be an even number of pixels, not {width}")
     film = read_film(video)
     frames = _even(film.scaled(width))
-    sound, rate = _read_sound(video)
+    form = sound_form(video)
+    sound = None if form is None else read_sound(video, form)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ProcessingError(f"{str(target)!r} cannot be written: {error}") from error
     recipe = _recipe_of(video)
-    write_mp4(target, frames, fps=film.fps, recipe=recipe, audio=sound, audio_rate=rate)
+    write_mp4(
+        target, frames, fps=film.fps, recipe=recipe, audio=sound, audio_rate=form and form.rate
+    )
     return target
 
 
@@ -57,19 +60,3 @@ def _recipe_of(video: Path) -> dict[str, Any]:
     with contextlib.suppress(ValidationError):
         return read_embedded_recipe(video)
     return {}
-
-
-def _read_sound(video: Path) -> tuple[NDArray[np.float32] | None, int | None]:
-    """Return the sound as (samples, channels) with its rate; None twice where there is none."""
-    with av.open(str(video)) as container:
-        if not container.streams.audio:
-            return None, None
-        stream = container.streams.audio[0]
-        layout = "mono" if stream.channels == 1 else "stereo"
-        resampler = av.AudioResampler(format="fltp", layout=layout, rate=stream.rate)
-        parts = [
-            part.to_ndarray().T
-            for frame in (*container.decode(stream), None)
-            for part in resampler.resample(frame)
-        ]
-        return (np.concatenate(parts), stream.rate) if parts else (None, None)

@@ -19,6 +19,8 @@ GAP: Final = 12
 """Pixels between cells, and around all of them."""
 TEXT_SIZE: Final = 15
 """Pixels; the line is a little higher."""
+SEAM_MARK: Final = "seam "
+"""Stands before the time of the first frame after a seam."""
 LINE: Final = 22
 """Pixels from one line of text to the next."""
 CELL_WIDTH: Final = 240
@@ -35,11 +37,17 @@ class SheetCell:
 
 
 def draw_contact_sheet(
-    film: Film, *, count: int = 12, columns: int = 4, width: int = CELL_WIDTH, title: str = ""
+    film: Film,
+    *,
+    count: int = 12,
+    columns: int = 4,
+    width: int = CELL_WIDTH,
+    title: str = "",
+    seam: int | None = None,
 ) -> Image.Image:
     """Return a picture of frames spread evenly over a video, each with its time.
 
-    The first and the last frame are always among them.
+    The first and the last frame are always among them, and the two at a seam, with a mark.
 
     Args:
         film: The video.
@@ -47,14 +55,35 @@ def draw_contact_sheet(
         columns: Frames in a row, at least 1.
         width: Of each frame, in pixels.
         title: Stands above; cut when it is too long.
+        seam: The first frame after a seam; 0 for a loop, whose first frame is then shown once more
+            after its last one. None, or one that the video does not have, for no seam.
     """
     indices = even_indices(len(film.frames), min(count, len(film.frames)))
+    if seam is not None and 0 < seam < len(film.frames):
+        indices = _with_seam(indices, seam)
     cells = [
-        SheetCell(image=film.image(index), label=f"{index / float(film.fps):.2f} s")
+        SheetCell(
+            image=film.image(index),
+            label=f"{SEAM_MARK if seam and index == seam else ''}{index / float(film.fps):.2f} s",
+        )
         for index in indices
     ]
+    if seam == 0:
+        cells.append(SheetCell(image=film.image(0), label=f"{SEAM_MARK}{0:.2f} s"))
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     return draw_grid(rows, width=width, title=title)
+
+
+def _with_seam(indices: list[int], seam: int) -> list[int]:
+    """Return indices with the two frames at a seam, in place of the nearest but for the ends."""
+    ends, shown = {indices[0], indices[-1]}, set(indices)
+    for wanted in (seam - 1, seam):
+        if wanted in shown:
+            continue
+        others = [index for index in shown - ends if index not in {seam - 1, seam}]
+        nearest = min(others, key=lambda index: abs(index - wanted), default=None)
+        shown = (shown - {nearest}) | {wanted}
+    return sorted(index for index in shown if index is not None)
 
 
 def draw_grid(

@@ -33,6 +33,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
+from PIL import Image
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.codes import ErrorCode
@@ -50,12 +51,11 @@ from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._shared.pixels import to_pixels
 from tiomagic_local.engines._shared.sibling import sibling
 from tiomagic_local.engines._shared.watch import Watch
-from tiomagic_media.decode.frames import cover, load_image
+from tiomagic_media.decode.frames import cover, load_image, load_video
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +290,11 @@ class PipelineEngine:
     def _picture(self, media: Media, settings: Mapping[str, Any]) -> Image.Image:
         """Return a picture in exactly the size of the video, cropped and never stretched."""
         return cover(load_image(media), int(settings["width"]), int(settings["height"]))
+
+    def _context(self, media: Media, settings: Mapping[str, Any]) -> list[Image.Image]:
+        """Return the frames that a continuation begins with, in exactly the size of the video."""
+        size = (int(settings["width"]), int(settings["height"]))
+        return [Image.fromarray(frame) for frame in load_video(media, size=size)]
 
 
 def end_pictures(inputs: Inputs) -> tuple[Media, ...]:

@@ -8,4 +8,5 @@
 ``media_reader``    What every reader of pictures and videos does.
 ``pictures``        What everything does that makes pictures of finished videos.
 ``provider``        What every provider does: in general, when it blocks, and when it is far away.
+``video_joiner``    What everything does that joins videos.
 """

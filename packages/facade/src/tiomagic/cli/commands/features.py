@@ -1,4 +1,4 @@
-"""``tiomagic text-to-video``, ``image-to-video``, ``interpolate`` and ``pose-guidance``.
+"""``tiomagic text-to-video``, ``image-to-video``, ``interpolate``, ``pose-guidance``, ``extend``.
 
 Each command has the inputs of its feature, the settings that all models have, and the options of a
 run. The domain says which inputs a feature has; it is loaded when one of the commands is called
@@ -61,10 +61,15 @@ INPUT_OPTIONS: Final[Mapping[str, Any]] = {
 """The inputs that are no picture; all others are read by ``o.Source``."""
 
 
+<<<<<<< HEAD
 FEATURE_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "interpolate": {"keyframes": o.Keyframes},
 }
 """Further inputs of one feature, which not every model has, by parameter name."""
+=======
+LOOPING: Final = frozenset({"image_to_video", "interpolate"})
+"""The features that can make a loop."""
+>>>>>>> a073eea (Shots that go on: continued_video and loop, joined and closed before the video is saved)
 
 
 class FeatureCommand:
@@ -83,6 +88,7 @@ class FeatureCommand:
     @property
     def __signature__(self) -> Signature:
         """The parameters of the command; typer makes the options of them."""
+<<<<<<< HEAD
         given = {name: (INPUT_OPTIONS.get(name, o.Source), None) for name in self._inputs()}
         given |= {name: (option, None) for name, option in self._more.items()}
         return Signature(
@@ -91,6 +97,14 @@ class FeatureCommand:
                 for name, (option, default) in {**given, **OPTIONS}.items()
             ]
         )
+=======
+        given: dict[str, tuple[Any, object]] = {
+            name: (INPUT_OPTIONS.get(name, o.Source), None) for name in self._inputs()
+        }
+        if self.__name__ in LOOPING:
+            given["loop"] = (o.Loop, False)
+        return _sign({**given, **OPTIONS})
+>>>>>>> a073eea (Shots that go on: continued_video and loop, joined and closed before the video is saved)
 
     def __call__(self, **values: Any) -> None:
         """Run the command with the values of its options."""
@@ -104,6 +118,7 @@ class FeatureCommand:
             values["assignments"],
             o.CommandRun(**{field.name: values[field.name] for field in fields(o.CommandRun)}),
             values["source"],
+            more={"loop": True} if values.get("loop") else {},
         )
 
     @property
@@ -118,6 +133,42 @@ class FeatureCommand:
         return [parameter.name for parameter in (*INPUTS[feature], *more)]
 
 
+class ExtendCommand(FeatureCommand):
+    """The command that continues a video: image to video, with its end as the picture."""
+
+    @property
+    def __signature__(self) -> Signature:
+        """The parameters of the command."""
+        given = {
+            "video": (o.ContinuedVideo, Parameter.empty),
+            "prompt": (o.NextPrompt, None),
+        }
+        return _sign({**given, **OPTIONS, "seconds": (o.NewSeconds, None)})
+
+    def __call__(self, **values: Any) -> None:
+        """Run the command with the values of its options."""
+        run_feature(
+            "image_to_video",
+            values["model"],
+            {name: values[name] for name in ("prompt", *SETTINGS)},
+            values["assignments"],
+            o.CommandRun(**{field.name: values[field.name] for field in fields(o.CommandRun)}),
+            values["source"],
+            continued=values["video"],
+        )
+
+
+def _sign(given: Mapping[str, tuple[Any, object]]) -> Signature:
+    """Return a signature of options, by name, with their defaults."""
+    return Signature(
+        [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=option)
+            for name, (option, default) in given.items()
+        ]
+    )
+
+
+EXTEND_COMMAND: Final = ExtendCommand("extend", "Continue a video; the result has both parts.")
 FEATURE_COMMANDS: Final = (
     FeatureCommand("text_to_video", "Make a video from words."),
     FeatureCommand("image_to_video", "Make a video that begins with a picture."),

@@ -1,0 +1,247 @@
+"""Turns a call for a shot that goes on into one that a model knows.
+
+::
+
+    image_to_video(continued_video=…)          its end is the picture; the result is joined to it
+    image_to_video(image, loop=True)      ──►  interpolate(first_frame=image, loop=True)
+    interpolate(first_frame, loop=True)   ──►  interpolate with first_frame as last_frame, too
+
+A model that takes several frames of the end sees the motion and goes on with it; the others see the
+last frame alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tiomagic_domain.catalogue import models_for
+from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.catalogue.continuation import (
+    CONTINUED_VIDEO_ARGUMENT,
+    LOOP_ARGUMENT,
+    wants_loop,
+)
+from tiomagic_domain.errors import (
+    ConfigurationError,
+    Problem,
+    ResourceNotFoundError,
+    ValidationError,
+)
+from tiomagic_domain.features import Feature
+from tiomagic_domain.media import Media, MediaKind
+from tiomagic_domain.ports.media_reader import MediaReader
+from tiomagic_domain.ports.video_joiner import VideoJoiner
+from tiomagic_domain.requests.asked_sizes import least_frames, rate_of
+from tiomagic_domain.schema.schema import Schema
+from tiomagic_domain.suggestions import list_names, shorten_repr
+
+OVERLAP_FRAMES_FACT: Final = "overlap_frames"
+"""Fact of a job: frames that its model sees of the continued video, and begins with."""
+ENDS: Final = ("first_frame", "last_frame")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation:
+    """The arguments of a call whose shot goes on."""
+
+    arguments: Mapping[str, object]
+    """Of the call, with the pictures that it leaves to the video or the loop."""
+    problems: tuple[Problem, ...] = ()
+    unread: frozenset[str] = frozenset()
+    """Inputs that the problems are about, so that nobody misses them as well."""
+    source: Media | None = None
+    """The continued video; None for a call without one."""
+    context: Media | None = None
+    """The end of it as a video of its own, for a model that takes more than a picture."""
+
+    @property
+    def overlap(self) -> int:
+        """Frames of the continued video that the model begins with; 0 without one."""
+        if self.source is None:
+            return 0
+        return 1 if self.context is None else self.context.frames
+
+
+def loop_as_interpolation(
+    feature: Feature,
+    card: ModelCard,
+    arguments: Mapping[str, object],
+    *,
+    runs: Callable[[ModelCard], bool] | None = None,
+    catalogue: Mapping[str, ModelCard] | None = None,
+) -> tuple[Feature, Mapping[str, object]]:
+    """Return the call that makes a loop of a picture; any other call as it is.
+
+    Args:
+        feature: Of the call.
+        card: The model.
+        arguments: Of the caller, not checked yet.
+        runs: Says whether the provider can run a model.
+        catalogue: The models to name instead; None for every known one.
+
+    Raises:
+        ValidationError: when the model cannot end with a given picture; names those that can.
+    """
+    if feature is Feature.INTERPOLATE or not wants_loop(arguments):
+        return feature, arguments
+    able = models_for(Feature.INTERPOLATE, runs=runs, catalogue=catalogue)
+    if feature is not Feature.IMAGE_TO_VIDEO:
+        message = "is for image_to_video and interpolate: a loop begins and ends with a picture"
+        raise _refused(message, feature, card)
+    if CONTINUED_VIDEO_ARGUMENT in arguments:
+        message = "and continued_video are not for one call: a shot that goes on does not return"
+        raise _refused(message, feature, card)
+    if Feature.INTERPOLATE not in card.features:
+        message = (
+            f"{card.name} cannot end with a given picture, so it makes no loop. "
+            f"Models that can: {list_names(able)}"
+        )
+        raise _refused(message, feature, card)
+    left = {name: value for name, value in arguments.items() if name != "image"}
+    first = {} if "image" not in arguments else {ENDS[0]: arguments["image"]}
+    return Feature.INTERPOLATE, {**left, **first}
+
+
+def _refused(message: str, feature: Feature, card: ModelCard) -> ValidationError:
+    problem = Problem(field=LOOP_ARGUMENT, message=message, given="True")
+    return ValidationError.of([problem], subject=f"{feature.value} with {card.name}")
+
+
+class Continuations:
+    """Finds the pictures that a call leaves to a video or a loop.
+
+    Args:
+        media: Reads the continued video, and keeps its end.
+        joiner: Takes the end of it; None where videos cannot be joined.
+    """
+
+    def __init__(self, media: MediaReader, joiner: VideoJoiner | None) -> None:
+        self._media = media
+        self._joiner = joiner
+
+    def resolve(
+        self, feature: Feature, card: ModelCard, arguments: Mapping[str, object]
+    ) -> Continuation:
+        """Return a call with its pictures.
+
+        Args:
+            feature: Of the call.
+            card: The model.
+            arguments: Of the caller, not checked yet.
+
+        Raises:
+            ConfigurationError: when videos cannot be joined here.
+            ProcessingError: when the end of the video cannot be kept.
+        """
+        if feature is Feature.INTERPOLATE and wants_loop(arguments):
+            return _close(arguments)
+        if feature is not Feature.IMAGE_TO_VIDEO or CONTINUED_VIDEO_ARGUMENT not in arguments:
+            return Continuation(arguments=arguments)
+        given = arguments[CONTINUED_VIDEO_ARGUMENT]
+        picture = arguments.get("image")
+        problems = []
+        # A recipe names both: its picture is the one that was taken of the video.
+        if picture is not None and not isinstance(picture, Mapping):
+            message = "is taken from continued_video; leave it out"
+            problems.append(Problem(field="image", message=message, given=shorten_repr(picture)))
+        try:
+            source = self._open(given)
+        except (ValidationError, ResourceNotFoundError) as error:
+            field, shown = CONTINUED_VIDEO_ARGUMENT, shorten_repr(given)
+            problems.append(Problem(field=field, message=error.message, given=shown))
+            unread = frozenset({CONTINUED_VIDEO_ARGUMENT, "image"})
+            left = {name: value for name, value in arguments.items() if name not in unread}
+            return Continuation(arguments=left, problems=tuple(problems), unread=unread)
+        image, context = self._ending(source, card, rate_of(card, feature, arguments))
+        problems += _find_short(card, arguments, 1 if context is None else context.frames)
+        known = {CONTINUED_VIDEO_ARGUMENT: source.to_reference(), "image": image.to_reference()}
+        return Continuation(
+            arguments={**arguments, **known},
+            problems=tuple(problems),
+            source=source,
+            context=context,
+        )
+
+    def restore(
+        self, source: Media, card: ModelCard, arguments: Mapping[str, object]
+    ) -> Continuation:
+        """Return the continuation of a stored job.
+
+        Args:
+            source: The continued video.
+            card: The model.
+            arguments: Of the job.
+
+        Raises:
+            ConfigurationError, ProcessingError: as ``resolve``.
+        """
+        fps = rate_of(card, Feature.IMAGE_TO_VIDEO, arguments)
+        _, context = self._ending(source, card, fps)
+        return Continuation(arguments=arguments, source=source, context=context)
+
+    def _open(self, given: object) -> Media:
+        if isinstance(given, Mapping):
+            return self._media.find(given)
+        return self._media.read(given, MediaKind.VIDEO)
+
+    def _ending(self, source: Media, card: ModelCard, fps: float) -> tuple[Media, Media | None]:
+        """Return the first picture of what is made, and the frames that it begins with."""
+        if self._joiner is None:
+            raise ConfigurationError("these parts cannot continue a video: they lack a joiner")
+        count = count_context(card, card.schema(Feature.IMAGE_TO_VIDEO), source, fps)
+        frames = self._joiner.read_ending(source, count=count, fps=fps)
+        name = source.name and f"end of {source.name}"
+        image = replace(self._media.read(frames[0], MediaKind.IMAGE), name=name)
+        if count == 1:
+            return image, None
+        return image, replace(self._media.read(frames, MediaKind.VIDEO), name=name)
+
+
+def count_context(card: ModelCard, schema: Schema, source: Media, fps: float) -> int:
+    """Return how many frames of a video's end a model takes: all that it can, or that there are.
+
+    Args:
+        card: The model.
+        schema: Of image to video; several frames are of the form of its ``num_frames``.
+        source: The video.
+        fps: Frames a second that the model makes.
+    """
+    there = source.frames if not source.fps else int(source.frames * fps / source.fps)
+    most = min(card.context_frames, max(there, 1))
+    step = schema["num_frames"].multiple_of or 1 if "num_frames" in schema else 1
+    return 1 + (most - 1) // step * step
+
+
+def _find_short(card: ModelCard, arguments: Mapping[str, object], overlap: int) -> list[Problem]:
+    """Return the problem of a call that has no frame after those of the continued video."""
+    schema, given = card.schema(Feature.IMAGE_TO_VIDEO), arguments.get("num_frames")
+    if "num_frames" not in schema or schema["num_frames"].problem(given) is not None:
+        return []
+    least, number = least_frames(schema["num_frames"], overlap), schema["num_frames"].check(given)
+    if not isinstance(number, int) or number >= least:
+        return []
+    message = (
+        f"must be {least} or more: the first {overlap} are the end of the continued video; "
+        f"nearest: {least}"
+    )
+    return [Problem(field="num_frames", message=message, given=str(number), nearest=least)]
+
+
+def _close(arguments: Mapping[str, object]) -> Continuation:
+    """Return the call of a loop: its first picture is its last one, too."""
+    first, last = (arguments.get(name) for name in ENDS)
+    if first is None:
+        return Continuation(arguments=arguments)  # Whatever is missing is said by the schema.
+    if last is not None and not _is_same(first, last):
+        message = "is first_frame in a loop; leave it out"
+        problem = Problem(field=ENDS[1], message=message, given=shorten_repr(last))
+        return Continuation(arguments=arguments, problems=(problem,))
+    return Continuation(arguments={**arguments, ENDS[1]: first})
+
+
+def _is_same(one: object, other: object) -> bool:
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.get("sha256") == other.get("sha256")
+    return one is other or (isinstance(one, str) and one == other)
