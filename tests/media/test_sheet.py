@@ -82,3 +82,18 @@ def test_a_missing_picture_leaves_its_place():
     sheet = np.asarray(draw_grid([row], width=160))
     assert tuple(sheet[GAP + 45, GAP + 160 + GAP + 80]) == (10, 20, 30)
     assert tuple(sheet[GAP + 45, GAP + 80]) == PAPER
+
+
+@pytest.mark.parametrize(
+    ("seam", "shown"),
+    [
+        (9, [0, 4, 8, 9, 16, 20]),
+        (1, [0, 1, 8, 12, 16, 20]),
+        (0, [0, 4, 8, 12, 16, 20, 0]),
+        (40, [0, 4, 8, 12, 16, 20]),
+    ],
+)
+def test_the_frames_at_a_seam_are_shown(seam, shown):
+    """Side by side, the ends kept; a loop's first frame comes once more after its last."""
+    sheet = draw_contact_sheet(flat_film(21), count=6, columns=7, seam=seam)
+    assert cell_values(sheet, len(shown), 1, CELL_WIDTH * 3 // 4, 0) == shown

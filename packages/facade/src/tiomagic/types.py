@@ -240,7 +240,9 @@ class ImageToVideoSettings(RunArguments, CommonSettings, total=False):
     """Settings of image to video, as its models have them."""
 
     use_dynamic_cfg: bool | None
+    continued_video: VideoInput | None
     conditioning_scale: float | None
+    loop: bool | None
     true_cfg_scale: float | None
     audio_guidance_scale: float | None
     modality_scale: float | None
@@ -266,6 +268,7 @@ class InterpolateSettings(RunArguments, CommonSettings, total=False):
 
     conditioning_scale: float | None
     keyframes: Sequence[KeyframeInput] | None
+    loop: bool | None
     true_cfg_scale: float | None
     audio_guidance_scale: float | None
     modality_scale: float | None
@@ -320,7 +323,9 @@ class SharedArguments(CommonSettings, total=False):
     decode_timestep: float | None
     decode_noise_scale: float | None
     lora_alpha: float | None
+    continued_video: VideoInput | None
     conditioning_scale: float | None
+    loop: bool | None
     true_cfg_scale: float | None
     image_cond_noise_scale: float | None
     noise_multiplier: float | None

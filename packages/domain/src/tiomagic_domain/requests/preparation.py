@@ -8,12 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-<<<<<<< HEAD
 from tiomagic_domain.catalogue import ModelCard, models
-=======
-from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT
->>>>>>> a073eea (Shots that go on: continued_video and loop, joined and closed before the video is saved)
 from tiomagic_domain.errors import Problem, ResourceNotFoundError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.choices import Choices
@@ -100,17 +96,12 @@ class Preparation:
         going_on = self._continuations.resolve(feature, card, old.arguments)
         sized = resolve_asked_sizes(card, feature, going_on.arguments, overlap=going_on.overlap)
         asked = apply_few_step_settings(card.turbo, sized.arguments)
-<<<<<<< HEAD
         lacking = _explain_keyframes(card, feature, asked)
         if lacking:
             asked = {name: value for name, value in asked.items() if name != KEYFRAMES}
-        found = (*old.problems, *sized.problems, *lacking)
-        values = self._validate(schema, asked, subject, found)
-=======
-        found = (*old.problems, *going_on.problems, *sized.problems)
+        found = (*old.problems, *going_on.problems, *sized.problems, *lacking)
         checked = [p for p in schema.parameters if p.name not in going_on.unread]
         values = self._validate(replace(schema, parameters=tuple(checked)), asked, subject, found)
->>>>>>> a073eea (Shots that go on: continued_video and loop, joined and closed before the video is saved)
         names = tuple(name for name in old.arguments if name not in sized.asked)
         chosen = Choices(names=names) if rerun is None else rerun.chosen
         # In their plain form: a caller may give a number of any library.
@@ -224,7 +215,6 @@ class Preparation:
         )
 
 
-<<<<<<< HEAD
 def _explain_keyframes(
     card: ModelCard, feature: Feature, arguments: Mapping[str, object]
 ) -> list[Problem]:
@@ -248,15 +238,11 @@ def _is_here(place: MediaPlace) -> bool:
     except Rejected:
         return False
     return True
-=======
+
+
 def _with_context(media: Mapping[str, Media], going_on: Continuation) -> dict[str, Media]:
     """Return the inputs as a provider gets them: the end of a continued video, not all of it."""
     sent = {name: item for name, item in media.items() if name != CONTINUED_VIDEO_ARGUMENT}
     return (
         sent if going_on.context is None else {**sent, CONTINUED_VIDEO_ARGUMENT: going_on.context}
     )
-
-
-def _is_web_address(source: object) -> bool:
-    return isinstance(source, str) and source.strip().lower().startswith(("http://", "https://"))
->>>>>>> a073eea (Shots that go on: continued_video and loop, joined and closed before the video is saved)

@@ -147,8 +147,8 @@ class TioMagic(
             ``seconds`` is the length that you get: of a continuation the new part, of a loop
             without the frame that is left out. ``asked`` has your ``seconds``, ``aspect`` and
             ``resolution``, and ``notes`` says where the nearest that the model makes is not quite
-            that. ``preflight`` says what the run would take: ``fit can_run is_here weights device plans plan
-            main_memory_gib free_main_memory_gib time cost licence gated tokens checks
+            that. ``preflight`` says what the run would take: ``fit can_run is_here weights device
+            plans plan main_memory_gib free_main_memory_gib time cost licence gated tokens checks
             alternatives`` (docs/preflight.md). Nothing is asked of the network for it.
 
         Raises:

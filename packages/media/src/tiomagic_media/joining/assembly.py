@@ -86,7 +86,7 @@ def close_loop(video: Path, target: Path) -> JoinedVideo:
     with closing(Mp4(target, fps=film.fps)) as written:
         for frame in frames:
             written.add(frame)
-        written.write({}, audio=sound, audio_rate=form and form.rate)
+        written.write({}, audio=sound, audio_rate=None if form is None else form.rate)
     height, width = frames.shape[1:3]
     return JoinedVideo(
         frames=len(frames), fps=rate, width=width, height=height, seam=measure_loop(frames)
@@ -112,7 +112,7 @@ def _join(before: Path, after: Path, target: Path, skip: int) -> JoinedVideo:
         if form is not None:
             sound = _sound(old, new, form, skipped=skip / float(own_fps))
             notes += _say_silence(before, after)
-        written.write({}, audio=sound, audio_rate=form and form.rate)
+        written.write({}, audio=sound, audio_rate=None if form is None else form.rate)
     return JoinedVideo(
         frames=len(old.picks) + len(new.picks),
         fps=float(fps),

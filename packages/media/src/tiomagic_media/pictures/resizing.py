@@ -43,7 +43,12 @@ def write_resized(video: Path, target: Path, *, width: int | None) -> Path:
         raise ProcessingError(f"{str(target)!r} cannot be written: {error}") from error
     recipe = _recipe_of(video)
     write_mp4(
-        target, frames, fps=film.fps, recipe=recipe, audio=sound, audio_rate=form and form.rate
+        target,
+        frames,
+        fps=film.fps,
+        recipe=recipe,
+        audio=sound,
+        audio_rate=None if form is None else form.rate,
     )
     return target
 

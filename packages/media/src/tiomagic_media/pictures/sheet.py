@@ -76,14 +76,13 @@ def draw_contact_sheet(
 
 def _with_seam(indices: list[int], seam: int) -> list[int]:
     """Return indices with the two frames at a seam, in place of the nearest but for the ends."""
-    ends, shown = {indices[0], indices[-1]}, set(indices)
-    for wanted in (seam - 1, seam):
-        if wanted in shown:
-            continue
-        others = [index for index in shown - ends if index not in {seam - 1, seam}]
-        nearest = min(others, key=lambda index: abs(index - wanted), default=None)
-        shown = (shown - {nearest}) | {wanted}
-    return sorted(index for index in shown if index is not None)
+    at_seam, ends = {seam - 1, seam}, {indices[0], indices[-1]}
+    shown = set(indices)
+    for wanted in at_seam - shown:
+        others = shown - ends - at_seam
+        shown -= set(sorted(others, key=lambda index: abs(index - wanted))[:1])
+        shown.add(wanted)
+    return sorted(shown)
 
 
 def draw_grid(

@@ -61,15 +61,12 @@ INPUT_OPTIONS: Final[Mapping[str, Any]] = {
 """The inputs that are no picture; all others are read by ``o.Source``."""
 
 
-<<<<<<< HEAD
 FEATURE_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "interpolate": {"keyframes": o.Keyframes},
 }
 """Further inputs of one feature, which not every model has, by parameter name."""
-=======
 LOOPING: Final = frozenset({"image_to_video", "interpolate"})
 """The features that can make a loop."""
->>>>>>> a073eea (Shots that go on: continued_video and loop, joined and closed before the video is saved)
 
 
 class FeatureCommand:
@@ -88,23 +85,13 @@ class FeatureCommand:
     @property
     def __signature__(self) -> Signature:
         """The parameters of the command; typer makes the options of them."""
-<<<<<<< HEAD
-        given = {name: (INPUT_OPTIONS.get(name, o.Source), None) for name in self._inputs()}
-        given |= {name: (option, None) for name, option in self._more.items()}
-        return Signature(
-            [
-                Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=option)
-                for name, (option, default) in {**given, **OPTIONS}.items()
-            ]
-        )
-=======
         given: dict[str, tuple[Any, object]] = {
             name: (INPUT_OPTIONS.get(name, o.Source), None) for name in self._inputs()
         }
+        given |= {name: (option, None) for name, option in self._more.items()}
         if self.__name__ in LOOPING:
             given["loop"] = (o.Loop, False)
         return _sign({**given, **OPTIONS})
->>>>>>> a073eea (Shots that go on: continued_video and loop, joined and closed before the video is saved)
 
     def __call__(self, **values: Any) -> None:
         """Run the command with the values of its options."""

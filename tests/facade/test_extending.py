@@ -1,0 +1,156 @@
+"""``tm.extend`` and loops: a job like any other, with a provider whose videos play."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.facade.conftest import Run
+
+from tiomagic import AsyncTioMagic, TioMagic
+from tiomagic.errors import ResourceNotFoundError, UnknownModelError, ValidationError
+from tiomagic_domain.testing import InstantProvider
+from tiomagic_domain.testing.tiny_mp4 import MP4
+from tiomagic_media.pictures.film import read_film
+
+OWN = 8
+"""Frames of each of the provider's videos, at 8 a second; a red square moves right."""
+PROMPT = "a red square moves right"
+
+
+@pytest.fixture
+def fake_provider(tmp_path: Path) -> InstantProvider:
+    """A provider whose jobs are over at once."""
+    return InstantProvider(tmp_path / "spool", name="local")
+
+
+@pytest.fixture
+def tm(tmp_path: Path, fake_provider: InstantProvider) -> Iterator[TioMagic]:
+    """``tm`` over it."""
+    made = TioMagic(provider="local", overrides={"providers": {"local": fake_provider}})
+    yield made
+    made.close()
+
+
+def first_of(tm: TioMagic) -> Any:
+    """Return a job with a video."""
+    return tm.text_to_video("doodle", prompt=PROMPT, seed=1)
+
+
+def test_a_job_goes_on(tm: TioMagic, fake_provider: InstantProvider) -> None:
+    """One video with both parts and no doubled frame, by the model and with the prompt of before."""
+    first = first_of(tm)
+    job = tm.extend(first.job_id, seed=2)
+    sent = fake_provider.submitted[-1]
+    assert (job.feature, job.model, sent.inputs.prompt) == ("image_to_video", "doodle", PROMPT)
+    film = read_film(Path(job.result_video))
+    assert (len(film.frames), film.fps) == (OWN + OWN - 1, Fraction(8))
+    assert job.facts["frames"] == OWN + OWN - 1
+    assert job.facts["seam"]["frame"] == OWN
+    assert job.status == "completed"
+    again = tm.rerun(job.result_video)
+    assert again.facts["seam"] == job.facts["seam"]
+    assert len(read_film(Path(tm.extend(job, seconds=1).result_video)).frames) == 3 * OWN - 2
+
+
+@pytest.mark.parametrize("form", ["handle", "path", "text", "bytes", "beginning of an id"])
+def test_a_video_may_be_given_in_any_form(tm: TioMagic, form: str) -> None:
+    """A job's handle or its id, a path, or bytes, which have no prompt to go on with."""
+    first = first_of(tm)
+    path = Path(first.result_video)
+    forms = {
+        "handle": first,
+        "path": path,
+        "text": str(path),
+        "bytes": path.read_bytes(),
+        "beginning of an id": first.job_id[:8],
+    }
+    job = tm.extend(forms[form], "it stops", model="doodle")
+    assert job.facts["seam"]["frame"] == OWN
+    assert job.required_args["prompt"] == "it stops"
+
+
+def test_what_cannot_go_on_is_refused(tm: TioMagic, fake_provider: InstantProvider) -> None:
+    """Before anything runs: no such job, a model for words, no prompt, and too long."""
+    first = first_of(tm)
+    video = Path(first.result_video).read_bytes()
+    before = len(fake_provider.submitted)
+    with pytest.raises(ResourceNotFoundError):
+        tm.extend("no-such-job")
+    with pytest.raises(UnknownModelError, match="doodle"):
+        tm.extend(first, model="cogvideox-5b")
+    with pytest.raises(ValidationError, match="prompt"):
+        tm.extend(video)
+    with pytest.raises(ValidationError, match="again"):
+        tm.extend(first, seconds=9)
+    assert len(fake_provider.submitted) == before
+
+
+def test_the_sheet_shows_the_seam(tm: TioMagic, tmp_path: Path) -> None:
+    """With the first frame once more after the last, the sheet of a loop is a cell longer."""
+    picture = tm.last_frame(first_of(tm), tmp_path / "last.png")
+    loop = tm.image_to_video("doodle", prompt=PROMPT, image=picture, loop=True)
+    assert (loop.feature, loop.facts["seam"]["frame"]) == ("interpolate", 0)
+    assert len(read_film(Path(loop.result_video)).frames) == OWN - 1
+    from PIL import Image  # Heavy.
+
+    with Image.open(tm.contact_sheet(loop, columns=12, width=24)) as sheet:
+        assert sheet.width == 12 + OWN * (24 + 12)
+
+
+def test_a_plan_has_the_length_that_one_gets(tm: TioMagic) -> None:
+    """Of 17 frames of a loop 16 are shown, a second; as of a continuation."""
+    first = first_of(tm)
+    picture = tm.last_frame(first)
+    loop = tm.plan("image_to_video", "doodle", prompt=PROMPT, image=picture, loop=True)
+    assert (loop["feature"], loop["num_frames"], loop["seconds"]) == ("interpolate", 17, 1.0)
+    more: dict[str, Any] = {"prompt": PROMPT, "continued_video": first.result_video}
+    assert tm.plan("image_to_video", "doodle", **more)["seconds"] == 1.0
+
+
+def test_it_can_be_awaited(tm: TioMagic) -> None:
+    """The asynchronous twin gives the same job."""
+
+    async def extend() -> Any:
+        job = await AsyncTioMagic(tm).text_to_video("doodle", prompt=PROMPT)
+        return await AsyncTioMagic(tm).extend(job)
+
+    assert asyncio.run(extend()).facts["seam"]["frame"] == OWN
+
+
+WAYS = ("-p", "fake", "-m", "fake-wan2.1-vace-14b", "--dry-run", "--json")
+
+
+def test_the_command_continues_a_video(shell: Run, folder: Path) -> None:
+    """Seconds are those of the new part, and the video is among the inputs."""
+    (folder / "clip.mp4").write_bytes(MP4)
+    done = shell("extend", "clip.mp4", "--prompt", "it stops", "--seconds", "2", *WAYS)
+    planned = json.loads(done.stdout)
+    assert (planned["feature"], planned["seconds"]) == ("image_to_video", 2.0)
+    assert planned["arguments"]["continued_video"]["name"] == "clip.mp4"
+    assert planned["arguments"]["prompt"] == "it stops"
+
+
+def test_the_command_makes_a_loop(shell: Run, folder: Path) -> None:
+    """Of one picture, by interpolation."""
+    from PIL import Image  # Heavy.
+
+    Image.new("RGB", (64, 64), "red").save(folder / "star.png")
+    done = shell("image-to-video", "a star", "--image", "star.png", "--loop", *WAYS)
+    planned = json.loads(done.stdout)
+    assert planned["feature"] == "interpolate"
+    assert planned["arguments"]["last_frame"] == planned["arguments"]["first_frame"]
+
+
+def test_the_command_says_what_is_wrong(shell: Run, folder: Path) -> None:
+    """A video without a recipe has no prompt to go on with; a model for words makes no loop."""
+    (folder / "clip.mp4").write_bytes(MP4)
+    done = shell("extend", "clip.mp4", *WAYS)
+    assert done.returncode
+    assert "prompt" in done.stderr
+    done = shell("extend", "gone.mp4", "--prompt", "it stops", *WAYS)
+    assert done.returncode
+    assert "gone.mp4" in done.stderr
