@@ -41,7 +41,7 @@ def first_of(tm: TioMagic) -> Any:
 
 
 def test_a_job_goes_on(tm: TioMagic, fake_provider: InstantProvider) -> None:
-    """One video with both parts and no doubled frame, by the model and with the prompt of before."""
+    """One video with both parts and no doubled frame, by the same model with the same prompt."""
     first = first_of(tm)
     job = tm.extend(first.job_id, seed=2)
     sent = fake_provider.submitted[-1]
