@@ -22,6 +22,8 @@ The results of the benchmarks, each with the machine on which it ran. This page 
 the result files in the repository. Each benchmark is one command, described in its first lines.
 """
 
+SEAM_LIMIT = 1.5
+"""A seam of a loop up to this ratio counts as closed."""
 STEPS = 50
 """Of a whole run: what the authors of Wan 2.1 take."""
 
@@ -258,6 +260,26 @@ def _store(result: Result) -> Iterator[str]:
         yield render_table_row(label, f"{one['median']:.2f} ms", f"{one['p95']:.2f} ms")
 
 
+def _continuing(result: Result) -> Iterator[str]:
+    yield (
+        "`doodle` makes loops of a picture and continues half a clip. The seam is compared with "
+        "the\nmedian step between frames ([what that is](continue.md#how-well-the-parts-meet))."
+    )
+    for title, kind in (("motion that returns", "loops"), ("other motion", "one_way")):
+        rows = sorted(result[kind], key=lambda row: row["ratio"])
+        good = sum(row["ratio"] <= SEAM_LIMIT for row in rows)
+        yield from ("", f"Loops, {title}: {good} of {len(rows)} up to {SEAM_LIMIT}.", "")
+        yield from render_table_head("prompt", "seam", "median step", "ratio")
+        for row in rows:
+            cells = (row["rmse"], row["median_step_rmse"], row["ratio"])
+            yield render_table_row(row["prompt"], *(f"{cell:.2f}" for cell in cells))
+    yield from ("", "Continued shots; the way along the direction of the prompt, in pixels:", "")
+    yield from render_table_head("prompt", "old part", "new part", "ratio")
+    for row in sorted(result["shots"], key=lambda row: row["ratio"]):
+        way = (f"{row['old_px']:.1f}", f"{row['new_px']:.1f}", f"{row['ratio']:.2f}")
+        yield render_table_row(row["prompt"], *way)
+
+
 def _origin(name: str, result: Result) -> str:
     machine = result["machine"]
     chip = machine.get("gpu", {}).get("name") or machine.get("processor") or machine.get("cpu")
@@ -277,4 +299,5 @@ SECTIONS: tuple[tuple[str, str, Callable[[Result], Iterator[str]]], ...] = (
     ("What tiomagic adds to a pipeline", "overhead", _overhead),
     ("Start", "startup", _startup),
     ("The store of jobs", "store", _store),
+    ("Loops and continued shots", "continuing", _continuing),
 )

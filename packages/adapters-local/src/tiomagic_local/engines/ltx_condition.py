@@ -1,6 +1,7 @@
 """LTX-Video from 0.9.5 on: a prompt, and pictures at given frames.
 
-A picture at frame 0 takes the place of the first latent frame. One at a later frame is appended to
+A picture at frame 0 takes the place of the first latent frame, the end of a continued video that of
+as many as it has. One at a later frame is appended to
 the sequence as tokens with that frame's position, and taken away again before decoding.
 
 The lists ``image`` and ``video`` of the pipeline are paired with each other, so that of two
@@ -16,7 +17,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.features import Feature, Inputs
+from tiomagic_domain.features import Feature, ImageToVideoInputs, Inputs
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._ltx import LTXEngine
 from tiomagic_local.engines._shared.pipeline import Conditions, end_pictures
@@ -70,6 +71,9 @@ class LTXCondition(LTXEngine):
         cancel: CancelToken,
     ) -> Conditions:
         del progress, cancel
+        if isinstance(inputs, ImageToVideoInputs) and inputs.context is not None:
+            clip = self._context(inputs.context, settings)
+            return Conditions({"conditions": [LTXVideoCondition(video=clip, frame_index=0)]})
         last = int(settings["num_frames"]) - 1
         given = [
             LTXVideoCondition(image=self._picture(media, settings), frame_index=index)

@@ -224,6 +224,8 @@ DISTILLED = replace(
         source="the licence in the model's repository",
     ),
     engine="ltx_condition",
+    # The pipeline takes a clip of 8k+1 frames as a condition; more than half a second of motion.
+    context_frames=17,
     repository="Lightricks/LTX-Video-0.9.8-13B-distilled",
     revision="7c64400e1861cc0d7b98d570a1926d5408ec60cd",
     features=MappingProxyType(

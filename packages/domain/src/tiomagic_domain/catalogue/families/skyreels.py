@@ -79,6 +79,9 @@ DF_14B = ModelCard(
         source="github.com/SkyworkAI/SkyReels-V2, LICENSE.txt",
     ),
     engine="skyreels_df",
+    # overlap_history, of which the authors' README and diffusers recommend 17 or 37.
+    context_frames=17,
+    shows_last_frame=False,
     repository="Skywork/SkyReels-V2-DF-14B-540P-Diffusers",
     features=MappingProxyType(
         {
@@ -112,6 +115,7 @@ T2V_14B = replace(
     title="SkyReels-V2 text to video 14B, 540p",
     description="Film-like shots at 24 frames a second from words alone.",
     engine="skyreels_t2v",
+    context_frames=1,
     repository="Skywork/SkyReels-V2-T2V-14B-540P-Diffusers",
     features=MappingProxyType({Feature.TEXT_TO_VIDEO: _schema(Feature.TEXT_TO_VIDEO, ALONE)}),
     gpu_memory_gib=16,
@@ -123,6 +127,7 @@ I2V_14B = replace(
     title="SkyReels-V2 image to video 14B, 540p",
     description="Brings one picture to life, film-like, at 24 frames a second.",
     engine="skyreels_i2v",
+    context_frames=1,
     repository="Skywork/SkyReels-V2-I2V-14B-540P-Diffusers",
     features=MappingProxyType({Feature.IMAGE_TO_VIDEO: _schema(Feature.IMAGE_TO_VIDEO, ALONE)}),
     # As Wan's model for pictures: the transformer 30.6, the text encoder 10.6, CLIP and the VAE in
