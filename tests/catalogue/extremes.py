@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.catalogue.continuation import LOOP_ARGUMENT
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 from tiomagic_domain.schema.schema import ExactlyOne, Schema, WithinVideo
@@ -163,7 +164,8 @@ def _settings(schema: Schema, numbers: Mapping[str, Any], choice: int) -> dict[s
     plain = [p for p in schema.optional if not p.kind.is_media]
     settings = {p.name: p.default for p in plain if p.default is not UNSET}
     settings |= {p.name: p.choices[choice] for p in plain if p.choices and p.name not in numbers}
-    settings |= {p.name: bool(choice) for p in plain if p.kind is Kind.BOOLEAN}
+    switches = (p for p in plain if p.kind is Kind.BOOLEAN and p.name != LOOP_ARGUMENT)
+    settings |= {p.name: bool(choice) for p in switches}
     settings |= dict(numbers)
     for rule in schema.rules:
         if isinstance(rule, WithinVideo):

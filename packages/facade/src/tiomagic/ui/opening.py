@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.results.recipes import load_trusted_recipe
 from tiomagic_domain.catalogue import find_feature
+from tiomagic_domain.catalogue.continuation import CONTINUATION_ARGUMENTS
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.schema.keyframes import KEYFRAMES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
 PAGE_ALTERNATIVE: Final = "To make the video with them, run: tiomagic rerun"
+PAGE_ALTERNATIVE_FOR_ONE: Final = "To make the video with it, run: tiomagic rerun"
 WEIGHT_ARGUMENTS = ("loras", "revisions")
 """Arguments that select weights."""
 
@@ -74,9 +76,15 @@ def describe_left_out(arguments: Mapping[str, Any]) -> list[str]:
     Args:
         arguments: Of a job or of a recipe.
     """
-    if not arguments.get(KEYFRAMES):
-        return []
-    return [f"{PAGE_WORDS.name(KEYFRAMES)}: the page has no place for them. {PAGE_ALTERNATIVE}"]
+    notes = []
+    if arguments.get(KEYFRAMES):
+        name = PAGE_WORDS.name(KEYFRAMES)
+        notes.append(f"{name}: the page has no place for them. {PAGE_ALTERNATIVE}")
+    for argument in CONTINUATION_ARGUMENTS:
+        if arguments.get(argument):
+            name = PAGE_WORDS.name(argument)
+            notes.append(f"{name}: the page has no place for it. {PAGE_ALTERNATIVE_FOR_ONE}")
+    return notes
 
 
 def _read(session: Session, path: Path) -> tuple[dict[str, Any], list[str]]:

@@ -16,6 +16,7 @@ from tiomagic.display.escaping import replace_invalid_characters
 from tiomagic.ui.form import rows
 from tiomagic.ui.form.wording import help_of, label_of, provenance_of
 from tiomagic.ui.web.uploads import FormFile
+from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT, LOOP_ARGUMENT
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 from tiomagic_domain.schema.schema import Schema
 
@@ -112,7 +113,7 @@ class Field:
 
 
 def fields_of(schema: Schema, values: Mapping[str, Any] | None = None) -> list[Field]:
-    """Return the fields of a form, the most needed first; none for a list of pictures.
+    """Return the fields of a form, the most needed first; none for what a form cannot show.
 
     Args:
         schema: What the model takes.
@@ -121,9 +122,15 @@ def fields_of(schema: Schema, values: Mapping[str, Any] | None = None) -> list[F
     """
     given = values or {}
     # A list of pictures would be text, in which a visitor could name files of this machine.
-    shown = [parameter for parameter in schema.parameters if not parameter.holds_media]
+    shown = [p for p in schema.parameters if not p.holds_media and not _replaces_inputs(p, schema)]
     fields = [_field(parameter, given) for parameter in shown]
     return sorted(fields, key=lambda field: (field.expert, _place(field)))
+
+
+def _replaces_inputs(parameter: Parameter, schema: Schema) -> bool:
+    """Return whether a parameter takes the place of a picture that the form asks for."""
+    loops = parameter.name == LOOP_ARGUMENT and "last_frame" in schema
+    return loops or parameter.name == CONTINUED_VIDEO_ARGUMENT
 
 
 def entries_of(fields: list[Field]) -> list[str]:
