@@ -236,8 +236,8 @@ def test_a_recipe_of_another_feature_is_refused(shell: Run) -> None:
 
 INPUTS_OF_COMMANDS = {
     "text-to-video": "prompt",
-    "image-to-video": "prompt --image",
-    "interpolate": "prompt --first-frame --last-frame --keyframe",
+    "image-to-video": "prompt --image --loop",
+    "interpolate": "prompt --first-frame --last-frame --keyframe --loop",
     "pose-guidance": "prompt --image --guiding-video --pose-video",
 }
 OPTIONS_OF_ALL = (

@@ -108,3 +108,11 @@ def test_pictures_between_are_left_out_and_said(controller: PageController, tmp_
         choice, notes = open_video(controller.session, controller.chooser, file)
         assert choice["values"] == {"prompt": "a fox", "seed": 7}
         assert any(word in note for note in notes), notes
+
+
+def test_a_loop_is_left_out_and_said(controller: PageController, tmp_path: Path) -> None:
+    """The form asks for the picture that a loop leaves out."""
+    file = received(tmp_path, "interpolate", seed=7, loop=True)
+    choice, notes = open_video(controller.session, controller.chooser, file)
+    assert choice["values"] == {"prompt": "a fox", "seed": 7}
+    assert any("Loop" in note and "rerun" in note for note in notes), notes

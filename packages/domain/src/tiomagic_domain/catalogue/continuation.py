@@ -24,16 +24,14 @@ CONTINUED_VIDEO: Final = Parameter(
     kind=Kind.VIDEO,
     required=False,
     advanced=True,
-    description="A video that goes on: its end takes the place of image, and what is made is "
-    "joined to it (docs/continue.md).",
+    description="A video that goes on, in place of image.",
 )
 LOOP: Final = Parameter(
     name=LOOP_ARGUMENT,
     kind=Kind.BOOLEAN,
     required=False,
     advanced=True,
-    description="True for a video that repeats without a cut: the first picture is the last one, "
-    "too, and shown once (docs/continue.md).",
+    description="True for a video that repeats without a cut.",
 )
 
 

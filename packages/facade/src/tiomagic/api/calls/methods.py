@@ -218,8 +218,7 @@ class FeatureCalls(ABC):
           small groups; auto takes the fastest that fits.
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
-        * ``continued_video``: A video that goes on: its end takes the place of image, and what is
-          made is joined to it (docs/continue.md).
+        * ``continued_video``: A video that goes on, in place of image.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
           repository; a recipe names those that were used (docs/weights.md) (21 of 22 models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
@@ -231,8 +230,7 @@ class FeatureCalls(ABC):
           shift (14 of 22 models).
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 22
           models).
-        * ``loop``: True for a video that repeats without a cut: the first picture is the last one,
-          too, and shown once (docs/continue.md) (12 of 20 models).
+        * ``loop``: True for a video that repeats without a cut (12 of 20 models).
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
           time (1 of 22 models).
         * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 22 models).
@@ -346,8 +344,7 @@ class FeatureCalls(ABC):
         * ``keyframes``: Pictures that the video shows at moments between its ends, each a dict:
           `image`, and `at` in seconds or `frame` counted from 0. Here at every 4th frame (3 of 14
           models).
-        * ``loop``: True for a video that repeats without a cut: the first picture is the last one,
-          too, and shown once (docs/continue.md).
+        * ``loop``: True for a video that repeats without a cut.
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
           one of them: the nearest that the model makes.
