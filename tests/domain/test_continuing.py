@@ -125,6 +125,13 @@ def test_a_length_without_a_new_frame_is_refused(preparation):
     assert found["num_frames"].nearest == 21
 
 
+def test_a_continued_video_stands_at_the_beginning(preparation):
+    """Pusa places a picture anywhere; what goes on can only be first."""
+    call = {"continued_video": "walk.mp4", "cond_position": 3}
+    found = problems_of(preparation, Feature.IMAGE_TO_VIDEO, models()["pusa-v1"], call)
+    assert found["cond_position"].nearest == 0
+
+
 def test_a_picture_beside_a_continued_video_is_refused(preparation):
     """It would not be used."""
     call = {"continued_video": "walk.mp4", "image": "star.png"}

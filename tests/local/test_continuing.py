@@ -23,7 +23,8 @@ from tiomagic_media.decode.frames import load_video
 
 VACE = "wan2.1-vace-1.3b"
 SKYREELS, LTX = "skyreels-v2-df-1.3b-540p", "ltx-video-0.9.8-distilled"
-LENGTHS = {VACE: (5, 13), SKYREELS: (5, 13), LTX: (9, 25)}
+PUSA = "pusa-v1"
+LENGTHS = {VACE: (5, 13), SKYREELS: (5, 13), LTX: (9, 25), PUSA: (5, 13)}
 """Frames of the context and of the clip, the shortest of more than one latent frame each."""
 
 
@@ -91,7 +92,7 @@ def test_vace_gets_the_end_where_its_mask_keeps_it(runtime: Runtime, studio: Mat
     assert [int(np.asarray(mask).max()) for mask in given["mask"]] == [0] * 5 + [255] * 8
 
 
-@pytest.mark.parametrize("model", [VACE, SKYREELS, LTX])
+@pytest.mark.parametrize("model", LENGTHS)
 def test_its_motion_counts(runtime: Runtime, studio: Materials, model: str) -> None:
     """The same last frame after other ones gives another clip."""
     engine, inputs = engine_of(runtime, model, Feature.IMAGE_TO_VIDEO), inputs_of(studio, model)
@@ -100,6 +101,22 @@ def test_its_motion_counts(runtime: Runtime, studio: Materials, model: str) -> N
     still = studio.film(np.repeat(frames[-1:], len(frames), axis=0))
     made, other = run(engine, inputs, model), run(engine, replace(inputs, context=still), model)
     assert (made != other).any()
+
+
+def test_pusa_has_the_authors_noise_for_each_latent_frame(
+    runtime: Runtime, studio: Materials
+) -> None:
+    """The first one is clean, and 30 % of the second one's noise is there; the others have all."""
+    engine, inputs = engine_of(runtime, PUSA, Feature.IMAGE_TO_VIDEO), inputs_of(studio, PUSA)
+    recorder = CallRecorder(engine._pipeline)
+    engine._pipeline = recorder
+    try:
+        run(engine, inputs, PUSA)
+    finally:
+        engine._pipeline = recorder.__dict__["pipeline"]
+    assert recorder.scheduler.multipliers.tolist() == pytest.approx([0.0, 0.3, 1.0, 1.0])
+    assert engine.warnings(inputs, {"noise_multiplier": 0.2}) == []
+    assert "0.0, 0.3" in engine.warnings(inputs, {"noise_multiplier": 0.7})[0]
 
 
 class TestDoubles:

@@ -7,6 +7,9 @@ known. At the noise level s of a step it is at s*m, so that one with m = 0 is cl
     the model gets for each frame the time step 1000 * s*m a step    x + (next s - s) * m * what the
     model says
 
+The end of a continued video is several latent frames, each with the multiplier that the authors use
+at its place.
+
 ``WanPipeline`` does the rest: it gets the start, a scheduler with these steps, and a hook on the
 transformer that sets the time step of each frame, which the transformer takes for every token.
 """
@@ -21,10 +24,17 @@ import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
-from tiomagic_domain.features import Feature, Inputs
+from tiomagic_domain.features import Feature, ImageToVideoInputs, Inputs
+from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines._shared.pipeline import Conditions, end_pictures
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
+
+CONTEXT_NOISE = (0.0, 0.3, 0.4, 0.5)
+"""Multipliers of the first latent frames of a video that goes on: the authors' README (PusaV1,
+video extension from 13 frames)."""
+CONTEXT_LATENTS = "context_latents"
+"""Setting of a call within this engine: how many latent frames the end of a video has."""
 
 
 class PerFrameEulerScheduler(FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]
@@ -73,7 +83,33 @@ class Pusa(WanEngine):
         "cond_position",
         # The strength of the LoRA, which is on the weights already.
         "lora_alpha",
+        CONTEXT_LATENTS,
     }
+
+    def generate(
+        self,
+        inputs: Inputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Clip:
+        """Make a clip, as the port of the inputs' feature says."""
+        if isinstance(inputs, ImageToVideoInputs) and inputs.context is not None:
+            count = (inputs.context.frames - 1) // TEMPORAL_RATIO + 1
+            settings = {**settings, CONTEXT_LATENTS: count}
+        return super().generate(inputs, settings, progress, cancel)
+
+    text_to_video = image_to_video = interpolate = generate
+
+    def warnings(self, inputs: object, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Return warnings before the run."""
+        if not isinstance(inputs, ImageToVideoInputs) or inputs.context is None:
+            return []
+        usual = self._card.schema(Feature.IMAGE_TO_VIDEO)["noise_multiplier"].default
+        if settings["noise_multiplier"] == usual:
+            return []
+        listed = ", ".join(map(str, CONTEXT_NOISE))
+        return [f"noise_multiplier is for a picture; the end of a video has the authors' {listed}"]
 
     def _conditions(
         self,
@@ -87,7 +123,10 @@ class Pusa(WanEngine):
             return Conditions()
         cancel.raise_if_canceled()
         progress(Progress(phase=Phase.PREPARING))
-        known = [self._latent(self._picture(picture, settings)) for picture in pictures]
+        if isinstance(inputs, ImageToVideoInputs) and inputs.context is not None:
+            end = self._latent(self._context(inputs.context, settings))
+            return Conditions({"latents": _start(list(end.split(1, dim=2)), settings)})
+        known = [self._latent([self._picture(picture, settings)]) for picture in pictures]
         return Conditions({"latents": _start(known, settings)})
 
     @contextlib.contextmanager
@@ -102,10 +141,15 @@ class Pusa(WanEngine):
         scheduler.multipliers = multipliers(settings)
         return scheduler
 
-    def _latent(self, picture: Any) -> torch.Tensor:
-        """Return a picture as one normalised latent frame: (1, C, 1, h, w), float32, on the CPU."""
+    def _latent(self, pictures: Sequence[Any]) -> torch.Tensor:
+        """Return frames as normalised latents: (1, C, T, h, w), float32, on the CPU.
+
+        Args:
+            pictures: One, or 4k+1 of a video.
+        """
         vae = self._pipeline.vae
-        pixels = self._pipeline.video_processor.preprocess(picture)[:, :, None]
+        frames = [self._pipeline.video_processor.preprocess(picture) for picture in pictures]
+        pixels = torch.stack(frames, dim=2)
         try:
             with torch.no_grad():
                 device = self._pipeline._execution_device  # noqa: SLF001 - known to no one else
@@ -122,6 +166,8 @@ class Pusa(WanEngine):
 
 def places(settings: Mapping[str, Any]) -> dict[int, float]:
     """Return the multiplier of each latent frame that has a picture, by its number."""
+    if CONTEXT_LATENTS in settings:
+        return dict(enumerate(CONTEXT_NOISE[: int(settings[CONTEXT_LATENTS])]))
     if "noise_multiplier" not in settings:
         return {}
     known = {int(settings.get("cond_position", 0)): float(settings["noise_multiplier"])}

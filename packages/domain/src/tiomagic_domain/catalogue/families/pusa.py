@@ -10,9 +10,11 @@ in safetensors: the authors' own file is pickled, and such files are never read.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT
 from tiomagic_domain.catalogue.families.wan import (
     ENGLISH_NEGATIVE_PROMPT,
     PIXELS_720P,
@@ -21,6 +23,7 @@ from tiomagic_domain.catalogue.families.wan import (
 )
 from tiomagic_domain.catalogue.licences import apache_terms
 from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_domain.errors import Problem
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import Schema, WithinVideo
@@ -78,6 +81,28 @@ LORA_ALPHA = Parameter(
     "less; the authors advise 1.3 to 1.5.",
 )
 
+
+@dataclass(frozen=True, slots=True)
+class BeginsWithContinued:
+    """With `continued_video`, `cond_position` is 0: its end is the beginning of what is made."""
+
+    position: str = COND_POSITION.name
+    video: str = CONTINUED_VIDEO_ARGUMENT
+
+    def problems(self, values: Mapping[str, object]) -> list[Problem]:
+        """Return a problem when both are given and do not fit."""
+        position = values.get(self.position)
+        if self.video not in values or not isinstance(position, int) or position == 0:
+            return []
+        message = f"is 0 with {self.video}, whose end the video begins with; nearest: 0"
+        return [Problem(field=self.position, message=message, given=str(position), nearest=0)]
+
+    def to_json_schema(self) -> dict[str, object]:
+        """Return the rule as ``if`` and ``then``."""
+        zero = {"properties": {self.position: {"const": 0}}}
+        return {"if": {"required": [self.video]}, "then": zero}
+
+
 PICTURES = {
     Feature.TEXT_TO_VIDEO: (),
     Feature.IMAGE_TO_VIDEO: (NOISE_MULTIPLIER, COND_POSITION),
@@ -106,7 +131,8 @@ def _schema(feature: Feature) -> Schema:
     # With a picture, the engine makes the latents itself.
     taken = {"latents"} if pictures else set()
     objects = tuple(name for name in base.objects if name not in taken)
-    rules = (WithinVideo(COND_POSITION.name),) if COND_POSITION in pictures else ()
+    placed = COND_POSITION in pictures
+    rules = (WithinVideo(COND_POSITION.name), BeginsWithContinued()) if placed else ()
     return replace(base, parameters=parameters, objects=objects, rules=(*base.rules, *rules))
 
 
@@ -119,6 +145,8 @@ PUSA = replace(
     homepage="https://github.com/Yaofang-Liu/Pusa-VidGen",
     terms=apache_terms("github.com/Yaofang-Liu/Pusa-VidGen, LICENSE"),
     engine="pusa",
+    # The authors' README, video extension: 13 frames are the first four latent ones.
+    context_frames=13,
     loras=(
         Lora(
             source="Kijai/WanVideo_comfy",
