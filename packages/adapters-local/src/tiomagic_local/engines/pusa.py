@@ -125,7 +125,7 @@ class Pusa(WanEngine):
         progress(Progress(phase=Phase.PREPARING))
         if isinstance(inputs, ImageToVideoInputs) and inputs.context is not None:
             end = self._latent(self._context(inputs.context, settings))
-            return Conditions({"latents": _start(list(end.split(1, dim=2)), settings)})
+            return Conditions({"latents": _start(torch.split(end, 1, dim=2), settings)})
         known = [self._latent([self._picture(picture, settings)]) for picture in pictures]
         return Conditions({"latents": _start(known, settings)})
 

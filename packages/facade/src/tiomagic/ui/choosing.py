@@ -32,6 +32,7 @@ from tiomagic.ui.web.files import ServedFiles, sample_id
 from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
 from tiomagic_domain.catalogue import models as catalogue
 from tiomagic_domain.catalogue import models_for
+from tiomagic_domain.catalogue.continuation import CONTINUATION_ARGUMENTS
 from tiomagic_domain.errors import (
     ConfigurationError,
     UnknownModelError,
@@ -233,7 +234,8 @@ class FormChooser:
         # The form has frames and pixels; the recipe has what they were made of, too.
         names |= {"num_frames"} if "seconds" in chosen.sizes else set()
         names |= {"width", "height"} if {"aspect", "resolution"} & {*chosen.sizes} else set()
-        names.discard(KEYFRAMES)  # The form has no place for a list of pictures.
+        # The form has no place for a list of pictures, nor for what takes the place of one.
+        names -= {KEYFRAMES, *CONTINUATION_ARGUMENTS}
         return self.entries({name: v for name, v in arguments.items() if name in names})
 
     def first_choices_of(self, recipe: Mapping[str, Any]) -> list[FirstChoice]:
