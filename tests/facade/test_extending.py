@@ -12,6 +12,7 @@ from tests.facade.conftest import Run
 
 from tiomagic import AsyncTioMagic, TioMagic
 from tiomagic.errors import ResourceNotFoundError, UnknownModelError, ValidationError
+from tiomagic_domain.media import VideoFile
 from tiomagic_domain.testing import InstantProvider
 from tiomagic_domain.testing.tiny_mp4 import MP4
 from tiomagic_media.pictures.film import read_film
@@ -56,7 +57,7 @@ def test_a_job_goes_on(tm: TioMagic, fake_provider: InstantProvider) -> None:
     assert len(read_film(Path(tm.extend(job, seconds=1).result_video)).frames) == 3 * OWN - 2
 
 
-@pytest.mark.parametrize("form", ["handle", "path", "text", "bytes", "beginning of an id"])
+@pytest.mark.parametrize("form", ["handle", "path", "text", "bytes", "file", "start of an id"])
 def test_a_video_may_be_given_in_any_form(tm: TioMagic, form: str) -> None:
     """A job's handle or its id, a path, or bytes, which have no prompt to go on with."""
     first = first_of(tm)
@@ -66,7 +67,8 @@ def test_a_video_may_be_given_in_any_form(tm: TioMagic, form: str) -> None:
         "path": path,
         "text": str(path),
         "bytes": path.read_bytes(),
-        "beginning of an id": first.job_id[:8],
+        "file": VideoFile(path=path),
+        "start of an id": first.job_id[:8],
     }
     job = tm.extend(forms[form], "it stops", model="doodle")
     assert job.facts["seam"]["frame"] == OWN

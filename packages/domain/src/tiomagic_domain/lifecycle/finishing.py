@@ -12,7 +12,6 @@ from typing import Any, Final, TypeAlias
 
 from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT, LOOP_ARGUMENT
 from tiomagic_domain.errors import ResourceNotFoundError
-from tiomagic_domain.files.replacing import hidden_name_beside
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.jobs.recipe import with_recipe
 from tiomagic_domain.media import VideoFile
@@ -74,7 +73,8 @@ class VideoFinisher:
         """
         known = video.recipe.get("facts")
         facts: Mapping[str, Any] = known if isinstance(known, Mapping) else {}
-        target = hidden_name_beside(video.path)
+        # The same name each time, so that a save that failed leaves no second file behind.
+        target = video.path.with_name(f".{video.path.stem}.joined{video.path.suffix}")
         if job.arguments.get(CONTINUED_VIDEO_ARGUMENT) is not None:
             left_out = 0 if LEFT_OUT_FRAMES_FACT in facts else _overlap(job)
             try:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tiomagic.results.pictures import HasRecord
     from tiomagic.types import ImageToVideoSettings, ModelName, VideoInput
     from tiomagic.wiring.session import Session
+    from tiomagic_domain.media import VideoFile
 
 
 class ContinuationMethods(ABC):
@@ -38,7 +39,7 @@ class ContinuationMethods(ABC):
 
     def extend(
         self,
-        video: VideoInput | HasRecord,
+        video: VideoInput | VideoFile | HasRecord,
         prompt: str | None = None,
         *,
         model: ModelName | None = None,
@@ -103,9 +104,12 @@ def find_continued(
         ResourceNotFoundError: when there is no such job, or it has no video.
     """
     from tiomagic.results.pictures import video_of
+    from tiomagic_domain.media import VideoFile
     from tiomagic_domain.usecases.job_ids import find_job_id
 
     recipe: Mapping[str, Any] = {}
+    if isinstance(video, VideoFile):
+        video = video.path
     job = getattr(video, "record", None)
     if job is None and isinstance(video, str) and not _is_media(video):
         job = session.generation.get(find_job_id(session.container.repository(), video))
