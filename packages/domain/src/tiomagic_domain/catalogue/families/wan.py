@@ -277,8 +277,8 @@ VACE_14B = replace(
     repository="Wan-AI/Wan2.1-VACE-14B-diffusers",
     revision="db79b90c60bbb45ceec9e41b9d5a4df934538ac4",
     features=wan_vace_features(size=(832, 480), flow_shift=16.0),
-    # The authors train extension from a clip as well as from a frame, and give no length for it: a
-    # second, of which 64 of 81 frames are left.
+    # Its mask keeps any frames, and no length of the authors' is known to us: a second of motion,
+    # which leaves 64 of 81 frames.
     context_frames=17,
     skeletons=ColourOrder.BGR,
     weights_gib=43.4,
