@@ -8,6 +8,7 @@ gradio or Playwright into the process all the same fails.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 from collections.abc import Iterator
@@ -73,8 +74,9 @@ HEAVY = frozenset({"torch", "diffusers", "transformers", "gradio", "playwright"}
 """Modules that the fast lane must not load."""
 
 
+@functools.cache
 def find_lanes(path: Path) -> set[str]:
-    """Return the lanes that all tests of a file have."""
+    """Return the lanes that all tests of a file or a folder have, but for those named below it."""
     for place in (path, *path.parents):
         if place.is_relative_to(ROOT):
             lanes = LANES_OF_PATHS.get(place.relative_to(ROOT).as_posix())
@@ -104,11 +106,17 @@ def may_be_chosen(expression: str, lanes: set[str]) -> bool:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out a file of which no test can be chosen."""
+    """Leave out a file of which no test can be chosen, and a folder with nothing else in it."""
     expression = config.getoption("markexpr")
-    if not expression or collection_path.suffix != ".py":
+    if not expression or not (collection_path.suffix == ".py" or is_of_one_kind(collection_path)):
         return None
     return None if may_be_chosen(expression, find_lanes(collection_path)) else True
+
+
+def is_of_one_kind(path: Path) -> bool:
+    """Return whether a path is a folder whose files have no lanes of their own."""
+    inside = (ROOT / other for other in LANES_OF_PATHS)
+    return path.is_dir() and not any(path in other.parents for other in inside)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,6 +6,7 @@ nothing of packages whose coverage nobody asks for.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
 
 
+@functools.cache
 def is_measured(path: Path, *, torch: bool) -> bool:
     """Return whether a test counts for coverage.
 

@@ -1,6 +1,7 @@
 """The walls of the house: who imports whom, what is light, and what every package has."""
 
 import ast
+import functools
 import importlib
 import re
 import subprocess
@@ -19,12 +20,16 @@ PACKAGES = {
 }
 """Folder of each distribution by the name of its import package."""
 
-SOURCES = {
-    path: ast.parse(path.read_text("utf-8"), str(path))
-    for folder in PACKAGES.values()
-    for path in sorted((folder / "src").rglob("*.py"))
-}
-"""Every module of the product, parsed."""
+
+@functools.cache
+def sources() -> dict[Path, ast.Module]:
+    """Return every module of the product, parsed: not while the tests are collected."""
+    return {
+        path: ast.parse(path.read_text("utf-8"), str(path))
+        for folder in PACKAGES.values()
+        for path in sorted((folder / "src").rglob("*.py"))
+    }
+
 
 LIGHT = (
     "tiomagic",
@@ -78,7 +83,7 @@ def test_the_domain_is_the_standard_library():
     """The domain imports nothing that has to be installed; only its tests for others use pytest."""
     allowed = {*sys.stdlib_module_names, "tiomagic_domain"}
     domain = PACKAGES["tiomagic_domain"] / "src" / "tiomagic_domain"
-    for path, tree in SOURCES.items():
+    for path, tree in sources().items():
         if not path.is_relative_to(domain):
             continue
         extra = {"pytest"} if path.is_relative_to(domain / "testing") else set()
@@ -88,7 +93,7 @@ def test_the_domain_is_the_standard_library():
 
 def test_the_product_uses_no_testing_module():
     """Fakes and contracts are for tests: nothing that runs for a user imports them."""
-    for path, tree in SOURCES.items():
+    for path, tree in sources().items():
         if "testing" in path.parts:
             continue
         names = [
@@ -155,13 +160,13 @@ def test_a_package_is_complete(name):
 
 def test_each_module_says_what_it_is():
     """Each module begins with a docstring, keeps to its size, and never prints."""
-    faults = [f"{path_id(path)}: {fault}" for path in SOURCES for fault in faults_of_module(path)]
+    faults = [f"{path_id(path)}: {fault}" for path in sources() for fault in faults_of_module(path)]
     assert not faults, "\n".join(faults)
 
 
 def faults_of_module(path):
     """Yield what is wrong with a module."""
-    tree = SOURCES[path]
+    tree = sources()[path]
     if not ast.get_docstring(tree):
         yield "no docstring"
     lines = len(path.read_text("utf-8").splitlines())
@@ -185,7 +190,7 @@ def test_a_light_module_is_light(module):
 
 def test_no_error_is_swallowed():
     """An ``except`` that catches everything does something with what it caught."""
-    for path, tree in SOURCES.items():
+    for path, tree in sources().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ExceptHandler) and is_broad(node.type):
                 assert not all(isinstance(step, ast.Pass) for step in node.body), (

@@ -7,7 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.lanes import FAST, HEAVY, LANES_OF_PATHS, ROOT, find_lanes, is_chosen, may_be_chosen
+from tests.lanes import (
+    FAST,
+    HEAVY,
+    LANES_OF_PATHS,
+    ROOT,
+    find_lanes,
+    is_chosen,
+    is_of_one_kind,
+    may_be_chosen,
+)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +48,20 @@ def test_the_longest_path_that_fits_decides(path, lanes):
 def test_a_file_is_left_out_if_none_of_its_tests_can_be_chosen(expression, lanes, left_out):
     """Only then: a test that might be chosen is collected, and pytest decides."""
     assert may_be_chosen(expression, lanes) is not left_out
+
+
+@pytest.mark.parametrize(
+    ("path", "whole"),
+    [
+        ("tests/catalogue", True),
+        ("tests/local", False),  # Some of its files have lanes of their own.
+        ("tests", False),
+        ("tests/catalogue/test_tm.py", False),
+    ],
+)
+def test_a_folder_with_one_lane_is_left_out_whole(path, whole):
+    """Not even its fixtures are imported."""
+    assert is_of_one_kind(ROOT / path) is whole
 
 
 def test_contributing_has_the_expression_of_the_fast_lane():
