@@ -1,0 +1,98 @@
+"""The commands for weights, over a hub on this machine: what they print and what they leave."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.facade.conftest import Run
+from tests.local.hub_server import Hub, hub_server
+from typer.testing import CliRunner
+
+from tiomagic.cli.main import app
+from tiomagic_domain.catalogue import find_model
+
+__all__ = ["hub_server"]
+
+SMALL, LARGE = "cogvideox-2b", "cogvideox-5b"
+ENCODER, TRANSFORMER = "text_encoder/model.safetensors", "transformer/model.safetensors"
+
+
+@pytest.fixture
+def published(hub_server: Hub) -> Hub:
+    """A hub with two models that have their text encoder in common."""
+    for name, size in ((SMALL, 5 * 1024), (LARGE, 9 * 1024)):
+        card = find_model(name)
+        files = {"model_index.json": b"{}", ENCODER: b"e" * 2048, TRANSFORMER: b"t" * size}
+        assert card.repository is not None
+        assert card.revision is not None
+        hub_server._commits[card.repository] = {card.revision: files}
+    return hub_server
+
+
+def test_a_download_is_looked_at_and_made(published: Hub, shell: Run) -> None:
+    """First what it would fetch; stdout has the folder; then everything is here."""
+    shown = shell("download", SMALL, "--dry-run")
+    assert (shown.returncode, TRANSFORMER in shown.stdout) == (0, True), shown.stderr
+    assert "7 KiB to download, of 7 KiB" in shown.stderr
+    assert published.downloaded_files(find_model(SMALL).repository or "") == set()
+    done = shell("download", SMALL)
+    assert done.returncode == 0, done.stderr
+    assert (Path(done.stdout.strip()) / TRANSFORMER).stat().st_size == 5 * 1024
+    assert "its weights are here" in done.stderr
+    again = json.loads(shell("download", SMALL, "--dry-run", "--json").stdout)
+    assert {(file["model"], file["bytes_missing"]) for file in again} == {(SMALL, 0)}
+
+
+@pytest.mark.usefixtures("published")
+def test_the_list_says_what_is_shared(shell: Run) -> None:
+    """One line for each model, what they share counts once."""
+    assert "no weights are here" in shell("weights").stderr
+    assert shell("download", SMALL, LARGE, "-q").returncode == 0
+    listed = shell("weights")
+    assert SMALL in listed.stdout
+    assert LARGE in listed.stdout
+    assert f"{SMALL} and {LARGE} share 2 KiB of text_encoder, which counts once" in listed.stderr
+    (row,) = [line for line in shell("weights", "list", SMALL).stdout.splitlines() if SMALL in line]
+    assert row.split()[0] == SMALL
+    found = json.loads(shell("weights", "--json").stdout)
+    assert [model["model"] for model in found["models"]] == [SMALL, LARGE]
+    assert found["bytes_total"] == 16 * 1024 + 2 * 2
+
+
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("\n", 6)])
+def test_a_removal_is_asked_for(
+    shell: Run, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    """On a terminal with a question, elsewhere with a flag; what is not here is an error."""
+    assert shell("download", SMALL, LARGE, "-q").returncode == 0
+    assert shell("weights", "remove").returncode == 2
+    refused = shell("weights", "remove", SMALL)
+    assert (refused.returncode, "add --yes" in refused.stderr) == (2, True)
+    monkeypatch.setattr("tiomagic.cli.commands.weights.is_terminal", lambda _stream: True)
+    asked = CliRunner().invoke(app, ["weights", "remove", SMALL], input=answer)
+    assert asked.exit_code == code
+    assert f"Remove the weights of {SMALL}, 7 KiB (2 KiB shared with {LARGE})?" in asked.stderr
+    here = [model["model"] for model in json.loads(shell("weights", "--json").stdout)["models"]]
+    assert here == ([LARGE] if code == 0 else [SMALL, LARGE])
+    if code == 0:
+        assert "5 KiB are free" in asked.stdout
+        gone = shell("weights", "remove", SMALL, "--yes")
+        assert (gone.returncode, f"no weights of {SMALL} are here" in gone.stderr) == (3, True)
+
+
+def test_damage_is_found(published: Hub, shell: Run) -> None:
+    """A file that is not what the hub lists is removed and said; the next download fetches it."""
+    folder = Path(shell("download", SMALL).stdout.strip())
+    sound = shell("weights", "verify")
+    assert (sound.returncode, "3 files are what the hub lists" in sound.stdout) == (0, True)
+    (folder / TRANSFORMER).resolve().write_bytes(b"x" * 5 * 1024)
+    found = shell("weights", "verify", SMALL)
+    assert found.returncode == 5
+    assert f"{SMALL}: {TRANSFORMER} is damaged" in found.stdout
+    assert "removed 1 damaged file; the next download fetches it again" in found.stdout
+    missing = shell("weights", "verify", SMALL)
+    assert f"{SMALL}: 5 KiB are missing; the next download fetches them" in missing.stdout
+    published.asked.clear()
+    assert shell("download", SMALL, "-q").returncode == 0
+    assert published.downloaded_files(find_model(SMALL).repository or "") == {TRANSFORMER}
