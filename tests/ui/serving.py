@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 from tests.facade.conftest import clean_environment
+from tests.measured import FOR_CHILDREN
 
 START_TIMEOUT_S = 240
 """Bound for the page to come up: it imports for seconds on a machine of its own."""
@@ -27,6 +28,14 @@ PROXY_ENVIRONMENT = {
 """Offices set a proxy for everything. Nothing answers at this one: the page must not need it."""
 
 
+START = f"""
+import os, runpy
+os.environ.pop({FOR_CHILDREN!r}, None)
+runpy.run_module("tiomagic.cli.main", run_name="__main__", alter_sys=True)
+"""
+"""As ``python -m`` does it. The page is measured, and its worker, which loads torch, is not."""
+
+
 class PageProcess:
     """A page that is served.
 
@@ -38,7 +47,7 @@ class PageProcess:
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self._log = folder / "ui.log"
-        command = [sys.executable, "-m", "tiomagic.cli.main", "ui", "--no-browser", "--port", "0"]
+        command = [sys.executable, "-c", START, "ui", "--no-browser", "--port", "0"]
         # Into a file: a pipe that nobody reads would fill up and stop whoever writes to it.
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
