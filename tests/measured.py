@@ -14,19 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.lanes import ROOT
+from tests.lanes import LANES, ROOT
 
-MEASURED: dict[str, bool] = {
-    "tests/documentation": True,
-    "tests/domain": False,
-    "tests/facade": False,
-    "tests/facade/test_diagnosis.py": True,
-    "tests/modal/test_cli.py": False,
-    "tests/storage": False,
-    "tests/ui": False,
-    "tests/weights": False,
+MEASURED: dict[str, set[str]] = {
+    "tests/documentation": set(),
+    "tests/domain": {"torch"},
+    "tests/facade": {"torch"},
+    "tests/facade/test_diagnosis.py": set(),
+    "tests/modal/test_cli.py": {"torch"},
+    "tests/storage": {"torch"},
+    "tests/storage/test_processes.py": {"slow"},  # Many processes that do what others have shown.
+    "tests/ui": {"torch"},
+    "tests/weights": {"torch"},
 }
-"""Folders and files that are measured; True if they are where torch is loaded too."""
+"""Folders and files that are measured, and the lanes whose tests are not; the longest path that
+fits counts."""
 FOR_CHILDREN = "COVERAGE_PROCESS_CONFIG"
 """By this variable a process that is started knows that it is measured."""
 
@@ -36,26 +38,30 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Leave out all other tests: their fixtures, themselves, and the processes that they start."""
     plugin = item.config.pluginmanager.get_plugin("_cov")
     controller = getattr(plugin, "cov_controller", None)
-    if controller is None or is_measured(item.path, torch="torch" in item.keywords):
+    lanes = {lane for lane in LANES if item.get_closest_marker(lane) is not None}
+    if controller is None or is_measured(item.path, lanes):
         return (yield)
     with pause(controller):
         return (yield)
 
 
-@functools.cache
-def is_measured(path: Path, *, torch: bool) -> bool:
+def is_measured(path: Path, lanes: set[str]) -> bool:
     """Return whether a test counts for coverage.
 
     Args:
         path: Of its file.
-        torch: True if it is in the lane of that name.
+        lanes: That it is in.
     """
-    for place in (path, *path.parents):
-        if place.is_relative_to(ROOT):
-            measured = MEASURED.get(place.relative_to(ROOT).as_posix())
-            if measured is not None:
-                return measured or not torch
-    return False
+    left_out = find_left_out(path)
+    return left_out is not None and not left_out & lanes
+
+
+@functools.cache
+def find_left_out(path: Path) -> set[str] | None:
+    """Return the lanes that are left out of a file; None if all of it is."""
+    places = (place for place in (path, *path.parents) if place.is_relative_to(ROOT))
+    known = (MEASURED.get(place.relative_to(ROOT).as_posix()) for place in places)
+    return next((lanes for lanes in known if lanes is not None), None)
 
 
 @contextmanager

@@ -23,20 +23,22 @@ class Controller:
 
 
 @pytest.mark.parametrize(
-    ("path", "torch", "measured"),
+    ("path", "lanes", "measured"),
     [
-        ("tests/domain/test_jobs.py", False, True),
-        ("tests/facade/test_cli.py", True, False),
-        ("tests/facade/test_diagnosis.py", True, True),
-        ("tests/modal/test_cli.py", False, True),
-        ("tests/modal/test_story.py", False, False),
-        ("tests/local/test_ltx.py", True, False),
-        ("tests/media/test_mp4.py", False, False),
+        ("tests/domain/test_jobs.py", set(), True),
+        ("tests/facade/test_cli.py", {"slow"}, True),
+        ("tests/facade/test_cli.py", {"slow", "torch"}, False),
+        ("tests/facade/test_diagnosis.py", {"torch"}, True),
+        ("tests/modal/test_cli.py", {"server"}, True),
+        ("tests/modal/test_story.py", {"server"}, False),
+        ("tests/local/test_ltx.py", {"torch"}, False),
+        ("tests/storage/test_processes.py", {"slow"}, False),
+        ("tests/media/test_mp4.py", set(), False),
     ],
 )
-def test_the_longest_path_that_fits_decides(path, torch, measured):
-    """A test that loads torch is measured where its path says so."""
-    assert is_measured(ROOT / path, torch=torch) is measured
+def test_the_longest_path_that_fits_decides(path, lanes, measured):
+    """A test in a lane that is left out there is not measured."""
+    assert is_measured(ROOT / path, lanes) is measured
 
 
 @pytest.mark.parametrize("before", ["{}", None])
