@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
+from tiomagic_domain.features import INPUTS, MOTION_SOURCES, Feature
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.sizes import SIZE_NAMES
@@ -103,7 +103,7 @@ def render_annotation(parameters: Iterable[Parameter]) -> str:
 
 
 def _inputs(feature: Feature) -> tuple[Parameter, ...]:
-    return INPUTS[feature] + (POSE_SOURCES if feature is Feature.POSE_GUIDANCE else ())
+    return INPUTS[feature] + (MOTION_SOURCES if feature is Feature.POSE_GUIDANCE else ())
 
 
 def _class(feature: Feature) -> str:
@@ -362,7 +362,7 @@ def _in_types(kind: str) -> str:
 def _input_alternatives(feature: Feature) -> Iterator[tuple[Parameter, ...]]:
     """Give the sets of inputs that a call must have one of."""
     if feature is Feature.POSE_GUIDANCE:
-        for source in POSE_SOURCES:
+        for source in MOTION_SOURCES:
             yield (*INPUTS[feature], source)
     else:
         yield INPUTS[feature]

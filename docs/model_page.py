@@ -24,6 +24,7 @@ EXAMPLES = {
     "first_frame": '"first.png"',
     "last_frame": '"last.png"',
     "pose_video": '"skeletons.mp4"',
+    "control_video": '"skeletons.mp4"',
 }
 """What a call could be given."""
 QUOTE = '"'
@@ -94,6 +95,8 @@ def _weights(card: ModelCard) -> Iterator[tuple[str, str]]:
         yield "`turbo` sets", f"{wanted} ({card.turbo.source})"
         for lora in card.turbo.loras:
             yield f"`turbo`, LoRA of `{lora.component}`", _lora(lora)
+    for kind, control in card.controls.items():
+        yield f"`control={str(kind)!r}`", _lora(control.lora)
 
 
 def _lora(lora: Lora) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from docs.tables import render_table_head, render_table_row
 
+from tiomagic_domain.catalogue.pose_parameters import SOURCES, ControlSource
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter, describe_range
 from tiomagic_domain.schema.schema import (
@@ -108,10 +109,16 @@ def _render_rules(schemas: Schemas) -> Iterator[str]:
         yield f"- {text}" if len(features) == len(schemas) else f"- {only}: {text}"
 
 
-def _rule(rule: Rule) -> str:
+def _rule(rule: Rule) -> str:  # noqa: PLR0911  # One sentence for each.
     match rule:
         case ExactlyOne(names=names):
             return f"Give exactly one of {' and '.join(f'`{name}`' for name in names)}."
+        case ControlSource(kind=kind):
+            ways = (
+                f"`{kind}={value.value!r}` takes {' or '.join(f'`{name}`' for name in names)}"
+                for value, names in SOURCES.items()
+            )
+            return f"{'; '.join(ways)}."
         case MaxPixels(pixels=pixels):
             return f"`width` times `height` is at most {pixels:,}."
         case ShorterSide(pixels=pixels):

@@ -45,7 +45,7 @@ def save(folder: Path, names: Iterable[str]) -> Path:
     one builder are built once.
     """
     import torch
-    from tests.tiny.loras import save_few_steps
+    from tests.tiny.loras import save_controls, save_few_steps
 
     from tiomagic_local.torch_env.quiet import silence_libraries
 
@@ -60,4 +60,5 @@ def save(folder: Path, names: Iterable[str]) -> Path:
             if not (folder / name).exists():
                 (folder / name).symlink_to(folder / first, target_is_directory=True)
             save_few_steps(folder / name, name)
+            save_controls(folder / name, name)
     return folder

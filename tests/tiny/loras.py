@@ -25,6 +25,7 @@ def save_lora(
     down: str = "lora_A",
     up: str = "lora_B",
     strength: float = 1.0,
+    metadata: Mapping[str, str] | None = None,
 ) -> Path:
     """Save a LoRA and return its path.
 
@@ -34,6 +35,7 @@ def save_lora(
         down: What the first matrix is called.
         up: What the second one is called.
         strength: Deviation of its values.
+        metadata: Of its header.
     """
     import torch
     from safetensors.torch import save_file
@@ -44,7 +46,7 @@ def save_lora(
         tensors[f"{name}.{down}.weight"] = strength * torch.randn(RANK, width, generator=draw)
         tensors[f"{name}.{up}.weight"] = strength * torch.randn(width, RANK, generator=draw)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path)
+    save_file(tensors, path, metadata=dict(metadata or {}) or None)
     return path
 
 
@@ -86,6 +88,21 @@ def save_few_steps(folder: Path, model: str, layers: Mapping[str, int] = FEW_STE
         place = folder / "loras" / Path(str(lora.weight_name)).name
         if not place.exists():
             save_lora(place, layers, down="lora_down", up="lora_up", strength=0.3)
+
+
+CONTROL = {f"diffusion_model.transformer_blocks.0.attn1.to_{name}": 16 for name in "qkv"}
+"""The layers of a tiny LoRA that reads a control video, named as Lightricks does."""
+
+
+def save_controls(folder: Path, model: str) -> None:
+    """Put the LoRAs that read control videos beside a model's tiny weights, where none are yet."""
+    from tiomagic_domain.catalogue import find_model
+
+    for weights in find_model(model).controls.values():
+        place = folder / "loras" / Path(str(weights.lora.weight_name)).name
+        if not place.exists():
+            said = {"reference_downscale_factor": str(weights.downscale)}
+            save_lora(place, CONTROL, strength=0.3, metadata=said)
 
 
 TINY = {

@@ -88,6 +88,10 @@ class PoseGuidanceInputs:
     """A video of a moving person; the poses are estimated from it."""
     pose_video: Media | None = None
     """A video of skeletons in OpenPose colours on black; used as it is."""
+    control_video: Media | None = None
+    """A ready control video of the kind that the call names; used as it is."""
+    last_frame: Media | None = None
+    """The picture that the video ends with; None to leave the end to the model."""
 
 
 Inputs: TypeAlias = TextToVideoInputs | ImageToVideoInputs | InterpolateInputs | PoseGuidanceInputs
@@ -152,3 +156,21 @@ POSE_SOURCES = (
     ),
 )
 """The two ways to say how the character moves; exactly one must be given."""
+
+CONTROL_VIDEO = Parameter(
+    name="control_video",
+    kind=Kind.VIDEO,
+    required=False,
+    description="A ready control video of the kind that control names, used as it is: depth maps, "
+    "outlines, motion tracks or skeletons.",
+)
+CONTROLLED_LAST_FRAME = Parameter(
+    name="last_frame",
+    kind=Kind.IMAGE,
+    required=False,
+    description="The picture that the video ends with; if left out, the model chooses the end.",
+)
+CONTROL_INPUTS = (CONTROLLED_LAST_FRAME, CONTROL_VIDEO)
+"""Further inputs of a model that follows other control videos than skeletons."""
+MOTION_SOURCES = (*POSE_SOURCES, CONTROL_VIDEO)
+"""All ways to say how a video moves; exactly one must be given, of those that the model takes."""

@@ -38,8 +38,11 @@ _WORDS: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
         ("first_frame", "image"): "first_frame_image start_frame first_frame_url",
         ("last_frame",): "end_image last_image tail_image image_end end_frame end_image_url"
         " tail_image_url last_frame_image",
-        ("guiding_video", "pose_video"): "video input_video control_video driving_video video_url"
+        ("guiding_video", "pose_video"): "video input_video driving_video video_url"
         " reference_video motion_video video_guide video_path source_video",
+        ("control_video", "pose_video", "guiding_video"): "control_video depth_video canny_video"
+        " control_reference depth edge_video",
+        ("control",): "control_type control_kind control_mode",
         ("pose_video", "pose_guidance"): "pose poses skeletons pose_images control_images",
         ("noise_multiplier", "conditioning_scale", "image_cond_noise_scale"): "strength denoise"
         " denoising_strength image_strength",

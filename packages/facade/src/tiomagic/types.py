@@ -175,6 +175,9 @@ InterpolateModel: TypeAlias = (
 PoseGuidanceModel: TypeAlias = (
     Literal[
         "doodle",
+        "ltx-2",
+        "ltx-2.3",
+        "ltx-2.3-distilled",
         "wan2.1-vace-1.3b",
         "wan2.1-vace-14b",
         "wan2.2-animate-14b",
@@ -214,6 +217,10 @@ class CommonSettings(TypedDict, total=False):
     aspect: str | None
     resolution: str | None
     flow_shift: float | None
+    audio_guidance_scale: float | None
+    modality_scale: float | None
+    stg_scale: float | None
+    guidance_rescale: float | None
     guidance_scale_2: float | None
 
 
@@ -221,10 +228,6 @@ class TextToVideoSettings(RunArguments, CommonSettings, total=False):
     """Settings of text to video, as its models have them."""
 
     use_dynamic_cfg: bool | None
-    audio_guidance_scale: float | None
-    modality_scale: float | None
-    stg_scale: float | None
-    guidance_rescale: float | None
     decode_timestep: float | None
     decode_noise_scale: float | None
     lora_alpha: float | None
@@ -244,10 +247,6 @@ class ImageToVideoSettings(RunArguments, CommonSettings, total=False):
     conditioning_scale: float | None
     loop: bool | None
     true_cfg_scale: float | None
-    audio_guidance_scale: float | None
-    modality_scale: float | None
-    stg_scale: float | None
-    guidance_rescale: float | None
     decode_timestep: float | None
     decode_noise_scale: float | None
     image_cond_noise_scale: float | None
@@ -270,10 +269,6 @@ class InterpolateSettings(RunArguments, CommonSettings, total=False):
     keyframes: Sequence[KeyframeInput] | None
     loop: bool | None
     true_cfg_scale: float | None
-    audio_guidance_scale: float | None
-    modality_scale: float | None
-    stg_scale: float | None
-    guidance_rescale: float | None
     decode_timestep: float | None
     decode_noise_scale: float | None
     image_cond_noise_scale: float | None
@@ -296,6 +291,8 @@ class PoseGuidanceSettings(RunArguments, CommonSettings, total=False):
     pose_colours: Literal["as_given", "auto", "rgb", "bgr"] | None
     pose_pace: Literal["real", "fit"] | None
     conditioning_scale: float | None
+    last_frame: ImageInput | None
+    control: Literal["pose", "depth", "edges", "motion"] | None
 
 
 class PoseGuidanceArguments(PoseGuidanceSettings, total=False):
@@ -305,6 +302,7 @@ class PoseGuidanceArguments(PoseGuidanceSettings, total=False):
     image: ImageInput | None
     guiding_video: VideoInput | None
     pose_video: VideoInput | None
+    control_video: VideoInput | None
 
 
 class SharedArguments(CommonSettings, total=False):
@@ -315,11 +313,8 @@ class SharedArguments(CommonSettings, total=False):
     last_frame: ImageInput | None
     guiding_video: VideoInput | None
     pose_video: VideoInput | None
+    control_video: VideoInput | None
     use_dynamic_cfg: bool | None
-    audio_guidance_scale: float | None
-    modality_scale: float | None
-    stg_scale: float | None
-    guidance_rescale: float | None
     decode_timestep: float | None
     decode_noise_scale: float | None
     lora_alpha: float | None
@@ -334,6 +329,7 @@ class SharedArguments(CommonSettings, total=False):
     last_noise_multiplier: float | None
     pose_colours: Literal["as_given", "auto", "rgb", "bgr"] | None
     pose_pace: Literal["real", "fit"] | None
+    control: Literal["pose", "depth", "edges", "motion"] | None
 
 
 class AnyArguments(RunArguments, SharedArguments, total=False):

@@ -1,6 +1,7 @@
 """Pictures and videos: fetching and checking inputs, decoding them, writing the mp4.
 
 ``decode``    From bytes to frames: inspection, pictures, videos, timing.
+``edges``     Finds the outlines in a video: Canny's method, white lines on black.
 ``encode``    From frames to an mp4.
 ``fetch``     From what a user gives to bytes: addresses, downloads, sources.
 ``joining``   Shots that go on: the end of a video, what follows joined to it, and loops.

@@ -3,29 +3,36 @@
 The repository names the pipeline for words. The one that takes pictures at frames of their own is
 set up beside it on the same components, and makes videos from words as well.
 
-That pipeline counts places in latent frames: its ``-1`` for the last one is the beginning of the
+A control video goes to a third pipeline on the same components, as tokens behind those of the
+video; a LoRA that is applied for the call reads them. It may be smaller than the video, and how
+many times is said in the LoRA's file.
+
+The pipelines count places in latent frames: their ``-1`` for the last one is the beginning of the
 last eight frames. The model itself places a picture at a frame, so the last picture goes seven
 eighths into the last latent frame, which is exactly the last frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from diffusers.models.transformers.transformer_ltx2 import LTX2PerturbedAttnProcessor
 from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
+from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
-from tiomagic_domain.features import Feature, Inputs
+from tiomagic_domain.features import Feature, Inputs, PoseGuidanceInputs
 from tiomagic_domain.media import Clip
-from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines._ltx import LTXEngine
-from tiomagic_local.engines._shared.pipeline import Conditions, end_pictures
+from tiomagic_local.engines._shared.control_videos import control_warnings, read_control
+from tiomagic_local.engines._shared.pipeline import Conditions, PipelineEngine, end_pictures
 from tiomagic_local.engines._shared.sibling import sibling
 
 if TYPE_CHECKING:
@@ -37,21 +44,38 @@ TEMPORAL_RATIO = 8
 
 
 class LTX2(LTXEngine):
-    """Runs ``LTX2ConditionPipeline`` on the weights of ``LTX2Pipeline``."""
+    """Runs ``LTX2ConditionPipeline`` on the weights of ``LTX2Pipeline``.
+
+    With a control video it runs ``LTX2InContextPipeline``.
+    """
 
     pipeline = "LTX2Pipeline"
-    features: ClassVar[tuple[Feature, ...]] = (
-        Feature.TEXT_TO_VIDEO,
-        Feature.IMAGE_TO_VIDEO,
-        Feature.INTERPOLATE,
-    )
+    features: ClassVar[tuple[Feature, ...]] = tuple(Feature)
+    reference_downscale: int = 1
+    """How many times smaller than the video its control video is, as the LoRA of the call says."""
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         perturbable(pipeline.transformer)
         super().__init__(pipeline, card)
+        self._in_context = self._on_sibling("LTX2InContextPipeline")
         self._pipeline = sibling(pipeline, "LTX2ConditionPipeline")
         # As the documentation runs it.
         pipeline.vae.enable_tiling()
+
+    def _for_inputs(self, inputs: Inputs) -> PipelineEngine:
+        # The copy over the other pipeline has no such pipeline itself.
+        if not isinstance(inputs, PoseGuidanceInputs) or not hasattr(self, "_in_context"):
+            return self
+        self._in_context.reference_downscale = self.reference_downscale
+        return self._in_context
+
+    def warnings(self, inputs: object, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Return warnings before the run."""
+        return control_warnings(inputs, settings, self._order)
+
+    @property
+    def _order(self) -> ColourOrder:
+        return self._card.skeletons or ColourOrder.RGB
 
     def _conditions(
         self,
@@ -60,13 +84,35 @@ class LTX2(LTXEngine):
         progress: ProgressSink,
         cancel: CancelToken,
     ) -> Conditions:
-        del progress, cancel
+        if isinstance(inputs, PoseGuidanceInputs):
+            return self._control_conditions(inputs, settings, progress, cancel)
         last = latent_position(int(settings["num_frames"]) - 1)
         given = [
             LTX2VideoCondition(frames=self._picture(media, settings), index=index)
             for media, index in zip(end_pictures(inputs), (0, last), strict=False)
         ]
         return Conditions({"conditions": given} if given else {})
+
+    def _control_conditions(
+        self,
+        inputs: PoseGuidanceInputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Conditions:
+        progress(Progress(phase=Phase.PREPARING))
+        frames, facts = read_control(inputs, settings, self._order, progress, cancel)
+        ends = [LTX2VideoCondition(frames=self._picture(inputs.image, settings), index=0)]
+        if inputs.last_frame is not None:
+            last = latent_position(int(settings["num_frames"]) - 1)
+            picture = self._picture(inputs.last_frame, settings)
+            ends.append(LTX2VideoCondition(frames=picture, index=last))
+        given = {
+            "conditions": ends,
+            "reference_conditions": [LTX2ReferenceCondition(frames=frames)],
+            "reference_downscale_factor": self.reference_downscale,
+        }
+        return Conditions(given, facts)
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         del settings

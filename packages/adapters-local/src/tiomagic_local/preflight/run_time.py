@@ -131,6 +131,9 @@ def count_operations(
     times = 1 if window is None else math.ceil(frames / window)
     seen = frames if window is None else min(frames, window)
     tokens = ((seen - 1) // shape.frames + 1) * pixels / shape.side**2
+    control = card.control_of(settings)
+    if control is not None:
+        tokens *= 1 + 1 / control.downscale**2
     # A smaller transformer has fewer channels and layers; how many of each is not known.
     attention = 4 * tokens**2 * shape.width * shape.layers * min(parameters / _usual(card), 1.0)
     one = 2 * parameters * tokens + attention

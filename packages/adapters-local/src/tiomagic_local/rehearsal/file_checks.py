@@ -174,16 +174,21 @@ class FileChecks:
             yield Check(part=FILES, outcome=CheckOutcome.OK, message=text)
 
     def _loras(self) -> Iterator[Check]:
-        turbo = self._card.turbo.loras if self._card.turbo is not None else ()
-        for lora, needed in [
-            *((one, True) for one in self._card.loras),
-            *((one, False) for one in turbo),
-        ]:
-            yield self._lora(lora, needed=needed)
+        card = self._card
+        turbo = card.turbo.loras if card.turbo is not None else ()
+        for lora, why in {
+            **dict.fromkeys(card.loras, ""),
+            **dict.fromkeys(turbo, " (for few steps alone)"),
+            **{
+                one.lora: f" (for control={kind!r} alone)"
+                for kind, one in reversed(list(card.controls.items()))
+            },
+        }.items():
+            yield self._lora(lora, why)
 
-    def _lora(self, lora: Lora, *, needed: bool) -> Check:
-        wrong = CheckOutcome.PROBLEM if needed else CheckOutcome.WARNING
-        why = "" if needed else " (for few steps alone)"
+    def _lora(self, lora: Lora, why: str) -> Check:
+        """Check a LoRA; one that only some calls need has a reason."""
+        wrong = CheckOutcome.WARNING if why else CheckOutcome.PROBLEM
         try:
             commit, sizes = sizes_of(
                 lora.source, lora.revision, token=self._options.hf_token, model=self._card.name

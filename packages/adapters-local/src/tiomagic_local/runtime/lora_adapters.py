@@ -29,12 +29,14 @@ from tiomagic_local.weights.lora_files import FoundLora
 if TYPE_CHECKING:
     import torch
 
-MODEL, TURBO, CALL = "model", "turbo", "call"
-"""Prefixes of adapter names: LoRAs of the model, few-step LoRAs of a call, and the call's own."""
+MODEL, TURBO, CONTROL, CALL = "model", "turbo", "control", "call"
+"""Prefixes of adapter names: LoRAs of the model, few-step LoRAs of a call, the one that reads its
+control video, and the call's own."""
 MODEL_FAILED = (
     "the model is made by a LoRA that could not be put on its weights, and does not run without it"
 )
 FEW_STEPS_FAILED = "turbo is a LoRA on the model that could not be put on its weights"
+CONTROL_FAILED = "the LoRA that reads the control video could not be put on the model's weights"
 SECOND = "transformer_2"
 OTHER_EXPERT = "other expert"
 
@@ -45,6 +47,7 @@ class AppliedLoras:
 
     call: Sequence[Mapping[str, Any]] = ()
     few_steps: Sequence[Mapping[str, Any]] = ()
+    control: Sequence[Mapping[str, Any]] = ()
 
 
 class LoraAdapters:
@@ -81,6 +84,7 @@ class LoraAdapters:
         found: Sequence[FoundLora],
         *,
         few_steps: Sequence[FoundLora] = (),
+        control: Sequence[FoundLora] = (),
         strength: float | None = None,
     ) -> Iterator[AppliedLoras]:
         """Apply the LoRAs of a call within the block.
@@ -88,13 +92,14 @@ class LoraAdapters:
         Args:
             found: Those of the call.
             few_steps: Its few-step LoRAs.
+            control: The one that reads its control video.
             strength: Scale of the model's own in this call; None for the one that they have.
 
         Raises:
             ValidationError: when one of the call's does not fit.
-            ConfigurationError: when one for few steps does not.
+            ConfigurationError: when one for few steps or for its control does not.
         """
-        if not found and not few_steps and strength is None:
+        if not (found or few_steps or control) and strength is None:
             yield AppliedLoras()
             return
         try:
@@ -102,9 +107,10 @@ class LoraAdapters:
                 if strength is not None:
                     self._strengthen(strength)
             quick = self._put_on_own(few_steps, TURBO, FEW_STEPS_FAILED)
+            reads = self._put_on_own(control, CONTROL, CONTROL_FAILED)
             with silence_libraries(), _several_are_meant():
                 facts = [self._put_on(item, f"{CALL}_{index}") for index, item in enumerate(found)]
-            yield AppliedLoras(call=facts, few_steps=quick)
+            yield AppliedLoras(call=facts, few_steps=quick, control=reads)
         finally:
             with silence_libraries(), _several_are_meant():
                 self._take_off()

@@ -62,6 +62,8 @@ class Demand:
     pixels: int
     """Width times height."""
     frames: int
+    control: float = 0.0
+    """The pixels of a control video that lies beside the video in each step, as a part of it."""
 
     def activations(self, *, tiles: bool = False) -> dict[str, float]:
         """Return the GiB of each phase beside the weights.
@@ -71,7 +73,13 @@ class Demand:
         """
         phases = {"text": self.model.text}
         for name in ("encode", "denoise", "decode"):
-            phases[name] = self.model.phase(name, self.pixels, self.frames, tiles=tiles)
+            # A control video is tokens like those of the video.
+            more = 1 + self.control if name == "denoise" else 1
+            pixels = int(self.pixels * more)
+            phases[name] = self.model.phase(name, pixels, self.frames, tiles=tiles)
+        if self.control:
+            # A whole video is encoded then; the decoder, which is the larger half, bounds it.
+            phases["encode"] = max(phases["encode"], phases["decode"])
         return phases
 
     def gib(self, plan: MemoryPlan, *, tiles: bool = False) -> float:
@@ -104,12 +112,14 @@ def demand_of(card: ModelCard, settings: Mapping[str, Any]) -> Demand:
     known = find_estimate(card.name)
     if known is None:
         known = estimate_by_weights(weights_gib=card.weights_gib, largest_gib=card.largest_gib)
+    control = card.control_of(settings)
     # Not every model lets its size or its length be chosen.
     sized = "width" in settings and "height" in settings
     return Demand(
         model=known,
         pixels=int(settings["width"]) * int(settings["height"]) if sized else card.pixels,
         frames=int(settings.get("num_frames", ASSUMED_FRAMES)),
+        control=1 / control.downscale**2 if control is not None else 0.0,
     )
 
 

@@ -27,7 +27,7 @@ from tiomagic_local.runtime.memory_plan import (
 from tiomagic_local.torch_env.devices import group_members, measure_peak_memory
 from tiomagic_local.torch_env.imports import pause_garbage_collection
 from tiomagic_local.weights.locate import Weights, find_weights, local_folder
-from tiomagic_local.weights.lora_files import FoundLora, find_loras
+from tiomagic_local.weights.lora_files import FoundLora, find_loras, read_reference_downscale
 
 if TYPE_CHECKING:
     import torch
@@ -117,21 +117,27 @@ class Runtime:
             wanted = Lora.from_arguments(settings.get("loras", ()))
             found = find_loras(wanted, self._options, progress=progress, cancel=cancel)
             quick = self._few_steps(card, settings, progress)
+            control = self._control(card, settings, progress)
             loaded = self._load(card, settings, progress)
             strength = settings.get("lora_alpha")
             together = self._runs_on_all_ranks(loaded.transformers)
-            adapted = bool(found or quick)
+            adapted = bool(found or quick or control)
             assert self._device is not None, "a model that is loaded is on a device"
             with (
-                self._adapters.apply_loras(found, few_steps=quick, strength=strength) as worn,
+                self._adapters.apply_loras(
+                    found, few_steps=quick, control=control, strength=strength
+                ) as worn,
                 self._accelerator.activate(settings, adapted=adapted, together=together) as running,
                 measure_peak_memory(self._device) as peak,
             ):
                 running.few_steps = worn.few_steps
+                for one in control:
+                    loaded.engine.reference_downscale = read_reference_downscale(one)
+                facts = {**_at_strength(loaded.facts, strength), **self._parallel()}
                 yield replace(
                     loaded,
-                    facts={**_at_strength(loaded.facts, strength), **self._parallel()},
-                    revisions={**loaded.revisions, **_revisions(quick)},
+                    facts={**facts, "control": list(worn.control)} if control else facts,
+                    revisions={**loaded.revisions, **_revisions((*quick, *control))},
                     loras=worn.call,
                     running=running,
                     peak=peak,
@@ -171,11 +177,22 @@ class Runtime:
     ) -> list[FoundLora]:
         """Return the files of the few-step weights of a call."""
         turbo = card.turbo_of(settings)
-        if turbo is None:
-            return []
+        return [] if turbo is None else self._find_own(turbo.loras, card, progress)
+
+    def _control(
+        self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink
+    ) -> list[FoundLora]:
+        """Return the file of the LoRA that reads the control video of a call."""
+        control = card.control_of(settings)
+        return [] if control is None else self._find_own([control.lora], card, progress)
+
+    def _find_own(
+        self, loras: Sequence[Lora], card: ModelCard, progress: ProgressSink
+    ) -> list[FoundLora]:
+        """Return the files of LoRAs that a model's card names for some calls."""
         folder = (local_folder(card, self._options) or (None,))[0]
         kept: dict[str, Any] = {"model": folder, "stays": True, "cancel": self._cancel}
-        return find_loras(turbo.loras, self._options, progress=progress, **kept)
+        return find_loras(loras, self._options, progress=progress, **kept)
 
     def _load(self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink) -> Loaded:
         if self._loaded is None:

@@ -8,13 +8,14 @@ files are never read.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tiomagic_domain.catalogue.lora import SUFFIX, Lora
-from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.errors import ConfigurationError, Problem, ValidationError
 from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.checkpoint.header import DamagedHeaderError, read_safetensors_header
@@ -24,6 +25,10 @@ from tiomagic_local.options import LocalOptions
 
 WHOLE_NUMBERS = re.compile(r"[IU][0-9]+|BOOL")
 """Types of a safetensors header that are not floating point numbers."""
+
+REFERENCE_DOWNSCALE = "reference_downscale_factor"
+"""The key of a header under which a LoRA that reads a control video keeps how many times smaller
+than the video that is."""
 
 FOLDER = "loras"
 """The folder of LoRA files in the folder of weights."""
@@ -173,6 +178,26 @@ def _download(
         stays=stays,
         cancel=cancel,
     )
+
+
+def read_reference_downscale(found: FoundLora) -> int:
+    """Return how many times smaller than the video a LoRA's control video is; 1 if it says none.
+
+    Raises:
+        ConfigurationError: when its header says something that is no such number.
+    """
+    said = read_safetensors_header(found.path).metadata.get(REFERENCE_DOWNSCALE, "1")
+    try:
+        factor = float(said)
+    except ValueError:
+        factor = math.nan
+    if not (factor >= 1 and factor.is_integer()):
+        raise ConfigurationError(
+            f"{found.lora.label}: its header says {REFERENCE_DOWNSCALE}={said!r}, which is no "
+            "whole number from 1",
+            details={"lora": found.lora.label},
+        )
+    return int(factor)
 
 
 def check_header(path: Path) -> None:

@@ -24,7 +24,7 @@ names such a tuple. There is no list to edit.
 ``plugins``           Models of plug-ins (other distributions): each card is checked before it
                       joins the catalogue.
 ``pose_parameters``   The parameters of pose guidance: the guiding video or skeletons, their
-                      colours, their pace.
+                      colours, their pace; other control videos, and the LoRAs that read them.
 ``settings``          Builders of the parameters that many models share, so that a name has one
                       meaning everywhere.
 ``skeleton_colours``  The order of the colours (RGB or BGR) of skeletons, and the pace of a

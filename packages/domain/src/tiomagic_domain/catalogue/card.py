@@ -14,6 +14,7 @@ from tiomagic_domain.catalogue.continuation import continuation_parameters
 from tiomagic_domain.catalogue.few_steps import ACCELERATION_ARGUMENT, FewStepWeights
 from tiomagic_domain.catalogue.licences import UNSTATED_TERMS, LicenceTerms
 from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_domain.catalogue.pose_parameters import CONTROL_ARGUMENT, ControlWeights
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.schema import Schema
@@ -63,6 +64,8 @@ class ModelCard:
     """LoRAs that are part of the model, each from a repository of its own."""
     turbo: FewStepWeights | None = None
     """Few-step weights that a call can apply to it; None when none are known."""
+    controls: Mapping[str, ControlWeights] = field(default_factory=lambda: MappingProxyType({}))
+    """For each kind of control video the LoRA that follows it; empty for a model without."""
     features: Mapping[Feature, Schema]
     fps: int
     """Frames a second of the videos that it was trained on."""
@@ -125,7 +128,12 @@ class ModelCard:
         own = {} if self.repository is None else {self.repository: self.revision}
         parts = {part.repository: part.revision for part in self.parts}
         quick = self.turbo.loras if self.turbo is not None else ()
-        loras = {lora.source: lora.revision for lora in (*self.loras, *quick) if not lora.is_file}
+        control = (weights.lora for weights in self.controls.values())
+        loras = {
+            lora.source: lora.revision
+            for lora in (*self.loras, *quick, *control)
+            if not lora.is_file
+        }
         return MappingProxyType(own | parts | loras)
 
     def at(self, commits: Mapping[str, str]) -> Self:
@@ -137,12 +145,17 @@ class ModelCard:
         turbo = self.turbo
         if turbo is not None:
             turbo = replace(turbo, loras=_at(turbo.loras, known))
+        controls = {
+            kind: replace(weights, lora=_at((weights.lora,), known)[0])
+            for kind, weights in self.controls.items()
+        }
         return replace(
             self,
             revision=known.get(self.repository) if self.repository is not None else None,
             parts=tuple(at),
             loras=_at(self.loras, known),
             turbo=turbo,
+            controls=MappingProxyType(controls),
         )
 
     def schema(self, feature: Feature) -> Schema:
@@ -152,6 +165,10 @@ class ModelCard:
     def turbo_of(self, settings: Mapping[str, Any]) -> FewStepWeights | None:
         """Return the few-step weights that a call wants; None for a call that wants none."""
         return self.turbo if wants_few_steps(settings.get(ACCELERATION_ARGUMENT)) else None
+
+    def control_of(self, settings: Mapping[str, Any]) -> ControlWeights | None:
+        """Return the LoRA for the control video of a call; None for a call without one."""
+        return self.controls.get(str(settings.get(CONTROL_ARGUMENT)))
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Return the unknown words and then the unknown phrases of a prompt, each once."""

@@ -1,9 +1,16 @@
-"""The parameters of pose guidance: the guiding video or skeletons, their colours, their pace."""
+"""The parameters of pose guidance: the guiding video or skeletons, their colours, their pace.
+
+A model that follows other control videos too has a LoRA for each kind of them. A call names the
+kind, ``control``, and its LoRA is applied for that call.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
+from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.catalogue.skeleton_colours import (
     COLOURS_AS_GIVEN,
     DETECT_COLOURS,
@@ -11,7 +18,8 @@ from tiomagic_domain.catalogue.skeleton_colours import (
     REAL_PACE,
     ColourOrder,
 )
-from tiomagic_domain.features import POSE_SOURCES
+from tiomagic_domain.errors import Problem
+from tiomagic_domain.features import MOTION_SOURCES, POSE_SOURCES
 from tiomagic_domain.schema.parameter import Kind, Parameter
 
 _READS = {
@@ -62,4 +70,110 @@ def pose_parameters(
         replace(given, description=f"{given.description} {_READS[order]}"),
         colours,
         speed,
+    )
+
+
+CONTROL_ARGUMENT = "control"
+
+
+class ControlKind(StrEnum):
+    """What a control video shows."""
+
+    POSE = "pose"
+    DEPTH = "depth"
+    EDGES = "edges"
+    MOTION = "motion"
+
+
+MEANINGS: Mapping[str, str] = {
+    ControlKind.POSE: "a person's skeleton (pose)",
+    ControlKind.DEPTH: "grey depth maps (depth)",
+    ControlKind.EDGES: "outlines, white on black (edges)",
+    ControlKind.MOTION: "tracks of moving points, coloured dots with tails on black (motion)",
+}
+"""Each kind, as part of a list."""
+
+SOURCES: Mapping[str, tuple[str, ...]] = {
+    ControlKind.POSE: ("guiding_video", "pose_video", "control_video"),
+    ControlKind.DEPTH: ("control_video",),
+    ControlKind.EDGES: ("guiding_video", "control_video"),
+    ControlKind.MOTION: ("control_video",),
+}
+"""The inputs that each kind can be made of: skeletons and edges are found in a plain video."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlWeights:
+    """The LoRA of a model for one or several kinds of control."""
+
+    lora: Lora
+    """Applied for one call, before the LoRAs of the call itself."""
+    downscale: int
+    """How many times smaller than the video its control video is, for the memory plan; in a run the
+    file itself says so."""
+    source: str
+    """Where it is published."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSource:
+    """The control video must be one that the kind of control can be made of."""
+
+    kind: str = CONTROL_ARGUMENT
+
+    def problems(self, values: Mapping[str, object]) -> list[Problem]:
+        """Return a problem when the given video cannot become that control."""
+        kind = values.get(self.kind)
+        if not isinstance(kind, str) or kind not in SOURCES:
+            return []
+        allowed = SOURCES[kind]
+        given = [p.name for p in MOTION_SOURCES if p.name in values]
+        # None or several of them is the problem of another rule.
+        if len(given) != 1 or given[0] in allowed:
+            return []
+        fitting = [other for other, names in SOURCES.items() if given[0] in names]
+        others = " or ".join(f"{self.kind}={str(other)!r}" for other in fitting)
+        message = (
+            f"{self.kind}={kind!r} cannot be made of it: give {' or '.join(allowed)}, or {others}"
+        )
+        return [Problem(field=given[0], message=message, given=given[0])]
+
+    def to_json_schema(self) -> dict[str, object]:
+        """Return a condition for each kind."""
+        names = [p.name for p in MOTION_SOURCES]
+        return {
+            "allOf": [
+                {
+                    "if": {
+                        "properties": {self.kind: {"const": str(kind)}},
+                        "required": [self.kind],
+                    },
+                    "then": {
+                        "not": {"anyOf": [{"required": [n]} for n in names if n not in allowed]}
+                    },
+                }
+                for kind, allowed in SOURCES.items()
+                if len(allowed) < len(names)
+            ]
+        }
+
+
+def control_parameter(kinds: Iterable[str], *, source: str) -> Parameter:
+    """Return the parameter ``control``.
+
+    Args:
+        kinds: Those that the model has a LoRA for; the first is the default.
+        source: Where the LoRAs are published.
+    """
+    known = tuple(str(kind) for kind in kinds)
+    said = ", ".join(MEANINGS[kind] for kind in known)
+    return Parameter(
+        name=CONTROL_ARGUMENT,
+        kind=Kind.STRING,
+        required=False,
+        default=known[0],
+        choices=known,
+        source=source,
+        description=f"What the video is controlled by: {said}. Skeletons and edges are found in "
+        "guiding_video; a ready control video of any kind is control_video.",
     )

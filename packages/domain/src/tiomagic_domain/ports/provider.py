@@ -97,6 +97,8 @@ class Request:
                     image=self.media["image"],
                     guiding_video=self.media.get("guiding_video"),
                     pose_video=self.media.get("pose_video"),
+                    control_video=self.media.get("control_video"),
+                    last_frame=self.media.get("last_frame"),
                 )
 
     @property

@@ -195,6 +195,17 @@ NewSeconds = Annotated[
     str | None,
     typer.Option("--seconds", metavar="SECONDS", help="Length of the new part alone."),
 ]
+ControlVideo = Annotated[
+    str | None,
+    typer.Option(metavar="FILE|URL", help="A ready control video, of the kind of --control."),
+]
+Control = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help="What controls the video, if the model has a choice: pose, depth, edges, motion.",
+    ),
+]
 JobId = Annotated[
     str,
     typer.Argument(

@@ -1,5 +1,7 @@
 """What engines of all families share.
 
+``control_videos``  Makes the control video of a call: skeletons and edges are found, all others
+                are as given.
 ``frame_sink``  Frames that are used while the rest of their clip is still being decoded: a way
                 beside the ports.
 ``pipeline``    What the engines over a diffusers pipeline share: one call, from settings to

@@ -13,6 +13,7 @@ most pipelines:
 ==================  ===============================================================================
 method              answers
 ==================  ===============================================================================
+``_for_inputs``     the engine of another pipeline, where this one does not take the inputs
 ``_conditions``     what the pipeline is called with for the inputs: by default their pictures
 ``_set_up``         what the pipeline has to have before a call; ``_scheduler`` is its scheduler
 ``_watch``          what is watched while it runs; ``_sections`` and ``_chunks`` are its numbers
@@ -95,7 +96,7 @@ class PipelineEngine:
         {
             *("seed", "fps", "memory", "loras", "acceleration", "revisions"),
             # The engine itself reads the inputs.
-            *("pose_colours", "pose_pace"),
+            *("pose_colours", "pose_pace", "control"),
         }
     )
     """Settings that are not passed to the pipeline by their names.
@@ -131,8 +132,9 @@ class PipelineEngine:
         """
         if inputs.feature not in self.features:
             raise TypeError(f"{type(self).__name__} does not have {inputs.feature.value}")
-        if self._pictures is not None and inputs.feature is not Feature.TEXT_TO_VIDEO:
-            return self._pictures.generate(inputs, settings, progress, cancel)
+        other = self._for_inputs(inputs)
+        if other is not self:
+            return other.generate(inputs, settings, progress, cancel)
         conditions = self._conditions(inputs, settings, progress, cancel)
         cancel.raise_if_canceled()
         self._set_up(settings)
@@ -152,6 +154,12 @@ class PipelineEngine:
     image_to_video: Callable[..., Clip] = generate
     interpolate: Callable[..., Clip] = generate
     pose_guidance: Callable[..., Clip] = generate
+
+    def _for_inputs(self, inputs: Inputs) -> PipelineEngine:
+        """Return the engine over the pipeline that takes the inputs: this one, or a sibling."""
+        if self._pictures is not None and inputs.feature is not Feature.TEXT_TO_VIDEO:
+            return self._pictures
+        return self
 
     def _conditions(
         self,

@@ -16,13 +16,23 @@ levels of noise, which the authors' pipelines use as they are, without guidance.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.families import ltx
+from tiomagic_domain.catalogue.families.ltx2_control import (
+    CONTROLS,
+    CONTROLS_2_3,
+    RULES,
+    SIDE_MULTIPLE,
+    control_inputs,
+)
 from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
+from tiomagic_domain.catalogue.pose_parameters import ControlWeights
+from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.parameter import Parameter
 from tiomagic_domain.schema.schema import MaxPixels, Schema
@@ -112,33 +122,40 @@ DISTILLED_STEPS = replace(
 )
 
 
-FEATURES = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLATE)
+Controls = Mapping[str, ControlWeights]
 
 
-def _sides(feature: Feature) -> tuple[Parameter, ...]:
+def _sides(feature: Feature, *, multiple_of: int) -> tuple[Parameter, ...]:
     words = feature is Feature.TEXT_TO_VIDEO
     return tuple(
         settings.side(
-            name, default=side if words else None, multiple_of=32, low=64, high=MAX_SIZE[0]
+            name,
+            default=side if words else None,
+            multiple_of=multiple_of,
+            low=64,
+            high=MAX_SIZE[0],
         )
         for name, side in zip(("width", "height"), SIZE, strict=True)
     )
 
 
-def _schema(feature: Feature, denoising: tuple[Parameter, ...]) -> Schema:
+def _schema(feature: Feature, denoising: tuple[Parameter, ...], controls: Controls) -> Schema:
     """Return the parameters of a feature.
 
     Args:
         feature: What is made.
         denoising: The parameters of the steps and of what guides them.
+        controls: The kinds of control video that the model has a LoRA for.
     """
+    controlled = feature is Feature.POSE_GUIDANCE
+    multiple = SIDE_MULTIPLE if controlled else 32
     frames = settings.num_frames(
         default=121, low=9, high=481, multiple_of=8, offset=1, source=PIPELINE
     )
     return Schema(
         parameters=(
-            *INPUTS[feature],
-            *_sides(feature),
+            *(control_inputs(controls) if controlled else INPUTS[feature]),
+            *_sides(feature, multiple_of=multiple),
             replace(
                 frames,
                 description=f"{frames.description} The model is not trained beyond 20 seconds.",
@@ -150,13 +167,18 @@ def _schema(feature: Feature, denoising: tuple[Parameter, ...]) -> Schema:
             settings.MEMORY,
             settings.ACCELERATION,
         ),
-        rules=(MaxPixels(MAX_SIZE[0] * MAX_SIZE[1], multiple_of=32),),
+        rules=(
+            *(RULES if controlled else ()),
+            MaxPixels(MAX_SIZE[0] * MAX_SIZE[1], multiple_of=multiple),
+        ),
         objects=(*settings.OBJECT_ARGUMENTS, *settings.MASK_ARGUMENTS),
     )
 
 
-def _features(denoising: tuple[Parameter, ...]) -> MappingProxyType[Feature, Schema]:
-    return MappingProxyType({feature: _schema(feature, denoising) for feature in FEATURES})
+def _features(
+    denoising: tuple[Parameter, ...], controls: Controls
+) -> MappingProxyType[Feature, Schema]:
+    return MappingProxyType({one: _schema(one, denoising, controls) for one in Feature})
 
 
 # The authors call their scheduler without a size, so it uses the shift for 4096 tokens, whatever
@@ -167,20 +189,22 @@ LTX_2 = ModelCard(
     name="ltx-2",
     title="LTX-2, 19B",
     family="ltx-2",
-    description="Video with sound: five seconds from words, from a picture, or between two.",
+    description="Video with sound: from words, from a picture, between two, or by a control video.",
     homepage="https://huggingface.co/Lightricks/LTX-2",
     licence="LTX-2 Community License Agreement (paid from $10M of revenue a year)",
     terms=LicenceTerms(
         use=LicenceUse.LIMITED,
         publishing="Commercial use is free for a company with less than $10 million of revenue a "
-        "year; a larger one needs a paid licence of Lightricks, and may try the model without. The "
-        "text encoder is Google's Gemma 3, whose terms of use forbid some purposes.",
-        source="github.com/Lightricks/LTX-2, LICENSE, section 2",
+        "year; a larger one needs a paid licence of Lightricks for any use. The text encoder is "
+        "Google's Gemma 3, whose terms of use forbid some purposes.",
+        source="github.com/Lightricks/LTX-2, LICENSE of 5 January 2026, section 2",
     ),
     engine="ltx2",
     repository="Lightricks/LTX-2",
     revision="47da56e2ad66ce4125a9922b4a8826bf407f9d0a",
-    features=_features(_guided(40)),
+    features=_features(_guided(40), CONTROLS),
+    controls=MappingProxyType(CONTROLS),
+    skeletons=ColourOrder.RGB,
     fps=FPS,
     pixels=SIZE[0] * SIZE[1],
     weights_gib=63.0,
@@ -207,7 +231,8 @@ LTX_2_3 = replace(
     repository="diffusers/LTX-2.3-Diffusers",
     # The commit that several independent projects pin.
     revision="8eee8edcf067e838b843f926ec4d4cc9b2be1aaf",
-    features=_features(_guided(30)),
+    features=_features(_guided(30), CONTROLS_2_3),
+    controls=MappingProxyType(CONTROLS_2_3),
     weights_gib=65.7,
     largest_gib=35.4,
     options=MappingProxyType(
@@ -225,7 +250,7 @@ LTX_2_3_DISTILLED = replace(
     repository="diffusers/LTX-2.3-Distilled-Diffusers",
     # No commit is known to be good: the first one that is used stays in use.
     revision=None,
-    features=_features((DISTILLED_STEPS,)),
+    features=_features((DISTILLED_STEPS,), CONTROLS_2_3),
     options=MappingProxyType({"use_cross_timestep": True, "sigmas": DISTILLED_SIGMAS}),
 )
 

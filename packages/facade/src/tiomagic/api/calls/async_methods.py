@@ -176,6 +176,17 @@ class AsyncFeatureCalls(ABC):
         self,
         model: t.PoseGuidanceModel | None = None,
         *,
+        prompt: str,
+        image: t.ImageInput,
+        control_video: t.VideoInput,
+        **arguments: Unpack[t.PoseGuidanceSettings],
+    ) -> JobHandle: ...
+
+    @overload
+    async def pose_guidance(
+        self,
+        model: t.PoseGuidanceModel | None = None,
+        *,
         required_args: Mapping[str, object],
         **arguments: Unpack[t.PoseGuidanceArguments],
     ) -> JobHandle: ...

@@ -409,6 +409,17 @@ class FeatureCalls(ABC):
         self,
         model: t.PoseGuidanceModel | None = None,
         *,
+        prompt: str,
+        image: t.ImageInput,
+        control_video: t.VideoInput,
+        **arguments: Unpack[t.PoseGuidanceSettings],
+    ) -> JobHandle: ...
+
+    @overload
+    def pose_guidance(
+        self,
+        model: t.PoseGuidanceModel | None = None,
+        *,
         required_args: Mapping[str, object],
         **arguments: Unpack[t.PoseGuidanceArguments],
     ) -> JobHandle: ...
@@ -444,6 +455,8 @@ class FeatureCalls(ABC):
           pose_video, not both.
         * ``pose_video``: A video of skeletons in OpenPose colours on black, used as it is. Give
           this or guiding_video, not both.
+        * ``control_video``: A ready control video of the kind that control names, used as it is:
+          depth maps, outlines, motion tracks or skeletons.
 
         How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``
         and ``force``, as in :meth:`text_to_video`.
@@ -456,7 +469,8 @@ class FeatureCalls(ABC):
         * ``pose_pace``: The pace of the guiding video: real keeps it, cuts what is longer and holds
           the last pose where it is shorter; fit spreads the whole video over num_frames, so it may
           play faster or slower.
-        * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1.
+        * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (7
+          of 8 models).
         * ``width``: Width of the video; if left out, from the picture at the model's pixel budget.
           Only 64: at other values the picture falls apart, in px.
         * ``height``: Height of the video; if left out, from the picture at the model's pixel
@@ -465,9 +479,9 @@ class FeatureCalls(ABC):
           values the picture falls apart.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time.
+          halves the time (7 of 8 models).
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift.
+          shift (5 of 8 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
           recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
@@ -478,18 +492,28 @@ class FeatureCalls(ABC):
           little between two steps, which gives a different video of the same kind.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256`.
-        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 5
+        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 8
           models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
           one of them: the nearest that the model makes.
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
           1280x720 in any shape.
+        * ``last_frame``: The picture that the video ends with; if left out, the model chooses the
+          end (3 of 8 models).
+        * ``control``: What the video is controlled by: a person's skeleton (3 of 8 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 8 models).
+        * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
+          saves a quarter of the time (2 of 8 models).
+        * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
+          of one block (2 of 8 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 8
+          models).
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (4 of 5 models).
+          repository; a recipe names those that were used (docs/weights.md) (7 of 8 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (1 of 5 models).
+          is off then (1 of 8 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks

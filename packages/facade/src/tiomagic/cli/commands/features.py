@@ -57,6 +57,8 @@ INPUT_OPTIONS: Final[Mapping[str, Any]] = {
     "prompt": o.Prompt,
     "guiding_video": o.GuidingVideo,
     "pose_video": o.PoseVideo,
+    "control_video": o.ControlVideo,
+    "control": o.Control,
 }
 """The inputs that are no picture; all others are read by ``o.Source``."""
 
@@ -113,11 +115,18 @@ class FeatureCommand:
         return FEATURE_OPTIONS.get(self.__name__, {})
 
     def _inputs(self) -> list[str]:
-        from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature  # noqa: PLC0415  # Heavy.
+        from tiomagic_domain.features import (  # noqa: PLC0415  # Heavy.
+            CONTROLLED_LAST_FRAME,
+            INPUTS,
+            MOTION_SOURCES,
+            Feature,
+        )
 
         feature = Feature(self.__name__)
-        more = POSE_SOURCES if feature is Feature.POSE_GUIDANCE else ()
-        return [parameter.name for parameter in (*INPUTS[feature], *more)]
+        if feature is not Feature.POSE_GUIDANCE:
+            return [parameter.name for parameter in INPUTS[feature]]
+        more = (*MOTION_SOURCES, CONTROLLED_LAST_FRAME)
+        return [*(parameter.name for parameter in (*INPUTS[feature], *more)), "control"]
 
 
 class ExtendCommand(FeatureCommand):

@@ -14,6 +14,8 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "acceleration": "Acceleration",
         "audio_guidance_scale": "Sound guidance",
         "cond_position": "Place of the picture",
+        "control": "Controlled by",
+        "control_video": "Control video",
         "conditioning_scale": "Strength of pictures and poses",
         "continued_video": "Continued video",
         "decode_noise_scale": "Decoding noise",
