@@ -238,7 +238,8 @@ INPUTS_OF_COMMANDS = {
     "text-to-video": "prompt",
     "image-to-video": "prompt --image --loop",
     "interpolate": "prompt --first-frame --last-frame --keyframe --loop",
-    "pose-guidance": "prompt --image --guiding-video --pose-video",
+    "pose-guidance": "prompt --image --guiding-video --pose-video --control-video --last-frame "
+    "--control",
 }
 OPTIONS_OF_ALL = (
     "--from --model --provider --seed --seconds --aspect --resolution --width --height "
