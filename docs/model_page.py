@@ -62,6 +62,10 @@ def _facts(card: ModelCard, times: Iterable[str]) -> Iterator[str]:
     yield render_table_row(
         "before you publish a video", f"{card.terms.publishing} ({card.terms.source})"
     )
+    if card.gated:
+        page = f"<https://huggingface.co/{card.repository}>"
+        text = f"accept the licence once at {page}, and set `HF_TOKEN` to a token of that account"
+        yield render_table_row("before the download", text)
     for name, text in _weights(card):
         yield render_table_row(name, text)
     yield render_table_row(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.pipeline_cache import Runtime
+from tiomagic_local.weights.hub_files import list_wanted
 
 BASE, DISTILLED = "ltx-2.3", "ltx-2.3-distilled"
 TEXT, BETWEEN = Feature.TEXT_TO_VIDEO, Feature.INTERPOLATE
@@ -101,6 +104,19 @@ def test_a_distilled_step_is_one_pass(
     finally:
         handle.remove()
     assert len(passes) == 6
+
+
+def test_what_it_does_without_is_neither_fetched_nor_loaded(tmp_path: Path) -> None:
+    """The index of 2.3 names a processor of pictures, which needs a library that is not there."""
+    card = find_model(BASE)
+    (own,) = list_wanted(card)
+    assert "processor/*" in own.without
+    weights = save(tmp_path, [BASE])
+    index = weights / BASE / "model_index.json"
+    named = {**json.loads(index.read_text()), "processor": ["transformers", "Gemma3Processor"]}
+    index.write_text(json.dumps(named))
+    engine = engine_of(Runtime(LocalOptions(weights_dir=weights, device="cpu")), BASE, TEXT)
+    assert engine._placed.processor is None
 
 
 @pytest.mark.parametrize("name", ["guidance_scale", "negative_prompt", "stg_scale"])

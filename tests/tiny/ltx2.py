@@ -1,8 +1,9 @@
-"""Tiny pipelines of LTX-2 and 2.3: video and sound from one transformer."""
+"""Tiny pipelines of LTX-2, 2.3 and 2.5: video and sound from one transformer."""
 
 from __future__ import annotations
 
 import string
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,25 @@ def _text_encoder(vocabulary: int) -> Any:
         text_config=text, vision_config=sight, mm_tokens_per_image=4, image_token_id=4
     )
     return Gemma3ForConditionalGeneration(config).eval()
+
+
+def _gemma4(vocabulary: int) -> Any:
+    from transformers import Gemma4UnifiedConfig, Gemma4UnifiedForConditionalGeneration
+
+    text = {
+        "vocab_size": vocabulary,
+        "hidden_size": TEXT_WIDTH,
+        "intermediate_size": 16,
+        "num_hidden_layers": TEXT_LAYERS,
+        "layer_types": ["sliding_attention", "full_attention"],
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 4,
+        "num_global_key_value_heads": 1,
+        "global_head_dim": 4,
+        "attention_k_eq_v": True,
+    }
+    return Gemma4UnifiedForConditionalGeneration(Gemma4UnifiedConfig(text_config=text)).eval()
 
 
 CONNECTORS_OF_2_3 = {
@@ -191,13 +211,13 @@ def _wide_vocoder() -> Any:
     ).eval()
 
 
-def _save(folder: Path, **parts: Any) -> None:
+def _save(folder: Path, text_encoder: Callable[[int], Any] = _text_encoder, **parts: Any) -> None:
     from diffusers import FlowMatchEulerDiscreteScheduler, LTX2Pipeline
 
     words = _tokenizer()
     LTX2Pipeline(
         tokenizer=words,
-        text_encoder=_text_encoder(len(words)),
+        text_encoder=text_encoder(len(words)),
         audio_vae=_audio_vae(),
         scheduler=FlowMatchEulerDiscreteScheduler(
             use_dynamic_shifting=True,
@@ -239,4 +259,25 @@ def build_ltx23(folder: Path) -> None:
     )
 
 
-TINY = {"ltx-2": build_ltx2, "ltx-2.3": build_ltx23, "ltx-2.3-distilled": build_ltx23}
+def build_ltx25(folder: Path) -> None:
+    """Save an LTX2Pipeline with the networks of 2.5."""
+    import torch
+
+    torch.manual_seed(0)
+    later = {"ff_bias": False, "use_keyframes_abs_pos_embedding": True}
+    _save(
+        folder,
+        _gemma4,
+        connectors=_connectors(**CONNECTORS_OF_2_3),
+        transformer=_transformer(**TRANSFORMER_OF_2_3, **later),
+        vae=_vae(**VAE_OF_2_3),
+        vocoder=_wide_vocoder(),
+    )
+
+
+TINY = {
+    "ltx-2": build_ltx2,
+    "ltx-2.3": build_ltx23,
+    "ltx-2.3-distilled": build_ltx23,
+    "ltx-2.5": build_ltx25,
+}

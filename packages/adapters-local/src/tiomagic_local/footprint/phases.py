@@ -188,8 +188,13 @@ def text_bytes(modules: Modules, words: int) -> int:
         limit = getattr(encoder.config, "max_position_embeddings", None) or words
         count = min(words, limit)
         tokens = torch.empty(1, count, dtype=torch.long, device=META)
+        given: dict[str, Any] = {"input_ids": tokens, "output_hidden_states": True}
+        layers = getattr(encoder.config.get_text_config(), "layer_types", None)
+        if encoder.config.model_type == "gemma4_unified" and layers:
+            # Its masks are made by reading values, which there are none of here; they are small.
+            given["attention_mask"] = dict.fromkeys(layers)
         with _counted(encoder) as live:
-            kept = encoder(input_ids=tokens, output_hidden_states=True)
+            kept = encoder(**given)
         del kept
         peak = max(peak, live.peak)
     return peak

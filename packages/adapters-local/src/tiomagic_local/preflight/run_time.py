@@ -74,6 +74,7 @@ SHAPES: Final[Mapping[str, TokenShape]] = {
     "ltx-13b": TokenShape(8, 32, 4096, 48),
     "ltx2-": TokenShape(8, 32, 4096, 48),
     "ltx2.3-": TokenShape(8, 32, 4096, 48),
+    "ltx2.5-": TokenShape(8, 32, 4096, 48),
     "hunyuan1.5-": TokenShape(4, 16, 2048, 54),
     "framepack-": TokenShape(4, 16, 3072, 60),
     "kandinsky5-": TokenShape(4, 16, 1792, 32),

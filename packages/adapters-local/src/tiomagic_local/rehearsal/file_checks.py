@@ -118,7 +118,7 @@ class FileChecks:
                 for part, there in parts
             ),
         )
-        yield from self._pipeline_at(main, [part.name for part in card.parts])
+        yield from self._pipeline_at(main, [*(part.name for part in card.parts), *card.unused])
         for part, there in parts:
             yield from Looker(there, []).look("", part.library, part.kind)
         places = [(main, PIPELINE_FILES), *((there, LOADED) for _, there in parts)]
@@ -153,7 +153,7 @@ class FileChecks:
             return
         index = place.json(INDEX)
         kind = index.get("_class_name")
-        if kind != self._pipeline and not without:
+        if kind != self._pipeline and set(without) <= set(self._card.unused):
             text = f"{place.location} is for {kind!r}, and this model needs {self._pipeline!r}"
             yield Check(part=FILES, outcome=CheckOutcome.PROBLEM, message=text)
             return
@@ -206,7 +206,7 @@ class FileChecks:
 
     def _disk(self, places: Sequence[tuple[ModelFiles, Sequence[str]]]) -> Check:
         missing = 0
-        without = [f"{part.name}/*" for part in self._card.parts]
+        without = self._card.unused_files
         for place, patterns in places:
             names = [
                 name

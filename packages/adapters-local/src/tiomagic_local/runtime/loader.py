@@ -58,6 +58,7 @@ def load_pipeline(
     with silence_libraries(), _shards_in_parallel():
         with _translate_loading_errors(weights):
             parts = here | _parts(weights, types, dtype, without=here)
+            parts |= _not_there(weights, getattr(diffusers, pipeline), without=parts)
             if components is not None:
                 parts |= components(weights.folder)
             with _lacking_named(weights, without=here):
@@ -145,6 +146,14 @@ def _variants(
             given = {"dtype": types.get(name, dtype), "use_safetensors": True, "variant": variant}
             parts[name] = kind.from_pretrained(folder, local_files_only=True, **given)
     return parts
+
+
+def _not_there(weights: Weights, kind: Any, *, without: Container[str]) -> dict[str, None]:
+    """Return nothing for each component that a pipeline can do without and the folder lacks."""
+    names = set(kind._optional_components) & set(read_index(weights.folder))  # noqa: SLF001 - the library's own list
+    return {
+        name: None for name in names if name not in without and not (weights.folder / name).is_dir()
+    }
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ def list_wanted(card: ModelCard, *, loras: bool = True) -> tuple[WantedFiles, ..
         repository=card.repository,
         revision=card.revision,
         names=PIPELINE_FILES,
-        without=tuple(f"{part.name}/*" for part in card.parts),
+        without=card.unused_files,
     )
     parts = (
         WantedFiles(

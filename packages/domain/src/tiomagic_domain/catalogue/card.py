@@ -58,6 +58,9 @@ class ModelCard:
     """Repository on the Hugging Face hub; None when the weights come with the package."""
     revision: str | None = None
     """Commit of the repository; None when no commit is known to be good."""
+    unused: tuple[str, ...] = ()
+    """Components that its repository has and it does without, and patterns of files (with a slash);
+    they are not downloaded."""
     parts: tuple[Part, ...] = ()
     """Components that come from other repositories, in place of those that this one has."""
     loras: tuple[Lora, ...] = ()
@@ -135,6 +138,12 @@ class ModelCard:
             if not lora.is_file
         }
         return MappingProxyType(own | parts | loras)
+
+    @property
+    def unused_files(self) -> tuple[str, ...]:
+        """Patterns of the files in its repository that are not downloaded."""
+        others = (*(part.name for part in self.parts), *self.unused)
+        return tuple(name if "/" in name else f"{name}/*" for name in others)
 
     def at(self, commits: Mapping[str, str]) -> Self:
         """Return the card with other commits of its repositories, by their names."""

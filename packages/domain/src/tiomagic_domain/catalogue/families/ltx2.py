@@ -1,4 +1,4 @@
-"""LTX-2 and 2.3 by Lightricks: one transformer makes the picture and the sound that belongs to it.
+"""LTX-2, 2.3 and 2.5 by Lightricks: one transformer makes the picture and its sound.
 
 Weights were counted from their shapes (bf16), the text encoder from the published configuration of
 Gemma 3 12B. The limits are the pipeline's own: sides that are no multiple of 32 are refused, a
@@ -11,6 +11,11 @@ upscaler and another pipeline.
 
 2.3 has a larger transformer, another decoder and sound at 48 kHz. Its distilled weights know eight
 levels of noise, which the authors' pipelines use as they are, without guidance.
+
+2.5 reads prompts with a Gemma 4 of its own. Its weights are distilled by default, and behind a gate
+of the hub. The authors' sampler for it adds fresh noise in each step; the pipeline of diffusers has
+no such noise. What else the repository has (undistilled weights, upscalers, a second decoder, a
+model that rewrites prompts) is not downloaded.
 """
 
 from __future__ import annotations
@@ -178,7 +183,8 @@ def _schema(feature: Feature, denoising: tuple[Parameter, ...], controls: Contro
 def _features(
     denoising: tuple[Parameter, ...], controls: Controls
 ) -> MappingProxyType[Feature, Schema]:
-    return MappingProxyType({one: _schema(one, denoising, controls) for one in Feature})
+    able = [one for one in Feature if controls or one is not Feature.POSE_GUIDANCE]
+    return MappingProxyType({one: _schema(one, denoising, controls) for one in able})
 
 
 # The authors call their scheduler without a size, so it uses the shift for 4096 tokens, whatever
@@ -229,6 +235,8 @@ LTX_2_3 = replace(
     description="The successor of LTX-2: finer pictures, and sound at 48 kHz.",
     homepage="https://huggingface.co/Lightricks/LTX-2.3",
     repository="diffusers/LTX-2.3-Diffusers",
+    # For a rewriting of prompts, which is not done here.
+    unused=("processor",),
     # The commit that several independent projects pin.
     revision="8eee8edcf067e838b843f926ec4d4cc9b2be1aaf",
     features=_features(_guided(30), CONTROLS_2_3),
@@ -254,4 +262,36 @@ LTX_2_3_DISTILLED = replace(
     options=MappingProxyType({"use_cross_timestep": True, "sigmas": DISTILLED_SIGMAS}),
 )
 
-MODELS = (LTX_2, LTX_2_3, LTX_2_3_DISTILLED)
+LTX_2_5 = replace(
+    LTX_2_3_DISTILLED,
+    name="ltx-2.5",
+    title="LTX-2.5, 22B distilled",
+    description="The newest LTX in eight steps, with sound; its licence is to be accepted first.",
+    homepage="https://huggingface.co/Lightricks/LTX-2.5",
+    licence="LTX-2.x Community License Agreement (paid from $10M of revenue a year)",
+    terms=LicenceTerms(
+        use=LicenceUse.LIMITED,
+        publishing="Commercial use is free for a company with less than $10 million of revenue a "
+        "year; a larger one needs a paid licence of Lightricks, and may evaluate the model "
+        "without. Lightricks' acceptable use policy is part of the licence and may change. The "
+        "weights are behind a gate of the hub, where you share your contact data. The text encoder "
+        "is made from Google's Gemma 4, whose own terms were not looked up.",
+        source="github.com/Lightricks/LTX-2, LICENSE.md of 11 August 2026, section 2",
+    ),
+    gated=True,
+    repository="Lightricks/LTX-2.5-Diffusers",
+    revision="426936f8b22dc28e4def61e515478b0b7e4a53cc",
+    unused=(
+        *("processor", "prompt_enhancer", "duration_head", "diffusion_decoder"),
+        *("transformer_full", "latent_upsampler", "temporal_latent_upsampler"),
+        # The same weights a second time, in other files than those that the index names.
+        "transformer/*-of-00008.safetensors",
+        "connectors/diffusion_pytorch_model.safetensors",
+    ),
+    features=_features((DISTILLED_STEPS,), {}),
+    controls=MappingProxyType({}),
+    skeletons=None,
+    weights_gib=65.2,
+)
+
+MODELS = (LTX_2, LTX_2_3, LTX_2_3_DISTILLED, LTX_2_5)

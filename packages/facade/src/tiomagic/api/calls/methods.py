@@ -95,48 +95,48 @@ class FeatureCalls(ABC):
         Settings, as ``get_schema("text_to_video", model)`` has them for a model:
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (22
-          of 24 models).
+          of 25 models).
         * ``width``: Width of the video, in px.
         * ``height``: Height of the video, in px.
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (22 of 24 models).
+          halves the time (22 of 25 models).
         * ``use_dynamic_cfg``: Let the guidance follow the steps, up to guidance_scale. Made for the
-          DPM scheduler (3 of 24 models).
+          DPM scheduler (3 of 25 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
           recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
           frames/s.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (23 of 24 models).
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (24 of 25 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (23 of 24 models).
+          repository; a recipe names those that were used (docs/weights.md) (24 of 25 models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
           one of them: the nearest that the model makes.
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
           1280x720 in any shape.
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (16 of 24 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 24 models).
+          shift (16 of 25 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 25 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 24 models).
+          saves a quarter of the time (2 of 25 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 24 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 24
+          of one block (2 of 25 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 25
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 24 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 24 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 25 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 25 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 24 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 25 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 24 models).
+          is off then (2 of 25 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
@@ -199,60 +199,60 @@ class FeatureCalls(ABC):
         Settings, as ``get_schema("image_to_video", model)`` has them for a model:
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (20
-          of 22 models).
+          of 23 models).
         * ``width``: Width of the video. Only 720: the model has learned positions for it, in px.
         * ``height``: Height of the video. Only 480: the model has learned positions for it, in px.
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (20 of 22 models).
+          halves the time (20 of 23 models).
         * ``use_dynamic_cfg``: Let the guidance follow the steps, up to guidance_scale. Made for the
-          DPM scheduler (2 of 22 models).
+          DPM scheduler (2 of 23 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
           recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
           frames/s.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (21 of 22 models).
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (22 of 23 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``continued_video``: A video that goes on, in place of image.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (21 of 22 models).
+          repository; a recipe names those that were used (docs/weights.md) (22 of 23 models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
           one of them: the nearest that the model makes.
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
           1280x720 in any shape.
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (14 of 22 models).
-        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 22
+          shift (14 of 23 models).
+        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 23
           models).
         * ``loop``: True for a video that repeats without a cut (14 of 22 models).
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
-          time (1 of 22 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 22 models).
+          time (1 of 23 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 23 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 22 models).
+          saves a quarter of the time (2 of 23 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 22 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 22
+          of one block (2 of 23 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 23
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 22 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 22 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 23 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 23 models).
         * ``image_cond_noise_scale``: Noise on the given pictures in each step: more lets them move
-          more (1 of 22 models).
+          more (1 of 23 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 22 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 23 models).
         * ``noise_multiplier``: How noisy the picture is compared with the rest while the video is
-          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 22 models).
+          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 23 models).
         * ``cond_position``: Where in the video the picture stands: 0 is the beginning,
-          (num_frames-1)/4 the end, in latent frames (1 of 22 models).
+          (num_frames-1)/4 the end, in latent frames (1 of 23 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 22 models).
+          is off then (2 of 23 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
@@ -317,7 +317,7 @@ class FeatureCalls(ABC):
         Settings, as ``get_schema("interpolate", model)`` has them for a model:
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (12
-          of 14 models).
+          of 15 models).
         * ``width``: Width of the video; if left out, from the picture at the model's pixel budget.
           Only 64: at other values the picture falls apart, in px.
         * ``height``: Height of the video; if left out, from the picture at the model's pixel
@@ -326,9 +326,9 @@ class FeatureCalls(ABC):
           values the picture falls apart.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (12 of 14 models).
+          halves the time (12 of 15 models).
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (9 of 14 models).
+          shift (9 of 15 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
           recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
@@ -339,10 +339,10 @@ class FeatureCalls(ABC):
           little between two steps, which gives a different video of the same kind.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256`.
-        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 14
+        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 15
           models).
         * ``keyframes``: Pictures that the video shows at moments between its ends, each a dict:
-          `image`, and `at` in seconds or `frame` counted from 0. Here at every 4th frame (3 of 14
+          `image`, and `at` in seconds or `frame` counted from 0. Here at every 4th frame (3 of 15
           models).
         * ``loop``: True for a video that repeats without a cut.
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
@@ -351,28 +351,28 @@ class FeatureCalls(ABC):
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
           1280x720 in any shape.
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
-          time (1 of 14 models).
+          time (1 of 15 models).
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (13 of 14 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 14 models).
+          repository; a recipe names those that were used (docs/weights.md) (14 of 15 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 15 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 14 models).
+          saves a quarter of the time (2 of 15 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 14 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 14
+          of one block (2 of 15 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 15
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 14 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 14 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 15 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 15 models).
         * ``image_cond_noise_scale``: Noise on the given pictures in each step: more lets them move
-          more (1 of 14 models).
+          more (1 of 15 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 14 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 15 models).
         * ``noise_multiplier``: How noisy the picture is compared with the rest while the video is
-          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 14 models).
-        * ``last_noise_multiplier``: The same of the last frame (1 of 14 models).
+          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 15 models).
+        * ``last_noise_multiplier``: The same of the last frame (1 of 15 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 14 models).
+          is off then (2 of 15 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
