@@ -129,6 +129,15 @@ DISTILLED_STEPS = replace(
 
 Controls = Mapping[str, ControlWeights]
 
+RATE = ltx.conditioning_fps(default=FPS, source=PIPELINE)
+LATER_RATE = replace(
+    RATE,
+    minimum=12,
+    description=f"{RATE.description} Fewer than 12 would want sound far longer than it was trained "
+    "on.",
+)
+"""Of 2.3 and later: their vocoder takes gigabytes for minutes of sound."""
+
 
 def _sides(feature: Feature, *, multiple_of: int) -> tuple[Parameter, ...]:
     words = feature is Feature.TEXT_TO_VIDEO
@@ -144,13 +153,16 @@ def _sides(feature: Feature, *, multiple_of: int) -> tuple[Parameter, ...]:
     )
 
 
-def _schema(feature: Feature, denoising: tuple[Parameter, ...], controls: Controls) -> Schema:
+def _schema(
+    feature: Feature, denoising: tuple[Parameter, ...], controls: Controls, rate: Parameter
+) -> Schema:
     """Return the parameters of a feature.
 
     Args:
         feature: What is made.
         denoising: The parameters of the steps and of what guides them.
         controls: The kinds of control video that the model has a LoRA for.
+        rate: The parameter ``fps``.
     """
     controlled = feature is Feature.POSE_GUIDANCE
     multiple = SIDE_MULTIPLE if controlled else 32
@@ -167,7 +179,7 @@ def _schema(feature: Feature, denoising: tuple[Parameter, ...], controls: Contro
             ),
             *denoising,
             settings.SEED,
-            ltx.conditioning_fps(default=FPS, source=PIPELINE),
+            rate,
             settings.LORAS,
             settings.MEMORY,
             settings.ACCELERATION,
@@ -181,10 +193,10 @@ def _schema(feature: Feature, denoising: tuple[Parameter, ...], controls: Contro
 
 
 def _features(
-    denoising: tuple[Parameter, ...], controls: Controls
+    denoising: tuple[Parameter, ...], controls: Controls, rate: Parameter = LATER_RATE
 ) -> MappingProxyType[Feature, Schema]:
     able = [one for one in Feature if controls or one is not Feature.POSE_GUIDANCE]
-    return MappingProxyType({one: _schema(one, denoising, controls) for one in able})
+    return MappingProxyType({one: _schema(one, denoising, controls, rate) for one in able})
 
 
 # The authors call their scheduler without a size, so it uses the shift for 4096 tokens, whatever
@@ -208,7 +220,7 @@ LTX_2 = ModelCard(
     engine="ltx2",
     repository="Lightricks/LTX-2",
     revision="47da56e2ad66ce4125a9922b4a8826bf407f9d0a",
-    features=_features(_guided(40), CONTROLS),
+    features=_features(_guided(40), CONTROLS, RATE),
     controls=MappingProxyType(CONTROLS),
     skeletons=ColourOrder.RGB,
     fps=FPS,

@@ -230,7 +230,7 @@ class FeatureCalls(ABC):
           shift (14 of 23 models).
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 23
           models).
-        * ``loop``: True for a video that repeats without a cut (14 of 22 models).
+        * ``loop``: True for a video that repeats without a cut (15 of 23 models).
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
           time (1 of 23 models).
         * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 23 models).
