@@ -39,6 +39,7 @@ def media(tmp_path):
     reader.add("walk.mp4", MediaKind.VIDEO, frames=48)
     reader.add("short.mp4", MediaKind.VIDEO, frames=6)
     reader.add("large.mp4", MediaKind.VIDEO, width=1920, height=1080, frames=48)
+    reader.add("stamp.mp4", MediaKind.VIDEO, width=64, height=64, frames=48)
     return reader
 
 
@@ -151,6 +152,7 @@ def test_a_video_that_is_not_there_is_one_problem(preparation):
         ("walk.mp4", {}, (832, 480)),
         ("walk.mp4", {"width": 640}, (640, 368)),
         ("large.mp4", {}, (832, 480)),
+        ("stamp.mp4", {}, (624, 624)),
     ],
 )
 def test_the_size_is_the_videos_own_where_the_model_makes_it(preparation, video, arguments, size):

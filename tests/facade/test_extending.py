@@ -11,6 +11,7 @@ import pytest
 from tests.facade.conftest import Run
 
 from tiomagic import AsyncTioMagic, TioMagic
+from tiomagic.display.plans import describe_plan
 from tiomagic.errors import ResourceNotFoundError, UnknownModelError, ValidationError
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.testing import InstantProvider
@@ -109,6 +110,7 @@ def test_a_plan_has_the_length_that_one_gets(tm: TioMagic) -> None:
     picture = tm.last_frame(first)
     loop = tm.plan("image_to_video", "doodle", prompt=PROMPT, image=picture, loop=True)
     assert (loop["feature"], loop["num_frames"], loop["seconds"]) == ("interpolate", 17, 1.0)
+    assert "17 frames at 16 a second, 16 of them new, 1 s" in describe_plan(loop)
     more: dict[str, Any] = {"prompt": PROMPT, "continued_video": first.result_video}
     assert tm.plan("image_to_video", "doodle", **more)["seconds"] == 1.0
 

@@ -22,6 +22,9 @@ SIZE_SOURCE_INPUT: Mapping[Feature, str] = {
 """Which input decides the size of the video when none is given."""
 
 
+LEAST_PART_OF_PIXELS = 4
+"""A video of less than this part of the pixels that a model was trained on is scaled up: the model
+would make next to nothing of it."""
 SIZE_RULES = (MaxPixels, ShorterSide)
 """Rules between width and height."""
 
@@ -52,19 +55,21 @@ def draw_seed_and_size(
     picture = media.get(SIZE_SOURCE_INPUT.get(feature, ""))
     continued = media.get(CONTINUED_VIDEO_ARGUMENT)
     if continued is not None and pixels is None and not {"width", "height"} & values.keys():
-        drawn |= _own_size(schema, continued)
+        drawn |= _own_size(card, schema, continued)
     if picture is not None and "width" not in drawn:
         aspect = picture.width / picture.height
         drawn |= size_from_picture(card, feature, values, aspect, pixels=pixels)
     return drawn
 
 
-def _own_size(schema: Schema, video: Media) -> dict[str, int]:
+def _own_size(card: ModelCard, schema: Schema, video: Media) -> dict[str, int]:
     """Return the size of a continued video if the model makes it; its parts then fit as they are.
 
-    Empty where it does not.
+    Empty where it does not, or was trained on pictures of more than four times as many pixels.
     """
     own = {"width": video.width, "height": video.height}
+    if video.width * video.height * LEAST_PART_OF_PIXELS < card.pixels:
+        return {}
     wrong = [name for name in own if name not in schema or schema[name].problem(own[name])]
     if wrong or any(rule.problems(own) for rule in schema.rules if isinstance(rule, SIZE_RULES)):
         return {}

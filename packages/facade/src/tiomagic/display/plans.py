@@ -27,13 +27,13 @@ def describe_plan(planned: Mapping[str, Any], words: Vocabulary = PYTHON_WORDS) 
         words: Of the surface that shows it.
     """
     size = f"{planned['width']} x {planned['height']} pixels"
-    length = f"{planned['num_frames']} frames at {planned['fps']} a second"
+    length = _describe_length(planned) if planned["seconds"] else None
     found = planned["preflight"]
     lines: list[tuple[str, str | None]] = [
         ("what", f"{planned['feature']} with {planned['model']}"),
         ("where", f"{planned['provider']}, {_describe_device(planned)}"),
         ("size", size if planned["width"] else None),
-        ("length", f"{length}, {planned['seconds']:g} s" if planned["seconds"] else None),
+        ("length", length),
         *(("note", say_note(note, words)) for note in planned.get("notes", ())),
         ("weights", describe_weights(found["weights"])),
         ("memory", _describe_memory(planned)),
@@ -50,6 +50,14 @@ def describe_plan(planned: Mapping[str, Any], words: Vocabulary = PYTHON_WORDS) 
         ("verdict", _describe_verdict(found)),
     ]
     return "\n".join(f"{label:{LABEL_CHARACTERS}} {text}" for label, text in lines if text)
+
+
+def _describe_length(planned: Mapping[str, Any]) -> str:
+    """Return the length; of a continuation or a loop also the frames that are new."""
+    frames, fps, seconds = planned["num_frames"], planned["fps"], planned["seconds"]
+    shown = round(seconds * fps)
+    part = "" if shown == frames else f" {shown} of them new,"
+    return f"{frames} frames at {fps} a second,{part} {seconds:g} s"
 
 
 def _describe_unknown_words(planned: Mapping[str, Any], words: Vocabulary) -> str | None:
