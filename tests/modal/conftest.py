@@ -26,7 +26,7 @@ from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.lifecycle.apply_report import apply_report
 from tiomagic_domain.ports.provider import Report, Request
 from tiomagic_domain.requests.preparation import Preparation
-from tiomagic_domain.testing import FakeMediaReader, RecordingObserver, make_job
+from tiomagic_domain.testing import FakeMediaReader, FakeVideoJoiner, RecordingObserver, make_job
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.provider import ModalProvider
 
@@ -123,7 +123,7 @@ def media(tmp_path) -> FakeMediaReader:
 @pytest.fixture
 def request_for(media) -> Callable[..., Request]:
     """Prepare a request from arguments."""
-    preparation = Preparation(media, SystemClock())
+    preparation = Preparation(media, SystemClock(), joiner=FakeVideoJoiner())
 
     def prepare(feature: Feature, model: str, **arguments: object) -> Request:
         return preparation.prepare(feature, find_model(model, feature), "modal", arguments)

@@ -7,6 +7,8 @@ import pickle
 import pytest
 
 from tiomagic_domain.errors import ConfigurationError, ProcessingError, ValidationError
+from tiomagic_domain.features import Feature
+from tiomagic_domain.media import MediaKind
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.wire import (
     check_protocol,
@@ -49,6 +51,25 @@ def test_a_request_comes_back_as_it_was(picture_request, tmp_path):
     image = arrived.media["image"]
     assert image.read_bytes() == picture_request.media["image"].read_bytes()
     assert image.to_reference() == picture_request.media["image"].to_reference()
+
+
+def test_of_a_continued_video_only_its_end_travels(media, request_for, tmp_path):
+    """The container finds how many frames are shown already, with a clip of them or a picture."""
+    walk = media.add("walk.mp4", MediaKind.VIDEO, frames=48)
+    call = {"prompt": "a fox", "continued_video": "walk.mp4", "seed": 7}
+    for model, frames in (("wan2.1-vace-1.3b", 17), ("wan2.1-i2v-14b-480p", 1)):
+        request = request_for(Feature.IMAGE_TO_VIDEO, model, **call)
+        sent = encode_request(request)
+        assert walk.read_bytes() not in [item["data"] for item in sent["media"].values()]
+
+        def keep(name, data):
+            path = tmp_path / name
+            path.write_bytes(data)
+            return path
+
+        arrived = decode_request(sent, keep)
+        assert arrived.overlap_frames == request.overlap_frames == frames
+        assert (arrived.inputs.context is None) == (frames == 1)
 
 
 def test_a_request_has_no_path_of_this_machine(picture_request):
