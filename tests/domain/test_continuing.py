@@ -152,11 +152,11 @@ def test_a_video_that_is_not_there_is_one_problem(preparation):
         ("walk.mp4", {}, (832, 480)),
         ("walk.mp4", {"width": 640}, (640, 368)),
         ("large.mp4", {}, (832, 480)),
-        ("stamp.mp4", {}, (624, 624)),
+        ("stamp.mp4", {}, (832, 480)),
     ],
 )
 def test_the_size_is_the_videos_own_where_the_model_makes_it(preparation, video, arguments, size):
-    """Then the old part stays as it is; else it is the nearest of its shape."""
+    """Then the old part stays as it is; else the picture decides, 832x480 of this reader."""
     request = continued(preparation, SEVENTEEN, continued_video=video, **arguments)
     assert (request.settings["width"], request.settings["height"]) == size
 
