@@ -11,7 +11,7 @@ from tiomagic_domain.catalogue import models
 from tiomagic_domain.catalogue.settings import side
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import Media, MediaKind
-from tiomagic_domain.requests.defaults import SIZE_SOURCE_INPUT, draw_seed_and_size
+from tiomagic_domain.requests.defaults import SIZE_SOURCE_INPUT, describe_crops, draw_seed_and_size
 from tiomagic_domain.requests.sizing import fit_size
 from tiomagic_domain.schema.schema import MaxPixels, Schema, ShorterSide
 
@@ -39,6 +39,24 @@ def picture(width, height, tmp_path=None):
 def completed(card, feature, values, width, height):
     media = {SIZE_SOURCE_INPUT[feature]: picture(width, height)}
     return values | draw_seed_and_size(card, feature, values, media, lambda: 7)
+
+
+@pytest.mark.parametrize(
+    ("feature", "size", "given", "said"),
+    [
+        ("image_to_video", (832, 480), (640, 480), "image: 23 % of its height is cut off"),
+        ("image_to_video", (480, 480), (640, 480), "image: 25 % of its width is cut off"),
+        ("interpolate", (480, 480), (640, 480), "first_frame: 25 % of its width is cut off"),
+        ("image_to_video", (640, 464), (640, 480), None),
+        ("pose_guidance", (832, 480), (480, 832), None),
+    ],
+)
+def test_a_picture_that_loses_a_part_is_named(feature, size, given, said):
+    """With how much; a few rows that nobody misses are not, nor a picture that is shown whole."""
+    values = dict(zip(("width", "height"), size, strict=True))
+    media = {name: picture(*given) for name in ("image", "first_frame")}
+    found = describe_crops(Feature(feature), values, media)
+    assert [line.partition(", for")[0] for line in found] == ([] if said is None else [said])
 
 
 @pytest.mark.parametrize(

@@ -110,13 +110,11 @@ def test_a_busy_device_is_waited_for_and_the_job_says_for_whom(machine):
 
 
 def test_a_device_of_another_project_is_waited_for(machine):
-    """Its jobs are in another database: the message names the process."""
+    """Its jobs are in another database: the message says which process has the device."""
     other = busy(machine)
     with running(machine, "ours"):
         (job,) = waiting(machine)
-        assert job.message.startswith("waiting for the device cpu: ")
-        assert "another project" in job.message
-        assert "local:here:other" in job.message
+        assert job.message == "waiting for the device cpu: process other uses it"
         other.release()
     assert prompts(machine) == ["ours"]
 
@@ -223,6 +221,27 @@ def test_a_worker_shows_that_it_waits(machine):
     assert seen[2] == [queue_position(second)]
     assert seen[-1] == []
     assert prompts(machine) == ["second"]
+
+
+def test_a_job_says_who_has_the_device_that_its_worker_waits_for(machine):
+    """All that wait say so, also after a check; whoever is checked while it runs, does not."""
+    first, second = machine.submit("first"), machine.submit("second")
+    held = busy(machine)
+    sleep, seen = machine.clock.sleep, []
+
+    def sleep_and_look(seconds):
+        sleep(seconds)
+        jobs = [machine.caller.check(one.job_id) for one in (first, second)]
+        seen.append([job.message for job in jobs])
+        if len(seen) == 2:
+            held.release()
+
+    machine.clock.sleep = sleep_and_look
+    machine.provider.during = lambda _step: seen.append(machine.repository.get(second.job_id))
+    machine.worker(idle_s=1).run()
+    assert seen[:2] == [["waits: the device cpu is busy: process other uses it"] * 2] * 2
+    assert seen[2].message == "waits for a worker"
+    assert prompts(machine) == ["first", "second"]
 
 
 def test_a_worker_does_not_make_room_for_its_own_queue(machine):

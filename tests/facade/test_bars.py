@@ -58,6 +58,24 @@ def test_plain_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_what_a_run_waits_for_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the line of a log, and below the bar of a terminal."""
+    moment = Progress(phase=Phase.WAITING, note="the device cpu is busy: process 7 uses it")
+    assert Progress.from_dict(moment.to_dict()) == moment
+    with show_progress(True, "fox") as sink:
+        sink(moment)
+        sink(moment)
+    assert capsys.readouterr().err.splitlines() == [
+        "fox: waiting: the device cpu is busy: process 7 uses it"
+    ]
+    with terminal(monkeypatch) as looks:
+        with show_progress(True, "fox") as sink:
+            sink(moment)
+        assert "the device cpu is busy: process 7 uses it" in read_screen(looks)
+
+
 @pytest.mark.parametrize("closed", [False, True])
 def test_a_reader_that_leaves_ends_the_display_and_no_more(
     monkeypatch: pytest.MonkeyPatch, closed: bool

@@ -177,6 +177,20 @@ def test_a_disk_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     assert judged(VACE, found) == ({"disk"}, "no")
 
 
+@pytest.mark.parametrize("value", ["1", "yes"])
+def test_no_download_is_offered_that_is_switched_off(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """A model that is not here cannot run then; one that comes with the package can."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", value)
+    found = look_ahead(VACE, {}, LocalOptions(), with_gpu(80.0))
+    assert judged(VACE, found) == ({"disk"}, "no")
+    told = [check.message for check in judge(VACE, found, found.time) if check.part == "disk"]
+    assert "HF_HUB_OFFLINE is set" in told[0]
+    doodle = models()["doodle"]
+    assert judged(doodle, look_ahead(doodle, {}, LocalOptions(), LAPTOP))[1] == "fits"
+
+
 def test_every_model_has_a_figure_for_its_time() -> None:
     """Each large model of the catalogue is found in the table; a step more takes longer."""
     for card in models().values():

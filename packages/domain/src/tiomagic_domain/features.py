@@ -26,6 +26,17 @@ class Feature(StrEnum):
         return self.value.replace("_", " ")
 
 
+SHORT_NAMES: Mapping[str, Feature] = MappingProxyType(
+    {
+        "t2v": Feature.TEXT_TO_VIDEO,
+        "i2v": Feature.IMAGE_TO_VIDEO,
+        "flf2v": Feature.INTERPOLATE,
+        "pose": Feature.POSE_GUIDANCE,
+    }
+)
+"""What models call the features."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextToVideoInputs:
     """The inputs of text to video."""

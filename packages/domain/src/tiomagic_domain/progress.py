@@ -93,6 +93,8 @@ class Progress:
     """Steps of this phase in all; 0 when unknown. A download counts MiB."""
     download: DownloadState | None = None
     """How far a download is; None in other phases, and until its size is known."""
+    note: str = ""
+    """What it waits for, or what takes the time before the first step, for people; often empty."""
 
     @property
     def fraction(self) -> float | None:
@@ -108,6 +110,8 @@ class Progress:
             "step": self.step,
             "steps": self.steps,
         }
+        if self.note:
+            plain["note"] = self.note
         return plain if self.download is None else plain | {"download": self.download.to_dict()}
 
     @classmethod
@@ -119,12 +123,14 @@ class Progress:
             step=step if isinstance(step, int) else 0,
             steps=steps if isinstance(steps, int) else 0,
             download=DownloadState.from_dict(data.get("download")),
+            note=str(data.get("note", "")),
         )
 
     def __str__(self) -> str:
         if self.download is not None:
             return f"{self.phase} {self.download}"
-        return f"{self.phase} {self.step}/{self.steps}" if self.steps else str(self.phase)
+        steps = f"{self.phase} {self.step}/{self.steps}" if self.steps else str(self.phase)
+        return f"{steps}: {self.note}" if self.note else steps
 
 
 class EtaEstimator:

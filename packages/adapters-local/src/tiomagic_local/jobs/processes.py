@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from tiomagic_domain.ports.processes import ProcessState
-from tiomagic_local.jobs.process_identity import ProcessStart, boot_id, machine_seconds
+from tiomagic_local.jobs.process_identity import PROC, ProcessStart, boot_id, machine_seconds
 from tiomagic_local.jobs.process_locks import LivenessLocks
 
 SCHEME = "local"
@@ -133,6 +133,26 @@ class SystemProcesses:
                 return False
             time.sleep(KILL_POLL_S)
         return True
+
+    def describe(self, call_id: str) -> str:
+        """Return the number of a process and the folder it works in; see the port."""
+        worker = ProcessIdentity.from_call_id(call_id)
+        if worker is None:
+            return call_id
+        if worker.host != platform.node():
+            return f"process {worker.pid} on the machine {worker.host}"
+        folder = _find_working_folder(worker)
+        return f"process {worker.pid}" + (f" in the folder {folder!r}" if folder else "")
+
+
+def _find_working_folder(worker: ProcessIdentity) -> str:
+    """Return the name of the folder that a process works in; empty where it cannot be seen."""
+    if not worker.is_running():
+        return ""
+    try:
+        return (PROC / str(worker.pid) / "cwd").readlink().name
+    except OSError:
+        return ""  # Of another user, or not on Linux.
 
 
 def _kill(worker: ProcessIdentity) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,8 @@ from tiomagic_local.torch_env.devices import group_members
 
 OWN_SIZE: Final = 0.5
 """Weights of less than this part of the card's are those of a smaller model of the same kind."""
+OFFLINE_VARIABLES: Final = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+OFFLINE: Final = "HF_HUB_OFFLINE is set: unset it"
 HUB_VARIABLES: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
@@ -63,7 +65,7 @@ def look_ahead(
     chosen_by_hand = options.model_path is not None and stored.on_disk.fetch_bytes > 0
     return RunConditions(
         device=device,
-        weights=stored.on_disk,
+        weights=replace(stored.on_disk, blocked=OFFLINE) if is_offline() else stored.on_disk,
         plans=_plans(card, settings, needs, device),
         main_memory_gib=machine.main_gib,
         free_main_memory_gib=machine.free_main_gib,
@@ -187,6 +189,12 @@ def _hub_token(card: ModelCard, stored: StoredWeights, options: LocalOptions) ->
     return TokenState(
         service="Hugging Face", is_needed=needed, is_there=is_there, why=why if needed else ""
     )
+
+
+def is_offline() -> bool:
+    """Say whether the environment switches downloads off, as the hub's own library reads it."""
+    given = (os.environ.get(name, "") for name in OFFLINE_VARIABLES)
+    return any(value.upper() in {"1", "ON", "YES", "TRUE"} for value in given)
 
 
 def has_hub_token() -> bool:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 VAE_TILES_SETTING = "vae_tiles"
 """A setting of a retry: true to force a VAE in tiles."""
+IMPORT_NOTE = "PyTorch and diffusers are imported, which takes some seconds"
+"""What a run does before it loads its model."""
 
 CANCEL_POLL_S = 0.2
 """Seconds between two checks for a cancel during the wait for another generation."""
@@ -168,7 +170,7 @@ class Runtime:
     def _take_turn(self, progress: ProgressSink, cancel: CancelToken) -> None:
         if self._lock.acquire(blocking=False):
             return
-        progress(Progress(phase=Phase.WAITING))
+        progress(Progress(phase=Phase.WAITING, note="another run of this process comes first"))
         while not self._lock.acquire(timeout=CANCEL_POLL_S):
             cancel.raise_if_canceled()
 
@@ -196,8 +198,7 @@ class Runtime:
 
     def _load(self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink) -> Loaded:
         if self._loaded is None:
-            # Importing the libraries takes seconds.
-            progress(Progress(phase=Phase.LOADING))
+            progress(Progress(phase=Phase.LOADING, note=IMPORT_NOTE))
         from tiomagic_local.torch_env.devices import choose_device
 
         device = choose_device(self._options.device)

@@ -157,7 +157,8 @@ class _Translator:
         token = NextStep.IDENTIFY_TO_HUB.say()
         if isinstance(error, hub.GatedRepoError):
             rest = "with the account of your token" if self._has_token else f"and then {token}"
-            message = f"{repository!r} is gated: accept its licence once at {self._page()} {rest}"
+            said = f"{self._hub} says that {repository!r} is gated"
+            message = f"{said}: accept its licence once at {self._page()} {rest}"
             return AuthenticationError(message, details=details)
         if isinstance(error, hub.RepositoryNotFoundError) or status in {401, 403}:
             how = "with your token" if self._has_token else "without a token"

@@ -47,7 +47,7 @@ from tiomagic_domain.catalogue.model_names import find_by_other_name, is_prompt
 from tiomagic_domain.catalogue.plugins import PluginProblem, add_cards
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import UnknownModelError, ValidationError
-from tiomagic_domain.features import Feature
+from tiomagic_domain.features import SHORT_NAMES, Feature
 from tiomagic_domain.suggestions import closest, did_you_mean, list_names, shorten_repr
 
 __all__ = [
@@ -108,13 +108,14 @@ def _discover() -> Iterator[ModelCard]:
 
 
 def find_feature(name: str) -> Feature:
-    """Return a feature by its name.
+    """Return a feature by its name, that of its command, or a short one such as ``t2v``.
 
     Raises:
         ValidationError: when there is no such feature; suggests the nearest one.
     """
+    plain = name.strip().casefold().replace("-", "_")
     try:
-        return Feature(name)
+        return SHORT_NAMES.get(plain) or Feature(plain)
     except ValueError:
         known = [feature.value for feature in Feature]
         hint = did_you_mean(name, known)

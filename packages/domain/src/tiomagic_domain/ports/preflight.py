@@ -46,6 +46,8 @@ class WeightsOnDisk:
     """Free bytes on the disk of that folder; None if unknown."""
     is_exact: bool = False
     """True when each file's size is known; False for the model card's figure."""
+    blocked: str = ""
+    """Why nothing can be downloaded, for people; empty if it can."""
 
     @property
     def fetch_bytes(self) -> int:
@@ -61,6 +63,7 @@ class WeightsOnDisk:
             "is_exact": self.is_exact,
             "place": self.place,
             "disk_free_bytes": self.disk_free_bytes,
+            "blocked": self.blocked,
         }
 
 

@@ -53,3 +53,10 @@ class Processes(Protocol):
             or does not end. No other process was signalled.
         """
         ...
+
+    def describe(self, call_id: str) -> str:
+        """Return what a person can find a process by, such as ``process 4711 in the folder fox``.
+
+        The call id where no more is known.
+        """
+        ...

@@ -3,7 +3,8 @@
 =========  ==================================================  ==========================
 part       a problem (refused unless forced)                   a warning
 =========  ==================================================  ==========================
-disk       the bytes to fetch are more than is free            they leave less than 5 GiB
+disk       the bytes to fetch are more than is free, or        they leave less than 5 GiB
+           downloads are switched off
 device     every memory plan takes more than the GPU has       what is free now is too little
 memory     a CPU's memory is less than the weights, or a       it is a little less, or what is
            GPU's machine has far less than it offloads         free now is too little
@@ -122,6 +123,11 @@ def _on_the_disk(conditions: RunConditions) -> Iterator[Check]:
         return
     about = "" if weights.is_exact else "about "
     need = f"{about}{describe_rough_bytes(weights.fetch_bytes)} of weights are to be downloaded"
+    if weights.blocked:
+        # Files of an unknown size may be fewer than the card says.
+        fatal = weights.is_exact or not weights.here_bytes
+        yield _found(DISK, f"{need}, and {weights.blocked}", fatal=fatal)
+        return
     free = weights.disk_free_bytes
     if free is None:
         yield Check(part=DISK, outcome=CheckOutcome.NOTE, message=need)

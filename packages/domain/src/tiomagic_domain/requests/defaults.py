@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.acceleration import wants_few_steps
@@ -14,6 +15,15 @@ from tiomagic_domain.media import Media
 from tiomagic_domain.requests.sizing import other_side, size_within
 from tiomagic_domain.schema.schema import MaxPixels, Schema, ShorterSide
 
+CROPPED_INPUTS: Final[Mapping[Feature, tuple[str, ...]]] = MappingProxyType(
+    {
+        Feature.IMAGE_TO_VIDEO: ("image",),
+        Feature.INTERPOLATE: ("first_frame", "last_frame"),
+    }
+)
+"""The pictures that become frames of the video."""
+UNSEEN_CUT: Final = 0.05
+"""Up to this part of a side nobody misses: sizes are multiples of 8 to 64 pixels."""
 SIZE_SOURCE_INPUT: Mapping[Feature, str] = {
     Feature.IMAGE_TO_VIDEO: "image",
     Feature.INTERPOLATE: "first_frame",
@@ -74,6 +84,38 @@ def _own_size(card: ModelCard, schema: Schema, video: Media) -> dict[str, int]:
     if wrong or any(rule.problems(own) for rule in schema.rules if isinstance(rule, SIZE_RULES)):
         return {}
     return own
+
+
+def describe_crops(
+    feature: Feature, values: Mapping[str, Any], media: Mapping[str, Media]
+) -> list[str]:
+    """Return what a video's size cuts off its pictures, a line for each that loses a part.
+
+    A picture that becomes a frame is cut to the shape of the video, never stretched. One that only
+    shows the character is shown whole.
+
+    Args:
+        feature: Of the call.
+        values: With the size of the video.
+        media: The inputs, by parameter name.
+    """
+    width, height = values.get("width"), values.get("height")
+    if not isinstance(width, int) or not isinstance(height, int):
+        return []
+    lines = []
+    for name in CROPPED_INPUTS.get(feature, ()):
+        picture = media.get(name)
+        if picture is None:
+            continue
+        # More than 1 where the picture is too wide.
+        ratio = picture.width * height / (picture.height * width)
+        part, side = (1 - 1 / ratio, "width") if ratio > 1 else (1 - ratio, "height")
+        if part > UNSEEN_CUT:
+            lines.append(
+                f"{name}: {100 * part:.0f} % of its {side} is cut off, for it is "
+                f"{picture.width}x{picture.height} and the video {width}x{height}"
+            )
+    return lines
 
 
 def size_from_picture(

@@ -26,7 +26,11 @@ from tiomagic_domain.requests.continuing import (
     Continuation,
     Continuations,
 )
-from tiomagic_domain.requests.defaults import apply_few_step_settings, draw_seed_and_size
+from tiomagic_domain.requests.defaults import (
+    apply_few_step_settings,
+    describe_crops,
+    draw_seed_and_size,
+)
 from tiomagic_domain.requests.legacy_parameters import translate_legacy_call
 from tiomagic_domain.requests.rerun import RerunCall
 from tiomagic_domain.schema.expert_arguments import describe_object, explain_unsupported_object
@@ -108,6 +112,7 @@ class Preparation:
         chosen = replace(chosen, sizes={**chosen.sizes, **sized.asked})
         media = self._read(schema, values, subject)
         values |= draw_seed_and_size(card, feature, values, media, self._seeds, pixels=sized.pixels)
+        crops = describe_crops(feature, values, media)
         objects = {name: values[name] for name in schema.objects if name in values}
         # The record has descriptions of objects that exist only in this process.
         values = replace_media(values, {name: m.to_reference() for name, m in media.items()})
@@ -115,7 +120,7 @@ class Preparation:
         job = replace(self._job(feature, card, provider, values), chosen=chosen)
         facts: dict[str, list[Any]] = {
             "input_notes": [f"{n}: {note}" for n, item in media.items() for note in item.notes],
-            SIZE_NOTES_FACT: list(sized.notes),
+            SIZE_NOTES_FACT: [*sized.notes, *crops],
             CHANGED_CHOICES_FACT: [one.to_dict() for one in rerun.changes] if rerun else [],
         }
         known: dict[str, Any] = {name: notes for name, notes in facts.items() if notes}

@@ -58,6 +58,10 @@ class FakeProcesses:
         """Return whether it lives, is seen, and belongs to this user."""
         return self.get_state(call_id) is ProcessState.ALIVE and call_id not in self.foreign
 
+    def describe(self, call_id: str) -> str:
+        """Return the name behind the machine's."""
+        return f"process {call_id.removeprefix('local:here:')}"
+
     def kill(self, call_id: str) -> bool:
         """Kill a process."""
         if self.get_state(call_id) is ProcessState.UNKNOWN or call_id in self.foreign:

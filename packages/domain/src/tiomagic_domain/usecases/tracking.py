@@ -30,7 +30,11 @@ from tiomagic_domain.suggestions import did_you_mean, list_names
 from tiomagic_domain.usecases.waiting import WaitDeadline
 from tiomagic_domain.workers import Background, Supervisor
 from tiomagic_domain.workers.supervisor import WAITING_REASON_PREFIX, is_worker_lost
-from tiomagic_domain.workers.waiting_reasons import find_waiting_reason, with_waiting_reason
+from tiomagic_domain.workers.waiting_reasons import (
+    find_busy_device,
+    find_waiting_reason,
+    with_waiting_reason,
+)
 
 LOST_RUN_MESSAGE = (
     "canceled by its owner: its run cannot be seen any more, and was given up as lost"
@@ -123,7 +127,7 @@ class JobTracker:
         if job.queue is not None and job.status is JobStatus.QUEUED:
             # It has not been submitted to a provider yet.
             reason = why or find_waiting_reason(self._repository, job.queue, only_requeued=True)
-            return self._store_waiting_reason(job, reason)
+            return self._store_waiting_reason(job, reason or find_busy_device(job))
         try:
             report = ask_provider(find_provider(self._providers, job.provider).poll, job)
         except APIError as error:

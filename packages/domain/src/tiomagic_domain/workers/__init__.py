@@ -13,6 +13,8 @@ Its modules::
 
     ``device_lock``           Device locks for runs in the caller's process: waits for workers and
                               other runs, in order.
+    ``device_tickets``        The tickets of a worker: they show that its oldest job waits for any
+                              of its devices.
     ``environmental_errors``  Recognises failures of the machine, not of the job, which are worth
                               a retry later.
     ``heartbeat``             The heartbeat of a worker: a thread that renews its leases while
@@ -31,7 +33,8 @@ Its modules::
                               of workers that died.
     ``unreachable``           Messages about runs and workers that cannot be seen from here, with
                               advice.
-    ``waiting_reasons``       The message of a queued job: why it waits for a worker.
+    ``waiting_reasons``       The message of a queued job: why it waits for a worker, or for a
+                              device that others use.
     ``worker``                The worker of a queue: acquires a device, runs jobs one after the
                               other, ends when idle.
 """

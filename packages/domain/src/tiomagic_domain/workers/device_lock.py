@@ -18,18 +18,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tiomagic_domain.errors import ProcessingError, TioMagicError
-from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
+from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.ports.device_locks import SystemLock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.provider import Observer, Report
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_domain.workers.leases import Background, queue_position
+from tiomagic_domain.workers.waiting_reasons import find_device_user
 
 DEVICE_POLL_S = 0.2
 """Seconds between two polls of a busy device, and of the cancel request meanwhile."""
-
-MAX_RUNNING_JOBS = 50
-"""Most running jobs that are searched for the one on the device."""
 
 
 class DeviceLock:
@@ -97,12 +95,14 @@ class DeviceLock:
                 why = announced
             if why != announced:
                 announced = why
-                message = f"waiting for the device {slot.split(':', 2)[2]}: {why}"
+                name = slot.split(":", 2)[2]
                 report = Report(
                     status=JobStatus.RUNNING,
                     call_id=self._background.processes.current(),
-                    progress=Progress(phase=Phase.WAITING),
-                    message=message,
+                    progress=Progress(
+                        phase=Phase.WAITING, note=f"the device {name} is busy: {why}"
+                    ),
+                    message=f"waiting for the device {name}: {why}",
                 )
                 observer.report(report)
             observer.raise_if_canceled()
@@ -116,20 +116,7 @@ class DeviceLock:
         came_first = first is not None and first < queue_position(job)
         if not came_first and device.acquire():
             return None
-        owner = locks.find_owner(slot)
-        running = self._find_running(owner, job) if owner is not None else None
-        if running is not None:
-            return f"job {running.job_id} is running"
-        if came_first and first is not None:
+        user = find_device_user(self._background, self._repository, slot, but=job.job_id)
+        if came_first and first is not None and not user.startswith("job "):
             return f"job {first[1]} came first"
-        return f"its worker makes room, or another project uses it ({owner or 'unknown'})"
-
-    def _find_running(self, owner: str, mine: Job) -> Job | None:
-        status = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
-        query = JobQuery(status=status, provider=mine.provider, limit=MAX_RUNNING_JOBS)
-        for job in self._repository.list(query):
-            # A job that waits for a device has the same owner, but does not use it.
-            waits = job.progress is not None and job.progress.phase is Phase.WAITING
-            if job.call_id == owner and not waits and job.job_id != mine.job_id:
-                return job
-        return None
+        return user

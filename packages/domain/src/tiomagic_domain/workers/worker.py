@@ -21,11 +21,13 @@ from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.device_locks import QueuePosition, SystemLock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.leases import Lease
+from tiomagic_domain.workers.device_tickets import DeviceTickets
 from tiomagic_domain.workers.environmental_errors import is_environmental
 from tiomagic_domain.workers.job_runner import JobRunner
 from tiomagic_domain.workers.leases import WORKER_LEASE_PREFIX, Background, queue_position
 from tiomagic_domain.workers.limits import WorkerLimits
 from tiomagic_domain.workers.outages import OutageTracker, count_requeues, needs_new_process
+from tiomagic_domain.workers.waiting_reasons import store_busy_device
 
 UNFINISHED_STATUSES = frozenset({JobStatus.RUNNING, JobStatus.CANCELING})
 """Statuses of an unfinished job of a worker."""
@@ -97,8 +99,7 @@ class Worker:
         self._held: dict[str, Lease] = {}
         self._slot: str | None = None
         self._device: SystemLock | None = None
-        self._tickets: list[SystemLock] = []
-        self._place: QueuePosition | None = None
+        self._tickets = DeviceTickets(background.device_locks)
         # The threads of the run and of the heartbeat both change the held leases.
         self._lock = threading.RLock()
         self._ending = threading.Event()
@@ -181,33 +182,27 @@ class Worker:
         self._slots = self._slots or tuple(self._find_slots())
         self._on_ready()
         try:
-            while not self._ending.is_set() and (waiting := self._list_waiting()):
+            while not self._ending.is_set():
+                waiting = self._list_waiting(MAX_CLAIM_CANDIDATES)
+                if not waiting:
+                    break
                 for slot in self._slots:
                     if not self._must_yield(slot) and self._take_device(slot):
                         if self._acquire(f"{door}@{slot}"):
                             self._release(door)
+                            self._tell_waiting(waiting, ())
                             return True
                         self._release_device()
-                self._hold_tickets(queue_position(waiting[0]))
+                self._tickets.hold(self._slots, queue_position(waiting[0]))
+                self._tell_waiting(waiting, self._slots)
                 self._clock.sleep(self._limits.poll_s)
         finally:
-            self._release_tickets()
+            self._tickets.release()
         return True
 
-    def _hold_tickets(self, place: QueuePosition) -> None:
-        """Hold a ticket for each of its devices, with the time of its oldest job."""
-        if place != self._place:
-            self._release_tickets()
-            self._place = place
-            locks = self._background.device_locks
-            self._tickets = [locks.ticket(slot, place) for slot in self._slots]
-        for ticket in self._tickets:
-            ticket.acquire()
-
-    def _release_tickets(self) -> None:
-        self._place = None
-        while self._tickets:
-            self._tickets.pop().release()
+    def _tell_waiting(self, waiting: list[Job], slots: tuple[str, ...]) -> None:
+        """Store with the waiting jobs who uses the devices, which are none when it has one."""
+        store_busy_device(self._background, self._repository, waiting, slots)
 
     def _serve(self) -> StopReason:
         """Run job after job on the device that it holds."""

@@ -288,9 +288,7 @@ def _request(session: Session, index: int, given: object) -> BatchRequest:
             given=shorten_repr(given),
         )
         raise ValidationError.of([problem], subject="a batch")
-    # The command's name is as good as the feature's.
-    chosen = find_feature(feature.replace("-", "_"))
-    return BatchRequest(feature=chosen, model=model, arguments=arguments)
+    return BatchRequest(feature=find_feature(feature), model=model, arguments=arguments)
 
 
 def _repeated(

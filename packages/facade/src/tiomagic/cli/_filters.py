@@ -49,7 +49,7 @@ def filters_of(
     """Return the filters of a command line as ``tm`` takes them."""
     filters = {
         "status": status or None,
-        "feature": feature and feature.replace("-", "_"),
+        "feature": feature,
         "model": model,
         "provider": provider,
         "text": text,

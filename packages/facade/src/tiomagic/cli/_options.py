@@ -93,6 +93,15 @@ Set = Annotated[
         autocompletion=assignments.complete_assignments,
     ),
 ]
+Lora = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lora",
+        metavar="FILE[@STRENGTH]",
+        help="Add a LoRA: a .safetensors file or a repository (owner/name), such as "
+        "style.safetensors@0.8; repeatable.",
+    ),
+]
 # Numbers are read as text: the model's schema checks them, all together and with the nearest
 # legal value, as it does in Python.
 Seed = Annotated[

@@ -7,6 +7,7 @@ padding, for which loading rich would cost more than the rest of the command.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +19,17 @@ import typer
 from tiomagic.cli._exit_codes import ExitCode, exit_code_of
 from tiomagic.cli._lazy import RUNNING
 from tiomagic.display import streams
+from tiomagic.display.wrapping import wrap_for
 
 if TYPE_CHECKING:
     from tiomagic.display.phrases.vocabulary import Vocabulary
     from tiomagic_domain.errors import TioMagicError
 
+
+_WRONG_PATH: Final = frozenset(
+    {errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL}
+)
+"""Errors of the system for a path that cannot be right."""
 
 MIN_LAST_COLUMN_CHARACTERS: Final = 16
 """Characters that the last column of a table gets at least."""
@@ -47,7 +54,11 @@ class Output:
             plain: The result as plain data, for JSON.
             text: The same for people and pipes.
         """
-        shown = _json(_for_shell(plain), sys.stdout, indent=2) if self.as_json else _in_shell(text)
+        shown = (
+            _json(_for_shell(plain), sys.stdout, indent=2)
+            if self.as_json
+            else _in_lines(_in_shell(text))
+        )
         if shown:
             _put(f"{shown}\n")
 
@@ -99,7 +110,7 @@ class Output:
     def say(self, message: str) -> None:
         """Print a notice that is not data; silent with JSON."""
         if not self.as_json:
-            streams.write(sys.stderr, f"{_reword(message)}\n")
+            streams.write(sys.stderr, f"{wrap_for(sys.stderr, _reword(message))}\n")
 
     def fail(self, error: TioMagicError) -> None:
         """Print an error."""
@@ -108,18 +119,23 @@ class Output:
             plain = {**_for_shell(error.to_dict()), "message": message}
             streams.write(sys.stderr, f"{_json(plain, sys.stderr)}\n")
             return
-        streams.write(sys.stderr, f"error: {message}\n")
+        streams.write(sys.stderr, f"{wrap_for(sys.stderr, f'error: {message}')}\n")
         job_id = error.details.get("job_id")
         if job_id is not None and str(job_id) not in error.message:
             see = f"the job is {job_id}; see: tiomagic status {job_id}\n"
             streams.write(sys.stderr, see)
 
 
+def _in_lines(text: str) -> str:
+    """Return a text for stdout: broken between words on a terminal, but for JSON."""
+    return text if text[:1] in {"{", "["} else wrap_for(sys.stdout, text)
+
+
 def _in_shell(text: str) -> str:
     """Return a text with the commands that do what it advises."""
-    from tiomagic.display.next_steps import SHELL, add_ways  # noqa: PLC0415  # Not for --help.
+    from tiomagic.display.next_steps import add_ways  # noqa: PLC0415  # Not for --help.
 
-    return add_ways(text, SHELL)
+    return add_ways(text, command_words().ways)
 
 
 def _say_error(error: TioMagicError) -> str:
@@ -222,7 +238,10 @@ def reporting(*, as_json: bool, debug: bool) -> Iterator[Output]:
 
     output = Output(as_json=as_json, debug=debug)
     try:
-        yield output
+        try:
+            yield output
+        except OSError as error:
+            raise _path_error(error) from error
     except TioMagicError as error:
         if debug:
             _show_traceback()
@@ -232,6 +251,17 @@ def reporting(*, as_json: bool, debug: bool) -> Iterator[Output]:
         for note in getattr(interrupt, "__notes__", ["interrupted"]):
             output.say(note)
         raise typer.Exit(ExitCode.INTERRUPTED) from interrupt
+
+
+def _path_error(error: OSError) -> Exception:
+    """Return the error for a path that the system refuses, or the same one if it names no path."""
+    from tiomagic_domain.errors import ProcessingError, ValidationError  # noqa: PLC0415  # Heavy.
+    from tiomagic_domain.suggestions import shorten_repr  # noqa: PLC0415  # The same.
+
+    if error.filename is None:
+        return error
+    told = f"{shorten_repr(str(error.filename))} cannot be used: {error.strerror or error}"
+    return ValidationError(told) if error.errno in _WRONG_PATH else ProcessingError(told)
 
 
 def _show_traceback() -> None:

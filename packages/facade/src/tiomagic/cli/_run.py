@@ -65,7 +65,6 @@ def run_feature(
             )
         from tiomagic.cli._trust import announce_download  # noqa: PLC0415  # Not for --help.
         from tiomagic.cli.warm.submit import submit  # noqa: PLC0415  # The same.
-        from tiomagic.display.plans import describe_plan  # noqa: PLC0415  # The same.
         from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # The same.
 
         tm = connect(output, provider=manner.provider, model_path=manner.model_path)
@@ -89,10 +88,7 @@ def run_feature(
         # Before the run, which may take hours.
         target = check_target(manner.output)
         if manner.dry_run:
-            if recipe is not None:
-                arguments = dict(show_changes(output, recipe, name, arguments).arguments)
-            planned = tm.plan(cast("FeatureName", feature), cast("ModelName", name), **arguments)
-            output.data(planned, describe_plan(planned, command_words()))
+            _show_plan(output, tm, feature, name, arguments, recipe)
             return
         announce_download(output, tm, name, quiet=manner.quiet, yes=manner.yes, force=manner.force)
         if shows_progress(manner):
@@ -128,6 +124,23 @@ def _continue(
         model=found.model if own else model,
         arguments={"continued_video": found.video},
     )
+
+
+def _show_plan(
+    output: Output,
+    tm: TioMagic,
+    feature: str,
+    model: str,
+    arguments: Mapping[str, Any],
+    recipe: Mapping[str, Any] | None,
+) -> None:
+    """Show what a run would take."""
+    from tiomagic.display.plans import describe_plan  # noqa: PLC0415  # Not for --help.
+
+    if recipe is not None:
+        arguments = show_changes(output, recipe, model, arguments).arguments
+    planned = tm.plan(cast("FeatureName", feature), cast("ModelName", model), **arguments)
+    output.data(planned, describe_plan(planned, command_words()))
 
 
 def show_changes(

@@ -52,6 +52,22 @@ def parse_arguments(
     }
 
 
+def loras_text(options: Iterable[str] | None) -> str | None:
+    """Return the texts of ``--lora`` as the text of the parameter ``loras``; None for none.
+
+    Args:
+        options: Each a source, and after the last ``@`` its strength.
+    """
+    loras: list[dict[str, object]] = []
+    for option in options or ():
+        source, at, strength = option.rpartition("@")
+        try:
+            loras.append({"source": source, "scale": float(strength)} if at else {"source": option})
+        except ValueError:
+            loras.append({"source": option})  # An @ in the name of a file.
+    return json.dumps(loras) if loras else None
+
+
 def _kind(parameter: Parameter, text: str) -> Kind:
     """Return what a text is meant as: an object where one may stand for a word."""
     is_object = parameter.has_words and text.lstrip().startswith("{")

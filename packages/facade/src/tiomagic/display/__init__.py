@@ -14,4 +14,6 @@
                   break a run.
 ``times``         Times as people read them: on the clock of this machine.
 ``unasked``       Warnings as sentences on a terminal or in a notebook, until logging is configured.
+``wrapping``      Breaks lines for a terminal between words, and a command in brackets as late as
+                  possible.
 """

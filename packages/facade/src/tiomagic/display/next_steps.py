@@ -78,7 +78,7 @@ PAGE: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.TRUST: "tiomagic rerun --trust, in a terminal",
         NextStep.USE_PROVIDER: "Runs on: {provider}",
         NextStep.USE_MODEL: "under All models",
-        NextStep.FORCE: "--force, in a terminal",
+        NextStep.FORCE: "tick Make it all the same",
         NextStep.LIST_MODELS: "All models",
         NextStep.RUN_AGAIN: "the button Use these settings",
     }
@@ -103,7 +103,8 @@ def add_ways(text: str, ways: Mapping[NextStep, str]) -> str:
 
     Args:
         text: For a person.
-        ways: :data:`PYTHON`, :data:`SHELL` or :data:`PAGE`.
+        ways: :data:`PYTHON`, :data:`SHELL` or :data:`PAGE`; an empty one for a step that is left
+            without a way.
     """
     for step, way in ways.items():
         pattern = _pattern(step)
@@ -138,6 +139,8 @@ def advise_in_python() -> Iterator[None]:
 
 
 def _with_way(found: re.Match[str], way: str) -> str:
+    if not way:
+        return found["step"]
     values = found.groupdict()
     values["NAME"] = values.get("name", "").upper()
     values["command"] = values.get("feature", "").replace("_", "-")

@@ -91,18 +91,18 @@ class ProgressLines:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._last: tuple[Phase, int] | None = None
+        self._last: tuple[Phase, int, str] | None = None
 
     def __call__(self, progress: Progress) -> None:
         """Write a line when there is something new."""
-        mark = (progress.phase, int(4 * (progress.fraction or 0)))
+        mark = (progress.phase, int(4 * (progress.fraction or 0)), progress.note)
         if mark != self._last:
             self._last = mark
             write_data(sys.stderr, f"{self._title}: {progress}\n")
 
 
 class ProgressBar:
-    """A bar for the phase that runs; of a download also the file, in a line of its own."""
+    """A bar for the phase that runs; below it what it waits for, or the file of a download."""
 
     def __init__(
         self, display: RichProgress, title: str, show_below: Callable[[str], None]
@@ -131,7 +131,8 @@ class ProgressBar:
             self._task = self._display.add_task("", total=None, state="")
         words = f"{self._title}: {progress.phase}"
         done, total = progress.step, progress.steps
-        state, below = self._describe_steps(progress), ""
+        state = self._describe_steps(progress)
+        below = f"  {progress.note}" if progress.note else ""
         if download is not None:
             words, state = self._title, download.summary
             done, total = download.bytes_done, download.bytes_total

@@ -28,7 +28,9 @@ BUTTON_ACTIONS: Final = frozenset(
     }
 )
 """The actions of a job's buttons."""
-FILL_ACTIONS: Final = frozenset({"model", "sample", "prompt", "shape", "draft", "recipe"})
+FILL_ACTIONS: Final = frozenset(
+    {"provider", "model", "sample", "prompt", "shape", "draft", "recipe"}
+)
 """The actions that fill the form."""
 PROMPT_CHARACTERS: Final = 20_000
 """Longest prompt that is taken from a button, and longest note."""
@@ -70,7 +72,8 @@ class Filling:
     action: str
     """One of :data:`FILL_ACTIONS`."""
     target: str
-    """Name of a model, number of a sample, a prompt, a shape, or a file's id; may be empty."""
+    """Name of a provider or model, number of a sample, a prompt, a shape, or a file's id; may be
+    empty."""
 
 
 def read_word(value: object) -> str | None:

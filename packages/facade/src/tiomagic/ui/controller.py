@@ -102,13 +102,16 @@ class PageController:
         except TioMagicError:
             return None  # Not installed, or an entry is illegal: a submission reports it.
 
-    def submit(self, choice: FormState, given: Sequence[object], count: int = 1) -> list[Job]:
+    def submit(
+        self, choice: FormState, given: Sequence[object], count: int = 1, *, force: bool = False
+    ) -> list[Job]:
         """Submit jobs, which run independently of the page.
 
         Args:
             choice: Of the form.
             given: The entries, in the order of ``fields.entries_of``.
             count: How many, each with another seed: the next ones after a given seed, or drawn.
+            force: True to run also what cannot work here.
 
         Raises:
             ValidationError: names the problem of each field; nothing was stored.
@@ -128,6 +131,7 @@ class PageController:
                     model=choice["model"],
                     arguments=arguments,
                     detach=True,
+                    force=force,
                 )
             )
             self.live.invalidate()
@@ -271,3 +275,14 @@ def group_problems_by_field(
         if not fields:
             rest.append(say_problem(problem, PAGE_WORDS))
     return placed, rest
+
+
+def find_ways_out(error: TioMagicError) -> list[tuple[str, str]]:
+    """Return what would work in place of a refused run: ``model`` or ``provider``, and its name."""
+    found = error.details.get("preflight")
+    ways = found.get("alternatives") if isinstance(found, Mapping) else None
+    return [
+        (str(way["kind"]), str(way["name"]))
+        for way in (ways if isinstance(ways, list) else [])
+        if isinstance(way, Mapping) and {"kind", "name"} <= way.keys()
+    ]

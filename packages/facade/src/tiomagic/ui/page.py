@@ -77,7 +77,7 @@ class Page:
                             show_progress="hidden",
                         )(self._lay_out_form)
                 with gr.Column(scale=4, min_width=320, elem_classes="tm-side"):
-                    self._notice = gr.HTML(visible=False)
+                    self._notice = gr.HTML(visible=False, js_on_load=CLICK_SCRIPT)
                     self._running = gr.HTML(js_on_load=CLICK_SCRIPT, elem_id="running")
                     self._progress = gr.HTML(elem_classes="tm-unseen")
                     self._stage = gr.HTML(js_on_load=CLICK_SCRIPT, elem_id="stage")

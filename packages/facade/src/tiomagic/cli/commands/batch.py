@@ -113,9 +113,10 @@ def compare(  # noqa: PLR0913 - one argument an option
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.
         from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # Not for --help.
+        from tiomagic_domain.catalogue import find_feature  # noqa: PLC0415  # The same.
 
         tm = _connected(output, provider)
-        named = feature.replace("-", "_")
+        named = find_feature(feature).value
         known = find_schema(named, (models or [tm.get_default_model()])[0])
         sizes = {"seconds": seconds, "aspect": aspect, "resolution": resolution}
         made = tm.compare(

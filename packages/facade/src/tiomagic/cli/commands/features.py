@@ -37,6 +37,7 @@ OPTIONS: Final[Mapping[str, tuple[Any, object]]] = {
     "model": (o.Model, None),
     "provider": (o.Provider, None),
     **{name: (option, None) for name, option in SETTINGS.items()},
+    "loras": (o.Lora, None),
     "assignments": (o.Set, None),
     "output": (o.OutputFile, None),
     "model_path": (o.ModelPath, None),
@@ -97,13 +98,14 @@ class FeatureCommand:
 
     def __call__(self, **values: Any) -> None:
         """Run the command with the values of its options."""
-        from tiomagic.cli._values import join_keyframes  # noqa: PLC0415  # Not for --help.
+        from tiomagic.cli._values import join_keyframes, loras_text  # noqa: PLC0415  # Heavy.
 
         given = {name: values[name] for name in (*self._inputs(), *SETTINGS)}
+        given |= {name: join_keyframes(values[name]) for name in self._more}
         run_feature(
             self.__name__,
             values["model"],
-            given | {name: join_keyframes(values[name]) for name in self._more},
+            given | {"loras": loras_text(values["loras"])},
             values["assignments"],
             o.CommandRun(**{field.name: values[field.name] for field in fields(o.CommandRun)}),
             values["source"],

@@ -64,7 +64,7 @@ def models(
         from tiomagic.display.plans import describe_place  # noqa: PLC0415  # The same.
         from tiomagic.wiring.registry import providers_of  # noqa: PLC0415  # The same.
 
-        cards = find_cards(tm.session, feature and feature.replace("-", "_"), provider, licence)
+        cards = find_cards(tm.session, feature, provider, licence)
         found = _preflights(output, tm, cards, provider)
         if gpu is not None:
             cards = [card for card in cards if card.gpu_memory_gib <= gpu]

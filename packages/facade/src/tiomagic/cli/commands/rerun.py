@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._output import reporting
-from tiomagic.cli._run import check_target, connect, show_changes, show_sizes, wait_and_show
+from tiomagic.cli._output import Output, reporting
+from tiomagic.cli._run import (
+    check_target,
+    connect,
+    show_changes,
+    show_sizes,
+    shows_progress,
+    wait_and_show,
+)
 from tiomagic.cli.completion import values
 
 if TYPE_CHECKING:
+    from tiomagic import TioMagic
     from tiomagic.types import FeatureName, ModelName, ProviderName
 
 
@@ -32,6 +41,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
     seconds: o.Seconds = None,
     aspect: o.Aspect = None,
     resolution: o.Resolution = None,
+    loras: o.Lora = None,
     assignments: o.Set = None,
     output: o.OutputFile = None,
     model_path: o.ModelPath = None,
@@ -56,37 +66,63 @@ def rerun(  # noqa: PLR0913 - one argument an option
         quiet=quiet,
         as_json=as_json,
         debug=debug,
+        dry_run=dry_run,
+        trust=trust,
         force=force,
         yes=yes,
     )
     with reporting(as_json=as_json, debug=debug) as out:
-        from tiomagic.api import models  # noqa: PLC0415  # Not for --help.
-        from tiomagic.cli._trust import announce_download, confirm_recipe  # noqa: PLC0415  # The same.
-        from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
-        from tiomagic.cli.warm.submit import submit  # noqa: PLC0415  # The same.
-        from tiomagic.display.plans import describe_plan  # noqa: PLC0415  # The same.
+        from tiomagic.cli._values import loras_text  # noqa: PLC0415  # Not for --help.
 
-        tm = connect(out, provider=provider, model_path=model_path)
-        named = [text.partition("=")[0].strip().replace("-", "_") for text in assignments or []]
-        recipe = confirm_recipe(out, tm, source, replaced=named, model=model, trust=trust)
-        found = models.find_schema(str(recipe["feature"]), model or str(recipe["model"]))
         texts = {"seed": seed, "seconds": seconds, "aspect": aspect, "resolution": resolution}
-        changes = parse_arguments(found, texts, assignments or [])
-        target = check_target(output)
-        asked = provider or tm.settings.provider or str(recipe["provider"])
-        named_model = model or str(recipe["model"])
-        if dry_run:
-            tm.configure(provider=cast("ProviderName", asked))
-            whole = show_changes(out, recipe, named_model, changes).arguments
-            kind = cast("FeatureName", str(recipe["feature"]))
-            planned = tm.plan(kind, cast("ModelName", named_model), **whole)
-            out.data(planned, describe_plan(planned))
-            return
-        announce_download(out, tm, named_model, quiet=quiet, yes=yes, force=force, provider=asked)
-        if not (quiet or as_json):
-            show_sizes(out, str(recipe["feature"]), named_model, changes, recipe)
-        call = partial(
-            tm.rerun, source, model=model, trust=True, retry=retry, force=force, **changes
-        )
-        job = submit(out, tm, manner, asked, named_model, call)
-        wait_and_show(out, job, manner, target, compared=True)
+        texts["loras"] = loras_text(loras)
+        _repeat(out, source, model, texts, assignments or [], manner)
+
+
+def _repeat(
+    out: Output,
+    source: str,
+    model: str | None,
+    texts: Mapping[str, str | None],
+    assignments: list[str],
+    manner: o.CommandRun,
+) -> None:
+    """Make the video of a recipe again, or show what that would take."""
+    from tiomagic.api import models  # noqa: PLC0415  # Not for --help.
+    from tiomagic.cli._trust import announce_download, confirm_recipe  # noqa: PLC0415  # The same.
+    from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
+    from tiomagic.cli.warm.submit import submit  # noqa: PLC0415  # The same.
+
+    tm = connect(out, provider=manner.provider, model_path=manner.model_path)
+    named = {text.partition("=")[0].strip().replace("-", "_") for text in assignments}
+    named |= {"loras"} if texts["loras"] is not None else set()
+    recipe = confirm_recipe(out, tm, source, replaced=named, model=model, trust=manner.trust)
+    found = models.find_schema(str(recipe["feature"]), model or str(recipe["model"]))
+    changes = parse_arguments(found, texts, assignments)
+    target = check_target(manner.output)
+    asked = manner.provider or tm.settings.provider or str(recipe["provider"])
+    name = model or str(recipe["model"])
+    if manner.dry_run:
+        tm.configure(provider=cast("ProviderName", asked))
+        _show_plan(out, tm, recipe, name, changes)
+        return
+    quiet, yes, force = manner.quiet, manner.yes, manner.force
+    announce_download(out, tm, name, provider=asked, quiet=quiet, yes=yes, force=force)
+    if shows_progress(manner):
+        show_sizes(out, str(recipe["feature"]), name, changes, recipe)
+    call = partial(
+        tm.rerun, source, model=model, trust=True, retry=manner.retry, force=force, **changes
+    )
+    job = submit(out, tm, manner, asked, name, call)
+    wait_and_show(out, job, manner, target, compared=True)
+
+
+def _show_plan(
+    out: Output, tm: TioMagic, recipe: Mapping[str, Any], model: str, changes: Mapping[str, object]
+) -> None:
+    from tiomagic.display.plans import describe_plan  # noqa: PLC0415  # Not for --help.
+
+    whole = show_changes(out, recipe, model, changes).arguments
+    kind = cast("FeatureName", str(recipe["feature"]))
+    planned = tm.plan(kind, cast("ModelName", model), **whole)
+    out.data(planned, describe_plan(planned))

@@ -41,8 +41,9 @@ def schema(
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic import tm  # noqa: PLC0415  # Not for --help.
         from tiomagic.api import models  # noqa: PLC0415  # Not for --help.
+        from tiomagic_domain.catalogue import find_feature  # noqa: PLC0415  # The same.
 
-        name = feature.replace("-", "_") if feature else _first_feature(output, model)
+        name = find_feature(feature).value if feature else _first_feature(output, model)
         found = models.find_schema(name, model)
         rows = [
             (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._output import reporting
+from tiomagic.cli._output import command_words, reporting
 from tiomagic.cli._run import connect, show_result
 from tiomagic.display.times import describe_time
 
@@ -41,6 +41,8 @@ def status(
 
 def describe_job(job: JobHandle) -> str:
     """Return the facts of a job, one a line."""
+    from tiomagic.display.phrases.rewording import reword  # noqa: PLC0415  # Not for --help.
+
     generation = job.generation or {}
     facts = {
         "job": job.job_id,
@@ -52,8 +54,8 @@ def describe_job(job: JobHandle) -> str:
         "created": describe_time(job.creation_time),
         "updated": describe_time(job.last_updated),
         "progress": None if job.result_video else job.progress,
-        "message": generation.get("message"),
-        "error": job.error,
+        "message": reword(str(generation.get("message") or ""), command_words()),
+        "error": reword(job.error or "", command_words()),
         "video": job.result_video,
     }
     return "\n".join(f"{name:9} {fact}" for name, fact in facts.items() if fact)

@@ -111,12 +111,7 @@ def _run_in_worker(
     with _end_by_signal(), show_progress(shows, title) as sink:
         job = call(wait=False, progress=False)
         try:
-            record = follow(
-                tm.session,
-                job.record,
-                sink,
-                on_wait=lambda other: output.say(f"waits for job {other}, which came first"),
-            )
+            record = follow(tm.session, job.record, sink)
         except KeyboardInterrupt as interrupt:
             _cancel(job)
             interrupt.add_note(say_canceled(job.job_id))

@@ -14,6 +14,7 @@ from typing import Final
 
 from tiomagic.display.next_steps import SHELL
 from tiomagic.display.phrases.vocabulary import Surface
+from tiomagic_domain.advice import NextStep
 
 SAME_ARGUMENT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -32,6 +33,14 @@ SAME_ARGUMENT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 PLACE: Final = re.compile(r"(?P<list>\w+)\[(?P<index>\d+)\](?:\.\w+)?")
 """The place of a picture in a list, which on a command line is one of several options."""
 
+WITHOUT_OPTION: Final[Mapping[NextStep, str]] = MappingProxyType(
+    {
+        NextStep.USE_PROVIDER: "TIOMAGIC_PROVIDER={provider}",
+        NextStep.USE_OWN_WEIGHTS: "TIOMAGIC_MODEL_PATH=FOLDER",
+    }
+)
+"""How steps are done where a command has no option for them; the others have no way there."""
+
 SET: Final = "assignments"
 """The parameter of a command for ``--set``."""
 
@@ -44,6 +53,8 @@ class ShellWord:
     """Such as ``--image`` or ``-o``; the name of an argument that has no option, such as PROMPT."""
     value: str
     """What stands for its value, such as FILE; empty for a switch, and for an argument."""
+    flags: tuple[str, ...] = ()
+    """All ways to write it, such as ``--output`` and ``-o``; none for an argument."""
 
 
 class ShellVocabulary:
@@ -54,10 +65,27 @@ class ShellVocabulary:
     """
 
     surface = Surface.SHELL
-    ways = SHELL
 
     def __init__(self, words: Mapping[str, ShellWord] = MappingProxyType({})) -> None:
         self._words = words
+
+    @property
+    def ways(self) -> Mapping[NextStep, str]:
+        """How each step is done: no option that the command does not have.
+
+        Without a command that is known, the options of those that make a video.
+        """
+        if not self._words:
+            return SHELL
+        own = {flag for word in self._words.values() for flag in word.flags}
+        return MappingProxyType(
+            {
+                step: WITHOUT_OPTION.get(step, "")
+                if way.startswith("-") and way.split()[0] not in own
+                else way
+                for step, way in SHELL.items()
+            }
+        )
 
     @classmethod
     def of(cls, parameters: Iterable[object]) -> ShellVocabulary:
@@ -113,4 +141,5 @@ def _word(parameter: object) -> ShellWord:
     # The short form where there is one: it is what people type.
     flag = min(opts, key=lambda opt: (len(opt.lstrip("-")) > 1, opts.index(opt)))
     is_flag = bool(getattr(parameter, "is_flag", False))
-    return ShellWord(flag, "" if is_flag else metavar.partition("|")[0] or str(name).upper())
+    value = "" if is_flag else metavar.partition("|")[0] or str(name).upper()
+    return ShellWord(flag, value, tuple(opts))

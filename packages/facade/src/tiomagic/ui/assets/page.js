@@ -1,4 +1,4 @@
-// What HTML alone cannot: videos that play while they are pointed at, two that stay in step, bars
+// What HTML alone cannot: videos that play while they are pointed at, several that stay in step, bars
 // that move, a form that outlives a reload, a second press before something is deleted, and the
 // switch between light and dark.
 (() => {
@@ -90,11 +90,13 @@
   });
   onTwin("loadedmetadata", (video, box) => {
     place(video);
-    const [leader, follower] = twins(box);
-    if (!follower || !leader.duration || !follower.duration) return;
-    // They end together; browsers refuse what is faster or slower than this.
-    const rate = follower.duration / leader.duration;
-    follower.playbackRate = Math.min(16, Math.max(0.0625, rate));
+    const [leader, ...followers] = twins(box);
+    followers.forEach((follower) => {
+      if (!leader.duration || !follower.duration) return;
+      // They end together; browsers refuse what is faster or slower than this.
+      const rate = follower.duration / leader.duration;
+      follower.playbackRate = Math.min(16, Math.max(0.0625, rate));
+    });
   });
   onTwin("seeked", (video) => {
     if (!video.dataset.late) return;
@@ -102,7 +104,7 @@
     place(video);
   });
   onTwin("timeupdate", (video, box) => {
-    const [leader, follower] = twins(box);
+    const [leader, ...followers] = twins(box);
     // One that stands still, or looks for its place, is where it was told to be.
     if (video !== leader || leader.paused || leader.seeking || !leader.duration) return;
     const slider = box.querySelector("[data-seek]");
@@ -111,8 +113,9 @@
     box.dataset.part = part;
     slider.value = part;
     // A tenth of a second is what an eye may notice.
-    const off = follower && Math.abs(follower.currentTime - part * follower.duration);
-    if (off > 0.1) place(follower);
+    followers.forEach((follower) => {
+      if (Math.abs(follower.currentTime - part * follower.duration) > 0.1) place(follower);
+    });
   });
   const label = (video, box) => {
     const plays = twins(box).some((twin) => !twin.paused);

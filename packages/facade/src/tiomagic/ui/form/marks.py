@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tiomagic.display.escaping import escape
 from tiomagic.ui.web.files import address_of, sample_id
 
 if TYPE_CHECKING:
     from tiomagic.ui.models.samples import Sample
+
+
+WAY_LABELS: Final = {"model": "Use", "provider": "Run it on"}
+"""What the button of a way out says before the name."""
 
 
 def form_mark(
@@ -35,10 +39,22 @@ def form_mark(
     )
 
 
-def problem(messages: Iterable[str]) -> str:
-    """Return the problems of a field as HTML; empty when there are none."""
+def problem(messages: Iterable[str], ways: Iterable[tuple[str, str]] = ()) -> str:
+    """Return the problems of a field as HTML; empty when there are none.
+
+    Args:
+        messages: The problems.
+        ways: Buttons that choose what would work: the action ``model`` or ``provider``, and a name.
+    """
     lines = "".join(f"<p>{escape(message)}</p>" for message in messages)
-    return f'<div class="tm-problem" role="alert">{lines}</div>' if lines else ""
+    buttons = "".join(
+        f'<button type="button" class="tm-chip" data-action="{escape(action)}" '
+        f'data-job="{escape(name)}">{WAY_LABELS[action]} {escape(name)}</button>'
+        for action, name in ways
+        if action in WAY_LABELS
+    )
+    chips = f'<div class="tm-chips">{buttons}</div>' if buttons else ""
+    return f'<div class="tm-problem" role="alert">{lines}{chips}</div>' if lines else ""
 
 
 def try_chips(samples: Sequence[Sample], recent: Sequence[str]) -> str:

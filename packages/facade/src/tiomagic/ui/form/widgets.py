@@ -70,9 +70,14 @@ def build_form(
     return FormComponents(entries, [slots[field.name] for field in fields])
 
 
-def update_problems(messages: Sequence[str]) -> Any:
-    """Return the update of a slot."""
-    return gr.update(value=problem(messages), visible=bool(messages))
+def update_problems(messages: Sequence[str], ways: Sequence[tuple[str, str]] = ()) -> Any:
+    """Return the update of a slot.
+
+    Args:
+        messages: The problems.
+        ways: What would work, as buttons of ``marks.problem``.
+    """
+    return gr.update(value=problem(messages, ways), visible=bool(messages))
 
 
 def update_notice(messages: Sequence[str]) -> Any:

@@ -1,44 +1,46 @@
-"""Two videos side by side; ``assets/page.js`` keeps them synchronised."""
+"""Videos side by side, two to four; ``assets/page.js`` keeps them synchronised."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from tiomagic.display.escaping import escape
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.ui.jobs import markup
 from tiomagic_domain.jobs.job import Job
 
-HINT = "Press Compare at two videos of the gallery, and they play here side by side, in step."
+HINT = (
+    "Press Compare at two to four videos of the gallery, and they play here side by side, in step."
+)
+MOST_COMPARED: Final = 4
+"""More are too small to be seen beside each other."""
 
 
 def toggle_compared(pair: Sequence[str], job_id: str) -> list[str]:
-    """Return the pair after a press of Compare: a third job takes the place of the first.
+    """Return what is compared after a press of Compare: a fifth takes the place of the first.
 
     Args:
-        pair: Ids of at most two jobs.
-        job_id: The job that was pressed; one of the pair leaves it.
+        pair: Ids of the jobs that are compared.
+        job_id: The job that was pressed; one of them leaves.
     """
     if job_id in pair:
         return [other for other in pair if other != job_id]
-    return [*pair, job_id][-2:]
+    return [*pair, job_id][-MOST_COMPARED:]
 
 
-def diff_jobs(left: Job, right: Job) -> list[tuple[str, Any, Any]]:
-    """Return the settings in which two jobs differ: name, and the value of each (or None)."""
-    here: dict[str, Any] = {"model": left.model, "feature": left.feature.label, **left.arguments}
-    there: dict[str, Any] = {
-        "model": right.model,
-        "feature": right.feature.label,
-        **right.arguments,
-    }
-    names = list(dict.fromkeys([*here, *there]))
-    return [(n, here.get(n), there.get(n)) for n in names if here.get(n) != there.get(n)]
+def diff_jobs(*jobs: Job) -> list[tuple[Any, ...]]:
+    """Return the settings in which jobs differ: name, and the value of each (or None)."""
+    settings: list[dict[str, Any]] = [
+        {"model": job.model, "feature": job.feature.label, **job.arguments} for job in jobs
+    ]
+    names = dict.fromkeys(name for one in settings for name in one)
+    rows = [(name, *(one.get(name) for one in settings)) for name in names]
+    return [row for row in rows if any(value != row[1] for value in row[2:])]
 
 
 def comparison(jobs: Sequence[Job]) -> str:
-    """Return the comparison of at most two jobs as HTML."""
+    """Return the comparison of jobs as HTML."""
     if len(jobs) < 2:
         one = f" {markup.title(jobs[0])} is the first." if jobs else ""
         return f'<p class="tm-empty">{escape(HINT + one)}</p>'
@@ -47,8 +49,8 @@ def comparison(jobs: Sequence[Job]) -> str:
         f'<div class="tm-compare"><div class="tm-twins">{figures}</div>'
         '<div class="tm-row"><button type="button" class="tm-button tm-primary" data-play>Play'
         '</button><input type="range" min="0" max="1" step="0.001" value="0" data-seek '
-        'aria-label="Position in both videos"></div>'
-        f"{_table(diff_jobs(*jobs))}</div>"
+        'aria-label="Position in all videos"></div>'
+        f"{_table(diff_jobs(*jobs), len(jobs))}</div>"
     )
 
 
@@ -61,7 +63,7 @@ def _twin(job: Job) -> str:
     )
 
 
-def _table(rows: Sequence[tuple[str, Any, Any]]) -> str:
+def _table(rows: Sequence[tuple[Any, ...]], count: int) -> str:
     if not rows:
         return '<p class="tm-facts">Made with the same settings.</p>'
     cells = "".join(
@@ -70,7 +72,7 @@ def _table(rows: Sequence[tuple[str, Any, Any]]) -> str:
         + "</tr>"
         for name, *values in rows
     )
-    head = (
-        '<tr><th scope="col">Setting</th><th scope="col">Left</th><th scope="col">Right</th></tr>'
-    )
+    named = ["Left", "Right"] if count == 2 else [f"Video {at}" for at in range(1, count + 1)]
+    columns = "".join(f'<th scope="col">{name}</th>' for name in ("Setting", *named))
+    head = f"<tr>{columns}</tr>"
     return f'<table class="tm-table"><thead>{head}</thead><tbody>{cells}</tbody></table>'

@@ -64,18 +64,21 @@ def gallery(
     return f'{hint}<ul class="tm-cards">{"".join(cards)}</ul>', len(jobs) > limit
 
 
+NUMBERS: Final = {2: "Two", 3: "Three", 4: "Four"}
+
+
 def compare_hint(count: int) -> str:
     """Return what to do next after Compare was pressed; empty when nothing is compared.
 
     Args:
-        count: Number of videos that are chosen, at most two.
+        count: Number of videos that are chosen.
     """
     if not count:
         return ""
     if count == 1:
         return '<p class="tm-hint" role="status">One video chosen. Press Compare at a second.</p>'
     return (
-        '<p class="tm-hint" role="status">Two videos chosen. <button type="button" '
+        f'<p class="tm-hint" role="status">{NUMBERS[count]} videos chosen. <button type="button" '
         'class="tm-button tm-primary" data-action="open-compare" data-job="-">'
         "Compare them</button></p>"
     )

@@ -231,7 +231,9 @@ def _progress(progress: Progress) -> str:
     label = PHASE_LABELS.get(progress.phase, str(progress.phase))
     if progress.download is not None:
         return f"{label}: {progress.download}"
-    return f"{label}, step {progress.step} of {progress.steps}" if progress.steps else label
+    if progress.steps:
+        return f"{label}, step {progress.step} of {progress.steps}"
+    return f"{label}: {progress.note}" if progress.note else label
 
 
 def _span(seconds: float) -> str:

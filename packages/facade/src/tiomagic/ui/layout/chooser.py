@@ -93,7 +93,7 @@ class ChooserPart:
                 js="(...chosen) => tiomagic.choosing(chosen)",
                 **CLICK_OPTIONS,
             )
-        for part in (self._models, self._start):
+        for part in (self._models, self._start, notice):
             self.connect_filling(part, notice)
 
     def connect_filling(self, part: Any, notice: Any) -> None:
@@ -134,8 +134,9 @@ class ChooserPart:
     ) -> tuple[FormState, list[str]]:
         chooser = self._chooser
         match action:
-            case "model":
-                return chooser.switch(before["provider"], before["feature"], target, draft)
+            case "provider" | "model":
+                wanted = {"provider": before["provider"], "model": before["model"], action: target}
+                return chooser.switch(wanted["provider"], before["feature"], wanted["model"], draft)
             case "sample":
                 return chooser.fill_sample(before, draft, target), []
             case "prompt":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import gradio as gr
 
@@ -12,7 +13,12 @@ from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.display.phrases.problems import say_error
 from tiomagic.ui.browser_input import read_count
 from tiomagic.ui.choosing import FormState
-from tiomagic.ui.controller import MOST_VARIATIONS, PageController, group_problems_by_field
+from tiomagic.ui.controller import (
+    MOST_VARIATIONS,
+    PageController,
+    find_ways_out,
+    group_problems_by_field,
+)
 from tiomagic.ui.form.fields import Field, Widget, entries_of, resting_entries
 from tiomagic.ui.form.marks import form_mark, shape_chips, try_chips
 from tiomagic.ui.form.shapes import lengths_of, shapes_of
@@ -20,11 +26,26 @@ from tiomagic.ui.form.widgets import build_form, update_problems
 from tiomagic.ui.layout.chooser import ChooserPart, words_of
 from tiomagic.ui.layout.options import CLICK_SCRIPT, EVENT_OPTIONS, NEWEST_OPTIONS
 from tiomagic_domain.catalogue import models
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.features import Feature
 
 Sent = Callable[[str, Sequence[Any]], dict[Any, Any]]
 """Shows a job that was sent, by its id and the state of the page."""
+
+
+FORCE_LABEL: Final = "Make it all the same, although it may not work here"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bar:
+    """The components below the form."""
+
+    expected: Any
+    forced: Any
+    """Is shown after a refusal."""
+    count: Any
+    press: Any
 
 
 class MakingForm:
@@ -80,8 +101,45 @@ class MakingForm:
         made = build_form(
             fields, choice["serial"], example=example, below=lambda name: self._chips(choice, name)
         )
+        bar = self._lay_out_bar(choice, number)
+        slots = dict(zip((field.name for field in fields), made.slots, strict=True))
+
+        def send(*given: Any) -> dict[Any, Any]:
+            known = given[: len(state)]
+            wanted, forced, *entered = given[len(state) :]
+            many, force = read_count(wanted, MOST_VARIATIONS), forced is True
+            updates = self._send(choice, slots, entered, many, force=force)
+            jobs = updates.pop("jobs", None)
+            shown = sent(jobs[0].job_id, known) if jobs else {}
+            # It is offered where it would help, and counts for one press.
+            offered = bool(updates.pop("refused", False))
+            return {**shown, **updates, bar.forced: gr.update(value=False, visible=offered)}
+
+        bar.press.click(None, js="() => tiomagic.sending(true)", **EVENT_OPTIONS)
+        bar.press.click(
+            send,
+            [*state, bar.count, bar.forced, *made.entries],
+            [*made.slots, bar.forced, self._notice, *seen],
+            **EVENT_OPTIONS,
+        ).then(None, js="() => tiomagic.sent()", **EVENT_OPTIONS)
+        keep = f"(...entered) => {{ tiomagic.keep(...{json.dumps(kept)}, entered); }}"
+        gr.on(
+            [entry.change for entry in made.entries], None, made.entries, js=keep, **EVENT_OPTIONS
+        )
+        self._connect_expectation(choice, bar, made.entries, _settings(fields, made.entries))
+
+    def _lay_out_bar(self, choice: FormState, number: int) -> _Bar:
+        """Build what stands below the form: what a run takes, how many videos, the button."""
         with gr.Column(elem_id="make-bar"):
             expected = gr.HTML(self._controller.expect(choice, count=number), elem_id="expected")
+            forced = gr.Checkbox(
+                value=False,
+                label=FORCE_LABEL,
+                visible=False,
+                interactive=True,
+                elem_id="force",
+                key=f"force-{choice['serial']}",
+            )
             with gr.Row():
                 count = gr.Dropdown(
                     [(_videos(many), many) for many in (1, 2, 3, 4, 6, 8)],
@@ -98,39 +156,22 @@ class MakingForm:
                 press = gr.Button(
                     "Make the video", variant="primary", elem_id="make", scale=3, min_width=180
                 )
+        return _Bar(expected=expected, forced=forced, count=count, press=press)
 
-        def send(*given: Any) -> dict[Any, Any]:
-            known = given[: len(state)]
-            wanted, *entered = given[len(state) :]
-            slots = dict(zip((field.name for field in fields), made.slots, strict=True))
-            return self._send(
-                choice, slots, entered, read_count(wanted, MOST_VARIATIONS), known, sent
-            )
+    def _connect_expectation(
+        self, choice: FormState, bar: _Bar, entries: Sequence[Any], settings: Sequence[Any]
+    ) -> None:
+        """Show anew what a run takes whenever a setting or the number of videos changes."""
 
         def expect(wanted: object, *entered: Any) -> tuple[str, int]:
             many = read_count(wanted, MOST_VARIATIONS)
             return self._controller.expect(choice, entered, many), many
 
-        press.click(None, js="() => tiomagic.sending(true)", **EVENT_OPTIONS)
-        press.click(
-            send,
-            [*state, count, *made.entries],
-            [*made.slots, self._notice, *seen],
-            **EVENT_OPTIONS,
-        ).then(None, js="() => tiomagic.sent()", **EVENT_OPTIONS)
-        keep = f"(...entered) => {{ tiomagic.keep(...{json.dumps(kept)}, entered); }}"
         gr.on(
-            [entry.change for entry in made.entries], None, made.entries, js=keep, **EVENT_OPTIONS
-        )
-        gr.on(
-            [
-                made.entries[0].blur,
-                count.change,
-                *(e.change for e in _settings(fields, made.entries)),
-            ],
+            [entries[0].blur, bar.count.change, *(entry.change for entry in settings)],
             expect,
-            [count, *made.entries],
-            [expected, self._wanted],
+            [bar.count, *entries],
+            [bar.expected, self._wanted],
             **NEWEST_OPTIONS,
         )
 
@@ -154,22 +195,23 @@ class MakingForm:
         slots: Mapping[str, Any],
         entered: Sequence[Any],
         count: int,
-        state: Sequence[Any],
-        sent: Sent,
+        *,
+        force: bool,
     ) -> dict[Any, Any]:
+        """Submit jobs; return the updates of the problems, ``jobs``, and whether it is refused."""
         placed: dict[str, list[str]] = {}
-        rest: list[str] = []
-        updates: dict[Any, Any] = {}
+        found: dict[Any, Any] = {}
+        trouble = update_problems([])
         try:
-            jobs = self._controller.submit(choice, entered, count)
+            found["jobs"] = self._controller.submit(choice, entered, count, force=force)
         except ValidationError as error:
             placed, rest = group_problems_by_field(error, list(slots))
+            trouble = update_problems(rest)
         except TioMagicError as error:
-            rest = [say_error(error, PAGE_WORDS)]
-        else:
-            updates = sent(jobs[0].job_id, state)
+            trouble = update_problems([say_error(error, PAGE_WORDS)], find_ways_out(error))
+            found["refused"] = error.code == ErrorCode.DOES_NOT_FIT
         problems = {slot: update_problems(placed.get(name, [])) for name, slot in slots.items()}
-        return {**updates, **problems, self._notice: update_problems(rest)}
+        return {**found, **problems, self._notice: trouble}
 
 
 def _settings(fields: Sequence[Field], entries: Sequence[Any]) -> list[Any]:
