@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tiomagic.wiring.settings import Settings
     from tiomagic_domain.jobs.job import Job
     from tiomagic_domain.usecases.generation import Generation
+    from tiomagic_domain.workers import Worker
 
 READY_MESSAGE = b"ready"
 """The ready message of a worker to its starter."""
@@ -96,48 +97,18 @@ def serve(
         settings: All of them, as in ``configure``.
         on_ready: Called when it is ready.
     """
-    from tiomagic.display.phrases.log_events import SentenceFormatter
-    from tiomagic.display.phrases.shell import ShellVocabulary
-    from tiomagic.wiring.background.launcher import ProcessLauncher
     from tiomagic.wiring.session import Session
-    from tiomagic_domain.workers import Worker, WorkerLimits, keep_alive, split_queue
+    from tiomagic_domain.workers import keep_alive
 
-    log = logging.StreamHandler()
-    log.setFormatter(SentenceFormatter(ShellVocabulary()))
-    logging.basicConfig(level=logging.INFO, handlers=[log])
-    for client in HTTP_CLIENTS:
-        logging.getLogger(client).setLevel(logging.WARNING)
+    _log_sentences()
     session = Session(working_dir, settings, {})
     held = session.settings
-    background = session.container.background()
-    # No wait for another worker that it starts: the run must not be delayed.
-    launcher = ProcessLauncher(lambda: session.settings, patience_s=0)
-    background = dataclasses.replace(background, launcher=launcher)
-    # Started to recover jobs that another process, with other settings, has left: it runs those and
-    # no newer one, whose caller counts on its own settings.
-    stands_in = split_queue(queue)[1] not in {"", background.fingerprint()}
 
     def leave() -> None:
+        # Not sys.exit: a run that does not stop would keep the process alive.
         os._exit(EXIT_STATUS_RUN_ABANDONED)
 
-    worker = Worker(
-        queue,
-        background=background,
-        repository=session.container.repository(),
-        generation=JobLogRunner(session, queue, slot=lambda: worker.slot),
-        slots=lambda: list_queue_devices(queue, session.settings),
-        # Not sys.exit: a run that does not stop would keep the process alive.
-        leave=leave,
-        on_trouble=session.container.journal().trouble,
-        limits=WorkerLimits(
-            idle_s=0 if stands_in else held.worker_idle_s,
-            poll_s=QUEUE_POLL_S,
-            cancel_timeout_s=held.worker_cancel_s,
-        ),
-        created_before=background.clock.now() if stands_in else None,
-        probe=lambda: check_writable(held),
-        on_ready=on_ready,
-    )
+    worker = _build_worker(session, queue, leave, on_ready)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.end())
     try:
@@ -149,6 +120,51 @@ def serve(
             worker.run()
     finally:
         session.close()
+
+
+def _log_sentences() -> None:
+    """Write the log of this process as sentences, without every request of a client."""
+    from tiomagic.display.phrases.log_events import SentenceFormatter
+    from tiomagic.display.phrases.shell import ShellVocabulary
+
+    log = logging.StreamHandler()
+    log.setFormatter(SentenceFormatter(ShellVocabulary()))
+    logging.basicConfig(level=logging.INFO, handlers=[log])
+    for client in HTTP_CLIENTS:
+        logging.getLogger(client).setLevel(logging.WARNING)
+
+
+def _build_worker(
+    session: Session, queue: str, leave: Callable[[], None], on_ready: Callable[[], None]
+) -> Worker:
+    from tiomagic.wiring.background.launcher import ProcessLauncher
+    from tiomagic_domain.workers import Worker, WorkerLimits, split_queue
+
+    held = session.settings
+    # No wait for another worker that it starts: the run must not be delayed.
+    launcher = ProcessLauncher(lambda: session.settings, patience_s=0)
+    background = dataclasses.replace(session.container.background(), launcher=launcher)
+    # Started to recover jobs that another process, with other settings, has left: it runs those and
+    # no newer one, whose caller counts on its own settings.
+    stands_in = split_queue(queue)[1] not in {"", background.fingerprint()}
+    worker = Worker(
+        queue,
+        background=background,
+        repository=session.container.repository(),
+        generation=JobLogRunner(session, queue, slot=lambda: worker.slot),
+        slots=lambda: list_queue_devices(queue, session.settings),
+        leave=leave,
+        on_trouble=session.container.journal().trouble,
+        limits=WorkerLimits(
+            idle_s=0 if stands_in else held.worker_idle_s,
+            poll_s=QUEUE_POLL_S,
+            cancel_timeout_s=held.worker_cancel_s,
+        ),
+        created_before=background.clock.now() if stands_in else None,
+        probe=lambda: check_writable(held),
+        on_ready=on_ready,
+    )
+    return worker
 
 
 def check_writable(settings: Settings) -> None:

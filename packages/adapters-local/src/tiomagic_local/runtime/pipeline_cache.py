@@ -143,9 +143,7 @@ class Runtime:
                     loras=worn.call,
                     running=running,
                     peak=peak,
-                    run_in_step=self._leader.run_in_step
-                    if self._leader and together
-                    else run_on_one_device,
+                    run_in_step=self._find_step(together=together),
                 )
         except GenerationError as error:
             if error.code == ErrorCode.OUT_OF_MEMORY:
@@ -156,6 +154,9 @@ class Runtime:
             if self._leader is not None:
                 self._leader.end_if_unused()
             self._lock.release()
+
+    def _find_step(self, *, together: bool) -> Any:
+        return self._leader.run_in_step if self._leader and together else run_on_one_device
 
     def _runs_on_all_ranks(self, transformers: Sequence[Any]) -> bool:
         return self._follows or bool(self._leader and self._leader.confirm_split(transformers))

@@ -146,23 +146,29 @@ class Generation(JobRuns):
         request = self._prepare_request(feature, provider, model, arguments, rerun)
         labelled = replace(request.job, tags=validate_tags(tags), idempotency_key=validate_key(key))
         request = replace(request, job=labelled)
-        # Before the provider's check: a repeated call gets its job even if the provider refuses
-        # now.
+        # Before the check: a repeated call gets its job even if the provider refuses now.
         known = self._keys.find(request.job, arguments)
         if known is not None:
             return known
         self._refuse(runner, request, force=force)
         if detach and runner.capabilities().blocking:
             return self._enqueue(request, retry, arguments)
-        if self._background is not None and self._background.runs_in_process(provider):
-            # Stored at once, so that a check need not guess whether it is about to run.
-            me = self._background.processes.current()
-            request = replace(request, job=replace(request.job, call_id=me))
+        request = self._mark_as_own(request)
         # Not None after a race: another process has stored a job with this key since the look-up.
         first = self._keys.add(request.job, arguments)
         if first is not None:
             return first
         return self._run(runner, request, on_progress=on_progress, lock=self._device_lock)
+
+    def _mark_as_own(self, request: Request) -> Request:
+        """Return a request whose job names this process, if that runs it.
+
+        It is stored so at once: a check need not guess whether the job is about to run.
+        """
+        background = self._background
+        if background is None or not background.runs_in_process(request.job.provider):
+            return request
+        return replace(request, job=replace(request.job, call_id=background.processes.current()))
 
     def _refuse(self, runner: Provider, request: Request, *, force: bool) -> None:
         """Raise if a request cannot work at its provider; unless forced, also if it does not fit.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -14,7 +15,7 @@ from tiomagic.cli.completion import values
 
 if TYPE_CHECKING:
     from tiomagic import TioMagic
-    from tiomagic.api.batches import Batch
+    from tiomagic.api.batches import Batch, Comparison
     from tiomagic.types import FeatureName, ModelName
 
 MAX_REQUESTS_FILE_BYTES = 64 * 2**20
@@ -23,6 +24,28 @@ MAX_REQUESTS_FILE_BYTES = 64 * 2**20
 Concurrency = Annotated[
     int | None,
     typer.Option(metavar="JOBS", help="Jobs to run at once on a remote provider; 4 by default."),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="A model; repeatable.",
+        autocompletion=values.complete_models,
+    ),
+]
+Seeds = Annotated[
+    list[int] | None, typer.Option("--seed", metavar="INTEGER", help="A seed; repeatable.")
+]
+Folder = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Folder for the video, the sheet, the CSV and the JSON.",
+    ),
 ]
 
 
@@ -71,33 +94,14 @@ def compare(  # noqa: PLR0913 - one argument an option
     prompts: Annotated[
         list[str], typer.Option("--prompt", metavar="TEXT", help="A prompt; repeatable.")
     ],
-    models: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="NAME",
-            help="A model; repeatable.",
-            autocompletion=values.complete_models,
-        ),
-    ] = None,
-    seeds: Annotated[
-        list[int] | None, typer.Option("--seed", metavar="INTEGER", help="A seed; repeatable.")
-    ] = None,
+    models: Models = None,
+    seeds: Seeds = None,
     seconds: o.Seconds = None,
     aspect: o.Aspect = None,
     resolution: o.Resolution = None,
     assignments: o.Set = None,
     provider: o.Provider = None,
-    folder: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FOLDER",
-            help="Folder for the video, the sheet, the CSV and the JSON.",
-        ),
-    ] = None,
+    folder: Folder = None,
     concurrency: Concurrency = None,
     force: o.Force = False,
     quiet: o.Quiet = False,
@@ -111,27 +115,44 @@ def compare(  # noqa: PLR0913 - one argument an option
     Exits with 5 if one fails; the others are still made.
     """
     with reporting(as_json=as_json, debug=debug) as output:
-        from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.
-        from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # Not for --help.
-        from tiomagic_domain.catalogue import find_feature  # noqa: PLC0415  # The same.
-
         tm = _connected(output, provider)
-        named = find_feature(feature).value
-        known = find_schema(named, (models or [tm.get_default_model()])[0])
+        names = cast("list[ModelName] | None", models or None)
         sizes = {"seconds": seconds, "aspect": aspect, "resolution": resolution}
+        kind, settings = _settings(tm, feature, names, sizes, assignments or [])
         made = tm.compare(
-            cast("FeatureName", named),
+            kind,
             prompts=prompts,
-            models=cast("list[ModelName] | None", models or None),
+            models=names,
             seeds=seeds or (0,),
             folder=folder,
             concurrency=concurrency,
             progress=not (quiet or as_json),
             force=force,
-            **parse_arguments(known, sizes, assignments or []),
+            **settings,
         )
-        files = [made.video, made.sheet, made.csv, made.json]
-        _show(output, made, "\n".join(str(file) for file in files if file is not None))
+        _show_comparison(output, made)
+
+
+def _show_comparison(output: Output, made: Comparison) -> None:
+    files = [made.video, made.sheet, made.csv, made.json]
+    _show(output, made, "\n".join(str(file) for file in files if file is not None))
+
+
+def _settings(
+    tm: TioMagic,
+    feature: str,
+    models: list[ModelName] | None,
+    sizes: Mapping[str, str | None],
+    assignments: list[str],
+) -> tuple[FeatureName, dict[str, Any]]:
+    """Return the feature that is meant, and the settings of a comparison."""
+    from tiomagic.api.models import find_schema  # noqa: PLC0415  # Not for --help.
+    from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
+    from tiomagic_domain.catalogue import find_feature  # noqa: PLC0415  # The same.
+
+    named = find_feature(feature).value
+    known = find_schema(named, (models or [tm.get_default_model()])[0])
+    return cast("FeatureName", named), parse_arguments(known, sizes, assignments)
 
 
 def _connected(output: Output, provider: str | None) -> TioMagic:

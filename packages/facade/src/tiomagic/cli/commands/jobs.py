@@ -72,24 +72,29 @@ def jobs(  # noqa: PLR0913 - one argument an option
         if not found and not as_json:
             output.say("no job has changed" if recover else _say_none(tm))
             return
-        length = SHORT_ID_CHARACTERS if is_terminal(sys.stdout) else None
-        rows = [
-            (
-                job.job_id[:length],
-                job.status,
-                describe_time(job.creation_time, short=length is not None),
-                job.feature,
-                job.model,
-                ", ".join(job.tags),
-                " ".join(job.prompt.split())[:60],
-            )
-            for job in found
-        ]
-        columns = ["job", "status", "created", "feature", "model", "tags", "prompt"]
-        spare = ["tags", "feature", "created", "model"]
-        output.table([job.to_dict() for job in found], columns, rows, optional_columns=spare)
+        _show(output, found)
         if len(found) == limit and not recover:
             _say_more(output, tm, found, narrowed)
+
+
+def _show(output: Output, found: Sequence[JobHandle]) -> None:
+    """Print a line a job."""
+    length = SHORT_ID_CHARACTERS if is_terminal(sys.stdout) else None
+    rows = [
+        (
+            job.job_id[:length],
+            job.status,
+            describe_time(job.creation_time, short=length is not None),
+            job.feature,
+            job.model,
+            ", ".join(job.tags),
+            " ".join(job.prompt.split())[:60],
+        )
+        for job in found
+    ]
+    columns = ["job", "status", "created", "feature", "model", "tags", "prompt"]
+    spare = ["tags", "feature", "created", "model"]
+    output.table([job.to_dict() for job in found], columns, rows, optional_columns=spare)
 
 
 def _say_none(tm: TioMagic) -> str:

@@ -12,6 +12,8 @@ from tiomagic.cli.completion import values
 from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tiomagic import TioMagic
     from tiomagic_domain.catalogue import ModelCard
     from tiomagic_domain.preflight.preflight import Preflight
@@ -61,8 +63,6 @@ def models(
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic import tm  # noqa: PLC0415  # Not for --help.
         from tiomagic.api.models import find_cards  # noqa: PLC0415  # Not for --help.
-        from tiomagic.display.plans import describe_place  # noqa: PLC0415  # The same.
-        from tiomagic.wiring.registry import providers_of  # noqa: PLC0415  # The same.
 
         cards = find_cards(tm.session, feature, provider, licence)
         found = _preflights(output, tm, cards, provider)
@@ -70,16 +70,24 @@ def models(
             cards = [card for card in cards if card.gpu_memory_gib <= gpu]
         if here:
             cards = [card for card in cards if _is_here(found.get(card.name))]
-        cards.sort(key=lambda card: _rank(card, found.get(card.name)))
-        output.table(
-            [_record(card, providers_of(card), found.get(card.name)) for card in cards],
-            ["model", "fits", "here", "GiB", "use", "GPU", "can do", "licence"],
-            [_row(card, found.get(card.name)) for card in cards],
-            optional_columns=["can do", "licence", "GPU"],
-        )
-        told = next(iter(found.values()), None)
-        if told is not None:
-            output.say(f"fits: {describe_place(told.to_dict())}; the plan of a run: --dry-run")
+        _show(output, cards, found)
+
+
+def _show(output: Output, cards: list[ModelCard], found: Mapping[str, Preflight]) -> None:
+    """Print a line a model, what fits best first."""
+    from tiomagic.display.plans import describe_place  # noqa: PLC0415  # Not for --help.
+    from tiomagic.wiring.registry import providers_of  # noqa: PLC0415  # The same.
+
+    cards = sorted(cards, key=lambda card: _rank(card, found.get(card.name)))
+    output.table(
+        [_record(card, providers_of(card), found.get(card.name)) for card in cards],
+        ["model", "fits", "here", "GiB", "use", "GPU", "can do", "licence"],
+        [_row(card, found.get(card.name)) for card in cards],
+        optional_columns=["can do", "licence", "GPU"],
+    )
+    told = next(iter(found.values()), None)
+    if told is not None:
+        output.say(f"fits: {describe_place(told.to_dict())}; the plan of a run: --dry-run")
 
 
 def _preflights(
