@@ -13,6 +13,7 @@ from tests.facade.conftest import FakeApp
 
 from tiomagic.display.notebook import is_notebook
 from tiomagic.display.progress_bar import is_animated, show_item_count, show_progress
+from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.progress import DownloadState, Phase, Progress, ignore_progress
 
 MOMENTS = [
@@ -236,3 +237,19 @@ def test_plain_ipython_is_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     ipython.get_ipython = types.SimpleNamespace
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     assert not is_notebook()
+
+
+def test_a_job_shows_its_video(
+    fake_app: FakeApp, kernel: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below the cell of a notebook; elsewhere in a player, or the error names the file."""
+    fake_app.tm.configure(provider="local")
+    job = fake_app.tm.text_to_video(prompt="a fox", progress=False)
+    assert kernel == []
+    job.show()
+    assert "<video" in kernel[0]["text/html"]
+    monkeypatch.delitem(sys.modules, "IPython")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ProcessingError, match="the file is"):
+        job.show()

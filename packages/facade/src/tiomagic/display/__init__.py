@@ -9,6 +9,7 @@
 ``phrases``       Problems, warnings and log events as sentences in the words of each surface.
 ``plans``         A plan in lines for people: what would be made, where, what it takes, and
                   whether it works.
+``player``        Plays a video in the player of the desktop.
 ``progress_bar``  Progress bars: on stderr, or below the cell of a notebook.
 ``streams``       Safe writing to stdout and stderr: missing, closed, full or narrow streams never
                   break a run.

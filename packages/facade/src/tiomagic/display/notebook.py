@@ -93,6 +93,15 @@ class NotebookProgressBar:
             self._display.update(shown, raw=True)
 
 
+def show_job(job: Job) -> None:
+    """Show the player of a job below the running cell."""
+    from IPython.display import display  # noqa: PLC0415  # A notebook has it.
+
+    begin: Callable[..., Any] = display
+    shown = {"text/html": render_job(job), "text/plain": str(job.result_video)}
+    begin(shown, raw=True, display_id=True)
+
+
 def render_job(job: Job) -> str:
     """Return the player of a job's video with its settings; its state when there is none."""
     return (

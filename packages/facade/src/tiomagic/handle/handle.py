@@ -276,6 +276,22 @@ class JobHandle(JobFields, HandlePictures):
         video = Path(require_video(self._job).result_video or "")
         return copy_video(video, Path(path).expanduser().absolute())
 
+    def show(self) -> None:
+        """Show the video: below the cell of a notebook, else in your default player.
+
+        Raises:
+            JobExecutionError: when the job has no video: it is not over, or ended without one.
+            ProcessingError: when there is no player here; the message names the file.
+        """
+        from tiomagic.display.notebook import is_notebook, show_job  # noqa: PLC0415  # Seldom.
+        from tiomagic.display.player import play_file  # noqa: PLC0415  # The same.
+
+        video = Path(require_video(self._job).result_video or "")
+        if is_notebook():
+            show_job(self._job)
+        else:
+            play_file(video)
+
     def __await__(self) -> Generator[Any, None, JobHandle]:
         """Wait for the job's end without blocking the loop: ``await job``; see :meth:`wait_async`.
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from typing import Annotated
 
 import typer
@@ -30,11 +27,9 @@ def open_(
 ) -> None:
     """Play a video in your default player."""
     with reporting(as_json=as_json, debug=debug) as output:
-        from tiomagic.results.pictures import video_of  # noqa: PLC0415  # Not for --help.
-        from tiomagic_domain.errors import (  # noqa: PLC0415  # The same.
-            ProcessingError,
-            ResourceNotFoundError,
-        )
+        from tiomagic.display.player import play_file  # noqa: PLC0415  # Not for --help.
+        from tiomagic.results.pictures import video_of  # noqa: PLC0415  # The same.
+        from tiomagic_domain.errors import ResourceNotFoundError  # noqa: PLC0415  # The same.
 
         tm = connect(output)
         jobs = [tm.get_job(job_id)] if job_id else tm.list_jobs(status="completed", limit=1)
@@ -43,15 +38,4 @@ def open_(
         video = video_of(jobs[0].record)
         # The path comes first: where nothing can play it, it can still be copied.
         output.data({"path": str(video)}, str(video))
-        if not _has_desktop() or typer.launch(str(video)) != 0:
-            raise ProcessingError(
-                f"there is no player here; the file is {video}", details={"path": str(video)}
-            )
-
-
-def _has_desktop() -> bool:
-    """Return whether a program can be asked to show a file; on Linux it would only complain."""
-    if not sys.platform.startswith("linux"):
-        return True
-    has_screen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-    return has_screen and shutil.which("xdg-open") is not None
+        play_file(video)
