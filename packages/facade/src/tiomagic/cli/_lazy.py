@@ -34,7 +34,7 @@ class NamedCommand(TyperCommand):
             return super().parse_args(ctx, args)
         except Exception as error:
             if hasattr(error, "option_name"):
-                from tiomagic.cli._suggestions import add_option  # noqa: PLC0415  # Heavy.
+                from tiomagic.cli.completion.suggestions import add_option  # noqa: PLC0415  # Heavy.
 
                 add_option(error, self.params)
             raise
@@ -99,7 +99,7 @@ class LateGroup(TyperGroup):
         try:
             return super().resolve_command(ctx, args)
         except Exception as error:
-            from tiomagic.cli._suggestions import add_command  # noqa: PLC0415  # Heavy.
+            from tiomagic.cli.completion.suggestions import add_command  # noqa: PLC0415  # Heavy.
 
             add_command(error, [*self.list_commands(ctx), *self.listed.aliases])
             raise

@@ -99,10 +99,10 @@ class ShellVocabulary:
     def name(self, parameter: str) -> str:
         """Return the option; ``--set NAME`` for a parameter of the model that has none.
 
-        A place in a list, such as ``keyframes[1].at``, is the second of its options.
+        A place in a list, such as ``keyframes[1].at``, is the second of its options, if it has one.
         """
         place = PLACE.fullmatch(parameter)
-        if place is not None:
+        if place is not None and self._word(place["list"]) is not None:
             return f"{self.name(place['list'])} {int(place['index']) + 1}"
         word = self._word(parameter)
         if word is not None:
