@@ -243,7 +243,8 @@ INPUTS_OF_COMMANDS = {
 }
 OPTIONS_OF_ALL = (
     "--from --model --provider --seed --seconds --aspect --resolution --width --height "
-    "--num-frames --steps --guidance-scale --negative-prompt --set --output --model-path --wait "
+    "--num-frames --steps --guidance-scale --negative-prompt --lora --set --output --model-path "
+    "--wait "
     "--retry --timeout --dry-run --trust --force --yes --quiet --json --debug --help"
 )
 

@@ -65,7 +65,6 @@ def run_feature(
             )
         from tiomagic.cli._trust import announce_download  # noqa: PLC0415  # Not for --help.
         from tiomagic.cli.warm.submit import submit  # noqa: PLC0415  # The same.
-        from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # The same.
 
         tm = connect(output, provider=manner.provider, model_path=manner.model_path)
         if continued is not None:
@@ -79,10 +78,7 @@ def run_feature(
             recipe = _recipe(
                 output, tm, source, feature, replaced=given, model=model, trust=manner.trust
             )
-        # Without a setting: the recipe's provider, else the default.
-        if tm.settings.provider is None:
-            name = str(recipe["provider"]) if recipe else DEFAULT_PROVIDER
-            tm.configure(provider=cast("ProviderName", name))
+        _set_provider(tm, recipe)
         name = model or (str(recipe["model"]) if recipe else tm.get_default_model())
         arguments = {**_arguments(feature, name, options, assignments), **more}
         # Before the run, which may take hours.
@@ -124,6 +120,15 @@ def _continue(
         model=found.model if own else model,
         arguments={"continued_video": found.video},
     )
+
+
+def _set_provider(tm: TioMagic, recipe: Mapping[str, Any] | None) -> None:
+    """Configure the provider, unless it is: the recipe's, else the default."""
+    from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.
+
+    if tm.settings.provider is None:
+        name = str(recipe["provider"]) if recipe else DEFAULT_PROVIDER
+        tm.configure(provider=cast("ProviderName", name))
 
 
 def _show_plan(
