@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from tiomagic.display import notebook
+from tiomagic.ui.controller import find_ways_out
 from tiomagic.ui.form import marks
 from tiomagic.ui.jobs import compare, markup
 from tiomagic.ui.jobs.running_jobs import RunningJob
+from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.progress import DownloadState, Phase, Progress
 from tiomagic_domain.testing import make_job
@@ -207,6 +209,32 @@ def test_what_a_model_did_not_understand_stands_at_its_video() -> None:
     )
     shown = markup.render_selected(job)
     assert "doodle only knows shapes and stick figures; it did not understand: fox" in shown
+
+
+def test_up_to_four_videos_are_compared() -> None:
+    """A fifth takes the place of the first; a setting that is the same in all is no difference."""
+    chosen: list[str] = []
+    for name in "abcde":
+        chosen = compare.toggle_compared(chosen, name)
+    assert chosen == ["b", "c", "d", "e"]
+    assert compare.toggle_compared(chosen, "c") == ["b", "d", "e"]
+    jobs = [replace(make_job(), optional_args={"seed": 7, "fps": fps}) for fps in (8, 8, 16)]
+    assert compare.diff_jobs(*jobs) == [("fps", 8, 8, 16)]
+    assert '<th scope="col">Video 3</th>' in compare.comparison(jobs)
+
+
+def test_a_refusal_has_buttons_for_what_would_work() -> None:
+    """The other places and models that the preflight names; a page that is shown none has none."""
+    ways = [{"kind": "provider", "name": "modal", "note": ""}, {"kind": "model", "name": "doodle"}]
+    error = ConfigurationError("it cannot run", details={"preflight": {"alternatives": ways}})
+    found = find_ways_out(error)
+    assert found == [("provider", "modal"), ("model", "doodle")]
+    shown = marks.problem(["it cannot run"], found)
+    assert 'data-action="provider" data-job="modal">Run it on modal</button>' in shown
+    assert 'data-action="model" data-job="doodle">Use doodle</button>' in shown
+    assert "<button" not in marks.problem(
+        ["it cannot run"], find_ways_out(ConfigurationError("no"))
+    )
 
 
 def test_a_comparison_names_settings_as_the_form_does() -> None:

@@ -150,7 +150,7 @@ async def compare_in_step(page: Page) -> None:
     await expect(page.locator("video.tm-twin")).to_have_count(2)
     await expect(page.locator(".tm-table")).to_contain_text("Seed")
     await hold_back(page, page.locator("video.tm-twin").first)
-    slider = page.get_by_label("Position in both videos")
+    slider = page.get_by_label("Position in all videos")
     await be_at(page, slider, 0.5)
     await page.get_by_role("button", name="Play", exact=True).click()
     await page.wait_for_function(
@@ -175,9 +175,9 @@ async def hold_back(page: Page, video: Locator) -> None:
 
     await page.route("**/*held-back*", late)
     await video.evaluate("v => { v.src = v.src.replace('#', '?held-back#'); }")
-    await page.get_by_label("Position in both videos").fill("0.75")
+    await page.get_by_label("Position in all videos").fill("0.75")
     may_come.set()
-    await be_at(page, page.get_by_label("Position in both videos"), 0.75, move=False)
+    await be_at(page, page.get_by_label("Position in all videos"), 0.75, move=False)
 
 
 async def be_at(page: Page, slider: Locator, part: float, *, move: bool = True) -> None:
