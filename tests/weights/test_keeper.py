@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.local.hub_server import Hub, hub_server
-from typer.testing import CliRunner
 
-from tiomagic.cli.main import app
 from tiomagic_domain import catalogue
 from tiomagic_domain.catalogue import ModelCard, find_model
 from tiomagic_domain.catalogue.lora import Lora
@@ -176,35 +174,3 @@ def test_a_damaged_file_is_found_and_fetched_again(
     get(keeper, BASE)
     assert hub_server.downloaded_files("some/base") == {"model_index.json", TRANSFORMER}
     assert all(file.is_intact for file in keeper.verify([BASE]))
-
-
-def test_the_commands_verify_and_remove(
-    keeper: LocalWeightsKeeper, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """What is damaged is named and fetched again; nothing is removed without a yes."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(catalogue, "find_model", {"base": BASE, "other": OTHER}.__getitem__)
-
-    def command(*words: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, ["weights", *words])
-        return done.exit_code, done.output
-
-    (folder,) = get(keeper, OTHER)
-    code, said = command("verify", "other")
-    assert (code, "3 files are what the hub lists" in said) == (0, True), said
-    (folder / TRANSFORMER).resolve().write_bytes(b"o" * 699 + b"?")
-    code, said = command("verify", "other")
-    assert code == 5
-    assert f"other: {TRANSFORMER} is damaged" in said
-    assert "removed 1 damaged file; the next download fetches it again" in said
-    get(keeper, OTHER)
-    for words, wanted, told in (
-        (("remove",), 2, "say of which model"),
-        (("remove", "other"), 2, "add --yes"),
-        (("remove", "other", "--yes"), 0, "removed other: "),
-        (("remove", "other", "--yes"), 3, "no weights of other are here"),
-        (("list",), 0, "no weights are here"),
-    ):
-        code, said = command(*words)
-        assert (code, told in said) == (wanted, True), said
-    assert keeper.list_stored().models == ()
