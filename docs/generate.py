@@ -1,8 +1,9 @@
 """Writes the reference pages of the models from the catalogue: ``uv run python -m docs.generate``.
 
 It writes ``docs/models`` (a page for each model, an index, and which test reaches what), the
-list of models in the README, the reference of the commands, the page of the measurements from
-``benchmarks/results``, and the typed signatures of the features in ``tiomagic.api.calls``. With
+list of models in the README, the table of the models of pose guidance, the reference of the
+commands, the page of the measurements from ``benchmarks/results``, and the typed signatures of the
+features in ``tiomagic.api.calls``. With
 ``--check`` it writes nothing and fails when something is stale.
 """
 
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs import benchmark_page, call_module, command_page, memory_page, model_page
+from docs import benchmark_page, call_module, command_page, memory_page, model_page, pose_table
 from docs.tables import render_table_head, render_table_row
 
 from tiomagic.wiring.registry import providers_of
@@ -27,6 +28,7 @@ TESTS_PAGE = PAGES / "tests.md"
 BENCHMARKS_PAGE = Path("docs/benchmarks.md")
 COMMANDS_PAGE = Path("docs/commands.md")
 MEMORY_PAGE = Path("docs/memory.md")
+POSE_PAGE = Path("docs/features/pose-guidance.md")
 README = Path("README.md")
 COMMAND = "uv run python -m docs.generate"
 
@@ -86,6 +88,8 @@ def render_pages() -> dict[Path, str]:
     made[COMMANDS_PAGE] = command_page.render_commands()
     made[MEMORY_PAGE] = memory_page.render_memory()
     made |= call_module.render_modules(list_cards())
+    poses = (ROOT / POSE_PAGE).read_text(encoding="utf-8")
+    made[POSE_PAGE] = pose_table.render_pose_page(poses, list_cards())
     made[README] = render_readme((ROOT / README).read_text(encoding="utf-8"))
     return made
 

@@ -10,6 +10,7 @@ from tiomagic_domain.catalogue.pose_parameters import SOURCES, ControlSource
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter, describe_range
 from tiomagic_domain.schema.schema import (
+    AllOrNone,
     ExactlyOne,
     MaxPixels,
     OffTogether,
@@ -119,6 +120,8 @@ def _rule(rule: Rule) -> str:  # noqa: PLR0911  # One sentence for each.
                 for value, names in SOURCES.items()
             )
             return f"{'; '.join(ways)}."
+        case AllOrNone(names=names):
+            return f"Give {' and '.join(f'`{name}`' for name in names)} together, or neither."
         case MaxPixels(pixels=pixels):
             return f"`width` times `height` is at most {pixels:,}."
         case ShorterSide(pixels=pixels):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from docs import benchmark_page, generate
+from docs import benchmark_page, generate, pose_table
 from tests.catalogue.extremes import CASES
 
 from tiomagic.wiring.registry import providers_of
@@ -78,7 +78,9 @@ def test_the_measurements_are_those_of_the_results(tmp_path):
 def test_the_check_names_what_is_stale_and_the_command_that_helps(tmp_path, monkeypatch, capsys):
     """A page that is wrong, missing or left over fails; writing them mends all three."""
     monkeypatch.setattr(generate, "ROOT", tmp_path)
-    (tmp_path / "docs").mkdir()
+    poses = tmp_path / generate.POSE_PAGE
+    poses.parent.mkdir(parents=True)
+    poses.write_text(f"# P\n{pose_table.BEGIN}old\n{pose_table.END}end\n")
     (tmp_path / "README.md").write_text(f"# T\n{generate.BEGIN}old\n{generate.END}end\n")
     generate.write()
     assert generate.find_stale() == []
@@ -96,3 +98,5 @@ def test_the_check_names_what_is_stale_and_the_command_that_helps(tmp_path, monk
     assert generate.main() == 0
     assert not (tmp_path / generate.PAGES / "gone.md").exists()
     assert (tmp_path / "README.md").read_text().endswith("end\n")
+    assert poses.read_text().endswith("end\n")
+    assert "`wan2.1-vace-14b`" in poses.read_text()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.catalogue.extremes import inputs_of
 from tests.every import for_each
 
-from tiomagic_domain.catalogue import models
+from tiomagic_domain.catalogue import find_model, models
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
@@ -117,6 +117,23 @@ def test_one_way_to_move_is_enough():
     """Each of the two alone is legal."""
     for name in ("guiding_video", "pose_video"):
         schema_of("pose_guidance").validate({"prompt": "a", "image": "a.png", name: "m.mp4"})
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [("background_video", "mask_video"), ("mask_video", "background_video")],
+)
+def test_a_background_and_its_mask_belong_together(given, missing):
+    """One without the other is a problem of the other one; both and neither are legal."""
+    schema = find_model("wan2.2-animate-14b").schema(Feature.POSE_GUIDANCE)
+    arguments = {"prompt": "a", "image": "a.png", "pose_video": "m.mp4"}
+    schema.validate(arguments)
+    schema.validate({**arguments, given: "b.mp4", missing: "c.mp4"})
+    (problem,) = problems_of(schema, {**arguments, given: "b.mp4"}).values()
+    assert problem.field == missing
+    assert problem.message == f"is needed with {given!r}"
+    others = {given: [missing], missing: [given]}
+    assert {"dependentRequired": others} in schema.to_json_schema()["allOf"]
 
 
 @given(st.integers(1, 80), st.integers(1, 80))

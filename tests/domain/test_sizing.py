@@ -11,7 +11,7 @@ from tiomagic_domain.catalogue import models
 from tiomagic_domain.catalogue.settings import side
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import Media, MediaKind
-from tiomagic_domain.requests.defaults import SIZE_SOURCE_INPUT, describe_crops, draw_seed_and_size
+from tiomagic_domain.requests.defaults import SIZE_SOURCE_INPUTS, describe_crops, draw_seed_and_size
 from tiomagic_domain.requests.sizing import fit_size
 from tiomagic_domain.schema.schema import MaxPixels, Schema, ShorterSide
 
@@ -21,7 +21,7 @@ SIZED = [
     (card, feature)
     for card in models().values()
     for feature, schema in card.features.items()
-    if feature in SIZE_SOURCE_INPUT and "width" in schema and "height" in schema
+    if feature in SIZE_SOURCE_INPUTS and "width" in schema and "height" in schema
 ]
 
 
@@ -37,7 +37,7 @@ def picture(width, height, tmp_path=None):
 
 
 def completed(card, feature, values, width, height):
-    media = {SIZE_SOURCE_INPUT[feature]: picture(width, height)}
+    media = {SIZE_SOURCE_INPUTS[feature][-1]: picture(width, height)}
     return values | draw_seed_and_size(card, feature, values, media, lambda: 7)
 
 
@@ -150,6 +150,19 @@ def test_one_side_decides_the_other():
     assert completed(card, feature, {"width": 640}, 2000, 1000)["height"] == 320
     assert completed(card, feature, {"height": 320}, 2000, 1000)["width"] == 640
     assert completed(card, feature, {"width": 1280}, 1000, 1000)["height"] == 720
+
+
+def test_a_kept_background_decides_the_size():
+    """The picture of the character does so when there is no background."""
+    card = models()["wan2.2-animate-14b"]
+    media = {"image": picture(1000, 1000), "background_video": picture(1600, 900)}
+
+    def size(*names):
+        given = {name: media[name] for name in names}
+        return draw_seed_and_size(card, Feature.POSE_GUIDANCE, {"seed": 1}, given, lambda: 7)
+
+    assert size("image") == {"width": 960, "height": 960}
+    assert size("image", "background_video") == {"width": 1280, "height": 720}
 
 
 def test_what_was_given_is_left_alone():

@@ -239,7 +239,7 @@ INPUTS_OF_COMMANDS = {
     "image-to-video": "prompt --image --loop",
     "interpolate": "prompt --first-frame --last-frame --keyframe --loop",
     "pose-guidance": "prompt --image --guiding-video --pose-video --control-video --last-frame "
-    "--control",
+    "--background-video --mask-video --control",
 }
 OPTIONS_OF_ALL = (
     "--from --model --provider --seed --seconds --aspect --resolution --width --height "

@@ -14,6 +14,8 @@ from tests.media import graphs
 from tests.tiny import save
 
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_domain.testing.contracts.features import PoseGuidanceContract, bytes_of
@@ -50,6 +52,27 @@ class TestPoses(PoseGuidanceContract):
     @pytest.fixture
     def settings(self) -> dict[str, Any]:
         return settings_of(MODEL, FEATURE)
+
+
+class TestReplacing(PoseGuidanceContract):
+    @pytest.fixture
+    def inputs(self, studio: Materials) -> Any:
+        return studio.request(MODEL, FEATURE, media=scene(studio)).inputs
+
+    @pytest.fixture
+    def settings(self) -> dict[str, Any]:
+        return settings_of(MODEL, FEATURE)
+
+
+def scene(
+    studio: Materials, *, white: slice = slice(0, 16), brightness: int = 200
+) -> dict[str, Any]:
+    """Return the inputs of a replacement: a grey background, its left half replaced by default."""
+    background = np.full((5, 32, 32, 3), brightness, np.uint8)
+    mask = np.zeros_like(background)
+    mask[:, :, white] = 255
+    media = {"background_video": studio.film(background), "mask_video": studio.film(mask)}
+    return {**studio.media(FEATURE), **media}
 
 
 def given_to(engine: Any, inputs: Any, **changes: Any) -> dict[str, Any]:
@@ -96,6 +119,95 @@ def test_a_video_of_somebody_gives_skeletons_and_faces(
     for face in given["face_video"]:
         # All points lie in the white spot, so the cut is white, whatever its size.
         assert np.asarray(face).min() > 128
+
+
+def test_the_background_is_black_where_it_is_replaced(engine: Any, studio: Materials) -> None:
+    """What the mask covers is taken out of the background, as in the model's training."""
+    inputs: Any = studio.request(MODEL, FEATURE, media=scene(studio)).inputs
+    given = given_to(engine, inputs)
+    assert given["mode"] == "replace"
+    assert len(given["background_video"]) == len(given["mask_video"]) == 5
+    for kept, mask in zip(given["background_video"], given["mask_video"], strict=True):
+        assert mask.mode == "L"
+        assert (np.asarray(mask)[:, :15] == 255).all()
+        assert (np.asarray(mask)[:, 17:] == 0).all()
+        assert not np.asarray(kept)[:, :15].any()
+        assert np.abs(np.asarray(kept)[:, 17:].astype(int) - 200).max() < 12
+
+
+def test_a_scene_is_cut_to_the_video_like_the_skeletons_in_it(
+    engine: Any, studio: Materials
+) -> None:
+    """Of a wide video the middle is taken of all three, so that they lie on each other."""
+    frames = np.zeros((5, 32, 96, 3), np.uint8)
+    frames[:, :, 32:64] = 255
+    wide = studio.film(frames)
+    media = dict.fromkeys(("pose_video", "background_video", "mask_video"), wide)
+    inputs: Any = studio.request(MODEL, FEATURE, media={"image": studio.picture(), **media}).inputs
+    given = given_to(engine, inputs, pose_colours="as_given")
+    for skeleton, mask in zip(given["pose_video"], given["mask_video"], strict=True):
+        assert np.asarray(skeleton)[:, 2:30].min() > 200
+        assert np.asarray(mask)[:, 2:30].min() == 255
+
+
+def test_one_picture_is_the_mask_of_all_frames(engine: Any, studio: Materials) -> None:
+    """A mask of one frame stays."""
+    media = scene(studio)
+    still = np.zeros((1, 32, 32, 3), np.uint8)
+    still[:, 8:] = 255
+    inputs: Any = studio.request(
+        MODEL, FEATURE, media={**media, "mask_video": studio.film(still)}
+    ).inputs
+    masks = np.stack([np.asarray(mask) for mask in given_to(engine, inputs)["mask_video"]])
+    assert masks.shape == (5, 32, 32)
+    assert (masks[:, 9:] == 255).all()
+    assert (masks[:, :7] == 0).all()
+
+
+def test_a_mask_that_replaces_nothing_is_refused(engine: Any, studio: Materials) -> None:
+    """It would cost a whole run and give the background."""
+    inputs: Any = studio.request(MODEL, FEATURE, media=scene(studio, white=slice(0, 0))).inputs
+    with pytest.raises(GenerationError) as caught:
+        given_to(engine, inputs)
+    assert caught.value.code == ErrorCode.EMPTY_MASK
+
+
+def test_background_and_mask_change_the_video(engine: Any, studio: Materials) -> None:
+    """Both reach the model, in every segment."""
+
+    def make(media: dict[str, Any]) -> bytes:
+        inputs: Any = studio.request(MODEL, FEATURE, media=media).inputs
+        settings = settings_of(MODEL, FEATURE)
+        clip = engine.pose_guidance(inputs, settings, ignore_progress, NeverCanceled())
+        return bytes_of(clip).tobytes()
+
+    plain = studio.media(FEATURE)
+    videos = [
+        make(plain),
+        *(make(scene(studio, **changes) | plain) for changes in ({}, {"brightness": 90})),
+        make(scene(studio, white=slice(0, 32)) | plain),
+    ]
+    assert len(set(videos)) == 4
+
+
+def test_what_does_not_lie_on_the_background_is_told(engine: Any, studio: Materials) -> None:
+    """Other shapes, another length, and a mask the wrong way round, before the run."""
+    fitting = scene(studio) | {"pose_video": studio.video(5, (32, 32))}
+    long = np.zeros((9, 32, 64, 3), np.uint8)
+    long[:, :, :48] = 255
+    others = {"pose_video": studio.video(5, (64, 32)), "mask_video": studio.film(long)}
+
+    def said(media: dict[str, Any]) -> str:
+        inputs = studio.request(MODEL, FEATURE, media=media).inputs
+        settings = settings_of(MODEL, FEATURE, fps=8)
+        return "\n".join(WanAnimate(engine._pipeline, find_model(MODEL)).warnings(inputs, settings))
+
+    assert said(fitting) == ""
+    told = said({**fitting, **others})
+    assert "mask_video is 64x32 and background_video 32x32" in told
+    assert "pose_video is 64x32" in told
+    assert "mask_video lasts 1.1 s and background_video 0.6 s" in told
+    assert "white in 75% of the picture" in told
 
 
 def test_the_face_changes_the_video(engine: Any, studio: Materials) -> None:

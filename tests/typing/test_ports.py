@@ -13,6 +13,7 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.media import Frames
 from tiomagic_domain.progress import CancelToken, NeverCanceled, ProgressSink, ignore_progress
 from tiomagic_domain.schema.schema import (
+    AllOrNone,
     ExactlyOne,
     MaxPixels,
     OffTogether,
@@ -92,6 +93,7 @@ def small_parts() -> None:
     _sink: ProgressSink = ignore_progress
     _rules: tuple[Rule, ...] = (
         ExactlyOne(("a", "b")),
+        AllOrNone(("a", "b")),
         MaxPixels(1),
         ShorterSide(1),
         OffTogether("a", "b"),

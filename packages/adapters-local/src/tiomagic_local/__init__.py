@@ -11,6 +11,8 @@
                       locks, the spool.
 ``lora``              LoRA files: their tensors, the names that trainers use, and the layers of a
                       model that match.
+``masks``             Masks of people in videos: the segmenter SAM 2.1, led by the points of the
+                      pose estimator.
 ``options``           The settings of the local provider: weights, token, device.
 ``plugin``            The plug-in of the provider ``local``: its settings, models, devices, and
                       checks for ``doctor``.

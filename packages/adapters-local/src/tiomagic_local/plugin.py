@@ -18,6 +18,7 @@ from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.plugins import ProviderPlugin, ProviderSettings, Setting
 from tiomagic_domain.plugins.checks import check_folder, check_token
 from tiomagic_domain.plugins.settings import Section, make_absolute, parse_path, parse_text
+from tiomagic_domain.ports.mask_maker import MaskMaker
 from tiomagic_domain.ports.provider import Provider
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.ports.weights_keeper import WeightsKeeper
@@ -86,6 +87,28 @@ class LocalPlugin(ProviderPlugin):
         prepare_notebook_bars()
         return LocalWeightsKeeper(
             LocalOptions(weights_dir=settings["weights_dir"], hf_token=settings["hf_token"])
+        )
+
+    def mask_maker(self, settings: ProviderSettings) -> MaskMaker:
+        """Return who makes masks on this machine; see the base.
+
+        Raises:
+            MissingDependencyError: with the command that installs what is missing.
+        """
+        for module in ("torch", "transformers", "onnxruntime", "huggingface_hub"):
+            if find_spec(module) is None:
+                raise missing_extra_error("masks", "making a mask", module=module)
+        from tiomagic_local.masks.maker import LocalMaskMaker
+        from tiomagic_local.options import LocalOptions
+        from tiomagic_local.torch_env.quiet import prepare_notebook_bars
+
+        prepare_notebook_bars()
+        return LocalMaskMaker(
+            LocalOptions(
+                weights_dir=settings["weights_dir"],
+                hf_token=settings["hf_token"],
+                device=settings["device"],
+            )
         )
 
     def diagnose(self, settings: ProviderSettings) -> Iterator[Check]:

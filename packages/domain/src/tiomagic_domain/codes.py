@@ -129,6 +129,7 @@ class ErrorCode(StrEnum):
     DAMAGED = "damaged", "a picture or video is damaged or cut off"
     SIZE_CHANGES = "size_changes", "the frames have different sizes"
     UNKNOWN_CODEC = "unknown_codec", "there is no decoder for the video"
+    EMPTY_MASK = "empty_mask", "mask_video is black in all frames: nothing would be replaced"
     NOBODY_FOUND = "nobody_found", "no person was found in the guiding video"
     WRONG_DIGEST = "wrong_digest", "a fetched file is not the one that was pinned"
 

@@ -103,6 +103,10 @@ class PoseGuidanceInputs:
     """A ready control video of the kind that the call names; used as it is."""
     last_frame: Media | None = None
     """The picture that the video ends with; None to leave the end to the model."""
+    background_video: Media | None = None
+    """A video that is kept, and whose person the character replaces; None to make all of it."""
+    mask_video: Media | None = None
+    """Where the background is replaced: white there, else black; given with the background."""
 
 
 Inputs: TypeAlias = TextToVideoInputs | ImageToVideoInputs | InterpolateInputs | PoseGuidanceInputs
@@ -185,3 +189,21 @@ CONTROL_INPUTS = (CONTROLLED_LAST_FRAME, CONTROL_VIDEO)
 """Further inputs of a model that follows other control videos than skeletons."""
 MOTION_SOURCES = (*POSE_SOURCES, CONTROL_VIDEO)
 """All ways to say how a video moves; exactly one must be given, of those that the model takes."""
+
+REPLACEMENT_SOURCES = (
+    Parameter(
+        name="background_video",
+        kind=Kind.VIDEO,
+        required=False,
+        description="A video that is kept but for its person. Give mask_video with it.",
+    ),
+    Parameter(
+        name="mask_video",
+        kind=Kind.VIDEO,
+        required=False,
+        still=True,
+        description="White where background_video is replaced, black where it is kept: a video, a "
+        "folder of pictures or one picture.",
+    ),
+)
+"""Inputs of a model that can put the character into a video; both or neither are given."""

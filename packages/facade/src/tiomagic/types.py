@@ -297,6 +297,8 @@ class PoseGuidanceSettings(RunArguments, CommonSettings, total=False):
     conditioning_scale: float | None
     last_frame: ImageInput | None
     control: Literal["pose", "depth", "edges", "motion"] | None
+    background_video: VideoInput | None
+    mask_video: VideoInput | None
 
 
 class PoseGuidanceArguments(PoseGuidanceSettings, total=False):
@@ -334,6 +336,8 @@ class SharedArguments(CommonSettings, total=False):
     pose_colours: Literal["as_given", "auto", "rgb", "bgr"] | None
     pose_pace: Literal["real", "fit"] | None
     control: Literal["pose", "depth", "edges", "motion"] | None
+    background_video: VideoInput | None
+    mask_video: VideoInput | None
 
 
 class AnyArguments(RunArguments, SharedArguments, total=False):

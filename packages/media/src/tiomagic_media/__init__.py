@@ -6,6 +6,7 @@
 ``fetch``     From what a user gives to bytes: addresses, downloads, sources.
 ``joining``   Shots that go on: the end of a video, what follows joined to it, and loops.
 ``limits``    How large an input may be.
+``masks``     Masks: which parts of a video are replaced.
 ``pictures``  What can be made of a finished video: sheets of its frames, and files that other
               programs take.
 ``pose``      Skeletons: the pose estimator, and the drawings that models follow.

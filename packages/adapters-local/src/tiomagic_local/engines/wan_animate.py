@@ -4,6 +4,9 @@ The motion is prepared as the authors do it: at the model's rate in real time, w
 black where its shape is another, and drawn with their own lines (``animate_skeletons``). The points
 come from DWPose, and theirs from ViTPose-H behind YOLOv10: both give the 133 points of
 COCO-WholeBody, and these weights are the ones that have a pinned copy in a format that is no code.
+
+With a background it replaces the person in a video. Then everything is cut to the video's shape
+alike, so that the skeleton lies on the person whom the mask covers.
 """
 
 from __future__ import annotations
@@ -18,9 +21,10 @@ from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import Feature, Inputs, PoseGuidanceInputs
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines._shared.pipeline import Conditions
+from tiomagic_local.engines._shared.replacement import load_scene, replacement_warnings
 from tiomagic_local.engines._shared.skeletons import convert_skeletons, load_motion, pose_warnings
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
-from tiomagic_media.decode.frames import contain, load_image, place_on_black, within
+from tiomagic_media.decode.frames import contain, cover, load_image, place_on_black, within
 
 if TYPE_CHECKING:
     from tiomagic_media.pose.networks import Pose
@@ -66,11 +70,17 @@ class WanAnimate(WanEngine):
             "segment_frame_length": _segment(settings),
             "prev_segment_conditioning_frames": OVERLAP_FRAMES,
         }
+        scene = load_scene(inputs, settings)
+        if scene is not None:
+            kept, masks = scene.pictures()
+            arguments |= {"mode": "replace", "background_video": kept, "mask_video": masks}
+            facts |= scene.facts
         return Conditions(arguments, facts)
 
     def warnings(self, inputs: object, settings: Mapping[str, Any]) -> Sequence[str]:
         """Return warnings before the run."""
-        return pose_warnings(inputs, settings, ColourOrder.RGB)
+        said = pose_warnings(inputs, settings, ColourOrder.RGB)
+        return (*said, *replacement_warnings(inputs))
 
     def _motion(
         self,
@@ -81,13 +91,17 @@ class WanAnimate(WanEngine):
     ) -> tuple[list[Image.Image], list[Image.Image], dict[str, Any]]:
         """Return the skeletons in the size of the video, the faces in that of their reader, facts.
 
-        No part of a person is cut off: frames of another shape are made to fit, on black.
+        No part of a person is cut off: frames of another shape are made to fit, on black. Beside a
+        background they are cut as it is.
         """
+        kept = inputs.background_video is not None
         count = int(settings["num_frames"])
         size = (int(settings["width"]), int(settings["height"]))
         side = int(self._pipeline.transformer.config.motion_encoder_size)
         if inputs.pose_video is not None:
-            frames = load_motion(inputs.pose_video, settings, size, place_on_black)
+            frames = load_motion(
+                inputs.pose_video, settings, size, cover if kept else place_on_black
+            )
             frames, facts = convert_skeletons(frames, inputs.pose_video, settings, ColourOrder.RGB)
             # Black is what the model takes for no face at all.
             faces = [Image.new("RGB", (side, side))] * count
@@ -98,7 +112,7 @@ class WanAnimate(WanEngine):
 
         scale = max(1, math.ceil(MIN_POSE_SIDE_PX / min(size)))
         large = (size[0] * scale, size[1] * scale)
-        frames = load_motion(inputs.guiding_video, settings, large, within)
+        frames = load_motion(inputs.guiding_video, settings, large, cover if kept else within)
         poses = list(follow_poses(frames, progress=progress, cancel=cancel, models=None))
         skeletons = [draw_in_frame(pose, frames.shape[2], frames.shape[1], size) for pose in poses]
         return skeletons, crop_faces(frames, poses, side), {}

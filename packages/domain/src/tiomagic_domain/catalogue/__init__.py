@@ -23,8 +23,8 @@ names such a tuple. There is no list to edit.
 ``model_names``       What else a model is called: its name in another case, its repository.
 ``plugins``           Models of plug-ins (other distributions): each card is checked before it
                       joins the catalogue.
-``pose_parameters``   The parameters of pose guidance: the guiding video or skeletons, their
-                      colours, their pace; other control videos, and the LoRAs that read them.
+``pose_parameters``   Pose guidance: its parameters, what a model of it takes and keeps, other
+                      control videos, and the LoRAs that read them.
 ``settings``          Builders of the parameters that many models share, so that a name has one
                       meaning everywhere.
 ``skeleton_colours``  The order of the colours (RGB or BGR) of skeletons, and the pace of a

@@ -14,7 +14,11 @@ from tiomagic_domain.catalogue.continuation import continuation_parameters
 from tiomagic_domain.catalogue.few_steps import ACCELERATION_ARGUMENT, FewStepWeights
 from tiomagic_domain.catalogue.licences import UNSTATED_TERMS, LicenceTerms
 from tiomagic_domain.catalogue.lora import Lora
-from tiomagic_domain.catalogue.pose_parameters import CONTROL_ARGUMENT, ControlWeights
+from tiomagic_domain.catalogue.pose_parameters import (
+    CONTROL_ARGUMENT,
+    ControlWeights,
+    PoseFacts,
+)
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.schema import Schema
@@ -89,6 +93,8 @@ class ModelCard:
     """True when the hub gives its weights only to who has accepted its licence, with a token."""
     skeletons: ColourOrder | None = None
     """Order of the colours in the skeletons that it reads; None for a model that reads none."""
+    pose: PoseFacts | None = None
+    """What pose guidance with it takes and keeps; None for a model that states nothing."""
     vocabulary: frozenset[str] = frozenset()
     """Every word that it knows, lower case; empty for a model that was trained on open language."""
     unknown_phrases: str = ""

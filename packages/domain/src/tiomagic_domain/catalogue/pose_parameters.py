@@ -1,4 +1,4 @@
-"""The parameters of pose guidance: the guiding video or skeletons, their colours, their pace.
+"""Pose guidance: its parameters, and what a model of it takes and keeps.
 
 A model that follows other control videos too has a LoRA for each kind of them. A call names the
 kind, ``control``, and its LoRA is applied for that call.
@@ -21,6 +21,34 @@ from tiomagic_domain.catalogue.skeleton_colours import (
 from tiomagic_domain.errors import Problem
 from tiomagic_domain.features import MOTION_SOURCES, POSE_SOURCES
 from tiomagic_domain.schema.parameter import Kind, Parameter
+
+
+class Guide(StrEnum):
+    """What can say how the character moves, and where it stands."""
+
+    SKELETONS = "skeletons"
+    PLAIN_VIDEO = "plain video"
+    DEPTH = "depth"
+    MASK = "masks"
+
+
+class Kept(StrEnum):
+    """What a video may have of its inputs."""
+
+    IDENTITY = "identity"
+    BACKGROUND = "background"
+    CAMERA = "camera"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseFacts:
+    """What pose guidance with a model takes and keeps, each in a few words of Markdown."""
+
+    takes: Mapping[Guide, str]
+    """How each is given, such as an argument's name; what is not in it is not taken."""
+    keeps: Mapping[Kept, str]
+    """Of which input each is; what is not in it is left to the prompt and the model."""
+
 
 _READS = {
     ColourOrder.RGB: "This model reads them in the order RGB: the line from the neck to the right "

@@ -15,6 +15,7 @@ from typing import ClassVar
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.plugins.commands import Command
 from tiomagic_domain.plugins.settings import ProviderSettings, Section
+from tiomagic_domain.ports.mask_maker import MaskMaker
 from tiomagic_domain.ports.provider import Provider
 from tiomagic_domain.ports.rehearsal import Check
 from tiomagic_domain.ports.weights_keeper import WeightsKeeper
@@ -62,6 +63,14 @@ class ProviderPlugin(ABC):
 
     def weights_keeper(self, settings: ProviderSettings) -> WeightsKeeper | None:  # noqa: ARG002
         """Return who keeps the weights of its models on this machine; None for nobody.
+
+        Raises:
+            MissingDependencyError: when a package that it needs is not installed.
+        """
+        return None
+
+    def mask_maker(self, settings: ProviderSettings) -> MaskMaker | None:  # noqa: ARG002
+        """Return who makes masks of people in videos on this machine; None for nobody.
 
         Raises:
             MissingDependencyError: when a package that it needs is not installed.

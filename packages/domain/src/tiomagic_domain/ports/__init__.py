@@ -7,6 +7,7 @@
 ``job_repository``  Port: the job repository, which stores jobs.
 ``launcher``        Port: the launcher, which starts worker processes.
 ``leases``          Port: leases, claims of processes that share a store, renewed by heartbeats.
+``mask_maker``      Port: the mask maker, which finds a person in a video and draws where it is.
 ``media_reader``    Port: the media reader, which fetches, checks and stores input pictures and
                     videos.
 ``output_store``    Port: the output store, which saves finished videos.
@@ -34,6 +35,7 @@ from tiomagic_domain.ports.interpolate import Interpolate
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.launcher import Launcher
 from tiomagic_domain.ports.leases import Lease, Leases
+from tiomagic_domain.ports.mask_maker import MaskMaker
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.pictures import LabelledVideo, Pictures
@@ -74,6 +76,7 @@ __all__ = [
     "Launcher",
     "Lease",
     "Leases",
+    "MaskMaker",
     "MediaReader",
     "Observer",
     "OutputStore",

@@ -36,6 +36,7 @@ class Pictures(Protocol):
         width: int,
         title: str,
         seam: int | None = None,
+        mask: Path | None = None,
     ) -> Path:
         """Write a PNG of frames spread evenly over a video, each with its time.
 
@@ -48,6 +49,8 @@ class Pictures(Protocol):
             title: Stands above; "" for none.
             seam: The first frame after a seam, which is shown beside the frame before it; 0 for a
                 loop, whose first frame follows its last one. None for a video without one.
+            mask: A video whose white is shown in red over the frames of the same times; of one
+                frame, over all. None to show the video alone.
         """
         ...
 

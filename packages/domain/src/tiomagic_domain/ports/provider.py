@@ -99,6 +99,8 @@ class Request:
                     pose_video=self.media.get("pose_video"),
                     control_video=self.media.get("control_video"),
                     last_frame=self.media.get("last_frame"),
+                    background_video=self.media.get("background_video"),
+                    mask_video=self.media.get("mask_video"),
                 )
 
     @property

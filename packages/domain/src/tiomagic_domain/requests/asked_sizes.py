@@ -21,7 +21,7 @@ from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT, wants_loop
 from tiomagic_domain.errors import Problem
 from tiomagic_domain.features import Feature
-from tiomagic_domain.requests.defaults import SIZE_SOURCE_INPUT
+from tiomagic_domain.requests.defaults import size_source
 from tiomagic_domain.requests.sizing import closest_size, other_side
 from tiomagic_domain.schema.parameter import UNSET, Parameter
 from tiomagic_domain.schema.schema import Schema
@@ -130,7 +130,7 @@ class _Resolver:
         self._hidden = overlap + (1 if hides_last_frame(card, left) else 0)
         self._feature = feature
         self._schema: Schema = card.schema(feature)
-        self._has_picture = SIZE_SOURCE_INPUT.get(feature) in left
+        self._has_picture = size_source(feature, left) is not None
         self._left = left
         self.found: dict[str, object] = {}
         self.problems: list[Problem] = []

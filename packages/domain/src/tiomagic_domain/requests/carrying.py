@@ -21,9 +21,9 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.choices import Choices
 from tiomagic_domain.requests.asked_sizes import resolve_asked_sizes
 from tiomagic_domain.requests.defaults import (
-    SIZE_SOURCE_INPUT,
     apply_few_step_settings,
     size_from_picture,
+    size_source,
 )
 from tiomagic_domain.requests.sizing import nearest_size
 from tiomagic_domain.schema.keyframes import KEYFRAMES
@@ -150,7 +150,7 @@ def guess_choices(
         filled |= apply_few_step_settings(card.turbo, asked)
         # What a call says itself is a choice, unless it is the default.
         filled[ACCELERATION_ARGUMENT] = _default(schema, ACCELERATION_ARGUMENT)
-        aspect = _aspect_of(arguments.get(SIZE_SOURCE_INPUT.get(feature, "")))
+        aspect = _aspect_of(arguments.get(size_source(feature, arguments) or ""))
         if aspect is not None:
             filled |= size_from_picture(card, feature, {}, aspect)
     names = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -24,12 +24,23 @@ CROPPED_INPUTS: Final[Mapping[Feature, tuple[str, ...]]] = MappingProxyType(
 """The pictures that become frames of the video."""
 UNSEEN_CUT: Final = 0.05
 """Up to this part of a side nobody misses: sizes are multiples of 8 to 64 pixels."""
-SIZE_SOURCE_INPUT: Mapping[Feature, str] = {
-    Feature.IMAGE_TO_VIDEO: "image",
-    Feature.INTERPOLATE: "first_frame",
-    Feature.POSE_GUIDANCE: "image",
+SIZE_SOURCE_INPUTS: Mapping[Feature, tuple[str, ...]] = {
+    Feature.IMAGE_TO_VIDEO: ("image",),
+    Feature.INTERPOLATE: ("first_frame",),
+    # A video that is kept gives its own size.
+    Feature.POSE_GUIDANCE: ("background_video", "image"),
 }
-"""Which input decides the size of the video when none is given."""
+"""Which input decides the size of the video when none is given: the first of these that is."""
+
+
+def size_source(feature: Feature, given: Container[str]) -> str | None:
+    """Return the input that decides the size of a video when none is given; None for none.
+
+    Args:
+        feature: Of the call.
+        given: The names of the inputs that the call has.
+    """
+    return next((name for name in SIZE_SOURCE_INPUTS.get(feature, ()) if name in given), None)
 
 
 LEAST_PART_OF_PIXELS = 4
@@ -62,11 +73,12 @@ def draw_seed_and_size(
     drawn: dict[str, Any] = {}
     if "seed" in schema and "seed" not in values:
         drawn["seed"] = draw_seed()
-    picture = media.get(SIZE_SOURCE_INPUT.get(feature, ""))
+    source = size_source(feature, media)
     continued = media.get(CONTINUED_VIDEO_ARGUMENT)
     if continued is not None and pixels is None and not {"width", "height"} & values.keys():
         drawn |= _own_size(card, schema, continued)
-    if picture is not None and "width" not in drawn:
+    if source is not None and "width" not in drawn:
+        picture = media[source]
         aspect = picture.width / picture.height
         drawn |= size_from_picture(card, feature, values, aspect, pixels=pixels)
     return drawn

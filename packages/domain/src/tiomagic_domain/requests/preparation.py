@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import Problem, ResourceNotFoundError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.choices import Choices
@@ -52,6 +53,26 @@ def new_job_id() -> str:
 def draw_seed() -> int:
     """Return a random seed."""
     return secrets.randbelow(2**32)
+
+
+def read_media(reader: MediaReader, source: object, kind: MediaKind, *, still: bool) -> Media:
+    """Return a picture or a video that a caller gave.
+
+    Args:
+        reader: Reads it.
+        source: What was given.
+        kind: What it is meant to be.
+        still: True if one picture may stand for a video.
+
+    Raises:
+        ValidationError: when it cannot be used.
+    """
+    try:
+        return reader.read(source, kind)
+    except ValidationError as error:
+        if not still or error.code != ErrorCode.NOT_A_VIDEO:
+            raise
+        return reader.read([source], kind)
 
 
 class Preparation:
@@ -184,7 +205,7 @@ class Preparation:
             source = place.source
             kind = MediaKind.IMAGE if place.kind is Kind.IMAGE else MediaKind.VIDEO
             try:
-                media[place.name] = self._open(source, kind)
+                media[place.name] = self._open(source, kind, still=place.still)
             except (ValidationError, ResourceNotFoundError) as error:
                 message = error.message
                 # The frames of a video may be gigabytes, too large for a ``repr``.
@@ -195,11 +216,11 @@ class Preparation:
                 problems.append(Problem(field=place.name, message=message, given=given))
         return media, problems
 
-    def _open(self, source: object, kind: MediaKind) -> Media:
+    def _open(self, source: object, kind: MediaKind, *, still: bool) -> Media:
         # A reference from another job's record, passed by a rerun.
         if isinstance(source, Mapping):
             return self._media.find(source)
-        return self._media.read(source, kind)
+        return read_media(self._media, source, kind, still=still)
 
     def _job(
         self, feature: Feature, card: ModelCard, provider: str, values: Mapping[str, Any]

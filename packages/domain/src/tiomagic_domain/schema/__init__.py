@@ -10,6 +10,7 @@
                       each have a picture.
 ``parameter``         One parameter of a model: kind, limits, default and its source, and the
                       check of a value.
+``rules``             Rules between several parameters of a call.
 ``schema``            The schema of a model's feature: all parameters, the rules between them, the
                       check of a call.
 ``sizes``             Length and size in the user's terms: ``seconds``, ``aspect``,

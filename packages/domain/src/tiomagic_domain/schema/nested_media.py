@@ -26,6 +26,8 @@ class MediaPlace:
     kind: Kind
     source: object
     """What is given there: a path, an address, bytes, a reference by hash."""
+    still: bool = False
+    """True for a video in whose place one picture may be given."""
 
     @property
     def argument(self) -> str:
@@ -52,7 +54,9 @@ def find_media(
             continue
         value = arguments[parameter.name]
         if parameter.kind.is_media:
-            yield MediaPlace(name=parameter.name, kind=parameter.kind, source=value)
+            yield MediaPlace(
+                name=parameter.name, kind=parameter.kind, source=value, still=parameter.still
+            )
         elif parameter.holds_media and isinstance(value, list | tuple):
             yield from _find_in_entries(parameter, value)
 

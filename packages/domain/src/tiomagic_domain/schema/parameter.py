@@ -67,6 +67,8 @@ class Parameter:
     object with these fields may be given instead of a word."""
     path: bool = False
     """True for a text that may be a path; then path objects are accepted as well."""
+    still: bool = False
+    """True for a video in whose place one picture may be given, a video of one frame."""
     unit: str | None = None
     """Such as ``px``, ``frames``, ``s``; None for a bare number."""
     source: str | None = None

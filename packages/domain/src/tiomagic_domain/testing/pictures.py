@@ -42,11 +42,13 @@ class FakePictures:
         width: int,
         title: str,
         seam: int | None = None,
+        mask: Path | None = None,
     ) -> Path:
         """Write the numbers that were asked for."""
         _check(count=count, columns=columns, width=width)
         shown = "" if seam is None else f" seam {seam}"
-        return _write(target, f"sheet {count} {columns} {width} {title}{shown}", video)
+        masked = f" under {mask.name}" if mask is not None else ""
+        return _write(target, f"sheet {count} {columns} {width} {title}{shown}{masked}", video)
 
     def poster(self, video: Path, target: Path) -> Path:
         """Write the word."""

@@ -8,6 +8,7 @@
 ``client``         ``tm``: every feature of tiomagic as one method.
 ``continuing``     The method of ``tm`` that continues a video.
 ``jobs``           The methods of ``tm`` for stored jobs and recipes.
+``masks``          ``tm.make_mask``: the mask of the person in a video, for ``pose_guidance``.
 ``models``         The methods of ``tm`` for models, their parameters and providers.
 ``plan``           The plan of a call (``tm.plan``, ``--dry-run``), and ``check_models``: what
                    fits here, what is here, for a table or a page.

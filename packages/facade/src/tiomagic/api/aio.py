@@ -173,6 +173,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
     get_models: Final = _forward(TioMagic.get_models)
     get_default_model: Final = _forward(TioMagic.get_default_model)
     download: Final = _forward(TioMagic.download, "run")
+    make_mask: Final = _forward(TioMagic.make_mask, "run")
     rehearse: Final = _forward(TioMagic.rehearse)
     get_schema: Final = _forward(TioMagic.get_schema)
     get_json_schema: Final = _forward(TioMagic.get_json_schema)

@@ -17,6 +17,7 @@ from tiomagic.api.batch_methods import BatchMethods
 from tiomagic.api.calls.methods import FeatureCalls
 from tiomagic.api.continuing import ContinuationMethods
 from tiomagic.api.jobs import JobMethods
+from tiomagic.api.masks import MaskMethods
 from tiomagic.api.models import ModelMethods
 from tiomagic.api.run_options import RunOptions
 from tiomagic.api.weights import WeightsMethods
@@ -36,6 +37,7 @@ class TioMagic(
     JobMethods,
     ModelMethods,
     WeightsMethods,
+    MaskMethods,
     PictureMethods,
     BatchMethods,
 ):

@@ -48,7 +48,12 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "cancel": ("cancel JOB",),
     "logs": ("logs JOB", "logs JOB --json"),
     "open": ("open", "open JOB"),
-    "sheet": ("sheet clip.mp4", "sheet JOB --frames 8 --columns 8 -o strip.png"),
+    "mask": ("mask dance.mp4", "mask dance.mp4 --outline -o mask.mp4"),
+    "sheet": (
+        "sheet clip.mp4",
+        "sheet dance.mp4 --mask mask.mp4",
+        "sheet JOB --frames 8 --columns 8 -o strip.png",
+    ),
     "convert": ("convert JOB --to gif", "convert clip.mp4 --to prores -o clip.mov"),
     "tag": ("tag JOB client-x approved", "tag JOB --remove approved"),
     "note": ('note JOB "the tail flickers"', "note JOB"),

@@ -174,6 +174,14 @@ PoseVideo = Annotated[
     str | None,
     typer.Option(metavar="FILE|URL", help="A video of skeletons; this or --guiding-video."),
 ]
+BackgroundVideo = Annotated[
+    str | None,
+    typer.Option(metavar="FILE|URL", help="A video to keep, whose person is replaced."),
+]
+MaskVideo = Annotated[
+    str | None,
+    typer.Option(metavar="FILE|FOLDER", help="White where --background-video is replaced."),
+]
 Loop = Annotated[
     bool,
     typer.Option(

@@ -28,6 +28,7 @@ from tiomagic.cli.commands.features import EXTEND_COMMAND, FEATURE_COMMANDS
 from tiomagic.cli.commands.inspect import inspect
 from tiomagic.cli.commands.jobs import jobs
 from tiomagic.cli.commands.logs import logs
+from tiomagic.cli.commands.mask import mask
 from tiomagic.cli.commands.models import models
 from tiomagic.cli.commands.note import note
 from tiomagic.cli.commands.open import open_
@@ -46,7 +47,7 @@ from tiomagic.display import streams
 SECTIONS: Final[Mapping[str, Sequence[Command]]] = {
     "Make videos": (demo, *FEATURE_COMMANDS, EXTEND_COMMAND, rerun, batch, compare),
     "Watch, find and keep jobs": (jobs, status, cancel, logs, tag, note, delete, export),
-    "Work with finished videos": (open_, sheet, convert, inspect),
+    "Work with finished videos": (open_, sheet, convert, inspect, mask),
     "Models and their weights": (models, schema, download, weights, rehearse),
     "This installation": (doctor, worker, ui),
 }

@@ -18,8 +18,10 @@ from typing import (
 )
 
 if TYPE_CHECKING:
+    from tiomagic.types import VideoInput
     from tiomagic.wiring.session import Session
     from tiomagic_domain.jobs.job import Job
+    from tiomagic_domain.ports.media_reader import MediaReader
 
 Conversion = Literal["mp4", "gif", "webp", "png", "frames", "prores", "ffv1"]
 """What a video can be made into."""
@@ -83,6 +85,7 @@ class PictureMethods(ABC):
         frames: int = 12,
         columns: int = 4,
         width: int = 240,
+        mask: VideoInput | None = None,
     ) -> Path:
         """Write a PNG of frames spread over the video, each with its time.
 
@@ -95,19 +98,28 @@ class PictureMethods(ABC):
             frames: How many, the first and the last among them; a shorter video gives all.
             columns: Frames in a row.
             width: Of each frame, in pixels.
+            mask: What ``pose_guidance`` takes as ``mask_video``: its white is shown in red, to see
+                what would be replaced. None for the video alone.
         """
-        source, record = _find_video(self.session, job)
-        target = _target(path, source, "_sheet", ".png", may_replace=record is not None)
+        source, record = find_video(self.session, job)
+        target = place_beside(path, source, "_sheet", ".png", may_replace=record is not None)
         title = source.stem if record is None else title_of(record)
         found = {} if record is None else _find_seam(record)
         return self.session.pictures.contact_sheet(
-            source, target, count=frames, columns=columns, width=width, title=title, **found
+            source,
+            target,
+            count=frames,
+            columns=columns,
+            width=width,
+            title=title,
+            mask=None if mask is None else read_mask(self.session.container.media(), mask),
+            **found,
         )
 
     def poster(self: HasSession, job: HasRecord | str | Path, path: OutputPath = None) -> Path:
         """Write the frame in the middle of the video as PNG, for a title or a thumbnail."""
-        source, record = _find_video(self.session, job)
-        target = _target(path, source, "_poster", ".png", may_replace=record is not None)
+        source, record = find_video(self.session, job)
+        target = place_beside(path, source, "_poster", ".png", may_replace=record is not None)
         return self.session.pictures.poster(source, target)
 
     def last_frame(self: HasSession, job: HasRecord | str | Path, path: OutputPath = None) -> Path:
@@ -135,13 +147,13 @@ class PictureMethods(ABC):
             frame: Which frame a ``png`` shows; negative counts from the end.
         """
         ending = _ending(to)
-        source, record = _find_video(self.session, job)
+        source, record = find_video(self.session, job)
         named = {
             "mp4": f"_{width}" if width else "_copy",
             "png": "_last" if frame == -1 else f"_{frame}",
             "frames": "_frames",
         }.get(to, "")
-        target = _target(path, source, named, ending, may_replace=record is not None)
+        target = place_beside(path, source, named, ending, may_replace=record is not None)
         if to == "frames":
             return self.session.pictures.frames(source, target, width=width)
         return self.session.pictures.export(source, target, width=width, frame=frame)
@@ -183,6 +195,24 @@ class HandlePictures(ABC):
         return PictureMethods.convert(self, self, to, path, width=width, frame=frame)
 
 
+def read_mask(reader: MediaReader, source: VideoInput) -> Path:
+    """Return the file of a mask: a video, a folder of pictures, or one picture.
+
+    Raises:
+        ValidationError: when it is none of these.
+    """
+    from tiomagic_domain.errors import Problem, ValidationError
+    from tiomagic_domain.media import MediaKind
+    from tiomagic_domain.requests.preparation import read_media
+    from tiomagic_domain.suggestions import shorten_repr
+
+    try:
+        return read_media(reader, source, MediaKind.VIDEO, still=True).path
+    except ValidationError as error:
+        problem = Problem(field="mask", message=error.message, given=shorten_repr(source))
+        raise ValidationError.of([problem], subject="a picture of a video") from error
+
+
 def _ending(to: str) -> str:
     from tiomagic_domain.errors import Problem, ValidationError
     from tiomagic_domain.suggestions import closest, shorten_repr
@@ -200,7 +230,7 @@ def _ending(to: str) -> str:
     raise ValidationError.of([problem], subject="a conversion of a video")
 
 
-def _find_video(session: Session, job: HasRecord | str | Path) -> tuple[Path, Job | None]:
+def find_video(session: Session, job: HasRecord | str | Path) -> tuple[Path, Job | None]:
     """Return a video that is on this machine, and its job; None for a file that was named.
 
     Raises:
@@ -262,7 +292,9 @@ def title_of(job: Job) -> str:
     return " · ".join([part for part in parts if part] + ([] if seed is None else [f"seed {seed}"]))
 
 
-def _target(path: OutputPath, video: Path, suffix: str, ending: str, *, may_replace: bool) -> Path:
+def place_beside(
+    path: OutputPath, video: Path, suffix: str, ending: str, *, may_replace: bool
+) -> Path:
     """Return where a file goes.
 
     A name that the caller gives is replaced, as is one that has a job's id in it. Beside a file

@@ -3,6 +3,7 @@
 ``exports``  Exports a video: GIF, WebP, PNG, numbered frames, ProRes, FFV1.
 ``film``     A finished video in memory.
 ``maker``    The port ``Pictures`` with PyAV and Pillow.
+``masked``   Shows a mask in red over a film.
 ``montage``  Several videos at once: their frames side by side, with labels.
 ``resizing`` Writes a finished mp4 anew at another width, with its recipe and its sound.
 ``sheet``    Pictures of many frames: the contact sheet of one video, and labelled pictures side

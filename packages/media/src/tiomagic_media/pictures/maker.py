@@ -13,6 +13,7 @@ from tiomagic_media.decode.frames import even_indices
 from tiomagic_media.encode.mp4 import write_mp4
 from tiomagic_media.pictures.exports import export_film, save_picture, write_frames
 from tiomagic_media.pictures.film import Film, read_film
+from tiomagic_media.pictures.masked import show_mask
 from tiomagic_media.pictures.montage import Strip, rate_of, render_montage
 from tiomagic_media.pictures.resizing import write_resized
 from tiomagic_media.pictures.sheet import SheetCell, draw_contact_sheet, draw_grid
@@ -34,10 +35,13 @@ class PictureMaker:
         width: int,
         title: str,
         seam: int | None = None,
+        mask: Path | None = None,
     ) -> Path:
         """Write a PNG of frames with their times; see the port."""
         _check(count=count, columns=columns, width=width)
         film = read_film(video)
+        if mask is not None:
+            film = show_mask(film, read_film(mask))
         sheet = draw_contact_sheet(
             film, count=count, columns=columns, width=width, title=title, seam=seam
         )

@@ -7,6 +7,7 @@
 ``pipeline``    What the engines over a diffusers pipeline share: one call, from settings to
                 frames.
 ``pixels``      From what a decoder gives, floats on a device, to the pixels of a clip.
+``replacement`` Reads the background and the mask for engines that replace a person in a video.
 ``sibling``     Another pipeline over the same components, for repositories whose weights serve
                 two of them.
 ``skeletons``   Reads the guiding video or skeletons for the engines of pose guidance: pace,

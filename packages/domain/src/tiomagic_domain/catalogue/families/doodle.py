@@ -13,7 +13,7 @@ from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.families.wan import CONDITIONING_SCALE
 from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
-from tiomagic_domain.catalogue.pose_parameters import pose_parameters
+from tiomagic_domain.catalogue.pose_parameters import Guide, Kept, PoseFacts, pose_parameters
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.schema.keyframes import KeyframeMoments
@@ -118,6 +118,15 @@ DOODLE = ModelCard(
     repository=None,
     features=MappingProxyType({feature: _schema(feature) for feature in Feature}),
     skeletons=ColourOrder.RGB,
+    pose=PoseFacts(
+        takes=MappingProxyType(
+            {
+                Guide.SKELETONS: "`pose_video`",
+                Guide.PLAIN_VIDEO: "`guiding_video`, skeletons are found in it",
+            }
+        ),
+        keeps=MappingProxyType({Kept.IDENTITY: "the colour of the figure"}),
+    ),
     fps=FPS,
     pixels=SIDE * SIDE,
     weights_gib=0.035,

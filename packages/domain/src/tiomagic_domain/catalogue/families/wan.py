@@ -17,7 +17,7 @@ from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.families import lightx2v
 from tiomagic_domain.catalogue.licences import apache_terms
-from tiomagic_domain.catalogue.pose_parameters import pose_parameters
+from tiomagic_domain.catalogue.pose_parameters import Guide, Kept, PoseFacts, pose_parameters
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.schema.keyframes import KeyframeMoments
@@ -74,6 +74,17 @@ VACE_MOMENTS = KeyframeMoments(step=4)
 VACE_FRAMES = "github.com/ali-vilab/VACE, vace/annotators/frameref.py"
 """Where the authors place pictures: first, last, both, or at random."""
 
+VACE_FACTS = PoseFacts(
+    takes=MappingProxyType(
+        {
+            Guide.SKELETONS: "`pose_video`",
+            Guide.PLAIN_VIDEO: "`guiding_video`, skeletons are found in it",
+            # Its authors trained it on many kinds of drawings; a given video is used as it is.
+            Guide.DEPTH: "as `pose_video`",
+        }
+    ),
+    keeps=MappingProxyType({Kept.IDENTITY: "of the picture"}),
+)
 VACE_POSES = pose_parameters(
     ColourOrder.BGR,
     source="github.com/ali-vilab/VACE, vace/annotators/pose.py",
@@ -281,6 +292,7 @@ VACE_14B = replace(
     # which leaves 64 of 81 frames.
     context_frames=17,
     skeletons=ColourOrder.BGR,
+    pose=VACE_FACTS,
     weights_gib=43.4,
     largest_gib=32.4,
 )

@@ -29,6 +29,8 @@ from tiomagic_domain.catalogue.families.wan import (
     NEGATIVE_PROMPT,
     PIXELS_480P,
     PIXELS_720P,
+    VACE_FACTS,
+    VACE_MOMENTS,
 )
 from tiomagic_domain.catalogue.licences import apache_terms
 from tiomagic_domain.catalogue.pose_parameters import pose_parameters
@@ -122,7 +124,10 @@ def _vace_fun(feature: Feature) -> Schema:
         *schema.parameters[inputs:],
         CONDITIONING_SCALE,
     )
-    return replace(schema, parameters=parameters, rules=(*one_pose, *schema.rules))
+    whole = replace(schema, parameters=parameters, rules=(*one_pose, *schema.rules))
+    if feature is Feature.INTERPOLATE:
+        return whole.with_keyframes(VACE_MOMENTS, source="as for Wan 2.1 VACE")
+    return whole
 
 
 def _5b(feature: Feature) -> Schema:
@@ -217,6 +222,7 @@ VACE_FUN_A14B = replace(
     revision=None,
     features=MappingProxyType({feature: _vace_fun(feature) for feature in Feature}),
     skeletons=ColourOrder.RGB,
+    pose=VACE_FACTS,
     weights_gib=75.8,
     largest_gib=32.4,
 )

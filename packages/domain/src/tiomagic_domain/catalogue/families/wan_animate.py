@@ -6,6 +6,10 @@ points), and then drawn and cut out as the authors do it. Skeletons alone (``pos
 face: then the model gets the input for "no face" of its training, and chooses the expression
 itself.
 
+With ``background_video`` and ``mask_video`` it replaces a person in a video and keeps the rest, as
+the authors' mode ``replace``. They also put a LoRA on it there, which fits the character's light to
+the scene; it is a pickle in the repository of the original weights, so that it is not loaded here.
+
 It works in segments of 77 frames, each continued from the last frame of the one before. Other
 lengths end within a segment, which costs as much as all of it.
 
@@ -23,10 +27,10 @@ from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.families.wan import NEGATIVE_PROMPT, PIXELS_720P
 from tiomagic_domain.catalogue.families.wan22 import NEGATIVE_SOURCE
 from tiomagic_domain.catalogue.licences import apache_terms
-from tiomagic_domain.catalogue.pose_parameters import pose_parameters
+from tiomagic_domain.catalogue.pose_parameters import Guide, Kept, PoseFacts, pose_parameters
 from tiomagic_domain.catalogue.skeleton_colours import REAL_PACE, ColourOrder
-from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
-from tiomagic_domain.schema.schema import ExactlyOne, MaxPixels, Schema
+from tiomagic_domain.features import INPUTS, POSE_SOURCES, REPLACEMENT_SOURCES, Feature
+from tiomagic_domain.schema.schema import AllOrNone, ExactlyOne, MaxPixels, Schema
 
 SOURCE = "diffusers 0.42.1, WanAnimatePipeline"
 CONFIGURATION = "Wan 2.2, wan/configs/wan_animate_14B.py"
@@ -52,6 +56,7 @@ SCHEMA = Schema(
     parameters=(
         *INPUTS_OF_POSES,
         *pose_parameters(ColourOrder.RGB, source=DRAWING, pace=REAL_PACE, pace_source=PREPARATION),
+        *REPLACEMENT_SOURCES,
         settings.negative_prompt(default=NEGATIVE_PROMPT, source=NEGATIVE_SOURCE),
         settings.side("width", default=None, multiple_of=16, low=16, high=1280),
         settings.side("height", default=None, multiple_of=16, low=16, high=1280),
@@ -73,7 +78,11 @@ SCHEMA = Schema(
         settings.MEMORY,
         settings.EXACT_ACCELERATION,
     ),
-    rules=(ExactlyOne(tuple(p.name for p in POSE_SOURCES)), MaxPixels(PIXELS_720P)),
+    rules=(
+        ExactlyOne(tuple(p.name for p in POSE_SOURCES)),
+        AllOrNone(tuple(p.name for p in REPLACEMENT_SOURCES)),
+        MaxPixels(PIXELS_720P),
+    ),
     objects=settings.OBJECT_ARGUMENTS,
 )
 
@@ -81,7 +90,8 @@ ANIMATE = ModelCard(
     name="wan2.2-animate-14b",
     title="Wan 2.2 Animate 14B",
     family="wan2.2",
-    description="A character that copies a person's movements and, from a guiding video, the face.",
+    description="A character that copies a person's movements and, from a guiding video, the face; "
+    "it can also replace a person in a video.",
     homepage="https://github.com/Wan-Video/Wan2.2",
     licence="Apache-2.0",
     terms=apache_terms("github.com/Wan-Video/Wan2.2, LICENSE.txt"),
@@ -91,6 +101,22 @@ ANIMATE = ModelCard(
     revision=None,
     features=MappingProxyType({Feature.POSE_GUIDANCE: SCHEMA}),
     skeletons=ColourOrder.RGB,
+    pose=PoseFacts(
+        takes=MappingProxyType(
+            {
+                Guide.SKELETONS: "`pose_video`",
+                Guide.PLAIN_VIDEO: "`guiding_video`, skeletons and the face are found in it",
+                Guide.MASK: "`mask_video`, with `background_video`",
+            }
+        ),
+        keeps=MappingProxyType(
+            {
+                Kept.IDENTITY: "of the picture",
+                Kept.BACKGROUND: "of the picture, or of `background_video`",
+                Kept.CAMERA: "of `background_video`",
+            }
+        ),
+    ),
     fps=FPS,
     pixels=PIXELS_720P,
     weights_gib=45.6,

@@ -18,6 +18,9 @@ PICTURE_MAKERS: Final[Mapping[str, MakePicture]] = {
     "sheet": lambda pictures, video, folder: pictures.contact_sheet(
         video, folder / "made.png", count=4, columns=2, width=32, title="a fox"
     ),
+    "sheet with a mask": lambda pictures, video, folder: pictures.contact_sheet(
+        video, folder / "made.png", count=4, columns=2, width=32, title="", mask=video
+    ),
     "poster": lambda pictures, video, folder: pictures.poster(video, folder / "made.png"),
     "gif": lambda pictures, video, folder: pictures.export(video, folder / "made.gif", width=32),
     "webp": lambda pictures, video, folder: pictures.export(video, folder / "made.webp"),

@@ -342,7 +342,7 @@ class FeatureCalls(ABC):
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 15
           models).
         * ``keyframes``: Pictures that the video shows at moments between its ends, each a dict:
-          `image`, and `at` in seconds or `frame` counted from 0. Here at every 4th frame (3 of 15
+          `image`, and `at` in seconds or `frame` counted from 0. Here at every 4th frame (4 of 15
           models).
         * ``loop``: True for a video that repeats without a cut.
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
@@ -511,6 +511,10 @@ class FeatureCalls(ABC):
           models).
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
           repository; a recipe names those that were used (docs/weights.md) (7 of 8 models).
+        * ``background_video``: A video that is kept but for its person. Give mask_video with it (1
+          of 8 models).
+        * ``mask_video``: White where background_video is replaced, black where it is kept: a video,
+          a folder of pictures or one picture (1 of 8 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
           is off then (1 of 8 models).

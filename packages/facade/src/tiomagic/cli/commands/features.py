@@ -60,6 +60,8 @@ INPUT_OPTIONS: Final[Mapping[str, Any]] = {
     "pose_video": o.PoseVideo,
     "control_video": o.ControlVideo,
     "control": o.Control,
+    "background_video": o.BackgroundVideo,
+    "mask_video": o.MaskVideo,
 }
 """The inputs that are no picture; all others are read by ``o.Source``."""
 
@@ -121,13 +123,14 @@ class FeatureCommand:
             CONTROLLED_LAST_FRAME,
             INPUTS,
             MOTION_SOURCES,
+            REPLACEMENT_SOURCES,
             Feature,
         )
 
         feature = Feature(self.__name__)
         if feature is not Feature.POSE_GUIDANCE:
             return [parameter.name for parameter in INPUTS[feature]]
-        more = (*MOTION_SOURCES, CONTROLLED_LAST_FRAME)
+        more = (*MOTION_SOURCES, CONTROLLED_LAST_FRAME, *REPLACEMENT_SOURCES)
         return [*(parameter.name for parameter in (*INPUTS[feature], *more)), "control"]
 
 

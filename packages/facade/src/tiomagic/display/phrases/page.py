@@ -13,6 +13,7 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "acceleration": "Acceleration",
         "audio_guidance_scale": "Sound guidance",
+        "background_video": "Video to keep",
         "cond_position": "Place of the picture",
         "control": "Controlled by",
         "control_video": "Control video",
@@ -36,6 +37,7 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "loop": "Loop",
         "lora_alpha": "Strength of the model's LoRA",
         "loras": "LoRAs",
+        "mask_video": "Mask of what is replaced",
         "memory": "Memory plan",
         "modality_scale": "Picture and sound guidance",
         "model": "Model",
