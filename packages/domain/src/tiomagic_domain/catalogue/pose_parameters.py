@@ -30,6 +30,7 @@ class Guide(StrEnum):
     PLAIN_VIDEO = "plain video"
     DEPTH = "depth"
     MASK = "masks"
+    OTHER = "other"
 
 
 class Kept(StrEnum):

@@ -31,6 +31,8 @@ from tiomagic_domain.catalogue.families import ltx
 from tiomagic_domain.catalogue.families.ltx2_control import (
     CONTROLS,
     CONTROLS_2_3,
+    FACTS,
+    FACTS_2_3,
     RULES,
     SIDE_MULTIPLE,
     control_inputs,
@@ -223,6 +225,7 @@ LTX_2 = ModelCard(
     features=_features(_guided(40), CONTROLS, RATE),
     controls=MappingProxyType(CONTROLS),
     skeletons=ColourOrder.RGB,
+    pose=FACTS,
     fps=FPS,
     pixels=SIZE[0] * SIZE[1],
     weights_gib=63.0,
@@ -242,6 +245,7 @@ LTX_2 = ModelCard(
 
 LTX_2_3 = replace(
     LTX_2,
+    pose=FACTS_2_3,
     name="ltx-2.3",
     title="LTX-2.3, 22B",
     description="The successor of LTX-2: finer pictures, and sound at 48 kHz.",
@@ -303,6 +307,7 @@ LTX_2_5 = replace(
     features=_features((DISTILLED_STEPS,), {}),
     controls=MappingProxyType({}),
     skeletons=None,
+    pose=None,
     weights_gib=65.2,
 )
 

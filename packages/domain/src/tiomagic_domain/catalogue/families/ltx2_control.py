@@ -13,12 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.catalogue.pose_parameters import (
     ControlKind,
     ControlSource,
     ControlWeights,
+    Guide,
+    Kept,
+    PoseFacts,
     control_parameter,
     pose_parameters,
 )
@@ -36,6 +40,29 @@ SIDE_MULTIPLE = 64
 RULES: tuple[Rule, ...] = (
     ExactlyOne(tuple(p.name for p in MOTION_SOURCES)),
     ControlSource(),
+)
+
+FACTS = PoseFacts(
+    takes=MappingProxyType(
+        {
+            Guide.SKELETONS: "`pose_video`",
+            Guide.PLAIN_VIDEO: "`guiding_video`, skeletons or edges are drawn of it",
+            Guide.DEPTH: "`control_video`",
+            Guide.OTHER: "edges as `control_video`",
+        }
+    ),
+    keeps=MappingProxyType(
+        {
+            Kept.IDENTITY: "of the picture, the first frame",
+            Kept.BACKGROUND: "of the picture, and of `last_frame`",
+        }
+    ),
+)
+FACTS_2_3 = replace(
+    FACTS,
+    takes=MappingProxyType(
+        {**FACTS.takes, Guide.OTHER: "edges and motion tracks as `control_video`"}
+    ),
 )
 
 
