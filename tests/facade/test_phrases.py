@@ -121,6 +121,17 @@ PROBLEMS = [
     ),
     (
         Problem(
+            field="guiding_video",
+            message="of no use for flow_shift='deep'; give pose_video",
+            given="'walk.mp4'",
+        ),
+        "guiding_video: of no use for flow_shift='deep'; give pose_video",
+        "--guiding-video: of no use for --set flow_shift=deep; give --pose-video",
+        "Video of a person: of no use for Flow shift deep; give Video of skeletons",
+        "Of no use for Flow shift deep; give Video of skeletons",
+    ),
+    (
+        Problem(
             field="width, height",
             message="1600x1600 is 2,560,000 pixels, too many",
             given="1600x1600",

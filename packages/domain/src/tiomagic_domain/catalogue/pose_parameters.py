@@ -162,9 +162,7 @@ class ControlSource:
             return []
         fitting = [other for other, names in SOURCES.items() if given[0] in names]
         others = " or ".join(f"{self.kind}={str(other)!r}" for other in fitting)
-        message = (
-            f"{self.kind}={kind!r} cannot be made of it: give {' or '.join(allowed)}, or {others}"
-        )
+        message = f"of no use for {self.kind}={kind!r}; give {' or '.join(allowed)}, or {others}"
         return [Problem(field=given[0], message=message, given=given[0])]
 
     def to_json_schema(self) -> dict[str, object]:

@@ -56,7 +56,7 @@ def _named(found: re.Match[str], words: Vocabulary) -> str:
     if found["place"]:
         return words.name(f"{name}{found['place']}")
     if value:
-        return words.assignment(name, value)
+        return words.assignment(name, value.strip("'"))
     plain = "_" not in name and not found["quote"] and found["equals"] is None
     return found[0] if plain else words.name(name)
 
@@ -75,5 +75,5 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(
         rf"(?<!--set )(?<![\w'=.\[-])(?P<quote>'?)(?P<name>{known})(?(quote)(?P=quote))(?![\w'-])"
         r"(?P<place>\[\d+\])?"
-        r"(?:(?P<equals>=)(?P<value>[\w.+-]*[\w])?)?"
+        r"(?:(?P<equals>=)(?P<value>'[\w.+-]+'|[\w.+-]*[\w])?)?"
     )
