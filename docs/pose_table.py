@@ -36,7 +36,7 @@ def _render_table(cards: Sequence[ModelCard]) -> Iterator[str]:
     yield from render_table_head("model", *takes, "keeps", "pixels", "length", "GPU", "licence")
     for card in cards:
         facts = card.pose
-        given = dict(facts.takes) if facts is not None else {}
+        given = dict(facts.takes) if facts is not None else _find_inputs(card)
         if card.skeletons is not None and Guide.SKELETONS in given:
             given[Guide.SKELETONS] += f", {card.skeletons.upper()}"
         keeps = facts.keeps if facts is not None else {}
@@ -51,6 +51,13 @@ def _render_table(cards: Sequence[ModelCard]) -> Iterator[str]:
             gpu,
             f"{card.licence}: {card.terms.use.value}",
         )
+
+
+def _find_inputs(card: ModelCard) -> dict[Guide, str]:
+    """Return what a model takes by the arguments that it has, for a card that states nothing."""
+    names = {Guide.SKELETONS: "pose_video", Guide.PLAIN_VIDEO: "guiding_video"}
+    schema = card.schema(Feature.POSE_GUIDANCE)
+    return {guide: f"`{name}`" for guide, name in names.items() if name in schema}
 
 
 def _link(card: ModelCard) -> str:
