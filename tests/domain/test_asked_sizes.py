@@ -204,7 +204,10 @@ def test_what_is_a_little_off_is_made_with_a_note(parts: Any) -> None:
         parts, "cogvideox-5b-image-to-video", I2V, image="fox.png", aspect="16:9", seconds=6
     )
     assert (fixed.arguments["width"], fixed.arguments["height"]) == (720, 480)
-    assert fixed.facts["size_notes"] == ["aspect: 720x480 is the nearest to 16:9"]
+    assert fixed.facts["size_notes"] == [
+        "aspect: 720x480 is the nearest to 16:9",
+        "image: 25 % of its width is cut off, for it is 1000x500 and the video 720x480",
+    ]
     assert "size_notes" not in submitted(parts, "wan2.1-t2v-14b", seconds=3).facts
 
 
