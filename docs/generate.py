@@ -14,7 +14,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs import benchmark_page, call_module, command_page, memory_page, model_page, pose_table
+from docs import (
+    benchmark_page,
+    call_module,
+    command_page,
+    left_out,
+    memory_page,
+    model_page,
+    pose_table,
+)
 from docs.tables import render_table_head, render_table_row
 
 from tiomagic.wiring.registry import providers_of
@@ -82,7 +90,9 @@ def render_pages() -> dict[Path, str]:
         PAGES / f"{card.name}.md": model_page.render_model(card, times.get(card.name, ()))
         for card in list_cards()
     }
-    made[INDEX] = INTRODUCTION + "\n".join([*render_overview(), "", TESTS_LINK, ""])
+    made[INDEX] = INTRODUCTION + "\n".join(
+        [*render_overview(), "", TESTS_LINK, "", *left_out.render_left_out()]
+    )
     made[TESTS_PAGE] = TEST_TABLE_INTRODUCTION + "\n".join([*render_test_table(), ""])
     made[BENCHMARKS_PAGE] = benchmark_page.render_benchmarks(ROOT)
     made[COMMANDS_PAGE] = command_page.render_commands()

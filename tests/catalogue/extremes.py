@@ -22,6 +22,9 @@ LARGE_FRAME = 250_000
 make a few sizes alone. A few steps and the second shortest length are tried with them, in place of
 a hundred and of the longest, which would take many minutes and show nothing that is not shown by
 the other models of their pipelines."""
+LONGEST_CLIP = 2_000_000
+"""Pixels of all frames of the longest clip that is tried with the smallest frame: half a minute of
+64x64. A model that makes more makes it of more pieces of the same kind."""
 FEW_STEPS = 2
 ONE_LARGE_CALL = 300_000
 """Pixels from which one large call is all that is tried."""
@@ -152,7 +155,11 @@ def _reached(schema: Schema, parameter: Parameter, high: Any) -> Any:
     """Return how far a number is taken: to its upper end, unless the smallest frame is large."""
     sides = _smallest_sides(schema)
     if math.prod(sides) < LARGE_FRAME:
-        return high
+        if parameter.name != "num_frames":
+            return high
+        most = LONGEST_CLIP // math.prod(sides)
+        lengths = parameter.legal_values()
+        return max((value for value in lengths if value <= most), default=lengths[0])
     if parameter.name == "num_inference_steps":
         return FEW_STEPS
     if parameter.name == "num_frames":

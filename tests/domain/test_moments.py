@@ -18,6 +18,7 @@ from tiomagic_domain.features import (
     Feature,
     ImageToVideoInputs,
     InterpolateInputs,
+    MotionInputs,
     PoseGuidanceInputs,
     TextToVideoInputs,
 )
@@ -420,6 +421,28 @@ def test_a_request_has_typed_inputs_and_a_plain_record(
     json.dumps(request.job.to_dict())
     restored = preparation.restore(request.job, VACE)
     assert restored == request
+
+
+@pytest.mark.parametrize(
+    ("arguments", "inputs", "aspect"),
+    [
+        ({"pose_video": "walk.mp4"}, MotionInputs, 832 / 480),
+        ({"guiding_video": "walk.mp4"}, MotionInputs, 832 / 480),
+        ({"pose_video": "walk.mp4", "image": "fox.png"}, PoseGuidanceInputs, 800 / 600),
+    ],
+)
+def test_a_motion_alone_is_enough_for_a_model_that_reads_no_picture(
+    preparation, arguments, inputs, aspect
+):
+    """The shape of the video is the motion's then; with a picture, as everywhere, the picture's."""
+    card = find_model("cogvideox-fun-5b-pose")
+    call = {"prompt": "a fox", **arguments}
+    request = preparation.prepare(Feature.POSE_GUIDANCE, card, "local", call)
+    assert type(request.inputs) is inputs
+    size = request.settings["width"], request.settings["height"]
+    assert size[0] / size[1] == pytest.approx(aspect, rel=0.03)
+    assert size[0] * size[1] <= card.pixels
+    assert preparation.restore(request.job, card) == request
 
 
 def test_every_broken_input_is_named(preparation):

@@ -1,4 +1,4 @@
-"""Kandinsky 5.0: its reader without pictures, guidance, and the shift of its schedule."""
+"""Kandinsky 5.0: its reader without pictures, guidance, its schedule, and Pro's first frame."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
-from tiomagic_domain.testing.contracts.features import TextToVideoContract, bytes_of
+from tiomagic_domain.testing.contracts.features import (
+    ImageToVideoContract,
+    TextToVideoContract,
+    bytes_of,
+)
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.pipeline_cache import Runtime
 
 MODEL, FEATURE = "kandinsky5-lite", Feature.TEXT_TO_VIDEO
+PRO, PICTURE = "kandinsky5-pro-image-to-video", Feature.IMAGE_TO_VIDEO
 
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
-    """A runtime with the tiny model."""
-    weights = save(tmp_path_factory.mktemp("weights"), [MODEL])
+    """A runtime with the tiny models."""
+    weights = save(tmp_path_factory.mktemp("weights"), [MODEL, PRO])
     return Runtime(LocalOptions(weights_dir=weights, device="cpu"))
 
 
@@ -38,6 +43,20 @@ class TestWords(TextToVideoContract):
     @pytest.fixture
     def settings(self) -> dict[str, Any]:
         return settings_of(MODEL, FEATURE)
+
+
+class TestPicture(ImageToVideoContract):
+    @pytest.fixture
+    def engine(self, runtime: Runtime) -> Any:
+        return engine_of(runtime, PRO, PICTURE)
+
+    @pytest.fixture
+    def inputs(self, studio: Materials) -> Any:
+        return studio.request(PRO, PICTURE).inputs
+
+    @pytest.fixture
+    def settings(self) -> dict[str, Any]:
+        return settings_of(PRO, PICTURE, num_frames=17)
 
 
 @pytest.fixture
@@ -119,3 +138,12 @@ def test_a_long_prompt_is_read_to_the_limit(make: Any) -> None:
     assert len(start) > 256
     assert make(start) == make(start + "and a bear")
     assert make(start) != make("a bear, " + start)
+
+
+def test_the_shortest_video_of_a_picture_has_a_frame_to_level_by() -> None:
+    """Of four latent frames and less the pipeline makes values that are no numbers."""
+    schema = find_model(PRO).schema(PICTURE)
+    call = {"prompt": "a fox", "image": "fox.png"}
+    assert schema.validate({**call, "num_frames": 17})["num_frames"] == 17
+    with pytest.raises(ValidationError, match="17"):
+        schema.validate({**call, "num_frames": 13})

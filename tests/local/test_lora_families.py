@@ -35,9 +35,19 @@ CASES = {
         "visual_transformer_blocks.0.self_attention.to_query",
         "transformer",
     ),
+    "Helios": ("helios-base", Feature.IMAGE_TO_VIDEO, WAN_LAYER, "transformer"),
+    "CogVideoX-Fun": (
+        "cogvideox-fun-5b-pose",
+        Feature.POSE_GUIDANCE,
+        "transformer_blocks.0.attn1.to_q",
+        "transformer",
+    ),
     "Animate": ("wan2.2-animate-14b", Feature.POSE_GUIDANCE, WAN_LAYER, "transformer"),
 }
-LENGTHS = {"framepack-i2v-hy": {"num_frames": 37, "width": 16, "height": 16}}
+LENGTHS = {
+    "cogvideox-fun-5b-pose": {"num_frames": 9},
+    "framepack-i2v-hy": {"num_frames": 37, "width": 16, "height": 16},
+}
 
 
 @pytest.fixture(scope="module")

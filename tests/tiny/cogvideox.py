@@ -7,7 +7,15 @@ from typing import Any
 
 from examples.tiny_vace import TEXT_DIM, tokenizer
 
-__all__ = ["TINY", "build_i2v", "build_i2v_1_5", "build_small", "build_t2v", "build_t2v_1_5"]
+__all__ = [
+    "TINY",
+    "build_fun",
+    "build_i2v",
+    "build_i2v_1_5",
+    "build_small",
+    "build_t2v",
+    "build_t2v_1_5",
+]
 
 LATENT_CHANNELS = 4
 
@@ -121,10 +129,16 @@ def build_i2v_1_5(folder: Path) -> None:
     _save(folder, "CogVideoXImageToVideoPipeline", changes, vae=vae)
 
 
+def build_fun(folder: Path) -> None:
+    """Save what the hub has of CogVideoX-Fun's control model: the index names CogVideoXPipeline."""
+    _save(folder, "CogVideoXPipeline", FIRST | {"in_channels": 2 * LATENT_CHANNELS})
+
+
 TINY = {
     "cogvideox-2b": build_small,
     "cogvideox-5b": build_t2v,
     "cogvideox-5b-image-to-video": build_i2v,
     "cogvideox1.5-5b": build_t2v_1_5,
     "cogvideox1.5-5b-image-to-video": build_i2v_1_5,
+    "cogvideox-fun-5b-pose": build_fun,
 }

@@ -1,4 +1,4 @@
-"""A tiny pipeline of Kandinsky 5.0."""
+"""Tiny pipelines of Kandinsky 5.0."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.tiny.hunyuan import (
 )
 from tests.tiny.hunyuan15 import qwen_text_config, qwen_tokenizer
 
-__all__ = ["TINY", "build_kandinsky"]
+__all__ = ["TINY", "build_kandinsky", "build_picture"]
 
 
 def reader(tokenizer: Any) -> Any:
@@ -55,6 +55,15 @@ def learn_the_template(tokenizer: Any, pipeline: Any) -> None:
 
 def build_kandinsky(folder: Path) -> None:
     """Save a tiny Kandinsky5T2VPipeline."""
+    _save(folder, "Kandinsky5T2VPipeline")
+
+
+def build_picture(folder: Path) -> None:
+    """Save a tiny Kandinsky5I2VPipeline."""
+    _save(folder, "Kandinsky5I2VPipeline")
+
+
+def _save(folder: Path, kind: str) -> None:
     import diffusers
     import torch
 
@@ -79,7 +88,7 @@ def build_kandinsky(folder: Path) -> None:
     for name, weights in transformer.named_parameters():
         if "modulation" in name:
             torch.nn.init.normal_(weights, std=0.5)
-    pipeline = diffusers.Kandinsky5T2VPipeline(
+    pipeline = getattr(diffusers, kind)(
         transformer=transformer.eval(),
         vae=hunyuan_vae(),
         text_encoder=None,
@@ -97,4 +106,9 @@ def build_kandinsky(folder: Path) -> None:
     index.write_text(json.dumps(named))
 
 
-TINY = {"kandinsky5-lite": build_kandinsky}
+TINY = {
+    "kandinsky5-lite": build_kandinsky,
+    "kandinsky5-lite-nocfg": build_kandinsky,
+    "kandinsky5-lite-distilled": build_kandinsky,
+    "kandinsky5-pro-image-to-video": build_picture,
+}

@@ -89,16 +89,25 @@ class InterpolateInputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoseGuidanceInputs:
-    """The inputs of pose guidance: a character (image), and its motion (one of the two videos)."""
+class MotionInputs:
+    """The inputs of pose guidance without a picture: a motion (one of the two videos) and words.
+
+    Only a model whose card leaves the picture out gets them.
+    """
 
     feature: ClassVar[Feature] = Feature.POSE_GUIDANCE
     prompt: str
-    image: Media
     guiding_video: Media | None = None
     """A video of a moving person; the poses are estimated from it."""
     pose_video: Media | None = None
     """A video of skeletons in OpenPose colours on black; used as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseGuidanceInputs(MotionInputs):
+    """The inputs of pose guidance: a character (image), and its motion (one of the two videos)."""
+
+    image: Media
     control_video: Media | None = None
     """A ready control video of the kind that the call names; used as it is."""
     last_frame: Media | None = None
@@ -109,7 +118,7 @@ class PoseGuidanceInputs:
     """Where the background is replaced: white there, else black; given with the background."""
 
 
-Inputs: TypeAlias = TextToVideoInputs | ImageToVideoInputs | InterpolateInputs | PoseGuidanceInputs
+Inputs: TypeAlias = TextToVideoInputs | ImageToVideoInputs | InterpolateInputs | MotionInputs
 """The inputs of any feature."""
 
 # Python and ECMA differ in what `\s` is, and neither counts the marks that have no width.

@@ -21,6 +21,7 @@ import torch
 import torch.distributed as dist
 from diffusers import (
     ContextParallelConfig,
+    HeliosTransformer3DModel,
     LTX2VideoTransformer3DModel,
     LTXVideoTransformer3DModel,
     WanTransformer3DModel,
@@ -80,6 +81,10 @@ TRAITS: Mapping[type, TransformerTraits] = {
     # masks fail as those of LTX do.
     LTX2VideoTransformer3DModel: TransformerTraits(
         refused="what diffusers splits of a LTX2VideoTransformer3DModel breaks its sound"
+    ),
+    # Every other class is split once at its beginning and joined once at its end.
+    HeliosTransformer3DModel: TransformerTraits(
+        refused="a HeliosTransformer3DModel is split anew in each block, which is not built here"
     ),
 }
 """By class, and for its subclasses; one that is not here is split as its plan says."""

@@ -19,29 +19,24 @@ are exact here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 from PIL import Image
 
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import Feature, ImageToVideoInputs, Inputs, PoseGuidanceInputs
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines._shared.pipeline import Conditions, placed_pictures
-from tiomagic_local.engines._shared.skeletons import convert_skeletons, load_motion, pose_warnings
+from tiomagic_local.engines._shared.skeletons import pose_warnings, read_skeletons
 from tiomagic_local.engines._wan import WanEngine
-from tiomagic_media.decode.frames import contain, cover, load_image
+from tiomagic_media.decode.frames import contain, load_image
 
 GREY = (128, 128, 128)
 """The value of frames to generate: the middle of the range, as in training."""
 KEEP, MAKE = 0, 255
 """Values of the mask."""
 WHITE = (255, 255, 255)
-
-MIN_POSE_SIDE_PX = 384
-"""Least shorter side, in pixels, of frames for the pose detector."""
 
 
 class WanVace(WanEngine):
@@ -75,7 +70,7 @@ class WanVace(WanEngine):
     ) -> Conditions:
         progress(Progress(phase=Phase.PREPARING))
         size = (int(settings["width"]), int(settings["height"]))
-        skeletons, facts = self._skeletons(inputs, settings, progress, cancel)
+        skeletons, facts = read_skeletons(inputs, settings, self._order, progress, cancel)
         whole = place_on_white(load_image(inputs.image), *size)
         return Conditions({"video": skeletons, "reference_images": [whole]}, facts)
 
@@ -86,32 +81,6 @@ class WanVace(WanEngine):
     @property
     def _order(self) -> ColourOrder:
         return self._card.skeletons or ColourOrder.RGB
-
-    def _skeletons(
-        self,
-        inputs: PoseGuidanceInputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> tuple[list[Image.Image], dict[str, Any]]:
-        """Return the skeletons in the size of the video, and what the record says of them."""
-        size = (int(settings["width"]), int(settings["height"]))
-        if inputs.pose_video is not None:
-            frames = load_motion(inputs.pose_video, settings, size)
-            frames, facts = convert_skeletons(frames, inputs.pose_video, settings, self._order)
-            return _pictures(frames), facts
-        assert inputs.guiding_video is not None, "the schema wants exactly one of the two"
-        from tiomagic_media.pose.estimate import estimate_skeletons
-
-        # Poses are estimated only in the used frames and their used part, but at a size that shows
-        # hands, however small the video will be.
-        scale = max(1, math.ceil(MIN_POSE_SIDE_PX / min(size)))
-        large = (size[0] * scale, size[1] * scale)
-        frames = load_motion(inputs.guiding_video, settings, large)
-        skeletons = estimate_skeletons(
-            frames, progress=progress, cancel=cancel, models=None, order=self._order
-        )
-        return [cover(picture, *size) for picture in _pictures(skeletons)], {}
 
 
 def known_frames(known: Mapping[int, Image.Image], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,10 +107,6 @@ def place_on_white(image: Image.Image, width: int, height: int) -> Image.Image:
     the same, but makes large pictures small without a filter.
     """
     return contain(image, width, height, WHITE)
-
-
-def _pictures(frames: Any) -> list[Image.Image]:
-    return [Image.fromarray(np.asarray(frame)) for frame in frames]
 
 
 ENGINE = WanVace

@@ -207,6 +207,42 @@ def _kandinsky(step: Step) -> dict[str, Any]:
     }
 
 
+def _easyanimate(step: Step) -> dict[str, Any]:
+    config = step.config
+    # The latents of the video, and beside them those of the skeletons and of the picture.
+    made = config.out_channels
+    return {
+        "hidden_states": step.new(made, *step.latents),
+        "timestep": step.new(),
+        "encoder_hidden_states": step.new(step.words, config.text_embed_dim),
+        "control_latents": step.new(config.in_channels - made, *step.latents),
+    }
+
+
+def _frequencies(base: torch.Tensor, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    angles = torch.einsum("d,bthw->dbthw", base, places).repeat_interleave(2, dim=0)
+    return angles.cos(), angles.sin()
+
+
+def _helios(step: Step) -> dict[str, Any]:
+    # Its own turns autocast off, which the meta device does not have.
+    step.transformer.rope.get_frequency_batched = _frequencies
+    config, (_, height, width) = step.config, step.latents
+    piece, channels = 9, config.in_channels
+    # The short memory has the first frame of all beside the last one.
+    memory = {"history_short": 2, "history_mid": 2, "history_long": 16}
+    given: dict[str, Any] = {}
+    for name, count in memory.items():
+        given[f"latents_{name}"] = step.new(channels, count, height, width)
+        given[f"indices_latents_{name}"] = torch.arange(count)[None]
+    return given | {
+        "hidden_states": step.new(channels, piece, height, width),
+        "timestep": step.new(dtype=torch.float32),
+        "encoder_hidden_states": step.new(step.words, config.text_dim),
+        "indices_hidden_states": torch.arange(piece)[None],
+    }
+
+
 def _fields(step: Step) -> dict[str, Any]:
     return {name: getattr(step, name) for name in Step.__slots__}
 
@@ -222,9 +258,16 @@ CALLS: Mapping[str, Callable[[Step], dict[str, Any]]] = {
     "HunyuanVideo15Transformer3DModel": _hunyuan15,
     "HunyuanVideoFramepackTransformer3DModel": _framepack,
     "Kandinsky5Transformer3DModel": _kandinsky,
+    "EasyAnimateTransformer3DModel": _easyanimate,
+    "HeliosTransformer3DModel": _helios,
 }
 TOGETHER = frozenset(
-    {"CogVideoXTransformer3DModel", "LTXVideoTransformer3DModel", "LTX2VideoTransformer3DModel"}
+    {
+        "CogVideoXTransformer3DModel",
+        "EasyAnimateTransformer3DModel",
+        "LTXVideoTransformer3DModel",
+        "LTX2VideoTransformer3DModel",
+    }
 )
 """Transformers whose pipelines batch both passes of guidance."""
 

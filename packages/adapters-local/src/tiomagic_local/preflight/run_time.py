@@ -77,7 +77,10 @@ SHAPES: Final[Mapping[str, TokenShape]] = {
     "ltx2.5-": TokenShape(8, 32, 4096, 48),
     "hunyuan1.5-": TokenShape(4, 16, 2048, 54),
     "framepack-": TokenShape(4, 16, 3072, 60),
+    "kandinsky5-19b": TokenShape(4, 16, 4096, 60),
     "kandinsky5-": TokenShape(4, 16, 1792, 32),
+    "easyanimate-": TokenShape(4, 16, 3072, 48),
+    "helios-": TokenShape(4, 16, 5120, 40),
     "wan": TokenShape(4, 16, 5120, 40),
     "skyreels": TokenShape(4, 16, 5120, 40),
 }

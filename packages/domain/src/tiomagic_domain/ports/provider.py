@@ -21,6 +21,7 @@ from tiomagic_domain.features import (
     Inputs,
     InterpolateInputs,
     Keyframe,
+    MotionInputs,
     PoseGuidanceInputs,
     TextToVideoInputs,
 )
@@ -92,11 +93,14 @@ class Request:
                     keyframes=self._keyframes(),
                 )
             case Feature.POSE_GUIDANCE:
+                guiding, given = self.media.get("guiding_video"), self.media.get("pose_video")
+                if "image" not in self.media:
+                    return MotionInputs(prompt=prompt, guiding_video=guiding, pose_video=given)
                 return PoseGuidanceInputs(
                     prompt=prompt,
                     image=self.media["image"],
-                    guiding_video=self.media.get("guiding_video"),
-                    pose_video=self.media.get("pose_video"),
+                    guiding_video=guiding,
+                    pose_video=given,
                     control_video=self.media.get("control_video"),
                     last_frame=self.media.get("last_frame"),
                     background_video=self.media.get("background_video"),

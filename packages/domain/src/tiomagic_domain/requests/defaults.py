@@ -27,8 +27,8 @@ UNSEEN_CUT: Final = 0.05
 SIZE_SOURCE_INPUTS: Mapping[Feature, tuple[str, ...]] = {
     Feature.IMAGE_TO_VIDEO: ("image",),
     Feature.INTERPOLATE: ("first_frame",),
-    # A video that is kept gives its own size.
-    Feature.POSE_GUIDANCE: ("background_video", "image"),
+    # A video that is kept gives its own size; the motion does where no picture is given.
+    Feature.POSE_GUIDANCE: ("background_video", "image", "guiding_video", "pose_video"),
 }
 """Which input decides the size of the video when none is given: the first of these that is."""
 

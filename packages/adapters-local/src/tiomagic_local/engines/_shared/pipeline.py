@@ -44,7 +44,7 @@ from tiomagic_domain.features import (
     ImageToVideoInputs,
     Inputs,
     InterpolateInputs,
-    PoseGuidanceInputs,
+    MotionInputs,
     TextToVideoInputs,
 )
 from tiomagic_domain.media import Clip, Media
@@ -314,7 +314,7 @@ def end_pictures(inputs: Inputs) -> tuple[Media, ...]:
             return first, last
         case TextToVideoInputs():
             return ()
-        case PoseGuidanceInputs():
+        case MotionInputs():
             raise TypeError("the pictures of pose guidance are frames of no video")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ from tiomagic_domain.catalogue.skeleton_colours import (
     REAL_PACE,
     ColourOrder,
 )
-from tiomagic_domain.features import PoseGuidanceInputs
+from tiomagic_domain.features import MotionInputs
 from tiomagic_domain.media import Media
+from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_media.decode.frames import cover, load_video
 from tiomagic_media.pose.colour_order import colours_warning, read_order, reorder_colours
 
@@ -23,6 +25,46 @@ if TYPE_CHECKING:
 
 _MAX_PACE_RATIO = 1.1
 """Factor of the pace above which a warning is given."""
+MIN_POSE_SIDE_PX = 384
+"""Least shorter side, in pixels, of frames for the pose detector."""
+
+
+def read_skeletons(
+    inputs: MotionInputs,
+    settings: Mapping[str, Any],
+    order: ColourOrder,
+    progress: ProgressSink,
+    cancel: CancelToken,
+) -> tuple[list[Image.Image], dict[str, Any]]:
+    """Return the skeletons of a call in the size of the video, and what the record says of them.
+
+    Poses are estimated only in the used frames and their used part, but at a size that shows hands,
+    however small the video will be.
+
+    Args:
+        inputs: With one of the two videos.
+        settings: With ``width``, ``height``, ``num_frames``, ``fps`` and ``pose_pace``.
+        order: Of the colours that the model reads.
+        progress: Gets the events of the estimation.
+        cancel: Checked at each frame.
+    """
+    from PIL import Image
+
+    size = (int(settings["width"]), int(settings["height"]))
+    if inputs.pose_video is not None:
+        frames = load_motion(inputs.pose_video, settings, size)
+        frames, facts = convert_skeletons(frames, inputs.pose_video, settings, order)
+        return [Image.fromarray(frame) for frame in frames], facts
+    assert inputs.guiding_video is not None, "the schema wants exactly one of the two"
+    from tiomagic_media.pose.estimate import estimate_skeletons
+
+    scale = max(1, math.ceil(MIN_POSE_SIDE_PX / min(size)))
+    large = (size[0] * scale, size[1] * scale)
+    frames = load_motion(inputs.guiding_video, settings, large)
+    skeletons = estimate_skeletons(
+        frames, progress=progress, cancel=cancel, models=None, order=order
+    )
+    return [cover(Image.fromarray(frame), *size) for frame in skeletons], {}
 
 
 def load_motion(
@@ -62,7 +104,7 @@ def convert_skeletons(
 
 def pose_warnings(inputs: object, settings: Mapping[str, Any], order: ColourOrder) -> Sequence[str]:
     """Return warnings about a motion before a run: its colours, its pace, its length."""
-    if not isinstance(inputs, PoseGuidanceInputs):
+    if not isinstance(inputs, MotionInputs):
         return ()
     said = []
     if inputs.pose_video is not None:

@@ -94,49 +94,49 @@ class FeatureCalls(ABC):
 
         Settings, as ``get_schema("text_to_video", model)`` has them for a model:
 
-        * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (22
-          of 25 models).
+        * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (26
+          of 30 models).
         * ``width``: Width of the video, in px.
         * ``height``: Height of the video, in px.
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (22 of 25 models).
+          halves the time (26 of 30 models).
         * ``use_dynamic_cfg``: Let the guidance follow the steps, up to guidance_scale. Made for the
-          DPM scheduler (3 of 25 models).
+          DPM scheduler (3 of 30 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
           recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
           frames/s.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (24 of 25 models).
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (29 of 30 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (24 of 25 models).
+          repository; a recipe names those that were used (docs/weights.md) (29 of 30 models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
           one of them: the nearest that the model makes.
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
           1280x720 in any shape.
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (16 of 25 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 25 models).
+          shift (18 of 30 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 30 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 25 models).
+          saves a quarter of the time (2 of 30 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 25 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 25
+          of one block (2 of 30 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 30
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 25 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 25 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 30 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 30 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 25 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 30 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 25 models).
+          is off then (2 of 30 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
@@ -198,61 +198,61 @@ class FeatureCalls(ABC):
 
         Settings, as ``get_schema("image_to_video", model)`` has them for a model:
 
-        * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (20
-          of 23 models).
+        * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (23
+          of 27 models).
         * ``width``: Width of the video. Only 720: the model has learned positions for it, in px.
         * ``height``: Height of the video. Only 480: the model has learned positions for it, in px.
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (20 of 23 models).
+          halves the time (23 of 27 models).
         * ``use_dynamic_cfg``: Let the guidance follow the steps, up to guidance_scale. Made for the
-          DPM scheduler (2 of 23 models).
+          DPM scheduler (2 of 27 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
           recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
           frames/s.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (22 of 23 models).
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (26 of 27 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``continued_video``: A video that goes on, in place of image.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (22 of 23 models).
+          repository; a recipe names those that were used (docs/weights.md) (26 of 27 models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
           one of them: the nearest that the model makes.
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
           1280x720 in any shape.
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (14 of 23 models).
-        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 23
+          shift (15 of 27 models).
+        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 27
           models).
-        * ``loop``: True for a video that repeats without a cut (15 of 23 models).
+        * ``loop``: True for a video that repeats without a cut (15 of 27 models).
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
-          time (1 of 23 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 23 models).
+          time (1 of 27 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 27 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 23 models).
+          saves a quarter of the time (2 of 27 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 23 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 23
+          of one block (2 of 27 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 27
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 23 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 23 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 27 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 27 models).
         * ``image_cond_noise_scale``: Noise on the given pictures in each step: more lets them move
-          more (1 of 23 models).
+          more (1 of 27 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 23 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 27 models).
         * ``noise_multiplier``: How noisy the picture is compared with the rest while the video is
-          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 23 models).
+          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 27 models).
         * ``cond_position``: Where in the video the picture stands: 0 is the beginning,
-          (num_frames-1)/4 the end, in latent frames (1 of 23 models).
+          (num_frames-1)/4 the end, in latent frames (1 of 27 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 23 models).
+          is off then (2 of 27 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
@@ -469,55 +469,54 @@ class FeatureCalls(ABC):
         * ``pose_pace``: The pace of the guiding video: real keeps it, cuts what is longer and holds
           the last pose where it is shorter; fit spreads the whole video over num_frames, so it may
           play faster or slower.
-        * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (7
-          of 8 models).
-        * ``width``: Width of the video; if left out, from the picture at the model's pixel budget.
-          Only 64: at other values the picture falls apart, in px.
-        * ``height``: Height of the video; if left out, from the picture at the model's pixel
-          budget. Only 64: at other values the picture falls apart, in px.
-        * ``num_frames``: Length of the video; the model was trained on 17 frames. Only 17: at other
-          values the picture falls apart.
+        * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (9
+          of 10 models).
+        * ``width``: Width of the video; if left out, from the shape of the picture or of the
+          motion. The authors trained it at 512x512 to 1024x1024, in px.
+        * ``height``: Height of the video; if left out, from the shape of the picture or of the
+          motion. The authors trained it at 512x512 to 1024x1024, in px.
+        * ``num_frames``: Length of the video; the model was trained on 49 frames.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (7 of 8 models).
-        * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (5 of 8 models).
+          halves the time (9 of 10 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
           recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
           frames/s.
+        * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (9 of 10 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
-        * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256`.
-        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 8
-          models).
+        * ``revisions``: Other commits of the hub's repositories than the model's own, by
+          repository; a recipe names those that were used (docs/weights.md) (9 of 10 models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
           one of them: the nearest that the model makes.
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
           1280x720 in any shape.
-        * ``last_frame``: The picture that the video ends with; if left out, the model chooses the
-          end (3 of 8 models).
-        * ``control``: What the video is controlled by: a person's skeleton (3 of 8 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 8 models).
-        * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 8 models).
-        * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 8 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 8
+        * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
+          shift (5 of 10 models).
+        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 10
           models).
-        * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (7 of 8 models).
+        * ``last_frame``: The picture that the video ends with; if left out, the model chooses the
+          end (3 of 10 models).
+        * ``control``: What the video is controlled by: a person's skeleton (3 of 10 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 10 models).
+        * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
+          saves a quarter of the time (2 of 10 models).
+        * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
+          of one block (2 of 10 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 10
+          models).
         * ``background_video``: A video that is kept but for its person. Give mask_video with it (1
-          of 8 models).
+          of 10 models).
         * ``mask_video``: White where background_video is replaced, black where it is kept: a video,
-          a folder of pictures or one picture (1 of 8 models).
+          a folder of pictures or one picture (1 of 10 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (1 of 8 models).
+          is off then (1 of 10 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
