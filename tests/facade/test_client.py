@@ -21,7 +21,9 @@ from tiomagic.errors import (
     UnknownProviderError,
     ValidationError,
 )
+from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import GenerationCanceledError
+from tiomagic_domain.features import Feature
 from tiomagic_domain.media import MediaKind
 from tiomagic_domain.ports import ProviderBase
 
@@ -260,6 +262,16 @@ def test_lists_are_the_callers_own(fake_app: FakeApp) -> None:
     models.clear()
     assert VACE in fake_app.tm.get_models("pose_guidance", "modal")
     assert VACE in fake_app.tm.get_models("pose_guidance")
+
+
+def test_many_families_follow_a_pose(fake_app: FakeApp) -> None:
+    """One call for all of them, from a plain video or from skeletons."""
+    cards = [find_model(name) for name in fake_app.tm.get_models("pose_guidance", "local")]
+    assert len(cards) >= 9
+    assert len({card.family for card in cards}) >= 4
+    for card in cards:
+        schema = card.schema(Feature.POSE_GUIDANCE)
+        assert "guiding_video" in schema or "pose_video" in schema, card.name
 
 
 def test_models_are_listed_by_what_their_licence_allows(fake_app: FakeApp) -> None:
