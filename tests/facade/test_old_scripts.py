@@ -260,11 +260,12 @@ def on_a_terminal(folder, **environment):
         stderr=theirs,
     ) as process:
         os.close(theirs)
+        shown = b""
+        # While it runs: a terminal that nobody reads is full soon, and its writer waits.
+        with contextlib.suppress(OSError):  # The end of a terminal whose other side is closed.
+            while chunk := os.read(ours, 1000):
+                shown += chunk
         out = process.communicate()[0].decode()
-    shown = b""
-    with contextlib.suppress(OSError):  # The end of a terminal whose other side is closed.
-        while chunk := os.read(ours, 1000):
-            shown += chunk
     os.close(ours)
     return out.strip(), shown.decode()
 
