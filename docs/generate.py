@@ -109,10 +109,16 @@ def render_overview() -> Iterator[str]:
     labels = [feature.label for feature in Feature]
     yield from render_table_head("model", *labels, "frames/s", "weights", "GPU", "use", "licence")
     for card in list_cards():
-        does = ["●" if feature in card.features else "" for feature in Feature]
+        does = [_ability(card, feature) for feature in Feature]
         gpu = f"{card.gpu_memory_gib:g}" if card.gpu_memory_gib else "none"
         facts = (str(card.fps), f"{card.weights_gib:g}", gpu, card.terms.use.value, card.licence)
         yield render_table_row(f"[`{card.name}`]({card.name}.md)", *does, *facts)
+
+
+def _ability(card: ModelCard, feature: Feature) -> str:
+    if feature not in card.features:
+        return ""
+    return "● keyframes" if card.features[feature].keyframes is not None else "●"
 
 
 def render_test_table() -> Iterator[str]:

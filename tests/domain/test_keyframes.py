@@ -12,6 +12,7 @@ from tiomagic_domain.media import MediaKind
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.requests.received_recipes import check_inputs
 from tiomagic_domain.requests.rerun import build_rerun_call
+from tiomagic_domain.schema.keyframes import describe_keyframes
 
 BETWEEN = Feature.INTERPOLATE
 """``doodle`` has 17 frames, 16 a second, and takes a picture at every fourth."""
@@ -170,7 +171,7 @@ def test_the_record_has_each_picture_by_its_hash(parts: Any) -> None:
         "keyframes[1].image",
         "last_frame",
     ]
-    assert "keyframes" not in request.settings
+    assert request.settings["keyframes"] == [4, 12]
     restored = Preparation(parts.media, parts.clock).restore(job, request.card)
     assert restored.inputs == request.inputs
 
@@ -225,3 +226,11 @@ def test_a_recipe_of_somebody_else_names_no_file(parts: Any) -> None:
     call = build_rerun_call(recipe, find_model("doodle"), {})
     with pytest.raises(ValidationError):
         parts.generation.submit(BETWEEN, provider="modal", model="doodle", arguments=call.arguments)
+
+
+def test_a_line_says_which_picture_is_when(parts: Any) -> None:
+    """For people; what has another form has no such line."""
+    job = submitted(parts, at(0.5), frame(12, "c.png"))
+    assert describe_keyframes(job.optional_args["keyframes"]) == "b.png at 0.5 s, c.png at frame 12"
+    for other in ([], None, "b.png", ["b.png"], [{"image": "b.png"}], [{"at": 1}], {"image": {}}):
+        assert describe_keyframes(other) is None

@@ -4,13 +4,17 @@ Half of the pictures have colours without a name. The bounds are
 below the figures in docs/doodle.md by what so few clips may vary.
 """
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("torch")
 
-from training import check
+from training import check, measure
+from training.autoencoder import psnr
 from training.config import SMALL
 from training.through_tm import ThroughTm
+from training.world import prompts, render
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +43,29 @@ def test_interpolate_keeps_both_ends_and_moves_between_them(make):
     assert result["first_frame_psnr"] >= 23
     assert result["last_frame_psnr"] >= 23
     assert result["monotone"] >= 0.8
+
+
+KEYFRAMES = (((8, 0.75),), ((4, 0.5), (12, 0.6)), ((4, 0.3), (8, 0.6), (12, 0.9)), ((12, 0.4),))
+"""Frames, and how far the object is on its way there: it speeds up, slows down, or turns."""
+
+
+def test_keyframes_have_the_object_where_each_picture_has_it(make):
+    """In the same place, and as like the picture as the ends are."""
+    rng, likeness, distances = np.random.default_rng(check.SEED + 2), [], []
+    for index, moments in enumerate(KEYFRAMES):
+        scene = check._scene(rng, figure=False, directed=True)
+        whole = dict([(0, 0.0), *moments, (16, 1.0)])
+        shown = {frame: render.render_frame(scene, 64, way) for frame, way in whole.items()}
+        between = [{"image": Image.fromarray(shown[frame]), "frame": frame} for frame, _ in moments]
+        words = prompts.describe(scene, rng, complete=True)
+        ends = [shown[0], shown[16]]
+        clip = make("interpolate", words, index, pictures=ends, keyframes=between)
+        for frame, _ in moments:
+            likeness.append(psnr(clip[frame], shown[frame]))
+            (made,), (asked,) = (measure.centres(one[None]) for one in (clip[frame], shown[frame]))
+            distances.append(float(np.abs(made - asked).max()))
+    assert np.mean(likeness) >= 22
+    assert max(distances) <= 0.05
 
 
 def test_pose_guidance_puts_the_figure_on_the_skeleton(make):

@@ -92,14 +92,28 @@ class Materials:
         *,
         prompt: str = "a fox runs",
         media: Mapping[str, Media] | None = None,
+        keyframes: Mapping[int, Media] | None = None,
         **changes: Any,
     ) -> Request:
-        """Return a request for the smallest call, with changed settings."""
+        """Return a request for the smallest call, with changed settings.
+
+        Args:
+            model: Which one.
+            feature: What is made.
+            prompt: What it shows.
+            media: Inputs by name; None for those that the feature needs.
+            keyframes: Pictures between the ends, by their frames.
+            **changes: Settings.
+        """
         given = self.media(feature) if media is None else dict(media)
         settings = settings_of(model, feature, **changes)
         required = {parameter.name for parameter in INPUTS[feature]}
         values = {**settings, "prompt": prompt}
         values |= {name: item.to_reference() for name, item in given.items()}
+        for index, (frame, picture) in enumerate((keyframes or {}).items()):
+            given[f"keyframes[{index}].image"] = picture
+            entry = {"image": picture.to_reference(), "frame": frame}
+            values["keyframes"] = [*values.get("keyframes", ()), entry]
         now = datetime.now(UTC)
         job = Job(
             job_id=str(uuid.uuid4()),
@@ -159,3 +173,6 @@ class CallRecorder:
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.__dict__["pipeline"], name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self.__dict__["pipeline"], name)

@@ -220,7 +220,7 @@ class TestPusa:
         mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1)
         deviation = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1)
         with torch.no_grad():
-            decoded = vae.decode(engine._latent(picture) * deviation + mean).sample[0, :, 0]
+            decoded = vae.decode(engine._latent([picture]) * deviation + mean).sample[0, :, 0]
         as_known = (decoded.clamp(-1, 1).permute(1, 2, 0).numpy() + 1) * 127.5
         assert psnr(frames[0.0], as_known) >= 40
         assert psnr(frames[0.0], np.asarray(picture)) >= 20
@@ -239,7 +239,7 @@ class TestPusa:
                 noise_multiplier=0.0,
                 cond_position=position,
             )
-            known = engine._latent(engine._picture(inputs.image, settings))
+            known = engine._latent([engine._picture(inputs.image, settings)])
             last = last_latents(engine)
             with last as seen:
                 engine.image_to_video(inputs, settings, ignore_progress, NeverCanceled())
@@ -267,7 +267,7 @@ class TestPusa:
         ends = [
             engine._picture(media, settings) for media in (inputs.first_frame, inputs.last_frame)
         ]
-        first, last = (engine._latent(picture) for picture in ends)
+        first, last = (engine._latent([picture]) for picture in ends)
         assert not torch.allclose(first, last)
         assert torch.allclose(seen[-1][:, :, :1], first)
         assert torch.allclose(seen[-1][:, :, -1:], last)
@@ -316,7 +316,7 @@ class TestPusa:
             handle = embedder.register_forward_pre_hook(look)
             engine.image_to_video(inputs, settings, ignore_progress, NeverCanceled())
             handle.remove()
-            known = loaded.engine._latent(loaded.engine._picture(inputs.image, settings))
+            known = loaded.engine._latent([loaded.engine._picture(inputs.image, settings)])
         per_frame = seen[0].reshape(2, -1)
         assert float(per_frame[1].min()) == pytest.approx(1000)
         assert float(per_frame[0].max()) == pytest.approx(200)

@@ -97,3 +97,19 @@ def test_the_frames_at_a_seam_are_shown(seam, shown):
     """Side by side, the ends kept; a loop's first frame comes once more after its last."""
     sheet = draw_contact_sheet(flat_film(21), count=6, columns=7, seam=seam)
     assert cell_values(sheet, len(shown), 1, CELL_WIDTH * 3 // 4, 0) == shown
+
+
+@pytest.mark.parametrize(
+    ("keyframes", "shown"),
+    [
+        ([9], [0, 4, 9, 12, 16, 20]),
+        ([5, 9], [0, 5, 9, 12, 16, 20]),
+        ([8], [0, 4, 8, 12, 16, 20]),
+        ([1, 2, 3, 5, 6], [0, 1, 2, 3, 5, 6, 20]),
+        ([40], [0, 4, 8, 12, 16, 20]),
+    ],
+)
+def test_keyframes_are_shown(keyframes, shown):
+    """In place of the nearest others, the ends kept; there may be more than frames asked."""
+    sheet = draw_contact_sheet(flat_film(21), count=6, columns=7, keyframes=keyframes)
+    assert cell_values(sheet, len(shown), 1, CELL_WIDTH * 3 // 4, 0) == shown

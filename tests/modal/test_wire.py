@@ -3,12 +3,15 @@
 import enum
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 
+from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError, ProcessingError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import MediaKind
+from tiomagic_domain.ports.provider import Request
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.wire import (
     check_protocol,
@@ -70,6 +73,39 @@ def test_of_a_continued_video_only_its_end_travels(media, request_for, tmp_path)
         arrived = decode_request(sent, keep)
         assert arrived.overlap_frames == request.overlap_frames == frames
         assert (arrived.inputs.context is None) == (frames == 1)
+
+
+def test_keyframes_travel_as_the_other_pictures(picture_request, tmp_path):
+    """Each with its bytes and its moment: the container's engine gets the same inputs."""
+    picture = picture_request.media["image"]
+    places = ("first_frame", "last_frame", "keyframes[0].image", "keyframes[1].image")
+    reference = picture.to_reference()
+    job = replace(
+        picture_request.job,
+        feature=Feature.INTERPOLATE,
+        model="doodle",
+        required_args={"prompt": "a", "first_frame": reference, "last_frame": reference},
+        optional_args={
+            "num_frames": 17,
+            "fps": 8,
+            "keyframes": [{"image": reference, "at": 0.5}, {"image": reference, "frame": 12}],
+        },
+    )
+    card = find_model("doodle")
+    request = Request(job=job, card=card, media=dict.fromkeys(places, picture))
+    sent = encode_request(request)
+    walk(sent)
+
+    def keep(name, data):
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    arrived = decode_request(sent, keep)
+    assert [one.frame for one in arrived.inputs.keyframes] == [4, 12]
+    assert arrived.settings == request.settings
+    assert arrived.settings["keyframes"] == [4, 12]
+    for keyframe in arrived.inputs.keyframes:
+        assert keyframe.image.read_bytes() == picture.read_bytes()
 
 
 def test_a_request_has_no_path_of_this_machine(picture_request):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import torch
 from diffusers import UniPCMultistepScheduler
 
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
@@ -77,3 +78,25 @@ class WanEngine(PipelineEngine):
         super()._clean()
         # The frames that the VAE has in its hands.
         self._pipeline.vae.clear_cache()
+
+    def _latent(self, pictures: Sequence[Any]) -> torch.Tensor:
+        """Return frames as normalised latents: (1, C, T, h, w), float32, on the CPU.
+
+        Args:
+            pictures: One, or 4k+1 of a video.
+        """
+        vae = self._pipeline.vae
+        frames = [self._pipeline.video_processor.preprocess(picture) for picture in pictures]
+        pixels = torch.stack(frames, dim=2)
+        try:
+            with torch.no_grad():
+                device = self._pipeline._execution_device  # noqa: SLF001 - known to no one else
+                encoded = vae.encode(pixels.to(device, vae.dtype)).latent_dist.mode().float().cpu()
+        except BaseException:
+            self._clean()
+            raise
+        shape = (1, -1, 1, 1, 1)
+        mean = torch.tensor(vae.config.latents_mean).view(shape)
+        deviation = torch.tensor(vae.config.latents_std).view(shape)
+        normalised: torch.Tensor = (encoded - mean) / deviation
+        return normalised

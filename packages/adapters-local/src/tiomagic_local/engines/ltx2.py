@@ -32,7 +32,7 @@ from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines._ltx import LTXEngine
 from tiomagic_local.engines._shared.control_videos import control_warnings, read_control
-from tiomagic_local.engines._shared.pipeline import Conditions, PipelineEngine, end_pictures
+from tiomagic_local.engines._shared.pipeline import Conditions, PipelineEngine, placed_pictures
 from tiomagic_local.engines._shared.sibling import sibling
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ class LTX2(LTXEngine):
     ) -> Conditions:
         if isinstance(inputs, PoseGuidanceInputs):
             return self._control_conditions(inputs, settings, progress, cancel)
-        last = latent_position(int(settings["num_frames"]) - 1)
+        placed = placed_pictures(inputs, int(settings["num_frames"]))
         given = [
-            LTX2VideoCondition(frames=self._picture(media, settings), index=index)
-            for media, index in zip(end_pictures(inputs), (0, last), strict=False)
+            LTX2VideoCondition(frames=self._picture(media, settings), index=latent_position(frame))
+            for frame, media in placed.items()
         ]
         return Conditions({"conditions": given} if given else {})
 

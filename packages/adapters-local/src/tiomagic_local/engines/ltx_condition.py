@@ -20,7 +20,7 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature, ImageToVideoInputs, Inputs
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._ltx import LTXEngine
-from tiomagic_local.engines._shared.pipeline import Conditions, end_pictures
+from tiomagic_local.engines._shared.pipeline import Conditions, placed_pictures
 from tiomagic_media.decode.frames import even_indices
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ class LTXCondition(LTXEngine):
         if isinstance(inputs, ImageToVideoInputs) and inputs.context is not None:
             clip = self._context(inputs.context, settings)
             return Conditions({"conditions": [LTXVideoCondition(video=clip, frame_index=0)]})
-        last = int(settings["num_frames"]) - 1
+        placed = placed_pictures(inputs, int(settings["num_frames"]))
         given = [
-            LTXVideoCondition(image=self._picture(media, settings), frame_index=index)
-            for media, index in zip(end_pictures(inputs), (0, last), strict=False)
+            LTXVideoCondition(image=self._picture(media, settings), frame_index=frame)
+            for frame, media in placed.items()
         ]
         return Conditions({"conditions": given} if given else {})
 

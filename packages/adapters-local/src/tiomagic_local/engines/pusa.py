@@ -27,7 +27,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from tiomagic_domain.features import Feature, ImageToVideoInputs, Inputs
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
-from tiomagic_local.engines._shared.pipeline import Conditions, end_pictures
+from tiomagic_local.engines._shared.pipeline import Conditions, placed_pictures
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
 
 CONTEXT_NOISE = (0.0, 0.3, 0.4, 0.5)
@@ -118,7 +118,7 @@ class Pusa(WanEngine):
         progress: ProgressSink,
         cancel: CancelToken,
     ) -> Conditions:
-        pictures = end_pictures(inputs)
+        pictures = placed_pictures(inputs, int(settings["num_frames"]))
         if not pictures:
             return Conditions()
         cancel.raise_if_canceled()
@@ -126,7 +126,7 @@ class Pusa(WanEngine):
         if isinstance(inputs, ImageToVideoInputs) and inputs.context is not None:
             end = self._latent(self._context(inputs.context, settings))
             return Conditions({"latents": _start(torch.split(end, 1, dim=2), settings)})
-        known = [self._latent([self._picture(picture, settings)]) for picture in pictures]
+        known = [self._latent([self._picture(one, settings)]) for one in pictures.values()]
         return Conditions({"latents": _start(known, settings)})
 
     @contextlib.contextmanager
@@ -141,38 +141,18 @@ class Pusa(WanEngine):
         scheduler.multipliers = multipliers(settings)
         return scheduler
 
-    def _latent(self, pictures: Sequence[Any]) -> torch.Tensor:
-        """Return frames as normalised latents: (1, C, T, h, w), float32, on the CPU.
-
-        Args:
-            pictures: One, or 4k+1 of a video.
-        """
-        vae = self._pipeline.vae
-        frames = [self._pipeline.video_processor.preprocess(picture) for picture in pictures]
-        pixels = torch.stack(frames, dim=2)
-        try:
-            with torch.no_grad():
-                device = self._pipeline._execution_device  # noqa: SLF001 - known to no one else
-                encoded = vae.encode(pixels.to(device, vae.dtype)).latent_dist.mode().float().cpu()
-        except BaseException:
-            self._clean()
-            raise
-        shape = (1, -1, 1, 1, 1)
-        mean = torch.tensor(vae.config.latents_mean).view(shape)
-        deviation = torch.tensor(vae.config.latents_std).view(shape)
-        normalised: torch.Tensor = (encoded - mean) / deviation
-        return normalised
-
 
 def places(settings: Mapping[str, Any]) -> dict[int, float]:
-    """Return the multiplier of each latent frame that has a picture, by its number."""
+    """Return the multiplier of each latent frame that has a picture, by its number, in order."""
     if CONTEXT_LATENTS in settings:
         return dict(enumerate(CONTEXT_NOISE[: int(settings[CONTEXT_LATENTS])]))
     if "noise_multiplier" not in settings:
         return {}
     known = {int(settings.get("cond_position", 0)): float(settings["noise_multiplier"])}
     if "last_noise_multiplier" in settings:
-        known[_count(settings) - 1] = float(settings["last_noise_multiplier"])
+        between = sorted(frame // TEMPORAL_RATIO for frame in settings.get("keyframes", ()))
+        for place in (*between, _count(settings) - 1):
+            known[place] = float(settings["last_noise_multiplier"])
     return known
 
 

@@ -1,25 +1,31 @@
-"""SkyReels-V2 with diffusion forcing: words, a picture, or two, on one set of weights.
+"""SkyReels-V2 with diffusion forcing: words, a picture, or several, on one set of weights.
 
 The repository names the pipeline for words. The ones for pictures and for the end of a video are
 set up beside it on the same components. What the last one gives has the end twice: as it was, and
 then as the first frames of what it has made.
+
+The one for pictures takes the first and the last. Each latent frame has a noise level of its own,
+so a picture between them is a latent frame that is clean from the start: it is in the latents that
+the pipeline begins with, and the steps leave it alone, as they do the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
+
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.features import Feature, ImageToVideoInputs, Inputs
+from tiomagic_domain.features import Feature, ImageToVideoInputs, Inputs, InterpolateInputs
 from tiomagic_domain.media import Clip
-from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines._shared.pipeline import Conditions
-from tiomagic_local.engines._wan import WanEngine
+from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
 
 
@@ -82,6 +88,70 @@ class SkyReelsForcing(WanEngine):
         return super().generate(inputs, settings, progress, cancel)
 
     text_to_video = image_to_video = interpolate = generate
+
+    def _conditions(
+        self,
+        inputs: Inputs,
+        settings: Mapping[str, Any],
+        progress: ProgressSink,
+        cancel: CancelToken,
+    ) -> Conditions:
+        ends = super()._conditions(inputs, settings, progress, cancel)
+        if not isinstance(inputs, InterpolateInputs) or not inputs.keyframes:
+            return ends
+        cancel.raise_if_canceled()
+        progress(Progress(phase=Phase.PREPARING))
+        known = {
+            one.frame // TEMPORAL_RATIO: self._latent([self._picture(one.image, settings)])
+            for one in inputs.keyframes
+        }
+        return Conditions({**ends.arguments, "latents": _start(known, settings)}, ends.facts)
+
+    @contextmanager
+    def _collect(self, settings: Mapping[str, Any]) -> Iterator[Callable[[Any], Any]]:
+        places = [frame // TEMPORAL_RATIO for frame in settings.get("keyframes", ())]
+        with _kept_clean(self._pipeline, places), super()._collect(settings) as collect:
+            yield collect
+
+
+def _start(known: Mapping[int, torch.Tensor], settings: Mapping[str, Any]) -> torch.Tensor:
+    """Return the latents before the first step: noise, and the pictures in their places.
+
+    Args:
+        known: Latent frames by their number, (1, C, 1, h, w).
+        settings: With the seed and the length.
+    """
+    latents = settings.get("latents")
+    if latents is None:
+        _, channels, _, height, width = next(iter(known.values())).shape
+        count = (int(settings["num_frames"]) - 1) // TEMPORAL_RATIO + 1
+        generator = torch.Generator("cpu").manual_seed(int(settings["seed"]))
+        latents = torch.randn((1, channels, count, height, width), generator=generator)
+    latents = latents.clone()
+    for place, latent in known.items():
+        latents[:, :, place : place + 1] = latent.to(latents)
+    return latents
+
+
+@contextmanager
+def _kept_clean(pipeline: Any, places: list[int]) -> Iterator[None]:
+    """Let the steps of a pipeline leave some latent frames alone, which are clean already."""
+    if not places:
+        yield
+        return
+    original = pipeline.generate_timestep_matrix
+
+    def with_clean_frames(*given: Any, **named: Any) -> Any:
+        times, index, updates, intervals = original(*given, **named)
+        times[:, places] = 0
+        updates[:, places] = False
+        return times, index, updates, intervals
+
+    pipeline.generate_timestep_matrix = with_clean_frames
+    try:
+        yield
+    finally:
+        del pipeline.generate_timestep_matrix
 
 
 ENGINE = SkyReelsForcing

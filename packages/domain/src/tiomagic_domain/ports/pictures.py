@@ -26,7 +26,7 @@ class Pictures(Protocol):
     when the target cannot be written.
     """
 
-    def contact_sheet(
+    def contact_sheet(  # noqa: PLR0913 - one argument for each part of a sheet
         self,
         video: Path,
         target: Path,
@@ -37,6 +37,7 @@ class Pictures(Protocol):
         title: str,
         seam: int | None = None,
         mask: Path | None = None,
+        keyframes: Sequence[int] = (),
     ) -> Path:
         """Write a PNG of frames spread evenly over a video, each with its time.
 
@@ -51,6 +52,7 @@ class Pictures(Protocol):
                 loop, whose first frame follows its last one. None for a video without one.
             mask: A video whose white is shown in red over the frames of the same times; of one
                 frame, over all. None to show the video alone.
+            keyframes: Frames that were given as pictures, which are shown with a mark.
         """
         ...
 

@@ -67,10 +67,14 @@ class Request:
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
-        """The optional arguments that are not media, with every default and the seed."""
+        """The optional arguments that are not media, with every default and the seed.
+
+        Of keyframes it has the frames: where the pictures are changes what a run takes.
+        """
         left_out = {*CONTINUATION_ARGUMENTS, *map(argument_of, self.media)}
         plain = {k: v for k, v in self.job.optional_args.items() if k not in left_out}
-        return {**plain, **self.objects}
+        frames = self._keyframes
+        return {**plain, **({KEYFRAMES: frames} if frames else {}), **self.objects}
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -90,7 +94,10 @@ class Request:
                     prompt=prompt,
                     first_frame=self.media["first_frame"],
                     last_frame=self.media["last_frame"],
-                    keyframes=self._keyframes(),
+                    keyframes=tuple(
+                        Keyframe(frame=frame, image=self.media[f"{KEYFRAMES}[{index}].image"])
+                        for index, frame in enumerate(self._keyframes)
+                    ),
                 )
             case Feature.POSE_GUIDANCE:
                 guiding, given = self.media.get("guiding_video"), self.media.get("pose_video")
@@ -126,13 +133,10 @@ class Request:
         ends_twice = self.is_loop and self.card.shows_last_frame
         return self.overlap_frames + (1 if ends_twice else 0)
 
-    def _keyframes(self) -> tuple[Keyframe, ...]:
+    @cached_property
+    def _keyframes(self) -> list[int]:
         moments = self.card.schema(self.feature).keyframes
-        frames = [] if moments is None else moments.resolve(self.job.arguments)
-        return tuple(
-            Keyframe(frame=frame, image=self.media[f"{KEYFRAMES}[{index}].image"])
-            for index, frame in enumerate(frames)
-        )
+        return [] if moments is None else moments.resolve(self.job.arguments)
 
 
 RUN_GONE = frozenset({ErrorCode.LOST, ErrorCode.WORKER_LOST})

@@ -25,6 +25,8 @@ MAX_FRAME: Final = 1_000_000
 """More than any model's video has."""
 MAX_LISTED: Final = 5
 """Up to so many legal moments are listed one by one."""
+MAX_NAME: Final = 40
+"""Most characters of a picture's name in a line about several."""
 SECONDS_DIGITS: Final = 3
 """Digits of a moment in seconds: finer than a frame at any rate."""
 
@@ -204,6 +206,26 @@ def keyframes_parameter(moments: KeyframeMoments, *, source: str) -> Parameter:
         description="Pictures that the video shows at moments between its ends, each a dict: "
         f"`image`, and `at` in seconds or `frame` counted from 0. Here at {moments.describe()}.",
     )
+
+
+def describe_keyframes(value: object) -> str | None:
+    """Return recorded keyframes as ``hop.png at 0.5 s, land.png at frame 12``; None for no such.
+
+    Args:
+        value: An argument of a job or of a recipe, which may have any form.
+    """
+    if not isinstance(value, list) or not value:
+        return None
+    parts = []
+    for entry in value:
+        given = entry if isinstance(entry, Mapping) else {}
+        image = given.get("image")
+        if not isinstance(image, Mapping) or "sha256" not in image:
+            return None
+        name = str(image.get("name") or image["sha256"])[:MAX_NAME]
+        moment = f"{given[AT]} s" if AT in given else f"frame {given.get(FRAME)}"
+        parts.append(f"{name} at {moment}")
+    return ", ".join(parts)
 
 
 def _entries(values: Mapping[str, object]) -> list[Mapping[str, Any]]:

@@ -32,7 +32,7 @@ class FakePictures:
     def __init__(self) -> None:
         self.rows: Sequence[Sequence[LabelledVideo]] = ()
 
-    def contact_sheet(
+    def contact_sheet(  # noqa: PLR0913 - one argument for each part of a sheet
         self,
         video: Path,
         target: Path,
@@ -43,10 +43,12 @@ class FakePictures:
         title: str,
         seam: int | None = None,
         mask: Path | None = None,
+        keyframes: Sequence[int] = (),
     ) -> Path:
         """Write the numbers that were asked for."""
         _check(count=count, columns=columns, width=width)
         shown = "" if seam is None else f" seam {seam}"
+        shown += "".join(f" keyframe {frame}" for frame in keyframes)
         masked = f" under {mask.name}" if mask is not None else ""
         return _write(target, f"sheet {count} {columns} {width} {title}{shown}{masked}", video)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from tiomagic.display.escaping import escape, replace_invalid_characters
 from tiomagic.display.next_steps import PYTHON, add_ways
 from tiomagic_domain.quantities import describe_duration
+from tiomagic_domain.schema.keyframes import describe_keyframes
 
 if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import Job
@@ -174,5 +175,5 @@ def _short(value: Any) -> str:
     if isinstance(value, Mapping) and "sha256" in value:  # A picture or a video that was given.
         name = str(value.get("name") or str(value["sha256"])[:12])
         value = f"{name}, {value.get('width', '?')}x{value.get('height', '?')}"
-    text = str(value)
+    text = describe_keyframes(value) or str(value)
     return text if len(text) <= VALUE_CHARACTERS else f"{text[: VALUE_CHARACTERS - 1]}…"

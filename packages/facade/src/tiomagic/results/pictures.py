@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import (
     TYPE_CHECKING,
+    Any,
     Final,
     Literal,
     Protocol,
@@ -90,7 +91,7 @@ class PictureMethods(ABC):
         """Write a PNG of frames spread over the video, each with its time.
 
         Of a job that was continued or loops, the frames on both sides of the seam are among them,
-        and the second one is marked.
+        and the second one is marked. So are the frames of its keyframes.
 
         Args:
             job: Which video.
@@ -104,7 +105,7 @@ class PictureMethods(ABC):
         source, record = find_video(self.session, job)
         target = place_beside(path, source, "_sheet", ".png", may_replace=record is not None)
         title = source.stem if record is None else title_of(record)
-        found = {} if record is None else _find_seam(record)
+        found = {} if record is None else _find_marks(record)
         return self.session.pictures.contact_sheet(
             source,
             target,
@@ -278,11 +279,18 @@ def video_of(job: Job) -> Path:
     return video
 
 
-def _find_seam(job: Job) -> dict[str, int]:
-    """Return the seam of a job's video as a sheet takes it; nothing where it has none."""
+def _find_marks(job: Job) -> dict[str, Any]:
+    """Return the seam and the keyframes of a job's video as a sheet takes them, if it has any."""
+    from tiomagic_domain.catalogue import models
+
     fact = job.facts.get("seam")
     frame = fact.get("frame") if isinstance(fact, Mapping) else None
-    return {"seam": frame} if isinstance(frame, int) else {}
+    found: dict[str, Any] = {"seam": frame} if isinstance(frame, int) else {}
+    card = models().get(job.model)
+    schema = None if card is None else card.features.get(job.feature)
+    moments = None if schema is None else schema.keyframes
+    keyframes = [] if moments is None else moments.resolve(job.arguments)
+    return {**found, **({"keyframes": keyframes} if keyframes else {})}
 
 
 def title_of(job: Job) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class PictureMaker:
     """Makes pictures and files of finished videos; see the port."""
 
-    def contact_sheet(
+    def contact_sheet(  # noqa: PLR0913 - one argument for each part of a sheet
         self,
         video: Path,
         target: Path,
@@ -36,6 +36,7 @@ class PictureMaker:
         title: str,
         seam: int | None = None,
         mask: Path | None = None,
+        keyframes: Sequence[int] = (),
     ) -> Path:
         """Write a PNG of frames with their times; see the port."""
         _check(count=count, columns=columns, width=width)
@@ -43,7 +44,13 @@ class PictureMaker:
         if mask is not None:
             film = show_mask(film, read_film(mask))
         sheet = draw_contact_sheet(
-            film, count=count, columns=columns, width=width, title=title, seam=seam
+            film,
+            count=count,
+            columns=columns,
+            width=width,
+            title=title,
+            seam=seam,
+            keyframes=keyframes,
         )
         return save_picture(sheet, target)
 

@@ -21,6 +21,8 @@ TEXT_SIZE: Final = 15
 """Pixels; the line is a little higher."""
 SEAM_MARK: Final = "seam "
 """Stands before the time of the first frame after a seam."""
+KEYFRAME_MARK: Final = "keyframe "
+"""Stands before the time of a frame that was given as a picture."""
 LINE: Final = 22
 """Pixels from one line of text to the next."""
 CELL_WIDTH: Final = 240
@@ -44,10 +46,12 @@ def draw_contact_sheet(
     width: int = CELL_WIDTH,
     title: str = "",
     seam: int | None = None,
+    keyframes: Sequence[int] = (),
 ) -> Image.Image:
     """Return a picture of frames spread evenly over a video, each with its time.
 
-    The first and the last frame are always among them, and the two at a seam, with a mark.
+    The first and the last frame are always among them; so are the two at a seam and the keyframes,
+    each with a mark.
 
     Args:
         film: The video.
@@ -57,14 +61,19 @@ def draw_contact_sheet(
         title: Stands above; cut when it is too long.
         seam: The first frame after a seam; 0 for a loop, whose first frame is then shown once more
             after its last one. None, or one that the video does not have, for no seam.
+        keyframes: Frames that were given as pictures; those that the video does not have are
+            ignored.
     """
-    indices = even_indices(len(film.frames), min(count, len(film.frames)))
-    if seam is not None and 0 < seam < len(film.frames):
-        indices = _with_seam(indices, seam)
+    total = len(film.frames)
+    marks = {index: KEYFRAME_MARK for index in keyframes if 0 <= index < total}
+    at_seam = []
+    if seam is not None and 0 < seam < total:
+        at_seam, marks[seam] = [seam - 1, seam], SEAM_MARK
+    indices = _with_frames(even_indices(total, min(count, total)), {*at_seam, *marks})
     cells = [
         SheetCell(
             image=film.image(index),
-            label=f"{SEAM_MARK if seam and index == seam else ''}{index / float(film.fps):.2f} s",
+            label=f"{marks.get(index, '')}{index / float(film.fps):.2f} s",
         )
         for index in indices
     ]
@@ -74,14 +83,13 @@ def draw_contact_sheet(
     return draw_grid(rows, width=width, title=title)
 
 
-def _with_seam(indices: list[int], seam: int) -> list[int]:
-    """Return indices with the two frames at a seam, in place of the nearest but for the ends."""
-    at_seam, ends = {seam - 1, seam}, {indices[0], indices[-1]}
-    shown = set(indices)
-    for wanted in at_seam - shown:
-        others = shown - ends - at_seam
-        shown -= set(sorted(others, key=lambda index: abs(index - wanted))[:1])
-        shown.add(wanted)
+def _with_frames(indices: list[int], wanted: set[int]) -> list[int]:
+    """Return indices with the wanted ones, in place of the nearest of the others but the ends."""
+    ends, shown = {indices[0], indices[-1]}, set(indices)
+    for index in sorted(wanted - shown):
+        others = sorted(shown - ends - wanted, key=lambda other: (abs(other - index), other))
+        shown -= set(others[:1])
+        shown.add(index)
     return sorted(shown)
 
 

@@ -96,7 +96,7 @@ class PipelineEngine:
         {
             *("seed", "fps", "memory", "loras", "acceleration", "revisions"),
             # The engine itself reads the inputs.
-            *("pose_colours", "pose_pace", "control"),
+            *("pose_colours", "pose_pace", "control", "keyframes"),
         }
     )
     """Settings that are not passed to the pipeline by their names.

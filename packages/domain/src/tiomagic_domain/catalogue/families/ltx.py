@@ -22,6 +22,7 @@ from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.schema.keyframes import KeyframeMoments
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import MaxPixels, Schema
 
@@ -152,10 +153,14 @@ def _first(feature: Feature) -> Schema:
     )
 
 
+MOMENTS = KeyframeMoments(step=8)
+"""As the authors' README advises: the target frame number should be a multiple of 8."""
+
+
 def _distilled(feature: Feature) -> Schema:
     pictures = () if feature is Feature.TEXT_TO_VIDEO else (IMAGE_NOISE,)
     few = settings.num_inference_steps(default=len(TIMESTEPS), source=DISTILLED_CONFIG)
-    return Schema(
+    schema = Schema(
         parameters=(
             *INPUTS[feature],
             *sides(DISTILLED_SIZE, feature),
@@ -180,6 +185,9 @@ def _distilled(feature: Feature) -> Schema:
         rules=(MaxPixels(MAX_PIXELS, multiple_of=32),),
         objects=(*settings.OBJECT_ARGUMENTS, *settings.MASK_ARGUMENTS),
     )
+    if feature is Feature.INTERPOLATE:
+        return schema.with_keyframes(MOMENTS, source="github.com/Lightricks/LTX-Video, README.md")
+    return schema
 
 
 FIRST = ModelCard(

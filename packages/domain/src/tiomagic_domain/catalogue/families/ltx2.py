@@ -41,6 +41,7 @@ from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.catalogue.pose_parameters import ControlWeights
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.schema.keyframes import KeyframeMoments
 from tiomagic_domain.schema.parameter import Parameter
 from tiomagic_domain.schema.schema import MaxPixels, Schema
 
@@ -311,4 +312,13 @@ LTX_2_5 = replace(
     weights_gib=65.2,
 )
 
-MODELS = (LTX_2, LTX_2_3, LTX_2_3_DISTILLED, LTX_2_5)
+KEYFRAMES = f"{AUTHORS}, ltx_pipelines/utils/args.py, an image with FRAME_IDX"
+
+
+def with_keyframes(card: ModelCard) -> ModelCard:
+    """Return a model that takes pictures at any frame between the two."""
+    between = card.schema(Feature.INTERPOLATE).with_keyframes(KeyframeMoments(), source=KEYFRAMES)
+    return replace(card, features=MappingProxyType({**card.features, Feature.INTERPOLATE: between}))
+
+
+MODELS = tuple(map(with_keyframes, (LTX_2, LTX_2_3, LTX_2_3_DISTILLED, LTX_2_5)))

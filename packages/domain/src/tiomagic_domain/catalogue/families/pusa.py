@@ -25,6 +25,7 @@ from tiomagic_domain.catalogue.licences import apache_terms
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import Problem
 from tiomagic_domain.features import Feature
+from tiomagic_domain.schema.keyframes import KeyframeMoments
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import Schema, WithinVideo
 
@@ -51,7 +52,7 @@ LAST_NOISE_MULTIPLIER = replace(
     name="last_noise_multiplier",
     default=0.5,
     source="the authors' README, start and end frames",
-    description="The same of the last frame.",
+    description="The same of the last frame, and of those between.",
 )
 
 COND_POSITION = Parameter(
@@ -110,6 +111,10 @@ PICTURES = {
 }
 """The parameters of each feature for its pictures."""
 
+MOMENTS = KeyframeMoments(step=4)
+"""A picture is a latent frame of its own, which stands for four frames and ends with this one. The
+authors' README: cond_position is any of 0 to 20."""
+
 DEFAULTS = {"num_inference_steps": 30, "guidance_scale": 3.0, "flow_shift": 5.0, "fps": FPS}
 
 
@@ -133,7 +138,10 @@ def _schema(feature: Feature) -> Schema:
     objects = tuple(name for name in base.objects if name not in taken)
     placed = COND_POSITION in pictures
     rules = (WithinVideo(COND_POSITION.name), BeginsWithContinued()) if placed else ()
-    return replace(base, parameters=parameters, objects=objects, rules=(*base.rules, *rules))
+    schema = replace(base, parameters=parameters, objects=objects, rules=(*base.rules, *rules))
+    if feature is Feature.INTERPOLATE:
+        return schema.with_keyframes(MOMENTS, source=f"{SOURCE}, wan_14b_multi_frames_pusa.py")
+    return schema
 
 
 PUSA = replace(

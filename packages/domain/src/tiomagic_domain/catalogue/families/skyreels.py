@@ -21,11 +21,15 @@ from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.families.wan import ENGLISH_NEGATIVE_PROMPT, NEGATIVE_PROMPT
 from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.schema.keyframes import KeyframeMoments
 from tiomagic_domain.schema.schema import MaxPixels, Schema
 
 SCRIPT = "the authors' generate_video_df.py (github.com/SkyworkAI/SkyReels-V2)"
 ALONE = "the authors' generate_video.py (github.com/SkyworkAI/SkyReels-V2)"
 README = "the authors' README (github.com/SkyworkAI/SkyReels-V2)"
+PAPER = "the authors' report (SkyReels-V2): a frame may be clean while the others are made"
+MOMENTS = KeyframeMoments(step=4)
+"""A picture is a latent frame of its own, which stands for four frames and ends with this one."""
 PIXELS = 960 * 544
 FRAMES = 97
 FPS = 24
@@ -34,7 +38,7 @@ FPS = 24
 def _schema(feature: Feature, script: str = SCRIPT) -> Schema:
     words = feature is Feature.TEXT_TO_VIDEO
     width, height = (960, 544) if words else (None, None)
-    return Schema(
+    schema = Schema(
         parameters=(
             *INPUTS[feature],
             # The authors' two scripts differ: Chinese for diffusion forcing, English for the rest.
@@ -62,6 +66,9 @@ def _schema(feature: Feature, script: str = SCRIPT) -> Schema:
         rules=(MaxPixels(PIXELS),),
         objects=settings.OBJECT_ARGUMENTS,
     )
+    if feature is Feature.INTERPOLATE:
+        return schema.with_keyframes(MOMENTS, source=PAPER)
+    return schema
 
 
 DF_14B = ModelCard(

@@ -30,6 +30,7 @@ from tiomagic_domain.catalogue.families.wan import (
     PIXELS_480P,
     PIXELS_720P,
     VACE_FACTS,
+    VACE_FRAMES,
     VACE_MOMENTS,
 )
 from tiomagic_domain.catalogue.licences import apache_terms
@@ -126,7 +127,7 @@ def _vace_fun(feature: Feature) -> Schema:
     )
     whole = replace(schema, parameters=parameters, rules=(*one_pose, *schema.rules))
     if feature is Feature.INTERPOLATE:
-        return whole.with_keyframes(VACE_MOMENTS, source="as for Wan 2.1 VACE")
+        return whole.with_keyframes(VACE_MOMENTS, source=f"as for Wan 2.1 VACE: {VACE_FRAMES}")
     return whole
 
 

@@ -342,7 +342,7 @@ class FeatureCalls(ABC):
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 15
           models).
         * ``keyframes``: Pictures that the video shows at moments between its ends, each a dict:
-          `image`, and `at` in seconds or `frame` counted from 0. Here at every 4th frame (4 of 15
+          `image`, and `at` in seconds or `frame` counted from 0. Here at every 4th frame (12 of 15
           models).
         * ``loop``: True for a video that repeats without a cut.
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
@@ -369,7 +369,8 @@ class FeatureCalls(ABC):
           moves less; the authors advise 1.3 to 1.5 (1 of 15 models).
         * ``noise_multiplier``: How noisy the picture is compared with the rest while the video is
           made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 15 models).
-        * ``last_noise_multiplier``: The same of the last frame (1 of 15 models).
+        * ``last_noise_multiplier``: The same of the last frame, and of those between (1 of 15
+          models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
           is off then (2 of 15 models).

@@ -131,9 +131,15 @@ def _row(card: ModelCard, found: Preflight | None) -> tuple[str | None, ...]:
         f"{card.weights_gib:.2g}" if card.weights_gib < 1 else f"{card.weights_gib:.1f}",
         card.terms.use.value,
         f"{card.gpu_memory_gib:g} GiB" if card.gpu_memory_gib else "none",
-        " ".join(served.value.partition("_")[0] for served in card.features),
+        " ".join(_abilities(card)),
         card.licence,
     )
+
+
+def _abilities(card: ModelCard) -> list[str]:
+    """Return in a word each what a model can do."""
+    words = [served.value.partition("_")[0] for served in card.features]
+    return [*words, *(["keyframes"] if card.takes_keyframes else [])]
 
 
 def _record(card: ModelCard, providers: list[str], found: Preflight | None) -> dict[str, object]:
@@ -142,6 +148,7 @@ def _record(card: ModelCard, providers: list[str], found: Preflight | None) -> d
         "title": card.title,
         "description": card.description,
         "features": sorted(card.features),
+        "takes_keyframes": card.takes_keyframes,
         "providers": sorted(providers),
         "licence": card.licence,
         "use": card.terms.use.value,

@@ -22,6 +22,7 @@ from tiomagic.ui.jobs.running_jobs import RunningJob
 from tiomagic.ui.web.files import address_of, video_id
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.schema.keyframes import describe_keyframes
 from tiomagic_domain.workers.waiting_reasons import WAITING_MESSAGE
 
 STATUS_LABELS: Final[Mapping[JobStatus, str]] = {
@@ -360,4 +361,6 @@ def value_of(value: Any) -> str:
     """Return an argument as readable text."""
     if isinstance(value, Mapping) and "sha256" in value:
         return str(value.get("name") or value["sha256"])[:60]
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    if isinstance(value, str):
+        return value
+    return describe_keyframes(value) or json.dumps(value, default=str)
