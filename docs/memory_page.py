@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from docs.tables import render_table_head, render_table_row
 
 from tiomagic_domain.catalogue import ModelCard, models
-from tiomagic_local.runtime.memory_plan import Demand, MemoryPlan, demand_of
+from tiomagic_local.runtime.memory_plan import (
+    IN_MAIN_MEMORY,
+    ON_DEVICE,
+    Demand,
+    MemoryPlan,
+    demand_of,
+)
 
 SIZES = ((832, 480, 81), (1280, 720, 81), (768, 512, 121))
 """Width, height and frames beside a model's own."""
@@ -32,6 +38,10 @@ every measurement on GPUs.
 plan. Models with a `*` always decode in tiles. The first line of a model is its default size; for a
 model that starts from a picture, any shape with so many pixels. A process can use about 93 % of a
 GPU's nominal memory.
+
+Wan-Animate-2 keeps the keys and values of the guiding video while it makes a segment: its KV cache,
+on the GPU if that fits, else in RAM, which gives the same video. `kv_cache="int8"` halves it and
+changes the video a little.
 
 """
 
@@ -77,6 +87,9 @@ def _table() -> Iterator[str]:
             tiled = " *" if demand.model.tiles else ""
             name = f"`{card.name}`{tiled}" if index == 0 else ""
             yield render_table_row(name, _named(card, settings), *_figures(demand))
+            if demand.cache_gib:
+                size = f"{_named(card, settings)}, KV cache in RAM"
+                yield render_table_row("", size, *_figures(demand, cache=IN_MAIN_MEMORY))
 
 
 def _sizes(card: ModelCard) -> Iterator[dict[str, int]]:
@@ -114,8 +127,8 @@ def _named(card: ModelCard, size: dict[str, int]) -> str:
     return f"{card.pixels / 1e6:.2f} million pixels, {frames} frames"
 
 
-def _figures(demand: Demand) -> Iterator[str]:
+def _figures(demand: Demand, cache: str = ON_DEVICE) -> Iterator[str]:
     for plan in MemoryPlan:
-        yield f"{demand.gib(plan):.1f}"
+        yield f"{demand.gib(plan, cache=cache):.1f}"
     for plan in (MemoryPlan.MODEL_OFFLOAD, MemoryPlan.GROUP_OFFLOAD):
-        yield f"{demand.gib(plan, tiles=True):.1f}"
+        yield f"{demand.gib(plan, tiles=True, cache=cache):.1f}"

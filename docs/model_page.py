@@ -23,6 +23,7 @@ EXAMPLES = {
     "image": '"fox.png"',
     "first_frame": '"first.png"',
     "last_frame": '"last.png"',
+    "guiding_video": '"dance.mp4"',
     "pose_video": '"skeletons.mp4"',
     "control_video": '"skeletons.mp4"',
 }

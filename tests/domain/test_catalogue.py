@@ -65,7 +65,7 @@ def test_the_defaults_are_legal(card, feature):
     """A call with the required inputs alone is valid, and each default is its own plain form."""
     schema = card.schema(feature)
     arguments = {p.name: SAMPLES[p.kind] for p in schema.required}
-    if feature is Feature.POSE_GUIDANCE:
+    if "pose_video" in schema:
         arguments["pose_video"] = "bones.mp4"
     values = schema.validate(arguments)
     for parameter in schema.parameters:
@@ -82,6 +82,9 @@ def test_every_generation_has_a_seed_and_the_inputs_of_its_feature(card, feature
     if feature is Feature.POSE_GUIDANCE and not schema["image"].required:
         # A model that reads no picture takes one all the same: its shape is the video's.
         needed.remove("image")
+    if feature is Feature.POSE_GUIDANCE and "pose_video" not in schema:
+        # A model that reads no skeletons has one way to be told the motion.
+        needed.add("guiding_video")
     assert {p.name for p in schema.required} == needed
     assert "seed" in schema
     for name in ("num_frames", "num_inference_steps", "guidance_scale"):

@@ -169,3 +169,51 @@ def test_an_estimate_leaves_something_to_try() -> None:
         is None
     )
     assert choose_memory_plan(LARGE, device="cpu", free_gib=None).fallback_plan is None
+
+
+KEEPS = Demand(model=MODEL, pixels=10**6, frames=32, cache_gib=30.0)
+"""The same model with a KV cache of 30 GiB."""
+
+
+@pytest.mark.parametrize(
+    ("free_gib", "asked", "plan", "cache"),
+    [
+        (90, "auto", MemoryPlan.RESIDENT, "gpu"),
+        (62, "auto", MemoryPlan.MODEL_OFFLOAD, "gpu"),
+        # All weights with the cache elsewhere, then the largest part, then a few layers.
+        (60, "auto", MemoryPlan.RESIDENT, "ram"),
+        (40, "auto", MemoryPlan.MODEL_OFFLOAD, "ram"),
+        (25, "auto", MemoryPlan.GROUP_OFFLOAD, "ram"),
+        (60, "gpu", MemoryPlan.GROUP_OFFLOAD, "gpu"),
+        (90, "ram", MemoryPlan.RESIDENT, "ram"),
+        (None, "auto", MemoryPlan.MODEL_OFFLOAD, "ram"),
+    ],
+)
+def test_a_kv_cache_waits_where_there_is_room(
+    free_gib: float | None, asked: str, plan: MemoryPlan, cache: str
+) -> None:
+    """On the device if a plan that moves whole parts has room for it, else in main memory."""
+    choice = choose_memory_plan(KEEPS, device="cuda", free_gib=free_gib, cache=asked)
+    assert (choice.plan, choice.cache) == (plan, cache)
+    assert choice.to_dict()["kv_cache"] == cache
+
+
+def test_a_kv_cache_has_a_place_in_the_plan_that_is_asked_for() -> None:
+    """And none where there is none, or where all memory is one."""
+    wanted = {"device": "cuda", "wanted": "model_offload"}
+    assert choose_memory_plan(KEEPS, free_gib=70, **wanted).cache == "gpu"
+    assert choose_memory_plan(KEEPS, free_gib=50, **wanted).cache == "ram"
+    assert choose_memory_plan(LARGE, free_gib=50, **wanted).cache is None
+    assert choose_memory_plan(KEEPS, device="cpu", free_gib=None).cache is None
+
+
+def test_eight_bits_are_counted() -> None:
+    """The cache of Wan-Animate-2 at 640x800: 40 layers, two of 42,000 tokens of 5120 numbers."""
+    card, size = find_model("wan2.2-animate-2-14b"), {"width": 640, "height": 800}
+    whole, half = (
+        demand_of(card, {**size, "num_frames": frames, "kv_cache": kind}).cache_gib
+        for frames, kind in ((81, "auto"), (161, "int8"))
+    )
+    assert whole == pytest.approx(2 * 40 * 42_000 * 5120 * 2 / 2**30, rel=1e-3)
+    # A longer video is made in segments of as many frames.
+    assert half == pytest.approx(whole * (1 + 4 / 128) / 2, rel=0.02)

@@ -161,7 +161,8 @@ INPUTS: Mapping[Feature, tuple[Parameter, ...]] = MappingProxyType(
         ),
     }
 )
-"""Required parameters of each feature, the same for every model."""
+"""Required parameters of each feature, the same for every model; one that reads no skeletons also
+wants the guiding video."""
 
 POSE_SOURCES = (
     Parameter(
@@ -179,7 +180,8 @@ POSE_SOURCES = (
         "Give this or guiding_video, not both.",
     ),
 )
-"""The two ways to say how the character moves; exactly one must be given."""
+"""The two ways to say how the character moves; exactly one must be given. A model that reads no
+skeletons has the first alone."""
 
 CONTROL_VIDEO = Parameter(
     name="control_video",

@@ -99,6 +99,8 @@ ModelName: TypeAlias = (
         "wan2.1-vace-14b-i2v-fusionx",
         "wan2.1-vace-14b-phantom-fusionx",
         "wan2.2-animate-14b",
+        "wan2.2-animate-2-14b",
+        "wan2.2-animate-2-14b-distilled",
         "wan2.2-i2v-a14b",
         "wan2.2-t2v-a14b",
         "wan2.2-ti2v-5b",
@@ -204,6 +206,8 @@ PoseGuidanceModel: TypeAlias = (
         "wan2.1-vace-1.3b",
         "wan2.1-vace-14b",
         "wan2.2-animate-14b",
+        "wan2.2-animate-2-14b",
+        "wan2.2-animate-2-14b-distilled",
         "wan2.2-vace-fun-a14b",
     ]
     | AnyModel
@@ -318,6 +322,7 @@ class PoseGuidanceSettings(RunArguments, CommonSettings, total=False):
     control: Literal["pose", "depth", "edges", "motion"] | None
     background_video: VideoInput | None
     mask_video: VideoInput | None
+    kv_cache: Literal["auto", "gpu", "ram", "int8"] | None
 
 
 class PoseGuidanceArguments(PoseGuidanceSettings, total=False):
@@ -357,6 +362,7 @@ class SharedArguments(CommonSettings, total=False):
     control: Literal["pose", "depth", "edges", "motion"] | None
     background_video: VideoInput | None
     mask_video: VideoInput | None
+    kv_cache: Literal["auto", "gpu", "ram", "int8"] | None
 
 
 class AnyArguments(RunArguments, SharedArguments, total=False):

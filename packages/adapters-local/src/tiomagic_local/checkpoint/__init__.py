@@ -7,6 +7,7 @@
                    no torch.
 ``other_formats``  Error texts for weight files in other formats than safetensors, none of which
                    is read.
+``pipeline_index`` The index of a pipeline's folder: its class, and the class of each component.
 ``variants``       Variants of weights, such as ``diffusion_pytorch_model.fp16.safetensors``,
                    whole or in shards.
 """

@@ -34,7 +34,8 @@ from diffusers.hooks.context_parallel import (
 from diffusers.models._modeling_parallel import ParallelConfig, gather_size_by_comm
 from diffusers.models.attention import AttentionModuleMixin
 
-from tiomagic_local.weights.single_file import TRANSFORMER, read_index
+from tiomagic_local.checkpoint.pipeline_index import read_index
+from tiomagic_local.weights.single_file import TRANSFORMER
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh

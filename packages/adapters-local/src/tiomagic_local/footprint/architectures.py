@@ -145,6 +145,16 @@ def largest_leaf(module: torch.nn.Module) -> int:
     )
 
 
+def largest_block(module: torch.nn.Module) -> int:
+    """Return the bytes of the largest block and of all that is in none: the least at a time."""
+    import torch
+
+    lists = (torch.nn.ModuleList, torch.nn.Sequential)
+    blocks = [b for part in module.children() if isinstance(part, lists) for b in part]
+    inside = sum(weights(block) for block in blocks)
+    return weights(module) - inside + max((weights(block) for block in blocks), default=0)
+
+
 def _tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
     seen = set()
     for tensor in (*module.parameters(), *module.buffers()):

@@ -16,6 +16,8 @@ from tiomagic_local.footprint.architectures import Architecture
 META = torch.device("meta")
 CLIP_TOKENS = 257
 """Of one picture in CLIP ViT-H: 16x16 patches and the class."""
+CLIP_WIDTH = 1280
+"""Channels of a token of it."""
 SIGLIP_TOKENS = 729
 AUDIO_TOKENS_A_SECOND = 25
 """LTX-2: 16,000 samples, 160 a spectrum, 4 spectra a latent step."""
@@ -91,6 +93,48 @@ def _animate(step: Step) -> dict[str, Any]:
         "pose_hidden_states": step.new(step.config.latent_channels, *step.latents),
         "face_pixel_values": step.new(3, step.frames, side, side),
     }
+
+
+def _animate_2(step: Step) -> dict[str, Any]:
+    """A step after the pass over the driving video; of its cache, the part of one layer."""
+    from diffusers.models.transformers.transformer_wan_animate_2 import WanAnimate2KVCache
+
+    from tiomagic_local.engines._wan_animate_2 import attend_frame_by_frame
+
+    attend_frame_by_frame(step.transformer)
+    config, (frames, height, width) = step.config, step.latents
+    grid = [frames, height // 2, width // 2]
+    tokens = frames * grid[1] * grid[2]
+    heads = config.num_heads
+    kept = (
+        step.new(tokens, heads, config.dim // heads),
+        step.new(tokens, heads, config.dim // heads),
+    )
+    cache = WanAnimate2KVCache(config.num_layers)
+    for layer in cache.layer_caches:
+        layer.store(*kept)
+    # The character's picture is a latent frame of its own.
+    larger = (frames + 1, height, width)
+    seen = torch.empty(1, CLIP_TOKENS, CLIP_WIDTH, device=META, dtype=step.dtype)
+    return {
+        "hidden_states": [step.new(config.out_dim, *larger)[0]],
+        "timestep": step.new(dtype=torch.float32),
+        "encoder_hidden_states": [step.new(step.words, config.text_dim)[0]],
+        "condition_latents": [step.new(config.in_dim - config.out_dim, *larger)[0]],
+        "kv_cache": cache,
+        "kv_cache_mode": "cached",
+        "seq_len": tokens + grid[1] * grid[2],
+        "encoder_hidden_states_image": seen,
+        "reference_grid_sizes": torch.tensor([grid]),
+        "origin_len": step.frames,
+        "origin_area": [height * 8, width * 8],
+    }
+
+
+def _animate_2_cache(config: Any, latents: tuple[int, int, int]) -> int:
+    frames, height, width = latents
+    tokens = frames * (height // 2) * (width // 2)
+    return int(2 * config.num_layers * config.dim * tokens)
 
 
 def _skyreels(step: Step) -> dict[str, Any]:
@@ -251,6 +295,7 @@ CALLS: Mapping[str, Callable[[Step], dict[str, Any]]] = {
     "WanTransformer3DModel": _wan,
     "WanVACETransformer3DModel": _vace,
     "WanAnimateTransformer3DModel": _animate,
+    "WanAnimate2Transformer3DModel": _animate_2,
     "SkyReelsV2Transformer3DModel": _skyreels,
     "CogVideoXTransformer3DModel": _cogvideox,
     "LTXVideoTransformer3DModel": _ltx,
@@ -261,6 +306,10 @@ CALLS: Mapping[str, Callable[[Step], dict[str, Any]]] = {
     "EasyAnimateTransformer3DModel": _easyanimate,
     "HeliosTransformer3DModel": _helios,
 }
+CACHES: Mapping[str, Callable[[Any, tuple[int, int, int]], int]] = {
+    "WanAnimate2Transformer3DModel": _animate_2_cache
+}
+"""Count the numbers in the KV cache of a transformer, from its configuration and the latents."""
 TOGETHER = frozenset(
     {
         "CogVideoXTransformer3DModel",

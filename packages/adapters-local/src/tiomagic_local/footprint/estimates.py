@@ -55,6 +55,8 @@ class Estimate:
     """Most frames that are generated at once; None for all."""
     pixel_bytes: int = 12
     """Bytes of a pixel in the VAE's output."""
+    cache: Coefficients = NOTHING
+    """Of what the transformer keeps from one pass for all steps; it may wait in main memory."""
 
     def phase(self, name: str, pixels: int, frames: int, *, tiles: bool = False) -> float:
         """Return the GiB of a phase beside the weights.
@@ -76,6 +78,12 @@ class Estimate:
             # The formula was fitted to a few tiles, so it does not include joining many.
             fitted = max(fitted, JOINED * self.pixel_bytes * pixels * seen / 2**30)
         return fitted + KEPT_GIB * pixels * (frames - seen) / 1e6
+
+    def cache_gib(self, pixels: int, frames: int) -> float:
+        """Return the GiB of the KV cache; arguments as for a phase."""
+        seen = frames if self.window is None else min(frames, self.window)
+        pairs = zip(self.cache, compute_terms(pixels, seen), strict=True)
+        return sum(factor * value for factor, value in pairs)
 
     @property
     def weights_gib(self) -> float:
@@ -113,4 +121,5 @@ def find_estimate(model: str) -> Estimate | None:
         tiles=facts["tiles"],
         window=facts["window"],
         pixel_bytes=facts["pixel_bytes"],
+        cache=tuple(facts.get("cache", NOTHING)),
     )

@@ -16,6 +16,7 @@ from tiomagic_local.footprint.estimates import Coefficients, compute_terms
 from tiomagic_local.footprint.phases import (
     Modules,
     Size,
+    cache_bytes,
     decode_bytes,
     denoise_bytes,
     encode_bytes,
@@ -30,7 +31,7 @@ LENGTHS, LENGTHS_OF_WINDOWS = (25, 97), (25, 73)
 """The counted numbers of frames; fewer where no more are generated at once."""
 TILED_LENGTHS, LENGTHS_OF_CHUNKS = (9, 25), (25, 49)
 """The same for tiles; more for a VAE that also cuts time, into chunks of up to 16."""
-ALL, OF_TILES = (0, 1, 2, 3, 4), (0, 2, 3)
+ALL, OF_TILES, OF_TOKENS = (0, 1, 2, 3, 4), (0, 2, 3), (1, 3)
 """The used features: the memory of a tile does not depend on the size of its frame."""
 
 
@@ -126,6 +127,8 @@ def facts(model: str, log: Callable[[str], None] = lambda _text: None) -> dict[s
         phases["encode_tiles"] = fit(
             "encode_tiles", tiled, lambda s: encode_bytes(modules, s, tiles=True)
         )
+    kept = [(size, cache_bytes(modules, size)) for size in whole]
+    cache = {"cache": list(fit_coefficients(kept, OF_TOKENS))} if all(n for _, n in kept) else {}
     return {
         "weights": {name: round(size / GIB, 3) for name, size in modules.weights.items()},
         "leaves": {name: round(size / GIB, 3) for name, size in modules.leaves.items()},
@@ -134,4 +137,5 @@ def facts(model: str, log: Callable[[str], None] = lambda _text: None) -> dict[s
         "tiles": modules.architecture.tiles,
         "window": modules.architecture.window,
         "pixel_bytes": 3 * modules.vae_dtype.itemsize,
+        **cache,
     }

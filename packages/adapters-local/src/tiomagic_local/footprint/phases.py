@@ -25,15 +25,17 @@ import torch
 
 from tiomagic_domain.catalogue import models
 from tiomagic_local.acceleration.channels_last import CHANNELS_LAST_VAES
+from tiomagic_local.checkpoint.pipeline_index import is_modular
 from tiomagic_local.engines import find_engine
 from tiomagic_local.footprint.architectures import (
     Architecture,
     build_network,
     find_architecture,
+    largest_block,
     largest_leaf,
     weights,
 )
-from tiomagic_local.footprint.calls import META, TOGETHER, Step, call
+from tiomagic_local.footprint.calls import CACHES, META, TOGETHER, Step, call
 from tiomagic_local.footprint.counting import AsOnAGpu, LiveBytes
 
 CUDA_BYTES = 96 * 2**20
@@ -64,7 +66,9 @@ class Modules:
         card = models()[model]
         self.architecture: Architecture = find_architecture(model)
         self.dtype: torch.dtype = dtype or getattr(torch, card.options.get("gpu_dtype", "bfloat16"))
-        self._fp32 = find_engine(card.engine).fp32
+        engine = find_engine(card.engine)
+        self._fp32 = engine.fp32
+        self._in_blocks = is_modular(engine.pipeline)
         self._built: dict[str, torch.nn.Module] = {}
 
     def __getitem__(self, name: str) -> Any:
@@ -85,8 +89,13 @@ class Modules:
 
     @functools.cached_property
     def leaves(self) -> dict[str, int]:
-        """Bytes of the largest layer of each component."""
-        return {name: largest_leaf(self[name]) for name in self.architecture.parts}
+        """Bytes of the largest layer of each component; of the largest block where these move."""
+        return {
+            name: largest_block(self[name])
+            if self._in_blocks and name.startswith("transformer")
+            else largest_leaf(self[name])
+            for name in self.architecture.parts
+        }
 
     @functools.cached_property
     def vae_dtype(self) -> torch.dtype:
@@ -224,6 +233,16 @@ def denoise_bytes(modules: Modules, size: Size, *, words: int, guided: bool) -> 
         call(step)
         del kept
     return live.peak + held_bytes(architecture, size)
+
+
+def cache_bytes(modules: Modules, size: Size) -> int:
+    """Return the bytes that the transformer keeps from one pass for all steps; 0 for most."""
+    transformer = modules["transformer"]
+    count = CACHES.get(type(transformer).__name__)
+    if count is None:
+        return 0
+    latents = latent_shape(modules["vae"], windowed(modules.architecture, size))
+    return count(transformer.config, latents) * modules.dtype.itemsize
 
 
 def encode_bytes(

@@ -22,7 +22,15 @@ from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.machine import MachineFacts
 from tiomagic_local.preflight.run_time import CORE_FLOPS, estimate_run_time, gpu_flops
 from tiomagic_local.preflight.stored_weights import StoredWeights, find_stored_weights
-from tiomagic_local.runtime.memory_plan import RESERVE_GIB, MemoryPlan, demand_of
+from tiomagic_local.runtime.memory_plan import (
+    CACHE_SETTING,
+    IN_MAIN_MEMORY,
+    ON_DEVICE,
+    RESERVE_GIB,
+    Demand,
+    MemoryPlan,
+    demand_of,
+)
 from tiomagic_local.torch_env.devices import group_members
 
 OWN_SIZE: Final = 0.5
@@ -147,17 +155,26 @@ def _plans(
     if device.name == "mps":
         wanted = MemoryPlan.RESIDENT.value
     demand = demand_of(card, settings)
+    cache = _cache_place(demand, settings)
+    waits = demand.cache_gib if cache == IN_MAIN_MEMORY and not needs.is_smaller else 0.0
     return tuple(
         PlanNeed(
             plan=plan.value,
             device_gib=needs.largest_gib + RESERVE_GIB
             if needs.is_smaller
-            else min(demand.gib(plan), demand.gib(plan, tiles=True)),
-            main_gib=needs.largest_gib if plan is MemoryPlan.RESIDENT else needs.weights_gib,
+            else min(demand.gib(plan, tiles=tiles, cache=cache) for tiles in (False, True)),
+            main_gib=waits
+            + (needs.largest_gib if plan is MemoryPlan.RESIDENT else needs.weights_gib),
         )
         for plan in MemoryPlan
         if wanted in {"auto", plan.value}
     )
+
+
+def _cache_place(demand: Demand, settings: Mapping[str, Any]) -> str:
+    """Return where the KV cache waits in the smallest of the plans that a run may take."""
+    asked = str(settings.get(CACHE_SETTING) or "auto")
+    return ON_DEVICE if asked == ON_DEVICE or not demand.cache_gib else IN_MAIN_MEMORY
 
 
 def _time(

@@ -9,7 +9,6 @@ from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.suggestions import closest
 from tiomagic_local.rehearsal.published import ModelFiles
 
-INDEX = "model_index.json"
 FILES = "files"
 
 SETTINGS_OF = {
@@ -34,7 +33,7 @@ def components(
     """Return library and class of each loaded component, by its name.
 
     Args:
-        index: The content of ``model_index.json``.
+        index: The content of the pipeline's index, in the plain form.
         without: Components that come from elsewhere.
     """
     return {

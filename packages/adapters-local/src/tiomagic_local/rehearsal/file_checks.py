@@ -14,8 +14,9 @@ from tiomagic_domain.errors import APIError, AuthenticationError, TioMagicError
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.quantities import GIB
 from tiomagic_domain.suggestions import closest
+from tiomagic_local.checkpoint.pipeline_index import index_name, pipeline_class, plain_form
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.rehearsal.completeness import FILES, INDEX, Looker, components
+from tiomagic_local.rehearsal.completeness import FILES, Looker, components
 from tiomagic_local.rehearsal.published import FolderFiles, HubFiles, ModelFiles
 from tiomagic_local.torch_env.machine import has_stored_hub_token, hub_cache
 from tiomagic_local.weights.hub import sizes_of
@@ -145,20 +146,21 @@ class FileChecks:
         yield from self._in_a_folder(Path(there), Origin.HUB)
 
     def _pipeline_at(self, place: ModelFiles, without: Sequence[str]) -> Iterator[Check]:
-        if INDEX not in place.sizes:
-            near = closest(INDEX, place.sizes)
+        name = index_name(self._pipeline)
+        if name not in place.sizes:
+            near = closest(name, place.sizes)
             hint = f"; there is {near}" if near else ""
-            text = f"{place.location} holds no pipeline: {INDEX} is not there{hint}"
+            text = f"{place.location} holds no pipeline: {name} is not there{hint}"
             yield Check(part=FILES, outcome=CheckOutcome.PROBLEM, message=text)
             return
-        index = place.json(INDEX)
-        kind = index.get("_class_name")
+        index = place.json(name)
+        kind = pipeline_class(index)
         if kind != self._pipeline and set(without) <= set(self._card.unused):
             text = f"{place.location} is for {kind!r}, and this model needs {self._pipeline!r}"
             yield Check(part=FILES, outcome=CheckOutcome.PROBLEM, message=text)
             return
-        self.found.networks = components(index, without=without)
-        names = [INDEX]
+        self.found.networks = components(plain_form(index), without=without)
+        names = [name]
         looker = Looker(place, names)
         wrong = [
             check

@@ -10,6 +10,7 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.schema.kinds import UNSET
 from tiomagic_local.runtime.memory_plan import (
+    IN_MAIN_MEMORY,
     RESERVE_GIB,
     Demand,
     MemoryChoice,
@@ -65,13 +66,15 @@ class MemoryChecks:
             held = max(self._demand.activations(tiles=self.choice.tiles).values())
             return self.weights_gib + held * (1 if self._halves else 2)
         waits = self.choice.plan is not MemoryPlan.RESIDENT
-        return self.weights_gib if waits else self._demand.model.largest_gib
+        cache = self._demand.cache_gib if self.choice.cache == IN_MAIN_MEMORY else 0.0
+        return cache + (self.weights_gib if waits else self._demand.model.largest_gib)
 
     def needs(self) -> dict[str, Any]:
         """Return the demand of a real run."""
         found: dict[str, Any] = {"memory_gib": round(self.main_gib, 1)}
         if self._device.type == "cuda":
-            gib = self._demand.gib(self.choice.plan, tiles=self.choice.tiles)
+            choice = self.choice
+            gib = self._demand.gib(choice.plan, tiles=choice.tiles, cache=choice.cache)
             found |= {"gpu_memory_gib": round(gib, 1), "plan": self.choice.plan.value}
         return found
 
@@ -80,7 +83,7 @@ class MemoryChecks:
         if self._device.type == "cuda":
             yield self._on_the_gpu()
         elif self._card.gpu_memory_gib:
-            least = self._demand.gib(MemoryPlan.GROUP_OFFLOAD, tiles=True)
+            least = self._demand.gib(MemoryPlan.GROUP_OFFLOAD, tiles=True, cache=IN_MAIN_MEMORY)
             text = (
                 f"there is no CUDA GPU here. On one it would take {least:.1f} GiB at the least, "
                 f"and {self._demand.gib(MemoryPlan.RESIDENT):.1f} GiB with all weights on it"

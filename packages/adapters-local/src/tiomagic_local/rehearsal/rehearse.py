@@ -108,7 +108,7 @@ class _Stage:
         feature = feature_of(self._card)
         settings = settings_of(self._card, feature)
         with tempfile.TemporaryDirectory(prefix="tiomagic-rehearsal-") as folder:
-            inputs = inputs_of(feature, settings, Path(folder))
+            inputs = inputs_of(self._card, feature, settings, Path(folder))
             made = engine(stand_in.pipeline(engine, device=device, plan=plan), self._card)
             begin = time.monotonic()
             with measure_peak_memory(device) as peak:

@@ -58,8 +58,8 @@ def _at_least(parameter: Parameter, least: int) -> int:
     return int(next((value for value in values if value >= least), values[-1]))
 
 
-def inputs_of(feature: Feature, settings: dict[str, Any], folder: Path) -> Any:
-    """Return the inputs of a feature: a prompt, and grey pictures in a folder."""
+def inputs_of(card: ModelCard, feature: Feature, settings: dict[str, Any], folder: Path) -> Any:
+    """Return the inputs of a model's feature: a prompt, and grey pictures in a folder."""
     match feature:
         case Feature.TEXT_TO_VIDEO:
             return TextToVideoInputs(prompt=PROMPT)
@@ -69,10 +69,12 @@ def inputs_of(feature: Feature, settings: dict[str, Any], folder: Path) -> Any:
             first, last = (_picture(settings, folder, name) for name in ("first", "last"))
             return InterpolateInputs(prompt=PROMPT, first_frame=first, last_frame=last)
         case Feature.POSE_GUIDANCE:
+            # Skeletons, where a model takes them: they need no network that finds them.
+            source = "pose_video" if "pose_video" in card.schema(feature) else "guiding_video"
             return PoseGuidanceInputs(
                 prompt=PROMPT,
                 image=_picture(settings, folder, "first"),
-                pose_video=_video(settings, folder),
+                **{source: _video(settings, folder)},
             )
 
 

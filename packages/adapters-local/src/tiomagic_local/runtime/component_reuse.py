@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.quantities import GIB
+from tiomagic_local.checkpoint.pipeline_index import is_modular, read_index
+from tiomagic_local.modular.placement import remove_hooks
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights.locate import Weights
-from tiomagic_local.weights.single_file import read_index
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +77,10 @@ def detach_text_encoders(pipeline: Any, plan: MemoryPlan) -> dict[str, torch.nn.
     # Its hooks have split the weights into blocks of memory of their own.
     if plan is MemoryPlan.GROUP_OFFLOAD:
         return {}
-    pipeline.remove_all_hooks()
+    if is_modular(type(pipeline).__name__):
+        remove_hooks(pipeline)
+    else:
+        pipeline.remove_all_hooks()
     parts = {name: getattr(pipeline, name, None) for name in SHAREABLE_COMPONENTS}
     return {
         name: part

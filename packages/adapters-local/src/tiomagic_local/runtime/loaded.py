@@ -6,12 +6,21 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import CancelToken
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.torch_env.devices import PeakMemory
+
+
+@runtime_checkable
+class KeepsCache(Protocol):
+    """An engine whose transformer keeps keys and values from one pass for all steps."""
+
+    def place_cache(self, *, in_main_memory: bool, eight_bits: bool) -> None:
+        """Say where they wait from the next call on, and whether as whole numbers of 8 bits."""
+        ...
 
 
 @contextlib.contextmanager

@@ -12,7 +12,10 @@ import torch
 
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_local.checkpoint.folders import check_component
+from tiomagic_local.checkpoint.pipeline_index import is_modular, read_index
 from tiomagic_local.checkpoint.variants import variant_of
+from tiomagic_local.modular.loading import load_modular
+from tiomagic_local.modular.placement import offload_blocks, offload_whole
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.torch_env.quiet import silence_libraries
 from tiomagic_local.weights.locate import PartWeights, Weights
@@ -21,7 +24,6 @@ from tiomagic_local.weights.single_file import (
     empty,
     find_transformer_class,
     load_transformer,
-    read_index,
 )
 
 
@@ -62,16 +64,8 @@ def load_pipeline(
             if components is not None:
                 parts |= components(weights.folder)
             with _lacking_named(weights, without=here):
-                made = getattr(diffusers, pipeline).from_pretrained(
-                    weights.folder,
-                    dtype=types,
-                    use_safetensors=True,
-                    local_files_only=True,
-                    # Code from a repository is never run.
-                    trust_remote_code=False,
-                    **_straight_to(device, plan),
-                    **parts,
-                )
+                kind, straight = getattr(diffusers, pipeline), _straight_to(device, plan)
+                made = _from_folder(kind, weights.folder, types, straight, parts)
             _check_whole(made, weights, without=here)
         if plan is not MemoryPlan.RESIDENT:
             # Offloaded weights must not be on the device before: they would stay there.
@@ -80,6 +74,27 @@ def load_pipeline(
         _place(made, plan, device)
     made.set_progress_bar_config(disable=True)
     return made
+
+
+def _from_folder(
+    kind: Any,
+    folder: Path,
+    types: Mapping[str, torch.dtype],
+    straight: Mapping[str, str],
+    parts: Mapping[str, Any],
+) -> Any:
+    """Return a pipeline of a class; code from a repository is never run."""
+    if is_modular(kind.__name__):
+        return load_modular(kind, folder, types=types, components=parts, straight=straight)
+    return kind.from_pretrained(
+        folder,
+        dtype=types,
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        **straight,
+        **parts,
+    )
 
 
 @contextlib.contextmanager
@@ -150,7 +165,9 @@ def _variants(
 
 def _not_there(weights: Weights, kind: Any, *, without: Container[str]) -> dict[str, None]:
     """Return nothing for each component that a pipeline can do without and the folder lacks."""
-    names = set(kind._optional_components) & set(read_index(weights.folder))  # noqa: SLF001 - the library's own list
+    # A modular pipeline has no such list: its blocks say what they need.
+    optional = getattr(kind, "_optional_components", ())
+    names = set(optional) & set(read_index(weights.folder))
     return {
         name: None for name in names if name not in without and not (weights.folder / name).is_dir()
     }
@@ -237,9 +254,14 @@ def _straight_to(device: torch.device, plan: MemoryPlan) -> dict[str, str]:
 
 
 def _place(pipeline: Any, plan: MemoryPlan, device: torch.device) -> None:
+    modular = is_modular(type(pipeline).__name__)
     match plan:
         case MemoryPlan.RESIDENT:
             pipeline.to(device)
+        case MemoryPlan.MODEL_OFFLOAD if modular:
+            offload_whole(pipeline, device)
+        case MemoryPlan.GROUP_OFFLOAD if modular:
+            offload_blocks(pipeline, device)
         case MemoryPlan.MODEL_OFFLOAD:
             # Nothing may be on the device before: it would stay there.
             pipeline.enable_model_cpu_offload(device=device)

@@ -7,6 +7,10 @@ plan               what lies on the device                                      
 ``model_offload``  one component at a time                                         a little less
 ``group_offload``  a few layers at a time, and the VAE                             slowest
 =================  ==============================================================  ==========
+
+A transformer that keeps keys and values from one pass for all steps (a KV cache) can have them on
+the device or in main memory, whatever the plan. The numbers are the same; a step then brings each
+layer's part, which takes about as long as bringing the weights of the layers.
 """
 
 from __future__ import annotations
@@ -31,6 +35,12 @@ RESIDENT_LAYERS = 2
 
 ASSUMED_FRAMES = 121
 """Frames for a model without a length setting."""
+
+CACHE_SETTING = "kv_cache"
+"""A setting of models with a KV cache: one of the words below, or ``auto``."""
+ON_DEVICE, IN_MAIN_MEMORY, EIGHT_BITS = "gpu", "ram", "int8"
+EIGHT_BITS_SHARE = 0.52
+"""Bytes of a KV cache in eight bits: half, and a scale for each token of each head."""
 
 TEXT = ("text_encoder", "text_encoder_2", "text_encoder_3", "connectors")
 TRANSFORMERS = ("transformer", "transformer_2")
@@ -64,6 +74,8 @@ class Demand:
     frames: int
     control: float = 0.0
     """The pixels of a control video that lies beside the video in each step, as a part of it."""
+    cache_gib: float = 0.0
+    """The KV cache; 0 for a model without one."""
 
     def activations(self, *, tiles: bool = False) -> dict[str, float]:
         """Return the GiB of each phase beside the weights.
@@ -82,14 +94,18 @@ class Demand:
             phases["encode"] = max(phases["encode"], phases["decode"])
         return phases
 
-    def gib(self, plan: MemoryPlan, *, tiles: bool = False) -> float:
+    def gib(self, plan: MemoryPlan, *, tiles: bool = False, cache: str | None = ON_DEVICE) -> float:
         """Return the device memory that a plan needs, with the reserve.
 
         Args:
             plan: Where the weights wait.
             tiles: True where the VAE works in tiles.
+            cache: ``ram`` where a KV cache waits in main memory.
         """
         held = self.activations(tiles=tiles)
+        if cache != IN_MAIN_MEMORY:
+            # It is filled before the first step, and emptied when the frames are decoded.
+            held |= {name: held[name] + self.cache_gib for name in ("denoise", "decode")}
         lying = {phase: self._lying(phase, plan) for phase in held}
         return RESERVE_GIB + max(lying[phase] + held[phase] for phase in held)
 
@@ -115,11 +131,15 @@ def demand_of(card: ModelCard, settings: Mapping[str, Any]) -> Demand:
     control = card.control_of(settings)
     # Not every model lets its size or its length be chosen.
     sized = "width" in settings and "height" in settings
+    pixels = int(settings["width"]) * int(settings["height"]) if sized else card.pixels
+    frames = int(settings.get("num_frames", ASSUMED_FRAMES))
+    share = EIGHT_BITS_SHARE if settings.get(CACHE_SETTING) == EIGHT_BITS else 1.0
     return Demand(
         model=known,
-        pixels=int(settings["width"]) * int(settings["height"]) if sized else card.pixels,
-        frames=int(settings.get("num_frames", ASSUMED_FRAMES)),
+        pixels=pixels,
+        frames=frames,
         control=1 / control.downscale**2 if control is not None else 0.0,
+        cache_gib=known.cache_gib(pixels, frames) * share,
     )
 
 
@@ -139,6 +159,10 @@ class MemoryChoice:
     tiles: bool = False
     """True where the VAE works in tiles, because a whole frame does not fit."""
 
+    cache: str | None = None
+    """Where the KV cache waits, ``gpu`` or ``ram``; None for a model without one, and where all
+    memory is one."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the choice for a job's record."""
         described: dict[str, Any] = {"plan": self.plan.value, "reason": self.reason}
@@ -146,6 +170,8 @@ class MemoryChoice:
             described["estimated_gib"] = round(self.estimated_gib, 1)
         if self.tiles:
             described["decoding"] = "tiles"
+        if self.cache is not None:
+            described[CACHE_SETTING] = self.cache
         return described
 
 
@@ -156,6 +182,7 @@ def choose_memory_plan(
     free_gib: float | None,
     wanted: str = "auto",
     tiles: bool = False,
+    cache: str = "auto",
 ) -> MemoryChoice:
     """Return the fastest plan that fits, or the one that the user wants.
 
@@ -168,57 +195,102 @@ def choose_memory_plan(
         free_gib: Free memory of the device; None when unknown.
         wanted: A plan's name, or ``auto``.
         tiles: True to have the VAE work in tiles whatever fits.
+        cache: The setting ``kv_cache`` of the call.
     """
     if device.partition(":")[0] == "cpu":
         asked = "" if wanted in {"auto", MemoryPlan.RESIDENT} else f"; {wanted} has no meaning here"
         reason = f"a CPU has all weights in its memory{asked}"
         return MemoryChoice(plan=MemoryPlan.RESIDENT, reason=reason, tiles=tiles)
+    places = _cache_places(demand, cache)
     if wanted != "auto":
-        return _asked(demand, MemoryPlan(wanted), free_gib, tiles=tiles)
+        return _asked(demand, MemoryPlan(wanted), free_gib, tiles=tiles, places=places)
     if device.partition(":")[0] == "mps":
         reason = "the device shares its memory with the CPU"
         return MemoryChoice(plan=MemoryPlan.RESIDENT, reason=reason, tiles=tiles)
     if free_gib is None:
-        return _chosen(MemoryPlan.MODEL_OFFLOAD, "the free memory is not known", tiles=tiles)
-    return _fitting(demand, free_gib, tiles=tiles)
+        reason = "the free memory is not known"
+        return _chosen(MemoryPlan.MODEL_OFFLOAD, reason, tiles=tiles, cache=places[-1])
+    return _fitting(demand, free_gib, tiles=tiles, places=places)
+
+
+def _cache_places(demand: Demand, asked: str) -> tuple[str | None, ...]:
+    """Return where a KV cache may wait, the fastest place first; None alone without one."""
+    if not demand.cache_gib:
+        return (None,)
+    return (asked,) if asked in {ON_DEVICE, IN_MAIN_MEMORY} else (ON_DEVICE, IN_MAIN_MEMORY)
 
 
 def _asked(
-    demand: Demand, plan: MemoryPlan, free_gib: float | None, *, tiles: bool
+    demand: Demand,
+    plan: MemoryPlan,
+    free_gib: float | None,
+    *,
+    tiles: bool,
+    places: tuple[str | None, ...],
 ) -> MemoryChoice:
     """Return the plan that the user wants, in tiles where it fits in no other way."""
-    whole, tiled = demand.gib(plan), demand.gib(plan, tiles=True)
-    if free_gib is not None and whole > free_gib and tiled < whole:
+    if free_gib is None:
+        return MemoryChoice(plan=plan, reason="asked for", tiles=tiles, cache=places[-1])
+    fits = (place for place in places if demand.gib(plan, tiles=tiles, cache=place) <= free_gib)
+    cache = next(fits, places[-1])
+    whole = demand.gib(plan, cache=cache)
+    if whole > free_gib and demand.gib(plan, tiles=True, cache=cache) < whole:
         tiles = True
-    return MemoryChoice(plan=plan, reason="asked for", tiles=tiles)
+    return MemoryChoice(plan=plan, reason="asked for", tiles=tiles, cache=cache)
 
 
-def _fitting(demand: Demand, free_gib: float, *, tiles: bool) -> MemoryChoice:
+def _fitting(
+    demand: Demand, free_gib: float, *, tiles: bool, places: tuple[str | None, ...]
+) -> MemoryChoice:
     have = f"{free_gib:.1f} GiB are free"
+    ways = _ways(places)
     for tiled in (tiles, True):
-        takes = {plan: demand.gib(plan, tiles=tiled) for plan in MemoryPlan}
-        for plan, gib in takes.items():
+        takes = {way: demand.gib(way[0], tiles=tiled, cache=way[1]) for way in ways}
+        for (plan, cache), gib in takes.items():
             if gib <= free_gib:
-                reason = f"{_each(takes, plan)}, {have}"
-                return _chosen(plan, reason, gib, tiles=tiled and not demand.model.tiles)
-    reason = f"{_each(takes, MemoryPlan.GROUP_OFFLOAD)}, {have}"
-    return _chosen(MemoryPlan.GROUP_OFFLOAD, reason, tiles=not demand.model.tiles)
+                reason = f"{_each(takes, (plan, cache))}, {have}"
+                tiled = tiled and not demand.model.tiles  # noqa: PLW2901 - it always works in them.
+                return _chosen(plan, reason, gib, tiles=tiled, cache=cache)
+    reason = f"{_each(takes, ways[-1])}, {have}"
+    return _chosen(MemoryPlan.GROUP_OFFLOAD, reason, tiles=not demand.model.tiles, cache=places[-1])
 
 
-def _each(takes: Mapping[MemoryPlan, float], last: MemoryPlan) -> str:
+Way = tuple[MemoryPlan, str | None]
+"""A plan and the place of the KV cache."""
+
+
+def _ways(places: tuple[str | None, ...]) -> list[Way]:
+    """Return all plans with all places of a cache, the fastest first.
+
+    Whole components move once in a segment, layers and a cache in main memory at every step.
+    """
+    whole = (MemoryPlan.RESIDENT, MemoryPlan.MODEL_OFFLOAD)
+    ways: list[Way] = [(plan, place) for place in places for plan in whole]
+    return ways + [(MemoryPlan.GROUP_OFFLOAD, place) for place in places]
+
+
+def _each(takes: Mapping[Way, float], last: Way) -> str:
     """Return what all plans up to the one that was taken need."""
     words = {
         MemoryPlan.RESIDENT: "all takes",
         MemoryPlan.MODEL_OFFLOAD: "the largest part",
         MemoryPlan.GROUP_OFFLOAD: "a few layers",
     }
+    beside = {ON_DEVICE: " with the KV cache", IN_MAIN_MEMORY: " without the KV cache"}
     order = list(takes)
     said = order[: order.index(last) + 1]
-    return ", ".join(f"{words[plan]} {takes[plan]:.1f} GiB" for plan in said)
+    return ", ".join(
+        f"{words[way[0]]} {takes[way]:.1f} GiB{beside.get(way[1] or '', '')}" for way in said
+    )
 
 
 def _chosen(
-    plan: MemoryPlan, reason: str, estimated_gib: float | None = None, *, tiles: bool = False
+    plan: MemoryPlan,
+    reason: str,
+    estimated_gib: float | None = None,
+    *,
+    tiles: bool = False,
+    cache: str | None = None,
 ) -> MemoryChoice:
     """Return a choice that was made by an estimate, which may be wrong."""
     order = list(MemoryPlan)
@@ -227,5 +299,10 @@ def _chosen(
     last = None if tiles else plan
     smaller = after[0] if after else last
     return MemoryChoice(
-        plan=plan, reason=reason, fallback_plan=smaller, estimated_gib=estimated_gib, tiles=tiles
+        plan=plan,
+        reason=reason,
+        fallback_plan=smaller,
+        estimated_gib=estimated_gib,
+        tiles=tiles,
+        cache=cache,
     )

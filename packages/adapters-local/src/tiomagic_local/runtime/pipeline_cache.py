@@ -17,8 +17,11 @@ from tiomagic_domain.progress import CancelToken, NeverCanceled, Phase, Progress
 from tiomagic_local.engines import EngineOptions, find_engine
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.component_reuse import Identity, identify_components, lying_on
-from tiomagic_local.runtime.loaded import Loaded, run_on_one_device
+from tiomagic_local.runtime.loaded import KeepsCache, Loaded, run_on_one_device
 from tiomagic_local.runtime.memory_plan import (
+    CACHE_SETTING,
+    EIGHT_BITS,
+    IN_MAIN_MEMORY,
     MemoryChoice,
     MemoryPlan,
     choose_memory_plan,
@@ -219,6 +222,11 @@ class Runtime:
             self._call(card, settings, None)
         assert self._loaded is not None
         self._tiling.use(tiles=choice.tiles)
+        if isinstance(self._loaded.engine, KeepsCache):
+            self._loaded.engine.place_cache(
+                in_main_memory=choice.cache == IN_MAIN_MEMORY,
+                eight_bits=settings.get(CACHE_SETTING) == EIGHT_BITS,
+            )
         # The same weights and placement, but the video may be larger than the last one.
         facts = {**self._loaded.facts, "memory": choice.to_dict()}
         return replace(self._loaded, facts=facts, fallback_plan=choice.fallback_plan)
@@ -336,7 +344,12 @@ class Runtime:
         wanted = str(settings.get("memory", "auto"))
         tiles = bool(settings.get(VAE_TILES_SETTING, False))
         return choose_memory_plan(
-            demand, device=str(device), free_gib=free, wanted=wanted, tiles=tiles
+            demand,
+            device=str(device),
+            free_gib=free,
+            wanted=wanted,
+            tiles=tiles,
+            cache=str(settings.get(CACHE_SETTING, "auto")),
         )
 
     def _drop(self) -> None:

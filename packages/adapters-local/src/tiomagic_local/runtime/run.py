@@ -27,7 +27,7 @@ from tiomagic_local.engines._shared.frame_sink import stream_frames_to
 from tiomagic_local.lora.messages import describe_partial_use, lora_of
 from tiomagic_local.runtime.doubles import leave_out_doubles
 from tiomagic_local.runtime.loaded import Loaded
-from tiomagic_local.runtime.memory_plan import MemoryPlan
+from tiomagic_local.runtime.memory_plan import CACHE_SETTING, IN_MAIN_MEMORY, MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import VAE_TILES_SETTING, Runtime
 
 __all__ = ["Runtime", "Stopwatch", "run_request"]
@@ -184,6 +184,8 @@ def _make_clip(
         tiles = " and a VAE in tiles" if settings[VAE_TILES_SETTING] else ""
         note(f"the memory was not enough with {failed}; trying once more with {smaller}{tiles}")
         settings["memory"] = smaller.value
+        if settings.get(CACHE_SETTING) == "auto":
+            settings[CACHE_SETTING] = IN_MAIN_MEMORY
     if warned:
         clip = replace(clip, facts={**clip.facts, "warnings": warned})
     if failed:

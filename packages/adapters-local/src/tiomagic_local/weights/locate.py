@@ -15,15 +15,19 @@ from tiomagic_domain.catalogue import ModelCard, Part
 from tiomagic_domain.errors import APIError, AuthenticationError, ConfigurationError
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.checkpoint.other_formats import explain_unreadable_format
+from tiomagic_local.checkpoint.pipeline_index import (
+    INDEXES,
+    index_name,
+    pipeline_class,
+    read_index,
+)
 from tiomagic_local.checkpoint.variants import superfluous
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.weights.hub_files import PIPELINE_FILES, list_wanted
 from tiomagic_local.weights.single_file import (
-    INDEX,
     TRANSFORMER,
     check_transformer,
     find_transformer_class,
-    read_index,
 )
 
 PACKAGED_WEIGHTS_DIR = Path(__file__).parent / "data"
@@ -199,7 +203,7 @@ def _from_hub(
     unused: Mapping[str, int] = {}
     if file is not None:
         # Before gigabytes are fetched that would be of no use.
-        (index,) = get([replace(own, names=(INDEX,))])
+        (index,) = get([replace(own, names=INDEXES)])
         kind = find_transformer_class(file, read_index(index), card.parts)
         own = replace(own, revision=index.name)
         (known,) = get([replace(own, names=(f"{TRANSFORMER}/config.json",))])
@@ -246,7 +250,7 @@ def _from_given(
         cancel=cancel,
     )
     try:
-        index = get(revision, names=(INDEX,))
+        index = get(revision, names=INDEXES)
     except (AuthenticationError, ConfigurationError) as error:
         message = (
             f"model_path {str(options.model_path)!r} is not a file or folder here, and on the "
@@ -271,7 +275,7 @@ def check_index(folder: Path, pipeline: str) -> None:
     Raises:
         ConfigurationError: when it has not; the message says what was found.
     """
-    found = _read_index(folder).get("_class_name")
+    found = pipeline_class(_read_index(folder, index_name(pipeline)))
     if found != pipeline:
         raise ConfigurationError(
             f"the weights in {str(folder)!r} are for {found!r}, and this model needs weights for "
@@ -315,12 +319,12 @@ def _existing(folder: Path, name: str) -> Path:
     return folder
 
 
-def _read_index(folder: Path) -> Mapping[str, Any]:
-    path = folder / INDEX
+def _read_index(folder: Path, name: str) -> Mapping[str, Any]:
+    path = folder / name
     if not path.is_file():
         found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
         raise ConfigurationError(
-            f"{str(folder)!r} holds no pipeline: it has no {INDEX}. Found: {found}",
+            f"{str(folder)!r} holds no pipeline: it has no {name}. Found: {found}",
             details={"folder": str(folder)},
         )
     try:

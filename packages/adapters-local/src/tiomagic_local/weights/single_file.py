@@ -8,7 +8,6 @@ must be in the file; else the file is refused, by its header alone and before la
 from __future__ import annotations
 
 import importlib
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     import torch
 
 TRANSFORMER = "transformer"
-INDEX = "model_index.json"
 
 PREFIXES = (
     "model.diffusion_model.",
@@ -79,12 +77,6 @@ class SingleFileContents:
     """Names of factors by the names of weights, both as in the file."""
     others: Mapping[str, int]
     """Number of tensors of other components."""
-
-
-def read_index(folder: Path) -> Mapping[str, Any]:
-    """Return the index of components in a pipeline's folder."""
-    index: Mapping[str, Any] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    return index
 
 
 def find_transformer_class(file: Path, index: Mapping[str, Any], parts: Sequence[Part] = ()) -> Any:

@@ -83,22 +83,32 @@ def pose_parameters(
         f"when it looks like the other order; auto detects it and converts to {order.upper()}; rgb "
         "and bgr state the order, which is converted where needed.",
     )
-    speed = Parameter(
-        name="pose_pace",
-        kind=Kind.STRING,
-        required=False,
-        default=pace,
-        choices=(REAL_PACE, FIT_PACE),
-        source=pace_source,
-        description="The pace of the guiding video: real keeps it, cuts what is longer and holds "
-        "the last pose where it is shorter; fit spreads the whole video over "
-        "num_frames, so it may play faster or slower.",
-    )
+    speed = pace_parameter(pace, source=pace_source)
     return (
         guiding,
         replace(given, description=f"{given.description} {_READS[order]}"),
         colours,
         speed,
+    )
+
+
+def pace_parameter(pace: str, *, source: str) -> Parameter:
+    """Return the parameter ``pose_pace``.
+
+    Args:
+        pace: How a video is followed by default, ``real`` or ``fit``.
+        source: Where that is documented.
+    """
+    return Parameter(
+        name="pose_pace",
+        kind=Kind.STRING,
+        required=False,
+        default=pace,
+        choices=(REAL_PACE, FIT_PACE),
+        source=source,
+        description="The pace of the guiding video: real keeps it, cuts what is longer and holds "
+        "the last pose where it is shorter; fit spreads the whole video over "
+        "num_frames, so it may play faster or slower.",
     )
 
 

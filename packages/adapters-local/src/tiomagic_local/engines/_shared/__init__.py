@@ -4,6 +4,7 @@
                 are as given.
 ``frame_sink``  Frames that are used while the rest of their clip is still being decoded: a way
                 beside the ports.
+``modular``     What the engines over a modular pipeline share: the call, its steps, its guidance.
 ``pipeline``    What the engines over a diffusers pipeline share: one call, from settings to
                 frames.
 ``pixels``      From what a decoder gives, floats on a device, to the pixels of a clip.

@@ -466,12 +466,12 @@ class FeatureCalls(ABC):
 
         * ``pose_colours``: The order of the colours in pose_video: as_given uses it unchanged, and
           warns when it looks like the other order; auto detects it and converts to RGB; rgb and bgr
-          state the order, which is converted where needed.
+          state the order, which is converted where needed (10 of 12 models).
         * ``pose_pace``: The pace of the guiding video: real keeps it, cuts what is longer and holds
           the last pose where it is shorter; fit spreads the whole video over num_frames, so it may
           play faster or slower.
-        * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (9
-          of 10 models).
+        * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (10
+          of 12 models).
         * ``width``: Width of the video; if left out, from the shape of the picture or of the
           motion. The authors trained it at 512x512 to 1024x1024, in px.
         * ``height``: Height of the video; if left out, from the shape of the picture or of the
@@ -479,45 +479,48 @@ class FeatureCalls(ABC):
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (9 of 10 models).
+          halves the time (10 of 12 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
           recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
           frames/s.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (9 of 10 models).
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (11 of 12 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (9 of 10 models).
+          repository; a recipe names those that were used (docs/weights.md) (11 of 12 models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
           one of them: the nearest that the model makes.
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
           1280x720 in any shape.
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (5 of 10 models).
-        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 10
+          shift (7 of 12 models).
+        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 12
           models).
         * ``last_frame``: The picture that the video ends with; if left out, the model chooses the
-          end (3 of 10 models).
-        * ``control``: What the video is controlled by: a person's skeleton (3 of 10 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 10 models).
+          end (3 of 12 models).
+        * ``control``: What the video is controlled by: a person's skeleton (3 of 12 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 12 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 10 models).
+          saves a quarter of the time (2 of 12 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 10 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 10
+          of one block (2 of 12 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 12
           models).
         * ``background_video``: A video that is kept but for its person. Give mask_video with it (1
-          of 10 models).
+          of 12 models).
         * ``mask_video``: White where background_video is replaced, black where it is kept: a video,
-          a folder of pictures or one picture (1 of 10 models).
+          a folder of pictures or one picture (1 of 12 models).
+        * ``kv_cache``: Where the keys and values of the guiding video wait while a segment is made:
+          on the GPU or in RAM, which gives the same video; int8 takes half the memory and changes
+          the video a little; auto takes the GPU if they fit, else RAM (2 of 12 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (1 of 10 models).
+          is off then (1 of 12 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
