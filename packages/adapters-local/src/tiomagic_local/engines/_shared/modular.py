@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
 from tiomagic_local.modular.blocks import quiet_blocks
 from tiomagic_local.modular.placement import release_networks
+from tiomagic_local.torch_env.quiet import silence_libraries
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +41,9 @@ class ModularEngine(PipelineEngine):
         guider = getattr(self._pipeline, GUIDER, None)
         if guider is not None:
             scale = float(settings.get("guidance_scale", 1.0))
-            self._pipeline.guider = guider.new(guidance_scale=scale)
+            # The library says of every guider that it is experimental.
+            with silence_libraries():
+                self._pipeline.guider = guider.new(guidance_scale=scale)
 
     def _scheduler(self, settings: Mapping[str, Any]) -> Any:
         shipped = self._pipeline.scheduler
