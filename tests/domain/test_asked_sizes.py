@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tiomagic_domain.catalogue import find_model, models
@@ -305,6 +305,7 @@ def test_what_is_offered_is_made(model: str, data: st.DataObject) -> None:
     st.floats(0.1, 10),
     st.integers(100, 2200),
 )
+@example("cogvideox1.5-5b-image-to-video", 1.0, 0.6875, 100)
 def test_a_size_is_legal_or_a_problem(model: str, seconds: float, shape: float, lines: int) -> None:
     """Whatever is asked for; and the nearest value of a problem is none itself."""
     card = find_model(model)

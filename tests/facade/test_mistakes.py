@@ -118,7 +118,7 @@ PATH_COMMANDS = {
     "rerun": ("rerun", "{}", "-p", "fake"),
     "batch": ("batch", "{}", "-p", "fake"),
     "compare": ("compare", "t2v", "--prompt", "x", "-p", "fake", "-q", "-o", "{}/deep"),
-    "demo": ("demo", "{}/deep"),
+    "demo": ("demo", "{}/deep", "-p", "fake", "-q"),
     "export": ("export", "{}/deep/jobs.csv"),
     "convert": ("convert", "{}", "--to", "gif"),
     "sheet": ("sheet", "{}"),

@@ -125,7 +125,7 @@ def test_open_starts_a_player(shell: Run, monkeypatch: pytest.MonkeyPatch) -> No
         started.append(path)
         return 0
 
-    monkeypatch.setattr("tiomagic.cli.commands.open._has_desktop", lambda: True)
+    monkeypatch.setattr("tiomagic.display.player._has_desktop", lambda: True)
     monkeypatch.setattr("typer.launch", launch)
     done = shell("open", job_id)
     assert (done.returncode, done.stdout, started) == (0, f"{video}\n", [video])

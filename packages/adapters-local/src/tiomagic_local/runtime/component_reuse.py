@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.quantities import GIB
 from tiomagic_local.checkpoint.pipeline_index import is_modular, read_index
-from tiomagic_local.modular.placement import remove_hooks
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights.locate import Weights
 
@@ -73,6 +72,8 @@ def detach_text_encoders(pipeline: Any, plan: MemoryPlan) -> dict[str, torch.nn.
         plan: Its memory plan.
     """
     import torch
+
+    from tiomagic_local.modular.placement import remove_hooks
 
     # Its hooks have split the weights into blocks of memory of their own.
     if plan is MemoryPlan.GROUP_OFFLOAD:

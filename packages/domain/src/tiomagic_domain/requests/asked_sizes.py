@@ -318,9 +318,10 @@ def _parse_aspect(text: str) -> float:
 
 
 def _name_resolution(size: tuple[int, int]) -> str | None:
-    """Return the usual resolution of a size, or the next smaller one."""
+    """Return the usual resolution of a size, or the next smaller one that asks for that size."""
+    made = size[0] * size[1]
     known = {text: int(text.removesuffix("p")) ** 2 * WIDE for text in RESOLUTIONS}
-    fitting = [text for text, count in known.items() if count <= size[0] * size[1] * NEAR]
+    fitting = [text for text, count in known.items() if made / FAR**2 <= count <= made * NEAR]
     return fitting[-1] if fitting else None
 
 

@@ -32,6 +32,7 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "image": "Picture",
         "image_cond_noise_scale": "Noise on pictures",
         "keyframes": "Pictures between",
+        "kv_cache": "Memory of the motion",
         "last_frame": "Last picture",
         "last_noise_multiplier": "Noise of the last picture",
         "loop": "Loop",
