@@ -34,7 +34,7 @@ LEFT_OUT = (
             "ask for a consent before anything is fetched, and that question is not built yet."
         ),
     ),
-    ("AnyFlow", "The licence of its weights could not be read."),
+    ("AnyFlow", "Nobody has looked at it yet, nor at the licence of its weights."),
 )
 """Each model with the reason."""
 
