@@ -77,7 +77,9 @@ class FileChecks:
         return Check(part="token", outcome=CheckOutcome.NOTE, message=text)
 
     def _in_a_folder(self, folder: Path, origin: Origin) -> Iterator[Check]:
-        self.found.weights = Weights(folder=folder, origin=origin, revision="")
+        self.found.weights = Weights(
+            folder=folder, origin=origin, revision="", without=self._card.unused
+        )
         self.found.download_gib = 0.0
         yield from self._pipeline_at(FolderFiles(folder), [])
 
@@ -118,6 +120,7 @@ class FileChecks:
                 PartWeights(part=part, folder=there.configuration(), revision=there.revision)
                 for part, there in parts
             ),
+            without=card.unused,
         )
         yield from self._pipeline_at(main, [*(part.name for part in card.parts), *card.unused])
         for part, there in parts:

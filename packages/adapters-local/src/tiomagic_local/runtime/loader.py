@@ -163,14 +163,33 @@ def _variants(
     return parts
 
 
-def _not_there(weights: Weights, kind: Any, *, without: Container[str]) -> dict[str, None]:
-    """Return nothing for each component that a pipeline can do without and the folder lacks."""
+def _not_there(weights: Weights, kind: Any, *, without: Collection[str]) -> dict[str, None]:
+    """Return nothing for each component that a pipeline can do without and the folder lacks.
+
+    A network has to be unused by the model: diffusers calls Wan's transformers and image
+    encoder optional, and a folder that lacks what its index names is an interrupted download.
+    """
     # A modular pipeline has no such list: its blocks say what they need.
-    optional = getattr(kind, "_optional_components", ())
-    names = set(optional) & set(read_index(weights.folder))
+    optional = set(getattr(kind, "_optional_components", ())).difference(without)
     return {
-        name: None for name in names if name not in without and not (weights.folder / name).is_dir()
+        name: None
+        for name, said in read_index(weights.folder).items()
+        if name in optional
+        and not (weights.folder / name).is_dir()
+        and (name in weights.without or not _is_network(said))
     }
+
+
+def _is_network(said: Any) -> bool:
+    """Return whether the library and class that an index names for a component are of weights.
+
+    Nothing else is imported because a file names it.
+    """
+    library, name = said
+    if library not in {"diffusers", "transformers"}:
+        return False
+    kind = getattr(importlib.import_module(library), name, None)
+    return kind is not None and issubclass(kind, torch.nn.Module)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -77,6 +77,8 @@ class Weights:
     configuration."""
     unused: Mapping[str, int] = field(default_factory=dict)
     """Unused tensors of that file, counted by the component that they belong to."""
+    without: Container[str] = ()
+    """Components that the pipeline can do without, and the model does."""
 
     @property
     def by_hand(self) -> Path | None:
@@ -170,7 +172,7 @@ def find_weights(
             kind = find_transformer_class(file, read_index(folder), card.parts)
             others = check_transformer(file, kind, folder / TRANSFORMER)
             found = replace(found, unused=others)
-    return replace(found, transformer=_single(options))
+    return replace(found, transformer=_single(options), without=card.unused)
 
 
 def _single(options: LocalOptions) -> Path | None:
