@@ -228,7 +228,7 @@ def test_a_run_of_its_own_waits_for_the_worker(machine: Machine) -> None:
     os.kill(worker, signal.SIGSTOP)  # On a busy machine it is over before the run has begun.
     run = machine.start(HERE)
     assert run.stdout is not None
-    assert run.stdout.readline() == "waiting\n"
+    assert run.stdout.readline() == f"waiting: the device cpu is busy: job {first} is running\n"
     os.kill(worker, signal.SIGCONT)
     words = run.communicate(timeout=280)[0].split("\n")
     status, second = words[-2].split()
