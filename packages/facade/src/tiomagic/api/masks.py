@@ -85,18 +85,10 @@ def find_mask_maker(session: Session) -> MaskMaker:
         MissingDependencyError: when the packages for that are not installed.
         ConfigurationError: when no provider makes any.
     """
-    from tiomagic.wiring.registry import AbsentPlugin, find_plugins, settings_of
-    from tiomagic_domain.errors import ConfigurationError
+    from tiomagic.wiring.registry import find_offer
 
-    settings = session.settings
-    plugins = find_plugins()
-    first = [name for name in plugins if name == settings.provider]
-    for name in (*first, *plugins):
-        plugin = plugins[name]
-        if isinstance(plugin, AbsentPlugin):
-            continue
-        maker = plugin.mask_maker(settings_of(plugin, settings))
-        if maker is not None:
-            return maker
-    absent = next((p.error for p in plugins.values() if isinstance(p, AbsentPlugin)), None)
-    raise absent or ConfigurationError("no provider here makes masks")
+    return find_offer(
+        session.settings,
+        lambda plugin, settings: plugin.mask_maker(settings),
+        missing="no provider here makes masks",
+    )

@@ -70,18 +70,10 @@ def find_weights_keeper(session: Session) -> WeightsKeeper:
         MissingDependencyError: when the packages for that are not installed.
         ConfigurationError: when no provider keeps any.
     """
-    from tiomagic.wiring.registry import AbsentPlugin, find_plugins, settings_of
-    from tiomagic_domain.errors import ConfigurationError
+    from tiomagic.wiring.registry import find_offer
 
-    settings = session.settings
-    plugins = find_plugins()
-    first = [name for name in plugins if name == settings.provider]
-    for name in (*first, *plugins):
-        plugin = plugins[name]
-        if isinstance(plugin, AbsentPlugin):
-            continue
-        keeper = plugin.weights_keeper(settings_of(plugin, settings))
-        if keeper is not None:
-            return keeper
-    absent = next((p.error for p in plugins.values() if isinstance(p, AbsentPlugin)), None)
-    raise absent or ConfigurationError("no provider here keeps weights on this machine")
+    return find_offer(
+        session.settings,
+        lambda plugin, settings: plugin.weights_keeper(settings),
+        missing="no provider here keeps weights on this machine",
+    )

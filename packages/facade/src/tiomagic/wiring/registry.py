@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tiomagic.wiring.provider_names import (
     BUILT_IN_PROVIDERS,
@@ -46,8 +46,16 @@ Plugins = tuple[dict[str, ProviderPlugin], list[tuple[str, PluginProblem]]]
 """The providers by name, and the problems of broken ones by the names of their entry points."""
 
 
+T = TypeVar("T")
+
+
 class SelectableSettings(Protocol):
     """All settings, of which each provider is given its own."""
+
+    @property
+    def provider(self) -> str | None:
+        """The name of the provider that is configured."""
+        ...
 
     def select(self, names: Iterable[str]) -> ProviderSettings:
         """Return those of these names."""
@@ -199,6 +207,34 @@ def settings_of(plugin: ProviderPlugin, settings: SelectableSettings) -> Any:
     if isinstance(plugin, CallablePlugin):
         return settings
     return settings.select({*plugin.settings, *plugin.shared_settings})
+
+
+def find_offer(
+    settings: SelectableSettings, ask: Callable[[ProviderPlugin, Any], T | None], *, missing: str
+) -> T:
+    """Return what the configured provider offers, or the first one that offers it.
+
+    Args:
+        settings: Those that hold.
+        ask: Returns the offer of a provider with its settings; None where it has none.
+        missing: The error's text when no provider has one.
+
+    Raises:
+        MissingDependencyError: when the packages of a provider that might are not installed.
+        ConfigurationError: when no provider does.
+    """
+    plugins = find_plugins()
+    first = [name for name in plugins if name == settings.provider]
+    absent: list[TioMagicError] = []
+    for name in (*first, *plugins):
+        plugin = plugins[name]
+        if isinstance(plugin, AbsentPlugin):
+            absent.append(plugin.error)
+            continue
+        offer = ask(plugin, settings_of(plugin, settings))
+        if offer is not None:
+            return offer
+    raise absent[0] if absent else ConfigurationError(missing)
 
 
 def build_provider(name: str, settings: SelectableSettings) -> Provider:
