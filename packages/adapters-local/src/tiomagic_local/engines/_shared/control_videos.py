@@ -12,7 +12,6 @@ motion       no                   control_video
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,22 +20,17 @@ from PIL import Image
 from tiomagic_domain.catalogue.pose_parameters import CONTROL_ARGUMENT, ControlKind
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import PoseGuidanceInputs
-from tiomagic_domain.media import Media
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines._shared.skeletons import (
-    convert_skeletons,
     load_motion,
     pace_warning,
     pose_warnings,
+    read_skeletons,
 )
-from tiomagic_media.decode.frames import cover
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-MIN_POSE_SIDE_PX = 384
-"""Least shorter side, in pixels, of frames for the pose detector."""
 
 
 def read_control(
@@ -62,17 +56,12 @@ def read_control(
     size = (int(settings["width"]), int(settings["height"]))
     if inputs.control_video is not None:
         return _pictures(load_motion(inputs.control_video, settings, size)), {}
-    if inputs.pose_video is not None:
-        frames = load_motion(inputs.pose_video, settings, size)
-        frames, facts = convert_skeletons(frames, inputs.pose_video, settings, order)
-        return _pictures(frames), facts
-    assert inputs.guiding_video is not None, "the schema wants exactly one of the three"
-    if settings[CONTROL_ARGUMENT] == ControlKind.EDGES:
+    if inputs.guiding_video is not None and settings[CONTROL_ARGUMENT] == ControlKind.EDGES:
         from tiomagic_media.edges import draw_edges
 
         frames = load_motion(inputs.guiding_video, settings, size)
         return _pictures(draw_edges(frames, progress=progress, cancel=cancel)), {}
-    return _find_skeletons(inputs.guiding_video, settings, order, progress, cancel), {}
+    return read_skeletons(inputs, settings, order, progress, cancel)
 
 
 def control_warnings(
@@ -84,24 +73,6 @@ def control_warnings(
         pace = pace_warning(inputs.control_video, settings)
         said += [pace] if pace is not None else []
     return tuple(said)
-
-
-def _find_skeletons(
-    video: Media,
-    settings: Mapping[str, Any],
-    order: ColourOrder,
-    progress: ProgressSink,
-    cancel: CancelToken,
-) -> list[Image.Image]:
-    """Return the skeletons of the person in a plain video."""
-    from tiomagic_media.pose.estimate import estimate_skeletons
-
-    size = (int(settings["width"]), int(settings["height"]))
-    # Found at a size that shows hands, however small the video will be.
-    scale = max(1, math.ceil(MIN_POSE_SIDE_PX / min(size)))
-    frames = load_motion(video, settings, (size[0] * scale, size[1] * scale))
-    drawn = estimate_skeletons(frames, progress=progress, cancel=cancel, models=None, order=order)
-    return [cover(picture, *size) for picture in _pictures(drawn)]
 
 
 def _pictures(frames: NDArray[np.uint8]) -> list[Image.Image]:
