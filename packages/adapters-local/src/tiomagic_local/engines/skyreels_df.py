@@ -19,9 +19,8 @@ import torch
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature, ImageToVideoInputs, Inputs, InterpolateInputs
-from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
-from tiomagic_local.engines._shared.pipeline import Conditions
+from tiomagic_local.engines._shared.pipeline import Conditions, PipelineEngine
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
 
 if TYPE_CHECKING:
@@ -75,19 +74,10 @@ class SkyReelsForcing(WanEngine):
         continuation = SkyReelsContinuation(pipeline, card)
         self._continuation = continuation._on_sibling(SkyReelsContinuation.pipeline)  # noqa: SLF001
 
-    def generate(
-        self,
-        inputs: Inputs,
-        settings: Mapping[str, Any],
-        progress: ProgressSink,
-        cancel: CancelToken,
-    ) -> Clip:
-        """Make a clip; the end of a video is for the pipeline that continues it."""
+    def _for_inputs(self, inputs: Inputs) -> PipelineEngine:
         if isinstance(inputs, ImageToVideoInputs) and inputs.context is not None:
-            return self._continuation.generate(inputs, settings, progress, cancel)
-        return super().generate(inputs, settings, progress, cancel)
-
-    text_to_video = image_to_video = interpolate = generate
+            return self._continuation
+        return super()._for_inputs(inputs)
 
     def _conditions(
         self,
