@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_local.lora.fitting import bare
+from tiomagic_local.runtime.call_loras import CallLoras
 from tiomagic_local.runtime.lora_adapters import LoraAdapters
 from tiomagic_local.weights.lora_files import FoundLora, check_header
 
@@ -149,7 +150,7 @@ class LoraPipelines:
             check_header(path)
             lora = Lora(source=str(path), scale=strength)
             found.append(FoundLora(lora=lora, path=path, pinned=lora))
-        with LoraAdapters(pipeline).apply_loras(found) as worn:
+        with LoraAdapters(pipeline).apply_loras(CallLoras(asked=found)) as worn:
             yield AppliedLora(pipeline, worn.call[0], first)
 
 

@@ -212,6 +212,7 @@ def test_weights_of_a_loaded_model_and_their_file_stay(
     from safetensors.torch import save_file
 
     from tiomagic_domain.catalogue.lora import Lora
+    from tiomagic_local.runtime.call_loras import CallLoras
     from tiomagic_local.runtime.loader import load_pipeline
     from tiomagic_local.runtime.lora_adapters import LoraAdapters
     from tiomagic_local.runtime.memory_plan import MemoryPlan
@@ -240,7 +241,8 @@ def test_weights_of_a_loaded_model_and_their_file_stay(
     }
     save_file(tensors, path)
     lora = Lora(source=str(path))
-    with LoraAdapters(pipeline).apply_loras([FoundLora(lora=lora, path=path, pinned=lora)]):
+    loras = CallLoras(asked=[FoundLora(lora=lora, path=path, pinned=lora)])
+    with LoraAdapters(pipeline).apply_loras(loras):
         now = part.state_dict()
         for name in ("blocks.0.norm2.weight", "blocks.0.scale_shift_table"):
             assert torch.allclose(now[name], before[name] + 1)

@@ -1,5 +1,6 @@
 """The runtime: loads a pipeline, keeps it in a cache, plans its memory, and runs requests.
 
+``call_loras``       Finds the files of the LoRAs of one call.
 ``component_reuse``  Reuses an identical text encoder when the next model is loaded.
 ``doubles``          Leaves out the frames of a clip that a viewer has seen already.
 ``loaded``           A model that is ready to run, as a run gets it from the pipeline cache.

@@ -23,6 +23,7 @@ from tiomagic_local.lora.naming import LayerFinder
 from tiomagic_local.lora.offsets import Offsets
 from tiomagic_local.lora.scaling import Scaling
 from tiomagic_local.lora.tensors import Contents, sort
+from tiomagic_local.runtime.call_loras import CallLoras
 from tiomagic_local.torch_env.quiet import silence_libraries
 from tiomagic_local.weights.lora_files import FoundLora
 
@@ -80,36 +81,31 @@ class LoraAdapters:
 
     @contextlib.contextmanager
     def apply_loras(
-        self,
-        found: Sequence[FoundLora],
-        *,
-        few_steps: Sequence[FoundLora] = (),
-        control: Sequence[FoundLora] = (),
-        strength: float | None = None,
+        self, loras: CallLoras, *, strength: float | None = None
     ) -> Iterator[AppliedLoras]:
         """Apply the LoRAs of a call within the block.
 
         Args:
-            found: Those of the call.
-            few_steps: Its few-step LoRAs.
-            control: The one that reads its control video.
+            loras: Those of the call.
             strength: Scale of the model's own in this call; None for the one that they have.
 
         Raises:
             ValidationError: when one of the call's does not fit.
-            ConfigurationError: when one for few steps or for its control does not.
+            ConfigurationError: when one that the card names does not.
         """
-        if not (found or few_steps or control) and strength is None:
+        if not any(loras) and strength is None:
             yield AppliedLoras()
             return
         try:
             with silence_libraries(), _several_are_meant():
                 if strength is not None:
                     self._strengthen(strength)
-            quick = self._put_on_own(few_steps, TURBO, FEW_STEPS_FAILED)
-            reads = self._put_on_own(control, CONTROL, CONTROL_FAILED)
+            quick = self._put_on_own(loras.few_steps, TURBO, FEW_STEPS_FAILED)
+            reads = self._put_on_own(loras.control, CONTROL, CONTROL_FAILED)
             with silence_libraries(), _several_are_meant():
-                facts = [self._put_on(item, f"{CALL}_{index}") for index, item in enumerate(found)]
+                facts = [
+                    self._put_on(item, f"{CALL}_{index}") for index, item in enumerate(loras.asked)
+                ]
             yield AppliedLoras(call=facts, few_steps=quick, control=reads)
         finally:
             with silence_libraries(), _several_are_meant():

@@ -10,12 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.progress import CancelToken, NeverCanceled, Phase, Progress, ProgressSink
 from tiomagic_local.engines import EngineOptions, find_engine
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.runtime.call_loras import find_call_loras, revisions_of
 from tiomagic_local.runtime.component_reuse import Identity, identify_components, lying_on
 from tiomagic_local.runtime.loaded import KeepsCache, Loaded, run_on_one_device
 from tiomagic_local.runtime.memory_plan import (
@@ -30,7 +30,7 @@ from tiomagic_local.runtime.memory_plan import (
 from tiomagic_local.torch_env.devices import group_members, measure_peak_memory
 from tiomagic_local.torch_env.imports import pause_garbage_collection
 from tiomagic_local.weights.locate import Weights, find_weights, local_folder
-from tiomagic_local.weights.lora_files import FoundLora, find_loras, read_reference_downscale
+from tiomagic_local.weights.lora_files import find_loras, read_reference_downscale
 
 if TYPE_CHECKING:
     import torch
@@ -119,30 +119,30 @@ class Runtime:
             cancel.raise_if_canceled()
             card = card.at(settings.get("revisions", {}))
             # Before the weights: a missing one then costs no loading.
-            wanted = Lora.from_arguments(settings.get("loras", ()))
-            found = find_loras(wanted, self._options, progress=progress, cancel=cancel)
-            quick = self._few_steps(card, settings, progress)
-            control = self._control(card, settings, progress)
+            loras = find_call_loras(card, settings, self._options, progress=progress, cancel=cancel)
             loaded = self._load(card, settings, progress)
             strength = settings.get("lora_alpha")
             together = self._runs_on_all_ranks(loaded.transformers)
-            adapted = bool(found or quick or control)
             assert self._device is not None, "a model that is loaded is on a device"
             with (
-                self._adapters.apply_loras(
-                    found, few_steps=quick, control=control, strength=strength
-                ) as worn,
-                self._accelerator.activate(settings, adapted=adapted, together=together) as running,
+                self._adapters.apply_loras(loras, strength=strength) as worn,
+                self._accelerator.activate(
+                    settings, adapted=any(loras), together=together
+                ) as running,
                 measure_peak_memory(self._device) as peak,
             ):
                 running.few_steps = worn.few_steps
-                for one in control:
+                for one in loras.control:
                     loaded.engine.reference_downscale = read_reference_downscale(one)
-                facts = {**_at_strength(loaded.facts, strength), **self._parallel()}
+                facts = {
+                    **_at_strength(loaded.facts, strength),
+                    **self._parallel(),
+                    **({"control": list(worn.control)} if loras.control else {}),
+                }
                 yield replace(
                     loaded,
-                    facts={**facts, "control": list(worn.control)} if control else facts,
-                    revisions={**loaded.revisions, **_revisions((*quick, *control))},
+                    facts=facts,
+                    revisions={**loaded.revisions, **loras.revisions},
                     loras=worn.call,
                     running=running,
                     peak=peak,
@@ -177,28 +177,6 @@ class Runtime:
         progress(Progress(phase=Phase.WAITING, note="another run of this process comes first"))
         while not self._lock.acquire(timeout=CANCEL_POLL_S):
             cancel.raise_if_canceled()
-
-    def _few_steps(
-        self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink
-    ) -> list[FoundLora]:
-        """Return the files of the few-step weights of a call."""
-        turbo = card.turbo_of(settings)
-        return [] if turbo is None else self._find_own(turbo.loras, card, progress)
-
-    def _control(
-        self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink
-    ) -> list[FoundLora]:
-        """Return the file of the LoRA that reads the control video of a call."""
-        control = card.control_of(settings)
-        return [] if control is None else self._find_own([control.lora], card, progress)
-
-    def _find_own(
-        self, loras: Sequence[Lora], card: ModelCard, progress: ProgressSink
-    ) -> list[FoundLora]:
-        """Return the files of LoRAs that a model's card names for some calls."""
-        folder = (local_folder(card, self._options) or (None,))[0]
-        kept: dict[str, Any] = {"model": folder, "stays": True, "cancel": self._cancel}
-        return find_loras(loras, self._options, progress=progress, **kept)
 
     def _load(self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink) -> Loaded:
         if self._loaded is None:
@@ -321,7 +299,7 @@ class Runtime:
             engine=made,
             transformers=list(transformers(self._pipeline).values()),
             facts=facts,
-            revisions={**weights.revisions, **_revisions(loras)},
+            revisions={**weights.revisions, **revisions_of(loras)},
             fallback_plan=choice.fallback_plan,
         )
 
@@ -373,11 +351,6 @@ def _imported(card: ModelCard) -> Any:
         # It imports what it names when it is asked for it.
         getattr(diffusers, engine.pipeline)
     return engine
-
-
-def _revisions(loras: Sequence[FoundLora]) -> dict[str, str]:
-    """Return the hub's commits of LoRAs, by repository."""
-    return {f.lora.source: f.pinned.revision for f in loras if f.pinned.revision is not None}
 
 
 def _at_strength(facts: Mapping[str, Any], strength: float | None) -> Mapping[str, Any]:
