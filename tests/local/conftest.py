@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.local.materials import Materials
+from tests.local.materials import Materials, engine_of
 from tests.tiny import save
 
 from tiomagic_local.options import LocalOptions
@@ -53,6 +54,19 @@ def options(weights_dir: Path) -> LocalOptions:
 def shared_runtime(weights_dir: Path) -> Runtime:
     """A runtime that keeps its model from test to test."""
     return Runtime(LocalOptions(weights_dir=weights_dir, device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+    """A runtime with tiny weights of the one ``MODEL`` that a test's module is about."""
+    weights = save(tmp_path_factory.mktemp("weights"), [request.module.MODEL])
+    return Runtime(LocalOptions(weights_dir=weights, device="cpu"))
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest, runtime: Runtime) -> Any:
+    """The engine of the module's ``MODEL``, loaded for its ``FEATURE``."""
+    return engine_of(runtime, request.module.MODEL, request.module.FEATURE)
 
 
 @pytest.fixture

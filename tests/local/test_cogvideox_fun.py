@@ -7,32 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
-from tests.tiny import save
+from tests.local.materials import CallRecorder, Materials, settings_of
 
 from tiomagic_domain.features import Feature, MotionInputs, PoseGuidanceInputs
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_domain.testing.contracts.features import PoseGuidanceContract, bytes_of
 from tiomagic_local.engines.cogvideox_fun import PICTURE_NOT_READ
-from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_media.decode.frames import load_video
 
 MODEL, FEATURE = "cogvideox-fun-5b-pose", Feature.POSE_GUIDANCE
 SMALLEST = {"width": 16, "height": 16, "num_frames": 9, "fps": 8}
-
-
-@pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
-    """A runtime with the tiny model."""
-    weights = save(tmp_path_factory.mktemp("weights"), [MODEL])
-    return Runtime(LocalOptions(weights_dir=weights, device="cpu"))
-
-
-@pytest.fixture
-def engine(runtime: Runtime) -> Any:
-    """The loaded engine."""
-    return engine_of(runtime, MODEL, FEATURE)
 
 
 class TestPoses(PoseGuidanceContract):

@@ -8,32 +8,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.local.materials import Materials, engine_of, settings_of
-from tests.tiny import save
+from tests.local.materials import Materials, settings_of
 
 from tiomagic_domain.errors import GenerationCanceledError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_domain.testing.contracts.features import CancelAt, PoseGuidanceContract, bytes_of
 from tiomagic_local.engines.easyanimate_control import as_video
-from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime.pipeline_cache import Runtime
 
 MODEL, FEATURE = "easyanimate-v5.1-12b-control", Feature.POSE_GUIDANCE
 SMALLEST = {"width": 16, "height": 16, "num_frames": 9}
-
-
-@pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
-    """A runtime with the tiny model."""
-    weights = save(tmp_path_factory.mktemp("weights"), [MODEL])
-    return Runtime(LocalOptions(weights_dir=weights, device="cpu"))
-
-
-@pytest.fixture
-def engine(runtime: Runtime) -> Any:
-    """The loaded engine."""
-    return engine_of(runtime, MODEL, FEATURE)
 
 
 class TestPoses(PoseGuidanceContract):

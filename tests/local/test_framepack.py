@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
-from tests.tiny import save
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import GenerationCanceledError, ValidationError
@@ -21,20 +20,12 @@ from tiomagic_domain.testing.contracts.features import (
     bytes_of,
 )
 from tiomagic_local.engines.framepack import FramePack
-from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_media.decode.frames import cover, load_image
 
 MODEL = "framepack-i2v-hy"
 CARD = find_model(MODEL)
 SMALLEST = {"width": 16, "height": 16, "num_frames": 37}
-
-
-@pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
-    """A runtime with a tiny FramePack."""
-    weights = save(tmp_path_factory.mktemp("weights"), [MODEL])
-    return Runtime(LocalOptions(weights_dir=weights, device="cpu"))
 
 
 class OnTinyFramePack:

@@ -52,12 +52,6 @@ def runtime(weights: Path) -> Runtime:
     return Runtime(LocalOptions(weights_dir=weights, device="cpu"))
 
 
-@pytest.fixture
-def engine(runtime: Runtime) -> Any:
-    """The loaded engine."""
-    return engine_of(runtime, MODEL, FEATURE)
-
-
 def inputs_of(studio: Materials) -> Any:
     media = {"image": studio.picture(), "guiding_video": studio.video()}
     return studio.request(MODEL, FEATURE, media=media).inputs

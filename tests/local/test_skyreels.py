@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
-from tests.tiny import save
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.features import Feature
@@ -18,18 +17,10 @@ from tiomagic_domain.testing.contracts.features import (
     TextToVideoContract,
     bytes_of,
 )
-from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_media.decode.frames import cover, load_image
 
 MODEL = "skyreels-v2-df-1.3b-540p"
-
-
-@pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
-    """A runtime with the tiny model."""
-    weights = save(tmp_path_factory.mktemp("weights"), [MODEL])
-    return Runtime(LocalOptions(weights_dir=weights, device="cpu"))
 
 
 class OnTinyWeights:

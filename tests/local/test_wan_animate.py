@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
+from tests.local.materials import CallRecorder, Materials, settings_of
 from tests.media import graphs
-from tests.tiny import save
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.codes import ErrorCode
@@ -20,28 +19,12 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_domain.testing.contracts.features import PoseGuidanceContract, bytes_of
 from tiomagic_local.engines.wan_animate import BLACK, WanAnimate, draw_in_frame
-from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_media.decode.frames import contain, load_image, load_video, place_on_black
 from tiomagic_media.pose.faces import crop_faces, face_box
 from tiomagic_media.pose.models import DETECTOR_FILE, FOLDER_VARIABLE, POSE_FILE
 from tiomagic_media.pose.networks import Pose
 
 MODEL, FEATURE = "wan2.2-animate-14b", Feature.POSE_GUIDANCE
-
-
-@pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
-    """A runtime with the tiny model."""
-    return Runtime(
-        LocalOptions(weights_dir=save(tmp_path_factory.mktemp("weights"), [MODEL]), device="cpu")
-    )
-
-
-@pytest.fixture
-def engine(runtime: Runtime) -> Any:
-    """The loaded engine."""
-    return engine_of(runtime, MODEL, FEATURE)
 
 
 class TestPoses(PoseGuidanceContract):
