@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import typer
 
@@ -33,6 +33,9 @@ def connect(
     tm.configure(provider=cast("ProviderName | None", provider), model_path=model_path)
     configure_logging("debug" if output.debug else tm.settings.log_level)
     return tm
+
+
+NO_PROMPT: Final = "give the prompt, or a recipe with --from"
 
 
 def run_feature(
@@ -60,9 +63,7 @@ def run_feature(
     """
     with reporting(as_json=manner.as_json, debug=manner.debug) as output:
         if options["prompt"] is None and source is None and continued is None:
-            raise typer.BadParameter(
-                "give the prompt, or a recipe with --from", param_hint="PROMPT"
-            )
+            raise typer.BadParameter(NO_PROMPT, param_hint="PROMPT")
         from tiomagic.cli._trust import announce_download  # noqa: PLC0415  # Not for --help.
         from tiomagic.cli.warm.submit import submit  # noqa: PLC0415  # The same.
 

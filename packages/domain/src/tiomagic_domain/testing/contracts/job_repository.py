@@ -386,10 +386,9 @@ class JobRepositoryContract:
         def count_up(_: int) -> None:
             while True:
                 seen = repository.get(job.job_id)
+                facts = {"count": seen.facts["count"] + 1}
                 try:
-                    repository.save(
-                        seen.with_changes(at=NOON, facts={"count": seen.facts["count"] + 1})
-                    )
+                    repository.save(seen.with_changes(at=NOON, facts=facts))
                 except StaleJobError:
                     continue
                 return
