@@ -8,7 +8,9 @@ much as all of it.
 While a segment is made, each layer keeps the keys and values of the guiding video: 32 GiB at the
 usual size, beside the weights. The memory plan says where they wait.
 
-Two weights: one for 40 steps with guidance, one distilled to 10 steps without.
+Two weights: one for 40 steps with guidance, one distilled to 10 steps without. The authors' code
+itself has not been read for this card: what names one of its files is known from their README and
+from projects that quote it.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from tiomagic_domain.schema.schema import MaxPixels, Schema
 HOMEPAGE = "https://github.com/Wan-Video/Wan-Animate-2"
 SOURCE = "diffusers 0.42.1, WanAnimate2Blocks"
 DISTILLED_SOURCE = "diffusers 0.42.1, WanAnimate2DistilledBlocks"
-CONFIGURATION = "Wan-Animate-2, infer/wan_animate_2.yaml"
+CONFIGURATION = "Wan-Animate-2, infer/wan_animate_2.yaml, as other projects quote it"
 FORM = "人物外观描述：… 背景描述：…"  # noqa: RUF001 - The authors' own punctuation.
 """The form of the authors' prompts: the looks of the character, then the background."""
 SEGMENT = 81
