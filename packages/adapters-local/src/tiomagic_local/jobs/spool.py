@@ -3,7 +3,8 @@
 ============================  =====================================================================
 ``<job id>.mp4``              finished; not saved yet
 ``<job id>.run``              the call id of the process that makes it
-``.<job id>.mp4.*.part``      half written
+``.<job id>.*.part``          a claim, half written
+``.<job id>.*.part.mp4``      a video, half written
 ============================  =====================================================================
 """
 
@@ -105,7 +106,8 @@ class LocalSpool:
         for claim in self._folder.glob("*.run"):
             if not self._is_held(claim.stem):
                 claim.unlink(missing_ok=True)
-        for part in self._folder.glob(".*.part"):
+        # A partial file ends like the file that it becomes.
+        for part in (*self._folder.glob(".*.part"), *self._folder.glob(".*.part.*")):
             job_id = part.name.removeprefix(".").partition(".")[0]
             if not self._is_held(job_id) and _age(part) > STALE_DRAFT_S:
                 part.unlink(missing_ok=True)
