@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,45 @@ def test_tags_join_what_is_there(archive_parts: ArchiveParts) -> None:
         ("fox",),
         ("fox",),
     ]
+
+
+def test_a_waiting_job_is_moved_to_the_front(archive_parts: ArchiveParts) -> None:
+    """Each time before the one that was the first; the first itself stays as it is."""
+    first, second, third = (
+        archive_parts.store(
+            job_id=name,
+            queue="local:gpu",
+            creation_time=archive_parts.clock.now() + timedelta(seconds=number),
+        )
+        for number, name in enumerate("abc")
+    )
+    archive_parts.store(job_id="other", queue="local:cpu", priority=9)
+    run_next = archive_parts.archive.run_next
+    assert run_next(first.job_id) == first
+    assert run_next(third.job_id).priority == 1
+    assert run_next(second.job_id).priority == 2
+    assert run_next(second.job_id).priority == 2
+    waiting = JobQuery(queue="local:gpu", next_first=True)
+    assert [job.job_id for job in archive_parts.repository.list(waiting)] == ["b", "c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"queue": "local:gpu", "status": JobStatus.RUNNING}, "is running already"),
+        ({"queue": "local:gpu", "status": JobStatus.FAILED}, "is failed: rerun it"),
+        ({"provider": "modal"}, "waits at modal, which keeps its own order"),
+    ],
+)
+def test_only_a_job_of_a_queue_is_moved(
+    archive_parts: ArchiveParts, fields: dict[str, Any], why: str
+) -> None:
+    """The error says why, and what to do instead."""
+    job = archive_parts.store(**fields)
+    with pytest.raises(ValidationError, match=why) as refused:
+        archive_parts.archive.run_next(job.job_id)
+    assert refused.value.code == "job_not_waiting"
+    assert archive_parts.repository.get(job.job_id) == job
 
 
 def test_words_that_are_there_already_change_nothing(archive_parts: ArchiveParts) -> None:

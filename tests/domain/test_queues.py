@@ -8,6 +8,7 @@ from tests.domain.places import CPU, QUEUE, FakeMachine
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.jobs.job import JobStatus
+from tiomagic_domain.usecases.archive import Archive
 from tiomagic_domain.workers import Worker, WorkerLimits, queue_name, split_queue
 from tiomagic_domain.workers.idle_workers import end_idle_worker, list_workers
 from tiomagic_domain.workers.supervisor import find_requeue_reason
@@ -64,6 +65,16 @@ def test_a_worker_that_stands_in_takes_no_newer_job(machine):
     worker.run()
     statuses = [machine.repository.get(job.job_id).status for job in (old, newer)]
     assert statuses == [JobStatus.COMPLETED, JobStatus.QUEUED]
+
+
+def test_the_highest_priority_of_a_queue_runs_first(machine):
+    """And the oldest of the same; a job that was moved to the front overtakes all that wait."""
+    jobs = [machine.submit() for _ in range(3)]
+    archive = Archive(repository=machine.repository, outputs=machine.outputs, clock=machine.clock)
+    archive.run_next(jobs[2].job_id)
+    machine.worker().run()
+    started = list(machine.provider.runs)
+    assert started == [jobs[place].job_id for place in (2, 0, 1)]
 
 
 def test_ctrl_c_while_a_worker_starts_cancels_the_job(machine, monkeypatch):

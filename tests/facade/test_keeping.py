@@ -164,6 +164,14 @@ def test_deleting_a_running_job_says_what_to_do(shell: Run) -> None:
     assert MODEL in shell("jobs", FAKE="remote").stdout
 
 
+def test_only_a_waiting_job_is_moved_to_the_front(shell: Run) -> None:
+    """The command says why not, and ends with the code of a refused request."""
+    shell("text-to-video", "a fox", "-p", "fake", "-q")
+    done = shell("run-next", "@last")
+    assert done.returncode == 3
+    assert "is completed: rerun it" in done.stderr
+
+
 def test_canceling_what_is_over_says_so(shell: Run) -> None:
     """The status is the result, and stderr says that nothing has changed."""
     shell("text-to-video", "a fox", "-p", "fake", "-q")

@@ -26,7 +26,7 @@ NEXT = '''
 """A revision of a later version."""
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0005", "0004"
+revision, down_revision = "0006", "0005"
 def upgrade():
     op.add_column("tiomagic_jobs", sa.Column("extra", sa.Text))
 '''

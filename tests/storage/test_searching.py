@@ -3,7 +3,7 @@
 from sqlalchemy import inspect, text
 from sqlalchemy.dialects import sqlite
 
-from tiomagic_domain.jobs.job import JobQuery
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.testing.repository import make_job
 from tiomagic_storage import open_repository
 from tiomagic_storage.database import search_index
@@ -52,6 +52,16 @@ def test_a_word_in_most_prompts_is_looked_for_from_the_newest(sqlite_repository,
         assert select_candidates(connection, JobQuery(text="owl")) is not None
     found = sqlite_repository.list(JobQuery(text="fox", limit=2))
     assert [job.job_id for job in found] == ["3", "2"]
+
+
+def test_the_next_job_of_a_queue_is_read_from_an_index(sqlite_repository):
+    """However many jobs wait, they are not sorted for each job that a worker takes."""
+    query = JobQuery(queue="gpu", status=frozenset({JobStatus.QUEUED}), next_first=True, limit=20)
+    statement = inline_parameters(select_jobs(query, None))
+    with sqlite_repository._database.connection() as connection:
+        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all()
+    (step,) = (row.detail for row in plan)
+    assert "USING INDEX tiomagic_jobs_by_rank (queue=? AND status=?)" in step
 
 
 def inline_parameters(statement):

@@ -1,6 +1,7 @@
 """Words of a job are text wherever they are shown, and a bad record is shown as such."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -176,6 +177,20 @@ def test_a_download_and_the_order_of_the_queue_are_told() -> None:
     shown = markup.render_progress([RunningJob(job=job, eta_s=None) for job in (running, waiting)])
     for said in ("1.0 of 4.0 GiB", "50 MB/s", "file 2 of 3: model.safetensors", "1 job before it"):
         assert said in shown, said
+
+
+def test_only_a_job_behind_others_of_its_queue_can_overtake() -> None:
+    """The first of each queue, a running job and one of a remote provider have no such button."""
+    jobs = [
+        make_job(job_id="runs", status=JobStatus.RUNNING, queue="gpu"),
+        make_job(job_id="first", queue="gpu"),
+        make_job(job_id="behind", queue="gpu"),
+        make_job(job_id="alone", queue="cpu"),
+        make_job(job_id="remote"),
+        make_job(job_id="remote too"),
+    ]
+    shown = markup.render_running(RunningJob(job=job, eta_s=None) for job in jobs)
+    assert re.findall(r'data-action="run-next" data-job="([^"]+)"', shown) == ["behind"]
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ class ErrorCode(StrEnum):
     UNTRUSTED_WEIGHTS = "untrusted_weights", "a recipe would download weights that you did not name"
     JOB_EXISTS = "job_exists", "a job with this id is stored already"
     JOB_NOT_OVER = "job_not_over", "the job still runs"
+    JOB_NOT_WAITING = "job_not_waiting", "the job does not wait in a queue of this job store"
     DOES_NOT_FIT = "does_not_fit", "the run cannot work here; `details` says what would"
     KEY_REUSED = "key_reused", "an idempotency key was used for another call"
     KEY_TAKEN = "key_taken", "a stored job has this idempotency key"

@@ -73,6 +73,8 @@ class Job:
     queue: str | None = None
     """The queue of a background job; None for a job in its caller's process or at a remote
     provider."""
+    priority: int = 0
+    """Workers take the highest of their queue first, and the oldest of the same."""
     retry: int = 0
     """How often it may still be retried after its worker was lost."""
     attempt: int = 1
@@ -225,6 +227,7 @@ class Job:
             "error_code": self.error_code,
             "facts": dict(self.facts),
             "queue": self.queue,
+            "priority": self.priority,
             "retry": self.retry,
             "attempt": self.attempt,
             "tags": list(self.tags),
@@ -278,6 +281,9 @@ class JobQuery:
     """The id of the last job of the previous page; the listing continues after it."""
     oldest_first: bool = False
     """List in the order of submission instead, by creation time and then id."""
+    next_first: bool = False
+    """List in the order in which workers take jobs: the highest priority first, then the oldest.
+    Not together with ``after``."""
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -304,6 +310,9 @@ class JobQuery:
             for name, word in words.items()
             if isinstance(word, str) and (wrong := find_text_flaw(word)) is not None
         ]
+        if self.next_first and self.after is not None:
+            alone = "must be None with next_first, whose order changes while it is read"
+            problems.append(Problem(field="after", message=alone, given=repr(self.after)))
         if self.limit is not None and self.limit < 0:
             few = "must be 0 or more, or None for all"
             problems.append(Problem(field="limit", message=few, given=repr(self.limit), nearest=0))

@@ -71,10 +71,13 @@ class MemoryJobRepository:
         return replace(job, version=stored.version)
 
     def list(self, query: JobQuery) -> list[Job]:
-        """Return the jobs that match, newest or oldest first."""
+        """Return the jobs that match, in the order that the query asks for."""
         with self._lock:
             last = None if query.after is None else _age(self._find(query.after))
-            jobs = sorted(self.jobs.values(), key=_age, reverse=not query.oldest_first)
+            forwards = query.oldest_first or query.next_first
+            jobs = sorted(self.jobs.values(), key=_age, reverse=not forwards)
+        if query.next_first:
+            jobs.sort(key=lambda job: -job.priority)
         found = [job for job in jobs if _matches(job, query)]
         if last is not None:
             found = [

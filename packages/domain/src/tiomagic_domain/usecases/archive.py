@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
-from tiomagic_domain.jobs.job import Job, JobQuery
+from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_domain.lifecycle.job_updater import JobUpdater, ignore_change
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
@@ -77,6 +77,32 @@ class Archive:
             ),
         )
 
+    def run_next(self, job_id: str) -> Job:
+        """Move a job that waits for a worker to the front of its queue, and return it.
+
+        Jobs that run go on. A job that is at the front stays as it is.
+
+        Args:
+            job_id: Which job.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job.
+            ValidationError: when the job does not wait in a queue of this job store.
+        """
+
+        def first(job: Job, at: datetime) -> Job | None:
+            if job.status is not JobStatus.QUEUED or job.queue is None:
+                raise _not_waiting(job)
+            waiting = JobQuery(
+                queue=job.queue, status=frozenset({JobStatus.QUEUED}), next_first=True, limit=1
+            )
+            (front,) = self._repository.list(waiting) or [job]
+            if front.job_id == job.job_id:
+                return None
+            return job.with_changes(at=at, priority=front.priority + 1)
+
+        return self._updater.update(self._repository.get(job_id), first)
+
     def each(self, query: JobQuery) -> Iterator[Job]:
         """Yield every matching job in the query's order, page by page.
 
@@ -133,6 +159,20 @@ class Archive:
         self._repository.delete(job_id)
         self._on_change(job)
         return deleted
+
+
+def _not_waiting(job: Job) -> ValidationError:
+    if job.status.is_terminal:
+        why = f"is {job.status}: rerun it"
+    elif job.status is not JobStatus.QUEUED:
+        why = f"is {job.status} already"
+    else:
+        why = f"waits at {job.provider}, which keeps its own order"
+    return ValidationError(
+        f"job {job.job_id} cannot be moved to the front of its queue: it {why}",
+        details={"job_id": job.job_id, "status": job.status.value},
+        code=ErrorCode.JOB_NOT_WAITING,
+    )
 
 
 def _behind(given: Job, query: JobQuery) -> JobQuery:

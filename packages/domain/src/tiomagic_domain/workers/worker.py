@@ -313,7 +313,8 @@ class Worker:
 
     def _claim(self) -> Job | None:
         # Jobs that met a failure of the machine come after the others.
-        while waiting := self._list_waiting(MAX_CLAIM_CANDIDATES):
+        query = replace(self._waiting, next_first=True, limit=MAX_CLAIM_CANDIDATES)
+        while waiting := self._repository.list(query):
             job = min(waiting, key=count_requeues)
             # The save is a compare-and-swap: of several workers that claim the job, one succeeds.
             taken = job.to(
@@ -330,7 +331,7 @@ class Worker:
         return None
 
     def _list_waiting(self, limit: int = 1) -> list[Job]:
-        """Return the next jobs in order."""
+        """Return the oldest jobs that wait."""
         return self._repository.list(replace(self._waiting, limit=limit))
 
     def _launch_helper(self) -> None:

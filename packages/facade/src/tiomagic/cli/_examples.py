@@ -55,6 +55,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "sheet JOB --frames 8 --columns 8 -o strip.png",
     ),
     "convert": ("convert JOB --to gif", "convert clip.mp4 --to prores -o clip.mov"),
+    "run-next": ("run-next JOB",),
     "tag": ("tag JOB client-x approved", "tag JOB --remove approved"),
     "note": ('note JOB "the tail flickers"', "note JOB"),
     "delete": ("delete JOB", "delete JOB --files"),

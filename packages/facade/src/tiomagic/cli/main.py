@@ -34,6 +34,7 @@ from tiomagic.cli.commands.note import note
 from tiomagic.cli.commands.open import open_
 from tiomagic.cli.commands.rehearse import rehearse
 from tiomagic.cli.commands.rerun import rerun
+from tiomagic.cli.commands.run_next import run_next
 from tiomagic.cli.commands.schema import schema
 from tiomagic.cli.commands.sheet import sheet
 from tiomagic.cli.commands.status import status
@@ -46,7 +47,7 @@ from tiomagic.display import streams
 
 SECTIONS: Final[Mapping[str, Sequence[Command]]] = {
     "Make videos": (demo, *FEATURE_COMMANDS, EXTEND_COMMAND, rerun, batch, compare),
-    "Watch, find and keep jobs": (jobs, status, cancel, logs, tag, note, delete, export),
+    "Watch, find and keep jobs": (jobs, status, cancel, run_next, logs, tag, note, delete, export),
     "Work with finished videos": (open_, sheet, convert, inspect, mask),
     "Models and their weights": (models, schema, download, weights, rehearse),
     "This installation": (doctor, worker, ui),

@@ -313,6 +313,17 @@ class JobHandle(JobFields, HandlePictures):
             self._job = self._session.generation.cancel(self.job_id, lost=lost)
         return self
 
+    def run_next(self) -> JobHandle:
+        """Move the job to the front of its queue, and return this handle.
+
+        A job that runs already goes on; this one comes after it.
+
+        Raises:
+            ValidationError: when the job does not wait in a queue of your job store.
+        """
+        self._job = self._session.archive.run_next(self.job_id)
+        return self
+
     def logs(self) -> str:
         """Return what the run has printed so far, when a background worker of this machine has it.
 

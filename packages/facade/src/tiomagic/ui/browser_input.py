@@ -24,7 +24,7 @@ from tiomagic_domain.jobs.job import JobStatus
 BUTTON_ACTIONS: Final = frozenset(
     {
         *("show", "again", "retry", "more", "use", "compare", "cancel", "delete"),
-        *("label", "favourite", "tag", "open-compare"),
+        *("label", "favourite", "tag", "open-compare", "run-next"),
     }
 )
 """The actions of a job's buttons."""

@@ -169,6 +169,8 @@ class PageController:
                 self.toggle_favourite(press.job_id)
             case "cancel":
                 self.cancel(press.job_id)
+            case "run-next":
+                self.run_next(press.job_id)
             case "delete":
                 self.session.archive.delete(press.job_id, files=True)
 
@@ -180,6 +182,17 @@ class PageController:
         """
         try:
             self.session.generation.cancel(job_id)
+        finally:
+            self.live.invalidate()
+
+    def run_next(self, job_id: str) -> None:
+        """Move a job to the front of its queue.
+
+        Raises:
+            ValidationError: when it does not wait any more.
+        """
+        try:
+            self.session.archive.run_next(job_id)
         finally:
             self.live.invalidate()
 

@@ -20,7 +20,7 @@ from tiomagic_storage.database.engine import Database
 from tiomagic_storage.database.errors import translate_database_errors
 from tiomagic_storage.database.tables import VERSION_TABLE, metadata
 
-NEWEST_REVISION = "0004"
+NEWEST_REVISION = "0005"
 """The newest revision. A test compares it with the files of ``migrations/versions``."""
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"

@@ -61,6 +61,8 @@ jobs: Table = Table(
     Column("idempotency_key", _BYTEWISE),
     # NULL for a job of an older version.
     Column("chosen", Text),
+    # The negative of the priority, so that a plain index has the order of a queue.
+    Column("queue_rank", Integer, nullable=False, server_default="0"),
     # One index a filter, each in the order of the listing: the newest 50 of any filter are read
     # from the index's end without sorting, however many jobs there are.
     Index("tiomagic_jobs_by_time", "creation_time"),
@@ -70,6 +72,8 @@ jobs: Table = Table(
     Index("tiomagic_jobs_by_provider", "provider", "creation_time"),
     # A worker asks for the oldest of one status in its queue.
     Index("tiomagic_jobs_by_queue", "queue", "status", "creation_time"),
+    # A worker takes the highest priority of its queue, then the oldest.
+    Index("tiomagic_jobs_by_rank", *("queue", "status", "queue_rank", "creation_time", "job_id")),
     # Most jobs have no key, and a unique index accepts any number of NULLs in both databases.
     Index("tiomagic_jobs_by_key", "idempotency_key", unique=True),
 )
@@ -144,6 +148,7 @@ def to_row(job: Job) -> dict[str, Any]:
         "ended_at": _format_optional_time(job.ended_at),
         "idempotency_key": job.idempotency_key,
         "chosen": None if job.chosen is None else _dump_json(job, job.chosen.to_dict()),
+        "queue_rank": -job.priority,
     }
 
 
@@ -191,6 +196,7 @@ def from_row(row: Mapping[Any, Any]) -> Job:
             ended_at=_parse_optional_time(row["ended_at"]),
             idempotency_key=row["idempotency_key"],
             chosen=_parse_choices(row["chosen"]),
+            priority=-row["queue_rank"],
             version=row["version"],
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

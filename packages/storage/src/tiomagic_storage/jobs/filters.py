@@ -82,13 +82,16 @@ def _choose_ordering_table(query: JobQuery, source: FromClause) -> FromClause:
     """Return the table whose index gives the order: the tags' table if a tag is asked for.
 
     With few candidates the jobs themselves are sorted: a join would read them for every entry of a
-    common tag.
+    common tag. The tags' table knows no priority.
     """
-    return tags if query.tag is not None and source is jobs else source
+    by_tag = query.tag is not None and source is jobs and not query.next_first
+    return tags if by_tag else source
 
 
 def _order_columns(query: JobQuery, placed: FromClause) -> list[ColumnElement[Any]]:
     place = [placed.c.creation_time, placed.c.job_id]
+    if query.next_first:
+        return [column.asc() for column in (placed.c.queue_rank, *place)]
     return [column.asc() if query.oldest_first else column.desc() for column in place]
 
 

@@ -298,6 +298,25 @@ class JobRepositoryContract:
         assert _ids(repository.list(replace(waiting, status=both))) == ["0", "1"]
         assert _ids(repository.list(replace(waiting, status=both, after="1"))) == ["3", "4"]
 
+    def test_the_next_jobs_of_a_queue_come_by_priority(self, repository: JobRepository) -> None:
+        """The highest priority comes first, then the oldest; running jobs have their own place."""
+        for number, priority in enumerate([0, 2, 0, -1, 2]):
+            moment = NOON + timedelta(seconds=number)
+            repository.add(
+                make_job(job_id=str(number), creation_time=moment, queue="one", priority=priority)
+            )
+        waiting = frozenset({JobStatus.QUEUED})
+        query = JobQuery(queue="one", status=waiting, next_first=True)
+        assert _ids(repository.list(query)) == ["1", "4", "0", "2", "3"]
+        assert _ids(repository.list(replace(query, limit=1))) == ["1"]
+        job = repository.get("3")
+        repository.save(job.with_changes(at=NOON, priority=3))
+        assert repository.get("3").priority == 3
+        first_two = replace(query, limit=2)
+        assert _ids(repository.list(first_two)) == ["3", "1"]
+        both = waiting | {JobStatus.RUNNING}
+        assert _ids(repository.list(replace(first_two, status=both))) == ["3", "1"]
+
     def test_matches_are_counted(self, repository: JobRepository) -> None:
         """A count is that of the whole listing, whatever page the query asks for."""
         for number in range(7):

@@ -160,7 +160,14 @@ def render_running(moments: Iterable[RunningJob]) -> str:
 
     See :func:`render_progress`.
     """
-    return "".join(_bar(moment.job) for moment in moments)
+    bars, queues = [], set()
+    for moment in moments:
+        job = moment.job
+        overtakes = job.status is JobStatus.QUEUED and job.queue in queues
+        bars.append(_bar(job, overtakes=overtakes))
+        if job.status is JobStatus.QUEUED and job.queue is not None:
+            queues.add(job.queue)
+    return "".join(bars)
 
 
 def render_progress(moments: Iterable[RunningJob]) -> str:
@@ -190,12 +197,19 @@ def _percent(job: Job) -> int | None:
 
 
 @render_safely("div")
-def _bar(job: Job) -> str:
+def _bar(job: Job, *, overtakes: bool) -> str:
+    """Return a job's bar.
+
+    Args:
+        job: Which one.
+        overtakes: Whether it waits behind others of its queue.
+    """
     about = escape(title(job))
     stop = "" if job.status is JobStatus.CANCELING else button("cancel", "Cancel", job)
+    first = button("run-next", "Run next", job) if overtakes else ""
     return (
         f'<div class="tm-running" data-running="{escape(job.job_id)}">'
-        f'<div class="tm-row"><strong>{escape(title(job))}</strong>{stop}</div>'
+        f'<div class="tm-row"><strong>{escape(title(job))}</strong>{first}{stop}</div>'
         f'<div class="tm-bar tm-unknown" role="progressbar" aria-valuemin="0" '
         f'aria-valuemax="100" aria-label="{about}"><span></span></div>'
         f'<p class="tm-facts">{STATUS_LABELS[job.status]}</p>'

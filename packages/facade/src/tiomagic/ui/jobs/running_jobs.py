@@ -47,7 +47,7 @@ class RunningJobs:
         self._lock = threading.Lock()
 
     def snapshot(self) -> list[RunningJob]:
-        """Return the jobs that are not over, in the order of submission.
+        """Return the jobs that are not over: those that run, then the others as they will run.
 
         While one caller polls, the others get the previous result: a provider that does not answer
         delays one page, not all of them.
@@ -75,7 +75,8 @@ class RunningJobs:
         found = [self._moment(job) for job in jobs]
         # Estimators of finished jobs are dropped.
         self._eta_estimators = {m.job.job_id: self._eta_estimators[m.job.job_id] for m in found}
-        return [moment for moment in found if not moment.job.status.is_terminal]
+        open_ones = (moment for moment in found if not moment.job.status.is_terminal)
+        return sorted(open_ones, key=_place)
 
     def _moment(self, job: Job) -> RunningJob:
         pace = self._eta_estimators.setdefault(
@@ -90,3 +91,8 @@ class RunningJobs:
             trouble = f"{type(error).__name__}: {error}"
             get_logger().warning("ui.job_not_checked", job_id=job.job_id, error=trouble)
             return RunningJob(job=job, eta_s=None, trouble=trouble)
+
+
+def _place(moment: RunningJob) -> tuple[bool, int]:
+    """Return what sorts a job among those of the same age and older."""
+    return moment.job.status is JobStatus.QUEUED, -moment.job.priority
