@@ -17,6 +17,7 @@ from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.lora.messages import describe_partial_use
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.quantized.layers import NUMBERS, StoredLayer
 from tiomagic_local.runtime.loader import load_pipeline
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights.locate import Weights, find_weights
@@ -111,7 +112,20 @@ def load(path: Path, weights_dir: Path, dtype: torch.dtype = torch.float32) -> T
         device=torch.device("cpu"),
         plan=MemoryPlan.RESIDENT,
     )
-    return {authors(name): t for name, t in pipeline.transformer.state_dict().items()}
+    return {authors(name): t for name, t in full_weights(pipeline.transformer).items()}
+
+
+def full_weights(part: torch.nn.Module) -> Tensors:
+    """Return the values that the layers of a model multiply with, by the names of full weights."""
+    found: Tensors = {}
+    for name, tensor in part.state_dict().items():
+        layer, _, last = name.rpartition(".")
+        owner = part.get_submodule(layer)
+        if not isinstance(owner, StoredLayer) or last == "bias":
+            found[name] = tensor
+        elif last == NUMBERS:
+            found[f"{layer}.weight"] = owner.weight
+    return found
 
 
 def find(path: Path, weights_dir: Path) -> Weights:
@@ -289,7 +303,7 @@ def test_what_is_of_other_components_is_named(
     save_file(file, tmp_path / "all.safetensors")
     found = find(tmp_path / "all.safetensors", weights_dir)
     facts = {"weights": found.facts()}
-    assert found.unused == {"VAE": 1, "text encoder": 1}
+    assert found.file is not None and found.file.unused == {"VAE": 1, "text encoder": 1}
     (said,) = describe_partial_use(facts, {})
     assert said == "all.safetensors: tensors that are not used: 1 of the VAE, 1 of the text encoder"
 
@@ -299,7 +313,9 @@ def test_what_the_model_computes_is_not_missed(
 ) -> None:
     """Authors' files have the frequencies of positions, which are no weights."""
     save_file(plain | {"freqs": torch.ones(4)}, tmp_path / "mine.safetensors")
-    assert find(tmp_path / "mine.safetensors", weights_dir).unused == {}
+    found = find(tmp_path / "mine.safetensors", weights_dir)
+    assert found.file is not None
+    assert found.file.unused == {}
 
 
 def test_a_file_that_was_cut_short(plain: Tensors, weights_dir: Path, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@
 ``preflight``         Preflight: what a run meets on this machine, and what it needs. Imports no
                       torch.
 ``provider``          The provider ``local``: runs models in this process, on this machine.
+``quantized``         Quantized weights: fewer bits on the disk and in memory, and the loss
+                      measured.
 ``rank_main``         One of the other ranks: ``python -m tiomagic_local.rank_main <descriptor>
                       <parent>``.
 ``rehearsal``         Rehearsal: checks whether a model can run here, before its weights are

@@ -35,14 +35,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class SafetensorsHeader:
+class WeightsHeader:
     """The header of a file."""
 
     tensors: Mapping[str, Entry]
     metadata: Mapping[str, str]
 
 
-def read_safetensors_header(path: Path) -> SafetensorsHeader:
+def read_safetensors_header(path: Path) -> WeightsHeader:
     """Return the header of a file.
 
     Raises:
@@ -71,7 +71,7 @@ def read_safetensors_header(path: Path) -> SafetensorsHeader:
     if 8 + size + end > length:
         lacking = 8 + size + end - length
         raise DamagedHeaderError(f"it is cut short: {lacking} bytes are missing at its end")
-    return SafetensorsHeader(tensors, metadata if isinstance(metadata, dict) else {})
+    return WeightsHeader(tensors, metadata if isinstance(metadata, dict) else {})
 
 
 def text_of(values: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""Error texts for weight files in other formats than safetensors, none of which is read."""
+"""Error texts for weight files in formats that are not read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONVERT = (
     "save_file({{k: v.contiguous() for k, v in t.items() if hasattr(v, 'contiguous')}}, "
     "'{stem}.safetensors')\""
 )
-GGUF = "GGUF is not read; take the same weights as safetensors, or the folder of the whole pipeline"
+GGUF = "a LoRA is not read from GGUF; take the same as safetensors"
 
 
 def explain_unreadable_format(name: str) -> str | None:

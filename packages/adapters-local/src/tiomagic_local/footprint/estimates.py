@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Any
 
@@ -27,6 +27,9 @@ and at 1280x704x121."""
 
 KEPT_GIB = 2 * 12e6 / 2**30
 """GiB of a million pixels of finished frames, in fp32, twice while others are joined."""
+
+READING = 3.0
+"""A quantized weight is read in fp32 and then rounded to 16 bits: so many times its 16 bits."""
 
 NOTHING: Coefficients = (0.0,) * 5
 
@@ -55,6 +58,8 @@ class Estimate:
     """Most frames that are generated at once; None for all."""
     pixel_bytes: int = 12
     """Bytes of a pixel in the VAE's output."""
+    reading: Mapping[str, float] = field(default_factory=dict)
+    """GiB of a weight in full while a quantized component reads it, by ``text`` and ``denoise``."""
     cache: Coefficients = NOTHING
     """Of what the transformer keeps from one pass for all steps; it may wait in main memory."""
 
@@ -73,7 +78,7 @@ class Estimate:
         pairs = zip(found, compute_terms(pixels, seen), strict=True)
         fitted = sum(factor * value for factor, value in pairs)
         if name != "decode":
-            return fitted
+            return fitted + self.reading.get(name, 0.0)
         if tiled in self.phases and tiled != name:
             # The formula was fitted to a few tiles, so it does not include joining many.
             fitted = max(fitted, JOINED * self.pixel_bytes * pixels * seen / 2**30)
@@ -84,6 +89,23 @@ class Estimate:
         seen = frames if self.window is None else min(frames, self.window)
         pairs = zip(self.cache, compute_terms(pixels, seen), strict=True)
         return sum(factor * value for factor, value in pairs)
+
+    def with_sizes(self, sizes: Mapping[str, float]) -> Estimate:
+        """Return the estimate for quantized components.
+
+        Args:
+            sizes: GiB of their weights in memory.
+        """
+        sizes = {name: gib for name, gib in sizes.items() if name in self.weights}
+        shares = {name: gib / self.weights[name] for name, gib in sizes.items()}
+        leaves = {name: leaf * shares.get(name, 1.0) for name, leaf in self.leaves.items()}
+        reading: dict[str, float] = {}
+        for name, share in shares.items():
+            if share < 1:
+                phase = "denoise" if name.startswith("transformer") else "text"
+                full = READING * self.leaves.get(name, 0.0)
+                reading[phase] = max(reading.get(phase, 0.0), full)
+        return replace(self, weights={**self.weights, **sizes}, leaves=leaves, reading=reading)
 
     @property
     def weights_gib(self) -> float:

@@ -18,6 +18,7 @@ from tiomagic_local.lora.changes import BIASES, Change, kind_of, rank_of
 from tiomagic_local.lora.naming import LayerFinder, Place, Slot
 from tiomagic_local.lora.scaling import Scaling
 from tiomagic_local.lora.tensors import Contents
+from tiomagic_local.quantized.layers import StoredLayer
 
 MIN_FITTING_SHARE = 0.5
 """The share of a file's layers that must fit. LoRAs of related models fit mostly: one of a picture
@@ -196,7 +197,7 @@ def _changes(
 
 def _misfit(change: Change, part: torch.nn.Module) -> str | None:
     """Return why a change does not fit its tensor; None when it does. Computes no values."""
-    here = tensor_of(part, change).shape
+    here = shape_of(part, change)
     meta = {role: tensor.to("meta") for role, tensor in change.tensors.items()}
     tried = Change(
         name=change.name,
@@ -224,7 +225,7 @@ def _add(found: Fit, change: Change, part: torch.nn.Module) -> None:
     down, up = change.tensors["down"], change.tensors["up"]
     if change.rows:
         up = torch.cat([up[start:end] for start, end in change.rows])
-    type_ = module.weight.dtype
+    type_ = module.dtype if isinstance(module, StoredLayer) else module.weight.dtype
     found.pairs[change.name] = ((down.float() * change.scale).to(type_), up.to(type_))
 
 
@@ -235,7 +236,7 @@ def _word(change: Change, part: torch.nn.Module) -> str:
         return change.kind
     if not change.attribute:
         return "modulation"
-    return "norm" if tensor_of(part, change).ndim == 1 else change.kind
+    return "norm" if len(shape_of(part, change)) == 1 else change.kind
 
 
 def bare(part: torch.nn.Module, name: str) -> Any:
@@ -246,6 +247,18 @@ def bare(part: torch.nn.Module, name: str) -> Any:
         get = getattr(owner, "get_base_layer", None)
         owner = owner if get is None else get()
     return owner
+
+
+def stored_layer_of(part: torch.nn.Module, change: Change) -> StoredLayer | None:
+    """Return the layer whose weight a change modifies, if it keeps it as it is stored."""
+    owner = bare(part, change.name) if change.attribute == "weight" else None
+    return owner if isinstance(owner, StoredLayer) else None
+
+
+def shape_of(part: torch.nn.Module, change: Change) -> tuple[int, ...]:
+    """Return the shape of the tensor that a change modifies."""
+    layer = stored_layer_of(part, change)
+    return tuple(tensor_of(part, change).shape) if layer is None else layer.shape
 
 
 def tensor_of(part: torch.nn.Module, change: Change) -> torch.nn.Parameter:

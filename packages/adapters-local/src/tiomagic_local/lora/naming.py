@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tiomagic_local.lora import families
+from tiomagic_local.quantized.layers import NUMBERS
 
 if TYPE_CHECKING:
     import torch
@@ -77,7 +78,7 @@ class LayerFinder:
     """
 
     def __init__(self, part: torch.nn.Module) -> None:
-        tensors = dict(part.named_parameters())
+        tensors = {_full_name(name): tensor for name, tensor in part.named_parameters()}
         self._slots: dict[str, tuple[Slot, ...]] = {}
         family = families.naming_of(type(part).__name__)
         known = list(dict.fromkeys(_layers(tensors)))
@@ -117,6 +118,12 @@ class LayerFinder:
 def flat(name: str) -> str:
     """Return a name with underscores instead of dots."""
     return name.replace(".", "_").lstrip("_")
+
+
+def _full_name(name: str) -> str:
+    """Return the name of a weight that is kept as it is stored, as of the full one."""
+    layer, _, last = name.rpartition(".")
+    return f"{layer}.weight" if last == NUMBERS else name
 
 
 def _layers(tensors: dict[str, torch.nn.Parameter]) -> Iterator[str]:

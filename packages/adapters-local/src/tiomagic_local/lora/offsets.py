@@ -2,7 +2,8 @@
 
 Changes without a peft layer (norms, biases, modulation, LoHa, LoKr, DoRA, convolutions) are added
 to the tensor itself. The original is kept in main memory and restored. The tensor is changed in
-place, on any device, so that offload hooks move the changed one.
+place, on any device, so that offload hooks move the changed one. A weight that is kept as it is
+stored is changed each time it is read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import torch
 
 from tiomagic_local.lora.changes import Change
-from tiomagic_local.lora.fitting import tensor_of
+from tiomagic_local.lora.fitting import stored_layer_of, tensor_of
 
 Key = tuple[str, str]
 
@@ -29,6 +30,8 @@ class Offsets:
         self._changes: dict[str, list[Change]] = {}
         self._kept: dict[Key, torch.Tensor] = {}
         """The original tensors, by module and attribute."""
+        self._stored: set[Key] = set()
+        """Weights that are kept as they are stored, and have no original."""
 
     def prepare(self, adapter: str, changes: Sequence[Change]) -> None:
         """Store changes under the name of an adapter; `show` applies them."""
@@ -46,7 +49,8 @@ class Offsets:
         Args:
             scales: By adapter; one without a scale is off.
         """
-        wanted: dict[Key, list[tuple[float, Change]]] = {key: [] for key in self._kept}
+        before = (*self._kept, *self._stored)
+        wanted: dict[Key, list[tuple[float, Change]]] = {key: [] for key in before}
         for adapter, made in self._changes.items():
             for change in made:
                 key = (change.name, change.attribute)
@@ -63,6 +67,11 @@ class Offsets:
     ) -> None:
         name, attribute = key
         where = Change(name=name, attribute=attribute, kind="bias", tensors={})
+        layer = stored_layer_of(self._part, where)
+        if layer is not None:
+            layer.changes = tuple(listed)
+            self._stored.add(key)
+            return
         tensor = tensor_of(self._part, where)
         if not listed:
             before = self._kept.pop(key, None)

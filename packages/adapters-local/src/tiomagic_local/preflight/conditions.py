@@ -32,6 +32,7 @@ from tiomagic_local.runtime.memory_plan import (
     demand_of,
 )
 from tiomagic_local.torch_env.devices import group_members
+from tiomagic_local.weights.single_file import find_file_sizes
 
 OWN_SIZE: Final = 0.5
 """Weights of less than this part of the card's are those of a smaller model of the same kind."""
@@ -74,7 +75,7 @@ def look_ahead(
     return RunConditions(
         device=device,
         weights=replace(stored.on_disk, blocked=OFFLINE) if is_offline() else stored.on_disk,
-        plans=_plans(card, settings, needs, device),
+        plans=_plans(card, settings, needs, device, find_file_sizes(options)),
         main_memory_gib=machine.main_gib,
         free_main_memory_gib=machine.free_main_gib,
         is_certain=(known is not None and not chosen_by_hand) or needs.is_smaller,
@@ -144,7 +145,11 @@ def _transformer_gib(card: ModelCard, known: Estimate | None) -> float:
 
 
 def _plans(
-    card: ModelCard, settings: Mapping[str, Any], needs: _Needs, device: RunDevice
+    card: ModelCard,
+    settings: Mapping[str, Any],
+    needs: _Needs,
+    device: RunDevice,
+    sizes: Mapping[str, float],
 ) -> tuple[PlanNeed, ...]:
     """Return the memory plans that a run may take, the fastest first."""
     if device.is_cpu:
@@ -154,8 +159,9 @@ def _plans(
     wanted = str(settings.get("memory") or "auto")
     if device.name == "mps":
         wanted = MemoryPlan.RESIDENT.value
-    demand = demand_of(card, settings)
+    demand = demand_of(card, settings, sizes=sizes)
     cache = _cache_place(demand, settings)
+    held = demand.model if sizes else needs
     waits = demand.cache_gib if cache == IN_MAIN_MEMORY and not needs.is_smaller else 0.0
     return tuple(
         PlanNeed(
@@ -164,7 +170,7 @@ def _plans(
             if needs.is_smaller
             else min(demand.gib(plan, tiles=tiles, cache=cache) for tiles in (False, True)),
             main_gib=waits
-            + (needs.largest_gib if plan is MemoryPlan.RESIDENT else needs.weights_gib),
+            + (held.largest_gib if plan is MemoryPlan.RESIDENT else held.weights_gib),
         )
         for plan in MemoryPlan
         if wanted in {"auto", plan.value}

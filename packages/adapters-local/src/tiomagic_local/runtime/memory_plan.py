@@ -83,7 +83,7 @@ class Demand:
         Args:
             tiles: True where the VAE works in tiles.
         """
-        phases = {"text": self.model.text}
+        phases = {"text": self.model.text + self.model.reading.get("text", 0.0)}
         for name in ("encode", "denoise", "decode"):
             # A control video is tokens like those of the video.
             more = 1 + self.control if name == "denoise" else 1
@@ -123,11 +123,20 @@ class Demand:
         return part if names else model.vae_gib
 
 
-def demand_of(card: ModelCard, settings: Mapping[str, Any]) -> Demand:
-    """Return what a generation needs; where no size is among its settings, at the model's own."""
+def demand_of(
+    card: ModelCard, settings: Mapping[str, Any], *, sizes: Mapping[str, float] | None = None
+) -> Demand:
+    """Return what a generation needs; where no size is among its settings, at the model's own.
+
+    Args:
+        card: The model.
+        settings: Of the generation.
+        sizes: GiB of the weights of components that come from a file.
+    """
     known = find_estimate(card.name)
     if known is None:
         known = estimate_by_weights(weights_gib=card.weights_gib, largest_gib=card.largest_gib)
+    known = known.with_sizes(sizes or {})
     control = card.control_of(settings)
     # Not every model lets its size or its length be chosen.
     sized = "width" in settings and "height" in settings

@@ -31,6 +31,7 @@ from tiomagic_local.torch_env.devices import group_members, measure_peak_memory
 from tiomagic_local.torch_env.imports import pause_garbage_collection
 from tiomagic_local.weights.locate import Weights, find_weights, local_folder
 from tiomagic_local.weights.lora_files import find_loras, read_reference_downscale
+from tiomagic_local.weights.single_file import find_file_sizes
 
 if TYPE_CHECKING:
     import torch
@@ -312,7 +313,7 @@ class Runtime:
     ) -> MemoryChoice:
         from tiomagic_local.torch_env.devices import free_memory_gib
 
-        demand = demand_of(card, settings)
+        demand = demand_of(card, settings, sizes=find_file_sizes(self._options))
         free = free_memory_gib(device)
         # This model's own weights may lie in the memory that they would be counted against.
         if free is not None and found is not None:

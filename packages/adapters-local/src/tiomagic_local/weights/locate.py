@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from tiomagic_domain.catalogue import ModelCard, Part
 from tiomagic_domain.errors import APIError, AuthenticationError, ConfigurationError
 from tiomagic_domain.progress import CancelToken, ProgressSink
-from tiomagic_local.checkpoint.other_formats import explain_unreadable_format
+from tiomagic_local.checkpoint.other_formats import PICKLED, explain_unreadable_format
 from tiomagic_local.checkpoint.pipeline_index import (
     INDEXES,
     index_name,
@@ -26,6 +26,7 @@ from tiomagic_local.options import LocalOptions
 from tiomagic_local.weights.hub_files import PIPELINE_FILES, list_wanted
 from tiomagic_local.weights.single_file import (
     TRANSFORMER,
+    FileFacts,
     check_transformer,
     find_transformer_class,
 )
@@ -75,8 +76,8 @@ class Weights:
     transformer: Path | None = None
     """A file that replaces the transformer; the folder then needs only the transformer's
     configuration."""
-    unused: Mapping[str, int] = field(default_factory=dict)
-    """Unused tensors of that file, counted by the component that they belong to."""
+    file: FileFacts | None = None
+    """What is known of that file."""
     without: Container[str] = ()
     """Components that the pipeline can do without, and the model does."""
 
@@ -101,8 +102,15 @@ class Weights:
             "revision": self.revision,
         }
         if self.transformer is not None:
-            file = {"file": self.transformer.name, "revision": digest_file(self.transformer)}
-            facts["transformer"] = file | ({"unused": dict(self.unused)} if self.unused else {})
+            file: dict[str, object] = {
+                "file": self.transformer.name,
+                "revision": digest_file(self.transformer),
+            }
+            if self.file is not None:
+                file["stored_as"] = dict(self.file.stored_as)
+                if self.file.unused:
+                    file["unused"] = dict(self.file.unused)
+            facts["transformer"] = file
         if self.parts:
             facts["parts"] = {found.part.name: found.facts() for found in self.parts}
         return facts
@@ -118,7 +126,7 @@ def local_folder(card: ModelCard, options: LocalOptions) -> tuple[Path, Origin] 
     """
     if options.repository is not None:
         return None
-    if options.model_path is not None and _single(options) is None:
+    if options.model_path is not None and options.single_file is None:
         return _existing(options.model_path, "model_path"), Origin.MODEL_PATH
     if options.weights_dir is not None:
         folder = _existing(options.weights_dir, "weights_dir") / card.name
@@ -167,19 +175,12 @@ def find_weights(
         folder, origin = given
         check_index(folder, pipeline)
         found = Weights(folder=folder, origin=origin, revision=digest_folder(folder))
-        file = _single(options)
+        file = options.single_file
         if file is not None:
             kind = find_transformer_class(file, read_index(folder), card.parts)
-            others = check_transformer(file, kind, folder / TRANSFORMER)
-            found = replace(found, unused=others)
-    return replace(found, transformer=_single(options), without=card.unused)
-
-
-def _single(options: LocalOptions) -> Path | None:
-    """Return ``model_path`` if it is a file, else None."""
-    path = options.model_path
-    is_one = path is not None and path.suffix == ".safetensors" and path.is_file()
-    return path if is_one else None
+            facts = check_transformer(file, kind, folder / TRANSFORMER)
+            found = replace(found, file=facts)
+    return replace(found, transformer=options.single_file, without=card.unused)
 
 
 def _from_hub(
@@ -201,15 +202,15 @@ def _from_hub(
         progress=progress,
         cancel=cancel,
     )
-    file = _single(options)
-    unused: Mapping[str, int] = {}
+    file = options.single_file
+    facts: FileFacts | None = None
     if file is not None:
         # Before gigabytes are fetched that would be of no use.
         (index,) = get([replace(own, names=INDEXES)])
         kind = find_transformer_class(file, read_index(index), card.parts)
         own = replace(own, revision=index.name)
         (known,) = get([replace(own, names=(f"{TRANSFORMER}/config.json",))])
-        unused = check_transformer(file, kind, known / TRANSFORMER)
+        facts = check_transformer(file, kind, known / TRANSFORMER)
         # The file replaces the transformer, of which only the configuration is needed.
         own = replace(own, without=(*own.without, f"{TRANSFORMER}/*.safetensors"))
     folder, *folders = get([own, *others])
@@ -226,7 +227,7 @@ def _from_hub(
             PartWeights(part=part, folder=place / part.folder, revision=place.name)
             for part, place in zip(card.parts, folders, strict=True)
         ),
-        unused=unused,
+        file=facts,
     )
 
 
@@ -310,7 +311,8 @@ def digest_file(path: Path) -> str:
 
 
 def _existing(folder: Path, name: str) -> Path:
-    other = explain_unreadable_format(folder.name) if not folder.is_dir() else None
+    pickled = folder.suffix.lower() in PICKLED and not folder.is_dir()
+    other = explain_unreadable_format(folder.name) if pickled else None
     if other is not None:
         raise ConfigurationError(f"{name} {str(folder)!r}: {other}", details={"setting": name})
     if not folder.is_dir():

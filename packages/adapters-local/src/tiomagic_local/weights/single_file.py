@@ -1,5 +1,8 @@
 """Loads a transformer from a single file (``model_path``) in place of the model's own.
 
+The file is in safetensors or GGUF. What it stores in 8 bits or fewer stays so in memory (see
+``quantized``).
+
 The file does not describe its architecture: class and sizes come from the model's configuration.
 Each tensor of the file must be used or belong to another component, and each tensor of the model
 must be in the file; else the file is refused, by its header alone and before large downloads.
@@ -7,26 +10,29 @@ must be in the file; else the file is refused, by its header alone and before la
 
 from __future__ import annotations
 
+import functools
 import importlib
+import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.catalogue import Part
-from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
+from tiomagic_domain.quantities import GIB
 from tiomagic_local.checkpoint.factors import FormError, multiplied, weights_of
-from tiomagic_local.checkpoint.header import (
-    EIGHT_BITS,
-    SafetensorsHeader,
-    read_safetensors_header,
-    text_of,
-)
+from tiomagic_local.checkpoint.gguf_files import ARCHITECTURE, SUFFIX, count_packed_bytes
+from tiomagic_local.checkpoint.header import EIGHT_BITS, Entry, WeightsHeader, text_of
+from tiomagic_local.checkpoint.weight_files import open_weights, read_header
+from tiomagic_local.options import LocalOptions
 
 if TYPE_CHECKING:
     import torch
+
+    from tiomagic_local.quantized.tensors import Loaded
 
 TRANSFORMER = "transformer"
 
@@ -79,6 +85,18 @@ class SingleFileContents:
     """Number of tensors of other components."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What is known of a file that was compared with a model."""
+
+    stored_as: Mapping[str, int]
+    """Number of its tensors by their type, such as ``Q8_0`` or ``F8_E4M3``."""
+    gib: float
+    """In memory, in a run in 16 bits."""
+    unused: Mapping[str, int]
+    """Number of its unused tensors, by the component that they belong to."""
+
+
 def find_transformer_class(file: Path, index: Mapping[str, Any], parts: Sequence[Part] = ()) -> Any:
     """Return the class of a model's transformer if it can be read from one file.
 
@@ -106,26 +124,26 @@ def find_transformer_class(file: Path, index: Mapping[str, Any], parts: Sequence
     return getattr(importlib.import_module(library), name)
 
 
-def check_transformer(file: Path, kind: Any, configuration: Path) -> Mapping[str, int]:
+def check_transformer(file: Path, kind: Any, configuration: Path) -> FileFacts:
     """Check that a file has a whole transformer of this size, and no unknown tensors.
 
     Reads only the header of the file.
 
     Args:
-        file: In safetensors.
-        kind: What `reader` gave.
+        file: In safetensors or GGUF.
+        kind: What `find_transformer_class` gave.
         configuration: The folder with the configuration of the one that it replaces.
-
-    Returns:
-        The number of its unused tensors, by the component that they belong to.
 
     Raises:
         ConfigurationError: when it does not fit; names the parts that do not.
+        MissingDependencyError: when it is in GGUF, and the library is missing.
     """
     import torch
 
+    said = ""
     try:
-        header = read_safetensors_header(file)
+        header = read_header(file)
+        said = _made_for(header)
         found = _look(file, header)
         shapes = {
             short: torch.empty(header.tensors[name].shape, device="meta")
@@ -137,52 +155,69 @@ def check_transformer(file: Path, kind: Any, configuration: Path) -> Mapping[str
         _compare(_converted(kind, model, shapes), model)
     except (ValueError, RuntimeError, KeyError, IndexError, OSError) as error:
         raise ConfigurationError(
-            f"the weights in {str(file)!r} cannot be loaded: {error}",
+            f"the weights in {str(file)!r} cannot be loaded: {error}{said}",
             details={"file": str(file), "transformer": kind.__name__},
         ) from error
-    return found.others
+    entries = [header.tensors[name] for name in found.names.values()]
+    return FileFacts(
+        stored_as=Counter(entry.type for entry in entries),
+        gib=sum(map(count_bytes, entries)) / GIB,
+        unused=found.others,
+    )
 
 
 def load_transformer(file: Path, kind: Any, configuration: Path, dtype: torch.dtype) -> Any:
     """Load a transformer from one file, in the authors' naming or in that of diffusers.
 
     Args:
-        file: In safetensors.
-        kind: What `reader` gave.
+        file: In safetensors or GGUF, as `check_transformer` has found it.
+        kind: What `find_transformer_class` gave.
         configuration: The folder with the configuration of the one that it replaces.
-        dtype: Type of its weights, except those that diffusers keeps in fp32.
+        dtype: The type of the run; diffusers keeps some weights in fp32.
 
     Raises:
         OSError, ValueError, RuntimeError, KeyError, TypeError: when the file does not fit.
     """
-    from safetensors import safe_open
+    from tiomagic_local.quantized.assembling import assemble
 
-    header = read_safetensors_header(file)
+    header = read_header(file)
     found = _look(file, header)
-    tensors = {}
-    with safe_open(file, framework="pt") as opened:
-        for short, name in found.names.items():
-            tensor = opened.get_tensor(name)
-            if name in found.factors:
-                tensor = multiplied(tensor, opened.get_tensor(found.factors[name])).to(dtype)
-            elif header.tensors[name].type in EIGHT_BITS:
-                tensor = tensor.to(dtype)
-            tensors[short] = tensor
+    loaded = _read(file, header, found)
     model = empty(kind, configuration)
-    state = _converted(kind, model, tensors)
-    _compare(state, model)
+    if not model.state_dict().keys() <= loaded.keys():
+        loaded = _renamed(kind, model, loaded)
     kept = set(getattr(kind, "_keep_in_fp32_modules", None) or ())
-    wanted = model.state_dict()
-    state = {
-        name: _typed(tensor, name, kept, dtype) for name, tensor in state.items() if name in wanted
-    }
-    model.load_state_dict(state, strict=True, assign=True)
-    return model.eval()
+    return assemble(model, loaded, dtype, kept=kept)
 
 
-def _look(file: Path, header: SafetensorsHeader) -> SingleFileContents:
+def _read(file: Path, header: WeightsHeader, found: SingleFileContents) -> Loaded:
+    """Return the tensors of the transformer as they are stored, by their short names."""
+    from tiomagic_local.quantized.tensors import keep_stored
+
+    loaded: Loaded = {}
+    with open_weights(file) as opened:
+        for short, name in found.names.items():
+            tensor, factor = opened.get_tensor(name), found.factors.get(name)
+            scale = None if factor is None else opened.get_tensor(factor)
+            type_ = header.tensors[name].type
+            stored = keep_stored(tensor, type_, scale)
+            if stored is None and scale is not None:
+                tensor = multiplied(tensor, scale)
+            loaded[short] = tensor if stored is None else stored
+    return loaded
+
+
+def _made_for(header: WeightsHeader) -> str:
+    """Return what a file says that it is for; empty for one that says nothing."""
+    said = header.metadata.get(ARCHITECTURE)
+    return f"; the file says that it is for {said!r}" if said else ""
+
+
+def _look(file: Path, header: WeightsHeader) -> SingleFileContents:
     """Return the contents of a file, from its header."""
-    weights, factors = weights_of(header.tensors, lambda name: _said(file, name))
+    weights, factors = header.tensors, dict[str, str]()
+    if file.suffix.lower() != SUFFIX:
+        weights, factors = weights_of(header.tensors, lambda name: _said(file, name))
     others = {name: other for name in weights if (other := _other(name)) is not None}
     own = [name for name in weights if name not in others]
     prefix = next((p for p in PREFIXES if any(name.startswith(p) for name in own)), "")
@@ -216,7 +251,7 @@ def _other(name: str) -> str | None:
     return next((other for other, starts in OTHERS.items() if name.startswith(starts)), None)
 
 
-def _on_meta(header: SafetensorsHeader, name: str) -> torch.Tensor:
+def _on_meta(header: WeightsHeader, name: str) -> torch.Tensor:
     import torch
 
     return torch.empty(header.tensors[name].shape, device="meta")
@@ -232,14 +267,38 @@ def empty(kind: Any, configuration: Path) -> Any:
 
 def _converted(kind: Any, model: Any, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return tensors with diffusers' names."""
-    from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
-
     if model.state_dict().keys() <= tensors.keys():
         return tensors
-    given = {RENAMED.get(name, name): tensor for name, tensor in tensors.items()}
+    return _conversion(kind, model)(tensors)
+
+
+def _renamed(kind: Any, model: Any, loaded: Loaded) -> Loaded:
+    """Return the tensors of a file with diffusers' names."""
+    from tiomagic_local.quantized.tensors import rename
+
+    return rename(loaded, _conversion(kind, model))
+
+
+def _conversion(kind: Any, model: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return diffusers' conversion of the authors' names for a model."""
+    from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
+
     convert = SINGLE_FILE_LOADABLE_CLASSES[kind.__name__]["checkpoint_mapping_fn"]
-    made: dict[str, torch.Tensor] = convert(checkpoint=given, config=dict(model.config))
-    return made
+
+    def converted(tensors: dict[str, Any]) -> dict[str, Any]:
+        given = {RENAMED.get(name, name): tensor for name, tensor in tensors.items()}
+        made: dict[str, Any] = convert(checkpoint=given, config=dict(model.config))
+        return made
+
+    return converted
+
+
+def count_bytes(entry: Entry) -> int:
+    """Return the bytes of a tensor in memory: as it is stored in 8 bits or fewer, else in 16."""
+    size = math.prod(entry.shape)
+    if entry.type in EIGHT_BITS or entry.type == "I8":
+        return size
+    return count_packed_bytes(entry) or 2 * size
 
 
 def _compare(state: Mapping[str, torch.Tensor], model: Any) -> None:
@@ -269,8 +328,23 @@ def _compare(state: Mapping[str, torch.Tensor], model: Any) -> None:
         raise ValueError("; ".join(said))
 
 
-def _typed(tensor: torch.Tensor, name: str, kept: set[str], dtype: torch.dtype) -> torch.Tensor:
-    import torch
+def find_file_sizes(options: LocalOptions) -> Mapping[str, float]:
+    """Return the GiB of weights in memory of each component that comes from a file.
 
-    wanted = torch.float32 if kept.intersection(name.split(".")) else dtype
-    return tensor.to(wanted).contiguous()
+    A file that cannot be read has none: the run itself says what is wrong with it.
+    """
+    path = options.single_file
+    if path is None:
+        return {}
+    state = path.stat()
+    gib = _measure(path, state.st_size, state.st_mtime_ns)
+    return {} if gib is None else {TRANSFORMER: gib}
+
+
+@functools.lru_cache(maxsize=8)
+def _measure(path: Path, _size: int, _changed: int) -> float | None:
+    try:
+        header = read_header(path)
+    except (ValueError, OSError, TioMagicError):
+        return None
+    return sum(map(count_bytes, header.tensors.values())) / GIB

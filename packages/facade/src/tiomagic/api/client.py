@@ -101,8 +101,8 @@ class TioMagic(
             provider: Who runs generations; one of ``get_providers()``.
             api_key: Key of a hosted service.
             model_path: Folder, or repository of the hub (``owner/name@revision``), with the
-                weights of whatever model is asked for, or one ``.safetensors`` file with its
-                transformer.
+                weights of whatever model is asked for, or one file (``.safetensors``, ``.gguf``)
+                with its transformer.
             gpu: Modal's name of a GPU, such as ``H100``.
             timeout: Seconds that one generation may take on Modal.
             scaledown_window: Seconds that an idle container on Modal is kept.
