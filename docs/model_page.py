@@ -18,6 +18,9 @@ from tiomagic_domain.schema.schema import ExactlyOne, Schema
 COMMITS = "../weights.md#which-commit"
 """Where it is said what happens to a repository without a known commit."""
 
+TERMS = "../weights.md#terms-that-you-accept-by-name"
+"""Where it is said how terms are accepted."""
+
 EXAMPLES = {
     "prompt": '"a fox runs through snow"',
     "image": '"fox.png"',
@@ -63,6 +66,9 @@ def _facts(card: ModelCard, times: Iterable[str]) -> Iterator[str]:
     yield render_table_row(
         "before you publish a video", f"{card.terms.publishing} ({card.terms.source})"
     )
+    if card.must_accept is not None:
+        how = f"accept [the terms]({card.must_accept.link}) by the model's name: see [how]({TERMS})"
+        yield render_table_row("before you use it", f"{card.must_accept.says} {how}")
     if card.gated:
         page = f"<https://huggingface.co/{card.repository}>"
         text = f"accept the licence once at {page}, and set `HF_TOKEN` to a token of that account"

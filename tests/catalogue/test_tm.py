@@ -12,7 +12,7 @@ from tests.catalogue.stage import media_for
 from tests.local.conftest import RealClock
 
 from tiomagic import TioMagic
-from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import Phase, Progress
 
@@ -37,6 +37,7 @@ def tm(tmp_path, wardrobe):
         provider="local",
         device="cpu",
         weights_dir=wardrobe.folder,
+        accepted_terms=[card.name for card in models().values() if card.must_accept],
         overrides={"clock": HastyClock()},
     )
     yield tm

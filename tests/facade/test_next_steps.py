@@ -134,6 +134,11 @@ SAID = [
         "give a token of the hub [tm.configure(hf_token=...)]",
         "give a token of the hub [HF_TOKEN=...]",
     ),
+    (
+        NextStep.ACCEPT_TERMS.say(model="hunyuanvideo-1.5"),
+        "accept the terms of hunyuanvideo-1.5 [tm.configure(accepted_terms=['hunyuanvideo-1.5'])]",
+        "accept the terms of hunyuanvideo-1.5 [--accept-terms hunyuanvideo-1.5]",
+    ),
 ]
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
+from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ResourceNotFoundError
 from tiomagic_domain.plugins import CommandContext, CommandResult
+from tiomagic_domain.usecases.consent import require_consent
 from tiomagic_modal.constants import PROVIDER_NAME
 from tiomagic_modal.deploy.administration import Administration
 from tiomagic_modal.options import read_options
@@ -40,9 +42,13 @@ def stop(context: CommandContext) -> CommandResult:
 
 
 def prefetch(
-    context: CommandContext, model: Annotated[str, "Name of the model; see: tiomagic models."]
+    context: CommandContext,
+    model: Annotated[str, "Name of the model; see: tiomagic models."],
+    *,
+    accept_terms: Annotated[str, "Accept the terms of a model that has some, by its name."] = "",
 ) -> CommandResult:
     """Download a model's weights to the Volume, on a container without a GPU."""
+    require_consent(find_model(model), {*context.accepted_terms, accept_terms})
     administration = _administration(context)
     context.say(f"fetching the weights of {model}; a large model takes up to half an hour")
     found = administration.prefetch(model)

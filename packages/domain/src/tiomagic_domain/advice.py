@@ -32,6 +32,7 @@ class NextStep(StrEnum):
     DOWNLOAD_WEIGHTS = "download the weights of {model} once"
     USE_OWN_WEIGHTS = "use a folder of weights"
     IDENTIFY_TO_HUB = "give a token of the hub"
+    ACCEPT_TERMS = "accept the terms of {model}"
 
     def say(self, **values: object) -> str:
         """Return the words.

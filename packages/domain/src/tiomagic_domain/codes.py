@@ -55,6 +55,7 @@ class ErrorCode(StrEnum):
     NO_RECIPE = "no_recipe", "a video has no recipe inside"
     RECIPE_FORMAT = "recipe_format", "a recipe is in a format of a newer version"
     UNTRUSTED_WEIGHTS = "untrusted_weights", "a recipe would download weights that you did not name"
+    TERMS_NOT_ACCEPTED = "terms_not_accepted", "the model's terms were not accepted by its name"
     JOB_EXISTS = "job_exists", "a job with this id is stored already"
     JOB_NOT_OVER = "job_not_over", "the job still runs"
     JOB_NOT_WAITING = "job_not_waiting", "the job does not wait in a queue of this job store"

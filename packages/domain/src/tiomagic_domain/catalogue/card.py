@@ -12,7 +12,7 @@ from tiomagic_domain.catalogue.acceleration import wants_few_steps
 from tiomagic_domain.catalogue.commits import revisions
 from tiomagic_domain.catalogue.continuation import continuation_parameters
 from tiomagic_domain.catalogue.few_steps import ACCELERATION_ARGUMENT, FewStepWeights
-from tiomagic_domain.catalogue.licences import UNSTATED_TERMS, LicenceTerms
+from tiomagic_domain.catalogue.licences import UNSTATED_TERMS, LicenceTerms, TermsToAccept
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.catalogue.pose_parameters import (
     CONTROL_ARGUMENT,
@@ -89,6 +89,8 @@ class ModelCard:
     """Longest prompt in tokens; what is longer is cut."""
     terms: LicenceTerms = UNSTATED_TERMS
     """What the licence means if you publish a video."""
+    must_accept: TermsToAccept | None = None
+    """What a user must accept by the model's name before it is used; None for nothing."""
     gated: bool = False
     """True when the hub gives its weights only to who has accepted its licence, with a token."""
     skeletons: ColourOrder | None = None

@@ -29,6 +29,24 @@ class LicenceTerms:
     """The source."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermsToAccept:
+    """Terms that a user accepts by the model's name before anything of it is used.
+
+    For a model whose licence gives no rights at all in some countries, where most users who do not
+    look would break it. What a licence asks of the use alone is in :class:`LicenceTerms`.
+    """
+
+    says: str
+    """What is accepted, as a sentence or two for people."""
+    link: str
+    """Address of the whole text."""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return plain data."""
+        return {"says": self.says, "link": self.link}
+
+
 UNSTATED_TERMS = LicenceTerms(
     use=LicenceUse.LIMITED,
     publishing="The model's card does not say what the licence allows: read it first.",
@@ -59,4 +77,18 @@ def tencent_terms(source: str, more: str = "") -> LicenceTerms:
         "Korea; a service with more than 100 million users a month needs Tencent's permission; "
         f"videos may not train other models.{more}",
         source=source,
+    )
+
+
+def tencent_consent(link: str) -> TermsToAccept:
+    """Return what a user accepts of the Tencent Hunyuan Community licence.
+
+    Args:
+        link: Address of the text of the model.
+    """
+    return TermsToAccept(
+        says="The Tencent Hunyuan Community licence gives no rights in the European Union, the "
+        "United Kingdom and South Korea, neither to the model nor to its videos, and has an "
+        "acceptable use policy. Who uses the model is bound by it.",
+        link=link,
     )

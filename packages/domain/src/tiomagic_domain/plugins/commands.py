@@ -14,7 +14,7 @@ errors of tiomagic are shown as those of every other command::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from tiomagic_domain.jobs.job import Job
@@ -35,6 +35,9 @@ class CommandContext:
     Raises:
         ResourceNotFoundError: when there is none.
     """
+    accepted_terms: Collection[str] = ()
+    """Names of the models whose terms are accepted, for a command that uses a model; see
+    :func:`tiomagic_domain.usecases.consent.require_consent`."""
 
 
 @dataclass(frozen=True, slots=True)

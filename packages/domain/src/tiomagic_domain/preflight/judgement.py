@@ -10,6 +10,8 @@ memory     a CPU's memory is less than the weights, or a       it is a little le
            GPU's machine has far less than it offloads         free now is too little
 time       a CPU would take longer than a day                  a CPU would take hours
 token      a token is needed and not there
+terms      the model's terms are not accepted (also by
+           force it runs only with a consent)
 =========  ==================================================  ==========================
 
 Needs that are not certain, such as those of weights that the user chose, give warnings only.
@@ -33,7 +35,7 @@ from tiomagic_domain.quantities import (
     describe_rough_gib,
 )
 
-DISK, DEVICE, MEMORY, TIME, TOKEN = "disk", "device", "memory", "time", "token"
+DISK, DEVICE, MEMORY, TIME, TOKEN, TERMS = "disk", "device", "memory", "time", "token", "terms"
 LONGEST_CPU_RUN_S: Final = DAY_S
 """A run on a CPU that would take longer is refused: hardly anybody wants that without knowing."""
 SLOW_RUN_S: Final = HOUR_S
@@ -92,7 +94,7 @@ def find_verdict(
     wrong = {
         check.part
         for check in checks
-        if check.outcome is CheckOutcome.PROBLEM and check.part != TOKEN
+        if check.outcome is CheckOutcome.PROBLEM and check.part not in {TOKEN, TERMS}
     }
     if wrong:
         return FitVerdict.NO

@@ -61,6 +61,8 @@ class Preflight:
     time: RunTime | None = None
     """About how long it takes, without the download; None if unknown."""
     cost: Cost | None = None
+    is_accepted: bool = True
+    """False while the model waits for a consent to its terms."""
     alternatives: tuple[Alternative, ...] = ()
     """What would work in its place; looked for only when the run is refused."""
 
@@ -114,7 +116,14 @@ class Preflight:
                 "use": self.card.terms.use.value,
                 "publishing": self.card.terms.publishing,
             },
+            "terms": self._terms(),
             "gated": self.card.gated,
             "checks": [check.to_dict() for check in self.checks],
             "alternatives": [one.to_dict() for one in self.alternatives],
         }
+
+    def _terms(self) -> dict[str, Any] | None:
+        terms = self.card.must_accept
+        if terms is None:
+            return None
+        return {**terms.to_dict(), "is_accepted": self.is_accepted}

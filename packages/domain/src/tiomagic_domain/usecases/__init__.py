@@ -4,6 +4,8 @@
                  deleting.
 ``batches``      Batches: many requests with bounded concurrency, resumable, and independent of
                  each other.
+``consent``      Consent to a model's terms: given by the model's name, before anything of it is
+                 used.
 ``generation``   Use cases that submit jobs: submit, plan, look ahead and rerun.
 ``idempotency``  Idempotency keys: the same key and the same call give the same job, however often
                  it is sent.

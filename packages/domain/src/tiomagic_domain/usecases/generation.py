@@ -6,7 +6,7 @@ submission with an unknown result is looked up, never repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +35,7 @@ from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.requests.continuing import loop_as_interpolation
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.requests.rerun import RerunCall, build_rerun_call
+from tiomagic_domain.usecases.consent import AcceptedTerms, accept_nothing, require_consent
 from tiomagic_domain.usecases.idempotency import IdempotencyKeys, validate_key
 from tiomagic_domain.usecases.interruptions import say_canceled
 from tiomagic_domain.usecases.preflight import PreflightChecks
@@ -64,6 +65,7 @@ class Generation(JobRuns):
         preparation: Turns arguments into requests; built from the other parts when left out.
         background: The parts of background jobs; None without them.
         joiner: Joins videos that go on; None where none can be continued.
+        accepted: Names of the models whose terms are accepted; none when left out.
     """
 
     def __init__(  # noqa: PLR0913 - by keyword only, one for each part
@@ -80,6 +82,7 @@ class Generation(JobRuns):
         preparation: Preparation | None = None,
         background: Background | None = None,
         joiner: VideoJoiner | None = None,
+        accepted: AcceptedTerms = accept_nothing,
     ) -> None:
         super().__init__(
             providers=providers,
@@ -96,8 +99,13 @@ class Generation(JobRuns):
         self._keys = IdempotencyKeys(repository, self._updater)
         self._device_lock = DeviceLock(background, repository, on_trouble) if background else None
         self.preflight: PreflightChecks = PreflightChecks(
-            providers, repository, catalogue=catalogue, on_trouble=on_trouble
+            providers,
+            repository,
+            catalogue=catalogue,
+            on_trouble=on_trouble,
+            accepted=accepted,
         )
+        self._accepted = accepted
 
     def submit(  # noqa: PLR0913 - by keyword only, as the calls of the facade
         self,
@@ -113,6 +121,7 @@ class Generation(JobRuns):
         key: str | None = None,
         rerun: RerunCall | None = None,
         force: bool = False,
+        accepted: Collection[str] = (),
     ) -> Job:
         """Validate a call, store its job, and submit it to the provider.
 
@@ -129,6 +138,7 @@ class Generation(JobRuns):
                 whatever status, and nothing is submitted twice.
             rerun: The repeated call that the arguments are of; None for a call of the user.
             force: True to run also what the preflight says cannot work.
+            accepted: Models whose terms are accepted for this call, beside those accepted for all.
 
         Returns:
             The stored job. It is over if the provider is blocking and ``detach`` is False; a job
@@ -138,7 +148,8 @@ class Generation(JobRuns):
             ValidationError, UnknownModelError, UnknownProviderError: nothing was stored. With the
                 code ``key_reused`` when the key belongs to another call.
             ConfigurationError: with the code ``does_not_fit``, when it cannot work at the provider
-                and is not forced; nothing was stored.
+                and is not forced; with ``terms_not_accepted``, forced or not, when its model waits
+                for a consent. Nothing was stored.
             TioMagicError: the job could not be run; it is stored as failed, and the error's
                 details have its ``job_id``.
         """
@@ -150,6 +161,7 @@ class Generation(JobRuns):
         known = self._keys.find(request.job, arguments)
         if known is not None:
             return known
+        require_consent(request.card, {*self._accepted(), *accepted})
         self._refuse(runner, request, force=force)
         if detach and runner.capabilities().blocking:
             return self._enqueue(request, retry, arguments)

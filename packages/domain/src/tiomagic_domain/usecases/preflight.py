@@ -16,7 +16,15 @@ from tiomagic_domain.lifecycle.job_updater import ignore_trouble
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.preflight import RunConditions, RunTime
 from tiomagic_domain.ports.provider import Cost, Provider, Request, find_answers
-from tiomagic_domain.preflight.judgement import DISK, TIME, choose_plan, find_verdict, judge
+from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
+from tiomagic_domain.preflight.judgement import (
+    DISK,
+    TERMS,
+    TIME,
+    choose_plan,
+    find_verdict,
+    judge,
+)
 from tiomagic_domain.preflight.measured_time import MEASURED_JOBS, estimate_from_jobs
 from tiomagic_domain.preflight.preflight import (
     Alternative,
@@ -26,6 +34,12 @@ from tiomagic_domain.preflight.preflight import (
 )
 from tiomagic_domain.quantities import describe_rough_bytes
 from tiomagic_domain.schema.kinds import UNSET
+from tiomagic_domain.usecases.consent import (
+    AcceptedTerms,
+    accept_nothing,
+    explain_terms,
+    is_accepted,
+)
 
 WORKS: Final = frozenset({FitVerdict.FITS, FitVerdict.UNKNOWN})
 """The verdicts of a provider that is worth naming in place of another one."""
@@ -39,6 +53,7 @@ class PreflightChecks:
         repository: With the measured runs; None where none are looked for.
         catalogue: The available models; all known ones when left out.
         on_trouble: Called with errors that stop nothing.
+        accepted: Names of the models whose terms are accepted.
     """
 
     def __init__(
@@ -48,8 +63,10 @@ class PreflightChecks:
         *,
         catalogue: Mapping[str, ModelCard] | None = None,
         on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
+        accepted: AcceptedTerms = accept_nothing,
     ) -> None:
         self._providers = providers
+        self._accepted = accepted
         self._repository = repository
         self._catalogue = catalogue
         self._on_trouble = on_trouble
@@ -80,7 +97,8 @@ class PreflightChecks:
         conditions = self._ask(runner, card, known)
         measured = self._measured(card, provider, known, conditions) if with_measured else None
         time = measured or conditions.time
-        checks = judge(card, conditions, time)
+        accepted = is_accepted(card, self._accepted())
+        checks = (*judge(card, conditions, time), *([] if accepted else [_unaccepted(card)]))
         return Preflight(
             card=card,
             provider=provider,
@@ -90,6 +108,7 @@ class PreflightChecks:
             checks=checks,
             time=time,
             cost=cost,
+            is_accepted=accepted,
         )
 
     def check_request(
@@ -124,13 +143,16 @@ class PreflightChecks:
     def refuse_impossible(self, request: Request) -> Preflight:
         """Return what a request would take; raise if it cannot work, with what would.
 
+        Terms that are not accepted are not among the reasons: who submits asks for them before,
+        and a consent may be for one call.
+
         Raises:
             ConfigurationError: with the code ``does_not_fit``, and the preflight in its details.
         """
-        found = self.check_request(request, with_measured=False)
+        found = _without_terms(self.check_request(request, with_measured=False))
         if {check.part for check in found.problems} == {TIME}:
             # Measured runs may know better than an estimate.
-            found = self.check_request(request)
+            found = _without_terms(self.check_request(request))
         if not found.can_run:
             raise ConfigurationError(
                 explain_refusal(found),
@@ -215,9 +237,21 @@ class PreflightChecks:
             key=lambda card: (-card.weights_gib, card.name),
         )
         for card in smaller:
-            if self.check_model(card, found.provider).fit is FitVerdict.FITS:
+            one = self.check_model(card, found.provider)
+            if one.fit is FitVerdict.FITS and one.is_accepted:
                 return card.name
         return None
+
+
+def _without_terms(found: Preflight) -> Preflight:
+    checks = tuple(check for check in found.checks if check.part != TERMS)
+    return replace(found, checks=checks, is_accepted=True)
+
+
+def _unaccepted(card: ModelCard) -> Check:
+    steps = NextStep.ACCEPT_TERMS.say(model=card.name)
+    text = f"{explain_terms(card)} To use it, {steps}"
+    return Check(part=TERMS, outcome=CheckOutcome.PROBLEM, message=text)
 
 
 def explain_refusal(found: Preflight) -> str:

@@ -16,6 +16,7 @@ from tiomagic.display.progress_bar import show_item_count
 from tiomagic.handle.handle import JobHandle
 from tiomagic.results.recipes import load_trusted_recipe
 from tiomagic_domain.catalogue import find_feature, find_model
+from tiomagic_domain.catalogue import models as catalogue
 from tiomagic_domain.errors import Problem, TioMagicError, ValidationError
 from tiomagic_domain.ports import LabelledVideo
 from tiomagic_domain.requests.rerun import build_rerun_call
@@ -152,6 +153,7 @@ def batch(
 ) -> Batch:
     """Run many requests; see :meth:`tiomagic.TioMagic.batch`."""
     wanted = [replace(each, force=force) for each in _read_requests(session, requests)]
+    _require_consents(session, wanted)
     chosen = name or f"batch-{digest_of([request.digest for request in wanted])[:8]}"
     cells = _run(session, chosen, wanted, concurrency=concurrency, progress=progress)
     return Batch(name=chosen, cells=cells)
@@ -184,6 +186,7 @@ def compare(  # noqa: PLR0913 - by keyword only, as the method
         )
         for prompt, model, seed in product(prompts, names, seeds)
     ]
+    _require_consents(session, wanted)
     _check_any(session, wanted)
     columns = len(seeds) if len(seeds) > 1 else len(names)
     name = f"compare-{digest_of([request.digest for request in wanted])[:8]}"
@@ -312,6 +315,19 @@ def _check_axes(**axes: Sequence[Any] | None) -> None:
     ]
     if problems:
         raise ValidationError.of(problems, subject="a comparison")
+
+
+def _require_consents(session: Session, wanted: Sequence[BatchRequest]) -> None:
+    """Check before anything runs that no model waits for a consent to its terms.
+
+    Raises:
+        ConfigurationError: with the code ``terms_not_accepted``.
+    """
+    for name in dict.fromkeys(request.model for request in wanted):
+        card = catalogue().get(name or "")
+        if card is not None:
+            with advise_in_python():
+                session.require_consent(card)
 
 
 def _check_any(session: Session, wanted: Sequence[BatchRequest]) -> None:

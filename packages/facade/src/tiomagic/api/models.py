@@ -83,10 +83,17 @@ class ModelMethods(ABC):
 
         Raises:
             UnknownModelError: when there is no such model.
-            ConfigurationError: when the device cannot be used, or the provider rehearses nothing.
+            ConfigurationError: when the device cannot be used, the provider rehearses nothing, or
+                the model's terms are not accepted.
             MissingDependencyError: when the provider's packages are not installed.
         """
-        name = provider or self.session.configured_provider()
+        from tiomagic.display.next_steps import advise_in_python
+        from tiomagic_domain.catalogue import models
+
+        name, card = provider or self.session.configured_provider(), models().get(model)
+        if card is not None:  # The provider itself says that there is none of that name.
+            with advise_in_python():
+                self.session.require_consent(card)
         return self.session.provider(name).rehearse(model).to_dict()
 
     def get_schema(

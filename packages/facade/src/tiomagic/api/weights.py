@@ -51,7 +51,8 @@ class WeightsMethods(ABC):
         Raises:
             UnknownModelError: when there is no such model.
             MissingDependencyError: when the packages for models on this machine are missing.
-            AuthenticationError, APIError, ConfigurationError: when it cannot be downloaded.
+            AuthenticationError, APIError, ConfigurationError: when it cannot be downloaded, or its
+                terms are not accepted.
         """
         from tiomagic.display.next_steps import advise_in_python
         from tiomagic.display.progress_bar import show_progress
@@ -59,6 +60,8 @@ class WeightsMethods(ABC):
         from tiomagic_domain.progress import NeverCanceled
 
         card = find_model(model)
+        with advise_in_python():
+            self.session.require_consent(card)
         with advise_in_python(), show_progress(progress, card.name, on_progress) as shown:
             return find_weights_keeper(self.session).download(card, shown, NeverCanceled())
 

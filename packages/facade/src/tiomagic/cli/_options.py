@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -53,6 +54,16 @@ Force = Annotated[
 ]
 Yes = Annotated[
     bool, typer.Option("--yes", "-y", help="Download weights of any size without a question.")
+]
+AcceptTerms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept-terms",
+        metavar="MODEL",
+        help="Accept the terms of a model that has some, by its name; repeatable. For all "
+        "commands: TIOMAGIC_ACCEPTED_TERMS.",
+        autocompletion=values.complete_models,
+    ),
 ]
 DryRun = Annotated[
     bool,
@@ -271,3 +282,4 @@ class CommandRun:
     trust: bool = False
     force: bool = False
     yes: bool = False
+    accept_terms: Sequence[str] | None = None

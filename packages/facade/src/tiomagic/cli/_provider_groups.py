@@ -111,7 +111,12 @@ def _runner(plugin: ProviderPlugin, command: Command) -> Callable[..., None]:
                 return session.generation.get(find_job_id(session.container.repository(), job_id))
 
             settings = settings_of(plugin, session.settings)
-            context = CommandContext(settings=settings, say=output.say, find_job=find_job)
+            context = CommandContext(
+                settings=settings,
+                say=output.say,
+                find_job=find_job,
+                accepted_terms=session.settings.accepted_terms,
+            )
             result = command(context, **values)
             output.data(result.data, result.text)
             if result.exit_code:

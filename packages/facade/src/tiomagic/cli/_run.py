@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 
 def connect(
-    output: Output, *, provider: str | None = None, model_path: str | None = None
+    output: Output,
+    *,
+    provider: str | None = None,
+    model_path: str | None = None,
+    accept_terms: Sequence[str] | None = None,
 ) -> TioMagic:
     """Return ``tm`` with the settings of a command line, and logging set up for it."""
     from tiomagic import TioMagic  # noqa: PLC0415  # Not for --help.
@@ -31,6 +35,8 @@ def connect(
 
     tm = TioMagic(announce_jobs=False)  # A command prints the id on stdout itself.
     tm.configure(provider=cast("ProviderName | None", provider), model_path=model_path)
+    if accept_terms:
+        tm.configure(accepted_terms=[*tm.settings.accepted_terms, *accept_terms])
     configure_logging("debug" if output.debug else tm.settings.log_level)
     return tm
 
@@ -64,10 +70,15 @@ def run_feature(
     with reporting(as_json=manner.as_json, debug=manner.debug) as output:
         if options["prompt"] is None and source is None and continued is None:
             raise typer.BadParameter(NO_PROMPT, param_hint="PROMPT")
-        from tiomagic.cli._trust import announce_download  # noqa: PLC0415  # Not for --help.
+        from tiomagic.cli._trust import announce_download, ask_for_consent  # noqa: PLC0415  # Not for --help.
         from tiomagic.cli.warm.submit import submit  # noqa: PLC0415  # The same.
 
-        tm = connect(output, provider=manner.provider, model_path=manner.model_path)
+        tm = connect(
+            output,
+            provider=manner.provider,
+            model_path=manner.model_path,
+            accept_terms=manner.accept_terms,
+        )
         if continued is not None:
             found = _continue(tm, continued, options["prompt"], model, source)
             options, more, model = {**options, "prompt": found.prompt}, found.arguments, found.model
@@ -87,6 +98,7 @@ def run_feature(
         if manner.dry_run:
             _show_plan(output, tm, feature, name, arguments, recipe)
             return
+        ask_for_consent(output, tm, [name])
         announce_download(output, tm, name, quiet=manner.quiet, yes=manner.yes, force=manner.force)
         if shows_progress(manner):
             show_sizes(output, feature, name, arguments, recipe)

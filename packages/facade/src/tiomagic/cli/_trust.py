@@ -1,9 +1,12 @@
-"""Asks the user on a terminal to approve downloads: large ones, and those of a recipe."""
+"""Asks the user on a terminal: to accept a model's terms, and to approve downloads.
+
+Downloads are large ones, and those of a recipe.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -18,6 +21,45 @@ if TYPE_CHECKING:
 
 ASKED_BYTES: Final = 5_000_000_000
 """Larger downloads ask first, on a terminal."""
+
+
+def ask_for_consent(output: Output, tm: TioMagic, models: Iterable[str]) -> None:
+    """Ask on a terminal for the consent to the terms of models that have some.
+
+    Who accepts types the model's name: a ``y`` that is typed out of habit, or ``--yes``, says
+    nothing about terms. It holds for this command; a setting accepts for good.
+
+    Without a terminal nothing is asked, and what is done next refuses the model.
+
+    Args:
+        output: Says whether a person reads it.
+        tm: Knows what is accepted; gets what is accepted now.
+        models: Names of the models that are about to be used.
+
+    Raises:
+        typer.Exit: when the answer is no.
+    """
+    from tiomagic_domain.catalogue import models as known  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.usecases.consent import is_accepted  # noqa: PLC0415  # The same.
+
+    if not _can_ask(output):
+        return
+    for name in dict.fromkeys(models):
+        card, accepted = known().get(name), tm.settings.accepted_terms
+        if card is None or card.must_accept is None or is_accepted(card, accepted):
+            continue
+        text = f"{card.must_accept.says}\nThe whole text: {card.must_accept.link}"
+        write(sys.stderr, f"The terms of {name}: {text}\nTo accept them, type {name}: ")
+        if sys.stdin.readline().strip() != name:
+            output.say("the terms are not accepted; nothing was done")
+            raise typer.Exit(ExitCode.CANCELED)
+        tm.configure(accepted_terms=[*accepted, name])
+        names = ",".join((*accepted, name))
+        output.say(f"accepted for this command; for all: TIOMAGIC_ACCEPTED_TERMS={names}")
+
+
+def _can_ask(output: Output) -> bool:
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr) and not output.as_json
 
 
 def announce_download(
@@ -61,8 +103,7 @@ def announce_download(
     if not found.fetch_bytes or not (found.can_run or force):
         return  # Nothing to fetch, or the run is refused.
     what = f"{model}: {describe_weights(found.to_dict()['weights'])}"
-    can_ask = is_terminal(sys.stdin) and is_terminal(sys.stderr) and not output.as_json
-    if yes or not can_ask or found.fetch_bytes <= ASKED_BYTES:
+    if yes or not _can_ask(output) or found.fetch_bytes <= ASKED_BYTES:
         if not quiet:
             output.say(what)
         return

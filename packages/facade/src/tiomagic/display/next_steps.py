@@ -39,6 +39,7 @@ PYTHON: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.DOWNLOAD_WEIGHTS: "tm.download('{model}')",
         NextStep.USE_OWN_WEIGHTS: "tm.configure(model_path=...)",
         NextStep.IDENTIFY_TO_HUB: "tm.configure(hf_token=...)",
+        NextStep.ACCEPT_TERMS: "tm.configure(accepted_terms=['{model}'])",
     }
 )
 """How each step is done in a program."""
@@ -64,6 +65,7 @@ SHELL: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.DOWNLOAD_WEIGHTS: "tiomagic download {model}",
         NextStep.USE_OWN_WEIGHTS: "--model-path FOLDER",
         NextStep.IDENTIFY_TO_HUB: "HF_TOKEN=...",
+        NextStep.ACCEPT_TERMS: "--accept-terms {model}",
     }
 )
 """How each step is done on a command line."""
@@ -81,6 +83,7 @@ PAGE: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.FORCE: "tick Make it all the same",
         NextStep.LIST_MODELS: "All models",
         NextStep.RUN_AGAIN: "the button Use these settings",
+        NextStep.ACCEPT_TERMS: "tick the box above the button Make the video",
     }
 )
 """How each step is done at the page; what it has no button for is a command in a terminal."""

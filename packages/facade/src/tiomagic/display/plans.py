@@ -40,6 +40,7 @@ def describe_plan(planned: Mapping[str, Any], words: Vocabulary = PYTHON_WORDS) 
         ("time", _describe_time(planned)),
         ("cost", _describe_cost(planned["cost"])),
         ("licence", _describe_licence(found["licence"])),
+        ("terms", _describe_terms(found["terms"])),
         *(("token", _describe_token(token)) for token in found["tokens"]),
         *(
             ("warning", check["message"])
@@ -153,6 +154,13 @@ def _describe_cost(cost: Mapping[str, Any] | None) -> str | None:
 
 def _describe_licence(licence: Mapping[str, Any]) -> str:
     return f"{licence['name']}, {licence['use']}: {licence['publishing']}"
+
+
+def _describe_terms(terms: Mapping[str, Any] | None) -> str | None:
+    if terms is None:
+        return None
+    accepted = "accepted" if terms["is_accepted"] else "to be accepted by the model's name"
+    return f"{accepted}: {terms['says']} {terms['link']}"
 
 
 def _describe_token(token: Mapping[str, Any]) -> str | None:

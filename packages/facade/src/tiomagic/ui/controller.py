@@ -29,6 +29,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.provider import Request
+from tiomagic_domain.usecases.consent import is_accepted
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -102,8 +103,18 @@ class PageController:
         except TioMagicError:
             return None  # Not installed, or an entry is illegal: a submission reports it.
 
+    def waits_for_consent(self, choice: FormState) -> bool:
+        """Return whether the model of a form has terms that the settings do not accept."""
+        return not is_accepted(models()[choice["model"]], self.session.settings.accepted_terms)
+
     def submit(
-        self, choice: FormState, given: Sequence[object], count: int = 1, *, force: bool = False
+        self,
+        choice: FormState,
+        given: Sequence[object],
+        count: int = 1,
+        *,
+        force: bool = False,
+        accept: bool = False,
     ) -> list[Job]:
         """Submit jobs, which run independently of the page.
 
@@ -112,6 +123,7 @@ class PageController:
             given: The entries, in the order of ``fields.entries_of``.
             count: How many, each with another seed: the next ones after a given seed, or drawn.
             force: True to run also what cannot work here.
+            accept: True when the user accepts the terms of the model, for these jobs.
 
         Raises:
             ValidationError: names the problem of each field; nothing was stored.
@@ -132,6 +144,7 @@ class PageController:
                     arguments=arguments,
                     detach=True,
                     force=force,
+                    accepted=[choice["model"]] if accept else (),
                 )
             )
             self.live.invalidate()

@@ -85,6 +85,7 @@ class Container:
             on_trouble=self.journal.provided.trouble,
             background=self.background,
             joiner=self.joiner,
+            accepted=providers.Object(lambda: settings().accepted_terms),
         )
         self.archive: Part = once(
             Archive,

@@ -169,8 +169,20 @@ class Session:
 
                 replaced = self._overrides.get("providers", {})
                 providers = build_registry(replaced, lambda: self.settings)
-                self._preflight = PreflightChecks(providers)
+                self._preflight = PreflightChecks(
+                    providers, accepted=lambda: self.settings.accepted_terms
+                )
             return self._preflight
+
+    def require_consent(self, card: ModelCard) -> None:
+        """Raise unless the terms of a model are accepted in the settings, or it has none.
+
+        Raises:
+            ConfigurationError: with the code ``terms_not_accepted``.
+        """
+        from tiomagic_domain.usecases.consent import require_consent  # noqa: PLC0415  # Not for --help.
+
+        require_consent(card, self.settings.accepted_terms)
 
     @property
     def archive(self) -> Archive:

@@ -32,6 +32,21 @@ def _hosts(value: object) -> tuple[str, ...]:
     return names
 
 
+def _accepted_terms(value: object) -> tuple[str, ...]:
+    """Take names of models with commas between them, or a list of them."""
+    given = value if isinstance(value, list | tuple) else parse_text(value).split(",")
+    names = tuple(dict.fromkeys(name for name in map(parse_text, given) if name))
+    from tiomagic_domain.catalogue import models  # noqa: PLC0415  # Where it is set alone.
+
+    asking = [card.name for card in models().values() if card.must_accept is not None]
+    for name in names:
+        # A model that is not installed here may be meant: a list is shared between machines.
+        nearest = None if name in models() else closest(name, asking)
+        if nearest is not None:
+            raise InvalidSettingError(f"must be names of models: there is no {name!r}", nearest)
+    return names
+
+
 WARM_WORKER_CHOICES: Final = ("auto", "on", "off")
 
 
@@ -75,6 +90,7 @@ OPTIONS: Final[Mapping[str, Setting]] = MappingProxyType(
         "ui_auth": Setting("TIOMAGIC_UI_AUTH", parse_text, secret=True),
         "ui_allowed_hosts": Setting("TIOMAGIC_UI_ALLOWED_HOSTS", _hosts),
         "announce_jobs": Setting("TIOMAGIC_ANNOUNCE_JOBS", parse_flag),
+        "accepted_terms": Setting("TIOMAGIC_ACCEPTED_TERMS", _accepted_terms),
     }
 )
 """The settings of tiomagic itself, by name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -33,6 +33,7 @@ class MoreSettings(TypedDict, total=False):
     ui_auth: str | None
     ui_allowed_hosts: str | None
     announce_jobs: bool | str | None
+    accepted_terms: Sequence[str] | None
 
 
 class AllSettings(MoreSettings, total=False):

@@ -30,6 +30,7 @@ setting                  variable                          default
 ``ui_auth``              ``TIOMAGIC_UI_AUTH``              none; ``user:password`` of the web page
 ``ui_allowed_hosts``     ``TIOMAGIC_UI_ALLOWED_HOSTS``     none; names of the web page, with commas
 ``announce_jobs``        ``TIOMAGIC_ANNOUNCE_JOBS``        true; the id of a job on a terminal
+``accepted_terms``       ``TIOMAGIC_ACCEPTED_TERMS``       none; names of models, with commas
 =======================  ================================  ========================================
 
 Only these variables are taken from ``.env``, and none is put into the environment of the process.
@@ -101,6 +102,8 @@ class Settings:
     log_level: str = "warning"
     announce_jobs: bool = True
     """True to say the id of a job that is not waited for on stderr, where that is a terminal."""
+    accepted_terms: tuple[str, ...] = ()
+    """The models whose terms are accepted; the others that have terms are not used."""
     ui_auth: str | None = field(default=None, repr=False)
     """``user:password`` that the web page asks for; None where only this machine reaches it."""
     ui_allowed_hosts: tuple[str, ...] = ()

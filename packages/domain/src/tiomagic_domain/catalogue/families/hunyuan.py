@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
-from tiomagic_domain.catalogue.licences import tencent_terms
+from tiomagic_domain.catalogue.licences import tencent_consent, tencent_terms
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.schema import MaxPixels, Schema
 
@@ -72,6 +72,9 @@ TEXT = ModelCard(
     homepage="https://github.com/Tencent-Hunyuan/HunyuanVideo-1.5",
     licence="Tencent Hunyuan Community (not for use in the EU, the UK and South Korea)",
     terms=tencent_terms("github.com/Tencent-Hunyuan/HunyuanVideo-1.5, LICENSE"),
+    must_accept=tencent_consent(
+        "https://github.com/Tencent-Hunyuan/HunyuanVideo-1.5/blob/main/LICENSE"
+    ),
     engine="hunyuan15_t2v",
     repository="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v",
     revision="286be7ce72277246578a3e3cc2487e95ddae5bcf",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -49,7 +49,7 @@ Folder = Annotated[
 ]
 
 
-def batch(
+def batch(  # noqa: PLR0913 - one argument an option
     path: Annotated[
         str, typer.Argument(metavar="FILE", help="JSON: a list, or an object a line; - for stdin.")
     ],
@@ -60,6 +60,7 @@ def batch(
     ] = None,
     concurrency: Concurrency = None,
     force: o.Force = False,
+    accept_terms: o.AcceptTerms = None,
     quiet: o.Quiet = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
@@ -70,8 +71,12 @@ def batch(
     Exits with 5 if one fails; the others are still made.
     """
     with reporting(as_json=as_json, debug=debug) as output:
+        from tiomagic.cli._trust import ask_for_consent  # noqa: PLC0415  # Not for --help.
+
         requests = _requests(path)
-        tm = _connected(output, provider)
+        tm = _connected(output, provider, accept_terms)
+        named = [one.get("model") for one in requests if isinstance(one, dict)]
+        ask_for_consent(output, tm, [model for model in named if isinstance(model, str)])
         made = tm.batch(
             requests,
             name=name,
@@ -104,6 +109,7 @@ def compare(  # noqa: PLR0913 - one argument an option
     folder: Folder = None,
     concurrency: Concurrency = None,
     force: o.Force = False,
+    accept_terms: o.AcceptTerms = None,
     quiet: o.Quiet = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
@@ -115,10 +121,13 @@ def compare(  # noqa: PLR0913 - one argument an option
     Exits with 5 if one fails; the others are still made.
     """
     with reporting(as_json=as_json, debug=debug) as output:
-        tm = _connected(output, provider)
+        from tiomagic.cli._trust import ask_for_consent  # noqa: PLC0415  # Not for --help.
+
+        tm = _connected(output, provider, accept_terms)
         names = cast("list[ModelName] | None", models or None)
         sizes = {"seconds": seconds, "aspect": aspect, "resolution": resolution}
         kind, settings = _settings(tm, feature, names, sizes, assignments or [])
+        ask_for_consent(output, tm, names or ())
         made = tm.compare(
             kind,
             prompts=prompts,
@@ -155,10 +164,12 @@ def _settings(
     return cast("FeatureName", named), parse_arguments(known, sizes, assignments)
 
 
-def _connected(output: Output, provider: str | None) -> TioMagic:
+def _connected(
+    output: Output, provider: str | None, accept_terms: Sequence[str] | None
+) -> TioMagic:
     from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.
 
-    tm = connect(output, provider=provider)
+    tm = connect(output, provider=provider, accept_terms=accept_terms)
     if tm.settings.provider is None:
         tm.configure(provider=DEFAULT_PROVIDER)
     return tm

@@ -29,6 +29,7 @@ def download(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the files and their sizes, and download none.")
     ] = False,
+    accept_terms: o.AcceptTerms = None,
     quiet: o.Quiet = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
@@ -39,15 +40,17 @@ def download(
     """
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic.api.weights import find_weights_keeper  # noqa: PLC0415  # Not for --help.
+        from tiomagic.cli._trust import ask_for_consent  # noqa: PLC0415  # The same.
         from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # The same.
 
-        tm = connect(output)
+        tm = connect(output, accept_terms=accept_terms)
         # All names before the first byte.
         cards = [find_model(name) for name in models]
         keeper = find_weights_keeper(tm.session)
         if dry_run:
             _show_files(output, keeper, cards)
             return
+        ask_for_consent(output, tm, [card.name for card in cards])
         places = {}
         for card in cards:
             places[card.name] = str(

@@ -48,6 +48,7 @@ OPTIONS: Final[Mapping[str, tuple[Any, object]]] = {
     "trust": (o.Trust, False),
     "force": (o.Force, False),
     "yes": (o.Yes, False),
+    "accept_terms": (o.AcceptTerms, None),
     "quiet": (o.Quiet, False),
     "as_json": (o.Json, False),
     "debug": (o.Debug, False),

@@ -132,7 +132,7 @@ def _row(card: ModelCard, found: Preflight | None) -> tuple[str | None, ...]:
         card.terms.use.value,
         f"{card.gpu_memory_gib:g} GiB" if card.gpu_memory_gib else "none",
         " ".join(_abilities(card)),
-        card.licence,
+        card.licence + ("; to be accepted by its name" if card.must_accept is not None else ""),
     )
 
 
@@ -153,6 +153,7 @@ def _record(card: ModelCard, providers: list[str], found: Preflight | None) -> d
         "licence": card.licence,
         "use": card.terms.use.value,
         "publishing": card.terms.publishing,
+        "terms": card.must_accept and card.must_accept.to_dict(),
         "homepage": card.homepage,
         "repository": card.repository,
         "fps": card.fps,

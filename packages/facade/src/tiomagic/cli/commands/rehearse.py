@@ -23,6 +23,7 @@ def rehearse(
     *,
     provider: o.Provider = None,
     model_path: o.ModelPath = None,
+    accept_terms: o.AcceptTerms = None,
     as_json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
@@ -32,9 +33,11 @@ def rehearse(
     weights. Exits with 3 if a real run would fail.
     """
     with reporting(as_json=as_json, debug=debug) as output:
+        from tiomagic.cli._trust import ask_for_consent  # noqa: PLC0415  # Not for --help.
         from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.
 
-        tm = connect(output, provider=provider, model_path=model_path)
+        tm = connect(output, provider=provider, model_path=model_path, accept_terms=accept_terms)
+        ask_for_consent(output, tm, [model])
         output.say(f"rehearsing {model}; random weights of a large model take minutes to make")
         found = tm.rehearse(model, tm.settings.provider or DEFAULT_PROVIDER)
         rows = [(one["part"], one["outcome"], one["message"]) for one in found["checks"]]

@@ -51,6 +51,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
     dry_run: o.DryRun = False,
     force: o.Force = False,
     yes: o.Yes = False,
+    accept_terms: o.AcceptTerms = None,
     quiet: o.Quiet = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
@@ -70,6 +71,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
         trust=trust,
         force=force,
         yes=yes,
+        accept_terms=accept_terms,
     )
     with reporting(as_json=as_json, debug=debug) as out:
         from tiomagic.cli._values import loras_text  # noqa: PLC0415  # Not for --help.
@@ -89,11 +91,20 @@ def _repeat(
 ) -> None:
     """Make the video of a recipe again, or show what that would take."""
     from tiomagic.api import models  # noqa: PLC0415  # Not for --help.
-    from tiomagic.cli._trust import announce_download, confirm_recipe  # noqa: PLC0415  # The same.
+    from tiomagic.cli._trust import (  # noqa: PLC0415  # The same.
+        announce_download,
+        ask_for_consent,
+        confirm_recipe,
+    )
     from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
     from tiomagic.cli.warm.submit import submit  # noqa: PLC0415  # The same.
 
-    tm = connect(out, provider=manner.provider, model_path=manner.model_path)
+    tm = connect(
+        out,
+        provider=manner.provider,
+        model_path=manner.model_path,
+        accept_terms=manner.accept_terms,
+    )
     named = {text.partition("=")[0].strip().replace("-", "_") for text in assignments}
     named |= {"loras"} if texts["loras"] is not None else set()
     recipe = confirm_recipe(out, tm, source, replaced=named, model=model, trust=manner.trust)
@@ -106,6 +117,7 @@ def _repeat(
         tm.configure(provider=cast("ProviderName", asked))
         _show_plan(out, tm, recipe, name, changes)
         return
+    ask_for_consent(out, tm, [name])
     quiet, yes, force = manner.quiet, manner.yes, manner.force
     announce_download(out, tm, name, provider=asked, quiet=quiet, yes=yes, force=force)
     if shows_progress(manner):

@@ -37,6 +37,7 @@ WITHOUT_OPTION: Final[Mapping[NextStep, str]] = MappingProxyType(
     {
         NextStep.USE_PROVIDER: "TIOMAGIC_PROVIDER={provider}",
         NextStep.USE_OWN_WEIGHTS: "TIOMAGIC_MODEL_PATH=FOLDER",
+        NextStep.ACCEPT_TERMS: "TIOMAGIC_ACCEPTED_TERMS={model}",
     }
 )
 """How steps are done where a command has no option for them; the others have no way there."""

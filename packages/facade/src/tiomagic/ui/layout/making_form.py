@@ -24,6 +24,7 @@ from tiomagic.ui.form.marks import form_mark, shape_chips, try_chips
 from tiomagic.ui.form.shapes import lengths_of, shapes_of
 from tiomagic.ui.form.widgets import build_form, update_problems
 from tiomagic.ui.layout.chooser import ChooserPart, words_of
+from tiomagic.ui.layout.consent import lay_out_consent
 from tiomagic.ui.layout.options import CLICK_SCRIPT, EVENT_OPTIONS, NEWEST_OPTIONS
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.codes import ErrorCode
@@ -44,6 +45,8 @@ class _Bar:
     expected: Any
     forced: Any
     """Is shown after a refusal."""
+    accepted: Any
+    """Is shown for a model whose terms wait for a consent."""
     count: Any
     press: Any
 
@@ -106,9 +109,9 @@ class MakingForm:
 
         def send(*given: Any) -> dict[Any, Any]:
             known = given[: len(state)]
-            wanted, forced, *entered = given[len(state) :]
+            wanted, forced, accepted, *entered = given[len(state) :]
             many, force = read_count(wanted, MOST_VARIATIONS), forced is True
-            updates = self._send(choice, slots, entered, many, force=force)
+            updates = self._send(choice, slots, entered, many, force=force, accept=accepted is True)
             jobs = updates.pop("jobs", None)
             shown = sent(jobs[0].job_id, known) if jobs else {}
             # It is offered where it would help, and counts for one press.
@@ -118,7 +121,7 @@ class MakingForm:
         bar.press.click(None, js="() => tiomagic.sending(true)", **EVENT_OPTIONS)
         bar.press.click(
             send,
-            [*state, bar.count, bar.forced, *made.entries],
+            [*state, bar.count, bar.forced, bar.accepted, *made.entries],
             [*made.slots, bar.forced, self._notice, *seen],
             **EVENT_OPTIONS,
         ).then(None, js="() => tiomagic.sent()", **EVENT_OPTIONS)
@@ -132,6 +135,7 @@ class MakingForm:
         """Build what stands below the form: what a run takes, how many videos, the button."""
         with gr.Column(elem_id="make-bar"):
             expected = gr.HTML(self._controller.expect(choice, count=number), elem_id="expected")
+            accepted = lay_out_consent(self._controller, choice)
             forced = gr.Checkbox(
                 value=False,
                 label=FORCE_LABEL,
@@ -156,7 +160,7 @@ class MakingForm:
                 press = gr.Button(
                     "Make the video", variant="primary", elem_id="make", scale=3, min_width=180
                 )
-        return _Bar(expected=expected, forced=forced, count=count, press=press)
+        return _Bar(expected=expected, forced=forced, accepted=accepted, count=count, press=press)
 
     def _connect_expectation(
         self, choice: FormState, bar: _Bar, entries: Sequence[Any], settings: Sequence[Any]
@@ -197,13 +201,16 @@ class MakingForm:
         count: int,
         *,
         force: bool,
+        accept: bool,
     ) -> dict[Any, Any]:
         """Submit jobs; return the updates of the problems, ``jobs``, and whether it is refused."""
         placed: dict[str, list[str]] = {}
         found: dict[Any, Any] = {}
         trouble = update_problems([])
         try:
-            found["jobs"] = self._controller.submit(choice, entered, count, force=force)
+            found["jobs"] = self._controller.submit(
+                choice, entered, count, force=force, accept=accept
+            )
         except ValidationError as error:
             placed, rest = group_problems_by_field(error, list(slots))
             trouble = update_problems(rest)

@@ -7,6 +7,7 @@ from typing import Final
 
 from tiomagic.display.escaping import escape
 from tiomagic.ui.models.facts import ModelFacts, group_by_fit
+from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.licences import LicenceUse
 from tiomagic_domain.preflight.preflight import FitVerdict
 from tiomagic_domain.quantities import (
@@ -46,6 +47,17 @@ def model_chooser(models: Sequence[ModelFacts], chosen: str) -> str:
         f'<div class="tm-row"><strong>{escape(shown.card.title)}</strong>{_badges(shown)}</div>'
         f"<p>{escape(shown.card.description)}</p>{why}{_fact_list(shown)}</div>"
         f'<details class="tm-all-models"><summary>{count}</summary>{groups}</details></section>'
+    )
+
+
+def terms_to_accept(card: ModelCard) -> str:
+    """Return the terms of a model that has some, with the address of their text."""
+    assert card.must_accept is not None, "nothing is asked of others"
+    link = escape(card.must_accept.link)
+    return (
+        f'<p class="tm-facts"><strong>{escape(card.name)}</strong>: '
+        f"{escape(card.must_accept.says)} "
+        f'<a href="{link}" target="_blank" rel="noopener noreferrer">The whole text</a></p>'
     )
 
 

@@ -37,6 +37,8 @@ SETTINGS_BESIDE_THE_RUN: Final = frozenset(
         # A worker finds the queue in this very database.
         "database_url",
         *("worker_idle_s", "worker_stale_s", "worker_cancel_s", "warm_worker"),
+        # Asked for before a job is stored, and never by a worker.
+        "accepted_terms",
         *("log_level", "announce_jobs", "ui_auth", "ui_allowed_hosts", "provider_secrets"),
     }
 )
