@@ -58,7 +58,7 @@ def test_a_call_without_consent_reaches_nothing(app: FakeApp) -> None:
     assert error.details == {"model": MODEL, "terms": TERMS.says, "link": TERMS.link}
     assert "South Korea" in error.message
     assert TERMS.link in error.message
-    assert f"[tm.configure(accepted_terms=['{MODEL}'])]" in error.message
+    assert f"[tm.configure(accepted_terms='{MODEL}')]" in error.message
     assert app.tm.list_jobs() == []
     assert not app.local.runs
 

@@ -136,7 +136,7 @@ SAID = [
     ),
     (
         NextStep.ACCEPT_TERMS.say(model="hunyuanvideo-1.5"),
-        "accept the terms of hunyuanvideo-1.5 [tm.configure(accepted_terms=['hunyuanvideo-1.5'])]",
+        "accept the terms of hunyuanvideo-1.5 [tm.configure(accepted_terms='hunyuanvideo-1.5')]",
         "accept the terms of hunyuanvideo-1.5 [--accept-terms hunyuanvideo-1.5]",
     ),
 ]

@@ -1,10 +1,12 @@
 """Terms at the page: shown with a box, and the box counts for what is sent with it."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import gradio as gr
 import pytest
 
 from tiomagic import TioMagic
@@ -13,7 +15,6 @@ from tiomagic.display.phrases.problems import say_error
 from tiomagic.errors import ConfigurationError
 from tiomagic.ui.controller import PageController
 from tiomagic.ui.form.fields import entries_of
-from tiomagic.ui.layout.consent import lay_out_consent
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.jobs.job import JobQuery
 from tiomagic_domain.testing import FakeProvider
@@ -54,16 +55,34 @@ def test_the_box_counts_for_what_is_sent_with_it(tm: TioMagic) -> None:
     assert not controller.waits_for_consent(choice)
 
 
-@pytest.mark.parametrize(("model", "accepted"), [(MODEL, False), (MODEL, True), ("doodle", False)])
-def test_the_form_has_the_terms_and_an_empty_box(tm: TioMagic, model: str, accepted: bool) -> None:
-    """Only that of a model that waits for the consent."""
-    tm.configure(accepted_terms=[MODEL] if accepted else [])
-    controller = PageController(tm.session)
-    choice = controller.chooser.choose("modal", "text_to_video", model)
-    with gr.Blocks() as blocks:
-        box = lay_out_consent(controller, choice)
-    texts = [part.value for part in blocks.blocks.values() if isinstance(part, gr.HTML)]
+FORM = """
+import json, sys
+import gradio as gr
+from tiomagic import TioMagic
+from tiomagic.ui.controller import PageController
+from tiomagic.ui.layout.consent import lay_out_consent
+
+controller = PageController(TioMagic(working_dir=sys.argv[1], accepted_terms=sys.argv[3:]).session)
+with gr.Blocks(analytics_enabled=False) as blocks:
+    choice = controller.chooser.choose("local", "text_to_video", sys.argv[2])
+    box = lay_out_consent(controller, choice)
+texts = [part.value for part in blocks.blocks.values() if isinstance(part, gr.HTML)]
+print(json.dumps([box.visible, box.value, box.label, texts]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "accepted"), [(MODEL, ()), (MODEL, (MODEL,)), ("doodle", ())], ids=str
+)
+def test_the_form_has_the_terms_and_an_empty_box(
+    tmp_path: Path, model: str, accepted: tuple[str, ...]
+) -> None:
+    """Only that of a model that waits; in a process, because Gradio leaves an event loop open."""
+    command = [sys.executable, "-c", FORM, str(tmp_path), model, *accepted]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr
+    visible, ticked, label, texts = json.loads(done.stdout)
     waits = model == MODEL and not accepted
-    assert (box.visible, box.value) == (waits, False)
-    assert box.label == f"I accept the terms of {model}"
+    assert (visible, ticked) == (waits, False)
+    assert label == f"I accept the terms of {model}"
     assert [TERMS.link in text and TERMS.says in text for text in texts] == [True] * waits

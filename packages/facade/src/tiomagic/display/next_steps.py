@@ -39,7 +39,7 @@ PYTHON: Final[Mapping[NextStep, str]] = MappingProxyType(
         NextStep.DOWNLOAD_WEIGHTS: "tm.download('{model}')",
         NextStep.USE_OWN_WEIGHTS: "tm.configure(model_path=...)",
         NextStep.IDENTIFY_TO_HUB: "tm.configure(hf_token=...)",
-        NextStep.ACCEPT_TERMS: "tm.configure(accepted_terms=['{model}'])",
+        NextStep.ACCEPT_TERMS: "tm.configure(accepted_terms='{model}')",
     }
 )
 """How each step is done in a program."""

@@ -33,7 +33,7 @@ class MoreSettings(TypedDict, total=False):
     ui_auth: str | None
     ui_allowed_hosts: str | None
     announce_jobs: bool | str | None
-    accepted_terms: Sequence[str] | None
+    accepted_terms: Sequence[str] | str | None
 
 
 class AllSettings(MoreSettings, total=False):
