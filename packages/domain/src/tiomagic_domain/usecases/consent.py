@@ -35,13 +35,6 @@ def is_accepted(card: ModelCard, accepted: Collection[str]) -> bool:
     return card.must_accept is None or card.name in accepted
 
 
-def explain_terms(card: ModelCard) -> str:
-    """Return why a model waits for a consent, for people; the card has terms."""
-    assert card.must_accept is not None, "a card without terms waits for nothing"
-    terms = card.must_accept
-    return f"its terms are not accepted. {terms.says} The whole text: {terms.link}"
-
-
 def require_consent(card: ModelCard, accepted: Collection[str]) -> None:
     """Raise unless the terms of a model are accepted, or it has none.
 
@@ -53,17 +46,15 @@ def require_consent(card: ModelCard, accepted: Collection[str]) -> None:
         ConfigurationError: with the code ``terms_not_accepted``; the details have ``model``,
             ``terms`` and ``link``.
     """
-    if is_accepted(card, accepted) or card.must_accept is None:
+    terms = card.must_accept
+    if terms is None or is_accepted(card, accepted):
         return
     advice = NextStep.ACCEPT_TERMS.say(model=card.name)
     beside = f", beside those of {', '.join(sorted(accepted))}" if accepted else ""
     raise ConfigurationError(
-        f"{card.name} was not used: {explain_terms(card)}\n"
+        f"{card.name} was not used: its terms are not accepted. {terms.says} The whole text: "
+        f"{terms.link}\n"
         f"If they allow what you want to do, {advice}{beside}.",
-        details={
-            "model": card.name,
-            "terms": card.must_accept.says,
-            "link": card.must_accept.link,
-        },
+        details={"model": card.name, "terms": terms.says, "link": terms.link},
         code=ErrorCode.TERMS_NOT_ACCEPTED,
     )

@@ -34,12 +34,7 @@ from tiomagic_domain.preflight.preflight import (
 )
 from tiomagic_domain.quantities import describe_rough_bytes
 from tiomagic_domain.schema.kinds import UNSET
-from tiomagic_domain.usecases.consent import (
-    AcceptedTerms,
-    accept_nothing,
-    explain_terms,
-    is_accepted,
-)
+from tiomagic_domain.usecases.consent import AcceptedTerms, accept_nothing, is_accepted
 
 WORKS: Final = frozenset({FitVerdict.FITS, FitVerdict.UNKNOWN})
 """The verdicts of a provider that is worth naming in place of another one."""
@@ -250,7 +245,7 @@ def _without_terms(found: Preflight) -> Preflight:
 
 def _unaccepted(card: ModelCard) -> Check:
     steps = NextStep.ACCEPT_TERMS.say(model=card.name)
-    text = f"{explain_terms(card)} To use it, {steps}"
+    text = f"its terms are not accepted: read them, and {steps}"
     return Check(part=TERMS, outcome=CheckOutcome.PROBLEM, message=text)
 
 

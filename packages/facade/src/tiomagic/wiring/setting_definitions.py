@@ -43,7 +43,8 @@ def _accepted_terms(value: object) -> tuple[str, ...]:
         # A model that is not installed here may be meant: a list is shared between machines.
         nearest = None if name in models() else closest(name, asking)
         if nearest is not None:
-            raise InvalidSettingError(f"must be names of models: there is no {name!r}", nearest)
+            said = f"must be names of models: there is no {name!r}; did you mean {nearest!r}?"
+            raise InvalidSettingError(said, nearest)
     return names
 
 

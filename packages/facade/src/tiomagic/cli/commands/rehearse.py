@@ -35,9 +35,13 @@ def rehearse(
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic.cli._trust import ask_for_consent  # noqa: PLC0415  # Not for --help.
         from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.
+        from tiomagic_domain.catalogue import models  # noqa: PLC0415  # The same.
 
         tm = connect(output, provider=provider, model_path=model_path, accept_terms=accept_terms)
         ask_for_consent(output, tm, [model])
+        card = models().get(model)
+        if card is not None:
+            tm.session.require_consent(card)
         output.say(f"rehearsing {model}; random weights of a large model take minutes to make")
         found = tm.rehearse(model, tm.settings.provider or DEFAULT_PROVIDER)
         rows = [(one["part"], one["outcome"], one["message"]) for one in found["checks"]]

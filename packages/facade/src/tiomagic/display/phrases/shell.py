@@ -26,6 +26,7 @@ SAME_ARGUMENT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "count": ("frames",),
         "arguments": ("assignments",),
         "job": ("source", "job_id"),
+        "accepted_terms": ("accept_terms",),
     }
 )
 """Names of arguments in Python, with the parameters of commands that are given to them."""
