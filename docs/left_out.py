@@ -35,9 +35,10 @@ LEFT_OUT = (
         (
             "Its engine is not built yet. The library has its modular pipeline, and the weights "
             "(`MiniMaxAI/MiniMax-H3`: 62 GiB for the transformer, 62 for the text encoder, 10 for "
-            "the VAE) need no code of their own. Its licence gives no rights in the EU, the UK, "
-            "South Korea and the USA without an authorisation by MiniMax, neither to the model nor "
-            "to its videos, so it will wait until [its terms are accepted]"
+            "the VAE) need no code of their own; but the processor of its text encoder needs "
+            "torchvision, which tiomagic does not install. Its licence gives no rights in the EU, "
+            "the UK, South Korea and the USA without an authorisation by MiniMax, neither to the "
+            "model nor to its videos, so it will wait until [its terms are accepted]"
             "(../weights.md#terms-that-you-accept-by-name)."
         ),
     ),

@@ -11,6 +11,9 @@ from tiomagic.cli.main import app
 from tiomagic_modal.constants import APP_NAME, TAG_SOURCE, TAG_VERSION
 
 
+MODEL_WITH_TERMS = "hunyuanvideo-1.5"
+
+
 @pytest.fixture
 def run(fake, tmp_path, monkeypatch):
     """Run the command line in a folder of its own."""
@@ -71,6 +74,23 @@ def test_weights_are_fetched_without_a_gpu(fake, run):
     [call] = fake.calls.values()
     assert call.gpu is None
     assert run("modal", "prefetch", "no-such-model").exit_code == 3
+
+
+def test_a_model_with_terms_is_neither_fetched_nor_run_before_they_are_accepted(fake, run):
+    """The app is not even deployed for it; the name accepts, for this command."""
+    prompted = ("text-to-video", "a fox", "--model", MODEL_WITH_TERMS, "--yes", "--force")
+    for words in (
+        ("modal", "prefetch", MODEL_WITH_TERMS),
+        prompted,
+        ("rehearse", MODEL_WITH_TERMS),
+    ):
+        refused = run(*words)
+        assert refused.exit_code == 3, refused.output
+        assert f"[--accept-terms {MODEL_WITH_TERMS}]" in refused.stderr
+    assert not fake.apps
+    assert not fake.calls
+    run("modal", "prefetch", MODEL_WITH_TERMS, "--accept-terms", MODEL_WITH_TERMS)
+    assert len(fake.calls) == 1
 
 
 def test_weights_that_may_not_be_fetched_say_why(fake, run, monkeypatch):
