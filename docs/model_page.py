@@ -146,6 +146,8 @@ def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]
     yield ""
     # One argument a line: the formatter reads these pages too, and leaves this form alone.
     yield "```python"
+    if card.must_accept is not None:
+        yield f'tm.configure(accepted_terms=["{card.name}"])'
     yield f"tm.{feature}("
     yield f'    model="{card.name}",'
     yield from (f"    {name}={values[name]}," for name in needed)
@@ -162,6 +164,8 @@ def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]
         if name != "prompt"
     ]
     line = f"tiomagic {command} {values['prompt']} --model {card.name}"
+    if card.must_accept is not None:
+        options = [f"--accept-terms {card.name}", *options]
     yield line + (" \\" if options else "")
     if options:
         yield f"  {' '.join(options)}"

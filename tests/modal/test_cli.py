@@ -10,7 +10,6 @@ import modal
 from tiomagic.cli.main import app
 from tiomagic_modal.constants import APP_NAME, TAG_SOURCE, TAG_VERSION
 
-
 MODEL_WITH_TERMS = "hunyuanvideo-1.5"
 
 
