@@ -19,7 +19,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_local.engines import find_engine, has_engine
-from tiomagic_local.engines._shared.pipeline import translate_engine_error
+from tiomagic_local.engines._shared.engine_errors import translate_engine_error
 from tiomagic_local.engines._shared.pixels import to_pixels
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime import loader

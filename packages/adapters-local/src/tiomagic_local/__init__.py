@@ -6,6 +6,8 @@
 ``context_parallel``  Context parallelism: several GPUs of one machine make one video; each has a
                       part of the tokens.
 ``engines``           The engines: one module each, found by the name on a model's card.
+``fit_preview``       Finds the colours of a model's latents, for previews: ``python -m
+                      tiomagic_local.fit_preview``.
 ``footprint``         Estimates the GPU memory of a run, computed without any weights.
 ``jobs``              Jobs and processes of this machine: process identity, liveness, device
                       locks, the spool.
@@ -19,6 +21,7 @@
                       checks for ``doctor``.
 ``preflight``         Preflight: what a run meets on this machine, and what it needs. Imports no
                       torch.
+``preview``           Previews of a run: a small picture of its latents every few steps.
 ``provider``          The provider ``local``: runs models in this process, on this machine.
 ``quantized``         Quantized weights: fewer bits on the disk and in memory, and the loss
                       measured.

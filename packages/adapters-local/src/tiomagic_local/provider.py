@@ -27,14 +27,16 @@ from tiomagic_domain.ports.provider import (
     RunDescription,
 )
 from tiomagic_domain.ports.rehearsal import Rehearsal
-from tiomagic_domain.progress import Progress
+from tiomagic_domain.progress import Preview, Progress
 from tiomagic_domain.workers.unreachable import describe_unreachable_run
 from tiomagic_local.engines import can_run
+from tiomagic_local.jobs.previews import RunPreviews
 from tiomagic_local.jobs.processes import FOLDER, ProcessIdentity, SystemProcesses
 from tiomagic_local.jobs.spool import LocalSpool
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.conditions import look_ahead, run_device
 from tiomagic_local.preflight.machine import MachineFacts, read_machine
+from tiomagic_local.preview.request import preview_with
 from tiomagic_local.torch_env.devices import group_members
 from tiomagic_local.weights.hub_files import list_wanted
 from tiomagic_local.weights.inventory import take_inventory
@@ -115,6 +117,10 @@ class LocalProvider(ProviderBase):
         """Return what a run meets on this machine; loads no torch, see the port."""
         return look_ahead(card, settings, self._options, self._machine())
 
+    def preview(self, job: Job) -> Preview:
+        """Return the newest preview of a job, from the spool; see the port."""
+        return self._spool.previews.ask(job.job_id)
+
     def unload(self) -> None:
         """Free the model that is kept loaded."""
         self._runtime.unload()
@@ -191,6 +197,8 @@ class LocalProvider(ProviderBase):
             from tiomagic_local.runtime import run
 
             def tell(progress: Progress) -> None:
+                if progress.preview is not None:
+                    self._spool.previews.put(job_id, progress.preview)
                 observer.report(Report(status=JobStatus.RUNNING, progress=progress))
 
             def note(text: str) -> None:
@@ -198,14 +206,15 @@ class LocalProvider(ProviderBase):
 
             target, runtime = self._spool.path(job_id), self._runtime
             try:
-                return (self._run or run.run_request)(
-                    request,
-                    runtime=runtime,
-                    target=target,
-                    progress=tell,
-                    cancel=observer,
-                    note=note,
-                )
+                with preview_with(RunPreviews(self._spool.previews, job_id)):
+                    return (self._run or run.run_request)(
+                        request,
+                        runtime=runtime,
+                        target=target,
+                        progress=tell,
+                        cancel=observer,
+                        note=note,
+                    )
             except GenerationCanceledError as error:
                 return Report(status=JobStatus.CANCELED, message=error.message)
             except (ProcessingError, OSError) as error:

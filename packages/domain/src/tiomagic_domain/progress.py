@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -83,6 +83,17 @@ class DownloadState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A small picture of a video that is being made, or why there is none."""
+
+    jpeg: bytes = field(default=b"", repr=False)
+    """A JPEG of at most 20 kB: the beginning, the middle and the end of the video as the model has
+    it now, side by side. Empty as long as there is none."""
+    reason: str = ""
+    """Why there will be none; empty when there is one, or when one may still come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """A progress event of a running job."""
 
@@ -95,6 +106,9 @@ class Progress:
     """How far a download is; None in other phases, and until its size is known."""
     note: str = ""
     """What it waits for, or what takes the time before the first step, for people; often empty."""
+    preview: bytes | None = field(default=None, repr=False)
+    """A new picture of the unfinished video, as :attr:`Preview.jpeg`; None without a new one. It is
+    passed on and never stored: ``to_dict`` leaves it out."""
 
     @property
     def fraction(self) -> float | None:

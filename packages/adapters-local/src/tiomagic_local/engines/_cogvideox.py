@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import diffusers
+import torch
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
+from tiomagic_local.preview.estimate import keep_estimate
 
 TEMPORAL_RATIO = 4
 """Frames in one latent frame, after the first one."""
@@ -34,7 +36,11 @@ class CogVideoXEngine(PipelineEngine):
         # other than trailing steps the first one is not pure noise.
         kind = getattr(diffusers, self._card.options["scheduler"])
         shipped = self._pipeline.scheduler.config
-        return kind.from_config(shipped, timestep_spacing="trailing")
+        return keep_estimate(kind).from_config(shipped, timestep_spacing="trailing")
+
+    def _latent_frames(self, latents: torch.Tensor, settings: Mapping[str, Any]) -> torch.Tensor:
+        del settings
+        return latents[0].transpose(0, 1)  # The family has the frames before the channels.
 
     def _chunks(self, settings: Mapping[str, Any]) -> int:
         latents = (int(settings["num_frames"]) - 1) // TEMPORAL_RATIO + 1

@@ -17,6 +17,7 @@ from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines._cogvideox import CogVideoXEngine
 from tiomagic_local.engines._shared.pipeline import Conditions
 from tiomagic_local.engines._shared.skeletons import pose_warnings, read_skeletons
+from tiomagic_local.preview.estimate import keep_estimate
 
 PICTURE_NOT_READ = (
     "this model reads no picture: only the shape of yours is used, and how the character looks "
@@ -55,7 +56,8 @@ class CogVideoXFunControl(CogVideoXEngine):
         # The authors' sampler; the repository names the one of CogVideoX.
         shipped = self._pipeline.scheduler.config
         known = DDIMScheduler().config.keys()
-        return DDIMScheduler.from_config({key: shipped[key] for key in known if key in shipped})
+        kind = keep_estimate(DDIMScheduler)
+        return kind.from_config({key: shipped[key] for key in known if key in shipped})
 
 
 ENGINE = CogVideoXFunControl

@@ -66,6 +66,10 @@ class Kandinsky5(PipelineEngine):
         shipped = self._pipeline.scheduler.config
         return EvenStepsScheduler.from_config(shipped, shift=float(settings["flow_shift"]))
 
+    def _latent_frames(self, latents: torch.Tensor, settings: Mapping[str, Any]) -> torch.Tensor:
+        del settings
+        return latents[0].movedim(-1, 0)  # The channels come last, then those of the conditions.
+
     def _tokenizer(self) -> Any:
         return self._pipeline.tokenizer.tokenizer
 

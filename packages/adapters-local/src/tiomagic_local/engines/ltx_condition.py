@@ -57,6 +57,7 @@ class LTXCondition(LTXEngine):
         Feature.IMAGE_TO_VIDEO,
         Feature.INTERPOLATE,
     )
+    video_at_end: ClassVar[bool] = True
 
     def __init__(self, pipeline: Any, card: ModelCard) -> None:
         super().__init__(pipeline, card)

@@ -3,6 +3,7 @@
 ============================  =====================================================================
 ``<job id>.mp4``              finished; not saved yet
 ``<job id>.run``              the call id of the process that makes it
+``<job id>.preview.jpg``      the newest preview, and what belongs to it: see ``previews``
 ``.<job id>.*.part``          a claim, half written
 ``.<job id>.*.part.mp4``      a video, half written
 ============================  =====================================================================
@@ -24,6 +25,7 @@ from tiomagic_domain.files.durability import is_unsupported
 from tiomagic_domain.files.owner_only import make_private
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.processes import Processes, ProcessState
+from tiomagic_local.jobs.previews import SpooledPreviews
 from tiomagic_local.jobs.processes import ProcessIdentity
 
 STALE_DRAFT_S = 60.0
@@ -42,6 +44,7 @@ class LocalSpool:
     def __init__(self, folder: Path, processes: Processes) -> None:
         self._folder = folder
         self._processes = processes
+        self.previews: SpooledPreviews = SpooledPreviews(folder)
 
     def path(self, job_id: str) -> Path:
         """Return the path of a job's finished video, which may not exist yet."""
@@ -100,12 +103,16 @@ class LocalSpool:
                 # It is removed later, when the folder is available again.
                 with contextlib.suppress(OSError):
                     self._claim(job_id).unlink(missing_ok=True)
+                self.previews.remove(job_id)
 
     def sweep(self) -> None:
-        """Remove partial files of dead processes. Finished videos stay."""
+        """Remove partial files and previews of dead processes. Finished videos stay."""
         for claim in self._folder.glob("*.run"):
             if not self._is_held(claim.stem):
                 claim.unlink(missing_ok=True)
+        for job_id in self.previews.list_leftover():
+            if not self._is_held(job_id):
+                self.previews.remove(job_id)
         # A partial file ends like the file that it becomes.
         for part in (*self._folder.glob(".*.part"), *self._folder.glob(".*.part.*")):
             job_id = part.name.removeprefix(".").partition(".")[0]

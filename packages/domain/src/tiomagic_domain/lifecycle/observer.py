@@ -64,6 +64,8 @@ class JobObserver:
         progress = report.progress
         if progress is not None:
             self._on_progress(progress)
+            if progress.preview is not None:
+                return  # The step itself was reported before, and a picture is never stored.
         same_phase = progress is not None and progress.phase is self._phase
         now = self._clock.monotonic()
         if same_phase and now - self._stored_at < STEP_INTERVAL_S:

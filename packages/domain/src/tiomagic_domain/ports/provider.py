@@ -29,7 +29,7 @@ from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media, VideoFile
 from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.ports.rehearsal import Rehearsal
-from tiomagic_domain.progress import Progress
+from tiomagic_domain.progress import Preview, Progress
 from tiomagic_domain.schema.keyframes import KEYFRAMES
 from tiomagic_domain.schema.nested_media import argument_of
 
@@ -363,6 +363,17 @@ class ProviderBase:
             f"this provider rehearses no models: {model!r} can be rehearsed on another one",
             details={"model": model},
         )
+
+    def preview(self, job: Job) -> Preview:  # noqa: ARG002 - for who overrides it
+        """Return the newest preview of a job, and have its run draw previews from now on.
+
+        A run draws none before it was asked for one. It is asked about once a second while someone
+        looks, so it takes milliseconds. May be asked before the job is submitted.
+
+        Args:
+            job: One that is not over.
+        """
+        return Preview(reason="its provider draws no previews")
 
     def unload(self) -> None:
         """Free the memory of loaded models. Idempotent."""

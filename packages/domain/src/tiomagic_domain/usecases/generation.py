@@ -122,6 +122,7 @@ class Generation(JobRuns):
         rerun: RerunCall | None = None,
         force: bool = False,
         accepted: Collection[str] = (),
+        preview: bool = False,
     ) -> Job:
         """Validate a call, store its job, and submit it to the provider.
 
@@ -139,6 +140,8 @@ class Generation(JobRuns):
             rerun: The repeated call that the arguments are of; None for a call of the user.
             force: True to run also what the preflight says cannot work.
             accepted: Models whose terms are accepted for this call, beside those accepted for all.
+            preview: True to have the run draw previews from its first steps on; ``on_progress``
+                then gets them while a blocking provider works.
 
         Returns:
             The stored job. It is over if the provider is blocking and ``detach`` is False; a job
@@ -163,6 +166,8 @@ class Generation(JobRuns):
             return known
         require_consent(request.card, {*self._accepted(), *accepted})
         self._refuse(runner, request, force=force)
+        if preview:
+            self.preview(request.job)
         if detach and runner.capabilities().blocking:
             return self._enqueue(request, retry, arguments)
         request = self._mark_as_own(request)
@@ -308,6 +313,7 @@ class Generation(JobRuns):
         retry: int = 0,
         key: str | None = None,
         force: bool = False,
+        preview: bool = False,
     ) -> Job:
         """Run a recipe again, with the same seed unless another is given.
 
@@ -324,6 +330,7 @@ class Generation(JobRuns):
             retry: As for ``submit``.
             key: As for ``submit``.
             force: As for ``submit``.
+            preview: As for ``submit``.
         """
         feature = find_feature(str(recipe["feature"]))
         card = find_model(model or recipe["model"], feature, catalogue=self._catalogue)
@@ -339,4 +346,5 @@ class Generation(JobRuns):
             key=key,
             rerun=call,
             force=force,
+            preview=preview,
         )

@@ -24,8 +24,8 @@ from tiomagic_domain.lifecycle.provider_answers import ask_provider
 from tiomagic_domain.ports.clock import POLL_INTERVAL_S, Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.output_store import ClaimsFetches, OutputStore
-from tiomagic_domain.ports.provider import Provider, Report
-from tiomagic_domain.progress import ProgressSink, ignore_progress
+from tiomagic_domain.ports.provider import Provider, Report, find_answers
+from tiomagic_domain.progress import Preview, ProgressSink, ignore_progress
 from tiomagic_domain.suggestions import did_you_mean, list_names
 from tiomagic_domain.usecases.waiting import WaitDeadline
 from tiomagic_domain.workers import Background, Supervisor
@@ -174,6 +174,22 @@ class JobTracker:
             if job.progress is not None:
                 on_progress(job.progress)
             self._clock.sleep(deadline.next_pause(job))
+
+    def preview(self, job: Job) -> Preview:
+        """Return the newest preview of a job, and have its run draw previews from now on.
+
+        What goes wrong is no error but a preview without a picture: nothing depends on one.
+
+        Args:
+            job: As it was last seen.
+        """
+        if job.status.is_terminal:
+            return Preview(reason=f"the job is {job.status}")
+        try:
+            return find_answers(find_provider(self._providers, job.provider)).preview(job)
+        except TioMagicError as error:
+            self._on_trouble(error)
+            return Preview()
 
     def list(self, query: JobQuery) -> list[Job]:
         """Return stored jobs, newest first; the first call also reclaims jobs of dead workers."""

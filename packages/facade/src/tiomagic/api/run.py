@@ -37,6 +37,7 @@ def run(session: Session, call: Call) -> JobHandle:
             retry=options.retry,
             key=options.idempotency_key,
             force=options.force,
+            preview=options.preview,
         )
     return _hand_over(session, job, options)
 
@@ -61,6 +62,7 @@ def rerun(
             retry=options.retry,
             key=options.idempotency_key,
             force=options.force,
+            preview=options.preview,
         )
     return _hand_over(session, job, options, recipe)
 
@@ -86,7 +88,11 @@ def _hand_over(
         # A job that was found by its key may be under way in another process.
         if options.wait or (blocks and not job.status.is_terminal):
             waited = wait_for(
-                session, job, progress=options.progress, on_progress=options.on_progress
+                session,
+                job,
+                progress=options.progress,
+                on_progress=options.on_progress,
+                preview=options.preview,
             )
             job = require_video(waited)
     if not job.status.is_terminal:

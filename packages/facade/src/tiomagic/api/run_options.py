@@ -21,6 +21,7 @@ class RunOptions:
     retry: int = 0
     idempotency_key: str | None = None
     force: bool = False
+    preview: bool = False
 
     @classmethod
     def split(cls, arguments: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:

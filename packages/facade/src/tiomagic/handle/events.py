@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tiomagic.display.next_steps import PYTHON, add_ways
 from tiomagic.handle.blocking import BlockingRunner, run_in_thread
+from tiomagic.handle.previews import PreviewWatcher
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.progress import DownloadState, EtaEstimator
 from tiomagic_domain.usecases.waiting import WaitDeadline
@@ -40,6 +42,9 @@ class JobEvent:
     """The job as it was then."""
     download: DownloadState | None = None
     """File, bytes and speed of a download; None in other phases."""
+    preview: bytes | None = field(default=None, repr=False)
+    """A new picture of the unfinished video, a JPEG of at most 20 kB; None without a new one, and
+    where none are asked for."""
 
     @property
     def finished(self) -> bool:
@@ -62,10 +67,12 @@ class EventTracker:
     Args:
         session: Its clock measures the pace.
         handle_of: Makes the handle of a job's state.
+        preview: True to look for previews; a new one is an event too.
     """
 
-    def __init__(self, session: Session, handle_of: HandleOf) -> None:
+    def __init__(self, session: Session, handle_of: HandleOf, *, preview: bool = False) -> None:
         self._handle_of = handle_of
+        self._previews = PreviewWatcher(session) if preview else None
         self._pace = EtaEstimator(session.clock.monotonic)
         self._last: tuple[object, ...] | None = None
 
@@ -73,8 +80,9 @@ class EventTracker:
         """Return the event that leads to this state, or None when it is the one before."""
         running = None if job.status.is_terminal else job.progress
         eta_s = self._pace.eta_s(running)
+        picture = None if self._previews is None else self._previews.look(job)
         mark = (job.status, job.progress, job.message)
-        if mark == self._last:
+        if mark == self._last and picture is None:
             return None
         self._last = mark
         progress = job.progress
@@ -87,14 +95,21 @@ class EventTracker:
             message=add_ways(job.message, PYTHON),
             job=self._handle_of(job),
             download=progress.download if progress else None,
+            preview=picture,
         )
 
 
 def events(
-    session: Session, job_id: str, handle_of: HandleOf, *, timeout: float | None, poll: float
+    session: Session,
+    job_id: str,
+    handle_of: HandleOf,
+    *,
+    timeout: float | None,
+    poll: float,
+    preview: bool = False,
 ) -> Iterator[JobEvent]:
     """Yield the events of a job until it is over; see :meth:`tiomagic.JobHandle.events`."""
-    watcher = EventTracker(session, handle_of)
+    watcher = EventTracker(session, handle_of, preview=preview)
     patience = WaitDeadline(session.clock.monotonic, timeout=timeout, poll=poll)
     while True:
         job = session.generation.check(job_id)
@@ -113,12 +128,14 @@ async def events_async(
     *,
     timeout: float | None,  # noqa: ASYNC109 - as the methods that block
     poll: float,
+    preview: bool = False,
     blocking: BlockingRunner = run_in_thread,
 ) -> AsyncIterator[JobEvent]:
     """Give the same without blocking the loop; see :meth:`tiomagic.JobHandle.events_async`."""
-    watcher = await blocking(lambda: EventTracker(session, handle_of))
+    watcher = await blocking(lambda: EventTracker(session, handle_of, preview=preview))
     async for job in states_async(session, job_id, timeout=timeout, poll=poll, blocking=blocking):
-        event = watcher.event(job)
+        # In a thread: a look for a preview is a read of the disk, or of a network.
+        event = await blocking(partial(watcher.event, job)) if preview else watcher.event(job)
         if event is not None:
             yield event
 

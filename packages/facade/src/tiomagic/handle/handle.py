@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tiomagic.display.progress_bar import ProgressChoice
     from tiomagic.types import FeatureName, StatusName
     from tiomagic.wiring.session import Session
-    from tiomagic_domain.progress import Progress, ProgressSink
+    from tiomagic_domain.progress import Preview, Progress, ProgressSink
 
 
 class JobHandle(JobFields, HandlePictures):
@@ -162,6 +162,7 @@ class JobHandle(JobFields, HandlePictures):
         progress: ProgressChoice = None,
         on_progress: ProgressSink | None = None,
         cancel_on_timeout: bool = False,
+        preview: bool = False,
     ) -> JobHandle:
         """Wait until the job is over, whatever its end, and return this handle.
 
@@ -176,6 +177,8 @@ class JobHandle(JobFields, HandlePictures):
             on_progress: Takes the progress of each poll, whatever is shown; what it raises ends the
                 wait and not the job.
             cancel_on_timeout: True to ask the job to stop when the time is up.
+            preview: True to have the run draw previews; the progress then brings each new one, and
+                a notebook shows it.
 
         Raises:
             JobTimeoutError: when the time is up. The job goes on unless it was to be canceled.
@@ -189,6 +192,7 @@ class JobHandle(JobFields, HandlePictures):
             progress=progress,
             on_progress=on_progress,
             cancel_on_timeout=cancel_on_timeout,
+            preview=preview,
         )
         return self
 
@@ -199,6 +203,7 @@ class JobHandle(JobFields, HandlePictures):
         poll: float = POLL_INTERVAL_S,
         on_progress: ProgressSink | None = None,
         cancel_on_timeout: bool = False,
+        preview: bool = False,
     ) -> JobHandle:
         """Wait as :meth:`wait` does, without blocking the event loop.
 
@@ -212,11 +217,16 @@ class JobHandle(JobFields, HandlePictures):
             poll=poll,
             on_progress=on_progress,
             cancel_on_timeout=cancel_on_timeout,
+            preview=preview,
         )
         return self
 
     def events(
-        self, timeout: float | None = None, *, poll: float = POLL_INTERVAL_S
+        self,
+        timeout: float | None = None,
+        *,
+        poll: float = POLL_INTERVAL_S,
+        preview: bool = False,
     ) -> Iterator[JobEvent]:
         """Yield the events of the job: its current state, each change, and its end.
 
@@ -230,12 +240,16 @@ class JobHandle(JobFields, HandlePictures):
         Args:
             timeout: Seconds to follow it at the most; None for no bound.
             poll: Seconds between two polls; changes between two become one event.
+            preview: True to have the run draw previews; an event has each new one.
 
         Raises:
             JobTimeoutError: when the time is up. The job goes on.
             ValidationError: when ``timeout`` or ``poll`` is below 0.
         """
-        for event in events(self._session, self.job_id, self._of, timeout=timeout, poll=poll):
+        following = events(
+            self._session, self.job_id, self._of, timeout=timeout, poll=poll, preview=preview
+        )
+        for event in following:
             self._job = event.job.record
             yield event
 
@@ -244,9 +258,12 @@ class JobHandle(JobFields, HandlePictures):
         timeout: float | None = None,  # noqa: ASYNC109 - as the methods that block
         *,
         poll: float = POLL_INTERVAL_S,
+        preview: bool = False,
     ) -> AsyncIterator[JobEvent]:
         """Give the same as :meth:`events` to ``async for``, without blocking the event loop."""
-        following = events_async(self._session, self.job_id, self._of, timeout=timeout, poll=poll)
+        following = events_async(
+            self._session, self.job_id, self._of, timeout=timeout, poll=poll, preview=preview
+        )
         async for event in following:
             self._job = event.job.record
             yield event
@@ -323,6 +340,14 @@ class JobHandle(JobFields, HandlePictures):
         """
         self._job = self._session.archive.run_next(self.job_id)
         return self
+
+    def preview(self) -> Preview:
+        """Return the newest preview of the running job, and have the run draw more from now on.
+
+        Its ``jpeg`` has the beginning, the middle and the end of the unfinished video side by side;
+        it is empty before the first one. Its ``reason`` says why there will be none.
+        """
+        return self._session.generation.preview(self._job)
 
     def logs(self) -> str:
         """Return what the run has printed so far, when a background worker of this machine has it.

@@ -29,6 +29,7 @@ from tiomagic_domain.redaction import redact, redact_data
 if TYPE_CHECKING:
     from tiomagic_domain.catalogue import ModelCard
     from tiomagic_domain.jobs.job import Job
+    from tiomagic_domain.progress import Preview
 
 
 class RedactingProvider(ProviderBase):
@@ -99,6 +100,11 @@ class RedactingProvider(ProviderBase):
         """Find out whether what a run downloads can be had; see the base."""
         with self._redact_errors():
             self._answers.ask_ahead(request)
+
+    def preview(self, job: Job) -> Preview:
+        """Return the newest preview of a job; see the base."""
+        with self._redact_errors():
+            return self._answers.preview(job)
 
     def rehearse(self, model: str) -> Rehearsal:
         """Have a model rehearsed; see the base."""

@@ -16,7 +16,8 @@ method              answers
 ``_for_inputs``     the engine of another pipeline, where this one does not take the inputs
 ``_conditions``     what the pipeline is called with for the inputs: by default their pictures
 ``_set_up``         what the pipeline has to have before a call; ``_scheduler`` is its scheduler
-``_watch``          what is watched while it runs; ``_sections`` and ``_chunks`` are its numbers
+``_watch``          what is watched while it runs; ``_sections`` and ``_chunks`` are its numbers,
+                    and ``_latent_frames`` what a preview shows
 ``_arguments``      what the pipeline is called with; by default every setting by its own name
 ``_collect``        what is done with its output, and what is to be so for the time of the call
 ``_clip``           what its output is as a clip; ``_frames`` and ``_length`` are the parts of it
@@ -37,7 +38,6 @@ import torch
 from PIL import Image
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError, TioMagicError
 from tiomagic_domain.features import (
     Feature,
@@ -49,7 +49,9 @@ from tiomagic_domain.features import (
 )
 from tiomagic_domain.media import Clip, Media
 from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_local.engines._shared.engine_errors import translate_engine_error
 from tiomagic_local.engines._shared.pixels import to_pixels
+from tiomagic_local.engines._shared.previews import preview_drawer
 from tiomagic_local.engines._shared.sibling import sibling
 from tiomagic_local.engines._shared.watch import Watch
 from tiomagic_media.decode.frames import cover, load_image, load_video
@@ -210,7 +212,15 @@ class PipelineEngine:
             progress=progress,
             cancel=cancel,
             has_step_callback=self.has_step_callback,
+            drawer=preview_drawer(
+                self._pipeline, self._card, lambda latents: self._latent_frames(latents, settings)
+            ),
         )
+
+    def _latent_frames(self, latents: torch.Tensor, settings: Mapping[str, Any]) -> torch.Tensor:
+        """Return the latents of a step as latent frames for a preview: (C, T, h, w), or more C."""
+        del settings
+        return latents[0]
 
     def _sections(self, settings: Mapping[str, Any]) -> int:
         """Return how many parts of the video are made one after the other."""
@@ -364,36 +374,3 @@ def cut_text(tokenizer: Any, prompt: str, limit: int) -> str:
         return prompt[words.offset_mapping[first][0] :].strip()
     text: str = tokenizer.decode(words.input_ids[first:])
     return text.strip()
-
-
-LOST_DEVICE = (
-    "CUDA error",
-    "No CUDA GPUs are available",
-    "CUDA driver",
-    "HIP error",
-    "CUDNN_STATUS",
-)
-"""Torch's messages about a device that this process cannot use any more."""
-
-
-def translate_engine_error(error: Exception) -> GenerationError:
-    """Return the error for an exception of a pipeline, with advice."""
-    text = str(error)
-    short = isinstance(error, torch.OutOfMemoryError) or "out of memory" in text.lower()
-    if short or "can't allocate memory" in text:
-        return GenerationError(
-            "the memory was not enough for this video. Ask for fewer frames or a smaller size, "
-            "or keep the weights off the device with memory='model_offload' or "
-            "memory='group_offload', or take a smaller model",
-            details={"cause": text[:500]},
-            code=ErrorCode.OUT_OF_MEMORY,
-        )
-    if any(words in text for words in LOST_DEVICE):
-        return GenerationError(
-            f"the device does not answer any more: {text}",
-            details={"cause": text[:500]},
-            code=ErrorCode.DEVICE_LOST,
-        )
-    return GenerationError(
-        f"the model stopped: {type(error).__name__}: {text}", details={"cause": text[:500]}
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ import torch
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_local.preview.drawer import PreviewDrawer
 
 
 class Watch:
@@ -28,8 +30,8 @@ class Watch:
         progress: Gets each event.
         cancel: Checked at each event.
         has_step_callback: False for a pipeline without a callback: then each step of its scheduler
-        is
-            one of the call.
+            is one of the call.
+        drawer: Draws previews; None for none.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Watch:
         chunks: int = 0,
         sections: int = 1,
         has_step_callback: bool = True,
+        drawer: PreviewDrawer | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._steps = steps * sections
@@ -52,6 +55,7 @@ class Watch:
         self._progress = progress
         self._cancel = cancel
         self._calls_back = has_step_callback
+        self._drawer = drawer
         self._handles: list[Any] = []
 
     def __enter__(self) -> Self:
@@ -116,6 +120,11 @@ class Watch:
                 details={"step": self._done},
                 code=ErrorCode.NOT_FINITE,
             )
+        # After the check, which has waited for the device: the picture is there already.
+        picture = self._drawer and self._drawer.after_step(self._done, latents)
+        if picture:
+            step = Progress(phase=Phase.DENOISING, step=self._done, steps=self._steps)
+            self._progress(replace(step, preview=picture))
 
     def _before_encoding(self) -> None:
         self._tell(Phase.ENCODING)
