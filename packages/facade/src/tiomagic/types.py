@@ -223,6 +223,7 @@ class RunArguments(TypedDict, total=False):
     retry: int
     idempotency_key: str | None
     force: bool
+    preview: bool
 
 
 class CommonSettings(TypedDict, total=False):

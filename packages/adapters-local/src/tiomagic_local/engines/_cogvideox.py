@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import diffusers
-import torch
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
 from tiomagic_local.preview.estimate import keep_estimate
+
+if TYPE_CHECKING:
+    import torch
 
 TEMPORAL_RATIO = 4
 """Frames in one latent frame, after the first one."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
-
-import torch
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tiomagic_local.engines._shared.pipeline import PipelineEngine
 from tiomagic_local.engines._shared.previews import unpack_tokens
+
+if TYPE_CHECKING:
+    import torch
 
 
 class LTXEngine(PipelineEngine):

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import torch
 
+from tiomagic_domain.progress import Preview
 from tiomagic_local.preview.colours import LatentColours
 from tiomagic_local.preview.estimate import find_estimate, follow_line
 from tiomagic_local.preview.request import PreviewPace, PreviewRequest
@@ -52,8 +53,8 @@ class PreviewDrawer:
         self._refused = False
         self._before: tuple[int, torch.Tensor] | None = None
 
-    def after_step(self, step: int, latents: torch.Tensor) -> bytes | None:
-        """Return the preview of a step, a JPEG; None when none is due.
+    def after_step(self, step: int, latents: torch.Tensor) -> Preview | None:
+        """Return the preview of a step, or once why there will be none; None when none is due.
 
         What goes wrong ends the previews, never the run.
 
@@ -66,19 +67,17 @@ class PreviewDrawer:
         try:
             return self._draw_if_due(step, latents)
         except Exception as error:  # noqa: BLE001 - of a scheduler or a shape that is not known
-            self._refuse(f"no preview: {type(error).__name__}: {error}")
-            return None
+            return self._refuse(f"no preview: {type(error).__name__}: {error}")
 
     @torch.no_grad()
-    def _draw_if_due(self, step: int, latents: torch.Tensor) -> bytes | None:
+    def _draw_if_due(self, step: int, latents: torch.Tensor) -> Preview | None:
         if self._colours is None:
             self._colours = self._find()
         if self._colours is None:
-            self._refuse(
+            return self._refuse(
                 "no preview: the colours of this model's latents are not known on this machine; "
                 f"this finds them, once, in about a minute: {self._command}"
             )
-            return None
         scheduler = self._pipeline.scheduler
         predicted = find_estimate(scheduler, latents)
         if not self._pace.is_due(step):
@@ -93,7 +92,7 @@ class PreviewDrawer:
                 self._before = (step, shown)
                 shown = shown if line is None else line
             pixels = (self._colours.paint(shown) * 255).round().to(torch.uint8)
-            return draw_strip(pixels.permute(0, 2, 3, 1).numpy())
+            return Preview(jpeg=draw_strip(pixels.permute(0, 2, 3, 1).numpy()))
 
     def _project(self, colours: LatentColours, latents: torch.Tensor) -> torch.Tensor:
         frames = self._unpack(latents)[: colours.channels]
@@ -101,9 +100,10 @@ class PreviewDrawer:
             raise ValueError(f"latents of {tuple(latents.shape)} do not have its channels")
         return colours.project(frames[:, shown_frames(frames.shape[1])])
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: str) -> Preview:
         self._refused = True
         self._request.refuse(reason)
+        return Preview(reason=reason)
 
 
 def shown_frames(count: int) -> list[int]:

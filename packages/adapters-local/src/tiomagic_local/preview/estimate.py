@@ -24,7 +24,7 @@ Project = Callable[[torch.Tensor], torch.Tensor]
 """A linear map of latents, such as the one to the colours of a few frames."""
 
 
-def keep_estimate(kind: type) -> type:
+def keep_estimate(kind: Any) -> Any:
     """Return a kind of scheduler that keeps the second result of its step in ``estimate``.
 
     A subclass and not a function on an instance: pipelines copy schedulers, and read the arguments
@@ -33,7 +33,7 @@ def keep_estimate(kind: type) -> type:
     Args:
         kind: Its step returns the next latents and the predicted ones.
     """
-    original = kind.step  # type: ignore[attr-defined]
+    original = kind.step
 
     @functools.wraps(original)
     def step(self: Any, *given: Any, **rest: Any) -> Any:
@@ -66,9 +66,7 @@ def _predicts_the_end(scheduler: Any) -> bool:
     return bool(config.get("predict_x0", False)) or kind.endswith("dpmsolver++")
 
 
-def follow_line(
-    scheduler: Any, before: torch.Tensor, after: torch.Tensor
-) -> torch.Tensor | None:
+def follow_line(scheduler: Any, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor | None:
     """Return where the line of a step along a flow ends; None where there is no such line.
 
     Args:
@@ -81,4 +79,5 @@ def follow_line(
         return None
     # On the device of the latents: to read a number from there would wait for all that runs.
     start, end = (sigmas[at].to(after.device, after.dtype) for at in (index - 1, index))
-    return after + (after - before) * end / (start - end)
+    line: torch.Tensor = after + (after - before) * end / (start - end)
+    return line

@@ -32,7 +32,7 @@ def fit_colours(
     size: int,
     frames: int,
     clips: int = CLIPS,
-    tell: Callable[[int, int], None] = lambda done, total: None,
+    tell: Callable[[int, int], None] | None = None,
 ) -> LatentColours:
     """Return the colours of a VAE's latents.
 
@@ -41,7 +41,7 @@ def fit_colours(
         size: Side of the clips in pixels.
         frames: Length of the clips.
         clips: How many are fitted to.
-        tell: Called with the clips that are done, and all.
+        tell: Called with the clips that are done, and all; None for no one.
     """
     space = LatentSpace.of(vae)
     samples = []
@@ -49,7 +49,8 @@ def fit_colours(
     for index in range(total):
         clip = draw_clip(np.random.default_rng(index), size, frames)
         samples.append(_pairs(vae, space, clip))
-        tell(index + 1, total)
+        if tell is not None:
+            tell(index + 1, total)
     latents, colours = (torch.cat(part) for part in zip(*samples[:clips], strict=True))
     factors, bias = solve(latents, colours)
     unseen, wanted = (torch.cat(part) for part in zip(*samples[clips:], strict=True))

@@ -62,9 +62,7 @@ class PreviewPace:
         now: A monotonic clock, in seconds.
     """
 
-    def __init__(
-        self, request: PreviewRequest, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, request: PreviewRequest, now: Callable[[], float] = time.monotonic) -> None:
         self._request = request
         self._now = now
         self._looked = float("-inf")

@@ -373,7 +373,7 @@ class ProviderBase:
         Args:
             job: One that is not over.
         """
-        return Preview(reason="its provider draws no previews")
+        return Preview(reason="no preview: this provider draws none")
 
     def unload(self) -> None:
         """Free the memory of loaded models. Idempotent."""

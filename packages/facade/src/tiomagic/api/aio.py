@@ -113,6 +113,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
         poll: float = POLL_INTERVAL_S,
         on_progress: ProgressSink | None = None,
         cancel_on_timeout: bool = False,
+        preview: bool = False,
     ) -> JobHandle:
         """Wait until a job is over and return its handle; see ``JobHandle.wait``.
 
@@ -129,6 +130,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
             poll=poll,
             on_progress=on_progress,
             cancel_on_timeout=cancel_on_timeout,
+            preview=preview,
             blocking=self.call,
         )
         return JobHandle(job, self._tm.session)
@@ -139,6 +141,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
         timeout: float | None = None,  # noqa: ASYNC109 - as the handle's own
         *,
         poll: float = POLL_INTERVAL_S,
+        preview: bool = False,
     ) -> AsyncIterator[JobEvent]:
         """Yield the events of a job; see ``JobHandle.events``."""
         from tiomagic.handle.events import events_async  # noqa: PLC0415  # Not for the import.
@@ -151,6 +154,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
             lambda job: JobHandle(job, session),
             timeout=timeout,
             poll=poll,
+            preview=preview,
             blocking=self.call,
         )
         async for event in following:

@@ -182,8 +182,8 @@ class TioMagic(
                 not take. None for the recipe's.
             trust: True to fetch the LoRAs and commits that a file names and you have not.
             **overrides: Arguments that replace the recipe's, such as ``seed=7``; None removes
-                one. ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key`` and
-                ``force`` say how it runs, as in :meth:`text_to_video`.
+                one. ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``,
+                ``force`` and ``preview`` say how it runs, as in :meth:`text_to_video`.
 
         Raises:
             ResourceNotFoundError: when there is no such job or file, or an input is gone.

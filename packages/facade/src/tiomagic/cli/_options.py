@@ -81,6 +81,14 @@ Timeout = Annotated[
         metavar="SECONDS", help="Stop waiting after this long; the remote job keeps running."
     ),
 ]
+PreviewFile = Annotated[
+    str | None,
+    typer.Option(
+        "--preview",
+        metavar="FILE.jpg",
+        help="While the video is being made, keep a small picture of it in this file.",
+    ),
+]
 OutputFile = Annotated[
     str | None,
     typer.Option(
@@ -283,3 +291,4 @@ class CommandRun:
     force: bool = False
     yes: bool = False
     accept_terms: Sequence[str] | None = None
+    preview: str | None = None

@@ -15,6 +15,7 @@ import typer
 from tiomagic.cli._exit_codes import ExitCode
 from tiomagic.cli._options import CommandRun
 from tiomagic.cli._output import Output, command_words, reporting
+from tiomagic.cli._preview import PreviewFile, open_preview
 
 if TYPE_CHECKING:
     from tiomagic import JobHandle, TioMagic
@@ -95,6 +96,7 @@ def run_feature(
         arguments = {**_arguments(feature, name, options, assignments), **more}
         # Before the run, which may take hours.
         target = check_target(manner.output)
+        previews = find_preview(output, manner.preview, waits=manner.wait)
         if manner.dry_run:
             _show_plan(output, tm, feature, name, arguments, recipe)
             return
@@ -107,8 +109,9 @@ def run_feature(
         else:
             call = partial(getattr(tm, feature), name)
         submission = partial(call, retry=manner.retry, force=manner.force, **arguments)
-        job = submit(output, tm, manner, tm.session.configured_provider(), name, submission)
-        wait_and_show(output, job, manner, target)
+        provider = tm.session.configured_provider()
+        job = submit(output, tm, manner, provider, name, submission, previews=previews)
+        wait_and_show(output, job, manner, target, previews=previews)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +255,7 @@ def wait_and_show(
     target: Path | None,
     *,
     compared: bool = False,
+    previews: PreviewFile | None = None,
 ) -> None:
     """Wait for a job as far as it is wanted, put its video in place, and show it.
 
@@ -261,14 +265,48 @@ def wait_and_show(
         manner: How the job is made.
         target: Where a copy of the video belongs; None for nowhere.
         compared: True to report differences from the repeated recipe's run.
+        previews: Writes each preview; None for none.
     """
     if not manner.wait:
         output.data(job.to_dict(), job.job_id)
         return
     output.say(f"job {job.job_id}")
     if not job.is_over:
-        job.wait(manner.timeout, progress=shows_progress(manner))
+        wait_for_job(output, job, manner.timeout, shows=shows_progress(manner), previews=previews)
     show_result(output, job, target, compared=compared)
+
+
+def find_preview(output: Output, path: str | None, *, waits: bool) -> PreviewFile | None:
+    """Return what writes the previews of a command; None when none are wanted.
+
+    Raises:
+        typer.BadParameter: when the command does not wait for the job.
+        ValidationError: when the file cannot be written.
+    """
+    return open_preview(output, check_target(path, field="--preview"), waits=waits)
+
+
+def wait_for_job(
+    output: Output,
+    job: JobHandle,
+    timeout: float | None,
+    *,
+    shows: bool,
+    previews: PreviewFile | None,
+) -> None:
+    """Wait for a job, with its progress shown and its previews written."""
+    from tiomagic.handle.wait import wait_for  # noqa: PLC0415  # Not for --help.
+
+    wait_for(
+        job.session,
+        job.record,
+        timeout=timeout,
+        progress=shows,
+        on_progress=previews,
+        preview=previews is not None,
+        explain=output.say,
+    )
+    job.refresh()
 
 
 def show_result(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAX_INLINE_VIDEO_BYTES: Final = 8 * 2**20
 """A video up to this size is embedded; of a larger one the path is shown, since every saved copy of
 the notebook would contain it."""
+PREVIEW_TEXT: Final = "Preview: the beginning, the middle and the end of the unfinished video"
+"""What a preview shows, for those who cannot see it."""
 VALUE_CHARACTERS: Final = 200
 """Most characters of a value in the table."""
 
@@ -45,6 +47,7 @@ class NotebookProgressBar:
         self._title = title
         self._text = ""
         self._fraction: float | None = None
+        self._picture = ""
         self._began = time.monotonic()
         self._display: Any = None
 
@@ -61,12 +64,19 @@ class NotebookProgressBar:
             return  # No event: the call was refused, or runs elsewhere.
         took = f"{time.monotonic() - self._began:.0f} s"
         if kind is None:
+            self._picture = ""  # The player shows the video itself.
             self.show(f"done in {took}", 1.0)
         else:
             self.show(f"stopped after {took}, at: {self._text}", self._fraction or 0.0)
 
     def update(self, progress: Progress) -> None:
-        """Show a progress event."""
+        """Show a progress event, and below it the newest preview."""
+        if progress.preview is not None:
+            source = base64.b64encode(progress.preview).decode("ascii")
+            self._picture = (
+                f'<img src="data:image/jpeg;base64,{source}" style="max-width:100%" '
+                f'alt="{PREVIEW_TEXT}">'
+            )
         self.show(str(progress), progress.fraction)
 
     def show(self, text: str, fraction: float | None) -> None:
@@ -84,7 +94,7 @@ class NotebookProgressBar:
         shown = {
             "text/html": f'<div style="font-family:sans-serif"><progress max="1"{value} '
             f'aria-label="{escape(shown_text)}" style="width:16em;max-width:50%">'
-            f"</progress> {escape(shown_text)}</div>",
+            f"</progress> {escape(shown_text)}</div>{self._picture}",
             "text/plain": replace_invalid_characters(shown_text),
         }
         if self._display is None:

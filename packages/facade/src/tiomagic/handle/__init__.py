@@ -7,5 +7,7 @@
 ``handle``      The job handle (``JobHandle``): the result of a call, to wait, poll, cancel and
                 read it.
 ``job_fields``  The fields of a job's record that a handle shows as they are.
+``previews``    Previews of a job that runs elsewhere: who waits for it gets each new one with its
+                progress.
 ``wait``        Waiting for a job that runs elsewhere.
 """

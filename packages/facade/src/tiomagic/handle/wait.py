@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @advise_in_python()
-def wait_for(
+def wait_for(  # noqa: PLR0913 - by keyword only, as the handle's method
     session: Session,
     job: Job,
     *,

@@ -145,6 +145,7 @@ class PageController:
                     detach=True,
                     force=force,
                     accepted=[choice["model"]] if accept else (),
+                    preview=True,
                 )
             )
             self.live.invalidate()
@@ -165,7 +166,9 @@ class PageController:
         changes = {} if action == "retry" else {"seed": None}
         jobs = []
         for _ in range(MORE_LIKE_IT if action == "more" else 1):
-            jobs.append(self.session.generation.rerun(recipe, overrides=changes, detach=True))
+            jobs.append(
+                self.session.generation.rerun(recipe, overrides=changes, detach=True, preview=True)
+            )
             self.live.invalidate()
         return jobs[0]
 

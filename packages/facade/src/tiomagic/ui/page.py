@@ -80,6 +80,7 @@ class Page:
                     self._notice = gr.HTML(visible=False, js_on_load=CLICK_SCRIPT)
                     self._running = gr.HTML(js_on_load=CLICK_SCRIPT, elem_id="running")
                     self._progress = gr.HTML(elem_classes="tm-unseen")
+                    self._previews = gr.HTML(elem_classes="tm-unseen")
                     self._stage = gr.HTML(js_on_load=CLICK_SCRIPT, elem_id="stage")
             with gr.Tab("Gallery", id="gallery") as gallery_tab:
                 self._gallery = GalleryTab()
@@ -100,6 +101,7 @@ class Page:
         self._seen = {
             "running": self._running,
             "progress": self._progress,
+            "previews": self._previews,
             "stage": self._stage,
             "cards": tab.cards,
             "more": tab.more,
@@ -165,6 +167,7 @@ class Page:
         now = {
             "running": markup.render_running(moments),
             "progress": markup.render_progress(moments),
+            "previews": markup.render_previews(moments),
             "stage": markup.render_selected(self._controller.find(shown)),
             "cards": cards,
             "more": gr.update(visible=more),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
-
-import torch
+from typing import TYPE_CHECKING, Any, Final
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_local.preview.colours import find_colours
 from tiomagic_local.preview.drawer import PreviewDrawer
 from tiomagic_local.preview.request import current_preview_request
 from tiomagic_local.weights.locate import PACKAGED_WEIGHTS_DIR
+
+if TYPE_CHECKING:
+    import torch
 
 COMMAND: Final = "python -m tiomagic_local.fit_preview"
 """Fits the colours of a model's latents; its argument is the model's name."""
@@ -53,7 +54,8 @@ def unpack_tokens(
     """
     count = (int(settings["num_frames"]) - 1) // pipeline.vae_temporal_compression_ratio + 1
     height, width = (
-        int(settings[name]) // pipeline.vae_spatial_compression_ratio for name in ("height", "width")
+        int(settings[name]) // pipeline.vae_spatial_compression_ratio
+        for name in ("height", "width")
     )
     video = count * height * width
     own = tokens[0, -video:] if at_end else tokens[0, :video]

@@ -121,10 +121,10 @@ class Watch:
                 code=ErrorCode.NOT_FINITE,
             )
         # After the check, which has waited for the device: the picture is there already.
-        picture = self._drawer and self._drawer.after_step(self._done, latents)
-        if picture:
+        found = None if self._drawer is None else self._drawer.after_step(self._done, latents)
+        if found is not None:
             step = Progress(phase=Phase.DENOISING, step=self._done, steps=self._steps)
-            self._progress(replace(step, preview=picture))
+            self._progress(replace(step, preview=found.jpeg or None, note=found.reason))
 
     def _before_encoding(self) -> None:
         self._tell(Phase.ENCODING)

@@ -91,6 +91,9 @@ class FeatureCalls(ABC):
           the key is refused.
         * ``force``: True to run also what cannot work here, such as a model that does not fit into
           the memory, or that would take days on a CPU; else such a call is refused at once.
+        * ``preview``: True to have small pictures of the unfinished video drawn every few steps: the
+          moments of ``on_progress`` bring them as ``preview``, a JPEG, and a notebook shows them. The
+          video is the same with and without.
 
         Settings, as ``get_schema("text_to_video", model)`` has them for a model:
 
@@ -193,8 +196,8 @@ class FeatureCalls(ABC):
         * ``prompt``: What the video shows, in words.
         * ``image``: The picture to start from.
 
-        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``
-        and ``force``, as in :meth:`text_to_video`.
+        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``,
+        ``force`` and ``preview``, as in :meth:`text_to_video`.
 
         Settings, as ``get_schema("image_to_video", model)`` has them for a model:
 
@@ -311,8 +314,8 @@ class FeatureCalls(ABC):
         * ``first_frame``: The picture that the video begins with.
         * ``last_frame``: The picture that the video ends with.
 
-        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``
-        and ``force``, as in :meth:`text_to_video`.
+        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``,
+        ``force`` and ``preview``, as in :meth:`text_to_video`.
 
         Settings, as ``get_schema("interpolate", model)`` has them for a model:
 
@@ -459,8 +462,8 @@ class FeatureCalls(ABC):
         * ``control_video``: A ready control video of the kind that control names, used as it is:
           depth maps, outlines, motion tracks or skeletons.
 
-        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``
-        and ``force``, as in :meth:`text_to_video`.
+        How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``,
+        ``force`` and ``preview``, as in :meth:`text_to_video`.
 
         Settings, as ``get_schema("pose_guidance", model)`` has them for a model:
 

@@ -40,6 +40,7 @@ OPTIONS: Final[Mapping[str, tuple[Any, object]]] = {
     "loras": (o.Lora, None),
     "assignments": (o.Set, None),
     "output": (o.OutputFile, None),
+    "preview": (o.PreviewFile, None),
     "model_path": (o.ModelPath, None),
     "wait": (o.Wait, True),
     "retry": (o.Retry, 0),

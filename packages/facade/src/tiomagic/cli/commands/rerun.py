@@ -13,6 +13,7 @@ from tiomagic.cli._output import Output, reporting
 from tiomagic.cli._run import (
     check_target,
     connect,
+    find_preview,
     show_changes,
     show_sizes,
     shows_progress,
@@ -44,6 +45,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
     loras: o.Lora = None,
     assignments: o.Set = None,
     output: o.OutputFile = None,
+    preview: o.PreviewFile = None,
     model_path: o.ModelPath = None,
     wait: o.Wait = True,
     retry: o.Retry = 0,
@@ -72,6 +74,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
         force=force,
         yes=yes,
         accept_terms=accept_terms,
+        preview=preview,
     )
     with reporting(as_json=as_json, debug=debug) as out:
         from tiomagic.cli._values import loras_text  # noqa: PLC0415  # Not for --help.
@@ -111,6 +114,7 @@ def _repeat(
     found = models.find_schema(str(recipe["feature"]), model or str(recipe["model"]))
     changes = parse_arguments(found, texts, assignments)
     target = check_target(manner.output)
+    previews = find_preview(out, manner.preview, waits=manner.wait)
     asked = manner.provider or tm.settings.provider or str(recipe["provider"])
     name = model or str(recipe["model"])
     if manner.dry_run:
@@ -125,8 +129,8 @@ def _repeat(
     call = partial(
         tm.rerun, source, model=model, trust=True, retry=manner.retry, force=force, **changes
     )
-    job = submit(out, tm, manner, asked, name, call)
-    wait_and_show(out, job, manner, target, compared=True)
+    job = submit(out, tm, manner, asked, name, call, previews=previews)
+    wait_and_show(out, job, manner, target, compared=True, previews=previews)
 
 
 def _show_plan(

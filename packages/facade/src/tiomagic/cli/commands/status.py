@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import command_words, reporting
-from tiomagic.cli._run import connect, show_result
+from tiomagic.cli._run import connect, find_preview, show_result, wait_for_job
 from tiomagic.display.times import describe_time
 
 if TYPE_CHECKING:
     from tiomagic import JobHandle
+
+
+NO_PREVIEW_YET: Final = "no preview yet: the run draws them from now on; ask again in a moment"
 
 
 def status(
@@ -22,6 +25,7 @@ def status(
         bool, typer.Option("--wait", "--watch", help="Wait for the job to end.")
     ] = False,
     timeout: o.Timeout = None,
+    preview: o.PreviewFile = None,
     quiet: o.Quiet = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
@@ -32,11 +36,19 @@ def status(
     """
     with reporting(as_json=as_json, debug=debug) as output:
         job = connect(output).check_generation_status(job_id)
+        previews = find_preview(output, preview, waits=True)
         if wait:
-            job.wait(timeout, progress=not (quiet or as_json))
+            shows = not (quiet or as_json)
+            wait_for_job(output, job, timeout, shows=shows, previews=previews)
             show_result(output, job)
-        else:
-            output.data(job.to_dict(), describe_job(job))
+            return
+        output.data(job.to_dict(), describe_job(job))
+        if previews is not None:
+            newest = job.preview()
+            if newest.jpeg:
+                previews.write(newest.jpeg)
+            else:
+                output.say(newest.reason or NO_PREVIEW_YET)
 
 
 def describe_job(job: JobHandle) -> str:

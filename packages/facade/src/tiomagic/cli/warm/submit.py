@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tiomagic.cli._options import CommandRun
     from tiomagic.cli._output import Output
     from tiomagic_domain.errors import TioMagicError
+    from tiomagic_domain.progress import ProgressSink
 
 STOP_TIMEOUT_S: Final = 2.0
 """Seconds to wait after Ctrl-C for the worker to stop: the next step is soon over, a model that
@@ -39,7 +41,9 @@ ENDING_SIGNALS: Final = tuple(
 class Submit(Protocol):
     """Submits the job of a command, as ``tm.text_to_video`` does."""
 
-    def __call__(self, *, wait: bool | None, progress: bool) -> JobHandle:
+    def __call__(
+        self, *, wait: bool | None, progress: bool, on_progress: ProgressSink | None, preview: bool
+    ) -> JobHandle:
         """Submit it with these options, and return its handle."""
         ...
 
@@ -53,7 +57,14 @@ class CommandEndedError(KeyboardInterrupt):
 
 
 def submit(
-    output: Output, tm: TioMagic, manner: CommandRun, provider: str, model: str, call: Submit
+    output: Output,
+    tm: TioMagic,
+    manner: CommandRun,
+    provider: str,
+    model: str,
+    call: Submit,
+    *,
+    previews: ProgressSink | None = None,
 ) -> JobHandle:
     """Submit the job of a command: to a worker in the background, or to run in this process.
 
@@ -64,6 +75,7 @@ def submit(
         provider: The provider's name.
         model: The model's name.
         call: Submits it.
+        previews: Gets each preview with the progress; None for a run without.
 
     Returns:
         The job; when it is to be waited for and runs on this machine, it is over.
@@ -71,12 +83,13 @@ def submit(
     from tiomagic_domain.codes import ErrorCode  # noqa: PLC0415  # Not for --help.
     from tiomagic_domain.errors import ConfigurationError  # noqa: PLC0415  # The same.
 
+    call = partial(call, on_progress=previews, preview=previews is not None)
     if not manner.wait:
         return call(wait=False, progress=False)
     shows = not (manner.quiet or manner.as_json)
     if _wants_worker(tm, manner, provider):
         try:
-            return _run_in_worker(output, tm, provider, model, call, shows=shows)
+            return _run_in_worker(output, tm, provider, model, call, previews=previews, shows=shows)
         except ConfigurationError as error:
             if error.code not in {ErrorCode.NO_WORKER, ErrorCode.NO_BACKGROUND}:
                 raise
@@ -99,17 +112,28 @@ def _wants_worker(tm: TioMagic, manner: CommandRun, provider: str) -> bool:
 
 
 def _run_in_worker(
-    output: Output, tm: TioMagic, provider: str, title: str, call: Submit, *, shows: bool
+    output: Output,
+    tm: TioMagic,
+    provider: str,
+    title: str,
+    call: Callable[..., JobHandle],
+    *,
+    previews: ProgressSink | None,
+    shows: bool,
 ) -> JobHandle:
     from tiomagic.cli.warm.failures import find_failure  # noqa: PLC0415  # Not for --help.
     from tiomagic.display.progress_bar import show_progress  # noqa: PLC0415  # The same.
     from tiomagic.handle.follow import follow  # noqa: PLC0415  # The same.
+    from tiomagic.handle.previews import PreviewWatcher  # noqa: PLC0415  # The same.
     from tiomagic_domain.progress import DOWNLOAD_STAYS, Phase  # noqa: PLC0415  # The same.
     from tiomagic_domain.usecases.interruptions import say_canceled  # noqa: PLC0415  # The same.
 
     was_cold = not _has_worker(tm, provider)
-    with _end_by_signal(), show_progress(shows, title) as sink:
+    with _end_by_signal(), show_progress(shows, title, previews) as shown:
         job = call(wait=False, progress=False)
+        sink = shown
+        if previews is not None:
+            sink = PreviewWatcher(tm.session, output.say).add_to(job.record, shown)
         try:
             record = follow(tm.session, job.record, sink)
         except KeyboardInterrupt as interrupt:

@@ -145,6 +145,18 @@
       bar.firstElementChild.style.width = known ? `${percent}%` : "";
       text(box.querySelector(".tm-facts"), says);
     });
+    const shots = document.querySelector("[data-previews]");
+    const seen = shots ? JSON.parse(shots.dataset.previews) : {};
+    document.querySelectorAll("[data-running]").forEach((box) => {
+      const [address, reason] = seen[box.dataset.running] || ["", ""];
+      const picture = box.querySelector(".tm-preview");
+      // The last one stays until there is a newer one: a gap would make the page jump.
+      if (address && picture.src !== address) picture.src = address;
+      if (address) picture.hidden = false;
+      const line = box.querySelector(".tm-no-preview");
+      text(line, reason);
+      line.hidden = !reason;
+    });
   };
 
   // Their label says less than they show: without it they are called what stands on them.

@@ -6,6 +6,7 @@ be shown is replaced by a line that says so: see :func:`render_safely`.
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 from collections import Counter
@@ -15,13 +16,14 @@ from typing import Any, Concatenate, Final, ParamSpec
 
 from tiomagic.display.escaping import escape
 from tiomagic.display.journal import get_logger
+from tiomagic.display.notebook import PREVIEW_TEXT
 from tiomagic.display.phrases.job_warnings import say_job_warnings
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.display.phrases.rewording import reword
 from tiomagic.ui.jobs.running_jobs import RunningJob
 from tiomagic.ui.web.files import address_of, video_id
 from tiomagic_domain.jobs.job import Job, JobStatus
-from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.progress import Phase, Preview, Progress
 from tiomagic_domain.schema.keyframes import describe_keyframes
 from tiomagic_domain.workers.waiting_reasons import WAITING_MESSAGE
 
@@ -184,6 +186,22 @@ def render_progress(moments: Iterable[RunningJob]) -> str:
     return f'<i data-progress="{escape(json.dumps(now))}"></i>'
 
 
+def render_previews(moments: Iterable[RunningJob]) -> str:
+    """Return the newest preview of each job as ``[address, text]``, for ``assets/page.js``.
+
+    Apart from the progress, which changes every second: a picture is sent once.
+    """
+    now = {moment.job.job_id: _preview(moment.preview) for moment in moments}
+    shown = {job_id: found for job_id, found in now.items() if any(found)}
+    return f'<i data-previews="{escape(json.dumps(shown))}"></i>'
+
+
+def _preview(preview: Preview) -> tuple[str, str]:
+    if not preview.jpeg:
+        return "", reword(preview.reason, PAGE_WORDS)
+    return f"data:image/jpeg;base64,{base64.b64encode(preview.jpeg).decode('ascii')}", ""
+
+
 def _state(moment: RunningJob, ahead: int) -> tuple[int | None, str]:
     try:
         return _percent(moment.job), _phase(moment, ahead)
@@ -213,6 +231,8 @@ def _bar(job: Job, *, overtakes: bool) -> str:
         f'<div class="tm-bar tm-unknown" role="progressbar" aria-valuemin="0" '
         f'aria-valuemax="100" aria-label="{about}"><span></span></div>'
         f'<p class="tm-facts">{STATUS_LABELS[job.status]}</p>'
+        f'<img class="tm-preview" alt="{PREVIEW_TEXT}" hidden>'
+        '<p class="tm-about tm-no-preview" hidden></p>'
         f'<p class="tm-about">{escape(f"{job.model} · {_seed(job)}")}</p></div>'
     )
 

@@ -1,15 +1,15 @@
-"""Polls the running jobs for all pages: progress, and the estimated time of the phase."""
+"""Polls the running jobs for all pages: progress, the time of the phase, and previews."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tiomagic.display.journal import get_logger
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs.job import TERMINAL, Job, JobQuery, JobStatus
-from tiomagic_domain.progress import EtaEstimator
+from tiomagic_domain.progress import EtaEstimator, Preview
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -29,6 +29,8 @@ class RunningJob:
     """Estimated seconds until the end of the phase; None while unknown."""
     trouble: str = ""
     """Why the last poll failed; empty when it succeeded."""
+    preview: Preview = field(default_factory=Preview)
+    """A picture of the unfinished video, or why there is none."""
 
 
 class RunningJobs:
@@ -84,7 +86,9 @@ class RunningJobs:
         )
         try:
             job = self._session.generation.check(job.job_id)
-            return RunningJob(job=job, eta_s=pace.eta_s(job.progress))
+            return RunningJob(
+                job=job, eta_s=pace.eta_s(job.progress), preview=self._look_at_preview(job)
+            )
         except TioMagicError as error:
             return RunningJob(job=job, eta_s=None, trouble=error.message)
         except Exception as error:  # noqa: BLE001 - one job's trouble must not hide the others
@@ -96,3 +100,9 @@ class RunningJobs:
 def _place(moment: RunningJob) -> tuple[bool, int]:
     """Return what sorts a job among those of the same age and older."""
     return moment.job.status is JobStatus.QUEUED, -moment.job.priority
+
+    def _look_at_preview(self, job: Job) -> Preview:
+        # Of jobs that others started too: whoever looks at the page may stop a bad run.
+        if job.status is not JobStatus.RUNNING:
+            return Preview()
+        return self._session.generation.preview(job)
