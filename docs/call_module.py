@@ -387,9 +387,9 @@ How the call runs:
   the key is refused.
 * ``force``: True to run also what cannot work here, such as a model that does not fit into
   the memory, or that would take days on a CPU; else such a call is refused at once.
-* ``preview``: True to have small pictures of the unfinished video drawn every few steps: the
-  moments of ``on_progress`` bring them as ``preview``, a JPEG, and a notebook shows them. The
-  video is the same with and without.
+* ``preview``: True to have small pictures of the unfinished video drawn every few steps:
+  the moments of ``on_progress`` bring them as ``preview``, a JPEG, and a notebook shows
+  them. The video is the same with and without.
 """
 RUN_ELSEWHERE = """\
 How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``,

@@ -246,6 +246,9 @@ OPTIONS_OF_ALL = (
     "--num-frames --steps --guidance-scale --negative-prompt --lora --set --output --model-path "
     "--wait "
     "--retry --timeout --dry-run --trust --force --yes --accept-terms --quiet --json --debug --help"
+    "--num-frames --steps --guidance-scale --negative-prompt --lora --set --output --preview "
+    "--model-path --wait "
+    "--retry --timeout --dry-run --trust --force --yes --quiet --json --debug --help"
 )
 
 

@@ -15,10 +15,10 @@ import typer
 from tiomagic.cli._exit_codes import ExitCode
 from tiomagic.cli._options import CommandRun
 from tiomagic.cli._output import Output, command_words, reporting
-from tiomagic.cli._preview import PreviewFile, open_preview
 
 if TYPE_CHECKING:
     from tiomagic import JobHandle, TioMagic
+    from tiomagic.display.preview_file import PreviewFile
     from tiomagic.types import FeatureName, ModelName, ProviderName
     from tiomagic_domain.requests.rerun import RerunCall
 
@@ -277,13 +277,26 @@ def wait_and_show(
 
 
 def find_preview(output: Output, path: str | None, *, waits: bool) -> PreviewFile | None:
-    """Return what writes the previews of a command; None when none are wanted.
+    """Return what writes the previews of a command, and say where; None when none are wanted.
 
     Raises:
         typer.BadParameter: when the command does not wait for the job.
-        ValidationError: when the file cannot be written.
+        ValidationError: when the file cannot be written, or is to be no JPEG.
     """
-    return open_preview(output, check_target(path, field="--preview"), waits=waits)
+    from tiomagic.display.preview_file import PreviewFile  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.errors import Problem, ValidationError  # noqa: PLC0415  # The same.
+
+    target = check_target(path, field="--preview")
+    if target is None:
+        return None
+    if not waits:
+        hint = "a command that does not wait writes no previews: tiomagic status JOB --preview FILE"
+        raise typer.BadParameter(hint, param_hint="--preview")
+    if target.suffix.lower() not in {".jpg", ".jpeg"}:
+        problem = Problem(field="--preview", message="must end in .jpg", given=repr(path))
+        raise ValidationError.of([problem], subject="the command line")
+    output.say(f"previews: {target}")
+    return PreviewFile(target)
 
 
 def wait_for_job(

@@ -10,6 +10,7 @@
 ``plans``         A plan in lines for people: what would be made, where, what it takes, and
                   whether it works.
 ``player``        Plays a video in the player of the desktop.
+``preview_file``  The newest preview of a running job, kept in a file.
 ``progress_bar``  Progress bars: on stderr, or below the cell of a notebook.
 ``streams``       Safe writing to stdout and stderr: missing, closed, full or narrow streams never
                   break a run.

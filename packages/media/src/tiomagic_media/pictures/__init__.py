@@ -8,6 +8,7 @@
 ``resizing`` Writes a finished mp4 anew at another width, with its recipe and its sound.
 ``sheet``    Pictures of many frames: the contact sheet of one video, and labelled pictures side
              by side.
+``strip``    A strip of small pictures side by side, as a JPEG of a limited size.
 
 Importing this package loads none of Pillow, PyAV and numpy.
 """

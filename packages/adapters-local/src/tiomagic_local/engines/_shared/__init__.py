@@ -2,12 +2,14 @@
 
 ``control_videos``  Makes the control video of a call: skeletons and edges are found, all others
                 are as given.
+``engine_errors`` Errors of pipelines, as a job's record has them: with advice, and a code.
 ``frame_sink``  Frames that are used while the rest of their clip is still being decoded: a way
                 beside the ports.
 ``modular``     What the engines over a modular pipeline share: the call, its steps, its guidance.
 ``pipeline``    What the engines over a diffusers pipeline share: one call, from settings to
                 frames.
 ``pixels``      From what a decoder gives, floats on a device, to the pixels of a clip.
+``previews``    The previews of an engine's call.
 ``replacement`` Reads the background and the mask for engines that replace a person in a video.
 ``sibling``     Another pipeline over the same components, for repositories whose weights serve
                 two of them.

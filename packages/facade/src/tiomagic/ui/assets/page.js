@@ -149,10 +149,15 @@
     const seen = shots ? JSON.parse(shots.dataset.previews) : {};
     document.querySelectorAll("[data-running]").forEach((box) => {
       const [address, reason] = seen[box.dataset.running] || ["", ""];
-      const picture = box.querySelector(".tm-preview");
+      const frame = box.querySelector(".tm-preview");
       // The last one stays until there is a newer one: a gap would make the page jump.
-      if (address && picture.src !== address) picture.src = address;
-      if (address) picture.hidden = false;
+      if (address) {
+        const picture = frame.firstElementChild || document.createElement("img");
+        picture.alt = frame.dataset.alt;
+        if (picture.src !== address) picture.src = address;
+        if (!picture.isConnected) frame.append(picture);
+        frame.hidden = false;
+      }
       const line = box.querySelector(".tm-no-preview");
       text(line, reason);
       line.hidden = !reason;

@@ -231,7 +231,7 @@ def _bar(job: Job, *, overtakes: bool) -> str:
         f'<div class="tm-bar tm-unknown" role="progressbar" aria-valuemin="0" '
         f'aria-valuemax="100" aria-label="{about}"><span></span></div>'
         f'<p class="tm-facts">{STATUS_LABELS[job.status]}</p>'
-        f'<img class="tm-preview" alt="{PREVIEW_TEXT}" hidden>'
+        f'<div class="tm-preview" data-alt="{PREVIEW_TEXT}" hidden></div>'
         '<p class="tm-about tm-no-preview" hidden></p>'
         f'<p class="tm-about">{escape(f"{job.model} · {_seed(job)}")}</p></div>'
     )
