@@ -36,6 +36,7 @@ NOT_RUN = {
     "talks to Modal; tests/modal does, to a server of its own",
     "counts for minutes; tests/local/footprint compares cells",
     "needs a GPU",
+    "needs the weights of a large model; tests/local/test_previews.py has small ones",
     "needs the weights of the segmenter; tests/local/test_masks.py has small ones",
     "downloads weights; tests/weights does it on loopback",
     "the hub is asked; tests/local/test_rehearsal.py does it on loopback",
