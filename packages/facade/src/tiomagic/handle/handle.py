@@ -90,31 +90,6 @@ class JobHandle(JobFields, HandlePictures):
         return None if self._job.error is None else add_ways(self._job.error, PYTHON)
 
     @property
-    def prompt(self) -> str:
-        """The prompt of the job, in any status."""
-        return str(self._job.required_args.get("prompt", ""))
-
-    @property
-    def creation_time(self) -> str:
-        """When the job was stored, ISO 8601 with zone."""
-        return self._job.creation_time.isoformat()
-
-    @property
-    def last_updated(self) -> str:
-        """When the job last changed, ISO 8601 with zone."""
-        return self._job.last_updated.isoformat()
-
-    @property
-    def tags(self) -> list[str]:
-        """Your tags of the job."""
-        return list(self._job.tags)
-
-    @property
-    def note(self) -> str:
-        """Your note on the job; empty if there is none."""
-        return self._job.note
-
-    @property
     def facts(self) -> dict[str, Any]:
         """How it ran: device, dtype, memory plan, seconds of each phase."""
         return dict(self._job.facts)

@@ -17,6 +17,31 @@ class JobFields:
     _job: Job
 
     @property
+    def prompt(self) -> str:
+        """The prompt of the job, in any status."""
+        return str(self._job.required_args.get("prompt", ""))
+
+    @property
+    def creation_time(self) -> str:
+        """When the job was stored, ISO 8601 with zone."""
+        return self._job.creation_time.isoformat()
+
+    @property
+    def last_updated(self) -> str:
+        """When the job last changed, ISO 8601 with zone."""
+        return self._job.last_updated.isoformat()
+
+    @property
+    def tags(self) -> list[str]:
+        """Your tags of the job."""
+        return list(self._job.tags)
+
+    @property
+    def note(self) -> str:
+        """Your note on the job; empty if there is none."""
+        return self._job.note
+
+    @property
     def error_code(self) -> str | None:
         """The error's code; None when the job did not fail."""
         return self._job.error_code

@@ -96,13 +96,13 @@ class RunningJobs:
             get_logger().warning("ui.job_not_checked", job_id=job.job_id, error=trouble)
             return RunningJob(job=job, eta_s=None, trouble=trouble)
 
+    def _look_at_preview(self, job: Job) -> Preview:
+        # Of jobs that others started too: a bad run can be stopped from any page.
+        if job.status is not JobStatus.RUNNING:
+            return Preview()
+        return self._session.generation.preview(job)
+
 
 def _place(moment: RunningJob) -> tuple[bool, int]:
     """Return what sorts a job among those of the same age and older."""
     return moment.job.status is JobStatus.QUEUED, -moment.job.priority
-
-    def _look_at_preview(self, job: Job) -> Preview:
-        # Of jobs that others started too: whoever looks at the page may stop a bad run.
-        if job.status is not JobStatus.RUNNING:
-            return Preview()
-        return self._session.generation.preview(job)
