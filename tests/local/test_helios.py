@@ -16,6 +16,7 @@ from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_prog
 from tiomagic_domain.testing.contracts.features import ImageToVideoContract, TextToVideoContract
 from tiomagic_local.context_parallel.sharding import explain_unsplittable
 from tiomagic_local.engines.helios import Helios
+from tiomagic_local.engines.helios_pyramid import draw_block_noise
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.pipeline_cache import Runtime
 
@@ -109,6 +110,16 @@ def test_a_picture_is_prepared_as_the_pipeline_does(runtime: Runtime, studio: Ma
     theirs = engine._pipeline(**arguments).frames[0][:5]
     pixels = (theirs.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
     assert np.array_equal(ours.frames, pixels)
+
+
+def test_the_noise_of_a_block_cancels_itself_on_any_processor() -> None:
+    """Its covariance has no inverse; what fp32 makes of it is another thing on each of them."""
+    generator = torch.Generator("cpu").manual_seed(3)
+    cpu = torch.device("cpu")
+    noise = draw_block_noise(1 / 3, (1, 16, 9, 8, 8), (1, 2, 2), cpu, generator)
+    blocks = noise.view(16, 9, 4, 2, 4, 2).transpose(3, 4).reshape(-1, 4)
+    assert blocks.sum(1).abs().max() < 1e-3
+    assert torch.cov(blocks.T).allclose(torch.eye(4) * 4 / 3 - 1 / 3, atol=0.1)
 
 
 def test_several_gpus_are_refused_with_the_reason() -> None:
