@@ -11,7 +11,7 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.media import MediaKind, Seam
 from tiomagic_domain.requests.asked_sizes import describe_sizes
-from tiomagic_domain.requests.preparation import Preparation
+from tiomagic_domain.requests.preparation import SIZE_NOTES_FACT, Preparation
 from tiomagic_domain.testing import (
     FakeClock,
     FakeMediaReader,
@@ -53,6 +53,35 @@ def joiner():
 def preparation(media, joiner):
     """The preparation of requests."""
     return Preparation(media, FakeClock(), joiner=joiner, seeds=lambda: 7)
+
+
+SCALED = (
+    "is scaled from 1920x1080 to 480x480, the size of the new part, and 44 % of its width is cut "
+    "off"
+)
+
+
+@pytest.mark.parametrize(
+    ("video", "arguments", "said"),
+    [
+        ("walk.mp4", {}, None),
+        (
+            "large.mp4",
+            {"width": 480, "height": 480},
+            SCALED,
+        ),
+        (
+            "walk.mp4",
+            {"fps": 8},
+            "has 16 frames a second; the new part is made at 8 and shown at 16, at its own pace",
+        ),
+    ],
+)
+def test_what_becomes_of_the_old_part_is_known_before_the_run(preparation, video, arguments, said):
+    """Its size and its rate are the model's, and no note is about a picture that nobody gave."""
+    request = continued(preparation, VACE, continued_video=video, **arguments)
+    wanted = [] if said is None else [f"continued_video: {said}"]
+    assert request.job.facts.get(SIZE_NOTES_FACT, []) == wanted
 
 
 def continued(preparation, card, **arguments):

@@ -23,12 +23,14 @@ from tiomagic_domain.testing import (
     ClockContract,
     FakeClock,
     FakeEngine,
+    FakeMaskReader,
     FakeMediaReader,
     FakePictures,
     FakeProvider,
     FakeVideoJoiner,
     ImageToVideoContract,
     InterpolateContract,
+    MaskReaderContract,
     MediaReaderContract,
     PicturesContract,
     PoseGuidanceContract,
@@ -64,6 +66,22 @@ class TestFakeVideoJoiner(VideoJoinerContract):
     @pytest.fixture
     def clip(self, tmp_path):
         return FakeMediaReader(tmp_path).add("walk.mp4", MediaKind.VIDEO)
+
+
+class TestFakeMaskReader(MaskReaderContract):
+    @pytest.fixture
+    def masks(self, black):
+        reader = FakeMaskReader()
+        reader.white_parts[black.sha256] = 0.0
+        return reader
+
+    @pytest.fixture
+    def black(self, tmp_path):
+        return FakeMediaReader(tmp_path).add("black.mp4", MediaKind.VIDEO)
+
+    @pytest.fixture
+    def mask(self, tmp_path):
+        return FakeMediaReader(tmp_path).add("mask.mp4", MediaKind.VIDEO)
 
 
 class TestFakeMediaReader(MediaReaderContract):

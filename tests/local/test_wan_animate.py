@@ -173,26 +173,6 @@ def test_background_and_mask_change_the_video(engine: Any, studio: Materials) ->
     assert len(set(videos)) == 4
 
 
-def test_what_does_not_lie_on_the_background_is_told(engine: Any, studio: Materials) -> None:
-    """Other shapes, another length, and a mask the wrong way round, before the run."""
-    fitting = scene(studio) | {"pose_video": studio.video(5, (32, 32))}
-    long = np.zeros((9, 32, 64, 3), np.uint8)
-    long[:, :, :48] = 255
-    others = {"pose_video": studio.video(5, (64, 32)), "mask_video": studio.film(long)}
-
-    def said(media: dict[str, Any]) -> str:
-        inputs = studio.request(MODEL, FEATURE, media=media).inputs
-        settings = settings_of(MODEL, FEATURE, fps=8)
-        return "\n".join(WanAnimate(engine._pipeline, find_model(MODEL)).warnings(inputs, settings))
-
-    assert said(fitting) == ""
-    told = said({**fitting, **others})
-    assert "mask_video is 64x32 and background_video 32x32" in told
-    assert "pose_video is 64x32" in told
-    assert "mask_video lasts 1.1 s and background_video 0.6 s" in told
-    assert "white in 75% of the picture" in told
-
-
 def test_the_face_changes_the_video(engine: Any, studio: Materials) -> None:
     """The face reaches the model: another one makes another video."""
     inputs: Any = studio.request(MODEL, FEATURE).inputs

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tiomagic_domain.catalogue import find_model
-from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.errors import ProcessingError, ValidationError
 from tiomagic_domain.features import Feature
+from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.requests.preparation import Preparation
-from tiomagic_domain.testing import FakeClock
+from tiomagic_domain.testing import FakeClock, MaskReaderContract
 from tiomagic_media.decode.frames import load_video
 from tiomagic_media.encode.mp4 import write_mp4
 from tiomagic_media.masks.masks import fill_box, grow, to_mask
+from tiomagic_media.masks.reader import LocalMaskReader
 from tiomagic_media.pictures.film import Film
 from tiomagic_media.pictures.masked import show_mask
 from tiomagic_media.reader import LocalMediaReader
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def test_what_is_nearer_to_white_is_white() -> None:
@@ -52,6 +58,47 @@ def arguments(tmp_path: Path) -> dict[str, object]:
 def preparation(tmp_path: Path) -> Preparation:
     """What reads the inputs of a call, with the real reader."""
     return Preparation(LocalMediaReader(tmp_path / "inputs"), FakeClock())
+
+
+class TestLocalMaskReader(MaskReaderContract):
+    """The reader of masks, on files."""
+
+    @pytest.fixture
+    def masks(self) -> LocalMaskReader:
+        """The reader."""
+        return LocalMaskReader()
+
+    @pytest.fixture
+    def black(self, tmp_path: Path) -> Media:
+        """Forty black frames, as a codec writes them."""
+        return mask_of(tmp_path, np.zeros((40, 32, 64, 3), np.uint8))
+
+    @pytest.fixture
+    def mask(self, tmp_path: Path) -> Media:
+        """White in one frame alone, which is not among the few that are looked at."""
+        frames = np.zeros((40, 32, 64, 3), np.uint8)
+        frames[2] = 255
+        return mask_of(tmp_path, frames)
+
+    def test_the_white_part_is_that_of_the_picture(
+        self, masks: LocalMaskReader, tmp_path: Path
+    ) -> None:
+        """A quarter of each frame."""
+        frames = np.zeros((10, 32, 64, 3), np.uint8)
+        frames[:, :16, :32] = 255
+        assert masks.white_part(mask_of(tmp_path, frames)) == pytest.approx(0.25, abs=0.02)
+
+    def test_a_mask_that_is_gone_is_an_error(self, masks: LocalMaskReader, mask: Media) -> None:
+        """As anything that cannot be read any more."""
+        mask.path.unlink()
+        with pytest.raises(ProcessingError):
+            masks.white_part(mask)
+
+
+def mask_of(folder: Path, frames: NDArray[np.uint8]) -> Media:
+    """Return a mask as a job gets it."""
+    write_mp4(folder / "mask.mp4", frames, fps=8, recipe={})
+    return LocalMediaReader(folder / "kept").read(folder / "mask.mp4", MediaKind.VIDEO)
 
 
 def test_one_picture_stands_for_a_video(

@@ -21,7 +21,7 @@ from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import Feature, Inputs, PoseGuidanceInputs
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
 from tiomagic_local.engines._shared.pipeline import Conditions
-from tiomagic_local.engines._shared.replacement import load_scene, replacement_warnings
+from tiomagic_local.engines._shared.replacement import load_scene
 from tiomagic_local.engines._shared.skeletons import convert_skeletons, load_motion, pose_warnings
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
 from tiomagic_media.decode.frames import contain, cover, load_image, place_on_black, within
@@ -79,8 +79,7 @@ class WanAnimate(WanEngine):
 
     def warnings(self, inputs: object, settings: Mapping[str, Any]) -> Sequence[str]:
         """Return warnings before the run."""
-        said = pose_warnings(inputs, settings, ColourOrder.RGB)
-        return (*said, *replacement_warnings(inputs))
+        return pose_warnings(inputs, settings, ColourOrder.RGB)
 
     def _motion(
         self,

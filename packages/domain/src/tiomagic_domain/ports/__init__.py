@@ -8,6 +8,7 @@
 ``launcher``        Port: the launcher, which starts worker processes.
 ``leases``          Port: leases, claims of processes that share a store, renewed by heartbeats.
 ``mask_maker``      Port: the mask maker, which finds a person in a video and draws where it is.
+``mask_reader``     Port: the mask reader, which looks at a mask before it is used.
 ``media_reader``    Port: the media reader, which fetches, checks and stores input pictures and
                     videos.
 ``output_store``    Port: the output store, which saves finished videos.
@@ -36,6 +37,7 @@ from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.launcher import Launcher
 from tiomagic_domain.ports.leases import Lease, Leases
 from tiomagic_domain.ports.mask_maker import MaskMaker
+from tiomagic_domain.ports.mask_reader import MaskReader
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.pictures import LabelledVideo, Pictures
@@ -77,6 +79,7 @@ __all__ = [
     "Lease",
     "Leases",
     "MaskMaker",
+    "MaskReader",
     "MediaReader",
     "Observer",
     "OutputStore",

@@ -25,7 +25,7 @@ class JoinedVideo:
     seam: Seam
     """Where the parts meet."""
     notes: tuple[str, ...] = ()
-    """What had to be changed for it, in words: a size, a rate, sound of one part alone."""
+    """What had to be changed for it, in words: sound of one part alone."""
 
 
 class VideoJoiner(Protocol):

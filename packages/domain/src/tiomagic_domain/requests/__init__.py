@@ -12,6 +12,8 @@
 ``preparation``        Validates a call and builds its request, or raises one error with every
                        problem.
 ``received_recipes``   Checks untrusted recipes: no paths, no addresses, no unapproved downloads.
+``replacing``          Looks at a background and its mask before anything runs: what would be
+                       replaced, and where.
 ``rerun``              The arguments of a rerun: a recorded call with changes, or on another
                        model.
 ``sizing``             Chooses a video's size from a picture's aspect ratio and a budget of

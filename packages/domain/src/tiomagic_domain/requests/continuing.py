@@ -12,9 +12,10 @@ last frame alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from tiomagic_domain.catalogue import models_for
 from tiomagic_domain.catalogue.card import ModelCard
@@ -34,6 +35,7 @@ from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.video_joiner import VideoJoiner
 from tiomagic_domain.requests.asked_sizes import least_frames, rate_of
+from tiomagic_domain.requests.defaults import UNSEEN_CUT, cut_of
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import list_names, shorten_repr
 
@@ -212,6 +214,31 @@ def count_context(card: ModelCard, schema: Schema, source: Media, fps: float) ->
     most = min(card.context_frames, max(there, 1))
     step = schema["num_frames"].multiple_of or 1 if "num_frames" in schema else 1
     return 1 + (most - 1) // step * step
+
+
+def describe_joining(source: Media, card: ModelCard, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what becomes of a continued video, whose size and rate the model may not make.
+
+    Args:
+        source: The video.
+        card: The model.
+        values: Of the call, validated, with the size of the new part.
+    """
+    size, own = (values.get("width"), values.get("height")), (source.width, source.height)
+    if isinstance(size[0], int) and isinstance(size[1], int) and size != own:
+        part, side = cut_of(own, (size[0], size[1]))
+        cut = f", and {100 * part:.0f} % of its {side} is cut off" if part > UNSEEN_CUT else ""
+        yield (
+            f"{CONTINUED_VIDEO_ARGUMENT}: is scaled from {own[0]}x{own[1]} to {size[0]}x{size[1]}, "
+            f"the size of the new part{cut}"
+        )
+    made = rate_of(card, Feature.IMAGE_TO_VIDEO, values)
+    # The rate of a file is a fraction, and a few digits of it are kept.
+    if source.fps and not math.isclose(source.fps, made, rel_tol=1e-3):
+        yield (
+            f"{CONTINUED_VIDEO_ARGUMENT}: has {source.fps:g} frames a second; the new part is made "
+            f"at {made:g} and shown at {source.fps:g}, at its own pace"
+        )
 
 
 def _find_short(card: ModelCard, arguments: Mapping[str, object], overlap: int) -> list[Problem]:

@@ -119,15 +119,25 @@ def describe_crops(
         picture = media.get(name)
         if picture is None:
             continue
-        # More than 1 where the picture is too wide.
-        ratio = picture.width * height / (picture.height * width)
-        part, side = (1 - 1 / ratio, "width") if ratio > 1 else (1 - ratio, "height")
+        part, side = cut_of((picture.width, picture.height), (width, height))
         if part > UNSEEN_CUT:
             lines.append(
                 f"{name}: {100 * part:.0f} % of its {side} is cut off, for it is "
                 f"{picture.width}x{picture.height} and the video {width}x{height}"
             )
     return lines
+
+
+def cut_of(picture: tuple[int, int], frame: tuple[int, int]) -> tuple[float, str]:
+    """Return which part of which side a picture loses when it is cut to a frame's shape.
+
+    Args:
+        picture: Width and height.
+        frame: Width and height.
+    """
+    # More than 1 where the picture is too wide.
+    ratio = picture[0] * frame[1] / (picture[1] * frame[0])
+    return (1 - 1 / ratio, "width") if ratio > 1 else (1 - ratio, "height")
 
 
 def size_from_picture(

@@ -17,6 +17,7 @@ from tiomagic_domain.jobs.choices import Choices
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.ports.mask_reader import MaskReader
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.ports.video_joiner import VideoJoiner
@@ -26,6 +27,7 @@ from tiomagic_domain.requests.continuing import (
     OVERLAP_FRAMES_FACT,
     Continuation,
     Continuations,
+    describe_joining,
 )
 from tiomagic_domain.requests.defaults import (
     apply_few_step_settings,
@@ -33,6 +35,7 @@ from tiomagic_domain.requests.defaults import (
     draw_seed_and_size,
 )
 from tiomagic_domain.requests.legacy_parameters import translate_legacy_call
+from tiomagic_domain.requests.replacing import describe_replacement
 from tiomagic_domain.requests.rerun import RerunCall
 from tiomagic_domain.schema.expert_arguments import describe_object, explain_unsupported_object
 from tiomagic_domain.schema.keyframes import KEYFRAMES
@@ -41,6 +44,8 @@ from tiomagic_domain.schema.nested_media import MediaPlace, find_media, replace_
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import list_names, shorten_repr
 
+INPUT_NOTES_FACT: Final = "input_notes"
+"""Fact of a job: what is to be known of its pictures and videos, in words."""
 SIZE_NOTES_FACT: Final = "size_notes"
 """Fact of a job: where its length or size is not quite what was asked for, in words."""
 
@@ -86,9 +91,11 @@ class Preparation:
         job_ids: Callable[[], str] = new_job_id,
         seeds: Callable[[], int] = draw_seed,
         joiner: VideoJoiner | None = None,
+        masks: MaskReader | None = None,
     ) -> None:
         self._media = media
         self._continuations = Continuations(media, joiner)
+        self._masks = masks
         self._clock = clock
         self._job_ids = job_ids
         self._seeds = seeds
@@ -133,15 +140,24 @@ class Preparation:
         chosen = replace(chosen, sizes={**chosen.sizes, **sized.asked})
         media = self._read(schema, values, subject)
         values |= draw_seed_and_size(card, feature, values, media, self._seeds, pixels=sized.pixels)
-        crops = describe_crops(feature, values, media)
+        replaced, wrong = describe_replacement(media, self._masks)
+        if wrong:
+            raise ValidationError.of(wrong, subject=subject, code=ErrorCode.EMPTY_MASK)
+        if going_on.source is None:
+            fitted = describe_crops(feature, values, media)
+        else:
+            fitted = list(describe_joining(going_on.source, card, values))
         objects = {name: values[name] for name in schema.objects if name in values}
         # The record has descriptions of objects that exist only in this process.
         values = replace_media(values, {name: m.to_reference() for name, m in media.items()})
         values |= {name: describe_object(value) for name, value in objects.items()}
         job = replace(self._job(feature, card, provider, values), chosen=chosen)
         facts: dict[str, list[Any]] = {
-            "input_notes": [f"{n}: {note}" for n, item in media.items() for note in item.notes],
-            SIZE_NOTES_FACT: [*sized.notes, *crops],
+            INPUT_NOTES_FACT: [
+                *(f"{n}: {note}" for n, item in media.items() for note in item.notes),
+                *replaced,
+            ],
+            SIZE_NOTES_FACT: [*sized.notes, *fitted],
             CHANGED_CHOICES_FACT: [one.to_dict() for one in rerun.changes] if rerun else [],
         }
         known: dict[str, Any] = {name: notes for name, notes in facts.items() if notes}

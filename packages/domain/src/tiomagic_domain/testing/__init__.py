@@ -10,6 +10,7 @@ port                            fake                         contract
 ``JobRepository``               ``MemoryJobRepository``      ``JobRepositoryContract``
 ``Launcher``                    ``FakeLauncher``
 ``Leases``                      ``MemoryLeases``             ``LeasesContract``
+``MaskReader``                  ``FakeMaskReader``           ``MaskReaderContract``
 ``MediaReader``                 ``FakeMediaReader``          ``MediaReaderContract``
 ``OutputStore``                 ``FakeOutputStore``          ``OutputStoreContract``
 ``Pictures``                    ``FakePictures``             ``PicturesContract``
@@ -43,6 +44,7 @@ Its modules::
     ``instant``       A provider whose jobs are over at once, with a video that plays.
     ``joining``       A fake joiner of videos: it puts their bytes one after the other.
     ``leases``        Leases in memory.
+    ``masks``         A fake mask reader: masks are as white as a test says, and half white else.
     ``media``         A fake media reader: returns registered facts of a file, decodes nothing.
     ``outputs``       An output store for tests, and the contract that every output store keeps.
     ``pictures``      The port ``Pictures`` for tests: it writes small files and remembers the
@@ -77,6 +79,7 @@ from tiomagic_domain.testing.contracts.job_repository import (  # noqa: E402
     JobRepositoryContract,
 )
 from tiomagic_domain.testing.contracts.leases import LeasesContract  # noqa: E402
+from tiomagic_domain.testing.contracts.mask_reader import MaskReaderContract  # noqa: E402
 from tiomagic_domain.testing.contracts.media_reader import MediaReaderContract  # noqa: E402
 from tiomagic_domain.testing.contracts.pictures import PicturesContract  # noqa: E402
 from tiomagic_domain.testing.contracts.provider import (  # noqa: E402
@@ -91,6 +94,7 @@ from tiomagic_domain.testing.engine import FakeEngine, noise  # noqa: E402
 from tiomagic_domain.testing.instant import InstantProvider  # noqa: E402
 from tiomagic_domain.testing.joining import FakeVideoJoiner  # noqa: E402
 from tiomagic_domain.testing.leases import MemoryLeases  # noqa: E402
+from tiomagic_domain.testing.masks import FakeMaskReader  # noqa: E402
 from tiomagic_domain.testing.media import FakeMediaReader  # noqa: E402
 from tiomagic_domain.testing.outputs import (  # noqa: E402
     FakeOutputStore,
@@ -116,6 +120,7 @@ __all__ = [
     "FakeDeviceLocks",
     "FakeEngine",
     "FakeLauncher",
+    "FakeMaskReader",
     "FakeMediaReader",
     "FakeOutputStore",
     "FakePictures",
@@ -128,6 +133,7 @@ __all__ = [
     "InterpolateContract",
     "JobRepositoryContract",
     "LeasesContract",
+    "MaskReaderContract",
     "MediaReaderContract",
     "MemoryJobRepository",
     "MemoryLeases",

@@ -24,6 +24,7 @@ from tiomagic_domain.lifecycle.finishing import VideoFinisher, keep_as_it_is
 from tiomagic_domain.lifecycle.job_updater import ignore_change, ignore_trouble
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.mask_reader import MaskReader
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Provider, Request, find_answers
@@ -66,6 +67,7 @@ class Generation(JobRuns):
         background: The parts of background jobs; None without them.
         joiner: Joins videos that go on; None where none can be continued.
         accepted: Names of the models whose terms are accepted; none when left out.
+        masks: Looks into masks before a run; None where none can be read.
     """
 
     def __init__(  # noqa: PLR0913 - by keyword only, one for each part
@@ -83,13 +85,14 @@ class Generation(JobRuns):
         background: Background | None = None,
         joiner: VideoJoiner | None = None,
         accepted: AcceptedTerms = accept_nothing,
+        masks: MaskReader | None = None,
     ) -> None:
         super().__init__(
             providers=providers,
             repository=repository,
             outputs=outputs,
             clock=clock,
-            preparation=preparation or Preparation(media, clock, joiner=joiner),
+            preparation=preparation or Preparation(media, clock, joiner=joiner, masks=masks),
             on_change=on_change,
             on_trouble=on_trouble,
             catalogue=catalogue,

@@ -9,7 +9,7 @@ from tiomagic.display.next_steps import advise_in_python
 from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
 from tiomagic.wiring.redacting_provider import redact_errors
 from tiomagic_domain.catalogue import find_feature
-from tiomagic_domain.requests.preparation import SIZE_NOTES_FACT
+from tiomagic_domain.requests.preparation import INPUT_NOTES_FACT, SIZE_NOTES_FACT
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -53,7 +53,11 @@ def plan(
         "gpu_memory_gib": request.card.gpu_memory_gib,
         "arguments": settled,
         "asked": dict(request.job.chosen.sizes) if request.job.chosen else {},
-        "notes": list(request.job.facts.get(SIZE_NOTES_FACT, ())),
+        "notes": [
+            note
+            for fact in (INPUT_NOTES_FACT, SIZE_NOTES_FACT)
+            for note in request.job.facts.get(fact, ())
+        ],
         "unknown_words": list(request.job.facts.get("unknown_words", ())),
         "preflight": found.to_dict(),
     }

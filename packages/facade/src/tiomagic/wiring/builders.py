@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Clock,
         JobRepository,
         Launcher,
+        MaskReader,
         MediaReader,
         OutputStore,
         Pictures,
@@ -129,6 +130,15 @@ def build_joiner() -> VideoJoiner | None:
     except ImportError:
         return None
     return LocalVideoJoiner()
+
+
+def build_masks() -> MaskReader | None:
+    """Return the reader of masks; None where the package that reads media is not installed."""
+    try:
+        from tiomagic_media.masks.reader import LocalMaskReader
+    except ImportError:
+        return None
+    return LocalMaskReader()
 
 
 def build_pictures() -> Pictures:

@@ -64,6 +64,7 @@ class Container:
         )
         self.pictures: Part = once(builders.build_pictures)
         self.joiner: Part = once(builders.build_joiner)
+        self.masks: Part = once(builders.build_masks)
         self.generation_log: Part = once(
             builders.build_generation_log, config.log_path, self.repository, config.state_dir
         )
@@ -86,6 +87,7 @@ class Container:
             background=self.background,
             joiner=self.joiner,
             accepted=providers.Object(lambda: settings().accepted_terms),
+            masks=self.masks,
         )
         self.archive: Part = once(
             Archive,

@@ -180,8 +180,9 @@ def redact_error(error: BaseException, secrets: frozenset[str]) -> None:
         # Its text is made of these, and not of its arguments.
         for name in ("strerror", "filename", "filename2"):
             said = getattr(error, name, None)
-            if isinstance(said, str):
-                setattr(error, name, redact(said, secrets))
+            # PyAV's errors read theirs from the arguments, which are clean, and let none be set.
+            if isinstance(said, str) and (clean := redact(said, secrets)) != said:
+                setattr(error, name, clean)
     notes = getattr(error, "__notes__", None)
     if notes:
         notes[:] = [redact(note, secrets) for note in notes]

@@ -97,7 +97,7 @@ def _join(before: Path, after: Path, target: Path, skip: int) -> JoinedVideo:
     old, new = _read_part(before), _read_part(after)
     fps, own_fps = old.fps, new.fps
     new = _without_overlap(new, skip, fps)
-    passed, notes = SteppedFrames(), list(_say_changes(old, new, own_fps))
+    passed, notes = SteppedFrames(), list[str]()
     form = sound_form(before) or sound_form(after)
     with closing(Mp4(target, fps=fps)) as written:
         for part in (old, new):
@@ -156,17 +156,6 @@ def _cover(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     if pixels.shape[1::-1] == size:
         return pixels
     return np.asarray(cover(Image.fromarray(pixels), *size))
-
-
-def _say_changes(old: _Part, new: _Part, own_fps: Fraction) -> Iterator[str]:
-    if old.size != new.size:
-        sizes = ["x".join(map(str, size)) for size in (old.size, new.size)]
-        yield f"the continued video is scaled from {sizes[0]} to the model's {sizes[1]}"
-    if old.fps != own_fps:
-        yield (
-            f"the new part was made at {float(own_fps):g} frames a second and is shown at the "
-            f"{float(old.fps):g} of the continued video, at its own pace"
-        )
 
 
 def _say_silence(before: Path, after: Path) -> Iterator[str]:

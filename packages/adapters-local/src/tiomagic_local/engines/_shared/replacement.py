@@ -7,7 +7,7 @@ so it does not see the person who was there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,22 +17,11 @@ from PIL import Image
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.features import PoseGuidanceInputs
-from tiomagic_domain.media import Media
 from tiomagic_local.engines._shared.skeletons import load_motion
-from tiomagic_media.decode.frames import load_video
 from tiomagic_media.masks.masks import to_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-MAX_LENGTH_RATIO = 1.1
-"""Factor between the lengths of mask and background above which a warning is given."""
-MAX_SHAPE_RATIO = 1.05
-"""Factor between the shapes of two inputs above which they do not lie on each other."""
-MUCH = 0.6
-"""Part of the picture above which a mask is likely to be the wrong way round."""
-_LOOKED_AT = 8
-"""Frames of a mask that are looked at before a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,46 +68,3 @@ def load_scene(inputs: PoseGuidanceInputs, settings: Mapping[str, Any]) -> Scene
     frames = load_motion(inputs.background_video, settings, size)
     frames[masks] = 0
     return Scene(frames, masks)
-
-
-def replacement_warnings(inputs: object) -> Sequence[str]:
-    """Return warnings about a background and its mask before a run."""
-    if not isinstance(inputs, PoseGuidanceInputs):
-        return ()
-    background, mask = inputs.background_video, inputs.mask_video
-    if background is None or mask is None:
-        return ()
-    motion = inputs.pose_video or inputs.guiding_video
-    named = [("mask_video", mask)]
-    if motion is not None:
-        named.append(("pose_video" if inputs.pose_video else "guiding_video", motion))
-    return (*_shape_warnings(background, named), *_mask_warnings(background, mask))
-
-
-def _shape_warnings(background: Media, named: Sequence[tuple[str, Media]]) -> Iterator[str]:
-    shape = background.width / background.height
-    for name, media in named:
-        ratio = media.width / media.height / shape
-        if not 1 / MAX_SHAPE_RATIO <= ratio <= MAX_SHAPE_RATIO:
-            yield (
-                f"{name} is {media.width}x{media.height} and background_video "
-                f"{background.width}x{background.height}: they are of different shapes, and do "
-                "not lie on each other"
-            )
-
-
-def _mask_warnings(background: Media, mask: Media) -> Iterator[str]:
-    if mask.frames > 1 and mask.fps and background.fps:
-        lasts, kept = mask.frames / mask.fps, background.frames / background.fps
-        if not 1 / MAX_LENGTH_RATIO <= lasts / kept <= MAX_LENGTH_RATIO:
-            yield (
-                f"mask_video lasts {lasts:.1f} s and background_video {kept:.1f} s: they do not "
-                "move together"
-            )
-    looked_at = min(_LOOKED_AT, max(mask.frames, 1))
-    white = float(to_mask(load_video(mask, count=looked_at)).mean())
-    if white > MUCH:
-        yield (
-            f"mask_video is white in {white:.0%} of the picture, and what is white is replaced; "
-            "is it the wrong way round?"
-        )

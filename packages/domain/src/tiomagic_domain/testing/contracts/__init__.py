@@ -5,6 +5,7 @@
 ``features``        What every model engine does, one class a feature port.
 ``job_repository``  The contract that every job repository keeps.
 ``leases``          The contract that every keeper of leases keeps.
+``mask_reader``     What everything does that looks into masks.
 ``media_reader``    What every reader of pictures and videos does.
 ``pictures``        What everything does that makes pictures of finished videos.
 ``provider``        What every provider does: in general, when it blocks, and when it is far away.
