@@ -13,6 +13,8 @@ from tests.local.hub_server import Hub, hub_server
 from tests.tiny.wan import build_t2v
 
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_domain.catalogue.pose_parameters import ControlWeights
 from tiomagic_domain.errors import UnknownModelError
 from tiomagic_domain.ports.rehearsal import CheckOutcome, Rehearsal
 from tiomagic_local.options import LocalOptions
@@ -80,6 +82,26 @@ def test_a_whole_model_runs_and_downloads_no_weights(
     from huggingface_hub import constants
 
     assert not list(Path(constants.HF_HUB_CACHE).rglob("*.safetensors"))
+
+
+def test_the_loras_of_a_model_are_found(
+    hub_server: Hub, files: dict[str, bytes], rehearsed: Callable[..., Rehearsal]
+) -> None:
+    """Those of some calls with their sizes and what asks for them; they count for no other run."""
+    hub_server.publish("some/model", files)
+    size = 10 * 2**20
+    hub_server.publish("some/lora", {"x.safetensors": bytes(size)})
+    hub_server.publish("some/control", {"c.safetensors": bytes(3 * size)})
+    lora = Lora(source="some/lora", weight_name="x.safetensors")
+    control = Lora(source="some/control", weight_name="c.safetensors")
+    weights = ControlWeights(lora=control, downscale=2, source="a test")
+    without = rehearsed()
+    found = rehearsed(replace(CARD, loras=(lora,), controls={"depth": weights}))
+    said = [check.message for check in found.checks if check.part == "loras"]
+    assert any("c.safetensors is there, 30 MiB (only for control='depth')" in one for one in said)
+    assert any(one.endswith("x.safetensors is there, 10 MiB") for one in said)
+    more = found.needs["download_gib"] - without.needs["download_gib"]
+    assert more == pytest.approx(size / 2**30, abs=0.006)
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, ENCODER])

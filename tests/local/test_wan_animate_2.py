@@ -239,13 +239,19 @@ def test_words_and_guidance_count(engine: Any, inputs: Any) -> None:
     assert bits() != bits(negative_prompt="blur")
 
 
-@pytest.mark.parametrize("layer", ["blocks.0.self_attn.q", "blocks.1.ffn.0"])
-def test_a_lora_in_the_authors_names_comes_and_goes(
-    runtime: Runtime, inputs: Any, tmp_path: Path, layer: str
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [
+        ("blocks.0.self_attn.q", "blocks.0.self_attn.to_q"),
+        ("blocks.1.ffn.0", "blocks.1.ffn.0"),
+        ("blocks.0.attn1.to_q", "blocks.0.self_attn.to_q"),
+    ],
+)
+def test_a_lora_in_all_names_comes_and_goes(
+    runtime: Runtime, inputs: Any, tmp_path: Path, layer: str, name: str
 ) -> None:
     """The layers of Wan's LoRAs are here too; the next run is bit for bit as before."""
     engine = engine_of(runtime, MODEL, FEATURE)
-    name = layer.replace("_attn.q", "_attn.to_q")
     tall, wide = engine._pipeline.transformer.get_submodule(name).weight.shape
     drawn = torch.Generator().manual_seed(1)
     down = torch.randn(2, wide, generator=drawn)

@@ -4,6 +4,7 @@ import pytest
 
 from tiomagic_domain.catalogue import find_model, models
 from tiomagic_domain.errors import ConfigurationError
+from tiomagic_modal.client.remote import container_memory_mib
 from tiomagic_modal.gpus import (
     GPUS,
     RECOMMENDED_GPUS,
@@ -86,3 +87,26 @@ def test_the_next_larger_one_is_named():
     assert find_larger_gpu("H100:2") == "H200"
     assert find_larger_gpu("B200") is None
     assert find_larger_gpu("H300") is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "gpu", "cache"),
+    [
+        ({}, "H100", 32),
+        ({"kv_cache": "ram"}, "L40S", 32),
+        ({"width": 640, "height": 400}, "L40S", 16),
+        ({"kv_cache": "int8"}, "L40S", 24),
+        ({"width": 1280, "height": 720}, "H100", 64),
+        ({"kv_cache": "gpu"}, "H100", 0),
+        ({}, "H200", 0),
+        ({}, None, 32),
+    ],
+)
+def test_a_cache_that_waits_in_main_memory_is_requested(settings, gpu, cache):
+    """In steps of 8 GiB; none where the GPU holds it, and none for a model without one."""
+    card = find_model("wan2.2-animate-2-14b")
+    least = container_memory_mib(find_model("wan2.2-animate-2-14b"), {"kv_cache": "gpu"}, gpu)
+    assert container_memory_mib(card, settings, gpu) - least == cache * 1024
+    other = find_model("wan2.2-animate-14b")
+    assert container_memory_mib(other, {}, gpu) == container_memory_mib(other)
+    assert least >= (card.largest_gib + 7) * 1024

@@ -10,12 +10,18 @@ from tests.local.hub_server import Hub, hub_server
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_domain.catalogue.pose_parameters import ControlWeights
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.weights import hub
 from tiomagic_local.weights.hub_cache import PART_SUFFIX, HubCache, select_names
 from tiomagic_local.weights.hub_files import PIPELINE_FILES
-from tiomagic_local.weights.inventory import WeightsInventory, take_inventory
+from tiomagic_local.weights.inventory import (
+    UNLISTED_LORA_BYTES,
+    WeightsInventory,
+    list_run_files,
+    take_inventory,
+)
 from tiomagic_local.weights.locate import Origin
 
 __all__ = ["hub_server"]
@@ -123,6 +129,43 @@ def test_a_lora_of_the_model_is_missing(hub_server: Hub) -> None:
     lora = Lora(source="some/lora", weight_name="x.safetensors")
     found = look(loras=(lora,), weights_gib=3000 / 2**30)
     assert (found.bytes_to_fetch, found.is_complete) == (1498, False)
+
+
+CONTROL = Lora(source="some/control", weight_name="c.safetensors")
+CONTROLLED = replace(
+    CARD, controls={"edges": ControlWeights(lora=CONTROL, downscale=2, source="a test")}
+)
+"""A model with a LoRA that only calls with ``control="edges"`` use."""
+
+
+def test_a_lora_of_some_calls_counts_for_those(hub_server: Hub, tmp_path: Path) -> None:
+    """By its listed size, or by a usual one; and beside a given folder of weights as well."""
+    hub_server.publish("some/model", FILES)
+    hub_server.publish("some/control", {"c.safetensors": bytes(300), "d.safetensors": bytes(7)})
+    fetch("some/model")
+
+    def count(options: LocalOptions, settings: dict[str, object]) -> tuple[int, bool, bool]:
+        found = take_inventory(CONTROLLED, options, settings=settings)
+        return found.bytes_to_fetch, found.is_complete, found.is_exact
+
+    wants, hub_alone = {"control": "edges"}, LocalOptions()
+    assert count(hub_alone, {}) == (0, True, True)
+    assert count(hub_alone, wants) == (UNLISTED_LORA_BYTES, False, False)
+    wanted = list_run_files(CONTROLLED, hub_alone, wants)
+    hub.ask_for_lists(wanted, model="m", token=None)
+    assert count(hub_alone, wants) == (300, False, True)
+    folder = tmp_path / CARD.name
+    folder.mkdir()
+    in_folder = LocalOptions(weights_dir=tmp_path)
+    assert count(in_folder, wants) == (300, False, True)
+    assert [files.repository for files in list_run_files(CONTROLLED, in_folder, wants)] == [
+        "some/control"
+    ]
+    (folder / "loras").mkdir()
+    (folder / "loras" / "c.safetensors").write_bytes(bytes(300))
+    assert count(in_folder, wants) == (0, True, True)
+    hub.download_all(wanted, model="m", token=None, progress=ignore_progress)
+    assert count(hub_alone, wants) == (0, True, True)
 
 
 def test_a_folder_of_weights_and_a_model_of_the_package(tmp_path: Path) -> None:

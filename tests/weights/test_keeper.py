@@ -12,6 +12,7 @@ from tests.local.hub_server import Hub, hub_server
 from tiomagic_domain import catalogue
 from tiomagic_domain.catalogue import ModelCard, find_model
 from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_domain.catalogue.pose_parameters import ControlWeights
 from tiomagic_domain.errors import APIError, ConfigurationError
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.options import LocalOptions
@@ -67,6 +68,29 @@ def test_a_download_ahead(keeper: LocalWeightsKeeper, hub_server: Hub) -> None:
     hub_server.asked.clear()
     assert get(keeper, STYLE) == [folder]
     assert hub_server.asked == []
+
+
+def test_a_lora_of_some_calls(
+    keeper: LocalWeightsKeeper, hub_server: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is downloaded ahead with its model, listed with it, and says what it is for."""
+    hub_server.publish("some/control", {"c.safetensors": b"c" * 40, "d.safetensors": b"d"})
+    weights = ControlWeights(
+        lora=Lora(source="some/control", weight_name="c.safetensors"), downscale=2, source="a test"
+    )
+    controlled = replace(BASE, name="controlled", controls={"pose": weights, "edges": weights})
+    other = replace(OTHER, controls=controlled.controls)
+    monkeypatch.setattr(keeper_module, "models", lambda: {c.name: c for c in (controlled, other)})
+    (lora,) = (file for file in keeper.list_files(controlled) if file.source == "some/control")
+    assert (lora.name, lora.bytes_missing) == ("c.safetensors", 40)
+    assert lora.used_for == "control='pose' or 'edges'"
+    get(keeper, controlled)
+    assert hub_server.downloaded_files("some/control") == {"c.safetensors"}
+    # The other model that can use it is not here.
+    (found,) = keeper.list_stored().models
+    assert (found.bytes_here, found.bytes_missing) == (23_042, 0)
+    assert found.sources[-1].startswith("some/control@")
+    assert keeper.remove([controlled]).bytes_freed == 23_042
 
 
 def test_the_list_counts_what_is_shared_once(keeper: LocalWeightsKeeper) -> None:

@@ -6,6 +6,7 @@ import pytest
 from tests.every import for_each
 
 from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.catalogue.kv_cache import find_cache_gib
 from tiomagic_domain.schema.kinds import UNSET
 from tiomagic_domain.schema.parameter import Parameter
 from tiomagic_local.footprint import architectures
@@ -67,6 +68,9 @@ def test_a_card_says_what_its_weights_take(card: ModelCard) -> None:
     assert known is not None
     assert card.weights_gib == pytest.approx(known.weights_gib, rel=0.02)
     assert card.largest_gib == pytest.approx(known.largest_gib, rel=0.04)
+    for pixels in (card.pixels, card.pixels // 2):
+        cache = find_cache_gib(card, {"width": pixels, "height": 1})
+        assert cache == pytest.approx(known.cache_gib(pixels, 81), rel=0.02)
 
 
 def test_an_embedding_that_two_names_share_counts_once() -> None:

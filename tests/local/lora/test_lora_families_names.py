@@ -98,6 +98,25 @@ def test_every_layer_is_found_by_all_of_its_names(kind: str) -> None:
                 assert place.slots == (Slot(layer),), spelt
 
 
+def test_animate_2_takes_the_names_of_its_authors_and_of_wan_2_1() -> None:
+    """Each layer of Wan 2.1's picture model is one layer here, by both of its names."""
+    with init_empty_weights():
+        model = diffusers.WanAnimate2Transformer3DModel(
+            in_dim=36, dim=24, ffn_dim=32, freq_dim=64, text_dim=16, out_dim=16, num_heads=2,
+            num_layers=2,
+        )  # fmt: skip
+    names, wan = LayerFinder(model), built("WanTransformer3DModel")
+    layers = {split(tensor)[0] for tensor in wan.state_dict()}
+    for spell in (str, families.WAN.authors):
+        found = {layer: names.find(f"diffusion_model.{spell(layer)}").slots for layer in layers}
+        assert all(len(slots) == 1 for slots in found.values()), found
+        assert {slots[0].name for slots in found.values()} == {
+            split(tensor)[0] for tensor in model.state_dict()
+        }
+    assert names.find("blocks.0.attn1.to_out.0").slots == (Slot("blocks.0.self_attn.to_out.0"),)
+    assert names.find("blocks.1.norm2").slots == (Slot("blocks.1.norm3"),)
+
+
 @pytest.mark.parametrize("kind", ["CogVideoXTransformer3DModel", "Kandinsky5Transformer3DModel"])
 def test_families_without_other_names(kind: str) -> None:
     """Their LoRAs have diffusers' names, with any prefix."""

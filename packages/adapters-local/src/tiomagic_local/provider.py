@@ -38,8 +38,7 @@ from tiomagic_local.preflight.conditions import look_ahead, run_device
 from tiomagic_local.preflight.machine import MachineFacts, read_machine
 from tiomagic_local.preview.request import preview_with
 from tiomagic_local.torch_env.devices import group_members
-from tiomagic_local.weights.hub_files import list_wanted
-from tiomagic_local.weights.inventory import take_inventory
+from tiomagic_local.weights.inventory import list_run_files, take_inventory
 from tiomagic_local.weights.locate import local_folder
 from tiomagic_local.weights.lora_files import check_loras
 from tiomagic_media.pose.models import EXTRA_PURPOSE as POSE_PURPOSE
@@ -173,10 +172,12 @@ class LocalProvider(ProviderBase):
         card = request.card.at(request.settings.get("revisions", {}))
         if self._run is not None or self._options.repository is not None:
             return  # It reads no weights, or others than the card's.
-        if not take_inventory(card, self._options).is_complete:
+        settings = request.settings
+        if not take_inventory(card, self._options, settings=settings).is_complete:
             from tiomagic_local.weights.hub import ask_for_lists
 
-            ask_for_lists(list_wanted(card), model=card.name, token=self._options.hf_token)
+            wanted = list_run_files(card, self._options, settings)
+            ask_for_lists(wanted, model=card.name, token=self._options.hf_token)
 
     def submit(self, request: Request, observer: Observer) -> Report:
         """Run a job to its end, or return at once when it was run or runs elsewhere.

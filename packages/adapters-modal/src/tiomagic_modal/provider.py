@@ -190,12 +190,13 @@ class ModalProvider(ProviderBase):
             self._call_ids.popitem(last=False)
 
     def _choose_variant(self, request: Request) -> Variant:
+        gpu = choose_gpu(request.card, self._options.gpu)
         return Variant(
             model=request.card.name,
-            gpu=choose_gpu(request.card, self._options.gpu),
+            gpu=gpu,
             timeout_s=self._options.timeout_s,
             scaledown_window_s=self._options.scaledown_window_s,
-            memory_mib=container_memory_mib(request.card),
+            memory_mib=container_memory_mib(request.card, request.settings, gpu),
         )
 
     def _ensure_deployed(self, before_deploying: Callable[[], None] = do_nothing) -> None:

@@ -35,7 +35,7 @@ def rehearse_on_modal(card: ModelCard, connection: Connection, options: ModalOpt
     stage = modal.Cls.from_name(
         APP_NAME, REHEARSAL_CLASS, environment_name=options.environment, client=client
     )
-    method = stage.with_options(**chosen, memory=container_memory_mib(card))().rehearse
+    method = stage.with_options(**chosen, memory=container_memory_mib(card, gpu=gpu))().rehearse
     try:
         with translate_modal_errors("rehearse the model"):
             found = connection.ask(

@@ -42,6 +42,8 @@ _WORDS: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
         " reference_video motion_video video_guide video_path source_video",
         ("control_video", "pose_video", "guiding_video"): "control_video depth_video canny_video"
         " control_reference depth edge_video",
+        ("background_video",): "background bg_video background_url",
+        ("mask_video",): "mask masks mask_url video_mask src_mask mask_image",
         ("control",): "control_type control_kind control_mode",
         ("pose_video", "pose_guidance"): "pose poses skeletons pose_images control_images",
         ("noise_multiplier", "conditioning_scale", "image_cond_noise_scale"): "strength denoise"

@@ -22,12 +22,16 @@ class Family:
     parts."""
     halves: Mapping[str, str] | None = None
     """Layers whose halves diffusers has swapped: the authors' name by diffusers'."""
+    related: Sequence[tuple[str, str]] = ()
+    """Patterns with replacements that give the names of a related class, whose LoRAs fit too."""
 
     def authors(self, name: str) -> str:
         """Return the authors' name of a layer."""
-        for pattern, replacement in self.renamed:
-            name = re.sub(pattern, replacement, name)
-        return name
+        return _rename(name, self.renamed)
+
+    def spellings(self, name: str) -> tuple[str, ...]:
+        """Return every name of a layer, its own first."""
+        return name, self.authors(name), _rename(name, self.related)
 
     def fused_layers(self, names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
         """Yield each fused layer of the authors, and its parts."""
@@ -85,6 +89,29 @@ WAN = Family(
         ),
     },
 )
+
+ANIMATE_2 = Family(
+    renamed=WAN.renamed,
+    # The library names most of its layers as the authors do, and those of Wan 2.1 by its own names.
+    related=(
+        (r"^(time|text)_embedding\.0$", r"condition_embedder.\1_embedder.linear_1"),
+        (r"^(time|text)_embedding\.2$", r"condition_embedder.\1_embedder.linear_2"),
+        (r"^time_projection\.1$", "condition_embedder.time_proj"),
+        (r"^img_emb\.proj\.0$", "condition_embedder.image_embedder.norm1"),
+        (r"^img_emb\.proj\.1$", "condition_embedder.image_embedder.ff.net.0.proj"),
+        (r"^img_emb\.proj\.3$", "condition_embedder.image_embedder.ff.net.2"),
+        (r"^img_emb\.proj\.4$", "condition_embedder.image_embedder.norm2"),
+        (r"\.self_attn\.", ".attn1."),
+        (r"\.cross_attn\.", ".attn2."),
+        (r"\.ffn\.0$", ".ffn.net.0.proj"),
+        (r"\.ffn\.2$", ".ffn.net.2"),
+        (r"^(blocks\.\d+)\.norm3$", r"\1.norm2"),
+        (r"^(blocks\.\d+)\.modulation$", r"\1.scale_shift_table"),
+        (r"^head\.modulation$", "scale_shift_table"),
+        (r"^head\.head$", "proj_out"),
+    ),
+)
+"""Wan-Animate-2."""
 
 HUNYUAN = Family(
     renamed=(
@@ -186,10 +213,23 @@ LTX2 = Family(
     )
 )
 
-FAMILIES = {"Wan": WAN, "SkyReelsV2": WAN, "Hunyuan": HUNYUAN, "LTX2": LTX2, "LTX": LTX}
+FAMILIES = {
+    "WanAnimate2": ANIMATE_2,
+    "Wan": WAN,
+    "SkyReelsV2": WAN,
+    "Hunyuan": HUNYUAN,
+    "LTX2": LTX2,
+    "LTX": LTX,
+}
 """By the beginning of their class names."""
 
 
 def naming_of(kind: str) -> Family:
     """Return the family of a class of transformers; without renamings for unknown ones."""
     return next((f for start, f in FAMILIES.items() if kind.startswith(start)), Family())
+
+
+def _rename(name: str, patterns: Iterable[tuple[str, str]]) -> str:
+    for pattern, replacement in patterns:
+        name = re.sub(pattern, replacement, name)
+    return name

@@ -83,7 +83,7 @@ class LayerFinder:
         family = families.naming_of(type(part).__name__)
         known = list(dict.fromkeys(_layers(tensors)))
         for name in known:
-            for alias in (name, family.authors(name)):
+            for alias in family.spellings(name):
                 self._slots.setdefault(flat(alias), (Slot(name),))
         heights = {
             name.removesuffix(".weight"): int(t.shape[0]) for name, t in tensors.items() if t.ndim

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.kv_cache import CACHE_SETTING, IN_MAIN_MEMORY, ON_DEVICE
 from tiomagic_domain.ports.preflight import (
     PlanNeed,
     RunConditions,
@@ -22,15 +23,7 @@ from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.machine import MachineFacts
 from tiomagic_local.preflight.run_time import CORE_FLOPS, estimate_run_time, gpu_flops
 from tiomagic_local.preflight.stored_weights import StoredWeights, find_stored_weights
-from tiomagic_local.runtime.memory_plan import (
-    CACHE_SETTING,
-    IN_MAIN_MEMORY,
-    ON_DEVICE,
-    RESERVE_GIB,
-    Demand,
-    MemoryPlan,
-    demand_of,
-)
+from tiomagic_local.runtime.memory_plan import RESERVE_GIB, Demand, MemoryPlan, demand_of
 from tiomagic_local.torch_env.devices import group_members
 from tiomagic_local.weights.single_file import find_file_sizes
 
@@ -67,7 +60,7 @@ def look_ahead(
         ConfigurationError: when a given folder does not exist, or the device is no device.
     """
     card = card.at(settings.get("revisions") or {})
-    stored = find_stored_weights(card, options)
+    stored = find_stored_weights(card, options, settings)
     device = run_device(options.device, machine)
     needs = _needs_of(card, stored)
     known = find_estimate(card.name)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.ports.preflight import WeightsOnDisk
@@ -26,13 +27,20 @@ class StoredWeights:
     known; empty where the sizes of the files are not known."""
 
 
-def find_stored_weights(card: ModelCard, options: LocalOptions) -> StoredWeights:
+def find_stored_weights(
+    card: ModelCard, options: LocalOptions, settings: Mapping[str, Any] | None = None
+) -> StoredWeights:
     """Return what is here of a model's weights, and what is not.
+
+    Args:
+        card: The model, at the commits that a call wants.
+        options: Where to look.
+        settings: Of the call, whose own LoRAs of the card count as well; None for the model alone.
 
     Raises:
         ConfigurationError: when a given folder does not exist, or the package lacks its weights.
     """
-    found = take_inventory(card, options)
+    found = take_inventory(card, options, settings=settings)
     place = found.location or Path.cwd()
     total = found.bytes_here + found.bytes_to_fetch
     on_disk = WeightsOnDisk(

@@ -12,14 +12,13 @@ from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import APIError, AuthenticationError, TioMagicError
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
-from tiomagic_domain.quantities import GIB
+from tiomagic_domain.quantities import GIB, describe_bytes
 from tiomagic_domain.suggestions import closest
 from tiomagic_local.checkpoint.pipeline_index import index_name, pipeline_class, plain_form
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.rehearsal.completeness import FILES, Looker, components
 from tiomagic_local.rehearsal.published import FolderFiles, HubFiles, ModelFiles
 from tiomagic_local.torch_env.machine import has_stored_hub_token, hub_cache
-from tiomagic_local.weights.hub import sizes_of
 from tiomagic_local.weights.hub_files import FILES as LOADED
 from tiomagic_local.weights.hub_files import PIPELINE_FILES
 from tiomagic_local.weights.locate import Origin, PartWeights, Weights, local_folder
@@ -126,7 +125,11 @@ class FileChecks:
         for part, there in parts:
             yield from Looker(there, []).look("", part.library, part.kind)
         places = [(main, PIPELINE_FILES), *((there, LOADED) for _, there in parts)]
-        yield from self._loras()
+        for lora, asks in self._list_loras():
+            there, check = self._find_lora(lora, f" (only for {asks})" if asks else "")
+            yield check
+            if there is not None and not asks:
+                places.append((there, (lora.weight_name or "*.safetensors",)))
         yield self._disk(places)
 
     def _without_the_hub(self, error: APIError) -> Iterator[Check]:
@@ -178,36 +181,30 @@ class FileChecks:
             )
             yield Check(part=FILES, outcome=CheckOutcome.OK, message=text)
 
-    def _loras(self) -> Iterator[Check]:
+    def _list_loras(self) -> Iterator[tuple[Lora, str]]:
+        """Give each LoRA of the card, and the argument that asks for it; empty for all calls."""
         card = self._card
-        turbo = card.turbo.loras if card.turbo is not None else ()
-        for lora, why in {
-            **dict.fromkeys(card.loras, ""),
-            **dict.fromkeys(turbo, " (for few steps alone)"),
-            **{
-                one.lora: f" (for control={kind!r} alone)"
-                for kind, one in reversed(list(card.controls.items()))
-            },
-        }.items():
-            yield self._lora(lora, why)
+        yield from {**card.loras_of_some_calls, **dict.fromkeys(card.loras, "")}.items()
 
-    def _lora(self, lora: Lora, why: str) -> Check:
-        """Check a LoRA; one that only some calls need has a reason."""
+    def _find_lora(self, lora: Lora, why: str) -> tuple[ModelFiles | None, Check]:
+        """Check a LoRA, and return its repository; one that only some calls use has a reason."""
         wrong = CheckOutcome.WARNING if why else CheckOutcome.PROBLEM
         try:
-            commit, sizes = sizes_of(
+            there = HubFiles(
                 lora.source, lora.revision, token=self._options.hf_token, model=self._card.name
             )
         except TioMagicError as error:
-            return Check(part=LORAS, outcome=wrong, message=f"{error.message}{why}")
-        place = f"{lora.source}@{commit[:12]}"
+            return None, Check(part=LORAS, outcome=wrong, message=f"{error.message}{why}")
+        place, sizes = there.location, there.sizes
         name = str(lora.weight_name)
         if lora.weight_name is None or name in sizes:
-            text = f"{place}: {name if lora.weight_name else 'a file'} is there{why}"
-            return Check(part=LORAS, outcome=CheckOutcome.OK, message=text)
+            size = f", {describe_bytes(sizes[name])}" if name in sizes else ""
+            text = f"{place}: {name if lora.weight_name else 'a file'} is there{size}{why}"
+            return there, Check(part=LORAS, outcome=CheckOutcome.OK, message=text)
         near = closest(name, sizes)
         hint = f"; there is {near}" if near else ""
-        return Check(part=LORAS, outcome=wrong, message=f"{place}: {name} is not there{hint}{why}")
+        text = f"{place}: {name} is not there{hint}{why}"
+        return None, Check(part=LORAS, outcome=wrong, message=text)
 
     def _disk(self, places: Sequence[tuple[ModelFiles, Sequence[str]]]) -> Check:
         missing = 0

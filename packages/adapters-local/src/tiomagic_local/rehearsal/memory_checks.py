@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.kv_cache import IN_MAIN_MEMORY
 from tiomagic_domain.features import Feature
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.schema.kinds import UNSET
 from tiomagic_local.runtime.memory_plan import (
-    IN_MAIN_MEMORY,
     RESERVE_GIB,
     Demand,
     MemoryChoice,

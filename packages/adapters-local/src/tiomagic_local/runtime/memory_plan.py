@@ -21,6 +21,13 @@ from enum import StrEnum
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.kv_cache import (
+    CACHE_SETTING,
+    EIGHT_BITS,
+    EIGHT_BITS_SHARE,
+    IN_MAIN_MEMORY,
+    ON_DEVICE,
+)
 from tiomagic_local.footprint.estimates import Estimate, find_estimate
 
 RESERVE_GIB = 1.0
@@ -35,12 +42,6 @@ RESIDENT_LAYERS = 2
 
 ASSUMED_FRAMES = 121
 """Frames for a model without a length setting."""
-
-CACHE_SETTING = "kv_cache"
-"""A setting of models with a KV cache: one of the words below, or ``auto``."""
-ON_DEVICE, IN_MAIN_MEMORY, EIGHT_BITS = "gpu", "ram", "int8"
-EIGHT_BITS_SHARE = 0.52
-"""Bytes of a KV cache in eight bits: half, and a scale for each token of each head."""
 
 TEXT = ("text_encoder", "text_encoder_2", "text_encoder_3", "connectors")
 TRANSFORMERS = ("transformer", "transformer_2")

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.kv_cache import CACHE_SETTING, EIGHT_BITS, IN_MAIN_MEMORY
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.progress import CancelToken, NeverCanceled, Phase, Progress, ProgressSink
@@ -19,9 +20,6 @@ from tiomagic_local.runtime.call_loras import find_call_loras, revisions_of
 from tiomagic_local.runtime.component_reuse import Identity, identify_components, lying_on
 from tiomagic_local.runtime.loaded import KeepsCache, Loaded, run_on_one_device
 from tiomagic_local.runtime.memory_plan import (
-    CACHE_SETTING,
-    EIGHT_BITS,
-    IN_MAIN_MEMORY,
     MemoryChoice,
     MemoryPlan,
     choose_memory_plan,

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from tiomagic_domain.catalogue.kv_cache import CACHE_SETTING, IN_MAIN_MEMORY
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.jobs.job import Job, JobStatus
@@ -27,7 +28,7 @@ from tiomagic_local.engines._shared.frame_sink import stream_frames_to
 from tiomagic_local.lora.messages import describe_partial_use, lora_of
 from tiomagic_local.runtime.doubles import leave_out_doubles
 from tiomagic_local.runtime.loaded import Loaded
-from tiomagic_local.runtime.memory_plan import CACHE_SETTING, IN_MAIN_MEMORY, MemoryPlan
+from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import VAE_TILES_SETTING, Runtime
 
 __all__ = ["Runtime", "Stopwatch", "run_request"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.weights.hub_cache import HubCache, ListedFile
-from tiomagic_local.weights.hub_files import WantedFiles, list_wanted
+from tiomagic_local.weights.hub_files import WantedFiles, list_lora_files, list_wanted
 from tiomagic_local.weights.inventory import find_commit, find_listed
 from tiomagic_local.weights.locate import Origin, local_folder
 
@@ -69,8 +69,10 @@ def find_contents(card: ModelCard, options: LocalOptions, cache: HubCache) -> Mo
         return ModelContents(card=card, origin=origin, place=folder, sources=(), files=found)
     files: list[StoredFile] = []
     sources = []
-    for wanted in list_wanted(card):
-        here = list(_of_repository(cache, wanted))
+    some = list_lora_files(card.loras_of_some_calls)
+    for wanted in (*list_wanted(card), *some):
+        # What only some calls use is no model: another one may have brought it.
+        here = list(_of_repository(cache, wanted)) if files or wanted not in some else []
         commit = find_commit(cache, wanted)
         if here and commit is not None:
             files += here

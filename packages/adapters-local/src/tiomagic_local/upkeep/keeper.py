@@ -21,7 +21,7 @@ from tiomagic_local.upkeep.contents import ModelContents, StoredFile, find_conte
 from tiomagic_local.upkeep.removal import remove_files
 from tiomagic_local.weights.hub import download_all, plan_download
 from tiomagic_local.weights.hub_cache import HubCache
-from tiomagic_local.weights.hub_files import list_wanted
+from tiomagic_local.weights.hub_files import WantedFiles, list_lora_files, list_wanted
 from tiomagic_local.weights.inventory import take_inventory
 from tiomagic_local.weights.locate import Origin, local_folder
 
@@ -43,9 +43,16 @@ class LocalWeightsKeeper:
         """Return the files that a model needs; see the port."""
         if local_folder(card, self._options) is not None:
             return []
-        planned = plan_download(list_wanted(card), model=card.name, token=self._options.hf_token)
+        some = {(lora.source, lora.weight_name): a for lora, a in card.loras_of_some_calls.items()}
+        planned = plan_download(_list_all(card), model=card.name, token=self._options.hf_token)
         return [
-            DownloadableFile(source=source, name=name, bytes_total=total, bytes_missing=missing)
+            DownloadableFile(
+                source=source,
+                name=name,
+                bytes_total=total,
+                bytes_missing=missing,
+                used_for=some.get((source, name), ""),
+            )
             for source, name, total, missing in planned
         ]
 
@@ -55,7 +62,7 @@ class LocalWeightsKeeper:
         if given is not None:
             return given[0]
         folder, *_ = download_all(
-            list_wanted(card),
+            _list_all(card),
             model=card.name,
             token=self._options.hf_token,
             progress=progress,
@@ -161,6 +168,11 @@ class LocalWeightsKeeper:
             shared_with=tuple(shared_with),
             shared_parts=tuple(sorted(parts)),
         )
+
+
+def _list_all(card: ModelCard) -> tuple[WantedFiles, ...]:
+    """Return the files of a model for every call that it can take."""
+    return (*list_wanted(card), *list_lora_files(card.loras_of_some_calls))
 
 
 def _is_intact(file: StoredFile) -> bool:

@@ -35,10 +35,16 @@ from tiomagic_local.weights.cache_writes import (
     store_listing,
     store_ref,
 )
-from tiomagic_local.weights.hub_cache import HubCache, ListedFile, has_size, select_names
+from tiomagic_local.weights.hub_cache import (
+    DEFAULT_BRANCH,
+    HubCache,
+    ListedFile,
+    has_size,
+    select_names,
+)
 from tiomagic_local.weights.hub_errors import full_disk_error
 from tiomagic_local.weights.hub_files import FILES, WantedFiles
-from tiomagic_local.weights.hub_requests import DEFAULT_BRANCH, HubRequests
+from tiomagic_local.weights.hub_requests import HubRequests
 from tiomagic_local.weights.pinned_commits import COMMIT, pin_commit, read_pinned_commit
 from tiomagic_local.weights.transfer import FileToFetch, Transfer
 

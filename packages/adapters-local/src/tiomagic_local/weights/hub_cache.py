@@ -26,6 +26,8 @@ TREE_FORMAT = 1
 PART_SUFFIX = ".tiomagic.incomplete"
 """Ends the name of a content that is not whole yet; the next download continues it."""
 FOLDER_PREFIX = "models--"
+DEFAULT_BRANCH = "main"
+"""The branch whose last commit is the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

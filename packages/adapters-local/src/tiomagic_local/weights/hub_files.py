@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_local.lora.scaling import BESIDE
 
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
@@ -31,12 +33,12 @@ class WantedFiles:
     the newest."""
 
 
-def list_wanted(card: ModelCard, *, loras: bool = True) -> tuple[WantedFiles, ...]:
+def list_wanted(card: ModelCard, *, loras: Iterable[Lora] | None = None) -> tuple[WantedFiles, ...]:
     """Return the files of the hub that a model is made of; none for a model of the package.
 
     Args:
         card: The model.
-        loras: Whether LoRAs that are part of it are among them, as the last.
+        loras: LoRAs that are among them, as the last; None for those that are part of the model.
     """
     if card.repository is None:
         return ()
@@ -54,13 +56,17 @@ def list_wanted(card: ModelCard, *, loras: bool = True) -> tuple[WantedFiles, ..
         )
         for part in card.parts
     )
-    worn = (
+    return (own, *parts, *list_lora_files(card.loras if loras is None else loras))
+
+
+def list_lora_files(loras: Iterable[Lora]) -> tuple[WantedFiles, ...]:
+    """Return the files of the hub that LoRAs are in."""
+    return tuple(
         WantedFiles(
             repository=lora.source,
             revision=lora.revision,
             names=(lora.weight_name or "*.safetensors", BESIDE),
         )
-        for lora in (card.loras if loras else ())
+        for lora in loras
         if not lora.is_file
     )
-    return (own, *parts, *worn)

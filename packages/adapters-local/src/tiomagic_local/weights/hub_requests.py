@@ -38,9 +38,6 @@ FIRST_PAUSE_S = 0.3
 POLL_S = 0.1
 """Seconds between two looks for a cancel."""
 
-DEFAULT_BRANCH = "main"
-"""The branch whose last commit is the newest."""
-
 TRANSIENT_STATUSES = frozenset({408, 429})
 """Statuses below 500 that are worth another attempt."""
 

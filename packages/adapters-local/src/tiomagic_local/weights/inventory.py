@@ -6,21 +6,31 @@ catalogue's, which is about right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.quantities import GIB
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.weights.hub_cache import HubCache, ListedFile, select_names
-from tiomagic_local.weights.hub_files import PIPELINE_FILES, WantedFiles, list_wanted
+from tiomagic_local.weights.hub_cache import DEFAULT_BRANCH, HubCache, ListedFile, select_names
+from tiomagic_local.weights.hub_files import (
+    PIPELINE_FILES,
+    WantedFiles,
+    list_lora_files,
+    list_wanted,
+)
 from tiomagic_local.weights.locate import Origin, local_folder
+from tiomagic_local.weights.lora_files import find_brought
 from tiomagic_local.weights.pinned_commits import read_pinned_commit
 
 NEARLY_ALL = 0.9
 """Weights whose list is not known count as whole from this part of the catalogue's size on, which
 is rounded."""
+
+UNLISTED_LORA_BYTES = round(0.5 * GIB)
+"""A LoRA of some calls whose size is not known counts as this: most have 0.3 to 0.7 GiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +53,11 @@ class WeightsInventory:
 
 
 def take_inventory(
-    card: ModelCard, options: LocalOptions, cache: HubCache | None = None
+    card: ModelCard,
+    options: LocalOptions,
+    cache: HubCache | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
 ) -> WeightsInventory:
     """Return what of a model's weights is here. Loads no torch and reads no weights.
 
@@ -51,44 +65,98 @@ def take_inventory(
         card: The model, at the commits that a call wants.
         options: Where to look.
         cache: For several models in a row, one cache for all; None for a fresh look.
+        settings: Of a call, whose own LoRAs of the card count as well; None for the model alone.
 
     Raises:
         ConfigurationError: when a given folder is not there, or the package lacks its weights.
     """
+    cache = cache or HubCache.of_client()
+    more = _count(_list_more(card, options, settings or {}), cache)
     given = local_folder(card, options)
     if given is not None:
         folder, origin = given
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        return WeightsInventory(
-            model=card.name,
-            origin=origin,
-            location=folder,
-            bytes_here=size,
-            bytes_to_fetch=0,
-            is_complete=True,
-            is_exact=True,
-        )
-    wanted = list_wanted(card)
-    if options.repository is not None:
-        name, revision = options.repository
-        wanted = (WantedFiles(repository=name, revision=revision, names=PIPELINE_FILES),)
-    return _of_hub(card, wanted, cache or HubCache.of_client())
+        own, is_exact = _Counted(here=size), True
+    else:
+        own = _count(_list_own(card, options), cache)
+        origin, is_exact = Origin.HUB, cache is not None and not own.is_unlisted
+        folder = None if cache is None else cache.root
+    missing, is_complete = own.missing, is_exact and own.is_whole
+    if not is_exact:
+        expected = round(card.weights_gib * GIB)
+        nearly = own.here >= NEARLY_ALL * expected
+        is_complete = cache is not None and own.is_whole and not own.unlisted and nearly
+        missing = 0 if is_complete else max(own.missing, expected - own.here)
+    return WeightsInventory(
+        model=card.name,
+        origin=origin,
+        location=folder,
+        bytes_here=own.here + more.here,
+        bytes_to_fetch=missing + more.missing + more.unlisted * UNLISTED_LORA_BYTES,
+        is_complete=is_complete and more.is_whole and not more.unlisted,
+        is_exact=is_exact and not more.is_unlisted,
+    )
 
 
-def _of_hub(
-    card: ModelCard, wanted: tuple[WantedFiles, ...], cache: HubCache | None
-) -> WeightsInventory:
-    here = missing = unlisted_here = 0
-    is_exact = is_complete = cache is not None
+def list_run_files(
+    card: ModelCard, options: LocalOptions, settings: Mapping[str, Any]
+) -> tuple[WantedFiles, ...]:
+    """Return the files of the hub that a run reads; those of a given folder are not among them.
+
+    Args:
+        card: The model, at the commits that the call wants.
+        options: Where to look.
+        settings: Of the call.
+
+    Raises:
+        ConfigurationError: when a given folder is not there, or the package lacks its weights.
+    """
+    own = _list_own(card, options) if local_folder(card, options) is None else ()
+    return (*own, *_list_more(card, options, settings))
+
+
+def _list_more(
+    card: ModelCard, options: LocalOptions, settings: Mapping[str, Any]
+) -> tuple[WantedFiles, ...]:
+    """Return the files of the LoRAs that the card has for this call and not for every one."""
+    given = local_folder(card, options)
+    loras = (lora for lora in card.loras_of(settings) if lora not in card.loras)
+    folder = None if given is None else given[0]
+    return list_lora_files(lora for lora in loras if find_brought(lora, folder) is None)
+
+
+def _list_own(card: ModelCard, options: LocalOptions) -> tuple[WantedFiles, ...]:
+    if options.repository is None:
+        return list_wanted(card)
+    name, revision = options.repository
+    return (WantedFiles(repository=name, revision=revision, names=PIPELINE_FILES),)
+
+
+@dataclass(slots=True)
+class _Counted:
+    """Bytes of wanted files."""
+
+    here: int = 0
+    missing: int = 0
+    unlisted: int = 0
+    """Repositories whose list is not here, and none of whose files is."""
+    is_unlisted: bool = False
+    """True if the list of a repository is not here."""
+    is_whole: bool = True
+    """False if a listed file is not here."""
+
+
+def _count(wanted: Sequence[WantedFiles], cache: HubCache | None) -> _Counted:
+    count = _Counted()
     seen: set[str] = set()
-    for files in wanted if cache is not None else ():
-        assert cache is not None, "asked in the line before"
+    if cache is None:
+        return _Counted(unlisted=len(wanted), is_unlisted=bool(wanted))
+    for files in wanted:
         listed = find_listed(cache, files)
         if listed is None:
-            is_exact = False
             found = sum(path.stat().st_size for path in list_unlisted(cache, files))
-            is_complete = is_complete and found > 0
-            unlisted_here += found
+            count.here, count.is_unlisted = count.here + found, True
+            count.unlisted += 0 if found else 1
             continue
         commit, names = listed
         for name, file in names.items():
@@ -96,24 +164,12 @@ def _of_hub(
                 continue
             seen.add(file.blob_name)
             if cache.has(files.repository, commit, name, file):
-                here += file.size
+                count.here += file.size
                 continue
             part = cache.partial_bytes(files.repository, file)
-            here, missing, is_complete = here + part, missing + file.size - part, False
-    here += unlisted_here
-    if not is_exact:
-        expected = round(card.weights_gib * GIB)
-        is_complete = is_complete and here >= NEARLY_ALL * expected
-        missing = 0 if is_complete else max(missing, expected - here)
-    return WeightsInventory(
-        model=card.name,
-        origin=Origin.HUB,
-        location=None if cache is None else cache.root,
-        bytes_here=here,
-        bytes_to_fetch=missing,
-        is_complete=is_complete,
-        is_exact=is_exact,
-    )
+            count.here, count.missing = count.here + part, count.missing + file.size - part
+            count.is_whole = False
+    return count
 
 
 def find_listed(cache: HubCache, files: WantedFiles) -> tuple[str, dict[str, ListedFile]] | None:
@@ -129,8 +185,10 @@ def find_listed(cache: HubCache, files: WantedFiles) -> tuple[str, dict[str, Lis
 def find_commit(cache: HubCache, files: WantedFiles) -> str | None:
     """Return the commit that a run would take; None if that is not known without the hub."""
     revision = files.revision or read_pinned_commit(files.repository)
+    if not revision:
+        return cache.last_commit(files.repository, DEFAULT_BRANCH)
     # What is no branch or tag of this machine is a commit.
-    return revision and (cache.last_commit(files.repository, revision) or revision)
+    return cache.last_commit(files.repository, revision) or revision
 
 
 def list_unlisted(cache: HubCache, files: WantedFiles) -> Iterator[Path]:

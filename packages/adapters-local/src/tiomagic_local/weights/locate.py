@@ -194,7 +194,7 @@ def _from_hub(
     from tiomagic_local.weights.hub import download_all
 
     assert card.repository is not None, "local_folder returns a folder otherwise"
-    own, *others = list_wanted(card, loras=False)
+    own, *others = list_wanted(card, loras=())
     get = partial(
         download_all,
         model=card.name,

@@ -104,7 +104,7 @@ def _find(
     stays: bool,
     cancel: CancelToken | None,
 ) -> FoundLora:
-    brought = _brought(lora, model)
+    brought = find_brought(lora, model)
     revision = None
     try:
         if brought is not None:
@@ -132,7 +132,8 @@ def _problem(lora: Lora, message: str) -> Problem:
     return Problem(field="loras", message=f"{lora.label}: {message}", given=repr(lora.label))
 
 
-def _brought(lora: Lora, model: Path | None) -> Path | None:
+def find_brought(lora: Lora, model: Path | None) -> Path | None:
+    """Return the file of a LoRA that lies in the given folder of its model, or None."""
     if model is None or lora.weight_name is None:
         return None
     path = model / FOLDER / Path(lora.weight_name).name

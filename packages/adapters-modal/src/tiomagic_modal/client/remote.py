@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.kv_cache import CACHE_SETTING, ON_DEVICE, find_cache_gib
 from tiomagic_modal.client.connection import Connection, require_modal
 from tiomagic_modal.client.retry import build_retrying
 from tiomagic_modal.constants import (
@@ -20,6 +22,7 @@ from tiomagic_modal.constants import (
     WORKER_CLASS,
 )
 from tiomagic_modal.errors import translate_modal_errors
+from tiomagic_modal.gpus import HEADROOM_GIB, usable_memory_gib
 from tiomagic_modal.wire import PlainData
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ TRANSFER_DEADLINE_S = 900.0
 """Timeout of requests that carry media: 100 MB at 1 Mbit/s."""
 MEMORY_BESIDE_WEIGHTS_GIB = 8
 """Main memory for Python, the libraries and the frames."""
+CACHE_STEP_GIB = 8
+"""Main memory for a KV cache is requested in steps of this."""
 CPU_CORES = 4.0
 """For a model that runs without a GPU."""
 
@@ -56,9 +61,27 @@ class Variant:
         }
 
 
-def container_memory_mib(card: ModelCard) -> int:
-    """Return the main memory that a container requests: the largest component passes through it."""
-    return int(card.largest_gib + MEMORY_BESIDE_WEIGHTS_GIB) * 1024
+def container_memory_mib(
+    card: ModelCard, settings: Mapping[str, Any] | None = None, gpu: str | None = None
+) -> int:
+    """Return the main memory that a container requests.
+
+    The largest component passes through it, and a KV cache waits in it that the GPU has no room
+    for. That is rounded up, so that videos of similar sizes share their warm containers.
+
+    Args:
+        card: The model.
+        settings: Of the call; None for the model's own size.
+        gpu: That the call runs on; None for a CPU.
+    """
+    cache = find_cache_gib(card, settings or {})
+    usable = usable_memory_gib(gpu) if gpu is not None else None
+    beside = card.weights_gib + HEADROOM_GIB + cache
+    is_on_gpu = (settings or {}).get(CACHE_SETTING) == ON_DEVICE
+    if is_on_gpu or (usable is not None and beside <= usable):
+        cache = 0.0
+    waiting = math.ceil(cache / CACHE_STEP_GIB) * CACHE_STEP_GIB
+    return (int(card.largest_gib + MEMORY_BESIDE_WEIGHTS_GIB) + waiting) * 1024
 
 
 class RemoteApp:

@@ -16,6 +16,8 @@ names such a tuple. There is no list to edit.
                       their own defaults.
 ``hub_repositories``  Parses ``owner/name@revision`` as a repository on the Hugging Face hub, or
                       else as a path.
+``kv_cache``          The argument ``kv_cache``: where keys and values of a guiding video wait
+                      during a run.
 ``licences``          Licences: what you may do with a model and its videos, as a class (free,
                       limited, research).
 ``lora``              The argument ``loras``: LoRA files of a call, which change a model's weights

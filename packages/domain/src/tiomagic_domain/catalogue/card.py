@@ -23,6 +23,8 @@ from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.schema import Schema
 
+TURBO = f"{ACCELERATION_ARGUMENT}='turbo'"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -85,6 +87,8 @@ class ModelCard:
     gpu_memory_gib: float
     """The smallest GPU that is measured or computed to suffice, with offload, in GB as sold; 0 for
     a CPU."""
+    kv_cache_gib: float = 0.0
+    """The KV cache of a run at its own pixels, in GiB beside the weights; 0 for a model without."""
     prompt_tokens: int
     """Longest prompt in tokens; what is longer is cut."""
     terms: LicenceTerms = UNSTATED_TERMS
@@ -186,6 +190,22 @@ class ModelCard:
     def control_of(self, settings: Mapping[str, Any]) -> ControlWeights | None:
         """Return the LoRA for the control video of a call; None for a call without one."""
         return self.controls.get(str(settings.get(CONTROL_ARGUMENT)))
+
+    def loras_of(self, settings: Mapping[str, Any]) -> tuple[Lora, ...]:
+        """Return the LoRAs of a call that the card names; those of the user are not among them."""
+        turbo, control = self.turbo_of(settings), self.control_of(settings)
+        quick = turbo.loras if turbo is not None else ()
+        return (*self.loras, *quick, *((control.lora,) if control is not None else ()))
+
+    @property
+    def loras_of_some_calls(self) -> Mapping[Lora, str]:
+        """The LoRAs that only some calls use, each with the argument that asks for it."""
+        found = dict.fromkeys(self.turbo.loras if self.turbo is not None else (), TURBO)
+        for kind, weights in self.controls.items():
+            said = found.get(weights.lora)
+            asks = f"{CONTROL_ARGUMENT}={str(kind)!r}"
+            found[weights.lora] = asks if said is None else f"{said} or {str(kind)!r}"
+        return found
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Return the unknown words and then the unknown phrases of a prompt, each once."""

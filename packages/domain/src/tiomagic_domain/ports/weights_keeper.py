@@ -22,6 +22,9 @@ class DownloadableFile:
     bytes_total: int
     bytes_missing: int
     """Bytes that a download would fetch; 0 for a file that is here."""
+    used_for: str = ""
+    """The argument without which no run reads it, such as ``control='pose'``; empty for a file that
+    every run reads."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""

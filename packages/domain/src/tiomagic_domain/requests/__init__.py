@@ -7,6 +7,7 @@
                        knows.
 ``defaults``           Fills in defaults of a call: the seed, a size that fits the picture,
                        few-step settings.
+``lacking_inputs``     Names what takes an input that the model of a call does not.
 ``legacy_parameters``  Translates or refuses the parameters of tiomagic 1.0.0 that this version
                        does not have.
 ``preparation``        Validates a call and builds its request, or raises one error with every

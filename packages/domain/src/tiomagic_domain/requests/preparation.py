@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import Problem, ResourceNotFoundError, ValidationError
@@ -34,15 +34,15 @@ from tiomagic_domain.requests.defaults import (
     describe_crops,
     draw_seed_and_size,
 )
+from tiomagic_domain.requests.lacking_inputs import explain_lacking_inputs
 from tiomagic_domain.requests.legacy_parameters import translate_legacy_call
 from tiomagic_domain.requests.replacing import describe_replacement
 from tiomagic_domain.requests.rerun import RerunCall
 from tiomagic_domain.schema.expert_arguments import describe_object, explain_unsupported_object
-from tiomagic_domain.schema.keyframes import KEYFRAMES
 from tiomagic_domain.schema.kinds import Kind, Rejected, check_media
 from tiomagic_domain.schema.nested_media import MediaPlace, find_media, replace_media
 from tiomagic_domain.schema.schema import Schema
-from tiomagic_domain.suggestions import list_names, shorten_repr
+from tiomagic_domain.suggestions import shorten_repr
 
 INPUT_NOTES_FACT: Final = "input_notes"
 """Fact of a job: what is to be known of its pictures and videos, in words."""
@@ -128,9 +128,9 @@ class Preparation:
         going_on = self._continuations.resolve(feature, card, old.arguments)
         sized = resolve_asked_sizes(card, feature, going_on.arguments, overlap=going_on.overlap)
         asked = apply_few_step_settings(card.turbo, sized.arguments)
-        lacking = _explain_keyframes(card, feature, asked)
-        if lacking:
-            asked = {name: value for name, value in asked.items() if name != KEYFRAMES}
+        lacking = explain_lacking_inputs(card, feature, asked)
+        named = {problem.field for problem in lacking}
+        asked = {name: value for name, value in asked.items() if name not in named}
         found = (*old.problems, *going_on.problems, *sized.problems, *lacking)
         checked = [p for p in schema.parameters if p.name not in going_on.unread]
         values = self._validate(replace(schema, parameters=tuple(checked)), asked, subject, found)
@@ -255,19 +255,6 @@ class Preparation:
             optional_args={k: v for k, v in values.items() if k not in required},
             facts={"unknown_words": unknown} if unknown else {},
         )
-
-
-def _explain_keyframes(
-    card: ModelCard, feature: Feature, arguments: Mapping[str, object]
-) -> list[Problem]:
-    """Return which models take keyframes, where a call has some and its model takes none."""
-    if feature is not Feature.INTERPOLATE or KEYFRAMES not in arguments:
-        return []
-    if KEYFRAMES in card.schema(feature):
-        return []
-    able = [other.name for other in models().values() if other.takes_keyframes]
-    message = f"{card.name} takes no pictures between the ends; these do: {list_names(able)}"
-    return [Problem(field=KEYFRAMES, message=message, given=shorten_repr(arguments[KEYFRAMES], 40))]
 
 
 def _is_here(place: MediaPlace) -> bool:

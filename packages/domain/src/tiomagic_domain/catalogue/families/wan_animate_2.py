@@ -21,11 +21,12 @@ from types import MappingProxyType
 from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.families.wan import NEGATIVE_PROMPT, PIXELS_720P
+from tiomagic_domain.catalogue.kv_cache import KV_CACHE
 from tiomagic_domain.catalogue.licences import apache_terms
 from tiomagic_domain.catalogue.pose_parameters import Guide, Kept, PoseFacts, pace_parameter
 from tiomagic_domain.catalogue.skeleton_colours import REAL_PACE
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
-from tiomagic_domain.schema.parameter import Kind, Parameter
+from tiomagic_domain.schema.parameter import Parameter
 from tiomagic_domain.schema.schema import MaxPixels, Schema
 
 HOMEPAGE = "https://github.com/Wan-Video/Wan-Animate-2"
@@ -53,18 +54,6 @@ GUIDING_VIDEO = replace(
     POSE_SOURCES[0],
     required=True,
     description="A video of somebody who moves, which is followed as it is: no skeletons are made.",
-)
-
-KV_CACHE = Parameter(
-    name="kv_cache",
-    kind=Kind.STRING,
-    required=False,
-    default="auto",
-    choices=("auto", "gpu", "ram", "int8"),
-    advanced=True,
-    description="Where the keys and values of the guiding video wait while a segment is made: on "
-    "the GPU or in RAM, which gives the same video; int8 takes half the memory and changes the "
-    "video a little; auto takes the GPU if they fit, else RAM.",
 )
 
 
@@ -133,6 +122,7 @@ BASE = ModelCard(
     weights_gib=43.1,
     largest_gib=30.9,
     gpu_memory_gib=16,
+    kv_cache_gib=32.0,
     prompt_tokens=512,
 )
 

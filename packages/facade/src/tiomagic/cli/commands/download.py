@@ -66,17 +66,20 @@ def _show_files(output: Output, keeper: WeightsKeeper, cards: Sequence[ModelCard
     from tiomagic_domain.quantities import describe_bytes  # noqa: PLC0415  # Not for --help.
 
     found = [(card.name, file) for card in cards for file in keeper.list_files(card)]
+    some = any(file.used_for for _, file in found)
     rows = [
         (
             describe_bytes(file.bytes_total),
             describe_bytes(file.bytes_missing) if file.bytes_missing else "here",
             file.name,
             file.source,
+            *((file.used_for or None,) if some else ()),
         )
         for _, file in found
     ]
     plain = [{"model": model, **file.to_dict()} for model, file in found]
-    output.table(plain, ["size", "to download", "file", "from"], rows, optional_columns=["from"])
+    head = ["size", "to download", "file", "from", *(["only for"] if some else [])]
+    output.table(plain, head, rows, optional_columns=["from", "only for"])
     total = sum(file.bytes_total for _, file in found)
     missing = sum(file.bytes_missing for _, file in found)
     output.say(f"{describe_bytes(missing)} to download, of {describe_bytes(total)}")
