@@ -37,7 +37,7 @@ def _save(kind: type, scheduler: object, folder: Path) -> None:
     torch.manual_seed(0)
     transformer = WanAnimate2Transformer3DModel(
         in_dim=2 * LATENT_CHANNELS + 4,  # the noise, the frames that are known, their mask
-        dim=24,
+        dim=32,
         ffn_dim=32,
         freq_dim=64,
         text_dim=TEXT_DIM,

@@ -30,6 +30,8 @@ class SpeedRunner:
         self.runtime, self.studio = runtime, studio
         self.facts: dict[str, Any] = {}
         self.pipeline: Any = None
+        self.media: dict[str, tuple[str, ...]] = {}
+        """Inputs of models whose feature has others than usual."""
 
     def make(
         self,
@@ -46,7 +48,12 @@ class SpeedRunner:
             save(self.folder, [model])
         changes = {"num_inference_steps": 2, **SIZES.get(model, {}), **changes}
         acceleration = changes.pop("acceleration", None)
-        request = self.studio.request(model, feature, prompt=prompt, **changes)
+        media = {
+            name: self.studio.video() if name.endswith("video") else self.studio.picture()
+            for name in self.media.get(model, ())
+        }
+        given = {"media": media} if media else {}
+        request = self.studio.request(model, feature, prompt=prompt, **given, **changes)
         settings = dict(request.settings)
         if acceleration is not None:
             settings["acceleration"] = acceleration

@@ -10,6 +10,7 @@ import torch
 
 ELSEWHERE = (
     *("attn2.to_k", "attn2.to_v", "add_k_proj", "add_v_proj"),
+    *("cross_attn.to_k", "cross_attn.to_v"),  # as one class names them
     *("embedder", "embedding", "caption_projection", "time_"),
 )
 """Parts of the names of layers that process the prompt or the time step, not the video."""

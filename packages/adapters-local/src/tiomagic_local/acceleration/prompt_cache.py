@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
 
 import torch
 
@@ -18,6 +18,10 @@ MAX_ENTRIES = 64
 """Most cached prompts, each with its negative prompt."""
 MAX_BYTES = 512 * 2**20
 """Most bytes in main memory. 512 tokens of 4096 numbers in bf16 take 4 MiB."""
+
+TEXT_BLOCK = "text_encoder"
+"""The block of a modular pipeline that encodes the prompt."""
+GUIDED = "requires_unconditional_embeds"
 
 _PLAIN = (str, int, float, bool, type(None), torch.dtype, torch.device)
 
@@ -39,9 +43,18 @@ class PromptCache:
     def activate(self, pipeline: Any) -> Iterator[None]:
         """Answer the pipeline's calls of ``encode_prompt`` from the cache within the block.
 
-        A pipeline without this method is unchanged.
+        A modular pipeline has a block in place of this method. One without both is unchanged.
         """
         self.hits = 0
+        blocks = getattr(getattr(pipeline, "_blocks", None), "sub_blocks", {})
+        if TEXT_BLOCK in blocks:
+            encodes = blocks[TEXT_BLOCK]
+            blocks[TEXT_BLOCK] = _RememberingBlock(encodes, self._recall)
+            try:
+                yield
+            finally:
+                blocks[TEXT_BLOCK] = encodes
+            return
         original = getattr(pipeline, "encode_prompt", None)
         if original is None:
             yield
@@ -56,20 +69,26 @@ class PromptCache:
         signature = inspect.signature(original)
 
         def encode_prompt(*given: Any, **named: Any) -> Any:
-            key = _key(signature, given, named)
-            if key is None:
-                return original(*given, **named)
-            if key in self._entries:
-                self.hits += 1
-                self._entries.move_to_end(key)
-                return _map(self._entries[key], lambda kept: kept[0].to(kept[1], copy=True))
-            result = original(*given, **named)
-            # A copy, because a pipeline may write into what it was given.
-            self._entries[key] = _map(result, lambda t: (t.detach().to("cpu", copy=True), t.device))
-            self._forget()
-            return result
+            bound = signature.bind(*given, **named)
+            bound.apply_defaults()
+            return self._recall(bound.arguments, lambda: original(*given, **named))
 
         return encode_prompt
+
+    def _recall(self, arguments: Mapping[str, Any], encode: Callable[[], Any]) -> Any:
+        """Return what a call gave before, or make the call."""
+        key = _key(arguments)
+        if key is None:
+            return encode()
+        if key in self._entries:
+            self.hits += 1
+            self._entries.move_to_end(key)
+            return _map(self._entries[key], lambda kept: kept[0].to(kept[1], copy=True))
+        result = encode()
+        # A copy, because a pipeline may write into what it was given.
+        self._entries[key] = _map(result, lambda t: (t.detach().to("cpu", copy=True), t.device))
+        self._forget()
+        return result
 
     def _forget(self) -> None:
         while len(self._entries) > MAX_ENTRIES or self._bytes() > MAX_BYTES:
@@ -82,12 +101,45 @@ class PromptCache:
         return sum(sizes)
 
 
-def _key(signature: inspect.Signature, given: tuple[Any, ...], named: dict[str, Any]) -> Key | None:
+class _RememberingBlock:
+    """Stands where a modular pipeline has the block that encodes the prompt.
+
+    Args:
+        block: That one.
+        recall: Gets its inputs and a function that runs it, and returns its outputs.
+    """
+
+    def __init__(
+        self, block: Any, recall: Callable[[Mapping[str, Any], Callable[[], Any]], Any]
+    ) -> None:
+        self._block, self._recall = block, recall
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._block, name)
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        # The library copies all blocks to look at one of them.
+        return self
+
+    def __call__(self, components: Any, state: Any) -> tuple[Any, Any]:
+        names = [output.name for output in self._block.intermediate_outputs]
+
+        def encode() -> tuple[Any, ...]:
+            self._block(components, state)
+            return tuple(state.get(name) for name in names)
+
+        # What guides the run decides whether a negative prompt is encoded.
+        guided = getattr(components, GUIDED, None)
+        given = {one.name: state.get(one.name) for one in self._block.inputs} | {GUIDED: guided}
+        for name, value in zip(names, self._recall(given, encode), strict=True):
+            state.set(name, value)
+        return components, state
+
+
+def _key(arguments: Mapping[str, Any]) -> Key | None:
     """Return the cache key of a call; None for one with tensors or objects as arguments."""
-    bound = signature.bind(*given, **named)
-    bound.apply_defaults()
     key: list[object] = []
-    for name, value in bound.arguments.items():
+    for name, value in arguments.items():
         plain = tuple(value) if isinstance(value, list) else value
         for item in plain if isinstance(plain, tuple) else (plain,):
             if not isinstance(item, _PLAIN):
