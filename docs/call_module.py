@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tiomagic_domain.catalogue import ModelCard
@@ -40,6 +41,8 @@ SINGLE = {
     Kind.VIDEO: "VideoInput",
 }
 """The annotation of a value without a list of choices."""
+MOTION_MODEL = "MotionModel"
+MOTION_MODEL_MEANING = '"""A model of pose guidance that needs no picture."""'
 KEYFRAMES = "Sequence[KeyframeInput]"
 """The annotation of a list of pictures at moments."""
 
@@ -216,6 +219,8 @@ def _types(cards: list[ModelCard]) -> str:
     for feature in Feature:
         names = [card.name for card in cards if feature in card.features]
         lines += _alias(f"{_class(feature)}Model", names, "AnyModel")
+    free = [card.name for card in _need_no_image(cards, Feature.POSE_GUIDANCE)]
+    lines += [*_alias(MOTION_MODEL, free, "AnyModel"), MOTION_MODEL_MEANING]
     lines.append(RUN_FIELDS.rstrip("\n"))
     offered = {feature: collect_settings(cards, feature) for feature in Feature}
     shared = _shared(offered.values())
@@ -337,7 +342,13 @@ def _method(cards: list[ModelCard], feature: Feature, *, awaited: bool) -> Itera
     model = f"        model: t.{name}Model | None = None,"
     for inputs in _input_alternatives(feature):
         yield from ("", "    @overload", head, "        self,", model, "        *,")
-        yield from (f"        {one.name}: {_in_types(render_annotation([one]))}," for one in inputs)
+        yield from (_in_signature(one) for one in inputs)
+        yield f"        **arguments: Unpack[t.{name}Settings],"
+        yield "    ) -> JobHandle: ..."
+    for inputs in _alternatives_without_image(cards, feature):
+        motion = f"        model: t.{MOTION_MODEL},"
+        yield from ("", "    @overload", head, "        self,", motion, "        *,")
+        yield from (_in_signature(one) for one in inputs)
         yield f"        **arguments: Unpack[t.{name}Settings],"
         yield "    ) -> JobHandle: ..."
     for first in (
@@ -356,6 +367,11 @@ def _method(cards: list[ModelCard], feature: Feature, *, awaited: bool) -> Itera
     yield f"        return {'await ' if awaited else ''}{call}"
 
 
+def _in_signature(parameter: Parameter) -> str:
+    kind = _in_types(render_annotation([parameter]))
+    return f"        {parameter.name}: {kind}{'' if parameter.required else ' | None = None'},"
+
+
 def _in_types(kind: str) -> str:
     return f"t.{kind}" if kind.endswith("Input") else kind
 
@@ -364,9 +380,31 @@ def _input_alternatives(feature: Feature) -> Iterator[tuple[Parameter, ...]]:
     """Give the sets of inputs that a call must have one of."""
     if feature is Feature.POSE_GUIDANCE:
         for source in MOTION_SOURCES:
-            yield (*INPUTS[feature], source)
+            yield (*INPUTS[feature], replace(source, required=True))
     else:
         yield INPUTS[feature]
+
+
+def _need_no_image(cards: Iterable[ModelCard], feature: Feature) -> list[ModelCard]:
+    """Return the models of pose guidance that make a video without a picture."""
+    if feature is not Feature.POSE_GUIDANCE:
+        return []
+    serving = (card for card in cards if feature in card.features)
+    schemas = ((card, card.schema(feature)) for card in serving)
+    return [
+        card for card, schema in schemas if not ("image" in schema and schema["image"].required)
+    ]
+
+
+def _alternatives_without_image(
+    cards: Iterable[ModelCard], feature: Feature
+) -> Iterator[tuple[Parameter, ...]]:
+    """Give the sets of inputs that a call of a model has which needs no picture."""
+    able = _need_no_image(cards, feature)
+    prompt, image = INPUTS[Feature.POSE_GUIDANCE]
+    for source in MOTION_SOURCES:
+        if any(source.name in card.schema(feature) for card in able):
+            yield prompt, replace(source, required=True), replace(image, required=False)
 
 
 RUN = """\

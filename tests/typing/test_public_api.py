@@ -9,6 +9,7 @@ from typing import assert_type
 
 from tiomagic import AsyncTioMagic, JobEvent, JobHandle, TioMagic
 from tiomagic.results.recipe_diff import Difference
+from tiomagic.types import AnyModel
 from tiomagic_domain.progress import Progress
 
 
@@ -27,6 +28,18 @@ def following(tm: TioMagic) -> None:
         assert_type(event.eta_s, float | None)
         assert_type(event.job, JobHandle)
     assert_type(job.differences, list[Difference])
+
+
+def moving(tm: TioMagic) -> None:
+    """Only a model that needs no picture is called without one."""
+    tm.pose_guidance("cogvideox-fun-5b-pose", prompt="a fox", pose_video="a.mp4")
+    tm.pose_guidance(model="cogvideox-fun-5b-pose", prompt="a fox", guiding_video="a.mp4")
+    tm.pose_guidance(model="cogvideox-fun-5b-pose", prompt="a fox", image="f.png", pose_video="a")
+    tm.pose_guidance(AnyModel("mine"), prompt="a fox", pose_video="a.mp4")
+    tm.pose_guidance("doodle", prompt="a fox", image="f.png", guiding_video="a.mp4", seed=1)
+    tm.pose_guidance("doodle", prompt="a fox", pose_video="a.mp4")  # type: ignore[call-overload]
+    tm.pose_guidance(prompt="a fox", pose_video="a.mp4")  # type: ignore[call-overload]
+    tm.pose_guidance("cogvideox-fun-5b-pose", prompt="a fox")  # type: ignore[call-overload]
 
 
 def keeping(tm: TioMagic, job: JobHandle) -> None:

@@ -212,6 +212,8 @@ PoseGuidanceModel: TypeAlias = (
     ]
     | AnyModel
 )
+MotionModel: TypeAlias = Literal["cogvideox-fun-5b-pose"] | AnyModel
+"""A model of pose guidance that needs no picture."""
 
 
 class RunArguments(TypedDict, total=False):

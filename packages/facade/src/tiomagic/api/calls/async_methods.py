@@ -185,6 +185,28 @@ class AsyncFeatureCalls(ABC):
     @overload
     async def pose_guidance(
         self,
+        model: t.MotionModel,
+        *,
+        prompt: str,
+        guiding_video: t.VideoInput,
+        image: t.ImageInput | None = None,
+        **arguments: Unpack[t.PoseGuidanceSettings],
+    ) -> JobHandle: ...
+
+    @overload
+    async def pose_guidance(
+        self,
+        model: t.MotionModel,
+        *,
+        prompt: str,
+        pose_video: t.VideoInput,
+        image: t.ImageInput | None = None,
+        **arguments: Unpack[t.PoseGuidanceSettings],
+    ) -> JobHandle: ...
+
+    @overload
+    async def pose_guidance(
+        self,
         model: t.PoseGuidanceModel | None = None,
         *,
         required_args: Mapping[str, object],

@@ -422,6 +422,28 @@ class FeatureCalls(ABC):
     @overload
     def pose_guidance(
         self,
+        model: t.MotionModel,
+        *,
+        prompt: str,
+        guiding_video: t.VideoInput,
+        image: t.ImageInput | None = None,
+        **arguments: Unpack[t.PoseGuidanceSettings],
+    ) -> JobHandle: ...
+
+    @overload
+    def pose_guidance(
+        self,
+        model: t.MotionModel,
+        *,
+        prompt: str,
+        pose_video: t.VideoInput,
+        image: t.ImageInput | None = None,
+        **arguments: Unpack[t.PoseGuidanceSettings],
+    ) -> JobHandle: ...
+
+    @overload
+    def pose_guidance(
+        self,
         model: t.PoseGuidanceModel | None = None,
         *,
         required_args: Mapping[str, object],
