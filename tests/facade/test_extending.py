@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -11,12 +12,15 @@ import pytest
 from tests.facade.conftest import Run
 
 from tiomagic import AsyncTioMagic, TioMagic
+from tiomagic.cli.commands.status import describe_job, describe_seam
 from tiomagic.display.plans import describe_plan
 from tiomagic.errors import ResourceNotFoundError, UnknownModelError, ValidationError
+from tiomagic.results.pictures import find_seam
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.testing import InstantProvider
 from tiomagic_domain.testing.tiny_mp4 import MP4
 from tiomagic_media.pictures.film import read_film
+from tiomagic_media.pictures.sheet import GAP, LINE
 
 OWN = 8
 """Frames of each of the provider's videos, at 8 a second; a red square moves right."""
@@ -102,6 +106,50 @@ def test_the_sheet_shows_the_seam(tm: TioMagic, tmp_path: Path) -> None:
 
     with Image.open(tm.contact_sheet(loop, columns=12, width=24)) as sheet:
         assert sheet.width == 12 + OWN * (24 + 12)
+
+
+def test_the_sheet_of_a_file_shows_what_its_recipe_says(tm: TioMagic, tmp_path: Path) -> None:
+    """As that of the job but for the title; a file with another recipe shows frames alone."""
+    import numpy as np  # Heavy.
+    from PIL import Image  # The same.
+
+    first = first_of(tm)
+    picture = tm.last_frame(first, tmp_path / "last.png")
+    loop = tm.image_to_video("doodle", prompt=PROMPT, image=picture, loop=True)
+    moved = tm.extend(first)
+
+    def cells(source: object, name: str) -> Any:
+        path = tm.contact_sheet(source, tmp_path / name, frames=5, columns=9, width=24)
+        with Image.open(path) as sheet:
+            return np.asarray(sheet)[LINE + 2 * GAP :]
+
+    for job in (loop, moved):
+        copy = tmp_path / f"sent {job.job_id[:4]}.mp4"
+        copy.write_bytes(Path(job.result_video).read_bytes())
+        assert np.array_equal(cells(job, "job.png"), cells(copy, "file.png"))
+        # The same frames without a recipe have no seam to show.
+        bare = copy.with_name("bare.mp4")
+        bare.write_bytes(copy.read_bytes().replace(b"tiomagic_recipe", b"something_other"))
+        assert not np.array_equal(cells(job, "job.png"), cells(bare, "bare.png"))
+
+
+@pytest.mark.parametrize("seam", [None, 3, {"frame": "1"}, {"frame": True}, {}, {"ratio": 1.0}])
+def test_a_seam_that_is_none_is_not_shown(seam: object) -> None:
+    """A recipe may come from anybody."""
+    assert find_seam({"seam": seam}) is None
+    assert find_seam([seam]) is None
+
+
+def test_the_status_says_how_well_the_parts_meet(tm: TioMagic) -> None:
+    """The place and the score; nothing for a video of one piece."""
+    first = first_of(tm)
+    said = describe_job(tm.extend(first))
+    assert re.search(rf"^seam +at frame {OWN}, \d+\.\d\d times the median step", said, re.MULTILINE)
+    assert "seam" not in describe_job(first)
+    assert describe_seam({"frame": 0, "ratio": 1.25}) == (
+        "from the last frame to the first, 1.25 times the median step of the video"
+    )
+    assert describe_seam({"frame": 9, "ratio": None}) == "at frame 9; nothing else moves"
 
 
 def test_a_plan_has_the_length_that_one_gets(tm: TioMagic) -> None:

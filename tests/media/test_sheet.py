@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tiomagic_domain.ports.pictures import ContactSheet
 from tiomagic_media.pictures.film import Film
 from tiomagic_media.pictures.sheet import (
     CELL_WIDTH,
@@ -44,21 +45,21 @@ def cell_values(sheet: Image.Image, columns: int, rows: int, height: int, head: 
 @pytest.mark.parametrize("title", ["", "a cat walks"])
 def test_a_sheet_shows_frames_in_order_with_the_ends(title):
     """Frames are spread evenly, the first and the last among them, row by row."""
-    sheet = draw_contact_sheet(flat_film(21), count=6, columns=3, title=title)
+    sheet = draw_contact_sheet(flat_film(21), ContactSheet(count=6, columns=3, title=title))
     head = LINE + GAP if title else 0
     assert cell_values(sheet, 3, 2, CELL_WIDTH * 3 // 4, head) == [0, 4, 8, 12, 16, 20]
 
 
 def test_a_short_video_gives_all_of_its_frames():
     """Twelve are asked for, three are there: no frame comes twice."""
-    sheet = draw_contact_sheet(flat_film(3))
+    sheet = draw_contact_sheet(flat_film(3), ContactSheet())
     assert sheet.width == GAP + 3 * (CELL_WIDTH + GAP)
     assert cell_values(sheet, 3, 1, CELL_WIDTH * 3 // 4, 0) == [0, 1, 2]
 
 
 def test_labels_are_written():
     """Below each picture there is ink; two times give two different labels."""
-    sheet = np.asarray(draw_contact_sheet(flat_film(2), count=2, columns=2))
+    sheet = np.asarray(draw_contact_sheet(flat_film(2), ContactSheet(count=2, columns=2)))
     below = sheet[GAP + CELL_WIDTH * 3 // 4 + 2 : -GAP]
     left, right = below[:, : CELL_WIDTH + GAP], below[:, CELL_WIDTH + GAP : 2 * (CELL_WIDTH + GAP)]
     assert (left != PAPER).any()
@@ -95,7 +96,7 @@ def test_a_missing_picture_leaves_its_place():
 )
 def test_the_frames_at_a_seam_are_shown(seam, shown):
     """Side by side, the ends kept; a loop's first frame comes once more after its last."""
-    sheet = draw_contact_sheet(flat_film(21), count=6, columns=7, seam=seam)
+    sheet = draw_contact_sheet(flat_film(21), ContactSheet(count=6, columns=7, seam=seam))
     assert cell_values(sheet, len(shown), 1, CELL_WIDTH * 3 // 4, 0) == shown
 
 
@@ -111,5 +112,5 @@ def test_the_frames_at_a_seam_are_shown(seam, shown):
 )
 def test_keyframes_are_shown(keyframes, shown):
     """In place of the nearest others, the ends kept; there may be more than frames asked."""
-    sheet = draw_contact_sheet(flat_film(21), count=6, columns=7, keyframes=keyframes)
+    sheet = draw_contact_sheet(flat_film(21), ContactSheet(count=6, columns=7, keyframes=keyframes))
     assert cell_values(sheet, len(shown), 1, CELL_WIDTH * 3 // 4, 0) == shown

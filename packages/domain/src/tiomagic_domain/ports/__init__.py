@@ -40,7 +40,7 @@ from tiomagic_domain.ports.mask_maker import MaskMaker
 from tiomagic_domain.ports.mask_reader import MaskReader
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
-from tiomagic_domain.ports.pictures import LabelledVideo, Pictures
+from tiomagic_domain.ports.pictures import ContactSheet, LabelledVideo, Pictures
 from tiomagic_domain.ports.pose_guidance import PoseGuidance
 from tiomagic_domain.ports.preflight import (
     PlanNeed,
@@ -68,6 +68,7 @@ from tiomagic_domain.ports.weights_keeper import WeightsKeeper
 __all__ = [
     "Capabilities",
     "Clock",
+    "ContactSheet",
     "Cost",
     "DeviceLocks",
     "ImageToVideo",

@@ -18,6 +18,30 @@ class LabelledVideo:
     """One line, cut when it is too long."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactSheet:
+    """What a contact sheet shows, and how."""
+
+    count: int = 12
+    """Frames, at least 1; a shorter video gives all of its own."""
+    columns: int = 4
+    """Frames in a row, at least 1."""
+    width: int = 240
+    """Of each frame, in pixels, at least 1."""
+    title: str = ""
+    """Stands above; cut when it is too long."""
+    seam: int | None = None
+    """The first frame after a seam, which is shown beside the frame before it; 0 for a loop, whose
+    first frame is shown once more after its last one. None, or one that the video does not have,
+    for no seam."""
+    keyframes: Sequence[int] = ()
+    """Frames that were given as pictures, which have a mark; those that the video does not have are
+    ignored."""
+    mask: Path | None = None
+    """A video whose white is shown in red over the frames of the same times; of one frame, over
+    all. None to show the video alone."""
+
+
 class Pictures(Protocol):
     """Makes pictures of videos, and files for other programs, whole or not at all.
 
@@ -26,33 +50,13 @@ class Pictures(Protocol):
     when the target cannot be written.
     """
 
-    def contact_sheet(  # noqa: PLR0913 - one argument for each part of a sheet
-        self,
-        video: Path,
-        target: Path,
-        *,
-        count: int,
-        columns: int,
-        width: int,
-        title: str,
-        seam: int | None = None,
-        mask: Path | None = None,
-        keyframes: Sequence[int] = (),
-    ) -> Path:
+    def contact_sheet(self, video: Path, target: Path, sheet: ContactSheet) -> Path:
         """Write a PNG of frames spread evenly over a video, each with its time.
 
         Args:
             video: The source.
             target: The PNG.
-            count: Frames, at least 1; a shorter video gives all of its own.
-            columns: Frames in a row, at least 1.
-            width: Of each frame, in pixels, at least 1.
-            title: Stands above; "" for none.
-            seam: The first frame after a seam, which is shown beside the frame before it; 0 for a
-                loop, whose first frame follows its last one. None for a video without one.
-            mask: A video whose white is shown in red over the frames of the same times; of one
-                frame, over all. None to show the video alone.
-            keyframes: Frames that were given as pictures, which are shown with a mark.
+            sheet: What is on it.
         """
         ...
 

@@ -12,7 +12,7 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
     ValidationError,
 )
-from tiomagic_domain.ports.pictures import LabelledVideo
+from tiomagic_domain.ports.pictures import ContactSheet, LabelledVideo
 
 if TYPE_CHECKING:
     from tiomagic_domain.ports.pictures import Pictures
@@ -32,25 +32,14 @@ class FakePictures:
     def __init__(self) -> None:
         self.rows: Sequence[Sequence[LabelledVideo]] = ()
 
-    def contact_sheet(  # noqa: PLR0913 - one argument for each part of a sheet
-        self,
-        video: Path,
-        target: Path,
-        *,
-        count: int,
-        columns: int,
-        width: int,
-        title: str,
-        seam: int | None = None,
-        mask: Path | None = None,
-        keyframes: Sequence[int] = (),
-    ) -> Path:
+    def contact_sheet(self, video: Path, target: Path, sheet: ContactSheet) -> Path:
         """Write the numbers that were asked for."""
-        _check(count=count, columns=columns, width=width)
-        shown = "" if seam is None else f" seam {seam}"
-        shown += "".join(f" keyframe {frame}" for frame in keyframes)
-        masked = f" under {mask.name}" if mask is not None else ""
-        return _write(target, f"sheet {count} {columns} {width} {title}{shown}{masked}", video)
+        _check(count=sheet.count, columns=sheet.columns, width=sheet.width)
+        shown = "" if sheet.seam is None else f" seam {sheet.seam}"
+        shown += "".join(f" keyframe {frame}" for frame in sheet.keyframes)
+        shown += f" under {sheet.mask.name}" if sheet.mask is not None else ""
+        numbers = f"{sheet.count} {sheet.columns} {sheet.width}"
+        return _write(target, f"sheet {numbers} {sheet.title}{shown}", video)
 
     def poster(self, video: Path, target: Path) -> Path:
         """Write the word."""

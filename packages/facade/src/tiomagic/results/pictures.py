@@ -90,8 +90,9 @@ class PictureMethods(ABC):
     ) -> Path:
         """Write a PNG of frames spread over the video, each with its time.
 
-        Of a job that was continued or loops, the frames on both sides of the seam are among them,
-        and the second one is marked. So are the frames of its keyframes.
+        Of a video that was continued or loops, the frames on both sides of the seam are among them,
+        and the second one is marked. So are the frames of its keyframes. For a file, its recipe
+        says where they are.
 
         Args:
             job: Which video.
@@ -102,20 +103,20 @@ class PictureMethods(ABC):
             mask: What ``pose_guidance`` takes as ``mask_video``: its white is shown in red, to see
                 what would be replaced. None for the video alone.
         """
+        from tiomagic_domain.ports.pictures import ContactSheet
+
         source, record = find_video(self.session, job)
         target = place_beside(path, source, "_sheet", ".png", may_replace=record is not None)
         title = source.stem if record is None else title_of(record)
-        found = {} if record is None else _find_marks(record)
-        return self.session.pictures.contact_sheet(
-            source,
-            target,
+        sheet = ContactSheet(
             count=frames,
             columns=columns,
             width=width,
             title=title,
             mask=None if mask is None else read_mask(self.session.container.media(), mask),
-            **found,
+            **(_find_marks_of_file(source) if record is None else _find_marks(record)),
         )
+        return self.session.pictures.contact_sheet(source, target, sheet)
 
     def poster(self: HasSession, job: HasRecord | str | Path, path: OutputPath = None) -> Path:
         """Write the frame in the middle of the video as PNG, for a title or a thumbnail."""
@@ -279,18 +280,50 @@ def video_of(job: Job) -> Path:
     return video
 
 
+def find_seam(facts: object) -> Mapping[str, Any] | None:
+    """Return the seam among the facts of a job or of a recipe, which may be untrusted."""
+    from tiomagic_domain.lifecycle.finishing import SEAM_FACT
+
+    seam = facts.get(SEAM_FACT) if isinstance(facts, Mapping) else None
+    return seam if isinstance(seam, Mapping) and type(seam.get("frame")) is int else None
+
+
 def _find_marks(job: Job) -> dict[str, Any]:
     """Return the seam and the keyframes of a job's video as a sheet takes them, if it has any."""
     from tiomagic_domain.catalogue import models
 
-    fact = job.facts.get("seam")
-    frame = fact.get("frame") if isinstance(fact, Mapping) else None
-    found: dict[str, Any] = {"seam": frame} if isinstance(frame, int) else {}
+    seam = find_seam(job.facts)
+    found: dict[str, Any] = {} if seam is None else {"seam": seam["frame"]}
     card = models().get(job.model)
     schema = None if card is None else card.features.get(job.feature)
     moments = None if schema is None else schema.keyframes
     keyframes = [] if moments is None else moments.resolve(job.arguments)
     return {**found, **({"keyframes": keyframes} if keyframes else {})}
+
+
+def _find_marks_of_file(video: Path) -> dict[str, Any]:
+    """Return the same for a file, as its recipe says; nothing for a file without one."""
+    from tiomagic.results.recipes import of_file
+    from tiomagic_domain.catalogue import models
+    from tiomagic_domain.errors import TioMagicError
+    from tiomagic_domain.features import Feature
+
+    try:
+        recipe = of_file(video)
+    except TioMagicError:
+        return {}  # Any other video, or a recipe of another kind.
+    seam = find_seam(recipe.get("facts"))
+    found: dict[str, Any] = {} if seam is None else {"seam": seam["frame"]}
+    card = models().get(recipe["model"])
+    schema = None if card is None else card.features.get(Feature(recipe["feature"]))
+    if schema is None or schema.keyframes is None:
+        return found
+    arguments = {**recipe["required_args"], **recipe["optional_args"]}
+    try:
+        keyframes = schema.keyframes.resolve(arguments)
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError):
+        return found  # A file of somebody else may have anything in the place of moments.
+    return {**found, "keyframes": keyframes}
 
 
 def title_of(job: Job) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
-from tiomagic_domain.ports import LabelledVideo
+from tiomagic_domain.ports import ContactSheet, LabelledVideo
 from tiomagic_media.decode.frames import even_indices
 from tiomagic_media.encode.mp4 import write_mp4
 from tiomagic_media.pictures.exports import export_film, save_picture, write_frames
@@ -25,34 +25,13 @@ if TYPE_CHECKING:
 class PictureMaker:
     """Makes pictures and files of finished videos; see the port."""
 
-    def contact_sheet(  # noqa: PLR0913 - one argument for each part of a sheet
-        self,
-        video: Path,
-        target: Path,
-        *,
-        count: int,
-        columns: int,
-        width: int,
-        title: str,
-        seam: int | None = None,
-        mask: Path | None = None,
-        keyframes: Sequence[int] = (),
-    ) -> Path:
+    def contact_sheet(self, video: Path, target: Path, sheet: ContactSheet) -> Path:
         """Write a PNG of frames with their times; see the port."""
-        _check(count=count, columns=columns, width=width)
+        _check(count=sheet.count, columns=sheet.columns, width=sheet.width)
         film = read_film(video)
-        if mask is not None:
-            film = show_mask(film, read_film(mask))
-        sheet = draw_contact_sheet(
-            film,
-            count=count,
-            columns=columns,
-            width=width,
-            title=title,
-            seam=seam,
-            keyframes=keyframes,
-        )
-        return save_picture(sheet, target)
+        if sheet.mask is not None:
+            film = show_mask(film, read_film(sheet.mask))
+        return save_picture(draw_contact_sheet(film, sheet), target)
 
     def poster(self, video: Path, target: Path) -> Path:
         """Write the frame in the middle as PNG; see the port."""

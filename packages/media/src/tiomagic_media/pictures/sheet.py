@@ -9,6 +9,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
+from tiomagic_domain.ports.pictures import ContactSheet
 from tiomagic_media.decode.frames import even_indices
 from tiomagic_media.pictures.film import Film
 
@@ -26,7 +27,7 @@ KEYFRAME_MARK: Final = "keyframe "
 LINE: Final = 22
 """Pixels from one line of text to the next."""
 CELL_WIDTH: Final = 240
-"""Default width of a frame in a sheet, in pixels."""
+"""Default width of a cell of a grid, in pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,38 +39,22 @@ class SheetCell:
     label: str = ""
 
 
-def draw_contact_sheet(
-    film: Film,
-    *,
-    count: int = 12,
-    columns: int = 4,
-    width: int = CELL_WIDTH,
-    title: str = "",
-    seam: int | None = None,
-    keyframes: Sequence[int] = (),
-) -> Image.Image:
+def draw_contact_sheet(film: Film, sheet: ContactSheet) -> Image.Image:
     """Return a picture of frames spread evenly over a video, each with its time.
 
     The first and the last frame are always among them; so are the two at a seam and the keyframes,
     each with a mark.
 
     Args:
-        film: The video.
-        count: Frames wanted, at least 1; a shorter video gives all of its own.
-        columns: Frames in a row, at least 1.
-        width: Of each frame, in pixels.
-        title: Stands above; cut when it is too long.
-        seam: The first frame after a seam; 0 for a loop, whose first frame is then shown once more
-            after its last one. None, or one that the video does not have, for no seam.
-        keyframes: Frames that were given as pictures; those that the video does not have are
-            ignored.
+        film: The video, with its mask shown in it already.
+        sheet: What is shown.
     """
-    total = len(film.frames)
-    marks = {index: KEYFRAME_MARK for index in keyframes if 0 <= index < total}
+    total, seam = len(film.frames), sheet.seam
+    marks = {index: KEYFRAME_MARK for index in sheet.keyframes if 0 <= index < total}
     at_seam = []
     if seam is not None and 0 < seam < total:
         at_seam, marks[seam] = [seam - 1, seam], SEAM_MARK
-    indices = _with_frames(even_indices(total, min(count, total)), {*at_seam, *marks})
+    indices = _with_frames(even_indices(total, min(sheet.count, total)), {*at_seam, *marks})
     cells = [
         SheetCell(
             image=film.image(index),
@@ -79,8 +64,8 @@ def draw_contact_sheet(
     ]
     if seam == 0:
         cells.append(SheetCell(image=film.image(0), label=f"{SEAM_MARK}{0:.2f} s"))
-    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-    return draw_grid(rows, width=width, title=title)
+    rows = [cells[at : at + sheet.columns] for at in range(0, len(cells), sheet.columns)]
+    return draw_grid(rows, width=sheet.width, title=sheet.title)
 
 
 def _with_frames(indices: list[int], wanted: set[int]) -> list[int]:

@@ -9,17 +9,17 @@ from typing import Final, TypeAlias
 import pytest
 
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, ValidationError
-from tiomagic_domain.ports.pictures import LabelledVideo, Pictures
+from tiomagic_domain.ports.pictures import ContactSheet, LabelledVideo, Pictures
 
 MakePicture: TypeAlias = Callable[[Pictures, Path, Path], Path]
 """Makes something of a video in a folder."""
 
 PICTURE_MAKERS: Final[Mapping[str, MakePicture]] = {
     "sheet": lambda pictures, video, folder: pictures.contact_sheet(
-        video, folder / "made.png", count=4, columns=2, width=32, title="a fox"
+        video, folder / "made.png", ContactSheet(count=4, columns=2, width=32, title="a fox")
     ),
     "sheet with a mask": lambda pictures, video, folder: pictures.contact_sheet(
-        video, folder / "made.png", count=4, columns=2, width=32, title="", mask=video
+        video, folder / "made.png", ContactSheet(count=4, columns=2, width=32, mask=video)
     ),
     "poster": lambda pictures, video, folder: pictures.poster(video, folder / "made.png"),
     "gif": lambda pictures, video, folder: pictures.export(video, folder / "made.gif", width=32),
@@ -108,10 +108,9 @@ class PicturesContract:
         self, pictures: Pictures, video: Path, tmp_path: Path
     ) -> None:
         """All of them at once, by name."""
+        sheet = ContactSheet(count=0, columns=-1, width=0)
         with pytest.raises(ValidationError) as caught:
-            pictures.contact_sheet(
-                video, tmp_path / "made.png", count=0, columns=-1, width=0, title=""
-            )
+            pictures.contact_sheet(video, tmp_path / "made.png", sheet)
         assert {problem.field for problem in caught.value.problems} == {"count", "columns", "width"}
         with pytest.raises(ValidationError, match="width"):
             pictures.export(video, tmp_path / "made.gif", width=0)

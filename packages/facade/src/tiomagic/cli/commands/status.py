@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,6 +12,8 @@ from tiomagic.cli._run import connect, find_preview, show_result, wait_for_job
 from tiomagic.display.times import describe_time
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tiomagic import JobHandle
 
 
@@ -51,9 +53,21 @@ def status(
                 output.say(newest.reason or NO_PREVIEW_YET)
 
 
+def describe_seam(seam: Mapping[str, Any] | None) -> str | None:
+    """Return how well two parts meet, such as ``at frame 17, 1.2 of a usual step``."""
+    if seam is None:
+        return None
+    place = f"at frame {seam['frame']}" if seam["frame"] else "from the last frame to the first"
+    ratio = seam.get("ratio")
+    if not isinstance(ratio, int | float):
+        return f"{place}; nothing else moves"
+    return f"{place}, {ratio:.2f} times the median step of the video"
+
+
 def describe_job(job: JobHandle) -> str:
     """Return the facts of a job, one a line."""
     from tiomagic.display.phrases.rewording import reword  # noqa: PLC0415  # Not for --help.
+    from tiomagic.results.pictures import find_seam  # noqa: PLC0415  # The same.
 
     generation = job.generation or {}
     facts = {
@@ -68,6 +82,7 @@ def describe_job(job: JobHandle) -> str:
         "progress": None if job.result_video else job.progress,
         "message": reword(str(generation.get("message") or ""), command_words()),
         "error": reword(job.error or "", command_words()),
+        "seam": describe_seam(find_seam(job.facts)),
         "video": job.result_video,
     }
     return "\n".join(f"{name:9} {fact}" for name, fact in facts.items() if fact)
