@@ -124,12 +124,13 @@ class FileChecks:
         yield from self._pipeline_at(main, [*(part.name for part in card.parts), *card.unused])
         for part, there in parts:
             yield from Looker(there, []).look("", part.library, part.kind)
-        places = [(main, PIPELINE_FILES), *((there, LOADED) for _, there in parts)]
+        places: list[tuple[ModelFiles, Sequence[str]]] = [(main, PIPELINE_FILES)]
+        places += [(there, LOADED) for _, there in parts]
         for lora, asks in self._list_loras():
-            there, check = self._find_lora(lora, f" (only for {asks})" if asks else "")
+            place, check = self._find_lora(lora, f" (only for {asks})" if asks else "")
             yield check
-            if there is not None and not asks:
-                places.append((there, (lora.weight_name or "*.safetensors",)))
+            if place is not None and not asks:
+                places.append((place, (lora.weight_name or "*.safetensors",)))
         yield self._disk(places)
 
     def _without_the_hub(self, error: APIError) -> Iterator[Check]:

@@ -73,6 +73,7 @@ def take_inventory(
     cache = cache or HubCache.of_client()
     more = _count(_list_more(card, options, settings or {}), cache)
     given = local_folder(card, options)
+    folder: Path | None
     if given is not None:
         folder, origin = given
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
