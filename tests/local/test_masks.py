@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from tests.media import graphs
 
 from tiomagic import TioMagic
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import ConfigurationError, GenerationError
+from tiomagic_domain.errors import ConfigurationError, GenerationError, MissingDependencyError
+from tiomagic_domain.extras import INSTALL_COMMAND
+from tiomagic_local import plugin
 from tiomagic_local.masks.maker import NAME
 from tiomagic_local.masks.segmenter import DEVIATION, MEAN, Segmenter, leading_points
 from tiomagic_media.encode.mp4 import write_mp4
@@ -188,3 +191,21 @@ def test_a_video_without_a_person_has_no_mask(tm: TioMagic, tmp_path: Path) -> N
         tm.make_mask(video, progress=False)
     assert caught.value.code == ErrorCode.NOBODY_FOUND
     assert not (tmp_path / "empty_mask.mp4").exists()
+
+
+@pytest.mark.parametrize("module", ["torch", "transformers", "onnxruntime", "huggingface_hub"])
+def test_without_the_extra_the_error_has_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    """Before anything is read or loaded; the command in the shell says the same."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(plugin, "find_spec", lambda name: None if name == module else find(name))
+    tm = TioMagic(working_dir=tmp_path)
+    with pytest.raises(MissingDependencyError, match=f"making a mask .*{module}") as caught:
+        tm.make_mask(film(tmp_path / "clip.mp4", person=True))
+    command = INSTALL_COMMAND.format(extra="masks")
+    assert command.endswith("./packages/facade[masks]'")
+    assert command in str(caught.value)
+    assert caught.value.details == {"extra": "masks", "command": command, "module": module}
+    assert list(tmp_path.glob("*mask*")) == []
+    tm.close()

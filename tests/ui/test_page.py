@@ -202,10 +202,13 @@ async def take_over_and_delete(page: Page, page_process: PageProcess, job_id: st
     await label(page, card)
     # The cards came anew meanwhile, and what was unfolded has stayed so.
     delete = card.get_by_role("button", name="Delete")
-    await delete.click()
+    # The second half of a double click is no answer to the question.
+    await delete.dblclick()
     await expect(delete).to_have_text("Delete for good?")
+    await expect(card).to_have_count(1)
     await page.keyboard.press("Escape")
     await expect(delete).to_have_text("Delete")
+    assert list((page_process.folder / "output_videos").glob(f"*{job_id[:8]}*"))
     await delete.click()
     await expect(delete).to_have_text("Delete for good?")
     await delete.click()
