@@ -86,6 +86,8 @@ def _facts(card: ModelCard, times: Iterable[str]) -> Iterator[str]:
     yield render_table_row(
         "longest prompt", f"{card.prompt_tokens} tokens; a longer one is cut, with a warning"
     )
+    if card.unlike_authors:
+        yield render_table_row("unlike the authors' pipeline", card.unlike_authors)
     if card.vocabulary:
         yield render_table_row("words it knows", " ".join(sorted(card.vocabulary)))
     yield render_table_row("runs on", ", ".join(f"`{name}`" for name in sorted(providers_of(card))))

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tiomagic import TioMagic
+from tiomagic_domain.progress import Progress
 from tiomagic_media.encode.mp4 import write_mp4
 from tiomagic_media.pictures.film import read_film
 
@@ -57,3 +58,33 @@ def test_a_bouncing_ball_comes_back_to_where_it_was(tm: TioMagic, tmp_path: Path
     assert len(read_film(Path(loop.result())).frames) == 16
     assert loop.facts["seam"]["ratio"] <= 1.5
     assert tm.rerun(loop.job_id, progress=False).facts["seam"] == loop.facts["seam"]
+
+
+@pytest.mark.parametrize("how", ["extend", "loop"])
+def test_a_cancel_in_the_middle_leaves_the_next_run_alone(
+    tm: TioMagic, tmp_path: Path, how: str
+) -> None:
+    """The same call afterwards gives the same frames to the last bit, in the same process."""
+    clip = tm.text_to_video("doodle", prompt=PROMPT, seed=1, num_frames=9, progress=False)
+    picture = str(tm.last_frame(clip, tmp_path / "last.png"))
+
+    def make(**more: Any) -> Any:
+        if how == "extend":
+            return tm.extend(clip, seed=2, progress=False, **more)
+        given: dict[str, Any] = {"prompt": PROMPT, "image": picture, "loop": True, "seed": 2}
+        return tm.image_to_video("doodle", progress=False, **given, **more)
+
+    steps: list[int] = []
+
+    def cancel(moment: Progress) -> None:
+        steps.append(moment.step)
+        if moment.step == 3:
+            tm.cancel_job(tm.list_jobs(limit=1)[0].job_id)
+
+    expected = read_film(Path(make().result())).frames
+    assert make(on_progress=cancel).status == "canceled"
+    assert 3 in steps
+    assert max(steps) < 6
+    again = make()
+    assert again.status == "completed"
+    assert np.array_equal(read_film(Path(again.result())).frames, expected)

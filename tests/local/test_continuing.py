@@ -11,10 +11,11 @@ from tests.local.materials import CallRecorder, Materials, engine_of, settings_o
 from tests.tiny import save
 
 from tiomagic_domain.catalogue import models
-from tiomagic_domain.errors import GenerationError
+from tiomagic_domain.errors import GenerationCanceledError, GenerationError
 from tiomagic_domain.features import Feature, ImageToVideoInputs
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
+from tiomagic_domain.testing.contracts.features import CancelAt
 from tiomagic_local.engines.wan_vace import GREY
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.doubles import leave_out_doubles
@@ -117,6 +118,23 @@ def test_its_motion_counts(runtime: Runtime, studio: Materials, model: str) -> N
     still = studio.film(np.repeat(frames[-1:], len(frames), axis=0))
     made, other = run(engine, inputs, model), run(engine, replace(inputs, context=still), model)
     assert (made != other).any()
+
+
+@pytest.mark.parametrize("model", list(LENGTHS))
+def test_a_cancel_in_the_middle_leaves_the_next_continuation_alone(
+    runtime: Runtime, studio: Materials, model: str
+) -> None:
+    """An identical run afterwards is the same to the last bit."""
+    engine, inputs = engine_of(runtime, model, Feature.IMAGE_TO_VIDEO), inputs_of(studio, model)
+    settings = settings_of(model, Feature.IMAGE_TO_VIDEO, num_frames=LENGTHS[model][1])
+    asked = CancelAt(10_000)
+    expected = engine.image_to_video(inputs, settings, ignore_progress, asked).frames
+    middle = CancelAt(asked.asked // 2 + 1)
+    with pytest.raises(GenerationCanceledError):
+        engine.image_to_video(inputs, settings, ignore_progress, middle)
+    assert 1 < middle.asked < asked.asked
+    again = engine.image_to_video(inputs, settings, ignore_progress, NeverCanceled()).frames
+    assert np.array_equal(expected, again)
 
 
 def test_pusa_has_the_authors_noise_for_each_latent_frame(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docs.model_page import render_model
 from tests.local.materials import Materials, engine_of, settings_of
 from tests.tiny import save
 
@@ -84,6 +85,17 @@ def test_it_makes_video_and_sound_at_its_levels(
     assert clip.audio_rate == 48_000
     used = engine._pipeline.scheduler.sigmas.tolist()
     assert used == pytest.approx([*SIGMAS, 0.0], abs=1e-6)
+
+
+def test_its_page_says_what_the_authors_do_in_another_way() -> None:
+    """The upscaler, the noise of some rounds and the decoder; the repository's parts for them are
+    not downloaded.
+    """
+    said = render_model(CARD)
+    for word in ("upscaler", "fresh noise", "diffusion decoder", "full size"):
+        assert word in said
+    assert {"latent_upsampler", "diffusion_decoder", "prompt_enhancer"} <= set(CARD.unused)
+    assert "unlike" not in render_model(find_model("doodle"))
 
 
 def test_it_has_no_control_video() -> None:

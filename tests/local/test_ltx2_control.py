@@ -12,11 +12,11 @@ from tests.tiny import save
 from tests.tiny.loras import CONTROL, save_lora
 
 from tiomagic_domain.catalogue import find_model
-from tiomagic_domain.errors import ConfigurationError, ValidationError
+from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError, ValidationError
 from tiomagic_domain.features import Feature, PoseGuidanceInputs
 from tiomagic_domain.media import Media
-from tiomagic_domain.progress import NeverCanceled, ignore_progress
-from tiomagic_domain.testing.contracts.features import PoseGuidanceContract
+from tiomagic_domain.progress import CancelToken, NeverCanceled, ignore_progress
+from tiomagic_domain.testing.contracts.features import CancelAt, PoseGuidanceContract
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.memory_plan import demand_of
 from tiomagic_local.runtime.pipeline_cache import Runtime
@@ -61,6 +61,7 @@ def control_by(
     model: str = MODEL,
     *,
     last: Media | None = None,
+    cancel: CancelToken | None = None,
     **settings: Any,
 ) -> tuple[Any, dict[str, Any], Any]:
     """Return a clip by a ready control video, what the pipeline was called with, and the facts."""
@@ -72,7 +73,8 @@ def control_by(
     with runtime.use(*given) as loaded, pytest.MonkeyPatch.context() as patch:
         recorder = CallRecorder(loaded.engine._in_context._pipeline)
         patch.setattr(loaded.engine._in_context, "_pipeline", recorder)
-        clip = loaded.engine.pose_guidance(inputs, wanted, ignore_progress, NeverCanceled())
+        token = cancel or NeverCanceled()
+        clip = loaded.engine.pose_guidance(inputs, wanted, ignore_progress, token)
     return clip, recorder.calls[-1], loaded
 
 
@@ -111,6 +113,19 @@ def test_the_lora_is_off_after_the_call(runtime: Runtime, studio: Materials) -> 
     before = words()
     control_by(runtime, studio)
     assert words() == before
+
+
+def test_a_cancel_in_the_middle_leaves_the_next_run_alone(
+    runtime: Runtime, studio: Materials
+) -> None:
+    """The LoRA is off again, and an identical run is the same to the last bit."""
+    asked = CancelAt(10_000)
+    expected = control_by(runtime, studio, cancel=asked)[0].frames
+    middle = CancelAt(asked.asked // 2 + 1)
+    with pytest.raises(GenerationCanceledError):
+        control_by(runtime, studio, cancel=middle)
+    assert 1 < middle.asked < asked.asked
+    assert (control_by(runtime, studio)[0].frames == expected).all()
 
 
 def test_the_control_video_decides_the_video(runtime: Runtime, studio: Materials) -> None:

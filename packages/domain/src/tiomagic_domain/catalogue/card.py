@@ -55,6 +55,8 @@ class ModelCard:
     description: str
     """One sentence that helps to choose."""
     homepage: str
+    unlike_authors: str = ""
+    """What its runs do in another way than the authors' own pipeline; empty if nothing is known."""
     licence: str
     """The licence's own name."""
     engine: str

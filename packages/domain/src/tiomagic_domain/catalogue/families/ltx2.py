@@ -13,9 +13,10 @@ upscaler and another pipeline.
 levels of noise, which the authors' pipelines use as they are, without guidance.
 
 2.5 reads prompts with a Gemma 4 of its own. Its weights are distilled by default, and behind a gate
-of the hub. The authors' sampler for it adds fresh noise in each step; the pipeline of diffusers has
-no such noise. What else the repository has (undistilled weights, upscalers, a second decoder, a
-model that rewrites prompts) is not downloaded.
+of the hub. The authors' pipeline adds fresh noise only in the rounds that double the frame rate,
+which are not run here (dfr_pipeline.py; diffusers' LTX2DFRPipeline says the same). What else the
+repository has (undistilled weights, upscalers, a second decoder, a model that rewrites prompts) is
+not downloaded.
 """
 
 from __future__ import annotations
@@ -206,8 +207,28 @@ def _features(
 # the video's size: LTX2Scheduler, ltx_core.
 SCHEDULE = {"shift": math.exp(2.05), "shift_terminal": 0.1}
 
+IN_TWO_STAGES = (
+    "The authors' pipeline for production makes the video at half the size, doubles it with an "
+    "upscaler and refines it in three more steps with a distilled LoRA (ti2vid_two_stages.py). "
+    "Here it is made in one stage at its full size, as their ti2vid_one_stage.py does."
+)
+DISTILLED_IN_TWO_STAGES = (
+    "The authors' pipeline makes the video at half the size, doubles it with an upscaler and "
+    "refines it in three more steps (distilled.py). Here the eight steps run at the full size, "
+    "and nothing is refined."
+)
+LTX_2_5_IN_STAGES = (
+    "The authors' pipeline (dfr_pipeline.py) makes the video at half the size, with more frames as "
+    "keyframes, doubles it with an upscaler and refines it in three more steps with a detailing "
+    "LoRA. Here the eight steps run at the full size, and nothing is refined. Its rounds that "
+    "double the frame rate are not run; they alone add fresh noise in each step. Latents are "
+    "decoded by the VAE, not by the diffusion decoder, which is the default of diffusers' modular "
+    "blocks for it. The length is yours, not predicted, and prompts are not rewritten."
+)
+
 LTX_2 = ModelCard(
     name="ltx-2",
+    unlike_authors=IN_TWO_STAGES,
     title="LTX-2, 19B",
     family="ltx-2",
     description="Video with sound: from words, from a picture, between two, or by a control video.",
@@ -269,6 +290,7 @@ LTX_2_3 = replace(
 LTX_2_3_DISTILLED = replace(
     LTX_2_3,
     name="ltx-2.3-distilled",
+    unlike_authors=DISTILLED_IN_TWO_STAGES,
     title="LTX-2.3, 22B distilled",
     description="LTX-2.3 in eight steps without guidance: about fifteen times faster.",
     engine="ltx2_distilled",
@@ -282,6 +304,7 @@ LTX_2_3_DISTILLED = replace(
 LTX_2_5 = replace(
     LTX_2_3_DISTILLED,
     name="ltx-2.5",
+    unlike_authors=LTX_2_5_IN_STAGES,
     title="LTX-2.5, 22B distilled",
     description="The newest LTX in eight steps, with sound; its licence is to be accepted first.",
     homepage="https://huggingface.co/Lightricks/LTX-2.5",
