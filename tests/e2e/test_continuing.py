@@ -65,7 +65,7 @@ def test_a_cancel_in_the_middle_leaves_the_next_run_alone(
     tm: TioMagic, tmp_path: Path, how: str
 ) -> None:
     """The same call afterwards gives the same frames to the last bit, in the same process."""
-    clip = tm.text_to_video("doodle", prompt=PROMPT, seed=1, num_frames=9, progress=False)
+    clip = tm.text_to_video("doodle", prompt=PROMPT, seed=1, progress=False)
     picture = str(tm.last_frame(clip, tmp_path / "last.png"))
 
     def make(**more: Any) -> Any:

@@ -88,9 +88,7 @@ def test_it_makes_video_and_sound_at_its_levels(
 
 
 def test_its_page_says_what_the_authors_do_in_another_way() -> None:
-    """The upscaler, the noise of some rounds and the decoder; the repository's parts for them are
-    not downloaded.
-    """
+    """The upscaler, the noise of some rounds and the decoder, whose files are not downloaded."""
     said = render_model(CARD)
     for word in ("upscaler", "fresh noise", "diffusion decoder", "full size"):
         assert word in said
