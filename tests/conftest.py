@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import gc
 import logging
 import os
 import tempfile
@@ -20,6 +21,12 @@ for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("tiomagic", deadline=None)
 settings.load_profile("tiomagic")
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector what lives until the end: the modules and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -4,12 +4,16 @@ Folders and fixtures decide, so that a new test is in the right lane without a m
 file is not even imported if ``-m`` can choose none of its tests, so that the fast lane does not
 import torch to find out that it has nothing to do there. In the fast lane a test that loads torch,
 gradio or Playwright into the process all the same fails.
+
+A run without torch keeps its temporary folders in memory: it writes little, and syncs it often.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +76,26 @@ LANES_OF_FIXTURES: dict[str, set[str]] = {
 
 HEAVY = frozenset({"torch", "diffusers", "transformers", "gradio", "playwright"})
 """Modules that the fast lane must not load."""
+IN_MEMORY = Path("/dev/shm")
+ROOM_BYTES = 2**30
+"""Free space below which the tests leave the memory alone; they use a tenth of it."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose where the temporary folders are, before the first one is made.
+
+    The first job in a folder is synced to the disk seventeen times. A test that makes one waits for
+    that most of its time, and without a power cut nothing comes of it.
+    """
+    if takes_torch(config) or not os.access(IN_MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(IN_MEMORY).free >= ROOM_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
+
+
+def takes_torch(config: pytest.Config) -> bool:
+    """Return whether a run takes tests of the lane of torch."""
+    return is_chosen(config.getoption("markexpr") or "True", {"torch"})
 
 
 @functools.cache
@@ -139,7 +163,7 @@ def lanes_of_fixtures(item: pytest.Item) -> Iterator[set[str]]:
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Fail the test of the fast lane by whose end something heavy is loaded."""
     yield
-    if not is_chosen(item.config.getoption("markexpr") or "True", {"torch"}):
+    if not takes_torch(item.config):
         loaded = (HEAVY & sys.modules.keys()) - item.config.stash.setdefault(LOADED, set())
         item.config.stash[LOADED] |= loaded
         if loaded:

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = Path(__file__).parents[1] / "packages"
+from tests.sources import PACKAGES, find_sources
+
 LARGEST_ROOM = 14
 """Modules in one folder, so that they are read at a glance."""
 
@@ -35,8 +36,7 @@ def test_each_room_maps_what_is_in_it() -> None:
         for name, room in rooms()
         if name not in OF_ONE_KIND and "migrations" not in name
         for module in modules_of(room)
-        if f"``{module}``"
-        not in (ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or "")
+        if f"``{module}``" not in (ast.get_docstring(find_sources()[room / "__init__.py"]) or "")
     ]
     assert missing == []
 
@@ -54,10 +54,10 @@ def test_no_room_is_a_heap() -> None:
 def test_no_public_class_name_is_used_twice() -> None:
     """One name means one thing in all packages."""
     found = defaultdict(list)
-    for path in PACKAGES.glob("*/src/**/*.py"):
+    for path, tree in find_sources().items():
         if path.name in GENERATED:
             continue
-        for node in ast.parse(path.read_text()).body:
+        for node in tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found[node.name].append(str(path.relative_to(PACKAGES)))
     assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}

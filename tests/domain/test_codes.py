@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.sources import find_sources, nodes_of, read_sources
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError, TioMagicError, ValidationError
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [
-    path
-    for path in sorted((ROOT / "packages").glob("*/src/**/*.py"))
-    if "testing" not in path.parts  # Fakes have words of their own, as plug-ins may.
-]
 FIELDS = {"code", "error_code"}
+
+
+def find_own_sources() -> list[Path]:
+    """Return the modules but for the fakes, which have words of their own, as plug-ins may."""
+    return [path for path in read_sources() if "testing" not in path.parts]
 
 
 def test_a_code_is_the_text_that_was_always_stored() -> None:
@@ -50,15 +51,15 @@ def test_the_page_lists_exactly_the_codes() -> None:
 
 def test_every_code_is_used() -> None:
     """A word that nothing says any more is removed before it is released, and kept after."""
-    text = "".join(path.read_text("utf-8") for path in SOURCES)
+    text = "".join(read_sources()[path] for path in find_own_sources())
     assert [code for code in ErrorCode if f"ErrorCode.{code.name}" not in text] == []
 
 
 def parameters_with_codes() -> dict[str, int]:
     """Return the functions and classes that take a code by position, and its place."""
     found = {}
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for path in find_own_sources():
+        for node in nodes_of(path):
             if isinstance(node, ast.FunctionDef):
                 names = [each.arg for each in node.args.args]
             elif isinstance(node, ast.ClassDef) and node.decorator_list:  # A dataclass.
@@ -120,7 +121,7 @@ def test_no_code_is_typed_by_hand() -> None:
     assert {"report_failure": 1, "ErrorMapping": 2}.items() <= by_position.items()
     typed = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {node.value!r}"
-        for path in SOURCES
-        for node in typed_words(ast.parse(path.read_text("utf-8")), by_position)
+        for path in find_own_sources()
+        for node in typed_words(find_sources()[path], by_position)
     ]
     assert typed == []

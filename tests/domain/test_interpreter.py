@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.sources import nodes_of, read_sources
 
 from tiomagic_domain import interpreter
 from tiomagic_domain.interpreter import import_path, module_command, safe_environment
 
-ROOT = Path(__file__).parents[2]
 SHOW = "import json, sys; print(json.dumps(sys.path))"
 
 
@@ -77,11 +77,12 @@ def test_a_folder_that_we_lie_in_ourselves_stays(tmp_path):
 
 def test_each_start_of_a_process_goes_through_here():
     """A module that starts this interpreter anew says so by ``module_command``."""
+    ways = {"subprocess.run", "subprocess.Popen", "os.execv", "os.spawnv"}
+    last_words = {way.rpartition(".")[2] for way in ways}
     starters = []
-    for file in sorted(ROOT.glob("packages/*/src/**/*.py")):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        names = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-        if names & {"subprocess.run", "subprocess.Popen", "os.execv", "os.spawnv"}:
+    for file, text in read_sources().items():
+        attributes = (node for node in nodes_of(file) if isinstance(node, ast.Attribute))
+        if ways & {ast.unparse(node) for node in attributes if node.attr in last_words}:
             starters.append(file)
-            assert "module_command" in file.read_text(encoding="utf-8"), file
+            assert "module_command" in text, file
     assert len(starters) >= 2

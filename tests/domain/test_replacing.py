@@ -4,11 +4,10 @@ import ast
 from pathlib import Path
 
 import pytest
+from tests.sources import find_sources, nodes_of
 
 from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.files.replacing import replacing
-
-PACKAGES = Path(__file__).parents[2] / "packages"
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -62,11 +61,10 @@ def test_a_digest_is_the_one_that_everybody_computes(tmp_path: Path) -> None:
 def test_no_package_has_a_way_of_its_own() -> None:
     """Who computes a file's digest or syncs one does it with the tools of ``files``."""
     own = set()
-    for path in PACKAGES.glob("*/src/**/*.py"):
+    for path in find_sources():
         if path.parent.name == "files" and path.parent.parent.name == "tiomagic_domain":
             continue
-        tree = ast.parse(path.read_text("utf-8"))
-        names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        names = {node.attr for node in nodes_of(path) if isinstance(node, ast.Attribute)}
         own |= {(path.stem, name) for name in names & {"file_digest", "fsync"}}
     # A look whether a folder can be written needs no file that stays.
     assert own <= {("worker", "fsync")}

@@ -6,18 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.sources import nodes_of, read_sources
 
 from tiomagic.display.next_steps import PAGE, PYTHON, SHELL, add_ways, advise_in_python
 from tiomagic_domain.advice import NextStep
 from tiomagic_domain.errors import TioMagicError, ValidationError
 
 ROOT = Path(__file__).parents[2]
-OTHERS = [
-    path
-    for path in sorted((ROOT / "packages").glob("*/src/**/*.py"))
-    # The help of a provider's own commands is read in a shell, and nowhere else.
-    if "tiomagic" not in path.relative_to(ROOT).parts and path.name != "commands.py"
-]
 MADE = ("modal", "text-to-video", "image-to-video", "interpolate", "pose-guidance")
 COMMANDS = "|".join(
     path.stem
@@ -212,10 +207,12 @@ def test_the_check_knows_the_dialect(text: str) -> None:
 def test_only_the_facade_speaks_of_its_calls_and_commands() -> None:
     """An adapter gives the fact; its text is read in programs, shells, pages and databases."""
     found = []
-    for path in OTHERS:
-        tree = ast.parse(path.read_text("utf-8"))
-        documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(tree):
+    for path in read_sources():
+        # The help of a provider's own commands is read in a shell, and nowhere else.
+        if "tiomagic" in path.relative_to(ROOT).parts or path.name == "commands.py":
+            continue
+        documents = {id(node.value) for node in nodes_of(path) if isinstance(node, ast.Expr)}
+        for node in nodes_of(path):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 text = NOT_OURS.sub("", node.value)
                 if id(node) not in documents and DIALECT.search(text):

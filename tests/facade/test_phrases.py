@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from tests.sources import find_sources, nodes_of
 
 from tiomagic.display.phrases.job_warnings import (
     say_early_warnings,
@@ -330,12 +331,12 @@ def test_every_fact_that_a_job_begins_with_is_said() -> None:
 
 def logged_events() -> Iterator[tuple[str, str]]:
     """Give the file and the name of each event that the facade logs."""
-    for path in sorted(FACADE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path in (path for path in find_sources() if path.is_relative_to(FACADE)):
+        for node in nodes_of(path):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
-            is_log = "logger" in ast.unparse(node.func.value) and node.args
-            if node.func.attr in {"debug", "info", "warning", "error", "exception"} and is_log:
+            logs = node.func.attr in {"debug", "info", "warning", "error", "exception"}
+            if logs and node.args and "logger" in ast.unparse(node.func.value):
                 yield path.name, ast.unparse(node.args[0]).strip("'")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.facade.conftest import MODEL, Run, clean_environment
+from tests.sources import find_sources, nodes_of
 
 from tiomagic import TioMagic
 from tiomagic.errors import UnknownModelError, ValidationError
@@ -175,8 +176,9 @@ def test_the_facade_names_a_provider_in_its_registry_alone(name: str) -> None:
     """No other module branches on a provider, or imports an adapter."""
     found = {
         path
-        for path in FACADE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for path in find_sources()
+        if path.is_relative_to(FACADE)
+        for node in nodes_of(path)
         if (isinstance(node, ast.Constant) and str(node.value).rstrip(":") == name)
         or (isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"tiomagic_{name}."))
         or (

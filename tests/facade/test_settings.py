@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.sources import read_sources
 
 from tiomagic import TioMagic
 from tiomagic.errors import ConfigurationError, UnknownProviderError, ValidationError
@@ -210,7 +211,6 @@ def test_a_misspelt_variable_is_noticed_once(
 
 def test_every_variable_of_ours_is_known() -> None:
     """No warning is about a name that the code itself reads."""
-    root = Path(__file__).parents[2] / "packages"
-    texts = [path.read_text(encoding="utf-8") for path in root.glob("*/src/**/*.py")]
+    texts = read_sources().values()
     named = {name for text in texts for name in re.findall(r'"(TIOMAGIC_[A-Z_]+[A-Z])"', text)}
     assert find_unknown_variables(dict.fromkeys(named, "x")) == {}
