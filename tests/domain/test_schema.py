@@ -354,6 +354,7 @@ def test_json_schema_is_the_same_law_beside_each_legal_value(parameter):
         assert outcome(alone, given_value) == validator.is_valid(given_value), given_value
 
 
+@settings(max_examples=30)
 @given(st.data())
 def test_the_generator_of_calls_is_worth_its_while(data):
     """Drawn values that are meant to be legal are: the property above sees both sides."""

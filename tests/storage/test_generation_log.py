@@ -52,6 +52,7 @@ def test_a_refresh_replaces(tmp_path, repository):
     assert [job["job_id"] for job in told["jobs"]] == ["0", "1", "2", "new"]
 
 
+@pytest.mark.slow  # Several processes.
 def test_of_several_processes_the_newest_word_stays(tmp_path, sqlite_url):
     """An older snapshot never overwrites a newer one: in the end the log has every job."""
     open_repository(sqlite_url).close()
@@ -227,6 +228,7 @@ def test_a_file_of_another_program_stays(tmp_path, repository, content):
     assert len(json.loads((tmp_path / "log.json").read_text("utf-8"))["jobs"]) == 3
 
 
+@pytest.mark.slow  # Several processes.
 def test_of_many_processes_one_takes_over(tmp_path, sqlite_url):
     """However many start at once after an upgrade, each old job is there once, and the file too."""
     open_repository(sqlite_url).close()

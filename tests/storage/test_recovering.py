@@ -2,6 +2,7 @@
 
 import threading
 
+import pytest
 from tests.storage import workers
 
 from tiomagic_domain.jobs.job import JobStatus
@@ -12,6 +13,7 @@ from tiomagic_storage.files.atomic import hold_user_lock
 JOBS = 40
 
 
+@pytest.mark.slow  # Several processes.
 def test_of_many_that_recover_one_fetches_each_video(tmp_path, sqlite_url):
     """Each video comes home once, and all are home when any of them is done."""
     repository = open_repository(sqlite_url)
