@@ -290,8 +290,11 @@ def test_files_are_given_by_id(opened: Open) -> None:
         assert "sandbox" in back.headers["content-security-policy"]
 
 
-def test_an_upload_is_one_whole_file(opened: Open, tmp_path: Path) -> None:
+def test_an_upload_is_one_whole_file(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a size that is said beforehand; what is something else leaves nothing behind."""
+    monkeypatch.setattr(middleware, "DRAIN_TIMEOUT_S", 0.1)  # For the bytes that never come.
     client = opened()
     two = [("files", ("a.png", b"x")), ("files", ("b.png", b"y"))]
     assert client.post("/gradio_api/upload", files=two).status_code == 413
