@@ -372,9 +372,9 @@ class TestEngines:
 
         entry = EntryPoint("theirs", "tiomagic_local.engines.wan_t2v:ENGINE", "tiomagic.engines")
 
-        def installed(*, group: str, name: str) -> list[EntryPoint]:
-            return [entry] if (group, name) == ("tiomagic.engines", "theirs") else []
+        def installed(group: str) -> tuple[EntryPoint, ...]:
+            return (entry,) if group == "tiomagic.engines" else ()
 
-        monkeypatch.setattr(engines, "entry_points", installed)
+        monkeypatch.setattr(engines, "find_entry_points", installed)
         assert has_engine("theirs")
         assert find_engine("theirs") is find_engine("wan_t2v")

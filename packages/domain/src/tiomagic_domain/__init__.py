@@ -3,6 +3,7 @@
 ``advice``       What a user can do about an error, in words for every surface.
 ``catalogue``    The models that tiomagic knows, one module a family.
 ``codes``        The error codes: stable words by which programs recognise errors.
+``entry_points`` What installed distributions bring: their entry points, read once.
 ``errors``       The errors of tiomagic, grouped by where the cause is: caller, environment,
                  service, model.
 ``extras``       The error and the install command when an extra of tiomagic is not installed.

@@ -22,13 +22,15 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, cast
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.plugins import load_plugin
 from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.entry_points import find_entry_points
 from tiomagic_domain.errors import ConfigurationError
 
 ENTRY_POINTS = "tiomagic.engines"
@@ -94,6 +96,7 @@ def find_engine(name: str) -> type[Engine]:
     return cast("type[Engine]", engine)
 
 
+@cache  # Each list of models asks for all of them, and each answer takes a look at the disk.
 def _built_in(name: str) -> bool:
     # A leading underscore marks what engines share.
     if not name.isidentifier() or name.startswith("_"):
@@ -102,5 +105,4 @@ def _built_in(name: str) -> bool:
 
 
 def _added(name: str) -> EntryPoint | None:
-    found = entry_points(group=ENTRY_POINTS, name=name)
-    return next(iter(found), None)
+    return next((entry for entry in find_entry_points(ENTRY_POINTS) if entry.name == name), None)

@@ -39,7 +39,6 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from types import MappingProxyType
 
 from tiomagic_domain.advice import NextStep
@@ -48,6 +47,7 @@ from tiomagic_domain.catalogue.licences import LicenceUse
 from tiomagic_domain.catalogue.model_names import find_by_other_name, is_prompt
 from tiomagic_domain.catalogue.plugins import PluginProblem, add_cards
 from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.entry_points import find_entry_points
 from tiomagic_domain.errors import UnknownModelError, ValidationError
 from tiomagic_domain.features import SHORT_NAMES, Feature
 from tiomagic_domain.suggestions import closest, did_you_mean, list_names, shorten_repr
@@ -86,7 +86,7 @@ def models() -> Mapping[str, ModelCard]:
         if card.name in found:
             raise ValueError(f"two models are named {card.name!r}")
         found[card.name] = card
-    _left_out[:] = add_cards(found, entry_points(group=MODEL_ENTRY_POINT_GROUP))
+    _left_out[:] = add_cards(found, find_entry_points(MODEL_ENTRY_POINT_GROUP))
     return MappingProxyType(dict(sorted(found.items())))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -32,16 +31,10 @@ def provider_names(added: Iterable[str] = ()) -> list[str]:
     Args:
         added: Names that an override brings.
     """
-    others = _find_added_names(tuple(sys.path)) | set(added)
+    from tiomagic_domain.entry_points import find_entry_points  # noqa: PLC0415  # Not for --help.
+
+    others = {entry.name for entry in find_entry_points(PROVIDER_ENTRY_POINT_GROUP)} | set(added)
     return [*BUILT_IN_PROVIDERS, *sorted(others - set(BUILT_IN_PROVIDERS))]
-
-
-@lru_cache(maxsize=1)
-def _find_added_names(_path: tuple[str, ...]) -> frozenset[str]:
-    """Return what is installed; looked for once a path: each call of ``tm`` asks several times."""
-    from importlib.metadata import entry_points  # noqa: PLC0415  # Not for --help.
-
-    return frozenset(entry.name for entry in entry_points(group=PROVIDER_ENTRY_POINT_GROUP))
 
 
 def has_added_providers() -> bool:

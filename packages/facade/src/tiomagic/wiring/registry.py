@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tiomagic.wiring.provider_names import (
@@ -30,12 +29,14 @@ from tiomagic_domain.catalogue.plugins import (
     plugin_label,
 )
 from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.entry_points import find_entry_points
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.plugins import ProviderPlugin
 from tiomagic_domain.ports.provider import runs_any_model
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
     from pathlib import Path
 
     from tiomagic_domain.catalogue import ModelCard
@@ -115,7 +116,7 @@ def _load_plugins_of(_path: tuple[str, ...]) -> Plugins:
     """Return what is installed; looked for once a path, for it takes many files to look at."""
     found = {name: _load_built_in(name) for name in BUILT_IN_PROVIDERS}
     problems = []
-    for entry in entry_points(group=PROVIDER_ENTRY_POINT_GROUP):
+    for entry in find_entry_points(PROVIDER_ENTRY_POINT_GROUP):
         plugin, problem = _load_added(entry, found)
         if plugin is not None:
             found[entry.name] = plugin
@@ -254,7 +255,8 @@ def build_provider(name: str, settings: SelectableSettings) -> Provider:
         if isinstance(error, ImportError) and name in BUILT_IN_PROVIDERS:
             raise missing_provider_error(name, error) from error
         reason = f"it cannot be built ({describe_plugin_error(error)})"
-        (entry, *_) = entry_points(group=PROVIDER_ENTRY_POINT_GROUP, name=name)
+        installed = find_entry_points(PROVIDER_ENTRY_POINT_GROUP)
+        entry = next(entry for entry in installed if entry.name == name)
         problem = PluginProblem(plugin=plugin_label(entry), reason=reason)
         raise ConfigurationError(str(problem), code=ErrorCode.BROKEN_PLUGIN) from error
 
