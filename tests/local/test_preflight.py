@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import shutil
 import struct
 import sys
 from pathlib import Path
@@ -13,11 +14,12 @@ from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.preflight.judgement import choose_plan, find_verdict, judge
 from tiomagic_domain.usecases.preflight import PreflightChecks
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.preflight import stored_weights
 from tiomagic_local.preflight.conditions import look_ahead, run_device
 from tiomagic_local.preflight.gpus import InstalledGpu, ask_driver, visible_gpus
 from tiomagic_local.preflight.machine import MachineFacts, parse_torch_build, read_machine
 from tiomagic_local.preflight.run_time import SHAPES, count_operations, gpu_flops
-from tiomagic_local.preflight.stored_weights import find_stored_weights
+from tiomagic_local.preflight.stored_weights import find_stored_weights, free_bytes
 from tiomagic_local.provider import LocalProvider
 
 GIB = 2**30
@@ -53,6 +55,12 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "CUDA_VISIBLE_DEVICES"):
         monkeypatch.delenv(name, raising=False)
     return cache
+
+
+@pytest.fixture(autouse=True)
+def large_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is room for all weights, however full the disk of the tests is."""
+    monkeypatch.setattr(stored_weights, "free_bytes", lambda _folder: 500 * GIB)
 
 
 def write_weights(path: Path, size: int) -> None:
@@ -168,10 +176,14 @@ def test_the_hubs_list_gives_exact_sizes(empty_cache: Path) -> None:
     assert (found.is_exact, found.here_bytes, found.fetch_bytes) == (True, 30 * GIB, 100)
 
 
+def test_what_is_free_is_that_of_the_disk(tmp_path: Path) -> None:
+    """Also of a folder that is not there yet."""
+    total = shutil.disk_usage(tmp_path).total
+    assert 0 < (free_bytes(tmp_path / "not" / "yet") or 0) <= total
+
+
 def test_a_disk_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is to be fetched is compared with what is free where it would be kept."""
-    from tiomagic_local.preflight import stored_weights
-
     monkeypatch.setattr(stored_weights, "free_bytes", lambda folder: 10 * GIB)
     found = look_ahead(VACE, {}, LocalOptions(), with_gpu(80.0))
     assert judged(VACE, found) == ({"disk"}, "no")
