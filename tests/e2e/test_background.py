@@ -6,10 +6,12 @@ import json
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -40,21 +42,24 @@ session.close()
 """
 
 WAIT_FOR_STATUS = """
-import json, sys, time
+import json, os, sys, time
 from tiomagic.wiring.session import Session
 session = Session(None, {"provider": "local"}, {})
 deadline = time.monotonic() + 240
-wanted, ids = set(sys.argv[1].split(",")), sys.argv[2:]
+wanted, number, ids = set(sys.argv[1].split(",")), int(sys.argv[2]), sys.argv[3:]
 jobs = []
 for job_id in ids:
     while (job := session.generation.check(job_id)).status not in wanted:
         assert time.monotonic() < deadline, job
         assert not job.status.is_terminal, job
         time.sleep(0.1)
+    if number:
+        os.kill(int(job.call_id.split(":")[2]), number)
     jobs.append(job.to_dict())
 print(json.dumps(jobs))
 session.close()
 """
+"""The signal, if any, is sent at once, for the same reason as below."""
 
 HERE = """
 import sys
@@ -111,13 +116,18 @@ print(json.dumps(jobs))
 """
 
 CANCEL = """
-import sys
+import sys, time
 from tiomagic.wiring.session import Session
 session = Session(None, {"provider": "local"}, {})
+deadline = time.monotonic() + 240
+while session.generation.check(sys.argv[-1]).status == "queued":
+    assert time.monotonic() < deadline
+    time.sleep(0.1)
 for job_id in sys.argv[1:]:
     print(session.generation.cancel(job_id).status)
 session.close()
 """
+"""Waits until the last of them runs: until another process has come up, it may be over."""
 
 
 class Machine:
@@ -160,10 +170,26 @@ class Machine:
         """Submit jobs of so many steps from a process that then ends."""
         return self.run(SUBMIT, str(retry), *map(str, steps)).split()
 
-    def look(self, status: str, *job_ids: str) -> list[dict[str, Any]]:
-        """Return jobs as soon as they have one of the statuses."""
-        found: list[dict[str, Any]] = json.loads(self.run(WAIT_FOR_STATUS, status, *job_ids))
+    def look(self, status: str, *job_ids: str, send: int = 0) -> list[dict[str, Any]]:
+        """Return jobs as soon as they have one of the statuses, and send their worker a signal."""
+        said = self.run(WAIT_FOR_STATUS, status, str(int(send)), *job_ids)
+        found: list[dict[str, Any]] = json.loads(said)
         return found
+
+    def stop_between_writes(self, worker: int) -> None:
+        """See to it that a worker that was stopped does not hold the database."""
+        while True:
+            with closing(
+                sqlite3.connect(self.folder / ".tiomagic" / "jobs.db", timeout=0)
+            ) as other:
+                try:
+                    other.execute("begin immediate")
+                except sqlite3.OperationalError:
+                    os.kill(worker, signal.SIGCONT)
+                    time.sleep(0.05)
+                    os.kill(worker, signal.SIGSTOP)
+                else:
+                    return
 
     def workers(self) -> list[psutil.Process]:
         """Return the workers of this folder."""
@@ -209,8 +235,6 @@ def test_a_job_outlives_its_caller(machine: Machine) -> None:
 def test_a_job_is_canceled_wherever_it_is(machine: Machine) -> None:
     """One that waits at once, one that runs at its next step; both say so in another process."""
     running, waiting = machine.submit(100, 2)
-    machine.look("running", running)
-    # By one process: until a second one has come up, the hundred steps may be over.
     first, second = machine.run(CANCEL, waiting, running).split()
     assert first == "canceled"
     assert second in {"canceling", "canceled"}
@@ -223,9 +247,10 @@ def test_a_job_is_canceled_wherever_it_is(machine: Machine) -> None:
 def test_a_run_of_its_own_waits_for_the_worker(machine: Machine) -> None:
     """It says whose turn it is; the worker ends what came first, and then makes room at once."""
     (first,) = machine.submit(16)
-    (job,) = machine.look("running", first)
+    # On a busy machine it is over before the run has begun.
+    (job,) = machine.look("running", first, send=signal.SIGSTOP)
     worker = int(job["generation"]["call_id"].split(":")[2])
-    os.kill(worker, signal.SIGSTOP)  # On a busy machine it is over before the run has begun.
+    machine.stop_between_writes(worker)
     run = machine.start(HERE)
     assert run.stdout is not None
     assert run.stdout.readline() == f"waiting: the device cpu is busy: job {first} is running\n"
@@ -241,8 +266,7 @@ def test_a_run_of_its_own_waits_for_the_worker(machine: Machine) -> None:
 def test_a_killed_worker_is_noticed_and_its_job_runs_again(machine: Machine) -> None:
     """Kill -9 in the middle: who looks next finds it out, and with a retry it is made after all."""
     (job_id,) = machine.submit(40, retry=1)
-    (job,) = machine.look("running", job_id)
-    os.kill(int(job["generation"]["call_id"].split(":")[2]), signal.SIGKILL)
+    machine.look("running", job_id, send=signal.SIGKILL)
     (done,) = machine.look("completed", job_id)
     assert (done["attempt"], done["retry"]) == (2, 0)
 
@@ -250,8 +274,7 @@ def test_a_killed_worker_is_noticed_and_its_job_runs_again(machine: Machine) -> 
 def test_a_worker_that_is_stop_requested_says_so(machine: Machine) -> None:
     """SIGTERM: the job fails as what it is, and nothing half-written stays."""
     (job_id,) = machine.submit(100)
-    (job,) = machine.look("running", job_id)
-    os.kill(int(job["generation"]["call_id"].split(":")[2]), signal.SIGTERM)
+    machine.look("running", job_id, send=signal.SIGTERM)
     (job,) = machine.look("failed", job_id)
     assert job["error_code"] == "worker_lost"
     assert not list(machine.folder.rglob("*.run"))
