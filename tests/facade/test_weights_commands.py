@@ -43,6 +43,30 @@ def test_a_download_is_looked_at_and_made(published: Hub, shell: Run) -> None:
     assert {(file["model"], file["bytes_missing"]) for file in again} == {(SMALL, 0)}
 
 
+def test_a_file_of_some_calls_says_which(hub_server: Hub, shell: Run) -> None:
+    """The LoRAs that read control videos come along; every run reads the other files."""
+    card = find_model("ltx-2")
+    assert card.repository is not None
+    assert card.revision is not None
+    files = {"model_index.json": b"{}", TRANSFORMER: b"t" * 5000}
+    hub_server._commits[card.repository] = {card.revision: files}
+    loras = {weights.lora for weights in card.controls.values()}
+    for lora in loras:
+        hub_server.publish(lora.source, {str(lora.weight_name): b"l" * 2048, "other.txt": b"no"})
+    shown = shell("download", "ltx-2", "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    rows = [line for line in shown.stdout.splitlines() if "ic-lora" in line]
+    assert len(rows) == len(loras) == 2
+    assert rows[0].endswith("control='pose'")
+    assert rows[1].endswith("control='depth' or 'edges'")
+    (row,) = [line for line in shown.stdout.splitlines() if TRANSFORMER in line]
+    assert "control" not in row
+    assert shell("download", "ltx-2", "-q").returncode == 0
+    (found,) = json.loads(shell("weights", "--json").stdout)["models"]
+    assert found["bytes_here"] == 5002 + 2 * 2048
+    assert {name.partition("@")[0] for name in found["sources"]} >= {lora.source for lora in loras}
+
+
 @pytest.mark.usefixtures("published")
 def test_the_list_says_what_is_shared(shell: Run) -> None:
     """One line for each model, what they share counts once."""
