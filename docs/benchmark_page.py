@@ -239,6 +239,19 @@ def _overhead(result: Result) -> Iterator[str]:
     yield f"Memory: {peak['overhead_percent']:+.1f} %."
 
 
+def _previews(result: Result) -> Iterator[str]:
+    run = result["run"]
+    yield f"A run of `doodle` with {run['steps']} steps and {run['previews']} previews takes"
+    yield f"{run['run_s']:.1f} s of one core, of which the previews take {run['percent']} %. One is"
+    yield f"drawn after at least {run['every_steps']} steps and {run['every_s']} s, and after a pause of"
+    yield f"100 times what the last one took: at most {run['largest_percent']:.0f} % of any run. One"
+    yield "drawing, of latents in the shapes of real models:"
+    yield ""
+    yield from render_table_head("latents of", "one core", "the file")
+    for name, one in result["drawings"].items():
+        yield render_table_row(name, f"{one['ms']} ms", f"{one['bytes'] / 1000:.1f} kB")
+
+
 def _startup(result: Result) -> Iterator[str]:
     yield from render_table_head(
         "", "median", "least to most", "over the bare interpreter", "budget"
@@ -297,6 +310,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Result], Iterator[str]]], ...] = (
     ("From the files to the GPU", "loading", _loading),
     ("Difference between `fast` and `exact`", "accelerations", _accelerations),
     ("What tiomagic adds to a pipeline", "overhead", _overhead),
+    ("Previews", "previews", _previews),
     ("Start", "startup", _startup),
     ("The store of jobs", "store", _store),
     ("Loops and continued shots", "continuing", _continuing),

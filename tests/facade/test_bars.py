@@ -1,5 +1,6 @@
 """What a person sees of a run, and what a pipe does not."""
 
+import base64
 import os
 import pty
 import re
@@ -7,6 +8,7 @@ import sys
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 from tests.facade.conftest import FakeApp
@@ -214,6 +216,18 @@ def test_a_bar_in_a_notebook_says_where_it_stopped(kernel: list[dict[str, str]])
         raise KeyboardInterrupt
     assert "at: denoising 3/8" in kernel[-1]["text/plain"]
     assert 'value="0.375"' in kernel[-1]["text/html"]
+
+
+def test_a_notebook_shows_previews_below_the_bar(kernel: list[dict[str, str]]) -> None:
+    """The newest stays until the next one, and makes room for the player at the end."""
+    with show_progress(None, "fox") as sink:
+        sink(MOMENTS[2])
+        sink(replace(MOMENTS[3], preview=b"first"))
+        sink(MOMENTS[4])
+        sink(replace(MOMENTS[4], preview=b"second"))
+    shown = [re.findall(r"base64,([^\"]*)", data["text/html"]) for data in kernel]
+    first, second = (base64.b64encode(one).decode() for one in (b"first", b"second"))
+    assert shown == [[], [first], [first], [second], []]
 
 
 def test_a_notebook_counts_the_videos_of_a_batch(kernel: list[dict[str, str]]) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -16,7 +17,7 @@ from tiomagic.ui.jobs import compare, markup
 from tiomagic.ui.jobs.running_jobs import RunningJob
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.jobs.job import Job, JobStatus
-from tiomagic_domain.progress import DownloadState, Phase, Progress
+from tiomagic_domain.progress import DownloadState, Phase, Preview, Progress
 from tiomagic_domain.testing import make_job
 
 MARK = (
@@ -156,6 +157,23 @@ def test_progress_is_json_in_an_attribute() -> None:
     (percent, says) = json.loads(parser.said)[MARK]
     assert percent is None
     assert MARK in says
+
+
+def test_previews_are_pictures_or_reasons() -> None:
+    """A job without either has none; text of a reason is no markup."""
+    jobs = [replace(job_with_text("x"), job_id=name) for name in ("seen", "refused", "waits")]
+    found = [Preview(jpeg=b"picture"), Preview(reason=MARK), Preview()]
+    moments = [
+        RunningJob(job=job, eta_s=None, preview=one) for job, one in zip(jobs, found, strict=True)
+    ]
+    html = markup.render_previews(moments)
+    assert "<img" not in html
+    (text,) = re.findall('data-previews="([^"]*)"', html)
+    said = json.loads(unescape(text))
+    assert said.keys() == {"seen", "refused"}
+    assert said["seen"] == ["data:image/jpeg;base64,cGljdHVyZQ==", ""]
+    assert said["refused"][0] == ""
+    assert "script" in said["refused"][1]
 
 
 def test_a_download_and_the_order_of_the_queue_are_told() -> None:

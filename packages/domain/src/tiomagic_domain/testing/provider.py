@@ -9,6 +9,7 @@
     provider.rejection = AuthenticationError("…")      # refused before it is stored
     provider.failure = GenerationError("…")            # fails on the way
     provider.conditions = RunConditions(device=…)      # what a preflight finds
+    provider.newest_preview = Preview(jpeg=…)          # what who looks at a run gets
     provider.forget(job.job_id)                        # the run is lost
 """
 
@@ -34,7 +35,7 @@ from tiomagic_domain.ports.provider import (
     Report,
     Request,
 )
-from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.progress import Phase, Preview, Progress
 
 STEPS = 3
 """Denoising steps of every run."""
@@ -82,6 +83,8 @@ class FakeProvider(ProviderBase):
         rejection: Raised by ``check``.
         conditions: What a preflight finds, whatever the model; nothing is known at first.
         looked_ahead: The name of each model that a preflight was asked for.
+        newest_preview: What who looks at a run gets; no picture at first.
+        looked_at: The job id of each look at a preview.
         failure: How each run ends from now on; None lets it succeed.
         during: Called with the number of each step of a blocking run, before it is reported.
     """
@@ -106,6 +109,8 @@ class FakeProvider(ProviderBase):
         self.rejection: TioMagicError | None = None
         self.conditions: RunConditions = RunConditions()
         self.looked_ahead: list[str] = []
+        self.newest_preview: Preview = Preview()
+        self.looked_at: list[str] = []
         self.failure: TioMagicError | None = None
         self.during: Callable[[int], None] = ignore_step
         self._spool = spool
@@ -154,6 +159,12 @@ class FakeProvider(ProviderBase):
         self._reach()
         run = self.runs.get(job.job_id)
         return _lost(job) if run is None else self._next_word(run)
+
+    def preview(self, job: Job) -> Preview:
+        """Return the newest preview, whatever the job."""
+        self.looked_at.append(job.job_id)
+        self._reach()
+        return self.newest_preview
 
     def cancel(self, job: Job) -> Report:
         """Ask the job's run to stop; the next poll says whether it did."""
