@@ -243,8 +243,9 @@ def _previews(result: Result) -> Iterator[str]:
     run = result["run"]
     yield f"A run of `doodle` with {run['steps']} steps and {run['previews']} previews takes"
     yield f"{run['run_s']:.1f} s of one core, of which the previews take {run['percent']} %. One is"
-    yield f"drawn after at least {run['every_steps']} steps and {run['every_s']} s, and after a pause of"
-    yield f"100 times what the last one took: at most {run['largest_percent']:.0f} % of any run. One"
+    yield f"drawn after at least {run['every_steps']} steps and {run['every_s']} s, and after a pause"
+    yield "of 100 times what the last one took, so that they take no more than about"
+    yield f"{run['largest_percent']:.0f} % of any run. One"
     yield "drawing, of latents in the shapes of real models:"
     yield ""
     yield from render_table_head("latents of", "one core", "the file")
