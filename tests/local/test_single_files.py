@@ -303,7 +303,8 @@ def test_what_is_of_other_components_is_named(
     save_file(file, tmp_path / "all.safetensors")
     found = find(tmp_path / "all.safetensors", weights_dir)
     facts = {"weights": found.facts()}
-    assert found.file is not None and found.file.unused == {"VAE": 1, "text encoder": 1}
+    assert found.file is not None
+    assert found.file.unused == {"VAE": 1, "text encoder": 1}
     (said,) = describe_partial_use(facts, {})
     assert said == "all.safetensors: tensors that are not used: 1 of the VAE, 1 of the text encoder"
 
