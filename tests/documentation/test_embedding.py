@@ -94,14 +94,14 @@ def test_the_worker_of_the_page_runs_a_queued_job(
         [sys.executable, tmp_path / "run_worker.py", folder], cwd=tmp_path, stderr=subprocess.PIPE
     )
     try:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 240
         while not (stored := repository.get(job.job_id)).status.is_terminal:
             assert worker.poll() is None, worker.communicate()[1]
             assert time.monotonic() < until, stored
             time.sleep(0.05)
     finally:
         worker.terminate()
-        _, said = worker.communicate(timeout=60)
+        _, said = worker.communicate(timeout=120)
         repository.close()
         sys.modules.pop("service_worker", None)
         sys.modules.pop("run_worker", None)

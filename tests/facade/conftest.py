@@ -106,7 +106,7 @@ def python(folder: Path) -> Run:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=280,
         )
 
     return run
@@ -124,7 +124,7 @@ def cli(folder: Path, plugin_path: Path) -> Run:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=280,
         )
 
     return run

@@ -173,7 +173,7 @@ def test_bash_itself_completes_settings(folder: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=280,
     )
     assert (done.stdout.splitlines(), done.stderr) == (["fast", "doodle"], "")
 

@@ -266,7 +266,7 @@ def test_a_terminal_is_asked(folder: Path, plugin_path: Path) -> None:
             shown += os.read(mine, 1000)
         assert b"stranger/lora at main\\x1b[2J" in shown
         os.write(mine, answer)
-    out, _ = process.communicate(timeout=120)
+    out, _ = process.communicate(timeout=280)
     os.close(mine)
     assert re.findall(r"^status (\d)$", out, re.MULTILINE) == ["0", "3", "3"]
 

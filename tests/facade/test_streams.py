@@ -148,7 +148,7 @@ def raw_each(
         env=clean_environment(**environment),
         stdin=subprocess.DEVNULL,
         check=True,
-        timeout=120,
+        timeout=280,
     )
     return [
         subprocess.CompletedProcess(
@@ -171,7 +171,7 @@ def raw(
         input=given,
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=280,
     )
 
 
@@ -188,7 +188,7 @@ def test_a_descriptor_that_is_not_there_is_no_traceback(
         env=clean_environment(),
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=280,
     )
     assert b"Traceback" not in done.stderr + done.stdout
     full = "full" in redirection
@@ -209,7 +209,7 @@ def test_stdout_counts_when_nobody_reads_stderr(folder: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=writing,
         check=False,
-        timeout=120,
+        timeout=280,
     )
     os.close(writing)
     assert done.returncode == 3
@@ -284,7 +284,7 @@ def test_help_for_a_full_disk_is_an_error_of_ours(folder: Path, words: str) -> N
         env=clean_environment(),
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=280,
     )
     assert (done.returncode, done.stderr.count(b"cannot be written")) == (5, 1)
     assert b"Traceback" not in done.stderr

@@ -66,7 +66,7 @@ def tm(engines, tmp_path):
 def check(job, engines):
     """Wait for the job and look at its file, its record and the call that made it."""
     assert job.status == "queued"
-    job.wait(timeout=4 * TIMEOUT_S, poll=0.1, progress=False)
+    job.wait(timeout=TIMEOUT_S, poll=0.1, progress=False)
     assert job.status == "completed", job.error
     with av.open(job.result_video) as video:
         stream = video.streams.video[0]
@@ -128,7 +128,7 @@ def test_the_first_job_of_a_new_user_needs_no_gpu_and_no_download(engines, tmp_p
         modal_token_secret=given["MODAL_TOKEN_SECRET"],
     )
     job = tm.text_to_video("doodle", {"prompt": "a red circle moves left"})
-    job.wait(timeout=4 * TIMEOUT_S, poll=0.1, progress=False)
+    job.wait(timeout=TIMEOUT_S, poll=0.1, progress=False)
     tm.close()
     assert job.status == "completed", job.error
     assert engines.calls[job.generation["call_id"]].gpu is None
@@ -146,7 +146,7 @@ def test_a_run_of_a_real_engine_is_canceled_in_the_middle(tm, engines):
     }
     job = tm.text_to_video(VACE_MODEL, {"prompt": "a fox"}, **long)
     call = engines.calls[job.generation["call_id"]]
-    engines.wait_for(lambda: call.status == "running", 4 * TIMEOUT_S)
+    engines.wait_for(lambda: call.status == "running", TIMEOUT_S)
     tm.cancel_job(job.job_id)
     job.wait(timeout=TIMEOUT_S, poll=0.1, progress=False)
     assert job.status == "canceled"

@@ -17,7 +17,7 @@ from tests.modal.servicer.sample_app import SampleError
 
 import modal
 
-TIMEOUT_S = 30
+TIMEOUT_S = 240
 
 
 @pytest.fixture(scope="session")
@@ -437,7 +437,7 @@ sys.stdin.read()
 
 POLL = """
 import modal, sys
-print(modal.FunctionCall.from_id(sys.argv[1]).get(timeout=30))
+print(modal.FunctionCall.from_id(sys.argv[1]).get(timeout=240))
 """
 
 DEPLOY = """
@@ -542,7 +542,7 @@ with FakeModal(executor={executor}, max_containers=8) as fake:
     worker = modal.Cls.from_name("fake-sample", "Sample")(model="m")
     before = time.monotonic()
     calls = [worker.echo.spawn(i) for i in range({count})]
-    answers = [call.get(timeout=30) for call in calls]
+    answers = [call.get(timeout=TIMEOUT_S) for call in calls]
     assert fake.scheduler.runner.peak <= 8
     assert all(call.runs == 1 for call in fake.calls.values())
     print(answers[-1])
@@ -560,7 +560,7 @@ with FakeModal(executor={executor}, max_containers=8) as fake:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=TIMEOUT_S,
             check=False,
         )
         assert done.returncode == 0, done.stderr
