@@ -19,7 +19,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.jobs.recipe import build_recipe
-from tiomagic_domain.lifecycle.job_updater import hash_file
+from tiomagic_domain.lifecycle.job_updater import JobUpdater, hash_file
 from tiomagic_domain.media import MediaKind
 from tiomagic_domain.testing import make_job
 from tiomagic_domain.testing.outputs import make_video
@@ -423,6 +423,24 @@ def test_ctrl_c_in_a_submission(parts, provider):
     (note,) = caught.value.__notes__
     assert note.startswith(became)
     assert job.job_id in note
+
+
+def test_ctrl_c_while_a_finished_video_is_saved(parts, monkeypatch):
+    """The run is not lost: the next check saves it, and the note says so."""
+    apply = JobUpdater.apply
+
+    def interrupt(updater, job, report, **changes):
+        if report.video is not None:
+            raise KeyboardInterrupt
+        return apply(updater, job, report, **changes)
+
+    monkeypatch.setattr(JobUpdater, "apply", interrupt)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        submit(parts, "local")
+    (job,) = parts.generation.list(JobQuery())
+    assert caught.value.__notes__ == [
+        f"the video is made, but not saved: check the job {job.job_id} again"
+    ]
 
 
 def test_files_and_values_are_refused_together(parts):

@@ -9,6 +9,7 @@ from tiomagic_domain.catalogue import models
 from tiomagic_domain.errors import AuthenticationError, ConfigurationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
+from tiomagic_domain.media import MediaKind
 from tiomagic_domain.ports.preflight import (
     PlanNeed,
     RunConditions,
@@ -21,6 +22,7 @@ from tiomagic_domain.ports.provider import Cost, RunDescription
 from tiomagic_domain.ports.rehearsal import CheckOutcome
 from tiomagic_domain.preflight.judgement import choose_plan, find_verdict, judge
 from tiomagic_domain.preflight.measured_time import estimate_from_jobs
+from tiomagic_domain.preflight.preflight import AlternativeKind
 from tiomagic_domain.quantities import describe_rough_bytes, describe_rough_duration
 from tiomagic_domain.testing import make_job
 
@@ -323,6 +325,30 @@ def test_a_smaller_model_is_named_only_if_it_fits(parts) -> None:
     parts.blocking.preflight = by_size
     with pytest.raises(ConfigurationError, match=r"use the model cogvideox-5b\n"):
         submit(parts)
+
+
+def test_a_model_that_refuses_an_input_is_no_way_out(parts) -> None:
+    """What replaces a person in a video is not taken by a model that has no place for one."""
+    for name in ("dance.mp4", "mask.mp4"):
+        parts.media.add(name, MediaKind.VIDEO)
+    parts.media.add("hero.png")
+    parts.blocking.preflight = lambda card, settings: (
+        RunConditions(device=GPU, plans=PLANS) if card.name != "wan2.2-animate-14b" else IMPOSSIBLE
+    )
+    given = {"prompt": "a robot", "image": "hero.png", "guiding_video": "dance.mp4"}
+    kept = {"background_video": "dance.mp4", "mask_video": "mask.mp4"}
+
+    def named(arguments) -> list[str]:
+        _, found = parts.generation.look_ahead(
+            Feature.POSE_GUIDANCE,
+            provider="local",
+            model="wan2.2-animate-14b",
+            arguments=arguments,
+        )
+        return [way.name for way in found.alternatives if way.kind is AlternativeKind.MODEL]
+
+    assert len(named(given)) == 1
+    assert named(given | kept) == []
 
 
 def test_every_outcome_is_plain_data() -> None:

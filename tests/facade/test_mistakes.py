@@ -70,6 +70,9 @@ def test_a_listing_says_what_it_leaves_out(shell: Run, folder: Path) -> None:
         (("t2v", "--cfg", "3", "a fox"), "Did you mean --guidance-scale?"),
         (("t2v", "--zzz", "a fox"), "No such option: --zzz\n"),
         (("jobs", "--featur", "t2v"), "Did you mean --feature?"),
+        (("i2v", "--keyframe", "a.png@1"), "an option of tiomagic interpolate."),
+        (("t2v", "--loop"), "an option of tiomagic image-to-video and tiomagic interpolate."),
+        (("extend", "a.mp4", "--image", "b.png"), "an option of tiomagic image-to-video"),
     ],
 )
 def test_a_command_or_option_that_is_missed_is_answered_with_what_is_meant(

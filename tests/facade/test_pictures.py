@@ -102,7 +102,7 @@ def test_a_job_without_a_video_says_so(fake_app: FakeApp) -> None:
     """Running, failed and lost videos are told apart, and nothing is written."""
     fake_app.tm.configure(provider="modal")
     running = fake_app.tm.text_to_video(prompt="a fox")
-    with pytest.raises(ResourceNotFoundError, match="has no video, it is queued"):
+    with pytest.raises(ResourceNotFoundError, match="queued; wait for its end, then check"):
         running.contact_sheet()
     fake_app.modal.failure = GenerationError("the fake broke")
     with pytest.raises(ResourceNotFoundError, match=r"failed: .*the fake broke"):

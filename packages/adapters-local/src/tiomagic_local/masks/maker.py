@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tiomagic_domain.advice import NextStep
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.media import Media
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.weights.hub import download_repository
+from tiomagic_local.weights.hub import download_all
+from tiomagic_local.weights.hub_files import WantedFiles
 from tiomagic_media.decode.frames import load_video, within
 from tiomagic_media.encode.mp4 import write_mp4
 from tiomagic_media.masks.masks import fill_box, grow
@@ -96,15 +98,16 @@ class LocalMaskMaker:
         folder = self._options.weights_dir
         if folder is not None and (folder / NAME).is_dir():
             return folder / NAME
-        return download_repository(
-            REPOSITORY,
-            None,
+        step = NextStep.CHANGE_SETTING.say(name="weights_dir")
+        (fetched,) = download_all(
+            [WantedFiles(repository=REPOSITORY, revision=None, names=FILES)],
             model=NAME,
             token=self._options.hf_token,
             progress=progress,
-            names=FILES,
             cancel=cancel,
+            by_hand=f"put its files into {NAME!r} in a folder of weights, and {step}",
         )
+        return fetched
 
 
 def _even(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -15,6 +15,11 @@ def say_perhaps_started(job_id: str) -> str:
     return f"the job may have started: {_follow_or_cancel(job_id)}"
 
 
+def say_kept(job_id: str) -> str:
+    """Return the sentence about a run that is over, and whose video is not in its place yet."""
+    return f"the video is made, but not saved: {NextStep.CHECK_AGAIN.say(job_id=job_id)}"
+
+
 def say_goes_on(job_id: str) -> str:
     """Return the sentence about a job that nobody waits for any more."""
     return f"the job goes on: {_follow_or_cancel(job_id)}"

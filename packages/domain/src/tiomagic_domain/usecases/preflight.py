@@ -10,7 +10,6 @@ from tiomagic_domain.advice import NextStep
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, ConfigurationError, ProcessingError, TioMagicError
-from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.lifecycle.job_updater import ignore_trouble
 from tiomagic_domain.ports.job_repository import JobRepository
@@ -34,6 +33,7 @@ from tiomagic_domain.preflight.preflight import (
 )
 from tiomagic_domain.quantities import describe_rough_bytes
 from tiomagic_domain.schema.kinds import UNSET
+from tiomagic_domain.schema.nested_media import argument_of
 from tiomagic_domain.usecases.consent import AcceptedTerms, accept_nothing, is_accepted
 
 WORKS: Final = frozenset({FitVerdict.FITS, FitVerdict.UNKNOWN})
@@ -123,7 +123,7 @@ class PreflightChecks:
         )
         if found.fit is not FitVerdict.NO:
             return found
-        return replace(found, alternatives=tuple(self._alternatives(found, request.feature)))
+        return replace(found, alternatives=tuple(self._alternatives(found, request)))
 
     def check_models(self, cards: Iterable[ModelCard], provider: str) -> dict[str, Preflight]:
         """Return what a run of each model would take with its defaults, by name.
@@ -190,9 +190,9 @@ class PreflightChecks:
             return None
         return estimate_from_jobs(jobs, settings, conditions.device)
 
-    def _alternatives(self, found: Preflight, feature: Feature) -> Iterator[Alternative]:
+    def _alternatives(self, found: Preflight, request: Request) -> Iterator[Alternative]:
         yield from self._other_providers(found)
-        model = self._largest_that_fits(found, feature)
+        model = self._largest_that_fits(found, request)
         if model is not None:
             yield Alternative(kind=AlternativeKind.MODEL, name=model)
 
@@ -217,15 +217,17 @@ class PreflightChecks:
                 note = f"which needs a token of {missing[0]}" if missing else ""
                 yield Alternative(kind=AlternativeKind.PROVIDER, name=name, note=note)
 
-    def _largest_that_fits(self, found: Preflight, feature: Feature) -> str | None:
-        """Return the largest smaller model for a feature that fits at the same provider."""
+    def _largest_that_fits(self, found: Preflight, request: Request) -> str | None:
+        """Return the largest smaller model that takes a call's inputs and fits at its provider."""
         known = models() if self._catalogue is None else self._catalogue
         runs = self._providers[found.provider].capabilities().runs
+        given = {argument_of(name) for name in request.media}
         smaller = sorted(
             (
                 card
                 for card in known.values()
-                if feature in card.features
+                if request.feature in card.features
+                and given <= {one.name for one in card.schema(request.feature).parameters}
                 and card.weights_gib < found.card.weights_gib
                 and runs(card)
             ),

@@ -25,7 +25,7 @@ from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Provider, Report, Request
 from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.requests.preparation import Preparation
-from tiomagic_domain.usecases.interruptions import say_canceled, say_perhaps_started
+from tiomagic_domain.usecases.interruptions import say_canceled, say_kept, say_perhaps_started
 from tiomagic_domain.usecases.tracking import JobTracker, find_provider
 from tiomagic_domain.workers import Background, DeviceLock
 from tiomagic_domain.workers.environmental_errors import is_environmental
@@ -205,7 +205,12 @@ class JobRuns(JobTracker):
             return self.abandon(job, stop_requested=True)
         # The job may have been canceled during the submission; a report without news does not show
         # it.
-        job = self._updater.apply(self._repository.get(job.job_id), report)
+        try:
+            job = self._updater.apply(self._repository.get(job.job_id), report)
+        except KeyboardInterrupt as interrupt:
+            if report.video is not None:
+                interrupt.add_note(say_kept(job.job_id))
+            raise
         return self._stop_if_canceled(runner, job, report)
 
     def _stop_if_canceled(self, runner: Provider, job: Job, report: Report) -> Job:

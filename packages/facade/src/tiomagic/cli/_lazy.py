@@ -36,7 +36,7 @@ class NamedCommand(TyperCommand):
             if hasattr(error, "option_name"):
                 from tiomagic.cli.completion.suggestions import add_option  # noqa: PLC0415  # Heavy.
 
-                add_option(error, self.params)
+                add_option(error, ctx)
             raise
 
     def invoke(self, ctx: Any) -> Any:

@@ -259,12 +259,17 @@ def video_of(job: Job) -> Path:
     Raises:
         ResourceNotFoundError: when it has none, or it is no longer where it was.
     """
+    from tiomagic_domain.advice import NextStep
     from tiomagic_domain.codes import ErrorCode
     from tiomagic_domain.errors import ResourceNotFoundError
 
     details = {"job_id": job.job_id, "status": job.status.value}
     if job.result_video is None:
         reason = f": {job.error}" if job.error else ""
+        if not job.status.is_terminal:
+            reason = f"; wait for its end, then {NextStep.CHECK_AGAIN.say(job_id=job.job_id)}"
+        elif not reason:
+            reason = f"; {NextStep.RUN_AGAIN.say(job_id=job.job_id)}"
         raise ResourceNotFoundError(
             f"job {job.job_id} has no video, it is {job.status}{reason}",
             details=details,

@@ -53,7 +53,8 @@ def say_problem(problem: Problem, words: Vocabulary, *, at_field: bool = False) 
         return f"{problem.field}: {message}"
     if problem.kind is ProblemKind.UNKNOWN:
         return f"there is no parameter {problem.field!r}{_meant(problem, words)}"
-    names = " and ".join(words.name(field) for field in problem.field.split(", "))
+    *most, last = (words.name(field) for field in problem.field.split(", "))
+    names = f"{', '.join(most)} and {last}" if most else last
     if problem.kind is ProblemKind.ONE_OF:
         return f"{'give one of' if problem.given == '[]' else 'give only one of'} {names}"
     if at_field:

@@ -26,6 +26,7 @@ SAME_ARGUMENT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "count": ("frames",),
         "arguments": ("assignments",),
         "job": ("source", "job_id"),
+        "continued_video": ("video",),
         "accepted_terms": ("accept_terms",),
     }
 )
