@@ -1,12 +1,15 @@
 """The lanes of the tests: what the fast one leaves out, and what it does not even import."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from tests import lanes as plugin
 from tests.lanes import (
     FAST,
     HEAVY,
@@ -85,6 +88,26 @@ def imports_of(tree):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield (node.module or "").partition(".")[0]
+
+
+@pytest.mark.parametrize(
+    ("expression", "room", "in_memory"),
+    [(FAST, 1, True), (FAST, 2**70, False), ("", 1, False), ("torch", 1, False)],
+)
+def test_a_run_without_torch_has_its_folders_in_memory(
+    monkeypatch, tmp_path, expression, room, in_memory
+):
+    """Where there is room; what somebody has chosen stays."""
+    config = SimpleNamespace(getoption={"markexpr": expression}.get)
+    monkeypatch.setattr(plugin, "IN_MEMORY", tmp_path)
+    monkeypatch.setattr(plugin, "ROOM_BYTES", room)
+    monkeypatch.setenv("PYTEST_DEBUG_TEMPROOT", "restored afterwards")
+    monkeypatch.delenv("PYTEST_DEBUG_TEMPROOT")
+    plugin.pytest_configure(config)
+    assert os.environ.get("PYTEST_DEBUG_TEMPROOT") == (str(tmp_path) if in_memory else None)
+    monkeypatch.setenv("PYTEST_DEBUG_TEMPROOT", "/elsewhere")
+    plugin.pytest_configure(config)
+    assert os.environ["PYTEST_DEBUG_TEMPROOT"] == "/elsewhere"
 
 
 def test_every_path_with_lanes_exists():
