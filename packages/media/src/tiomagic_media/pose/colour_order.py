@@ -92,8 +92,10 @@ def order_of_frames(frames: NDArray[np.uint8]) -> ColourOrder | None:
 
 def _limbs(frame: NDArray[np.uint8]) -> tuple[dict[int, NDArray[np.float32]], float]:
     """Return the pixels of each hue as (N, 2), and how near two limbs are that touch."""
-    values = frame.astype(np.int16)
-    high, low = values.max(axis=-1), values.min(axis=-1)
+    # One channel with another: NumPy's reduction over an axis of three takes twenty times as long.
+    red, green, blue = frame[..., 0], frame[..., 1], frame[..., 2]
+    high = np.maximum(np.maximum(red, green), blue)
+    low = np.minimum(np.minimum(red, green), blue)
     # Limbs are drawn at 60 % and joints at 100 %: bright pixels are joints, in another hue. If no
     # pixel is dimmed, all of them count.
     coloured = (high > 70) & (low < 0.45 * high)
@@ -102,7 +104,7 @@ def _limbs(frame: NDArray[np.uint8]) -> tuple[dict[int, NDArray[np.float32]], fl
     rows, columns = np.nonzero(chosen)
     if not len(rows):
         return {}, 0.0
-    hues = _hues(values[rows, columns])
+    hues = _hues(frame[rows, columns].astype(np.int16))
     places = np.stack((columns, rows), axis=1).astype(np.float32)
     limbs = {}
     for hue in range(_HUES):
@@ -127,8 +129,8 @@ def _hues(colours: NDArray[np.int16]) -> NDArray[np.int64]:
 
 
 def _touch(one: NDArray[np.float32], other: NDArray[np.float32], reach: float) -> bool:
-    gaps = np.abs(one[:, np.newaxis] - other[np.newaxis]).max(axis=-1)
-    return bool(gaps.min() <= reach)
+    across, down = (np.abs(one[:, np.newaxis, axis] - other[:, axis]) for axis in (0, 1))
+    return bool(np.maximum(across, down).min() <= reach)
 
 
 @lru_cache(maxsize=8)
