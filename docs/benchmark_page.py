@@ -243,8 +243,8 @@ def _previews(result: Result) -> Iterator[str]:
     run = result["run"]
     yield f"A run of `doodle` with {run['steps']} steps and {run['previews']} previews takes"
     yield f"{run['run_s']:.1f} s of one core, of which the previews take {run['percent']} %. One is"
-    yield f"drawn after at least {run['every_steps']} steps and {run['every_s']} s, and after a pause"
-    yield "of 100 times what the last one took, so that they take no more than about"
+    yield f"drawn after at least {run['every_steps']} steps and {run['every_s']} s, and after a"
+    yield "pause of 100 times what the last one took, so that they take no more than about"
     yield f"{run['largest_percent']:.0f} % of any run. One"
     yield "drawing, of latents in the shapes of real models:"
     yield ""
