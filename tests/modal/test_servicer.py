@@ -542,7 +542,7 @@ with FakeModal(executor={executor}, max_containers=8) as fake:
     worker = modal.Cls.from_name("fake-sample", "Sample")(model="m")
     before = time.monotonic()
     calls = [worker.echo.spawn(i) for i in range({count})]
-    answers = [call.get(timeout=TIMEOUT_S) for call in calls]
+    answers = [call.get(timeout=240) for call in calls]
     assert fake.scheduler.runner.peak <= 8
     assert all(call.runs == 1 for call in fake.calls.values())
     print(answers[-1])
