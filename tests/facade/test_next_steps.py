@@ -22,6 +22,8 @@ DIALECT = re.compile(
     rf"\btm\.[a-z]\w*|\btiomagic ({COMMANDS}|{'|'.join(MADE)})\b|(?<![\w-])--[a-z]"
 )
 """A call of the facade, a command of tiomagic, an option."""
+READ_IN_A_SHELL = {"commands.py", "fit_preview.py"}
+"""The commands of a provider of its own, and a program with options of its own."""
 NOT_OURS = re.compile(r"modal secret create --force|pip install --\w+")
 """Commands of others."""
 
@@ -208,8 +210,7 @@ def test_only_the_facade_speaks_of_its_calls_and_commands() -> None:
     """An adapter gives the fact; its text is read in programs, shells, pages and databases."""
     found = []
     for path in read_sources():
-        # The help of a provider's own commands is read in a shell, and nowhere else.
-        if "tiomagic" in path.relative_to(ROOT).parts or path.name == "commands.py":
+        if "tiomagic" in path.relative_to(ROOT).parts or path.name in READ_IN_A_SHELL:
             continue
         documents = {id(node.value) for node in nodes_of(path) if isinstance(node, ast.Expr)}
         for node in nodes_of(path):

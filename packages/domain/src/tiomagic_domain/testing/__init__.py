@@ -44,8 +44,7 @@ Its modules::
     ``instant``       A provider whose jobs are over at once, with a video that plays.
     ``joining``       A fake joiner of videos: it puts their bytes one after the other.
     ``leases``        Leases in memory.
-    ``masks``         A fake mask reader: masks are as white as a test says, and half white else.
-    ``media``         A fake media reader: returns registered facts of a file, decodes nothing.
+    ``media``         Fake readers of media and of masks: return registered facts, decode nothing.
     ``outputs``       An output store for tests, and the contract that every output store keeps.
     ``pictures``      The port ``Pictures`` for tests: it writes small files and remembers the
                       last grid.
@@ -94,8 +93,7 @@ from tiomagic_domain.testing.engine import FakeEngine, noise  # noqa: E402
 from tiomagic_domain.testing.instant import InstantProvider  # noqa: E402
 from tiomagic_domain.testing.joining import FakeVideoJoiner  # noqa: E402
 from tiomagic_domain.testing.leases import MemoryLeases  # noqa: E402
-from tiomagic_domain.testing.masks import FakeMaskReader  # noqa: E402
-from tiomagic_domain.testing.media import FakeMediaReader  # noqa: E402
+from tiomagic_domain.testing.media import FakeMaskReader, FakeMediaReader  # noqa: E402
 from tiomagic_domain.testing.outputs import (  # noqa: E402
     FakeOutputStore,
     OutputStoreContract,

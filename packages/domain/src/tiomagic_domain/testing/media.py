@@ -1,4 +1,4 @@
-"""A fake media reader: returns registered facts of a file, and decodes nothing."""
+"""Fake readers of media: facts of a file and the white of a mask as registered; nothing decodes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.errors import ResourceNotFoundError, ValidationError
 from tiomagic_domain.media import Media, MediaKind
 from tiomagic_domain.suggestions import shorten_repr
+
+if TYPE_CHECKING:
+    from tiomagic_domain.ports.mask_reader import MaskReader
 
 MEDIA_TYPES = {MediaKind.IMAGE: "image/png", MediaKind.VIDEO: "video/mp4"}
 
@@ -117,3 +120,22 @@ class FakeMediaReader:
         with self._lock:
             self.kept[sha256] = media
         return media
+
+
+class FakeMaskReader:
+    """Knows masks by their hash; half of any other one is white.
+
+    Attributes:
+        white_parts: Which part of each mask is white, by its hash.
+    """
+
+    def __init__(self) -> None:
+        self.white_parts: dict[str, float] = {}
+
+    def white_part(self, mask: Media) -> float:
+        """Return what the test said; see the port."""
+        return self.white_parts.get(mask.sha256, 0.5)
+
+
+if TYPE_CHECKING:
+    _: MaskReader = FakeMaskReader()

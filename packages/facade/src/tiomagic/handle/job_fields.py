@@ -108,6 +108,11 @@ class JobFields:
         return self._job.queue
 
     @property
+    def priority(self) -> int:
+        """Workers take the highest of a queue first, and the oldest of the same."""
+        return self._job.priority
+
+    @property
     def retry(self) -> int:
         """How often it may still run again after its worker was lost."""
         return self._job.retry
