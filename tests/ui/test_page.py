@@ -338,6 +338,10 @@ async def reload_and_cancel_elsewhere(page: Page) -> None:
     await expect(page.locator(running).get_by_role("progressbar")).to_be_visible()
     tab = await page.context.new_page()
     await tab.goto(page.url)
+    # What it looks like so far is why someone would stop it.
+    picture = tab.locator(running).get_by_role("img", name="Preview")
+    await expect(picture).to_be_visible()
+    assert await picture.evaluate("p => p.decode().then(() => p.naturalWidth)") == 488
     await tab.locator(running).get_by_role("button", name="Cancel").click()
     for one in (page, tab):
         await expect(

@@ -27,7 +27,7 @@ ENDINGS: Final = (WATCHED, PICTURE, REASON)
 ASK_AGAIN_S: Final = 60.0
 """Age of the question after which who looks renews it."""
 STALE_S: Final = 86_400.0
-"""Age of a question after which nobody looks any more at a job that does not run."""
+"""Age of a question after which it is no longer taken for one of a waiting job."""
 
 
 class SpooledPreviews:

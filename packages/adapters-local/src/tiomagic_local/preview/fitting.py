@@ -41,7 +41,7 @@ def fit_colours(
         size: Side of the clips in pixels.
         frames: Length of the clips.
         clips: How many are fitted to.
-        tell: Called with the clips that are done, and all; None for no one.
+        tell: Called with the clips that are done, and all; None to say nothing.
     """
     space = LatentSpace.of(vae)
     samples = []

@@ -21,7 +21,7 @@ class PreviewWatcher:
 
     Args:
         session: With the providers and the clock.
-        explain: Called once with the reason if there will be no previews; None for no one.
+        explain: Called once with the reason if there will be no previews; None to say nothing.
     """
 
     def __init__(self, session: Session, explain: Callable[[str], None] | None = None) -> None:

@@ -22,7 +22,7 @@ COMMAND: Final = "python -m tiomagic_local.fit_preview"
 def preview_drawer(
     pipeline: Any, card: ModelCard, unpack: Callable[[torch.Tensor], torch.Tensor]
 ) -> PreviewDrawer | None:
-    """Return what draws the previews of a call; None for a run that nobody could watch.
+    """Return what draws the previews of a call; None for a run that cannot be watched.
 
     Args:
         pipeline: That is about to run.
